@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// config.hpp: what the compiler, the platform and the optional libraries offer, decided once.
+//
+// Macros set here are internal and are undefined again by the umbrella header. A user may set, for the whole program:
+//   MITOGEN_NO_PFR, MITOGEN_NO_DESCRIBE   do without Boost.PFR or Boost.Describe although they are on the include path
+// The choice is part of the inline namespace: two translation units that disagree do not link into one silent mixture.
+
+#include <mitogen/base/version.hpp>
+
+#include <version>
+
+#if !defined(__cplusplus) || __cplusplus < 202002L
+#error "mitogen: needs C++20; compile with -std=c++20"
+#endif
+
+#if defined(__cpp_exceptions)
+#define MITOGEN_HAS_EXCEPTIONS 1
+#else
+#define MITOGEN_HAS_EXCEPTIONS 0
+#endif
+
+#if defined(__cpp_rtti)
+#define MITOGEN_HAS_RTTI 1
+#else
+#define MITOGEN_HAS_RTTI 0
+#endif
+
+#if !defined(MITOGEN_NO_PFR) && __has_include(<boost/pfr/core.hpp>)
+#define MITOGEN_HAS_PFR 1
+#else
+#define MITOGEN_HAS_PFR 0
+#endif
+
+#if !defined(MITOGEN_NO_DESCRIBE) && __has_include(<boost/describe/members.hpp>)
+#define MITOGEN_HAS_DESCRIBE 1
+#else
+#define MITOGEN_HAS_DESCRIBE 0
+#endif
+
+// The inline namespace: v<major>_<minor>, then p (PFR) and d (Describe) where they are in use.
+#if MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
+#define MITOGEN_ABI v0_1_pd
+#elif MITOGEN_HAS_PFR
+#define MITOGEN_ABI v0_1_p
+#elif MITOGEN_HAS_DESCRIBE
+#define MITOGEN_ABI v0_1_d
+#else
+#define MITOGEN_ABI v0_1
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define MITOGEN_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MITOGEN_TSAN 1
+#endif
+#endif
+#ifndef MITOGEN_TSAN
+#define MITOGEN_TSAN 0
+#endif
+
+#define MITOGEN_COLD [[gnu::cold, gnu::noinline]]

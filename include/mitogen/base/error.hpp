@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// error.hpp: everything that can go wrong, as one value type with a small class for each thing a caller may want to catch.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/ids.hpp>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What the caller should do about an error (the four classes of the KJ library's exceptions).
+enum class kind : std::uint8_t {
+    failed,        ///< the operation itself is wrong or went wrong; repeating it unchanged will not help
+    overloaded,    ///< a limit or a deadline was reached; may succeed later
+    disconnected,  ///< the other side is gone; may succeed over a new connection
+    unimplemented, ///< the other side does not know what was asked for
+};
+
+/// Why, exactly. The numbers travel in dead messages and are never reassigned.
+enum class reason : std::uint16_t {
+    none = 0,
+    // Why a message could not be delivered or answered: these travel in dead messages.
+    invalid_handle = 1,      ///< nothing is registered under that handle
+    refused_by_policy = 2,   ///< the handle's policy does not accept this sender
+    unexpected_reply = 3,    ///< a reply from a context that was not asked
+    message_too_large = 4,   ///< over limits::message_bytes
+    no_route = 5,            ///< no context of that id is known here
+    unidirectional = 6,      ///< routing mode forbids forwarding between these two
+    respondent_lost = 7,     ///< the context that should have answered is gone
+    broker_exited = 8,       ///< the loop that would have delivered it has stopped
+    sender_closed = 9,       ///< the sending end of a channel was closed explicitly
+    unauthorised = 10,       ///< the caller has no authority over this context
+    bad_arguments = 11,      ///< the payload does not decode as what the receiver expects
+    unknown_function = 12,   ///< no such function in the receiving program
+    signature_mismatch = 13, ///< same name, other signature
+    overloaded = 14,         ///< a limit of the receiving side was reached
+    cancelled = 15,          ///< cancelled by the caller, a deadline or an enclosing scope
+    remote_exception = 16,   ///< the function threw
+    link_corrupt = 17,       ///< bytes on a link that are not a valid frame; the link is closed
+    // Local ones.
+    timeout = 64,
+    codec = 65,
+    misuse = 66,             ///< a precondition of this library's interface was broken
+    system = 67,             ///< a system call failed
+    connect = 80,            ///< a child could not be started or reached
+    connect_timeout = 81,
+    resolve = 82,            ///< the host name has no address
+    connection_refused = 83,
+    no_init = 84,            ///< started, but main() did not call mitogen::init
+    end_of_file = 85,        ///< the connection ended before the child said hello
+    auth_required = 86,
+    auth_incorrect = 87,
+    host_key = 88,
+    payload = 89,            ///< the program could not be delivered to, or run on, the target
+};
+
+/// How a process ended.
+struct exit_status {
+    int code = 0;   ///< what it returned or passed to exit(); meaningless when `signal` is set
+    int signal = 0; ///< the signal that killed it, or 0
+
+    /// True for a return of 0.
+    bool success() const noexcept { return code == 0 && signal == 0; }
+
+    /// "exit status 3" or "signal 9".
+    std::string text() const { return signal ? "signal " + std::to_string(signal) : "exit status " + std::to_string(code); }
+
+    friend bool operator==(const exit_status&, const exit_status&) = default;
+};
+
+/// All that is known about one error. Shared, never changed after construction.
+struct error_detail {
+    reason why = reason::none;
+    std::string text{};               ///< the message, without type or place
+    std::string type{};               ///< demangled type of a remote exception, else empty
+    std::string place{};              ///< name of the context where it happened, else empty
+    std::string backtrace{};          ///< of a remote exception, where the build has one
+    context_id context = no_context;  ///< id of the context where it happened
+    exit_status status{};             ///< of a lost peer, where `has_status`
+    bool has_status = false;
+    std::string what{};               ///< what what() returns; composed from the rest when empty
+};
+
+/// An error. A cheap, copyable value (one reference-counted pointer); also the base class of everything this library throws.
+///
+/// Threads: as std::exception_ptr; copies may be used from different threads.
+class error : public std::exception {
+    std::shared_ptr<const error_detail> detail_;
+
+    static std::string compose(const error_detail& d) {
+        std::string out;
+        if (!d.type.empty()) out += d.type + ": ";
+        out += d.text;
+        if (!d.place.empty()) out += " [in " + d.place + "]";
+        if (d.has_status) out += " (" + d.status.text() + ")";
+        return out;
+    }
+
+public:
+    explicit error(error_detail detail) {
+        if (detail.what.empty()) detail.what = compose(detail);
+        detail_ = std::make_shared<const error_detail>(std::move(detail));
+    }
+    error(enum reason why, std::string text) : error(error_detail{.why = why, .text = std::move(text)}) {}
+
+    /// The whole error on one or more lines: type, message, place, exit status, last lines of stderr.
+    const char* what() const noexcept override { return detail_->what.c_str(); }
+
+    /// Machine-readable cause.
+    enum reason reason() const noexcept { return detail_->why; }
+
+    /// What to do about it.
+    enum kind kind() const noexcept {
+        switch (detail_->why) {
+        case reason::message_too_large:
+        case reason::overloaded:
+        case reason::timeout:
+        case reason::connect_timeout: return kind::overloaded;
+        case reason::no_route:
+        case reason::respondent_lost:
+        case reason::broker_exited:
+        case reason::sender_closed:
+        case reason::link_corrupt:
+        case reason::connection_refused:
+        case reason::end_of_file: return kind::disconnected;
+        case reason::invalid_handle:
+        case reason::unknown_function:
+        case reason::signature_mismatch: return kind::unimplemented;
+        default: return kind::failed;
+        }
+    }
+
+    /// The message alone.
+    std::string_view message() const noexcept { return detail_->text; }
+
+    /// Everything that is known.
+    const error_detail& detail() const noexcept { return *detail_; }
+};
+
+/// A remote function threw. type() is the demangled type of what it threw, message() its what().
+class call_error : public error {
+public:
+    using error::error;
+    explicit call_error(const error& e) : error(e) {}
+    /// Demangled type of the remote exception, for instance "std::out_of_range".
+    std::string_view type() const noexcept { return detail().type; }
+    /// Where it was thrown.
+    context_id context() const noexcept { return detail().context; }
+    /// Text of the remote backtrace; empty where the build has none.
+    std::string_view backtrace() const noexcept { return detail().backtrace; }
+};
+
+/// A message could not be delivered, or whoever should have answered is gone.
+class channel_error : public error {
+public:
+    using error::error;
+    explicit channel_error(const error& e) : error(e) {}
+    /// Exit status of the lost peer, or nullptr where it is not known.
+    const exit_status* status() const noexcept { return detail().has_status ? &detail().status : nullptr; }
+};
+
+/// A deadline passed.
+class timeout_error : public error {
+public:
+    using error::error;
+    explicit timeout_error(const error& e) : error(e) {}
+};
+
+/// Cancelled by this side, a deadline or an enclosing scope.
+class cancelled_error : public error {
+public:
+    using error::error;
+    explicit cancelled_error(const error& e) : error(e) {}
+};
+
+/// A child could not be started or reached.
+class connect_error : public error {
+public:
+    using error::error;
+    explicit connect_error(const error& e) : error(e) {}
+};
+
+/// The target refused our credentials (reason auth_incorrect) or wanted some that were not given (auth_required).
+class auth_error : public connect_error {
+public:
+    using connect_error::connect_error;
+};
+
+/// The host key is unknown or has changed.
+class host_key_error : public connect_error {
+public:
+    using connect_error::connect_error;
+};
+
+/// The program could not be delivered to the target, or cannot run there.
+class payload_error : public connect_error {
+public:
+    using connect_error::connect_error;
+};
+
+/// The connection ended before the child said hello.
+class eof_error : public connect_error {
+public:
+    using connect_error::connect_error;
+};
+
+/// Bytes do not decode as the type that is expected.
+class codec_error : public error {
+public:
+    using error::error;
+    explicit codec_error(const error& e) : error(e) {}
+};
+
+/// Both programs know the function, with different signatures; what() prints both. Nothing was executed.
+class signature_error : public error {
+public:
+    using error::error;
+    explicit signature_error(const error& e) : error(e) {}
+};
+
+/// A limit was reached.
+class overloaded_error : public error {
+public:
+    using error::error;
+    explicit overloaded_error(const error& e) : error(e) {}
+};
+
+/// The program broke a precondition of this library.
+class logic_error : public error {
+public:
+    using error::error;
+    explicit logic_error(const error& e) : error(e) {}
+};
+
+/// Throws `e` as the class that belongs to its reason. Without exceptions: prints it and aborts.
+[[noreturn]] MITOGEN_COLD inline void raise(const error& e) {
+#if MITOGEN_HAS_EXCEPTIONS
+    switch (e.reason()) {
+    case reason::remote_exception: throw call_error(e);
+    case reason::timeout: throw timeout_error(e);
+    case reason::cancelled: throw cancelled_error(e);
+    case reason::bad_arguments:
+    case reason::codec: throw codec_error(e);
+    case reason::signature_mismatch: throw signature_error(e);
+    case reason::overloaded:
+    case reason::message_too_large: throw overloaded_error(e);
+    case reason::misuse: throw logic_error(e);
+    case reason::connect:
+    case reason::connect_timeout:
+    case reason::resolve:
+    case reason::connection_refused: throw connect_error(e);
+    case reason::auth_required:
+    case reason::auth_incorrect: throw auth_error(e);
+    case reason::host_key: throw host_key_error(e);
+    case reason::no_init:
+    case reason::payload: throw payload_error(e);
+    case reason::end_of_file: throw eof_error(e);
+    case reason::none:
+    case reason::system: throw error(e);
+    default: throw channel_error(e);
+    }
+#else
+    std::fprintf(stderr, "mitogen: %s\nmitogen: built without exceptions; use the try_ form of the call that failed\n", e.what());
+    std::abort();
+#endif
+}
+
+} // namespace mitogen::inline MITOGEN_ABI

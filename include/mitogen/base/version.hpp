@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// version.hpp: the one place where the version is written.
+
+#define MITOGEN_VERSION_MAJOR 0
+#define MITOGEN_VERSION_MINOR 1
+#define MITOGEN_VERSION_PATCH 0

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// boot_plan.hpp: what a connection method has to say about how its child is started, and what its failures mean.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/sys/process.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Everything that is known when a child did not come up.
+struct boot_failure {
+    enum class how : std::uint8_t { ended, timed_out, confused };
+
+    how what = how::ended;              ///< the connection ended; the deadline passed; what it said makes no sense
+    bool stage_seen = false;            ///< the shell on the target has spoken
+    std::string detail{};               ///< of `confused`: in words
+    std::string words{};                ///< last lines of stderr and stdout, most telling first; may be empty
+    std::optional<exit_status> status{};///< of the process that was started here, where it has ended
+};
+
+/// One way to start one child. Made by a connection method; executed by basic_child.
+struct boot_plan {
+    std::string what{};                            ///< for messages: "local child", "ssh web1"
+    std::string name{};                            ///< of the context, where the caller gave none
+    sys::spawn_options start{};                    ///< descriptors are filled in later
+    bool staged = false;                           ///< a POSIX shell speaks first and is then sent the program
+    std::shared_ptr<sys::unique_fd> program{};     ///< what it is sent
+    error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
+    duration_ns timeout = 30'000'000'000;          ///< from start to hello
+    limits bounds{};
+};
+
+namespace detail {
+
+inline std::string quoted_words(const boot_failure& f) {
+    return f.words.empty() ? std::string() : "; it said:\n  " + f.words;
+}
+
+inline std::string status_text(const boot_failure& f) { return f.status ? " (" + f.status->text() + ")" : std::string(); }
+
+/// What a failure means where nothing more special is known.
+inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
+    const std::string ms = std::to_string(plan.timeout / 1'000'000);
+    switch (f.what) {
+    case boot_failure::how::timed_out:
+        return error(reason::connect_timeout, plan.what + ": no hello within " + ms + " ms (connect_timeout): the program was started, but main() did not call mitogen::init, or something before it hangs" + quoted_words(f));
+    case boot_failure::how::confused: return error(reason::connect, plan.what + ": " + f.detail + quoted_words(f));
+    case boot_failure::how::ended: break;
+    }
+    error_detail d;
+    d.has_status = f.status.has_value();
+    if (d.has_status) d.status = *f.status;
+    if (f.status && f.status->signal) {
+        d.why = reason::end_of_file;
+        d.text = plan.what + ": died before it said hello" + quoted_words(f);
+    } else {
+        d.why = reason::no_init;
+        d.text = plan.what + ": the program was started, but main() did not call mitogen::init; call it first thing in main, or use mitogen::run" + quoted_words(f);
+    }
+    return error(std::move(d));
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

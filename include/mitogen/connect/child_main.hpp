@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// child_main.hpp: what a child does from its start to its exit, as the child sees it.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/log.hpp>
+#include <mitogen/connect/child_pipes.hpp>
+#include <mitogen/connect/fork.hpp>
+#include <mitogen/connect/forwarded_log.hpp>
+#include <mitogen/connect/handshake.hpp>
+#include <mitogen/connect/process_state.hpp>
+#include <mitogen/connect/router.hpp>
+#include <mitogen/connect/text_tail.hpp>
+#include <mitogen/loop/broker.hpp>
+#include <mitogen/rpc/dispatcher.hpp>
+#include <mitogen/sys/call.hpp>
+#include <mitogen/sys/executable.hpp>
+#include <mitogen/sys/fork.hpp>
+#include <mitogen/sys/machine.hpp>
+#include <mitogen/sys/signal.hpp>
+#include <mitogen/sys/stdio.hpp>
+#include <mitogen/sys/title.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A child's own stdout: a pipe that its loop reads, whose lines go up the tree as log records.
+template <class Io>
+class stdout_forwarder {
+    struct source : event_source {
+        stdout_forwarder* self;
+    };
+
+    basic_router_core<Io>& router_;
+    typename Io::descriptor end_;
+    source source_{};
+    text_tail lines_;
+
+    void read() {
+        for (;;) {
+            char bytes[16 * 1024];
+            const long n = router_.loop().io().read(end_.get(), bytes, sizeof bytes);
+            if (n == -EAGAIN || n == -EWOULDBLOCK) return;
+            if (n <= 0) return router_.loop().unwatch(source_);
+            lines_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { send(line); });
+            if (static_cast<std::size_t>(n) < sizeof bytes) return;
+        }
+    }
+
+    void send(std::string_view line) { forward_log(router_, router_.id(), log::level::info, "stdout", line); }
+
+public:
+    stdout_forwarder(basic_router_core<Io>& node, typename Io::descriptor read_end) : router_(node), end_(std::move(read_end)) {
+        source_.fd = end_.get();
+        source_.self = this;
+        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(); };
+    }
+
+    /// Threads: loop.
+    void start() { router_.loop().watch(source_, io::interest::read); }
+
+    /// Forwards what is in the pipe now, a last line without newline included. Threads: loop.
+    void finish() {
+        if (source_.watched) read();
+        lines_.finish([this](std::string_view line) { send(line); });
+        router_.loop().unwatch(source_);
+    }
+};
+
+/// The descriptors of a child's link, above 2 and close-on-exec.
+struct child_link {
+    sys::unique_fd in;
+    sys::unique_fd out;
+};
+
+/// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone or makes no sense.
+inline std::optional<handshake::welcome> shake_hands(const child_link& ends, handshake::listener& listener) {
+    const buffer hello = handshake::encode_hello({sys::build_id(), sys::machine_text(), static_cast<std::uint32_t>(sys::own_pid())});
+    if (!sys::write_all(ends.out.get(), hello.data(), hello.size())) return std::nullopt;
+    for (;;) {
+        std::byte bytes[4096];
+        const long n = sys::read_waiting(ends.in.get(), bytes, sizeof bytes);
+        if (n <= 0) return std::nullopt;
+        listener.feed({bytes, static_cast<std::size_t>(n)});
+        switch (listener.look()) {
+        case handshake::listener::finding::nothing: continue;
+        case handshake::listener::finding::hello: {
+            handshake::welcome w;
+            if (!handshake::decode_welcome(listener.payload(), w)) return std::nullopt;
+            return w;
+        }
+        default: return std::nullopt;
+        }
+    }
+}
+
+/// A child that has said hello: its loop, its router and what runs its calls.
+template <class Io>
+class child_process {
+    handshake::welcome welcome_;
+    basic_broker<Io> broker_;
+    basic_router<Io> router_;
+    basic_dispatcher<Io> dispatcher_;
+    std::shared_ptr<basic_link<Io>> parent_;
+    stdout_forwarder<Io> stdout_;
+    timer overdue_;
+    int signals_ = 0;
+    bool ending_ = false;
+
+public:
+    child_process(handshake::welcome welcome, sys::unique_fd stdout_end)
+        : welcome_(std::move(welcome)), router_(broker_, {.bounds = welcome_.bounds}),
+          dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads), stdout_(router_, std::move(stdout_end)) {
+        overdue_.fire = [this] { overdue(); };
+    }
+
+    /// Serves the parent until it is gone or asks to end. `rest`: bytes that came behind the welcome.
+    void run(child_link ends, std::span<const std::byte> rest) {
+        parent_ = std::make_shared<basic_link<Io>>(router_);
+        parent_->peer = welcome_.ancestors.front();
+        parent_->up = true;
+        parent_->build = hash_build(welcome_.build);
+        parent_->open(broker_, std::move(ends.in), std::move(ends.out), welcome_.bounds);
+        parent_->on_closed = [this](basic_link<Io>& link, enum reason cause, const std::string& why) {
+            router_.link_lost(link, error(cause, "the parent is lost: " + why));
+            end("the parent is lost");
+        };
+        log::set_level(static_cast<log::level>(welcome_.log_level));
+        log::set_sink([this](const log::record& r) { forward_log(router_, router_.id(), r.level, r.logger, r.text); });
+        (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message&) { end("context " + welcome_.name + " is shutting down"); });
+        broker_.defer([this, rest] {
+            router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
+            stdout_.start();
+            parent_->stream->start();
+            parent_->stream->inject(rest);
+        });
+        dispatcher_.serve();
+        leave();
+    }
+
+private:
+    /// No more calls; those that run are told to stop. On the loop.
+    void end(const std::string& why) {
+        if (std::exchange(ending_, true)) return;
+        dispatcher_.stop(error(reason::broker_exited, why));
+        broker_.set_timer(overdue_, after(broker_.io().now(), welcome_.grace_ns));
+    }
+
+    /// A function does not stop although it was told to: nobody may be left to end this process but itself. On the loop.
+    void overdue() {
+        sys::signal_self(signals_++ == 0 ? 15 : 9);
+        broker_.set_timer(overdue_, after(broker_.io().now(), 1'000'000'000));
+    }
+
+    /// On the main thread, after the last call.
+    void leave() {
+        dispatcher_.join_pool();
+        router_.close();
+        std::fflush(nullptr);
+        sys::null_stdout(); // closes this process's end of the pipe
+        flush();
+        log::set_sink({}); // the router is about to go
+    }
+
+    /// Waits until what is queued for the parent is written, or the parent is gone, or it takes too long.
+    void flush() {
+        waiter<Io> wake(broker_.io());
+        std::atomic<bool> done{false};
+        const bool accepted = broker_.defer([this, &wake, &done] {
+            stdout_.finish();
+            broker_.cancel_timer(overdue_);
+            done = true;
+            wake.notify();
+        });
+        if (accepted) broker_.wait(wake, never, true, [&] { return done.load(); });
+        const instant until = after(broker_.io().now(), 1'000'000'000);
+        parent_->stream->wait_written(until);
+    }
+};
+
+/// Runs a child whose link is ready. Returns when it has ended.
+template <class Io>
+void serve_as_child(child_link ends) {
+    sys::ignore_sigpipe();
+    handshake::listener listener;
+    std::optional<handshake::welcome> welcome = shake_hands(ends, listener);
+    if (!welcome || welcome->ancestors.empty()) return;
+    if (this_process.argv) sys::set_process_title(this_process.argc, this_process.argv, welcome->title);
+    sys::set_nonblocking(ends.in.get(), true);
+    sys::set_nonblocking(ends.out.get(), true);
+    sys::unique_fd stdout_end = sys::pipe_stdout();
+    child_process<Io> child(std::move(*welcome), std::move(stdout_end));
+    child.run(std::move(ends), listener.rest());
+}
+
+/// What a fork child does instead of returning from fork().
+template <class Io>
+[[noreturn]] void enter_fork_child(child_pipes& pipes, const fork_options& options) {
+    sys::put_null(0, 0);
+    sys::put_null(1, 1);
+    (void)sys::dup_to(pipes.child_err.get(), 2);
+    child_link ends{std::move(pipes.child_in), std::move(pipes.child_out)};
+    pipes = {};
+    if (options.on_start) options.on_start();
+    serve_as_child<Io>(std::move(ends));
+    sys::exit_now(0);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// init.hpp: where a program says that it is one; and the whole of a simple program in one call.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/connect/child_main.hpp>
+#include <mitogen/connect/handshake.hpp>
+#include <mitogen/connect/process_state.hpp>
+#include <mitogen/connect/router.hpp>
+#include <mitogen/rpc/registry.hpp>
+#include <mitogen/sys/executable.hpp>
+#include <mitogen/sys/stdio.hpp>
+
+#include <cstdlib>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Call it first thing in main(). Returns at once in the program that a user started; never returns in one that was started as a child:
+/// that one serves its parent and exits, with its static objects destroyed and its exit handlers run.
+/// A child finds out by its first argument, and runs under the I/O policy `Io`.
+template <class Io = io::native>
+void init(int argc, char** argv) {
+    detail::this_process.argc = argc;
+    detail::this_process.argv = argv;
+    detail::this_process.initialised = true;
+    sys::self_executable(); // opened now: the file may be replaced while we run
+    if (argc < 2 || std::string_view(argv[1]) != child_argument) return;
+    detail::child_link ends{sys::take_stdio(0), sys::take_stdio(1)};
+    if (ends.in && ends.out) detail::serve_as_child<Io>(std::move(ends));
+    std::exit(0);
+}
+
+/// init(), a broker, a router, and `body(router)`; then the end of all children. Returns the exit status for main(): what the body returns if
+/// that is an int, else 0. An exception of the body leaves run() after everything is shut down.
+template <class Body>
+int run(int argc, char** argv, Body&& body) {
+    init(argc, argv);
+    broker loop;
+    router root(loop);
+    if constexpr (std::is_convertible_v<std::invoke_result_t<Body, router&>, int>) {
+        return std::forward<Body>(body)(root);
+    } else {
+        std::forward<Body>(body)(root);
+        return 0;
+    }
+}
+
+} // namespace mitogen::inline MITOGEN_ABI

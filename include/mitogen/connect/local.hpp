@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// local.hpp: a child on this machine, by executing this program again.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/handshake.hpp>
+#include <mitogen/connect/methods.hpp>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A new process on this machine that executes this program from the file it was started from, although that may have been replaced since.
+struct local {
+    std::string name{};                                       ///< of the context; empty: "local.<id>"
+    std::chrono::milliseconds connect_timeout{30'000};        ///< from start to hello
+    std::string executable{};                                 ///< another program to run, by path; it must call mitogen::init as well
+    std::optional<limits> bounds{};                           ///< for it and all below it; empty: this context's own
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        boot_plan p;
+        p.what = "local child";
+        p.name = "local";
+        detail::apply_common(*this, p);
+        auto program = detail::open_program(executable);
+        if (!program) return program.error();
+        p.program = std::move(*program);
+        p.start.executable_fd = p.program->get();
+        p.start.path = executable;
+        p.start.argv = {"mitogen:" + p.name, std::string(child_argument)};
+        return p;
+    }
+};
+
+/// The options of basic_router::local().
+using local_options = local;
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// ssh.hpp: a child on another machine, through the system's ssh.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/first_stage.hpp>
+#include <mitogen/connect/methods.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What to do about host keys that are not known.
+enum class host_keys : std::uint8_t {
+    enforce, ///< refuse unknown and changed ones
+    accept,  ///< remember unknown ones, refuse changed ones
+    ignore,  ///< accept any, remember none: for machines that are made anew all the time
+};
+
+/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration; never asks anything.
+struct ssh {
+    std::string hostname{};                             ///< as ssh takes it: a name, an address, or an alias from its configuration
+    std::string username{};                             ///< empty: as ssh decides
+    std::uint16_t port = 0;                             ///< 0: as ssh decides
+    std::string identity_file{};                        ///< private key; empty: as ssh decides
+    host_keys check_host_keys = host_keys::enforce;
+    std::string ssh_path = "ssh";                       ///< the client to run
+    std::vector<std::string> ssh_args{};                ///< further arguments, before the host name
+    bool compression = false;
+    std::chrono::seconds keepalive_interval{15};        ///< 0: none
+    int keepalive_count = 3;                            ///< intervals without answer until ssh gives up
+
+    std::string name{};                                 ///< of the context; empty: "ssh.<hostname>"
+    std::chrono::milliseconds connect_timeout{30'000};  ///< from start to hello, login and transfer included
+    std::string executable{};                           ///< the program to run there, by path here; empty: this one
+    std::optional<limits> bounds{};                     ///< for it and all below it; empty: this context's own
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        if (hostname.empty()) return error(reason::misuse, "ssh: hostname is empty");
+        if (hostname[0] == '-') return error(reason::misuse, "ssh: the hostname \"" + hostname + "\" begins with a dash, which ssh would take for an option");
+        boot_plan p;
+        p.what = "ssh " + hostname;
+        p.name = "ssh." + hostname + (port && port != 22 ? ":" + std::to_string(port) : std::string());
+        detail::apply_common(*this, p);
+        auto program = detail::open_program(executable);
+        if (!program) return program.error();
+        p.program = std::move(*program);
+        p.staged = true;
+        p.start.path = ssh_path;
+        p.start.argv = arguments();
+        p.explain = &explain;
+        return p;
+    }
+
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const {
+        std::vector<std::string> a{ssh_path, "-o", "LogLevel ERROR", "-o", "BatchMode yes"};
+        const auto option = [&a](std::string text) {
+            a.push_back("-o");
+            a.push_back(std::move(text));
+        };
+        if (!username.empty()) a.insert(a.end(), {"-l", username});
+        if (port) a.insert(a.end(), {"-p", std::to_string(port)});
+        if (!identity_file.empty()) {
+            option("IdentitiesOnly yes");
+            a.insert(a.end(), {"-i", identity_file});
+        }
+        option(compression ? "Compression yes" : "Compression no");
+        if (keepalive_interval.count() > 0) {
+            option("ServerAliveInterval " + std::to_string(keepalive_interval.count()));
+            option("ServerAliveCountMax " + std::to_string(keepalive_count));
+        }
+        switch (check_host_keys) {
+        case host_keys::enforce: option("StrictHostKeyChecking yes"); break;
+        case host_keys::accept: option("StrictHostKeyChecking accept-new"); break;
+        case host_keys::ignore:
+            option("StrictHostKeyChecking no");
+            option("UserKnownHostsFile /dev/null");
+            option("GlobalKnownHostsFile /dev/null");
+            break;
+        }
+        a.push_back("-T"); // a terminal would mangle bytes
+        a.insert(a.end(), ssh_args.begin(), ssh_args.end());
+        a.push_back(hostname);
+        a.push_back(detail::first_stage_command());
+        return a;
+    }
+
+private:
+    /// What ssh and the first stage said, as one of the errors that a caller can act on.
+    static error explain(const boot_plan& plan, const boot_failure& f) {
+        if (f.what != boot_failure::how::ended) return detail::explain_boot(plan, f);
+        struct symptom {
+            std::string_view text;
+            reason why;
+            std::string_view meaning;
+        };
+        // ssh's messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c) and not translated.
+        static constexpr symptom symptoms[] = {
+            {"Host key verification failed", reason::host_key, "the host key is unknown, or has changed; see ssh-keyscan(1), or set check_host_keys"},
+            {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key, "the host key has changed"},
+            {"Permission denied", reason::auth_required, "authentication failed: no key was accepted, and none of the other methods may ask"},
+            {"Too many authentication failures", reason::auth_incorrect, "authentication failed: too many keys were tried; set identity_file"},
+            {"Could not resolve hostname", reason::resolve, "the host name has no address"},
+            {"Connection refused", reason::connection_refused, "nothing listens there"},
+            {"timed out", reason::connect_timeout, "the host does not answer"},
+            {"No route to host", reason::connect, "the network does not reach it"},
+            {"Network is unreachable", reason::connect, "the network does not reach it"},
+            {detail::no_place_text, reason::payload, "no directory there may hold programs that can be run"},
+            {detail::short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
+            {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
+            {"GLIBC", reason::payload, "the program cannot run there: the C library is older than the one it was built for; link it statically (-static)"},
+            {"error while loading shared libraries", reason::payload, "the program cannot run there: a shared library is missing; link it statically (-static)"},
+        };
+        for (const symptom& s : symptoms)
+            if (f.words.find(s.text) != std::string::npos) return with_status(s.why, plan.what + ": " + std::string(s.meaning) + detail::quoted_words(f), f);
+        if (f.stage_seen && f.status && f.status->code != 255) return detail::explain_boot(plan, f);
+        return with_status(reason::end_of_file, plan.what + ": the connection ended before the child said hello" + detail::quoted_words(f), f);
+    }
+
+    static error with_status(reason why, std::string text, const boot_failure& f) {
+        error_detail d;
+        d.why = why;
+        d.text = std::move(text);
+        d.has_status = f.status.has_value();
+        if (f.status) d.status = *f.status;
+        return error(std::move(d));
+    }
+};
+
+/// The options of basic_router::ssh().
+using ssh_options = ssh;
+
+} // namespace mitogen::inline MITOGEN_ABI

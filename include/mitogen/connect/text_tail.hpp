@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// text_tail.hpp: splits what a process prints into lines, and remembers the last of them for error messages.
+
+#include <mitogen/base/config.hpp>
+
+#include <cstddef>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?': what a stranger's
+/// program prints must not reprogram the terminal of whoever reads the error.
+class text_tail {
+    std::string partial_;
+    std::deque<std::string> last_;
+    std::size_t kept_bytes_ = 0;
+
+    static constexpr std::size_t line_limit = 8192;
+    static constexpr std::size_t tail_lines = 20;
+    static constexpr std::size_t tail_bytes = 4096;
+
+    template <class Line>
+    void give(Line&& line) {
+        for (char& c : partial_)
+            if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
+        line(std::string_view(partial_));
+        kept_bytes_ += partial_.size();
+        last_.push_back(std::exchange(partial_, {}));
+        while (last_.size() > tail_lines || kept_bytes_ > tail_bytes) {
+            kept_bytes_ -= last_.front().size();
+            last_.pop_front();
+        }
+    }
+
+public:
+    /// Adds bytes; calls `line(std::string_view)` for each line that is complete.
+    template <class Line>
+    void feed(std::string_view bytes, Line&& line) {
+        for (const char c : bytes) {
+            if (c == '\n') {
+                if (!partial_.empty() && partial_.back() == '\r') partial_.pop_back();
+                give(line);
+            } else {
+                partial_.push_back(c);
+                if (partial_.size() == line_limit) give(line);
+            }
+        }
+    }
+
+    /// The end has come: a last line without newline is a line too.
+    template <class Line>
+    void finish(Line&& line) {
+        if (!partial_.empty()) give(line);
+    }
+
+    /// The last lines, one below the other.
+    std::string text() const {
+        std::string out;
+        for (const std::string& l : last_) out.append(out.empty() ? "" : "\n  ").append(l);
+        if (!partial_.empty()) out.append(out.empty() ? "" : "\n  ").append(partial_);
+        return out;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// thread.hpp: the mutex and the thread that the native policies share.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/sys/failure.hpp>
+#include <mitogen/sys/fault.hpp>
+#include <mitogen/sys/signal.hpp>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <pthread.h>
+#if defined(__FreeBSD__) && __has_include(<pthread_np.h>)
+#include <pthread_np.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+/// A mutex; not recursive. No system call while nobody competes for it.   Threads: any.
+class posix_mutex {
+    ::pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+
+public:
+    template <class Io>
+    explicit posix_mutex(Io&) noexcept {}
+    posix_mutex(posix_mutex&&) = delete;
+    ~posix_mutex() { static_cast<void>(::pthread_mutex_destroy(&mutex_)); }
+
+    /// Acquires it; sleeps while another thread holds it.
+    void lock() noexcept { static_cast<void>(::pthread_mutex_lock(&mutex_)); }
+    /// Releases it.
+    void unlock() noexcept { static_cast<void>(::pthread_mutex_unlock(&mutex_)); }
+    /// Acquires it if that needs no waiting.
+    bool try_lock() noexcept { return ::pthread_mutex_trylock(&mutex_) == 0; }
+};
+
+/// A thread of the library. It runs with all signals blocked, so that the program's handlers run on the program's threads.
+///
+/// An exception that leaves the body ends the program. The destructor joins.
+/// Throws: error(kind::overloaded) where the machine allows no further thread.
+class posix_thread {
+    ::pthread_t handle_{};
+    bool joinable_ = false;
+
+    struct start {
+        char name[16];
+        unique_function<void()> body;
+    };
+
+    static void* run(void* argument) noexcept {
+        const std::unique_ptr<start> s(static_cast<start*>(argument));
+        // Each system names the calling thread in its own way; the ones that are missing here leave it unnamed.
+#if defined(__APPLE__) && __has_include(<mach/mach.h>)
+        static_cast<void>(::pthread_setname_np(s->name));
+#elif defined(__linux__) || (defined(__FreeBSD__) && __has_include(<pthread_np.h>))
+        static_cast<void>(::pthread_setname_np(::pthread_self(), s->name));
+#endif
+        s->body();
+        return nullptr;
+    }
+
+public:
+    /// No thread.
+    posix_thread() = default;
+    /// Starts one that runs `body`. `name`, cut to 15 bytes, is what debuggers and ps show.
+    template <class Io>
+    posix_thread(Io&, const char* name, unique_function<void()> body) {
+        auto s = std::make_unique<start>();
+        std::strncpy(s->name, name, sizeof s->name - 1);
+        s->name[sizeof s->name - 1] = '\0';
+        s->body = std::move(body);
+        const sys::block_all_signals inherited;
+        const long rc = sys::checked("pthread_create", -1, [&] {
+            errno = ::pthread_create(&handle_, nullptr, &run, s.get());
+            return errno == 0 ? 0 : -1;
+        });
+        if (rc == -EAGAIN) raise(error(reason::overloaded, "pthread_create: " + sys::errno_text(EAGAIN))); // no further thread
+        if (rc < 0) raise(sys::failure("pthread_create", rc));
+        static_cast<void>(s.release());
+        joinable_ = true;
+    }
+    posix_thread(posix_thread&& other) noexcept : handle_(other.handle_), joinable_(std::exchange(other.joinable_, false)) {}
+    posix_thread& operator=(posix_thread&& other) noexcept {
+        if (this != &other) {
+            join();
+            handle_ = other.handle_;
+            joinable_ = std::exchange(other.joinable_, false);
+        }
+        return *this;
+    }
+    ~posix_thread() { join(); }
+
+    /// Waits for its end; at once where there is no thread.
+    void join() noexcept {
+        if (std::exchange(joinable_, false)) static_cast<void>(::pthread_join(handle_, nullptr));
+    }
+
+    /// True while it has been neither joined nor forgotten.
+    bool joinable() const noexcept { return joinable_; }
+
+    /// In the child after fork, where the thread does not exist: nothing is left to join.
+    void forget() noexcept { joinable_ = false; }
+};
+
+static_assert(std::is_nothrow_move_assignable_v<posix_thread> && !std::is_copy_constructible_v<posix_thread>);
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// stream.hpp: one link to another context: framing, a receiving and a sending side, and the queue between callers and the wire.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/loop/broker.hpp>
+#include <mitogen/sync/waiter.hpp>
+#include <mitogen/sys/call.hpp>
+#include <mitogen/wire/buffer.hpp>
+#include <mitogen/wire/frame_reader.hpp>
+#include <mitogen/wire/message.hpp>
+#include <mitogen/wire/send_queue.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// When a message leaves.
+enum class urgency : std::uint8_t {
+    now,  ///< the caller is about to wait for the answer: written by the calling thread if nobody else is writing
+    soon, ///< more may follow: gathered, and written by the loop
+};
+
+/// One link. Created unstarted; start() on the loop begins to read.
+///
+/// Whoever finds the sending side free writes; others leave their bytes with the one that does (flat combining). Nobody ever blocks in a
+/// write: what the descriptor does not take is written by the loop when it does. (Two ends that block in write() against each other hang:
+/// a UNIX socket is full after 278 small writes, whatever SO_SNDBUF says.)
+///
+/// Threads: send() and wait_for_room() any; the rest the loop. Owned by shared_ptr: callers may hold it while the loop lets go.
+template <class Io>
+class basic_stream : public std::enable_shared_from_this<basic_stream<Io>> {
+public:
+    /// What a stream tells its owner, on the loop. Also the sink of its frame_reader.
+    struct owner {
+        virtual void frame(basic_stream& from, const header& h, std::span<const std::byte> payload) = 0;
+        virtual std::byte* reserve(basic_stream& from, const header& h) = 0;
+        virtual void reserved_complete(basic_stream& from, const header& h) = 0;
+        /// The link is closed; `why` is text for people, `cause` the reason for those who wait.
+        virtual void closed(basic_stream& from, reason cause, const std::string& why) = 0;
+
+    protected:
+        ~owner() = default;
+    };
+
+private:
+    using descriptor = typename Io::descriptor;
+
+    struct source : event_source {
+        basic_stream* self;
+    };
+    struct task : loop_task {
+        basic_stream* self;
+    };
+    /// Adapts `owner` to what frame_reader wants.
+    struct sink {
+        basic_stream& self;
+        void frame(const header& h, std::span<const std::byte> payload) { self.owner_->frame(self, h, payload); }
+        std::byte* reserve(const header& h) { return self.owner_->reserve(self, h); }
+        void reserved_complete(const header& h) { self.owner_->reserved_complete(self, h); }
+        bool stopped() const { return self.closed_; }
+    };
+
+    basic_broker<Io>& broker_;
+    owner* owner_;
+    descriptor in_;
+    descriptor out_;
+    source in_source_{};
+    source out_source_{};
+    frame_reader reader_;
+    bool closed_ = false;
+
+    typename Io::mutex mutex_; // guards what follows
+    send_queue queue_;
+    send_batch batch_;         // in the hands of whoever set writing_
+    bool writing_ = false;
+    bool refusing_ = false;    // nothing more is taken
+    long write_error_ = 0;
+    std::uint64_t queue_limit_;
+    std::vector<waiter<Io>*> room_waiters_;
+    std::atomic<std::uint64_t> room_epoch_{0};
+    task task_{};
+    std::shared_ptr<basic_stream> posted_; // keeps this alive while task_ is posted
+    enum class errand : std::uint8_t { flush, await_writable, fail } errand_ = errand::flush;
+
+    std::atomic<std::uint64_t> bytes_in_{0};
+    std::atomic<std::uint64_t> bytes_out_{0};
+
+public:
+    basic_stream(basic_broker<Io>& loop, owner& to, descriptor in, descriptor out, const limits& bounds)
+        : broker_(loop), owner_(&to), in_(std::move(in)), out_(std::move(out)), mutex_(loop.io()), queue_limit_(bounds.queue_bytes) {
+        in_source_.fd = in_.get();
+        in_source_.self = this;
+        in_source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->readable(); };
+        out_source_.fd = out_.get();
+        out_source_.self = this;
+        out_source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->writable(); };
+        task_.self = this;
+        task_.run = [](loop_task& t) { static_cast<task&>(t).self->run_errand(); };
+    }
+
+    basic_stream(basic_stream&&) = delete;
+
+    /// Begins to read. 0 or -errno. Threads: loop.
+    long start() { return broker_.watch(in_source_, io::interest::read); }
+
+    /// Hands bytes that were read before the stream took over (behind a handshake) to the framing. Threads: loop.
+    void inject(std::span<const std::byte> bytes) {
+        while (!bytes.empty() && !closed_) {
+            read_target targets[2];
+            const int n = reader_.prepare(targets);
+            std::size_t used = 0;
+            for (int i = 0; i < n; ++i) {
+                const std::size_t part = std::min(bytes.size(), targets[i].size);
+                std::memcpy(targets[i].data, bytes.data(), part);
+                bytes = bytes.subspan(part);
+                used += part;
+            }
+            received(used);
+        }
+    }
+
+    /// Queues a message and, if `when` says so, writes it. Returns false where the stream is closed: nothing was taken.
+    /// `lane`: see send_queue. Threads: any. Never blocks.
+    bool send(const header& h, std::span<const std::byte> payload, const void* lane, urgency when) {
+        return enqueue([&] { queue_.push(h, payload, lane); }, when);
+    }
+    bool send(const header& h, buffer&& payload, const void* lane, urgency when) {
+        return enqueue([&] { queue_.push(h, std::move(payload), lane); }, when);
+    }
+    /// Passes on a frame of somebody else's.
+    bool forward(const header& h, std::span<const std::byte> payload) {
+        return enqueue([&] { queue_.forward(h, payload); }, urgency::soon);
+    }
+
+    /// Sleeps until the queue is below its limit; at once where it is. False at the deadline. Threads: any but the loop.
+    bool wait_for_room(instant deadline) {
+        waiter<Io> wake(broker_.io());
+        std::unique_lock lock(mutex_);
+        if (refusing_ || queue_.queued() < queue_limit_) return true;
+        room_waiters_.push_back(&wake);
+        const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
+        lock.unlock();
+        const bool room = broker_.wait(wake, deadline, false, [&] { return room_epoch_.load(std::memory_order_acquire) != epoch; });
+        lock.lock();
+        std::erase(room_waiters_, &wake);
+        return room;
+    }
+
+    /// Sleeps until everything is written; false at the deadline, true also where the stream is closed. Threads: any but the loop.
+    bool wait_written(instant deadline) {
+        for (;;) {
+            waiter<Io> wake(broker_.io());
+            std::unique_lock lock(mutex_);
+            if (refusing_ || (!writing_ && queue_.empty())) return true;
+            room_waiters_.push_back(&wake);
+            const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
+            lock.unlock();
+            const bool moved = broker_.wait(wake, deadline, false, [&] { return room_epoch_.load(std::memory_order_acquire) != epoch; });
+            lock.lock();
+            std::erase(room_waiters_, &wake);
+            if (!moved) return false;
+        }
+    }
+
+    /// Bytes that wait to be written.
+    std::uint64_t queued() {
+        const std::lock_guard lock(mutex_);
+        return queue_.queued() + batch_.left();
+    }
+    std::uint64_t bytes_in() const noexcept { return bytes_in_.load(std::memory_order_relaxed); }
+    std::uint64_t bytes_out() const noexcept { return bytes_out_.load(std::memory_order_relaxed); }
+    /// Threads: loop.
+    bool is_closed() const noexcept { return closed_; }
+
+    /// Closes both sides and tells the owner, once. Threads: loop.
+    void close(reason cause, const std::string& why) {
+        if (closed_) return;
+        closed_ = true;
+        const auto keep = this->shared_from_this();
+        {
+            const std::lock_guard lock(mutex_);
+            refusing_ = true;
+            wake_room_waiters();
+        }
+        broker_.unwatch(in_source_);
+        broker_.unwatch(out_source_);
+        close_descriptors();
+        owner_->closed(*this, cause, why);
+    }
+
+    /// In a child made by fork(): closes the descriptors and nothing else.
+    void abandon() noexcept {
+        in_.reset();
+        out_.reset();
+    }
+
+private:
+    void close_descriptors() {
+        in_.reset();
+        const std::lock_guard lock(mutex_);
+        if (!writing_ || out_source_.interest == io::interest::write) out_.reset(); // else the thread that writes closes it
+    }
+
+    template <class Push>
+    bool enqueue(Push&& push, urgency when) {
+        std::unique_lock lock(mutex_);
+        if (refusing_) return false;
+        push();
+        if (writing_) return true; // whoever writes takes it along
+        writing_ = true;
+        if (when == urgency::now) {
+            lock.unlock();
+            drain();
+        } else {
+            post(errand::flush); // writing_ stays set for the loop
+        }
+        return true;
+    }
+
+    /// Asks the loop to go on with the sending side, which the caller holds. Under mutex_.
+    void post(errand what) {
+        errand_ = what;
+        if (posted_) return;
+        posted_ = this->shared_from_this();
+        if (!broker_.post(task_)) posted_.reset();
+    }
+
+    void run_errand() {
+        std::unique_lock lock(mutex_);
+        const auto keep = std::move(posted_);
+        posted_ = nullptr;
+        const errand what = errand_;
+        const long failure = write_error_;
+        lock.unlock();
+        if (closed_) return out_.reset();
+        switch (what) {
+        case errand::flush: drain(); break;
+        case errand::await_writable: await_writable(); break;
+        case errand::fail: close(reason::respondent_lost, "cannot write: " + sys::errno_text(static_cast<int>(-failure))); break;
+        }
+    }
+
+    void await_writable() {
+        if (out_source_.watched) {
+            broker_.change(out_source_, io::interest::write);
+        } else if (const long rc = broker_.watch(out_source_, io::interest::write); rc < 0) {
+            close(reason::respondent_lost, "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
+        }
+    }
+
+    void writable() {
+        broker_.change(out_source_, io::interest::none);
+        drain();
+    }
+
+    /// Writes until nothing is left or the descriptor is full. The caller holds writing_.
+    void drain() {
+        for (int rounds = 0;; ++rounds) {
+            if (batch_.empty()) {
+                const std::lock_guard lock(mutex_);
+                if (refusing_) return drop_output();
+                if (!queue_.take(batch_)) {
+                    writing_ = false;
+                    if (!room_waiters_.empty()) wake_room_waiters();
+                    return;
+                }
+                if (rounds == max_rounds) return post(errand::flush); // others keep adding: let the loop go on with it
+                if (!room_waiters_.empty() && queue_.queued() < queue_limit_ / 2) wake_room_waiters();
+            }
+            ::iovec pieces[3];
+            int count = 0;
+            batch_.pieces([&](const std::byte* data, std::size_t size) { pieces[count++] = {const_cast<std::byte*>(data), size}; });
+            const long n = broker_.io().writev(out_.get(), pieces, count);
+            if (n < 0) {
+                const std::lock_guard lock(mutex_);
+                if (n == -EAGAIN || n == -EWOULDBLOCK) return post(errand::await_writable);
+                write_error_ = n;
+                return post(errand::fail);
+            }
+            batch_.consume(static_cast<std::size_t>(n));
+            bytes_out_.fetch_add(static_cast<std::uint64_t>(n), std::memory_order_relaxed);
+        }
+    }
+
+    static constexpr int max_rounds = 16;
+
+    /// The stream was closed while this thread was writing. Under mutex_.
+    void drop_output() {
+        writing_ = false;
+        out_.reset();
+    }
+
+    void wake_room_waiters() {
+        room_epoch_.fetch_add(1, std::memory_order_release);
+        for (waiter<Io>* w : room_waiters_) w->notify();
+        room_waiters_.clear();
+    }
+
+    void readable() {
+        // One read for each readiness: asking again would be a system call for nothing, unless the descriptor has shown that it has plenty.
+        for (int reads = 0; reads < 8 && !closed_; ++reads) {
+            read_target targets[2];
+            const int n = reader_.prepare(targets);
+            ::iovec pieces[2];
+            std::size_t room = 0;
+            for (int i = 0; i < n; ++i) {
+                pieces[i] = {targets[i].data, targets[i].size};
+                room += targets[i].size;
+            }
+            const long got = n == 1 ? broker_.io().read(in_.get(), targets[0].data, targets[0].size) : broker_.io().readv(in_.get(), pieces, n);
+            if (got == -EAGAIN || got == -EWOULDBLOCK) return;
+            if (got <= 0) return close(reason::respondent_lost, got == 0 ? "the link ended" : "cannot read: " + sys::errno_text(static_cast<int>(-got)));
+            const bool full = static_cast<std::size_t>(got) == room || n == 2;
+            received(static_cast<std::size_t>(got));
+            if (!full) return;
+        }
+    }
+
+    void received(std::size_t count) {
+        bytes_in_.fetch_add(count, std::memory_order_relaxed);
+        sink to{*this};
+        if (const char* wrong = reader_.commit(count, to)) close(reason::link_corrupt, std::string("the link is corrupt: ") + wrong);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

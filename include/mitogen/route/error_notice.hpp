@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// error_notice.hpp: errors on the wire: the payload of dead messages and of answers that are errors.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/wire/buffer.hpp>
+#include <mitogen/wire/codec.hpp>
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Longest text of an error that travels, in bytes; the rest is cut off and the cut is marked.
+inline constexpr std::size_t error_text_bytes = 64 * 1024;
+
+/// The bytes of an error.
+inline buffer encode_error(const error& e) {
+    const error_detail& d = e.detail();
+    std::string text = d.text;
+    if (text.size() > error_text_bytes) {
+        text.resize(error_text_bytes);
+        text += " […cut]";
+    }
+    const std::string_view backtrace = std::string_view(d.backtrace).substr(0, error_text_bytes);
+    return encode(static_cast<std::uint16_t>(d.why), text, d.type, d.place, backtrace, d.context, d.has_status,
+                  static_cast<std::int32_t>(d.status.code), static_cast<std::int32_t>(d.status.signal));
+}
+
+/// The error that the bytes hold; where they hold none, an error that says so.
+inline error decode_error(std::span<const std::byte> bytes) {
+    reader r(bytes);
+    std::uint16_t why{};
+    std::int32_t code{};
+    std::int32_t signal{};
+    error_detail d;
+    if (!decode(r, why, d.text, d.type, d.place, d.backtrace, d.context, d.has_status, code, signal) || !r.finish()) {
+        return error(reason::bad_arguments, "an error arrived that does not decode: " + r.failure_text());
+    }
+    d.why = static_cast<reason>(why);
+    d.status = {code, signal};
+    return error(std::move(d));
+}
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// pending.hpp: answers that are awaited. Each has a slot whose number is part of the handle that the answer comes to.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/loop/timers.hpp>
+#include <mitogen/sync/waiter.hpp>
+#include <mitogen/wire/buffer.hpp>
+#include <mitogen/wire/message.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class Io>
+class basic_pending_table;
+
+/// One awaited answer. Completed exactly once: by the answer, by an error, or by whoever gave up waiting.
+///
+/// Kept in memory that the table reuses, never frees while it lives: a late notification of a finished wait is harmless.
+/// Reference-counted by hand: one for the table while open, one for each future. Threads: see members.
+template <class Io>
+class basic_pending {
+    friend class basic_pending_table<Io>;
+
+    basic_pending_table<Io>* table_ = nullptr;
+    std::atomic<std::uint32_t> references_{0};
+    std::uint32_t slot_ = 0;
+    std::uint32_t generation_ = 0;
+    std::atomic<bool> done_{false};
+    bool open_ = false;                // under the table's lock: the answer may still come
+    context_id respondent_ = no_context;
+    std::optional<error> failure_;
+    buffer payload_;
+
+public:
+    waiter<Io> wake;
+    unique_function<void()> continuation;    ///< run once after completion, on the completing thread; set with then()
+    timer deadline;                          ///< loop's
+    const void* subject = nullptr;           ///< for the layer above: which function was called
+    bool explained = false;                  ///< for the layer above: a second question was asked about a failure
+
+    explicit basic_pending(Io& io) : wake(io) {}
+
+    /// The handle that the answer comes to. Never the same twice.
+    handle_id handle() const noexcept { return static_cast<handle_id>(generation_) << 32 | slot_; }
+    context_id respondent() const noexcept { return respondent_; }
+
+    /// True once completed; failure() and payload() are then fixed. Threads: any.
+    bool done() const noexcept { return done_.load(std::memory_order_acquire); }
+
+    /// After done(): the error, or null.
+    const error* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
+    /// After done() without error: the bytes of the value.
+    buffer& payload() noexcept { return payload_; }
+
+    basic_pending_table<Io>& table() noexcept { return *table_; }
+    void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) table_->recycle(*this);
+    }
+};
+
+/// All awaited answers of one router. Threads: any.
+template <class Io>
+class basic_pending_table {
+    using pending = basic_pending<Io>;
+
+    Io io_;
+    typename Io::mutex mutex_;
+    std::deque<pending> slots_;        // stable addresses; grows to the largest number ever open at once
+    std::vector<pending*> free_;
+    std::size_t open_ = 0;
+    bool refusing_ = false;
+    std::uint32_t limit_;
+    std::atomic<std::uint64_t> live_{1}; // slots in use, and one for the owner: the last to go frees the table
+
+    void drop() noexcept {
+        if (live_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+
+    static void finish(pending& p) {
+        p.done_.store(true, std::memory_order_release);
+        p.wake.notify();
+        typename Io::mutex& m = p.table_->mutex_;
+        unique_function<void()> go;
+        {
+            const std::lock_guard lock(m);
+            go = std::move(p.continuation);
+        }
+        if (go) go();
+        p.release(); // the table's reference
+    }
+
+    bool close_slot(pending& p) noexcept { // under mutex_
+        if (!p.open_) return false;
+        p.open_ = false;
+        --open_;
+        return true;
+    }
+
+    ~basic_pending_table() = default;
+
+public:
+    /// Frees a table when its router is done with it; futures may outlive the router.
+    struct closer {
+        void operator()(basic_pending_table* t) const noexcept { t->drop(); }
+    };
+    using owner = std::unique_ptr<basic_pending_table, closer>;
+
+    static owner make(Io& io, std::uint32_t limit) { return owner(new basic_pending_table(io, limit)); }
+    basic_pending_table(Io& io, std::uint32_t limit) : io_(io), mutex_(io_), limit_(limit) {}
+
+    /// Opens a slot for an answer from `respondent`. The caller holds one reference. Null with `why` set where the limit is reached or the router has closed.
+    pending* open(context_id respondent, std::optional<error>& why) {
+        const std::lock_guard lock(mutex_);
+        if (refusing_) {
+            why.emplace(reason::broker_exited, "the router has been shut down");
+            return nullptr;
+        }
+        if (open_ >= limit_) {
+            why.emplace(reason::overloaded, "too many calls are waiting for an answer (limits::open_calls is " + std::to_string(limit_) + ")");
+            return nullptr;
+        }
+        pending* p;
+        if (free_.empty()) {
+            p = &slots_.emplace_back(io_);
+            p->table_ = this;
+            p->slot_ = static_cast<std::uint32_t>(slots_.size() - 1);
+        } else {
+            p = free_.back();
+            free_.pop_back();
+        }
+        ++p->generation_;
+        p->respondent_ = respondent;
+        p->references_.store(2, std::memory_order_relaxed);
+        p->open_ = true;
+        ++open_;
+        live_.fetch_add(1, std::memory_order_relaxed);
+        return p;
+    }
+
+    /// The open slot behind a handle that an answer came to, or null: too late, or never asked. `from` must be who was asked, else null
+    /// and `stranger` is set. The caller holds a reference: whoever else completes it meanwhile, the slot is not used again before release().
+    pending* find(handle_id handle, context_id from, bool& stranger) {
+        const std::lock_guard lock(mutex_);
+        const auto slot = static_cast<std::uint32_t>(handle);
+        if (slot >= slots_.size()) return nullptr;
+        pending& p = slots_[slot];
+        if (!p.open_ || p.generation_ != static_cast<std::uint32_t>(handle >> 32)) return nullptr;
+        if (p.respondent_ != from) {
+            stranger = true;
+            return nullptr;
+        }
+        p.retain();
+        return &p;
+    }
+
+    /// Who was asked for the answer that comes to `handle`; no_context where nobody waits for it.
+    context_id respondent_of(handle_id handle) {
+        const std::lock_guard lock(mutex_);
+        const auto slot = static_cast<std::uint32_t>(handle);
+        if (slot >= slots_.size()) return no_context;
+        const pending& p = slots_[slot];
+        return p.open_ && p.generation_ == static_cast<std::uint32_t>(handle >> 32) ? p.respondent_ : no_context;
+    }
+
+    /// Completes with a value. `whole`: the payload's own buffer, taken over, or null: the bytes are copied. False if it was completed before.
+    bool complete(pending& p, std::span<const std::byte> payload, buffer* whole) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!close_slot(p)) return false;
+        }
+        if (whole) {
+            p.payload_ = std::move(*whole);
+        } else {
+            p.payload_.append(payload.data(), payload.size());
+        }
+        finish(p);
+        return true;
+    }
+
+    /// Completes with an error. False if it was completed before.
+    bool fail(pending& p, error why) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!close_slot(p)) return false;
+        }
+        p.failure_.emplace(std::move(why));
+        finish(p);
+        return true;
+    }
+
+    /// Fails everything that is awaited from `respondent`; with no_context, from anyone.
+    void fail_all(context_id respondent, const error& why) {
+        for (;;) {
+            std::vector<pending*> hit;
+            {
+                const std::lock_guard lock(mutex_);
+                for (pending& p : slots_) {
+                    if (!p.open_ || (respondent != no_context && p.respondent_ != respondent)) continue;
+                    close_slot(p);
+                    hit.push_back(&p);
+                }
+            }
+            if (hit.empty()) return;
+            for (pending* p : hit) {
+                p->failure_.emplace(why);
+                finish(*p);
+            }
+        }
+    }
+
+    /// Runs `go` after completion: now, if it is completed already.
+    void then(pending& p, unique_function<void()> go) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!p.done()) {
+                if (p.continuation) {
+                    p.continuation = [first = std::move(p.continuation), second = std::move(go)]() mutable {
+                        first();
+                        second();
+                    };
+                } else {
+                    p.continuation = std::move(go);
+                }
+                return;
+            }
+        }
+        go();
+    }
+
+    /// From now on open() fails.
+    void refuse() {
+        const std::lock_guard lock(mutex_);
+        refusing_ = true;
+    }
+
+    /// Answers that are awaited now.
+    std::size_t open_count() {
+        const std::lock_guard lock(mutex_);
+        return open_;
+    }
+
+    void recycle(pending& p) noexcept {
+        {
+            const std::lock_guard lock(mutex_);
+            p.done_.store(false, std::memory_order_relaxed);
+            p.failure_.reset();
+            if (p.payload_.capacity() > 4096) p.payload_ = buffer{};
+            p.payload_.clear();
+            p.continuation.reset();
+            p.subject = nullptr;
+            p.explained = false;
+            if (p.generation_ != UINT32_MAX) free_.push_back(&p); // else its numbers are used up
+        }
+        drop();
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// route_monitor.hpp: keeps every context's knowledge of what is below it true, as contexts come and go.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/log.hpp>
+#include <mitogen/route/error_notice.hpp>
+#include <mitogen/route/router_core.hpp>
+#include <mitogen/wire/codec.hpp>
+#include <mitogen/wire/handle.hpp>
+
+#include <string>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Routes are announced upwards only: the parent that makes a context tells its own parent, which tells its own. Links are first in, first
+/// out, so that no context above sees a message from a new context before it knows it.
+/// Threads: loop, but for the constructor.
+template <class Io>
+class basic_route_monitor {
+    using core = basic_router_core<Io>;
+
+    core& router_;
+
+    template <class... Values>
+    void tell_parent(handle_id handle, const Values&... values) {
+        const auto& parent = router_.parent();
+        if (!parent) return;
+        (void)router_.send(router_.address(parent->peer, handle),
+                           mitogen::encode(values...), urgency::soon);
+    }
+
+    void on_add(const message& m) {
+        reader r(m.payload);
+        route<basic_link<Io>> added;
+        if (!mitogen::decode(r, added.id, added.parent, added.name, added.build) || !r.finish()) return;
+        added.via = router_.routes().find(m.head.src);
+        if (!added.via || added.id == router_.id() || (added.parent != m.head.src && !router_.routes().leads(added.parent, added.via.get()))) {
+            return log::write(log::level::warning, "refused a route to context " + std::to_string(added.id) + " from context " + std::to_string(m.head.src));
+        }
+        const route<basic_link<Io>> copy = added;
+        if (!router_.routes().add(std::move(added))) {
+            return log::write(log::level::warning, "refused a second route to context " + std::to_string(copy.id) + " from context " + std::to_string(m.head.src));
+        }
+        announce(copy);
+    }
+
+    void on_del(const message& m) {
+        reader r(m.payload);
+        context_id gone{};
+        std::span<const std::byte> notice;
+        if (!mitogen::decode(r, gone, notice) || !r.finish()) return;
+        const auto via = router_.routes().find(m.head.src);
+        if (!via || gone == m.head.src || !router_.routes().remove(gone, via.get())) {
+            return log::write(log::level::warning, "refused to forget the route to context " + std::to_string(gone) + " for context " + std::to_string(m.head.src));
+        }
+        via->drop_sender(gone);
+        const error why = decode_error(notice);
+        router_.forget(gone, why);
+        withdraw(gone, why);
+    }
+
+public:
+    explicit basic_route_monitor(core& node) : router_(node) {
+        (void)router_.add_raw_handler(handles::add_route, {.from = accept::anyone}, [this](const message& m) { on_add(m); });
+        (void)router_.add_raw_handler(handles::del_route, {.from = accept::anyone}, [this](const message& m) { on_del(m); });
+    }
+
+    /// A context below is reachable from now on.
+    void announce(const route<basic_link<Io>>& r) { tell_parent(handles::add_route, r.id, r.parent, r.name, r.build); }
+
+    /// A context below is lost.
+    void withdraw(context_id gone, const error& why) {
+        const buffer notice = encode_error(why);
+        tell_parent(handles::del_route, gone, std::span<const std::byte>(notice));
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// context.hpp: one node of the tree, as a value.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/rpc/call.hpp>
+#include <mitogen/rpc/fwd.hpp>
+#include <mitogen/rpc/invocation.hpp>
+#include <mitogen/wire/codec.hpp>
+#include <mitogen/wire/handle.hpp>
+
+#include <atomic>
+#include <string>
+#include <utility>
+#include <vector>
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A context together with how its calls are made: what within(), with() and chain() return.
+template <class Io>
+class basic_call_target : public call_methods<basic_call_target<Io>, Io> {
+    basic_router<Io>* router_;
+    context_id id_;
+    call_options options_;
+
+public:
+    basic_call_target(basic_router<Io>& node, context_id id, call_options options) : router_(&node), id_(id), options_(std::move(options)) {}
+
+    context_id id() const noexcept { return id_; }
+    const call_options& options() const noexcept { return options_; }
+    basic_router_core<Io>& core() const noexcept { return *router_; }
+    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
+
+    /// As basic_context::within.
+    template <class Rep, class Period>
+    basic_call_target within(std::chrono::duration<Rep, Period> span) const {
+        basic_call_target copy(*this);
+        copy.options_.within = to_ns(span);
+        return copy;
+    }
+
+#if defined(__cpp_lib_jthread)
+    /// As basic_context::with.
+    basic_call_target with(std::stop_token stop) const {
+        basic_call_target copy(*this);
+        copy.options_.stop = std::move(stop);
+        return copy;
+    }
+#endif
+};
+
+/// Some node of the tree. A cheap value: copy it, send it to other contexts as an argument, get it as a result. Knows its router, which must
+/// outlive it.
+///
+/// Threads: any. A default-constructed one refers to nothing; every call on it is a logic_error.
+template <class Io>
+class basic_context : public call_methods<basic_context<Io>, Io> {
+    basic_router<Io>* router_ = nullptr;
+    context_id id_ = no_context;
+
+public:
+    basic_context() = default;
+    basic_context(basic_router<Io>& node, context_id id) noexcept : router_(&node), id_(id) {}
+
+    /// Its number in the tree.
+    context_id id() const noexcept { return id_; }
+
+    /// Its names from below the root down to itself, as far as this context knows them.
+    std::vector<std::string> path() const {
+        std::vector<std::string> names;
+        for (context_id at = id_; at != no_context && at != core().id();) {
+            const auto known = core().routes().get(at);
+            if (known.id == no_context) break;
+            names.insert(names.begin(), known.name);
+            at = known.parent;
+        }
+        return names;
+    }
+
+    /// Its path joined by dots: "bastion.web1".
+    std::string name() const {
+        std::string text;
+        for (const std::string& part : path()) text.append(text.empty() ? "" : ".").append(part);
+        return text;
+    }
+
+    /// True while there is a route to it.
+    bool alive() const { return id_ == core().id() || core().towards(id_) != nullptr; }
+
+    /// Runs `call(error)` on the loop when it is lost; soon where it is lost already.
+    void on_disconnect(unique_function<void(const error&)> call) const { core().on_disconnect(id_, std::move(call)); }
+
+    /// Asks its loop for a sign of life; done when it has come. Answered although its functions are busy.
+    basic_future<void, Io> ping() const {
+        std::optional<error> why;
+        basic_pending<Io>* p = core().answers().open(id_, why);
+        if (!p) raise(*why);
+        basic_future<void, Io> answer(p, core(), environment());
+        const result<void> sent = core().send(core().address(id_, handles::ping, p->handle()),
+                                              std::span<const std::byte>(), urgency::soon);
+        if (!sent) core().answers().fail(*p, sent.error());
+        return answer;
+    }
+
+    /// Calls made through the result fail with timeout_error after `span`; the callee is told how much of it is left, and of the failure.
+    template <class Rep, class Period>
+    basic_call_target<Io> within(std::chrono::duration<Rep, Period> span) const {
+        return target(call_options{}).within(span);
+    }
+
+#if defined(__cpp_lib_jthread)
+    /// Calls made through the result are cancelled when `stop` is requested.
+    basic_call_target<Io> with(std::stop_token stop) const {
+        return target(call_options{}).with(std::move(stop));
+    }
+#endif
+
+    /// Calls made through the result form a chain: sent without waiting for one another; after one has failed the later ones fail with the
+    /// same error and do not run.
+    basic_chain<Io> chain() const { return basic_chain<Io>(*router_, id_); }
+
+    /// Sends a message to a handle there.
+    template <class... Args>
+    void send(handle<Args...> to, const std::type_identity_t<Args>&... args) const {
+        core().send(core().address(id_, to.number), encode(args...), urgency::soon).value();
+    }
+
+    /// Ends it and everything below it: its running functions are told to stop, and it exits. Does not block; the future has the exit status.
+    /// One that does not end by itself is killed, see basic_router.
+    basic_future<exit_status, Io> shutdown() const { return router_->shutdown_child(id_); }
+
+    /// Cuts the link to it at once: calls to it fail, and it ends.
+    void disconnect() const { router_->disconnect_child(id_); }
+
+    /// For call_methods.
+    const call_options& options() const noexcept {
+        static const call_options none{};
+        return none;
+    }
+    basic_router_core<Io>& core() const {
+        if (!router_) raise(error(reason::misuse, "this mitogen::context is empty: it was default-constructed, and refers to no context"));
+        return *router_;
+    }
+    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
+
+    friend bool operator==(const basic_context& a, const basic_context& b) noexcept { return a.id_ == b.id_; }
+
+private:
+    basic_call_target<Io> target(call_options options) const { return basic_call_target<Io>(static_cast<basic_router<Io>&>(core()), id_, std::move(options)); }
+};
+
+/// Calls that are pipelined and fail together. Moves; its end forgets the failure on the other side.
+/// Threads: one at a time.
+template <class Io>
+class basic_chain : public call_methods<basic_chain<Io>, Io> {
+    basic_router<Io>* router_;
+    context_id id_;
+    call_options options_;
+
+    static std::uint64_t next_number() noexcept {
+        static std::atomic<std::uint64_t> last{0};
+        return last.fetch_add(1, std::memory_order_relaxed) + 1;
+    }
+
+public:
+    basic_chain(basic_router<Io>& node, context_id id) : router_(&node), id_(id) { options_.chain = next_number(); }
+    basic_chain(basic_chain&& other) noexcept : router_(std::exchange(other.router_, nullptr)), id_(other.id_), options_(std::move(other.options_)) {}
+    basic_chain& operator=(basic_chain&&) = delete;
+    ~basic_chain() {
+        if (router_) reset();
+    }
+
+    /// Forgets a failure: later calls run again. Takes effect in order with the calls.
+    void reset() noexcept {
+        basic_router_core<Io>& to = core();
+        (void)to.send(to.address(id_, handles::forget_chain), encode(options_.chain), urgency::soon);
+        options_.chain = next_number(); // not the old number: calls of it may still be waiting there
+    }
+
+    context_id id() const noexcept { return id_; }
+    const call_options& options() const noexcept { return options_; }
+    basic_router_core<Io>& core() const noexcept { return *router_; }
+    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
+};
+
+/// How a process ended, on the wire: two i32.
+template <>
+struct codec<exit_status> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t fixed_size = 8;
+    static constexpr std::size_t least = 8;
+    static std::size_t size(const exit_status&) noexcept { return fixed_size; }
+    static void encode(writer& w, const exit_status& s) noexcept {
+        w.put_scalar(static_cast<std::int32_t>(s.code));
+        w.put_scalar(static_cast<std::int32_t>(s.signal));
+    }
+    static bool decode(reader& r, exit_status& s) {
+        std::int32_t code;
+        std::int32_t signal;
+        if (!r.take_scalar(code) || !r.take_scalar(signal)) return false;
+        s = {code, signal};
+        return true;
+    }
+    static void signature(signature_sink& out) { out.put("exit_status"); }
+};
+
+/// A context travels as its id, and belongs to the router of whoever decodes it.
+template <class Io>
+struct codec<basic_context<Io>> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t fixed_size = 4;
+    static constexpr std::size_t least = 4;
+    static std::size_t size(const basic_context<Io>&) noexcept { return fixed_size; }
+    static void encode(writer& w, const basic_context<Io>& c) noexcept { w.put_scalar(c.id()); }
+    static bool decode(reader& r, basic_context<Io>& c) {
+        context_id id;
+        if (!r.take_scalar(id)) return false;
+        const auto* place = static_cast<const decode_environment*>(r.environment());
+        if (id == no_context) {
+            c = {};
+            return true;
+        }
+        if (!place || place->policy != &policy_tag<Io>) return r.fail("a context can be decoded only as an argument or a result of a call, under the same I/O policy");
+        c = basic_context<Io>(*static_cast<basic_router<Io>*>(place->router), id);
+        return true;
+    }
+    static void signature(signature_sink& out) { out.put("context"); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// dispatcher.hpp: takes calls from the loop to where they run, and their results back.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/route/router_core.hpp>
+#include <mitogen/rpc/call_frame.hpp>
+#include <mitogen/rpc/exception_info.hpp>
+#include <mitogen/rpc/incoming_calls.hpp>
+#include <mitogen/rpc/invocation.hpp>
+#include <mitogen/rpc/registry.hpp>
+#include <mitogen/sync/latch.hpp>
+#include <mitogen/sync/waiter.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Executes the calls that one context receives: on the loop at once, on the main thread in order, or on a pool.
+///
+/// The main thread drives the loop while it has nothing to execute, so that a call reaches it without waking anybody; before it executes
+/// it leaves the loop to the broker's thread. That thread therefore answers, routes, cancels and shuts down whatever the function does.
+/// Threads: as marked. The router outlives it.
+template <class Io>
+class basic_dispatcher {
+    using core = basic_router_core<Io>;
+    using call = incoming_call;
+
+    core& router_;
+    decode_environment environment_;
+    std::string name_;
+    incoming_calls<Io> calls_;
+    waiter<Io> main_wake_;
+    std::atomic<bool> stopping_{false};
+    basic_latch<call*, Io> pool_queue_;
+    std::vector<typename Io::thread> pool_;
+    std::size_t pool_limit_;
+    std::atomic<std::size_t> pool_busy_{0};
+    buffer loop_result_; // reused by functions that run on the loop
+
+public:
+    basic_dispatcher(core& node, decode_environment environment, std::string name, std::size_t pool_threads)
+        : router_(node), environment_(environment), name_(std::move(name)), calls_(node.loop().io()), main_wake_(node.loop().io()),
+          pool_queue_(node.loop().io()), pool_limit_(pool_threads) {
+        (void)router_.add_raw_handler(handles::call_function, {}, [this](const message& m) { receive(m); });
+        (void)router_.add_raw_handler(handles::cancel_call, {}, [this](const message& m) { cancel(m); });
+        (void)router_.add_raw_handler(handles::explain_call, {}, [this](const message& m) { explain(m); });
+        (void)router_.add_raw_handler(handles::forget_chain, {}, [this](const message& m) { forget_chain(m); });
+    }
+
+    basic_dispatcher(basic_dispatcher&&) = delete;
+
+    /// Executes main-thread calls on the calling thread until stop(). Threads: the main one.
+    void serve() {
+        basic_broker<Io>& loop = router_.loop();
+        for (;;) {
+            loop.wait(main_wake_, never, true, [this] { return stopping() || calls_.main_waiting(); });
+            if (stopping()) return;
+            while (call* next = calls_.take_main()) execute(*next, calls_.main_waiting() ? urgency::soon : urgency::now);
+        }
+    }
+
+    /// Ends serve(); fires the stop token of every call that runs, and answers those that do not run yet. Threads: any.
+    void stop(const error& why) {
+        stopping_.store(true, std::memory_order_release);
+        for (call* c : calls_.stop_all()) {
+            router_.reply_dead(c->head, why);
+            calls_.finish(*c);
+        }
+        main_wake_.notify();
+    }
+
+    /// Ends the pool's threads and waits for what they execute. Threads: any but those and the loop.
+    void join_pool() {
+        pool_queue_.close();
+        for (auto& t : pool_) t.join();
+        pool_.clear();
+    }
+
+    bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
+
+    /// Calls that are queued or running.
+    std::size_t open_calls() { return calls_.size(); }
+
+private:
+    /// A call has arrived. On the loop.
+    void receive(const message& m) {
+        reader r(m.payload, router_.bounds());
+        call_frame frame;
+        if (!frame.read(r)) return router_.reply_dead(m.head, error(reason::bad_arguments, "not a call: " + r.failure_text()));
+        const function_entry* entry = frame.flags & call_frame::by_key ? registry::by_key(frame.function)
+                                                                       : registry::by_index(static_cast<std::uint32_t>(frame.function));
+        if (!entry) {
+            return router_.reply_dead(m.head, error(reason::unknown_function, "this program has no remote function of " +
+                                                        std::string(frame.flags & call_frame::by_key ? "key " : "number ") + std::to_string(frame.function)));
+        }
+        if (stopping()) return router_.reply_dead(m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
+        if (entry->where == on::loop) return run_on_loop(m, *entry, r, frame);
+        call* c = calls_.add(m, *entry, frame, r.offset(), router_.loop().io().now());
+        if (!c) return router_.reply_dead(m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting"));
+        if (entry->where == on::pool) {
+            enqueue_pool(c);
+        } else {
+            calls_.put_main(*c);
+            main_wake_.notify();
+        }
+    }
+
+    void run_on_loop(const message& m, const function_entry& entry, reader& arguments, const call_frame& frame) {
+        if (frame.flags & call_frame::has_chain) {
+            if (const auto broken = calls_.chain_error(m.head.src, frame.chain)) return answer_error(m.head, *broken, urgency::soon);
+        }
+        loop_result_.clear();
+        invocation inv{arguments, loop_result_, environment_, {m.head.src, m.head.auth}};
+#if defined(__cpp_lib_jthread)
+        inv.stop = [](invocation&) { return std::stop_token(); };
+#endif
+        invoke(entry, inv);
+        finish(m.head, inv, frame.flags & call_frame::has_chain ? frame.chain : 0, urgency::soon);
+    }
+
+    /// Runs a queued call on this thread and answers it.
+    void execute(call& c, urgency when) {
+        if (std::optional<error> refusal = calls_.begin(c, router_.loop().io().now())) {
+            answer_error(c.head, *refusal, when);
+            return calls_.finish(c);
+        }
+        reader arguments(std::span<const std::byte>(c.payload).subspan(c.arguments_at), router_.bounds(), &environment_);
+        buffer result;
+        invocation inv{arguments, result, environment_, {c.head.src, c.head.auth}};
+        inv.call = &c;
+#if defined(__cpp_lib_jthread)
+        inv.stop = [](invocation& i) {
+            call& running = *static_cast<call*>(i.call);
+            return static_cast<incoming_calls<Io>*>(running.owner)->token(running);
+        };
+#endif
+        invoke(*c.entry, inv);
+        // Cancelling finds the call no longer: from here on it is answered.
+        calls_.end(c);
+        finish(c.head, inv, c.chain, when);
+        calls_.finish(c);
+    }
+
+    void invoke(const function_entry& entry, invocation& inv) {
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+            entry.invoke(inv);
+        } catch (...) {
+            inv.failure.emplace(current_exception_as_error(name_, router_.id()));
+        }
+#else
+        entry.invoke(inv);
+#endif
+    }
+
+    void finish(const header& request, invocation& inv, std::uint64_t chain, urgency when) {
+        if (inv.failure) {
+            if (chain) calls_.break_chain(request.src, chain, *inv.failure);
+            answer_error(request, *inv.failure, when);
+            if (!request.wants_reply()) log::write(log::level::warning, std::string("a call without reply failed: ") + inv.failure->what());
+            return;
+        }
+        if (inv.result.size() > router_.bounds().message_bytes) {
+            return answer_error(request, error(reason::message_too_large, "the result has " + std::to_string(inv.result.size()) +
+                                                                            " bytes, more than limits::message_bytes allows"), when);
+        }
+        if (inv.result.size() > fragment_bytes) {
+            router_.reply(request, std::move(inv.result), 0, when);
+        } else {
+            router_.reply(request, std::span<const std::byte>(inv.result), 0, when);
+        }
+    }
+
+    void answer_error(const header& request, const error& why, urgency when) {
+        router_.reply(request, encode_error(why), message_flags::failed, when);
+    }
+
+    /// The caller of one of its calls does not wait any more. On the loop.
+    void cancel(const message& m) {
+        const result<handle_id> which = decode<handle_id>(m.payload);
+        if (!which) return;
+        if (call* c = calls_.cancel(m.head.src, *which)) {
+            answer_error(c->head, error(reason::cancelled, "cancelled by context " + std::to_string(m.head.src) + " before it began"), urgency::soon);
+            calls_.finish(*c);
+        }
+    }
+
+    /// A caller of another build asks what is wrong with a key. The payload is the name and the signature of the function.
+    void explain(const message& m) {
+        reader r(m.payload, router_.bounds());
+        std::string_view name;
+        std::string_view signature;
+        if (!mitogen::decode(r, name, signature) || !r.finish()) return router_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        router_.reply_dead(m.head, registry::why_unknown(name, signature));
+    }
+
+    void forget_chain(const message& m) {
+        if (const result<std::uint64_t> which = decode<std::uint64_t>(m.payload)) calls_.forget_chain(m.head.src, *which);
+    }
+
+    void enqueue_pool(call* c) {
+        // Threads are made as they are needed, up to the limit. On the loop, so only one at a time.
+        if (pool_busy_.fetch_add(1) >= pool_.size() && pool_.size() < pool_limit_) {
+            pool_.emplace_back(router_.loop().io(), "mitogen-pool", [this] {
+                while (result<call*> next = pool_queue_.get()) {
+                    execute(**next, urgency::now);
+                    pool_busy_.fetch_sub(1);
+                }
+            });
+        }
+        pool_queue_.put(std::move(c));
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

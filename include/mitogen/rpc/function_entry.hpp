@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// function_entry.hpp: what one function that other contexts may call is, and how it gets into the list of them.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/rpc/identity.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Where a function runs in the context that is called.
+enum class on : std::uint8_t {
+    main, ///< on the context's main thread, one after another
+    pool, ///< on any of the context's worker threads, concurrently
+    loop, ///< on the I/O thread, in place: for functions that never block
+};
+
+/// Where `F` runs: `template <> inline constexpr auto mitogen::run_on<&fn> = mitogen::on::pool;` (before the first use of `fn`).
+template <auto F>
+inline constexpr on run_on = on::main;
+
+struct invocation;
+
+/// Decodes the arguments of one call, runs `F`, encodes the result.
+template <auto F>
+void invoke_thunk(invocation&);
+
+namespace rpc::detail {
+struct registration;
+}
+
+/// One function that can be called from other contexts. There is exactly one entry per function, and it lives as long as the process.
+///
+/// Threads: any.   Blocks: never.
+class function_entry {
+    friend struct rpc::detail::registration;
+
+    std::uint32_t index_ = unregistered;
+
+public:
+    /// index() of an entry whose static initialiser has not run yet.
+    static constexpr std::uint32_t unregistered = 0xffff'ffff;
+
+    /// Where it runs.
+    const on where;
+    /// Executes one call.
+    void (*const invoke)(invocation&);
+
+private:
+    const rpc::detail::function_source* source_;
+    rpc::detail::registration* link_;                                        // its place in the list; to name it makes it exist
+    mutable std::atomic<const rpc::detail::function_texts*> texts_{nullptr}; // made by whoever asks first, then kept
+
+    MITOGEN_COLD const rpc::detail::function_texts& describe() const {
+        const auto* made = new rpc::detail::function_texts(rpc::detail::read_texts(*source_));
+        const rpc::detail::function_texts* other = nullptr;
+        if (texts_.compare_exchange_strong(other, made, std::memory_order_acq_rel)) return *made;
+        delete made;
+        return *other;
+    }
+
+public:
+    constexpr function_entry(on runs, void (*call)(invocation&), const rpc::detail::function_source* source,
+                             rpc::detail::registration* link) noexcept
+        : where(runs), invoke(call), source_(source), link_(link) {}
+    function_entry(const function_entry&) = delete;
+
+    /// Dense, from 0; the same in every process that runs the same binary.
+    std::uint32_t index() const noexcept { return index_; }
+
+    /// Canonical qualified name, or what name_of says.
+    const std::string& name() const { return texts().name; }
+    /// Wire signature, for instance `(i32,string)->[u64]`.
+    const std::string& signature() const { return texts().signature; }
+    /// Name and signature.
+    const std::string& identity() const { return texts().identity; }
+    /// The 64-bit hash of the identity, by which programs of different builds refer to the function.
+    std::uint64_t key() const { return texts().key; }
+
+    /// False if only programs of this very build can call it: lambdas, anonymous namespaces, what is declared inside a function; and
+    /// what this program cannot tell from another of its functions. `name_of` makes it true.
+    bool stable_name() const;
+
+    /// All that is known of the name.
+    const rpc::detail::function_texts& texts() const {
+        const auto* known = texts_.load(std::memory_order_acquire);
+        return known ? *known : describe();
+    }
+
+    /// The entry that was registered before this one; null for the first.
+    const function_entry* before() const noexcept;
+};
+
+namespace rpc::detail {
+
+// The entry that was registered last; each leads to the one before it.
+inline constinit std::atomic<const function_entry*> newest{nullptr};
+
+// A static object of this type puts its entry into the list. One binary runs its static initialisers in one order: the numbers never change.
+struct registration {
+    const function_entry* before = nullptr;
+
+    MITOGEN_COLD explicit registration(function_entry& entry) noexcept {
+        before = newest.load(std::memory_order_acquire);
+        do {
+            entry.index_ = before ? before->index_ + 1 : 0;
+        } while (!newest.compare_exchange_weak(before, &entry, std::memory_order_acq_rel));
+    }
+};
+
+template <auto F>
+struct slot {
+    static function_entry entry;
+    static registration link;
+};
+template <auto F>
+constinit function_entry slot<F>::entry{run_on<F>, &invoke_thunk<F>, &source<F>, &slot<F>::link};
+template <auto F>
+registration slot<F>::link{slot<F>::entry};
+
+} // namespace rpc::detail
+
+inline const function_entry* function_entry::before() const noexcept { return link_->before; }
+
+/// The entry of `F`. To name it is to register `F`.
+template <auto F>
+const function_entry& entry_of() noexcept {
+    return rpc::detail::slot<F>::entry;
+}
+
+/// Exports a function that this program itself never calls. Any mention that is compiled suffices, at any scope and whether or not it
+/// is ever executed: `[[maybe_unused]] constexpr auto& exported = mitogen::remote<&fn>;`. (Inside sizeof or decltype it is no mention.)
+template <auto F>
+inline constexpr const function_entry& remote = rpc::detail::slot<F>::entry;
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// future.hpp: the answer to a call that is under way.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/route/router_core.hpp>
+#include <mitogen/rpc/fwd.hpp>
+#include <mitogen/rpc/invocation.hpp>
+#include <mitogen/wire/codec.hpp>
+
+#include <coroutine>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What the caller holds of a result of type `T`: views become the containers that own what they show.
+template <class T>
+struct owned_result {
+    using type = T;
+};
+template <>
+struct owned_result<std::string_view> {
+    using type = std::string;
+};
+template <class T, std::size_t N>
+struct owned_result<std::span<T, N>> {
+    using type = std::vector<std::remove_cv_t<T>>;
+};
+
+/// The answer to a call. Moves; does not copy. Dropping it abandons the call: the callee is told, and a late answer is dropped.
+///
+/// Threads: one at a time. Blocks: get() and get_for(). May outlive the router; the answer is then the error broker_exited.
+template <class T, class Io>
+class [[nodiscard]] basic_future {
+    using pending = basic_pending<Io>;
+    using core = basic_router_core<Io>;
+
+    pending* pending_ = nullptr;
+    core* router_ = nullptr;
+    decode_environment environment_{};
+
+    void drop() noexcept {
+        if (!pending_) return;
+        if (!pending_->done()) cancel();
+        std::exchange(pending_, nullptr)->release();
+    }
+
+public:
+    using value_type = T;
+
+    basic_future() = default;
+    /// Takes over one reference to `p`.
+    basic_future(pending* p, core& node, decode_environment environment) noexcept : pending_(p), router_(&node), environment_(environment) {}
+    basic_future(basic_future&& other) noexcept
+        : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_) {}
+    basic_future& operator=(basic_future&& other) noexcept {
+        if (this != &other) {
+            drop();
+            pending_ = std::exchange(other.pending_, nullptr);
+            router_ = other.router_;
+            environment_ = other.environment_;
+        }
+        return *this;
+    }
+    ~basic_future() { drop(); }
+
+    /// False for one that was default-constructed or moved from; nothing else may then be called.
+    bool valid() const noexcept { return pending_ != nullptr; }
+
+    /// True once there is a value or an error. Never blocks.
+    bool done() const noexcept { return pending_->done(); }
+
+    /// Waits until done() or the deadline; returns done(). Not on the loop, where nothing could arrive meanwhile.
+    bool wait_until(instant deadline) {
+        if (pending_->done()) return true;
+        basic_broker<Io>& loop = router_->loop();
+        if (loop.on_loop()) raise(error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; run it on::main or on::pool, or co_await"));
+        return loop.wait(pending_->wake, deadline, true, [this] { return pending_->done(); });
+    }
+
+    /// Waits and returns the value or the error.
+    result<T> try_get() {
+        wait_until(never);
+        return outcome();
+    }
+
+    /// Waits and returns the value; throws the error.
+    T get() { return try_get().value(); }
+
+    /// As get(), but waits at most `span`: then it throws timeout_error, and the call goes on.
+    template <class Rep, class Period>
+    T get_for(std::chrono::duration<Rep, Period> span) {
+        return try_get_for(span).value();
+    }
+
+    /// As try_get(), but waits at most `span`: then it returns an error with reason::timeout, and the call goes on.
+    template <class Rep, class Period>
+    result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
+        if (done() || wait_until(after(router_->loop().io().now(), to_ns(span)))) return outcome();
+        return error(reason::timeout, "no answer within the time given to get_for()");
+    }
+
+    /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits there is
+    /// removed, the stop token of one that runs fires. Nothing happens where it is done already.
+    void cancel() {
+        abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id())));
+    }
+
+    /// As cancel(), with another error.
+    void abandon(error why) {
+        if (!pending_->table().fail(*pending_, std::move(why))) return;
+        router_->cancel_call(*pending_);
+    }
+
+    /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally the loop. Never blocks there.
+    void then(unique_function<void()> go) { pending_->table().then(*pending_, std::move(go)); }
+
+    /// The value or the error of a future that is done().
+    result<T> outcome() {
+        if (const error* why = pending_->failure()) return *why;
+        reader r(std::span<const std::byte>(pending_->payload()), router_->bounds(), &environment_);
+        if constexpr (std::is_void_v<T>) {
+            if (r.finish()) return {};
+            return r.failure();
+        } else {
+            T value{};
+            if (mitogen::decode(r, value) && r.finish()) return result<T>(std::move(value));
+            return r.failure(&codec<T>::signature);
+        }
+    }
+
+    // ---- co_await: resumes on the thread that completes the call, normally the loop
+
+    bool await_ready() const noexcept { return done(); }
+    void await_suspend(std::coroutine_handle<> waiting) {
+        then([waiting] { waiting.resume(); });
+    }
+    T await_resume() { return outcome().value(); }
+
+    /// For select and the like.
+    pending* state() const noexcept { return pending_; }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// identity.hpp: the text that names a remote function in every program that has it: qualified name and wire signature.
+//
+// Everything here is made at run time, when somebody asks; before that a function costs a few words of constant data.
+//
+// Where the name comes from, and what it is worth between two builds:
+//   with RTTI              complete: templates, default arguments, inline namespaces; the same from gcc and clang
+//   gcc without RTTI       the same, but default arguments of the program's own class templates are missing, and enumerators and
+//                          functions as template arguments are spelt differently
+//   clang without RTTI     the arguments of function templates and the program's inline namespaces are missing: see `exact`
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/rpc/detail/canonical_name.hpp>
+#include <mitogen/rpc/traits.hpp>
+#include <mitogen/wire/codec.hpp>
+#include <mitogen/wire/signature.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#if MITOGEN_HAS_RTTI
+#include <cxxabi.h>
+#include <typeinfo>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The name by which `F` is known in other programs, in place of its qualified name:
+/// `template <> inline constexpr std::string_view mitogen::name_of<&fn> = "db.count";` (before the first use of `fn`).
+/// Needed for lambdas and functions in anonymous namespaces that two different builds call in each other.
+template <auto F>
+inline constexpr std::string_view name_of{};
+
+namespace rpc::detail {
+
+/// What is known of a function's name. Made once per function, when first asked for.
+struct function_texts {
+    std::string name;      ///< canonical qualified name, or what name_of says
+    std::string signature; ///< `(i32,string)->[u64]`
+    std::string identity;  ///< name and signature
+    std::uint64_t key = 0; ///< hash of `identity`
+    bool is_stable = true; ///< false: the name means something within one build only
+    bool is_exact = true;  ///< false: other functions may have printed the same name (clang without RTTI)
+};
+
+// The pieces of a signature, shared by all functions that have it.
+struct signature_parts {
+    using writer = void (*)(signature_sink&);
+    const writer* parameters;
+    std::size_t count;
+    writer result;
+};
+
+template <class T>
+void write_type(signature_sink& sink) {
+    if constexpr (std::is_void_v<T>) {
+        sink.put("void");
+    } else {
+        sink.add<T>();
+    }
+}
+
+template <class Result, class Parameters>
+struct parts_of;
+template <class Result, class... Ps>
+struct parts_of<Result, type_list<Ps...>> {
+    static constexpr signature_parts::writer parameters[sizeof...(Ps) + 1] = {&write_type<Ps>..., nullptr};
+    static constexpr signature_parts value{parameters, sizeof...(Ps), &write_type<Result>};
+};
+
+// Where the texts of one function come from: constant data only.
+struct function_source {
+    void (*read_name)(const void* raw, function_texts& to);
+    const void* raw;
+    std::string_view given_name;
+    const signature_parts* signature;
+};
+
+#if MITOGEN_HAS_RTTI
+template <auto F>
+struct name_tag {};
+
+// The mangled name of name_tag<F> contains F's own with everything in it; no other place does in both compilers.
+inline void name_from_type(const void* raw, function_texts& to) {
+    const char* const mangled = static_cast<const std::type_info*>(raw)->name();
+    int status = 0;
+    char* const demangled = abi::__cxa_demangle(mangled, nullptr, nullptr, &status);
+    if (demangled) {
+        constexpr std::string_view tag = "name_tag<";
+        std::string_view text = demangled;
+        text.remove_prefix(text.find(tag) + tag.size());
+        text.remove_suffix(1);
+        to.name = canonical_function(text);
+        std::free(demangled);
+    } else { // mangled in a way that is newer than the demangler: unique, but unreadable and this compiler's alone
+        to.name = mangled;
+        to.is_stable = false;
+    }
+}
+#endif
+
+template <auto F>
+constexpr const char* pretty_value() noexcept {
+    return __PRETTY_FUNCTION__;
+}
+template <class F>
+constexpr const char* pretty_type() noexcept {
+    return __PRETTY_FUNCTION__;
+}
+
+// gcc: `… [with auto F = ns::f<1>]`; clang: `… [F = &ns::f]`.
+inline void name_from_pretty(const void* raw, function_texts& to) {
+    std::string_view text = static_cast<const char*>(raw);
+    text.remove_prefix(text.find("F = ") + 4);
+    text.remove_suffix(1);
+#if defined(__clang__)
+    to.is_exact = false;
+#endif
+    to.name = canonical_function(text);
+}
+
+template <auto F>
+consteval function_source source_of() noexcept {
+    using traits = function_traits<F>;
+    using parts = parts_of<typename wire_result<typename traits::result>::type, typename traits::wire_parameters>;
+    const std::string_view given(name_of<F>);
+#if MITOGEN_HAS_RTTI
+    return {&name_from_type, &typeid(name_tag<F>), given, &parts::value};
+#else
+    // clang prints a closure as `{}`, but its type with the place where it is.
+    using function = std::remove_cv_t<decltype(F)>;
+    if constexpr (std::is_empty_v<function>) return {&name_from_pretty, pretty_type<function>(), given, &parts::value};
+    else return {&name_from_pretty, pretty_value<F>(), given, &parts::value};
+#endif
+}
+
+// One per function; a local constant would be laid out again by each that asks.
+template <auto F>
+inline constexpr function_source source = source_of<F>();
+
+/// FNV-1a, 64 bits (Fowler, Noll, Vo; RFC 9923): the key of an identity. Its inputs are the program's own names, not an attacker's.
+constexpr std::uint64_t identity_hash(std::string_view text) noexcept {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    return hash;
+}
+
+MITOGEN_COLD inline function_texts read_texts(const function_source& from) {
+    function_texts texts;
+    if (from.given_name.empty()) {
+        from.read_name(from.raw, texts);
+        if (names_within_one_build(texts.name)) texts.is_stable = false;
+    } else {
+        texts.name = from.given_name;
+    }
+    signature_sink sink;
+    sink.put('(');
+    for (std::size_t i = 0; i < from.signature->count; ++i) {
+        if (i > 0) sink.put(',');
+        from.signature->parameters[i](sink);
+    }
+    sink.put(")->");
+    from.signature->result(sink);
+    texts.signature = sink.take();
+    texts.identity = texts.name + texts.signature;
+    texts.key = identity_hash(texts.identity);
+    return texts;
+}
+
+MITOGEN_COLD inline std::string read_text(const function_source& from, std::string function_texts::* which) {
+    function_texts texts = read_texts(from);
+    return std::move(texts.*which);
+}
+
+} // namespace rpc::detail
+
+/// The canonical qualified name of `F`, for instance `app::scale<i32>`; or what `name_of<F>` says. Composed at each call: keep it.
+template <auto F>
+std::string function_name() {
+    return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::name);
+}
+
+/// The wire signature of `F`, for instance `(i32,string)->[u64]`. Parameters that are injected where the function runs are not in it.
+template <auto F>
+std::string function_signature() {
+    return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::signature);
+}
+
+/// Name and signature: equal in two programs where one may call the other's `F`.
+template <auto F>
+std::string function_identity() {
+    return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::identity);
+}
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// incoming_calls.hpp: the calls that a context has accepted and not yet answered, and the chains that have failed.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/rpc/call_frame.hpp>
+#include <mitogen/rpc/registry.hpp>
+#include <mitogen/wire/buffer.hpp>
+#include <mitogen/wire/message.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// One call that was accepted. Its memory is reused for later ones.
+struct incoming_call {
+    enum class phase : std::uint8_t { queued, running, answering };
+
+    header head{};
+    const function_entry* entry = nullptr;
+    buffer payload{};              ///< the whole message: call_frame and arguments
+    std::size_t arguments_at = 0;
+    std::uint64_t chain = 0;       ///< 0: none
+    instant deadline = never;
+    phase state = phase::queued;
+    bool cancelled = false;
+    incoming_call* next_in_bucket = nullptr;
+    incoming_call* previous = nullptr; ///< in the main thread's queue
+    incoming_call* next = nullptr;
+    void* owner = nullptr;         ///< the incoming_calls<Io> it belongs to
+#if defined(__cpp_lib_jthread)
+    std::optional<std::stop_source> stop{}; ///< made when the function asks for it: it costs an allocation
+#endif
+};
+
+/// Accepted calls, found by caller and reply handle in constant time: a hundred thousand that are cancelled one by one cost no more each
+/// than one does. Threads: any.
+template <class Io>
+class incoming_calls {
+    typename Io::mutex mutex_;
+    std::deque<incoming_call> memory_;
+    std::vector<incoming_call*> free_;
+    std::vector<incoming_call*> buckets_{std::vector<incoming_call*>(64)};
+    std::size_t size_ = 0;
+    incoming_call* first_ = nullptr; // the main thread's queue
+    incoming_call* last_ = nullptr;
+    bool stopping_ = false;
+
+    struct failed_chain {
+        context_id src;
+        std::uint64_t chain;
+        error why;
+    };
+    std::deque<failed_chain> chains_;
+
+    static constexpr std::size_t most_calls = 1u << 20;
+    static constexpr std::size_t most_chains = 4096; // failed and never forgotten by their callers: the oldest go
+
+    std::size_t bucket(const header& h) const noexcept { return bucket(h.src, h.reply_to); }
+    std::size_t bucket(context_id src, handle_id reply_to) const noexcept {
+        // 2^64 over the golden ratio: spreads consecutive handles (Knuth, TAOCP 3, 6.4).
+        return static_cast<std::size_t>(((reply_to ^ (std::uint64_t{src} << 20)) * 0x9E37'79B9'7F4A'7C15u) >> 32) & (buckets_.size() - 1);
+    }
+
+    void insert(incoming_call& c) noexcept {
+        incoming_call*& head = buckets_[bucket(c.head)];
+        c.next_in_bucket = head;
+        head = &c;
+    }
+
+    void grow() {
+        std::vector<incoming_call*> old(buckets_.size() * 2);
+        old.swap(buckets_);
+        for (incoming_call* c : old) {
+            while (c) {
+                incoming_call* next = c->next_in_bucket;
+                insert(*c);
+                c = next;
+            }
+        }
+    }
+
+    incoming_call* lookup(context_id src, handle_id reply_to) noexcept {
+        for (incoming_call* c = buckets_[bucket(src, reply_to)]; c; c = c->next_in_bucket)
+            if (c->head.reply_to == reply_to && c->head.src == src) return c;
+        return nullptr;
+    }
+
+    void unqueue(incoming_call& c) noexcept {
+        (c.previous ? c.previous->next : first_) = c.next;
+        (c.next ? c.next->previous : last_) = c.previous;
+        c.previous = c.next = nullptr;
+    }
+
+    const error* find_chain(context_id src, std::uint64_t chain) noexcept {
+        for (const failed_chain& f : chains_)
+            if (f.src == src && f.chain == chain) return &f.why;
+        return nullptr;
+    }
+
+public:
+    explicit incoming_calls(Io& io) : mutex_(io) {}
+
+    /// Accepts a call; null where there are too many.
+    incoming_call* add(const message& m, const function_entry& entry, const call_frame& frame, std::size_t arguments_at, instant now) {
+        const std::lock_guard lock(mutex_);
+        if (size_ >= most_calls) return nullptr;
+        incoming_call* c;
+        if (free_.empty()) {
+            c = &memory_.emplace_back();
+            c->owner = this;
+        } else {
+            c = free_.back();
+            free_.pop_back();
+        }
+        c->head = m.head;
+        c->entry = &entry;
+        c->arguments_at = arguments_at;
+        c->chain = frame.flags & call_frame::has_chain ? frame.chain : 0;
+        c->deadline = frame.flags & call_frame::has_deadline ? after(now, frame.time_left) : never;
+        c->state = incoming_call::phase::queued;
+        c->cancelled = false;
+        if (m.whole) {
+            c->payload = std::move(*m.whole);
+        } else {
+            c->payload.clear();
+            c->payload.append(m.payload.data(), m.payload.size());
+        }
+        if (++size_ > buckets_.size()) grow();
+        insert(*c);
+        return c;
+    }
+
+    /// Appends a call to the main thread's queue.
+    void put_main(incoming_call& c) {
+        const std::lock_guard lock(mutex_);
+        c.previous = last_;
+        c.next = nullptr;
+        (last_ ? last_->next : first_) = &c;
+        last_ = &c;
+    }
+
+    bool main_waiting() {
+        const std::lock_guard lock(mutex_);
+        return first_ != nullptr;
+    }
+
+    /// The main thread's next call, or null.
+    incoming_call* take_main() {
+        const std::lock_guard lock(mutex_);
+        incoming_call* c = first_;
+        if (c) {
+            unqueue(*c);
+            c->state = incoming_call::phase::running;
+        }
+        return c;
+    }
+
+    /// About to run a call: why it shall not run after all, or nothing.
+    std::optional<error> begin(incoming_call& c, instant now) {
+        const std::lock_guard lock(mutex_);
+        c.state = incoming_call::phase::running;
+        if (stopping_) return error(reason::broker_exited, "the context is shutting down");
+        if (c.cancelled) return error(reason::cancelled, "cancelled before it began");
+        if (c.deadline != never && now >= c.deadline) return error(reason::timeout, "the call's deadline passed before it began");
+        if (c.chain) {
+            if (const error* broken = find_chain(c.head.src, c.chain)) return *broken;
+        }
+        return std::nullopt;
+    }
+
+    /// The function has returned: cancelling the call has no effect any more.
+    void end(incoming_call& c) {
+        const std::lock_guard lock(mutex_);
+        c.state = incoming_call::phase::answering;
+    }
+
+    /// The call is answered; its memory is free.
+    void finish(incoming_call& c) {
+        const std::lock_guard lock(mutex_);
+        incoming_call** at = &buckets_[bucket(c.head)];
+        while (*at != &c) at = &(*at)->next_in_bucket;
+        *at = c.next_in_bucket;
+        c.next_in_bucket = nullptr;
+#if defined(__cpp_lib_jthread)
+        c.stop.reset();
+#endif
+        if (c.payload.capacity() > 64 * 1024) c.payload = buffer{};
+        free_.push_back(&c);
+        --size_;
+    }
+
+    /// The caller does not wait any more. Fires the stop token of a call that runs. A call that still stands in the main thread's queue is
+    /// taken out and returned: the caller of this answers and finishes it.
+    incoming_call* cancel(context_id src, handle_id reply_to) {
+#if defined(__cpp_lib_jthread)
+        std::stop_source source(std::nostopstate);
+#endif
+        {
+            const std::lock_guard lock(mutex_);
+            incoming_call* c = lookup(src, reply_to);
+            if (!c) return nullptr;
+            c->cancelled = true;
+            if (c->state == incoming_call::phase::queued) {
+                const bool in_main_queue = c == first_ || c->previous;
+                if (!in_main_queue) return nullptr; // in the pool's queue: refused when its turn comes
+                unqueue(*c);
+                c->state = incoming_call::phase::answering;
+                return c;
+            }
+#if defined(__cpp_lib_jthread)
+            if (c->state == incoming_call::phase::running && c->stop) source = *c->stop;
+#endif
+        }
+#if defined(__cpp_lib_jthread)
+        source.request_stop(); // outside the lock: it runs the program's stop callbacks
+#endif
+        return nullptr;
+    }
+
+#if defined(__cpp_lib_jthread)
+    /// The stop token of a call that runs.
+    std::stop_token token(incoming_call& c) {
+        const std::lock_guard lock(mutex_);
+        if (!c.stop) c.stop.emplace();
+        if (c.cancelled || stopping_) c.stop->request_stop(); // nobody can have registered a callback yet
+        return c.stop->get_token();
+    }
+#endif
+
+    /// From now on no call begins. Fires the stop token of each that runs, and returns those of the main thread's queue.
+    std::vector<incoming_call*> stop_all() {
+        std::vector<incoming_call*> queued;
+#if defined(__cpp_lib_jthread)
+        std::vector<std::stop_source> running;
+#endif
+        {
+            const std::lock_guard lock(mutex_);
+            stopping_ = true;
+            while (first_) {
+                queued.push_back(first_);
+                unqueue(*first_);
+            }
+#if defined(__cpp_lib_jthread)
+            for (incoming_call* c : buckets_)
+                for (; c; c = c->next_in_bucket)
+                    if (c->state == incoming_call::phase::running && c->stop) running.push_back(*c->stop);
+#endif
+        }
+#if defined(__cpp_lib_jthread)
+        for (std::stop_source& s : running) s.request_stop();
+#endif
+        return queued;
+    }
+
+    std::size_t size() {
+        const std::lock_guard lock(mutex_);
+        return size_;
+    }
+
+    // ---- chains
+
+    /// Why the calls of a chain fail, where they do.
+    std::optional<error> chain_error(context_id src, std::uint64_t chain) {
+        const std::lock_guard lock(mutex_);
+        const error* why = find_chain(src, chain);
+        return why ? std::optional<error>(*why) : std::nullopt;
+    }
+
+    /// A call of a chain has failed; only its first failure counts.
+    void break_chain(context_id src, std::uint64_t chain, const error& why) {
+        const std::lock_guard lock(mutex_);
+        if (find_chain(src, chain)) return;
+        if (chains_.size() == most_chains) chains_.pop_front();
+        chains_.push_back({src, chain, why});
+    }
+
+    /// The chain begins anew, or has ended.
+    void forget_chain(context_id src, std::uint64_t chain) {
+        const std::lock_guard lock(mutex_);
+        for (auto at = chains_.begin(); at != chains_.end(); ++at) {
+            if (at->src != src || at->chain != chain) continue;
+            chains_.erase(at);
+            return;
+        }
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// invocation.hpp: one execution of a remote function: its arguments come in as bytes, its result leaves as bytes.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/log.hpp>
+#include <mitogen/rpc/fwd.hpp>
+#include <mitogen/rpc/identity.hpp>
+#include <mitogen/rpc/traits.hpp>
+#include <mitogen/wire/buffer.hpp>
+#include <mitogen/wire/codec.hpp>
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Who calls. Take it as a parameter (`caller&`) to be told.
+struct caller {
+    context_id id = no_context;   ///< the calling context
+    context_id auth = no_context; ///< on whose authority: `id` or a context above it
+};
+
+/// A type whose address tells I/O policies apart at run time.
+template <class Io>
+inline constexpr char policy_tag = 0;
+
+/// Where values are decoded that mean something only inside one context, such as `context`.
+struct decode_environment {
+    void* router = nullptr;              ///< a basic_router<Io>
+    const void* policy = nullptr;        ///< &policy_tag<Io>
+};
+
+/// Everything that an invoke thunk needs. Lives on the stack of the thread that executes the call.
+struct invocation {
+    reader& arguments;
+    buffer& result;
+    decode_environment& environment;
+    caller who{};
+    std::optional<error> failure{};
+#if defined(__cpp_lib_jthread)
+    std::stop_token (*stop)(invocation&) = nullptr; ///< the call's stop token, made when first asked for
+#endif
+    void* call = nullptr;                ///< for `stop`
+
+    MITOGEN_COLD bool bad_argument(std::size_t position, std::string (*function)()) {
+        failure.emplace(reason::bad_arguments, "argument " + std::to_string(position + 1) + " of " + function() + ": " + arguments.failure_text());
+        return false;
+    }
+};
+
+namespace rpc::detail {
+
+template <class T>
+inline constexpr const void* router_policy = nullptr;
+template <class Io>
+inline constexpr const void* router_policy<basic_router<Io>> = &policy_tag<Io>;
+
+/// What a function gets for a parameter that is not sent.
+template <class Parameter>
+decltype(auto) supply(invocation& inv) {
+    using plain = std::remove_cvref_t<Parameter>;
+    if constexpr (std::is_same_v<plain, caller>) {
+        return (inv.who);
+#if defined(__cpp_lib_jthread)
+    } else if constexpr (std::is_same_v<plain, std::stop_token>) {
+        return inv.stop(inv);
+#endif
+    } else {
+        return (*static_cast<plain*>(inv.environment.router));
+    }
+}
+
+/// False, with a failure, where a function wants the router of another I/O policy than the one that executes it.
+template <class Parameter>
+bool suppliable(invocation& inv, std::string (*function)()) {
+    using plain = std::remove_cvref_t<Parameter>;
+    if constexpr (router_policy<plain> != nullptr) {
+        if (inv.environment.policy != router_policy<plain>) {
+            inv.failure.emplace(reason::bad_arguments, function() + " takes a router of another I/O policy than the one that runs here");
+            return false;
+        }
+    }
+    (void)inv;
+    (void)function;
+    return true;
+}
+
+template <class Parameter, std::size_t Next>
+decltype(auto) argument(invocation& inv, auto& values) {
+    if constexpr (injected<Parameter>) {
+        return supply<Parameter>(inv);
+    } else {
+        return static_cast<std::conditional_t<std::is_lvalue_reference_v<Parameter>, Parameter, std::remove_cvref_t<Parameter>&&>>(
+            std::get<Next>(values));
+    }
+}
+
+/// For each parameter: how many before it travel, that is, its place among the decoded values.
+template <class List>
+struct places;
+template <class... Ps>
+struct places<type_list<Ps...>> {
+    static constexpr auto table = [] {
+        struct { std::size_t at[sizeof...(Ps) + 1]; } t{};
+        std::size_t i = 0;
+        std::size_t next = 0;
+        ((t.at[i++] = next, next += injected<Ps> ? 0 : 1), ...);
+        return t;
+    }();
+};
+
+template <class List>
+struct value_tuple;
+template <class... Ts>
+struct value_tuple<type_list<Ts...>> {
+    using type = std::tuple<Ts...>;
+};
+
+template <auto F, class... Ps, std::size_t... Is, std::size_t... Ws>
+void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::index_sequence<Ws...>) {
+    using traits = function_traits<F>;
+    typename value_tuple<typename traits::wire_parameters>::type values{};
+    if (!(... && (codec<std::tuple_element_t<Ws, decltype(values)>>::decode(inv.arguments, std::get<Ws>(values)) || inv.bad_argument(Ws, &function_name<F>)))) return;
+    if (!inv.arguments.finish()) {
+        inv.bad_argument(sizeof...(Ws), &function_name<F>);
+        return;
+    }
+    if constexpr ((... || (router_policy<std::remove_cvref_t<Ps>> != nullptr))) {
+        if (!(... && suppliable<Ps>(inv, &function_name<F>))) return;
+    }
+    using wire = typename wire_result<typename traits::result>::type;
+    if constexpr (std::is_void_v<wire>) {
+        F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
+    } else {
+        const wire& value = F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
+        inv.result.resize(encoded_size(value));
+        writer w(inv.result.data());
+        encode(w, value);
+    }
+}
+
+} // namespace rpc::detail
+
+template <>
+inline constexpr bool is_injected<caller> = true;
+template <class Io>
+inline constexpr bool is_injected<basic_router<Io>> = true;
+#if defined(__cpp_lib_jthread)
+template <>
+inline constexpr bool is_injected<std::stop_token> = true;
+#endif
+
+/// Decodes the arguments, calls `F`, encodes what it returns. One instance for each remote function; all else is shared.
+template <auto F>
+void invoke_thunk(invocation& inv) {
+    using traits = function_traits<F>;
+    rpc::detail::invoke<F>(inv, typename traits::parameters{}, std::make_index_sequence<traits::arity>{},
+                           std::make_index_sequence<traits::wire_parameters::size>{});
+}
+
+} // namespace mitogen::inline MITOGEN_ABI

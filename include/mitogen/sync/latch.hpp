@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// latch.hpp: a queue that threads sleep on. First come, first served, for items and for sleepers.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/sync/waiter.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Hands each item to exactly one thread.
+///
+/// An item that is put while threads sleep goes to the one that has slept longest, at once and by name: a thread that comes later cannot
+/// take it, and a sleeper whose deadline passes in the same moment still gets it. close() wakes everyone with an error, also when items are left.
+/// Sleeping holds no descriptor. (What this replaces: Mitogen's Latch, whose history is four bugs in exactly these places.)
+///
+/// Threads: any. Blocks: get() and get_until(). Destroy it only when no thread is inside.
+template <class T, class Io>
+class basic_latch {
+    struct sleeper {
+        waiter<Io> wake;
+        std::optional<T> item{};
+        std::atomic<bool> served{false}; // an item or the end has come; written under the lock
+        sleeper* next = nullptr;
+
+        explicit sleeper(Io& io) : wake(io) {}
+    };
+
+    Io& io_;
+    typename Io::mutex mutex_;
+    std::deque<T> items_;      // not empty only while nobody sleeps
+    sleeper* first_ = nullptr; // longest asleep
+    sleeper* last_ = nullptr;
+    bool closed_ = false;
+
+    static error closed_error() { return error(reason::sender_closed, "the latch is closed"); }
+
+    void unlink(sleeper* gone) noexcept {
+        sleeper* before = nullptr;
+        for (sleeper* s = first_; s; before = s, s = s->next) {
+            if (s != gone) continue;
+            (before ? before->next : first_) = s->next;
+            if (last_ == s) last_ = before;
+            return;
+        }
+    }
+
+public:
+    explicit basic_latch(Io& io) : io_(io), mutex_(io) {}
+    basic_latch(basic_latch&&) = delete;
+
+    /// Adds an item, or hands it to the thread that has slept longest. False, with the item untouched, once closed.
+    bool put(T&& item) {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return false;
+        if (sleeper* s = first_) {
+            first_ = s->next;
+            if (!first_) last_ = nullptr;
+            s->item.emplace(std::move(item));
+            s->served.store(true, std::memory_order_release);
+            s->wake.notify(); // under the lock: the sleeper takes it before its stack frame goes
+        } else {
+            items_.push_back(std::move(item));
+        }
+        return true;
+    }
+
+    /// An item if there is one now.
+    std::optional<T> try_get() {
+        const std::lock_guard lock(mutex_);
+        if (closed_ || items_.empty()) return std::nullopt;
+        std::optional<T> item(std::move(items_.front()));
+        items_.pop_front();
+        return item;
+    }
+
+    /// The next item. Sleeps at most until `deadline`; a deadline in the past still takes an item that is there.
+    /// Errors: timeout; sender_closed. `sleep(waiter, deadline, ready)` does the sleeping; it returns when ready() or at the deadline.
+    template <class Sleep>
+    result<T> get_until(instant deadline, Sleep&& sleep) {
+        sleeper self(io_);
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_) return closed_error();
+            if (!items_.empty()) {
+                T item(std::move(items_.front()));
+                items_.pop_front();
+                return item;
+            }
+            (last_ ? last_->next : first_) = &self;
+            last_ = &self;
+        }
+        sleep(self.wake, deadline, [&self] { return self.served.load(std::memory_order_acquire); });
+        const std::lock_guard lock(mutex_);
+        if (self.item) return std::move(*self.item);
+        if (closed_) return closed_error();
+        unlink(&self);
+        return error(reason::timeout, "no item came before the deadline");
+    }
+
+    /// The same, sleeping on a parker of this thread.
+    result<T> get_until(instant deadline) {
+        return get_until(deadline, [](waiter<Io>& wake, instant until, auto&& ready) {
+            while (!ready() && wake.sleep_until(until)) {}
+        });
+    }
+
+    /// The next item; sleeps as long as it takes.
+    result<T> get() { return get_until(never); }
+
+    /// Wakes every sleeper with an error; every later get and put fails. Items that are left are dropped with the latch.
+    void close() {
+        const std::lock_guard lock(mutex_);
+        closed_ = true;
+        for (sleeper* s = first_; s;) {
+            sleeper* next = s->next; // before notify: afterwards the sleeper may be gone once the lock is free
+            s->served.store(true, std::memory_order_release);
+            s->wake.notify();
+            s = next;
+        }
+        first_ = last_ = nullptr;
+    }
+
+    /// Items that wait for a thread.
+    std::size_t size() {
+        const std::lock_guard lock(mutex_);
+        return items_.size();
+    }
+
+    bool closed() {
+        const std::lock_guard lock(mutex_);
+        return closed_;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// file.hpp: the little that the library needs to know about files.
+
+#include <mitogen/base/config.hpp>
+
+#include <cerrno>
+#include <cstdint>
+
+#include <sys/stat.h>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Size in bytes of an open file, or -errno.
+inline std::int64_t file_size(int fd) {
+    struct ::stat s{};
+    if (::fstat(fd, &s) < 0) return -static_cast<std::int64_t>(errno);
+    return s.st_size;
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// futex.hpp: sleeping on a word of memory, where the kernel offers it; empty elsewhere.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/sys/fault.hpp>
+
+#if defined(__linux__)
+#include <atomic>
+#include <cstdint>
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+namespace detail {
+#if defined(SYS_futex)
+inline constexpr long futex_number = SYS_futex;
+using futex_field = long; // two longs; monotonic seconds fit 32 bits for 68 years of uptime
+#else
+inline constexpr long futex_number = SYS_futex_time64; // the only one on 32-bit architectures younger than 2020
+using futex_field = std::int64_t;
+#endif
+} // namespace detail
+
+/// Sleeps while `word` is `expected`, until futex_wake() or `deadline` (CLOCK_MONOTONIC; `never`: no limit).
+/// 0 when woken, -EAGAIN when the word differs, -ETIMEDOUT, -EINTR; may also wake for no reason. futex(2), private to the
+/// process.
+inline long futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected, instant deadline) {
+    return checked_once("futex_wait", -1, [&] {
+        using field = detail::futex_field;
+        struct {
+            field seconds, nanoseconds;
+        } t{};
+        const bool limited = deadline != never;
+        if (limited && deadline > 0) {
+            t = {static_cast<field>(deadline / 1'000'000'000), static_cast<field>(deadline % 1'000'000'000)};
+        }
+        return ::syscall(detail::futex_number, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+                         limited ? &t : nullptr, nullptr, FUTEX_BITSET_MATCH_ANY);
+    });
+}
+
+/// Wakes up to `count` threads that sleep on `word`; the number of those woken. Safe on memory that has been freed meanwhile.
+inline long futex_wake(const std::atomic<std::uint32_t>& word, int count) {
+    return checked("futex_wake", -1, [&] {
+        return ::syscall(detail::futex_number, &word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, nullptr, nullptr, 0);
+    });
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+#endif

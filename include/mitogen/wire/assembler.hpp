@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// assembler.hpp: puts the fragments of large messages together again, at their destination only.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/wire/buffer.hpp>
+#include <mitogen/wire/message.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A large message that has arrived whole.
+struct assembled {
+    header head{};
+    buffer payload{};
+};
+
+/// Collects fragments by sender and stream number. Holds no more memory than twice what has arrived, whatever a sender announces.
+class assembler {
+    struct partial {
+        header head;
+        std::uint64_t total;
+        buffer payload;
+        bool refused; // too large: swallow the rest
+    };
+
+    std::vector<partial> partials_; // a handful at a time: a linear search beats a table
+
+    partial* find(const header& h) noexcept {
+        for (partial& p : partials_)
+            if (p.head.src == h.src && p.head.stream == h.stream) return &p;
+        return nullptr;
+    }
+
+public:
+    /// What became of a fragment.
+    enum class outcome : std::uint8_t {
+        stored,     ///< more are to come
+        complete,   ///< take() has the message
+        too_large,  ///< the announced size is over the limit; the rest will be swallowed. To be answered dead
+        stray,      ///< belongs to no announced message, or exceeds what was announced; dropped
+    };
+
+    /// The first fragment: its payload is the total size.
+    outcome announce(const header& h, std::span<const std::byte> payload, std::uint64_t limit) {
+        if (payload.size() != 8 || find(h)) return outcome::stray;
+        const auto total = detail::load_le<std::uint64_t>(payload.data());
+        partials_.push_back({h, total, buffer{}, total > limit});
+        return total > limit ? outcome::too_large : outcome::stored;
+    }
+
+    /// Room for the payload of a later fragment, or null where it is not wanted. Valid until the next call.
+    std::byte* reserve(const header& h) {
+        partial* p = find(h);
+        if (!p || p->refused || p->payload.size() + h.length > p->total) return nullptr;
+        const std::size_t at = p->payload.size();
+        if (p->payload.capacity() < at + h.length) {
+            p->payload.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(p->total, std::max<std::uint64_t>(2 * (at + h.length), 1u << 20))));
+        }
+        p->payload.resize(at + h.length);
+        return p->payload.data() + at;
+    }
+
+    /// The payload asked for by reserve() is there.
+    outcome complete(const header& h) {
+        partial* p = find(h);
+        if (!p) return outcome::stray;
+        if (!(h.flags & message_flags::last)) return outcome::stored;
+        return !p->refused && p->payload.size() == p->total ? outcome::complete : outcome::stray;
+    }
+
+    /// A later fragment that arrived whole.
+    outcome add(const header& h, std::span<const std::byte> payload) {
+        partial* p = find(h);
+        if (p && p->refused) {
+            if (h.flags & message_flags::last) drop(h);
+            return outcome::stored;
+        }
+        std::byte* to = reserve(h);
+        if (!to) {
+            drop(h);
+            return outcome::stray;
+        }
+        if (!payload.empty()) std::memcpy(to, payload.data(), payload.size());
+        return complete(h);
+    }
+
+    /// The message whose last fragment was just reported `complete`.
+    assembled take(const header& h) {
+        partial* p = find(h);
+        assembled whole{p->head, std::move(p->payload)};
+        whole.head.flags = static_cast<std::uint8_t>(h.flags & message_flags::failed);
+        whole.head.length = static_cast<std::uint32_t>(whole.payload.size());
+        whole.head.stream = 0;
+        drop(h);
+        return whole;
+    }
+
+    /// Forgets one message.
+    void drop(const header& h) noexcept {
+        std::erase_if(partials_, [&](const partial& p) { return p.head.src == h.src && p.head.stream == h.stream; });
+    }
+
+    /// Forgets everything of a sender that is gone.
+    void drop_sender(context_id src) noexcept {
+        std::erase_if(partials_, [&](const partial& p) { return p.head.src == src; });
+    }
+
+    /// Messages that are not yet whole.
+    std::size_t pending() const noexcept { return partials_.size(); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

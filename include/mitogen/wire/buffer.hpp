@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// buffer.hpp: bytes that grow without being zeroed and without being copied twice.
+
+#include <mitogen/base/config.hpp>
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Owning bytes. Unlike std::vector<std::byte> it never zeroes what it is about to overwrite, and grows by realloc (which moves
+/// pages instead of bytes where it can). New bytes have no defined value. As a contiguous range it converts to std::span.
+///
+/// Errors: out of memory is std::bad_alloc, or the end of the process without exceptions. Threads: as any value.
+class buffer {
+    std::byte* data_ = nullptr;
+    std::size_t size_ = 0;
+    std::size_t capacity_ = 0;
+
+    [[noreturn]] MITOGEN_COLD static void out_of_memory() {
+#if MITOGEN_HAS_EXCEPTIONS
+        throw std::bad_alloc();
+#else
+        std::abort();
+#endif
+    }
+
+    MITOGEN_COLD void reallocate(std::size_t capacity) {
+        auto* moved = static_cast<std::byte*>(std::realloc(data_, capacity));
+        if (!moved) out_of_memory();
+        data_ = moved;
+        capacity_ = capacity;
+    }
+
+    void grow(std::size_t least) {
+        if (least < size_) out_of_memory(); // the sum has wrapped
+        std::size_t capacity = capacity_ + capacity_ / 2;
+        if (capacity < least) capacity = least;
+        reallocate(capacity < 64 ? 64 : capacity);
+    }
+
+public:
+    using value_type = std::byte;
+
+    buffer() = default;
+
+    /// `size` bytes of no defined value.
+    explicit buffer(std::size_t size) { resize(size); }
+
+    /// A copy of `bytes`.
+    explicit buffer(std::span<const std::byte> bytes) { append(bytes.data(), bytes.size()); }
+
+    buffer(buffer&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
+          capacity_(std::exchange(other.capacity_, 0)) {}
+
+    buffer& operator=(buffer&& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+        std::swap(capacity_, other.capacity_);
+        other.reset();
+        return *this;
+    }
+
+    ~buffer() { std::free(data_); }
+
+    std::byte* data() noexcept { return data_; }
+    const std::byte* data() const noexcept { return data_; }
+    std::size_t size() const noexcept { return size_; }
+    std::size_t capacity() const noexcept { return capacity_; }
+    bool empty() const noexcept { return size_ == 0; }
+    std::byte* begin() noexcept { return data_; }
+    std::byte* end() noexcept { return data_ + size_; }
+    const std::byte* begin() const noexcept { return data_; }
+    const std::byte* end() const noexcept { return data_ + size_; }
+    std::byte& operator[](std::size_t i) noexcept { return data_[i]; }
+    const std::byte& operator[](std::size_t i) const noexcept { return data_[i]; }
+
+    /// Makes the size `size`; bytes that are added have no defined value.
+    void resize(std::size_t size) {
+        if (size > capacity_) grow(size);
+        size_ = size;
+    }
+
+    /// Makes room for `capacity` bytes in all.
+    void reserve(std::size_t capacity) {
+        if (capacity > capacity_) reallocate(capacity);
+    }
+
+    /// Adds `size` bytes of no defined value and returns where they begin.
+    std::byte* extend(std::size_t size) {
+        const std::size_t old = size_;
+        if (size > capacity_ - size_) grow(size_ + size);
+        size_ = old + size;
+        return data_ + old;
+    }
+
+    /// Adds a copy of `size` bytes; they must not be this buffer's own.
+    void append(const void* bytes, std::size_t size) {
+        if (size != 0) std::memcpy(extend(size), bytes, size);
+    }
+
+    /// Forgets the bytes and keeps the memory.
+    void clear() noexcept { size_ = 0; }
+
+    /// Gives the memory back.
+    void reset() noexcept {
+        std::free(std::exchange(data_, nullptr));
+        size_ = capacity_ = 0;
+    }
+};
+
+static_assert(std::is_convertible_v<const buffer&, std::span<const std::byte>> && std::is_convertible_v<buffer&, std::span<std::byte>>);
+
+} // namespace mitogen::inline MITOGEN_ABI

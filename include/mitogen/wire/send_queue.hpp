@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// send_queue.hpp: what a link still has to send, in the order in which it will. Does no I/O and takes no lock.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/wire/buffer.hpp>
+#include <mitogen/wire/frame_reader.hpp>
+#include <mitogen/wire/message.hpp>
+#include <mitogen/wire/writer.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <iterator>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A run of bytes that one write takes from a send_queue. Whoever holds it may write without a lock.
+class send_batch {
+    friend class send_queue;
+    struct part {
+        const std::byte* data;
+        std::size_t size;
+    };
+
+    buffer frames_;                                // whole frames
+    std::byte head_[2 * header_layout::size + 8];  // header of one fragment, before it where needed the announcement
+    std::size_t head_size_ = 0;
+    std::span<const std::byte> fragment_{};        // inside the large message's payload
+    std::size_t done_ = 0;                         // bytes that are written
+
+public:
+    bool empty() const noexcept { return done_ == size(); }
+    std::size_t size() const noexcept { return frames_.size() + head_size_ + fragment_.size(); }
+    std::size_t left() const noexcept { return size() - done_; }
+
+    /// Calls `add(data, size)` for each piece that is still to be written, at most three times.
+    template <class Add>
+    void pieces(Add&& add) const {
+        std::size_t skip = done_;
+        for (const part& p : {part{frames_.data(), frames_.size()}, part{head_, head_size_}, part{fragment_.data(), fragment_.size()}}) {
+            if (skip < p.size) add(p.data + skip, p.size - skip);
+            skip -= skip < p.size ? skip : p.size;
+        }
+    }
+
+    /// `count` more bytes are written.
+    void consume(std::size_t count) noexcept { done_ += count; }
+};
+
+/// The unsent messages of one link.
+///
+/// Messages up to fragment_bytes go out whole, in order. A larger one goes out a fragment at a time, and between two of its fragments goes
+/// whatever else is ready; several large ones take turns. What must not overtake a large message, that is all that the same lane sends to
+/// the same destination, is held behind it. A lane is one thread of the sending program: two threads have no order between them.
+class send_queue {
+    struct item {
+        header head;
+        buffer payload;
+    };
+    struct bulk {
+        item message;
+        const void* lane;
+        std::size_t sent = 0;
+        bool announced = false;
+        std::vector<item> held{};
+    };
+
+    buffer ready_;
+    std::vector<std::unique_ptr<bulk>> bulks_;
+    std::size_t turn_ = 0;              // which of bulks_ sends next
+    std::unique_ptr<bulk> last_;        // fully taken; its payload may still be in a batch
+    std::uint32_t next_stream_ = 1;
+    std::uint64_t queued_ = 0;          // payload and header bytes not yet taken
+
+    static void append_frame(buffer& to, const header& h, std::span<const std::byte> payload) {
+        const std::size_t at = to.size();
+        to.resize(at + header_layout::size + payload.size());
+        write_header(to.data() + at, h);
+        if (!payload.empty()) std::memcpy(to.data() + at + header_layout::size, payload.data(), payload.size());
+    }
+
+    bulk* barrier(const header& h, const void* lane) noexcept {
+        for (auto& b : bulks_)
+            if (b->lane == lane && b->message.head.dst == h.dst) return b.get();
+        return nullptr;
+    }
+
+    void start_bulk(item&& message, const void* lane, std::vector<item>&& held = {}) {
+        message.head.stream = next_stream_++;
+        bulks_.push_back(std::make_unique<bulk>(bulk{std::move(message), lane, 0, false, std::move(held)}));
+    }
+
+    void release_held(bulk& b) {
+        for (std::size_t i = 0; i < b.held.size(); ++i) {
+            item& next = b.held[i];
+            if (next.payload.size() > fragment_bytes) {
+                std::vector<item> rest(std::make_move_iterator(b.held.begin() + static_cast<std::ptrdiff_t>(i) + 1),
+                                       std::make_move_iterator(b.held.end()));
+                start_bulk(std::move(next), b.lane, std::move(rest));
+                return;
+            }
+            append_frame(ready_, next.head, next.payload);
+        }
+    }
+
+    void take_fragment(send_batch& batch) {
+        if (turn_ >= bulks_.size()) turn_ = 0;
+        bulk& b = *bulks_[turn_];
+        const buffer& payload = b.message.payload;
+        std::byte* at = batch.head_;
+        header h = b.message.head;
+        const auto keep = static_cast<std::uint8_t>(h.flags & message_flags::failed);
+        if (!b.announced) {
+            b.announced = true;
+            h.length = 8;
+            h.flags = static_cast<std::uint8_t>(message_flags::fragment | message_flags::first | keep);
+            write_header(at, h);
+            wire::store(at + header_layout::size, static_cast<std::uint64_t>(payload.size()));
+            at += header_layout::size + 8;
+        }
+        const std::size_t part = payload.size() - b.sent < fragment_bytes ? payload.size() - b.sent : fragment_bytes;
+        const bool final_part = b.sent + part == payload.size();
+        h.length = static_cast<std::uint32_t>(part);
+        h.flags = static_cast<std::uint8_t>(message_flags::fragment | (final_part ? message_flags::last : 0) | keep);
+        write_header(at, h);
+        at += header_layout::size;
+        batch.head_size_ = static_cast<std::size_t>(at - batch.head_);
+        batch.fragment_ = {payload.data() + b.sent, part};
+        b.sent += part;
+        if (final_part) {
+            last_ = std::move(bulks_[turn_]);
+            bulks_.erase(bulks_.begin() + static_cast<std::ptrdiff_t>(turn_));
+            release_held(*last_);
+        } else {
+            ++turn_;
+        }
+    }
+
+public:
+    /// Appends a message whose bytes are copied. Up to fragment_bytes.
+    void push(header h, std::span<const std::byte> payload, const void* lane) {
+        h.length = static_cast<std::uint32_t>(payload.size());
+        queued_ += header_layout::size + payload.size();
+        if (!bulks_.empty()) {
+            if (bulk* b = barrier(h, lane)) {
+                buffer copy;
+                copy.append(payload.data(), payload.size());
+                b->held.push_back({h, std::move(copy)});
+                return;
+            }
+        }
+        append_frame(ready_, h, payload);
+    }
+
+    /// Appends a message of any size and takes the bytes over.
+    void push(header h, buffer&& payload, const void* lane) {
+        if (payload.size() <= fragment_bytes) return push(h, std::span<const std::byte>(payload.data(), payload.size()), lane);
+        h.length = 0;
+        queued_ += header_layout::size + payload.size();
+        if (bulk* b = barrier(h, lane)) {
+            b->held.push_back({h, std::move(payload)});
+        } else {
+            start_bulk({h, std::move(payload)}, lane);
+        }
+    }
+
+    /// Appends a frame that is passed on as it came, fragments included.
+    void forward(const header& h, std::span<const std::byte> payload) {
+        queued_ += header_layout::size + payload.size();
+        append_frame(ready_, h, payload);
+    }
+
+    /// Refills an empty batch with what goes out next. False if there is nothing.
+    bool take(send_batch& batch) {
+        batch.frames_.clear();
+        batch.head_size_ = 0;
+        batch.fragment_ = {};
+        batch.done_ = 0;
+        last_.reset();
+        std::swap(batch.frames_, ready_);
+        if (!bulks_.empty()) take_fragment(batch);
+        queued_ -= batch.size() < queued_ ? batch.size() : queued_;
+        return !batch.empty();
+    }
+
+    bool empty() const noexcept { return ready_.size() == 0 && bulks_.empty(); }
+
+    /// Bytes that no batch has taken yet.
+    std::uint64_t queued() const noexcept { return queued_; }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
