@@ -48,18 +48,18 @@ enum class reason : std::uint16_t {
     // Local ones.
     timeout = 64,
     codec = 65,
-    misuse = 66,             ///< a precondition of this library's interface was broken
-    system = 67,             ///< a system call failed
-    connect = 80,            ///< a child could not be started or reached
+    misuse = 66,  ///< a precondition of this library's interface was broken
+    system = 67,  ///< a system call failed
+    connect = 80, ///< a child could not be started or reached
     connect_timeout = 81,
-    resolve = 82,            ///< the host name has no address
+    resolve = 82, ///< the host name has no address
     connection_refused = 83,
-    no_init = 84,            ///< started, but main() did not call mitogen::init
-    end_of_file = 85,        ///< the connection ended before the child said hello
+    no_init = 84,     ///< started, but main() did not call mitogen::init
+    end_of_file = 85, ///< the connection ended before the child said hello
     auth_required = 86,
     auth_incorrect = 87,
     host_key = 88,
-    payload = 89,            ///< the program could not be delivered to, or run on, the target
+    payload = 89, ///< the program could not be delivered to, or run on, the target
 };
 
 /// How a process ended.
@@ -79,14 +79,14 @@ struct exit_status {
 /// All that is known about one error. Shared, never changed after construction.
 struct error_detail {
     reason why = reason::none;
-    std::string text{};               ///< the message, without type or place
-    std::string type{};               ///< demangled type of a remote exception, else empty
-    std::string place{};              ///< name of the context where it happened, else empty
-    std::string backtrace{};          ///< of a remote exception, where the build has one
-    context_id context = no_context;  ///< id of the context where it happened
-    exit_status status{};             ///< of a lost peer, where `has_status`
+    std::string text{};              ///< the message, without type or place
+    std::string type{};              ///< demangled type of a remote exception, else empty
+    std::string place{};             ///< name of the context where it happened, else empty
+    std::string backtrace{};         ///< of a remote exception, where the build has one
+    context_id context = no_context; ///< id of the context where it happened
+    exit_status status{};            ///< of a lost peer, where `has_status`
     bool has_status = false;
-    std::string what{};               ///< what what() returns; composed from the rest when empty
+    std::string what{}; ///< what what() returns; composed from the rest when empty
 };
 
 /// An error. A cheap, copyable value (one reference-counted pointer); also the base class of everything this library throws.

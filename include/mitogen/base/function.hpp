@@ -31,8 +31,8 @@ class unique_function<R(Args...)> {
     const table* table_ = nullptr;
 
     template <class F>
-    static constexpr bool fits =
-        sizeof(F) <= capacity && alignof(F) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<F>;
+    static constexpr bool fits = sizeof(F) <= capacity &&
+                                 alignof(F) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<F>;
 
     template <class F>
     static constexpr table in_place{

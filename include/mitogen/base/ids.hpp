@@ -18,7 +18,8 @@ inline constexpr context_id root_id = 0;
 inline constexpr context_id no_context = 0xffff'ffff;
 
 /// Names one receiver of messages inside a context. Below 100 reserved; 100 to 999 the library's own; from 1000 the program's;
-/// from 2^32 pending replies. 64 bits wide, because a number is never reused: at a million calls per second 32 bits last 71 minutes.
+/// from 2^32 pending replies. 64 bits wide, because a number is never reused: at a million calls per second 32 bits last 71
+/// minutes.
 using handle_id = std::uint64_t;
 
 /// Written as `reply_to` in a message that reports why another message could not be delivered ("dead message").

@@ -21,13 +21,14 @@ enum class level : std::uint8_t { debug, info, warning, error };
 /// One line. The views are valid only while the sink runs.
 struct record {
     mitogen::log::level level;
-    context_id context;        ///< where it comes from
-    std::string_view place;    ///< that context's name; empty for this process
-    std::string_view logger;   ///< "mitogen", "stdout", "stderr", or the program's own name for it
+    context_id context;      ///< where it comes from
+    std::string_view place;  ///< that context's name; empty for this process
+    std::string_view logger; ///< "mitogen", "stdout", "stderr", or the program's own name for it
     std::string_view text;
 };
 
-/// What receives records. Called on the loop's thread or on the thread that logs, one at a time per thread: it must be thread-safe and must not block.
+/// What receives records. Called on the loop's thread or on the thread that logs, one at a time per thread: it must be
+/// thread-safe and must not block.
 using sink = unique_function<void(const record&)>;
 
 namespace detail {

@@ -19,30 +19,28 @@ namespace mitogen::inline MITOGEN_ABI {
 struct boot_failure {
     enum class how : std::uint8_t { ended, timed_out, confused };
 
-    how what = how::ended;              ///< the connection ended; the deadline passed; what it said makes no sense
-    bool stage_seen = false;            ///< the shell on the target has spoken
-    std::string detail{};               ///< of `confused`: in words
-    std::string words{};                ///< last lines of stderr and stdout, most telling first; may be empty
-    std::optional<exit_status> status{};///< of the process that was started here, where it has ended
+    how what = how::ended;               ///< the connection ended; the deadline passed; what it said makes no sense
+    bool stage_seen = false;             ///< the shell on the target has spoken
+    std::string detail{};                ///< of `confused`: in words
+    std::string words{};                 ///< last lines of stderr and stdout, most telling first; may be empty
+    std::optional<exit_status> status{}; ///< of the process that was started here, where it has ended
 };
 
 /// One way to start one child. Made by a connection method; executed by basic_child.
 struct boot_plan {
-    std::string what{};                            ///< for messages: "local child", "ssh web1"
-    std::string name{};                            ///< of the context, where the caller gave none
-    sys::spawn_options start{};                    ///< descriptors are filled in later
-    bool staged = false;                           ///< a POSIX shell speaks first and is then sent the program
-    std::shared_ptr<sys::unique_fd> program{};     ///< what it is sent
+    std::string what{};                        ///< for messages: "local child", "ssh web1"
+    std::string name{};                        ///< of the context, where the caller gave none
+    sys::spawn_options start{};                ///< descriptors are filled in later
+    bool staged = false;                       ///< a POSIX shell speaks first and is then sent the program
+    std::shared_ptr<sys::unique_fd> program{}; ///< what it is sent
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
-    duration_ns timeout = 30'000'000'000;          ///< from start to hello
+    duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};
 };
 
 namespace detail {
 
-inline std::string quoted_words(const boot_failure& f) {
-    return f.words.empty() ? std::string() : "; it said:\n  " + f.words;
-}
+inline std::string quoted_words(const boot_failure& f) { return f.words.empty() ? std::string() : "; it said:\n  " + f.words; }
 
 inline std::string status_text(const boot_failure& f) { return f.status ? " (" + f.status->text() + ")" : std::string(); }
 
@@ -51,7 +49,10 @@ inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
     const std::string ms = std::to_string(plan.timeout / 1'000'000);
     switch (f.what) {
     case boot_failure::how::timed_out:
-        return error(reason::connect_timeout, plan.what + ": no hello within " + ms + " ms (connect_timeout): the program was started, but main() did not call mitogen::init, or something before it hangs" + quoted_words(f));
+        return error(reason::connect_timeout, plan.what + ": no hello within " + ms +
+                                                  " ms (connect_timeout): the program was started, but main() did not call "
+                                                  "mitogen::init, or something before it hangs" +
+                                                  quoted_words(f));
     case boot_failure::how::confused: return error(reason::connect, plan.what + ": " + f.detail + quoted_words(f));
     case boot_failure::how::ended: break;
     }
@@ -63,7 +64,10 @@ inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
         d.text = plan.what + ": died before it said hello" + quoted_words(f);
     } else {
         d.why = reason::no_init;
-        d.text = plan.what + ": the program was started, but main() did not call mitogen::init; call it first thing in main, or use mitogen::run" + quoted_words(f);
+        d.text =
+            plan.what +
+            ": the program was started, but main() did not call mitogen::init; call it first thing in main, or use mitogen::run" +
+            quoted_words(f);
     }
     return error(std::move(d));
 }

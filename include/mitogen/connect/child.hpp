@@ -44,8 +44,9 @@ struct ending_patience {
 
 /// Starts, watches, and buries one child.
 ///
-/// Owned by the router, all on the loop. Life: starting (waits for the hello) → up → ending (asked to end, or the link has ended) → gone.
-/// It is gone when the link is closed and the process is reaped, whatever that takes; only then does the router let it go.
+/// Owned by the router, all on the loop. Life: starting (waits for the hello) → up → ending (asked to end, or the link has ended)
+/// → gone. It is gone when the link is closed and the process is reaped, whatever that takes; only then does the router let it
+/// go.
 template <class Io>
 class basic_child : public std::enable_shared_from_this<basic_child<Io>> {
 public:
@@ -87,9 +88,9 @@ private:
     handshake::listener listener_;
     bool stage_seen_ = false;
     bool hello_seen_ = false;
-    buffer outgoing_;                 // what the child must hear before frames
+    buffer outgoing_; // what the child must hear before frames
     std::size_t outgoing_done_ = 0;
-    std::int64_t program_left_ = 0;   // of the program, still to be sent
+    std::int64_t program_left_ = 0; // of the program, still to be sent
     std::int64_t program_at_ = 0;
 
     source in_source_{};
@@ -115,13 +116,14 @@ public:
     std::shared_ptr<link> edge; ///< the link, once up
 
     /// Takes over a process that was started, and one reference to `connecting`.
-    basic_child(core& node, events& to, boot_plan plan, handshake::welcome welcome, ending_patience patience, typename Io::process process, plumbing ends,
-                basic_pending<Io>* connecting)
-        : router_(node), events_(to), plan_(std::move(plan)), welcome_(std::move(welcome)), patience_(patience), process_(std::move(process)), ends_(std::move(ends)),
-          connecting_(connecting) {
+    basic_child(core& node, events& to, boot_plan plan, handshake::welcome welcome, ending_patience patience,
+                typename Io::process process, plumbing ends, basic_pending<Io>* connecting)
+        : router_(node), events_(to), plan_(std::move(plan)), welcome_(std::move(welcome)), patience_(patience),
+          process_(std::move(process)), ends_(std::move(ends)), connecting_(connecting) {
         timer_.fire = [this] { on_timer(); };
         prepare(in_source_, ends_.in.get(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->on_hello_bytes(); });
-        prepare(out_source_, ends_.out.get(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->write_outgoing(); });
+        prepare(out_source_, ends_.out.get(),
+                [](event_source& s, bool, bool) { static_cast<source&>(s).self->write_outgoing(); });
         prepare(err_source_, ends_.err.get(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->read_err(); });
         prepare(exit_source_, process_.poll_fd(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->on_exit(); });
     }
@@ -147,8 +149,7 @@ public:
     void shut_down(const error& why) {
         if (stage_ == stage::starting) return fail(why);
         if (stage_ != stage::up) return;
-        edge->stream->send(router_.address(id(), handles::shutdown),
-                           std::span<const std::byte>(), nullptr, urgency::soon);
+        edge->stream->send(router_.address(id(), handles::shutdown), std::span<const std::byte>(), nullptr, urgency::soon);
         lost_text_ = "it was shut down";
         begin_ending();
     }
@@ -202,10 +203,13 @@ private:
             switch (listener_.look()) {
             case finding::nothing: return;
             case finding::wrong:
-                return fail_boot(boot_failure::how::confused, listener_.wrong_protocol() ? "the program there speaks another version of this library's protocol; build both sides with the same version"
-                                                                                          : "it printed too much that makes no sense here before its hello");
+                return fail_boot(boot_failure::how::confused,
+                                 listener_.wrong_protocol() ? "the program there speaks another version of this library's "
+                                                              "protocol; build both sides with the same version"
+                                                            : "it printed too much that makes no sense here before its hello");
             case finding::stage:
-                if (!plan_.staged || stage_seen_) return fail_boot(boot_failure::how::confused, "a shell spoke where none was expected");
+                if (!plan_.staged || stage_seen_)
+                    return fail_boot(boot_failure::how::confused, "a shell spoke where none was expected");
                 stage_seen_ = true;
                 if (!send_program()) return;
                 break;
@@ -221,7 +225,8 @@ private:
     bool send_program() {
         const std::string here = sys::machine_text();
         if (std::string_view(listener_.text()).substr(listener_.text().empty() ? 0 : 1) != here) {
-            fail(error(reason::payload, plan_.what + ": the target is" + listener_.text() + ", and this program was built for " + here + "; give `.executable` a program that runs there"));
+            fail(error(reason::payload, plan_.what + ": the target is" + listener_.text() + ", and this program was built for " +
+                                            here + "; give `.executable` a program that runs there"));
             return false;
         }
         program_left_ = sys::file_size(plan_.program->get());
@@ -233,7 +238,8 @@ private:
 
     void greet() {
         handshake::hello said;
-        if (!handshake::decode_hello(listener_.payload(), said)) return fail_boot(boot_failure::how::confused, "its hello does not decode");
+        if (!handshake::decode_hello(listener_.payload(), said))
+            return fail_boot(boot_failure::how::confused, "its hello does not decode");
         edge = std::make_shared<link>(router_);
         edge->peer = id();
         edge->build = hash_build(said.build);
@@ -274,7 +280,8 @@ private:
         outgoing_done_ = 0;
         const long n = sys::pread(plan_.program->get(), outgoing_.data(), outgoing_.size(), program_at_);
         if (n <= 0) {
-            fail(error(reason::payload, plan_.what + ": cannot read the program that shall be sent: " + (n < 0 ? sys::errno_text(static_cast<int>(-n)) : "it has become shorter")));
+            fail(error(reason::payload, plan_.what + ": cannot read the program that shall be sent: " +
+                                            (n < 0 ? sys::errno_text(static_cast<int>(-n)) : "it has become shorter")));
             return false;
         }
         outgoing_.resize(static_cast<std::size_t>(n));
@@ -299,7 +306,9 @@ private:
         const buffer value = encode(id());
         router_.answers().complete(*connecting_, value, nullptr);
         std::exchange(connecting_, nullptr)->release();
-        if (const long rc = edge->stream->start(); rc < 0) return edge->stream->close(reason::respondent_lost, "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
+        if (const long rc = edge->stream->start(); rc < 0)
+            return edge->stream->close(reason::respondent_lost,
+                                       "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
         edge->stream->inject(listener_.rest());
         listener_ = {};
     }
@@ -400,8 +409,10 @@ private:
         if (status_) {
             loop.unwatch(exit_source_);
             if (killed_at_ == never) killed_at_ = now;
-            if (link_open_ && now >= after(killed_at_, patience_.for_link)) edge->stream->close(reason::respondent_lost, "the process has ended");
-            if (link_open_) return loop.set_timer(timer_, after(killed_at_, patience_.for_link)); // answers may still be in the pipe
+            if (link_open_ && now >= after(killed_at_, patience_.for_link))
+                edge->stream->close(reason::respondent_lost, "the process has ended");
+            if (link_open_)
+                return loop.set_timer(timer_, after(killed_at_, patience_.for_link)); // answers may still be in the pipe
             if (stage_ == stage::gone) return;
             report();
             return bury();
@@ -458,7 +469,8 @@ private:
         loop.cancel_timer(timer_);
         loop.unwatch(err_source_);
         err_.finish([this](std::string_view line) { say(line); });
-        for (const std::string& line : std::exchange(early_lines_, {})) log::emit({log::level::info, id(), welcome_.name, "stderr", line});
+        for (const std::string& line : std::exchange(early_lines_, {}))
+            log::emit({log::level::info, id(), welcome_.name, "stderr", line});
         const buffer value = encode(status_->code, status_->signal);
         for (basic_pending<Io>* p : std::exchange(awaiting_exit_, {})) {
             router_.answers().complete(*p, value, nullptr);

@@ -82,9 +82,11 @@ struct child_link {
     sys::unique_fd out;
 };
 
-/// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone or makes no sense.
+/// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone or makes
+/// no sense.
 inline std::optional<handshake::welcome> shake_hands(const child_link& ends, handshake::listener& listener) {
-    const buffer hello = handshake::encode_hello({sys::build_id(), sys::machine_text(), static_cast<std::uint32_t>(sys::own_pid())});
+    const buffer hello =
+        handshake::encode_hello({sys::build_id(), sys::machine_text(), static_cast<std::uint32_t>(sys::own_pid())});
     if (!sys::write_all(ends.out.get(), hello.data(), hello.size())) return std::nullopt;
     for (;;) {
         std::byte bytes[4096];
@@ -118,8 +120,9 @@ class child_process {
 
 public:
     child_process(handshake::welcome welcome, sys::unique_fd stdout_end)
-        : welcome_(std::move(welcome)), router_(broker_, {.bounds = welcome_.bounds}),
-          dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads), stdout_(router_, std::move(stdout_end)) {
+        : welcome_(std::move(welcome)), router_(broker_, {.limits = welcome_.bounds}),
+          dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads),
+          stdout_(router_, std::move(stdout_end)) {
         overdue_.fire = [this] { overdue(); };
     }
 
@@ -136,7 +139,8 @@ public:
         };
         log::set_level(static_cast<log::level>(welcome_.log_level));
         log::set_sink([this](const log::record& r) { forward_log(router_, router_.id(), r.level, r.logger, r.text); });
-        (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message&) { end("context " + welcome_.name + " is shutting down"); });
+        (void)router_.add_raw_handler(handles::shutdown, {},
+                                      [this](const message&) { end("context " + welcome_.name + " is shutting down"); });
         broker_.defer([this, rest] {
             router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
             stdout_.start();
@@ -171,19 +175,15 @@ private:
         log::set_sink({}); // the router is about to go
     }
 
-    /// Waits until what is queued for the parent is written, or the parent is gone, or it takes too long.
+    /// Sends what is queued, unless the parent is gone or it takes too long; then closes the link.
     void flush() {
-        waiter<Io> wake(broker_.io());
-        std::atomic<bool> done{false};
-        const bool accepted = broker_.defer([this, &wake, &done] {
-            stdout_.finish();
+        broker_.run([this] { stdout_.finish(); });
+        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
+        broker_.run([this] {
+            ending_ = true;
             broker_.cancel_timer(overdue_);
-            done = true;
-            wake.notify();
+            parent_->stream->close(reason::broker_exited, "this context has ended");
         });
-        if (accepted) broker_.wait(wake, never, true, [&] { return done.load(); });
-        const instant until = after(broker_.io().now(), 1'000'000'000);
-        parent_->stream->wait_written(until);
     }
 };
 

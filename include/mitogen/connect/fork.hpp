@@ -21,7 +21,7 @@ namespace mitogen::inline MITOGEN_ABI {
 struct fork_options {
     std::string name{};                                ///< of the context; empty: "fork"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::optional<limits> bounds{};                    ///< for it and all below it; empty: this context's own
+    std::optional<mitogen::limits> limits{};                    ///< for it and all below it; empty: this context's own
     void (*on_start)() = nullptr;                      ///< called first in the child: re-seed generators, drop caches
 };
 
@@ -35,7 +35,8 @@ void serve_as_child(child_link ends);
 template <class Io>
 [[noreturn]] void enter_fork_child(child_pipes& pipes, const fork_options& options);
 
-/// Forks. Returns the child's process id in the parent; never returns in the child. `abandon` closes what the child must not have.
+/// Forks. Returns the child's process id in the parent; never returns in the child. `abandon` closes what the child must not
+/// have.
 template <class Io, class Abandon>
 result<int> fork_child(child_pipes& pipes, const fork_options& options, Abandon&& abandon) {
     std::fflush(nullptr); // else what is in the buffers now would be written twice

@@ -16,11 +16,12 @@ namespace detail {
 
 /// Sends one record to the parent. `origin`: the context that made it. Threads: any.
 template <class Io>
-void forward_log(basic_router_core<Io>& node, context_id origin, log::level level, std::string_view logger, std::string_view text) {
+void forward_log(basic_router_core<Io>& node, context_id origin, log::level level, std::string_view logger,
+                 std::string_view text) {
     const auto& parent = node.parent();
     if (!parent) return;
     (void)node.send(node.address(parent->peer, handles::forward_log),
-                      encode(origin, static_cast<std::uint8_t>(level), logger, text), urgency::soon);
+                    encode(origin, static_cast<std::uint8_t>(level), logger, text), urgency::soon);
 }
 
 /// Receives the records of the contexts below: shows them here in a root, passes them on elsewhere.
@@ -32,7 +33,8 @@ void receive_forwarded_logs(basic_router_core<Io>& node) {
         std::uint8_t level{};
         std::string_view logger;
         std::string_view text;
-        if (!decode(r, origin, level, logger, text) || !r.finish() || level > static_cast<std::uint8_t>(log::level::error)) return;
+        if (!decode(r, origin, level, logger, text) || !r.finish() || level > static_cast<std::uint8_t>(log::level::error))
+            return;
         if (origin != m.head.src && !node.routes().find(origin)) return; // nobody speaks for a context that is not below it
         const auto severity = static_cast<log::level>(level);
         if (node.parent()) return forward_log(node, origin, severity, logger, text);

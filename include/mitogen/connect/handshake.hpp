@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// handshake.hpp: the first words between a child and its parent: the child's hello, and the parent's answer that makes it a context.
+// handshake.hpp: the first words between a child and its parent: the child's hello, and the parent's answer that makes it a
+// context.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/ids.hpp>
@@ -24,7 +25,8 @@ inline constexpr std::string_view child_argument = "--mitogen-child";
 
 namespace handshake {
 
-/// Stands before everything a child says, so that it is found behind whatever login shells and programs print. Not valid UTF-8, and no text.
+/// Stands before everything a child says, so that it is found behind whatever login shells and programs print. Not valid UTF-8,
+/// and no text.
 inline constexpr std::string_view mark = "\xF5\xA6mitogen\xA6\xF5";
 
 /// What follows the mark: who speaks.
@@ -43,8 +45,8 @@ inline constexpr std::size_t size_limit = 1 << 20;
 
 /// What a child says of itself.
 struct hello {
-    std::string build{};       ///< build id
-    std::string machine{};     ///< "Linux x86_64"
+    std::string build{};   ///< build id
+    std::string machine{}; ///< "Linux x86_64"
     std::uint32_t pid = 0;
 };
 
@@ -54,10 +56,10 @@ struct welcome {
     std::vector<context_id> ancestors{};
     std::string name{};
     std::string title{};
-    std::string build{};            ///< the parent's
+    std::string build{}; ///< the parent's
     std::uint8_t log_level = 0;
     std::uint32_t pool_threads = 0;
-    std::int64_t grace_ns = 0;      ///< how long its functions may take to stop
+    std::int64_t grace_ns = 0; ///< how long its functions may take to stop
     limits bounds{};
 };
 
@@ -81,8 +83,9 @@ inline buffer encode_hello(const hello& h) {
 }
 
 inline buffer encode_welcome(const welcome& w) {
-    const buffer packed = pack(mitogen::encode(w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads, w.grace_ns, w.bounds.message_bytes, w.bounds.queue_bytes,
-                                               w.bounds.nesting, w.bounds.elements, w.bounds.open_calls));
+    const buffer packed = pack(mitogen::encode(w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads,
+                                               w.grace_ns, w.bounds.message_bytes, w.bounds.queue_bytes, w.bounds.nesting,
+                                               w.bounds.elements, w.bounds.open_calls));
     buffer out;
     out.append(mark.data(), mark.size());
     out.append(packed.data(), packed.size());
@@ -96,15 +99,16 @@ inline bool decode_hello(std::span<const std::byte> bytes, hello& h) {
 
 inline bool decode_welcome(std::span<const std::byte> bytes, welcome& w) {
     reader r(bytes);
-    return mitogen::decode(r, w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads, w.grace_ns, w.bounds.message_bytes, w.bounds.queue_bytes, w.bounds.nesting,
-                           w.bounds.elements, w.bounds.open_calls) &&
+    return mitogen::decode(r, w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads, w.grace_ns,
+                           w.bounds.message_bytes, w.bounds.queue_bytes, w.bounds.nesting, w.bounds.elements,
+                           w.bounds.open_calls) &&
            r.finish();
 }
 
 /// Finds what a child says among what else it prints. Bytes in, findings out.
 class listener {
-    std::string bytes_;       // from the last mark on, or what might be the beginning of one
-    std::string noise_;       // what came before it; the first kilobytes are kept for messages
+    std::string bytes_; // from the last mark on, or what might be the beginning of one
+    std::string noise_; // what came before it; the first kilobytes are kept for messages
     std::size_t noise_size_ = 0;
 
     void skip(std::size_t count) {
@@ -121,7 +125,8 @@ public:
     /// Adds bytes that arrived.
     void feed(std::span<const std::byte> bytes) { bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size()); }
 
-    /// Looks for the next message. `stage`: text() is what the shell said. `hello`: payload() is the hello, and rest() is what came behind it.
+    /// Looks for the next message. `stage`: text() is what the shell said. `hello`: payload() is the hello, and rest() is what
+    /// came behind it.
     finding look() {
         const std::size_t at = bytes_.find(mark);
         if (at == std::string::npos) {
@@ -158,10 +163,13 @@ public:
     /// The shell's words after a `stage`: " SYSTEM MACHINE".
     const std::string& text() const noexcept { return text_; }
     /// After `hello`.
-    std::span<const std::byte> payload() const noexcept { return {reinterpret_cast<const std::byte*>(bytes_.data()) + payload_begin_, payload_size_}; }
+    std::span<const std::byte> payload() const noexcept {
+        return {reinterpret_cast<const std::byte*>(bytes_.data()) + payload_begin_, payload_size_};
+    }
     /// After `hello`: bytes that belong to the frames behind it.
     std::span<const std::byte> rest() const noexcept {
-        return {reinterpret_cast<const std::byte*>(bytes_.data()) + payload_begin_ + payload_size_, bytes_.size() - payload_begin_ - payload_size_};
+        return {reinterpret_cast<const std::byte*>(bytes_.data()) + payload_begin_ + payload_size_,
+                bytes_.size() - payload_begin_ - payload_size_};
     }
     /// What was printed before the mark, or instead of it; cut to some kilobytes.
     std::string noise() const { return noise_ + bytes_.substr(0, noise_kept - std::min(noise_kept, noise_.size())); }

@@ -18,9 +18,9 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Call it first thing in main(). Returns at once in the program that a user started; never returns in one that was started as a child:
-/// that one serves its parent and exits, with its static objects destroyed and its exit handlers run.
-/// A child finds out by its first argument, and runs under the I/O policy `Io`.
+/// Call it first thing in main(). Returns at once in the program that a user started; never returns in one that was started as a
+/// child: that one serves its parent and exits, with its static objects destroyed and its exit handlers run. A child finds out by
+/// its first argument, and runs under the I/O policy `Io`.
 template <class Io = io::native>
 void init(int argc, char** argv) {
     detail::this_process.argc = argc;
@@ -33,8 +33,8 @@ void init(int argc, char** argv) {
     std::exit(0);
 }
 
-/// init(), a broker, a router, and `body(router)`; then the end of all children. Returns the exit status for main(): what the body returns if
-/// that is an int, else 0. An exception of the body leaves run() after everything is shut down.
+/// init(), a broker, a router, and `body(router)`; then the end of all children. Returns the exit status for main(): what the
+/// body returns if that is an int, else 0. An exception of the body leaves run() after everything is shut down.
 template <class Body>
 int run(int argc, char** argv, Body&& body) {
     init(argc, argv);

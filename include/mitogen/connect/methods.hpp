@@ -20,13 +20,14 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A way to start a child: an options struct with the members that all have, and plan(), which turns it into what is to be executed.
+/// A way to start a child: an options struct with the members that all have, and plan(), which turns it into what is to be
+/// executed.
 template <class Method>
 concept connection_method = requires(const Method& m) {
     { m.name } -> std::convertible_to<std::string>;
     { m.executable } -> std::convertible_to<std::string>;
     m.connect_timeout;
-    m.bounds;
+    m.limits;
     { m.plan() } -> std::same_as<result<boot_plan>>;
 };
 
@@ -34,7 +35,8 @@ namespace detail {
 
 /// The program that a child shall run: this one's own file as it was at the start, or another.
 inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& executable) {
-    const long rc = executable.empty() ? sys::dup_above(sys::self_executable().get(), 3) : sys::open(executable.c_str(), O_RDONLY);
+    const long rc =
+        executable.empty() ? sys::dup_above(sys::self_executable().get(), 3) : sys::open(executable.c_str(), O_RDONLY);
     if (rc < 0) {
         const std::string which = executable.empty() ? "this program's own executable" : "the executable " + executable;
         return error(reason::payload, "cannot open " + which + ": " + sys::errno_text(static_cast<int>(-rc)));
@@ -47,7 +49,7 @@ template <class Method>
 void apply_common(const Method& method, boot_plan& plan) {
     if (!method.name.empty()) plan.name = method.name;
     plan.timeout = to_ns(method.connect_timeout);
-    if (method.bounds) plan.bounds = *method.bounds;
+    if (method.limits) plan.bounds = *method.limits;
 }
 
 } // namespace detail

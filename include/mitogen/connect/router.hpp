@@ -20,10 +20,10 @@
 #include <mitogen/rpc/context.hpp>
 #include <mitogen/rpc/explain.hpp>
 #include <mitogen/rpc/typed_handler.hpp>
+#include <mitogen/sync/waiter.hpp>
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/machine.hpp>
 #include <mitogen/sys/signal.hpp>
-#include <mitogen/sync/waiter.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -38,7 +38,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// How a router is made.
 struct router_options {
-    limits bounds{};                ///< for this context and all below it
+    mitogen::limits limits{};                ///< for this context and all below it
     ending_patience patience{};     ///< how long children may take to end
     std::uint32_t pool_threads = 4; ///< most threads that a child gives to on::pool functions
 };
@@ -65,7 +65,7 @@ public:
     using context = basic_context<Io>;
 
     explicit basic_router(basic_broker<Io>& loop, router_options options = {})
-        : core(loop, options.bounds), options_(options), monitor_(*this), ids_(*this), all_gone_(loop.io()) {
+        : core(loop, options.limits), options_(options), monitor_(*this), ids_(*this), all_gone_(loop.io()) {
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         detail::receive_forwarded_logs(*this);
@@ -80,7 +80,8 @@ public:
     context local(local_options options = {}) { return try_local(std::move(options)).value(); }
     result<context> try_local(local_options options = {}) { return try_connect(options); }
 
-    /// A copy of this process, made by fork(): has its memory, but none of its threads. Cheaper to start than local() for small processes.
+    /// A copy of this process, made by fork(): has its memory, but none of its threads. Cheaper to start than local() for small
+    /// processes.
     context fork(fork_options options = {}) { return try_fork(std::move(options)).value(); }
     result<context> try_fork(fork_options options = {}) { return start_fork(std::move(options)).try_get(); }
 
@@ -95,7 +96,8 @@ public:
     }
     template <connection_method Method>
     result<context> try_connect(const Method& method) {
-        if (this->loop().on_loop()) return error(reason::misuse, "a function that runs on the loop connects and waits; use connect_async there");
+        if (this->loop().on_loop())
+            return error(reason::misuse, "a function that runs on the loop connects and waits; use connect_async there");
         return connect_async(method).try_get();
     }
 
@@ -104,7 +106,7 @@ public:
     basic_future<context, Io> connect_async(const Method& method) {
         result<boot_plan> plan = method.plan();
         if (!plan) return failed<context>(plan.error());
-        if (!method.bounds) plan->bounds = this->bounds();
+        if (!method.limits) plan->bounds = this->bounds();
         return start(std::move(*plan));
     }
 
@@ -125,17 +127,20 @@ public:
 
     // ---- messages
 
-    /// Registers `call(const message&, Args...)` for a typed handle; it runs on the loop and must not block. A logic_error where the number is taken.
+    /// Registers `call(const message&, Args...)` for a typed handle; it runs on the loop and must not block. A logic_error where
+    /// the number is taken.
     template <class... Args, class F>
     void add_handler(handle<Args...> number, F call, handler_options options = {}) {
-        this->add_raw_handler(number.number, options, typed_handler<Args...>(std::move(call), this->bounds(), environment())).value();
+        this->add_raw_handler(number.number, options, typed_handler<Args...>(std::move(call), this->bounds(), environment()))
+            .value();
     }
 
     decode_environment environment() noexcept { return {this, &policy_tag<Io>}; }
 
     // ---- the end
 
-    /// Ends every child and waits until all are gone, by force where they do not go; fails everything that waits. The destructor does it too.
+    /// Ends every child and waits until all are gone, by force where they do not go; fails everything that waits. The destructor
+    /// does it too.
     void close() {
         if (closed_.exchange(true)) return;
         const error why(reason::broker_exited, "the router is shutting down");
@@ -165,7 +170,7 @@ public:
     /// Process id of a direct child; -1 where there is none of that id.
     int child_pid(context_id id) {
         int pid = -1;
-        on_loop_and_wait([&] {
+        this->loop().run([&] {
             if (child* c = find_child(id)) pid = static_cast<int>(c->pid());
         });
         return pid;
@@ -215,7 +220,9 @@ private:
 
     basic_future<context, Io> start(boot_plan plan) {
         if (!detail::this_process.initialised && !plan.staged && plan.start.path.empty()) {
-            return failed<context>(error(reason::misuse, "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child executes this program again, and would not know that it is one"));
+            return failed<context>(
+                error(reason::misuse, "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
+                                      "executes this program again, and would not know that it is one"));
         }
         result<detail::child_pipes> pipes = detail::make_child_pipes();
         if (!pipes) return failed<context>(pipes.error());
@@ -227,7 +234,8 @@ private:
         result<typename Io::process> process = this->loop().io().spawn(plan.start);
         basic_future<context, Io> up(b->answer, *this, environment());
         if (!process) {
-            this->answers().fail(*b->answer, error(reason::payload, plan.what + ": cannot start: " + std::string(process.error().message())));
+            this->answers().fail(*b->answer,
+                                 error(reason::payload, plan.what + ": cannot start: " + std::string(process.error().message())));
             return up;
         }
         adopt(std::move(plan), std::move(*b), std::move(*process), std::move(*pipes));
@@ -246,9 +254,7 @@ private:
         if (!b) return failed<context>(b.error());
         basic_future<context, Io> up(b->answer, *this, environment());
         result<int> pid = error(reason::system, "");
-        this->loop().paused([&] {
-            pid = detail::fork_child<Io>(*pipes, options, [this] { abandon(); });
-        });
+        this->loop().paused([&] { pid = detail::fork_child<Io>(*pipes, options, [this] { abandon(); }); });
         if (!pid) {
             this->answers().fail(*b->answer, pid.error());
             return up;
@@ -260,8 +266,10 @@ private:
     /// The loop takes over.
     void adopt(boot_plan plan, birth b, typename Io::process process, detail::child_pipes pipes) {
         b.answer->retain();
-        auto c = std::make_shared<child>(static_cast<core&>(*this), static_cast<typename child::events&>(*this), std::move(plan), std::move(b.welcome), options_.patience, std::move(process),
-                                         typename child::plumbing{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err)}, b.answer);
+        auto c = std::make_shared<child>(
+            static_cast<core&>(*this), static_cast<typename child::events&>(*this), std::move(plan), std::move(b.welcome),
+            options_.patience, std::move(process),
+            typename child::plumbing{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err)}, b.answer);
         child_count_.fetch_add(1, std::memory_order_relaxed);
         this->loop().defer([this, c = std::move(c)] {
             children_.push_back(c);
@@ -301,7 +309,8 @@ private:
         const bool accepted = this->loop().defer([this, id, p, work] {
             if (child* c = find_child(id)) return work(*c, p);
             const std::optional<error> lost = this->why_lost(id);
-            this->answers().fail(*p, lost ? *lost : error(reason::no_route, "context " + std::to_string(id) + " is not a child of this context"));
+            this->answers().fail(
+                *p, lost ? *lost : error(reason::no_route, "context " + std::to_string(id) + " is not a child of this context"));
             p->release();
         });
         if (!accepted) {
@@ -309,33 +318,6 @@ private:
             p->release();
         }
         return basic_future<T, Io>(p, *this, environment());
-    }
-
-    template <class Work>
-    void on_loop_and_wait(Work work) {
-        if (this->loop().on_loop()) return work();
-        with_slot([&](pending* p) {
-            return this->loop().defer([this, p, &work] {
-                work();
-                this->answers().complete(*p, {}, nullptr);
-                p->release();
-            });
-        });
-    }
-
-    template <class Begin>
-    void with_slot(Begin begin) {
-        std::optional<error> why;
-        pending* p = this->answers().open(this->id(), why);
-        if (!p) return;
-        p->retain();
-        basic_future<void, Io> done(p, *this, environment());
-        if (begin(p)) {
-            (void)done.try_get();
-        } else {
-            this->answers().fail(*p, error(reason::broker_exited, "the broker has exited"));
-            p->release();
-        }
     }
 };
 

@@ -28,26 +28,28 @@ enum class host_keys : std::uint8_t {
 
 /// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration; never asks anything.
 struct ssh {
-    std::string hostname{};                             ///< as ssh takes it: a name, an address, or an alias from its configuration
-    std::string username{};                             ///< empty: as ssh decides
-    std::uint16_t port = 0;                             ///< 0: as ssh decides
-    std::string identity_file{};                        ///< private key; empty: as ssh decides
+    std::string hostname{};      ///< as ssh takes it: a name, an address, or an alias from its configuration
+    std::string username{};      ///< empty: as ssh decides
+    std::uint16_t port = 0;      ///< 0: as ssh decides
+    std::string identity_file{}; ///< private key; empty: as ssh decides
     host_keys check_host_keys = host_keys::enforce;
-    std::string ssh_path = "ssh";                       ///< the client to run
-    std::vector<std::string> ssh_args{};                ///< further arguments, before the host name
+    std::string ssh_path = "ssh";        ///< the client to run
+    std::vector<std::string> ssh_args{}; ///< further arguments, before the host name
     bool compression = false;
-    std::chrono::seconds keepalive_interval{15};        ///< 0: none
-    int keepalive_count = 3;                            ///< intervals without answer until ssh gives up
+    std::chrono::seconds keepalive_interval{15}; ///< 0: none
+    int keepalive_count = 3;                     ///< intervals without answer until ssh gives up
 
-    std::string name{};                                 ///< of the context; empty: "ssh.<hostname>"
-    std::chrono::milliseconds connect_timeout{30'000};  ///< from start to hello, login and transfer included
-    std::string executable{};                           ///< the program to run there, by path here; empty: this one
-    std::optional<limits> bounds{};                     ///< for it and all below it; empty: this context's own
+    std::string name{};                                ///< of the context; empty: "ssh.<hostname>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};                    ///< for it and all below it; empty: this context's own
 
     /// What is to be executed.
     result<boot_plan> plan() const {
         if (hostname.empty()) return error(reason::misuse, "ssh: hostname is empty");
-        if (hostname[0] == '-') return error(reason::misuse, "ssh: the hostname \"" + hostname + "\" begins with a dash, which ssh would take for an option");
+        if (hostname[0] == '-')
+            return error(reason::misuse,
+                         "ssh: the hostname \"" + hostname + "\" begins with a dash, which ssh would take for an option");
         boot_plan p;
         p.what = "ssh " + hostname;
         p.name = "ssh." + hostname + (port && port != 22 ? ":" + std::to_string(port) : std::string());
@@ -107,10 +109,13 @@ private:
         };
         // ssh's messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c) and not translated.
         static constexpr symptom symptoms[] = {
-            {"Host key verification failed", reason::host_key, "the host key is unknown, or has changed; see ssh-keyscan(1), or set check_host_keys"},
+            {"Host key verification failed", reason::host_key,
+             "the host key is unknown, or has changed; see ssh-keyscan(1), or set check_host_keys"},
             {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key, "the host key has changed"},
-            {"Permission denied", reason::auth_required, "authentication failed: no key was accepted, and none of the other methods may ask"},
-            {"Too many authentication failures", reason::auth_incorrect, "authentication failed: too many keys were tried; set identity_file"},
+            {"Permission denied", reason::auth_required,
+             "authentication failed: no key was accepted, and none of the other methods may ask"},
+            {"Too many authentication failures", reason::auth_incorrect,
+             "authentication failed: too many keys were tried; set identity_file"},
             {"Could not resolve hostname", reason::resolve, "the host name has no address"},
             {"Connection refused", reason::connection_refused, "nothing listens there"},
             {"timed out", reason::connect_timeout, "the host does not answer"},
@@ -119,13 +124,17 @@ private:
             {detail::no_place_text, reason::payload, "no directory there may hold programs that can be run"},
             {detail::short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
             {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
-            {"GLIBC", reason::payload, "the program cannot run there: the C library is older than the one it was built for; link it statically (-static)"},
-            {"error while loading shared libraries", reason::payload, "the program cannot run there: a shared library is missing; link it statically (-static)"},
+            {"GLIBC", reason::payload,
+             "the program cannot run there: the C library is older than the one it was built for; link it statically (-static)"},
+            {"error while loading shared libraries", reason::payload,
+             "the program cannot run there: a shared library is missing; link it statically (-static)"},
         };
         for (const symptom& s : symptoms)
-            if (f.words.find(s.text) != std::string::npos) return with_status(s.why, plan.what + ": " + std::string(s.meaning) + detail::quoted_words(f), f);
+            if (f.words.find(s.text) != std::string::npos)
+                return with_status(s.why, plan.what + ": " + std::string(s.meaning) + detail::quoted_words(f), f);
         if (f.stage_seen && f.status && f.status->code != 255) return detail::explain_boot(plan, f);
-        return with_status(reason::end_of_file, plan.what + ": the connection ended before the child said hello" + detail::quoted_words(f), f);
+        return with_status(reason::end_of_file,
+                           plan.what + ": the connection ended before the child said hello" + detail::quoted_words(f), f);
     }
 
     static error with_status(reason why, std::string text, const boot_failure& f) {

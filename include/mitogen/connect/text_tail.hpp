@@ -12,8 +12,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?': what a stranger's
-/// program prints must not reprogram the terminal of whoever reads the error.
+/// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?': what a
+/// stranger's program prints must not reprogram the terminal of whoever reads the error.
 class text_tail {
     std::string partial_;
     std::deque<std::string> last_;

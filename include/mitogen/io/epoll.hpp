@@ -87,7 +87,7 @@ public:
     /// Forgets a descriptor, which must still be open.
     void remove(int fd) { static_cast<void>(sys::epoll_ctl(inner_.get(), EPOLL_CTL_DEL, fd, 0, 0)); }
 
-    /// Waits for events; see io::has_poller. One system call; exact to the nanosecond where the kernel has epoll_pwait2.
+    /// Waits for events; see io::has_poller. One system call; as exact as sys::epoll_wait.
     int wait(event* out, int capacity, duration_ns timeout) {
         constexpr int most = 128;
         ::epoll_event ready[most];

@@ -26,7 +26,7 @@ namespace mitogen::inline MITOGEN_ABI {
 struct event_source {
     void (*ready)(event_source& self, bool readable, bool writable) = nullptr; ///< called on the loop
     int fd = -1;
-    std::uint32_t slot = 0;                         ///< maintained by the broker
+    std::uint32_t slot = 0; ///< maintained by the broker
     io::interest interest = io::interest::none;
     bool watched = false;
 };
@@ -40,15 +40,16 @@ struct loop_task {
 
 /// Runs the loop that every stream, timer and route of a program belongs to.
 ///
-/// Exactly one thread at a time leads, that is, drives the loop and so owns everything on it. Normally that is the broker's own thread,
-/// which sleeps at the poller's gate. A thread that has to wait for an answer anyway may lead instead (wait()): the answer then reaches it
-/// without a hand-over between threads, which costs more than the rest of a call together. When it leaves, the gate opens and the broker's
-/// thread takes over. With policies whose poller has no gate the broker's thread always leads.
+/// Exactly one thread at a time leads, that is, drives the loop and so owns everything on it. Normally that is the broker's own
+/// thread, which sleeps at the poller's gate. A thread that has to wait for an answer anyway may lead instead (wait()): the
+/// answer then reaches it without a hand-over between threads, which costs more than the rest of a call together. When it leaves,
+/// the gate opens and the broker's thread takes over. With policies whose poller has no gate the broker's thread always leads.
 ///
 /// Threads: as marked. "Loop": only the thread that leads. The destructor ends the loop and joins its thread.
 template <class Io = io::native>
 class basic_broker {
-    static_assert(io::policy<Io>, "mitogen: Io does not model mitogen::io::policy; see docs/policies.md for what a policy provides");
+    static_assert(io::policy<Io>,
+                  "mitogen: Io does not model mitogen::io::policy; see docs/policies.md for what a policy provides");
 
     struct slot {
         event_source* source = nullptr;
@@ -69,24 +70,41 @@ class basic_broker {
     std::vector<unique_function<void()>> running_; // deferred_ of the turn that is under way
     bool refusing_ = false;                        // no more work is accepted
     std::atomic<bool> work_pending_{false};
-    std::atomic<bool> wake_pending_{false};        // a wake-up is on its way: another one would be wasted
+    std::atomic<bool> wake_pending_{false}; // a wake-up is on its way: another one would be wasted
 
     typename Io::mutex lead_mutex_;
-    std::atomic<const void*> leader_{nullptr};     // written under lead_mutex_
-    instant home_wakes_ = never;                   // when the broker's thread will look at the timers by itself
+    std::atomic<const void*> leader_{nullptr}; // written under lead_mutex_
+    instant home_wakes_ = never;               // when the broker's thread will look at the timers by itself
     std::atomic<bool> stopping_{false};
-    std::atomic<std::uint32_t> waiting_{0};        // threads inside wait() that would lead
+    std::atomic<std::uint32_t> waiting_{0}; // threads inside wait() that would lead
     typename Io::thread thread_;
 
     static constexpr int batch = 64;
+
+    /// Something that one thread waits for once. Shared: the other may still be raising it when the first goes on.
+    struct signal {
+        waiter<Io> wake;
+        std::atomic<bool> state{false};
+
+        explicit signal(Io& io) : wake(io) {}
+        bool raised() const noexcept { return state.load(std::memory_order_acquire); }
+        void raise() noexcept {
+            state.store(true, std::memory_order_release);
+            wake.notify();
+        }
+        void sleep() {
+            while (!raised()) wake.sleep_until(never);
+        }
+    };
 
 public:
     using policy = Io;
 
     explicit basic_broker(Io io = {}) : io_(io), poller_(io_), waker_(io_), tasks_mutex_(io_), lead_mutex_(io_) {
         slots_.push_back({nullptr, 0}); // slot 0 is the waker
-        if (const long rc = poller_.add(waker_.fd(), 0, io::interest::read); rc < 0) raise(sys::failure("poller add", rc, waker_.fd()));
-        thread_ = typename Io::thread(io_, "mitogen-broker", [this] { run(); });
+        if (const long rc = poller_.add(waker_.fd(), 0, io::interest::read); rc < 0)
+            raise(sys::failure("poller add", rc, waker_.fd()));
+        thread_ = typename Io::thread(io_, "mitogen-broker", [this] { home(); });
     }
 
     basic_broker(basic_broker&&) = delete;
@@ -211,12 +229,12 @@ public:
     /// Afterwards the timer does not fire. Threads: loop.
     void cancel_timer(timer& t) noexcept { timers_.cancel(t); }
 
-    /// Sleeps until `ready()` holds or the deadline passes; returns what ready() says at the end. `ready` must become true through something
-    /// that then notifies `wake`.
+    /// Sleeps until `ready()` holds or the deadline passes; returns what ready() says at the end. `ready` must become true
+    /// through something that then notifies `wake`.
     ///
-    /// With `lead`, this thread drives the loop while it waits, if nobody else does and it is the only one that waits so: with several
-    /// callers the broker's thread serves all of them with fewer system calls.
-    /// Threads: any but the loop, where it would wait for itself: callers check on_loop() first.
+    /// With `lead`, this thread drives the loop while it waits, if nobody else does and it is the only one that waits so: with
+    /// several callers the broker's thread serves all of them with fewer system calls. Threads: any but the loop, where it would
+    /// wait for itself: callers check on_loop() first.
     template <class Ready>
     bool wait(waiter<Io>& wake, instant deadline, bool lead, Ready&& ready) {
         if (ready()) return true;
@@ -236,26 +254,39 @@ public:
         return ready();
     }
 
-    /// Holds the loop still while `work` runs on this thread: for fork(), whose child must not find what the loop owns half changed.
-    /// Threads: any. Blocks until the loop has finished what it is at.
+    /// Runs `work` on the loop and returns when it has run: at once on the loop itself. False, without having run it, once the
+    /// loop has ended.
+    template <class Work>
+    bool run(Work&& work) {
+        if (on_loop()) {
+            work();
+            return true;
+        }
+        const auto done = std::make_shared<signal>(io_);
+        if (!defer([&work, done] {
+                work();
+                done->raise();
+            })) {
+            return false;
+        }
+        wait(done->wake, never, true, [&] { return done->raised(); });
+        return true;
+    }
+
+    /// Holds the loop still while `work` runs on this thread: for fork(), whose child must not find what the loop owns half
+    /// changed. Threads: any. Blocks until the loop has finished what it is at.
     template <class Work>
     void paused(Work&& work) {
         if (on_loop()) return work();
-        waiter<Io> here(io_);
-        waiter<Io> there(io_);
-        std::atomic<int> phase{0}; // 1: the loop stands; 2: it may go on; 3: it is gone from this frame
-        const auto reach = [&phase](int p) { return [&phase, p] { return phase.load(std::memory_order_acquire) >= p; }; };
-        const bool accepted = defer([&] {
-            phase.store(1, std::memory_order_release);
-            here.notify();
-            while (!reach(2)()) there.sleep_until(never);
-            phase.store(3, std::memory_order_release);
+        const auto stands = std::make_shared<signal>(io_);
+        const auto go_on = std::make_shared<signal>(io_);
+        const bool running = defer([stands, go_on] {
+            stands->raise();
+            go_on->sleep();
         });
-        while (accepted && !reach(1)()) here.sleep_until(never);
+        if (running) stands->sleep();
         work();
-        phase.store(2, std::memory_order_release);
-        there.notify();
-        while (accepted && !reach(3)()) io_.relax();
+        go_on->raise();
     }
 
     /// In a child made by fork(): closes what the loop holds. Its thread does not exist here, and nothing else may be called.
@@ -301,7 +332,7 @@ private:
     }
 
     /// The broker's own thread.
-    void run() {
+    void home() {
         while (!stopping()) {
             if constexpr (Io::poller::has_gate) {
                 instant until;

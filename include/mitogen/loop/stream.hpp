@@ -35,9 +35,9 @@ enum class urgency : std::uint8_t {
 
 /// One link. Created unstarted; start() on the loop begins to read.
 ///
-/// Whoever finds the sending side free writes; others leave their bytes with the one that does (flat combining). Nobody ever blocks in a
-/// write: what the descriptor does not take is written by the loop when it does. (Two ends that block in write() against each other hang:
-/// a UNIX socket is full after 278 small writes, whatever SO_SNDBUF says.)
+/// Whoever finds the sending side free writes; others leave their bytes with the one that does (flat combining). Nobody ever
+/// blocks in a write: what the descriptor does not take is written by the loop when it does. (Two ends that block in write()
+/// against each other hang: a UNIX socket is full after 278 small writes, whatever SO_SNDBUF says.)
 ///
 /// Threads: send() and wait_for_room() any; the rest the loop. Owned by shared_ptr: callers may hold it while the loop lets go.
 template <class Io>
@@ -84,9 +84,9 @@ private:
 
     typename Io::mutex mutex_; // guards what follows
     send_queue queue_;
-    send_batch batch_;         // in the hands of whoever set writing_
+    send_batch batch_; // in the hands of whoever set writing_
     bool writing_ = false;
-    bool refusing_ = false;    // nothing more is taken
+    bool refusing_ = false; // nothing more is taken
     long write_error_ = 0;
     std::uint64_t queue_limit_;
     std::vector<waiter<Io>*> room_waiters_;
@@ -100,7 +100,8 @@ private:
 
 public:
     basic_stream(basic_broker<Io>& loop, owner& to, descriptor in, descriptor out, const limits& bounds)
-        : broker_(loop), owner_(&to), in_(std::move(in)), out_(std::move(out)), mutex_(loop.io()), queue_limit_(bounds.queue_bytes) {
+        : broker_(loop), owner_(&to), in_(std::move(in)), out_(std::move(out)), mutex_(loop.io()),
+          queue_limit_(bounds.queue_bytes) {
         in_source_.fd = in_.get();
         in_source_.self = this;
         in_source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->readable(); };
@@ -153,13 +154,15 @@ public:
         room_waiters_.push_back(&wake);
         const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
         lock.unlock();
-        const bool room = broker_.wait(wake, deadline, false, [&] { return room_epoch_.load(std::memory_order_acquire) != epoch; });
+        const bool room =
+            broker_.wait(wake, deadline, false, [&] { return room_epoch_.load(std::memory_order_acquire) != epoch; });
         lock.lock();
         std::erase(room_waiters_, &wake);
         return room;
     }
 
-    /// Sleeps until everything is written; false at the deadline, true also where the stream is closed. Threads: any but the loop.
+    /// Sleeps until everything is written; false at the deadline, true also where the stream is closed. Threads: any but the
+    /// loop.
     bool wait_written(instant deadline) {
         for (;;) {
             waiter<Io> wake(broker_.io());
@@ -168,7 +171,8 @@ public:
             room_waiters_.push_back(&wake);
             const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
             lock.unlock();
-            const bool moved = broker_.wait(wake, deadline, false, [&] { return room_epoch_.load(std::memory_order_acquire) != epoch; });
+            const bool moved =
+                broker_.wait(wake, deadline, false, [&] { return room_epoch_.load(std::memory_order_acquire) != epoch; });
             lock.lock();
             std::erase(room_waiters_, &wake);
             if (!moved) return false;
@@ -282,7 +286,9 @@ private:
             }
             ::iovec pieces[3];
             int count = 0;
-            batch_.pieces([&](const std::byte* data, std::size_t size) { pieces[count++] = {const_cast<std::byte*>(data), size}; });
+            batch_.pieces([&](const std::byte* data, std::size_t size) {
+                pieces[count++] = {const_cast<std::byte*>(data), size};
+            });
             const long n = broker_.io().writev(out_.get(), pieces, count);
             if (n < 0) {
                 const std::lock_guard lock(mutex_);
@@ -310,7 +316,8 @@ private:
     }
 
     void readable() {
-        // One read for each readiness: asking again would be a system call for nothing, unless the descriptor has shown that it has plenty.
+        // One read for each readiness: asking again would be a system call for nothing, unless the descriptor has shown that it
+        // has plenty.
         for (int reads = 0; reads < 8 && !closed_; ++reads) {
             read_target targets[2];
             const int n = reader_.prepare(targets);
@@ -320,9 +327,12 @@ private:
                 pieces[i] = {targets[i].data, targets[i].size};
                 room += targets[i].size;
             }
-            const long got = n == 1 ? broker_.io().read(in_.get(), targets[0].data, targets[0].size) : broker_.io().readv(in_.get(), pieces, n);
+            const long got = n == 1 ? broker_.io().read(in_.get(), targets[0].data, targets[0].size)
+                                    : broker_.io().readv(in_.get(), pieces, n);
             if (got == -EAGAIN || got == -EWOULDBLOCK) return;
-            if (got <= 0) return close(reason::respondent_lost, got == 0 ? "the link ended" : "cannot read: " + sys::errno_text(static_cast<int>(-got)));
+            if (got <= 0)
+                return close(reason::respondent_lost,
+                             got == 0 ? "the link ended" : "cannot read: " + sys::errno_text(static_cast<int>(-got)));
             const bool full = static_cast<std::size_t>(got) == room || n == 2;
             received(static_cast<std::size_t>(got));
             if (!full) return;
@@ -332,7 +342,8 @@ private:
     void received(std::size_t count) {
         bytes_in_.fetch_add(count, std::memory_order_relaxed);
         sink to{*this};
-        if (const char* wrong = reader_.commit(count, to)) close(reason::link_corrupt, std::string("the link is corrupt: ") + wrong);
+        if (const char* wrong = reader_.commit(count, to))
+            close(reason::link_corrupt, std::string("the link is corrupt: ") + wrong);
     }
 };
 

@@ -16,9 +16,9 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Gives out context ids. The root counts; every other context asks the root for a block when it has used one up, so that ids are unique in
-/// the tree and most children are made without asking anyone. An id is never given out twice; when they are used up it is an error.
-/// Threads: any. Blocks: next(), outside the root, once in block_size children.
+/// Gives out context ids. The root counts; every other context asks the root for a block when it has used one up, so that ids are
+/// unique in the tree and most children are made without asking anyone. An id is never given out twice; when they are used up it
+/// is an error. Threads: any. Blocks: next(), outside the root, once in block_size children.
 template <class Io>
 class basic_id_allocator {
     using core = basic_router_core<Io>;
@@ -45,12 +45,15 @@ class basic_id_allocator {
     }
 
     result<void> fetch_block() {
-        if (router_.loop().on_loop()) return error(reason::misuse, "a function that runs on the loop makes a child and would have to wait for an id; run it on::main or on::pool");
+        if (router_.loop().on_loop())
+            return error(
+                reason::misuse,
+                "a function that runs on the loop makes a child and would have to wait for an id; run it on::main or on::pool");
         std::optional<error> why;
         basic_pending<Io>* p = router_.answers().open(root_id, why);
         if (!p) return std::move(*why);
-        const result<void> sent = router_.send(router_.address(root_id, handles::allocate_id, p->handle()),
-                                               std::span<const std::byte>(), urgency::now);
+        const result<void> sent =
+            router_.send(router_.address(root_id, handles::allocate_id, p->handle()), std::span<const std::byte>(), urgency::now);
         if (!sent) router_.answers().fail(*p, sent.error());
         router_.loop().wait(p->wake, never, true, [p] { return p->done(); });
         result<context_id> first = p->failure() ? result<context_id>(*p->failure()) : decode<context_id>(p->payload());
@@ -64,7 +67,8 @@ class basic_id_allocator {
 
 public:
     explicit basic_id_allocator(core& node) : router_(node), mutex_(node.loop().io()) {
-        (void)router_.add_raw_handler(handles::allocate_id, {.from = accept::anyone}, [this](const message& m) { on_request(m); });
+        (void)router_.add_raw_handler(handles::allocate_id, {.from = accept::anyone},
+                                      [this](const message& m) { on_request(m); });
     }
 
     /// An id that no context of this tree has had.

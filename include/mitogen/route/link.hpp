@@ -33,9 +33,9 @@ class basic_link final : public basic_stream<Io>::owner {
 
 public:
     std::shared_ptr<stream_type> stream;
-    context_id peer = no_context;   ///< the context at the far end
-    bool up = false;                ///< leads to this context's parent
-    build_hash build = 0;           ///< of the program at the far end
+    context_id peer = no_context;                                                  ///< the context at the far end
+    bool up = false;                                                               ///< leads to this context's parent
+    build_hash build = 0;                                                          ///< of the program at the far end
     unique_function<void(basic_link&, enum reason, const std::string&)> on_closed; ///< the stream has ended; called once
 
     explicit basic_link(basic_router_core<Io>& node) : router_(node) {}
@@ -58,7 +58,8 @@ public:
 
     std::byte* reserve(stream_type&, const header& h) override {
         constexpr std::uint8_t part = message_flags::fragment;
-        if (h.dst != router_.id() || (h.flags & (part | message_flags::first)) != part || !router_.may_come_from(*this, h)) return nullptr;
+        if (h.dst != router_.id() || (h.flags & (part | message_flags::first)) != part || !router_.may_come_from(*this, h))
+            return nullptr;
         return parts_.reserve(h);
     }
 

@@ -41,17 +41,17 @@ class basic_pending {
     std::uint32_t slot_ = 0;
     std::uint32_t generation_ = 0;
     std::atomic<bool> done_{false};
-    bool open_ = false;                // under the table's lock: the answer may still come
+    bool open_ = false; // under the table's lock: the answer may still come
     context_id respondent_ = no_context;
     std::optional<error> failure_;
     buffer payload_;
 
 public:
     waiter<Io> wake;
-    unique_function<void()> continuation;    ///< run once after completion, on the completing thread; set with then()
-    timer deadline;                          ///< loop's
-    const void* subject = nullptr;           ///< for the layer above: which function was called
-    bool explained = false;                  ///< for the layer above: a second question was asked about a failure
+    unique_function<void()> continuation; ///< run once after completion, on the completing thread; set with then()
+    timer deadline;                       ///< loop's
+    const void* subject = nullptr;        ///< for the layer above: which function was called
+    bool explained = false;               ///< for the layer above: a second question was asked about a failure
 
     explicit basic_pending(Io& io) : wake(io) {}
 
@@ -81,7 +81,7 @@ class basic_pending_table {
 
     Io io_;
     typename Io::mutex mutex_;
-    std::deque<pending> slots_;        // stable addresses; grows to the largest number ever open at once
+    std::deque<pending> slots_; // stable addresses; grows to the largest number ever open at once
     std::vector<pending*> free_;
     std::size_t open_ = 0;
     bool refusing_ = false;
@@ -124,7 +124,8 @@ public:
     static owner make(Io& io, std::uint32_t limit) { return owner(new basic_pending_table(io, limit)); }
     basic_pending_table(Io& io, std::uint32_t limit) : io_(io), mutex_(io_), limit_(limit) {}
 
-    /// Opens a slot for an answer from `respondent`. The caller holds one reference. Null with `why` set where the limit is reached or the router has closed.
+    /// Opens a slot for an answer from `respondent`. The caller holds one reference. Null with `why` set where the limit is
+    /// reached or the router has closed.
     pending* open(context_id respondent, std::optional<error>& why) {
         const std::lock_guard lock(mutex_);
         if (refusing_) {
@@ -132,7 +133,8 @@ public:
             return nullptr;
         }
         if (open_ >= limit_) {
-            why.emplace(reason::overloaded, "too many calls are waiting for an answer (limits::open_calls is " + std::to_string(limit_) + ")");
+            why.emplace(reason::overloaded,
+                        "too many calls are waiting for an answer (limits::open_calls is " + std::to_string(limit_) + ")");
             return nullptr;
         }
         pending* p;
@@ -153,8 +155,9 @@ public:
         return p;
     }
 
-    /// The open slot behind a handle that an answer came to, or null: too late, or never asked. `from` must be who was asked, else null
-    /// and `stranger` is set. The caller holds a reference: whoever else completes it meanwhile, the slot is not used again before release().
+    /// The open slot behind a handle that an answer came to, or null: too late, or never asked. `from` must be who was asked,
+    /// else null and `stranger` is set. The caller holds a reference: whoever else completes it meanwhile, the slot is not used
+    /// again before release().
     pending* find(handle_id handle, context_id from, bool& stranger) {
         const std::lock_guard lock(mutex_);
         const auto slot = static_cast<std::uint32_t>(handle);
@@ -178,7 +181,8 @@ public:
         return p.open_ && p.generation_ == static_cast<std::uint32_t>(handle >> 32) ? p.respondent_ : no_context;
     }
 
-    /// Completes with a value. `whole`: the payload's own buffer, taken over, or null: the bytes are copied. False if it was completed before.
+    /// Completes with a value. `whole`: the payload's own buffer, taken over, or null: the bytes are copied. False if it was
+    /// completed before.
     bool complete(pending& p, std::span<const std::byte> payload, buffer* whole) {
         {
             const std::lock_guard lock(mutex_);

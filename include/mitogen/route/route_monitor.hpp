@@ -14,9 +14,9 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Routes are announced upwards only: the parent that makes a context tells its own parent, which tells its own. Links are first in, first
-/// out, so that no context above sees a message from a new context before it knows it.
-/// Threads: loop, but for the constructor.
+/// Routes are announced upwards only: the parent that makes a context tells its own parent, which tells its own. Links are first
+/// in, first out, so that no context above sees a message from a new context before it knows it. Threads: loop, but for the
+/// constructor.
 template <class Io>
 class basic_route_monitor {
     using core = basic_router_core<Io>;
@@ -27,8 +27,7 @@ class basic_route_monitor {
     void tell_parent(handle_id handle, const Values&... values) {
         const auto& parent = router_.parent();
         if (!parent) return;
-        (void)router_.send(router_.address(parent->peer, handle),
-                           mitogen::encode(values...), urgency::soon);
+        (void)router_.send(router_.address(parent->peer, handle), mitogen::encode(values...), urgency::soon);
     }
 
     void on_add(const message& m) {
@@ -36,12 +35,15 @@ class basic_route_monitor {
         route<basic_link<Io>> added;
         if (!mitogen::decode(r, added.id, added.parent, added.name, added.build) || !r.finish()) return;
         added.via = router_.routes().find(m.head.src);
-        if (!added.via || added.id == router_.id() || (added.parent != m.head.src && !router_.routes().leads(added.parent, added.via.get()))) {
-            return log::write(log::level::warning, "refused a route to context " + std::to_string(added.id) + " from context " + std::to_string(m.head.src));
+        if (!added.via || added.id == router_.id() ||
+            (added.parent != m.head.src && !router_.routes().leads(added.parent, added.via.get()))) {
+            return log::write(log::level::warning, "refused a route to context " + std::to_string(added.id) + " from context " +
+                                                       std::to_string(m.head.src));
         }
         const route<basic_link<Io>> copy = added;
         if (!router_.routes().add(std::move(added))) {
-            return log::write(log::level::warning, "refused a second route to context " + std::to_string(copy.id) + " from context " + std::to_string(m.head.src));
+            return log::write(log::level::warning, "refused a second route to context " + std::to_string(copy.id) +
+                                                       " from context " + std::to_string(m.head.src));
         }
         announce(copy);
     }
@@ -53,7 +55,8 @@ class basic_route_monitor {
         if (!mitogen::decode(r, gone, notice) || !r.finish()) return;
         const auto via = router_.routes().find(m.head.src);
         if (!via || gone == m.head.src || !router_.routes().remove(gone, via.get())) {
-            return log::write(log::level::warning, "refused to forget the route to context " + std::to_string(gone) + " for context " + std::to_string(m.head.src));
+            return log::write(log::level::warning, "refused to forget the route to context " + std::to_string(gone) +
+                                                       " for context " + std::to_string(m.head.src));
         }
         via->drop_sender(gone);
         const error why = decode_error(notice);

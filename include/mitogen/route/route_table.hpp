@@ -25,7 +25,7 @@ struct route {
     context_id parent = no_context; ///< who made it
     std::string name{};
     build_hash build = 0;
-    std::shared_ptr<Link> via{};    ///< the link to it, or to whoever leads to it
+    std::shared_ptr<Link> via{}; ///< the link to it, or to whoever leads to it
 };
 
 /// All contexts below this one. Sorted by id: children get ascending ids, so that adding is appending.
@@ -36,7 +36,8 @@ class basic_route_table {
     std::vector<route<Link>> routes_;
 
     auto lower(context_id id) {
-        return std::lower_bound(routes_.begin(), routes_.end(), id, [](const route<Link>& r, context_id wanted) { return r.id < wanted; });
+        return std::lower_bound(routes_.begin(), routes_.end(), id,
+                                [](const route<Link>& r, context_id wanted) { return r.id < wanted; });
     }
 
 public:

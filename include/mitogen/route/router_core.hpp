@@ -38,8 +38,8 @@ enum class accept : std::uint8_t {
 /// How a handler is registered.
 struct handler_options {
     accept from = accept::parents;
-    bool persist = true;                 ///< false: removed before its one message
-    context_id respondent = no_context;  ///< only this context's messages; gets a dead message when that context is lost
+    bool persist = true;                ///< false: removed before its one message
+    context_id respondent = no_context; ///< only this context's messages; gets a dead message when that context is lost
 };
 
 /// The tree as one context sees it. Knows that contexts form a tree; creates no process and no descriptor.
@@ -65,15 +65,15 @@ private:
 
     basic_broker<Io>& broker_;
     context_id id_ = root_id;
-    std::vector<context_id> ancestors_;   // parent first, root last
+    std::vector<context_id> ancestors_; // parent first, root last
     limits limits_;
     build_hash own_build_ = 0;
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
     typename basic_pending_table<Io>::owner pending_;
 
-    typename Io::mutex mutex_;            // guards what follows
-    std::vector<registration> handlers_;  // sorted by number
+    typename Io::mutex mutex_;           // guards what follows
+    std::vector<registration> handlers_; // sorted by number
     std::vector<disconnect_watch> watches_;
     std::vector<std::pair<context_id, error>> lost_;
     handle_id next_handle_ = first_dynamic_handle;
@@ -83,8 +83,8 @@ private:
 
 public:
     basic_router_core(basic_broker<Io>& loop, const limits& bounds)
-        : broker_(loop), limits_(bounds), routes_(loop.io()), pending_(basic_pending_table<Io>::make(loop.io(), bounds.open_calls)),
-          mutex_(loop.io()) {
+        : broker_(loop), limits_(bounds), routes_(loop.io()),
+          pending_(basic_pending_table<Io>::make(loop.io(), bounds.open_calls)), mutex_(loop.io()) {
         (void)add_raw_handler(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
     }
 
@@ -181,7 +181,8 @@ public:
     template <class Payload>
     result<void> send(const header& h, Payload&& payload, urgency when) {
         if (payload.size() > limits_.message_bytes) {
-            return error(reason::message_too_large, "the message has " + std::to_string(payload.size()) + " bytes, more than limits::message_bytes (" +
+            return error(reason::message_too_large, "the message has " + std::to_string(payload.size()) +
+                                                        " bytes, more than limits::message_bytes (" +
                                                         std::to_string(limits_.message_bytes) + ") allows; send it in parts");
         }
         if (h.dst == id_) return send_to_self(h, std::forward<Payload>(payload));
@@ -212,7 +213,8 @@ public:
         if (request.wants_reply()) send_dead(request.src, request.reply_to, why);
     }
 
-    /// Sleeps while the link to `dst` holds more unsent bytes than limits::queue_bytes. Not on the loop, where it returns at once.
+    /// Sleeps while the link to `dst` holds more unsent bytes than limits::queue_bytes. Not on the loop, where it returns at
+    /// once.
     void wait_for_room(context_id dst) {
         if (broker_.on_loop()) return;
         if (const auto via = towards(dst)) via->stream->wait_for_room(never);
@@ -248,17 +250,15 @@ public:
     }
 
     /// Tells whoever was asked that nobody waits for the answer any more.
-    void cancel_call(pending& p) {
-        (void)send(address(p.respondent(), handles::cancel_call),
-                   encode(p.handle()), urgency::soon);
-    }
+    void cancel_call(pending& p) { (void)send(address(p.respondent(), handles::cancel_call), encode(p.handle()), urgency::soon); }
 
     // ---- receiving, on the loop
 
     /// True if `h` may have come on `from`: both who sent it and on whose authority must lie in that direction.
     bool may_come_from(const link& from, const header& h) {
         if (from.up) return h.src != id_;
-        return (h.src == from.peer || routes_.leads(h.src, &from)) && (h.auth == h.src || h.auth == from.peer || routes_.leads(h.auth, &from));
+        return (h.src == from.peer || routes_.leads(h.src, &from)) &&
+               (h.auth == h.src || h.auth == from.peer || routes_.leads(h.auth, &from));
     }
 
     /// A message or fragment for another context.
@@ -268,7 +268,9 @@ public:
         if (!to && !from.up) to = parent_;
         if (to && to.get() != &from && to->stream->forward(h, payload)) return;
         if (!answers_once(h)) return;
-        send_dead_on(from, h, error(reason::no_route, "no route to context " + std::to_string(h.dst) + ", my id is " + std::to_string(id_)));
+        send_dead_on(
+            from, h,
+            error(reason::no_route, "no route to context " + std::to_string(h.dst) + ", my id is " + std::to_string(id_)));
     }
 
     /// A message that arrived whole for this context. `from` is null where this context sent it.
@@ -295,7 +297,8 @@ public:
         if (*refusal == 0) {
             reply_dead(m.head, error(reason::invalid_handle, "nothing is registered under " + handle_text));
         } else {
-            log::write(log::level::warning, "refused a message from context " + std::to_string(m.head.src) + " to " + handle_text + ": " + refusal);
+            log::write(log::level::warning,
+                       "refused a message from context " + std::to_string(m.head.src) + " to " + handle_text + ": " + refusal);
             reply_dead(m.head, error(reason::refused_by_policy, handle_text + " refused the message: " + refusal));
         }
     }
@@ -303,16 +306,20 @@ public:
     /// A message whose sender or authority does not lie where it came from.
     void refuse_source(link& from, const header& h) {
         if (!answers_once(h)) return;
-        log::write(log::level::warning, "context " + std::to_string(from.peer) + " sent a message as context " + std::to_string(h.src) +
-                                            " on the authority of context " + std::to_string(h.auth) + ": refused");
-        send_dead_on(from, h, error(reason::unauthorised, "context " + std::to_string(from.peer) + " may not send as context " +
-                                                              std::to_string(h.src) + " on the authority of context " + std::to_string(h.auth)));
+        log::write(log::level::warning, "context " + std::to_string(from.peer) + " sent a message as context " +
+                                            std::to_string(h.src) + " on the authority of context " + std::to_string(h.auth) +
+                                            ": refused");
+        send_dead_on(from, h,
+                     error(reason::unauthorised, "context " + std::to_string(from.peer) + " may not send as context " +
+                                                     std::to_string(h.src) + " on the authority of context " +
+                                                     std::to_string(h.auth)));
     }
 
     /// A message whose announced size is over the limit.
     void refuse_size(link& from, const header& h) {
-        send_dead_on(from, h, error(reason::message_too_large, "the message is larger than the " + std::to_string(limits_.message_bytes) +
-                                                                   " bytes that context " + std::to_string(id_) + " accepts"));
+        send_dead_on(from, h,
+                     error(reason::message_too_large, "the message is larger than the " + std::to_string(limits_.message_bytes) +
+                                                          " bytes that context " + std::to_string(id_) + " accepts"));
     }
 
     /// The neighbour behind `gone`, and everything behind it, is lost: whoever waits for any of it is told why.
@@ -366,22 +373,22 @@ private:
 
     result<void> send_to_self(const header& h, std::span<const std::byte> payload) {
         auto copy = std::make_unique<buffer>(payload);
-        const bool accepted = broker_.defer([this, h, copy = std::move(copy)] { deliver(nullptr, message{h, *copy, copy.get()}); });
+        const bool accepted = broker_.defer([this, h, copy = std::move(copy)] {
+            deliver(nullptr, message{h, *copy, copy.get()});
+        });
         if (!accepted) return error(reason::broker_exited, "the broker has exited");
         return {};
     }
 
     void send_dead(context_id dst, handle_id to, const error& why) {
-        (void)send(address(dst, to, is_dead), encode_error(why),
-                   urgency::soon);
+        (void)send(address(dst, to, is_dead), encode_error(why), urgency::soon);
     }
 
     /// Back to whoever sent a frame that is refused: the true sender is the neighbour, whatever the frame says.
     void send_dead_on(link& from, const header& h, const error& why) {
         if (!h.wants_reply()) return;
         const context_id to = from.up || routes_.leads(h.src, &from) ? h.src : from.peer;
-        from.stream->send(address(to, h.reply_to, is_dead), encode_error(why),
-                          broker_.io().self(), urgency::soon);
+        from.stream->send(address(to, h.reply_to, is_dead), encode_error(why), broker_.io().self(), urgency::soon);
     }
 
     /// Of a fragmented message only the first part is answered.
@@ -403,7 +410,8 @@ private:
         if (!p) {
             // Nobody waits any more: normal after a timeout. A stranger's answer is not normal.
             if (stranger) {
-                log::write(log::level::warning, "refused an answer from context " + std::to_string(m.head.src) + ", which was not asked");
+                log::write(log::level::warning,
+                           "refused an answer from context " + std::to_string(m.head.src) + ", which was not asked");
                 reply_dead(m.head, error(reason::unexpected_reply, "this context was not asked"));
             }
             return;
@@ -441,7 +449,11 @@ private:
     void deliver_dead(const registration& r, const error& why) {
         const buffer notice = encode_error(why);
         message m;
-        m.head = {.dst = id_, .src = r.options.respondent == no_context ? id_ : r.options.respondent, .auth = id_, .handle = r.number, .reply_to = is_dead};
+        m.head = {.dst = id_,
+                  .src = r.options.respondent == no_context ? id_ : r.options.respondent,
+                  .auth = id_,
+                  .handle = r.number,
+                  .reply_to = is_dead};
         m.payload = notice;
         guarded(m, [&] { (*r.call)(m); });
     }

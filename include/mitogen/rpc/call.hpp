@@ -30,10 +30,10 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// How one call is made.
 struct call_options {
-    duration_ns within = never;   ///< time the answer may take; never: any
-    std::uint64_t chain = 0;      ///< 0: none
+    duration_ns within = never; ///< time the answer may take; never: any
+    std::uint64_t chain = 0;    ///< 0: none
 #if defined(__cpp_lib_jthread)
-    std::stop_token stop{};       ///< cancels the call
+    std::stop_token stop{}; ///< cancels the call
 #endif
 };
 
@@ -46,15 +46,17 @@ using result_of = typename owned_result<typename wire_result<typename function_t
 // The names of these templates and their arguments are what the compiler prints above the messages.
 template <auto Function, std::size_t Given, std::size_t Expected>
 struct argument_count {
-    static_assert(Given == Expected, "mitogen: wrong number of arguments for this remote Function (Given, Expected); parameters that are "
-                                     "supplied where it runs (router&, caller&, std::stop_token) are not passed");
+    static_assert(Given == Expected,
+                  "mitogen: wrong number of arguments for this remote Function (Given, Expected); parameters that are "
+                  "supplied where it runs (router&, caller&, std::stop_token) are not passed");
     static constexpr bool checked = Given == Expected;
 };
 
 template <auto Function, std::size_t Position, class Given, class Parameter>
 struct argument_of {
     static_assert(std::is_convertible_v<Given, Parameter>,
-                  "mitogen: this argument (counted from 1 by Position) does not convert to the Parameter of the remote Function; it would not compile as a local call either");
+                  "mitogen: this argument (counted from 1 by Position) does not convert to the Parameter of the remote Function; "
+                  "it would not compile as a local call either");
     static constexpr bool checked = std::is_convertible_v<Given, Parameter>;
 };
 
@@ -84,12 +86,14 @@ public:
 
     template <class Io>
     result<void> send(basic_router_core<Io>& node, const header& h, urgency when) {
-        if (size_ <= fragment_bytes) return node.send(h, std::span<const std::byte>(size_ <= sizeof small_ ? small_ : large_.data(), size_), when);
+        if (size_ <= fragment_bytes)
+            return node.send(h, std::span<const std::byte>(size_ <= sizeof small_ ? small_ : large_.data(), size_), when);
         return node.send(h, std::move(large_), when);
     }
 };
 
-/// Sends a call. `message` has room for the frame in front and holds the arguments behind it. Not a template over the function: shared by all.
+/// Sends a call. `message` has room for the frame in front and holds the arguments behind it. Not a template over the function:
+/// shared by all.
 template <class Io>
 result<basic_pending<Io>*> submit(basic_router_core<Io>& node, context_id to, const function_entry& function, call_frame frame,
                                   call_message& message, std::byte* begin, urgency when, bool wants_reply) {
@@ -102,7 +106,8 @@ result<basic_pending<Io>*> submit(basic_router_core<Io>& node, context_id to, co
         if (!p) return std::move(*why);
         p->subject = &function;
     }
-    const header h{.dst = to, .src = node.id(), .auth = node.id(), .handle = handles::call_function, .reply_to = p ? p->handle() : 0};
+    const header h{
+        .dst = to, .src = node.id(), .auth = node.id(), .handle = handles::call_function, .reply_to = p ? p->handle() : 0};
     if (result<void> sent = message.send(node, h, when); !sent) {
         if (!p) return sent.error();
         node.answers().fail(*p, sent.error());
@@ -112,14 +117,17 @@ result<basic_pending<Io>*> submit(basic_router_core<Io>& node, context_id to, co
 
 /// The frame for a call of `function` in `to`, or why it cannot be called there.
 template <class Io>
-result<call_frame> frame_for(basic_router_core<Io>& node, context_id to, const function_entry& function, const call_options& options) {
+result<call_frame> frame_for(basic_router_core<Io>& node, context_id to, const function_entry& function,
+                             const call_options& options) {
     call_frame frame;
     if (node.same_build(to)) {
         frame.function = function.index();
     } else {
         if (!function.stable_name()) {
-            return error(reason::unknown_function, function.name() + " can be named only within one build, and context " + std::to_string(to) +
-                                                       " runs another; give it a name that both know: template <> inline constexpr std::string_view mitogen::name_of<&f> = \"…\";");
+            return error(reason::unknown_function, function.name() + " can be named only within one build, and context " +
+                                                       std::to_string(to) +
+                                                       " runs another; give it a name that both know: template <> inline "
+                                                       "constexpr std::string_view mitogen::name_of<&f> = \"…\";");
         }
         frame.flags |= call_frame::by_key;
         frame.function = function.key();
@@ -137,7 +145,8 @@ result<call_frame> frame_for(basic_router_core<Io>& node, context_id to, const f
 
 /// Encodes and sends one call of `F`.
 template <auto F, class Io, class... Args>
-result<basic_pending<Io>*> start(basic_router_core<Io>& node, context_id to, const call_options& options, urgency when, bool wants_reply, const Args&... args) {
+result<basic_pending<Io>*> start(basic_router_core<Io>& node, context_id to, const call_options& options, urgency when,
+                                 bool wants_reply, const Args&... args) {
     const function_entry& function = entry_of<F>();
     const result<call_frame> frame = frame_for(node, to, function, options);
     if (!frame) return frame.error();
@@ -150,8 +159,8 @@ result<basic_pending<Io>*> start(basic_router_core<Io>& node, context_id to, con
 }
 
 template <auto F, class Io, class... Ws, class... Args>
-result<basic_pending<Io>*> convert_and_start(basic_router_core<Io>& node, context_id to, const call_options& options, urgency when, bool wants_reply,
-                                             type_list<Ws...>, Args&&... args) {
+result<basic_pending<Io>*> convert_and_start(basic_router_core<Io>& node, context_id to, const call_options& options,
+                                             urgency when, bool wants_reply, type_list<Ws...>, Args&&... args) {
     return start<F>(node, to, options, when, wants_reply, as_parameter<Ws>(std::forward<Args>(args))...);
 }
 
@@ -180,7 +189,8 @@ class call_methods {
     result<basic_pending<Io>*> begin(const call_options& options, urgency when, bool wants_reply, Args&&... args) const {
         using wire = typename function_traits<F>::wire_parameters;
         if constexpr (rpc::detail::check_arguments<F, wire, type_list<Args...>>::checked) {
-            return rpc::detail::convert_and_start<F>(self().core(), self().id(), options, when, wants_reply, wire{}, std::forward<Args>(args)...);
+            return rpc::detail::convert_and_start<F>(self().core(), self().id(), options, when, wants_reply, wire{},
+                                                     std::forward<Args>(args)...);
         } else {
             return error(reason::misuse, "unreachable: refused at compile time");
         }
@@ -188,8 +198,8 @@ class call_methods {
 
 public:
     /// Calls `F(args…)` in the other context and waits for its result.
-    /// Errors, thrown: call_error where the function threw; channel_error where the context is lost; timeout_error, cancelled_error; codec_error; signature_error; overloaded_error.
-    /// Not from a function that runs on::loop.
+    /// Errors, thrown: call_error where the function threw; channel_error where the context is lost; timeout_error,
+    /// cancelled_error; codec_error; signature_error; overloaded_error. Not from a function that runs on::loop.
     template <auto F, class... Args>
     rpc::detail::result_of<F> call(Args&&... args) const {
         return try_call<F>(std::forward<Args>(args)...).value();
@@ -200,7 +210,9 @@ public:
     result<rpc::detail::result_of<F>> try_call(Args&&... args) const {
         const call_options& options = self().options();
         basic_router_core<Io>& core = self().core();
-        if (core.loop().on_loop()) return error(reason::misuse, "a function that runs on the loop makes a call and waits for it, which would stop the loop; run it on::main or on::pool, or co_await call_async");
+        if (core.loop().on_loop())
+            return error(reason::misuse, "a function that runs on the loop makes a call and waits for it, which would stop the "
+                                         "loop; run it on::main or on::pool, or co_await call_async");
         result<basic_pending<Io>*> sent = begin<F>(options, urgency::now, true, std::forward<Args>(args)...);
         if (!sent) return sent.error();
         basic_future<rpc::detail::result_of<F>, Io> answer(*sent, core, self().environment());
@@ -208,8 +220,8 @@ public:
         return answer.outcome();
     }
 
-    /// Starts a call and returns its answer-to-be. Calls that are started one after the other travel together. Blocks only while the link's
-    /// queue is full.
+    /// Starts a call and returns its answer-to-be. Calls that are started one after the other travel together. Blocks only while
+    /// the link's queue is full.
     template <auto F, class... Args>
     basic_future<rpc::detail::result_of<F>, Io> call_async(Args&&... args) const {
         const call_options& options = self().options();
@@ -223,8 +235,8 @@ public:
         return answer;
     }
 
-    /// Calls without an answer: what the function returns or throws is dropped there (an exception is logged). Throws where the context is
-    /// known to be lost.
+    /// Calls without an answer: what the function returns or throws is dropped there (an exception is logged). Throws where the
+    /// context is known to be lost.
     template <auto F, class... Args>
     void call_no_reply(Args&&... args) const {
         self().core().wait_for_room(self().id());

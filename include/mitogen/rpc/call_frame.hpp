@@ -14,8 +14,8 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Which function, by when, and in which chain.
 ///
-/// Layout, little-endian: flags u8, then the function's index u32 (equal builds) or key u64, then where flagged the time that is left u64 in
-/// nanoseconds and the chain's number u64. Time that is left, not a moment: two machines' clocks need not agree.
+/// Layout, little-endian: flags u8, then the function's index u32 (equal builds) or key u64, then where flagged the time that is
+/// left u64 in nanoseconds and the chain's number u64. Time that is left, not a moment: two machines' clocks need not agree.
 struct call_frame {
     enum flag : std::uint8_t { by_key = 1, has_deadline = 2, has_chain = 4 };
 

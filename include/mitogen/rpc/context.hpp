@@ -29,7 +29,8 @@ class basic_call_target : public call_methods<basic_call_target<Io>, Io> {
     call_options options_;
 
 public:
-    basic_call_target(basic_router<Io>& node, context_id id, call_options options) : router_(&node), id_(id), options_(std::move(options)) {}
+    basic_call_target(basic_router<Io>& node, context_id id, call_options options)
+        : router_(&node), id_(id), options_(std::move(options)) {}
 
     context_id id() const noexcept { return id_; }
     const call_options& options() const noexcept { return options_; }
@@ -54,8 +55,8 @@ public:
 #endif
 };
 
-/// Some node of the tree. A cheap value: copy it, send it to other contexts as an argument, get it as a result. Knows its router, which must
-/// outlive it.
+/// Some node of the tree. A cheap value: copy it, send it to other contexts as an argument, get it as a result. Knows its router,
+/// which must outlive it.
 ///
 /// Threads: any. A default-constructed one refers to nothing; every call on it is a logic_error.
 template <class Io>
@@ -101,13 +102,14 @@ public:
         basic_pending<Io>* p = core().answers().open(id_, why);
         if (!p) raise(*why);
         basic_future<void, Io> answer(p, core(), environment());
-        const result<void> sent = core().send(core().address(id_, handles::ping, p->handle()),
-                                              std::span<const std::byte>(), urgency::soon);
+        const result<void> sent =
+            core().send(core().address(id_, handles::ping, p->handle()), std::span<const std::byte>(), urgency::soon);
         if (!sent) core().answers().fail(*p, sent.error());
         return answer;
     }
 
-    /// Calls made through the result fail with timeout_error after `span`; the callee is told how much of it is left, and of the failure.
+    /// Calls made through the result fail with timeout_error after `span`; the callee is told how much of it is left, and of the
+    /// failure.
     template <class Rep, class Period>
     basic_call_target<Io> within(std::chrono::duration<Rep, Period> span) const {
         return target(call_options{}).within(span);
@@ -115,13 +117,11 @@ public:
 
 #if defined(__cpp_lib_jthread)
     /// Calls made through the result are cancelled when `stop` is requested.
-    basic_call_target<Io> with(std::stop_token stop) const {
-        return target(call_options{}).with(std::move(stop));
-    }
+    basic_call_target<Io> with(std::stop_token stop) const { return target(call_options{}).with(std::move(stop)); }
 #endif
 
-    /// Calls made through the result form a chain: sent without waiting for one another; after one has failed the later ones fail with the
-    /// same error and do not run.
+    /// Calls made through the result form a chain: sent without waiting for one another; after one has failed the later ones fail
+    /// with the same error and do not run.
     basic_chain<Io> chain() const { return basic_chain<Io>(*router_, id_); }
 
     /// Sends a message to a handle there.
@@ -130,8 +130,8 @@ public:
         core().send(core().address(id_, to.number), encode(args...), urgency::soon).value();
     }
 
-    /// Ends it and everything below it: its running functions are told to stop, and it exits. Does not block; the future has the exit status.
-    /// One that does not end by itself is killed, see basic_router.
+    /// Ends it and everything below it: its running functions are told to stop, and it exits. Does not block; the future has the
+    /// exit status. One that does not end by itself is killed, see basic_router.
     basic_future<exit_status, Io> shutdown() const { return router_->shutdown_child(id_); }
 
     /// Cuts the link to it at once: calls to it fail, and it ends.
@@ -143,7 +143,8 @@ public:
         return none;
     }
     basic_router_core<Io>& core() const {
-        if (!router_) raise(error(reason::misuse, "this mitogen::context is empty: it was default-constructed, and refers to no context"));
+        if (!router_)
+            raise(error(reason::misuse, "this mitogen::context is empty: it was default-constructed, and refers to no context"));
         return *router_;
     }
     decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
@@ -151,7 +152,9 @@ public:
     friend bool operator==(const basic_context& a, const basic_context& b) noexcept { return a.id_ == b.id_; }
 
 private:
-    basic_call_target<Io> target(call_options options) const { return basic_call_target<Io>(static_cast<basic_router<Io>&>(core()), id_, std::move(options)); }
+    basic_call_target<Io> target(call_options options) const {
+        return basic_call_target<Io>(static_cast<basic_router<Io>&>(core()), id_, std::move(options));
+    }
 };
 
 /// Calls that are pipelined and fail together. Moves; its end forgets the failure on the other side.
@@ -169,7 +172,8 @@ class basic_chain : public call_methods<basic_chain<Io>, Io> {
 
 public:
     basic_chain(basic_router<Io>& node, context_id id) : router_(&node), id_(id) { options_.chain = next_number(); }
-    basic_chain(basic_chain&& other) noexcept : router_(std::exchange(other.router_, nullptr)), id_(other.id_), options_(std::move(other.options_)) {}
+    basic_chain(basic_chain&& other) noexcept
+        : router_(std::exchange(other.router_, nullptr)), id_(other.id_), options_(std::move(other.options_)) {}
     basic_chain& operator=(basic_chain&&) = delete;
     ~basic_chain() {
         if (router_) reset();
@@ -225,7 +229,8 @@ struct codec<basic_context<Io>> {
             c = {};
             return true;
         }
-        if (!place || place->policy != &policy_tag<Io>) return r.fail("a context can be decoded only as an argument or a result of a call, under the same I/O policy");
+        if (!place || place->policy != &policy_tag<Io>)
+            return r.fail("a context can be decoded only as an argument or a result of a call, under the same I/O policy");
         c = basic_context<Io>(*static_cast<basic_router<Io>*>(place->router), id);
         return true;
     }

@@ -27,9 +27,9 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Executes the calls that one context receives: on the loop at once, on the main thread in order, or on a pool.
 ///
-/// The main thread drives the loop while it has nothing to execute, so that a call reaches it without waking anybody; before it executes
-/// it leaves the loop to the broker's thread. That thread therefore answers, routes, cancels and shuts down whatever the function does.
-/// Threads: as marked. The router outlives it.
+/// The main thread drives the loop while it has nothing to execute, so that a call reaches it without waking anybody; before it
+/// executes it leaves the loop to the broker's thread. That thread therefore answers, routes, cancels and shuts down whatever the
+/// function does. Threads: as marked. The router outlives it.
 template <class Io>
 class basic_dispatcher {
     using core = basic_router_core<Io>;
@@ -49,8 +49,8 @@ class basic_dispatcher {
 
 public:
     basic_dispatcher(core& node, decode_environment environment, std::string name, std::size_t pool_threads)
-        : router_(node), environment_(environment), name_(std::move(name)), calls_(node.loop().io()), main_wake_(node.loop().io()),
-          pool_queue_(node.loop().io()), pool_limit_(pool_threads) {
+        : router_(node), environment_(environment), name_(std::move(name)), calls_(node.loop().io()),
+          main_wake_(node.loop().io()), pool_queue_(node.loop().io()), pool_limit_(pool_threads) {
         (void)router_.add_raw_handler(handles::call_function, {}, [this](const message& m) { receive(m); });
         (void)router_.add_raw_handler(handles::cancel_call, {}, [this](const message& m) { cancel(m); });
         (void)router_.add_raw_handler(handles::explain_call, {}, [this](const message& m) { explain(m); });
@@ -97,11 +97,14 @@ private:
         reader r(m.payload, router_.bounds());
         call_frame frame;
         if (!frame.read(r)) return router_.reply_dead(m.head, error(reason::bad_arguments, "not a call: " + r.failure_text()));
-        const function_entry* entry = frame.flags & call_frame::by_key ? registry::by_key(frame.function)
-                                                                       : registry::by_index(static_cast<std::uint32_t>(frame.function));
+        const function_entry* entry = frame.flags & call_frame::by_key
+                                          ? registry::by_key(frame.function)
+                                          : registry::by_index(static_cast<std::uint32_t>(frame.function));
         if (!entry) {
-            return router_.reply_dead(m.head, error(reason::unknown_function, "this program has no remote function of " +
-                                                        std::string(frame.flags & call_frame::by_key ? "key " : "number ") + std::to_string(frame.function)));
+            return router_.reply_dead(
+                m.head, error(reason::unknown_function, "this program has no remote function of " +
+                                                            std::string(frame.flags & call_frame::by_key ? "key " : "number ") +
+                                                            std::to_string(frame.function)));
         }
         if (stopping()) return router_.reply_dead(m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
         if (entry->where == on::loop) return run_on_loop(m, *entry, r, frame);
@@ -117,7 +120,8 @@ private:
 
     void run_on_loop(const message& m, const function_entry& entry, reader& arguments, const call_frame& frame) {
         if (frame.flags & call_frame::has_chain) {
-            if (const auto broken = calls_.chain_error(m.head.src, frame.chain)) return answer_error(m.head, *broken, urgency::soon);
+            if (const auto broken = calls_.chain_error(m.head.src, frame.chain))
+                return answer_error(m.head, *broken, urgency::soon);
         }
         loop_result_.clear();
         invocation inv{arguments, loop_result_, environment_, {m.head.src, m.head.auth}};
@@ -167,12 +171,15 @@ private:
         if (inv.failure) {
             if (chain) calls_.break_chain(request.src, chain, *inv.failure);
             answer_error(request, *inv.failure, when);
-            if (!request.wants_reply()) log::write(log::level::warning, std::string("a call without reply failed: ") + inv.failure->what());
+            if (!request.wants_reply())
+                log::write(log::level::warning, std::string("a call without reply failed: ") + inv.failure->what());
             return;
         }
         if (inv.result.size() > router_.bounds().message_bytes) {
-            return answer_error(request, error(reason::message_too_large, "the result has " + std::to_string(inv.result.size()) +
-                                                                            " bytes, more than limits::message_bytes allows"), when);
+            return answer_error(request,
+                                error(reason::message_too_large, "the result has " + std::to_string(inv.result.size()) +
+                                                                     " bytes, more than limits::message_bytes allows"),
+                                when);
         }
         if (inv.result.size() > fragment_bytes) {
             router_.reply(request, std::move(inv.result), 0, when);
@@ -190,7 +197,9 @@ private:
         const result<handle_id> which = decode<handle_id>(m.payload);
         if (!which) return;
         if (call* c = calls_.cancel(m.head.src, *which)) {
-            answer_error(c->head, error(reason::cancelled, "cancelled by context " + std::to_string(m.head.src) + " before it began"), urgency::soon);
+            answer_error(c->head,
+                         error(reason::cancelled, "cancelled by context " + std::to_string(m.head.src) + " before it began"),
+                         urgency::soon);
             calls_.finish(*c);
         }
     }
@@ -200,7 +209,8 @@ private:
         reader r(m.payload, router_.bounds());
         std::string_view name;
         std::string_view signature;
-        if (!mitogen::decode(r, name, signature) || !r.finish()) return router_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        if (!mitogen::decode(r, name, signature) || !r.finish())
+            return router_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
         router_.reply_dead(m.head, registry::why_unknown(name, signature));
     }
 

@@ -11,15 +11,16 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Between different builds a call carries only a 64-bit key. Where the callee does not know it, the caller sends the function's name and
-/// signature after it, once, and the answer to that, which says what is different, becomes the call's error.
+/// Between different builds a call carries only a 64-bit key. Where the callee does not know it, the caller sends the function's
+/// name and signature after it, once, and the answer to that, which says what is different, becomes the call's error.
 template <class Io>
 void explain_unknown_functions(basic_router_core<Io>& node) {
     node.on_failure = [&node](basic_pending<Io>& p, const error& why) {
         if (why.reason() != reason::unknown_function || !p.subject || p.explained) return false;
         p.explained = true;
         const auto& function = *static_cast<const function_entry*>(p.subject);
-        const header question{.dst = p.respondent(), .src = node.id(), .auth = node.id(), .handle = handles::explain_call, .reply_to = p.handle()};
+        const header question{
+            .dst = p.respondent(), .src = node.id(), .auth = node.id(), .handle = handles::explain_call, .reply_to = p.handle()};
         return node.send(question, encode(function.name(), function.signature()), urgency::soon).has_value();
     };
 }

@@ -23,6 +23,7 @@ template <auto F>
 inline constexpr on run_on = on::main;
 
 struct invocation;
+class function_entry;
 
 /// Decodes the arguments of one call, runs `F`, encodes the result.
 template <auto F>
@@ -30,9 +31,16 @@ void invoke_thunk(invocation&);
 
 namespace rpc::detail {
 struct registration;
-}
 
-/// One function that can be called from other contexts. There is exactly one entry per function, and it lives as long as the process.
+// The part of an entry that changes and that no call looks at. Apart from it, so that the entry is half a cache line.
+struct entry_state {
+    const function_entry* before = nullptr;            // the one that was registered before this one
+    std::atomic<const function_texts*> texts{nullptr}; // made by whoever asks first, then kept
+};
+} // namespace rpc::detail
+
+/// One function that can be called from other contexts. There is exactly one entry per function, and it lives as long as the
+/// process.
 ///
 /// Threads: any.   Blocks: never.
 class function_entry {
@@ -51,21 +59,20 @@ public:
 
 private:
     const rpc::detail::function_source* source_;
-    rpc::detail::registration* link_;                                        // its place in the list; to name it makes it exist
-    mutable std::atomic<const rpc::detail::function_texts*> texts_{nullptr}; // made by whoever asks first, then kept
+    rpc::detail::entry_state* state_; // to name it is what makes the object exist whose constructor registers the entry
 
     MITOGEN_COLD const rpc::detail::function_texts& describe() const {
         const auto* made = new rpc::detail::function_texts(rpc::detail::read_texts(*source_));
         const rpc::detail::function_texts* other = nullptr;
-        if (texts_.compare_exchange_strong(other, made, std::memory_order_acq_rel)) return *made;
+        if (state_->texts.compare_exchange_strong(other, made, std::memory_order_acq_rel)) return *made;
         delete made;
         return *other;
     }
 
 public:
-    constexpr function_entry(on runs, void (*call)(invocation&), const rpc::detail::function_source* source,
-                             rpc::detail::registration* link) noexcept
-        : where(runs), invoke(call), source_(source), link_(link) {}
+    constexpr function_entry(const rpc::detail::function_source* source, on runs, void (*call)(invocation&),
+                             rpc::detail::entry_state* state) noexcept
+        : where(runs), invoke(call), source_(source), state_(state) {}
     function_entry(const function_entry&) = delete;
 
     /// Dense, from 0; the same in every process that runs the same binary.
@@ -80,18 +87,18 @@ public:
     /// The 64-bit hash of the identity, by which programs of different builds refer to the function.
     std::uint64_t key() const { return texts().key; }
 
-    /// False if only programs of this very build can call it: lambdas, anonymous namespaces, what is declared inside a function; and
-    /// what this program cannot tell from another of its functions. `name_of` makes it true.
+    /// False if only programs of this very build can call it: lambdas, anonymous namespaces, what is declared inside a function;
+    /// and what this program cannot tell from another of its functions. `name_of` makes it true.
     bool stable_name() const;
 
     /// All that is known of the name.
     const rpc::detail::function_texts& texts() const {
-        const auto* known = texts_.load(std::memory_order_acquire);
+        const auto* known = state_->texts.load(std::memory_order_acquire);
         return known ? *known : describe();
     }
 
     /// The entry that was registered before this one; null for the first.
-    const function_entry* before() const noexcept;
+    const function_entry* before() const noexcept { return state_->before; }
 };
 
 namespace rpc::detail {
@@ -99,10 +106,9 @@ namespace rpc::detail {
 // The entry that was registered last; each leads to the one before it.
 inline constinit std::atomic<const function_entry*> newest{nullptr};
 
-// A static object of this type puts its entry into the list. One binary runs its static initialisers in one order: the numbers never change.
-struct registration {
-    const function_entry* before = nullptr;
-
+// A static object of this type puts its entry into the list. One binary runs its static initialisers in one order: the numbers
+// never change.
+struct registration : entry_state {
     MITOGEN_COLD explicit registration(function_entry& entry) noexcept {
         before = newest.load(std::memory_order_acquire);
         do {
@@ -117,13 +123,11 @@ struct slot {
     static registration link;
 };
 template <auto F>
-constinit function_entry slot<F>::entry{run_on<F>, &invoke_thunk<F>, &source<F>, &slot<F>::link};
+constinit function_entry slot<F>::entry{&source<F>, run_on<F>, &invoke_thunk<F>, &slot<F>::link};
 template <auto F>
 registration slot<F>::link{slot<F>::entry};
 
 } // namespace rpc::detail
-
-inline const function_entry* function_entry::before() const noexcept { return link_->before; }
 
 /// The entry of `F`. To name it is to register `F`.
 template <auto F>
@@ -131,8 +135,9 @@ const function_entry& entry_of() noexcept {
     return rpc::detail::slot<F>::entry;
 }
 
-/// Exports a function that this program itself never calls. Any mention that is compiled suffices, at any scope and whether or not it
-/// is ever executed: `[[maybe_unused]] constexpr auto& exported = mitogen::remote<&fn>;`. (Inside sizeof or decltype it is no mention.)
+/// Exports a function that this program itself never calls. Any mention that is compiled suffices, at any scope and whether or
+/// not it is ever executed: `[[maybe_unused]] constexpr auto& exported = mitogen::remote<&fn>;`. (Inside sizeof or decltype it is
+/// no mention.)
 template <auto F>
 inline constexpr const function_entry& remote = rpc::detail::slot<F>::entry;
 

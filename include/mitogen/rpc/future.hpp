@@ -57,7 +57,8 @@ public:
 
     basic_future() = default;
     /// Takes over one reference to `p`.
-    basic_future(pending* p, core& node, decode_environment environment) noexcept : pending_(p), router_(&node), environment_(environment) {}
+    basic_future(pending* p, core& node, decode_environment environment) noexcept
+        : pending_(p), router_(&node), environment_(environment) {}
     basic_future(basic_future&& other) noexcept
         : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_) {}
     basic_future& operator=(basic_future&& other) noexcept {
@@ -81,7 +82,9 @@ public:
     bool wait_until(instant deadline) {
         if (pending_->done()) return true;
         basic_broker<Io>& loop = router_->loop();
-        if (loop.on_loop()) raise(error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; run it on::main or on::pool, or co_await"));
+        if (loop.on_loop())
+            raise(error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; "
+                                        "run it on::main or on::pool, or co_await"));
         return loop.wait(pending_->wake, deadline, true, [this] { return pending_->done(); });
     }
 
@@ -107,11 +110,9 @@ public:
         return error(reason::timeout, "no answer within the time given to get_for()");
     }
 
-    /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits there is
-    /// removed, the stop token of one that runs fires. Nothing happens where it is done already.
-    void cancel() {
-        abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id())));
-    }
+    /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
+    /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
+    void cancel() { abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id()))); }
 
     /// As cancel(), with another error.
     void abandon(error why) {

@@ -16,6 +16,7 @@
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/signature.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -61,7 +62,7 @@ template <class T>
 void write_type(signature_sink& sink) {
     if constexpr (std::is_void_v<T>) {
         sink.put("void");
-    } else {
+    } else if constexpr (wire::travels<T>()) { // else check_function() says so, with the function and the position
         sink.add<T>();
     }
 }
@@ -78,9 +79,13 @@ struct parts_of<Result, type_list<Ps...>> {
 struct function_source {
     void (*read_name)(const void* raw, function_texts& to);
     const void* raw;
-    std::string_view given_name;
     const signature_parts* signature;
 };
+
+template <auto F>
+inline constexpr std::string_view given_name = name_of<F>;
+
+inline void name_from_given(const void* raw, function_texts& to) { to.name = *static_cast<const std::string_view*>(raw); }
 
 #if MITOGEN_HAS_RTTI
 template <auto F>
@@ -97,6 +102,7 @@ inline void name_from_type(const void* raw, function_texts& to) {
         text.remove_prefix(text.find(tag) + tag.size());
         text.remove_suffix(1);
         to.name = canonical_function(text);
+        to.is_stable = !names_within_one_build(to.name);
         std::free(demangled);
     } else { // mangled in a way that is newer than the demangler: unique, but unreadable and this compiler's alone
         to.name = mangled;
@@ -105,46 +111,72 @@ inline void name_from_type(const void* raw, function_texts& to) {
 }
 #endif
 
+#if !MITOGEN_HAS_RTTI
+// A function of its own: gcc replaces the macro too early where it initialises a constant.
 template <auto F>
-constexpr const char* pretty_value() noexcept {
+consteval const char* printed_value() noexcept {
     return __PRETTY_FUNCTION__;
 }
 template <class F>
-constexpr const char* pretty_type() noexcept {
+consteval const char* printed_type() noexcept {
     return __PRETTY_FUNCTION__;
 }
 
 // gcc: `… [with auto F = ns::f<1>]`; clang: `… [F = &ns::f]`.
-inline void name_from_pretty(const void* raw, function_texts& to) {
-    std::string_view text = static_cast<const char*>(raw);
-    text.remove_prefix(text.find("F = ") + 4);
-    text.remove_suffix(1);
+template <auto F>
+consteval std::string_view printed_name() noexcept {
+    using function = std::remove_cv_t<decltype(F)>;
+    std::string_view text;
+    if constexpr (std::is_empty_v<function>)
+        text = printed_type<function>(); // clang prints a closure as `{}`, but its type with its place
+    else
+        text = printed_value<F>();
+    const std::size_t begin = text.find("F = ") + 4;
+    return text.substr(begin, text.size() - begin - 1);
+}
+
+// The name alone, without what the compiler prints around it: that would be most of the bytes that a function costs.
+template <auto F>
+inline constexpr auto name_bytes = [] {
+    constexpr std::string_view text = printed_name<F>();
+    std::array<char, text.size() + 1> bytes{};
+    for (std::size_t i = 0; i < text.size(); ++i) bytes[i] = text[i];
+    return bytes;
+}();
+
+inline void name_from_print(const void* raw, function_texts& to) {
 #if defined(__clang__)
     to.is_exact = false;
 #endif
-    to.name = canonical_function(text);
+    to.name = canonical_function(static_cast<const char*>(raw));
+    to.is_stable = !names_within_one_build(to.name);
 }
+#endif
 
 template <auto F>
 consteval function_source source_of() noexcept {
     using traits = function_traits<F>;
-    using parts = parts_of<typename wire_result<typename traits::result>::type, typename traits::wire_parameters>;
-    const std::string_view given(name_of<F>);
+    constexpr void (*check)() = &check_function<F>;
+    static_cast<void>(check);
+    constexpr const signature_parts* signature =
+        &parts_of<typename wire_result<typename traits::result>::type, typename traits::wire_parameters>::value;
+    if constexpr (!given_name<F>.empty()) {
+        return {&name_from_given, &given_name<F>, signature};
+    } else {
 #if MITOGEN_HAS_RTTI
-    return {&name_from_type, &typeid(name_tag<F>), given, &parts::value};
+        return {&name_from_type, &typeid(name_tag<F>), signature};
 #else
-    // clang prints a closure as `{}`, but its type with the place where it is.
-    using function = std::remove_cv_t<decltype(F)>;
-    if constexpr (std::is_empty_v<function>) return {&name_from_pretty, pretty_type<function>(), given, &parts::value};
-    else return {&name_from_pretty, pretty_value<F>(), given, &parts::value};
+        return {&name_from_print, name_bytes<F>.data(), signature};
 #endif
+    }
 }
 
 // One per function; a local constant would be laid out again by each that asks.
 template <auto F>
 inline constexpr function_source source = source_of<F>();
 
-/// FNV-1a, 64 bits (Fowler, Noll, Vo; RFC 9923): the key of an identity. Its inputs are the program's own names, not an attacker's.
+/// FNV-1a, 64 bits (Fowler, Noll, Vo; RFC 9923): the key of an identity. Its inputs are the program's own names, not an
+/// attacker's.
 constexpr std::uint64_t identity_hash(std::string_view text) noexcept {
     std::uint64_t hash = 0xcbf29ce484222325;
     for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
@@ -153,12 +185,7 @@ constexpr std::uint64_t identity_hash(std::string_view text) noexcept {
 
 MITOGEN_COLD inline function_texts read_texts(const function_source& from) {
     function_texts texts;
-    if (from.given_name.empty()) {
-        from.read_name(from.raw, texts);
-        if (names_within_one_build(texts.name)) texts.is_stable = false;
-    } else {
-        texts.name = from.given_name;
-    }
+    from.read_name(from.raw, texts);
     signature_sink sink;
     sink.put('(');
     for (std::size_t i = 0; i < from.signature->count; ++i) {
@@ -173,20 +200,22 @@ MITOGEN_COLD inline function_texts read_texts(const function_source& from) {
     return texts;
 }
 
-MITOGEN_COLD inline std::string read_text(const function_source& from, std::string function_texts::* which) {
+MITOGEN_COLD inline std::string read_text(const function_source& from, std::string function_texts::*which) {
     function_texts texts = read_texts(from);
     return std::move(texts.*which);
 }
 
 } // namespace rpc::detail
 
-/// The canonical qualified name of `F`, for instance `app::scale<i32>`; or what `name_of<F>` says. Composed at each call: keep it.
+/// The canonical qualified name of `F`, for instance `app::scale<i32>`; or what `name_of<F>` says. Composed at each call: keep
+/// it.
 template <auto F>
 std::string function_name() {
     return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::name);
 }
 
-/// The wire signature of `F`, for instance `(i32,string)->[u64]`. Parameters that are injected where the function runs are not in it.
+/// The wire signature of `F`, for instance `(i32,string)->[u64]`. Parameters that are injected where the function runs are not in
+/// it.
 template <auto F>
 std::string function_signature() {
     return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::signature);

@@ -32,23 +32,23 @@ struct incoming_call {
 
     header head{};
     const function_entry* entry = nullptr;
-    buffer payload{};              ///< the whole message: call_frame and arguments
+    buffer payload{}; ///< the whole message: call_frame and arguments
     std::size_t arguments_at = 0;
-    std::uint64_t chain = 0;       ///< 0: none
+    std::uint64_t chain = 0; ///< 0: none
     instant deadline = never;
     phase state = phase::queued;
     bool cancelled = false;
     incoming_call* next_in_bucket = nullptr;
     incoming_call* previous = nullptr; ///< in the main thread's queue
     incoming_call* next = nullptr;
-    void* owner = nullptr;         ///< the incoming_calls<Io> it belongs to
+    void* owner = nullptr; ///< the incoming_calls<Io> it belongs to
 #if defined(__cpp_lib_jthread)
     std::optional<std::stop_source> stop{}; ///< made when the function asks for it: it costs an allocation
 #endif
 };
 
-/// Accepted calls, found by caller and reply handle in constant time: a hundred thousand that are cancelled one by one cost no more each
-/// than one does. Threads: any.
+/// Accepted calls, found by caller and reply handle in constant time: a hundred thousand that are cancelled one by one cost no
+/// more each than one does. Threads: any.
 template <class Io>
 class incoming_calls {
     typename Io::mutex mutex_;
@@ -73,7 +73,8 @@ class incoming_calls {
     std::size_t bucket(const header& h) const noexcept { return bucket(h.src, h.reply_to); }
     std::size_t bucket(context_id src, handle_id reply_to) const noexcept {
         // 2^64 over the golden ratio: spreads consecutive handles (Knuth, TAOCP 3, 6.4).
-        return static_cast<std::size_t>(((reply_to ^ (std::uint64_t{src} << 20)) * 0x9E37'79B9'7F4A'7C15u) >> 32) & (buckets_.size() - 1);
+        return static_cast<std::size_t>(((reply_to ^ (std::uint64_t{src} << 20)) * 0x9E37'79B9'7F4A'7C15u) >> 32) &
+               (buckets_.size() - 1);
     }
 
     void insert(incoming_call& c) noexcept {
@@ -116,7 +117,8 @@ public:
     explicit incoming_calls(Io& io) : mutex_(io) {}
 
     /// Accepts a call; null where there are too many.
-    incoming_call* add(const message& m, const function_entry& entry, const call_frame& frame, std::size_t arguments_at, instant now) {
+    incoming_call* add(const message& m, const function_entry& entry, const call_frame& frame, std::size_t arguments_at,
+                       instant now) {
         const std::lock_guard lock(mutex_);
         if (size_ >= most_calls) return nullptr;
         incoming_call* c;
@@ -204,8 +206,8 @@ public:
         --size_;
     }
 
-    /// The caller does not wait any more. Fires the stop token of a call that runs. A call that still stands in the main thread's queue is
-    /// taken out and returned: the caller of this answers and finishes it.
+    /// The caller does not wait any more. Fires the stop token of a call that runs. A call that still stands in the main thread's
+    /// queue is taken out and returned: the caller of this answers and finishes it.
     incoming_call* cancel(context_id src, handle_id reply_to) {
 #if defined(__cpp_lib_jthread)
         std::stop_source source(std::nostopstate);

@@ -37,8 +37,8 @@ inline constexpr char policy_tag = 0;
 
 /// Where values are decoded that mean something only inside one context, such as `context`.
 struct decode_environment {
-    void* router = nullptr;              ///< a basic_router<Io>
-    const void* policy = nullptr;        ///< &policy_tag<Io>
+    void* router = nullptr;       ///< a basic_router<Io>
+    const void* policy = nullptr; ///< &policy_tag<Io>
 };
 
 /// Everything that an invoke thunk needs. Lives on the stack of the thread that executes the call.
@@ -51,10 +51,11 @@ struct invocation {
 #if defined(__cpp_lib_jthread)
     std::stop_token (*stop)(invocation&) = nullptr; ///< the call's stop token, made when first asked for
 #endif
-    void* call = nullptr;                ///< for `stop`
+    void* call = nullptr; ///< for `stop`
 
     MITOGEN_COLD bool bad_argument(std::size_t position, std::string (*function)()) {
-        failure.emplace(reason::bad_arguments, "argument " + std::to_string(position + 1) + " of " + function() + ": " + arguments.failure_text());
+        failure.emplace(reason::bad_arguments,
+                        "argument " + std::to_string(position + 1) + " of " + function() + ": " + arguments.failure_text());
         return false;
     }
 };
@@ -87,7 +88,8 @@ bool suppliable(invocation& inv, std::string (*function)()) {
     using plain = std::remove_cvref_t<Parameter>;
     if constexpr (router_policy<plain> != nullptr) {
         if (inv.environment.policy != router_policy<plain>) {
-            inv.failure.emplace(reason::bad_arguments, function() + " takes a router of another I/O policy than the one that runs here");
+            inv.failure.emplace(reason::bad_arguments,
+                                function() + " takes a router of another I/O policy than the one that runs here");
             return false;
         }
     }
@@ -101,7 +103,8 @@ decltype(auto) argument(invocation& inv, auto& values) {
     if constexpr (injected<Parameter>) {
         return supply<Parameter>(inv);
     } else {
-        return static_cast<std::conditional_t<std::is_lvalue_reference_v<Parameter>, Parameter, std::remove_cvref_t<Parameter>&&>>(
+        return static_cast<
+            std::conditional_t<std::is_lvalue_reference_v<Parameter>, Parameter, std::remove_cvref_t<Parameter>&&>>(
             std::get<Next>(values));
     }
 }
@@ -112,7 +115,9 @@ struct places;
 template <class... Ps>
 struct places<type_list<Ps...>> {
     static constexpr auto table = [] {
-        struct { std::size_t at[sizeof...(Ps) + 1]; } t{};
+        struct {
+            std::size_t at[sizeof...(Ps) + 1];
+        } t{};
         std::size_t i = 0;
         std::size_t next = 0;
         ((t.at[i++] = next, next += injected<Ps> ? 0 : 1), ...);
@@ -131,7 +136,9 @@ template <auto F, class... Ps, std::size_t... Is, std::size_t... Ws>
 void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::index_sequence<Ws...>) {
     using traits = function_traits<F>;
     typename value_tuple<typename traits::wire_parameters>::type values{};
-    if (!(... && (codec<std::tuple_element_t<Ws, decltype(values)>>::decode(inv.arguments, std::get<Ws>(values)) || inv.bad_argument(Ws, &function_name<F>)))) return;
+    if (!(... && (codec<std::tuple_element_t<Ws, decltype(values)>>::decode(inv.arguments, std::get<Ws>(values)) ||
+                  inv.bad_argument(Ws, &function_name<F>))))
+        return;
     if (!inv.arguments.finish()) {
         inv.bad_argument(sizeof...(Ws), &function_name<F>);
         return;

@@ -2,8 +2,9 @@
 #pragma once
 // registry.hpp: the functions of this program that other contexts may call. The only process-wide state of the library.
 //
-// A function is in the list because the program names it: in a call, or through mitogen::remote. Its entry is constant-initialised; a
-// static initialiser links it into the list, without allocation or lock. Texts and tables are made when first asked for, and kept.
+// A function is in the list because the program names it: in a call, or through mitogen::remote. Its entry is
+// constant-initialised; a static initialiser links it into the list, without allocation or lock. Texts and tables are made when
+// first asked for, and kept.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
@@ -21,7 +22,8 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace rpc::detail {
 
-// Entries by index. A library that is loaded later makes the table grow: a new one takes its place, and the old one is kept for its readers.
+// Entries by index. A library that is loaded later makes the table grow: a new one takes its place, and the old one is kept for
+// its readers.
 struct index_table {
     std::vector<const function_entry*> entries{};
     const index_table* superseded = nullptr;
@@ -77,27 +79,29 @@ inline const std::vector<const function_entry*>& entries() {
 /// The function with that index; null if there is none. Constant time.
 inline const function_entry* by_index(std::uint32_t index) {
     const auto* table = rpc::detail::indexed.load(std::memory_order_acquire);
-    if (table && index < table->size()) [[likely]] return table->entries[index];
+    if (table && index < table->size()) [[likely]]
+        return table->entries[index];
     return index < count() ? entries()[index] : nullptr;
 }
 
-/// Makes the tables that by_index() and by_key() read; otherwise the first who asks does. Some microseconds per function, because all
-/// names are composed.
+/// Makes the tables that by_index() and by_key() read; otherwise the first who asks does. Some microseconds per function, because
+/// all names are composed.
 MITOGEN_COLD inline const rpc::detail::key_table& freeze() {
     const auto& all = entries();
-    if (const auto* table = rpc::detail::keyed.load(std::memory_order_acquire); table && table->size() >= all.size()) return *table;
+    if (const auto* table = rpc::detail::keyed.load(std::memory_order_acquire); table && table->size() >= all.size())
+        return *table;
     return rpc::detail::publish(rpc::detail::keyed, new rpc::detail::key_table(all));
 }
 
-/// The function with that key. Null if there is none, if several have it (see duplicates()), or if its name means something within
-/// one build only. Constant time once the table is made.
+/// The function with that key. Null if there is none, if several have it (see duplicates()), or if its name means something
+/// within one build only. Constant time once the table is made.
 inline const function_entry* by_key(std::uint64_t key) { return freeze().find(key); }
 
 /// One text for each function that cannot be told from another: the identity that both have, or two identities with equal keys.
 /// `mitogen::name_of` resolves either. A program should refuse to start unless this is empty.
 ///
-/// Where clang compiles without RTTI, instances of one function template print the same name. They are not listed; they can be called
-/// within one build, and function_entry::stable_name() is false for them.
+/// Where clang compiles without RTTI, instances of one function template print the same name. They are not listed; they can be
+/// called within one build, and function_entry::stable_name() is false for them.
 inline const std::vector<std::string>& duplicates() { return freeze().duplicates(); }
 
 /// The identity that is nearest to `wanted` by edit distance, for messages; empty if no function has a stable name.
@@ -116,8 +120,8 @@ MITOGEN_COLD inline std::string nearest(std::string_view wanted) {
     return best ? best->identity() : std::string();
 }
 
-/// Why by_key() has nothing for a function of that name and signature, which a program of another build wants to call. An error with
-/// reason signature_mismatch (it prints both signatures) or unknown_function (it names the nearest that there is).
+/// Why by_key() has nothing for a function of that name and signature, which a program of another build wants to call. An error
+/// with reason signature_mismatch (it prints both signatures) or unknown_function (it names the nearest that there is).
 MITOGEN_COLD inline error why_unknown(std::string_view name, std::string_view signature) {
     constexpr std::size_t longest = 1000; // both come from a peer
     const std::string wanted = std::string(name.substr(0, longest)) + std::string(signature.substr(0, longest));
@@ -130,14 +134,18 @@ MITOGEN_COLD inline error why_unknown(std::string_view name, std::string_view si
         }
         if (entry->stable_name()) continue; // it can be called, by its key: the caller computed another
         return error(reason::unknown_function,
-                     wanted + (entry->texts().is_stable ? " cannot be told from another function of that program"
-                                                        : " can be named only within one build, and caller and callee are different ones") +
+                     wanted +
+                         (entry->texts().is_stable
+                              ? " cannot be told from another function of that program"
+                              : " can be named only within one build, and caller and callee are different ones") +
                          "; name it in both: template <> inline constexpr std::string_view mitogen::name_of<&f> = \"...\";");
     }
-    if (!others.empty()) return error(reason::signature_mismatch, "the caller wants " + wanted + ", the program that it calls has " + others);
+    if (!others.empty())
+        return error(reason::signature_mismatch, "the caller wants " + wanted + ", the program that it calls has " + others);
     const std::string near = nearest(wanted);
     return error(reason::unknown_function,
-                 "no remote function " + wanted + (near.empty() ? "; that program exports none by name" : "; the nearest that there is: " + near));
+                 "no remote function " + wanted +
+                     (near.empty() ? "; that program exports none by name" : "; the nearest that there is: " + near));
 }
 
 } // namespace registry

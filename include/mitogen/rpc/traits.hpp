@@ -3,6 +3,7 @@
 // traits.hpp: what a remote function takes and returns, and which of its parameters travel.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/wire/check.hpp>
 
 #include <cstddef>
 #include <type_traits>
@@ -51,8 +52,13 @@ struct sent_parameters<Sent, First, Rest...>
     : std::conditional_t<injected<First>, sent_parameters<Sent, Rest...>,
                          sent_parameters<typename append<Sent, std::remove_cvref_t<First>>::type, Rest...>> {};
 
+// Why something is no remote function. Reported by check_function(), because a class that fails to compile causes more errors
+// where it is used.
+enum class fault : unsigned char { none, not_a_function, not_const };
+
 template <bool Noexcept, class R, class... Parameters>
 struct callable {
+    static constexpr fault what_is_wrong = fault::none;
     using result = R;
     using parameters = type_list<Parameters...>;
     using wire_parameters = typename sent_parameters<type_list<>, Parameters...>::type;
@@ -63,8 +69,8 @@ template <class>
 inline constexpr bool never_true = false;
 
 template <class Operator>
-struct call_operator {
-    static_assert(never_true<Operator>, "mitogen: the operator() of a remote function object must be const: drop `mutable`");
+struct call_operator : callable<false, void> {
+    static constexpr fault what_is_wrong = fault::not_const;
 };
 template <class C, class R, class... Ps>
 struct call_operator<R (C::*)(Ps...) const> : callable<false, R, Ps...> {};
@@ -72,7 +78,9 @@ template <class C, class R, class... Ps>
 struct call_operator<R (C::*)(Ps...) const noexcept> : callable<true, R, Ps...> {};
 
 template <class T>
-concept has_one_call_operator = requires { &T::operator(); };
+concept has_one_call_operator = requires {
+    &T::operator();
+};
 
 } // namespace rpc::detail
 
@@ -81,10 +89,8 @@ concept has_one_call_operator = requires { &T::operator(); };
 /// `result` and every member of `parameters` are as declared; `wire_parameters` are those that travel, without const and
 /// references (`const T&` is `T`; views stay views).
 template <class F>
-struct callable_traits {
-    static_assert(rpc::detail::never_true<F>,
-                  "mitogen: a remote function is a function, a static member function, or a captureless lambda without `auto` "
-                  "parameters; a member function needs an object, which lives in one process only: see call_service");
+struct callable_traits : rpc::detail::callable<false, void> {
+    static constexpr auto what_is_wrong = rpc::detail::fault::not_a_function;
 };
 template <class R, class... Ps>
 struct callable_traits<R (*)(Ps...)> : rpc::detail::callable<false, R, Ps...> {};
@@ -93,37 +99,55 @@ struct callable_traits<R (*)(Ps...) noexcept> : rpc::detail::callable<true, R, P
 template <rpc::detail::has_one_call_operator F>
 struct callable_traits<F> : rpc::detail::call_operator<decltype(&F::operator())> {};
 
-namespace rpc::detail {
-
-// Its name and arguments are what the compiler prints above the message: the function, the position and the parameter.
-template <auto Function, std::size_t Position, class Parameter>
-struct parameter_of {
-    static constexpr bool writes_back = std::is_lvalue_reference_v<Parameter> && !std::is_const_v<std::remove_reference_t<Parameter>>;
-    static_assert(injected<Parameter> || !writes_back,
-                  "mitogen: this Parameter of Function (counted from 1 by Position) is a reference to non-const: what the function "
-                  "writes there would stay in the other process; take it by value or by const&, and return what changes");
-    static_assert(injected<Parameter> || !std::is_pointer_v<std::remove_cvref_t<Parameter>>,
-                  "mitogen: this Parameter of Function (counted from 1 by Position) is a pointer: an address means nothing in another "
-                  "process; take a value, std::string_view or std::span<const T>, or std::optional where null has a meaning");
-    static constexpr bool checked = true;
-};
-
-template <auto F, class Parameters, class Positions>
-struct check_parameters;
-template <auto F, class... Ps, std::size_t... Is>
-struct check_parameters<F, type_list<Ps...>, std::index_sequence<Is...>> {
-    static constexpr bool checked = (parameter_of<F, Is + 1, Ps>::checked && ... && true);
-};
-
-} // namespace rpc::detail
-
-/// callable_traits of the function `F`, once all its parameters are known to be ones that can travel or are injected.
+/// callable_traits of the function `F`.
 template <auto F>
 struct function_traits : callable_traits<std::remove_cv_t<decltype(F)>> {
-    using base = callable_traits<std::remove_cv_t<decltype(F)>>;
-    static constexpr std::size_t arity = base::parameters::size;
+    static constexpr std::size_t arity = callable_traits<std::remove_cv_t<decltype(F)>>::parameters::size;
     static constexpr bool is_closure = std::is_class_v<std::remove_cv_t<decltype(F)>>;
-    static_assert(rpc::detail::check_parameters<F, typename base::parameters, std::make_index_sequence<arity>>::checked);
 };
+
+namespace rpc::detail {
+
+// Fail to compile where something cannot travel. Compilers print the template arguments above the message: function, position,
+// type.
+template <auto Function, std::size_t Position, class Parameter>
+void check_parameter() {
+    using referred = std::remove_reference_t<Parameter>;
+    if constexpr (!injected<Parameter>) {
+        if constexpr (std::is_lvalue_reference_v<Parameter> && !std::is_const_v<referred>) {
+            static_assert(
+                never_true<Parameter>,
+                "mitogen: this Parameter of Function (counted from 1 by Position) is a reference to non-const: what the function "
+                "writes there would stay in the other process; take it by value or by const&, and return what changes");
+        } else {
+            wire::require<std::remove_cvref_t<Parameter>>();
+        }
+    }
+}
+
+template <auto Function, class Result>
+void check_result() {
+    if constexpr (!std::is_void_v<Result>) wire::require<Result>();
+}
+
+template <auto F, class... Ps, std::size_t... Is>
+void check_parameters(type_list<Ps...>, std::index_sequence<Is...>) {
+    (check_parameter<F, Is + 1, Ps>(), ...);
+}
+
+// Never called: to take its address is to have it compiled, and its failure does not spoil the constant that does so.
+template <auto F>
+void check_function() {
+    using traits = function_traits<F>;
+    static_assert(traits::what_is_wrong != fault::not_a_function,
+                  "mitogen: a remote function is a function, a static member function, or a captureless lambda without `auto` "
+                  "parameters; a member function needs an object, which lives in one process only: see call_service");
+    static_assert(traits::what_is_wrong != fault::not_const,
+                  "mitogen: the operator() of a remote function object must be const: drop `mutable`");
+    check_parameters<F>(typename traits::parameters{}, std::make_index_sequence<traits::arity>{});
+    check_result<F, typename wire_result<typename traits::result>::type>();
+}
+
+} // namespace rpc::detail
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -16,12 +16,13 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Wraps `call(const message&, Args...)` for raw messages. One that does not decode throws codec_error to the loop, which logs it and tells
-/// the sender. A dead message (the handler's respondent is lost, or the router is at its end) reaches the handler only where it can be
-/// called with the message alone.
+/// Wraps `call(const message&, Args...)` for raw messages. One that does not decode throws codec_error to the loop, which logs it
+/// and tells the sender. A dead message (the handler's respondent is lost, or the router is at its end) reaches the handler only
+/// where it can be called with the message alone.
 template <class... Args, class F>
 auto typed_handler(F call, const limits& bounds, decode_environment environment) {
-    static_assert(std::is_invocable_v<F&, const message&, Args&&...>, "mitogen: the handler must be callable as f(const message&, Args...) with the Args of its handle");
+    static_assert(std::is_invocable_v<F&, const message&, Args&&...>,
+                  "mitogen: the handler must be callable as f(const message&, Args...) with the Args of its handle");
     return [call = std::move(call), bounds, environment](const message& m) mutable {
         if (m.dead()) {
             if constexpr (sizeof...(Args) > 0 && std::is_invocable_v<F&, const message&>) call(m);
@@ -31,7 +32,8 @@ auto typed_handler(F call, const limits& bounds, decode_environment environment)
         reader r(m.payload, bounds, &environment);
         const bool decoded = std::apply([&](auto&... v) { return mitogen::decode(r, v...); }, values) && r.finish();
         if (!decoded) {
-            log::write(log::level::warning, "a message to handle " + std::to_string(m.head.handle) + " does not decode: " + r.failure_text());
+            log::write(log::level::warning,
+                       "a message to handle " + std::to_string(m.head.handle) + " does not decode: " + r.failure_text());
             return;
         }
         std::apply([&](auto&... v) { call(m, std::move(v)...); }, values);

@@ -19,9 +19,10 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Hands each item to exactly one thread.
 ///
-/// An item that is put while threads sleep goes to the one that has slept longest, at once and by name: a thread that comes later cannot
-/// take it, and a sleeper whose deadline passes in the same moment still gets it. close() wakes everyone with an error, also when items are left.
-/// Sleeping holds no descriptor. (What this replaces: Mitogen's Latch, whose history is four bugs in exactly these places.)
+/// An item that is put while threads sleep goes to the one that has slept longest, at once and by name: a thread that comes later
+/// cannot take it, and a sleeper whose deadline passes in the same moment still gets it. close() wakes everyone with an error,
+/// also when items are left. Sleeping holds no descriptor. (What this replaces: Mitogen's Latch, whose history is four bugs in
+/// exactly these places.)
 ///
 /// Threads: any. Blocks: get() and get_until(). Destroy it only when no thread is inside.
 template <class T, class Io>
@@ -84,7 +85,8 @@ public:
     }
 
     /// The next item. Sleeps at most until `deadline`; a deadline in the past still takes an item that is there.
-    /// Errors: timeout; sender_closed. `sleep(waiter, deadline, ready)` does the sleeping; it returns when ready() or at the deadline.
+    /// Errors: timeout; sender_closed. `sleep(waiter, deadline, ready)` does the sleeping; it returns when ready() or at the
+    /// deadline.
     template <class Sleep>
     result<T> get_until(instant deadline, Sleep&& sleep) {
         sleeper self(io_);

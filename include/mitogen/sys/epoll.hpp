@@ -55,13 +55,14 @@ inline long epoll_pwait2(int, ::epoll_event*, int, duration_ns) { return -ENOSYS
 } // namespace detail
 
 /// Waits for events: their number, 0 on timeout, -errno. `timeout` < 0: no limit. One system call.
-/// Where the timeout is no whole number of milliseconds and the kernel has epoll_pwait2 (5.11) it is exact; else it is rounded
-/// up.
+/// Timeouts below 10 ms are exact where the kernel has epoll_pwait2 (5.11); others are rounded up to milliseconds, because the
+/// finer call costs 0.1 µs more even if it does not sleep.
 /// A signal ends a wait that has a limit early, with 0: the caller knows its deadline.
 inline long epoll_wait(int epoll, ::epoll_event* out, int capacity, duration_ns timeout) {
+    const bool fine = timeout > 0 && timeout < 10'000'000 && timeout % 1'000'000 != 0;
     for (;;) {
         long rc = -ENOSYS;
-        if (timeout > 0 && timeout % 1'000'000 != 0 && detail::epoll_pwait2_exists.load(std::memory_order_relaxed)) {
+        if (fine && detail::epoll_pwait2_exists.load(std::memory_order_relaxed)) {
             rc = detail::epoll_pwait2(epoll, out, capacity, timeout);
             if (rc == -ENOSYS || rc == -EPERM) {
                 detail::epoll_pwait2_exists.store(false, std::memory_order_relaxed);

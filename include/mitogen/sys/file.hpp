@@ -14,7 +14,7 @@ namespace sys {
 
 /// Size in bytes of an open file, or -errno.
 inline std::int64_t file_size(int fd) {
-    struct ::stat s{};
+    struct ::stat s {};
     if (::fstat(fd, &s) < 0) return -static_cast<std::int64_t>(errno);
     return s.st_size;
 }

@@ -3,6 +3,7 @@
 // aggregate.hpp: the wire form of plain structs, member after member, through Boost.PFR.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/wire/fields.hpp>
 #include <mitogen/wire/reader.hpp>
 #include <mitogen/wire/record.hpp>
 #include <mitogen/wire/shapes.hpp>
@@ -13,43 +14,41 @@
 #include <cstring>
 #include <tuple>
 #include <type_traits>
-#include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
 #if MITOGEN_HAS_PFR
 namespace wire {
 
-template <class T, class Indices = std::make_index_sequence<boost::pfr::tuple_size_v<T>>>
+template <class T, class Fields>
 struct aggregate_members;
 
-template <class T, std::size_t... I>
-struct aggregate_members<T, std::index_sequence<I...>> {
-    using record = wire::record<boost::pfr::tuple_element_t<I, T>...>;
-    using parts = wire::parts<boost::pfr::tuple_element_t<I, T>...>;
+template <class T, class... Fields>
+struct aggregate_members<T, wire::parts<Fields...>> {
+    using record = wire::record<Fields...>;
 
     // No byte belongs to no member: the whole may be copied.
-    static constexpr bool is_bulk = sizeof...(I) > 0 && std::is_trivially_copyable_v<T> &&
-                                    (... && bulk_of<boost::pfr::tuple_element_t<I, T>>()) && record::least == sizeof(T);
+    static constexpr bool is_bulk =
+        sizeof...(Fields) != 0 && std::is_trivially_copyable_v<T> && (... && bulk_of<Fields>()) && record::least == sizeof(T);
 
-    static void signature(signature_sink& s) { s.put('{').list<boost::pfr::tuple_element_t<I, T>...>(',').put('}'); }
+    static void signature(signature_sink& s) { s.put('{').list<Fields...>(',').put('}'); }
 };
 
 template <class T>
 struct shaped<T, shape::aggregate> {
-    using members = aggregate_members<T>;
+    using parts = fields_of<T>;
+    using members = aggregate_members<T, parts>;
     using record = typename members::record;
-    using parts = typename members::parts;
 
     static constexpr bool is_fixed = record::is_fixed;
     static constexpr std::size_t least = record::least;
     static constexpr bool is_bulk = members::is_bulk;
 
     static std::size_t size(const T& value) {
-        return std::apply([](const auto&... member) { return record::size(member...); }, boost::pfr::structure_tie(value));
+        return std::apply([](const auto&... member) { return record::size(member...); }, tie_fields(value));
     }
     static void encode(writer& w, const T& value) {
         if constexpr (is_bulk) w.put(&value, sizeof(T));
-        else record::encode(w, &value, boost::pfr::structure_tie(value));
+        else record::encode(w, &value, tie_fields(value));
     }
     static bool decode(reader& r, T& value) {
         if constexpr (is_bulk) {
@@ -58,7 +57,7 @@ struct shaped<T, shape::aggregate> {
             std::memcpy(static_cast<void*>(&value), from, sizeof(T));
             return true;
         } else {
-            return record::decode(r, &value, boost::pfr::structure_tie(value));
+            return record::decode(r, &value, tie_fields(value));
         }
     }
     static void signature(signature_sink& s) { members::signature(s); }

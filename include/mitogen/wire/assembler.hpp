@@ -43,10 +43,10 @@ class assembler {
 public:
     /// What became of a fragment.
     enum class outcome : std::uint8_t {
-        stored,     ///< more are to come
-        complete,   ///< take() has the message
-        too_large,  ///< the announced size is over the limit; the rest will be swallowed. To be answered dead
-        stray,      ///< belongs to no announced message, or exceeds what was announced; dropped
+        stored,    ///< more are to come
+        complete,  ///< take() has the message
+        too_large, ///< the announced size is over the limit; the rest will be swallowed. To be answered dead
+        stray,     ///< belongs to no announced message, or exceeds what was announced; dropped
     };
 
     /// The first fragment: its payload is the total size.
@@ -63,7 +63,8 @@ public:
         if (!p || p->refused || p->payload.size() + h.length > p->total) return nullptr;
         const std::size_t at = p->payload.size();
         if (p->payload.capacity() < at + h.length) {
-            p->payload.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(p->total, std::max<std::uint64_t>(2 * (at + h.length), 1u << 20))));
+            p->payload.reserve(static_cast<std::size_t>(
+                std::min<std::uint64_t>(p->total, std::max<std::uint64_t>(2 * (at + h.length), 1u << 20))));
         }
         p->payload.resize(at + h.length);
         return p->payload.data() + at;

@@ -3,6 +3,7 @@
 // buffer.hpp: bytes that grow without being zeroed and without being copied twice.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/wire/block_cache.hpp>
 
 #include <cstddef>
 #include <cstdlib>
@@ -32,10 +33,25 @@ class buffer {
     }
 
     MITOGEN_COLD void reallocate(std::size_t capacity) {
+        if (!data_ && capacity >= wire::block_cache::least) {
+            if (void* spare = wire::block_cache::take(capacity)) {
+                data_ = static_cast<std::byte*>(spare);
+                capacity_ = capacity;
+                return;
+            }
+        }
         auto* moved = static_cast<std::byte*>(std::realloc(data_, capacity));
         if (!moved) out_of_memory();
         data_ = moved;
         capacity_ = capacity;
+    }
+
+    void release() noexcept {
+        if (capacity_ >= wire::block_cache::least) {
+            wire::block_cache::give(data_, capacity_);
+        } else {
+            std::free(data_);
+        }
     }
 
     void grow(std::size_t least) {
@@ -68,7 +84,7 @@ public:
         return *this;
     }
 
-    ~buffer() { std::free(data_); }
+    ~buffer() { release(); }
 
     std::byte* data() noexcept { return data_; }
     const std::byte* data() const noexcept { return data_; }
@@ -111,7 +127,8 @@ public:
 
     /// Gives the memory back.
     void reset() noexcept {
-        std::free(std::exchange(data_, nullptr));
+        release();
+        data_ = nullptr;
         size_ = capacity_ = 0;
     }
 };

@@ -68,7 +68,7 @@ result<void> decode_into(std::span<const std::byte> bytes, T& value, const limit
                                         "lives as long as the value and use decode(reader, value)");
     reader r(bytes, bounds);
     if (decode(r, value) && r.finish()) return {};
-    return r.failure(&codec<T>::signature);
+    return r.failure(&wire::write_signature<T>);
 }
 
 /// The value that `bytes` hold, and nothing else; or an error with reason::codec that says what is wrong with them, and where.

@@ -132,8 +132,8 @@ struct codec<std::vector<bool, Allocator>> {
         wire::encode_bits(w, bits);
     }
     static bool decode(reader& r, type& bits) {
-        std::uint32_t count = 0;
-        if (!r.take_scalar(count) || !r.backed((std::size_t{count} + 7) / 8)) [[unlikely]] return r.expected(&signature);
+        std::size_t count = 0;
+        if (!r.take_bit_count(count)) [[unlikely]] return r.expected(&signature);
         bits.assign(count, false);
         return wire::decode_bits(r, bits) || r.expected(&signature);
     }

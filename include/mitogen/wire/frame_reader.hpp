@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// frame_reader.hpp: turns the bytes that arrive on a link into frames. Does no I/O: the link asks where bytes should go and says how many came.
+// frame_reader.hpp: turns the bytes that arrive on a link into frames. Does no I/O: the link asks where bytes should go and says
+// how many came.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/wire/buffer.hpp>
@@ -13,8 +14,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Largest payload of one frame, in bytes; longer messages travel as fragments of this size. At 3 GB/s one fragment holds up a small
-/// message behind it for 40 µs, and its header is 0.03 % of it.
+/// Largest payload of one frame, in bytes; longer messages travel as fragments of this size. At 3 GB/s one fragment holds up a
+/// small message behind it for 40 µs, and its header is 0.03 % of it.
 inline constexpr std::size_t fragment_bytes = 128 * 1024;
 
 /// A place for bytes that are about to be read.
@@ -27,9 +28,9 @@ struct read_target {
 ///
 /// `Sink` offers:
 ///   void frame(const header&, std::span<const std::byte>)   one whole frame; the span is valid during the call
-///   std::byte* reserve(const header&)                        room for the payload of a frame that has not arrived whole, or null to have it buffered
-///   void reserved_complete(const header&)                    the payload that was reserved is there
-///   bool stopped() const                                     true: deliver no more
+///   std::byte* reserve(const header&)                        room for the payload of a frame that has not arrived whole, or null
+///   to have it buffered void reserved_complete(const header&)                    the payload that was reserved is there bool
+///   stopped() const                                     true: deliver no more
 class frame_reader {
     static constexpr std::size_t direct_threshold = 8 * 1024; // below this a second read() costs more than the copy that it saves
 
@@ -53,8 +54,8 @@ public:
         return n;
     }
 
-    /// `count` bytes have arrived in the targets. Delivers every frame that is complete. Returns null, or why these bytes cannot be frames;
-    /// the link is then of no further use.
+    /// `count` bytes have arrived in the targets. Delivers every frame that is complete. Returns null, or why these bytes cannot
+    /// be frames; the link is then of no further use.
     template <class Sink>
     const char* commit(std::size_t count, Sink& sink) {
         if (body_left_) {

@@ -9,7 +9,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A receiver of messages whose payload is `Args...`. Declare one as `inline constexpr mitogen::handle<std::string, int> progress{2001};`.
+/// A receiver of messages whose payload is `Args...`. Declare one as `inline constexpr mitogen::handle<std::string, int>
+/// progress{2001};`.
 ///
 /// Sender and receiver use the same declaration, so that the compiler checks both. The program's own numbers begin at 1000.
 template <class... Args>
@@ -17,18 +18,19 @@ struct handle {
     handle_id number;
 };
 
-/// The library's own handles. The names and numbers below 112 follow Mitogen's protocol (mitogen/core.py) where the meaning is the same.
+/// The library's own handles. The names and numbers below 112 follow Mitogen's protocol (mitogen/core.py) where the meaning is
+/// the same.
 namespace handles {
 inline constexpr handle_id call_function = 101; ///< run a function; payload: see rpc/call_frame.hpp
 inline constexpr handle_id forward_log = 102;   ///< a log record of a child
 inline constexpr handle_id add_route = 103;
 inline constexpr handle_id del_route = 104;
 inline constexpr handle_id allocate_id = 105;
-inline constexpr handle_id shutdown = 106;      ///< end this context and everything below it
-inline constexpr handle_id forget_chain = 110;  ///< a call chain begins anew, or has ended
-inline constexpr handle_id cancel_call = 111;   ///< the sender no longer waits for one of its calls
-inline constexpr handle_id explain_call = 112;  ///< say why a function key is unknown
-inline constexpr handle_id ping = 113;          ///< answered at once, by the loop
+inline constexpr handle_id shutdown = 106;     ///< end this context and everything below it
+inline constexpr handle_id forget_chain = 110; ///< a call chain begins anew, or has ended
+inline constexpr handle_id cancel_call = 111;  ///< the sender no longer waits for one of its calls
+inline constexpr handle_id explain_call = 112; ///< say why a function key is unknown
+inline constexpr handle_id ping = 113;         ///< answered at once, by the loop
 } // namespace handles
 
 } // namespace mitogen::inline MITOGEN_ABI

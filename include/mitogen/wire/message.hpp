@@ -15,14 +15,15 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Routing information of one message, or of one fragment of it. Routing looks at nothing else.
 struct header {
-    context_id dst = 0;      ///< who shall receive it
-    context_id src = 0;      ///< who sent it
-    context_id auth = 0;     ///< on whose authority: a context at or above `src`
-    handle_id handle = 0;    ///< which receiver inside `dst`
-    handle_id reply_to = 0;  ///< handle inside `src` that an answer goes to; 0: none wanted; is_dead: this reports a failed delivery
-    std::uint32_t length = 0;///< payload bytes that follow this header
-    std::uint32_t stream = 0;///< of a fragment: which of the sender's fragmented messages it belongs to
-    std::uint8_t flags = 0;  ///< `message_flags`
+    context_id dst = 0;   ///< who shall receive it
+    context_id src = 0;   ///< who sent it
+    context_id auth = 0;  ///< on whose authority: a context at or above `src`
+    handle_id handle = 0; ///< which receiver inside `dst`
+    handle_id reply_to =
+        0; ///< handle inside `src` that an answer goes to; 0: none wanted; is_dead: this reports a failed delivery
+    std::uint32_t length = 0; ///< payload bytes that follow this header
+    std::uint32_t stream = 0; ///< of a fragment: which of the sender's fragmented messages it belongs to
+    std::uint8_t flags = 0;   ///< `message_flags`
 
     bool dead() const noexcept { return reply_to == is_dead; }
     bool wants_reply() const noexcept { return reply_to != 0 && reply_to != is_dead; }
@@ -48,7 +49,8 @@ struct message {
 };
 
 /// Byte layout of a header, little-endian:
-/// 0 magic · 1 version · 2 flags · 3 check · 4 length u32 · 8 dst u32 · 12 src u32 · 16 auth u32 · 20 stream u32 · 24 handle u64 · 32 reply_to u64
+/// 0 magic · 1 version · 2 flags · 3 check · 4 length u32 · 8 dst u32 · 12 src u32 · 16 auth u32 · 20 stream u32 · 24 handle u64
+/// · 32 reply_to u64
 ///
 /// `check` is a byte mixed from all the others, so that a reader which has lost its place notices within a frame or two.
 struct header_layout {
@@ -66,10 +68,12 @@ inline T load_le(const std::byte* from) noexcept {
     return value;
 }
 
-/// Folds the 36 bytes after `check` and the flags into one byte. Multiplier: 2^64 divided by the golden ratio (Knuth, TAOCP 3, 6.4).
+/// Folds the 36 bytes after `check` and the flags into one byte. Multiplier: 2^64 divided by the golden ratio (Knuth, TAOCP
+/// 3, 6.4).
 inline std::byte header_check(const std::byte* h) noexcept {
     std::uint64_t mix = load_le<std::uint32_t>(h + 4) ^ (std::uint64_t{load_le<std::uint8_t>(h + 2)} << 40);
-    for (std::size_t at = 8; at < header_layout::size; at += 8) mix = (mix ^ load_le<std::uint64_t>(h + at)) * 0x9E37'79B9'7F4A'7C15u;
+    for (std::size_t at = 8; at < header_layout::size; at += 8)
+        mix = (mix ^ load_le<std::uint64_t>(h + at)) * 0x9E37'79B9'7F4A'7C15u;
     return static_cast<std::byte>(mix >> 56);
 }
 
@@ -105,7 +109,8 @@ inline const char* read_header(const std::byte* from, header& h) noexcept {
     h.reply_to = detail::load_le<std::uint64_t>(from + 32);
     if (h.flags & ~message_flags::all) return "frame with unknown flags";
     constexpr std::uint8_t ends = message_flags::first | message_flags::last;
-    if ((h.flags & ends) == ends || ((h.flags & ends) && !(h.flags & message_flags::fragment))) return "frame with contradictory flags";
+    if ((h.flags & ends) == ends || ((h.flags & ends) && !(h.flags & message_flags::fragment)))
+        return "frame with contradictory flags";
     return nullptr;
 }
 

@@ -33,6 +33,8 @@ class reader {
         void (*destroy)(void*, std::size_t);
     };
 
+    static constexpr std::byte nothing{}; // so that taking no bytes from no bytes is not the null of a failure
+
     const std::byte* at_;
     const std::byte* end_;
     const std::byte* begin_;
@@ -71,7 +73,7 @@ class reader {
 public:
     /// Reads `bytes` under `bounds` (nesting, elements). `environment` is for types that need the place where they are decoded.
     explicit reader(std::span<const std::byte> bytes, const limits& bounds = {}, void* environment = nullptr) noexcept
-        : at_(bytes.data()), end_(bytes.data() + bytes.size()), begin_(bytes.data()), size_(bytes.size()), depth_left_(bounds.nesting),
+        : at_(bytes.data() ? bytes.data() : &nothing), end_(at_ + bytes.size()), begin_(at_), size_(bytes.size()), depth_left_(bounds.nesting),
           elements_(bounds.elements), empty_left_(bounds.elements), environment_(environment) {}
 
     reader(reader&&) = delete;
@@ -132,11 +134,14 @@ public:
         return true;
     }
 
-    /// True if at least `size` bytes remain; a failure otherwise.
-    bool backed(std::size_t size) noexcept {
-        if (size <= remaining()) [[likely]] return true;
-        short_of(size);
-        return false;
+    /// A number of bits, eight to a byte, that the remaining bytes hold; a failure otherwise.
+    bool take_bit_count(std::size_t& count) noexcept {
+        std::uint32_t wire_count = 0;
+        if (!take_scalar(wire_count)) [[unlikely]] return false;
+        count = wire_count;
+        if (count > elements_) [[unlikely]] return bad_count(count);
+        if ((count + 7) / 8 > remaining()) [[unlikely]] return short_of((count + 7) / 8) != nullptr;
+        return true;
     }
 
     /// Goes one level deeper; false (and a failure) where that is deeper than limits::nesting. Pair it with leave().
@@ -168,20 +173,23 @@ public:
         return remaining() == 0 || fail("bytes left over:", remaining(), 0);
     }
 
-    /// The failure in words: what was wrong, at which byte, and what was expected. `whole` is the type that was to be decoded.
+    /// The failure in words: what was wrong, at which byte, and what was expected. `whole` writes the type that was to be
+    /// decoded: &wire::write_signature<T>.
     MITOGEN_COLD std::string failure_text(signature_function whole = nullptr) const {
         signature_sink out;
+        signature_sink outer;
         out.put("cannot decode");
         if (whole) {
-            out.put(' ');
-            whole(out);
+            whole(outer);
+            out.put(' ').put(outer.text());
         }
         out.put(": ").put(what_ ? what_ : "no failure");
         if (has_value_) out.put(' ').put_number(value_);
         out.put(" at byte ").put_number(offset_).put(" of ").put_number(size_);
-        if (expected_ && expected_ != whole) {
-            out.put(", expected ");
-            expected_(out);
+        if (expected_) {
+            signature_sink inner;
+            expected_(inner);
+            if (inner.text() != outer.text()) out.put(", expected ").put(inner.text());
         }
         return out.take();
     }

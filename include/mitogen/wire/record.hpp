@@ -59,7 +59,7 @@ struct record {
     }
 
     template <class Fields>
-    [[gnu::always_inline]] static inline bool decode(reader& r, void* base, const Fields& fields) {
+    [[gnu::always_inline]] static inline bool decode(reader& r, void* base, Fields&& fields) {
         return [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
             return (... && decode_at<I>(r, static_cast<std::byte*>(base), fields));
         }(std::make_index_sequence<count>{});

@@ -28,11 +28,11 @@ class send_batch {
         std::size_t size;
     };
 
-    buffer frames_;                                // whole frames
-    std::byte head_[2 * header_layout::size + 8];  // header of one fragment, before it where needed the announcement
+    buffer frames_;                               // whole frames
+    std::byte head_[2 * header_layout::size + 8]; // header of one fragment, before it where needed the announcement
     std::size_t head_size_ = 0;
-    std::span<const std::byte> fragment_{};        // inside the large message's payload
-    std::size_t done_ = 0;                         // bytes that are written
+    std::span<const std::byte> fragment_{}; // inside the large message's payload
+    std::size_t done_ = 0;                  // bytes that are written
 
 public:
     bool empty() const noexcept { return done_ == size(); }
@@ -43,7 +43,8 @@ public:
     template <class Add>
     void pieces(Add&& add) const {
         std::size_t skip = done_;
-        for (const part& p : {part{frames_.data(), frames_.size()}, part{head_, head_size_}, part{fragment_.data(), fragment_.size()}}) {
+        for (const part& p :
+             {part{frames_.data(), frames_.size()}, part{head_, head_size_}, part{fragment_.data(), fragment_.size()}}) {
             if (skip < p.size) add(p.data + skip, p.size - skip);
             skip -= skip < p.size ? skip : p.size;
         }
@@ -55,9 +56,10 @@ public:
 
 /// The unsent messages of one link.
 ///
-/// Messages up to fragment_bytes go out whole, in order. A larger one goes out a fragment at a time, and between two of its fragments goes
-/// whatever else is ready; several large ones take turns. What must not overtake a large message, that is all that the same lane sends to
-/// the same destination, is held behind it. A lane is one thread of the sending program: two threads have no order between them.
+/// Messages up to fragment_bytes go out whole, in order. A larger one goes out a fragment at a time, and between two of its
+/// fragments goes whatever else is ready; several large ones take turns. What must not overtake a large message, that is all that
+/// the same lane sends to the same destination, is held behind it. A lane is one thread of the sending program: two threads have
+/// no order between them.
 class send_queue {
     struct item {
         header head;
@@ -73,10 +75,10 @@ class send_queue {
 
     buffer ready_;
     std::vector<std::unique_ptr<bulk>> bulks_;
-    std::size_t turn_ = 0;              // which of bulks_ sends next
-    std::unique_ptr<bulk> last_;        // fully taken; its payload may still be in a batch
+    std::size_t turn_ = 0;       // which of bulks_ sends next
+    std::unique_ptr<bulk> last_; // fully taken; its payload may still be in a batch
     std::uint32_t next_stream_ = 1;
-    std::uint64_t queued_ = 0;          // payload and header bytes not yet taken
+    std::uint64_t queued_ = 0; // payload and header bytes not yet taken
 
     static void append_frame(buffer& to, const header& h, std::span<const std::byte> payload) {
         const std::size_t at = to.size();

@@ -81,16 +81,26 @@ public:
 
     /// The signatures of `Ts`, separated by `separator`.
     template <class... Ts>
-    signature_sink& list(char separator) {
+    signature_sink& list([[maybe_unused]] char separator) {
         [[maybe_unused]] const std::size_t begin = text_.size();
         (((text_.size() == begin ? *this : put(separator)).template add<Ts>()), ...);
         return *this;
     }
 
+    /// What was written so far.
     const std::string& text() const noexcept { return text_; }
 
     /// The text; the sink is empty afterwards.
     std::string take() noexcept { return std::move(text_); }
 };
+
+namespace wire {
+/// The signatures of `Ts`, in parentheses where there is not exactly one.
+template <class... Ts>
+void write_signature(signature_sink& s) {
+    if constexpr (sizeof...(Ts) == 1) s.list<Ts...>(',');
+    else s.put('(').template list<Ts...>(',').put(')');
+}
+} // namespace wire
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -2,9 +2,10 @@
 #pragma once
 // canonical_name.hpp: turns what compilers and demanglers print for a function into one spelling.
 //
-// Three dialects are read: the demangler of libstdc++ (GNU libiberty), that of libc++abi (LLVM), and the __PRETTY_FUNCTION__ text of gcc
-// and clang. They differ in `&`, parentheses and return types around names, the order of `const`, names of integers, suffixes of
-// literals, default template arguments, inline and anonymous namespaces. All texts come from this program, none from a peer.
+// Three dialects are read: the demangler of libstdc++ (GNU libiberty), that of libc++abi (LLVM), and the __PRETTY_FUNCTION__ text
+// of gcc and clang. They differ in `&`, parentheses and return types around names, the order of `const`, names of integers,
+// suffixes of literals, default template arguments, inline and anonymous namespaces. All texts come from this program, none from
+// a peer.
 
 #include <mitogen/base/config.hpp>
 
@@ -93,7 +94,8 @@ inline std::string_view declared_name(std::string_view text) noexcept {
             if (rest.starts_with(" const")) rest.remove_prefix(6);
             const bool enclosing = rest.starts_with("::"); // the function that a local class is in
             const bool in_result = rest.starts_with(' ') && rest.size() > 1 && (is_word(rest[1]) || rest[1] == '(') &&
-                                   !rest.starts_with(" volatile") && !rest.starts_with(" noexcept") && !rest.starts_with(" requires");
+                                   !rest.starts_with(" volatile") && !rest.starts_with(" noexcept") &&
+                                   !rest.starts_with(" requires");
             if (!enclosing && !in_result) return text.substr(begin, i - begin);
         } else if (end != i + 1 && text[i] == 'o' && text.substr(end).starts_with(" <")) {
             i = end + 1; // `operator< <int>`
@@ -134,7 +136,8 @@ inline std::string canonical_argument(std::string_view text) {
         const auto type = canonical_type(text.substr(1, end - 2));
         if (end == text.size()) return "(" + type + ")";
         const auto value = canonical_literal(text.substr(end));
-        const bool is_integer = (type.starts_with('i') || type.starts_with('u')) && type.find_first_not_of("0123456789", 1) == std::string::npos;
+        const bool is_integer =
+            (type.starts_with('i') || type.starts_with('u')) && type.find_first_not_of("0123456789", 1) == std::string::npos;
         return is_integer || type == "char" ? value : "(" + type + ")" + value;
     }
     return canonical_type(text);
@@ -145,7 +148,8 @@ inline bool is_default(std::string_view argument, std::string_view first) noexce
     if (argument.starts_with("std::allocator<")) return true;
     for (const std::string_view name : {"char_traits", "less", "hash", "equal_to", "default_delete"}) {
         const std::string_view rest = argument.substr(argument.starts_with("std::") ? 5 : 0);
-        if (rest.size() == name.size() + first.size() + 2 && rest.starts_with(name) && rest.substr(name.size() + 1, first.size()) == first) {
+        if (rest.size() == name.size() + first.size() + 2 && rest.starts_with(name) &&
+            rest.substr(name.size() + 1, first.size()) == first) {
             return true;
         }
     }
@@ -164,7 +168,8 @@ inline std::string canonical_arguments(std::string_view inside, bool of_std) {
     return out + ">";
 }
 
-// True for namespaces that say how a library was built, not what the thing is: our own inline namespace, std::__cxx11, std::__1, ….
+// True for namespaces that say how a library was built, not what the thing is: our own inline namespace, std::__cxx11, std::__1,
+// ….
 inline bool is_hidden_namespace(std::string_view component, std::string_view before) noexcept {
     if (before == "mitogen::") return component.size() > 2 && component[0] == 'v' && is_digit(component[1]);
     return before.starts_with("std::") && (component.starts_with("__") || component == "_V2");
@@ -177,13 +182,17 @@ inline std::string canonical_name(std::string_view text) {
         std::string component;
         while (end < text.size() && !text.substr(end).starts_with("::") && !(text[end] == '<' && end > i)) {
             const std::size_t next = unit_end(text, end);
-            if (text[end] == '(' && end > i) component += "()"; // an enclosing function: its parameters tell nothing here
-            else if (text[end] != '[' && text[end] != ' ') component += text.substr(end, next - end); // `[abi:cxx11]` goes
-            else if (end == i || text[end] != '[') component += text[end];
+            if (text[end] == '(' && end > i)
+                component += "()"; // an enclosing function: its parameters tell nothing here
+            else if (text[end] != '[' && text[end] != ' ')
+                component += text.substr(end, next - end); // `[abi:cxx11]` goes
+            else if (end == i || text[end] != '[')
+                component += text[end];
             end = next;
         }
         if (component == "{anonymous}") component = anonymous;
-        if (i == 0 && component == "main" && text.substr(end).starts_with("::")) component = "main()"; // it has no mangled parameters
+        if (i == 0 && component == "main" && text.substr(end).starts_with("::"))
+            component = "main()"; // it has no mangled parameters
         const bool last = end >= text.size() || text[end] == '<';
         if (last || !is_hidden_namespace(component, out)) {
             out += component;
@@ -209,7 +218,7 @@ struct arithmetic_words {
         const struct {
             std::string_view name;
             int& count;
-        } words[] = {{"long", longs}, {"short", shorts},     {"char", chars},       {"int", ints},
+        } words[] = {{"long", longs},     {"short", shorts},   {"char", chars},       {"int", ints},
                      {"double", doubles}, {"__int128", wides}, {"signed", is_signed}, {"unsigned", is_unsigned}};
         for (const auto& known : words) {
             if (word == known.name) return ++known.count, true;
@@ -222,7 +231,12 @@ struct arithmetic_words {
     std::string name() const {
         if (doubles) return longs ? "long double" : "f64";
         if (chars && !is_signed && !is_unsigned) return "char";
-        const std::size_t bytes = chars ? 1 : shorts ? sizeof(short) : wides ? 16 : longs > 1 ? sizeof(long long) : longs ? sizeof(long) : sizeof(int);
+        const std::size_t bytes = chars       ? 1
+                                  : shorts    ? sizeof(short)
+                                  : wides     ? 16
+                                  : longs > 1 ? sizeof(long long)
+                                  : longs     ? sizeof(long)
+                                              : sizeof(int);
         return (is_unsigned ? "u" : "i") + std::to_string(bytes * 8);
     }
 };
@@ -262,7 +276,8 @@ inline std::string canonical_type(std::string_view text) {
     std::string name;
     std::size_t i = 0;
     while (i < text.size()) {
-        const bool special = text.substr(i).starts_with(anonymous) || text[i] == '{' || text[i] == '<' || text[i] == ':' || text[i] == '\'';
+        const bool special =
+            text.substr(i).starts_with(anonymous) || text[i] == '{' || text[i] == '<' || text[i] == ':' || text[i] == '\'';
         if (text[i] == ' ') {
             ++i;
             continue;
@@ -277,10 +292,14 @@ inline std::string canonical_type(std::string_view text) {
             end = next;
         }
         const auto word = text.substr(i, end - i);
-        if (word == "const") is_const = true;
-        else if (word == "volatile") is_volatile = true;
-        else if (word == "float") name = "f32";
-        else if (!arithmetic.take(word)) name += (name.empty() ? "" : " ") + canonical_name(word);
+        if (word == "const")
+            is_const = true;
+        else if (word == "volatile")
+            is_volatile = true;
+        else if (word == "float")
+            name = "f32";
+        else if (!arithmetic.take(word))
+            name += (name.empty() ? "" : " ") + canonical_name(word);
         i = end;
     }
     if (arithmetic.any()) name = arithmetic.name() + name;
@@ -302,10 +321,11 @@ inline std::string canonical_function(std::string_view text) {
     return canonical_name(declared_name(text));
 }
 
-// True if the same source may give this text another meaning, or this function another text, in another build: closures, anonymous
-// namespaces, what is declared inside a function.
+// True if the same source may give this text another meaning, or this function another text, in another build: closures,
+// anonymous namespaces, what is declared inside a function.
 inline bool names_within_one_build(std::string_view name) noexcept {
-    for (const std::string_view sign : {")::", "$_", "{lambda", "<lambda", "'lambda", "(lambda", "{unnamed", "<unnamed", "'unnamed"}) {
+    for (const std::string_view sign :
+         {")::", "$_", "{lambda", "<lambda", "'lambda", "(lambda", "{unnamed", "<unnamed", "'unnamed"}) {
         if (name.find(sign) != std::string_view::npos) return true;
     }
     return false;

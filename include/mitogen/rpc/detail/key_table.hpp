@@ -39,8 +39,10 @@ class key_table {
         }
         const function_texts& other = to.entry->texts();
         to.is_ambiguous = true;
-        if (other.identity != texts.identity) duplicates_.push_back(other.identity + " and " + texts.identity + " (equal keys)");
-        else if (other.is_exact && texts.is_exact) duplicates_.push_back(texts.identity);
+        if (other.identity != texts.identity)
+            duplicates_.push_back(other.identity + " and " + texts.identity + " (equal keys)");
+        else if (other.is_exact && texts.is_exact)
+            duplicates_.push_back(texts.identity);
     }
 
 public:

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSL-1.0
+# Checks that need no running test program: the sources, each header by itself, diagnostics, the single header, the package.
+# Included from tests/CMakeLists.txt.
+
+# ---- scripts that read the tree --------------------------------------------------------------------------------------------------
+
+if(Python3_FOUND)
+    foreach(check check_tree check_levels check_policy_bypass)
+        add_test(NAME sources.${check} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/${check})
+    endforeach()
+    add_test(NAME sources.amalgamate COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/amalgamate --check)
+    set_tests_properties(sources.amalgamate PROPERTIES ENVIRONMENT "CXX=${CMAKE_CXX_COMPILER}")
+    add_test(NAME sources.tools COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/tools/tools_test.py)
+    set_tests_properties(sources.tools PROPERTIES ENVIRONMENT "CXX=${CMAKE_CXX_COMPILER}")
+
+    file(GLOB sources CONFIGURE_DEPENDS compile_fail/*.cpp)
+    foreach(source IN LISTS sources)
+        get_filename_component(name ${source} NAME_WE)
+        add_test(NAME compile_fail.${name}
+            COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_compile_fail --cxx ${CMAKE_CXX_COMPILER} ${source})
+        set_tests_properties(compile_fail.${name} PROPERTIES TIMEOUT 120)
+    endforeach()
+else()
+    message(STATUS "tests: no python3, the scripts that check the sources are left out")
+endif()
+
+# ---- each header by itself -------------------------------------------------------------------------------------------------------
+
+# Included twice, in a translation unit of its own. Built by a test and not by `all`, so that one bad header does not hide the other
+# results.
+set(units "")
+foreach(header IN LISTS mitogen_headers)
+    file(RELATIVE_PATH header ${PROJECT_SOURCE_DIR}/include ${header})
+    string(REGEX REPLACE "[/.]" "_" unit ${header})
+    set(unit ${CMAKE_CURRENT_BINARY_DIR}/self_contained/${unit}.cpp)
+    file(CONFIGURE OUTPUT ${unit} CONTENT "#include <${header}>\n#include <${header}>\n" @ONLY)
+    list(APPEND units ${unit})
+endforeach()
+add_library(mitogen_self_contained OBJECT EXCLUDE_FROM_ALL ${units})
+target_link_libraries(mitogen_self_contained PRIVATE mitogen_development)
+target_compile_options(mitogen_self_contained PRIVATE -O0 -g0)
+add_test(NAME headers.self_contained
+    COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target mitogen_self_contained)
+set_tests_properties(headers.self_contained PROPERTIES TIMEOUT 900 PROCESSORS 2)
+
+# ---- the umbrella in other dialects ----------------------------------------------------------------------------------------------
+
+set(compile ${CMAKE_CXX_COMPILER} -std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+set(umbrella -I ${PROJECT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR}/odr.cpp)
+add_test(NAME headers.no_exceptions COMMAND ${compile} -fno-exceptions -fno-rtti ${umbrella})
+add_test(NAME headers.no_boost COMMAND ${compile} -DMITOGEN_NO_PFR -DMITOGEN_NO_DESCRIBE ${umbrella})
+add_test(NAME headers.no_assertions COMMAND ${compile} -O2 -DNDEBUG ${umbrella})
+
+# ---- the single header in two translation units ----------------------------------------------------------------------------------
+
+if(EXISTS ${PROJECT_SOURCE_DIR}/single_include/mitogen/mitogen.hpp)
+    add_executable(single_header_test single_header/one.cpp single_header/two.cpp)
+    target_include_directories(single_header_test PRIVATE ${PROJECT_SOURCE_DIR}/single_include)
+    target_compile_features(single_header_test PRIVATE cxx_std_20)
+    target_compile_options(single_header_test PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${MITOGEN_WERROR}>:-Werror>)
+    target_link_libraries(single_header_test PRIVATE Threads::Threads)
+    add_test(NAME single_header COMMAND single_header_test)
+else()
+    message(STATUS "tests: no single header yet, its test is left out (tools/amalgamate writes it)")
+endif()
+
+# ---- a project that uses the library ---------------------------------------------------------------------------------------------
+
+foreach(way find_package add_subdirectory)
+    add_test(NAME install.${way}
+        COMMAND ${CMAKE_COMMAND} -D way=${way} -D library_source=${PROJECT_SOURCE_DIR} -D library_build=${PROJECT_BINARY_DIR}
+            -D work=${CMAKE_CURRENT_BINARY_DIR}/install/${way} -D compiler=${CMAKE_CXX_COMPILER} -D generator=${CMAKE_GENERATOR}
+            -P ${CMAKE_CURRENT_SOURCE_DIR}/install/run.cmake)
+    set_tests_properties(install.${way} PROPERTIES TIMEOUT 300)
+endforeach()

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSL-1.0
+# Where kqueue comes from. Sets MITOGEN_KQUEUE to "system" (BSD, macOS), "libkqueue" or ""; for libkqueue also the target
+# mitogen_kqueue, which carries the include directory, the library and MITOGEN_USE_LIBKQUEUE.
+set(MITOGEN_KQUEUE "")
+if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    find_path(MITOGEN_KQUEUE_INCLUDE sys/event.h)
+    if(MITOGEN_KQUEUE_INCLUDE)
+        set(MITOGEN_KQUEUE "system")
+    endif()
+else()
+    find_path(MITOGEN_KQUEUE_INCLUDE sys/event.h PATH_SUFFIXES kqueue)
+    find_library(MITOGEN_KQUEUE_LIBRARY kqueue)
+    if(MITOGEN_KQUEUE_INCLUDE AND MITOGEN_KQUEUE_LIBRARY)
+        set(MITOGEN_KQUEUE "libkqueue")
+        add_library(mitogen_kqueue INTERFACE)
+        target_include_directories(mitogen_kqueue SYSTEM INTERFACE ${MITOGEN_KQUEUE_INCLUDE})
+        target_link_libraries(mitogen_kqueue INTERFACE ${MITOGEN_KQUEUE_LIBRARY})
+        target_compile_definitions(mitogen_kqueue INTERFACE MITOGEN_USE_LIBKQUEUE)
+    endif()
+endif()
+mark_as_advanced(MITOGEN_KQUEUE_INCLUDE MITOGEN_KQUEUE_LIBRARY)

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// pipe_size.hpp: makes a pipe hold more, where the system lets us.
+
+#include <mitogen/base/config.hpp>
+
+#include <cstddef>
+
+#include <fcntl.h>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Raises a pipe's capacity from 64 KiB, so that large messages need fewer hand-overs. Linux allows an unprivileged process 1 MiB
+/// for each and 64 MiB in all (pipe(7), pipe-max-size and pipe-user-pages-soft); where it refuses, the pipe stays as it is.
+inline void enlarge_pipe([[maybe_unused]] int fd, [[maybe_unused]] std::size_t bytes = 1u << 20) noexcept {
+#if defined(F_SETPIPE_SZ)
+    static_cast<void>(::fcntl(fd, F_SETPIPE_SZ, static_cast<int>(bytes)));
+#endif
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSL-1.0
+"""Runs the checks under tools/ on small trees with one fault each: a check that cannot fail is none."""
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+TOOLS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "tools")
+TOP = "// SPDX-License-Identifier: BSL-1.0\n#pragma once\n// a header.\n\n"
+VERSION = "".join(f"#define MITOGEN_VERSION_{part} {number}\n" for part, number in (("MAJOR", 0), ("MINOR", 1), ("PATCH", 0)))
+CONFIG = "#include <mitogen/base/version.hpp>\n#include <version>\n#define MITOGEN_ABI v1\n#if MITOGEN_NEVER\n#define MITOGEN_SOMETIMES 1\n#endif\n"
+
+
+class Tree(unittest.TestCase):
+    def setUp(self):
+        self.root = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.root)
+        shutil.copytree(TOOLS, os.path.join(self.root, "tools"), ignore=shutil.ignore_patterns("__pycache__"))
+        self.put("CHANGELOG.md", "## [0.1.0]\n")
+        self.header("base/version.hpp", VERSION)
+        self.header("base/config.hpp", CONFIG)
+        self.header("io/poll.hpp", "#include <mitogen/base/config.hpp>\n\n#include <poll.h>\n\ninline int f() { return ::poll(nullptr, 0, 0); }\n")
+
+    def put(self, name, text):
+        path = os.path.join(self.root, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def get(self, name):
+        with open(os.path.join(self.root, name), encoding="utf-8") as file:
+            return file.read()
+
+    def header(self, name, body):
+        self.put("include/mitogen/" + name, TOP + body)
+
+    def tool(self, *command):
+        run = subprocess.run([os.path.join(self.root, "tools", command[0]), *command[1:]], cwd=self.root,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return run.returncode, run.stdout
+
+    def passes(self, *command):
+        code, output = self.tool(*command)
+        self.assertEqual(code, 0, output)
+
+    def fails(self, text, *command):
+        code, output = self.tool(*command)
+        self.assertNotEqual(code, 0, output)
+        self.assertIn(text, output)
+
+
+class Amalgamate(Tree):
+    def test_writes_what_it_then_accepts(self):
+        self.passes("amalgamate")
+        self.passes("amalgamate", "--check")
+        single = self.get("single_include/mitogen/mitogen.hpp")
+        self.assertEqual(single.count("#pragma once"), 1)
+        self.assertEqual(single.count("SPDX"), 1)
+        self.assertEqual(single.count("#define MITOGEN_ABI"), 1)
+        self.assertNotIn("#include <mitogen/", single)
+        self.assertLess(single.index("#include <version>"), single.index("---- mitogen/"))
+        self.assertIn("#undef MITOGEN_SOMETIMES", self.get("include/mitogen/base/undef.hpp"))
+
+    def test_is_deterministic(self):
+        self.passes("amalgamate")
+        first = self.get("single_include/mitogen/mitogen.hpp")
+        os.remove(os.path.join(self.root, "single_include/mitogen/mitogen.hpp"))
+        self.passes("amalgamate")
+        self.assertEqual(first, self.get("single_include/mitogen/mitogen.hpp"))
+
+    def test_notices_a_stale_file(self):
+        self.passes("amalgamate")
+        self.header("base/new.hpp", "#include <mitogen/base/config.hpp>\n")
+        self.fails("is stale", "amalgamate", "--check")
+
+    def test_keeps_conditional_includes_of_others_in_place(self):
+        self.header("base/a.hpp", "#ifdef __FreeBSD__\n#include <sys/event.h>\n#endif\n")
+        self.passes("amalgamate")
+        self.assertIn("#ifdef __FreeBSD__\n#include <sys/event.h>\n#endif", self.get("single_include/mitogen/mitogen.hpp"))
+
+    def test_refuses_an_unknown_header(self):
+        self.header("base/a.hpp", "#include <mitogen/base/nothing.hpp>\n")
+        self.fails("no such header", "amalgamate")
+
+    def test_refuses_a_conditional_internal_include(self):
+        self.header("base/a.hpp", "#if 1\n#include <mitogen/base/config.hpp>\n#endif\n")
+        self.fails("inside #if", "amalgamate")
+
+    def test_refuses_a_quoted_include(self):
+        self.header("base/a.hpp", '#include "config.hpp"\n')
+        self.fails("write internal includes as", "amalgamate")
+
+    def test_refuses_a_header_that_nothing_reaches(self):
+        self.header("base/detail/lonely.hpp", "")
+        self.fails("not reached", "amalgamate")
+
+    def test_refuses_a_circle(self):
+        self.header("base/a.hpp", "#include <mitogen/base/b.hpp>\n")
+        self.header("base/b.hpp", "#include <mitogen/base/a.hpp>\n")
+        self.fails("circle", "amalgamate")
+
+    def test_refuses_a_foreign_macro(self):
+        self.header("base/a.hpp", "#define LEAK 1\n")
+        self.fails("LEAK", "amalgamate")
+
+    def test_finds_a_macro_that_the_text_hides(self):
+        self.header("base/a.hpp", "#def\\\nine MITOGEN_LEAK 1\n")
+        self.fails("MITOGEN_LEAK leaks", "amalgamate")
+
+
+class Levels(Tree):
+    def test_accepts_lower_levels(self):
+        self.header("wire/a.hpp", "#include <mitogen/base/config.hpp>\n#include <cstdint>\n")
+        self.passes("check_levels")
+
+    def test_refuses_higher_levels_and_peers(self):
+        self.header("wire/a.hpp", "#include <mitogen/io/poll.hpp>\n")
+        self.fails("must not include io", "check_levels")
+        self.header("wire/a.hpp", "")
+        self.header("sync/a.hpp", "#include <mitogen/io/poll.hpp>\n")
+        self.fails("must not include io", "check_levels")
+
+    def test_refuses_details_of_others(self):
+        self.header("wire/detail/a.hpp", "")
+        self.header("rpc/a.hpp", "#include <mitogen/wire/detail/a.hpp>\n")
+        self.fails("belongs to wire alone", "check_levels")
+
+    def test_refuses_posix_and_heavy_headers(self):
+        self.header("wire/a.hpp", "#include <unistd.h>\n")
+        self.fails("only in sys/ and io/", "check_levels")
+        self.header("wire/a.hpp", "#include <iostream>\n")
+        self.fails("too heavy", "check_levels")
+
+    def test_ignores_comments(self):
+        self.header("wire/a.hpp", "/*\n#include <unistd.h>\n*/\n")
+        self.passes("check_levels")
+
+
+class PolicyBypass(Tree):
+    def test_finds_threads_clocks_and_calls(self):
+        for text in ("std::mutex m;", "auto t = std::chrono::steady_clock::now();", "auto n = ::read(0, nullptr, 0);", "std::thread t;"):
+            self.header("loop/a.hpp", text + "\n")
+            self.fails("from the I/O policy", "check_policy_bypass")
+
+    def test_lets_policies_members_and_comments_pass(self):
+        self.header("io/a.hpp", "std::mutex m;\n")
+        self.header("loop/a.hpp", "// std::mutex\nauto n = io.read(0, p, 1); auto m = sys::read(0, p, 1); auto s = \"::read(\";\n")
+        self.passes("check_policy_bypass")
+
+
+class Files(Tree):
+    def test_accepts_a_clean_tree(self):
+        self.put("README.md", "see https://example.org/home/page, /usr/bin/env and [docs](docs/a.md)\n\n```sh\ntools/setup && tools/test\n```\n")
+        self.passes("check_tree")
+
+    def test_refuses_paths_of_one_machine(self):
+        self.put("docs/a.md", "see " + "/some" + "where/else\n")
+        self.fails("path of one machine", "check_tree")
+
+    def test_refuses_paths_out_of_the_tree(self):
+        self.put("docs/a.md", "see " + "../" * 2 + "other\n")
+        self.fails("path outside the tree", "check_tree")
+        self.put("docs/a.md", "see ../README.md\n")
+        self.passes("check_tree")
+
+    def test_refuses_untidy_cpp(self):
+        self.put("tests/a.cpp", "int x;\n")
+        self.fails("SPDX", "check_tree")
+        self.header("base/a.hpp", "#include <vector>\n#include <string>\n")
+        self.fails("stands after", "check_tree")
+        self.header("base/a.hpp", "// " + "x" * 130 + "\n")
+        self.fails("133 columns", "check_tree")
+
+    def test_compares_readme_and_ci(self):
+        self.put("README.md", "tools/setup; tools/test\n")
+        self.fails("no line that reads exactly", "check_tree")
+
+
+class CompileFail(Tree):
+    def check(self, text):
+        self.put("a.cpp", text)
+        return "check_compile_fail", os.path.join(self.root, "a.cpp")
+
+    def test_wants_failure_text_and_mended_success(self):
+        bad = '#ifndef FIXED\nstatic_assert(false, "sorry, no");\n#endif\n'
+        self.passes(*self.check("// expect: sorry, no\n" + bad))
+        self.passes(*self.check("// expect: {excuse me|sorry}, no\n" + bad))
+        self.fails("does not say: other", *self.check("// expect: other\n" + bad))
+        self.fails("no line", *self.check(bad))
+        self.fails("compiles, and must not", *self.check("// expect: x\n"))
+        self.fails("must compile with -DFIXED", *self.check('// expect: sorry\nstatic_assert(false, "sorry");\n'))
+
+
+class Output(Tree):
+    def test_compares_lines_and_status(self):
+        self.put("a.cpp", "// expect: one two\n// args: 'one two'\n")
+        self.passes("check_output", "a.cpp", "/bin/echo")
+        self.fails("+ ", "check_output", "a.cpp", "/bin/cat")
+        self.put("a.cpp", "")
+        self.fails("status 1", "check_output", "a.cpp", "/bin/false")
+
+
+unittest.main()
