@@ -24,8 +24,8 @@ census take_census();
 /// One line for each thing that `after` has and `before` has not, and for each descriptor that is gone.
 std::vector<std::string> differences(const census& before, const census& after);
 
-/// As differences(before, take_census()), but gives what is just ending up to `limit_ms` to be gone: a thread that has been joined,
-/// or a child that has been waited for, may be visible for a moment longer.
+/// As differences(before, take_census()), but gives what is just ending up to `limit_ms` to be gone: a thread that has been
+/// joined, or a child that has been waited for, may be visible for a moment longer.
 std::vector<std::string> settled_differences(const census& before, int limit_ms = 2000);
 
 /// Kills and reaps the children that `before` did not have, so that one bad test does not hold up the whole run.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// The main of every test executable. Each pass through a test case fails where it leaves a descriptor, a thread or a child behind.
+// The main of every test executable. A pass through a test case fails where it leaves a descriptor, a thread or a child.
 #define CATCH_CONFIG_EXTERNAL_INTERFACES // for the listener
 #include "leak_check.hpp"
 

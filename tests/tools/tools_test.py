@@ -173,6 +173,16 @@ class Files(Tree):
         self.header("base/a.hpp", "// " + "x" * 130 + "\n")
         self.fails("133 columns", "check_tree")
 
+    def test_mends_long_lines_but_not_directions(self):
+        expect = "// expect: " + "x " * 100 + "y\n"
+        self.put("tests/a.cpp", expect + TOP.split("\n")[0] + "\n// " + "word " * 40 + "end\n// of it.\nint x; // " + "why " * 33 + "so\n")
+        self.fails("columns", "check_tree")
+        self.passes("check_tree", "--fix")
+        mended = self.get("tests/a.cpp")
+        self.assertTrue(mended.startswith(expect))
+        self.assertIn("word end of it.\n", mended)
+        self.assertIn("so\nint x;\n", mended)
+
     def test_compares_readme_and_ci(self):
         self.put("README.md", "tools/setup; tools/test\n")
         self.fails("no line that reads exactly", "check_tree")

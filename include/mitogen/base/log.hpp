@@ -69,14 +69,15 @@ inline level threshold() noexcept { return detail::global.threshold.load(std::me
 /// True if a record of that level would be made: ask before composing an expensive text.
 inline bool enabled(level l) noexcept { return l >= threshold(); }
 
-/// Hands one record to the sink, whatever its level.
-inline void emit(const record& r) {
-    if (auto* to = detail::global.current.load(std::memory_order_acquire); to && to->call) {
-        to->call(r);
-    } else {
-        detail::to_stderr(r);
-    }
+/// The sink that is in use. In a child it sends records up the tree. Stays valid; set_sink() makes another one current.
+inline sink& current() {
+    static sink standard(&detail::to_stderr);
+    auto* to = detail::global.current.load(std::memory_order_acquire);
+    return to && to->call ? to->call : standard;
 }
+
+/// Hands one record to the sink, whatever its level.
+inline void emit(const record& r) { current()(r); }
 
 /// Makes a record of this process under the logger "mitogen".
 inline void write(level l, std::string_view text) {

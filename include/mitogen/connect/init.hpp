@@ -3,6 +3,7 @@
 // init.hpp: where a program says that it is one; and the whole of a simple program in one call.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/log.hpp>
 #include <mitogen/connect/child_main.hpp>
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/process_state.hpp>
@@ -12,6 +13,7 @@
 #include <mitogen/sys/stdio.hpp>
 
 #include <cstdlib>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -27,7 +29,13 @@ void init(int argc, char** argv) {
     detail::this_process.argv = argv;
     detail::this_process.initialised = true;
     sys::self_executable(); // opened now: the file may be replaced while we run
-    if (argc < 2 || std::string_view(argv[1]) != child_argument) return;
+    if (argc < 2 || std::string_view(argv[1]) != child_argument) {
+        for (const std::string& same : registry::duplicates()) {
+            log::write(log::level::warning, "two remote functions cannot be told apart between different builds: " + same +
+                                                "; name one: template <> inline constexpr std::string_view mitogen::name_of<&f> = \"…\";");
+        }
+        return;
+    }
     detail::child_link ends{sys::take_stdio(0), sys::take_stdio(1)};
     if (ends.in && ends.out) detail::serve_as_child<Io>(std::move(ends));
     std::exit(0);

@@ -149,6 +149,7 @@ public:
             for (const auto& c : all) c->shut_down(why);
         });
         this->loop().wait(all_gone_, never, true, [this] { return child_count_.load(std::memory_order_acquire) == 0; });
+        this->loop().run([] {}); // the loop has left the callback that woke us
         core::close();
     }
 

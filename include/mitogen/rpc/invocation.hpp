@@ -73,6 +73,8 @@ decltype(auto) supply(invocation& inv) {
     using plain = std::remove_cvref_t<Parameter>;
     if constexpr (std::is_same_v<plain, caller>) {
         return (inv.who);
+    } else if constexpr (std::is_same_v<plain, log::sink>) {
+        return log::current();
 #if defined(__cpp_lib_jthread)
     } else if constexpr (std::is_same_v<plain, std::stop_token>) {
         return inv.stop(inv);
@@ -161,6 +163,8 @@ void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::
 
 template <>
 inline constexpr bool is_injected<caller> = true;
+template <>
+inline constexpr bool is_injected<log::sink> = true;
 template <class Io>
 inline constexpr bool is_injected<basic_router<Io>> = true;
 #if defined(__cpp_lib_jthread)

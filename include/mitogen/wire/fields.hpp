@@ -14,30 +14,49 @@ namespace mitogen::inline MITOGEN_ABI {
 #if MITOGEN_HAS_PFR
 namespace wire {
 
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
-
-// g++ 12 ends with an internal error (check_noexcept_r, at cp/except.cc) where PFR counts the members of a struct that holds an array of
-// a class with a destructor, such as std::array<std::string, 2>. So the members are counted here, and PFR only binds them.
+// The members are counted here and only bound by PFR (1.81 to 1.90), whose own count tries references too: that is an error inside a vector
+// of unique_ptr (clang 14), and an internal error of g++ 12 (check_noexcept_r) where there is a std::array<std::string, 2>.
 template <class T>
 struct any_but {
     template <class U>
-        requires(!std::is_same_v<std::remove_cvref_t<U>, T>)
-    operator U() const noexcept;
+        requires(!std::is_same_v<U, T>)
+    operator U() const;
 };
 
 template <class T, std::size_t... I>
 concept takes = requires { T{(void(I), any_but<T>{})...}; };
 
+// PFR binds at most that many.
+inline constexpr std::size_t most_fields = 100;
+
 template <class T, std::size_t... I>
 consteval std::size_t count_fields(std::index_sequence<I...>) {
-    if constexpr (takes<T, I..., 0>) return count_fields<T>(std::index_sequence<I..., 0>{});
+    if constexpr (sizeof...(I) <= most_fields && takes<T, I..., 0>) return count_fields<T>(std::index_sequence<I..., 0>{});
     else return sizeof...(I);
 }
 
-template <class T>
-constexpr auto bind_fields(T& value) noexcept {
-    return boost::pfr::detail::tie_as_tuple(value, boost::pfr::detail::size_t_<count_fields<std::remove_cv_t<T>>(std::index_sequence<>{})>{});
+// {} initialises one whole member, and a C array takes several of the values that were counted: then too many are left.
+template <class T, std::size_t... Before, std::size_t... After>
+consteval bool one_member(std::index_sequence<Before...>, std::index_sequence<After...>) {
+    return !requires { T{(void(Before), any_but<T>{})..., {}}; } ||
+           requires { T{(void(Before), any_but<T>{})..., {}, (void(After), any_but<T>{})...}; };
 }
+
+template <class T, std::size_t... I>
+consteval bool no_arrays(std::index_sequence<I...>) {
+    return (... && one_member<T>(std::make_index_sequence<I>{}, std::make_index_sequence<sizeof...(I) - 1 - I>{}));
+}
+
+template <class T>
+struct field_count {
+    static constexpr std::size_t counted = count_fields<T>(std::index_sequence<>{});
+    static_assert(counted <= most_fields, "mitogen: an aggregate of more than 100 members (an array of n elements counts n times) is too large for "
+                                          "Boost.PFR; nest it, use std::array, or describe it with BOOST_DESCRIBE_STRUCT");
+    static constexpr bool plain = counted > most_fields || no_arrays<T>(std::make_index_sequence<counted>{});
+    static_assert(plain, "mitogen: Boost.PFR cannot see C arrays in an aggregate; use std::array, or describe it with BOOST_DESCRIBE_STRUCT "
+                         "(T, named beside this message, is the aggregate)");
+    static constexpr std::size_t value = counted <= most_fields && plain ? counted : 0;
+};
 
 template <template <class...> class Tuple, class... References>
 constexpr auto to_std(const Tuple<References...>& bound) noexcept {
@@ -49,18 +68,12 @@ constexpr auto to_std(const Tuple<References...>& bound) noexcept {
 /// A std::tuple of references to the members of `value`.
 template <class T>
 constexpr auto tie_fields(T& value) noexcept {
-    return to_std(bind_fields(value));
+    using count = std::integral_constant<std::size_t, field_count<std::remove_cv_t<T>>::value>;
+    if constexpr (count::value == 0) return std::tuple<>();
+    else if constexpr (requires { boost::pfr::detail::tie_as_tuple(value, count{}); })
+        return to_std(boost::pfr::detail::tie_as_tuple(value, count{}));
+    else return boost::pfr::structure_tie(value); // where PFR uses the language's own packs, it has nothing to count
 }
-
-#else
-
-/// A std::tuple of references to the members of `value`.
-template <class T>
-constexpr auto tie_fields(T& value) noexcept {
-    return boost::pfr::structure_tie(value);
-}
-
-#endif
 
 template <class>
 struct referred;
