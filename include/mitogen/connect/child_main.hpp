@@ -205,8 +205,8 @@ void serve_as_child(child_link ends) {
 /// What a fork child does instead of returning from fork().
 template <class Io>
 [[noreturn]] void enter_fork_child(child_pipes& pipes, const fork_options& options) {
-    sys::put_null(0, 0);
-    sys::put_null(1, 1);
+    sys::put_null(0);
+    sys::put_null(1);
     (void)sys::dup_to(pipes.child_err.get(), 2);
     child_link ends{std::move(pipes.child_in), std::move(pipes.child_out)};
     pipes = {};

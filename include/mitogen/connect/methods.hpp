@@ -9,14 +9,15 @@
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/executable.hpp>
+#include <mitogen/sys/failure.hpp>
+#include <mitogen/sys/fd.hpp>
+#include <mitogen/sys/file.hpp>
 
 #include <cerrno>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
-
-#include <fcntl.h>
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -36,7 +37,7 @@ namespace detail {
 /// The program that a child shall run: this one's own file as it was at the start, or another.
 inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& executable) {
     const long rc =
-        executable.empty() ? sys::dup_above(sys::self_executable().get(), 3) : sys::open(executable.c_str(), O_RDONLY);
+        executable.empty() ? sys::dup_above(sys::self_executable().get(), 3) : sys::open_to_read(executable.c_str());
     if (rc < 0) {
         const std::string which = executable.empty() ? "this program's own executable" : "the executable " + executable;
         return error(reason::payload, "cannot open " + which + ": " + sys::errno_text(static_cast<int>(-rc)));

@@ -3,14 +3,19 @@
 // file.hpp: the little that the library needs to know about files.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/sys/call.hpp>
 
 #include <cerrno>
 #include <cstdint>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace sys {
+
+/// Opens a file for reading, close-on-exec: a descriptor or -errno.
+inline long open_to_read(const char* path) { return open(path, O_RDONLY); }
 
 /// Size in bytes of an open file, or -errno.
 inline std::int64_t file_size(int fd) {

@@ -18,8 +18,9 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace sys {
 
-/// Puts /dev/null where `fd` is. `flags`: O_RDONLY or O_WRONLY.
-inline void put_null(int fd, int flags) {
+/// Puts /dev/null where `fd` (0 to 2) is: for reading at 0, else for writing.
+inline void put_null(int fd) {
+    const int flags = fd == 0 ? O_RDONLY : O_WRONLY;
     unique_fd null(static_cast<int>(open("/dev/null", flags)));
     if (null && null.get() != fd) static_cast<void>(dup_to(null.get(), fd));
     if (null.get() == fd) static_cast<void>(set_cloexec(null.release(), false));
@@ -28,7 +29,7 @@ inline void put_null(int fd, int flags) {
 /// Moves descriptor `fd` (0 or 1) above 2 and close-on-exec, and leaves /dev/null in its place. Empty on failure.
 inline unique_fd take_stdio(int fd) {
     unique_fd moved(static_cast<int>(dup_above(fd, 3)));
-    put_null(fd, fd == 0 ? O_RDONLY : O_WRONLY);
+    put_null(fd);
     return moved;
 }
 
@@ -47,7 +48,7 @@ inline unique_fd pipe_stdout() {
 }
 
 /// Puts /dev/null where stdout is.
-inline void null_stdout() { put_null(1, O_WRONLY); }
+inline void null_stdout() { put_null(1); }
 
 /// Writes all of it, also to a nonblocking descriptor. False on failure.
 inline bool write_all(int fd, const void* from, std::size_t size) {

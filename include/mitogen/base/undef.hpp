@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// undef.hpp: removes the library's own macros; the umbrella includes it last. Written by tools/amalgamate.
+
+#undef MITOGEN_ABI
+#undef MITOGEN_COLD
+#undef MITOGEN_HAS_DESCRIBE
+#undef MITOGEN_HAS_EXCEPTIONS
+#undef MITOGEN_HAS_KQUEUE
+#undef MITOGEN_HAS_PFR
+#undef MITOGEN_HAS_RTTI
+#undef MITOGEN_TSAN

@@ -1,0 +1,12472 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// mitogen 0.1.0, the whole library in one file. Written by tools/amalgamate from include/; do not edit.
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <bitset>
+#include <cerrno>
+#include <concepts>
+#include <coroutine>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <initializer_list>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+#include <version>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+// ---- mitogen/base/version.hpp ----
+// version.hpp: the one place where the version is written.
+
+#define MITOGEN_VERSION_MAJOR 0
+#define MITOGEN_VERSION_MINOR 1
+#define MITOGEN_VERSION_PATCH 0
+
+// ---- mitogen/base/config.hpp ----
+// config.hpp: what the compiler, the platform and the optional libraries offer, decided once.
+//
+// Macros set here are internal and are undefined again by the umbrella header. A user may set, for the whole program:
+//   MITOGEN_NO_PFR, MITOGEN_NO_DESCRIBE   do without Boost.PFR or Boost.Describe although they are on the include path
+// The choice is part of the inline namespace: two translation units that disagree do not link into one silent mixture.
+
+#if !defined(__cplusplus) || __cplusplus < 202002L
+#error "mitogen: needs C++20; compile with -std=c++20"
+#endif
+
+#if defined(__cpp_exceptions)
+#define MITOGEN_HAS_EXCEPTIONS 1
+#else
+#define MITOGEN_HAS_EXCEPTIONS 0
+#endif
+
+#if defined(__cpp_rtti)
+#define MITOGEN_HAS_RTTI 1
+#else
+#define MITOGEN_HAS_RTTI 0
+#endif
+
+#if !defined(MITOGEN_NO_PFR) && __has_include(<boost/pfr/core.hpp>)
+#define MITOGEN_HAS_PFR 1
+#else
+#define MITOGEN_HAS_PFR 0
+#endif
+
+#if !defined(MITOGEN_NO_DESCRIBE) && __has_include(<boost/describe/members.hpp>)
+#define MITOGEN_HAS_DESCRIBE 1
+#else
+#define MITOGEN_HAS_DESCRIBE 0
+#endif
+
+// The inline namespace: v<major>_<minor>, then p (PFR) and d (Describe) where they are in use.
+#if MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
+#define MITOGEN_ABI v0_1_pd
+#elif MITOGEN_HAS_PFR
+#define MITOGEN_ABI v0_1_p
+#elif MITOGEN_HAS_DESCRIBE
+#define MITOGEN_ABI v0_1_d
+#else
+#define MITOGEN_ABI v0_1
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define MITOGEN_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MITOGEN_TSAN 1
+#endif
+#endif
+#ifndef MITOGEN_TSAN
+#define MITOGEN_TSAN 0
+#endif
+
+#define MITOGEN_COLD [[gnu::cold, gnu::noinline]]
+
+// ---- mitogen/base/ids.hpp ----
+// ids.hpp: the numbers that name contexts and handles.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Names one context in the tree. The root of every tree is 0; the parent that makes a child assigns the child's id.
+using context_id = std::uint32_t;
+
+/// The root's id.
+inline constexpr context_id root_id = 0;
+
+/// No context: what a default-constructed `context` refers to.
+inline constexpr context_id no_context = 0xffff'ffff;
+
+/// Names one receiver of messages inside a context. Below 100 reserved; 100 to 999 the library's own; from 1000 the program's;
+/// from 2^32 pending replies. 64 bits wide, because a number is never reused: at a million calls per second 32 bits last 71
+/// minutes.
+using handle_id = std::uint64_t;
+
+/// Written as `reply_to` in a message that reports why another message could not be delivered ("dead message").
+inline constexpr handle_id is_dead = 999;
+
+/// The first handle that a program may choose itself, or that the router chooses for it.
+inline constexpr handle_id first_dynamic_handle = 1000;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/error.hpp ----
+// error.hpp: everything that can go wrong, as one value type with a small class for each thing a caller may want to catch.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What the caller should do about an error (the four classes of the KJ library's exceptions).
+enum class kind : std::uint8_t {
+    failed,        ///< the operation itself is wrong or went wrong; repeating it unchanged will not help
+    overloaded,    ///< a limit or a deadline was reached; may succeed later
+    disconnected,  ///< the other side is gone; may succeed over a new connection
+    unimplemented, ///< the other side does not know what was asked for
+};
+
+/// Why, exactly. The numbers travel in dead messages and are never reassigned.
+enum class reason : std::uint16_t {
+    none = 0,
+    // Why a message could not be delivered or answered: these travel in dead messages.
+    invalid_handle = 1,      ///< nothing is registered under that handle
+    refused_by_policy = 2,   ///< the handle's policy does not accept this sender
+    unexpected_reply = 3,    ///< a reply from a context that was not asked
+    message_too_large = 4,   ///< over limits::message_bytes
+    no_route = 5,            ///< no context of that id is known here
+    unidirectional = 6,      ///< routing mode forbids forwarding between these two
+    respondent_lost = 7,     ///< the context that should have answered is gone
+    broker_exited = 8,       ///< the loop that would have delivered it has stopped
+    sender_closed = 9,       ///< the sending end of a channel was closed explicitly
+    unauthorised = 10,       ///< the caller has no authority over this context
+    bad_arguments = 11,      ///< the payload does not decode as what the receiver expects
+    unknown_function = 12,   ///< no such function in the receiving program
+    signature_mismatch = 13, ///< same name, other signature
+    overloaded = 14,         ///< a limit of the receiving side was reached
+    cancelled = 15,          ///< cancelled by the caller, a deadline or an enclosing scope
+    remote_exception = 16,   ///< the function threw
+    link_corrupt = 17,       ///< bytes on a link that are not a valid frame; the link is closed
+    // Local ones.
+    timeout = 64,
+    codec = 65,
+    misuse = 66,  ///< a precondition of this library's interface was broken
+    system = 67,  ///< a system call failed
+    connect = 80, ///< a child could not be started or reached
+    connect_timeout = 81,
+    resolve = 82, ///< the host name has no address
+    connection_refused = 83,
+    no_init = 84,     ///< started, but main() did not call mitogen::init
+    end_of_file = 85, ///< the connection ended before the child said hello
+    auth_required = 86,
+    auth_incorrect = 87,
+    host_key = 88,
+    payload = 89, ///< the program could not be delivered to, or run on, the target
+};
+
+/// How a process ended.
+struct exit_status {
+    int code = 0;   ///< what it returned or passed to exit(); meaningless when `signal` is set
+    int signal = 0; ///< the signal that killed it, or 0
+
+    /// True for a return of 0.
+    bool success() const noexcept { return code == 0 && signal == 0; }
+
+    /// "exit status 3" or "signal 9".
+    std::string text() const { return signal ? "signal " + std::to_string(signal) : "exit status " + std::to_string(code); }
+
+    friend bool operator==(const exit_status&, const exit_status&) = default;
+};
+
+/// All that is known about one error. Shared, never changed after construction.
+struct error_detail {
+    reason why = reason::none;
+    std::string text{};              ///< the message, without type or place
+    std::string type{};              ///< demangled type of a remote exception, else empty
+    std::string place{};             ///< name of the context where it happened, else empty
+    std::string backtrace{};         ///< of a remote exception, where the build has one
+    context_id context = no_context; ///< id of the context where it happened
+    exit_status status{};            ///< of a lost peer, where `has_status`
+    bool has_status = false;
+    std::string what{}; ///< what what() returns; composed from the rest when empty
+};
+
+/// An error. A cheap, copyable value (one reference-counted pointer); also the base class of everything this library throws.
+///
+/// Threads: as std::exception_ptr; copies may be used from different threads.
+class error : public std::exception {
+    std::shared_ptr<const error_detail> detail_;
+
+    static std::string compose(const error_detail& d) {
+        std::string out;
+        if (!d.type.empty()) out += d.type + ": ";
+        out += d.text;
+        if (!d.place.empty()) out += " [in " + d.place + "]";
+        if (d.has_status) out += " (" + d.status.text() + ")";
+        return out;
+    }
+
+public:
+    explicit error(error_detail detail) {
+        if (detail.what.empty()) detail.what = compose(detail);
+        detail_ = std::make_shared<const error_detail>(std::move(detail));
+    }
+    error(enum reason why, std::string text) : error(error_detail{.why = why, .text = std::move(text)}) {}
+
+    /// The whole error on one or more lines: type, message, place, exit status, last lines of stderr.
+    const char* what() const noexcept override { return detail_->what.c_str(); }
+
+    /// Machine-readable cause.
+    enum reason reason() const noexcept { return detail_->why; }
+
+    /// What to do about it.
+    enum kind kind() const noexcept {
+        switch (detail_->why) {
+        case reason::message_too_large:
+        case reason::overloaded:
+        case reason::timeout:
+        case reason::connect_timeout: return kind::overloaded;
+        case reason::no_route:
+        case reason::respondent_lost:
+        case reason::broker_exited:
+        case reason::sender_closed:
+        case reason::link_corrupt:
+        case reason::connection_refused:
+        case reason::end_of_file: return kind::disconnected;
+        case reason::invalid_handle:
+        case reason::unknown_function:
+        case reason::signature_mismatch: return kind::unimplemented;
+        default: return kind::failed;
+        }
+    }
+
+    /// The message alone.
+    std::string_view message() const noexcept { return detail_->text; }
+
+    /// Everything that is known.
+    const error_detail& detail() const noexcept { return *detail_; }
+};
+
+/// A remote function threw. type() is the demangled type of what it threw, message() its what().
+class call_error : public error {
+public:
+    using error::error;
+    explicit call_error(const error& e) : error(e) {}
+    /// Demangled type of the remote exception, for instance "std::out_of_range".
+    std::string_view type() const noexcept { return detail().type; }
+    /// Where it was thrown.
+    context_id context() const noexcept { return detail().context; }
+    /// Text of the remote backtrace; empty where the build has none.
+    std::string_view backtrace() const noexcept { return detail().backtrace; }
+};
+
+/// A message could not be delivered, or whoever should have answered is gone.
+class channel_error : public error {
+public:
+    using error::error;
+    explicit channel_error(const error& e) : error(e) {}
+    /// Exit status of the lost peer, or nullptr where it is not known.
+    const exit_status* status() const noexcept { return detail().has_status ? &detail().status : nullptr; }
+};
+
+/// A deadline passed.
+class timeout_error : public error {
+public:
+    using error::error;
+    explicit timeout_error(const error& e) : error(e) {}
+};
+
+/// Cancelled by this side, a deadline or an enclosing scope.
+class cancelled_error : public error {
+public:
+    using error::error;
+    explicit cancelled_error(const error& e) : error(e) {}
+};
+
+/// A child could not be started or reached.
+class connect_error : public error {
+public:
+    using error::error;
+    explicit connect_error(const error& e) : error(e) {}
+};
+
+/// The target refused our credentials (reason auth_incorrect) or wanted some that were not given (auth_required).
+class auth_error : public connect_error {
+public:
+    using connect_error::connect_error;
+};
+
+/// The host key is unknown or has changed.
+class host_key_error : public connect_error {
+public:
+    using connect_error::connect_error;
+};
+
+/// The program could not be delivered to the target, or cannot run there.
+class payload_error : public connect_error {
+public:
+    using connect_error::connect_error;
+};
+
+/// The connection ended before the child said hello.
+class eof_error : public connect_error {
+public:
+    using connect_error::connect_error;
+};
+
+/// Bytes do not decode as the type that is expected.
+class codec_error : public error {
+public:
+    using error::error;
+    explicit codec_error(const error& e) : error(e) {}
+};
+
+/// Both programs know the function, with different signatures; what() prints both. Nothing was executed.
+class signature_error : public error {
+public:
+    using error::error;
+    explicit signature_error(const error& e) : error(e) {}
+};
+
+/// A limit was reached.
+class overloaded_error : public error {
+public:
+    using error::error;
+    explicit overloaded_error(const error& e) : error(e) {}
+};
+
+/// The program broke a precondition of this library.
+class logic_error : public error {
+public:
+    using error::error;
+    explicit logic_error(const error& e) : error(e) {}
+};
+
+/// Throws `e` as the class that belongs to its reason. Without exceptions: prints it and aborts.
+[[noreturn]] MITOGEN_COLD inline void raise(const error& e) {
+#if MITOGEN_HAS_EXCEPTIONS
+    switch (e.reason()) {
+    case reason::remote_exception: throw call_error(e);
+    case reason::timeout: throw timeout_error(e);
+    case reason::cancelled: throw cancelled_error(e);
+    case reason::bad_arguments:
+    case reason::codec: throw codec_error(e);
+    case reason::signature_mismatch: throw signature_error(e);
+    case reason::overloaded:
+    case reason::message_too_large: throw overloaded_error(e);
+    case reason::misuse: throw logic_error(e);
+    case reason::connect:
+    case reason::connect_timeout:
+    case reason::resolve:
+    case reason::connection_refused: throw connect_error(e);
+    case reason::auth_required:
+    case reason::auth_incorrect: throw auth_error(e);
+    case reason::host_key: throw host_key_error(e);
+    case reason::no_init:
+    case reason::payload: throw payload_error(e);
+    case reason::end_of_file: throw eof_error(e);
+    case reason::none:
+    case reason::system: throw error(e);
+    default: throw channel_error(e);
+    }
+#else
+    std::fprintf(stderr, "mitogen: %s\nmitogen: built without exceptions; use the try_ form of the call that failed\n", e.what());
+    std::abort();
+#endif
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/function.hpp ----
+// function.hpp: a move-only callable. Small ones are stored in place, so that handing work to the loop does not allocate.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class Signature>
+class unique_function;
+
+/// A move-only `std::function`. Callables of up to six pointers that move without throwing live inside the object.
+///
+/// Calling an empty one is undefined: test with `explicit operator bool` first.
+template <class R, class... Args>
+class unique_function<R(Args...)> {
+    static constexpr std::size_t capacity = 6 * sizeof(void*);
+
+    struct table {
+        R (*call)(void*, Args&&...);
+        void (*move)(void* to, void* from) noexcept; // constructs at `to`, destroys at `from`
+        void (*destroy)(void*) noexcept;
+    };
+
+    alignas(std::max_align_t) std::byte storage_[capacity];
+    const table* table_ = nullptr;
+
+    template <class F>
+    static constexpr bool fits = sizeof(F) <= capacity &&
+                                 alignof(F) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<F>;
+
+    template <class F>
+    static constexpr table in_place{
+        [](void* self, Args&&... args) -> R { return (*static_cast<F*>(self))(std::forward<Args>(args)...); },
+        [](void* to, void* from) noexcept {
+            ::new (to) F(std::move(*static_cast<F*>(from)));
+            static_cast<F*>(from)->~F();
+        },
+        [](void* self) noexcept { static_cast<F*>(self)->~F(); }};
+
+    template <class F>
+    static constexpr table on_heap{
+        [](void* self, Args&&... args) -> R { return (**static_cast<F**>(self))(std::forward<Args>(args)...); },
+        [](void* to, void* from) noexcept { *static_cast<F**>(to) = *static_cast<F**>(from); },
+        [](void* self) noexcept { delete *static_cast<F**>(self); }};
+
+public:
+    unique_function() = default;
+    unique_function(std::nullptr_t) noexcept {}
+
+    template <class F>
+        requires(!std::is_same_v<std::remove_cvref_t<F>, unique_function> && std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
+    unique_function(F&& callable) {
+        using stored = std::decay_t<F>;
+        if constexpr (fits<stored>) {
+            ::new (static_cast<void*>(storage_)) stored(std::forward<F>(callable));
+            table_ = &in_place<stored>;
+        } else {
+            ::new (static_cast<void*>(storage_)) stored*(new stored(std::forward<F>(callable)));
+            table_ = &on_heap<stored>;
+        }
+    }
+
+    unique_function(unique_function&& other) noexcept : table_(std::exchange(other.table_, nullptr)) {
+        if (table_) table_->move(storage_, other.storage_);
+    }
+
+    unique_function& operator=(unique_function&& other) noexcept {
+        if (this != &other) {
+            reset();
+            table_ = std::exchange(other.table_, nullptr);
+            if (table_) table_->move(storage_, other.storage_);
+        }
+        return *this;
+    }
+
+    ~unique_function() { reset(); }
+
+    /// Destroys the callable; the object is empty afterwards.
+    void reset() noexcept {
+        if (table_) std::exchange(table_, nullptr)->destroy(storage_);
+    }
+
+    explicit operator bool() const noexcept { return table_ != nullptr; }
+
+    R operator()(Args... args) { return table_->call(storage_, std::forward<Args>(args)...); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/limits.hpp ----
+// limits.hpp: every bound that the library puts on what a peer or a caller may make it hold.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Bounds, inherited by every context below the one where they are set. Reaching one is an error of kind `overloaded` (or a
+/// `codec_error`, for the two that concern decoding) for whoever caused it; never a crash and never unbounded memory.
+struct limits {
+    std::uint64_t message_bytes = 128u << 20; ///< largest payload of one message, in bytes
+    std::uint64_t queue_bytes = 256u << 20;   ///< unsent bytes that one link may hold
+    std::uint32_t nesting = 64;               ///< depth of values inside values while decoding
+    std::uint32_t elements = 1u << 28;        ///< elements of one container while decoding
+    std::uint32_t open_calls = 1u << 20;      ///< calls that one context may have waiting for an answer
+
+    friend bool operator==(const limits&, const limits&) = default;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/log.hpp ----
+// log.hpp: where the library's own records, and those of its children, go.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace log {
+
+/// Severity, least first.
+enum class level : std::uint8_t { debug, info, warning, error };
+
+/// One line. The views are valid only while the sink runs.
+struct record {
+    mitogen::log::level level;
+    context_id context;      ///< where it comes from
+    std::string_view place;  ///< that context's name; empty for this process
+    std::string_view logger; ///< "mitogen", "stdout", "stderr", or the program's own name for it
+    std::string_view text;
+};
+
+/// What receives records. Called on the loop's thread or on the thread that logs, one at a time per thread: it must be
+/// thread-safe and must not block.
+using sink = unique_function<void(const record&)>;
+
+namespace detail {
+struct installed_sink {
+    sink call;
+    installed_sink* previous; // kept: a thread may still be inside it
+};
+
+struct state {
+    std::atomic<installed_sink*> current{nullptr};
+    std::atomic<level> threshold{level::warning};
+};
+inline constinit state global{};
+
+inline void to_stderr(const record& r) {
+    // One write per line, so that lines of several threads do not mix.
+    std::string line;
+    line.reserve(r.place.size() + r.logger.size() + r.text.size() + 8);
+    if (!r.place.empty()) line.append("[").append(r.place).append("] ");
+    if (r.logger == "mitogen") line.append("mitogen: ");
+    line.append(r.text).append("\n");
+    std::fwrite(line.data(), 1, line.size(), stderr);
+}
+} // namespace detail
+
+/// Replaces the sink for this process; an empty one brings back the default, which writes to stderr. Threads: any.
+inline void set_sink(sink to) {
+    auto* next = new detail::installed_sink{std::move(to), detail::global.current.load(std::memory_order_relaxed)};
+    while (!detail::global.current.compare_exchange_weak(next->previous, next, std::memory_order_acq_rel)) {}
+}
+
+/// Records below `least` are not made. Default: warning. Lines that a child writes to stdout or stderr always pass.
+inline void set_level(level least) noexcept { detail::global.threshold.store(least, std::memory_order_relaxed); }
+
+/// What set_level() has set.
+inline level threshold() noexcept { return detail::global.threshold.load(std::memory_order_relaxed); }
+
+/// True if a record of that level would be made: ask before composing an expensive text.
+inline bool enabled(level l) noexcept { return l >= threshold(); }
+
+/// The sink that is in use. In a child it sends records up the tree. Stays valid; set_sink() makes another one current.
+inline sink& current() {
+    static sink standard(&detail::to_stderr);
+    auto* to = detail::global.current.load(std::memory_order_acquire);
+    return to && to->call ? to->call : standard;
+}
+
+/// Hands one record to the sink, whatever its level.
+inline void emit(const record& r) { current()(r); }
+
+/// Makes a record of this process under the logger "mitogen".
+inline void write(level l, std::string_view text) {
+    if (enabled(l)) emit({l, no_context, {}, "mitogen", text});
+}
+
+} // namespace log
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/result.hpp ----
+// result.hpp: a value or the error that took its place.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A `T` or an `error`: what every `try_` function returns. The shape follows std::expected, which C++20 lacks.
+///
+/// `operator*` and `->` need a value (check first); value() throws the error instead.
+template <class T>
+class [[nodiscard]] result {
+    std::variant<T, mitogen::error> state_;
+
+public:
+    using value_type = T;
+
+    result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+    result(mitogen::error e) : state_(std::in_place_index<1>, std::move(e)) {}
+
+    bool has_value() const noexcept { return state_.index() == 0; }
+    explicit operator bool() const noexcept { return has_value(); }
+
+    T& operator*() & noexcept { return *std::get_if<0>(&state_); }
+    const T& operator*() const& noexcept { return *std::get_if<0>(&state_); }
+    T&& operator*() && noexcept { return std::move(*std::get_if<0>(&state_)); }
+    T* operator->() noexcept { return std::get_if<0>(&state_); }
+    const T* operator->() const noexcept { return std::get_if<0>(&state_); }
+
+    /// The error; only where there is no value.
+    const mitogen::error& error() const noexcept { return *std::get_if<1>(&state_); }
+
+    /// The value; throws the error (as the class that belongs to it) where there is none.
+    T& value() & {
+        if (!has_value()) raise(error());
+        return **this;
+    }
+    T&& value() && {
+        if (!has_value()) raise(error());
+        return std::move(**this);
+    }
+    const T& value() const& {
+        if (!has_value()) raise(error());
+        return **this;
+    }
+
+    template <class U>
+    T value_or(U&& other) const& {
+        return has_value() ? **this : static_cast<T>(std::forward<U>(other));
+    }
+};
+
+/// Success without a value, or an `error`.
+template <>
+class [[nodiscard]] result<void> {
+    std::shared_ptr<const mitogen::error> error_; // null on success: a result<void> is two words, and success costs no allocation
+
+public:
+    using value_type = void;
+
+    result() = default;
+    result(mitogen::error e) : error_(std::make_shared<const mitogen::error>(std::move(e))) {}
+
+    bool has_value() const noexcept { return error_ == nullptr; }
+    explicit operator bool() const noexcept { return has_value(); }
+    void operator*() const noexcept {}
+
+    /// The error; only where the operation failed.
+    const mitogen::error& error() const noexcept { return *error_; }
+
+    /// Returns on success; throws the error otherwise.
+    void value() const {
+        if (error_) raise(*error_);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/time.hpp ----
+// time.hpp: moments and spans as the loop counts them, without the cost of the whole of <chrono>.
+
+#if __has_include(<bits/chrono.h>)
+#include <bits/chrono.h> // libstdc++: std::chrono::duration and the clocks alone; <chrono> also brings <sstream> and time zones
+#else
+#include <chrono>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A moment on the I/O policy's monotonic clock, in nanoseconds from an arbitrary start.
+using instant = std::int64_t;
+
+/// A span of time in nanoseconds.
+using duration_ns = std::int64_t;
+
+/// The moment that never comes: no deadline.
+inline constexpr instant never = INT64_MAX;
+
+/// `now + span`, or `never` where that would overflow.
+constexpr instant after(instant now, duration_ns span) noexcept { return span >= never - now ? never : now + span; }
+
+/// Any std::chrono::duration in nanoseconds, saturated instead of overflowing.
+template <class Rep, class Period>
+constexpr duration_ns to_ns(std::chrono::duration<Rep, Period> span) noexcept {
+    using seconds = std::chrono::duration<double>;
+    if (std::chrono::duration_cast<seconds>(span).count() > 9.0e9) return never;
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(span).count();
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/failure.hpp ----
+// failure.hpp: a failed system call as an error that says which call, on which descriptor, and why.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// The symbol of an error number ("EBADF"); empty for those that this library never meets.
+inline std::string_view errno_name(int number) noexcept {
+    switch (number) {
+#define MITOGEN_ERRNO(name) \
+    case name: return #name;
+        MITOGEN_ERRNO(E2BIG) MITOGEN_ERRNO(EACCES) MITOGEN_ERRNO(EADDRINUSE) MITOGEN_ERRNO(EAFNOSUPPORT) MITOGEN_ERRNO(EAGAIN)
+        MITOGEN_ERRNO(EBADF) MITOGEN_ERRNO(EBUSY) MITOGEN_ERRNO(ECHILD) MITOGEN_ERRNO(ECONNABORTED) MITOGEN_ERRNO(ECONNREFUSED)
+        MITOGEN_ERRNO(ECONNRESET) MITOGEN_ERRNO(EEXIST) MITOGEN_ERRNO(EFAULT) MITOGEN_ERRNO(EFBIG) MITOGEN_ERRNO(EHOSTUNREACH)
+        MITOGEN_ERRNO(EINTR) MITOGEN_ERRNO(EINVAL) MITOGEN_ERRNO(EIO) MITOGEN_ERRNO(EISDIR) MITOGEN_ERRNO(ELOOP)
+        MITOGEN_ERRNO(EMFILE) MITOGEN_ERRNO(EMSGSIZE) MITOGEN_ERRNO(ENAMETOOLONG) MITOGEN_ERRNO(ENFILE) MITOGEN_ERRNO(ENODEV)
+        MITOGEN_ERRNO(ENOENT) MITOGEN_ERRNO(ENOEXEC) MITOGEN_ERRNO(ENOMEM) MITOGEN_ERRNO(ENOSPC) MITOGEN_ERRNO(ENOSYS)
+        MITOGEN_ERRNO(ENOTCONN) MITOGEN_ERRNO(ENOTDIR) MITOGEN_ERRNO(ENOTSOCK) MITOGEN_ERRNO(ENOTTY) MITOGEN_ERRNO(ENXIO)
+        MITOGEN_ERRNO(EOPNOTSUPP) MITOGEN_ERRNO(EPERM) MITOGEN_ERRNO(EPIPE) MITOGEN_ERRNO(EROFS) MITOGEN_ERRNO(ESRCH)
+        MITOGEN_ERRNO(ETIMEDOUT) MITOGEN_ERRNO(ETXTBSY) MITOGEN_ERRNO(EXDEV)
+#undef MITOGEN_ERRNO
+    default: return {};
+    }
+}
+
+namespace detail {
+// strerror_r comes in two shapes: POSIX returns int and fills the buffer, GNU returns the text.
+inline const char* strerror_text(int rc, const char* buffer) noexcept { return rc == 0 ? buffer : "unknown error"; }
+inline const char* strerror_text(const char* text, const char*) noexcept { return text; }
+} // namespace detail
+
+/// The text for an error number: "Bad file descriptor (EBADF)". Threads: any.
+inline std::string errno_text(int number) {
+    char buffer[128] = {};
+    std::string out = detail::strerror_text(::strerror_r(number, buffer, sizeof buffer), buffer);
+    const std::string_view name = errno_name(number);
+    out += " (";
+    out += name.empty() ? "errno " + std::to_string(number) : std::string(name);
+    return out += ")";
+}
+
+/// The error for a call that returned `rc` (a negative errno): "read(fd 7): Bad file descriptor (EBADF)".
+/// `expression` is the name of the call, or already the whole call where `fd` is -1 ("open(/etc/x)").
+/// Its reason is `overloaded` where the machine or the process is out of descriptors or memory (it may work later), else
+/// `system`.
+MITOGEN_COLD inline error failure(std::string_view expression, long rc, int fd = -1) {
+    const int number = static_cast<int>(-rc);
+    std::string text(expression);
+    if (fd >= 0) text += "(fd " + std::to_string(fd) + ")";
+    text += ": " + errno_text(number);
+    const bool exhausted = number == EMFILE || number == ENFILE || number == ENOMEM;
+    return {exhausted ? reason::overloaded : reason::system, std::move(text)};
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/fault.hpp ----
+// fault.hpp: the one shape of a system call: repeated after EINTR, -errno on failure, failed on purpose by tests.
+
+#if defined(MITOGEN_FAULTS)
+#include <atomic>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Decides the fate of one system call in a test: 0 lets it happen, -errno is returned to the caller in its place.
+/// `name` is the name of the wrapper in namespace mitogen::sys; `fd` the descriptor it concerns, or -1. -EINTR makes the wrapper
+/// repeat the call, and so consult the hook again. The hook runs on the thread that makes the call.
+using fault_hook = long (*)(const char* name, int fd);
+
+#if defined(MITOGEN_FAULTS)
+/// The hook of this process; null: none. Exists only where MITOGEN_FAULTS is defined, which must then hold for the whole program.
+inline constinit std::atomic<fault_hook> fault{nullptr};
+#endif
+
+namespace detail {
+inline long injected([[maybe_unused]] const char* name, [[maybe_unused]] int fd) {
+#if defined(MITOGEN_FAULTS)
+    if (const fault_hook hook = fault.load(std::memory_order_acquire)) return hook(name, fd);
+#endif
+    return 0;
+}
+} // namespace detail
+
+/// Makes one system call: `call()` returns -1 and sets errno on failure. Repeats it after EINTR. Returns its result, or -errno.
+template <class Call>
+long checked(const char* name, int fd, Call call) {
+    for (;;) {
+        long rc = detail::injected(name, fd);
+        if (rc == 0) {
+            rc = static_cast<long>(call());
+            if (rc >= 0) return rc;
+            rc = -static_cast<long>(errno);
+        }
+        if (rc != -EINTR) return rc;
+    }
+}
+
+/// As checked(), for calls that must not be repeated blindly after EINTR because time has passed: returns -EINTR instead.
+template <class Call>
+long checked_once(const char* name, int fd, Call call) {
+    if (const long rc = detail::injected(name, fd)) return rc;
+    const long rc = static_cast<long>(call());
+    return rc >= 0 ? rc : -static_cast<long>(errno);
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/fd.hpp ----
+// fd.hpp: one owned file descriptor.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Owns one descriptor and closes it. Empty when get() is -1.
+///
+/// Threads: distinct objects: safe; shared objects: unsafe.   Blocks: as close(2): never for pipes, sockets and kernel objects.
+class unique_fd {
+    int fd_ = -1;
+
+public:
+    unique_fd() = default;
+    /// Takes ownership of `fd`; any negative number is an empty object.
+    explicit unique_fd(int fd) noexcept : fd_(fd < 0 ? -1 : fd) {}
+    unique_fd(unique_fd&& other) noexcept : fd_(other.release()) {}
+    unique_fd& operator=(unique_fd&& other) noexcept {
+        if (this != &other) reset(other.release());
+        return *this;
+    }
+    ~unique_fd() { reset(); }
+
+    /// The descriptor, or -1.
+    int get() const noexcept { return fd_; }
+
+    /// Gives up ownership: returns the descriptor and leaves the object empty.
+    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
+
+    /// Closes what is owned and takes `fd` instead.
+    void reset(int fd = -1) noexcept {
+        // close() is never repeated after EINTR: Linux and FreeBSD have freed the number by then, and another thread may own it.
+        if (fd_ >= 0) static_cast<void>(::close(fd_));
+        fd_ = fd < 0 ? -1 : fd;
+    }
+
+    explicit operator bool() const noexcept { return fd_ >= 0; }
+};
+
+static_assert(!std::is_copy_constructible_v<unique_fd> && std::is_nothrow_move_assignable_v<unique_fd>);
+static_assert(sizeof(unique_fd) == sizeof(int));
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/call.hpp ----
+// call.hpp: the system calls on descriptors, each >= 0 or -errno, each repeated after EINTR.
+
+#if defined(__linux__)
+#include <sys/eventfd.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+/// System calls, as thin as they can be. A `long` result is >= 0 on success and a negative errno on failure; EINTR is never seen.
+/// Threads: any.   Blocks: as the call of the same name does on that descriptor.
+namespace sys {
+
+/// read(2): number of bytes, 0 at the end.
+inline long read(int fd, void* to, std::size_t size) {
+    return checked("read", fd, [=] { return ::read(fd, to, size); });
+}
+
+/// write(2): number of bytes, possibly fewer than `size`.
+inline long write(int fd, const void* from, std::size_t size) {
+    return checked("write", fd, [=] { return ::write(fd, from, size); });
+}
+
+/// readv(2): number of bytes over all of `count` parts (at most IOV_MAX), 0 at the end.
+inline long readv(int fd, const ::iovec* parts, int count) {
+    return checked("readv", fd, [=] { return ::readv(fd, parts, count); });
+}
+
+/// writev(2): number of bytes, possibly fewer than all of `count` parts (at most IOV_MAX) hold.
+inline long writev(int fd, const ::iovec* parts, int count) {
+    return checked("writev", fd, [=] { return ::writev(fd, parts, count); });
+}
+
+/// pread(2): as read(), at `offset` bytes from the start, without moving the file position.
+inline long pread(int fd, void* to, std::size_t size, ::off_t offset) {
+    return checked("pread", fd, [=] { return ::pread(fd, to, size, offset); });
+}
+
+/// Sets or clears close-on-exec.
+inline long set_cloexec(int fd, bool on) {
+    return checked("set_cloexec", fd, [=] { return ::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); });
+}
+
+/// The descriptor's flags (FD_CLOEXEC or 0); -EBADF where it is not open.
+inline long descriptor_flags(int fd) {
+    return checked("descriptor_flags", fd, [=] { return ::fcntl(fd, F_GETFD); });
+}
+
+/// Sets or clears O_NONBLOCK. It belongs to the open file description: every process that shares it is affected.
+inline long set_nonblocking(int fd, bool on) {
+    return checked("set_nonblocking", fd, [=] {
+        const int flags = ::fcntl(fd, F_GETFL);
+        if (flags < 0) return flags;
+        const int wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+        return wanted == flags ? 0 : ::fcntl(fd, F_SETFL, wanted);
+    });
+}
+
+/// A duplicate of `fd` with the lowest free number that is at least `least`, close-on-exec.
+inline long dup_above(int fd, int least) {
+    return checked("dup_above", fd, [=] { return ::fcntl(fd, F_DUPFD_CLOEXEC, least); });
+}
+
+/// Makes `to` a duplicate of `from`, without close-on-exec; closes what `to` was. With from == to it only clears close-on-exec.
+inline long dup_to(int from, int to) {
+    return checked("dup_to", from, [=] { return from == to ? ::fcntl(to, F_SETFD, 0) : ::dup2(from, to); });
+}
+
+/// Moves a descriptor above 2, where standard input, output and error can't be mistaken for it. Keeps it where it is on failure.
+inline long move_above_stdio(unique_fd& fd) {
+    if (fd.get() < 0 || fd.get() > 2) return 0;
+    const long moved = dup_above(fd.get(), 3);
+    if (moved >= 0) fd.reset(static_cast<int>(moved));
+    return moved < 0 ? moved : 0;
+}
+
+/// open(2), close-on-exec. `mode` counts only with O_CREAT.
+inline long open(const char* path, int flags, ::mode_t mode = 0) {
+    return checked("open", -1, [=] { return ::open(path, flags | O_CLOEXEC, mode); });
+}
+
+/// A pipe: what is written to `write_end` can be read from `read_end`. Both blocking and close-on-exec.
+inline long pipe(unique_fd& read_end, unique_fd& write_end) {
+    int fds[2] = {-1, -1};
+    const long rc = checked("pipe", -1, [&] {
+#if defined(__APPLE__)
+        return ::pipe(fds);
+#else
+        return ::pipe2(fds, O_CLOEXEC);
+#endif
+    });
+    if (rc < 0) return rc;
+    read_end.reset(fds[0]);
+    write_end.reset(fds[1]);
+#if defined(__APPLE__) // no pipe2: a process that another thread starts in between inherits both
+    static_cast<void>(set_cloexec(fds[0], true));
+    static_cast<void>(set_cloexec(fds[1], true));
+#endif
+    return 0;
+}
+
+/// Two connected AF_UNIX stream sockets, blocking and close-on-exec.
+inline long socket_pair(unique_fd& one, unique_fd& other) {
+    int fds[2] = {-1, -1};
+    const long rc = checked("socket_pair", -1, [&] {
+#if defined(SOCK_CLOEXEC)
+        return ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
+#else
+        return ::socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+#endif
+    });
+    if (rc < 0) return rc;
+    one.reset(fds[0]);
+    other.reset(fds[1]);
+#if !defined(SOCK_CLOEXEC)
+    static_cast<void>(set_cloexec(fds[0], true));
+    static_cast<void>(set_cloexec(fds[1], true));
+#endif
+    return 0;
+}
+
+#if defined(__linux__)
+/// eventfd(2): a counter that starts at `start`; nonblocking and close-on-exec.
+inline long eventfd(unsigned start) {
+    return checked("eventfd", -1, [=] { return ::eventfd(start, EFD_NONBLOCK | EFD_CLOEXEC); });
+}
+#endif
+
+/// Nanoseconds on the monotonic clock (CLOCK_MONOTONIC: stops while the machine is suspended on Linux). Never fails.
+inline instant monotonic_now() noexcept {
+    ::timespec t{};
+    static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &t));
+    return static_cast<instant>(t.tv_sec) * 1'000'000'000 + static_cast<instant>(t.tv_nsec);
+}
+
+/// A span as the kernel wants it; negative spans become 0.
+inline ::timespec to_timespec(duration_ns span) noexcept {
+    ::timespec t{};
+    if (span < 0) span = 0;
+    const duration_ns seconds = span / 1'000'000'000;
+    // A 32-bit time_t ends at 68 years: waiting that long is waiting for ever.
+    t.tv_sec = sizeof(t.tv_sec) < 8 && seconds > INT32_MAX ? INT32_MAX : static_cast<decltype(t.tv_sec)>(seconds);
+    t.tv_nsec = static_cast<decltype(t.tv_nsec)>(span % 1'000'000'000);
+    return t;
+}
+
+/// A span in whole milliseconds, rounded up so that a sleep never ends before its deadline; -1 (no limit) for negative spans.
+inline int to_poll_ms(duration_ns span) noexcept {
+    if (span < 0) return -1;
+    if (span >= duration_ns{INT32_MAX} * 1'000'000) return INT32_MAX;
+    return static_cast<int>((span + 999'999) / 1'000'000);
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/kqueue.hpp ----
+// kqueue.hpp: the kqueue system calls; empty where there is no kqueue. MITOGEN_USE_LIBKQUEUE takes them from libkqueue on Linux.
+
+#if (!defined(__linux__) || defined(MITOGEN_USE_LIBKQUEUE)) && __has_include(<sys/event.h>)
+#define MITOGEN_HAS_KQUEUE 1
+#include <sys/event.h>
+#elif defined(MITOGEN_USE_LIBKQUEUE)
+#define MITOGEN_HAS_KQUEUE 1
+#include <kqueue/sys/event.h>
+#else
+#define MITOGEN_HAS_KQUEUE 0
+#endif
+
+#if MITOGEN_HAS_KQUEUE
+#include <cerrno>
+#include <cstdint>
+
+#include <sys/types.h>
+#include <time.h>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// kqueue(2), close-on-exec. It is not inherited by fork(), except from libkqueue.
+inline long kqueue_create() {
+    const long fd = checked("kqueue_create", -1, [] { return ::kqueue(); });
+    if (fd >= 0) static_cast<void>(set_cloexec(static_cast<int>(fd), true));
+    return fd;
+}
+
+/// One change to a kqueue: `ident` is a descriptor or a process, by `filter` (EVFILT_…); `flags` is EV_ADD or EV_DELETE. 0 or
+/// -errno.
+inline long kqueue_change(int queue, std::intptr_t ident, int filter, unsigned flags, unsigned details, std::intptr_t user_data) {
+    return checked("kqueue_change", queue, [=] {
+        struct ::kevent change {};
+        change.ident = static_cast<decltype(change.ident)>(ident);
+        change.filter = static_cast<decltype(change.filter)>(filter);
+        change.flags = static_cast<decltype(change.flags)>(flags);
+        change.fflags = static_cast<decltype(change.fflags)>(details);
+        change.udata = reinterpret_cast<decltype(change.udata)>(user_data);
+        return ::kevent(queue, &change, 1, nullptr, 0, nullptr);
+    });
+}
+
+/// Waits for events: their number, 0 on timeout, -errno. `timeout` in ns, < 0: no limit.
+/// A signal ends a wait that has a limit early, with 0: the caller knows its deadline.
+inline long kqueue_wait(int queue, struct ::kevent* out, int capacity, duration_ns timeout) {
+    // macOS refuses spans above some years: wake up every 11 days
+    constexpr duration_ns longest = 1'000'000 * duration_ns{1'000'000'000};
+#if defined(LIBKQUEUE)
+    // it cuts to milliseconds: too early, and again and again
+    if (timeout > 0) timeout = duration_ns{to_poll_ms(timeout)} * 1'000'000;
+#endif
+    for (;;) {
+        const ::timespec span = to_timespec(timeout < longest ? timeout : longest);
+        const long rc = checked_once("kqueue_wait", queue, [&] {
+            return ::kevent(queue, nullptr, 0, out, capacity, timeout < 0 ? nullptr : &span);
+        });
+        if (rc != -EINTR) return rc;
+        if (timeout > 0) return 0;
+    }
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+#endif
+
+// ---- mitogen/sys/owned_process.hpp ----
+// owned_process.hpp: a child process as a value: watched without a signal handler, always reaped.
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+namespace detail {
+// A descriptor that becomes readable when `pid`, a child of ours, has ended; negative where the system has none.
+inline long open_exit_watch(::pid_t pid) {
+#if defined(__linux__) && defined(SYS_pidfd_open)
+    // close-on-exec by itself
+    unique_fd fd(static_cast<int>(checked("pidfd_open", -1, [=] { return ::syscall(SYS_pidfd_open, pid, 0); })));
+    static_cast<void>(move_above_stdio(fd));
+    return fd ? fd.release() : -ENOSYS;
+#elif !defined(__linux__) && MITOGEN_HAS_KQUEUE
+    unique_fd queue(static_cast<int>(kqueue_create())); // a kqueue can itself be polled
+    const long rc = queue ? kqueue_change(queue.get(), pid, EVFILT_PROC, EV_ADD, NOTE_EXIT, 0) : -ENOSYS;
+    return rc < 0 ? rc : queue.release();
+#else
+    static_cast<void>(pid);
+    return -ENOSYS;
+#endif
+}
+} // namespace detail
+
+/// Owns one child process. While it is owned and not reaped its process id can't be reused, so that signal() never hits a
+/// stranger.
+///
+/// The destructor kills (SIGKILL) and reaps a child that still runs: no zombie and no orphan is left behind by any path.
+/// No SIGCHLD handler is installed. Where the program ignores SIGCHLD, or reaps children that are not its own, the status is
+/// lost: the code is then -1.
+/// Threads: distinct objects: safe; shared objects: unsafe.
+class process {
+    ::pid_t pid_ = -1;
+    unique_fd watch_;
+    std::optional<exit_status> status_;
+
+    std::optional<exit_status> reap(int options) {
+        if (status_ || pid_ < 0) return status_;
+        int raw = 0;
+        const long rc = checked("waitpid", -1, [&] { return ::waitpid(pid_, &raw, options); });
+        if (rc == 0) return std::nullopt;
+        if (rc > 0 && WIFEXITED(raw)) {
+            status_ = exit_status{.code = WEXITSTATUS(raw), .signal = 0};
+        } else if (rc > 0 && WIFSIGNALED(raw)) {
+            status_ = exit_status{.code = 0, .signal = WTERMSIG(raw)};
+        } else {
+            status_ = exit_status{.code = -1, .signal = 0}; // ECHILD: somebody else has reaped it
+        }
+        watch_.reset();
+        return status_;
+    }
+
+public:
+    process() = default;
+    /// Takes ownership of a child of this process that nobody has waited for (fork). Never fails: poll_fd() may be -1.
+    explicit process(::pid_t pid) : pid_(pid) {
+        if (pid_ >= 0) watch_.reset(static_cast<int>(detail::open_exit_watch(pid_)));
+    }
+    process(process&& other) noexcept
+        : pid_(std::exchange(other.pid_, -1)), watch_(std::move(other.watch_)),
+          status_(std::exchange(other.status_, std::nullopt)) {}
+    process& operator=(process&& other) noexcept {
+        if (this != &other) {
+            stop();
+            pid_ = std::exchange(other.pid_, -1);
+            watch_ = std::move(other.watch_);
+            status_ = std::exchange(other.status_, std::nullopt);
+        }
+        return *this;
+    }
+    ~process() { stop(); }
+
+    /// The process id, also after the end; -1 for an empty object.
+    ::pid_t pid() const noexcept { return pid_; }
+
+    /// A descriptor, owned by this object, that is readable once the process has ended: a pidfd on Linux, a kqueue on BSD and
+    /// macOS.
+    /// -1 where the system has neither or is out of descriptors, and after the process has been reaped: remove it from pollers
+    /// before.
+    int poll_fd() const noexcept { return watch_.get(); }
+
+    /// True from the start until try_wait() or wait() has returned a status.
+    bool running() const noexcept { return pid_ >= 0 && !status_; }
+
+    /// How it ended, or nothing while it runs. Remembers: may be called again. Blocks: never.
+    std::optional<exit_status> try_wait() { return reap(WNOHANG); }
+
+    /// Waits for the end. Blocks: until then. An empty object has the code -1.
+    exit_status wait() { return reap(0).value_or(exit_status{.code = -1, .signal = 0}); }
+
+    /// Sends a signal. 0, also where the process is already reaped; else -errno.
+    long signal(int number) {
+        if (!running()) return 0;
+        return checked("kill", -1, [&] {
+#if defined(__linux__) && defined(SYS_pidfd_send_signal)
+            // Exact even where somebody else has reaped it and its number is in use again.
+            if (watch_) return static_cast<long>(::syscall(SYS_pidfd_send_signal, watch_.get(), number, nullptr, 0));
+#endif
+            return static_cast<long>(::kill(pid_, number));
+        });
+    }
+
+    /// Sends a signal to its process group, of which it must be the leader (spawn_options::new_process_group).
+    long signal_group(int number) {
+        if (!running()) return 0;
+        return checked("kill", -1, [&] { return ::kill(-pid_, number); });
+    }
+
+    /// Gives up ownership: the process is neither killed nor waited for. The object is empty afterwards.
+    void forget() noexcept {
+        pid_ = -1;
+        watch_.reset();
+        status_.reset();
+    }
+
+    /// Kills and reaps it if it still runs, which waits for the kernel to end it (microseconds).
+    void stop() noexcept {
+        if (!running()) return;
+        static_cast<void>(signal(SIGKILL));
+        static_cast<void>(wait());
+    }
+};
+
+static_assert(!std::is_copy_constructible_v<process> && std::is_nothrow_move_assignable_v<process>);
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/process.hpp ----
+// process.hpp: starts a program as a child process, in the 300 µs that posix_spawn takes whatever the size of this process.
+
+#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || defined(__DragonFly__)
+extern "C" char** environ; // glibc and musl declare it; the BSDs want the program to
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// What to start, and with what.
+struct spawn_options {
+    /// the program as an open file (a binary, no script); before `path` where it is not -1
+    int executable_fd = -1;
+    std::string path{};                     ///< the program; searched for in PATH where it contains no slash
+    std::vector<std::string> argv{};        ///< all arguments, the zeroth included; empty: { path }
+    std::vector<std::string> environment{}; ///< on top of this process's own: "NAME=VALUE" sets, "NAME" removes
+    int in = -1;                            ///< becomes descriptor 0; -1: /dev/null
+    int out = -1;                           ///< becomes descriptor 1; -1: inherited (/dev/null where this process has none)
+    int err = -1;                           ///< becomes descriptor 2; -1: as `out`
+    bool new_process_group = true;          ///< so that a terminal's SIGINT reaches only the root of the tree
+};
+
+namespace detail {
+
+class spawn_actions {
+    ::posix_spawn_file_actions_t actions_;
+    int rc_;
+
+public:
+    spawn_actions() noexcept : rc_(::posix_spawn_file_actions_init(&actions_)) {}
+    spawn_actions(const spawn_actions&) = delete;
+    spawn_actions& operator=(const spawn_actions&) = delete;
+    ~spawn_actions() { static_cast<void>(::posix_spawn_file_actions_destroy(&actions_)); }
+
+    void dup(int from, int to) {
+        if (rc_ == 0) rc_ = ::posix_spawn_file_actions_adddup2(&actions_, from, to);
+    }
+    void open_null(int to) {
+        if (rc_ == 0) rc_ = ::posix_spawn_file_actions_addopen(&actions_, to, "/dev/null", to == 0 ? O_RDONLY : O_WRONLY, 0);
+    }
+    int rc() const noexcept { return rc_; }
+    const ::posix_spawn_file_actions_t* get() const noexcept { return &actions_; }
+};
+
+class spawn_attributes {
+    ::posix_spawnattr_t attributes_;
+    int rc_;
+
+public:
+    explicit spawn_attributes(bool new_process_group) noexcept : rc_(::posix_spawnattr_init(&attributes_)) {
+        ::sigset_t none;
+        ::sigset_t defaults;
+        ::sigemptyset(&none);
+        ::sigemptyset(&defaults);
+        ::sigaddset(&defaults, SIGPIPE);
+        int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+        if (new_process_group) flags |= POSIX_SPAWN_SETPGROUP; // group 0: its own
+        if (rc_ == 0) rc_ = ::posix_spawnattr_setsigmask(&attributes_, &none);
+        if (rc_ == 0) rc_ = ::posix_spawnattr_setsigdefault(&attributes_, &defaults);
+        if (rc_ == 0) rc_ = ::posix_spawnattr_setpgroup(&attributes_, 0);
+        if (rc_ == 0) rc_ = ::posix_spawnattr_setflags(&attributes_, static_cast<short>(flags));
+    }
+    spawn_attributes(const spawn_attributes&) = delete;
+    spawn_attributes& operator=(const spawn_attributes&) = delete;
+    ~spawn_attributes() { static_cast<void>(::posix_spawnattr_destroy(&attributes_)); }
+
+    int rc() const noexcept { return rc_; }
+    const ::posix_spawnattr_t* get() const noexcept { return &attributes_; }
+};
+
+// A path under which an open file can be executed.
+inline std::string path_of_descriptor(int fd) {
+#if defined(__APPLE__) && defined(F_GETPATH)
+    char path[1024] = {}; // MAXPATHLEN, which F_GETPATH demands
+    return ::fcntl(fd, F_GETPATH, path) < 0 ? "/dev/fd/" + std::to_string(fd) : std::string(path);
+#elif defined(__linux__)
+    return "/proc/self/fd/" + std::to_string(fd); // resolved by the child, before its close-on-exec sweep
+#else
+    return "/dev/fd/" + std::to_string(fd); // needs fdescfs for numbers above 2
+#endif
+}
+
+inline std::string_view name_of_variable(std::string_view entry) { return entry.substr(0, entry.find('=')); }
+
+inline std::vector<char*> merged_environment(const std::vector<std::string>& changes) {
+    std::vector<char*> out;
+    for (char** e = environ; e && *e; ++e) {
+        bool changed = false;
+        for (const auto& c : changes) changed = changed || name_of_variable(c) == name_of_variable(*e);
+        if (!changed) out.push_back(*e);
+    }
+    for (const auto& c : changes) {
+        if (c.find('=') != std::string::npos) out.push_back(const_cast<char*>(c.c_str()));
+    }
+    out.push_back(nullptr);
+    return out;
+}
+
+// Plans what becomes 0, 1 and 2. Whatever lies at 0 to 2 now is duplicated above first (into `kept`): the child's dup2() calls
+// run one after the other, so that in=1, out=0 would otherwise lose one of them. Returns what failed, or an empty text.
+inline std::string plan_stdio(const spawn_options& options, spawn_actions& actions, std::array<unique_fd, 4>& kept, long& rc) {
+    static constexpr const char* names[3] = {"standard input", "standard output", "standard error"};
+    const int wanted[3] = {options.in, options.out, options.err};
+    for (int to = 0; to < 3; ++to) {
+        int from = wanted[to];
+        if (from < 0 && to == 0) {
+            actions.open_null(0);
+            continue;
+        }
+        const long flags = descriptor_flags(from < 0 ? to : from);
+        if (from < 0) {
+            if (flags == -EBADF) actions.open_null(to); // else the first file that the child opens would become its stdout
+            if (flags != FD_CLOEXEC) continue;          // inherited as it is
+            from = to;
+        }
+        rc = flags;
+        if (rc >= 0 && from <= 2) rc = dup_above(from, 3);
+        if (rc < 0) return std::string(names[to]) + " from descriptor " + std::to_string(from);
+        if (from <= 2) {
+            kept[static_cast<std::size_t>(to)].reset(static_cast<int>(rc));
+            from = static_cast<int>(rc);
+        }
+        actions.dup(from, to);
+    }
+    return {};
+}
+
+} // namespace detail
+
+/// Starts a program. It begins with an empty signal mask, SIGPIPE at its default, and every descriptor of ours that is not
+/// close-on-exec; the descriptors named in the options may be any, 0 to 2 and each other's targets included.
+///
+/// Errors: reason::system (or overloaded: out of descriptors or memory); the text names the program and says why it can't run.
+/// Threads: any; not while another thread changes the environment.   Blocks: until the child has executed the program (about 300
+/// µs).
+inline result<process> spawn(const spawn_options& options) {
+    std::array<unique_fd, 4> kept;
+    const std::string shown = !options.path.empty() ? options.path : options.argv.empty() ? "a descriptor" : options.argv[0];
+    std::string path = options.path;
+    if (options.executable_fd >= 0) {
+        int fd = options.executable_fd;
+        if (fd <= 2) { // would be overwritten by the child's own 0, 1 or 2
+            const long rc = dup_above(fd, 3);
+            if (rc < 0) return failure("spawn(" + shown + "), executable", rc, fd);
+            kept[3].reset(fd = static_cast<int>(rc));
+        }
+        path = detail::path_of_descriptor(fd);
+    }
+    detail::spawn_actions actions;
+    const detail::spawn_attributes attributes(options.new_process_group);
+    long rc = 0;
+    if (const std::string what = detail::plan_stdio(options, actions, kept, rc); !what.empty()) {
+        return failure("spawn(" + shown + "), " + what, rc);
+    }
+    const int prepared = actions.rc() != 0 ? actions.rc() : attributes.rc();
+    if (prepared != 0) return failure("spawn(" + shown + ")", -prepared);
+
+    std::vector<char*> argv;
+    for (const auto& a : options.argv) argv.push_back(const_cast<char*>(a.c_str()));
+    if (argv.empty()) argv.push_back(const_cast<char*>(shown.c_str())); // hardened kernels refuse an empty argument list
+    argv.push_back(nullptr);
+    std::vector<char*> changed;
+    if (!options.environment.empty()) changed = detail::merged_environment(options.environment);
+    char** const variables = changed.empty() ? environ : changed.data();
+
+    ::pid_t pid = -1;
+    rc = checked("posix_spawn", options.executable_fd, [&] {
+        errno = ::posix_spawnp(&pid, path.c_str(), actions.get(), attributes.get(), argv.data(), variables);
+        return errno == 0 ? 0 : -1;
+    });
+    if (rc < 0) return failure("spawn(" + shown + ")", rc);
+    return process(pid);
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/boot_plan.hpp ----
+// boot_plan.hpp: what a connection method has to say about how its child is started, and what its failures mean.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Everything that is known when a child did not come up.
+struct boot_failure {
+    enum class how : std::uint8_t { ended, timed_out, confused };
+
+    how what = how::ended;               ///< the connection ended; the deadline passed; what it said makes no sense
+    bool stage_seen = false;             ///< the shell on the target has spoken
+    std::string detail{};                ///< of `confused`: in words
+    std::string words{};                 ///< last lines of stderr and stdout, most telling first; may be empty
+    std::optional<exit_status> status{}; ///< of the process that was started here, where it has ended
+};
+
+/// One way to start one child. Made by a connection method; executed by basic_child.
+struct boot_plan {
+    std::string what{};                        ///< for messages: "local child", "ssh web1"
+    std::string name{};                        ///< of the context, where the caller gave none
+    sys::spawn_options start{};                ///< descriptors are filled in later
+    bool staged = false;                       ///< a POSIX shell speaks first and is then sent the program
+    std::shared_ptr<sys::unique_fd> program{}; ///< what it is sent
+    error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
+    duration_ns timeout = 30'000'000'000;                              ///< from start to hello
+    limits bounds{};
+};
+
+namespace detail {
+
+inline std::string quoted_words(const boot_failure& f) { return f.words.empty() ? std::string() : "; it said:\n  " + f.words; }
+
+inline std::string status_text(const boot_failure& f) { return f.status ? " (" + f.status->text() + ")" : std::string(); }
+
+/// What a failure means where nothing more special is known.
+inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
+    const std::string ms = std::to_string(plan.timeout / 1'000'000);
+    switch (f.what) {
+    case boot_failure::how::timed_out:
+        return error(reason::connect_timeout, plan.what + ": no hello within " + ms +
+                                                  " ms (connect_timeout): the program was started, but main() did not call "
+                                                  "mitogen::init, or something before it hangs" +
+                                                  quoted_words(f));
+    case boot_failure::how::confused: return error(reason::connect, plan.what + ": " + f.detail + quoted_words(f));
+    case boot_failure::how::ended: break;
+    }
+    error_detail d;
+    d.has_status = f.status.has_value();
+    if (d.has_status) d.status = *f.status;
+    if (f.status && f.status->signal) {
+        d.why = reason::end_of_file;
+        d.text = plan.what + ": died before it said hello" + quoted_words(f);
+    } else {
+        d.why = reason::no_init;
+        d.text =
+            plan.what +
+            ": the program was started, but main() did not call mitogen::init; call it first thing in main, or use mitogen::run" +
+            quoted_words(f);
+    }
+    return error(std::move(d));
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/block_cache.hpp ----
+// block_cache.hpp: keeps a few large blocks of memory for the next large message.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+/// One thread's spare blocks.
+///
+/// A fresh block of 1 MiB costs 256 page faults, together about 350 µs: more than carrying its contents to another process and
+/// back. malloc gives such blocks back to the system each time, so the library keeps a few. At most `most_bytes` for each thread
+/// that has sent or received large messages; freed when the thread ends.
+class block_cache {
+    struct block {
+        void* memory;
+        std::size_t capacity;
+    };
+
+    static constexpr std::size_t most_blocks = 4;
+    static constexpr std::size_t most_bytes = 8u << 20;
+
+    struct store {
+        block blocks[most_blocks];
+        std::size_t count;
+        std::size_t bytes;
+        bool closed; // the thread is at its end
+    };
+    struct closer {
+        ~closer() {
+            store& s = here();
+            while (s.count) std::free(s.blocks[--s.count].memory);
+            s.closed = true;
+        }
+    };
+
+    static store& here() noexcept {
+        static thread_local constinit store s{};
+        return s;
+    }
+
+public:
+    /// Blocks below this are left to malloc alone.
+    static constexpr std::size_t least = 256 * 1024;
+
+    /// A spare block of at least `capacity` bytes, which is set to its size; or null.
+    static void* take(std::size_t& capacity) noexcept {
+        store& s = here();
+        for (std::size_t i = 0; i < s.count; ++i) {
+            const block b = s.blocks[i];
+            if (b.capacity < capacity || b.capacity / 4 > capacity) continue;
+            s.blocks[i] = s.blocks[--s.count];
+            s.bytes -= b.capacity;
+            capacity = b.capacity;
+            return b.memory;
+        }
+        return nullptr;
+    }
+
+    /// Keeps a block, or frees it.
+    static void give(void* memory, std::size_t capacity) noexcept {
+        static thread_local closer at_exit;
+        (void)&at_exit;
+        store& s = here();
+        if (s.closed || s.count == most_blocks || s.bytes + capacity > most_bytes) return std::free(memory);
+        s.blocks[s.count++] = {memory, capacity};
+        s.bytes += capacity;
+    }
+};
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/buffer.hpp ----
+// buffer.hpp: bytes that grow without being zeroed and without being copied twice.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Owning bytes. Unlike std::vector<std::byte> it never zeroes what it is about to overwrite, and grows by realloc (which moves
+/// pages instead of bytes where it can). New bytes have no defined value. As a contiguous range it converts to std::span.
+///
+/// Errors: out of memory is std::bad_alloc, or the end of the process without exceptions. Threads: as any value.
+class buffer {
+    std::byte* data_ = nullptr;
+    std::size_t size_ = 0;
+    std::size_t capacity_ = 0;
+
+    [[noreturn]] MITOGEN_COLD static void out_of_memory() {
+#if MITOGEN_HAS_EXCEPTIONS
+        throw std::bad_alloc();
+#else
+        std::abort();
+#endif
+    }
+
+    MITOGEN_COLD void reallocate(std::size_t capacity) {
+        if (!data_ && capacity >= wire::block_cache::least) {
+            if (void* spare = wire::block_cache::take(capacity)) {
+                data_ = static_cast<std::byte*>(spare);
+                capacity_ = capacity;
+                return;
+            }
+        }
+        auto* moved = static_cast<std::byte*>(std::realloc(data_, capacity));
+        if (!moved) out_of_memory();
+        data_ = moved;
+        capacity_ = capacity;
+    }
+
+    void release() noexcept {
+        if (capacity_ >= wire::block_cache::least) {
+            wire::block_cache::give(data_, capacity_);
+        } else {
+            std::free(data_);
+        }
+    }
+
+    void grow(std::size_t least) {
+        if (least < size_) out_of_memory(); // the sum has wrapped
+        std::size_t capacity = capacity_ + capacity_ / 2;
+        if (capacity < least) capacity = least;
+        reallocate(capacity < 64 ? 64 : capacity);
+    }
+
+public:
+    using value_type = std::byte;
+
+    buffer() = default;
+
+    /// `size` bytes of no defined value.
+    explicit buffer(std::size_t size) { resize(size); }
+
+    /// A copy of `bytes`.
+    explicit buffer(std::span<const std::byte> bytes) { append(bytes.data(), bytes.size()); }
+
+    buffer(buffer&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
+          capacity_(std::exchange(other.capacity_, 0)) {}
+
+    buffer& operator=(buffer&& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+        std::swap(capacity_, other.capacity_);
+        other.reset();
+        return *this;
+    }
+
+    ~buffer() { release(); }
+
+    std::byte* data() noexcept { return data_; }
+    const std::byte* data() const noexcept { return data_; }
+    std::size_t size() const noexcept { return size_; }
+    std::size_t capacity() const noexcept { return capacity_; }
+    bool empty() const noexcept { return size_ == 0; }
+    std::byte* begin() noexcept { return data_; }
+    std::byte* end() noexcept { return data_ + size_; }
+    const std::byte* begin() const noexcept { return data_; }
+    const std::byte* end() const noexcept { return data_ + size_; }
+    std::byte& operator[](std::size_t i) noexcept { return data_[i]; }
+    const std::byte& operator[](std::size_t i) const noexcept { return data_[i]; }
+
+    /// Makes the size `size`; bytes that are added have no defined value.
+    void resize(std::size_t size) {
+        if (size > capacity_) grow(size);
+        size_ = size;
+    }
+
+    /// Makes room for `capacity` bytes in all.
+    void reserve(std::size_t capacity) {
+        if (capacity > capacity_) reallocate(capacity);
+    }
+
+    /// Adds `size` bytes of no defined value and returns where they begin.
+    std::byte* extend(std::size_t size) {
+        const std::size_t old = size_;
+        if (size > capacity_ - size_) grow(size_ + size);
+        size_ = old + size;
+        return data_ + old;
+    }
+
+    /// Adds a copy of `size` bytes; they must not be this buffer's own.
+    void append(const void* bytes, std::size_t size) {
+        if (size != 0) std::memcpy(extend(size), bytes, size);
+    }
+
+    /// Forgets the bytes and keeps the memory.
+    void clear() noexcept { size_ = 0; }
+
+    /// Gives the memory back.
+    void reset() noexcept {
+        release();
+        data_ = nullptr;
+        size_ = capacity_ = 0;
+    }
+};
+
+static_assert(std::is_convertible_v<const buffer&, std::span<const std::byte>> && std::is_convertible_v<buffer&, std::span<std::byte>>);
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/shapes.hpp ----
+// shapes.hpp: tells what kind of type one is by what it offers, so that no heavy standard header need be included to recognise its types.
+
+#if MITOGEN_HAS_PFR
+#include <boost/pfr/core.hpp>
+#endif
+#if MITOGEN_HAS_DESCRIBE
+#include <boost/describe/bases.hpp>
+#include <boost/describe/enumerators.hpp>
+#include <boost/describe/members.hpp>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+/// The kinds of types that are recognised by their shape. Templates of light headers (vector, string, tuple, …) have codecs of their own.
+enum class shape : std::uint8_t {
+    none,          // has no codec
+    boolean,
+    scalar,        // fixed width, any bits valid
+    enumeration,
+    described,     // a class described with Boost.Describe
+    path,          // std::filesystem::path
+    duration,      // std::chrono::duration
+    time_point,    // std::chrono::time_point
+    complex,       // std::complex
+    expected,      // std::expected
+    adaptor,       // std::stack, queue, priority_queue
+    map,           // ordered or not, unique keys or not
+    set,
+    sequence,      // push_back, and a size
+    forward_list,
+    aggregate,     // through Boost.PFR
+};
+
+template <class T>
+concept described_class =
+#if MITOGEN_HAS_DESCRIBE
+    std::is_class_v<T> && boost::describe::has_describe_members<T>::value;
+#else
+    false;
+#endif
+
+template <class T>
+concept described_enum =
+#if MITOGEN_HAS_DESCRIBE
+    std::is_enum_v<T> && boost::describe::has_describe_enumerators<T>::value;
+#else
+    false;
+#endif
+
+template <class T>
+concept range_shape = requires(T& t, const T& c) {
+    typename T::value_type;
+    c.begin() != c.end();
+    t.clear();
+};
+
+template <class T>
+concept sequence_shape = range_shape<T> && requires(T& t, const T& c) {
+    c.size();
+    t.push_back(std::declval<typename T::value_type>());
+    t.back();
+};
+
+template <class T>
+concept forward_list_shape = range_shape<T> && requires(T& t, const T& c) {
+    t.insert_after(c.before_begin(), std::declval<typename T::value_type>());
+};
+
+template <class T>
+concept keyed_shape = range_shape<T> && requires(T& t, const T& c) {
+    typename T::key_type;
+    c.size();
+    t.emplace_hint(c.end(), std::declval<typename T::value_type>());
+};
+
+template <class T>
+concept map_shape = keyed_shape<T> && requires { typename T::mapped_type; };
+
+template <class T>
+concept adaptor_shape = requires(T& t, const T& c) {
+    typename T::container_type;
+    typename T::value_type;
+    c.size();
+    t.push(std::declval<typename T::value_type>());
+    t.pop();
+};
+
+template <class T>
+concept path_shape = requires(const T& c) {
+    typename T::string_type;
+    typename T::format;
+    { c.native() } -> std::same_as<const typename T::string_type&>;
+    c.root_directory();
+};
+
+template <class T>
+concept duration_shape = requires(const T& c) {
+    typename T::rep;
+    T::period::num;
+    T::period::den;
+    { c.count() } -> std::same_as<typename T::rep>;
+    T(std::declval<typename T::rep>());
+} && std::is_arithmetic_v<typename T::rep> && !std::is_same_v<typename T::rep, long double>;
+
+template <class T>
+concept time_point_shape = requires(const T& c) {
+    typename T::clock;
+    { c.time_since_epoch() } -> std::same_as<typename T::duration>;
+} && duration_shape<typename T::duration>;
+
+template <class T>
+concept complex_shape = requires(T& t, const T& c, typename T::value_type v) {
+    { c.real() } -> std::same_as<typename T::value_type>;
+    { c.imag() } -> std::same_as<typename T::value_type>;
+    t.real(v);
+    t.imag(v);
+    T(v, v);
+} && std::is_floating_point_v<typename T::value_type> && !std::is_same_v<typename T::value_type, long double>;
+
+template <class T>
+concept expected_shape = requires(const T& c) {
+    typename T::value_type;
+    typename T::error_type;
+    typename T::unexpected_type;
+    { c.has_value() } -> std::same_as<bool>;
+    c.error();
+};
+
+// Converts to the bases of T and to nothing else: initialises an aggregate only where that begins with a base.
+template <class T>
+struct any_base {
+    template <class Base>
+        requires(std::is_base_of_v<Base, T> && !std::is_same_v<Base, T>)
+    operator Base() const;
+};
+
+/// Aggregates that Boost.PFR takes apart: those without base classes.
+template <class T>
+concept plain_aggregate = std::is_aggregate_v<T> && std::is_class_v<T> && !requires { T{any_base<T>{}}; };
+
+template <class T>
+consteval shape class_shape() {
+    if constexpr (!std::is_default_constructible_v<T>) return shape::none;
+    else if constexpr (described_class<T>) return shape::described;
+    else if constexpr (path_shape<T>) return shape::path;
+    else if constexpr (duration_shape<T>) return shape::duration;
+    else if constexpr (time_point_shape<T>) return shape::time_point;
+    else if constexpr (complex_shape<T>) return shape::complex;
+    else if constexpr (expected_shape<T>) return shape::expected;
+    else if constexpr (adaptor_shape<T>) return shape::adaptor;
+    else if constexpr (map_shape<T>) return shape::map;
+    else if constexpr (keyed_shape<T>) return shape::set;
+    else if constexpr (sequence_shape<T>) return shape::sequence;
+    else if constexpr (forward_list_shape<T>) return shape::forward_list;
+    else if constexpr (MITOGEN_HAS_PFR && plain_aggregate<T>) return shape::aggregate;
+    else return shape::none;
+}
+
+template <class T>
+consteval shape shape_of() {
+    if constexpr (std::is_const_v<T> || std::is_volatile_v<T>) return shape::none;
+    else if constexpr (std::is_same_v<T, bool>) return shape::boolean;
+    else if constexpr (std::is_same_v<T, long double>) return shape::none;
+    else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::byte>) return shape::scalar;
+    else if constexpr (std::is_enum_v<T>) return shape::enumeration;
+    else if constexpr (std::is_class_v<T>) return class_shape<T>();
+    else return shape::none;
+}
+
+/// The wire form of a `T` that has the shape `S`.
+template <class T, shape S>
+struct shaped;
+
+/// The types that a codec passes its work on to; what is looked into when a type without a codec is searched for.
+template <class... Ts>
+struct parts {};
+
+} // namespace wire
+
+/// How a `T` travels. Specialise it for a type of your own that is neither an aggregate nor described:
+/// ```
+/// template <> struct mitogen::codec<celsius> {
+///     static std::size_t size(const celsius& t) { return mitogen::encoded_size(t.degrees()); }
+///     static void encode(mitogen::writer& w, const celsius& t) { mitogen::encode(w, t.degrees()); }
+///     static bool decode(mitogen::reader& r, celsius& t) { double d; return mitogen::decode(r, d) && (t = celsius(d), true); }
+///     static void signature(mitogen::signature_sink& s) { s.put("celsius"); }
+/// };
+/// ```
+/// encode() must write exactly size() bytes. decode() gets a default-constructed object and returns false after r.fail("why").
+/// Optional members: `static constexpr std::size_t least` (the fewest bytes that one can take; default 0, and 0 makes long
+/// containers of it count against limits::elements) and `static constexpr bool is_fixed` (all take exactly `least`; size() is then not used).
+template <class T>
+struct codec : wire::shaped<T, wire::shape_of<T>()> {};
+
+namespace wire {
+
+/// The fewest bytes that a `T` takes.
+template <class T>
+consteval std::size_t least_of() {
+    if constexpr (requires { codec<T>::least; }) return codec<T>::least;
+    else return 0;
+}
+
+/// True where every `T` takes least_of<T>() bytes.
+template <class T>
+consteval bool fixed_of() {
+    if constexpr (requires { codec<T>::is_fixed; }) return codec<T>::is_fixed;
+    else return false;
+}
+
+/// True where the bytes of a `T` in memory are its wire form on this host, and any bytes are a valid `T`.
+template <class T>
+consteval bool bulk_of() {
+    if constexpr (requires { codec<T>::is_bulk; }) return codec<T>::is_bulk;
+    else return false;
+}
+
+/// True where `T` has no codec.
+template <class T>
+consteval bool missing() {
+    return requires { codec<T>::is_missing; };
+}
+
+template <class T>
+inline std::size_t size_of(const T& value) {
+    if constexpr (fixed_of<T>()) return least_of<T>();
+    else return codec<T>::size(value);
+}
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/fields.hpp ----
+// fields.hpp: the members of an aggregate as a tuple of references, from Boost.PFR.
+
+namespace mitogen::inline MITOGEN_ABI {
+#if MITOGEN_HAS_PFR
+namespace wire {
+
+// The members are counted here and only bound by PFR (1.81 to 1.90), whose own count tries references too: that is an error inside a vector
+// of unique_ptr (clang 14), and an internal error of g++ 12 (check_noexcept_r) where there is a std::array<std::string, 2>.
+template <class T>
+struct any_but {
+    template <class U>
+        requires(!std::is_same_v<U, T>)
+    operator U() const;
+};
+
+template <class T, std::size_t... I>
+concept takes = requires { T{(void(I), any_but<T>{})...}; };
+
+// PFR binds at most that many.
+inline constexpr std::size_t most_fields = 100;
+
+template <class T, std::size_t... I>
+consteval std::size_t count_fields(std::index_sequence<I...>) {
+    if constexpr (sizeof...(I) <= most_fields && takes<T, I..., 0>) return count_fields<T>(std::index_sequence<I..., 0>{});
+    else return sizeof...(I);
+}
+
+// {} initialises one whole member, and a C array takes several of the values that were counted: then too many are left.
+template <class T, std::size_t... Before, std::size_t... After>
+consteval bool one_member(std::index_sequence<Before...>, std::index_sequence<After...>) {
+    return !requires { T{(void(Before), any_but<T>{})..., {}}; } ||
+           requires { T{(void(Before), any_but<T>{})..., {}, (void(After), any_but<T>{})...}; };
+}
+
+template <class T, std::size_t... I>
+consteval bool no_arrays(std::index_sequence<I...>) {
+    return (... && one_member<T>(std::make_index_sequence<I>{}, std::make_index_sequence<sizeof...(I) - 1 - I>{}));
+}
+
+template <class T>
+struct field_count {
+    static constexpr std::size_t counted = count_fields<T>(std::index_sequence<>{});
+    static_assert(counted <= most_fields, "mitogen: an aggregate of more than 100 members (an array of n elements counts n times) is too large for "
+                                          "Boost.PFR; nest it, use std::array, or describe it with BOOST_DESCRIBE_STRUCT");
+    static constexpr bool plain = counted > most_fields || no_arrays<T>(std::make_index_sequence<counted>{});
+    static_assert(plain, "mitogen: Boost.PFR cannot see C arrays in an aggregate; use std::array, or describe it with BOOST_DESCRIBE_STRUCT "
+                         "(T, named beside this message, is the aggregate)");
+    static constexpr std::size_t value = counted <= most_fields && plain ? counted : 0;
+};
+
+template <template <class...> class Tuple, class... References>
+constexpr auto to_std(const Tuple<References...>& bound) noexcept {
+    return [&bound]<std::size_t... I>(std::index_sequence<I...>) {
+        return std::tuple<References...>(boost::pfr::detail::sequence_tuple::get<I>(bound)...);
+    }(std::index_sequence_for<References...>{});
+}
+
+/// A std::tuple of references to the members of `value`.
+template <class T>
+constexpr auto tie_fields(T& value) noexcept {
+    using count = std::integral_constant<std::size_t, field_count<std::remove_cv_t<T>>::value>;
+    if constexpr (count::value == 0) return std::tuple<>();
+    else if constexpr (requires { boost::pfr::detail::tie_as_tuple(value, count{}); })
+        return to_std(boost::pfr::detail::tie_as_tuple(value, count{}));
+    else return boost::pfr::structure_tie(value); // where PFR uses the language's own packs, it has nothing to count
+}
+
+template <class>
+struct referred;
+template <class... Ts>
+struct referred<std::tuple<Ts&...>> {
+    using type = parts<Ts...>;
+};
+
+/// The types of the members of `T`, in order.
+template <class T>
+using fields_of = typename referred<decltype(tie_fields(std::declval<T&>()))>::type;
+
+} // namespace wire
+#endif
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/signature.hpp ----
+// signature.hpp: composes the canonical text of a wire type, at run time and only when somebody asks for it.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class T>
+struct codec;
+
+namespace wire {
+// One mutable byte per type, known by its address. It is not const because linkers and optimisers may merge equal constants.
+template <class T>
+inline char type_mark = 0;
+} // namespace wire
+
+/// Receives the signature of a type, piece by piece. The same text comes from every compiler, word size and byte order.
+///
+/// A type that contains itself is written once; inside itself it is `^n`, n being the number of values to step out of:
+/// `struct node { std::vector<node> kids; }` is `{[^2]}`.
+class signature_sink {
+    struct frame {
+        const void* mark;
+        const frame* outer;
+    };
+
+    std::string text_;
+    const frame* inner_ = nullptr;
+
+    bool refer_back(const void* mark) {
+        std::uint64_t distance = 1;
+        for (const frame* at = inner_; at; at = at->outer, ++distance) {
+            if (at->mark == mark) {
+                put('^').put_number(distance);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    void add(const void* mark, void (*signature)(signature_sink&)) {
+        if (refer_back(mark)) return;
+        const frame here{mark, inner_};
+        inner_ = &here;
+        signature(*this);
+        inner_ = here.outer;
+    }
+
+public:
+    signature_sink& put(char c) {
+        text_.push_back(c);
+        return *this;
+    }
+
+    signature_sink& put(std::string_view text) {
+        text_.append(text);
+        return *this;
+    }
+
+    /// A number in decimal.
+    signature_sink& put_number(std::uint64_t number) { return put(std::to_string(number)); }
+
+    /// The signature of `T`, or a reference back to it if we are inside a `T` already.
+    template <class T>
+    signature_sink& add() {
+        if constexpr (std::is_class_v<T>) {
+            add(&wire::type_mark<T>, &codec<T>::signature);
+        } else {
+            codec<T>::signature(*this);
+        }
+        return *this;
+    }
+
+    /// The signatures of `Ts`, separated by `separator`.
+    template <class... Ts>
+    signature_sink& list([[maybe_unused]] char separator) {
+        [[maybe_unused]] const std::size_t begin = text_.size();
+        (((text_.size() == begin ? *this : put(separator)).template add<Ts>()), ...);
+        return *this;
+    }
+
+    /// What was written so far.
+    const std::string& text() const noexcept { return text_; }
+
+    /// The text; the sink is empty afterwards.
+    std::string take() noexcept { return std::move(text_); }
+};
+
+namespace wire {
+/// The signatures of `Ts`, in parentheses where there is not exactly one.
+template <class... Ts>
+void write_signature(signature_sink& s) {
+    if constexpr (sizeof...(Ts) == 1) s.list<Ts...>(',');
+    else s.put('(').template list<Ts...>(',').put(')');
+}
+} // namespace wire
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/writer.hpp ----
+// writer.hpp: stores values as little-endian bytes where room has been made for them.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace wire {
+/// True where an object's bytes are the wire's bytes. Hosts of mixed byte order do not exist any more.
+inline constexpr bool little = std::endian::native == std::endian::little;
+static_assert(little || std::endian::native == std::endian::big);
+
+/// Writes a scalar as little-endian bytes, at any alignment.
+template <class T>
+inline void store(std::byte* to, const T& value) noexcept {
+    if constexpr (little || sizeof(T) == 1) {
+        std::memcpy(to, &value, sizeof(T));
+    } else {
+        std::byte native[sizeof(T)];
+        std::memcpy(native, &value, sizeof(T));
+        for (std::size_t i = 0; i < sizeof(T); ++i) to[i] = native[sizeof(T) - 1 - i];
+    }
+}
+
+/// Reads a scalar from little-endian bytes, at any alignment.
+template <class T>
+inline void load(const std::byte* from, T& value) noexcept {
+    if constexpr (little || sizeof(T) == 1) {
+        std::memcpy(&value, from, sizeof(T));
+    } else {
+        std::byte native[sizeof(T)];
+        for (std::size_t i = 0; i < sizeof(T); ++i) native[i] = from[sizeof(T) - 1 - i];
+        std::memcpy(&value, native, sizeof(T));
+    }
+}
+
+// Most strings are short, and a call of memcpy with a length that is not a constant costs more than copying them: two moves that overlap
+// cover each range of lengths.
+inline void copy_text(std::byte* to, const void* bytes, std::size_t size) noexcept {
+#if !defined(__OPTIMIZE_SIZE__)
+    const auto* from = static_cast<const std::byte*>(bytes);
+    if (size - 8 <= 8) { // 8 to 16
+        std::uint64_t head;
+        std::uint64_t tail;
+        std::memcpy(&head, from, 8);
+        std::memcpy(&tail, from + size - 8, 8);
+        std::memcpy(to, &head, 8);
+        std::memcpy(to + size - 8, &tail, 8);
+        return;
+    }
+    if (size - 4 <= 3) { // 4 to 7
+        std::uint32_t head;
+        std::uint32_t tail;
+        std::memcpy(&head, from, 4);
+        std::memcpy(&tail, from + size - 4, 4);
+        std::memcpy(to, &head, 4);
+        std::memcpy(to + size - 4, &tail, 4);
+        return;
+    }
+#endif
+    if (size != 0) std::memcpy(to, bytes, size);
+}
+} // namespace wire
+
+/// Stores into memory that is known to be large enough: encoded_size() was asked before. Nothing is checked.
+class writer {
+    std::byte* at_;
+
+public:
+    explicit writer(void* to) noexcept : at_(static_cast<std::byte*>(to)) {}
+
+    /// Where the next byte goes.
+    std::byte* at() const noexcept { return at_; }
+
+    /// Passes over `size` bytes, for the caller to fill; returns where they begin.
+    std::byte* skip(std::size_t size) noexcept {
+        std::byte* here = at_;
+        at_ += size;
+        return here;
+    }
+
+    /// Copies `size` bytes as they are.
+    void put(const void* bytes, std::size_t size) noexcept {
+        if (size != 0) std::memcpy(at_, bytes, size); // the pointer may be null when there is nothing to copy
+        at_ += size;
+    }
+
+    /// Copies `size` bytes, expected to be few.
+    void put_text(const void* bytes, std::size_t size) noexcept {
+        wire::copy_text(at_, bytes, size);
+        at_ += size;
+    }
+
+    /// A scalar in its own width, little-endian.
+    template <class T>
+    void put_scalar(const T& value) noexcept {
+        wire::store(at_, value);
+        at_ += sizeof(T);
+    }
+
+    void put_u8(std::uint8_t value) noexcept { put_scalar(value); }
+
+    /// A length. Containers of 2^32 elements and more cannot be sent: a message is at most limits::message_bytes long.
+    void put_count(std::size_t count) noexcept { put_scalar(static_cast<std::uint32_t>(count)); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/reader.hpp ----
+// reader.hpp: takes values out of bytes that somebody else wrote, and remembers the first thing that was wrong with them.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A position in received bytes. Failure is sticky: the first one is kept, and nothing can be taken afterwards.
+///
+/// Views that were decoded point into the bytes or into memory that the reader owns: both must outlive them.
+/// Threads: one at a time. Blocks: never. Throws: nothing but std::bad_alloc.
+class reader {
+    using signature_function = void (*)(signature_sink&);
+
+    struct held {
+        held* next;
+        void* memory;
+        std::size_t count = 0;
+        std::size_t align;
+        void (*destroy)(void*, std::size_t);
+    };
+
+    static constexpr std::byte nothing{}; // so that taking no bytes from no bytes is not the null of a failure
+
+    const std::byte* at_;
+    const std::byte* end_;
+    const std::byte* begin_;
+    std::size_t size_;
+    std::uint32_t depth_left_;
+    std::uint32_t elements_;
+    std::uint64_t empty_left_;
+    void* environment_;
+    held* held_ = nullptr;
+    const char* what_ = nullptr;
+    std::uint64_t value_ = 0;
+    std::size_t offset_ = 0;
+    bool has_value_ = false;
+    signature_function expected_ = nullptr;
+
+    MITOGEN_COLD bool fail_at(const char* what, std::uint64_t value, bool has_value, std::size_t offset) noexcept {
+        if (what_) return false;
+        what_ = what;
+        value_ = value;
+        has_value_ = has_value;
+        offset_ = offset;
+        end_ = at_; // nothing remains
+        return false;
+    }
+
+    MITOGEN_COLD const std::byte* short_of(std::size_t wanted) noexcept {
+        fail_at("the bytes end too early, missing", wanted - remaining(), true, offset());
+        return nullptr;
+    }
+
+    MITOGEN_COLD bool bad_count(std::size_t count) noexcept {
+        return count > elements_ ? fail_at("more elements than limits::elements allows:", count, true, offset() - 4)
+                                 : fail_at("more elements than the bytes that follow can hold:", count, true, offset() - 4);
+    }
+
+public:
+    /// Reads `bytes` under `bounds` (nesting, elements). `environment` is for types that need the place where they are decoded.
+    explicit reader(std::span<const std::byte> bytes, const limits& bounds = {}, void* environment = nullptr) noexcept
+        : at_(bytes.data() ? bytes.data() : &nothing), end_(at_ + bytes.size()), begin_(at_), size_(bytes.size()), depth_left_(bounds.nesting),
+          elements_(bounds.elements), empty_left_(bounds.elements), environment_(environment) {}
+
+    reader(reader&&) = delete;
+
+    ~reader() {
+        while (held_) {
+            held* next = held_->next;
+            if (held_->destroy) held_->destroy(held_->memory, held_->count);
+            ::operator delete(held_->memory, std::align_val_t{held_->align});
+            delete held_;
+            held_ = next;
+        }
+    }
+
+    /// False once something was wrong.
+    bool ok() const noexcept { return what_ == nullptr; }
+
+    /// Bytes that were not taken yet; 0 after a failure.
+    std::size_t remaining() const noexcept { return static_cast<std::size_t>(end_ - at_); }
+
+    /// Bytes taken so far.
+    std::size_t offset() const noexcept { return static_cast<std::size_t>(at_ - begin_); }
+
+    /// The byte that take() would return next.
+    const std::byte* here() const noexcept { return at_; }
+
+    /// What the constructor was given.
+    void* environment() const noexcept { return environment_; }
+
+    /// The next `size` bytes, or null (and a failure) where fewer remain.
+    const std::byte* take(std::size_t size) noexcept {
+        if (size > remaining()) [[unlikely]] return short_of(size);
+        const std::byte* here = at_;
+        at_ += size;
+        return here;
+    }
+
+    /// A scalar in its own width.
+    template <class T>
+    bool take_scalar(T& value) noexcept {
+        const std::byte* from = take(sizeof(T));
+        if (!from) [[unlikely]] return false;
+        wire::load(from, value);
+        return true;
+    }
+
+    /// A length: of elements that take at least `least` bytes each on the wire. A length that the remaining bytes cannot back is a
+    /// failure, so that whatever is reserved for it is paid for by the sender. Elements that take none are counted over the whole message.
+    bool take_count(std::size_t& count, std::size_t least) noexcept {
+        std::uint32_t wire_count = 0;
+        if (!take_scalar(wire_count)) [[unlikely]] return false;
+        count = wire_count;
+        if (wire_count > elements_ || std::uint64_t{wire_count} * least > remaining()) [[unlikely]] return bad_count(wire_count);
+        if (least == 0) {
+            if (wire_count > empty_left_) [[unlikely]] return bad_count(wire_count);
+            empty_left_ -= wire_count;
+        }
+        return true;
+    }
+
+    /// A number of bits, eight to a byte, that the remaining bytes hold; a failure otherwise.
+    bool take_bit_count(std::size_t& count) noexcept {
+        std::uint32_t wire_count = 0;
+        if (!take_scalar(wire_count)) [[unlikely]] return false;
+        count = wire_count;
+        if (count > elements_) [[unlikely]] return bad_count(count);
+        if ((count + 7) / 8 > remaining()) [[unlikely]] return short_of((count + 7) / 8) != nullptr;
+        return true;
+    }
+
+    /// Goes one level deeper; false (and a failure) where that is deeper than limits::nesting. Pair it with leave().
+    bool enter() noexcept {
+        if (depth_left_ == 0) [[unlikely]] return fail("nested deeper than limits::nesting allows");
+        --depth_left_;
+        return true;
+    }
+
+    void leave() noexcept { ++depth_left_; }
+
+    /// Records the failure `what` (a literal) at the current position. Always returns false.
+    MITOGEN_COLD bool fail(const char* what) noexcept { return fail_at(what, 0, false, offset()); }
+
+    /// Records the failure `what` (a literal) and the offending value, which began `back` bytes ago. Always returns false.
+    MITOGEN_COLD bool fail(const char* what, std::uint64_t value, std::size_t back) noexcept {
+        return fail_at(what, value, true, offset() - back);
+    }
+
+    /// Adds to a failure which type was expected there; the innermost one is kept. Always returns false.
+    MITOGEN_COLD bool expected(signature_function type) noexcept {
+        if (!expected_) expected_ = type;
+        return false;
+    }
+
+    /// True if all went well and no byte is left over; otherwise there is a failure afterwards.
+    bool finish() noexcept {
+        if (!ok()) return false;
+        return remaining() == 0 || fail("bytes left over:", remaining(), 0);
+    }
+
+    /// The failure in words: what was wrong, at which byte, and what was expected. `whole` writes the type that was to be
+    /// decoded: &wire::write_signature<T>.
+    MITOGEN_COLD std::string failure_text(signature_function whole = nullptr) const {
+        signature_sink out;
+        signature_sink outer;
+        out.put("cannot decode");
+        if (whole) {
+            whole(outer);
+            out.put(' ').put(outer.text());
+        }
+        out.put(": ").put(what_ ? what_ : "no failure");
+        if (has_value_) out.put(' ').put_number(value_);
+        out.put(" at byte ").put_number(offset_).put(" of ").put_number(size_);
+        if (expected_) {
+            signature_sink inner;
+            expected_(inner);
+            if (inner.text() != outer.text()) out.put(", expected ").put(inner.text());
+        }
+        return out.take();
+    }
+
+    /// The failure as an error with reason::codec.
+    MITOGEN_COLD error failure(signature_function whole = nullptr) const { return error(reason::codec, failure_text(whole)); }
+
+    /// `count` value-initialised objects that live as long as the reader. The caller has checked that the payload justifies them.
+    template <class T>
+    T* hold(std::size_t count) {
+        if (count == 0) return nullptr;
+        void* memory = ::operator new(count * sizeof(T), std::align_val_t{alignof(T)});
+        T* first = static_cast<T*>(memory);
+        held_ = new held{held_, memory, 0, alignof(T), nullptr};
+        if constexpr (std::is_trivially_default_constructible_v<T> && std::is_trivially_destructible_v<T>) {
+            return first; // the caller fills it
+        } else {
+            held_->destroy = [](void* from, std::size_t n) { std::destroy_n(static_cast<T*>(from), n); };
+            for (; held_->count < count; ++held_->count) ::new (static_cast<void*>(first + held_->count)) T();
+            return first;
+        }
+    }
+};
+
+/// Goes one level deeper for a scope; test it before going on.
+class depth_guard {
+    reader& reader_;
+    bool entered_;
+
+public:
+    explicit depth_guard(reader& r) noexcept : reader_(r), entered_(r.enter()) {}
+    depth_guard(depth_guard&&) = delete;
+    ~depth_guard() {
+        if (entered_) reader_.leave();
+    }
+    explicit operator bool() const noexcept { return entered_; }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/record.hpp ----
+// record.hpp: several values one after another: the common part of tuples, pairs, aggregates and described classes.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+/// Values of the types `Ts` in this order. Neighbours whose bytes are their wire form, and that lie side by side in memory, are copied at once.
+template <class... Ts>
+struct record {
+    static constexpr std::size_t count = sizeof...(Ts);
+    static constexpr bool is_fixed = (... && fixed_of<Ts>());
+    static constexpr std::size_t least = (std::size_t{0} + ... + least_of<Ts>());
+
+    template <std::size_t I>
+    using type_at = std::tuple_element_t<I, std::tuple<Ts...>>;
+
+    // run[i]: how many fields from i on are bulk; 0 within a run that began before i.
+    static constexpr auto runs = [] {
+        std::array<std::size_t, count + 1> run{};
+        constexpr std::array<bool, count + 1> bulk{bulk_of<Ts>()..., false};
+        for (std::size_t i = 0; i < count;) {
+            std::size_t end = i + 1;
+            while (bulk[i] && bulk[end]) ++end;
+            run[i] = end - i;
+            i = end;
+        }
+        return run;
+    }();
+
+    // Bytes of the fields [I, I + N).
+    template <std::size_t I, std::size_t N>
+    static constexpr std::size_t run_bytes = []<std::size_t... J>(std::index_sequence<J...>) {
+        return (std::size_t{0} + ... + least_of<type_at<I + J>>());
+    }(std::make_index_sequence<N>{});
+
+    static std::size_t size(const Ts&... values) {
+        return (std::size_t{0} + ... + size_of<Ts>(values));
+    }
+
+    /// `fields` is a tuple of references into the object at `base`.
+    template <class Fields>
+    [[gnu::always_inline]] static inline void encode(writer& w, const void* base, const Fields& fields) {
+        [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
+            (encode_at<I>(w, static_cast<const std::byte*>(base), fields), ...);
+        }(std::make_index_sequence<count>{});
+    }
+
+    template <class Fields>
+    [[gnu::always_inline]] static inline bool decode(reader& r, void* base, Fields&& fields) {
+        return [&]<std::size_t... I>(std::index_sequence<I...>) __attribute__((always_inline)) {
+            return (... && decode_at<I>(r, static_cast<std::byte*>(base), fields));
+        }(std::make_index_sequence<count>{});
+    }
+
+private:
+    // Where field I begins and whether the run from I lies side by side: constants, once the optimiser has seen the addresses.
+    template <std::size_t I, class Fields>
+    [[gnu::always_inline]] static inline std::size_t offset(const std::byte* base, const Fields& fields) noexcept {
+        return static_cast<std::size_t>(reinterpret_cast<const std::byte*>(&std::get<I>(fields)) - base);
+    }
+
+    template <std::size_t I, class Fields>
+    [[gnu::always_inline]] static inline bool adjacent(const std::byte* base, const Fields& fields) noexcept {
+        return [&]<std::size_t... J>(std::index_sequence<J...>) __attribute__((always_inline)) {
+            return (... && (offset<I + J>(base, fields) + least_of<type_at<I + J>>() == offset<I + J + 1>(base, fields)));
+        }(std::make_index_sequence<runs[I] - 1>{});
+    }
+
+    template <std::size_t I, class Fields>
+    [[gnu::always_inline]] static inline void encode_at(writer& w, const std::byte* base, const Fields& fields) {
+        if constexpr (runs[I] == 1) {
+            codec<type_at<I>>::encode(w, std::get<I>(fields));
+        } else if constexpr (runs[I] > 1) {
+            if (adjacent<I>(base, fields)) {
+                w.put(base + offset<I>(base, fields), run_bytes<I, runs[I]>);
+            } else {
+                [&]<std::size_t... J>(std::index_sequence<J...>) {
+                    (codec<type_at<I + J>>::encode(w, std::get<I + J>(fields)), ...);
+                }(std::make_index_sequence<runs[I]>{});
+            }
+        }
+    }
+
+    template <std::size_t I, class Fields>
+    [[gnu::always_inline]] static inline bool decode_at(reader& r, std::byte* base, Fields& fields) {
+        if constexpr (runs[I] == 1) {
+            return codec<type_at<I>>::decode(r, std::get<I>(fields));
+        } else if constexpr (runs[I] > 1) {
+            if (r.remaining() >= run_bytes<I, runs[I]> && adjacent<I>(base, fields)) {
+                constexpr std::size_t bytes = run_bytes<I, runs[I]>;
+                std::memcpy(base + offset<I>(base, fields), r.take(bytes), bytes);
+                return true;
+            }
+            return [&]<std::size_t... J>(std::index_sequence<J...>) {
+                return (... && codec<type_at<I + J>>::decode(r, std::get<I + J>(fields)));
+            }(std::make_index_sequence<runs[I]>{});
+        } else {
+            return true; // copied with the run that it belongs to
+        }
+    }
+};
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/aggregate.hpp ----
+// aggregate.hpp: the wire form of plain structs, member after member, through Boost.PFR.
+
+namespace mitogen::inline MITOGEN_ABI {
+#if MITOGEN_HAS_PFR
+namespace wire {
+
+template <class T, class Fields>
+struct aggregate_members;
+
+template <class T, class... Fields>
+struct aggregate_members<T, wire::parts<Fields...>> {
+    using record = wire::record<Fields...>;
+
+    // No byte belongs to no member: the whole may be copied.
+    static constexpr bool is_bulk =
+        sizeof...(Fields) != 0 && std::is_trivially_copyable_v<T> && (... && bulk_of<Fields>()) && record::least == sizeof(T);
+
+    static void signature(signature_sink& s) { s.put('{').list<Fields...>(',').put('}'); }
+};
+
+template <class T>
+struct shaped<T, shape::aggregate> {
+    using parts = fields_of<T>;
+    using members = aggregate_members<T, parts>;
+    using record = typename members::record;
+
+    static constexpr bool is_fixed = record::is_fixed;
+    static constexpr std::size_t least = record::least;
+    static constexpr bool is_bulk = members::is_bulk;
+
+    static std::size_t size(const T& value) {
+        return std::apply([](const auto&... member) { return record::size(member...); }, tie_fields(value));
+    }
+    static void encode(writer& w, const T& value) {
+        if constexpr (is_bulk) w.put(&value, sizeof(T));
+        else record::encode(w, &value, tie_fields(value));
+    }
+    static bool decode(reader& r, T& value) {
+        if constexpr (is_bulk) {
+            const std::byte* from = r.take(sizeof(T));
+            if (!from) [[unlikely]] return r.expected(&signature);
+            std::memcpy(static_cast<void*>(&value), from, sizeof(T));
+            return true;
+        } else {
+            return record::decode(r, &value, tie_fields(value));
+        }
+    }
+    static void signature(signature_sink& s) { members::signature(s); }
+};
+
+} // namespace wire
+#endif
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/blob.hpp ----
+// blob.hpp: owning bytes as an argument or a result.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Bytes of any content: a file, an image, another program's message. A value; moving is cheap, copying copies.
+///
+/// Unlike std::vector<std::byte> it is never zeroed before it is filled. Threads: as any value.
+class blob {
+    buffer bytes_;
+
+public:
+    using value_type = std::byte;
+
+    blob() = default;
+
+    /// Takes the bytes over.
+    blob(buffer bytes) noexcept : bytes_(std::move(bytes)) {}
+
+    /// `size` bytes of no defined value.
+    explicit blob(std::size_t size) : bytes_(size) {}
+
+    /// Copies of `bytes`.
+    explicit blob(std::span<const std::byte> bytes) : bytes_(bytes) {}
+    explicit blob(std::string_view bytes) { bytes_.append(bytes.data(), bytes.size()); }
+    blob(const void* bytes, std::size_t size) { bytes_.append(bytes, size); }
+
+    blob(const blob& other) : bytes_(std::span<const std::byte>(other.bytes_)) {}
+    blob(blob&&) noexcept = default;
+    blob& operator=(const blob& other) {
+        if (this != &other) {
+            bytes_.clear();
+            bytes_.append(other.data(), other.size());
+        }
+        return *this;
+    }
+    blob& operator=(blob&&) noexcept = default;
+    ~blob() = default;
+
+    std::byte* data() noexcept { return bytes_.data(); }
+    const std::byte* data() const noexcept { return bytes_.data(); }
+    std::size_t size() const noexcept { return bytes_.size(); }
+    bool empty() const noexcept { return bytes_.empty(); }
+    std::byte* begin() noexcept { return bytes_.begin(); }
+    std::byte* end() noexcept { return bytes_.end(); }
+    const std::byte* begin() const noexcept { return bytes_.begin(); }
+    const std::byte* end() const noexcept { return bytes_.end(); }
+    std::byte& operator[](std::size_t i) noexcept { return bytes_[i]; }
+    const std::byte& operator[](std::size_t i) const noexcept { return bytes_[i]; }
+
+    /// Makes the size `size`; bytes that are added have no defined value.
+    void resize(std::size_t size) { bytes_.resize(size); }
+
+    /// The same bytes, seen as characters.
+    std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data()), size()}; }
+
+    /// Gives the bytes away; the blob is empty afterwards.
+    buffer take() noexcept { return std::move(bytes_); }
+
+    friend bool operator==(const blob& a, const blob& b) noexcept { return a.text() == b.text(); }
+};
+
+template <>
+struct codec<blob> {
+    static constexpr std::size_t least = 4;
+
+    static std::size_t size(const blob& bytes) noexcept { return 4 + bytes.size(); }
+    static void encode(writer& w, const blob& bytes) noexcept {
+        w.put_count(bytes.size());
+        w.put(bytes.data(), bytes.size());
+    }
+    static bool decode(reader& r, blob& bytes) {
+        std::size_t count = 0;
+        if (!r.take_count(count, 1)) [[unlikely]] return r.expected(&signature);
+        bytes.resize(count);
+        if (count != 0) std::memcpy(bytes.data(), r.take(count), count);
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put("blob"); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/check.hpp ----
+// check.hpp: finds the type that cannot travel, however deep it is, and says what to do about it in one line.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+/// A step on the way to the type that has no codec: the part of `Whole` (element, member, alternative) with that index, from 0.
+template <class Whole, std::size_t Index>
+struct part_of;
+
+template <class>
+inline constexpr bool never_true = false;
+
+/// Fails to compile. Compilers print `T`, and `Reached` as the way from the type that was to travel.
+template <class T, class... Reached>
+constexpr void no_codec() {
+    if constexpr (std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T>)
+        static_assert(never_true<T>, "mitogen: a pointer means nothing in another process; send the value itself, a std::optional or a "
+                                     "std::unique_ptr (T, named beside this message, is the type)");
+    else if constexpr (std::is_const_v<T> || std::is_volatile_v<T> || std::is_reference_v<T>)
+        static_assert(never_true<T>, "mitogen: nothing can be decoded into a const, volatile or reference member; make it an ordinary one "
+                                     "(T, named beside this message, is its type)");
+    else if constexpr (std::is_same_v<T, long double>)
+        static_assert(never_true<T>, "mitogen: long double has another format on every kind of machine; send a double");
+    else if constexpr (std::is_class_v<T> && !std::is_default_constructible_v<T>)
+        static_assert(never_true<T>, "mitogen: T, named beside this message, has no default constructor, which decoding needs; give it one or "
+                                     "specialise mitogen::codec<T>");
+    else if constexpr (!MITOGEN_HAS_PFR && plain_aggregate<T>)
+        static_assert(never_true<T>, "mitogen: the aggregate T, named beside this message, travels through Boost.PFR, which is not on the "
+                                     "include path; install Boost 1.81 or newer (Debian: libboost-dev) or specialise mitogen::codec<T>");
+    else if constexpr (std::is_aggregate_v<T> && std::is_class_v<T>)
+        static_assert(never_true<T>, "mitogen: the aggregate T, named beside this message, has base classes, which Boost.PFR cannot see; "
+                                     "describe it with BOOST_DESCRIBE_STRUCT (Boost 1.81 or newer; Debian: libboost-dev)");
+    else
+        static_assert(never_true<T>, "mitogen: T, named beside this message, has no codec; make it an aggregate, describe it with "
+                                     "BOOST_DESCRIBE_CLASS (Boost 1.81 or newer; Debian: libboost-dev) or specialise mitogen::codec<T>");
+}
+
+/// A type without a codec: whoever uses one all the same gets the message of no_codec(), once.
+template <class T>
+struct shaped<T, shape::none> {
+    static constexpr bool is_missing = true;
+
+    static std::size_t size(const T&) { return no_codec<T>(), std::size_t{0}; }
+    static void encode(writer&, const T&) { no_codec<T>(); }
+    static bool decode(reader&, T&) { return no_codec<T>(), false; }
+    static void signature(signature_sink&) { no_codec<T>(); }
+};
+
+template <class T, class... Outer>
+consteval bool travels();
+
+template <class... Outer, class... Ts>
+consteval bool all_travel(parts<Ts...>) {
+    return (... && travels<Ts, Outer...>());
+}
+
+// Outer are the types that we are inside of: a type that contains itself is looked at once.
+template <class T, class... Outer>
+consteval bool travels() {
+    if constexpr (missing<T>()) return false;
+    else if constexpr ((... || std::is_same_v<T, Outer>)) return true;
+    else if constexpr (requires { typename codec<T>::parts; }) return all_travel<T, Outer...>(typename codec<T>::parts{});
+    else return true;
+}
+
+template <class T, class... Outer>
+consteval bool may_hold();
+
+template <class... Outer, class... Ts>
+consteval bool any_may_hold(parts<Ts...>) {
+    return (... || may_hold<Ts, Outer...>());
+}
+
+// True where decoding may leave memory with the reader that the value points into.
+template <class T, class... Outer>
+consteval bool may_hold() {
+    if constexpr ((... || std::is_same_v<T, Outer>)) return false;
+    else if constexpr (requires { requires codec<T>::may_hold; }) return true;
+    else if constexpr (requires { typename codec<T>::parts; }) return any_may_hold<T, Outer...>(typename codec<T>::parts{});
+    else return false;
+}
+
+template <class T, class... Reached>
+constexpr void blame();
+
+template <class Whole, class... Reached, class... Ts, std::size_t... I>
+constexpr void blame_first(parts<Ts...>, std::index_sequence<I...>) {
+    constexpr bool fine[] = {travels<Ts>()..., false};
+    constexpr std::size_t culprit = [&fine] {
+        std::size_t i = 0;
+        while (fine[i]) ++i;
+        return i;
+    }();
+    ([] { if constexpr (I == culprit) blame<Ts, Reached..., part_of<Whole, I>>(); }(), ...);
+}
+
+// Walks to the first type without a codec.
+template <class T, class... Reached>
+constexpr void blame() {
+    if constexpr (missing<T>()) {
+        no_codec<T, Reached...>();
+    } else if constexpr (requires { typename codec<T>::parts; }) {
+        []<class... Ts>(parts<Ts...> p) { blame_first<T, Reached...>(p, std::index_sequence_for<Ts...>{}); }(typename codec<T>::parts{});
+    }
+}
+
+/// Fails to compile with the reason why `T` does not travel, where it does not.
+template <class T>
+constexpr void require() {
+    if constexpr (!travels<T>()) blame<T>();
+}
+
+} // namespace wire
+
+/// Types that can be arguments and results: all that they consist of has a codec.
+template <class T>
+concept wire_type = wire::travels<T>();
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/scalars.hpp ----
+// scalars.hpp: the wire forms of numbers, characters, bool, enums and std::byte.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+// The name says the width, not the C++ type: `long` is i64 in one program and i32 in another, and those two must not understand each other.
+template <class T>
+consteval std::string_view scalar_name() {
+    if constexpr (std::is_same_v<T, std::byte>) return "byte";
+    else if constexpr (std::is_same_v<T, char>) return "char";
+    else if constexpr (std::is_same_v<T, char8_t>) return "char8";
+    else if constexpr (std::is_same_v<T, char16_t>) return "char16";
+    else if constexpr (std::is_same_v<T, char32_t>) return "char32";
+    else if constexpr (std::is_same_v<T, wchar_t>) return sizeof(T) == 2 ? "char16" : "char32";
+    else if constexpr (std::is_floating_point_v<T>) return sizeof(T) == 4 ? "f32" : "f64";
+    else if constexpr (std::is_signed_v<T>)
+        return sizeof(T) == 1 ? "i8" : sizeof(T) == 2 ? "i16" : sizeof(T) == 4 ? "i32" : sizeof(T) == 8 ? "i64" : "i128";
+    else return sizeof(T) == 1 ? "u8" : sizeof(T) == 2 ? "u16" : sizeof(T) == 4 ? "u32" : sizeof(T) == 8 ? "u64" : "u128";
+}
+
+template <class T>
+struct shaped<T, shape::scalar> {
+    static_assert(!std::is_floating_point_v<T> || (std::numeric_limits<T>::is_iec559 && (sizeof(T) == 4 || sizeof(T) == 8)),
+                  "mitogen: floating point travels as IEEE 754 binary32 and binary64; this host has another format");
+
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = sizeof(T);
+    static constexpr bool is_bulk = little || sizeof(T) == 1;
+
+    static void encode(writer& w, const T& value) noexcept { w.put_scalar(value); }
+    static bool decode(reader& r, T& value) noexcept {
+        if (!r.take_scalar(value)) [[unlikely]] return r.expected(&signature);
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put(scalar_name<T>()); }
+};
+
+template <class T>
+struct shaped<T, shape::boolean> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = 1;
+
+    static void encode(writer& w, bool value) noexcept { w.put_u8(value); }
+    static bool decode(reader& r, bool& value) noexcept {
+        std::uint8_t byte = 0;
+        if (!r.take_scalar(byte)) [[unlikely]] return r.expected(&signature);
+        if (byte > 1) [[unlikely]] return r.fail("a bool that is neither 0 nor 1:", byte, 1) || r.expected(&signature);
+        value = byte != 0;
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put("bool"); }
+};
+
+#if MITOGEN_HAS_DESCRIBE
+template <class T, template <class...> class List, class... Enumerators>
+constexpr bool is_enumerator(T value, List<Enumerators...>*) noexcept {
+    return (... || (value == Enumerators::value));
+}
+#endif
+
+// An enum travels as its underlying type. One that is described with Boost.Describe must be one of its enumerators on arrival, so an enum
+// whose values are combined as flags must not be described.
+template <class T>
+struct shaped<T, shape::enumeration> {
+    using number = std::underlying_type_t<T>;
+
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = codec<number>::least;
+    static constexpr bool is_bulk = bulk_of<number>() && !described_enum<T>;
+
+    static void encode(writer& w, const T& value) noexcept { codec<number>::encode(w, static_cast<number>(value)); }
+    static bool decode(reader& r, T& value) noexcept {
+        number n{};
+        if (!codec<number>::decode(r, n)) [[unlikely]] return false;
+        value = static_cast<T>(n);
+#if MITOGEN_HAS_DESCRIBE
+        if constexpr (described_enum<T>) {
+            if (!is_enumerator(value, static_cast<boost::describe::describe_enumerators<T>*>(nullptr))) [[unlikely]]
+                return r.fail("not an enumerator of the described enum:", static_cast<std::uint64_t>(n), least) ||
+                       r.expected(&signature);
+        }
+#endif
+        return true;
+    }
+    static void signature(signature_sink& s) { codec<number>::signature(s); }
+};
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/text.hpp ----
+// text.hpp: the wire forms of strings, and of views into the bytes that were received.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+// Elements that lie side by side: `count` is known to be backed by remaining bytes where T is fixed.
+template <class T>
+inline void encode_elements(writer& w, const T* first, std::size_t count) {
+    if constexpr (bulk_of<T>()) {
+        w.put(first, count * sizeof(T));
+    } else {
+        for (const T* last = first + count; first != last; ++first) codec<T>::encode(w, *first);
+    }
+}
+
+template <class T>
+inline bool decode_elements(reader& r, T* first, std::size_t count) {
+    if constexpr (bulk_of<T>()) {
+        const std::byte* from = r.take(count * sizeof(T));
+        if (!from) [[unlikely]] return r.expected(&codec<T>::signature);
+        if (count != 0) std::memcpy(static_cast<void*>(first), from, count * sizeof(T));
+    } else {
+        for (T* last = first + count; first != last; ++first) {
+            if (!codec<T>::decode(r, *first)) [[unlikely]] return false;
+        }
+    }
+    return true;
+}
+
+template <class T>
+inline std::size_t size_elements(const T* first, std::size_t count) {
+    if constexpr (fixed_of<T>()) {
+        return count * least_of<T>();
+    } else {
+        std::size_t size = 0;
+        for (const T* last = first + count; first != last; ++first) size += codec<T>::size(*first);
+        return size;
+    }
+}
+
+template <class C>
+inline void text_signature(signature_sink& s) {
+    if constexpr (std::is_same_v<C, char>) s.put("string");
+    else s.put('[').template add<C>().put(']');
+}
+
+// Bytes that no alignment can spoil may be looked at where they are; others only by luck.
+template <class T>
+inline const T* view_in_place(const std::byte* from) noexcept {
+    if constexpr (bulk_of<T>()) {
+        if (alignof(T) == 1 || reinterpret_cast<std::uintptr_t>(from) % alignof(T) == 0) return reinterpret_cast<const T*>(from);
+    }
+    return nullptr;
+}
+
+template <class T>
+inline bool decode_view(reader& r, const T*& first, std::size_t& count, void (*signature)(signature_sink&)) {
+    first = nullptr;
+    if (!r.take_count(count, least_of<T>())) [[unlikely]] return r.expected(signature);
+    if (count == 0) return true;
+    if constexpr (bulk_of<T>()) {
+        first = view_in_place<T>(r.here());
+        if (first) return r.take(count * sizeof(T)) != nullptr;
+    }
+    T* copy = r.template hold<T>(count);
+    first = copy;
+    return decode_elements(r, copy, count);
+}
+
+} // namespace wire
+
+template <class C, class Traits, class Allocator>
+struct codec<std::basic_string<C, Traits, Allocator>> {
+    using type = std::basic_string<C, Traits, Allocator>;
+
+    static constexpr std::size_t least = 4;
+
+    static std::size_t size(const type& text) noexcept { return 4 + text.size() * sizeof(C); }
+    static void encode(writer& w, const type& text) noexcept {
+        w.put_count(text.size());
+        if constexpr (sizeof(C) == 1) w.put_text(text.data(), text.size());
+        else wire::encode_elements(w, text.data(), text.size());
+    }
+    static bool decode(reader& r, type& text) {
+        std::size_t count = 0;
+        if (!r.take_count(count, sizeof(C))) [[unlikely]] return r.expected(&signature);
+        if constexpr (sizeof(C) == 1) {
+            const C* const first = reinterpret_cast<const C*>(r.take(count));
+            if (count > text.capacity()) text = type(first, count, text.get_allocator()); // the old bytes need not be moved
+            else text.assign(first, count);
+            return true;
+        } else {
+            text.resize(count);
+            return wire::decode_elements(r, text.data(), count);
+        }
+    }
+    static void signature(signature_sink& s) { wire::text_signature<C>(s); }
+};
+
+/// Decodes to a view of the received bytes (of char16_t and wider: of a copy that the reader owns, where they are not aligned).
+template <class C, class Traits>
+struct codec<std::basic_string_view<C, Traits>> {
+    using type = std::basic_string_view<C, Traits>;
+
+    static constexpr std::size_t least = 4;
+    static constexpr bool may_hold = sizeof(C) != 1;
+
+    static std::size_t size(type text) noexcept { return 4 + text.size() * sizeof(C); }
+    static void encode(writer& w, type text) noexcept {
+        w.put_count(text.size());
+        if constexpr (sizeof(C) == 1) w.put_text(text.data(), text.size());
+        else wire::encode_elements(w, text.data(), text.size());
+    }
+    static bool decode(reader& r, type& text) {
+        const C* first = nullptr;
+        std::size_t count = 0;
+        if (!wire::decode_view(r, first, count, &signature)) [[unlikely]] return false;
+        text = type(first, count);
+        return true;
+    }
+    static void signature(signature_sink& s) { wire::text_signature<C>(s); }
+};
+
+/// Decodes to a view of the received bytes where `T` is copied as it is and they are aligned for it; else of a copy that the reader owns.
+template <class T>
+struct codec<std::span<const T>> {
+    using parts = wire::parts<T>;
+
+    static constexpr std::size_t least = 4;
+    static constexpr bool may_hold = !wire::bulk_of<T>() || alignof(T) != 1;
+
+    static std::size_t size(std::span<const T> view) { return 4 + wire::size_elements(view.data(), view.size()); }
+    static void encode(writer& w, std::span<const T> view) {
+        w.put_count(view.size());
+        wire::encode_elements(w, view.data(), view.size());
+    }
+    static bool decode(reader& r, std::span<const T>& view) {
+        const T* first = nullptr;
+        std::size_t count = 0;
+        const depth_guard depth(r);
+        if (!depth || !wire::decode_view(r, first, count, &signature)) [[unlikely]] return false;
+        view = std::span<const T>(first, count);
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put('[').template add<T>().put(']'); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/containers.hpp ----
+// containers.hpp: the wire forms of sequences, sets, maps and adaptors: a count, then the elements.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+template <class Container>
+inline std::size_t size_range(const Container& values) {
+    using element = typename Container::value_type;
+    if constexpr (fixed_of<element>()) {
+        return values.size() * least_of<element>();
+    } else {
+        std::size_t size = 0;
+        for (const element& value : values) size += codec<element>::size(value);
+        return size;
+    }
+}
+
+template <class Container>
+inline void encode_range(writer& w, const Container& values) {
+    using element = typename Container::value_type;
+    for (const element& value : values) codec<element>::encode(w, value);
+}
+
+// Elements may hold containers in their turn, of this very type too: only those count as a level.
+template <class Element>
+struct level {
+    bool entered;
+    reader& r;
+    explicit level(reader& from) noexcept : entered(fixed_of<Element>() || from.enter()), r(from) {}
+    level(level&&) = delete;
+    ~level() {
+        if (!fixed_of<Element>() && entered) r.leave();
+    }
+    explicit operator bool() const noexcept { return entered; }
+};
+
+template <class Bits>
+inline void encode_bits(writer& w, const Bits& bits) {
+    for (std::size_t i = 0; i < bits.size(); i += 8) {
+        unsigned byte = 0;
+        for (std::size_t j = 0; j < 8 && i + j < bits.size(); ++j) byte |= unsigned{bits[i + j]} << j;
+        w.put_u8(static_cast<std::uint8_t>(byte));
+    }
+}
+
+// Into bits that are all false.
+template <class Bits>
+inline bool decode_bits(reader& r, Bits& bits) {
+    for (std::size_t i = 0; i < bits.size(); i += 8) {
+        std::uint8_t byte = 0;
+        if (!r.take_scalar(byte)) [[unlikely]] return false;
+        for (std::size_t j = 0; j < 8 && i + j < bits.size(); ++j) {
+            if (byte >> j & 1) bits[i + j] = true;
+        }
+        if (bits.size() - i < 8 && byte >> (bits.size() - i) != 0) [[unlikely]] return r.fail("bits after the last one:", byte, 1);
+    }
+    return true;
+}
+
+/// Reads unaligned elements one at a time: lets a vector be filled from received bytes without first being filled with zeros.
+template <class T>
+struct packed_iterator {
+    using iterator_category = std::random_access_iterator_tag;
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const T*;
+    using reference = T;
+
+    const std::byte* at;
+
+    T operator*() const noexcept {
+        T value;
+        std::memcpy(static_cast<void*>(&value), at, sizeof(T));
+        return value;
+    }
+    packed_iterator& operator++() noexcept {
+        at += sizeof(T);
+        return *this;
+    }
+    packed_iterator operator++(int) noexcept {
+        packed_iterator old = *this;
+        at += sizeof(T);
+        return old;
+    }
+    packed_iterator& operator--() noexcept {
+        at -= sizeof(T);
+        return *this;
+    }
+    packed_iterator& operator+=(difference_type n) noexcept {
+        at += n * static_cast<difference_type>(sizeof(T));
+        return *this;
+    }
+    friend packed_iterator operator+(packed_iterator i, difference_type n) noexcept { return i += n; }
+    friend difference_type operator-(packed_iterator a, packed_iterator b) noexcept {
+        return (a.at - b.at) / static_cast<difference_type>(sizeof(T));
+    }
+    friend bool operator==(packed_iterator, packed_iterator) = default;
+};
+
+} // namespace wire
+
+/// Bits, eight to a byte, the first one lowest; those after the last are zero.
+template <class Allocator>
+struct codec<std::vector<bool, Allocator>> {
+    using type = std::vector<bool, Allocator>;
+
+    static constexpr std::size_t least = 4;
+
+    static std::size_t size(const type& bits) noexcept { return 4 + (bits.size() + 7) / 8; }
+    static void encode(writer& w, const type& bits) {
+        w.put_count(bits.size());
+        wire::encode_bits(w, bits);
+    }
+    static bool decode(reader& r, type& bits) {
+        std::size_t count = 0;
+        if (!r.take_bit_count(count)) [[unlikely]] return r.expected(&signature);
+        bits.assign(count, false);
+        return wire::decode_bits(r, bits) || r.expected(&signature);
+    }
+    static void signature(signature_sink& s) { s.put("[bit]"); }
+};
+
+namespace wire {
+
+// A vector cannot grow without writing something into the new elements: a page at a time, so that what is then copied over it finds it cached.
+template <class Vector>
+inline void fill_by_pages(Vector& values, const std::byte* from, std::size_t count) {
+    using element = typename Vector::value_type;
+    constexpr std::size_t page = sizeof(element) < 4096 ? 4096 / sizeof(element) : 1;
+    if (values.size() > count) values.resize(count);
+    values.reserve(count);
+    std::size_t done = 0;
+    while (done < count) {
+        if (done == values.size()) values.resize(count - done < page ? count : done + page);
+        const std::size_t step = values.size() - done;
+        std::memcpy(static_cast<void*>(values.data() + done), from + done * sizeof(element), step * sizeof(element));
+        done += step;
+    }
+}
+
+template <class Vector>
+inline void fill(Vector& values, const std::byte* from, std::size_t count) {
+    using element = typename Vector::value_type;
+    const std::size_t bytes = count * sizeof(element);
+    if (const element* aligned = view_in_place<element>(from)) values.assign(aligned, aligned + count);
+    else if (bytes <= 1024) values.assign(packed_iterator<element>{from}, packed_iterator<element>{from + bytes});
+    else fill_by_pages(values, from, count);
+}
+
+} // namespace wire
+
+template <class T, class Allocator>
+struct codec<std::vector<T, Allocator>> {
+    using type = std::vector<T, Allocator>;
+    using parts = wire::parts<T>;
+
+    static constexpr std::size_t least = 4;
+
+    static std::size_t size(const type& values) { return 4 + wire::size_elements(values.data(), values.size()); }
+    static void encode(writer& w, const type& values) {
+        w.put_count(values.size());
+        wire::encode_elements(w, values.data(), values.size());
+    }
+    static bool decode(reader& r, type& values) {
+        std::size_t count = 0;
+        if (!r.take_count(count, wire::least_of<T>())) [[unlikely]] return r.expected(&signature);
+        if constexpr (wire::bulk_of<T>()) {
+            wire::fill(values, r.take(count * sizeof(T)), count);
+            return true;
+        } else {
+            const wire::level<T> depth(r);
+            if (!depth) [[unlikely]] return false;
+            values.clear();
+            values.resize(count);
+            return wire::decode_elements(r, values.data(), count);
+        }
+    }
+    static void signature(signature_sink& s) { s.put('[').template add<T>().put(']'); }
+};
+
+namespace wire {
+
+/// std::deque, std::list and whatever else has push_back(): the same wire form as a vector.
+template <class T>
+struct shaped<T, shape::sequence> {
+    using element = typename T::value_type;
+    using parts = wire::parts<element>;
+
+    static constexpr std::size_t least = 4;
+
+    static std::size_t size(const T& values) { return 4 + size_range(values); }
+    static void encode(writer& w, const T& values) {
+        w.put_count(values.size());
+        encode_range(w, values);
+    }
+    static bool decode(reader& r, T& values) {
+        std::size_t count = 0;
+        if (!r.take_count(count, least_of<element>())) [[unlikely]] return r.expected(&signature);
+        const level<element> depth(r);
+        if (!depth) [[unlikely]] return false;
+        values.clear();
+        if constexpr (requires { values.reserve(count); }) values.reserve(count);
+        for (; count != 0; --count) {
+            values.push_back(element());
+            if (!codec<element>::decode(r, values.back())) [[unlikely]] return false;
+        }
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put('[').template add<element>().put(']'); }
+};
+
+template <class T>
+struct shaped<T, shape::forward_list> {
+    using element = typename T::value_type;
+    using parts = wire::parts<element>;
+
+    static constexpr std::size_t least = 4;
+
+    static std::size_t size(const T& values) {
+        std::size_t size = 4;
+        for (const element& value : values) size += size_of<element>(value);
+        return size;
+    }
+    static void encode(writer& w, const T& values) {
+        std::byte* const count_at = w.skip(4); // the list does not know its length
+        std::uint32_t count = 0;
+        for (const element& value : values) {
+            codec<element>::encode(w, value);
+            ++count;
+        }
+        store(count_at, count);
+    }
+    static bool decode(reader& r, T& values) {
+        std::size_t count = 0;
+        if (!r.take_count(count, least_of<element>())) [[unlikely]] return r.expected(&signature);
+        const level<element> depth(r);
+        if (!depth) [[unlikely]] return false;
+        values.clear();
+        for (auto last = values.before_begin(); count != 0; --count) {
+            last = values.insert_after(last, element());
+            if (!codec<element>::decode(r, *last)) [[unlikely]] return false;
+        }
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put('[').template add<element>().put(']'); }
+};
+
+template <class T>
+inline constexpr bool is_text = false;
+template <class Traits, class Allocator>
+inline constexpr bool is_text<std::basic_string<char, Traits, Allocator>> = true;
+
+// Ordered containers travel last key first: each key then goes in front of all others, which takes one comparison where the other end takes
+// two. What arrives in another order is accepted.
+template <class Container, class Visit>
+inline void for_each_key(const Container& values, Visit visit) {
+    if constexpr (requires { --values.end(); }) {
+        for (auto at = values.end(); at != values.begin();) visit(*--at);
+    } else {
+        for (const auto& value : values) visit(value);
+    }
+}
+
+// Sorted vectors: inserting in front would move everything each time.
+template <class T>
+concept flat = requires(const T& c) { c.end() - c.begin(); };
+
+/// Sets, ordered or not. A key that occurs twice is refused, except by multisets.
+template <class T>
+struct shaped<T, shape::set> {
+    using key = typename T::key_type;
+    using parts = wire::parts<key>;
+
+    static constexpr std::size_t least = 4;
+
+    static std::size_t size(const T& values) { return 4 + size_range(values); }
+    static void encode(writer& w, const T& values) {
+        w.put_count(values.size());
+        for_each_key(values, [&w](const key& k) { codec<key>::encode(w, k); });
+    }
+    static bool decode(reader& r, T& values) {
+        std::size_t count = 0;
+        if (!r.take_count(count, least_of<key>())) [[unlikely]] return r.expected(&signature);
+        const level<key> depth(r);
+        if (!depth) [[unlikely]] return false;
+        values.clear();
+        if constexpr (requires { values.reserve(count); }) values.reserve(count);
+        std::vector<key> sorted_later;
+        for (std::size_t i = 1; i <= count; ++i) {
+            key k{};
+            if (!codec<key>::decode(r, k)) [[unlikely]] return false;
+            if constexpr (flat<T>) {
+                sorted_later.push_back(std::move(k));
+            } else {
+                values.emplace_hint(values.begin(), std::move(k));
+                if (values.size() != i) [[unlikely]] return twice(r);
+            }
+        }
+        if constexpr (flat<T>) values.insert(sorted_later.begin(), sorted_later.end());
+        return values.size() == count || twice(r);
+    }
+    static void signature(signature_sink& s) { s.put('<').template add<key>().put('>'); }
+
+private:
+    MITOGEN_COLD static bool twice(reader& r) noexcept { return r.fail("a key occurs twice") || r.expected(&signature); }
+};
+
+/// Maps, ordered or not. A key that occurs twice is refused, except by multimaps.
+template <class T>
+struct shaped<T, shape::map> {
+    using key = typename T::key_type;
+    using mapped = typename T::mapped_type;
+    using parts = wire::parts<key, mapped>;
+
+    static constexpr std::size_t least = 4;
+    static constexpr bool is_flat = fixed_of<key>() && fixed_of<mapped>();
+
+    static std::size_t size(const T& values) {
+        std::size_t size = 4 + values.size() * ((fixed_of<key>() ? least_of<key>() : 0) + (fixed_of<mapped>() ? least_of<mapped>() : 0));
+        if constexpr (!is_flat) {
+            for (const auto& [k, v] : values) {
+                if constexpr (!fixed_of<key>()) size += codec<key>::size(k);
+                if constexpr (!fixed_of<mapped>()) size += codec<mapped>::size(v);
+            }
+        }
+        return size;
+    }
+    static void encode(writer& w, const T& values) {
+        w.put_count(values.size());
+        for_each_key(values, [&w](const auto& value) {
+            codec<key>::encode(w, value.first);
+            codec<mapped>::encode(w, value.second);
+        });
+    }
+    static bool decode(reader& r, T& values) {
+        std::size_t count = 0;
+        if (!r.take_count(count, least_of<key>() + least_of<mapped>())) [[unlikely]] return r.expected(&signature);
+        const level<std::conditional_t<is_flat, key, T>> depth(r);
+        if (!depth) [[unlikely]] return false;
+        values.clear();
+        if constexpr (flat<T>) {
+            std::vector<std::pair<key, mapped>> sorted_later(count);
+            for (auto& [k, v] : sorted_later) {
+                if (!codec<key>::decode(r, k) || !codec<mapped>::decode(r, v)) [[unlikely]] return false;
+            }
+            values.insert(std::make_move_iterator(sorted_later.begin()), std::make_move_iterator(sorted_later.end()));
+            return values.size() == count || twice(r);
+        } else {
+            if constexpr (requires { values.reserve(count); }) values.reserve(count);
+            for (std::size_t i = 1; i <= count; ++i) {
+                typename T::iterator at;
+                if (!decode_key(r, values, at)) [[unlikely]] return false;
+                if (values.size() != i) [[unlikely]] return twice(r);
+                if (!codec<mapped>::decode(r, at->second)) [[unlikely]] return false;
+            }
+            return true;
+        }
+    }
+    static void signature(signature_sink& s) { s.put('{').template add<key>().put("=>").template add<mapped>().put('}'); }
+
+private:
+    MITOGEN_COLD static bool twice(reader& r) noexcept { return r.fail("a key occurs twice") || r.expected(&signature); }
+
+    static bool decode_key(reader& r, T& values, typename T::iterator& at) {
+        if constexpr (is_text<key>) {
+            std::string_view k; // the key is made in its node
+            if (!codec<std::string_view>::decode(r, k)) [[unlikely]] return false;
+            at = values.emplace_hint(values.begin(), std::piecewise_construct, std::forward_as_tuple(k.data(), k.size()), std::tuple<>());
+        } else {
+            key k{};
+            if (!codec<key>::decode(r, k)) [[unlikely]] return false;
+            at = values.emplace_hint(values.begin(), std::piecewise_construct, std::forward_as_tuple(std::move(k)), std::tuple<>());
+        }
+        return true;
+    }
+};
+
+// The container of an adaptor is a protected member by the standard's own wording, so that derived classes may use it.
+template <class T>
+struct adaptor_access : T {
+    using container_type = typename T::container_type;
+    static container_type& container(T& adaptor) noexcept { return adaptor.*(&adaptor_access::c); }
+    static const container_type& container(const T& adaptor) noexcept { return adaptor.*(&adaptor_access::c); }
+    static auto& compare(T& adaptor) noexcept { return adaptor.*(&adaptor_access::comp); }
+};
+
+/// std::stack, std::queue and std::priority_queue: the wire form of the container inside.
+template <class T>
+struct shaped<T, shape::adaptor> {
+    using container = typename T::container_type;
+    using access = adaptor_access<T>;
+    using parts = wire::parts<container>;
+
+    static constexpr std::size_t least = 4;
+
+    static std::size_t size(const T& values) { return codec<container>::size(access::container(values)); }
+    static void encode(writer& w, const T& values) { codec<container>::encode(w, access::container(values)); }
+    static bool decode(reader& r, T& values) {
+        if (!codec<container>::decode(r, access::container(values))) [[unlikely]] return false;
+        if constexpr (requires { typename T::value_compare; }) {
+            // Nobody promised that what arrived is a heap: build one.
+            values = T(access::compare(values), std::move(access::container(values)));
+        }
+        return true;
+    }
+    static void signature(signature_sink& s) { codec<container>::signature(s); }
+};
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/compounds.hpp ----
+// compounds.hpp: the wire forms of arrays, pairs, tuples, optionals, variants, owning pointers, bitsets and std::expected.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+/// A number of elements that both sides know: no count travels.
+template <class T, std::size_t N>
+struct array_codec {
+    using parts = wire::parts<T>;
+
+    static constexpr bool is_fixed = fixed_of<T>();
+    static constexpr std::size_t least = N * least_of<T>();
+    static constexpr bool is_bulk = bulk_of<T>() && N != 0;
+
+    static std::size_t size_elements(const T* first) { return wire::size_elements(first, N); }
+    static void signature(signature_sink& s) { s.put('[').template add<T>().put(';').put_number(N).put(']'); }
+};
+
+// A byte that says whether something follows: a bool with a message of its own.
+inline bool decode_flag(reader& r, bool& present, void (*signature)(signature_sink&)) noexcept {
+    std::uint8_t byte = 0;
+    if (!r.take_scalar(byte)) [[unlikely]] return r.expected(signature);
+    if (byte > 1) [[unlikely]] return r.fail("a presence flag that is neither 0 nor 1:", byte, 1) || r.expected(signature);
+    present = byte != 0;
+    return true;
+}
+
+} // namespace wire
+
+template <class T, std::size_t N>
+struct codec<std::array<T, N>> : wire::array_codec<T, N> {
+    static std::size_t size(const std::array<T, N>& values) { return wire::size_elements(values.data(), N); }
+    static void encode(writer& w, const std::array<T, N>& values) { wire::encode_elements(w, values.data(), N); }
+    static bool decode(reader& r, std::array<T, N>& values) { return wire::decode_elements(r, values.data(), N); }
+};
+
+template <class T, std::size_t N>
+struct codec<T[N]> : wire::array_codec<T, N> {
+    static std::size_t size(const T (&values)[N]) { return wire::size_elements(values, N); }
+    static void encode(writer& w, const T (&values)[N]) { wire::encode_elements(w, values, N); }
+    static bool decode(reader& r, T (&values)[N]) { return wire::decode_elements(r, values, N); }
+};
+
+template <class... Ts>
+struct codec<std::tuple<Ts...>> {
+    using type = std::tuple<Ts...>;
+    using record = wire::record<Ts...>;
+    using parts = wire::parts<Ts...>;
+
+    static constexpr bool is_fixed = record::is_fixed;
+    static constexpr std::size_t least = record::least;
+
+    static std::size_t size(const type& values) { return std::apply(&record::size, values); }
+    static void encode(writer& w, const type& values) { record::encode(w, &values, values); }
+    static bool decode(reader& r, type& values) { return record::decode(r, &values, values); }
+    static void signature(signature_sink& s) { s.put('(').template list<Ts...>(',').put(')'); }
+};
+
+template <class A, class B>
+struct codec<std::pair<A, B>> {
+    using type = std::pair<A, B>;
+    using record = wire::record<A, B>;
+    using parts = wire::parts<A, B>;
+
+    static constexpr bool is_fixed = record::is_fixed;
+    static constexpr std::size_t least = record::least;
+
+    static std::size_t size(const type& values) { return record::size(values.first, values.second); }
+    static void encode(writer& w, const type& values) { record::encode(w, &values, values); }
+    static bool decode(reader& r, type& values) { return record::decode(r, &values, values); }
+    static void signature(signature_sink& s) { s.put('(').template list<A, B>(',').put(')'); }
+};
+
+template <>
+struct codec<std::monostate> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = 0;
+
+    static void encode(writer&, std::monostate) noexcept {}
+    static bool decode(reader&, std::monostate&) noexcept { return true; }
+    static void signature(signature_sink& s) { s.put("()"); }
+};
+
+/// A byte 0, or a byte 1 and the value.
+template <class T>
+struct codec<std::optional<T>> {
+    using parts = wire::parts<T>;
+
+    static constexpr std::size_t least = 1;
+
+    static std::size_t size(const std::optional<T>& value) { return value ? 1 + wire::size_of<T>(*value) : 1; }
+    static void encode(writer& w, const std::optional<T>& value) {
+        w.put_u8(value.has_value());
+        if (value) codec<T>::encode(w, *value);
+    }
+    static bool decode(reader& r, std::optional<T>& value) {
+        bool present = false;
+        if (!wire::decode_flag(r, present, &signature)) [[unlikely]] return false;
+        if (present) return codec<T>::decode(r, value.emplace());
+        value.reset();
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put('?').template add<T>(); }
+};
+
+/// As an optional; null where it holds nothing. Sharing, cycles and derived classes do not travel.
+template <class T>
+    requires(!std::is_array_v<T> && (!std::is_polymorphic_v<T> || std::is_final_v<T>))
+struct codec<std::unique_ptr<T>> {
+    using parts = wire::parts<T>;
+
+    static constexpr std::size_t least = 1;
+
+    static std::size_t size(const std::unique_ptr<T>& value) { return value ? 1 + wire::size_of<T>(*value) : 1; }
+    static void encode(writer& w, const std::unique_ptr<T>& value) {
+        w.put_u8(value != nullptr);
+        if (value) codec<T>::encode(w, *value);
+    }
+    static bool decode(reader& r, std::unique_ptr<T>& value) {
+        bool present = false;
+        if (!wire::decode_flag(r, present, &signature)) [[unlikely]] return false;
+        value.reset();
+        if (!present) return true;
+        const depth_guard depth(r);
+        if (!depth) [[unlikely]] return false;
+        value = std::make_unique<T>();
+        return codec<T>::decode(r, *value);
+    }
+    static void signature(signature_sink& s) { s.put('?').template add<T>(); }
+};
+
+/// The index of the alternative in a byte, then the alternative. One that is valueless by exception arrives nowhere: it is refused.
+template <class... Ts>
+struct codec<std::variant<Ts...>> {
+    static_assert(sizeof...(Ts) < 255, "mitogen: a variant of at most 254 alternatives can travel: its index is one byte");
+
+    using type = std::variant<Ts...>;
+    using parts = wire::parts<Ts...>;
+
+    static constexpr std::size_t least = [] {
+        std::size_t smallest = static_cast<std::size_t>(-2);
+        ((smallest = wire::least_of<Ts>() < smallest ? wire::least_of<Ts>() : smallest), ...);
+        return 1 + smallest;
+    }();
+
+    static std::size_t size(const type& value) {
+        std::size_t size = 1;
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            ((value.index() == I ? void(size += wire::size_of<Ts>(*std::get_if<I>(&value))) : void()), ...);
+        }(std::index_sequence_for<Ts...>{});
+        return size;
+    }
+    static void encode(writer& w, const type& value) {
+        w.put_u8(static_cast<std::uint8_t>(value.index())); // 255 where valueless
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            ((value.index() == I ? codec<Ts>::encode(w, *std::get_if<I>(&value)) : void()), ...);
+        }(std::index_sequence_for<Ts...>{});
+    }
+    static bool decode(reader& r, type& value) {
+        std::uint8_t index = 0;
+        if (!r.take_scalar(index)) [[unlikely]] return r.expected(&signature);
+        if (index >= sizeof...(Ts)) [[unlikely]] return r.fail("an index that the variant does not have:", index, 1) || r.expected(&signature);
+        bool decoded = false;
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            ((index == I ? void(decoded = codec<Ts>::decode(r, value.template emplace<I>())) : void()), ...);
+        }(std::index_sequence_for<Ts...>{});
+        return decoded;
+    }
+    static void signature(signature_sink& s) { s.put('(').template list<Ts...>('|').put(')'); }
+};
+
+/// As std::vector<bool>, without the count.
+template <std::size_t N>
+struct codec<std::bitset<N>> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = (N + 7) / 8;
+
+    static void encode(writer& w, const std::bitset<N>& bits) { wire::encode_bits(w, bits); }
+    static bool decode(reader& r, std::bitset<N>& bits) {
+        bits.reset();
+        return wire::decode_bits(r, bits) || r.expected(&signature);
+    }
+    static void signature(signature_sink& s) { s.put("[bit;").put_number(N).put(']'); }
+};
+
+namespace wire {
+
+/// std::expected: a byte 1 and the value, or a byte 0 and the error.
+template <class T>
+struct shaped<T, shape::expected> {
+    using value_type = typename T::value_type;
+    using error_type = typename T::error_type;
+    using sent_value = std::conditional_t<std::is_void_v<value_type>, std::monostate, value_type>;
+    using parts = wire::parts<sent_value, error_type>;
+
+    static constexpr std::size_t least = 1 + (least_of<sent_value>() < least_of<error_type>() ? least_of<sent_value>() : least_of<error_type>());
+
+    static std::size_t size(const T& value) {
+        if (!value.has_value()) return 1 + size_of<error_type>(value.error());
+        if constexpr (std::is_void_v<value_type>) return 1;
+        else return 1 + size_of<value_type>(*value);
+    }
+    static void encode(writer& w, const T& value) {
+        w.put_u8(value.has_value());
+        if (!value.has_value()) codec<error_type>::encode(w, value.error());
+        else if constexpr (!std::is_void_v<value_type>) codec<value_type>::encode(w, *value);
+    }
+    static bool decode(reader& r, T& value) {
+        bool present = false;
+        if (!decode_flag(r, present, &signature)) [[unlikely]] return false;
+        if (!present) {
+            error_type error{};
+            if (!codec<error_type>::decode(r, error)) [[unlikely]] return false;
+            value = typename T::unexpected_type(std::move(error));
+        } else if constexpr (std::is_void_v<value_type>) {
+            value = T();
+        } else {
+            value_type decoded{};
+            if (!codec<value_type>::decode(r, decoded)) [[unlikely]] return false;
+            value = std::move(decoded);
+        }
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put('(').template add<sent_value>().put('!').template add<error_type>().put(')'); }
+};
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/describe.hpp ----
+// describe.hpp: the wire form of classes described with Boost.Describe: bases, then members, private ones too, by name in the signature.
+
+namespace mitogen::inline MITOGEN_ABI {
+#if MITOGEN_HAS_DESCRIBE
+namespace wire {
+
+template <class>
+struct pointee;
+template <class C, class M>
+struct pointee<M C::*> {
+    using type = M;
+};
+template <class Member>
+using described_type = typename pointee<std::remove_cv_t<decltype(Member::pointer)>>::type;
+
+// Holds an object that is never made: only the addresses of its members are looked at.
+template <class T>
+union layout_probe {
+    char none;
+    T object;
+    constexpr layout_probe() noexcept : none() {}
+    constexpr ~layout_probe() {}
+};
+template <class T>
+inline constexpr layout_probe<T> layout_of{};
+
+// Compilers order the addresses of two members at compile time only where the members have one type.
+template <class T, class First, class... Rest>
+consteval bool ascending() {
+    if constexpr (!(... && std::is_same_v<described_type<First>, described_type<Rest>>)) {
+        return false;
+    } else {
+        auto* last = &(layout_of<T>.object.*First::pointer);
+        bool sorted = true;
+        ((sorted = sorted && last < &(layout_of<T>.object.*Rest::pointer), last = &(layout_of<T>.object.*Rest::pointer)), ...);
+        return sorted;
+    }
+}
+
+template <class T, class Bases, class Members>
+struct description;
+
+template <class T, template <class...> class L, class... Bases, template <class...> class M, class... Members>
+struct description<T, L<Bases...>, M<Members...>> {
+    using record = wire::record<typename Bases::type..., described_type<Members>...>;
+    using parts = wire::parts<typename Bases::type..., described_type<Members>...>;
+
+    // The wire has the order of the description, memory that of the declarations: the whole may be copied only where they agree.
+    static consteval bool is_image() {
+        if constexpr (sizeof...(Members) == 0 || sizeof...(Bases) != 0 || !std::is_trivially_copyable_v<T>) return false;
+        else if constexpr (!(... && bulk_of<described_type<Members>>()) || record::least != sizeof(T)) return false;
+        else return ascending<T, Members...>();
+    }
+
+    // The C casts reach bases that are private, as the pointers reach members that are.
+    static auto tie(T& t) noexcept {
+        return std::tuple<typename Bases::type&..., described_type<Members>&...>((typename Bases::type&)(t)..., t.*Members::pointer...);
+    }
+    static auto tie(const T& t) noexcept {
+        return std::tuple<const typename Bases::type&..., const described_type<Members>&...>((const typename Bases::type&)(t)...,
+                                                                                            t.*Members::pointer...);
+    }
+
+    static void signature(signature_sink& s) {
+        s.put('{').template list<typename Bases::type...>(',');
+        [[maybe_unused]] bool first = sizeof...(Bases) == 0;
+        ((first ? void(first = false) : void(s.put(',')), s.put(Members::name).put(':').template add<described_type<Members>>()), ...);
+        s.put('}');
+    }
+};
+
+template <class T>
+struct shaped<T, shape::described> {
+    using members = description<T, boost::describe::describe_bases<T, boost::describe::mod_any_access>,
+                                boost::describe::describe_members<T, boost::describe::mod_any_access>>;
+    using record = typename members::record;
+    using parts = typename members::parts;
+
+    static constexpr bool is_fixed = record::is_fixed;
+    static constexpr std::size_t least = record::least;
+    static constexpr bool is_bulk = members::is_image();
+
+    static std::size_t size(const T& value) {
+        return std::apply([](const auto&... member) { return record::size(member...); }, members::tie(value));
+    }
+    static void encode(writer& w, const T& value) {
+        if constexpr (is_bulk) w.put(&value, sizeof(T));
+        else record::encode(w, &value, members::tie(value));
+    }
+    static bool decode(reader& r, T& value) {
+        if constexpr (is_bulk) {
+            const std::byte* from = r.take(sizeof(T));
+            if (!from) [[unlikely]] return r.expected(&signature);
+            std::memcpy(static_cast<void*>(&value), from, sizeof(T));
+            return true;
+        } else {
+            return record::decode(r, &value, members::tie(value));
+        }
+    }
+    static void signature(signature_sink& s) { members::signature(s); }
+};
+
+} // namespace wire
+#endif
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/secret.hpp ----
+// secret.hpp: a string that is not printed and is not left behind in memory.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A password or a key. Nothing prints it and nothing converts it back but reveal(); its memory is overwritten when it is destroyed or
+/// assigned to. It cannot answer for the string that it was made from, nor for the messages that carried it.
+class secret {
+    std::unique_ptr<char[]> text_; // not a std::string: moving one would leave short texts behind
+    std::size_t size_ = 0;
+
+    void wipe() noexcept {
+        if (!text_) return;
+        std::memset(text_.get(), 0, size_);
+        asm volatile("" : : "r"(text_.get()) : "memory"); // somebody might look: the stores are not dead
+    }
+
+public:
+    secret() = default;
+    secret(std::string_view text) : text_(text.empty() ? nullptr : new char[text.size()]), size_(text.size()) {
+        if (size_ != 0) std::memcpy(text_.get(), text.data(), size_);
+    }
+    secret(const char* text) : secret(std::string_view(text)) {}
+    secret(const std::string& text) : secret(std::string_view(text)) {}
+    secret(const secret& other) : secret(other.reveal()) {}
+    secret(secret&& other) noexcept : text_(std::move(other.text_)), size_(std::exchange(other.size_, 0)) {}
+    secret& operator=(secret other) noexcept {
+        std::swap(text_, other.text_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+    ~secret() { wipe(); }
+
+    bool empty() const noexcept { return size_ == 0; }
+    std::size_t size() const noexcept { return size_; }
+
+    /// The text, valid as long as this object.
+    std::string_view reveal() const noexcept { return {text_.get(), size_}; }
+
+    /// Takes as long for texts that begin alike as for others.
+    friend bool operator==(const secret& a, const secret& b) noexcept {
+        if (a.size_ != b.size_) return false;
+        unsigned difference = 0;
+        for (std::size_t i = 0; i < a.size_; ++i) difference |= static_cast<unsigned char>(a.text_[i] ^ b.text_[i]);
+        return difference == 0;
+    }
+};
+
+template <>
+struct codec<secret> {
+    static constexpr std::size_t least = 4;
+
+    static std::size_t size(const secret& text) noexcept { return 4 + text.size(); }
+    static void encode(writer& w, const secret& text) noexcept { codec<std::string_view>::encode(w, text.reveal()); }
+    static bool decode(reader& r, secret& text) {
+        std::string_view view;
+        if (!codec<std::string_view>::decode(r, view)) [[unlikely]] return r.expected(&signature);
+        text = secret(view);
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put("secret"); }
+};
+
+static_assert(!std::is_convertible_v<secret, std::string_view> && !std::is_convertible_v<secret, std::string>);
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/values.hpp ----
+// values.hpp: the wire forms of durations, time points, paths, complex numbers and error codes; their headers are not included here.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+/// A count of ticks: i64, or f64 where the count is floating point, whatever the width here. The period is part of the signature.
+template <class T>
+struct shaped<T, shape::duration> {
+    using rep = typename T::rep;
+    using number = std::conditional_t<std::is_floating_point_v<rep>, double, std::int64_t>;
+
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = 8;
+    static constexpr bool is_bulk = little && sizeof(T) == 8 && sizeof(rep) == 8 && std::is_trivially_copyable_v<T>;
+
+    static void encode(writer& w, const T& span) noexcept { w.put_scalar(static_cast<number>(span.count())); }
+    static bool decode(reader& r, T& span) noexcept {
+        number ticks{};
+        if (!r.take_scalar(ticks)) [[unlikely]] return r.expected(&signature);
+        const rep count = static_cast<rep>(ticks);
+        if constexpr (std::is_integral_v<rep>) {
+            if (static_cast<number>(count) != ticks) [[unlikely]]
+                return r.fail("a duration that does not fit:", static_cast<std::uint64_t>(ticks), 8) || r.expected(&signature);
+        }
+        span = T(count);
+        return true;
+    }
+    static void ticks_signature(signature_sink& s) {
+        s.put(scalar_name<number>()).put(',').put_number(static_cast<std::uint64_t>(T::period::num)).put('/');
+        s.put_number(static_cast<std::uint64_t>(T::period::den)).put(')');
+    }
+    static void signature(signature_sink& s) { ticks_signature(s.put("duration(")); }
+};
+
+/// The time since the clock's epoch. A steady clock's epoch is meaningless on another machine; nobody can check that here.
+template <class T>
+struct shaped<T, shape::time_point> {
+    using duration = typename T::duration;
+
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = 8;
+    static constexpr bool is_bulk = bulk_of<duration>() && sizeof(T) == 8 && std::is_trivially_copyable_v<T>;
+
+    static void encode(writer& w, const T& moment) noexcept { codec<duration>::encode(w, moment.time_since_epoch()); }
+    static bool decode(reader& r, T& moment) noexcept {
+        duration since{};
+        if (!codec<duration>::decode(r, since)) [[unlikely]] return false;
+        moment = T(since);
+        return true;
+    }
+    static void signature(signature_sink& s) {
+        s.put(T::clock::is_steady ? "steady(" : "time(");
+        codec<duration>::ticks_signature(s);
+    }
+};
+
+/// The bytes of the native form: no conversion, since the names of files are bytes.
+template <class T>
+struct shaped<T, shape::path> {
+    using text = typename T::string_type;
+
+    static constexpr std::size_t least = 4;
+
+    static std::size_t size(const T& path) noexcept { return codec<text>::size(path.native()); }
+    static void encode(writer& w, const T& path) noexcept { codec<text>::encode(w, path.native()); }
+    static bool decode(reader& r, T& path) {
+        text native;
+        if (!codec<text>::decode(r, native)) [[unlikely]] return r.expected(&signature);
+        path = std::move(native);
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put("path"); }
+};
+
+/// The real part, then the imaginary one.
+template <class T>
+struct shaped<T, shape::complex> {
+    using part = typename T::value_type;
+
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = 2 * sizeof(part);
+    static constexpr bool is_bulk = bulk_of<part>() && sizeof(T) == 2 * sizeof(part) && std::is_trivially_copyable_v<T>;
+
+    static void encode(writer& w, const T& value) noexcept {
+        w.put_scalar(part(value.real()));
+        w.put_scalar(part(value.imag()));
+    }
+    static bool decode(reader& r, T& value) noexcept {
+        part real{};
+        part imaginary{};
+        if (!r.take_scalar(real) || !r.take_scalar(imaginary)) [[unlikely]] return r.expected(&signature);
+        value = T(real, imaginary);
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put("complex(").put(scalar_name<part>()).put(')'); }
+};
+
+inline constinit std::atomic<const std::error_category*> known_categories[16]{};
+
+inline const std::error_category* find_category(std::string_view name) noexcept {
+    if (name == std::generic_category().name()) return &std::generic_category();
+    if (name == std::system_category().name()) return &std::system_category();
+    for (const auto& slot : known_categories) {
+        const std::error_category* known = slot.load(std::memory_order_acquire);
+        if (!known) return nullptr;
+        if (name == known->name()) return known;
+    }
+    return nullptr;
+}
+
+} // namespace wire
+
+/// Lets error codes of `category` be received: one arrives as a number and the category's name, and only `generic` and `system` are
+/// known beforehand. `category` must live as long as the program. False where 16 are known already. Threads: any.
+inline bool know_error_category(const std::error_category& category) noexcept {
+    for (auto& slot : wire::known_categories) {
+        const std::error_category* known = nullptr;
+        if (slot.compare_exchange_strong(known, &category, std::memory_order_acq_rel) || known == &category) return true;
+    }
+    return false;
+}
+
+/// The value, then the category's name.
+template <>
+struct codec<std::error_code> {
+    static constexpr std::size_t least = 8;
+
+    static std::size_t size(const std::error_code& code) noexcept { return 8 + std::strlen(code.category().name()); }
+    static void encode(writer& w, const std::error_code& code) noexcept {
+        const std::string_view name = code.category().name();
+        w.put_scalar(static_cast<std::int32_t>(code.value()));
+        codec<std::string_view>::encode(w, name);
+    }
+    static bool decode(reader& r, std::error_code& code) {
+        std::int32_t value = 0;
+        std::string_view name;
+        if (!r.take_scalar(value) || !codec<std::string_view>::decode(r, name)) [[unlikely]] return r.expected(&signature);
+        const std::error_category* category = wire::find_category(name);
+        if (!category) [[unlikely]] {
+            return r.fail("an error_code of a category that was not given to mitogen::know_error_category()") || r.expected(&signature);
+        }
+        code.assign(value, *category);
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put("error_code"); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/codec.hpp ----
+// codec.hpp: turns values into bytes and back.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Bytes that `values` take on the wire, one after another.
+template <class... Ts>
+std::size_t encoded_size(const Ts&... values) {
+    (wire::require<Ts>(), ...);
+    if constexpr ((... && wire_type<Ts>)) return (std::size_t{0} + ... + wire::size_of<Ts>(values));
+    else return 0;
+}
+
+/// Writes `values` one after another. There must be room for encoded_size(values...) bytes.
+template <class... Ts>
+void encode(writer& w, const Ts&... values) {
+    (wire::require<Ts>(), ...);
+    if constexpr ((... && wire_type<Ts>)) (codec<Ts>::encode(w, values), ...);
+}
+
+/// The bytes of `values`, in a buffer of exactly that size.
+template <class... Ts>
+buffer encode(const Ts&... values) {
+    buffer bytes(encoded_size(values...));
+    writer w(bytes.data());
+    encode(w, values...);
+    return bytes;
+}
+
+/// Reads `values` one after another; false at the first that does not decode: see reader::failure().
+template <class... Ts>
+bool decode(reader& r, Ts&... values) {
+    (wire::require<Ts>(), ...);
+    if constexpr ((... && wire_type<Ts>)) return (... && codec<Ts>::decode(r, values));
+    else return false;
+}
+
+/// As decode(), into an object that exists: it keeps its capacity, and has an unspecified value after an error.
+template <class T>
+result<void> decode_into(std::span<const std::byte> bytes, T& value, const limits& bounds = {}) {
+    static_assert(!wire::may_hold<T>(), "mitogen: a view in T may point into memory of the reader that decodes it; make a mitogen::reader that "
+                                        "lives as long as the value and use decode(reader, value)");
+    reader r(bytes, bounds);
+    if (decode(r, value) && r.finish()) return {};
+    return r.failure(&wire::write_signature<T>);
+}
+
+/// The value that `bytes` hold, and nothing else; or an error with reason::codec that says what is wrong with them, and where.
+/// String views in it point into `bytes`.
+template <class T>
+result<T> decode(std::span<const std::byte> bytes, const limits& bounds = {}) {
+    wire::require<T>();
+    if constexpr (wire_type<T>) {
+        T value{};
+        if (auto done = decode_into(bytes, value, bounds); !done) return done.error();
+        return result<T>(std::move(value));
+    } else {
+        return error(reason::codec, {});
+    }
+}
+
+/// The canonical text of `T`: equal in two programs exactly where their wire forms are.
+template <class T>
+std::string signature_of() {
+    wire::require<T>();
+    signature_sink sink;
+    if constexpr (wire_type<T>) sink.add<T>();
+    return sink.take();
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/handshake.hpp ----
+// handshake.hpp: the first words between a child and its parent: the child's hello, and the parent's answer that makes it a
+// context.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The argument that tells a program that it was started as a child; mitogen::init looks for it.
+inline constexpr std::string_view child_argument = "--mitogen-child";
+
+namespace handshake {
+
+/// Stands before everything a child says, so that it is found behind whatever login shells and programs print. Not valid UTF-8,
+/// and no text.
+inline constexpr std::string_view mark = "\xF5\xA6mitogen\xA6\xF5";
+
+/// What follows the mark: who speaks.
+enum class speaker : std::uint8_t {
+    shell = '1',   ///< the first stage: "1 SYSTEM MACHINE\n" in text, then it reads the program
+    program = '2', ///< the program: u8 protocol version, u32 length, hello
+};
+
+inline constexpr std::uint8_t protocol = 1;
+
+/// Most that a child may print before the mark.
+inline constexpr std::size_t noise_limit = 1 << 20;
+
+/// Most bytes of a hello or its answer.
+inline constexpr std::size_t size_limit = 1 << 20;
+
+/// What a child says of itself.
+struct hello {
+    std::string build{};   ///< build id
+    std::string machine{}; ///< "Linux x86_64"
+    std::uint32_t pid = 0;
+};
+
+/// What its parent makes of it.
+struct welcome {
+    context_id id = no_context;
+    std::vector<context_id> ancestors{};
+    std::string name{};
+    std::string title{};
+    std::string build{}; ///< the parent's
+    std::uint8_t log_level = 0;
+    std::uint32_t pool_threads = 0;
+    std::int64_t grace_ns = 0; ///< how long its functions may take to stop
+    limits bounds{};
+};
+
+/// speaker, protocol, length and payload, as they follow the mark.
+inline buffer pack(const buffer& payload) {
+    buffer out(6 + payload.size());
+    writer w(out.data());
+    w.put_u8(static_cast<std::uint8_t>(speaker::program));
+    w.put_u8(protocol);
+    w.put_count(payload.size());
+    w.put(payload.data(), payload.size());
+    return out;
+}
+
+inline buffer encode_hello(const hello& h) {
+    const buffer packed = pack(mitogen::encode(h.build, h.machine, h.pid));
+    buffer out;
+    out.append(mark.data(), mark.size());
+    out.append(packed.data(), packed.size());
+    return out;
+}
+
+inline buffer encode_welcome(const welcome& w) {
+    const buffer packed = pack(mitogen::encode(w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads,
+                                               w.grace_ns, w.bounds.message_bytes, w.bounds.queue_bytes, w.bounds.nesting,
+                                               w.bounds.elements, w.bounds.open_calls));
+    buffer out;
+    out.append(mark.data(), mark.size());
+    out.append(packed.data(), packed.size());
+    return out;
+}
+
+inline bool decode_hello(std::span<const std::byte> bytes, hello& h) {
+    reader r(bytes);
+    return mitogen::decode(r, h.build, h.machine, h.pid) && r.finish();
+}
+
+inline bool decode_welcome(std::span<const std::byte> bytes, welcome& w) {
+    reader r(bytes);
+    return mitogen::decode(r, w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads, w.grace_ns,
+                           w.bounds.message_bytes, w.bounds.queue_bytes, w.bounds.nesting, w.bounds.elements,
+                           w.bounds.open_calls) &&
+           r.finish();
+}
+
+/// Finds what a child says among what else it prints. Bytes in, findings out.
+class listener {
+    std::string bytes_; // from the last mark on, or what might be the beginning of one
+    std::string noise_; // what came before it; the first kilobytes are kept for messages
+    std::size_t noise_size_ = 0;
+
+    void skip(std::size_t count) {
+        noise_size_ += count;
+        noise_.append(bytes_, 0, std::min(count, noise_kept - std::min(noise_kept, noise_.size())));
+        bytes_.erase(0, count);
+    }
+
+    static constexpr std::size_t noise_kept = 4096;
+
+public:
+    enum class finding : std::uint8_t { nothing, stage, hello, wrong };
+
+    /// Adds bytes that arrived.
+    void feed(std::span<const std::byte> bytes) { bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size()); }
+
+    /// Looks for the next message. `stage`: text() is what the shell said. `hello`: payload() is the hello, and rest() is what
+    /// came behind it.
+    finding look() {
+        const std::size_t at = bytes_.find(mark);
+        if (at == std::string::npos) {
+            // Keep a tail that may be the mark's beginning.
+            const std::size_t keep = std::min(bytes_.size(), mark.size() - 1);
+            skip(bytes_.size() - keep);
+            return noise_size_ > noise_limit ? finding::wrong : finding::nothing;
+        }
+        skip(at);
+        const std::string_view said = std::string_view(bytes_).substr(mark.size());
+        if (said.empty()) return finding::nothing;
+        if (said[0] == static_cast<char>(speaker::shell)) {
+            const std::size_t end = said.find('\n');
+            if (end == std::string_view::npos) return said.size() > 1024 ? finding::wrong : finding::nothing;
+            text_ = std::string(said.substr(1, end - 1));
+            bytes_.erase(0, mark.size() + end + 1);
+            return finding::stage;
+        }
+        if (said[0] != static_cast<char>(speaker::program)) return finding::wrong;
+        if (said.size() < 6) return finding::nothing;
+        if (static_cast<std::uint8_t>(said[1]) != protocol) {
+            wrong_protocol_ = true;
+            return finding::wrong;
+        }
+        std::uint32_t length;
+        wire::load(reinterpret_cast<const std::byte*>(said.data() + 2), length);
+        if (length > size_limit) return finding::wrong;
+        if (said.size() < 6 + std::size_t{length}) return finding::nothing;
+        payload_begin_ = mark.size() + 6;
+        payload_size_ = length;
+        return finding::hello;
+    }
+
+    /// The shell's words after a `stage`: " SYSTEM MACHINE".
+    const std::string& text() const noexcept { return text_; }
+    /// After `hello`.
+    std::span<const std::byte> payload() const noexcept {
+        return {reinterpret_cast<const std::byte*>(bytes_.data()) + payload_begin_, payload_size_};
+    }
+    /// After `hello`: bytes that belong to the frames behind it.
+    std::span<const std::byte> rest() const noexcept {
+        return {reinterpret_cast<const std::byte*>(bytes_.data()) + payload_begin_ + payload_size_,
+                bytes_.size() - payload_begin_ - payload_size_};
+    }
+    /// What was printed before the mark, or instead of it; cut to some kilobytes.
+    std::string noise() const { return noise_ + bytes_.substr(0, noise_kept - std::min(noise_kept, noise_.size())); }
+    bool wrong_protocol() const noexcept { return wrong_protocol_; }
+
+private:
+    std::string text_;
+    std::size_t payload_begin_ = 0;
+    std::size_t payload_size_ = 0;
+    bool wrong_protocol_ = false;
+};
+
+} // namespace handshake
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/text_tail.hpp ----
+// text_tail.hpp: splits what a process prints into lines, and remembers the last of them for error messages.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?': what a
+/// stranger's program prints must not reprogram the terminal of whoever reads the error.
+class text_tail {
+    std::string partial_;
+    std::deque<std::string> last_;
+    std::size_t kept_bytes_ = 0;
+
+    static constexpr std::size_t line_limit = 8192;
+    static constexpr std::size_t tail_lines = 20;
+    static constexpr std::size_t tail_bytes = 4096;
+
+    template <class Line>
+    void give(Line&& line) {
+        for (char& c : partial_)
+            if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
+        line(std::string_view(partial_));
+        kept_bytes_ += partial_.size();
+        last_.push_back(std::exchange(partial_, {}));
+        while (last_.size() > tail_lines || kept_bytes_ > tail_bytes) {
+            kept_bytes_ -= last_.front().size();
+            last_.pop_front();
+        }
+    }
+
+public:
+    /// Adds bytes; calls `line(std::string_view)` for each line that is complete.
+    template <class Line>
+    void feed(std::string_view bytes, Line&& line) {
+        for (const char c : bytes) {
+            if (c == '\n') {
+                if (!partial_.empty() && partial_.back() == '\r') partial_.pop_back();
+                give(line);
+            } else {
+                partial_.push_back(c);
+                if (partial_.size() == line_limit) give(line);
+            }
+        }
+    }
+
+    /// The end has come: a last line without newline is a line too.
+    template <class Line>
+    void finish(Line&& line) {
+        if (!partial_.empty()) give(line);
+    }
+
+    /// The last lines, one below the other.
+    std::string text() const {
+        std::string out;
+        for (const std::string& l : last_) out.append(out.empty() ? "" : "\n  ").append(l);
+        if (!partial_.empty()) out.append(out.empty() ? "" : "\n  ").append(partial_);
+        return out;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/io/policy.hpp ----
+// policy.hpp: what the library needs from the world: time, threads, blocking and readiness, as one bag that can be exchanged.
+//
+// The bag is an object: cheap to copy, empty for the native ones, a handle to its world for the simulated one. Everything above
+// sys/ and io/ takes it as a template parameter `Io` and gets these things from nowhere else; that is why a whole tree of
+// contexts can run in one process under virtual time. The concept is made of named parts, so that a diagnostic names the part
+// that is missing.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+/// What a poller should report about a descriptor.
+enum class interest : std::uint8_t { none = 0, read = 1, write = 2, both = 3 };
+
+/// True if `set` contains reading.
+constexpr bool wants_read(interest set) noexcept { return (static_cast<unsigned>(set) & 1u) != 0; }
+/// True if `set` contains writing.
+constexpr bool wants_write(interest set) noexcept { return (static_cast<unsigned>(set) & 2u) != 0; }
+/// The interest that consists of these two.
+constexpr interest make_interest(bool read, bool write) noexcept {
+    return static_cast<interest>((read ? 1u : 0u) | (write ? 2u : 0u));
+}
+
+/// One descriptor is ready: a read or write there will not block (it may fail, or report the end).
+struct event {
+    std::uint64_t token = 0; ///< what the descriptor was registered with
+    bool readable = false;
+    bool writable = false;
+};
+
+/// Descriptors: `Io::descriptor` owns one; move-only, empty when get() is -1.
+template <class Io>
+concept has_descriptor = std::movable<typename Io::descriptor> &&
+                         requires(typename Io::descriptor d, const typename Io::descriptor c) {
+                             { c.get() } -> std::same_as<int>;
+                             { d.release() } -> std::same_as<int>;
+                             d.reset();
+                             static_cast<bool>(c);
+                         };
+
+/// Child processes: `Io::process`, as sys::process describes.
+template <class Io>
+concept has_process = std::movable<typename Io::process> &&
+                      requires(typename Io::process p, const typename Io::process c, int n) {
+                          c.pid();
+                          { c.poll_fd() } -> std::same_as<int>;
+                          { c.running() } -> std::same_as<bool>;
+                          { p.try_wait() } -> std::same_as<std::optional<exit_status>>;
+                          { p.wait() } -> std::same_as<exit_status>;
+                          { p.signal(n) } -> std::same_as<long>;
+                          p.forget();
+                      };
+
+/// Starting them: `io.spawn(options)` as sys::spawn describes.
+template <class Io>
+concept has_spawn = requires(Io io, const sys::spawn_options& options) {
+    { io.spawn(options) } -> std::same_as<result<typename Io::process>>;
+};
+
+/// Time: `io.now()`, monotonic nanoseconds from an arbitrary start; any thread.
+template <class Io>
+concept has_clock = requires(Io io) {
+    { io.now() } -> std::same_as<instant>;
+};
+
+/// Who is running: `io.self()`, different for every two threads that exist at the same time. `io.relax()`: a pause inside a spin.
+template <class Io>
+concept has_identity = requires(Io io) {
+    { io.self() } -> std::same_as<const void*>;
+    io.relax();
+};
+
+/// Bytes: read, readv, write, writev with the results of sys::read and its siblings: a count, or -errno.
+template <class Io>
+concept has_transfer = requires(Io io, int fd, void* to, const void* from, std::size_t size, const ::iovec* parts, int count) {
+    { io.read(fd, to, size) } -> std::same_as<long>;
+    { io.readv(fd, parts, count) } -> std::same_as<long>;
+    { io.write(fd, from, size) } -> std::same_as<long>;
+    { io.writev(fd, parts, count) } -> std::same_as<long>;
+};
+
+/// Readiness: `Io::poller`. One descriptor, one registration; level-triggered.
+///
+/// add, modify: 0 or -errno. `interest::none` keeps a descriptor registered and reports nothing about it, not even a failure.
+/// A descriptor that has failed or hung up is reported ready for whatever was asked, and may be for what was not: ignore that.
+/// remove: before the descriptor is closed; unknown ones are ignored. wait: see there. recreate: in the child after fork; nothing
+/// is registered afterwards. wait and recreate belong to one thread at a time; `Io::poller::any_thread_registers` says whether
+/// add, modify and remove may run beside a wait.
+/// wait(out, capacity, timeout): number of events written; 0 on timeout (ns; negative: no limit; a signal may end it early);
+/// -errno only where the poller itself is broken.
+template <class Io>
+concept has_poller = std::constructible_from<typename Io::poller, Io&> &&
+                     requires(typename Io::poller p, int fd, std::uint64_t token, interest i, event* out, duration_ns timeout) {
+                         { Io::poller::has_gate } -> std::convertible_to<bool>;
+                         { p.add(fd, token, i) } -> std::same_as<long>;
+                         { p.modify(fd, token, i) } -> std::same_as<long>;
+                         p.remove(fd);
+                         { p.wait(out, fd, timeout) } -> std::same_as<int>;
+                         p.recreate();
+                     };
+
+/// The gate, of pollers whose `has_gate` is true: lets one thread (the home thread) sleep undisturbed while another drives the
+/// poller.
+///
+/// wait_gate(timeout) sleeps until the gate is open and the poller has something ready (true), until kick_gate() (true, even
+/// though the gate is closed; one kick is one return), or until the timeout (false). Another thread may be in wait() meanwhile.
+/// open_gate, close_gate and kick_gate: any thread, no effect on each other's threads but the home thread's wake-up. A new
+/// poller's gate is open; recreate() opens it.
+template <class Io>
+concept has_usable_gate = !Io::poller::has_gate || requires(typename Io::poller p, duration_ns timeout) {
+    p.open_gate();
+    p.close_gate();
+    p.kick_gate();
+    { p.wait_gate(timeout) } -> std::same_as<bool>;
+};
+
+/// Interrupting a poller: `Io::waker`. fd() is readable from the first wake() until drain(); wakes in between coalesce.
+/// wake() may be called by any thread and never blocks. recreate(): in the child after fork, which would otherwise share it.
+template <class Io>
+concept has_waker = std::constructible_from<typename Io::waker, Io&> && requires(typename Io::waker w) {
+    { w.fd() } -> std::same_as<int>;
+    { w.wake() } noexcept;
+    { w.drain() } noexcept;
+    w.recreate();
+};
+
+/// How a thread sleeps: `Io::parker`, holding at most one token. unpark() puts it there, from any thread; park() and park_until()
+/// take it, on one thread, and sleep until it is there. park_until(deadline): false if the deadline came first. Holds no
+/// descriptor.
+template <class Io>
+concept has_parker = std::constructible_from<typename Io::parker, Io&> && requires(typename Io::parker p, instant deadline) {
+    p.park();
+    { p.park_until(deadline) } -> std::same_as<bool>;
+    { p.unpark() } noexcept;
+};
+
+/// Mutual exclusion: `Io::mutex`, not recursive; usable with std::lock_guard.
+template <class Io>
+concept has_mutex = std::constructible_from<typename Io::mutex, Io&> && requires(typename Io::mutex m) {
+    m.lock();
+    { m.try_lock() } -> std::same_as<bool>;
+    m.unlock();
+};
+
+/// Threads: `Io::thread(io, name, body)` starts one with all signals blocked; the destructor joins.
+template <class Io>
+concept has_thread = std::default_initializable<typename Io::thread> && std::movable<typename Io::thread> &&
+                     std::constructible_from<typename Io::thread, Io&, const char*, unique_function<void()>> &&
+                     requires(typename Io::thread t, const typename Io::thread c) {
+                         t.join();
+                         { c.joinable() } -> std::same_as<bool>;
+                     };
+
+/// The whole bag.
+template <class Io>
+concept policy = std::copyable<Io> && has_descriptor<Io> && has_process<Io> && has_spawn<Io> && has_clock<Io> &&
+                 has_identity<Io> && has_transfer<Io> && has_poller<Io> && has_usable_gate<Io> && has_waker<Io> &&
+                 has_parker<Io> && has_mutex<Io> && has_thread<Io>;
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/futex.hpp ----
+// futex.hpp: sleeping on a word of memory, where the kernel offers it; empty elsewhere.
+
+#if defined(__linux__)
+#include <atomic>
+#include <cstdint>
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+namespace detail {
+#if defined(SYS_futex)
+inline constexpr long futex_number = SYS_futex;
+using futex_field = long; // two longs; monotonic seconds fit 32 bits for 68 years of uptime
+#else
+inline constexpr long futex_number = SYS_futex_time64; // the only one on 32-bit architectures younger than 2020
+using futex_field = std::int64_t;
+#endif
+} // namespace detail
+
+/// Sleeps while `word` is `expected`, until futex_wake() or `deadline` (CLOCK_MONOTONIC; `never`: no limit).
+/// 0 when woken, -EAGAIN when the word differs, -ETIMEDOUT, -EINTR; may also wake for no reason. futex(2), private to the
+/// process.
+inline long futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected, instant deadline) {
+    return checked_once("futex_wait", -1, [&] {
+        using field = detail::futex_field;
+        struct {
+            field seconds, nanoseconds;
+        } t{};
+        const bool limited = deadline != never;
+        if (limited && deadline > 0) {
+            t = {static_cast<field>(deadline / 1'000'000'000), static_cast<field>(deadline % 1'000'000'000)};
+        }
+        return ::syscall(detail::futex_number, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+                         limited ? &t : nullptr, nullptr, FUTEX_BITSET_MATCH_ANY);
+    });
+}
+
+/// Wakes up to `count` threads that sleep on `word`; the number of those woken. Safe on memory that has been freed meanwhile.
+inline long futex_wake(const std::atomic<std::uint32_t>& word, int count) {
+    return checked("futex_wake", -1, [&] {
+        return ::syscall(detail::futex_number, &word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, nullptr, nullptr, 0);
+    });
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+#endif
+
+// ---- mitogen/io/parker.hpp ----
+// parker.hpp: how one thread sleeps until another has something for it, without a descriptor.
+
+#if defined(__linux__)
+#include <atomic>
+#include <cstdint>
+#else
+#include <pthread.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+#if defined(__linux__)
+
+/// One token, given by unpark() and taken by park().
+///
+/// A system call is made only to sleep, and by unpark() only where somebody sleeps. What unpark() published before is visible to
+/// the thread that takes the token. The object may be destroyed as soon as the token has been taken.
+/// Threads: unpark() any; park(), park_until() one at a time.
+class posix_parker {
+    static constexpr std::uint32_t empty = 0;
+    static constexpr std::uint32_t token = 1;
+    static constexpr std::uint32_t asleep = 2;
+
+    std::atomic<std::uint32_t> state_{empty};
+
+public:
+    template <class Io>
+    explicit posix_parker(Io&) noexcept {}
+    posix_parker(posix_parker&&) = delete;
+
+    /// Takes the token; sleeps until it is there.
+    void park() { static_cast<void>(park_until(never)); }
+
+    /// As park(), until `deadline` at the latest: true if the token was taken. A deadline in the past takes a token that is
+    /// there.
+    bool park_until(instant deadline) {
+        std::uint32_t seen = token;
+        if (state_.compare_exchange_strong(seen, empty, std::memory_order_acquire)) return true;
+        seen = empty;
+        state_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed);
+        for (;;) {
+            const long rc = sys::futex_wait(state_, asleep, deadline);
+            seen = token;
+            if (state_.compare_exchange_strong(seen, empty, std::memory_order_acquire)) return true;
+            // may have come in this instant
+            if (rc == -ETIMEDOUT) return state_.exchange(empty, std::memory_order_acquire) == token;
+        }
+    }
+
+    /// Puts the token there; wakes the thread that sleeps for it.
+    void unpark() noexcept {
+        // After the exchange the parker may already be gone: the wake-up needs its address only, and a stranger at that address
+        // would wake for no reason, which every user of a futex expects.
+        if (state_.exchange(token, std::memory_order_release) == asleep) static_cast<void>(sys::futex_wake(state_, 1));
+    }
+};
+
+#else
+
+/// One token, given by unpark() and taken by park(): the same as on Linux, with a condition variable in the place of the futex.
+class posix_parker {
+    ::pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+    ::pthread_cond_t changed_;
+    bool token_ = false;
+
+public:
+    template <class Io>
+    explicit posix_parker(Io&) noexcept {
+#if defined(__APPLE__)
+        static_cast<void>(::pthread_cond_init(&changed_, nullptr));
+#else
+        ::pthread_condattr_t monotonic;
+        ::pthread_condattr_init(&monotonic);
+        ::pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+        static_cast<void>(::pthread_cond_init(&changed_, &monotonic));
+        ::pthread_condattr_destroy(&monotonic);
+#endif
+    }
+    posix_parker(posix_parker&&) = delete;
+    ~posix_parker() {
+        ::pthread_mutex_lock(&mutex_); // unpark() may still be inside
+        ::pthread_mutex_unlock(&mutex_);
+        ::pthread_cond_destroy(&changed_);
+        ::pthread_mutex_destroy(&mutex_);
+    }
+
+    /// Takes the token; sleeps until it is there.
+    void park() { static_cast<void>(park_until(never)); }
+
+    /// As park(), until `deadline` at the latest: true if the token was taken.
+    bool park_until(instant deadline) {
+        ::pthread_mutex_lock(&mutex_);
+        int rc = 0;
+        while (!token_ && rc != ETIMEDOUT) {
+            if (deadline == never) {
+                rc = ::pthread_cond_wait(&changed_, &mutex_);
+            } else {
+#if defined(__APPLE__) && defined(__MACH__) && __has_include(<mach/mach.h>)
+                const ::timespec span = sys::to_timespec(deadline - sys::monotonic_now()); // macOS can't choose the clock
+                rc = ::pthread_cond_timedwait_relative_np(&changed_, &mutex_, &span);
+#else
+                const ::timespec until = sys::to_timespec(deadline);
+                rc = ::pthread_cond_timedwait(&changed_, &mutex_, &until);
+#endif
+            }
+        }
+        const bool taken = token_;
+        token_ = false;
+        ::pthread_mutex_unlock(&mutex_);
+        return taken;
+    }
+
+    /// Puts the token there; wakes the thread that sleeps for it.
+    void unpark() noexcept {
+        ::pthread_mutex_lock(&mutex_);
+        token_ = true;
+        ::pthread_cond_signal(&changed_); // under the mutex: the sleeper may destroy this object as soon as it has the token
+        ::pthread_mutex_unlock(&mutex_);
+    }
+};
+
+#endif
+
+static_assert(!std::is_move_constructible_v<posix_parker>);
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/signal.hpp ----
+// signal.hpp: the two things that the library does about signals: survive SIGPIPE, and keep handlers off its threads.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Ignores SIGPIPE in this process, unless the program has already decided about it: a write to a link whose far end has gone
+/// must be an error (EPIPE) and not the end of the process. Children that spawn() starts get the default back.
+inline void ignore_sigpipe() noexcept {
+    struct ::sigaction now {};
+    if (::sigaction(SIGPIPE, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) || now.sa_handler != SIG_DFL) return;
+    now.sa_handler = SIG_IGN;
+    static_cast<void>(::sigaction(SIGPIPE, &now, nullptr));
+}
+
+/// All signals but those that report a fault of the thread itself: were these blocked, a crash would bypass the handlers that
+/// debuggers, sanitizers and crash reporters install.
+inline ::sigset_t blockable_signals() noexcept {
+    ::sigset_t set;
+    ::sigfillset(&set);
+    for (const int s : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) ::sigdelset(&set, s);
+    return set;
+}
+
+/// Blocks every blockable signal for the calling thread, and for threads that it starts meanwhile; restores the mask at the end.
+class block_all_signals {
+    ::sigset_t before_;
+
+public:
+    block_all_signals() noexcept {
+        const ::sigset_t all = blockable_signals();
+        static_cast<void>(::pthread_sigmask(SIG_BLOCK, &all, &before_));
+    }
+    block_all_signals(const block_all_signals&) = delete;
+    block_all_signals& operator=(const block_all_signals&) = delete;
+    ~block_all_signals() { static_cast<void>(::pthread_sigmask(SIG_SETMASK, &before_, nullptr)); }
+};
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/io/thread.hpp ----
+// thread.hpp: the mutex and the thread that the native policies share.
+
+#if defined(__FreeBSD__) && __has_include(<pthread_np.h>)
+#include <pthread_np.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+/// A mutex; not recursive. No system call while nobody competes for it.   Threads: any.
+class posix_mutex {
+    ::pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+
+public:
+    template <class Io>
+    explicit posix_mutex(Io&) noexcept {}
+    posix_mutex(posix_mutex&&) = delete;
+    ~posix_mutex() { static_cast<void>(::pthread_mutex_destroy(&mutex_)); }
+
+    /// Acquires it; sleeps while another thread holds it.
+    void lock() noexcept { static_cast<void>(::pthread_mutex_lock(&mutex_)); }
+    /// Releases it.
+    void unlock() noexcept { static_cast<void>(::pthread_mutex_unlock(&mutex_)); }
+    /// Acquires it if that needs no waiting.
+    bool try_lock() noexcept { return ::pthread_mutex_trylock(&mutex_) == 0; }
+};
+
+/// A thread of the library. It runs with all signals blocked, so that the program's handlers run on the program's threads.
+///
+/// An exception that leaves the body ends the program. The destructor joins.
+/// Throws: error(kind::overloaded) where the machine allows no further thread.
+class posix_thread {
+    ::pthread_t handle_{};
+    bool joinable_ = false;
+
+    struct start {
+        char name[16];
+        unique_function<void()> body;
+    };
+
+    static void* run(void* argument) noexcept {
+        const std::unique_ptr<start> s(static_cast<start*>(argument));
+        // Each system names the calling thread in its own way; the ones that are missing here leave it unnamed.
+#if defined(__APPLE__) && __has_include(<mach/mach.h>)
+        static_cast<void>(::pthread_setname_np(s->name));
+#elif defined(__linux__) || (defined(__FreeBSD__) && __has_include(<pthread_np.h>))
+        static_cast<void>(::pthread_setname_np(::pthread_self(), s->name));
+#endif
+        s->body();
+        return nullptr;
+    }
+
+public:
+    /// No thread.
+    posix_thread() = default;
+    /// Starts one that runs `body`. `name`, cut to 15 bytes, is what debuggers and ps show.
+    template <class Io>
+    posix_thread(Io&, const char* name, unique_function<void()> body) {
+        auto s = std::make_unique<start>();
+        std::strncpy(s->name, name, sizeof s->name - 1);
+        s->name[sizeof s->name - 1] = '\0';
+        s->body = std::move(body);
+        const sys::block_all_signals inherited;
+        const long rc = sys::checked("pthread_create", -1, [&] {
+            errno = ::pthread_create(&handle_, nullptr, &run, s.get());
+            return errno == 0 ? 0 : -1;
+        });
+        if (rc == -EAGAIN) raise(error(reason::overloaded, "pthread_create: " + sys::errno_text(EAGAIN))); // no further thread
+        if (rc < 0) raise(sys::failure("pthread_create", rc));
+        static_cast<void>(s.release());
+        joinable_ = true;
+    }
+    posix_thread(posix_thread&& other) noexcept : handle_(other.handle_), joinable_(std::exchange(other.joinable_, false)) {}
+    posix_thread& operator=(posix_thread&& other) noexcept {
+        if (this != &other) {
+            join();
+            handle_ = other.handle_;
+            joinable_ = std::exchange(other.joinable_, false);
+        }
+        return *this;
+    }
+    ~posix_thread() { join(); }
+
+    /// Waits for its end; at once where there is no thread.
+    void join() noexcept {
+        if (std::exchange(joinable_, false)) static_cast<void>(::pthread_join(handle_, nullptr));
+    }
+
+    /// True while it has been neither joined nor forgotten.
+    bool joinable() const noexcept { return joinable_; }
+
+    /// In the child after fork, where the thread does not exist: nothing is left to join.
+    void forget() noexcept { joinable_ = false; }
+};
+
+static_assert(std::is_nothrow_move_assignable_v<posix_thread> && !std::is_copy_constructible_v<posix_thread>);
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/io/waker.hpp ----
+// waker.hpp: lets any thread interrupt a poller that is blocked in wait().
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+/// Interrupts a poller from another thread, by a pipe.
+///
+/// Wakes are level-triggered and coalesce: N wake()s before one drain() are one event. Each wake() is one system call: who wakes
+/// often remembers that a wake is already pending.
+/// After fork() the child must call recreate(): both processes would otherwise read one kernel object.
+/// Threads: wake() any; the rest the poller's.   Blocks: never.   Throws: error(kind::overloaded) when out of descriptors.
+class pipe_waker {
+    sys::unique_fd read_end_;
+    sys::unique_fd write_end_;
+
+    void open() {
+        long rc = sys::pipe(read_end_, write_end_);
+        if (rc >= 0) rc = sys::set_nonblocking(read_end_.get(), true);
+        if (rc >= 0) rc = sys::set_nonblocking(write_end_.get(), true); // a full pipe is a pending wake: no reason to block
+        if (rc >= 0) rc = sys::move_above_stdio(read_end_); // else whoever prints would wake us
+        if (rc >= 0) rc = sys::move_above_stdio(write_end_);
+        if (rc < 0) raise(sys::failure("pipe", rc));
+    }
+
+public:
+    template <class Io>
+    explicit pipe_waker(Io&) {
+        open();
+    }
+    pipe_waker(pipe_waker&&) = delete;
+
+    /// What to register with a poller, for reading.
+    int fd() const noexcept { return read_end_.get(); }
+
+    /// Makes fd() readable until the next drain().
+    void wake() noexcept { static_cast<void>(sys::write(write_end_.get(), "", 1)); }
+
+    /// Makes fd() unreadable until the next wake().
+    void drain() noexcept {
+        char bytes[256];
+        while (sys::read(read_end_.get(), bytes, sizeof bytes) == static_cast<long>(sizeof bytes)) {}
+    }
+
+    /// In the child after fork: a kernel object of its own, with no wake pending.
+    void recreate() {
+        read_end_.reset();
+        write_end_.reset();
+        open();
+    }
+};
+
+static_assert(!std::is_move_constructible_v<pipe_waker>);
+
+#if defined(__linux__)
+
+/// As pipe_waker, with one descriptor instead of two.
+class eventfd_waker {
+    sys::unique_fd fd_;
+
+    void open() {
+        const long rc = sys::eventfd(0);
+        if (rc < 0) raise(sys::failure("eventfd", rc));
+        fd_.reset(static_cast<int>(rc));
+        const long moved = sys::move_above_stdio(fd_); // else whoever prints would wake us
+        if (moved < 0) raise(sys::failure("dup", moved, fd_.get()));
+    }
+
+public:
+    template <class Io>
+    explicit eventfd_waker(Io&) {
+        open();
+    }
+    eventfd_waker(eventfd_waker&&) = delete;
+
+    /// What to register with a poller, for reading.
+    int fd() const noexcept { return fd_.get(); }
+
+    /// Makes fd() readable until the next drain().
+    void wake() noexcept {
+        const std::uint64_t one = 1;
+        static_cast<void>(sys::write(fd_.get(), &one, sizeof one)); // -EAGAIN: 2^64 wakes are pending
+    }
+
+    /// Makes fd() unreadable until the next wake().
+    void drain() noexcept {
+        std::uint64_t count = 0;
+        static_cast<void>(sys::read(fd_.get(), &count, sizeof count)); // one read takes them all
+    }
+
+    /// In the child after fork: a kernel object of its own, with no wake pending.
+    void recreate() {
+        fd_.reset();
+        open();
+    }
+};
+
+static_assert(!std::is_move_constructible_v<eventfd_waker>);
+
+/// What the native policies use.
+using posix_waker = eventfd_waker;
+#else
+/// What the native policies use.
+using posix_waker = pipe_waker;
+#endif
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/io/posix.hpp ----
+// posix.hpp: what the epoll, poll and kqueue policies share: everything but the poller.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+/// The common part of the native policies. Empty; every copy is equal.   Threads: any.
+struct posix {
+    using descriptor = sys::unique_fd;
+    using process = sys::process;
+    using waker = posix_waker;
+    using parker = posix_parker;
+    using mutex = posix_mutex;
+    using thread = posix_thread;
+
+    /// Nanoseconds on CLOCK_MONOTONIC; about 20 ns.
+    instant now() const noexcept { return sys::monotonic_now(); }
+
+    /// An address that belongs to the calling thread as long as it lives.
+    const void* self() const noexcept {
+        static thread_local constinit char here = 0;
+        return &here;
+    }
+
+    /// A pause of a few cycles inside a spin: saves power, and lets the other hyperthread run.
+    void relax() const noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7)
+        __asm__ __volatile__("yield");
+#else
+        __asm__ __volatile__("" ::: "memory");
+#endif
+    }
+
+    /// As sys::read.
+    long read(int fd, void* to, std::size_t size) const { return sys::read(fd, to, size); }
+    /// As sys::readv.
+    long readv(int fd, const ::iovec* parts, int count) const { return sys::readv(fd, parts, count); }
+    /// As sys::write.
+    long write(int fd, const void* from, std::size_t size) const { return sys::write(fd, from, size); }
+    /// As sys::writev.
+    long writev(int fd, const ::iovec* parts, int count) const { return sys::writev(fd, parts, count); }
+    /// As sys::spawn.
+    result<sys::process> spawn(const sys::spawn_options& options) const { return sys::spawn(options); }
+};
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/epoll.hpp ----
+// epoll.hpp: the epoll system calls; empty where there is no epoll.
+
+#if defined(__linux__)
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// epoll_create1(2), close-on-exec.
+inline long epoll_create() {
+    return checked("epoll_create", -1, [] { return ::epoll_create1(EPOLL_CLOEXEC); });
+}
+
+/// epoll_ctl(2): `operation` is EPOLL_CTL_ADD, MOD or DEL.
+inline long epoll_ctl(int epoll, int operation, int fd, std::uint32_t events, std::uint64_t token) {
+    return checked("epoll_ctl", fd, [=] {
+        ::epoll_event e{};
+        e.events = events;
+        e.data.u64 = token;
+        return ::epoll_ctl(epoll, operation, fd, &e);
+    });
+}
+
+namespace detail {
+// False once the kernel has said that it has no epoll_pwait2: asked once per process, and only if somebody needs it.
+// EPERM is how container runtimes older than the call refuse it.
+inline constinit std::atomic<bool> epoll_pwait2_exists{true};
+
+#if defined(SYS_epoll_pwait2)
+inline long epoll_pwait2(int epoll, ::epoll_event* out, int capacity, duration_ns timeout) {
+    return checked_once("epoll_pwait2", epoll, [=] {
+        const ::timespec t = to_timespec(timeout);
+        struct {
+            std::int64_t seconds, nanoseconds; // what the kernel reads on every architecture, whatever time_t is
+        } const span{t.tv_sec, t.tv_nsec};
+        return ::syscall(SYS_epoll_pwait2, epoll, out, capacity, &span, nullptr, std::size_t{0});
+    });
+}
+#else
+inline long epoll_pwait2(int, ::epoll_event*, int, duration_ns) { return -ENOSYS; }
+#endif
+} // namespace detail
+
+/// Waits for events: their number, 0 on timeout, -errno. `timeout` < 0: no limit. One system call.
+/// Timeouts below 10 ms are exact where the kernel has epoll_pwait2 (5.11); others are rounded up to milliseconds, because the
+/// finer call costs 0.1 µs more even if it does not sleep.
+/// A signal ends a wait that has a limit early, with 0: the caller knows its deadline.
+inline long epoll_wait(int epoll, ::epoll_event* out, int capacity, duration_ns timeout) {
+    const bool fine = timeout > 0 && timeout < 10'000'000 && timeout % 1'000'000 != 0;
+    for (;;) {
+        long rc = -ENOSYS;
+        if (fine && detail::epoll_pwait2_exists.load(std::memory_order_relaxed)) {
+            rc = detail::epoll_pwait2(epoll, out, capacity, timeout);
+            if (rc == -ENOSYS || rc == -EPERM) {
+                detail::epoll_pwait2_exists.store(false, std::memory_order_relaxed);
+                rc = -ENOSYS;
+            }
+        }
+        if (rc == -ENOSYS) {
+            rc = checked_once("epoll_wait", epoll, [=] { return ::epoll_wait(epoll, out, capacity, to_poll_ms(timeout)); });
+        }
+        if (rc != -EINTR) return rc;
+        if (timeout > 0) return 0;
+    }
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+#endif
+
+// ---- mitogen/io/epoll.hpp ----
+// epoll.hpp: the policy for Linux; empty elsewhere.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+#if defined(__linux__)
+
+/// Readiness by epoll(7), with a gate.
+///
+/// The gate is a second epoll object that holds the first one: events = EPOLLIN while open, 0 while closed. An epoll object
+/// inside another wakes the outer one's sleepers only for what the mask allows, and EPOLL_CTL_MOD looks at the readiness there
+/// is, so that opening can't miss an event. Each is one system call that wakes nobody by itself.
+/// Threads: wait() and wait_gate() one each at a time; recreate() alone; the rest any.
+/// Throws: error(kind::overloaded) when out of descriptors (it needs three).
+class epoll_poller {
+    static constexpr std::uint64_t inner_token = 0;
+    static constexpr std::uint64_t kick_token = 1;
+
+    sys::unique_fd inner_; // holds what is registered
+    sys::unique_fd outer_; // holds inner_ and kick_
+    sys::unique_fd kick_;  // an eventfd that is written and never read: each write is one edge
+
+    static sys::unique_fd checked_fd(const char* what, long rc) {
+        if (rc < 0) raise(sys::failure(what, rc));
+        sys::unique_fd fd(static_cast<int>(rc));
+        static_cast<void>(sys::move_above_stdio(fd));
+        return fd;
+    }
+
+    void open() {
+        inner_ = checked_fd("epoll_create1", sys::epoll_create());
+        outer_ = checked_fd("epoll_create1", sys::epoll_create());
+        kick_ = checked_fd("eventfd", sys::eventfd(0));
+        long rc = sys::epoll_ctl(outer_.get(), EPOLL_CTL_ADD, kick_.get(), EPOLLIN | EPOLLET, kick_token);
+        if (rc >= 0) rc = sys::epoll_ctl(outer_.get(), EPOLL_CTL_ADD, inner_.get(), EPOLLIN, inner_token);
+        if (rc < 0) raise(sys::failure("epoll_ctl", rc, outer_.get()));
+    }
+
+    static std::uint32_t mask(interest i) noexcept {
+        return (wants_read(i) ? std::uint32_t{EPOLLIN} : 0u) | (wants_write(i) ? std::uint32_t{EPOLLOUT} : 0u);
+    }
+
+    void set_gate(std::uint32_t events) noexcept {
+        static_cast<void>(sys::epoll_ctl(outer_.get(), EPOLL_CTL_MOD, inner_.get(), events, inner_token));
+    }
+
+public:
+    static constexpr bool has_gate = true;
+    static constexpr bool any_thread_registers = true;
+
+    template <class Io>
+    explicit epoll_poller(Io&) {
+        open();
+    }
+    epoll_poller(epoll_poller&&) = delete;
+
+    /// Registers a descriptor. 0 or -errno: -EEXIST where it is registered, -EPERM where it is a file that is always ready.
+    long add(int fd, std::uint64_t token, interest i) {
+        return i == interest::none ? 0 : sys::epoll_ctl(inner_.get(), EPOLL_CTL_ADD, fd, mask(i), token);
+    }
+
+    /// Changes the token and the interest of a registered descriptor. 0 or -errno.
+    long modify(int fd, std::uint64_t token, interest i) {
+        // epoll reports EPOLLHUP and EPOLLERR even with an empty mask, and would spin: no interest is no membership.
+        if (i == interest::none) {
+            remove(fd);
+            return 0;
+        }
+        const long rc = sys::epoll_ctl(inner_.get(), EPOLL_CTL_MOD, fd, mask(i), token);
+        return rc == -ENOENT ? sys::epoll_ctl(inner_.get(), EPOLL_CTL_ADD, fd, mask(i), token) : rc;
+    }
+
+    /// Forgets a descriptor, which must still be open.
+    void remove(int fd) { static_cast<void>(sys::epoll_ctl(inner_.get(), EPOLL_CTL_DEL, fd, 0, 0)); }
+
+    /// Waits for events; see io::has_poller. One system call; as exact as sys::epoll_wait.
+    int wait(event* out, int capacity, duration_ns timeout) {
+        constexpr int most = 128;
+        ::epoll_event ready[most];
+        const long n = sys::epoll_wait(inner_.get(), ready, capacity < most ? capacity : most, timeout);
+        for (long i = 0; i < n; ++i) {
+            const std::uint32_t e = ready[i].events;
+            const bool over = (e & (std::uint32_t{EPOLLERR} | EPOLLHUP)) != 0;
+            out[i] = {ready[i].data.u64, over || (e & EPOLLIN) != 0, over || (e & EPOLLOUT) != 0};
+        }
+        return static_cast<int>(n);
+    }
+
+    /// In the child after fork: kernel objects of its own, with nothing registered and the gate open.
+    void recreate() {
+        kick_.reset();
+        outer_.reset();
+        inner_.reset();
+        open();
+    }
+
+    /// Lets wait_gate() see what is ready; wakes it at once if something is.
+    void open_gate() noexcept { set_gate(EPOLLIN); }
+
+    /// Hides what is ready from wait_gate().
+    void close_gate() noexcept { set_gate(0); }
+
+    /// Makes wait_gate() return once, now or at its next call, whatever the gate's state.
+    void kick_gate() noexcept {
+        const std::uint64_t one = 1;
+        static_cast<void>(sys::write(kick_.get(), &one, sizeof one));
+    }
+
+    /// Sleeps until the gate is open and something is ready, or until a kick: true. False on timeout (ns; negative: no limit).
+    bool wait_gate(duration_ns timeout) {
+        ::epoll_event ready[2];
+        return sys::epoll_wait(outer_.get(), ready, 2, timeout) > 0;
+    }
+};
+
+/// The policy that uses epoll(7), eventfd(2), futex(2) and pidfd_open(2).
+struct epoll : posix {
+    using poller = epoll_poller;
+};
+
+static_assert(policy<epoll>);
+static_assert(std::is_empty_v<epoll>);
+
+#endif
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/io/kqueue.hpp ----
+// kqueue.hpp: the policy for BSD and macOS; empty elsewhere.
+
+#if MITOGEN_HAS_KQUEUE
+#include <mutex>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+#if MITOGEN_HAS_KQUEUE
+
+/// Readiness by kqueue(2), level-triggered.
+///
+/// A descriptor that is ready both ways is two kernel events; they become one where they arrive together, else two.
+/// Threads: wait() one at a time; recreate() alone; the rest any.   Throws: error(kind::overloaded) when out of descriptors.
+class kqueue_poller {
+    struct registration {
+        std::uint64_t token = 0;
+        interest wanted = interest::none;
+        bool known = false;
+        sys::unique_fd writing; // only for libkqueue, see write_ident()
+    };
+
+    sys::unique_fd queue_;
+    posix_mutex mutex_;
+    std::vector<registration> known_; // by descriptor: an event's user data has no room for 64 bits everywhere
+
+    void open() {
+        const long rc = sys::kqueue_create();
+        if (rc < 0) raise(sys::failure("kqueue", rc));
+        queue_.reset(static_cast<int>(rc));
+    }
+
+    long change(int fd, int ident, int filter, unsigned flags) {
+        return sys::kqueue_change(queue_.get(), ident, filter, flags, 0, fd);
+    }
+
+    // The descriptor to register for writing: libkqueue refuses reading and writing on one, so there it is a duplicate.
+    static long write_ident([[maybe_unused]] registration& r, int fd) {
+#if defined(LIBKQUEUE)
+        if (r.writing) return r.writing.get();
+        const long copy = sys::dup_above(fd, 3);
+        if (copy >= 0) r.writing.reset(static_cast<int>(copy));
+        return copy;
+#else
+        return fd;
+#endif
+    }
+
+    // Makes the kernel's registrations those of `wanted`; on failure the ones that were there stay.
+    long apply(registration& r, int fd, interest wanted) {
+        long rc = 0;
+        if (wants_read(wanted) != wants_read(r.wanted)) {
+            rc = change(fd, fd, EVFILT_READ, wants_read(wanted) ? EV_ADD : EV_DELETE);
+            if (rc < 0) return rc;
+        }
+        if (wants_write(wanted) && !wants_write(r.wanted)) {
+            rc = write_ident(r, fd);
+            if (rc >= 0) rc = change(fd, static_cast<int>(rc), EVFILT_WRITE, EV_ADD);
+            if (rc < 0 && wants_read(wanted) && !wants_read(r.wanted)) static_cast<void>(change(fd, fd, EVFILT_READ, EV_DELETE));
+            if (rc < 0) return rc;
+        } else if (!wants_write(wanted) && wants_write(r.wanted)) {
+            // before the duplicate is closed
+            static_cast<void>(change(fd, r.writing ? r.writing.get() : fd, EVFILT_WRITE, EV_DELETE));
+            r.writing.reset();
+        }
+        r.wanted = wanted;
+        return 0;
+    }
+
+    registration* find(int fd) noexcept {
+        const auto i = static_cast<std::size_t>(fd);
+        return fd >= 0 && i < known_.size() && known_[i].known ? &known_[i] : nullptr;
+    }
+
+public:
+    static constexpr bool has_gate = false;
+    static constexpr bool any_thread_registers = true;
+
+    template <class Io>
+    explicit kqueue_poller(Io& io) : mutex_(io) {
+        open();
+    }
+    kqueue_poller(kqueue_poller&&) = delete;
+
+    /// Registers a descriptor. 0 or -errno: -EEXIST where it is registered, -EBADF where it is not open.
+    long add(int fd, std::uint64_t token, interest i) {
+        if (fd < 0) return -EBADF;
+        const std::lock_guard lock(mutex_);
+        if (find(fd)) return -EEXIST;
+        if (static_cast<std::size_t>(fd) >= known_.size()) known_.resize(static_cast<std::size_t>(fd) + 1);
+        registration& r = known_[static_cast<std::size_t>(fd)];
+        const long rc = apply(r, fd, i);
+        r.known = rc >= 0;
+        r.token = token;
+        return rc;
+    }
+
+    /// Changes the token and the interest of a registered descriptor. 0 or -errno.
+    long modify(int fd, std::uint64_t token, interest i) {
+        const std::lock_guard lock(mutex_);
+        registration* r = find(fd);
+        if (!r) return -ENOENT;
+        r->token = token;
+        return apply(*r, fd, i);
+    }
+
+    /// Forgets a descriptor, which must still be open.
+    void remove(int fd) {
+        const std::lock_guard lock(mutex_);
+        registration* r = find(fd);
+        if (!r) return;
+        static_cast<void>(apply(*r, fd, interest::none));
+        *r = {};
+    }
+
+    /// Waits for events; see io::has_poller. One system call.
+    int wait(event* out, int capacity, duration_ns timeout) {
+        constexpr int most = 128;
+        struct ::kevent ready[most];
+        const long n = sys::kqueue_wait(queue_.get(), ready, capacity < most ? capacity : most, timeout);
+        if (n <= 0) return static_cast<int>(n);
+        int made = 0;
+        const std::lock_guard lock(mutex_);
+        for (long i = 0; i < n; ++i) {
+            const registration* r = find(static_cast<int>(reinterpret_cast<std::intptr_t>(ready[i].udata)));
+            if (!r) continue; // removed by another thread meanwhile
+            if (made == 0 || out[made - 1].token != r->token) out[made++] = {r->token, false, false};
+            (ready[i].filter == EVFILT_READ ? out[made - 1].readable : out[made - 1].writable) = true;
+        }
+        return made;
+    }
+
+    /// In the child after fork: a kqueue of its own, with nothing registered.
+    void recreate() {
+        known_.clear();
+#if !defined(LIBKQUEUE)
+        static_cast<void>(queue_.release()); // the kernel has closed it: the number may already belong to something else
+#endif
+        queue_.reset();
+        open();
+    }
+};
+
+#if defined(LIBKQUEUE)
+/// libkqueue accepts pipes, sockets and terminals, but neither pidfd nor eventfd: processes are as on a system that has no such
+/// thing.
+class unwatched_process : public sys::process {
+public:
+    using sys::process::process;
+    explicit unwatched_process(sys::process&& p) noexcept : sys::process(std::move(p)) {}
+
+    /// None: always -1.
+    int poll_fd() const noexcept { return -1; }
+};
+#endif
+
+/// The policy that uses kqueue(2).
+struct kqueue : posix {
+    using poller = kqueue_poller;
+    using waker = pipe_waker;
+#if defined(LIBKQUEUE)
+    using process = unwatched_process;
+
+    /// As sys::spawn.
+    result<process> spawn(const sys::spawn_options& options) const {
+        auto made = sys::spawn(options);
+        if (!made) return made.error();
+        return process(std::move(*made));
+    }
+#endif
+};
+
+static_assert(policy<kqueue>);
+static_assert(std::is_empty_v<kqueue>);
+
+#endif
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/poll.hpp ----
+// poll.hpp: the poll system call.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// poll(2): the number of entries whose revents are set, 0 on timeout, -errno. `timeout` in ns, < 0: no limit; rounded up to
+/// milliseconds where the system lacks ppoll(). A signal ends a wait that has a limit early, with 0: the caller knows its
+/// deadline.
+inline long poll(::pollfd* entries, std::size_t count, duration_ns timeout) {
+    for (;;) {
+        const long rc = checked_once("poll", -1, [=] {
+#if defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__DragonFly__)
+            const ::timespec span = to_timespec(timeout);
+            return ::ppoll(entries, static_cast<::nfds_t>(count), timeout < 0 ? nullptr : &span, nullptr);
+#else
+            return ::poll(entries, static_cast<::nfds_t>(count), to_poll_ms(timeout));
+#endif
+        });
+        if (rc != -EINTR) return rc;
+        if (timeout > 0) return 0;
+    }
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/io/poll.hpp ----
+// poll.hpp: the policy that every POSIX system can run.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+/// Readiness by poll(2): no kernel object, no descriptor; each wait costs time in proportion to the number of descriptors.
+///
+/// Threads: one, the one that waits, for everything.   Throws: std::bad_alloc.
+class poll_poller {
+    static constexpr std::size_t nowhere = static_cast<std::size_t>(-1);
+
+    struct owner {
+        std::uint64_t token;
+        int fd;
+    };
+
+    std::vector<::pollfd> entries_;
+    std::vector<owner> owners_;      // of the entries with the same index
+    std::vector<std::size_t> index_; // by descriptor: where its entry is
+    std::size_t next_ = 0;           // where the scan for ready entries begins, so that low ones don't starve high ones
+
+    std::size_t find(int fd) const noexcept {
+        const auto i = static_cast<std::size_t>(fd);
+        return fd >= 0 && i < index_.size() ? index_[i] : nowhere;
+    }
+
+    static void set(::pollfd& entry, int fd, interest i) noexcept {
+        // poll() reports failures even where nothing was asked for; a negative descriptor is the way to be left alone.
+        entry.fd = i == interest::none ? -1 : fd;
+        entry.events = static_cast<short>((wants_read(i) ? POLLIN : 0) | (wants_write(i) ? POLLOUT : 0));
+        entry.revents = 0;
+    }
+
+public:
+    static constexpr bool has_gate = false;
+    static constexpr bool any_thread_registers = false;
+
+    template <class Io>
+    explicit poll_poller(Io&) noexcept {}
+    poll_poller(poll_poller&&) = delete;
+
+    /// Registers a descriptor. 0 or -errno: -EEXIST where it is registered, -EBADF where it is negative.
+    long add(int fd, std::uint64_t token, interest i) {
+        if (fd < 0) return -EBADF;
+        if (find(fd) != nowhere) return -EEXIST;
+        const auto slot = static_cast<std::size_t>(fd);
+        if (slot >= index_.size()) index_.resize(slot + 1, nowhere);
+        index_[slot] = entries_.size();
+        set(entries_.emplace_back(), fd, i);
+        owners_.push_back({token, fd});
+        return 0;
+    }
+
+    /// Changes the token and the interest of a registered descriptor. 0, or -ENOENT.
+    long modify(int fd, std::uint64_t token, interest i) {
+        const std::size_t at = find(fd);
+        if (at == nowhere) return -ENOENT;
+        set(entries_[at], fd, i);
+        owners_[at].token = token;
+        return 0;
+    }
+
+    /// Forgets a descriptor.
+    void remove(int fd) {
+        const std::size_t at = find(fd);
+        if (at == nowhere) return;
+        const std::size_t last = entries_.size() - 1;
+        if (at != last) {
+            entries_[at] = entries_[last];
+            owners_[at] = owners_[last];
+            index_[static_cast<std::size_t>(owners_[at].fd)] = at;
+        }
+        index_[static_cast<std::size_t>(fd)] = nowhere;
+        entries_.pop_back();
+        owners_.pop_back();
+    }
+
+    /// Waits for events; see io::has_poller.
+    int wait(event* out, int capacity, duration_ns timeout) {
+        const long ready = sys::poll(entries_.data(), entries_.size(), timeout);
+        if (ready <= 0) return static_cast<int>(ready);
+        int n = 0;
+        const std::size_t size = entries_.size();
+        std::size_t at = next_ < size ? next_ : 0;
+        for (std::size_t seen = 0; seen < size && n < capacity && n < ready; ++seen, at = at + 1 < size ? at + 1 : 0) {
+            const short e = entries_[at].revents;
+            if (e == 0) continue;
+            const bool over = (e & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+            out[n++] = {owners_[at].token, over || (e & POLLIN) != 0, over || (e & POLLOUT) != 0};
+        }
+        next_ = at;
+        return n;
+    }
+
+    /// In the child after fork: nothing is registered.
+    void recreate() {
+        entries_.clear();
+        owners_.clear();
+        index_.clear();
+        next_ = 0;
+    }
+};
+
+/// The policy that uses poll(2).
+struct poll : posix {
+    using poller = poll_poller;
+};
+
+static_assert(policy<poll>);
+static_assert(std::is_empty_v<poll>);
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/io/native.hpp ----
+// native.hpp: the best policy that this system has.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+/// The policy behind the short names (broker, router, latch, …): epoll on Linux, kqueue on BSD and macOS, else poll.
+#if defined(__linux__)
+using native = epoll;
+#elif MITOGEN_HAS_KQUEUE
+using native = kqueue;
+#else
+using native = poll;
+#endif
+
+static_assert(policy<native>);
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/timers.hpp ----
+// timers.hpp: what shall happen at a given moment, earliest first.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// One moment. Lives inside whatever waits for it, so that setting it allocates nothing; must not move or die while set.
+struct timer {
+    instant at = never;
+    std::size_t place = not_set; ///< index in the heap; maintained by `timers`
+    unique_function<void()> fire{};
+
+    static constexpr std::size_t not_set = static_cast<std::size_t>(-1);
+    bool is_set() const noexcept { return place != not_set; }
+
+    timer() = default;
+    timer(timer&&) = delete;
+};
+
+/// A binary heap of timers in which each knows its place: set and cancel cost O(log n). Threads: the loop's only.
+class timers {
+    std::vector<timer*> heap_;
+
+    void put(std::size_t place, timer* t) noexcept {
+        heap_[place] = t;
+        t->place = place;
+    }
+
+    void up(std::size_t place) noexcept {
+        timer* t = heap_[place];
+        for (; place && t->at < heap_[(place - 1) / 2]->at; place = (place - 1) / 2) put(place, heap_[(place - 1) / 2]);
+        put(place, t);
+    }
+
+    void down(std::size_t place) noexcept {
+        timer* t = heap_[place];
+        for (;;) {
+            std::size_t child = 2 * place + 1;
+            if (child >= heap_.size()) break;
+            if (child + 1 < heap_.size() && heap_[child + 1]->at < heap_[child]->at) ++child;
+            if (heap_[child]->at >= t->at) break;
+            put(place, heap_[child]);
+            place = child;
+        }
+        put(place, t);
+    }
+
+public:
+    /// Sets `t`, or moves it if it is set.
+    void set(timer& t, instant at) {
+        if (t.is_set()) cancel(t);
+        t.at = at;
+        heap_.push_back(&t);
+        t.place = heap_.size() - 1;
+        up(t.place);
+    }
+
+    /// Afterwards `t` does not fire. Nothing happens if it was not set.
+    void cancel(timer& t) noexcept {
+        if (!t.is_set()) return;
+        const std::size_t place = std::exchange(t.place, timer::not_set);
+        timer* moved = heap_.back();
+        heap_.pop_back();
+        if (moved == &t) return;
+        put(place, moved);
+        up(place);
+        down(moved->place);
+    }
+
+    /// The earliest moment, or `never`.
+    instant next() const noexcept { return heap_.empty() ? never : heap_.front()->at; }
+
+    /// Takes the earliest timer that is due, or returns null.
+    timer* take_due(instant now) noexcept {
+        if (heap_.empty() || heap_.front()->at > now) return nullptr;
+        timer* due = heap_.front();
+        cancel(*due);
+        return due;
+    }
+
+    std::size_t size() const noexcept { return heap_.size(); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sync/waiter.hpp ----
+// waiter.hpp: one thread's sleep until something happens, whether it sleeps on its own or inside the poller while it drives the
+// loop.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Connects one sleeping thread with those that may wake it.
+///
+/// A thread that waits for an answer may drive the loop itself meanwhile (see basic_broker::wait). Then it sleeps in the poller,
+/// not on its parker, and a wake-up has to go through the poller's waker. Which of the two applies can change at any moment;
+/// notify() finds out.
+///
+/// Threads: notify() any; the rest the one that waits. The object must outlive every notify(): keep it in memory that is shared
+/// with the notifier, or notify under the lock that the waiting thread takes before it leaves.
+template <class Io>
+class waiter {
+    Io& io_;
+    typename Io::parker parker_;
+    std::atomic<typename Io::waker*> driving_{nullptr};
+    std::atomic<const void*> driver_{nullptr};
+    std::atomic<unsigned> meeting_{0};
+
+public:
+    explicit waiter(Io& io) : io_(io), parker_(io) {}
+    waiter(waiter&&) = delete;
+
+    /// Wakes the thread, or lets its next sleep return at once. What it waits for must be visible before. Never blocks.
+    void notify() noexcept {
+        // One of the two increments comes second and sees what happened before the first: either the driver sees what was done
+        // before notify(), or we see that it drives.
+        meeting_.fetch_add(1, std::memory_order_acq_rel);
+        if (auto* poller_waker = driving_.load(std::memory_order_relaxed)) {
+            if (driver_.load(std::memory_order_relaxed) != io_.self()) poller_waker->wake();
+        } else {
+            parker_.unpark();
+        }
+    }
+
+    /// From now on this thread sleeps in the poller that `poller_waker` interrupts. Check the condition after this, before
+    /// sleeping.
+    void begin_driving(typename Io::waker& poller_waker) noexcept {
+        driver_.store(io_.self(), std::memory_order_relaxed);
+        driving_.store(&poller_waker, std::memory_order_relaxed);
+        meeting_.fetch_add(1, std::memory_order_acq_rel);
+    }
+
+    /// From now on this thread sleeps in sleep_until() again.
+    void end_driving() noexcept {
+        driving_.store(nullptr, std::memory_order_relaxed);
+        meeting_.fetch_add(1, std::memory_order_acq_rel);
+    }
+
+    /// Sleeps until notify() or the deadline. Returns false at the deadline; true may be spurious: check the condition again.
+    bool sleep_until(instant deadline) {
+        if (deadline == never) {
+            parker_.park();
+            return true;
+        }
+        return parker_.park_until(deadline);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/broker.hpp ----
+// broker.hpp: the loop. Watches descriptors, keeps time, and runs what other threads hand to it.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A descriptor that the loop watches. Lives inside whatever owns the descriptor; unwatch it before it dies.
+struct event_source {
+    void (*ready)(event_source& self, bool readable, bool writable) = nullptr; ///< called on the loop
+    int fd = -1;
+    std::uint32_t slot = 0; ///< maintained by the broker
+    io::interest interest = io::interest::none;
+    bool watched = false;
+};
+
+/// Work for the loop that is posted again and again: posting allocates nothing, and posting it twice before it ran runs it once.
+struct loop_task {
+    void (*run)(loop_task& self) = nullptr;
+    loop_task* next = nullptr;
+    bool posted = false;
+};
+
+/// Runs the loop that every stream, timer and route of a program belongs to.
+///
+/// Exactly one thread at a time leads, that is, drives the loop and so owns everything on it. Normally that is the broker's own
+/// thread, which sleeps at the poller's gate. A thread that has to wait for an answer anyway may lead instead (wait()): the
+/// answer then reaches it without a hand-over between threads, which costs more than the rest of a call together. When it leaves,
+/// the gate opens and the broker's thread takes over. With policies whose poller has no gate the broker's thread always leads.
+///
+/// Threads: as marked. "Loop": only the thread that leads. The destructor ends the loop and joins its thread.
+template <class Io = io::native>
+class basic_broker {
+    static_assert(io::policy<Io>,
+                  "mitogen: Io does not model mitogen::io::policy; see docs/policies.md for what a policy provides");
+
+    struct slot {
+        event_source* source = nullptr;
+        std::uint32_t generation = 0;
+    };
+
+    [[no_unique_address]] Io io_;
+    typename Io::poller poller_;
+    typename Io::waker waker_;
+    std::vector<slot> slots_;
+    std::vector<std::uint32_t> free_slots_;
+    timers timers_;
+
+    typename Io::mutex tasks_mutex_;
+    loop_task* first_task_ = nullptr;
+    loop_task* last_task_ = nullptr;
+    std::vector<unique_function<void()>> deferred_;
+    std::vector<unique_function<void()>> running_; // deferred_ of the turn that is under way
+    bool refusing_ = false;                        // no more work is accepted
+    std::atomic<bool> work_pending_{false};
+    std::atomic<bool> wake_pending_{false}; // a wake-up is on its way: another one would be wasted
+
+    typename Io::mutex lead_mutex_;
+    std::atomic<const void*> leader_{nullptr}; // written under lead_mutex_
+    instant home_wakes_ = never;               // when the broker's thread will look at the timers by itself
+    std::atomic<bool> stopping_{false};
+    std::atomic<std::uint32_t> waiting_{0}; // threads inside wait() that would lead
+    typename Io::thread thread_;
+
+    static constexpr int batch = 64;
+
+    /// Something that one thread waits for once. Shared: the other may still be raising it when the first goes on.
+    struct signal {
+        waiter<Io> wake;
+        std::atomic<bool> state{false};
+
+        explicit signal(Io& io) : wake(io) {}
+        bool raised() const noexcept { return state.load(std::memory_order_acquire); }
+        void raise() noexcept {
+            state.store(true, std::memory_order_release);
+            wake.notify();
+        }
+        void sleep() {
+            while (!raised()) wake.sleep_until(never);
+        }
+    };
+
+public:
+    using policy = Io;
+
+    explicit basic_broker(Io io = {}) : io_(io), poller_(io_), waker_(io_), tasks_mutex_(io_), lead_mutex_(io_) {
+        slots_.push_back({nullptr, 0}); // slot 0 is the waker
+        if (const long rc = poller_.add(waker_.fd(), 0, io::interest::read); rc < 0)
+            raise(sys::failure("poller add", rc, waker_.fd()));
+        thread_ = typename Io::thread(io_, "mitogen-broker", [this] { home(); });
+    }
+
+    basic_broker(basic_broker&&) = delete;
+
+    ~basic_broker() {
+        shutdown();
+        join();
+    }
+
+    /// Ends the loop once everything that was accepted has run. Threads: any. Never blocks.
+    void shutdown() noexcept {
+        stopping_.store(true);
+        waker_.wake();
+        if constexpr (Io::poller::has_gate) poller_.kick_gate();
+    }
+
+    /// Waits for the loop's thread to end. Threads: any but the loop.
+    void join() {
+        if (thread_.joinable()) thread_.join();
+    }
+
+    /// True once shutdown() was called.
+    bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
+
+    Io& io() noexcept { return io_; }
+
+    /// True on the thread that leads at this moment.
+    bool on_loop() const noexcept { return leader_.load(std::memory_order_relaxed) == io_.self(); }
+
+    /// Runs `work` on the loop, soon and in order. Returns false, without keeping it, once the loop has ended.
+    /// Threads: any. Wake-ups coalesce: thousands of calls cost a few turns of the loop.
+    bool defer(unique_function<void()> work) {
+        {
+            const std::lock_guard lock(tasks_mutex_);
+            if (refusing_) return false;
+            deferred_.push_back(std::move(work));
+            work_pending_.store(true, std::memory_order_release);
+        }
+        wake();
+        return true;
+    }
+
+    /// Runs `task` on the loop. Returns false once the loop has ended. Threads: any.
+    bool post(loop_task& task) {
+        {
+            const std::lock_guard lock(tasks_mutex_);
+            if (refusing_) return false;
+            if (task.posted) return true;
+            task.posted = true;
+            task.next = nullptr;
+            (last_task_ ? last_task_->next : first_task_) = &task;
+            last_task_ = &task;
+            work_pending_.store(true, std::memory_order_release);
+        }
+        wake();
+        return true;
+    }
+
+    /// Takes back a task that has not run. Threads: loop.
+    void withdraw(loop_task& task) noexcept {
+        const std::lock_guard lock(tasks_mutex_);
+        if (!task.posted) return;
+        loop_task* before = nullptr;
+        for (loop_task* t = first_task_; t; before = t, t = t->next) {
+            if (t != &task) continue;
+            (before ? before->next : first_task_) = t->next;
+            if (last_task_ == t) last_task_ = before;
+            break;
+        }
+        task.posted = false;
+    }
+
+    /// Interrupts whoever sleeps in the poller. Threads: any. Elided where the caller is on the loop, or a wake-up is on its way.
+    void wake() noexcept {
+        if (on_loop()) return;
+        if (!wake_pending_.exchange(true, std::memory_order_acq_rel)) waker_.wake();
+    }
+
+    /// Begins to watch a descriptor. 0 or -errno. Threads: loop.
+    long watch(event_source& source, io::interest what) {
+        std::uint32_t index;
+        if (free_slots_.empty()) {
+            index = static_cast<std::uint32_t>(slots_.size());
+            slots_.push_back({});
+        } else {
+            index = free_slots_.back();
+            free_slots_.pop_back();
+        }
+        source.slot = index;
+        slots_[index].source = &source;
+        if (const long rc = poller_.add(source.fd, token(index), what); rc < 0) {
+            slots_[index].source = nullptr;
+            free_slots_.push_back(index);
+            return rc;
+        }
+        source.interest = what;
+        source.watched = true;
+        return 0;
+    }
+
+    /// Changes what a watched descriptor is watched for. Threads: loop.
+    void change(event_source& source, io::interest what) {
+        if (!source.watched || source.interest == what) return;
+        source.interest = what;
+        poller_.modify(source.fd, token(source.slot), what);
+    }
+
+    /// Stops watching. Events of this descriptor that the current turn still holds are dropped. Threads: loop.
+    void unwatch(event_source& source) noexcept {
+        if (!source.watched) return;
+        source.watched = false;
+        poller_.remove(source.fd);
+        slot& s = slots_[source.slot];
+        s.source = nullptr;
+        ++s.generation;
+        free_slots_.push_back(source.slot);
+    }
+
+    /// Sets a timer, or moves it. Threads: loop.
+    void set_timer(timer& t, instant at) { timers_.set(t, at); }
+
+    /// Afterwards the timer does not fire. Threads: loop.
+    void cancel_timer(timer& t) noexcept { timers_.cancel(t); }
+
+    /// Sleeps until `ready()` holds or the deadline passes; returns what ready() says at the end. `ready` must become true
+    /// through something that then notifies `wake`.
+    ///
+    /// With `lead`, this thread drives the loop while it waits, if nobody else does and it is the only one that waits so: with
+    /// several callers the broker's thread serves all of them with fewer system calls. Threads: any but the loop, where it would
+    /// wait for itself: callers check on_loop() first.
+    template <class Ready>
+    bool wait(waiter<Io>& wake, instant deadline, bool lead, Ready&& ready) {
+        if (ready()) return true;
+        const bool alone = waiting_.fetch_add(1, std::memory_order_relaxed) == 0;
+        while (!ready()) {
+            if (lead && alone && !stopping() && take_lead()) {
+                wake.begin_driving(waker_);
+                lead_until(deadline, ready);
+                wake.end_driving();
+                release_lead();
+                if (!ready() && !stopping()) break; // only the deadline ends lead_until otherwise
+            } else if (!wake.sleep_until(deadline)) {
+                break;
+            }
+        }
+        waiting_.fetch_sub(1, std::memory_order_relaxed);
+        return ready();
+    }
+
+    /// Runs `work` on the loop and returns when it has run: at once on the loop itself. False, without having run it, once the
+    /// loop has ended.
+    template <class Work>
+    bool run(Work&& work) {
+        if (on_loop()) {
+            work();
+            return true;
+        }
+        const auto done = std::make_shared<signal>(io_);
+        if (!defer([&work, done] {
+                work();
+                done->raise();
+            })) {
+            return false;
+        }
+        wait(done->wake, never, true, [&] { return done->raised(); });
+        return true;
+    }
+
+    /// Holds the loop still while `work` runs on this thread: for fork(), whose child must not find what the loop owns half
+    /// changed. Threads: any. Blocks until the loop has finished what it is at.
+    template <class Work>
+    void paused(Work&& work) {
+        if (on_loop()) return work();
+        const auto stands = std::make_shared<signal>(io_);
+        const auto go_on = std::make_shared<signal>(io_);
+        const bool running = defer([stands, go_on] {
+            stands->raise();
+            go_on->sleep();
+        });
+        if (running) stands->sleep();
+        work();
+        go_on->raise();
+    }
+
+    /// In a child made by fork(): closes what the loop holds. Its thread does not exist here, and nothing else may be called.
+    void abandon() noexcept {
+        thread_.forget();
+        std::destroy_at(&poller_); // this object is never destroyed here: fork children leave by _exit
+        std::destroy_at(&waker_);
+    }
+
+private:
+    std::uint64_t token(std::uint32_t index) const noexcept {
+        return static_cast<std::uint64_t>(slots_[index].generation) << 32 | index;
+    }
+
+    bool take_lead() noexcept {
+        if constexpr (!Io::poller::has_gate) {
+            return false;
+        } else {
+            const std::lock_guard lock(lead_mutex_);
+            if (leader_.load(std::memory_order_relaxed)) return false;
+            leader_.store(io_.self(), std::memory_order_relaxed);
+            poller_.close_gate();
+            return true;
+        }
+    }
+
+    void release_lead() noexcept {
+        if constexpr (Io::poller::has_gate) {
+            const std::lock_guard lock(lead_mutex_);
+            leader_.store(nullptr, std::memory_order_relaxed);
+            poller_.open_gate();
+            if (timers_.next() < home_wakes_ || stopping()) poller_.kick_gate();
+        }
+    }
+
+    template <class Ready>
+    void lead_until(instant deadline, Ready&& ready) {
+        run_work();
+        while (!ready() && !stopping()) {
+            if (deadline != never && io_.now() >= deadline) return;
+            turn(deadline);
+        }
+    }
+
+    /// The broker's own thread.
+    void home() {
+        while (!stopping()) {
+            if constexpr (Io::poller::has_gate) {
+                instant until;
+                {
+                    const std::lock_guard lock(lead_mutex_);
+                    // While another thread leads it keeps the time as well.
+                    home_wakes_ = until = leader_.load(std::memory_order_relaxed) ? never : timers_.next();
+                }
+                poller_.wait_gate(until == never ? -1 : remaining(until));
+                {
+                    const std::lock_guard lock(lead_mutex_);
+                    if (leader_.load(std::memory_order_relaxed)) continue;
+                    leader_.store(io_.self(), std::memory_order_relaxed);
+                }
+                turn(0);
+                const std::lock_guard lock(lead_mutex_);
+                leader_.store(nullptr, std::memory_order_relaxed);
+            } else {
+                leader_.store(io_.self(), std::memory_order_relaxed);
+                turn(never);
+            }
+        }
+        finish();
+    }
+
+    /// After shutdown(): whoever leads leaves, what was accepted runs, and no more is accepted.
+    void finish() {
+        while (!take_over()) {
+            waker_.wake(); // whoever leads sees stopping() and leaves
+            if constexpr (Io::poller::has_gate) poller_.wait_gate(1'000'000);
+        }
+        run_work();
+        {
+            const std::lock_guard lock(tasks_mutex_);
+            refusing_ = true;
+        }
+        run_work();
+        leader_.store(nullptr, std::memory_order_relaxed);
+    }
+
+    bool take_over() noexcept {
+        const std::lock_guard lock(lead_mutex_);
+        const void* leader = leader_.load(std::memory_order_relaxed);
+        if (leader && leader != io_.self()) return false;
+        leader_.store(io_.self(), std::memory_order_relaxed);
+        return true;
+    }
+
+    duration_ns remaining(instant until) const {
+        const instant now = io_.now();
+        return until > now ? until - now : 0;
+    }
+
+    /// One turn: sleeps for events until something happens, a timer is due or `until` passes; then handles all of it.
+    void turn(instant until) {
+        const instant next = timers_.next() < until ? timers_.next() : until;
+        duration_ns timeout = -1;
+        if (work_pending_.load(std::memory_order_acquire)) {
+            timeout = 0;
+        } else if (next != never) {
+            timeout = next == 0 ? 0 : remaining(next);
+        }
+        io::event events[batch];
+        const int n = poller_.wait(events, batch, timeout);
+        for (int i = 0; i < n; ++i) dispatch(events[i]);
+        if (timers_.next() != never) {
+            const instant now = io_.now();
+            while (timer* due = timers_.take_due(now)) guarded([due] { due->fire(); });
+        }
+        run_work();
+    }
+
+    void dispatch(const io::event& e) {
+        if (e.token == 0) {
+            waker_.drain();
+            wake_pending_.exchange(false, std::memory_order_acq_rel); // an exchange: sees the work of whoever found it still true
+            return;
+        }
+        const auto index = static_cast<std::uint32_t>(e.token);
+        if (index >= slots_.size()) return;
+        const slot& s = slots_[index];
+        if (!s.source || s.generation != static_cast<std::uint32_t>(e.token >> 32)) return;
+        guarded([&] { s.source->ready(*s.source, e.readable, e.writable); });
+    }
+
+    /// Tasks first in the order of posting, then deferred functions; what they add runs in the same go.
+    void run_work() {
+        while (work_pending_.load(std::memory_order_acquire)) {
+            loop_task* task;
+            {
+                const std::lock_guard lock(tasks_mutex_);
+                task = std::exchange(first_task_, nullptr);
+                last_task_ = nullptr;
+                for (loop_task* t = task; t; t = t->next) t->posted = false;
+                running_.swap(deferred_);
+                work_pending_.store(false, std::memory_order_relaxed);
+            }
+            while (task) {
+                loop_task* next = task->next; // it may post itself again
+                guarded([task] { task->run(*task); });
+                task = next;
+            }
+            for (auto& work : running_) guarded([&] { work(); });
+            running_.clear();
+        }
+    }
+
+    /// An exception in one callback must not hurt the others.
+    template <class Work>
+    void guarded(Work&& work) {
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+            work();
+        } catch (const std::exception& e) {
+            log::write(log::level::error, std::string("exception on the loop: ") + e.what());
+        } catch (...) {
+            log::write(log::level::error, "exception on the loop, not a std::exception");
+        }
+#else
+        work();
+#endif
+    }
+};
+
+/// The loop with this platform's best poller.
+using broker = basic_broker<>;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/error_notice.hpp ----
+// error_notice.hpp: errors on the wire: the payload of dead messages and of answers that are errors.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Longest text of an error that travels, in bytes; the rest is cut off and the cut is marked.
+inline constexpr std::size_t error_text_bytes = 64 * 1024;
+
+/// The bytes of an error.
+inline buffer encode_error(const error& e) {
+    const error_detail& d = e.detail();
+    std::string text = d.text;
+    if (text.size() > error_text_bytes) {
+        text.resize(error_text_bytes);
+        text += " […cut]";
+    }
+    const std::string_view backtrace = std::string_view(d.backtrace).substr(0, error_text_bytes);
+    return encode(static_cast<std::uint16_t>(d.why), text, d.type, d.place, backtrace, d.context, d.has_status,
+                  static_cast<std::int32_t>(d.status.code), static_cast<std::int32_t>(d.status.signal));
+}
+
+/// The error that the bytes hold; where they hold none, an error that says so.
+inline error decode_error(std::span<const std::byte> bytes) {
+    reader r(bytes);
+    std::uint16_t why{};
+    std::int32_t code{};
+    std::int32_t signal{};
+    error_detail d;
+    if (!decode(r, why, d.text, d.type, d.place, d.backtrace, d.context, d.has_status, code, signal) || !r.finish()) {
+        return error(reason::bad_arguments, "an error arrived that does not decode: " + r.failure_text());
+    }
+    d.why = static_cast<reason>(why);
+    d.status = {code, signal};
+    return error(std::move(d));
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/message.hpp ----
+// message.hpp: the header that every message on a link begins with, and how it is laid out in bytes.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Routing information of one message, or of one fragment of it. Routing looks at nothing else.
+struct header {
+    context_id dst = 0;   ///< who shall receive it
+    context_id src = 0;   ///< who sent it
+    context_id auth = 0;  ///< on whose authority: a context at or above `src`
+    handle_id handle = 0; ///< which receiver inside `dst`
+    handle_id reply_to =
+        0; ///< handle inside `src` that an answer goes to; 0: none wanted; is_dead: this reports a failed delivery
+    std::uint32_t length = 0; ///< payload bytes that follow this header
+    std::uint32_t stream = 0; ///< of a fragment: which of the sender's fragmented messages it belongs to
+    std::uint8_t flags = 0;   ///< `message_flags`
+
+    bool dead() const noexcept { return reply_to == is_dead; }
+    bool wants_reply() const noexcept { return reply_to != 0 && reply_to != is_dead; }
+};
+
+/// Bits of header::flags; the others must be zero.
+struct message_flags {
+    static constexpr std::uint8_t fragment = 1; ///< part of a message that is larger than one frame
+    static constexpr std::uint8_t first = 2;    ///< with `fragment`: announces the message; the payload is its total size as u64
+    static constexpr std::uint8_t last = 4;     ///< with `fragment`: the final part
+    static constexpr std::uint8_t failed = 8;   ///< an answer whose payload is an error, not a value
+    static constexpr std::uint8_t all = 15;
+};
+
+/// One received message. The payload is valid only while the receiver runs.
+struct message {
+    header head{};
+    std::span<const std::byte> payload{};
+    buffer* whole = nullptr; ///< the payload's own memory, for the receiver to take over, where it has one
+
+    context_id src() const noexcept { return head.src; }
+    bool dead() const noexcept { return head.dead(); }
+};
+
+/// Byte layout of a header, little-endian:
+/// 0 magic · 1 version · 2 flags · 3 check · 4 length u32 · 8 dst u32 · 12 src u32 · 16 auth u32 · 20 stream u32 · 24 handle u64
+/// · 32 reply_to u64
+///
+/// `check` is a byte mixed from all the others, so that a reader which has lost its place notices within a frame or two.
+struct header_layout {
+    static constexpr std::size_t size = 40;
+    static constexpr std::byte magic{0xA6};
+    static constexpr std::byte version{1};
+};
+
+namespace detail {
+
+template <class T>
+inline T load_le(const std::byte* from) noexcept {
+    T value;
+    wire::load(from, value);
+    return value;
+}
+
+/// Folds the 36 bytes after `check` and the flags into one byte. Multiplier: 2^64 divided by the golden ratio (Knuth, TAOCP
+/// 3, 6.4).
+inline std::byte header_check(const std::byte* h) noexcept {
+    std::uint64_t mix = load_le<std::uint32_t>(h + 4) ^ (std::uint64_t{load_le<std::uint8_t>(h + 2)} << 40);
+    for (std::size_t at = 8; at < header_layout::size; at += 8)
+        mix = (mix ^ load_le<std::uint64_t>(h + at)) * 0x9E37'79B9'7F4A'7C15u;
+    return static_cast<std::byte>(mix >> 56);
+}
+
+} // namespace detail
+
+/// Writes header_layout::size bytes.
+inline void write_header(std::byte* to, const header& h) noexcept {
+    to[0] = header_layout::magic;
+    to[1] = header_layout::version;
+    to[2] = static_cast<std::byte>(h.flags);
+    wire::store(to + 4, h.length);
+    wire::store(to + 8, h.dst);
+    wire::store(to + 12, h.src);
+    wire::store(to + 16, h.auth);
+    wire::store(to + 20, h.stream);
+    wire::store(to + 24, h.handle);
+    wire::store(to + 32, h.reply_to);
+    to[3] = detail::header_check(to);
+}
+
+/// Reads header_layout::size bytes. Returns null on success, else what is wrong with them.
+inline const char* read_header(const std::byte* from, header& h) noexcept {
+    if (from[0] != header_layout::magic) return "not a frame (wrong first byte)";
+    if (from[1] != header_layout::version) return "frame of another protocol version";
+    if (from[3] != detail::header_check(from)) return "corrupt frame header (check byte differs)";
+    h.flags = static_cast<std::uint8_t>(from[2]);
+    h.length = detail::load_le<std::uint32_t>(from + 4);
+    h.dst = detail::load_le<std::uint32_t>(from + 8);
+    h.src = detail::load_le<std::uint32_t>(from + 12);
+    h.auth = detail::load_le<std::uint32_t>(from + 16);
+    h.stream = detail::load_le<std::uint32_t>(from + 20);
+    h.handle = detail::load_le<std::uint64_t>(from + 24);
+    h.reply_to = detail::load_le<std::uint64_t>(from + 32);
+    if (h.flags & ~message_flags::all) return "frame with unknown flags";
+    constexpr std::uint8_t ends = message_flags::first | message_flags::last;
+    if ((h.flags & ends) == ends || ((h.flags & ends) && !(h.flags & message_flags::fragment)))
+        return "frame with contradictory flags";
+    return nullptr;
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/frame_reader.hpp ----
+// frame_reader.hpp: turns the bytes that arrive on a link into frames. Does no I/O: the link asks where bytes should go and says
+// how many came.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Largest payload of one frame, in bytes; longer messages travel as fragments of this size. At 3 GB/s one fragment holds up a
+/// small message behind it for 40 µs, and its header is 0.03 % of it.
+inline constexpr std::size_t fragment_bytes = 128 * 1024;
+
+/// A place for bytes that are about to be read.
+struct read_target {
+    std::byte* data;
+    std::size_t size;
+};
+
+/// Splits a byte stream into frames.
+///
+/// `Sink` offers:
+///   void frame(const header&, std::span<const std::byte>)   one whole frame; the span is valid during the call
+///   std::byte* reserve(const header&)                        room for the payload of a frame that has not arrived whole, or null
+///   to have it buffered void reserved_complete(const header&)                    the payload that was reserved is there bool
+///   stopped() const                                     true: deliver no more
+class frame_reader {
+    static constexpr std::size_t direct_threshold = 8 * 1024; // below this a second read() costs more than the copy that it saves
+
+    buffer in_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    std::byte* body_ = nullptr; // where the rest of a reserved payload goes
+    std::size_t body_left_ = 0;
+    header body_head_{};
+
+public:
+    /// Bytes of input that are held; also the largest single read.
+    static constexpr std::size_t capacity = header_layout::size + fragment_bytes + 64 * 1024;
+
+    /// Where the next bytes belong: fills one or two targets and returns how many. To be followed by commit().
+    int prepare(read_target (&targets)[2]) {
+        if (in_.size() == 0) in_.resize(capacity); // at first use: an idle link holds no buffer
+        int n = 0;
+        if (body_left_) targets[n++] = {body_, body_left_};
+        targets[n++] = {in_.data() + end_, capacity - end_};
+        return n;
+    }
+
+    /// `count` bytes have arrived in the targets. Delivers every frame that is complete. Returns null, or why these bytes cannot
+    /// be frames; the link is then of no further use.
+    template <class Sink>
+    const char* commit(std::size_t count, Sink& sink) {
+        if (body_left_) {
+            const std::size_t part = std::min(count, body_left_);
+            body_ += part;
+            body_left_ -= part;
+            count -= part;
+            if (body_left_) return nullptr;
+            sink.reserved_complete(body_head_);
+        }
+        end_ += count;
+        return deliver(sink);
+    }
+
+private:
+    template <class Sink>
+    const char* deliver(Sink& sink) {
+        while (end_ - begin_ >= header_layout::size && !sink.stopped()) {
+            const std::byte* at = in_.data() + begin_;
+            header h;
+            if (const char* wrong = read_header(at, h)) return wrong;
+            if (h.length > fragment_bytes) return "frame longer than a fragment may be";
+            const std::size_t available = end_ - begin_ - header_layout::size;
+            if (available >= h.length) {
+                begin_ += header_layout::size + h.length;
+                sink.frame(h, {at + header_layout::size, h.length});
+                continue;
+            }
+            if (h.length >= direct_threshold) {
+                if (std::byte* to = sink.reserve(h)) {
+                    std::memcpy(to, at + header_layout::size, available);
+                    body_ = to + available;
+                    body_left_ = h.length - available;
+                    body_head_ = h;
+                    begin_ = end_ = 0;
+                    return nullptr;
+                }
+            }
+            break;
+        }
+        if (begin_ == end_) {
+            begin_ = end_ = 0;
+        } else if (capacity - begin_ < header_layout::size + fragment_bytes) {
+            std::memmove(in_.data(), in_.data() + begin_, end_ - begin_);
+            end_ -= begin_;
+            begin_ = 0;
+        }
+        return nullptr;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/send_queue.hpp ----
+// send_queue.hpp: what a link still has to send, in the order in which it will. Does no I/O and takes no lock.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A run of bytes that one write takes from a send_queue. Whoever holds it may write without a lock.
+class send_batch {
+    friend class send_queue;
+    struct part {
+        const std::byte* data;
+        std::size_t size;
+    };
+
+    buffer frames_;                               // whole frames
+    std::byte head_[2 * header_layout::size + 8]; // header of one fragment, before it where needed the announcement
+    std::size_t head_size_ = 0;
+    std::span<const std::byte> fragment_{}; // inside the large message's payload
+    std::size_t done_ = 0;                  // bytes that are written
+
+public:
+    bool empty() const noexcept { return done_ == size(); }
+    std::size_t size() const noexcept { return frames_.size() + head_size_ + fragment_.size(); }
+    std::size_t left() const noexcept { return size() - done_; }
+
+    /// Calls `add(data, size)` for each piece that is still to be written, at most three times.
+    template <class Add>
+    void pieces(Add&& add) const {
+        std::size_t skip = done_;
+        for (const part& p :
+             {part{frames_.data(), frames_.size()}, part{head_, head_size_}, part{fragment_.data(), fragment_.size()}}) {
+            if (skip < p.size) add(p.data + skip, p.size - skip);
+            skip -= skip < p.size ? skip : p.size;
+        }
+    }
+
+    /// `count` more bytes are written.
+    void consume(std::size_t count) noexcept { done_ += count; }
+};
+
+/// The unsent messages of one link.
+///
+/// Messages up to fragment_bytes go out whole, in order. A larger one goes out a fragment at a time, and between two of its
+/// fragments goes whatever else is ready; several large ones take turns. What must not overtake a large message, that is all that
+/// the same lane sends to the same destination, is held behind it. A lane is one thread of the sending program: two threads have
+/// no order between them.
+class send_queue {
+    struct item {
+        header head;
+        buffer payload;
+    };
+    struct bulk {
+        item message;
+        const void* lane;
+        std::size_t sent = 0;
+        bool announced = false;
+        std::vector<item> held{};
+    };
+
+    buffer ready_;
+    std::vector<std::unique_ptr<bulk>> bulks_;
+    std::size_t turn_ = 0;       // which of bulks_ sends next
+    std::unique_ptr<bulk> last_; // fully taken; its payload may still be in a batch
+    std::uint32_t next_stream_ = 1;
+    std::uint64_t queued_ = 0; // payload and header bytes not yet taken
+
+    static void append_frame(buffer& to, const header& h, std::span<const std::byte> payload) {
+        const std::size_t at = to.size();
+        to.resize(at + header_layout::size + payload.size());
+        write_header(to.data() + at, h);
+        if (!payload.empty()) std::memcpy(to.data() + at + header_layout::size, payload.data(), payload.size());
+    }
+
+    bulk* barrier(const header& h, const void* lane) noexcept {
+        for (auto& b : bulks_)
+            if (b->lane == lane && b->message.head.dst == h.dst) return b.get();
+        return nullptr;
+    }
+
+    void start_bulk(item&& message, const void* lane, std::vector<item>&& held = {}) {
+        message.head.stream = next_stream_++;
+        bulks_.push_back(std::make_unique<bulk>(bulk{std::move(message), lane, 0, false, std::move(held)}));
+    }
+
+    void release_held(bulk& b) {
+        for (std::size_t i = 0; i < b.held.size(); ++i) {
+            item& next = b.held[i];
+            if (next.payload.size() > fragment_bytes) {
+                std::vector<item> rest(std::make_move_iterator(b.held.begin() + static_cast<std::ptrdiff_t>(i) + 1),
+                                       std::make_move_iterator(b.held.end()));
+                start_bulk(std::move(next), b.lane, std::move(rest));
+                return;
+            }
+            append_frame(ready_, next.head, next.payload);
+        }
+    }
+
+    void take_fragment(send_batch& batch) {
+        if (turn_ >= bulks_.size()) turn_ = 0;
+        bulk& b = *bulks_[turn_];
+        const buffer& payload = b.message.payload;
+        std::byte* at = batch.head_;
+        header h = b.message.head;
+        const auto keep = static_cast<std::uint8_t>(h.flags & message_flags::failed);
+        if (!b.announced) {
+            b.announced = true;
+            h.length = 8;
+            h.flags = static_cast<std::uint8_t>(message_flags::fragment | message_flags::first | keep);
+            write_header(at, h);
+            wire::store(at + header_layout::size, static_cast<std::uint64_t>(payload.size()));
+            at += header_layout::size + 8;
+        }
+        const std::size_t part = payload.size() - b.sent < fragment_bytes ? payload.size() - b.sent : fragment_bytes;
+        const bool final_part = b.sent + part == payload.size();
+        h.length = static_cast<std::uint32_t>(part);
+        h.flags = static_cast<std::uint8_t>(message_flags::fragment | (final_part ? message_flags::last : 0) | keep);
+        write_header(at, h);
+        at += header_layout::size;
+        batch.head_size_ = static_cast<std::size_t>(at - batch.head_);
+        batch.fragment_ = {payload.data() + b.sent, part};
+        b.sent += part;
+        if (final_part) {
+            last_ = std::move(bulks_[turn_]);
+            bulks_.erase(bulks_.begin() + static_cast<std::ptrdiff_t>(turn_));
+            release_held(*last_);
+        } else {
+            ++turn_;
+        }
+    }
+
+public:
+    /// Appends a message whose bytes are copied. Up to fragment_bytes.
+    void push(header h, std::span<const std::byte> payload, const void* lane) {
+        h.length = static_cast<std::uint32_t>(payload.size());
+        queued_ += header_layout::size + payload.size();
+        if (!bulks_.empty()) {
+            if (bulk* b = barrier(h, lane)) {
+                buffer copy;
+                copy.append(payload.data(), payload.size());
+                b->held.push_back({h, std::move(copy)});
+                return;
+            }
+        }
+        append_frame(ready_, h, payload);
+    }
+
+    /// Appends a message of any size and takes the bytes over.
+    void push(header h, buffer&& payload, const void* lane) {
+        if (payload.size() <= fragment_bytes) return push(h, std::span<const std::byte>(payload.data(), payload.size()), lane);
+        h.length = 0;
+        queued_ += header_layout::size + payload.size();
+        if (bulk* b = barrier(h, lane)) {
+            b->held.push_back({h, std::move(payload)});
+        } else {
+            start_bulk({h, std::move(payload)}, lane);
+        }
+    }
+
+    /// Appends a frame that is passed on as it came, fragments included.
+    void forward(const header& h, std::span<const std::byte> payload) {
+        queued_ += header_layout::size + payload.size();
+        append_frame(ready_, h, payload);
+    }
+
+    /// Refills an empty batch with what goes out next. False if there is nothing.
+    bool take(send_batch& batch) {
+        batch.frames_.clear();
+        batch.head_size_ = 0;
+        batch.fragment_ = {};
+        batch.done_ = 0;
+        last_.reset();
+        std::swap(batch.frames_, ready_);
+        if (!bulks_.empty()) take_fragment(batch);
+        queued_ -= batch.size() < queued_ ? batch.size() : queued_;
+        return !batch.empty();
+    }
+
+    bool empty() const noexcept { return ready_.size() == 0 && bulks_.empty(); }
+
+    /// Bytes that no batch has taken yet.
+    std::uint64_t queued() const noexcept { return queued_; }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/stream.hpp ----
+// stream.hpp: one link to another context: framing, a receiving and a sending side, and the queue between callers and the wire.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// When a message leaves.
+enum class urgency : std::uint8_t {
+    now,  ///< the caller is about to wait for the answer: written by the calling thread if nobody else is writing
+    soon, ///< more may follow: gathered, and written by the loop
+};
+
+/// One link. Created unstarted; start() on the loop begins to read.
+///
+/// Whoever finds the sending side free writes; others leave their bytes with the one that does (flat combining). Nobody ever
+/// blocks in a write: what the descriptor does not take is written by the loop when it does. (Two ends that block in write()
+/// against each other hang: a UNIX socket is full after 278 small writes, whatever SO_SNDBUF says.)
+///
+/// Threads: send() and wait_for_room() any; the rest the loop. Owned by shared_ptr: callers may hold it while the loop lets go.
+template <class Io>
+class basic_stream : public std::enable_shared_from_this<basic_stream<Io>> {
+public:
+    /// What a stream tells its owner, on the loop. Also the sink of its frame_reader.
+    struct owner {
+        virtual void frame(basic_stream& from, const header& h, std::span<const std::byte> payload) = 0;
+        virtual std::byte* reserve(basic_stream& from, const header& h) = 0;
+        virtual void reserved_complete(basic_stream& from, const header& h) = 0;
+        /// The link is closed; `why` is text for people, `cause` the reason for those who wait.
+        virtual void closed(basic_stream& from, reason cause, const std::string& why) = 0;
+
+    protected:
+        ~owner() = default;
+    };
+
+private:
+    using descriptor = typename Io::descriptor;
+
+    struct source : event_source {
+        basic_stream* self;
+    };
+    struct task : loop_task {
+        basic_stream* self;
+    };
+    /// Adapts `owner` to what frame_reader wants.
+    struct sink {
+        basic_stream& self;
+        void frame(const header& h, std::span<const std::byte> payload) { self.owner_->frame(self, h, payload); }
+        std::byte* reserve(const header& h) { return self.owner_->reserve(self, h); }
+        void reserved_complete(const header& h) { self.owner_->reserved_complete(self, h); }
+        bool stopped() const { return self.closed_; }
+    };
+
+    basic_broker<Io>& broker_;
+    owner* owner_;
+    descriptor in_;
+    descriptor out_;
+    source in_source_{};
+    source out_source_{};
+    frame_reader reader_;
+    bool closed_ = false;
+
+    typename Io::mutex mutex_; // guards what follows
+    send_queue queue_;
+    send_batch batch_; // in the hands of whoever set writing_
+    bool writing_ = false;
+    bool refusing_ = false; // nothing more is taken
+    long write_error_ = 0;
+    std::uint64_t queue_limit_;
+    std::vector<waiter<Io>*> room_waiters_;
+    std::atomic<std::uint64_t> room_epoch_{0};
+    task task_{};
+    std::shared_ptr<basic_stream> posted_; // keeps this alive while task_ is posted
+    enum class errand : std::uint8_t { flush, await_writable, fail } errand_ = errand::flush;
+
+    std::atomic<std::uint64_t> bytes_in_{0};
+    std::atomic<std::uint64_t> bytes_out_{0};
+
+public:
+    basic_stream(basic_broker<Io>& loop, owner& to, descriptor in, descriptor out, const limits& bounds)
+        : broker_(loop), owner_(&to), in_(std::move(in)), out_(std::move(out)), mutex_(loop.io()),
+          queue_limit_(bounds.queue_bytes) {
+        in_source_.fd = in_.get();
+        in_source_.self = this;
+        in_source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->readable(); };
+        out_source_.fd = out_.get();
+        out_source_.self = this;
+        out_source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->writable(); };
+        task_.self = this;
+        task_.run = [](loop_task& t) { static_cast<task&>(t).self->run_errand(); };
+    }
+
+    basic_stream(basic_stream&&) = delete;
+
+    /// Begins to read. 0 or -errno. Threads: loop.
+    long start() { return broker_.watch(in_source_, io::interest::read); }
+
+    /// Hands bytes that were read before the stream took over (behind a handshake) to the framing. Threads: loop.
+    void inject(std::span<const std::byte> bytes) {
+        while (!bytes.empty() && !closed_) {
+            read_target targets[2];
+            const int n = reader_.prepare(targets);
+            std::size_t used = 0;
+            for (int i = 0; i < n; ++i) {
+                const std::size_t part = std::min(bytes.size(), targets[i].size);
+                std::memcpy(targets[i].data, bytes.data(), part);
+                bytes = bytes.subspan(part);
+                used += part;
+            }
+            received(used);
+        }
+    }
+
+    /// Queues a message and, if `when` says so, writes it. Returns false where the stream is closed: nothing was taken.
+    /// `lane`: see send_queue. Threads: any. Never blocks.
+    bool send(const header& h, std::span<const std::byte> payload, const void* lane, urgency when) {
+        return enqueue([&] { queue_.push(h, payload, lane); }, when);
+    }
+    bool send(const header& h, buffer&& payload, const void* lane, urgency when) {
+        return enqueue([&] { queue_.push(h, std::move(payload), lane); }, when);
+    }
+    /// Passes on a frame of somebody else's.
+    bool forward(const header& h, std::span<const std::byte> payload) {
+        return enqueue([&] { queue_.forward(h, payload); }, urgency::soon);
+    }
+
+    /// Sleeps until the queue is below its limit; at once where it is. False at the deadline. Threads: any but the loop.
+    bool wait_for_room(instant deadline) {
+        waiter<Io> wake(broker_.io());
+        std::unique_lock lock(mutex_);
+        if (refusing_ || queue_.queued() < queue_limit_) return true;
+        room_waiters_.push_back(&wake);
+        const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
+        lock.unlock();
+        const bool room =
+            broker_.wait(wake, deadline, false, [&] { return room_epoch_.load(std::memory_order_acquire) != epoch; });
+        lock.lock();
+        std::erase(room_waiters_, &wake);
+        return room;
+    }
+
+    /// Sleeps until everything is written; false at the deadline, true also where the stream is closed. Threads: any but the
+    /// loop.
+    bool wait_written(instant deadline) {
+        for (;;) {
+            waiter<Io> wake(broker_.io());
+            std::unique_lock lock(mutex_);
+            if (refusing_ || (!writing_ && queue_.empty())) return true;
+            room_waiters_.push_back(&wake);
+            const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
+            lock.unlock();
+            const bool moved =
+                broker_.wait(wake, deadline, false, [&] { return room_epoch_.load(std::memory_order_acquire) != epoch; });
+            lock.lock();
+            std::erase(room_waiters_, &wake);
+            if (!moved) return false;
+        }
+    }
+
+    /// Bytes that wait to be written.
+    std::uint64_t queued() {
+        const std::lock_guard lock(mutex_);
+        return queue_.queued() + batch_.left();
+    }
+    std::uint64_t bytes_in() const noexcept { return bytes_in_.load(std::memory_order_relaxed); }
+    std::uint64_t bytes_out() const noexcept { return bytes_out_.load(std::memory_order_relaxed); }
+    /// Threads: loop.
+    bool is_closed() const noexcept { return closed_; }
+
+    /// Closes both sides and tells the owner, once. Threads: loop.
+    void close(reason cause, const std::string& why) {
+        if (closed_) return;
+        closed_ = true;
+        const auto keep = this->shared_from_this();
+        {
+            const std::lock_guard lock(mutex_);
+            refusing_ = true;
+            wake_room_waiters();
+        }
+        broker_.unwatch(in_source_);
+        broker_.unwatch(out_source_);
+        close_descriptors();
+        owner_->closed(*this, cause, why);
+    }
+
+    /// In a child made by fork(): closes the descriptors and nothing else.
+    void abandon() noexcept {
+        in_.reset();
+        out_.reset();
+    }
+
+private:
+    void close_descriptors() {
+        in_.reset();
+        const std::lock_guard lock(mutex_);
+        if (!writing_ || out_source_.interest == io::interest::write) out_.reset(); // else the thread that writes closes it
+    }
+
+    template <class Push>
+    bool enqueue(Push&& push, urgency when) {
+        std::unique_lock lock(mutex_);
+        if (refusing_) return false;
+        push();
+        if (writing_) return true; // whoever writes takes it along
+        writing_ = true;
+        if (when == urgency::now) {
+            lock.unlock();
+            drain();
+        } else {
+            post(errand::flush); // writing_ stays set for the loop
+        }
+        return true;
+    }
+
+    /// Asks the loop to go on with the sending side, which the caller holds. Under mutex_.
+    void post(errand what) {
+        errand_ = what;
+        if (posted_) return;
+        posted_ = this->shared_from_this();
+        if (!broker_.post(task_)) posted_.reset();
+    }
+
+    void run_errand() {
+        std::unique_lock lock(mutex_);
+        const auto keep = std::move(posted_);
+        posted_ = nullptr;
+        const errand what = errand_;
+        const long failure = write_error_;
+        lock.unlock();
+        if (closed_) return out_.reset();
+        switch (what) {
+        case errand::flush: drain(); break;
+        case errand::await_writable: await_writable(); break;
+        case errand::fail: close(reason::respondent_lost, "cannot write: " + sys::errno_text(static_cast<int>(-failure))); break;
+        }
+    }
+
+    void await_writable() {
+        if (out_source_.watched) {
+            broker_.change(out_source_, io::interest::write);
+        } else if (const long rc = broker_.watch(out_source_, io::interest::write); rc < 0) {
+            close(reason::respondent_lost, "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
+        }
+    }
+
+    void writable() {
+        broker_.change(out_source_, io::interest::none);
+        drain();
+    }
+
+    /// Writes until nothing is left or the descriptor is full. The caller holds writing_.
+    void drain() {
+        for (int rounds = 0;; ++rounds) {
+            if (batch_.empty()) {
+                const std::lock_guard lock(mutex_);
+                if (refusing_) return drop_output();
+                if (!queue_.take(batch_)) {
+                    writing_ = false;
+                    if (!room_waiters_.empty()) wake_room_waiters();
+                    return;
+                }
+                if (rounds == max_rounds) return post(errand::flush); // others keep adding: let the loop go on with it
+                if (!room_waiters_.empty() && queue_.queued() < queue_limit_ / 2) wake_room_waiters();
+            }
+            ::iovec pieces[3];
+            int count = 0;
+            batch_.pieces([&](const std::byte* data, std::size_t size) {
+                pieces[count++] = {const_cast<std::byte*>(data), size};
+            });
+            const long n = broker_.io().writev(out_.get(), pieces, count);
+            if (n < 0) {
+                const std::lock_guard lock(mutex_);
+                if (n == -EAGAIN || n == -EWOULDBLOCK) return post(errand::await_writable);
+                write_error_ = n;
+                return post(errand::fail);
+            }
+            batch_.consume(static_cast<std::size_t>(n));
+            bytes_out_.fetch_add(static_cast<std::uint64_t>(n), std::memory_order_relaxed);
+        }
+    }
+
+    static constexpr int max_rounds = 16;
+
+    /// The stream was closed while this thread was writing. Under mutex_.
+    void drop_output() {
+        writing_ = false;
+        out_.reset();
+    }
+
+    void wake_room_waiters() {
+        room_epoch_.fetch_add(1, std::memory_order_release);
+        for (waiter<Io>* w : room_waiters_) w->notify();
+        room_waiters_.clear();
+    }
+
+    void readable() {
+        // One read for each readiness: asking again would be a system call for nothing, unless the descriptor has shown that it
+        // has plenty.
+        for (int reads = 0; reads < 8 && !closed_; ++reads) {
+            read_target targets[2];
+            const int n = reader_.prepare(targets);
+            ::iovec pieces[2];
+            std::size_t room = 0;
+            for (int i = 0; i < n; ++i) {
+                pieces[i] = {targets[i].data, targets[i].size};
+                room += targets[i].size;
+            }
+            const long got = n == 1 ? broker_.io().read(in_.get(), targets[0].data, targets[0].size)
+                                    : broker_.io().readv(in_.get(), pieces, n);
+            if (got == -EAGAIN || got == -EWOULDBLOCK) return;
+            if (got <= 0)
+                return close(reason::respondent_lost,
+                             got == 0 ? "the link ended" : "cannot read: " + sys::errno_text(static_cast<int>(-got)));
+            const bool full = static_cast<std::size_t>(got) == room || n == 2;
+            received(static_cast<std::size_t>(got));
+            if (!full) return;
+        }
+    }
+
+    void received(std::size_t count) {
+        bytes_in_.fetch_add(count, std::memory_order_relaxed);
+        sink to{*this};
+        if (const char* wrong = reader_.commit(count, to))
+            close(reason::link_corrupt, std::string("the link is corrupt: ") + wrong);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/route_table.hpp ----
+// route_table.hpp: which link leads to which context, and what is known about it.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Hash of a build, as programs compare each other's: equal builds call functions by index. 0: not known.
+using build_hash = std::uint64_t;
+
+/// One context below this one.
+template <class Link>
+struct route {
+    context_id id = no_context;
+    context_id parent = no_context; ///< who made it
+    std::string name{};
+    build_hash build = 0;
+    std::shared_ptr<Link> via{}; ///< the link to it, or to whoever leads to it
+};
+
+/// All contexts below this one. Sorted by id: children get ascending ids, so that adding is appending.
+/// Threads: any; the lock is held for a binary search.
+template <class Link, class Io>
+class basic_route_table {
+    typename Io::mutex mutex_;
+    std::vector<route<Link>> routes_;
+
+    auto lower(context_id id) {
+        return std::lower_bound(routes_.begin(), routes_.end(), id,
+                                [](const route<Link>& r, context_id wanted) { return r.id < wanted; });
+    }
+
+public:
+    explicit basic_route_table(Io& io) : mutex_(io) {}
+
+    /// False where the id is taken.
+    bool add(route<Link> r) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(r.id);
+        if (at != routes_.end() && at->id == r.id) return false;
+        routes_.insert(at, std::move(r));
+        return true;
+    }
+
+    /// The link to `id`, or null.
+    std::shared_ptr<Link> find(context_id id) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id ? at->via : nullptr;
+    }
+
+    /// True if `id` is reached through `via`.
+    bool leads(context_id id, const Link* via) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id && at->via.get() == via;
+    }
+
+    /// The build of `id`, or 0.
+    build_hash build_of(context_id id) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id ? at->build : 0;
+    }
+
+    /// Everything about `id`; its `id` is no_context where nothing is known.
+    route<Link> get(context_id id) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id ? *at : route<Link>{};
+    }
+
+    /// Removes one; false where it was not there, or is reached through another link.
+    bool remove(context_id id, const Link* via) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        if (at == routes_.end() || at->id != id || at->via.get() != via) return false;
+        routes_.erase(at);
+        return true;
+    }
+
+    /// Removes all that are reached through `via`, and returns their ids.
+    std::vector<context_id> remove_via(const Link* via) {
+        const std::lock_guard lock(mutex_);
+        std::vector<context_id> gone;
+        std::erase_if(routes_, [&](const route<Link>& r) {
+            if (r.via.get() != via) return false;
+            gone.push_back(r.id);
+            return true;
+        });
+        return gone;
+    }
+
+    /// A copy of all.
+    std::vector<route<Link>> all() {
+        const std::lock_guard lock(mutex_);
+        return routes_;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/assembler.hpp ----
+// assembler.hpp: puts the fragments of large messages together again, at their destination only.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A large message that has arrived whole.
+struct assembled {
+    header head{};
+    buffer payload{};
+};
+
+/// Collects fragments by sender and stream number. Holds no more memory than twice what has arrived, whatever a sender announces.
+class assembler {
+    struct partial {
+        header head;
+        std::uint64_t total;
+        buffer payload;
+        bool refused; // too large: swallow the rest
+    };
+
+    std::vector<partial> partials_; // a handful at a time: a linear search beats a table
+
+    partial* find(const header& h) noexcept {
+        for (partial& p : partials_)
+            if (p.head.src == h.src && p.head.stream == h.stream) return &p;
+        return nullptr;
+    }
+
+public:
+    /// What became of a fragment.
+    enum class outcome : std::uint8_t {
+        stored,    ///< more are to come
+        complete,  ///< take() has the message
+        too_large, ///< the announced size is over the limit; the rest will be swallowed. To be answered dead
+        stray,     ///< belongs to no announced message, or exceeds what was announced; dropped
+    };
+
+    /// The first fragment: its payload is the total size.
+    outcome announce(const header& h, std::span<const std::byte> payload, std::uint64_t limit) {
+        if (payload.size() != 8 || find(h)) return outcome::stray;
+        const auto total = detail::load_le<std::uint64_t>(payload.data());
+        partials_.push_back({h, total, buffer{}, total > limit});
+        return total > limit ? outcome::too_large : outcome::stored;
+    }
+
+    /// Room for the payload of a later fragment, or null where it is not wanted. Valid until the next call.
+    std::byte* reserve(const header& h) {
+        partial* p = find(h);
+        if (!p || p->refused || p->payload.size() + h.length > p->total) return nullptr;
+        const std::size_t at = p->payload.size();
+        if (p->payload.capacity() < at + h.length) {
+            p->payload.reserve(static_cast<std::size_t>(
+                std::min<std::uint64_t>(p->total, std::max<std::uint64_t>(2 * (at + h.length), 1u << 20))));
+        }
+        p->payload.resize(at + h.length);
+        return p->payload.data() + at;
+    }
+
+    /// The payload asked for by reserve() is there.
+    outcome complete(const header& h) {
+        partial* p = find(h);
+        if (!p) return outcome::stray;
+        if (!(h.flags & message_flags::last)) return outcome::stored;
+        return !p->refused && p->payload.size() == p->total ? outcome::complete : outcome::stray;
+    }
+
+    /// A later fragment that arrived whole.
+    outcome add(const header& h, std::span<const std::byte> payload) {
+        partial* p = find(h);
+        if (p && p->refused) {
+            if (h.flags & message_flags::last) drop(h);
+            return outcome::stored;
+        }
+        std::byte* to = reserve(h);
+        if (!to) {
+            drop(h);
+            return outcome::stray;
+        }
+        if (!payload.empty()) std::memcpy(to, payload.data(), payload.size());
+        return complete(h);
+    }
+
+    /// The message whose last fragment was just reported `complete`.
+    assembled take(const header& h) {
+        partial* p = find(h);
+        assembled whole{p->head, std::move(p->payload)};
+        whole.head.flags = static_cast<std::uint8_t>(h.flags & message_flags::failed);
+        whole.head.length = static_cast<std::uint32_t>(whole.payload.size());
+        whole.head.stream = 0;
+        drop(h);
+        return whole;
+    }
+
+    /// Forgets one message.
+    void drop(const header& h) noexcept {
+        std::erase_if(partials_, [&](const partial& p) { return p.head.src == h.src && p.head.stream == h.stream; });
+    }
+
+    /// Forgets everything of a sender that is gone.
+    void drop_sender(context_id src) noexcept {
+        std::erase_if(partials_, [&](const partial& p) { return p.head.src == src; });
+    }
+
+    /// Messages that are not yet whole.
+    std::size_t pending() const noexcept { return partials_.size(); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/link.hpp ----
+// link.hpp: one edge of the tree: the stream to a neighbour, and what this side knows about that neighbour.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class Io>
+class basic_router_core;
+
+/// One edge. Receives the stream's frames, puts fragments that end here together, and hands messages to the router.
+///
+/// Threads: loop, but for `stream`, whose send() any thread may call.
+template <class Io>
+class basic_link final : public basic_stream<Io>::owner {
+    using stream_type = basic_stream<Io>;
+
+    basic_router_core<Io>& router_;
+    assembler parts_;
+
+public:
+    std::shared_ptr<stream_type> stream;
+    context_id peer = no_context;                                                  ///< the context at the far end
+    bool up = false;                                                               ///< leads to this context's parent
+    build_hash build = 0;                                                          ///< of the program at the far end
+    unique_function<void(basic_link&, enum reason, const std::string&)> on_closed; ///< the stream has ended; called once
+
+    explicit basic_link(basic_router_core<Io>& node) : router_(node) {}
+
+    /// Makes the stream; start() it on the loop.
+    void open(basic_broker<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, const limits& bounds) {
+        stream = std::make_shared<stream_type>(loop, *this, std::move(in), std::move(out), bounds);
+    }
+
+    void frame(stream_type&, const header& h, std::span<const std::byte> payload) override {
+        if (h.dst != router_.id()) return router_.forward(*this, h, payload);
+        if (!router_.may_come_from(*this, h)) return router_.refuse_source(*this, h);
+        if (!(h.flags & message_flags::fragment)) return router_.deliver(this, message{h, payload, nullptr});
+        if (h.flags & message_flags::first) {
+            fragment(h, parts_.announce(h, payload, router_.bounds().message_bytes));
+        } else {
+            fragment(h, parts_.add(h, payload));
+        }
+    }
+
+    std::byte* reserve(stream_type&, const header& h) override {
+        constexpr std::uint8_t part = message_flags::fragment;
+        if (h.dst != router_.id() || (h.flags & (part | message_flags::first)) != part || !router_.may_come_from(*this, h))
+            return nullptr;
+        return parts_.reserve(h);
+    }
+
+    void reserved_complete(stream_type&, const header& h) override { fragment(h, parts_.complete(h)); }
+
+    void closed(stream_type&, enum reason cause, const std::string& why) override {
+        if (on_closed) on_closed(*this, cause, why);
+    }
+
+    /// Forgets the half-received messages of a context that is gone.
+    void drop_sender(context_id src) noexcept { parts_.drop_sender(src); }
+
+private:
+    void fragment(const header& h, assembler::outcome what) {
+        switch (what) {
+        case assembler::outcome::stored: break;
+        case assembler::outcome::complete: {
+            assembled whole = parts_.take(h);
+            router_.deliver(this, message{whole.head, whole.payload, &whole.payload});
+            break;
+        }
+        case assembler::outcome::too_large: router_.refuse_size(*this, h); break;
+        case assembler::outcome::stray:
+            parts_.drop(h);
+            log::write(log::level::warning, "dropped a stray fragment from context " + std::to_string(h.src));
+            break;
+        }
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/pending.hpp ----
+// pending.hpp: answers that are awaited. Each has a slot whose number is part of the handle that the answer comes to.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class Io>
+class basic_pending_table;
+
+/// One awaited answer. Completed exactly once: by the answer, by an error, or by whoever gave up waiting.
+///
+/// Kept in memory that the table reuses, never frees while it lives: a late notification of a finished wait is harmless.
+/// Reference-counted by hand: one for the table while open, one for each future. Threads: see members.
+template <class Io>
+class basic_pending {
+    friend class basic_pending_table<Io>;
+
+    basic_pending_table<Io>* table_ = nullptr;
+    std::atomic<std::uint32_t> references_{0};
+    std::uint32_t slot_ = 0;
+    std::uint32_t generation_ = 0;
+    std::atomic<bool> done_{false};
+    bool open_ = false; // under the table's lock: the answer may still come
+    context_id respondent_ = no_context;
+    std::optional<error> failure_;
+    buffer payload_;
+
+public:
+    waiter<Io> wake;
+    unique_function<void()> continuation; ///< run once after completion, on the completing thread; set with then()
+    timer deadline;                       ///< loop's
+    const void* subject = nullptr;        ///< for the layer above: which function was called
+    bool explained = false;               ///< for the layer above: a second question was asked about a failure
+
+    explicit basic_pending(Io& io) : wake(io) {}
+
+    /// The handle that the answer comes to. Never the same twice.
+    handle_id handle() const noexcept { return static_cast<handle_id>(generation_) << 32 | slot_; }
+    context_id respondent() const noexcept { return respondent_; }
+
+    /// True once completed; failure() and payload() are then fixed. Threads: any.
+    bool done() const noexcept { return done_.load(std::memory_order_acquire); }
+
+    /// After done(): the error, or null.
+    const error* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
+    /// After done() without error: the bytes of the value.
+    buffer& payload() noexcept { return payload_; }
+
+    basic_pending_table<Io>& table() noexcept { return *table_; }
+    void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) table_->recycle(*this);
+    }
+};
+
+/// All awaited answers of one router. Threads: any.
+template <class Io>
+class basic_pending_table {
+    using pending = basic_pending<Io>;
+
+    Io io_;
+    typename Io::mutex mutex_;
+    std::deque<pending> slots_; // stable addresses; grows to the largest number ever open at once
+    std::vector<pending*> free_;
+    std::size_t open_ = 0;
+    bool refusing_ = false;
+    std::uint32_t limit_;
+    std::atomic<std::uint64_t> live_{1}; // slots in use, and one for the owner: the last to go frees the table
+
+    void drop() noexcept {
+        if (live_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+
+    static void finish(pending& p) {
+        p.done_.store(true, std::memory_order_release);
+        p.wake.notify();
+        typename Io::mutex& m = p.table_->mutex_;
+        unique_function<void()> go;
+        {
+            const std::lock_guard lock(m);
+            go = std::move(p.continuation);
+        }
+        if (go) go();
+        p.release(); // the table's reference
+    }
+
+    bool close_slot(pending& p) noexcept { // under mutex_
+        if (!p.open_) return false;
+        p.open_ = false;
+        --open_;
+        return true;
+    }
+
+    ~basic_pending_table() = default;
+
+public:
+    /// Frees a table when its router is done with it; futures may outlive the router.
+    struct closer {
+        void operator()(basic_pending_table* t) const noexcept { t->drop(); }
+    };
+    using owner = std::unique_ptr<basic_pending_table, closer>;
+
+    static owner make(Io& io, std::uint32_t limit) { return owner(new basic_pending_table(io, limit)); }
+    basic_pending_table(Io& io, std::uint32_t limit) : io_(io), mutex_(io_), limit_(limit) {}
+
+    /// Opens a slot for an answer from `respondent`. The caller holds one reference. Null with `why` set where the limit is
+    /// reached or the router has closed.
+    pending* open(context_id respondent, std::optional<error>& why) {
+        const std::lock_guard lock(mutex_);
+        if (refusing_) {
+            why.emplace(reason::broker_exited, "the router has been shut down");
+            return nullptr;
+        }
+        if (open_ >= limit_) {
+            why.emplace(reason::overloaded,
+                        "too many calls are waiting for an answer (limits::open_calls is " + std::to_string(limit_) + ")");
+            return nullptr;
+        }
+        pending* p;
+        if (free_.empty()) {
+            p = &slots_.emplace_back(io_);
+            p->table_ = this;
+            p->slot_ = static_cast<std::uint32_t>(slots_.size() - 1);
+        } else {
+            p = free_.back();
+            free_.pop_back();
+        }
+        ++p->generation_;
+        p->respondent_ = respondent;
+        p->references_.store(2, std::memory_order_relaxed);
+        p->open_ = true;
+        ++open_;
+        live_.fetch_add(1, std::memory_order_relaxed);
+        return p;
+    }
+
+    /// The open slot behind a handle that an answer came to, or null: too late, or never asked. `from` must be who was asked,
+    /// else null and `stranger` is set. The caller holds a reference: whoever else completes it meanwhile, the slot is not used
+    /// again before release().
+    pending* find(handle_id handle, context_id from, bool& stranger) {
+        const std::lock_guard lock(mutex_);
+        const auto slot = static_cast<std::uint32_t>(handle);
+        if (slot >= slots_.size()) return nullptr;
+        pending& p = slots_[slot];
+        if (!p.open_ || p.generation_ != static_cast<std::uint32_t>(handle >> 32)) return nullptr;
+        if (p.respondent_ != from) {
+            stranger = true;
+            return nullptr;
+        }
+        p.retain();
+        return &p;
+    }
+
+    /// Who was asked for the answer that comes to `handle`; no_context where nobody waits for it.
+    context_id respondent_of(handle_id handle) {
+        const std::lock_guard lock(mutex_);
+        const auto slot = static_cast<std::uint32_t>(handle);
+        if (slot >= slots_.size()) return no_context;
+        const pending& p = slots_[slot];
+        return p.open_ && p.generation_ == static_cast<std::uint32_t>(handle >> 32) ? p.respondent_ : no_context;
+    }
+
+    /// Completes with a value. `whole`: the payload's own buffer, taken over, or null: the bytes are copied. False if it was
+    /// completed before.
+    bool complete(pending& p, std::span<const std::byte> payload, buffer* whole) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!close_slot(p)) return false;
+        }
+        if (whole) {
+            p.payload_ = std::move(*whole);
+        } else {
+            p.payload_.append(payload.data(), payload.size());
+        }
+        finish(p);
+        return true;
+    }
+
+    /// Completes with an error. False if it was completed before.
+    bool fail(pending& p, error why) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!close_slot(p)) return false;
+        }
+        p.failure_.emplace(std::move(why));
+        finish(p);
+        return true;
+    }
+
+    /// Fails everything that is awaited from `respondent`; with no_context, from anyone.
+    void fail_all(context_id respondent, const error& why) {
+        for (;;) {
+            std::vector<pending*> hit;
+            {
+                const std::lock_guard lock(mutex_);
+                for (pending& p : slots_) {
+                    if (!p.open_ || (respondent != no_context && p.respondent_ != respondent)) continue;
+                    close_slot(p);
+                    hit.push_back(&p);
+                }
+            }
+            if (hit.empty()) return;
+            for (pending* p : hit) {
+                p->failure_.emplace(why);
+                finish(*p);
+            }
+        }
+    }
+
+    /// Runs `go` after completion: now, if it is completed already.
+    void then(pending& p, unique_function<void()> go) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!p.done()) {
+                if (p.continuation) {
+                    p.continuation = [first = std::move(p.continuation), second = std::move(go)]() mutable {
+                        first();
+                        second();
+                    };
+                } else {
+                    p.continuation = std::move(go);
+                }
+                return;
+            }
+        }
+        go();
+    }
+
+    /// From now on open() fails.
+    void refuse() {
+        const std::lock_guard lock(mutex_);
+        refusing_ = true;
+    }
+
+    /// Answers that are awaited now.
+    std::size_t open_count() {
+        const std::lock_guard lock(mutex_);
+        return open_;
+    }
+
+    void recycle(pending& p) noexcept {
+        {
+            const std::lock_guard lock(mutex_);
+            p.done_.store(false, std::memory_order_relaxed);
+            p.failure_.reset();
+            if (p.payload_.capacity() > 4096) p.payload_ = buffer{};
+            p.payload_.clear();
+            p.continuation.reset();
+            p.subject = nullptr;
+            p.explained = false;
+            if (p.generation_ != UINT32_MAX) free_.push_back(&p); // else its numbers are used up
+        }
+        drop();
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/handle.hpp ----
+// handle.hpp: numbers with the types of what may be sent to them, and the library's own.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A receiver of messages whose payload is `Args...`. Declare one as `inline constexpr mitogen::handle<std::string, int>
+/// progress{2001};`.
+///
+/// Sender and receiver use the same declaration, so that the compiler checks both. The program's own numbers begin at 1000.
+template <class... Args>
+struct handle {
+    handle_id number;
+};
+
+/// The library's own handles. The names and numbers below 112 follow Mitogen's protocol (mitogen/core.py) where the meaning is
+/// the same.
+namespace handles {
+inline constexpr handle_id call_function = 101; ///< run a function; payload: see rpc/call_frame.hpp
+inline constexpr handle_id forward_log = 102;   ///< a log record of a child
+inline constexpr handle_id add_route = 103;
+inline constexpr handle_id del_route = 104;
+inline constexpr handle_id allocate_id = 105;
+inline constexpr handle_id shutdown = 106;     ///< end this context and everything below it
+inline constexpr handle_id forget_chain = 110; ///< a call chain begins anew, or has ended
+inline constexpr handle_id cancel_call = 111;  ///< the sender no longer waits for one of its calls
+inline constexpr handle_id explain_call = 112; ///< say why a function key is unknown
+inline constexpr handle_id ping = 113;         ///< answered at once, by the loop
+} // namespace handles
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/router_core.hpp ----
+// router_core.hpp: decides what happens to each message: delivered here, passed on, or answered with the reason why not.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Whose messages a handler takes.
+enum class accept : std::uint8_t {
+    parents, ///< only messages sent on the authority of this context or one above it
+    anyone,  ///< every context of the tree
+};
+
+/// How a handler is registered.
+struct handler_options {
+    accept from = accept::parents;
+    bool persist = true;                ///< false: removed before its one message
+    context_id respondent = no_context; ///< only this context's messages; gets a dead message when that context is lost
+};
+
+/// The tree as one context sees it. Knows that contexts form a tree; creates no process and no descriptor.
+///
+/// Threads: send(), reply(), handlers and queries any; what takes a link, the loop.
+template <class Io>
+class basic_router_core {
+public:
+    using link = basic_link<Io>;
+    using pending = basic_pending<Io>;
+    using raw_handler = unique_function<void(const message&)>;
+
+private:
+    struct registration {
+        handle_id number;
+        handler_options options;
+        std::shared_ptr<raw_handler> call;
+    };
+    struct disconnect_watch {
+        context_id id;
+        unique_function<void(const error&)> call;
+    };
+
+    basic_broker<Io>& broker_;
+    context_id id_ = root_id;
+    std::vector<context_id> ancestors_; // parent first, root last
+    limits limits_;
+    build_hash own_build_ = 0;
+    basic_route_table<link, Io> routes_;
+    std::shared_ptr<link> parent_;
+    typename basic_pending_table<Io>::owner pending_;
+
+    typename Io::mutex mutex_;           // guards what follows
+    std::vector<registration> handlers_; // sorted by number
+    std::vector<disconnect_watch> watches_;
+    std::vector<std::pair<context_id, error>> lost_;
+    handle_id next_handle_ = first_dynamic_handle;
+    bool closed_ = false;
+
+    static constexpr std::size_t lost_kept = 1024; // contexts whose end is remembered, to say later why a call to them fails
+
+public:
+    basic_router_core(basic_broker<Io>& loop, const limits& bounds)
+        : broker_(loop), limits_(bounds), routes_(loop.io()),
+          pending_(basic_pending_table<Io>::make(loop.io(), bounds.open_calls)), mutex_(loop.io()) {
+        (void)add_raw_handler(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
+    }
+
+    basic_router_core(basic_router_core&&) = delete;
+
+    /// This context's id.
+    context_id id() const noexcept { return id_; }
+    /// The contexts above this one: parent first, root last.
+    const std::vector<context_id>& ancestors() const noexcept { return ancestors_; }
+    const limits& bounds() const noexcept { return limits_; }
+    basic_broker<Io>& loop() noexcept { return broker_; }
+    basic_pending_table<Io>& answers() noexcept { return *pending_; }
+    basic_route_table<link, Io>& routes() noexcept { return routes_; }
+    /// The link to the parent; null in a root.
+    const std::shared_ptr<link>& parent() const noexcept { return parent_; }
+
+    /// Makes this the context `id` below `ancestors`. Before any message. Threads: loop.
+    void become(context_id id, std::vector<context_id> ancestors, std::shared_ptr<link> parent, const limits& bounds) {
+        id_ = id;
+        ancestors_ = std::move(ancestors);
+        parent_ = std::move(parent);
+        limits_ = bounds;
+    }
+
+    /// True if `auth` is this context or one above it.
+    bool has_authority(context_id auth) const noexcept {
+        return auth == id_ || std::find(ancestors_.begin(), ancestors_.end(), auth) != ancestors_.end();
+    }
+
+    /// Hash of this program's build; 0 until it is known.
+    build_hash own_build() const noexcept { return own_build_; }
+    void set_own_build(build_hash build) noexcept { own_build_ = build; }
+
+    /// True if `id` is known to run the same build as this context.
+    bool same_build(context_id id) {
+        build_hash theirs = routes_.build_of(id);
+        if (theirs == 0 && parent_ && id == parent_->peer) theirs = parent_->build;
+        return id == id_ || (theirs != 0 && theirs == own_build_);
+    }
+
+    // ---- handlers
+
+    /// Registers `call` for raw messages. An error where the number is taken. Threads: any. `call` runs on the loop.
+    result<void> add_raw_handler(handle_id number, handler_options options, raw_handler call) {
+        const std::lock_guard lock(mutex_);
+        const auto at = find_handler(number);
+        if (at != handlers_.end() && at->number == number) {
+            return error(reason::misuse, "handle " + std::to_string(number) + " has a handler already");
+        }
+        handlers_.insert(at, {number, options, std::make_shared<raw_handler>(std::move(call))});
+        return {};
+    }
+
+    /// A number that no handler of this run has had.
+    handle_id new_handle() {
+        const std::lock_guard lock(mutex_);
+        return next_handle_++;
+    }
+
+    /// Removes a handler; a call of it that is under way ends undisturbed. Threads: any.
+    void remove_handler(handle_id number) {
+        const std::lock_guard lock(mutex_);
+        const auto at = find_handler(number);
+        if (at != handlers_.end() && at->number == number) handlers_.erase(at);
+    }
+
+    /// Runs `call` on the loop when `id` is lost; at once where it is lost already. Threads: any.
+    void on_disconnect(context_id id, unique_function<void(const error&)> call) {
+        std::optional<error> already = why_lost(id);
+        if (!already) {
+            const std::lock_guard lock(mutex_);
+            watches_.push_back({id, std::move(call)});
+            return;
+        }
+        broker_.defer([call = std::move(call), why = std::move(*already)]() mutable { call(why); });
+    }
+
+    /// Why `id` is gone, as far as it is remembered.
+    std::optional<error> why_lost(context_id id) {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [gone, why] : lost_)
+            if (gone == id) return why;
+        return std::nullopt;
+    }
+
+    // ---- sending
+
+    /// The header of a message from this context, on its own authority.
+    header address(context_id dst, handle_id handle, handle_id reply_to = 0) const noexcept {
+        return {.dst = dst, .src = id_, .auth = id_, .handle = handle, .reply_to = reply_to};
+    }
+
+    /// Sends a message. On failure the error says why; nothing was sent. Threads: any. Never blocks.
+    template <class Payload>
+    result<void> send(const header& h, Payload&& payload, urgency when) {
+        if (payload.size() > limits_.message_bytes) {
+            return error(reason::message_too_large, "the message has " + std::to_string(payload.size()) +
+                                                        " bytes, more than limits::message_bytes (" +
+                                                        std::to_string(limits_.message_bytes) + ") allows; send it in parts");
+        }
+        if (h.dst == id_) return send_to_self(h, std::forward<Payload>(payload));
+        const std::shared_ptr<link> via = towards(h.dst);
+        if (!via) return unreachable(h.dst);
+        // A link that has just closed takes nothing; whoever waits is told when its end has been looked into.
+        via->stream->send(h, std::forward<Payload>(payload), broker_.io().self(), when);
+        return {};
+    }
+
+    /// The link that messages to `dst` leave on, or null.
+    std::shared_ptr<link> towards(context_id dst) {
+        if (auto below = routes_.find(dst)) return below;
+        return parent_;
+    }
+
+    /// Answers a message. Threads: any.
+    template <class Payload>
+    void reply(const header& request, Payload&& payload, std::uint8_t flags, urgency when = urgency::soon) {
+        if (!request.wants_reply()) return;
+        (void)send(header{.dst = request.src, .src = id_, .auth = id_, .handle = request.reply_to, .reply_to = 0, .flags = flags},
+                   std::forward<Payload>(payload), when);
+    }
+    void reply(const header& request, std::nullptr_t, std::uint8_t flags) { reply(request, std::span<const std::byte>(), flags); }
+
+    /// Answers a message with a dead message. Nothing happens where no answer is wanted.
+    void reply_dead(const header& request, const error& why) {
+        if (request.wants_reply()) send_dead(request.src, request.reply_to, why);
+    }
+
+    /// Sleeps while the link to `dst` holds more unsent bytes than limits::queue_bytes. Not on the loop, where it returns at
+    /// once.
+    void wait_for_room(context_id dst) {
+        if (broker_.on_loop()) return;
+        if (const auto via = towards(dst)) via->stream->wait_for_room(never);
+    }
+
+    /// An answer from `from` that is an error already.
+    result<pending*> failed_answer(context_id from, error why) {
+        std::optional<error> refused;
+        pending* p = pending_->open(from, refused);
+        if (!p) return why;
+        pending_->fail(*p, std::move(why));
+        return p;
+    }
+
+    /// Fails an awaited answer at a given moment, and tells whoever was asked. Threads: any.
+    void expire(pending& p, instant at, error why) {
+        p.retain(); // until the timer is out of the way
+        const bool accepted = broker_.defer([this, &p, at, why = std::move(why)] {
+            if (p.done()) return;
+            p.deadline.fire = [this, &p, why] {
+                if (pending_->fail(p, why)) cancel_call(p);
+            };
+            broker_.set_timer(p.deadline, at);
+        });
+        pending_->then(p, [this, &p, accepted] {
+            if (!accepted || !broker_.defer([this, &p] {
+                    broker_.cancel_timer(p.deadline);
+                    p.release();
+                })) {
+                p.release();
+            }
+        });
+    }
+
+    /// Tells whoever was asked that nobody waits for the answer any more.
+    void cancel_call(pending& p) { (void)send(address(p.respondent(), handles::cancel_call), encode(p.handle()), urgency::soon); }
+
+    // ---- receiving, on the loop
+
+    /// True if `h` may have come on `from`: both who sent it and on whose authority must lie in that direction.
+    bool may_come_from(const link& from, const header& h) {
+        if (from.up) return h.src != id_;
+        return (h.src == from.peer || routes_.leads(h.src, &from)) &&
+               (h.auth == h.src || h.auth == from.peer || routes_.leads(h.auth, &from));
+    }
+
+    /// A message or fragment for another context.
+    void forward(link& from, const header& h, std::span<const std::byte> payload) {
+        if (!may_come_from(from, h)) return refuse_source(from, h);
+        std::shared_ptr<link> to = routes_.find(h.dst);
+        if (!to && !from.up) to = parent_;
+        if (to && to.get() != &from && to->stream->forward(h, payload)) return;
+        if (!answers_once(h)) return;
+        send_dead_on(
+            from, h,
+            error(reason::no_route, "no route to context " + std::to_string(h.dst) + ", my id is " + std::to_string(id_)));
+    }
+
+    /// A message that arrived whole for this context. `from` is null where this context sent it.
+    void deliver(link* from, const message& m) {
+        if (m.head.handle > UINT32_MAX) return answer(from, m);
+        std::shared_ptr<raw_handler> call;
+        const char* refusal = nullptr;
+        {
+            const std::lock_guard lock(mutex_);
+            const auto at = find_handler(m.head.handle);
+            if (at == handlers_.end() || at->number != m.head.handle) {
+                refusal = "";
+            } else if (at->options.respondent != no_context && at->options.respondent != m.head.src) {
+                refusal = "it takes messages from another context only";
+            } else if (at->options.from == accept::parents && from && !from->up && !has_authority(m.head.auth)) {
+                refusal = "it takes messages from parents only";
+            } else {
+                call = at->call;
+                if (!at->options.persist) handlers_.erase(at);
+            }
+        }
+        if (call) return guarded(m, [&] { (*call)(m); });
+        const std::string handle_text = "handle " + std::to_string(m.head.handle) + " of context " + std::to_string(id_);
+        if (*refusal == 0) {
+            reply_dead(m.head, error(reason::invalid_handle, "nothing is registered under " + handle_text));
+        } else {
+            log::write(log::level::warning,
+                       "refused a message from context " + std::to_string(m.head.src) + " to " + handle_text + ": " + refusal);
+            reply_dead(m.head, error(reason::refused_by_policy, handle_text + " refused the message: " + refusal));
+        }
+    }
+
+    /// A message whose sender or authority does not lie where it came from.
+    void refuse_source(link& from, const header& h) {
+        if (!answers_once(h)) return;
+        log::write(log::level::warning, "context " + std::to_string(from.peer) + " sent a message as context " +
+                                            std::to_string(h.src) + " on the authority of context " + std::to_string(h.auth) +
+                                            ": refused");
+        send_dead_on(from, h,
+                     error(reason::unauthorised, "context " + std::to_string(from.peer) + " may not send as context " +
+                                                     std::to_string(h.src) + " on the authority of context " +
+                                                     std::to_string(h.auth)));
+    }
+
+    /// A message whose announced size is over the limit.
+    void refuse_size(link& from, const header& h) {
+        send_dead_on(from, h,
+                     error(reason::message_too_large, "the message is larger than the " + std::to_string(limits_.message_bytes) +
+                                                          " bytes that context " + std::to_string(id_) + " accepts"));
+    }
+
+    /// The neighbour behind `gone`, and everything behind it, is lost: whoever waits for any of it is told why.
+    /// Returns the ids that are lost.
+    std::vector<context_id> link_lost(link& gone, const error& why) {
+        std::vector<context_id> ids = routes_.remove_via(&gone);
+        for (const context_id id : ids) forget(id, why);
+        if (gone.up) pending_->fail_all(no_context, why);
+        return ids;
+    }
+
+    /// One context, whose route is removed already, is lost.
+    void forget(context_id id, const error& why) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (lost_.size() == lost_kept) lost_.erase(lost_.begin());
+            lost_.emplace_back(id, why);
+        }
+        context_lost(id, why);
+    }
+
+    /// Everything that waits is told that the router is at its end; every handler gets a dead message. Threads: any but the loop.
+    void close() {
+        const error why(reason::broker_exited, "the router has been shut down");
+        pending_->refuse();
+        pending_->fail_all(no_context, why);
+        std::vector<registration> handlers;
+        {
+            const std::lock_guard lock(mutex_);
+            if (std::exchange(closed_, true)) return;
+            handlers.swap(handlers_);
+            watches_.clear();
+        }
+        for (const registration& r : handlers)
+            if (r.number >= first_dynamic_handle) deliver_dead(r, why);
+    }
+
+    /// The contexts below, and what is known about them.
+    std::vector<route<link>> below() { return routes_.all(); }
+
+private:
+    auto find_handler(handle_id number) {
+        return std::lower_bound(handlers_.begin(), handlers_.end(), number,
+                                [](const registration& r, handle_id wanted) { return r.number < wanted; });
+    }
+
+    result<void> unreachable(context_id dst) {
+        if (auto why = why_lost(dst)) return std::move(*why);
+        return error(reason::no_route, "no route to context " + std::to_string(dst) + ", my id is " + std::to_string(id_));
+    }
+
+    result<void> send_to_self(const header& h, std::span<const std::byte> payload) {
+        auto copy = std::make_unique<buffer>(payload);
+        const bool accepted = broker_.defer([this, h, copy = std::move(copy)] {
+            deliver(nullptr, message{h, *copy, copy.get()});
+        });
+        if (!accepted) return error(reason::broker_exited, "the broker has exited");
+        return {};
+    }
+
+    void send_dead(context_id dst, handle_id to, const error& why) {
+        (void)send(address(dst, to, is_dead), encode_error(why), urgency::soon);
+    }
+
+    /// Back to whoever sent a frame that is refused: the true sender is the neighbour, whatever the frame says.
+    void send_dead_on(link& from, const header& h, const error& why) {
+        if (!h.wants_reply()) return;
+        const context_id to = from.up || routes_.leads(h.src, &from) ? h.src : from.peer;
+        from.stream->send(address(to, h.reply_to, is_dead), encode_error(why), broker_.io().self(), urgency::soon);
+    }
+
+    /// Of a fragmented message only the first part is answered.
+    static bool answers_once(const header& h) noexcept {
+        return !(h.flags & message_flags::fragment) || (h.flags & message_flags::first);
+    }
+
+    /// A message to a pending answer's handle.
+    void answer(link* from, const message& m) {
+        bool stranger = false;
+        context_id source = m.head.src;
+        if (m.head.dead() && from) {
+            // A dead message comes from the hop where delivery failed: it must lie on the way to whoever was asked.
+            source = pending_->respondent_of(m.head.handle);
+            if (source == no_context) return;
+            if (towards(source).get() != from) stranger = true;
+        }
+        pending* p = stranger ? nullptr : pending_->find(m.head.handle, source, stranger);
+        if (!p) {
+            // Nobody waits any more: normal after a timeout. A stranger's answer is not normal.
+            if (stranger) {
+                log::write(log::level::warning,
+                           "refused an answer from context " + std::to_string(m.head.src) + ", which was not asked");
+                reply_dead(m.head, error(reason::unexpected_reply, "this context was not asked"));
+            }
+            return;
+        }
+        if (m.head.dead() || (m.head.flags & message_flags::failed)) {
+            error why = decode_error(m.payload);
+            if (!on_failure || !on_failure(*p, why)) pending_->fail(*p, std::move(why));
+        } else {
+            pending_->complete(*p, m.payload, m.whole);
+        }
+        p->release();
+    }
+
+    void context_lost(context_id id, const error& why) {
+        pending_->fail_all(id, why);
+        std::vector<registration> bound;
+        std::vector<disconnect_watch> watches;
+        {
+            const std::lock_guard lock(mutex_);
+            std::erase_if(handlers_, [&](registration& r) {
+                if (r.options.respondent != id) return false;
+                bound.push_back(std::move(r));
+                return true;
+            });
+            std::erase_if(watches_, [&](disconnect_watch& w) {
+                if (w.id != id) return false;
+                watches.push_back(std::move(w));
+                return true;
+            });
+        }
+        for (const registration& r : bound) deliver_dead(r, why);
+        for (disconnect_watch& w : watches) guarded({}, [&] { w.call(why); });
+    }
+
+    void deliver_dead(const registration& r, const error& why) {
+        const buffer notice = encode_error(why);
+        message m;
+        m.head = {.dst = id_,
+                  .src = r.options.respondent == no_context ? id_ : r.options.respondent,
+                  .auth = id_,
+                  .handle = r.number,
+                  .reply_to = is_dead};
+        m.payload = notice;
+        guarded(m, [&] { (*r.call)(m); });
+    }
+
+    /// A handler that throws hurts nobody else: it is logged, and the sender is told.
+    template <class Work>
+    void guarded(const message& m, Work&& work) {
+#if MITOGEN_HAS_EXCEPTIONS
+        std::string what;
+        try {
+            return work();
+        } catch (const std::exception& e) {
+            what = e.what();
+        } catch (...) {
+            what = "not a std::exception";
+        }
+        log::write(log::level::error, "a message handler threw: " + what);
+        reply_dead(m.head, error(reason::remote_exception, "the handler threw: " + what));
+#else
+        (void)m;
+        work();
+#endif
+    }
+
+public:
+    /// Asked, on the loop, before an answer that is an error completes its call; true: it is not the last word, go on waiting.
+    unique_function<bool(pending&, const error&)> on_failure;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/file.hpp ----
+// file.hpp: the little that the library needs to know about files.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Opens a file for reading, close-on-exec: a descriptor or -errno.
+inline long open_to_read(const char* path) { return open(path, O_RDONLY); }
+
+/// Size in bytes of an open file, or -errno.
+inline std::int64_t file_size(int fd) {
+    struct ::stat s {};
+    if (::fstat(fd, &s) < 0) return -static_cast<std::int64_t>(errno);
+    return s.st_size;
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/machine.hpp ----
+// machine.hpp: what kind of machine this is, and who runs here.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// "Linux x86_64": what `uname -sm` prints.
+inline std::string machine_text() {
+    ::utsname u{};
+    if (::uname(&u) < 0) return "unknown";
+    return std::string(u.sysname) + " " + u.machine;
+}
+
+/// "user@host:pid" of this process: the default name by which its children show whose they are.
+inline std::string identity_text() {
+    ::utsname u{};
+    static_cast<void>(::uname(&u));
+    const char* user = std::getenv("USER");
+    std::string name;
+    if (user && *user) {
+        name = user;
+    } else if (const ::passwd* entry = ::getpwuid(::getuid())) {
+        name = entry->pw_name;
+    } else {
+        name = std::to_string(::getuid());
+    }
+    return name + "@" + u.nodename + ":" + std::to_string(::getpid());
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/child.hpp ----
+// child.hpp: one child process from its start to its funeral, as its parent sees it.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Hash by which builds are compared on the hot path. FNV-1a, 64 bit; never 0.
+inline build_hash hash_build(std::string_view id) noexcept {
+    std::uint64_t h = 0xCBF2'9CE4'8422'2325u;
+    for (const char c : id) h = (h ^ static_cast<unsigned char>(c)) * 0x0000'0100'0000'01B3u;
+    return h ? h : 1;
+}
+
+/// How long the end of a child may take, step by step.
+struct ending_patience {
+    duration_ns grace = 3'000'000'000;      ///< from being asked to end, to SIGTERM
+    duration_ns after_term = 1'000'000'000; ///< from SIGTERM to SIGKILL
+    duration_ns for_status = 500'000'000;   ///< from the link's end, until its loss is reported without exit status
+    duration_ns for_link = 500'000'000;     ///< from the process's end, until a link that somebody else keeps open is closed
+};
+
+/// Starts, watches, and buries one child.
+///
+/// Owned by the router, all on the loop. Life: starting (waits for the hello) → up → ending (asked to end, or the link has ended)
+/// → gone. It is gone when the link is closed and the process is reaped, whatever that takes; only then does the router let it
+/// go.
+template <class Io>
+class basic_child : public std::enable_shared_from_this<basic_child<Io>> {
+public:
+    using core = basic_router_core<Io>;
+    using link = basic_link<Io>;
+
+    /// What the router does when a child reaches a stage. Called on the loop.
+    struct events {
+        virtual void child_up(basic_child& child) = 0;
+        virtual void child_lost(basic_child& child, const error& why) = 0;
+        virtual void child_gone(basic_child& child) = 0;
+
+    protected:
+        ~events() = default;
+    };
+
+    /// The descriptors of this side.
+    struct plumbing {
+        typename Io::descriptor in;  ///< what the child says
+        typename Io::descriptor out; ///< what it hears
+        typename Io::descriptor err; ///< its stderr; may be empty
+    };
+
+private:
+    enum class stage : std::uint8_t { starting, up, ending, gone };
+
+    struct source : event_source {
+        basic_child* self;
+    };
+
+    core& router_;
+    events& events_;
+    boot_plan plan_;
+    handshake::welcome welcome_;
+    ending_patience patience_;
+    typename Io::process process_;
+    plumbing ends_;
+    stage stage_ = stage::starting;
+    handshake::listener listener_;
+    bool stage_seen_ = false;
+    bool hello_seen_ = false;
+    buffer outgoing_; // what the child must hear before frames
+    std::size_t outgoing_done_ = 0;
+    std::int64_t program_left_ = 0; // of the program, still to be sent
+    std::int64_t program_at_ = 0;
+
+    source in_source_{};
+    source out_source_{};
+    source err_source_{};
+    source exit_source_{};
+    text_tail err_;
+    std::vector<std::string> early_lines_; // stderr before the context has a name that logs could show
+    timer timer_;
+    instant killed_at_ = never;
+    int signals_sent_ = 0;
+    instant asked_at_ = never;
+    bool reported_ = false;
+    bool link_open_ = false;
+    std::optional<exit_status> status_;
+    reason lost_cause_ = reason::respondent_lost;
+    std::string lost_text_;
+
+    basic_pending<Io>* connecting_;                 // answered once up, or failed
+    std::vector<basic_pending<Io>*> awaiting_exit_; // answered with the exit status
+
+public:
+    std::shared_ptr<link> edge; ///< the link, once up
+
+    /// Takes over a process that was started, and one reference to `connecting`.
+    basic_child(core& node, events& to, boot_plan plan, handshake::welcome welcome, ending_patience patience,
+                typename Io::process process, plumbing ends, basic_pending<Io>* connecting)
+        : router_(node), events_(to), plan_(std::move(plan)), welcome_(std::move(welcome)), patience_(patience),
+          process_(std::move(process)), ends_(std::move(ends)), connecting_(connecting) {
+        timer_.fire = [this] { on_timer(); };
+        prepare(in_source_, ends_.in.get(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->on_hello_bytes(); });
+        prepare(out_source_, ends_.out.get(),
+                [](event_source& s, bool, bool) { static_cast<source&>(s).self->write_outgoing(); });
+        prepare(err_source_, ends_.err.get(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->read_err(); });
+        prepare(exit_source_, process_.poll_fd(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->on_exit(); });
+    }
+
+    basic_child(basic_child&&) = delete;
+
+    context_id id() const noexcept { return welcome_.id; }
+    const std::string& name() const noexcept { return welcome_.name; }
+    auto pid() const noexcept { return process_.pid(); }
+    bool up() const noexcept { return stage_ == stage::up; }
+
+    /// Begins to listen. Threads: loop.
+    void begin() {
+        basic_broker<Io>& loop = router_.loop();
+        long rc = loop.watch(in_source_, io::interest::read);
+        if (rc >= 0 && ends_.err) rc = loop.watch(err_source_, io::interest::read);
+        if (rc >= 0 && exit_source_.fd >= 0) rc = loop.watch(exit_source_, io::interest::read);
+        loop.set_timer(timer_, after(loop.io().now(), plan_.timeout));
+        if (rc < 0) fail(error(reason::system, plan_.what + ": cannot watch it: " + sys::errno_text(static_cast<int>(-rc))));
+    }
+
+    /// Asks it to end; kills it if it does not. Threads: loop.
+    void shut_down(const error& why) {
+        if (stage_ == stage::starting) return fail(why);
+        if (stage_ != stage::up) return;
+        edge->stream->send(router_.address(id(), handles::shutdown), std::span<const std::byte>(), nullptr, urgency::soon);
+        lost_text_ = "it was shut down";
+        begin_ending();
+    }
+
+    /// Cuts the link. Threads: loop.
+    void cut(const std::string& why) {
+        if (stage_ == stage::starting) return fail(error(reason::cancelled, plan_.what + ": " + why));
+        if (link_open_) edge->stream->close(reason::respondent_lost, why);
+    }
+
+    /// Answers `p` with the exit status once it is gone. Takes over one reference. Threads: loop.
+    void await_exit(basic_pending<Io>* p) { awaiting_exit_.push_back(p); }
+
+    /// Kills it at once. Threads: loop.
+    void kill() {
+        process_.signal(9);
+        signals_sent_ = 2;
+    }
+
+    /// In a child made by fork(): closes what this holds and forgets the process, which is a sibling here.
+    void abandon() noexcept {
+        process_.forget();
+        ends_.in.reset();
+        ends_.out.reset();
+        ends_.err.reset();
+        if (edge) edge->stream->abandon();
+    }
+
+private:
+    void prepare(source& s, int fd, void (*ready)(event_source&, bool, bool)) {
+        s.fd = fd;
+        s.self = this;
+        s.ready = ready;
+    }
+
+    // ---- starting
+
+    void on_hello_bytes() {
+        const auto keep = this->shared_from_this();
+        std::byte bytes[16 * 1024];
+        const long n = router_.loop().io().read(ends_.in.get(), bytes, sizeof bytes);
+        if (n == -EAGAIN || n == -EWOULDBLOCK) return;
+        if (n <= 0) return ended_early();
+        listener_.feed({bytes, static_cast<std::size_t>(n)});
+        examine();
+    }
+
+    void examine() {
+        using finding = handshake::listener::finding;
+        for (;;) {
+            switch (listener_.look()) {
+            case finding::nothing: return;
+            case finding::wrong:
+                return fail_boot(boot_failure::how::confused,
+                                 listener_.wrong_protocol() ? "the program there speaks another version of this library's "
+                                                              "protocol; build both sides with the same version"
+                                                            : "it printed too much that makes no sense here before its hello");
+            case finding::stage:
+                if (!plan_.staged || stage_seen_)
+                    return fail_boot(boot_failure::how::confused, "a shell spoke where none was expected");
+                stage_seen_ = true;
+                if (!send_program()) return;
+                break;
+            case finding::hello:
+                if (hello_seen_) return;
+                hello_seen_ = true;
+                return greet();
+            }
+        }
+    }
+
+    /// The shell on the target is ready for the program.
+    bool send_program() {
+        const std::string here = sys::machine_text();
+        if (std::string_view(listener_.text()).substr(listener_.text().empty() ? 0 : 1) != here) {
+            fail(error(reason::payload, plan_.what + ": the target is" + listener_.text() + ", and this program was built for " +
+                                            here + "; give `.executable` a program that runs there"));
+            return false;
+        }
+        program_left_ = sys::file_size(plan_.program->get());
+        const std::string size = std::to_string(program_left_) + "\n";
+        outgoing_.append(size.data(), size.size());
+        write_outgoing();
+        return true;
+    }
+
+    void greet() {
+        handshake::hello said;
+        if (!handshake::decode_hello(listener_.payload(), said))
+            return fail_boot(boot_failure::how::confused, "its hello does not decode");
+        edge = std::make_shared<link>(router_);
+        edge->peer = id();
+        edge->build = hash_build(said.build);
+        outgoing_ = handshake::encode_welcome(welcome_);
+        outgoing_done_ = 0;
+        program_left_ = 0;
+        write_outgoing();
+    }
+
+    /// Writes the welcome, or the program, as the descriptor takes it.
+    void write_outgoing() {
+        const auto keep = this->shared_from_this();
+        basic_broker<Io>& loop = router_.loop();
+        for (;;) {
+            if (outgoing_done_ == outgoing_.size()) {
+                if (program_left_ == 0) break;
+                if (!refill()) return;
+            }
+            const long n = loop.io().write(ends_.out.get(), outgoing_.data() + outgoing_done_, outgoing_.size() - outgoing_done_);
+            if (n == -EAGAIN || n == -EWOULDBLOCK) {
+                if (!out_source_.watched) {
+                    loop.watch(out_source_, io::interest::write);
+                } else {
+                    loop.change(out_source_, io::interest::write);
+                }
+                return;
+            }
+            if (n < 0) return ended_early(); // what it said on stderr tells why
+            outgoing_done_ += static_cast<std::size_t>(n);
+        }
+        loop.change(out_source_, io::interest::none);
+        if (hello_seen_) come_up();
+    }
+
+    bool refill() {
+        constexpr std::int64_t chunk = 64 * 1024;
+        outgoing_.resize(static_cast<std::size_t>(std::min(program_left_, chunk)));
+        outgoing_done_ = 0;
+        const long n = sys::pread(plan_.program->get(), outgoing_.data(), outgoing_.size(), program_at_);
+        if (n <= 0) {
+            fail(error(reason::payload, plan_.what + ": cannot read the program that shall be sent: " +
+                                            (n < 0 ? sys::errno_text(static_cast<int>(-n)) : "it has become shorter")));
+            return false;
+        }
+        outgoing_.resize(static_cast<std::size_t>(n));
+        program_at_ += n;
+        program_left_ -= n;
+        return true;
+    }
+
+    /// The hello and the welcome are exchanged: from here on the link carries frames.
+    void come_up() {
+        basic_broker<Io>& loop = router_.loop();
+        loop.unwatch(in_source_);
+        loop.unwatch(out_source_);
+        loop.cancel_timer(timer_);
+        stage_ = stage::up;
+        const auto keep = this->shared_from_this();
+        edge->open(loop, std::move(ends_.in), std::move(ends_.out), router_.bounds());
+        edge->on_closed = [this](link&, enum reason cause, const std::string& why) { link_closed(cause, why); };
+        link_open_ = true;
+        for (const std::string& line : std::exchange(early_lines_, {})) say(line);
+        events_.child_up(*this);
+        const buffer value = encode(id());
+        router_.answers().complete(*connecting_, value, nullptr);
+        std::exchange(connecting_, nullptr)->release();
+        if (const long rc = edge->stream->start(); rc < 0)
+            return edge->stream->close(reason::respondent_lost,
+                                       "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
+        edge->stream->inject(listener_.rest());
+        listener_ = {};
+    }
+
+    /// The connection ended before it was up. The exit status and the last words tell why: they are on their way.
+    void ended_early() {
+        if (stage_ != stage::starting) return;
+        router_.loop().unwatch(in_source_);
+        router_.loop().unwatch(out_source_);
+        ends_.in.reset();
+        ends_.out.reset(); // the child sees the end, should it still live
+        stage_ = stage::ending;
+        asked_at_ = router_.loop().io().now();
+        look_after_ending();
+    }
+
+    void fail_boot(boot_failure::how how, std::string detail) {
+        boot_failure f;
+        f.what = how;
+        f.detail = std::move(detail);
+        fail(explain(std::move(f)));
+    }
+
+    error explain(boot_failure f) {
+        drain_err();
+        f.stage_seen = stage_seen_;
+        f.status = status_;
+        f.words = err_.text();
+        text_tail printed;
+        printed.feed(listener_.noise(), [](std::string_view) {});
+        if (const std::string noise = printed.text(); !noise.empty()) f.words += (f.words.empty() ? "" : "\n  ") + noise;
+        return plan_.explain ? plan_.explain(plan_, f) : detail::explain_boot(plan_, f);
+    }
+
+    /// The connection attempt is over.
+    void fail(const error& why) {
+        refuse(why);
+        if (stage_ == stage::starting) {
+            router_.loop().unwatch(in_source_);
+            router_.loop().unwatch(out_source_);
+            ends_.in.reset();
+            ends_.out.reset();
+            stage_ = stage::ending;
+            kill();
+        }
+        look_after_ending();
+    }
+
+    void refuse(const error& why) {
+        reported_ = true;
+        if (!connecting_) return;
+        router_.answers().fail(*connecting_, why);
+        std::exchange(connecting_, nullptr)->release();
+    }
+
+    // ---- ending
+
+    void link_closed(enum reason cause, const std::string& why) {
+        link_open_ = false;
+        lost_cause_ = cause;
+        if (lost_text_.empty()) lost_text_ = why;
+        if (cause == reason::link_corrupt) process_.signal(15); // what it sends is worthless
+        begin_ending();
+    }
+
+    void begin_ending() {
+        if (stage_ == stage::up) {
+            stage_ = stage::ending;
+            asked_at_ = router_.loop().io().now();
+        }
+        look_after_ending();
+    }
+
+    void on_exit() {
+        const auto keep = this->shared_from_this();
+        status_ = process_.try_wait();
+        if (!status_) return;
+        router_.loop().unwatch(exit_source_);
+        if (stage_ == stage::up) {
+            stage_ = stage::ending;
+            asked_at_ = router_.loop().io().now();
+        } else if (stage_ == stage::starting) {
+            // What it wrote before it ended may still be on its way: the end of the pipe tells. Unless somebody else holds it.
+            killed_at_ = router_.loop().io().now();
+            router_.loop().set_timer(timer_, after(killed_at_, patience_.for_link));
+            return;
+        }
+        look_after_ending();
+    }
+
+    /// The one place that decides what happens next on the way out. Called whenever something has changed.
+    void look_after_ending() {
+        if (stage_ != stage::ending) return;
+        const auto keep = this->shared_from_this();
+        basic_broker<Io>& loop = router_.loop();
+        if (!status_) status_ = process_.try_wait();
+        const instant now = loop.io().now();
+        if (status_) {
+            loop.unwatch(exit_source_);
+            if (killed_at_ == never) killed_at_ = now;
+            if (link_open_ && now >= after(killed_at_, patience_.for_link))
+                edge->stream->close(reason::respondent_lost, "the process has ended");
+            if (link_open_)
+                return loop.set_timer(timer_, after(killed_at_, patience_.for_link)); // answers may still be in the pipe
+            if (stage_ == stage::gone) return;
+            report();
+            return bury();
+        }
+        if (!link_open_ && !reported_ && now >= after(asked_at_, patience_.for_status)) report();
+        if (signals_sent_ == 0 && now >= after(asked_at_, patience_.grace)) {
+            process_.signal(15);
+            ++signals_sent_;
+        }
+        if (signals_sent_ == 1 && now >= after(asked_at_, patience_.grace + patience_.after_term)) kill();
+        loop.set_timer(timer_, next_look(now));
+    }
+
+    instant next_look(instant now) const {
+        constexpr duration_ns poll_interval = 5'000'000; // where the system cannot tell that a process has ended
+        instant next = exit_source_.watched ? never : after(now, poll_interval);
+        if (!link_open_ && !reported_) next = std::min(next, after(asked_at_, patience_.for_status));
+        if (signals_sent_ == 0) next = std::min(next, after(asked_at_, patience_.grace));
+        if (signals_sent_ == 1) next = std::min(next, after(asked_at_, patience_.grace + patience_.after_term));
+        if (next == never) next = after(now, patience_.after_term);
+        return std::max(next, now);
+    }
+
+    void on_timer() {
+        const auto keep = this->shared_from_this();
+        if (stage_ != stage::starting) return look_after_ending();
+        if (status_) return ended_early();
+        fail_boot(boot_failure::how::timed_out, {});
+    }
+
+    /// Tells everyone who waits for it that it is lost, once.
+    void report() {
+        if (std::exchange(reported_, true)) return;
+        drain_err();
+        if (connecting_) {
+            boot_failure f;
+            f.what = boot_failure::how::ended;
+            return refuse(explain(std::move(f)));
+        }
+        error_detail d;
+        d.why = lost_cause_;
+        d.context = id();
+        d.place = welcome_.name;
+        d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
+        if (const std::string words = err_.text(); !words.empty()) d.text += "; its last lines on stderr:\n  " + words;
+        d.has_status = status_.has_value();
+        if (status_) d.status = *status_;
+        events_.child_lost(*this, error(std::move(d)));
+    }
+
+    void bury() {
+        basic_broker<Io>& loop = router_.loop();
+        stage_ = stage::gone;
+        loop.cancel_timer(timer_);
+        loop.unwatch(err_source_);
+        err_.finish([this](std::string_view line) { say(line); });
+        for (const std::string& line : std::exchange(early_lines_, {}))
+            log::emit({log::level::info, id(), welcome_.name, "stderr", line});
+        const buffer value = encode(status_->code, status_->signal);
+        for (basic_pending<Io>* p : std::exchange(awaiting_exit_, {})) {
+            router_.answers().complete(*p, value, nullptr);
+            p->release();
+        }
+        events_.child_gone(*this);
+    }
+
+    // ---- stderr
+
+    void read_err() {
+        char bytes[4096];
+        const long n = router_.loop().io().read(ends_.err.get(), bytes, sizeof bytes);
+        if (n == -EAGAIN || n == -EWOULDBLOCK) return;
+        if (n <= 0) {
+            router_.loop().unwatch(err_source_);
+            ends_.err.reset();
+            return;
+        }
+        err_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { say(line); });
+    }
+
+    /// Takes what is in the pipe now, so that an error has the last words.
+    void drain_err() {
+        for (int reads = 0; reads < 64 && err_source_.watched; ++reads) {
+            char bytes[4096];
+            const long n = router_.loop().io().read(ends_.err.get(), bytes, sizeof bytes);
+            if (n <= 0) return;
+            err_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { say(line); });
+        }
+    }
+
+    void say(std::string_view line) {
+        if (stage_ == stage::starting || connecting_) {
+            early_lines_.emplace_back(line);
+        } else {
+            log::emit({log::level::info, id(), welcome_.name, "stderr", line});
+        }
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/pipe_size.hpp ----
+// pipe_size.hpp: makes a pipe hold more, where the system lets us.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Raises a pipe's capacity from 64 KiB, so that large messages need fewer hand-overs. Linux allows an unprivileged process 1 MiB
+/// for each and 64 MiB in all (pipe(7), pipe-max-size and pipe-user-pages-soft); where it refuses, the pipe stays as it is.
+inline void enlarge_pipe([[maybe_unused]] int fd, [[maybe_unused]] std::size_t bytes = 1u << 20) noexcept {
+#if defined(F_SETPIPE_SZ)
+    static_cast<void>(::fcntl(fd, F_SETPIPE_SZ, static_cast<int>(bytes)));
+#endif
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/child_pipes.hpp ----
+// child_pipes.hpp: the pipes between a parent and a child that is about to be started.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Both ends of a child's stdin, stdout and stderr, all close-on-exec; this side's are nonblocking.
+///
+/// Pipes, not a socket: they cost a third per small message (0.47 µs against 1.3 to 1.5 µs for 64 bytes written and read).
+struct child_pipes {
+    sys::unique_fd in;  ///< what the child says
+    sys::unique_fd out; ///< what it hears
+    sys::unique_fd err;
+    sys::unique_fd child_in;
+    sys::unique_fd child_out;
+    sys::unique_fd child_err;
+};
+
+inline result<child_pipes> make_child_pipes() {
+    child_pipes p;
+    long rc = sys::pipe(p.child_in, p.out);
+    if (rc >= 0) rc = sys::pipe(p.in, p.child_out);
+    if (rc >= 0) rc = sys::pipe(p.err, p.child_err);
+    for (sys::unique_fd* ours : {&p.in, &p.out, &p.err, &p.child_in, &p.child_out, &p.child_err})
+        if (rc >= 0) rc = sys::move_above_stdio(*ours); // this process may run with 0, 1 or 2 closed
+    for (sys::unique_fd* ours : {&p.in, &p.out, &p.err})
+        if (rc >= 0) rc = sys::set_nonblocking(ours->get(), true);
+    if (rc < 0) return sys::failure("pipe", rc);
+    sys::enlarge_pipe(p.out.get());
+    sys::enlarge_pipe(p.in.get());
+    return p;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/fork.hpp ----
+// fork.hpp: fork(2), and what its child has to put right before anything else.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Forks. 0 in the child, which has its own process group, all signals unblocked and SIGPIPE at its default; the child's id in
+/// the parent.
+inline result<int> fork_process() {
+    const long rc = checked("fork", -1, [] { return ::fork(); });
+    if (rc < 0) return failure("fork", rc);
+    if (rc == 0) {
+        static_cast<void>(::setpgid(0, 0));
+        ::sigset_t none;
+        ::sigemptyset(&none);
+        static_cast<void>(::pthread_sigmask(SIG_SETMASK, &none, nullptr));
+        static_cast<void>(::signal(SIGPIPE, SIG_DFL));
+    }
+    return static_cast<int>(rc);
+}
+
+/// Ends this process at once: no destructors, no exit handlers.
+[[noreturn]] inline void exit_now(int code) noexcept { ::_exit(code); }
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/fork.hpp ----
+// fork.hpp: a child that is a copy of this process.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A copy of this process: its memory as it is now, one thread, the program's own descriptors, none of the library's.
+struct fork_options {
+    std::string name{};                                ///< of the context; empty: "fork"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::optional<mitogen::limits> limits{};                    ///< for it and all below it; empty: this context's own
+    void (*on_start)() = nullptr;                      ///< called first in the child: re-seed generators, drop caches
+};
+
+namespace detail {
+
+struct child_link;
+
+/// Runs a child whose link is ready; defined with the rest of what a child does.
+template <class Io>
+void serve_as_child(child_link ends);
+template <class Io>
+[[noreturn]] void enter_fork_child(child_pipes& pipes, const fork_options& options);
+
+/// Forks. Returns the child's process id in the parent; never returns in the child. `abandon` closes what the child must not
+/// have.
+template <class Io, class Abandon>
+result<int> fork_child(child_pipes& pipes, const fork_options& options, Abandon&& abandon) {
+    std::fflush(nullptr); // else what is in the buffers now would be written twice
+    const result<int> pid = sys::fork_process();
+    if (!pid || *pid != 0) return pid;
+    abandon();
+    enter_fork_child<Io>(pipes, options);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/forwarded_log.hpp ----
+// forwarded_log.hpp: log records on their way up the tree.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Sends one record to the parent. `origin`: the context that made it. Threads: any.
+template <class Io>
+void forward_log(basic_router_core<Io>& node, context_id origin, log::level level, std::string_view logger,
+                 std::string_view text) {
+    const auto& parent = node.parent();
+    if (!parent) return;
+    (void)node.send(node.address(parent->peer, handles::forward_log),
+                    encode(origin, static_cast<std::uint8_t>(level), logger, text), urgency::soon);
+}
+
+/// Receives the records of the contexts below: shows them here in a root, passes them on elsewhere.
+template <class Io>
+void receive_forwarded_logs(basic_router_core<Io>& node) {
+    (void)node.add_raw_handler(handles::forward_log, {.from = accept::anyone}, [&node](const message& m) {
+        reader r(m.payload);
+        context_id origin{};
+        std::uint8_t level{};
+        std::string_view logger;
+        std::string_view text;
+        if (!decode(r, origin, level, logger, text) || !r.finish() || level > static_cast<std::uint8_t>(log::level::error))
+            return;
+        if (origin != m.head.src && !node.routes().find(origin)) return; // nobody speaks for a context that is not below it
+        const auto severity = static_cast<log::level>(level);
+        if (node.parent()) return forward_log(node, origin, severity, logger, text);
+        const auto known = node.routes().get(origin);
+        log::emit({severity, origin, known.name, logger, text});
+    });
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/process_state.hpp ----
+// process_state.hpp: what mitogen::init learnt from main()'s arguments.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+struct process_state {
+    int argc = 0;
+    char** argv = nullptr;
+    bool initialised = false;
+};
+inline constinit process_state this_process{};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/executable.hpp ----
+// executable.hpp: this program's own file, held open because the one on disk may be replaced while it runs, and the build's
+// identity.
+
+#if __has_include(<link.h>)
+#include <link.h>
+#endif
+#if !defined(__linux__) && __has_include(<sys/sysctl.h>)
+#include <sys/sysctl.h>
+#include <sys/types.h>
+#endif
+#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
+#include <mach-o/dyld.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+namespace detail {
+
+inline std::string own_path() {
+#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
+    std::uint32_t size = 0;
+    static_cast<void>(::_NSGetExecutablePath(nullptr, &size));
+    std::string path(size, '\0');
+    return size > 0 && ::_NSGetExecutablePath(path.data(), &size) == 0 ? std::string(path.c_str()) : std::string();
+#elif !defined(__linux__) && defined(KERN_PROC_PATHNAME)
+    int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PATHNAME, -1};
+    char path[4096] = {};
+    std::size_t size = sizeof path - 1;
+    return ::sysctl(name, 4, path, &size, nullptr, 0) == 0 ? std::string(path) : std::string();
+#elif defined(__linux__)
+    return "/proc/self/exe";
+#else
+    return "/proc/curproc/file";
+#endif
+}
+
+inline unique_fd open_self() {
+    unique_fd fd(static_cast<int>(sys::open(own_path().c_str(), O_RDONLY)));
+    static_cast<void>(move_above_stdio(fd));
+    return fd;
+}
+
+inline std::string hex(const unsigned char* bytes, std::size_t size) {
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string out;
+    for (std::size_t i = 0; i < size; ++i) out.append({digits[bytes[i] >> 4], digits[bytes[i] & 15]});
+    return out;
+}
+
+// The descriptor of the GNU build-id note among the notes at `at`, as hex; empty if there is none.
+inline std::string find_build_id(const unsigned char* at, std::size_t size) {
+    struct note {
+        std::uint32_t name_size, data_size, type;
+    };
+    constexpr std::uint32_t build_id_type = 3; // NT_GNU_BUILD_ID, elf(5)
+    while (size >= sizeof(note)) {
+        note n;
+        std::memcpy(&n, at, sizeof n);
+        const std::size_t name = (std::size_t{n.name_size} + 3) & ~std::size_t{3};
+        const std::size_t data = (std::size_t{n.data_size} + 3) & ~std::size_t{3};
+        if (name > size || data > size || sizeof n + name + data > size) return {};
+        if (n.type == build_id_type && n.name_size == 4 && std::memcmp(at + sizeof n, "GNU", 4) == 0) {
+            return hex(at + sizeof n + name, n.data_size);
+        }
+        at += sizeof n + name + data;
+        size -= sizeof n + name + data;
+    }
+    return {};
+}
+
+#if __has_include(<link.h>) && defined(PT_NOTE)
+inline std::string note_build_id() {
+    std::string out;
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            for (int i = 0; i < object->dlpi_phnum; ++i) {
+                const auto& segment = object->dlpi_phdr[i];
+                if (segment.p_type != PT_NOTE) continue;
+                // where it is mapped
+                const auto* at = reinterpret_cast<const unsigned char*>(object->dlpi_addr + segment.p_vaddr);
+                auto& found = *static_cast<std::string*>(to);
+                found = find_build_id(at, static_cast<std::size_t>(segment.p_filesz));
+                if (!found.empty()) break;
+            }
+            return 1; // the first object is the program itself; the others are libraries
+        },
+        &out));
+    return out;
+}
+#else
+inline std::string note_build_id() { return {}; }
+#endif
+
+// 64 bits over the contents of a file: multiply and fold per 8-byte word, the mixer of MurmurHash3 (A. Appleby, public domain) at
+// the end.
+inline std::uint64_t content_hash(int fd) {
+    constexpr std::size_t chunk = 1 << 16;
+    const std::unique_ptr<unsigned char[]> bytes(new unsigned char[chunk]);
+    std::uint64_t h = 0x9e37'79b9'7f4a'7c15;
+    ::off_t offset = 0;
+    for (;;) {
+        const long n = sys::pread(fd, bytes.get(), chunk, offset);
+        if (n <= 0) break;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(n); i += 8) {
+            std::uint64_t word = 0;
+            const std::size_t left = static_cast<std::size_t>(n) - i;
+            std::memcpy(&word, bytes.get() + i, left < 8 ? left : 8);
+            h = (h ^ word) * 0xff51'afd7'ed55'8ccd;
+            h ^= h >> 32;
+        }
+        offset += n;
+    }
+    h ^= static_cast<std::uint64_t>(offset);
+    h = (h ^ (h >> 33)) * 0xc4ce'b9fe'1a85'ec53;
+    return h ^ (h >> 33);
+}
+
+} // namespace detail
+
+/// This program's executable, open for reading, above 2 and close-on-exec. Opened by the first call, which should therefore come
+/// early; empty where the system can't tell (no /proc). Never closed.   Threads: any.
+inline unique_fd& self_executable() {
+    static unique_fd fd = detail::open_self();
+    return fd;
+}
+
+/// Identifies this build: the linker's GNU build id in hex (usually 40 digits), else 16 hex digits that hash the executable's
+/// contents.
+/// Equal ids mean equal code. Computed by the first call.   Threads: any.
+inline const std::string& build_id() {
+    static const std::string id = [] {
+        std::string found = detail::note_build_id();
+        if (!found.empty()) return found;
+        const std::uint64_t h = detail::content_hash(self_executable().get());
+        unsigned char bytes[8];
+        for (int i = 0; i < 8; ++i) bytes[i] = static_cast<unsigned char>(h >> (56 - 8 * i));
+        return detail::hex(bytes, sizeof bytes);
+    }();
+    return id;
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods.hpp ----
+// methods.hpp: what every connection method has in common.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A way to start a child: an options struct with the members that all have, and plan(), which turns it into what is to be
+/// executed.
+template <class Method>
+concept connection_method = requires(const Method& m) {
+    { m.name } -> std::convertible_to<std::string>;
+    { m.executable } -> std::convertible_to<std::string>;
+    m.connect_timeout;
+    m.limits;
+    { m.plan() } -> std::same_as<result<boot_plan>>;
+};
+
+namespace detail {
+
+/// The program that a child shall run: this one's own file as it was at the start, or another.
+inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& executable) {
+    const long rc =
+        executable.empty() ? sys::dup_above(sys::self_executable().get(), 3) : sys::open_to_read(executable.c_str());
+    if (rc < 0) {
+        const std::string which = executable.empty() ? "this program's own executable" : "the executable " + executable;
+        return error(reason::payload, "cannot open " + which + ": " + sys::errno_text(static_cast<int>(-rc)));
+    }
+    return std::make_shared<sys::unique_fd>(static_cast<int>(rc));
+}
+
+/// What the members that all methods have say about a plan.
+template <class Method>
+void apply_common(const Method& method, boot_plan& plan) {
+    if (!method.name.empty()) plan.name = method.name;
+    plan.timeout = to_ns(method.connect_timeout);
+    if (method.limits) plan.bounds = *method.limits;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/local.hpp ----
+// local.hpp: a child on this machine, by executing this program again.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A new process on this machine that executes this program from the file it was started from, although that may have been
+/// replaced since.
+struct local {
+    std::string name{};                                ///< of the context; empty: "local.<id>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< another program to run, by path; it must call mitogen::init as well
+    std::optional<mitogen::limits> limits{};                    ///< for it and all below it; empty: this context's own
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        boot_plan p;
+        p.what = "local child";
+        p.name = "local";
+        detail::apply_common(*this, p);
+        auto program = detail::open_program(executable);
+        if (!program) return program.error();
+        p.program = std::move(*program);
+        p.start.executable_fd = p.program->get();
+        p.start.path = executable;
+        p.start.argv = {"mitogen:" + p.name, std::string(child_argument)};
+        return p;
+    }
+};
+
+/// The options of basic_router::local().
+using local_options = local;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/first_stage.hpp ----
+// first_stage.hpp: the line of shell that receives a program on a machine where nothing of ours is, and becomes it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What the first stage says on stderr when it must give up.
+inline constexpr std::string_view no_place_text = "mitogen: no directory for programs";
+inline constexpr std::string_view short_program_text = "mitogen: incomplete program";
+
+/// The first stage. POSIX sh; one argument of one line, so that it survives tcsh and fish as login shells: they see only `exec sh
+/// -c '…'`.
+///
+/// It says the mark and the machine, and only then is anything sent to it: a size on a line of its own (`read` takes it byte by
+/// byte, so that nothing behind it is lost), then that many bytes, which go to a file of a fresh directory that only this user
+/// can enter. The file is opened, removed, and executed through its descriptor: nothing is left behind, whatever happens later.
+/// Where there is no /proc it is executed by name and stays. A directory that is mounted noexec shows when the file is not
+/// executable (`[ -x ]` asks access(2), which says so on Linux). At the end of its input `read` fails and it exits: it never
+/// waits for a parent that is gone.
+inline std::string first_stage_command() {
+    // The mark in octal escapes: the command line itself must not contain it, lest an echo of it be taken for the child's voice.
+    std::string mark;
+    for (const char c : handshake::mark) {
+        const auto byte = static_cast<unsigned char>(c);
+        mark += {'\\', static_cast<char>('0' + (byte >> 6)), static_cast<char>('0' + ((byte >> 3) & 7)),
+                 static_cast<char>('0' + (byte & 7))};
+    }
+    return "exec sh -c '"
+           "umask 077;"
+           "printf \"" +
+           mark +
+           "1 %s\\n\" \"$(uname -sm)\";"
+           "read -r n || exit 1;"
+           "for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp /dev/shm \"$HOME\";do "
+           "[ -n \"$d\" ] && d=$d/mitogen-$$ && mkdir \"$d\" 2>/dev/null || continue;"
+           "f=$d/m;: >\"$f\";chmod 700 \"$f\";[ -x \"$f\" ] && break;rm -rf \"$d\";f=;done;"
+           "[ -n \"$f\" ] || { echo \"" +
+           std::string(no_place_text) +
+           "\" >&2;exit 1;};"
+           "head -c \"$n\" >\"$f\";"
+           "[ $(($(wc -c <\"$f\"))) = \"$n\" ] || { rm -rf \"$d\";echo \"" +
+           std::string(short_program_text) +
+           "\" >&2;exit 1;};"
+           "[ -r /proc/self/fd/0 ] && exec 9<\"$f\" && rm -rf \"$d\" && exec /proc/self/fd/9 " +
+           std::string(child_argument) +
+           ";"
+           "exec \"$f\" " +
+           std::string(child_argument) + "'";
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/ssh.hpp ----
+// ssh.hpp: a child on another machine, through the system's ssh.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What to do about host keys that are not known.
+enum class host_keys : std::uint8_t {
+    enforce, ///< refuse unknown and changed ones
+    accept,  ///< remember unknown ones, refuse changed ones
+    ignore,  ///< accept any, remember none: for machines that are made anew all the time
+};
+
+/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration; never asks anything.
+struct ssh {
+    std::string hostname{};      ///< as ssh takes it: a name, an address, or an alias from its configuration
+    std::string username{};      ///< empty: as ssh decides
+    std::uint16_t port = 0;      ///< 0: as ssh decides
+    std::string identity_file{}; ///< private key; empty: as ssh decides
+    host_keys check_host_keys = host_keys::enforce;
+    std::string ssh_path = "ssh";        ///< the client to run
+    std::vector<std::string> ssh_args{}; ///< further arguments, before the host name
+    bool compression = false;
+    std::chrono::seconds keepalive_interval{15}; ///< 0: none
+    int keepalive_count = 3;                     ///< intervals without answer until ssh gives up
+
+    std::string name{};                                ///< of the context; empty: "ssh.<hostname>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};                    ///< for it and all below it; empty: this context's own
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        if (hostname.empty()) return error(reason::misuse, "ssh: hostname is empty");
+        if (hostname[0] == '-')
+            return error(reason::misuse,
+                         "ssh: the hostname \"" + hostname + "\" begins with a dash, which ssh would take for an option");
+        boot_plan p;
+        p.what = "ssh " + hostname;
+        p.name = "ssh." + hostname + (port && port != 22 ? ":" + std::to_string(port) : std::string());
+        detail::apply_common(*this, p);
+        auto program = detail::open_program(executable);
+        if (!program) return program.error();
+        p.program = std::move(*program);
+        p.staged = true;
+        p.start.path = ssh_path;
+        p.start.argv = arguments();
+        p.explain = &explain;
+        return p;
+    }
+
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const {
+        std::vector<std::string> a{ssh_path, "-o", "LogLevel ERROR", "-o", "BatchMode yes"};
+        const auto option = [&a](std::string text) {
+            a.push_back("-o");
+            a.push_back(std::move(text));
+        };
+        if (!username.empty()) a.insert(a.end(), {"-l", username});
+        if (port) a.insert(a.end(), {"-p", std::to_string(port)});
+        if (!identity_file.empty()) {
+            option("IdentitiesOnly yes");
+            a.insert(a.end(), {"-i", identity_file});
+        }
+        option(compression ? "Compression yes" : "Compression no");
+        if (keepalive_interval.count() > 0) {
+            option("ServerAliveInterval " + std::to_string(keepalive_interval.count()));
+            option("ServerAliveCountMax " + std::to_string(keepalive_count));
+        }
+        switch (check_host_keys) {
+        case host_keys::enforce: option("StrictHostKeyChecking yes"); break;
+        case host_keys::accept: option("StrictHostKeyChecking accept-new"); break;
+        case host_keys::ignore:
+            option("StrictHostKeyChecking no");
+            option("UserKnownHostsFile /dev/null");
+            option("GlobalKnownHostsFile /dev/null");
+            break;
+        }
+        a.push_back("-T"); // a terminal would mangle bytes
+        a.insert(a.end(), ssh_args.begin(), ssh_args.end());
+        a.push_back(hostname);
+        a.push_back(detail::first_stage_command());
+        return a;
+    }
+
+private:
+    /// What ssh and the first stage said, as one of the errors that a caller can act on.
+    static error explain(const boot_plan& plan, const boot_failure& f) {
+        if (f.what != boot_failure::how::ended) return detail::explain_boot(plan, f);
+        struct symptom {
+            std::string_view text;
+            reason why;
+            std::string_view meaning;
+        };
+        // ssh's messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c) and not translated.
+        static constexpr symptom symptoms[] = {
+            {"Host key verification failed", reason::host_key,
+             "the host key is unknown, or has changed; see ssh-keyscan(1), or set check_host_keys"},
+            {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key, "the host key has changed"},
+            {"Permission denied", reason::auth_required,
+             "authentication failed: no key was accepted, and none of the other methods may ask"},
+            {"Too many authentication failures", reason::auth_incorrect,
+             "authentication failed: too many keys were tried; set identity_file"},
+            {"Could not resolve hostname", reason::resolve, "the host name has no address"},
+            {"Connection refused", reason::connection_refused, "nothing listens there"},
+            {"timed out", reason::connect_timeout, "the host does not answer"},
+            {"No route to host", reason::connect, "the network does not reach it"},
+            {"Network is unreachable", reason::connect, "the network does not reach it"},
+            {detail::no_place_text, reason::payload, "no directory there may hold programs that can be run"},
+            {detail::short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
+            {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
+            {"GLIBC", reason::payload,
+             "the program cannot run there: the C library is older than the one it was built for; link it statically (-static)"},
+            {"error while loading shared libraries", reason::payload,
+             "the program cannot run there: a shared library is missing; link it statically (-static)"},
+        };
+        for (const symptom& s : symptoms)
+            if (f.words.find(s.text) != std::string::npos)
+                return with_status(s.why, plan.what + ": " + std::string(s.meaning) + detail::quoted_words(f), f);
+        if (f.stage_seen && f.status && f.status->code != 255) return detail::explain_boot(plan, f);
+        return with_status(reason::end_of_file,
+                           plan.what + ": the connection ended before the child said hello" + detail::quoted_words(f), f);
+    }
+
+    static error with_status(reason why, std::string text, const boot_failure& f) {
+        error_detail d;
+        d.why = why;
+        d.text = std::move(text);
+        d.has_status = f.status.has_value();
+        if (f.status) d.status = *f.status;
+        return error(std::move(d));
+    }
+};
+
+/// The options of basic_router::ssh().
+using ssh_options = ssh;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/id_allocator.hpp ----
+// id_allocator.hpp: numbers for new contexts, in blocks from the root.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Gives out context ids. The root counts; every other context asks the root for a block when it has used one up, so that ids are
+/// unique in the tree and most children are made without asking anyone. An id is never given out twice; when they are used up it
+/// is an error. Threads: any. Blocks: next(), outside the root, once in block_size children.
+template <class Io>
+class basic_id_allocator {
+    using core = basic_router_core<Io>;
+
+    core& router_;
+    typename Io::mutex mutex_;
+    context_id next_ = root_id + 1;
+    context_id end_ = 0; // of the block; unused in the root
+
+    static constexpr context_id block_size = 1000;
+
+    static error exhausted() { return error(reason::overloaded, "all context ids of this tree are used up"); }
+
+    void on_request(const message& m) {
+        if (router_.parent()) return router_.reply_dead(m.head, error(reason::invalid_handle, "ids are allocated by the root"));
+        context_id first;
+        {
+            const std::lock_guard lock(mutex_);
+            if (next_ > no_context - block_size) return router_.reply_dead(m.head, exhausted());
+            first = next_;
+            next_ += block_size;
+        }
+        router_.reply(m.head, encode(first), 0);
+    }
+
+    result<void> fetch_block() {
+        if (router_.loop().on_loop())
+            return error(
+                reason::misuse,
+                "a function that runs on the loop makes a child and would have to wait for an id; run it on::main or on::pool");
+        std::optional<error> why;
+        basic_pending<Io>* p = router_.answers().open(root_id, why);
+        if (!p) return std::move(*why);
+        const result<void> sent =
+            router_.send(router_.address(root_id, handles::allocate_id, p->handle()), std::span<const std::byte>(), urgency::now);
+        if (!sent) router_.answers().fail(*p, sent.error());
+        router_.loop().wait(p->wake, never, true, [p] { return p->done(); });
+        result<context_id> first = p->failure() ? result<context_id>(*p->failure()) : decode<context_id>(p->payload());
+        p->release();
+        if (!first) return first.error();
+        const std::lock_guard lock(mutex_);
+        next_ = *first;
+        end_ = *first + block_size;
+        return {};
+    }
+
+public:
+    explicit basic_id_allocator(core& node) : router_(node), mutex_(node.loop().io()) {
+        (void)router_.add_raw_handler(handles::allocate_id, {.from = accept::anyone},
+                                      [this](const message& m) { on_request(m); });
+    }
+
+    /// An id that no context of this tree has had.
+    result<context_id> next() {
+        for (;;) {
+            {
+                const std::lock_guard lock(mutex_);
+                if (!router_.parent()) {
+                    if (next_ == no_context) return exhausted();
+                    return next_++;
+                }
+                if (next_ < end_) return next_++;
+            }
+            if (result<void> block = fetch_block(); !block) return block.error();
+        }
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/route_monitor.hpp ----
+// route_monitor.hpp: keeps every context's knowledge of what is below it true, as contexts come and go.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Routes are announced upwards only: the parent that makes a context tells its own parent, which tells its own. Links are first
+/// in, first out, so that no context above sees a message from a new context before it knows it. Threads: loop, but for the
+/// constructor.
+template <class Io>
+class basic_route_monitor {
+    using core = basic_router_core<Io>;
+
+    core& router_;
+
+    template <class... Values>
+    void tell_parent(handle_id handle, const Values&... values) {
+        const auto& parent = router_.parent();
+        if (!parent) return;
+        (void)router_.send(router_.address(parent->peer, handle), mitogen::encode(values...), urgency::soon);
+    }
+
+    void on_add(const message& m) {
+        reader r(m.payload);
+        route<basic_link<Io>> added;
+        if (!mitogen::decode(r, added.id, added.parent, added.name, added.build) || !r.finish()) return;
+        added.via = router_.routes().find(m.head.src);
+        if (!added.via || added.id == router_.id() ||
+            (added.parent != m.head.src && !router_.routes().leads(added.parent, added.via.get()))) {
+            return log::write(log::level::warning, "refused a route to context " + std::to_string(added.id) + " from context " +
+                                                       std::to_string(m.head.src));
+        }
+        const route<basic_link<Io>> copy = added;
+        if (!router_.routes().add(std::move(added))) {
+            return log::write(log::level::warning, "refused a second route to context " + std::to_string(copy.id) +
+                                                       " from context " + std::to_string(m.head.src));
+        }
+        announce(copy);
+    }
+
+    void on_del(const message& m) {
+        reader r(m.payload);
+        context_id gone{};
+        std::span<const std::byte> notice;
+        if (!mitogen::decode(r, gone, notice) || !r.finish()) return;
+        const auto via = router_.routes().find(m.head.src);
+        if (!via || gone == m.head.src || !router_.routes().remove(gone, via.get())) {
+            return log::write(log::level::warning, "refused to forget the route to context " + std::to_string(gone) +
+                                                       " for context " + std::to_string(m.head.src));
+        }
+        via->drop_sender(gone);
+        const error why = decode_error(notice);
+        router_.forget(gone, why);
+        withdraw(gone, why);
+    }
+
+public:
+    explicit basic_route_monitor(core& node) : router_(node) {
+        (void)router_.add_raw_handler(handles::add_route, {.from = accept::anyone}, [this](const message& m) { on_add(m); });
+        (void)router_.add_raw_handler(handles::del_route, {.from = accept::anyone}, [this](const message& m) { on_del(m); });
+    }
+
+    /// A context below is reachable from now on.
+    void announce(const route<basic_link<Io>>& r) { tell_parent(handles::add_route, r.id, r.parent, r.name, r.build); }
+
+    /// A context below is lost.
+    void withdraw(context_id gone, const error& why) {
+        const buffer notice = encode_error(why);
+        tell_parent(handles::del_route, gone, std::span<const std::byte>(notice));
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/call_frame.hpp ----
+// call_frame.hpp: what stands before the arguments in a message to CALL_FUNCTION.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Which function, by when, and in which chain.
+///
+/// Layout, little-endian: flags u8, then the function's index u32 (equal builds) or key u64, then where flagged the time that is
+/// left u64 in nanoseconds and the chain's number u64. Time that is left, not a moment: two machines' clocks need not agree.
+struct call_frame {
+    enum flag : std::uint8_t { by_key = 1, has_deadline = 2, has_chain = 4 };
+
+    static constexpr std::size_t max_size = 1 + 8 + 8 + 8;
+
+    std::uint8_t flags = 0;
+    std::uint64_t function = 0;
+    duration_ns time_left = 0;
+    std::uint64_t chain = 0;
+
+    std::size_t size() const noexcept {
+        return 1u + (flags & by_key ? 8u : 4u) + (flags & has_deadline ? 8u : 0u) + (flags & has_chain ? 8u : 0u);
+    }
+
+    void write(writer& w) const noexcept {
+        w.put_u8(flags);
+        if (flags & by_key) {
+            w.put_scalar(function);
+        } else {
+            w.put_scalar(static_cast<std::uint32_t>(function));
+        }
+        if (flags & has_deadline) w.put_scalar(time_left);
+        if (flags & has_chain) w.put_scalar(chain);
+    }
+
+    bool read(reader& r) noexcept {
+        if (!r.take_scalar(flags)) return false;
+        if (flags & ~(by_key | has_deadline | has_chain)) return r.fail("a call with unknown flags");
+        if (flags & by_key) {
+            if (!r.take_scalar(function)) return false;
+        } else {
+            std::uint32_t index;
+            if (!r.take_scalar(index)) return false;
+            function = index;
+        }
+        return (!(flags & has_deadline) || r.take_scalar(time_left)) && (!(flags & has_chain) || r.take_scalar(chain));
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/fwd.hpp ----
+// fwd.hpp: the names of the call layer and their default arguments, once.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class Io = io::native>
+class basic_router;
+template <class Io = io::native>
+class basic_context;
+template <class T, class Io = io::native>
+class basic_future;
+template <class Io = io::native>
+class basic_chain;
+
+/// One node of the tree, with the means to make children.
+using router = basic_router<>;
+/// Some node of the tree, as seen from this one.
+using context = basic_context<>;
+/// The answer to a call that is under way.
+template <class T>
+using future = basic_future<T>;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/detail/canonical_name.hpp ----
+// canonical_name.hpp: turns what compilers and demanglers print for a function into one spelling.
+//
+// Three dialects are read: the demangler of libstdc++ (GNU libiberty), that of libc++abi (LLVM), and the __PRETTY_FUNCTION__ text
+// of gcc and clang. They differ in `&`, parentheses and return types around names, the order of `const`, names of integers,
+// suffixes of literals, default template arguments, inline and anonymous namespaces. All texts come from this program, none from
+// a peer.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+constexpr bool is_word(char c) noexcept {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' || c == '$' || (c & 0x80) != 0;
+}
+
+inline constexpr std::string_view anonymous = "(anonymous namespace)";
+
+inline std::string_view trimmed(std::string_view text) noexcept {
+    while (text.starts_with(' ')) text.remove_prefix(1);
+    while (text.ends_with(' ')) text.remove_suffix(1);
+    return text;
+}
+
+// Where the word at `at` is `operator`: the end of the operator's name; else `at`.
+inline std::size_t operator_end(std::string_view text, std::size_t at) noexcept {
+    constexpr std::string_view word = "operator";
+    if (!text.substr(at).starts_with(word) || (at > 0 && is_word(text[at - 1]))) return at;
+    std::size_t end = at + word.size();
+    if (end == text.size() || is_word(text[end]) || text[end] == ' ') return at;
+    const auto symbol = text.substr(end, 2);
+    if (symbol == "()" || symbol == "[]") return end + 2;
+    while (end < text.size() && std::string_view("+-*/%^&|~!=<>,\"").find(text[end]) != std::string_view::npos) ++end;
+    return end;
+}
+
+// The index behind the unit that begins at `at`: a bracketed group, a character literal, an operator's name, or one character.
+inline std::size_t unit_end(std::string_view text, std::size_t at) noexcept {
+    const std::size_t after_operator = operator_end(text, at);
+    if (after_operator != at) return after_operator;
+    if (text[at] == '\'' && at + 2 < text.size() && (text[at + 1] == '\\' || text[at + 2] == '\'')) {
+        const std::size_t close = text.find('\'', at + 1 + (text[at + 1] == '\\' ? 2u : 1u));
+        return close == std::string_view::npos ? text.size() : close + 1;
+    }
+    const std::size_t kind = std::string_view("(<[{").find(text[at]);
+    if (kind == std::string_view::npos) return at + 1;
+    const char close = ")>]}"[kind];
+    for (std::size_t i = at + 1; i < text.size();) {
+        if (text[i] == close) return i + 1;
+        i = unit_end(text, i);
+    }
+    return text.size();
+}
+
+// True if `text` is one group from its first character to its last.
+inline bool is_group(std::string_view text) noexcept { return text.starts_with('(') && unit_end(text, 0) == text.size(); }
+
+inline std::vector<std::string_view> split_at_commas(std::string_view text) {
+    std::vector<std::string_view> parts;
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < text.size();) {
+        if (text[i] == ',') {
+            parts.push_back(trimmed(text.substr(begin, i - begin)));
+            begin = i + 1;
+        }
+        i = unit_end(text, i);
+    }
+    if (const auto last = trimmed(text.substr(begin)); !last.empty()) parts.push_back(last);
+    return parts;
+}
+
+// The qualified name in the declaration of a function: `int ns::f<1>(int) const` gives `ns::f<1>`.
+inline std::string_view declared_name(std::string_view text) noexcept {
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < text.size();) {
+        const std::size_t end = unit_end(text, i);
+        if (text[i] == ' ') {
+            begin = end;
+        } else if (text[i] == '(' && text.substr(i, anonymous.size()) != anonymous) {
+            std::string_view rest = text.substr(end);
+            if (rest.starts_with('(')) { // a function that returns a pointer to a function
+                std::string_view inner = text.substr(i + 1, end - i - 2);
+                while (inner.starts_with('*') || inner.starts_with('&') || inner.starts_with(' ')) inner.remove_prefix(1);
+                return declared_name(inner);
+            }
+            if (rest.starts_with(" const")) rest.remove_prefix(6);
+            const bool enclosing = rest.starts_with("::"); // the function that a local class is in
+            const bool in_result = rest.starts_with(' ') && rest.size() > 1 && (is_word(rest[1]) || rest[1] == '(') &&
+                                   !rest.starts_with(" volatile") && !rest.starts_with(" noexcept") &&
+                                   !rest.starts_with(" requires");
+            if (!enclosing && !in_result) return text.substr(begin, i - begin);
+        } else if (end != i + 1 && text[i] == 'o' && text.substr(end).starts_with(" <")) {
+            i = end + 1; // `operator< <int>`
+            continue;
+        }
+        i = end;
+    }
+    return text.substr(begin);
+}
+
+std::string canonical_type(std::string_view text);
+std::string canonical_name(std::string_view text);
+
+// A character literal as its number, an integer without its suffix, anything else unchanged.
+inline std::string canonical_literal(std::string_view text) {
+    if (text.size() >= 3 && text.starts_with('\'')) {
+        if (text[1] != '\\') return std::to_string(static_cast<int>(static_cast<signed char>(text[1])));
+        int octal = 0;
+        for (std::size_t i = 2; i + 1 < text.size() && is_digit(text[i]); ++i) octal = octal * 8 + (text[i] - '0');
+        constexpr std::string_view escapes = "abtnvfr"; // in the order of their codes, from 7 on; gcc also writes \' and \\.
+        if (const auto at = escapes.find(text[2]); at != std::string_view::npos) return std::to_string(at + 7);
+        return std::to_string(is_digit(text[2]) ? octal : static_cast<int>(text[2]));
+    }
+    while (!text.empty() && std::string_view("uUlL").find(text.back()) != std::string_view::npos) text.remove_suffix(1);
+    return std::string(text);
+}
+
+inline std::string canonical_argument(std::string_view text) {
+    if (text.starts_with('&')) { // the address of a function or an object
+        text = trimmed(text.substr(1));
+        if (is_group(text) && text != anonymous) text = text.substr(1, text.size() - 2);
+        return canonical_name(declared_name(text));
+    }
+    const bool negative = text.starts_with('-');
+    if (text.starts_with('\'') || is_digit(text[negative ? 1 : 0])) return canonical_literal(text);
+    if (text.starts_with('(') && !text.starts_with(anonymous)) { // a literal with its type: only an enumeration keeps it
+        const std::size_t end = unit_end(text, 0);
+        const auto type = canonical_type(text.substr(1, end - 2));
+        if (end == text.size()) return "(" + type + ")";
+        const auto value = canonical_literal(text.substr(end));
+        const bool is_integer =
+            (type.starts_with('i') || type.starts_with('u')) && type.find_first_not_of("0123456789", 1) == std::string::npos;
+        return is_integer || type == "char" ? value : "(" + type + ")" + value;
+    }
+    return canonical_type(text);
+}
+
+// True for what the standard gives as the default where `first` is the first argument: gcc does not always print those.
+inline bool is_default(std::string_view argument, std::string_view first) noexcept {
+    if (argument.starts_with("std::allocator<")) return true;
+    for (const std::string_view name : {"char_traits", "less", "hash", "equal_to", "default_delete"}) {
+        const std::string_view rest = argument.substr(argument.starts_with("std::") ? 5 : 0);
+        if (rest.size() == name.size() + first.size() + 2 && rest.starts_with(name) &&
+            rest.substr(name.size() + 1, first.size()) == first) {
+            return true;
+        }
+    }
+    return false;
+}
+
+inline std::string canonical_arguments(std::string_view inside, bool of_std) {
+    std::vector<std::string> arguments;
+    for (const auto part : split_at_commas(inside)) arguments.push_back(canonical_argument(part));
+    while (of_std && arguments.size() > 1 && is_default(arguments.back(), arguments.front())) arguments.pop_back();
+    std::string out = "<";
+    for (const auto& argument : arguments) {
+        if (out.size() > 1) out += ',';
+        out += argument;
+    }
+    return out + ">";
+}
+
+// True for namespaces that say how a library was built, not what the thing is: our own inline namespace, std::__cxx11, std::__1,
+// ….
+inline bool is_hidden_namespace(std::string_view component, std::string_view before) noexcept {
+    if (before == "mitogen::") return component.size() > 2 && component[0] == 'v' && is_digit(component[1]);
+    return before.starts_with("std::") && (component.starts_with("__") || component == "_V2");
+}
+
+inline std::string canonical_name(std::string_view text) {
+    std::string out;
+    for (std::size_t i = text.starts_with("::") ? 2 : 0; i < text.size();) {
+        std::size_t end = i;
+        std::string component;
+        while (end < text.size() && !text.substr(end).starts_with("::") && !(text[end] == '<' && end > i)) {
+            const std::size_t next = unit_end(text, end);
+            if (text[end] == '(' && end > i)
+                component += "()"; // an enclosing function: its parameters tell nothing here
+            else if (text[end] != '[' && text[end] != ' ')
+                component += text.substr(end, next - end); // `[abi:cxx11]` goes
+            else if (end == i || text[end] != '[')
+                component += text[end];
+            end = next;
+        }
+        if (component == "{anonymous}") component = anonymous;
+        if (i == 0 && component == "main" && text.substr(end).starts_with("::"))
+            component = "main()"; // it has no mangled parameters
+        const bool last = end >= text.size() || text[end] == '<';
+        if (last || !is_hidden_namespace(component, out)) {
+            out += component;
+            if (end < text.size() && text[end] == '<') {
+                const std::size_t close = unit_end(text, end);
+                out += canonical_arguments(text.substr(end + 1, close - end - 2), out.starts_with("std::"));
+                end = close;
+            }
+            if (out == "std::basic_string<char>") out = "std::string";
+            if (out == "std::basic_string_view<char>") out = "std::string_view";
+            if (text.substr(end).starts_with("::")) out += "::";
+        }
+        i = end + (text.substr(end).starts_with("::") ? 2 : (end < text.size() && end == i) ? 1 : 0);
+    }
+    return out;
+}
+
+// The words of an arithmetic type, in any order: `long unsigned int` is u64 or u32, by the width of long here.
+struct arithmetic_words {
+    int longs = 0, shorts = 0, chars = 0, ints = 0, doubles = 0, wides = 0, is_signed = 0, is_unsigned = 0;
+
+    bool take(std::string_view word) noexcept {
+        const struct {
+            std::string_view name;
+            int& count;
+        } words[] = {{"long", longs},     {"short", shorts},   {"char", chars},       {"int", ints},
+                     {"double", doubles}, {"__int128", wides}, {"signed", is_signed}, {"unsigned", is_unsigned}};
+        for (const auto& known : words) {
+            if (word == known.name) return ++known.count, true;
+        }
+        return false;
+    }
+
+    bool any() const noexcept { return longs || shorts || chars || ints || doubles || wides || is_signed || is_unsigned; }
+
+    std::string name() const {
+        if (doubles) return longs ? "long double" : "f64";
+        if (chars && !is_signed && !is_unsigned) return "char";
+        const std::size_t bytes = chars       ? 1
+                                  : shorts    ? sizeof(short)
+                                  : wides     ? 16
+                                  : longs > 1 ? sizeof(long long)
+                                  : longs     ? sizeof(long)
+                                              : sizeof(int);
+        return (is_unsigned ? "u" : "i") + std::to_string(bytes * 8);
+    }
+};
+
+// What follows the name in a type: pointers, references, arrays, parameter lists.
+inline std::string canonical_declarator(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size();) {
+        const std::size_t end = unit_end(text, i);
+        if (text[i] == '(') {
+            const auto inside = trimmed(text.substr(i + 1, end - i - 2));
+            out += '(';
+            if (inside.starts_with('*') || inside.starts_with('&') || inside.ends_with("::*")) {
+                out += canonical_declarator(inside);
+            } else {
+                for (const auto part : split_at_commas(inside)) {
+                    if (out.back() != '(') out += ',';
+                    out += canonical_type(part);
+                }
+            }
+            out += ')';
+        } else if (text[i] == '[') {
+            out += "[" + canonical_literal(text.substr(i + 1, end - i - 2)) + "]";
+        } else if (text[i] != ' ') {
+            if (i > 0 && text[i - 1] == ' ' && is_word(text[i]) && !out.empty()) out += ' ';
+            out += text.substr(i, end - i);
+        }
+        i = end;
+    }
+    return out;
+}
+
+inline std::string canonical_type(std::string_view text) {
+    arithmetic_words arithmetic;
+    bool is_const = false;
+    bool is_volatile = false;
+    std::string name;
+    std::size_t i = 0;
+    while (i < text.size()) {
+        const bool special =
+            text.substr(i).starts_with(anonymous) || text[i] == '{' || text[i] == '<' || text[i] == ':' || text[i] == '\'';
+        if (text[i] == ' ') {
+            ++i;
+            continue;
+        }
+        if (!is_word(text[i]) && !special) break;
+        std::size_t end = i;
+        while (end < text.size() && text[end] != ' ') { // one word: a keyword or a qualified name
+            const bool open = text[end] == '(';
+            const std::size_t next = unit_end(text, end);
+            if (open && !text.substr(end).starts_with(anonymous) && !text.substr(next).starts_with("::")) break;
+            if (text[end] == '*' || text[end] == '&' || (text[end] == '[' && !text.substr(end).starts_with("[abi:"))) break;
+            end = next;
+        }
+        const auto word = text.substr(i, end - i);
+        if (word == "const")
+            is_const = true;
+        else if (word == "volatile")
+            is_volatile = true;
+        else if (word == "float")
+            name = "f32";
+        else if (!arithmetic.take(word))
+            name += (name.empty() ? "" : " ") + canonical_name(word);
+        i = end;
+    }
+    if (arithmetic.any()) name = arithmetic.name() + name;
+    return name + (is_const ? " const" : "") + (is_volatile ? " volatile" : "") + canonical_declarator(text.substr(i));
+}
+
+// The name of a function, or of the class of a function object, that was printed as a template argument.
+inline std::string canonical_function(std::string_view text) {
+    constexpr std::string_view closure = "<lambda closure object>"; // gcc
+    if (text.starts_with(closure)) {
+        text.remove_prefix(closure.size());
+        if (text.ends_with("()")) text.remove_suffix(2);
+        return canonical_name(text);
+    }
+    if (text.starts_with("(lambda")) return std::string(text); // clang: the place in the source
+    if (text.starts_with('&')) text.remove_prefix(1);
+    if (is_group(text)) text = text.substr(1, text.size() - 2);
+    if (text.ends_with("{}")) return canonical_name(text.substr(0, text.size() - 2));
+    return canonical_name(declared_name(text));
+}
+
+// True if the same source may give this text another meaning, or this function another text, in another build: closures,
+// anonymous namespaces, what is declared inside a function.
+inline bool names_within_one_build(std::string_view name) noexcept {
+    for (const std::string_view sign :
+         {")::", "$_", "{lambda", "<lambda", "'lambda", "(lambda", "{unnamed", "<unnamed", "'unnamed"}) {
+        if (name.find(sign) != std::string_view::npos) return true;
+    }
+    return false;
+}
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/traits.hpp ----
+// traits.hpp: what a remote function takes and returns, and which of its parameters travel.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A list of types; nothing is ever stored in one.
+template <class... Ts>
+struct type_list {
+    static constexpr std::size_t size = sizeof...(Ts);
+};
+
+/// True for parameters that are supplied where the function runs and are not sent (`router&`, `caller&`, …).
+///
+/// Specialise it for the parameter type exactly as functions spell it (`is_injected<router&>`), or for the plain type
+/// (`is_injected<std::stop_token>`): then any spelling counts, by value or by reference.
+template <class Parameter>
+inline constexpr bool is_injected = false;
+
+/// What the caller gets of a result of type `R`. Specialise it for types that stand for another, as `task<T>` does for `T`.
+template <class R>
+struct wire_result {
+    using type = std::remove_cvref_t<R>;
+};
+
+namespace rpc::detail {
+
+template <class Parameter>
+inline constexpr bool injected = is_injected<Parameter> || is_injected<std::remove_cvref_t<Parameter>>;
+
+template <class List, class... Ts>
+struct append;
+template <class... Listed, class... Ts>
+struct append<type_list<Listed...>, Ts...> {
+    using type = type_list<Listed..., Ts...>;
+};
+
+// Folds the parameters into those that travel, without const and references.
+template <class Sent, class... Parameters>
+struct sent_parameters {
+    using type = Sent;
+};
+template <class Sent, class First, class... Rest>
+struct sent_parameters<Sent, First, Rest...>
+    : std::conditional_t<injected<First>, sent_parameters<Sent, Rest...>,
+                         sent_parameters<typename append<Sent, std::remove_cvref_t<First>>::type, Rest...>> {};
+
+// Why something is no remote function. Reported by check_function(), because a class that fails to compile causes more errors
+// where it is used.
+enum class fault : unsigned char { none, not_a_function, not_const };
+
+template <bool Noexcept, class R, class... Parameters>
+struct callable {
+    static constexpr fault what_is_wrong = fault::none;
+    using result = R;
+    using parameters = type_list<Parameters...>;
+    using wire_parameters = typename sent_parameters<type_list<>, Parameters...>::type;
+    static constexpr bool is_noexcept = Noexcept;
+};
+
+template <class>
+inline constexpr bool never_true = false;
+
+template <class Operator>
+struct call_operator : callable<false, void> {
+    static constexpr fault what_is_wrong = fault::not_const;
+};
+template <class C, class R, class... Ps>
+struct call_operator<R (C::*)(Ps...) const> : callable<false, R, Ps...> {};
+template <class C, class R, class... Ps>
+struct call_operator<R (C::*)(Ps...) const noexcept> : callable<true, R, Ps...> {};
+
+template <class T>
+concept has_one_call_operator = requires {
+    &T::operator();
+};
+
+} // namespace rpc::detail
+
+/// Result, parameters and exception specification of a function pointer or of a captureless closure.
+///
+/// `result` and every member of `parameters` are as declared; `wire_parameters` are those that travel, without const and
+/// references (`const T&` is `T`; views stay views).
+template <class F>
+struct callable_traits : rpc::detail::callable<false, void> {
+    static constexpr auto what_is_wrong = rpc::detail::fault::not_a_function;
+};
+template <class R, class... Ps>
+struct callable_traits<R (*)(Ps...)> : rpc::detail::callable<false, R, Ps...> {};
+template <class R, class... Ps>
+struct callable_traits<R (*)(Ps...) noexcept> : rpc::detail::callable<true, R, Ps...> {};
+template <rpc::detail::has_one_call_operator F>
+struct callable_traits<F> : rpc::detail::call_operator<decltype(&F::operator())> {};
+
+/// callable_traits of the function `F`.
+template <auto F>
+struct function_traits : callable_traits<std::remove_cv_t<decltype(F)>> {
+    static constexpr std::size_t arity = callable_traits<std::remove_cv_t<decltype(F)>>::parameters::size;
+    static constexpr bool is_closure = std::is_class_v<std::remove_cv_t<decltype(F)>>;
+};
+
+namespace rpc::detail {
+
+// Fail to compile where something cannot travel. Compilers print the template arguments above the message: function, position,
+// type.
+template <auto Function, std::size_t Position, class Parameter>
+void check_parameter() {
+    using referred = std::remove_reference_t<Parameter>;
+    if constexpr (!injected<Parameter>) {
+        if constexpr (std::is_lvalue_reference_v<Parameter> && !std::is_const_v<referred>) {
+            static_assert(
+                never_true<Parameter>,
+                "mitogen: this Parameter of Function (counted from 1 by Position) is a reference to non-const: what the function "
+                "writes there would stay in the other process; take it by value or by const&, and return what changes");
+        } else {
+            wire::require<std::remove_cvref_t<Parameter>>();
+        }
+    }
+}
+
+template <auto Function, class Result>
+void check_result() {
+    if constexpr (!std::is_void_v<Result>) wire::require<Result>();
+}
+
+template <auto F, class... Ps, std::size_t... Is>
+void check_parameters(type_list<Ps...>, std::index_sequence<Is...>) {
+    (check_parameter<F, Is + 1, Ps>(), ...);
+}
+
+// Never called: to take its address is to have it compiled, and its failure does not spoil the constant that does so.
+template <auto F>
+void check_function() {
+    using traits = function_traits<F>;
+    static_assert(traits::what_is_wrong != fault::not_a_function,
+                  "mitogen: a remote function is a function, a static member function, or a captureless lambda without `auto` "
+                  "parameters; a member function needs an object, which lives in one process only: see call_service");
+    static_assert(traits::what_is_wrong != fault::not_const,
+                  "mitogen: the operator() of a remote function object must be const: drop `mutable`");
+    check_parameters<F>(typename traits::parameters{}, std::make_index_sequence<traits::arity>{});
+    check_result<F, typename wire_result<typename traits::result>::type>();
+}
+
+} // namespace rpc::detail
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/identity.hpp ----
+// identity.hpp: the text that names a remote function in every program that has it: qualified name and wire signature.
+//
+// Everything here is made at run time, when somebody asks; before that a function costs a few words of constant data.
+//
+// Where the name comes from, and what it is worth between two builds:
+//   with RTTI              complete: templates, default arguments, inline namespaces; the same from gcc and clang
+//   gcc without RTTI       the same, but default arguments of the program's own class templates are missing, and enumerators and
+//                          functions as template arguments are spelt differently
+//   clang without RTTI     the arguments of function templates and the program's inline namespaces are missing: see `exact`
+
+#if MITOGEN_HAS_RTTI
+#include <cxxabi.h>
+#include <typeinfo>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The name by which `F` is known in other programs, in place of its qualified name:
+/// `template <> inline constexpr std::string_view mitogen::name_of<&fn> = "db.count";` (before the first use of `fn`).
+/// Needed for lambdas and functions in anonymous namespaces that two different builds call in each other.
+template <auto F>
+inline constexpr std::string_view name_of{};
+
+namespace rpc::detail {
+
+/// What is known of a function's name. Made once per function, when first asked for.
+struct function_texts {
+    std::string name;      ///< canonical qualified name, or what name_of says
+    std::string signature; ///< `(i32,string)->[u64]`
+    std::string identity;  ///< name and signature
+    std::uint64_t key = 0; ///< hash of `identity`
+    bool is_stable = true; ///< false: the name means something within one build only
+    bool is_exact = true;  ///< false: other functions may have printed the same name (clang without RTTI)
+};
+
+// The pieces of a signature, shared by all functions that have it.
+struct signature_parts {
+    using writer = void (*)(signature_sink&);
+    const writer* parameters;
+    std::size_t count;
+    writer result;
+};
+
+template <class T>
+void write_type(signature_sink& sink) {
+    if constexpr (std::is_void_v<T>) {
+        sink.put("void");
+    } else if constexpr (wire::travels<T>()) { // else check_function() says so, with the function and the position
+        sink.add<T>();
+    }
+}
+
+template <class Result, class Parameters>
+struct parts_of;
+template <class Result, class... Ps>
+struct parts_of<Result, type_list<Ps...>> {
+    static constexpr signature_parts::writer parameters[sizeof...(Ps) + 1] = {&write_type<Ps>..., nullptr};
+    static constexpr signature_parts value{parameters, sizeof...(Ps), &write_type<Result>};
+};
+
+// Where the texts of one function come from: constant data only.
+struct function_source {
+    void (*read_name)(const void* raw, function_texts& to);
+    const void* raw;
+    const signature_parts* signature;
+};
+
+template <auto F>
+inline constexpr std::string_view given_name = name_of<F>;
+
+inline void name_from_given(const void* raw, function_texts& to) { to.name = *static_cast<const std::string_view*>(raw); }
+
+#if MITOGEN_HAS_RTTI
+template <auto F>
+struct name_tag {};
+
+// The mangled name of name_tag<F> contains F's own with everything in it; no other place does in both compilers.
+inline void name_from_type(const void* raw, function_texts& to) {
+    const char* const mangled = static_cast<const std::type_info*>(raw)->name();
+    int status = 0;
+    char* const demangled = abi::__cxa_demangle(mangled, nullptr, nullptr, &status);
+    if (demangled) {
+        constexpr std::string_view tag = "name_tag<";
+        std::string_view text = demangled;
+        text.remove_prefix(text.find(tag) + tag.size());
+        text.remove_suffix(1);
+        to.name = canonical_function(text);
+        to.is_stable = !names_within_one_build(to.name);
+        std::free(demangled);
+    } else { // mangled in a way that is newer than the demangler: unique, but unreadable and this compiler's alone
+        to.name = mangled;
+        to.is_stable = false;
+    }
+}
+#endif
+
+#if !MITOGEN_HAS_RTTI
+// A function of its own: gcc replaces the macro too early where it initialises a constant.
+template <auto F>
+consteval const char* printed_value() noexcept {
+    return __PRETTY_FUNCTION__;
+}
+template <class F>
+consteval const char* printed_type() noexcept {
+    return __PRETTY_FUNCTION__;
+}
+
+// gcc: `… [with auto F = ns::f<1>]`; clang: `… [F = &ns::f]`.
+template <auto F>
+consteval std::string_view printed_name() noexcept {
+    using function = std::remove_cv_t<decltype(F)>;
+    std::string_view text;
+    if constexpr (std::is_empty_v<function>)
+        text = printed_type<function>(); // clang prints a closure as `{}`, but its type with its place
+    else
+        text = printed_value<F>();
+    const std::size_t begin = text.find("F = ") + 4;
+    return text.substr(begin, text.size() - begin - 1);
+}
+
+// The name alone, without what the compiler prints around it: that would be most of the bytes that a function costs.
+template <auto F>
+inline constexpr auto name_bytes = [] {
+    constexpr std::string_view text = printed_name<F>();
+    std::array<char, text.size() + 1> bytes{};
+    for (std::size_t i = 0; i < text.size(); ++i) bytes[i] = text[i];
+    return bytes;
+}();
+
+inline void name_from_print(const void* raw, function_texts& to) {
+#if defined(__clang__)
+    to.is_exact = false;
+#endif
+    to.name = canonical_function(static_cast<const char*>(raw));
+    to.is_stable = !names_within_one_build(to.name);
+}
+#endif
+
+template <auto F>
+consteval function_source source_of() noexcept {
+    using traits = function_traits<F>;
+    constexpr void (*check)() = &check_function<F>;
+    static_cast<void>(check);
+    constexpr const signature_parts* signature =
+        &parts_of<typename wire_result<typename traits::result>::type, typename traits::wire_parameters>::value;
+    if constexpr (!given_name<F>.empty()) {
+        return {&name_from_given, &given_name<F>, signature};
+    } else {
+#if MITOGEN_HAS_RTTI
+        return {&name_from_type, &typeid(name_tag<F>), signature};
+#else
+        return {&name_from_print, name_bytes<F>.data(), signature};
+#endif
+    }
+}
+
+// One per function; a local constant would be laid out again by each that asks.
+template <auto F>
+inline constexpr function_source source = source_of<F>();
+
+/// FNV-1a, 64 bits (Fowler, Noll, Vo; RFC 9923): the key of an identity. Its inputs are the program's own names, not an
+/// attacker's.
+constexpr std::uint64_t identity_hash(std::string_view text) noexcept {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    return hash;
+}
+
+MITOGEN_COLD inline function_texts read_texts(const function_source& from) {
+    function_texts texts;
+    from.read_name(from.raw, texts);
+    signature_sink sink;
+    sink.put('(');
+    for (std::size_t i = 0; i < from.signature->count; ++i) {
+        if (i > 0) sink.put(',');
+        from.signature->parameters[i](sink);
+    }
+    sink.put(")->");
+    from.signature->result(sink);
+    texts.signature = sink.take();
+    texts.identity = texts.name + texts.signature;
+    texts.key = identity_hash(texts.identity);
+    return texts;
+}
+
+MITOGEN_COLD inline std::string read_text(const function_source& from, std::string function_texts::*which) {
+    function_texts texts = read_texts(from);
+    return std::move(texts.*which);
+}
+
+} // namespace rpc::detail
+
+/// The canonical qualified name of `F`, for instance `app::scale<i32>`; or what `name_of<F>` says. Composed at each call: keep
+/// it.
+template <auto F>
+std::string function_name() {
+    return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::name);
+}
+
+/// The wire signature of `F`, for instance `(i32,string)->[u64]`. Parameters that are injected where the function runs are not in
+/// it.
+template <auto F>
+std::string function_signature() {
+    return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::signature);
+}
+
+/// Name and signature: equal in two programs where one may call the other's `F`.
+template <auto F>
+std::string function_identity() {
+    return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::identity);
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/invocation.hpp ----
+// invocation.hpp: one execution of a remote function: its arguments come in as bytes, its result leaves as bytes.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Who calls. Take it as a parameter (`caller&`) to be told.
+struct caller {
+    context_id id = no_context;   ///< the calling context
+    context_id auth = no_context; ///< on whose authority: `id` or a context above it
+};
+
+/// A type whose address tells I/O policies apart at run time.
+template <class Io>
+inline constexpr char policy_tag = 0;
+
+/// Where values are decoded that mean something only inside one context, such as `context`.
+struct decode_environment {
+    void* router = nullptr;       ///< a basic_router<Io>
+    const void* policy = nullptr; ///< &policy_tag<Io>
+};
+
+/// Everything that an invoke thunk needs. Lives on the stack of the thread that executes the call.
+struct invocation {
+    reader& arguments;
+    buffer& result;
+    decode_environment& environment;
+    caller who{};
+    std::optional<error> failure{};
+#if defined(__cpp_lib_jthread)
+    std::stop_token (*stop)(invocation&) = nullptr; ///< the call's stop token, made when first asked for
+#endif
+    void* call = nullptr; ///< for `stop`
+
+    MITOGEN_COLD bool bad_argument(std::size_t position, std::string (*function)()) {
+        failure.emplace(reason::bad_arguments,
+                        "argument " + std::to_string(position + 1) + " of " + function() + ": " + arguments.failure_text());
+        return false;
+    }
+};
+
+namespace rpc::detail {
+
+template <class T>
+inline constexpr const void* router_policy = nullptr;
+template <class Io>
+inline constexpr const void* router_policy<basic_router<Io>> = &policy_tag<Io>;
+
+/// What a function gets for a parameter that is not sent.
+template <class Parameter>
+decltype(auto) supply(invocation& inv) {
+    using plain = std::remove_cvref_t<Parameter>;
+    if constexpr (std::is_same_v<plain, caller>) {
+        return (inv.who);
+    } else if constexpr (std::is_same_v<plain, log::sink>) {
+        return log::current();
+#if defined(__cpp_lib_jthread)
+    } else if constexpr (std::is_same_v<plain, std::stop_token>) {
+        return inv.stop(inv);
+#endif
+    } else {
+        return (*static_cast<plain*>(inv.environment.router));
+    }
+}
+
+/// False, with a failure, where a function wants the router of another I/O policy than the one that executes it.
+template <class Parameter>
+bool suppliable(invocation& inv, std::string (*function)()) {
+    using plain = std::remove_cvref_t<Parameter>;
+    if constexpr (router_policy<plain> != nullptr) {
+        if (inv.environment.policy != router_policy<plain>) {
+            inv.failure.emplace(reason::bad_arguments,
+                                function() + " takes a router of another I/O policy than the one that runs here");
+            return false;
+        }
+    }
+    (void)inv;
+    (void)function;
+    return true;
+}
+
+template <class Parameter, std::size_t Next>
+decltype(auto) argument(invocation& inv, auto& values) {
+    if constexpr (injected<Parameter>) {
+        return supply<Parameter>(inv);
+    } else {
+        return static_cast<
+            std::conditional_t<std::is_lvalue_reference_v<Parameter>, Parameter, std::remove_cvref_t<Parameter>&&>>(
+            std::get<Next>(values));
+    }
+}
+
+/// For each parameter: how many before it travel, that is, its place among the decoded values.
+template <class List>
+struct places;
+template <class... Ps>
+struct places<type_list<Ps...>> {
+    static constexpr auto table = [] {
+        struct {
+            std::size_t at[sizeof...(Ps) + 1];
+        } t{};
+        std::size_t i = 0;
+        std::size_t next = 0;
+        ((t.at[i++] = next, next += injected<Ps> ? 0 : 1), ...);
+        return t;
+    }();
+};
+
+template <class List>
+struct value_tuple;
+template <class... Ts>
+struct value_tuple<type_list<Ts...>> {
+    using type = std::tuple<Ts...>;
+};
+
+template <auto F, class... Ps, std::size_t... Is, std::size_t... Ws>
+void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::index_sequence<Ws...>) {
+    using traits = function_traits<F>;
+    typename value_tuple<typename traits::wire_parameters>::type values{};
+    if (!(... && (codec<std::tuple_element_t<Ws, decltype(values)>>::decode(inv.arguments, std::get<Ws>(values)) ||
+                  inv.bad_argument(Ws, &function_name<F>))))
+        return;
+    if (!inv.arguments.finish()) {
+        inv.bad_argument(sizeof...(Ws), &function_name<F>);
+        return;
+    }
+    if constexpr ((... || (router_policy<std::remove_cvref_t<Ps>> != nullptr))) {
+        if (!(... && suppliable<Ps>(inv, &function_name<F>))) return;
+    }
+    using wire = typename wire_result<typename traits::result>::type;
+    if constexpr (std::is_void_v<wire>) {
+        F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
+    } else {
+        const wire& value = F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
+        inv.result.resize(encoded_size(value));
+        writer w(inv.result.data());
+        encode(w, value);
+    }
+}
+
+} // namespace rpc::detail
+
+template <>
+inline constexpr bool is_injected<caller> = true;
+template <>
+inline constexpr bool is_injected<log::sink> = true;
+template <class Io>
+inline constexpr bool is_injected<basic_router<Io>> = true;
+#if defined(__cpp_lib_jthread)
+template <>
+inline constexpr bool is_injected<std::stop_token> = true;
+#endif
+
+/// Decodes the arguments, calls `F`, encodes what it returns. One instance for each remote function; all else is shared.
+template <auto F>
+void invoke_thunk(invocation& inv) {
+    using traits = function_traits<F>;
+    rpc::detail::invoke<F>(inv, typename traits::parameters{}, std::make_index_sequence<traits::arity>{},
+                           std::make_index_sequence<traits::wire_parameters::size>{});
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/future.hpp ----
+// future.hpp: the answer to a call that is under way.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What the caller holds of a result of type `T`: views become the containers that own what they show.
+template <class T>
+struct owned_result {
+    using type = T;
+};
+template <>
+struct owned_result<std::string_view> {
+    using type = std::string;
+};
+template <class T, std::size_t N>
+struct owned_result<std::span<T, N>> {
+    using type = std::vector<std::remove_cv_t<T>>;
+};
+
+/// The answer to a call. Moves; does not copy. Dropping it abandons the call: the callee is told, and a late answer is dropped.
+///
+/// Threads: one at a time. Blocks: get() and get_for(). May outlive the router; the answer is then the error broker_exited.
+template <class T, class Io>
+class [[nodiscard]] basic_future {
+    using pending = basic_pending<Io>;
+    using core = basic_router_core<Io>;
+
+    pending* pending_ = nullptr;
+    core* router_ = nullptr;
+    decode_environment environment_{};
+
+    void drop() noexcept {
+        if (!pending_) return;
+        if (!pending_->done()) cancel();
+        std::exchange(pending_, nullptr)->release();
+    }
+
+public:
+    using value_type = T;
+
+    basic_future() = default;
+    /// Takes over one reference to `p`.
+    basic_future(pending* p, core& node, decode_environment environment) noexcept
+        : pending_(p), router_(&node), environment_(environment) {}
+    basic_future(basic_future&& other) noexcept
+        : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_) {}
+    basic_future& operator=(basic_future&& other) noexcept {
+        if (this != &other) {
+            drop();
+            pending_ = std::exchange(other.pending_, nullptr);
+            router_ = other.router_;
+            environment_ = other.environment_;
+        }
+        return *this;
+    }
+    ~basic_future() { drop(); }
+
+    /// False for one that was default-constructed or moved from; nothing else may then be called.
+    bool valid() const noexcept { return pending_ != nullptr; }
+
+    /// True once there is a value or an error. Never blocks.
+    bool done() const noexcept { return pending_->done(); }
+
+    /// Waits until done() or the deadline; returns done(). Not on the loop, where nothing could arrive meanwhile.
+    bool wait_until(instant deadline) {
+        if (pending_->done()) return true;
+        basic_broker<Io>& loop = router_->loop();
+        if (loop.on_loop())
+            raise(error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; "
+                                        "run it on::main or on::pool, or co_await"));
+        return loop.wait(pending_->wake, deadline, true, [this] { return pending_->done(); });
+    }
+
+    /// Waits and returns the value or the error.
+    result<T> try_get() {
+        wait_until(never);
+        return outcome();
+    }
+
+    /// Waits and returns the value; throws the error.
+    T get() { return try_get().value(); }
+
+    /// As get(), but waits at most `span`: then it throws timeout_error, and the call goes on.
+    template <class Rep, class Period>
+    T get_for(std::chrono::duration<Rep, Period> span) {
+        return try_get_for(span).value();
+    }
+
+    /// As try_get(), but waits at most `span`: then it returns an error with reason::timeout, and the call goes on.
+    template <class Rep, class Period>
+    result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
+        if (done() || wait_until(after(router_->loop().io().now(), to_ns(span)))) return outcome();
+        return error(reason::timeout, "no answer within the time given to get_for()");
+    }
+
+    /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
+    /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
+    void cancel() { abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id()))); }
+
+    /// As cancel(), with another error.
+    void abandon(error why) {
+        if (!pending_->table().fail(*pending_, std::move(why))) return;
+        router_->cancel_call(*pending_);
+    }
+
+    /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally the loop. Never blocks there.
+    void then(unique_function<void()> go) { pending_->table().then(*pending_, std::move(go)); }
+
+    /// The value or the error of a future that is done().
+    result<T> outcome() {
+        if (const error* why = pending_->failure()) return *why;
+        reader r(std::span<const std::byte>(pending_->payload()), router_->bounds(), &environment_);
+        if constexpr (std::is_void_v<T>) {
+            if (r.finish()) return {};
+            return r.failure();
+        } else {
+            T value{};
+            if (mitogen::decode(r, value) && r.finish()) return result<T>(std::move(value));
+            return r.failure(&codec<T>::signature);
+        }
+    }
+
+    // ---- co_await: resumes on the thread that completes the call, normally the loop
+
+    bool await_ready() const noexcept { return done(); }
+    void await_suspend(std::coroutine_handle<> waiting) {
+        then([waiting] { waiting.resume(); });
+    }
+    T await_resume() { return outcome().value(); }
+
+    /// For select and the like.
+    pending* state() const noexcept { return pending_; }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/detail/edit_distance.hpp ----
+// edit_distance.hpp: how far apart two names are, for "did you mean".
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// Least number of characters to insert, delete or replace (Levenshtein; computed as Wagner and Fischer 1974, one row at a time).
+/// Only the first 512 characters of either count: one of the two may come from a peer.
+inline std::size_t edit_distance(std::string_view a, std::string_view b) {
+    constexpr std::size_t longest = 512;
+    a = a.substr(0, longest);
+    b = b.substr(0, longest);
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = row[0]; // the previous row, one column to the left
+        row[0] = i + 1;
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t above = row[j + 1];
+            const std::size_t shorter = (above < row[j] ? above : row[j]) + 1;
+            const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+            row[j + 1] = shorter < replaced ? shorter : replaced;
+            diagonal = above;
+        }
+    }
+    return row[b.size()];
+}
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/function_entry.hpp ----
+// function_entry.hpp: what one function that other contexts may call is, and how it gets into the list of them.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Where a function runs in the context that is called.
+enum class on : std::uint8_t {
+    main, ///< on the context's main thread, one after another
+    pool, ///< on any of the context's worker threads, concurrently
+    loop, ///< on the I/O thread, in place: for functions that never block
+};
+
+/// Where `F` runs: `template <> inline constexpr auto mitogen::run_on<&fn> = mitogen::on::pool;` (before the first use of `fn`).
+template <auto F>
+inline constexpr on run_on = on::main;
+
+struct invocation;
+class function_entry;
+
+/// Decodes the arguments of one call, runs `F`, encodes the result.
+template <auto F>
+void invoke_thunk(invocation&);
+
+namespace rpc::detail {
+struct registration;
+
+// The part of an entry that changes and that no call looks at. Apart from it, so that the entry is half a cache line.
+struct entry_state {
+    const function_entry* before = nullptr;            // the one that was registered before this one
+    std::atomic<const function_texts*> texts{nullptr}; // made by whoever asks first, then kept
+};
+} // namespace rpc::detail
+
+/// One function that can be called from other contexts. There is exactly one entry per function, and it lives as long as the
+/// process.
+///
+/// Threads: any.   Blocks: never.
+class function_entry {
+    friend struct rpc::detail::registration;
+
+    std::uint32_t index_ = unregistered;
+
+public:
+    /// index() of an entry whose static initialiser has not run yet.
+    static constexpr std::uint32_t unregistered = 0xffff'ffff;
+
+    /// Where it runs.
+    const on where;
+    /// Executes one call.
+    void (*const invoke)(invocation&);
+
+private:
+    const rpc::detail::function_source* source_;
+    rpc::detail::entry_state* state_; // to name it is what makes the object exist whose constructor registers the entry
+
+    MITOGEN_COLD const rpc::detail::function_texts& describe() const {
+        const auto* made = new rpc::detail::function_texts(rpc::detail::read_texts(*source_));
+        const rpc::detail::function_texts* other = nullptr;
+        if (state_->texts.compare_exchange_strong(other, made, std::memory_order_acq_rel)) return *made;
+        delete made;
+        return *other;
+    }
+
+public:
+    constexpr function_entry(const rpc::detail::function_source* source, on runs, void (*call)(invocation&),
+                             rpc::detail::entry_state* state) noexcept
+        : where(runs), invoke(call), source_(source), state_(state) {}
+    function_entry(const function_entry&) = delete;
+
+    /// Dense, from 0; the same in every process that runs the same binary.
+    std::uint32_t index() const noexcept { return index_; }
+
+    /// Canonical qualified name, or what name_of says.
+    const std::string& name() const { return texts().name; }
+    /// Wire signature, for instance `(i32,string)->[u64]`.
+    const std::string& signature() const { return texts().signature; }
+    /// Name and signature.
+    const std::string& identity() const { return texts().identity; }
+    /// The 64-bit hash of the identity, by which programs of different builds refer to the function.
+    std::uint64_t key() const { return texts().key; }
+
+    /// False if only programs of this very build can call it: lambdas, anonymous namespaces, what is declared inside a function;
+    /// and what this program cannot tell from another of its functions. `name_of` makes it true.
+    bool stable_name() const;
+
+    /// All that is known of the name.
+    const rpc::detail::function_texts& texts() const {
+        const auto* known = state_->texts.load(std::memory_order_acquire);
+        return known ? *known : describe();
+    }
+
+    /// The entry that was registered before this one; null for the first.
+    const function_entry* before() const noexcept { return state_->before; }
+};
+
+namespace rpc::detail {
+
+// The entry that was registered last; each leads to the one before it.
+inline constinit std::atomic<const function_entry*> newest{nullptr};
+
+// A static object of this type puts its entry into the list. One binary runs its static initialisers in one order: the numbers
+// never change.
+struct registration : entry_state {
+    MITOGEN_COLD explicit registration(function_entry& entry) noexcept {
+        before = newest.load(std::memory_order_acquire);
+        do {
+            entry.index_ = before ? before->index_ + 1 : 0;
+        } while (!newest.compare_exchange_weak(before, &entry, std::memory_order_acq_rel));
+    }
+};
+
+template <auto F>
+struct slot {
+    static function_entry entry;
+    static registration link;
+};
+template <auto F>
+constinit function_entry slot<F>::entry{&source<F>, run_on<F>, &invoke_thunk<F>, &slot<F>::link};
+template <auto F>
+registration slot<F>::link{slot<F>::entry};
+
+} // namespace rpc::detail
+
+/// The entry of `F`. To name it is to register `F`.
+template <auto F>
+const function_entry& entry_of() noexcept {
+    return rpc::detail::slot<F>::entry;
+}
+
+/// Exports a function that this program itself never calls. Any mention that is compiled suffices, at any scope and whether or
+/// not it is ever executed: `[[maybe_unused]] constexpr auto& exported = mitogen::remote<&fn>;`. (Inside sizeof or decltype it is
+/// no mention.)
+template <auto F>
+inline constexpr const function_entry& remote = rpc::detail::slot<F>::entry;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/detail/key_table.hpp ----
+// key_table.hpp: finds functions by the hash of their identity, and those that cannot be told apart by it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+// A hash table with open addressing, at most half full. Filled by one thread, then only read.
+class key_table {
+    struct place {
+        const function_entry* entry = nullptr;
+        bool is_ambiguous = false; // several functions have this key: none of them can be called by it
+    };
+    std::vector<place> places_{place{}};
+    std::vector<std::string> duplicates_;
+    std::size_t count_ = 0;
+
+    std::size_t find_place(std::uint64_t key) const {
+        std::size_t at = static_cast<std::size_t>(key) & (places_.size() - 1);
+        while (places_[at].entry && places_[at].entry->key() != key) at = (at + 1) & (places_.size() - 1);
+        return at;
+    }
+
+    void add(const function_entry& entry) {
+        const function_texts& texts = entry.texts();
+        if (!texts.is_stable) return;
+        place& to = places_[find_place(texts.key)];
+        if (!to.entry) {
+            to.entry = &entry;
+            return;
+        }
+        const function_texts& other = to.entry->texts();
+        to.is_ambiguous = true;
+        if (other.identity != texts.identity)
+            duplicates_.push_back(other.identity + " and " + texts.identity + " (equal keys)");
+        else if (other.is_exact && texts.is_exact)
+            duplicates_.push_back(texts.identity);
+    }
+
+public:
+    const key_table* superseded = nullptr; // the table in whose place this one came; somebody may still be reading it
+
+    explicit key_table(const std::vector<const function_entry*>& entries) : count_(entries.size()) {
+        std::size_t places = 2;
+        while (places < 2 * entries.size()) places *= 2;
+        places_.resize(places);
+        for (const function_entry* entry : entries) add(*entry);
+    }
+
+    const function_entry* find(std::uint64_t key) const {
+        const place& found = places_[find_place(key)];
+        return found.is_ambiguous ? nullptr : found.entry;
+    }
+
+    std::size_t size() const noexcept { return count_; } // entries that it was made from
+    const std::vector<std::string>& duplicates() const noexcept { return duplicates_; }
+};
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/registry.hpp ----
+// registry.hpp: the functions of this program that other contexts may call. The only process-wide state of the library.
+//
+// A function is in the list because the program names it: in a call, or through mitogen::remote. Its entry is
+// constant-initialised; a static initialiser links it into the list, without allocation or lock. Texts and tables are made when
+// first asked for, and kept.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+// Entries by index. A library that is loaded later makes the table grow: a new one takes its place, and the old one is kept for
+// its readers.
+struct index_table {
+    std::vector<const function_entry*> entries{};
+    const index_table* superseded = nullptr;
+
+    std::size_t size() const noexcept { return entries.size(); }
+};
+
+inline constinit std::atomic<const index_table*> indexed{nullptr};
+inline constinit std::atomic<const key_table*> keyed{nullptr};
+
+// Makes `made` the current table, or leaves one in place that knows as much. Replaced tables stay reachable and are never freed.
+template <class Table>
+const Table& publish(std::atomic<const Table*>& current, Table* made) {
+    const Table* seen = current.load(std::memory_order_acquire);
+    do {
+        if (seen && seen->size() >= made->size()) {
+            delete made;
+            return *seen;
+        }
+        made->superseded = seen;
+    } while (!current.compare_exchange_weak(seen, made, std::memory_order_acq_rel));
+    return *made;
+}
+
+MITOGEN_COLD inline const index_table& make_index_table() {
+    auto* made = new index_table;
+    const function_entry* entry = newest.load(std::memory_order_acquire);
+    made->entries.resize(entry ? entry->index() + 1 : 0);
+    for (; entry; entry = entry->before()) made->entries[entry->index()] = entry;
+    return publish(indexed, made);
+}
+
+} // namespace rpc::detail
+
+/// The functions of this program that other contexts may call.
+///
+/// Threads: any.   Blocks: never.   A library that is loaded later adds its functions behind the others; it must not be unloaded.
+namespace registry {
+
+/// How many functions are registered. Indices are below this.
+inline std::uint32_t count() noexcept {
+    const function_entry* last = rpc::detail::newest.load(std::memory_order_acquire);
+    return last ? last->index() + 1 : 0;
+}
+
+/// All functions, by index: in the order in which they were registered. The reference stays valid.
+inline const std::vector<const function_entry*>& entries() {
+    const auto* table = rpc::detail::indexed.load(std::memory_order_acquire);
+    if (table && table->size() >= count()) return table->entries;
+    return rpc::detail::make_index_table().entries;
+}
+
+/// The function with that index; null if there is none. Constant time.
+inline const function_entry* by_index(std::uint32_t index) {
+    const auto* table = rpc::detail::indexed.load(std::memory_order_acquire);
+    if (table && index < table->size()) [[likely]]
+        return table->entries[index];
+    return index < count() ? entries()[index] : nullptr;
+}
+
+/// Makes the tables that by_index() and by_key() read; otherwise the first who asks does. Some microseconds per function, because
+/// all names are composed.
+MITOGEN_COLD inline const rpc::detail::key_table& freeze() {
+    const auto& all = entries();
+    if (const auto* table = rpc::detail::keyed.load(std::memory_order_acquire); table && table->size() >= all.size())
+        return *table;
+    return rpc::detail::publish(rpc::detail::keyed, new rpc::detail::key_table(all));
+}
+
+/// The function with that key. Null if there is none, if several have it (see duplicates()), or if its name means something
+/// within one build only. Constant time once the table is made.
+inline const function_entry* by_key(std::uint64_t key) { return freeze().find(key); }
+
+/// One text for each function that cannot be told from another: the identity that both have, or two identities with equal keys.
+/// `mitogen::name_of` resolves either. A program should refuse to start unless this is empty.
+///
+/// Where clang compiles without RTTI, instances of one function template print the same name. They are not listed; they can be
+/// called within one build, and function_entry::stable_name() is false for them.
+inline const std::vector<std::string>& duplicates() { return freeze().duplicates(); }
+
+/// The identity that is nearest to `wanted` by edit distance, for messages; empty if no function has a stable name.
+/// `wanted` is a name or a whole identity, of this program or a peer's. Linear time.
+MITOGEN_COLD inline std::string nearest(std::string_view wanted) {
+    const bool is_identity = wanted.find(")->") != std::string_view::npos;
+    const function_entry* best = nullptr;
+    std::size_t least = 0;
+    for (const function_entry* entry : entries()) {
+        if (!entry->texts().is_stable) continue;
+        const std::size_t distance = rpc::detail::edit_distance(wanted, is_identity ? entry->identity() : entry->name());
+        if (best && distance >= least) continue;
+        best = entry;
+        least = distance;
+    }
+    return best ? best->identity() : std::string();
+}
+
+/// Why by_key() has nothing for a function of that name and signature, which a program of another build wants to call. An error
+/// with reason signature_mismatch (it prints both signatures) or unknown_function (it names the nearest that there is).
+MITOGEN_COLD inline error why_unknown(std::string_view name, std::string_view signature) {
+    constexpr std::size_t longest = 1000; // both come from a peer
+    const std::string wanted = std::string(name.substr(0, longest)) + std::string(signature.substr(0, longest));
+    std::string others;
+    for (const function_entry* entry : entries()) {
+        if (entry->name() != name) continue;
+        if (entry->signature() != signature) {
+            others += (others.empty() ? "" : " and ") + entry->identity();
+            continue;
+        }
+        if (entry->stable_name()) continue; // it can be called, by its key: the caller computed another
+        return error(reason::unknown_function,
+                     wanted +
+                         (entry->texts().is_stable
+                              ? " cannot be told from another function of that program"
+                              : " can be named only within one build, and caller and callee are different ones") +
+                         "; name it in both: template <> inline constexpr std::string_view mitogen::name_of<&f> = \"...\";");
+    }
+    if (!others.empty())
+        return error(reason::signature_mismatch, "the caller wants " + wanted + ", the program that it calls has " + others);
+    const std::string near = nearest(wanted);
+    return error(reason::unknown_function,
+                 "no remote function " + wanted +
+                     (near.empty() ? "; that program exports none by name" : "; the nearest that there is: " + near));
+}
+
+} // namespace registry
+
+inline bool function_entry::stable_name() const { return registry::by_key(key()) == this; }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/call.hpp ----
+// call.hpp: turns `ctx.call<&fn>(args…)` into a message and its answer into a value.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How one call is made.
+struct call_options {
+    duration_ns within = never; ///< time the answer may take; never: any
+    std::uint64_t chain = 0;    ///< 0: none
+#if defined(__cpp_lib_jthread)
+    std::stop_token stop{}; ///< cancels the call
+#endif
+};
+
+namespace rpc::detail {
+
+/// What a call of `F` gives its caller.
+template <auto F>
+using result_of = typename owned_result<typename wire_result<typename function_traits<F>::result>::type>::type;
+
+// The names of these templates and their arguments are what the compiler prints above the messages.
+template <auto Function, std::size_t Given, std::size_t Expected>
+struct argument_count {
+    static_assert(Given == Expected,
+                  "mitogen: wrong number of arguments for this remote Function (Given, Expected); parameters that are "
+                  "supplied where it runs (router&, caller&, std::stop_token) are not passed");
+    static constexpr bool checked = Given == Expected;
+};
+
+template <auto Function, std::size_t Position, class Given, class Parameter>
+struct argument_of {
+    static_assert(std::is_convertible_v<Given, Parameter>,
+                  "mitogen: this argument (counted from 1 by Position) does not convert to the Parameter of the remote Function; "
+                  "it would not compile as a local call either");
+    static constexpr bool checked = std::is_convertible_v<Given, Parameter>;
+};
+
+/// The argument as the parameter's type: itself where it is that already, else converted as for a local call.
+template <class Parameter, class Given>
+decltype(auto) as_parameter(Given&& given) {
+    if constexpr (std::is_same_v<std::remove_cvref_t<Given>, Parameter>) {
+        return static_cast<const Parameter&>(given);
+    } else {
+        return static_cast<Parameter>(std::forward<Given>(given));
+    }
+}
+
+/// A message under construction: small ones on the stack, so that a small call allocates nothing.
+class call_message {
+    alignas(16) std::byte small_[512];
+    buffer large_;
+    std::size_t size_ = 0;
+
+public:
+    std::byte* reserve(std::size_t size) {
+        size_ = size;
+        if (size <= sizeof small_) return small_;
+        large_.resize(size);
+        return large_.data();
+    }
+
+    template <class Io>
+    result<void> send(basic_router_core<Io>& node, const header& h, urgency when) {
+        if (size_ <= fragment_bytes)
+            return node.send(h, std::span<const std::byte>(size_ <= sizeof small_ ? small_ : large_.data(), size_), when);
+        return node.send(h, std::move(large_), when);
+    }
+};
+
+/// Sends a call. `message` has room for the frame in front and holds the arguments behind it. Not a template over the function:
+/// shared by all.
+template <class Io>
+result<basic_pending<Io>*> submit(basic_router_core<Io>& node, context_id to, const function_entry& function, call_frame frame,
+                                  call_message& message, std::byte* begin, urgency when, bool wants_reply) {
+    writer w(begin);
+    frame.write(w);
+    basic_pending<Io>* p = nullptr;
+    if (wants_reply) {
+        std::optional<error> why;
+        p = node.answers().open(to, why);
+        if (!p) return std::move(*why);
+        p->subject = &function;
+    }
+    const header h{
+        .dst = to, .src = node.id(), .auth = node.id(), .handle = handles::call_function, .reply_to = p ? p->handle() : 0};
+    if (result<void> sent = message.send(node, h, when); !sent) {
+        if (!p) return sent.error();
+        node.answers().fail(*p, sent.error());
+    }
+    return p;
+}
+
+/// The frame for a call of `function` in `to`, or why it cannot be called there.
+template <class Io>
+result<call_frame> frame_for(basic_router_core<Io>& node, context_id to, const function_entry& function,
+                             const call_options& options) {
+    call_frame frame;
+    if (node.same_build(to)) {
+        frame.function = function.index();
+    } else {
+        if (!function.stable_name()) {
+            return error(reason::unknown_function, function.name() + " can be named only within one build, and context " +
+                                                       std::to_string(to) +
+                                                       " runs another; give it a name that both know: template <> inline "
+                                                       "constexpr std::string_view mitogen::name_of<&f> = \"…\";");
+        }
+        frame.flags |= call_frame::by_key;
+        frame.function = function.key();
+    }
+    if (options.within != never) {
+        frame.flags |= call_frame::has_deadline;
+        frame.time_left = options.within;
+    }
+    if (options.chain) {
+        frame.flags |= call_frame::has_chain;
+        frame.chain = options.chain;
+    }
+    return frame;
+}
+
+/// Encodes and sends one call of `F`.
+template <auto F, class Io, class... Args>
+result<basic_pending<Io>*> start(basic_router_core<Io>& node, context_id to, const call_options& options, urgency when,
+                                 bool wants_reply, const Args&... args) {
+    const function_entry& function = entry_of<F>();
+    const result<call_frame> frame = frame_for(node, to, function, options);
+    if (!frame) return frame.error();
+    call_message message;
+    const std::size_t front = frame->size();
+    std::byte* begin = message.reserve(front + encoded_size(args...));
+    writer w(begin + front);
+    encode(w, args...);
+    return submit(node, to, function, *frame, message, begin, when, wants_reply);
+}
+
+template <auto F, class Io, class... Ws, class... Args>
+result<basic_pending<Io>*> convert_and_start(basic_router_core<Io>& node, context_id to, const call_options& options,
+                                             urgency when, bool wants_reply, type_list<Ws...>, Args&&... args) {
+    return start<F>(node, to, options, when, wants_reply, as_parameter<Ws>(std::forward<Args>(args))...);
+}
+
+template <auto F, class Wire, class Given>
+struct check_arguments;
+template <auto F, class... Ws, class... Gs>
+struct check_arguments<F, type_list<Ws...>, type_list<Gs...>> {
+    template <std::size_t... Is>
+    static constexpr bool each(std::index_sequence<Is...>) {
+        return (argument_of<F, Is + 1, Gs, Ws>::checked && ... && true);
+    }
+    static constexpr bool checked = [] {
+        if constexpr (argument_count<F, sizeof...(Gs), sizeof...(Ws)>::checked) return each(std::index_sequence_for<Ws...>{});
+        return false;
+    }();
+};
+
+} // namespace rpc::detail
+
+/// The ways to call a function, shared by contexts, deadlines and chains. `Target` offers router(), id() and options().
+template <class Target, class Io>
+class call_methods {
+    const Target& self() const noexcept { return static_cast<const Target&>(*this); }
+
+    template <auto F, class... Args>
+    result<basic_pending<Io>*> begin(const call_options& options, urgency when, bool wants_reply, Args&&... args) const {
+        using wire = typename function_traits<F>::wire_parameters;
+        if constexpr (rpc::detail::check_arguments<F, wire, type_list<Args...>>::checked) {
+            return rpc::detail::convert_and_start<F>(self().core(), self().id(), options, when, wants_reply, wire{},
+                                                     std::forward<Args>(args)...);
+        } else {
+            return error(reason::misuse, "unreachable: refused at compile time");
+        }
+    }
+
+public:
+    /// Calls `F(args…)` in the other context and waits for its result.
+    /// Errors, thrown: call_error where the function threw; channel_error where the context is lost; timeout_error,
+    /// cancelled_error; codec_error; signature_error; overloaded_error. Not from a function that runs on::loop.
+    template <auto F, class... Args>
+    rpc::detail::result_of<F> call(Args&&... args) const {
+        return try_call<F>(std::forward<Args>(args)...).value();
+    }
+
+    /// The same, with the error as a value.
+    template <auto F, class... Args>
+    result<rpc::detail::result_of<F>> try_call(Args&&... args) const {
+        const call_options& options = self().options();
+        basic_router_core<Io>& core = self().core();
+        if (core.loop().on_loop())
+            return error(reason::misuse, "a function that runs on the loop makes a call and waits for it, which would stop the "
+                                         "loop; run it on::main or on::pool, or co_await call_async");
+        result<basic_pending<Io>*> sent = begin<F>(options, urgency::now, true, std::forward<Args>(args)...);
+        if (!sent) return sent.error();
+        basic_future<rpc::detail::result_of<F>, Io> answer(*sent, core, self().environment());
+        wait(answer, options);
+        return answer.outcome();
+    }
+
+    /// Starts a call and returns its answer-to-be. Calls that are started one after the other travel together. Blocks only while
+    /// the link's queue is full.
+    template <auto F, class... Args>
+    basic_future<rpc::detail::result_of<F>, Io> call_async(Args&&... args) const {
+        const call_options& options = self().options();
+        basic_router_core<Io>& core = self().core();
+        core.wait_for_room(self().id());
+        result<basic_pending<Io>*> sent = begin<F>(options, urgency::soon, true, std::forward<Args>(args)...);
+        if (!sent) sent = core.failed_answer(self().id(), sent.error());
+        if (!sent) raise(sent.error());
+        basic_future<rpc::detail::result_of<F>, Io> answer(*sent, core, self().environment());
+        guard(**sent, options);
+        return answer;
+    }
+
+    /// Calls without an answer: what the function returns or throws is dropped there (an exception is logged). Throws where the
+    /// context is known to be lost.
+    template <auto F, class... Args>
+    void call_no_reply(Args&&... args) const {
+        self().core().wait_for_room(self().id());
+        const result<basic_pending<Io>*> sent = begin<F>(self().options(), urgency::soon, false, std::forward<Args>(args)...);
+        if (!sent) raise(sent.error());
+    }
+
+private:
+    template <class Future>
+    void wait(Future& answer, const call_options& options) const {
+        instant deadline = never;
+        if (options.within != never) deadline = after(self().core().loop().io().now(), options.within);
+#if defined(__cpp_lib_jthread)
+        if (options.stop.stop_possible()) {
+            const std::stop_callback on_stop(options.stop, [&answer] { answer.cancel(); });
+            if (!answer.wait_until(deadline)) give_up(answer, options);
+            return;
+        }
+#endif
+        if (!answer.wait_until(deadline)) give_up(answer, options);
+    }
+
+    template <class Future>
+    static void give_up(Future& answer, const call_options& options) {
+        answer.abandon(timeout(options));
+    }
+
+    static error timeout(const call_options& options) {
+        return error(reason::timeout, "no answer within " + std::to_string(options.within / 1'000'000) + " ms");
+    }
+
+    /// Deadline and stop token of a call that nobody waits for yet.
+    void guard(basic_pending<Io>& p, const call_options& options) const {
+        basic_router_core<Io>& core = self().core();
+        if (options.within != never) core.expire(p, after(core.loop().io().now(), options.within), timeout(options));
+#if defined(__cpp_lib_jthread)
+        if (options.stop.stop_possible()) {
+            p.retain();
+            struct on_stop {
+                basic_router_core<Io>& core;
+                basic_pending<Io>& p;
+                void operator()() const {
+                    basic_router_core<Io>& node = core; // failing the call destroys this object
+                    basic_pending<Io>& call = p;
+                    call.retain();
+                    if (node.answers().fail(call, error(reason::cancelled, "cancelled by its caller's stop token"))) {
+                        node.cancel_call(call);
+                    }
+                    call.release();
+                }
+            };
+            auto callback = std::make_unique<std::stop_callback<on_stop>>(options.stop, on_stop{core, p});
+            core.answers().then(p, [callback = std::move(callback), &p]() mutable {
+                callback.reset();
+                p.release();
+            });
+        }
+#endif
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/context.hpp ----
+// context.hpp: one node of the tree, as a value.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A context together with how its calls are made: what within(), with() and chain() return.
+template <class Io>
+class basic_call_target : public call_methods<basic_call_target<Io>, Io> {
+    basic_router<Io>* router_;
+    context_id id_;
+    call_options options_;
+
+public:
+    basic_call_target(basic_router<Io>& node, context_id id, call_options options)
+        : router_(&node), id_(id), options_(std::move(options)) {}
+
+    context_id id() const noexcept { return id_; }
+    const call_options& options() const noexcept { return options_; }
+    basic_router_core<Io>& core() const noexcept { return *router_; }
+    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
+
+    /// As basic_context::within.
+    template <class Rep, class Period>
+    basic_call_target within(std::chrono::duration<Rep, Period> span) const {
+        basic_call_target copy(*this);
+        copy.options_.within = to_ns(span);
+        return copy;
+    }
+
+#if defined(__cpp_lib_jthread)
+    /// As basic_context::with.
+    basic_call_target with(std::stop_token stop) const {
+        basic_call_target copy(*this);
+        copy.options_.stop = std::move(stop);
+        return copy;
+    }
+#endif
+};
+
+/// Some node of the tree. A cheap value: copy it, send it to other contexts as an argument, get it as a result. Knows its router,
+/// which must outlive it.
+///
+/// Threads: any. A default-constructed one refers to nothing; every call on it is a logic_error.
+template <class Io>
+class basic_context : public call_methods<basic_context<Io>, Io> {
+    basic_router<Io>* router_ = nullptr;
+    context_id id_ = no_context;
+
+public:
+    basic_context() = default;
+    basic_context(basic_router<Io>& node, context_id id) noexcept : router_(&node), id_(id) {}
+
+    /// Its number in the tree.
+    context_id id() const noexcept { return id_; }
+
+    /// Its names from below the root down to itself, as far as this context knows them.
+    std::vector<std::string> path() const {
+        std::vector<std::string> names;
+        for (context_id at = id_; at != no_context && at != core().id();) {
+            const auto known = core().routes().get(at);
+            if (known.id == no_context) break;
+            names.insert(names.begin(), known.name);
+            at = known.parent;
+        }
+        return names;
+    }
+
+    /// Its path joined by dots: "bastion.web1".
+    std::string name() const {
+        std::string text;
+        for (const std::string& part : path()) text.append(text.empty() ? "" : ".").append(part);
+        return text;
+    }
+
+    /// True while there is a route to it.
+    bool alive() const { return id_ == core().id() || core().towards(id_) != nullptr; }
+
+    /// Runs `call(error)` on the loop when it is lost; soon where it is lost already.
+    void on_disconnect(unique_function<void(const error&)> call) const { core().on_disconnect(id_, std::move(call)); }
+
+    /// Asks its loop for a sign of life; done when it has come. Answered although its functions are busy.
+    basic_future<void, Io> ping() const {
+        std::optional<error> why;
+        basic_pending<Io>* p = core().answers().open(id_, why);
+        if (!p) raise(*why);
+        basic_future<void, Io> answer(p, core(), environment());
+        const result<void> sent =
+            core().send(core().address(id_, handles::ping, p->handle()), std::span<const std::byte>(), urgency::soon);
+        if (!sent) core().answers().fail(*p, sent.error());
+        return answer;
+    }
+
+    /// Calls made through the result fail with timeout_error after `span`; the callee is told how much of it is left, and of the
+    /// failure.
+    template <class Rep, class Period>
+    basic_call_target<Io> within(std::chrono::duration<Rep, Period> span) const {
+        return target(call_options{}).within(span);
+    }
+
+#if defined(__cpp_lib_jthread)
+    /// Calls made through the result are cancelled when `stop` is requested.
+    basic_call_target<Io> with(std::stop_token stop) const { return target(call_options{}).with(std::move(stop)); }
+#endif
+
+    /// Calls made through the result form a chain: sent without waiting for one another; after one has failed the later ones fail
+    /// with the same error and do not run.
+    basic_chain<Io> chain() const { return basic_chain<Io>(*router_, id_); }
+
+    /// Sends a message to a handle there.
+    template <class... Args>
+    void send(handle<Args...> to, const std::type_identity_t<Args>&... args) const {
+        core().send(core().address(id_, to.number), encode(args...), urgency::soon).value();
+    }
+
+    /// Ends it and everything below it: its running functions are told to stop, and it exits. Does not block; the future has the
+    /// exit status. One that does not end by itself is killed, see basic_router.
+    basic_future<exit_status, Io> shutdown() const { return router_->shutdown_child(id_); }
+
+    /// Cuts the link to it at once: calls to it fail, and it ends.
+    void disconnect() const { router_->disconnect_child(id_); }
+
+    /// For call_methods.
+    const call_options& options() const noexcept {
+        static const call_options none{};
+        return none;
+    }
+    basic_router_core<Io>& core() const {
+        if (!router_)
+            raise(error(reason::misuse, "this mitogen::context is empty: it was default-constructed, and refers to no context"));
+        return *router_;
+    }
+    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
+
+    friend bool operator==(const basic_context& a, const basic_context& b) noexcept { return a.id_ == b.id_; }
+
+private:
+    basic_call_target<Io> target(call_options options) const {
+        return basic_call_target<Io>(static_cast<basic_router<Io>&>(core()), id_, std::move(options));
+    }
+};
+
+/// Calls that are pipelined and fail together. Moves; its end forgets the failure on the other side.
+/// Threads: one at a time.
+template <class Io>
+class basic_chain : public call_methods<basic_chain<Io>, Io> {
+    basic_router<Io>* router_;
+    context_id id_;
+    call_options options_;
+
+    static std::uint64_t next_number() noexcept {
+        static std::atomic<std::uint64_t> last{0};
+        return last.fetch_add(1, std::memory_order_relaxed) + 1;
+    }
+
+public:
+    basic_chain(basic_router<Io>& node, context_id id) : router_(&node), id_(id) { options_.chain = next_number(); }
+    basic_chain(basic_chain&& other) noexcept
+        : router_(std::exchange(other.router_, nullptr)), id_(other.id_), options_(std::move(other.options_)) {}
+    basic_chain& operator=(basic_chain&&) = delete;
+    ~basic_chain() {
+        if (router_) reset();
+    }
+
+    /// Forgets a failure: later calls run again. Takes effect in order with the calls.
+    void reset() noexcept {
+        basic_router_core<Io>& to = core();
+        (void)to.send(to.address(id_, handles::forget_chain), encode(options_.chain), urgency::soon);
+        options_.chain = next_number(); // not the old number: calls of it may still be waiting there
+    }
+
+    context_id id() const noexcept { return id_; }
+    const call_options& options() const noexcept { return options_; }
+    basic_router_core<Io>& core() const noexcept { return *router_; }
+    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
+};
+
+/// How a process ended, on the wire: two i32.
+template <>
+struct codec<exit_status> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t fixed_size = 8;
+    static constexpr std::size_t least = 8;
+    static std::size_t size(const exit_status&) noexcept { return fixed_size; }
+    static void encode(writer& w, const exit_status& s) noexcept {
+        w.put_scalar(static_cast<std::int32_t>(s.code));
+        w.put_scalar(static_cast<std::int32_t>(s.signal));
+    }
+    static bool decode(reader& r, exit_status& s) {
+        std::int32_t code;
+        std::int32_t signal;
+        if (!r.take_scalar(code) || !r.take_scalar(signal)) return false;
+        s = {code, signal};
+        return true;
+    }
+    static void signature(signature_sink& out) { out.put("exit_status"); }
+};
+
+/// A context travels as its id, and belongs to the router of whoever decodes it.
+template <class Io>
+struct codec<basic_context<Io>> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t fixed_size = 4;
+    static constexpr std::size_t least = 4;
+    static std::size_t size(const basic_context<Io>&) noexcept { return fixed_size; }
+    static void encode(writer& w, const basic_context<Io>& c) noexcept { w.put_scalar(c.id()); }
+    static bool decode(reader& r, basic_context<Io>& c) {
+        context_id id;
+        if (!r.take_scalar(id)) return false;
+        const auto* place = static_cast<const decode_environment*>(r.environment());
+        if (id == no_context) {
+            c = {};
+            return true;
+        }
+        if (!place || place->policy != &policy_tag<Io>)
+            return r.fail("a context can be decoded only as an argument or a result of a call, under the same I/O policy");
+        c = basic_context<Io>(*static_cast<basic_router<Io>*>(place->router), id);
+        return true;
+    }
+    static void signature(signature_sink& out) { out.put("context"); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/explain.hpp ----
+// explain.hpp: asks the other side what is wrong with a function key, so that the error can print names and signatures.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Between different builds a call carries only a 64-bit key. Where the callee does not know it, the caller sends the function's
+/// name and signature after it, once, and the answer to that, which says what is different, becomes the call's error.
+template <class Io>
+void explain_unknown_functions(basic_router_core<Io>& node) {
+    node.on_failure = [&node](basic_pending<Io>& p, const error& why) {
+        if (why.reason() != reason::unknown_function || !p.subject || p.explained) return false;
+        p.explained = true;
+        const auto& function = *static_cast<const function_entry*>(p.subject);
+        const header question{
+            .dst = p.respondent(), .src = node.id(), .auth = node.id(), .handle = handles::explain_call, .reply_to = p.handle()};
+        return node.send(question, encode(function.name(), function.signature()), urgency::soon).has_value();
+    };
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/typed_handler.hpp ----
+// typed_handler.hpp: decodes a message for a handler that wants values.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Wraps `call(const message&, Args...)` for raw messages. One that does not decode throws codec_error to the loop, which logs it
+/// and tells the sender. A dead message (the handler's respondent is lost, or the router is at its end) reaches the handler only
+/// where it can be called with the message alone.
+template <class... Args, class F>
+auto typed_handler(F call, const limits& bounds, decode_environment environment) {
+    static_assert(std::is_invocable_v<F&, const message&, Args&&...>,
+                  "mitogen: the handler must be callable as f(const message&, Args...) with the Args of its handle");
+    return [call = std::move(call), bounds, environment](const message& m) mutable {
+        if (m.dead()) {
+            if constexpr (sizeof...(Args) > 0 && std::is_invocable_v<F&, const message&>) call(m);
+            return;
+        }
+        std::tuple<Args...> values{};
+        reader r(m.payload, bounds, &environment);
+        const bool decoded = std::apply([&](auto&... v) { return mitogen::decode(r, v...); }, values) && r.finish();
+        if (!decoded) {
+            log::write(log::level::warning,
+                       "a message to handle " + std::to_string(m.head.handle) + " does not decode: " + r.failure_text());
+            return;
+        }
+        std::apply([&](auto&... v) { call(m, std::move(v)...); }, values);
+    };
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/router.hpp ----
+// router.hpp: one context's place in the tree, and its means to make children.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How a router is made.
+struct router_options {
+    mitogen::limits limits{};                ///< for this context and all below it
+    ending_patience patience{};     ///< how long children may take to end
+    std::uint32_t pool_threads = 4; ///< most threads that a child gives to on::pool functions
+};
+
+/// One context's place in the tree. Every way to make a child is a member. The destructor ends all children and waits for them.
+///
+/// Threads: any, but for the destructor. Blocking members must not be called from functions that run on the loop.
+template <class Io>
+class basic_router : public basic_router_core<Io>, private basic_child<Io>::events {
+    using core = basic_router_core<Io>;
+    using child = basic_child<Io>;
+    using pending = basic_pending<Io>;
+
+    router_options options_;
+    basic_route_monitor<Io> monitor_;
+    basic_id_allocator<Io> ids_;
+    std::vector<std::shared_ptr<child>> children_; // loop's
+    std::atomic<std::size_t> child_count_{0};
+    waiter<Io> all_gone_;
+    std::atomic<bool> closed_{false};
+
+public:
+    using policy = Io;
+    using context = basic_context<Io>;
+
+    explicit basic_router(basic_broker<Io>& loop, router_options options = {})
+        : core(loop, options.limits), options_(options), monitor_(*this), ids_(*this), all_gone_(loop.io()) {
+        sys::ignore_sigpipe();
+        this->set_own_build(hash_build(sys::build_id()));
+        detail::receive_forwarded_logs(*this);
+        explain_unknown_functions(*this);
+    }
+
+    ~basic_router() { close(); }
+
+    // ---- making children. The try_ forms return the error that the others throw; connect_async returns at once.
+
+    /// A new process on this machine, running this program.
+    context local(local_options options = {}) { return try_local(std::move(options)).value(); }
+    result<context> try_local(local_options options = {}) { return try_connect(options); }
+
+    /// A copy of this process, made by fork(): has its memory, but none of its threads. Cheaper to start than local() for small
+    /// processes.
+    context fork(fork_options options = {}) { return try_fork(std::move(options)).value(); }
+    result<context> try_fork(fork_options options = {}) { return start_fork(std::move(options)).try_get(); }
+
+    /// A process on another machine, reached with the system's ssh; nothing of ours needs to be there.
+    context ssh(ssh_options options) { return try_ssh(std::move(options)).value(); }
+    result<context> try_ssh(ssh_options options) { return try_connect(options); }
+
+    /// Any method, by its options: `router.connect(mitogen::ssh{.hostname = "web1"})`.
+    template <connection_method Method>
+    context connect(const Method& method) {
+        return try_connect(method).value();
+    }
+    template <connection_method Method>
+    result<context> try_connect(const Method& method) {
+        if (this->loop().on_loop())
+            return error(reason::misuse, "a function that runs on the loop connects and waits; use connect_async there");
+        return connect_async(method).try_get();
+    }
+
+    /// Begins to connect and returns at once: start hundreds, then wait for each. Errors come out of the future.
+    template <connection_method Method>
+    basic_future<context, Io> connect_async(const Method& method) {
+        result<boot_plan> plan = method.plan();
+        if (!plan) return failed<context>(plan.error());
+        if (!method.limits) plan->bounds = this->bounds();
+        return start(std::move(*plan));
+    }
+
+    // ---- the tree
+
+    /// This context.
+    context myself() noexcept { return context(*this, this->id()); }
+
+    /// The context of that id, known or not.
+    context context_by_id(context_id id) noexcept { return context(*this, id); }
+
+    /// All contexts below this one.
+    std::vector<context> contexts() {
+        std::vector<context> all;
+        for (const auto& r : this->below()) all.push_back(context(*this, r.id));
+        return all;
+    }
+
+    // ---- messages
+
+    /// Registers `call(const message&, Args...)` for a typed handle; it runs on the loop and must not block. A logic_error where
+    /// the number is taken.
+    template <class... Args, class F>
+    void add_handler(handle<Args...> number, F call, handler_options options = {}) {
+        this->add_raw_handler(number.number, options, typed_handler<Args...>(std::move(call), this->bounds(), environment()))
+            .value();
+    }
+
+    decode_environment environment() noexcept { return {this, &policy_tag<Io>}; }
+
+    // ---- the end
+
+    /// Ends every child and waits until all are gone, by force where they do not go; fails everything that waits. The destructor
+    /// does it too.
+    void close() {
+        if (closed_.exchange(true)) return;
+        const error why(reason::broker_exited, "the router is shutting down");
+        this->loop().defer([this, why] {
+            const auto all = children_; // a child that goes removes itself
+            for (const auto& c : all) c->shut_down(why);
+        });
+        this->loop().wait(all_gone_, never, true, [this] { return child_count_.load(std::memory_order_acquire) == 0; });
+        this->loop().run([] {}); // the loop has left the callback that woke us
+        core::close();
+    }
+
+    /// Begins to end one child; see basic_context::shutdown.
+    basic_future<exit_status, Io> shutdown_child(context_id id) {
+        return with_child<exit_status>(id, [](child& c, pending* p) {
+            c.await_exit(p);
+            c.shut_down(error(reason::cancelled, "it was shut down"));
+        });
+    }
+
+    /// See basic_context::disconnect.
+    void disconnect_child(context_id id) {
+        this->loop().defer([this, id] {
+            if (child* c = find_child(id)) c->cut("disconnected by its parent");
+        });
+    }
+
+    /// Process id of a direct child; -1 where there is none of that id.
+    int child_pid(context_id id) {
+        int pid = -1;
+        this->loop().run([&] {
+            if (child* c = find_child(id)) pid = static_cast<int>(c->pid());
+        });
+        return pid;
+    }
+
+    /// In a child made by fork(): closes every descriptor of the library and forgets every process.
+    void abandon() noexcept {
+        for (const auto& c : children_) c->abandon();
+        if (this->parent()) this->parent()->stream->abandon();
+        this->loop().abandon();
+    }
+
+private:
+    template <class T>
+    basic_future<T, Io> failed(error why) {
+        result<pending*> p = this->failed_answer(this->id(), std::move(why));
+        if (!p) raise(p.error());
+        return basic_future<T, Io>(*p, *this, environment());
+    }
+
+    /// Everything but the process: numbers, names, and the future that the child will answer.
+    struct birth {
+        handshake::welcome welcome;
+        pending* answer;
+    };
+
+    result<birth> prepare(boot_plan& plan) {
+        if (closed_) return error(reason::broker_exited, "the router is shutting down");
+        const result<context_id> id = ids_.next();
+        if (!id) return id.error();
+        birth b;
+        b.welcome.id = *id;
+        b.welcome.ancestors.push_back(this->id());
+        b.welcome.ancestors.insert(b.welcome.ancestors.end(), this->ancestors().begin(), this->ancestors().end());
+        b.welcome.name = plan.name;
+        b.welcome.title = "mitogen:" + plan.name + " (" + sys::identity_text() + ")";
+        b.welcome.build = sys::build_id();
+        b.welcome.log_level = static_cast<std::uint8_t>(log::threshold());
+        b.welcome.pool_threads = options_.pool_threads;
+        b.welcome.grace_ns = options_.patience.grace;
+        b.welcome.bounds = plan.bounds;
+        std::optional<error> why;
+        b.answer = this->answers().open(this->id(), why);
+        if (!b.answer) return std::move(*why);
+        return b;
+    }
+
+    basic_future<context, Io> start(boot_plan plan) {
+        if (!detail::this_process.initialised && !plan.staged && plan.start.path.empty()) {
+            return failed<context>(
+                error(reason::misuse, "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
+                                      "executes this program again, and would not know that it is one"));
+        }
+        result<detail::child_pipes> pipes = detail::make_child_pipes();
+        if (!pipes) return failed<context>(pipes.error());
+        result<birth> b = prepare(plan);
+        if (!b) return failed<context>(b.error());
+        plan.start.in = pipes->child_in.get();
+        plan.start.out = pipes->child_out.get();
+        plan.start.err = pipes->child_err.get();
+        result<typename Io::process> process = this->loop().io().spawn(plan.start);
+        basic_future<context, Io> up(b->answer, *this, environment());
+        if (!process) {
+            this->answers().fail(*b->answer,
+                                 error(reason::payload, plan.what + ": cannot start: " + std::string(process.error().message())));
+            return up;
+        }
+        adopt(std::move(plan), std::move(*b), std::move(*process), std::move(*pipes));
+        return up;
+    }
+
+    basic_future<context, Io> start_fork(fork_options options) {
+        boot_plan plan;
+        plan.what = "fork child";
+        plan.name = "fork";
+        plan.bounds = this->bounds();
+        detail::apply_common(options, plan);
+        result<detail::child_pipes> pipes = detail::make_child_pipes();
+        if (!pipes) return failed<context>(pipes.error());
+        result<birth> b = prepare(plan);
+        if (!b) return failed<context>(b.error());
+        basic_future<context, Io> up(b->answer, *this, environment());
+        result<int> pid = error(reason::system, "");
+        this->loop().paused([&] { pid = detail::fork_child<Io>(*pipes, options, [this] { abandon(); }); });
+        if (!pid) {
+            this->answers().fail(*b->answer, pid.error());
+            return up;
+        }
+        adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
+        return up;
+    }
+
+    /// The loop takes over.
+    void adopt(boot_plan plan, birth b, typename Io::process process, detail::child_pipes pipes) {
+        b.answer->retain();
+        auto c = std::make_shared<child>(
+            static_cast<core&>(*this), static_cast<typename child::events&>(*this), std::move(plan), std::move(b.welcome),
+            options_.patience, std::move(process),
+            typename child::plumbing{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err)}, b.answer);
+        child_count_.fetch_add(1, std::memory_order_relaxed);
+        this->loop().defer([this, c = std::move(c)] {
+            children_.push_back(c);
+            c->begin();
+            if (closed_) c->shut_down(error(reason::broker_exited, "the router is shutting down"));
+        });
+    }
+
+    void child_up(child& c) override {
+        const route<basic_link<Io>> added{c.id(), this->id(), c.name(), c.edge->build, c.edge};
+        this->routes().add(added);
+        monitor_.announce(added);
+    }
+
+    void child_lost(child& c, const error& why) override {
+        for (const context_id gone : this->link_lost(*c.edge, why)) monitor_.withdraw(gone, why);
+    }
+
+    void child_gone(child& c) override {
+        std::erase_if(children_, [&](const auto& held) { return held.get() == &c; });
+        if (child_count_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_gone_.notify();
+    }
+
+    child* find_child(context_id id) {
+        for (const auto& c : children_)
+            if (c->id() == id) return c.get();
+        return nullptr;
+    }
+
+    /// Hands the direct child `id` and a future's slot to `work`, on the loop.
+    template <class T, class Work>
+    basic_future<T, Io> with_child(context_id id, Work work) {
+        std::optional<error> why;
+        pending* p = this->answers().open(this->id(), why);
+        if (!p) raise(*why);
+        p->retain();
+        const bool accepted = this->loop().defer([this, id, p, work] {
+            if (child* c = find_child(id)) return work(*c, p);
+            const std::optional<error> lost = this->why_lost(id);
+            this->answers().fail(
+                *p, lost ? *lost : error(reason::no_route, "context " + std::to_string(id) + " is not a child of this context"));
+            p->release();
+        });
+        if (!accepted) {
+            this->answers().fail(*p, error(reason::broker_exited, "the broker has exited"));
+            p->release();
+        }
+        return basic_future<T, Io>(p, *this, environment());
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/exception_info.hpp ----
+// exception_info.hpp: what can be said about the exception that is being handled, for the one who waits in another process.
+
+#if MITOGEN_HAS_EXCEPTIONS
+#include <cxxabi.h>
+
+#include <typeinfo>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+#if MITOGEN_HAS_EXCEPTIONS
+
+namespace rpc::detail {
+
+inline void erase_all(std::string& text, std::string_view what) {
+    for (std::size_t at; (at = text.find(what)) != std::string::npos;) text.erase(at, what.size());
+}
+
+/// The demangled name of a type, without the inline namespaces of standard libraries and of this one.
+inline std::string readable_type(const char* mangled) {
+    int status = 0;
+    char* plain = abi::__cxa_demangle(mangled, nullptr, nullptr, &status);
+    std::string text = status == 0 && plain ? plain : mangled;
+    std::free(plain);
+    for (const std::string_view hidden : {"__cxx11::", "__1::"}) erase_all(text, hidden);
+    const std::string_view ours = "mitogen::v";
+    if (const std::size_t at = text.find(ours); at != std::string::npos) {
+        const std::size_t end = text.find("::", at + ours.size());
+        if (end != std::string::npos) text.erase(at + 9, end + 2 - (at + 9));
+    }
+    return text;
+}
+
+} // namespace rpc::detail
+
+/// The exception that is being handled, as an error to send to the caller. Call it inside a catch block.
+/// `place`, `where`: name and id of the context where it was thrown.
+inline error current_exception_as_error(std::string_view place, context_id where) {
+    error_detail d;
+    d.why = reason::remote_exception;
+    d.context = where;
+    d.place = place;
+    if (const std::type_info* type = abi::__cxa_current_exception_type()) d.type = rpc::detail::readable_type(type->name());
+    try {
+        throw;
+    } catch (const cancelled_error& e) {
+        d = e.detail();
+    } catch (const error& e) {
+        d.text = e.what();
+        d.backtrace = e.detail().backtrace;
+    } catch (const std::exception& e) {
+        d.text = e.what();
+    } catch (const char* text) {
+        d.text = text;
+    } catch (const std::string& text) {
+        d.text = text;
+    } catch (...) {
+        d.text = "not a std::exception";
+    }
+    return error(std::move(d));
+}
+
+#endif
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/incoming_calls.hpp ----
+// incoming_calls.hpp: the calls that a context has accepted and not yet answered, and the chains that have failed.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// One call that was accepted. Its memory is reused for later ones.
+struct incoming_call {
+    enum class phase : std::uint8_t { queued, running, answering };
+
+    header head{};
+    const function_entry* entry = nullptr;
+    buffer payload{}; ///< the whole message: call_frame and arguments
+    std::size_t arguments_at = 0;
+    std::uint64_t chain = 0; ///< 0: none
+    instant deadline = never;
+    phase state = phase::queued;
+    bool cancelled = false;
+    incoming_call* next_in_bucket = nullptr;
+    incoming_call* previous = nullptr; ///< in the main thread's queue
+    incoming_call* next = nullptr;
+    void* owner = nullptr; ///< the incoming_calls<Io> it belongs to
+#if defined(__cpp_lib_jthread)
+    std::optional<std::stop_source> stop{}; ///< made when the function asks for it: it costs an allocation
+#endif
+};
+
+/// Accepted calls, found by caller and reply handle in constant time: a hundred thousand that are cancelled one by one cost no
+/// more each than one does. Threads: any.
+template <class Io>
+class incoming_calls {
+    typename Io::mutex mutex_;
+    std::deque<incoming_call> memory_;
+    std::vector<incoming_call*> free_;
+    std::vector<incoming_call*> buckets_{std::vector<incoming_call*>(64)};
+    std::size_t size_ = 0;
+    incoming_call* first_ = nullptr; // the main thread's queue
+    incoming_call* last_ = nullptr;
+    bool stopping_ = false;
+
+    struct failed_chain {
+        context_id src;
+        std::uint64_t chain;
+        error why;
+    };
+    std::deque<failed_chain> chains_;
+
+    static constexpr std::size_t most_calls = 1u << 20;
+    static constexpr std::size_t most_chains = 4096; // failed and never forgotten by their callers: the oldest go
+
+    std::size_t bucket(const header& h) const noexcept { return bucket(h.src, h.reply_to); }
+    std::size_t bucket(context_id src, handle_id reply_to) const noexcept {
+        // 2^64 over the golden ratio: spreads consecutive handles (Knuth, TAOCP 3, 6.4).
+        return static_cast<std::size_t>(((reply_to ^ (std::uint64_t{src} << 20)) * 0x9E37'79B9'7F4A'7C15u) >> 32) &
+               (buckets_.size() - 1);
+    }
+
+    void insert(incoming_call& c) noexcept {
+        incoming_call*& head = buckets_[bucket(c.head)];
+        c.next_in_bucket = head;
+        head = &c;
+    }
+
+    void grow() {
+        std::vector<incoming_call*> old(buckets_.size() * 2);
+        old.swap(buckets_);
+        for (incoming_call* c : old) {
+            while (c) {
+                incoming_call* next = c->next_in_bucket;
+                insert(*c);
+                c = next;
+            }
+        }
+    }
+
+    incoming_call* lookup(context_id src, handle_id reply_to) noexcept {
+        for (incoming_call* c = buckets_[bucket(src, reply_to)]; c; c = c->next_in_bucket)
+            if (c->head.reply_to == reply_to && c->head.src == src) return c;
+        return nullptr;
+    }
+
+    void unqueue(incoming_call& c) noexcept {
+        (c.previous ? c.previous->next : first_) = c.next;
+        (c.next ? c.next->previous : last_) = c.previous;
+        c.previous = c.next = nullptr;
+    }
+
+    const error* find_chain(context_id src, std::uint64_t chain) noexcept {
+        for (const failed_chain& f : chains_)
+            if (f.src == src && f.chain == chain) return &f.why;
+        return nullptr;
+    }
+
+public:
+    explicit incoming_calls(Io& io) : mutex_(io) {}
+
+    /// Accepts a call; null where there are too many.
+    incoming_call* add(const message& m, const function_entry& entry, const call_frame& frame, std::size_t arguments_at,
+                       instant now) {
+        const std::lock_guard lock(mutex_);
+        if (size_ >= most_calls) return nullptr;
+        incoming_call* c;
+        if (free_.empty()) {
+            c = &memory_.emplace_back();
+            c->owner = this;
+        } else {
+            c = free_.back();
+            free_.pop_back();
+        }
+        c->head = m.head;
+        c->entry = &entry;
+        c->arguments_at = arguments_at;
+        c->chain = frame.flags & call_frame::has_chain ? frame.chain : 0;
+        c->deadline = frame.flags & call_frame::has_deadline ? after(now, frame.time_left) : never;
+        c->state = incoming_call::phase::queued;
+        c->cancelled = false;
+        if (m.whole) {
+            c->payload = std::move(*m.whole);
+        } else {
+            c->payload.clear();
+            c->payload.append(m.payload.data(), m.payload.size());
+        }
+        if (++size_ > buckets_.size()) grow();
+        insert(*c);
+        return c;
+    }
+
+    /// Appends a call to the main thread's queue.
+    void put_main(incoming_call& c) {
+        const std::lock_guard lock(mutex_);
+        c.previous = last_;
+        c.next = nullptr;
+        (last_ ? last_->next : first_) = &c;
+        last_ = &c;
+    }
+
+    bool main_waiting() {
+        const std::lock_guard lock(mutex_);
+        return first_ != nullptr;
+    }
+
+    /// The main thread's next call, or null.
+    incoming_call* take_main() {
+        const std::lock_guard lock(mutex_);
+        incoming_call* c = first_;
+        if (c) {
+            unqueue(*c);
+            c->state = incoming_call::phase::running;
+        }
+        return c;
+    }
+
+    /// About to run a call: why it shall not run after all, or nothing.
+    std::optional<error> begin(incoming_call& c, instant now) {
+        const std::lock_guard lock(mutex_);
+        c.state = incoming_call::phase::running;
+        if (stopping_) return error(reason::broker_exited, "the context is shutting down");
+        if (c.cancelled) return error(reason::cancelled, "cancelled before it began");
+        if (c.deadline != never && now >= c.deadline) return error(reason::timeout, "the call's deadline passed before it began");
+        if (c.chain) {
+            if (const error* broken = find_chain(c.head.src, c.chain)) return *broken;
+        }
+        return std::nullopt;
+    }
+
+    /// The function has returned: cancelling the call has no effect any more.
+    void end(incoming_call& c) {
+        const std::lock_guard lock(mutex_);
+        c.state = incoming_call::phase::answering;
+    }
+
+    /// The call is answered; its memory is free.
+    void finish(incoming_call& c) {
+        const std::lock_guard lock(mutex_);
+        incoming_call** at = &buckets_[bucket(c.head)];
+        while (*at != &c) at = &(*at)->next_in_bucket;
+        *at = c.next_in_bucket;
+        c.next_in_bucket = nullptr;
+#if defined(__cpp_lib_jthread)
+        c.stop.reset();
+#endif
+        if (c.payload.capacity() > 64 * 1024) c.payload = buffer{};
+        free_.push_back(&c);
+        --size_;
+    }
+
+    /// The caller does not wait any more. Fires the stop token of a call that runs. A call that still stands in the main thread's
+    /// queue is taken out and returned: the caller of this answers and finishes it.
+    incoming_call* cancel(context_id src, handle_id reply_to) {
+#if defined(__cpp_lib_jthread)
+        std::stop_source source(std::nostopstate);
+#endif
+        {
+            const std::lock_guard lock(mutex_);
+            incoming_call* c = lookup(src, reply_to);
+            if (!c) return nullptr;
+            c->cancelled = true;
+            if (c->state == incoming_call::phase::queued) {
+                const bool in_main_queue = c == first_ || c->previous;
+                if (!in_main_queue) return nullptr; // in the pool's queue: refused when its turn comes
+                unqueue(*c);
+                c->state = incoming_call::phase::answering;
+                return c;
+            }
+#if defined(__cpp_lib_jthread)
+            if (c->state == incoming_call::phase::running && c->stop) source = *c->stop;
+#endif
+        }
+#if defined(__cpp_lib_jthread)
+        source.request_stop(); // outside the lock: it runs the program's stop callbacks
+#endif
+        return nullptr;
+    }
+
+#if defined(__cpp_lib_jthread)
+    /// The stop token of a call that runs.
+    std::stop_token token(incoming_call& c) {
+        const std::lock_guard lock(mutex_);
+        if (!c.stop) c.stop.emplace();
+        if (c.cancelled || stopping_) c.stop->request_stop(); // nobody can have registered a callback yet
+        return c.stop->get_token();
+    }
+#endif
+
+    /// From now on no call begins. Fires the stop token of each that runs, and returns those of the main thread's queue.
+    std::vector<incoming_call*> stop_all() {
+        std::vector<incoming_call*> queued;
+#if defined(__cpp_lib_jthread)
+        std::vector<std::stop_source> running;
+#endif
+        {
+            const std::lock_guard lock(mutex_);
+            stopping_ = true;
+            while (first_) {
+                queued.push_back(first_);
+                unqueue(*first_);
+            }
+#if defined(__cpp_lib_jthread)
+            for (incoming_call* c : buckets_)
+                for (; c; c = c->next_in_bucket)
+                    if (c->state == incoming_call::phase::running && c->stop) running.push_back(*c->stop);
+#endif
+        }
+#if defined(__cpp_lib_jthread)
+        for (std::stop_source& s : running) s.request_stop();
+#endif
+        return queued;
+    }
+
+    std::size_t size() {
+        const std::lock_guard lock(mutex_);
+        return size_;
+    }
+
+    // ---- chains
+
+    /// Why the calls of a chain fail, where they do.
+    std::optional<error> chain_error(context_id src, std::uint64_t chain) {
+        const std::lock_guard lock(mutex_);
+        const error* why = find_chain(src, chain);
+        return why ? std::optional<error>(*why) : std::nullopt;
+    }
+
+    /// A call of a chain has failed; only its first failure counts.
+    void break_chain(context_id src, std::uint64_t chain, const error& why) {
+        const std::lock_guard lock(mutex_);
+        if (find_chain(src, chain)) return;
+        if (chains_.size() == most_chains) chains_.pop_front();
+        chains_.push_back({src, chain, why});
+    }
+
+    /// The chain begins anew, or has ended.
+    void forget_chain(context_id src, std::uint64_t chain) {
+        const std::lock_guard lock(mutex_);
+        for (auto at = chains_.begin(); at != chains_.end(); ++at) {
+            if (at->src != src || at->chain != chain) continue;
+            chains_.erase(at);
+            return;
+        }
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sync/latch.hpp ----
+// latch.hpp: a queue that threads sleep on. First come, first served, for items and for sleepers.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Hands each item to exactly one thread.
+///
+/// An item that is put while threads sleep goes to the one that has slept longest, at once and by name: a thread that comes later
+/// cannot take it, and a sleeper whose deadline passes in the same moment still gets it. close() wakes everyone with an error,
+/// also when items are left. Sleeping holds no descriptor. (What this replaces: Mitogen's Latch, whose history is four bugs in
+/// exactly these places.)
+///
+/// Threads: any. Blocks: get() and get_until(). Destroy it only when no thread is inside.
+template <class T, class Io>
+class basic_latch {
+    struct sleeper {
+        waiter<Io> wake;
+        std::optional<T> item{};
+        std::atomic<bool> served{false}; // an item or the end has come; written under the lock
+        sleeper* next = nullptr;
+
+        explicit sleeper(Io& io) : wake(io) {}
+    };
+
+    Io& io_;
+    typename Io::mutex mutex_;
+    std::deque<T> items_;      // not empty only while nobody sleeps
+    sleeper* first_ = nullptr; // longest asleep
+    sleeper* last_ = nullptr;
+    bool closed_ = false;
+
+    static error closed_error() { return error(reason::sender_closed, "the latch is closed"); }
+
+    void unlink(sleeper* gone) noexcept {
+        sleeper* before = nullptr;
+        for (sleeper* s = first_; s; before = s, s = s->next) {
+            if (s != gone) continue;
+            (before ? before->next : first_) = s->next;
+            if (last_ == s) last_ = before;
+            return;
+        }
+    }
+
+public:
+    explicit basic_latch(Io& io) : io_(io), mutex_(io) {}
+    basic_latch(basic_latch&&) = delete;
+
+    /// Adds an item, or hands it to the thread that has slept longest. False, with the item untouched, once closed.
+    bool put(T&& item) {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return false;
+        if (sleeper* s = first_) {
+            first_ = s->next;
+            if (!first_) last_ = nullptr;
+            s->item.emplace(std::move(item));
+            s->served.store(true, std::memory_order_release);
+            s->wake.notify(); // under the lock: the sleeper takes it before its stack frame goes
+        } else {
+            items_.push_back(std::move(item));
+        }
+        return true;
+    }
+
+    /// An item if there is one now.
+    std::optional<T> try_get() {
+        const std::lock_guard lock(mutex_);
+        if (closed_ || items_.empty()) return std::nullopt;
+        std::optional<T> item(std::move(items_.front()));
+        items_.pop_front();
+        return item;
+    }
+
+    /// The next item. Sleeps at most until `deadline`; a deadline in the past still takes an item that is there.
+    /// Errors: timeout; sender_closed. `sleep(waiter, deadline, ready)` does the sleeping; it returns when ready() or at the
+    /// deadline.
+    template <class Sleep>
+    result<T> get_until(instant deadline, Sleep&& sleep) {
+        sleeper self(io_);
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_) return closed_error();
+            if (!items_.empty()) {
+                T item(std::move(items_.front()));
+                items_.pop_front();
+                return item;
+            }
+            (last_ ? last_->next : first_) = &self;
+            last_ = &self;
+        }
+        sleep(self.wake, deadline, [&self] { return self.served.load(std::memory_order_acquire); });
+        const std::lock_guard lock(mutex_);
+        if (self.item) return std::move(*self.item);
+        if (closed_) return closed_error();
+        unlink(&self);
+        return error(reason::timeout, "no item came before the deadline");
+    }
+
+    /// The same, sleeping on a parker of this thread.
+    result<T> get_until(instant deadline) {
+        return get_until(deadline, [](waiter<Io>& wake, instant until, auto&& ready) {
+            while (!ready() && wake.sleep_until(until)) {}
+        });
+    }
+
+    /// The next item; sleeps as long as it takes.
+    result<T> get() { return get_until(never); }
+
+    /// Wakes every sleeper with an error; every later get and put fails. Items that are left are dropped with the latch.
+    void close() {
+        const std::lock_guard lock(mutex_);
+        closed_ = true;
+        for (sleeper* s = first_; s;) {
+            sleeper* next = s->next; // before notify: afterwards the sleeper may be gone once the lock is free
+            s->served.store(true, std::memory_order_release);
+            s->wake.notify();
+            s = next;
+        }
+        first_ = last_ = nullptr;
+    }
+
+    /// Items that wait for a thread.
+    std::size_t size() {
+        const std::lock_guard lock(mutex_);
+        return items_.size();
+    }
+
+    bool closed() {
+        const std::lock_guard lock(mutex_);
+        return closed_;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/dispatcher.hpp ----
+// dispatcher.hpp: takes calls from the loop to where they run, and their results back.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Executes the calls that one context receives: on the loop at once, on the main thread in order, or on a pool.
+///
+/// The main thread drives the loop while it has nothing to execute, so that a call reaches it without waking anybody; before it
+/// executes it leaves the loop to the broker's thread. That thread therefore answers, routes, cancels and shuts down whatever the
+/// function does. Threads: as marked. The router outlives it.
+template <class Io>
+class basic_dispatcher {
+    using core = basic_router_core<Io>;
+    using call = incoming_call;
+
+    core& router_;
+    decode_environment environment_;
+    std::string name_;
+    incoming_calls<Io> calls_;
+    waiter<Io> main_wake_;
+    std::atomic<bool> stopping_{false};
+    basic_latch<call*, Io> pool_queue_;
+    std::vector<typename Io::thread> pool_;
+    std::size_t pool_limit_;
+    std::atomic<std::size_t> pool_busy_{0};
+    buffer loop_result_; // reused by functions that run on the loop
+
+public:
+    basic_dispatcher(core& node, decode_environment environment, std::string name, std::size_t pool_threads)
+        : router_(node), environment_(environment), name_(std::move(name)), calls_(node.loop().io()),
+          main_wake_(node.loop().io()), pool_queue_(node.loop().io()), pool_limit_(pool_threads) {
+        (void)router_.add_raw_handler(handles::call_function, {}, [this](const message& m) { receive(m); });
+        (void)router_.add_raw_handler(handles::cancel_call, {}, [this](const message& m) { cancel(m); });
+        (void)router_.add_raw_handler(handles::explain_call, {}, [this](const message& m) { explain(m); });
+        (void)router_.add_raw_handler(handles::forget_chain, {}, [this](const message& m) { forget_chain(m); });
+    }
+
+    basic_dispatcher(basic_dispatcher&&) = delete;
+
+    /// Executes main-thread calls on the calling thread until stop(). Threads: the main one.
+    void serve() {
+        basic_broker<Io>& loop = router_.loop();
+        for (;;) {
+            loop.wait(main_wake_, never, true, [this] { return stopping() || calls_.main_waiting(); });
+            if (stopping()) return;
+            while (call* next = calls_.take_main()) execute(*next, calls_.main_waiting() ? urgency::soon : urgency::now);
+        }
+    }
+
+    /// Ends serve(); fires the stop token of every call that runs, and answers those that do not run yet. Threads: any.
+    void stop(const error& why) {
+        stopping_.store(true, std::memory_order_release);
+        for (call* c : calls_.stop_all()) {
+            router_.reply_dead(c->head, why);
+            calls_.finish(*c);
+        }
+        main_wake_.notify();
+    }
+
+    /// Ends the pool's threads and waits for what they execute. Threads: any but those and the loop.
+    void join_pool() {
+        pool_queue_.close();
+        for (auto& t : pool_) t.join();
+        pool_.clear();
+    }
+
+    bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
+
+    /// Calls that are queued or running.
+    std::size_t open_calls() { return calls_.size(); }
+
+private:
+    /// A call has arrived. On the loop.
+    void receive(const message& m) {
+        reader r(m.payload, router_.bounds());
+        call_frame frame;
+        if (!frame.read(r)) return router_.reply_dead(m.head, error(reason::bad_arguments, "not a call: " + r.failure_text()));
+        const function_entry* entry = frame.flags & call_frame::by_key
+                                          ? registry::by_key(frame.function)
+                                          : registry::by_index(static_cast<std::uint32_t>(frame.function));
+        if (!entry) {
+            return router_.reply_dead(
+                m.head, error(reason::unknown_function, "this program has no remote function of " +
+                                                            std::string(frame.flags & call_frame::by_key ? "key " : "number ") +
+                                                            std::to_string(frame.function)));
+        }
+        if (stopping()) return router_.reply_dead(m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
+        if (entry->where == on::loop) return run_on_loop(m, *entry, r, frame);
+        call* c = calls_.add(m, *entry, frame, r.offset(), router_.loop().io().now());
+        if (!c) return router_.reply_dead(m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting"));
+        if (entry->where == on::pool) {
+            enqueue_pool(c);
+        } else {
+            calls_.put_main(*c);
+            main_wake_.notify();
+        }
+    }
+
+    void run_on_loop(const message& m, const function_entry& entry, reader& arguments, const call_frame& frame) {
+        if (frame.flags & call_frame::has_chain) {
+            if (const auto broken = calls_.chain_error(m.head.src, frame.chain))
+                return answer_error(m.head, *broken, urgency::soon);
+        }
+        loop_result_.clear();
+        invocation inv{arguments, loop_result_, environment_, {m.head.src, m.head.auth}};
+#if defined(__cpp_lib_jthread)
+        inv.stop = [](invocation&) { return std::stop_token(); };
+#endif
+        invoke(entry, inv);
+        finish(m.head, inv, frame.flags & call_frame::has_chain ? frame.chain : 0, urgency::soon);
+    }
+
+    /// Runs a queued call on this thread and answers it.
+    void execute(call& c, urgency when) {
+        if (std::optional<error> refusal = calls_.begin(c, router_.loop().io().now())) {
+            answer_error(c.head, *refusal, when);
+            return calls_.finish(c);
+        }
+        reader arguments(std::span<const std::byte>(c.payload).subspan(c.arguments_at), router_.bounds(), &environment_);
+        buffer result;
+        invocation inv{arguments, result, environment_, {c.head.src, c.head.auth}};
+        inv.call = &c;
+#if defined(__cpp_lib_jthread)
+        inv.stop = [](invocation& i) {
+            call& running = *static_cast<call*>(i.call);
+            return static_cast<incoming_calls<Io>*>(running.owner)->token(running);
+        };
+#endif
+        invoke(*c.entry, inv);
+        // Cancelling finds the call no longer: from here on it is answered.
+        calls_.end(c);
+        finish(c.head, inv, c.chain, when);
+        calls_.finish(c);
+    }
+
+    void invoke(const function_entry& entry, invocation& inv) {
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+            entry.invoke(inv);
+        } catch (...) {
+            inv.failure.emplace(current_exception_as_error(name_, router_.id()));
+        }
+#else
+        entry.invoke(inv);
+#endif
+    }
+
+    void finish(const header& request, invocation& inv, std::uint64_t chain, urgency when) {
+        if (inv.failure) {
+            if (chain) calls_.break_chain(request.src, chain, *inv.failure);
+            answer_error(request, *inv.failure, when);
+            if (!request.wants_reply())
+                log::write(log::level::warning, std::string("a call without reply failed: ") + inv.failure->what());
+            return;
+        }
+        if (inv.result.size() > router_.bounds().message_bytes) {
+            return answer_error(request,
+                                error(reason::message_too_large, "the result has " + std::to_string(inv.result.size()) +
+                                                                     " bytes, more than limits::message_bytes allows"),
+                                when);
+        }
+        if (inv.result.size() > fragment_bytes) {
+            router_.reply(request, std::move(inv.result), 0, when);
+        } else {
+            router_.reply(request, std::span<const std::byte>(inv.result), 0, when);
+        }
+    }
+
+    void answer_error(const header& request, const error& why, urgency when) {
+        router_.reply(request, encode_error(why), message_flags::failed, when);
+    }
+
+    /// The caller of one of its calls does not wait any more. On the loop.
+    void cancel(const message& m) {
+        const result<handle_id> which = decode<handle_id>(m.payload);
+        if (!which) return;
+        if (call* c = calls_.cancel(m.head.src, *which)) {
+            answer_error(c->head,
+                         error(reason::cancelled, "cancelled by context " + std::to_string(m.head.src) + " before it began"),
+                         urgency::soon);
+            calls_.finish(*c);
+        }
+    }
+
+    /// A caller of another build asks what is wrong with a key. The payload is the name and the signature of the function.
+    void explain(const message& m) {
+        reader r(m.payload, router_.bounds());
+        std::string_view name;
+        std::string_view signature;
+        if (!mitogen::decode(r, name, signature) || !r.finish())
+            return router_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        router_.reply_dead(m.head, registry::why_unknown(name, signature));
+    }
+
+    void forget_chain(const message& m) {
+        if (const result<std::uint64_t> which = decode<std::uint64_t>(m.payload)) calls_.forget_chain(m.head.src, *which);
+    }
+
+    void enqueue_pool(call* c) {
+        // Threads are made as they are needed, up to the limit. On the loop, so only one at a time.
+        if (pool_busy_.fetch_add(1) >= pool_.size() && pool_.size() < pool_limit_) {
+            pool_.emplace_back(router_.loop().io(), "mitogen-pool", [this] {
+                while (result<call*> next = pool_queue_.get()) {
+                    execute(**next, urgency::now);
+                    pool_busy_.fetch_sub(1);
+                }
+            });
+        }
+        pool_queue_.put(std::move(c));
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/stdio.hpp ----
+// stdio.hpp: descriptors 0, 1 and 2 of a child: the link is taken away from them before the program can write into it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Puts /dev/null where `fd` (0 to 2) is: for reading at 0, else for writing.
+inline void put_null(int fd) {
+    const int flags = fd == 0 ? O_RDONLY : O_WRONLY;
+    unique_fd null(static_cast<int>(open("/dev/null", flags)));
+    if (null && null.get() != fd) static_cast<void>(dup_to(null.get(), fd));
+    if (null.get() == fd) static_cast<void>(set_cloexec(null.release(), false));
+}
+
+/// Moves descriptor `fd` (0 or 1) above 2 and close-on-exec, and leaves /dev/null in its place. Empty on failure.
+inline unique_fd take_stdio(int fd) {
+    unique_fd moved(static_cast<int>(dup_above(fd, 3)));
+    put_null(fd);
+    return moved;
+}
+
+/// Makes stdout a pipe, line-buffered and blocking, and returns its read end, nonblocking; empty where that fails: stdout stays
+/// /dev/null.
+inline unique_fd pipe_stdout() {
+    unique_fd read_end;
+    unique_fd write_end;
+    if (pipe(read_end, write_end) < 0) return {};
+    static_cast<void>(move_above_stdio(read_end));
+    static_cast<void>(set_nonblocking(read_end.get(), true));
+    std::fflush(stdout);
+    static_cast<void>(dup_to(write_end.get(), 1));
+    static_cast<void>(std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ));
+    return read_end;
+}
+
+/// Puts /dev/null where stdout is.
+inline void null_stdout() { put_null(1); }
+
+/// Writes all of it, also to a nonblocking descriptor. False on failure.
+inline bool write_all(int fd, const void* from, std::size_t size) {
+    const char* at = static_cast<const char*>(from);
+    while (size > 0) {
+        const long n = write(fd, at, size);
+        if (n == -EAGAIN || n == -EWOULDBLOCK) {
+            ::pollfd ready{fd, POLLOUT, 0};
+            static_cast<void>(poll(&ready, 1, -1));
+            continue;
+        }
+        if (n < 0) return false;
+        at += n;
+        size -= static_cast<std::size_t>(n);
+    }
+    return true;
+}
+
+/// As read(), but waits also where the descriptor is nonblocking.
+inline long read_waiting(int fd, void* to, std::size_t size) {
+    for (;;) {
+        const long n = read(fd, to, size);
+        if (n != -EAGAIN && n != -EWOULDBLOCK) return n;
+        ::pollfd ready{fd, POLLIN, 0};
+        static_cast<void>(poll(&ready, 1, -1));
+    }
+}
+
+/// This process's id.
+inline int own_pid() noexcept { return ::getpid(); }
+
+/// Sends a signal to this process.
+inline void signal_self(int number) noexcept { static_cast<void>(::kill(::getpid(), number)); }
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/title.hpp ----
+// title.hpp: what ps and top show for this process.
+
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Shows `title` as this process's command line and, cut to 15 bytes, as the calling thread's name (the process's, on the main
+/// thread).
+///
+/// Overwrites the memory that argv's strings occupy, and stays within it: `argv` must be the one that main() was given, and the
+/// arguments can't be read afterwards. A title that is longer is cut.
+/// Threads: the main thread, while no other reads argv.   Blocks: never.
+inline void set_process_title(int argc, char** argv, std::string_view title) {
+#if defined(__linux__)
+    const std::string name(title.substr(0, 15)); // TASK_COMM_LEN - 1
+    static_cast<void>(::prctl(PR_SET_NAME, name.c_str(), 0, 0, 0));
+#endif
+    if (argc <= 0 || argv == nullptr || argv[0] == nullptr) return;
+    // The kernel lays the strings out back to back; a program may have replaced some by others, which are not ours to overwrite.
+    char* const begin = argv[0];
+    char* end = begin + std::strlen(begin) + 1;
+    for (int i = 1; i < argc && argv[i] == end; ++i) end += std::strlen(argv[i]) + 1;
+    // the last byte stays 0: else Linux reads on into the environment
+    const std::size_t room = static_cast<std::size_t>(end - begin) - 1;
+    const std::size_t used = title.size() < room ? title.size() : room;
+    if (used > 0) std::memmove(begin, title.data(), used);
+    std::memset(begin + used, 0, room + 1 - used);
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/child_main.hpp ----
+// child_main.hpp: what a child does from its start to its exit, as the child sees it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A child's own stdout: a pipe that its loop reads, whose lines go up the tree as log records.
+template <class Io>
+class stdout_forwarder {
+    struct source : event_source {
+        stdout_forwarder* self;
+    };
+
+    basic_router_core<Io>& router_;
+    typename Io::descriptor end_;
+    source source_{};
+    text_tail lines_;
+
+    void read() {
+        for (;;) {
+            char bytes[16 * 1024];
+            const long n = router_.loop().io().read(end_.get(), bytes, sizeof bytes);
+            if (n == -EAGAIN || n == -EWOULDBLOCK) return;
+            if (n <= 0) return router_.loop().unwatch(source_);
+            lines_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { send(line); });
+            if (static_cast<std::size_t>(n) < sizeof bytes) return;
+        }
+    }
+
+    void send(std::string_view line) { forward_log(router_, router_.id(), log::level::info, "stdout", line); }
+
+public:
+    stdout_forwarder(basic_router_core<Io>& node, typename Io::descriptor read_end) : router_(node), end_(std::move(read_end)) {
+        source_.fd = end_.get();
+        source_.self = this;
+        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(); };
+    }
+
+    /// Threads: loop.
+    void start() { router_.loop().watch(source_, io::interest::read); }
+
+    /// Forwards what is in the pipe now, a last line without newline included. Threads: loop.
+    void finish() {
+        if (source_.watched) read();
+        lines_.finish([this](std::string_view line) { send(line); });
+        router_.loop().unwatch(source_);
+    }
+};
+
+/// The descriptors of a child's link, above 2 and close-on-exec.
+struct child_link {
+    sys::unique_fd in;
+    sys::unique_fd out;
+};
+
+/// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone or makes
+/// no sense.
+inline std::optional<handshake::welcome> shake_hands(const child_link& ends, handshake::listener& listener) {
+    const buffer hello =
+        handshake::encode_hello({sys::build_id(), sys::machine_text(), static_cast<std::uint32_t>(sys::own_pid())});
+    if (!sys::write_all(ends.out.get(), hello.data(), hello.size())) return std::nullopt;
+    for (;;) {
+        std::byte bytes[4096];
+        const long n = sys::read_waiting(ends.in.get(), bytes, sizeof bytes);
+        if (n <= 0) return std::nullopt;
+        listener.feed({bytes, static_cast<std::size_t>(n)});
+        switch (listener.look()) {
+        case handshake::listener::finding::nothing: continue;
+        case handshake::listener::finding::hello: {
+            handshake::welcome w;
+            if (!handshake::decode_welcome(listener.payload(), w)) return std::nullopt;
+            return w;
+        }
+        default: return std::nullopt;
+        }
+    }
+}
+
+/// A child that has said hello: its loop, its router and what runs its calls.
+template <class Io>
+class child_process {
+    handshake::welcome welcome_;
+    basic_broker<Io> broker_;
+    basic_router<Io> router_;
+    basic_dispatcher<Io> dispatcher_;
+    std::shared_ptr<basic_link<Io>> parent_;
+    stdout_forwarder<Io> stdout_;
+    timer overdue_;
+    int signals_ = 0;
+    bool ending_ = false;
+
+public:
+    child_process(handshake::welcome welcome, sys::unique_fd stdout_end)
+        : welcome_(std::move(welcome)), router_(broker_, {.limits = welcome_.bounds}),
+          dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads),
+          stdout_(router_, std::move(stdout_end)) {
+        overdue_.fire = [this] { overdue(); };
+    }
+
+    /// Serves the parent until it is gone or asks to end. `rest`: bytes that came behind the welcome.
+    void run(child_link ends, std::span<const std::byte> rest) {
+        parent_ = std::make_shared<basic_link<Io>>(router_);
+        parent_->peer = welcome_.ancestors.front();
+        parent_->up = true;
+        parent_->build = hash_build(welcome_.build);
+        parent_->open(broker_, std::move(ends.in), std::move(ends.out), welcome_.bounds);
+        parent_->on_closed = [this](basic_link<Io>& link, enum reason cause, const std::string& why) {
+            router_.link_lost(link, error(cause, "the parent is lost: " + why));
+            end("the parent is lost");
+        };
+        log::set_level(static_cast<log::level>(welcome_.log_level));
+        log::set_sink([this](const log::record& r) { forward_log(router_, router_.id(), r.level, r.logger, r.text); });
+        (void)router_.add_raw_handler(handles::shutdown, {},
+                                      [this](const message&) { end("context " + welcome_.name + " is shutting down"); });
+        broker_.defer([this, rest] {
+            router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
+            stdout_.start();
+            parent_->stream->start();
+            parent_->stream->inject(rest);
+        });
+        dispatcher_.serve();
+        leave();
+    }
+
+private:
+    /// No more calls; those that run are told to stop. On the loop.
+    void end(const std::string& why) {
+        if (std::exchange(ending_, true)) return;
+        dispatcher_.stop(error(reason::broker_exited, why));
+        broker_.set_timer(overdue_, after(broker_.io().now(), welcome_.grace_ns));
+    }
+
+    /// A function does not stop although it was told to: nobody may be left to end this process but itself. On the loop.
+    void overdue() {
+        sys::signal_self(signals_++ == 0 ? 15 : 9);
+        broker_.set_timer(overdue_, after(broker_.io().now(), 1'000'000'000));
+    }
+
+    /// On the main thread, after the last call.
+    void leave() {
+        dispatcher_.join_pool();
+        router_.close();
+        std::fflush(nullptr);
+        sys::null_stdout(); // closes this process's end of the pipe
+        flush();
+        log::set_sink({}); // the router is about to go
+    }
+
+    /// Sends what is queued, unless the parent is gone or it takes too long; then closes the link.
+    void flush() {
+        broker_.run([this] { stdout_.finish(); });
+        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
+        broker_.run([this] {
+            ending_ = true;
+            broker_.cancel_timer(overdue_);
+            parent_->stream->close(reason::broker_exited, "this context has ended");
+        });
+    }
+};
+
+/// Runs a child whose link is ready. Returns when it has ended.
+template <class Io>
+void serve_as_child(child_link ends) {
+    sys::ignore_sigpipe();
+    handshake::listener listener;
+    std::optional<handshake::welcome> welcome = shake_hands(ends, listener);
+    if (!welcome || welcome->ancestors.empty()) return;
+    if (this_process.argv) sys::set_process_title(this_process.argc, this_process.argv, welcome->title);
+    sys::set_nonblocking(ends.in.get(), true);
+    sys::set_nonblocking(ends.out.get(), true);
+    sys::unique_fd stdout_end = sys::pipe_stdout();
+    child_process<Io> child(std::move(*welcome), std::move(stdout_end));
+    child.run(std::move(ends), listener.rest());
+}
+
+/// What a fork child does instead of returning from fork().
+template <class Io>
+[[noreturn]] void enter_fork_child(child_pipes& pipes, const fork_options& options) {
+    sys::put_null(0);
+    sys::put_null(1);
+    (void)sys::dup_to(pipes.child_err.get(), 2);
+    child_link ends{std::move(pipes.child_in), std::move(pipes.child_out)};
+    pipes = {};
+    if (options.on_start) options.on_start();
+    serve_as_child<Io>(std::move(ends));
+    sys::exit_now(0);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/init.hpp ----
+// init.hpp: where a program says that it is one; and the whole of a simple program in one call.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Call it first thing in main(). Returns at once in the program that a user started; never returns in one that was started as a
+/// child: that one serves its parent and exits, with its static objects destroyed and its exit handlers run. A child finds out by
+/// its first argument, and runs under the I/O policy `Io`.
+template <class Io = io::native>
+void init(int argc, char** argv) {
+    detail::this_process.argc = argc;
+    detail::this_process.argv = argv;
+    detail::this_process.initialised = true;
+    sys::self_executable(); // opened now: the file may be replaced while we run
+    if (argc < 2 || std::string_view(argv[1]) != child_argument) {
+        for (const std::string& same : registry::duplicates()) {
+            log::write(log::level::warning, "two remote functions cannot be told apart between different builds: " + same +
+                                                "; name one: template <> inline constexpr std::string_view mitogen::name_of<&f> = \"…\";");
+        }
+        return;
+    }
+    detail::child_link ends{sys::take_stdio(0), sys::take_stdio(1)};
+    if (ends.in && ends.out) detail::serve_as_child<Io>(std::move(ends));
+    std::exit(0);
+}
+
+/// init(), a broker, a router, and `body(router)`; then the end of all children. Returns the exit status for main(): what the
+/// body returns if that is an int, else 0. An exception of the body leaves run() after everything is shut down.
+template <class Body>
+int run(int argc, char** argv, Body&& body) {
+    init(argc, argv);
+    broker loop;
+    router root(loop);
+    if constexpr (std::is_convertible_v<std::invoke_result_t<Body, router&>, int>) {
+        return std::forward<Body>(body)(root);
+    } else {
+        std::forward<Body>(body)(root);
+        return 0;
+    }
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/undef.hpp ----
+// undef.hpp: removes the library's own macros; the umbrella includes it last. Written by tools/amalgamate.
+
+#undef MITOGEN_ABI
+#undef MITOGEN_COLD
+#undef MITOGEN_HAS_DESCRIBE
+#undef MITOGEN_HAS_EXCEPTIONS
+#undef MITOGEN_HAS_KQUEUE
+#undef MITOGEN_HAS_PFR
+#undef MITOGEN_HAS_RTTI
+#undef MITOGEN_TSAN
