@@ -115,7 +115,7 @@ void our_children(rounds& all, mitogen::router& root, std::size_t children) {
     std::vector<mitogen::future<mitogen::exit_status>> ends;
     for (const auto& c : alive) ends.push_back(c.shutdown());
     for (auto& e : ends)
-        if (!e.get().ok()) std::abort();
+        if (!e.get().success()) std::abort();
     all.add("end", ms_since(ending));
     all.add("all of it", before + ms_since(ending));
 }

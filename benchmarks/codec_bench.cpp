@@ -96,7 +96,8 @@ void monster_memcpy(benchmark::State& state) {
     }
 }
 
-// What any decoder must do: the copy, and the allocations of the five strings and vectors that do not fit in place and of eight map nodes.
+// What any decoder must do: the copy, and the allocations of the five strings and vectors that do not fit in place and of eight
+// map nodes.
 void monster_memcpy_and_allocations(benchmark::State& state) {
     const mitogen::buffer bytes = mitogen::encode(sample());
     mitogen::buffer out;
@@ -121,7 +122,9 @@ void monster_copy(benchmark::State& state) {
     }
 }
 
-std::vector<double> numbers(benchmark::State& state) { return std::vector<double>(static_cast<std::size_t>(state.range(0)) / 8, 1.5); }
+std::vector<double> numbers(benchmark::State& state) {
+    return std::vector<double>(static_cast<std::size_t>(state.range(0)) / 8, 1.5);
+}
 
 void doubles_encode(benchmark::State& state) { run_encode(state, numbers(state)); }
 

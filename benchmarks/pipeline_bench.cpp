@@ -4,7 +4,7 @@
 //   ./pipeline_bench [--rounds=7] [--calls=100000] [--json[=file]] [--smoke]
 //   ./pipeline_bench --count=N [--depth=100] [loop|main|no-reply]      N calls and nothing else, for count_costs and profilers
 //
-// Everything on one CPU: both ends are counted.
+// Everything on one CPU; a second is one of CPU time, of both processes together.
 
 #include "support/raw.hpp"
 #include "support/report.hpp"
@@ -64,10 +64,10 @@ void raw_bursts(raw::ends link, std::size_t calls, std::size_t depth) {
 }
 
 template <class Work>
-void rate(rounds& all, const std::string& name, std::size_t calls, Work&& work) {
-    const std::uint64_t begin = now();
+void rate(rounds& all, const std::string& name, ::pid_t other, std::size_t calls, Work&& work) {
+    const cpu_meter used(other);
     work();
-    all.add(name, static_cast<double>(calls) * 1e9 / static_cast<double>(now() - begin));
+    all.add(name, static_cast<double>(calls) / used.seconds());
 }
 
 void run(report& out) {
@@ -79,6 +79,7 @@ void run(report& out) {
     mitogen::broker loop;
     mitogen::router root(loop);
     const auto child = root.local();
+    const ::pid_t other = root.child_pid(child.id());
 
     rounds all;
     const auto named = [](const char* what, std::size_t depth) { return what + (", depth " + std::to_string(depth)); };
@@ -87,12 +88,12 @@ void run(report& out) {
         for (const std::size_t depth : depths) {
             const std::size_t calls = calls_at(depth);
             if (depth > most) continue;
-            rate(all, named("raw batches", depth), calls, [&] { raw_bursts(echo.here, calls, depth); });
-            rate(all, named("call_async on::loop", depth), calls, [&] { bursts<&add_on_loop>(child, calls, depth); });
-            rate(all, named("call_async on::main", depth), calls, [&] { bursts<&add_on_main>(child, calls, depth); });
-            rate(all, named("sliding window on::main", depth), calls, [&] { window<&add_on_main>(child, calls, depth); });
+            rate(all, named("raw batches", depth), echo.pid(), calls, [&] { raw_bursts(echo.here, calls, depth); });
+            rate(all, named("call_async on::loop", depth), other, calls, [&] { bursts<&add_on_loop>(child, calls, depth); });
+            rate(all, named("call_async on::main", depth), other, calls, [&] { bursts<&add_on_main>(child, calls, depth); });
+            rate(all, named("sliding window on::main", depth), other, calls, [&] { window<&add_on_main>(child, calls, depth); });
         }
-        rate(all, "raw one way, 1000 at once", most, [&] {
+        rate(all, "raw one way, 1000 at once", sink.pid(), most, [&] {
             std::vector<raw::message> messages(1000);
             for (std::size_t left = most; left;) {
                 const std::size_t part = std::min<std::size_t>(left, 1000);
@@ -102,8 +103,8 @@ void run(report& out) {
             char done;
             if (!raw::read_all(sink.here.in, &done, 1)) die("read");
         });
-        rate(all, "call_no_reply on::loop", most, [&] { no_reply<&add_on_loop>(child, most); });
-        rate(all, "call_no_reply on::main", most, [&] { no_reply<&add_on_main>(child, most); });
+        rate(all, "call_no_reply on::loop", other, most, [&] { no_reply<&add_on_loop>(child, most); });
+        rate(all, "call_no_reply on::main", other, most, [&] { no_reply<&add_on_main>(child, most); });
     }
     for (const std::size_t depth : depths) {
         if (depth > most) continue;

@@ -92,7 +92,7 @@ started measure(Make&& make) {
     if (child.call<&add>(2, 3) != 5) std::abort();
     t.answered = static_cast<double>(now() - begin) / 1e3;
     const std::uint64_t asked = now();
-    if (!child.shutdown().get().ok()) std::abort();
+    if (!child.shutdown().get().success()) std::abort();
     t.ended = static_cast<double>(now() - asked) / 1e3;
     return t;
 }

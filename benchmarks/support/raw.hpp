@@ -102,6 +102,7 @@ public:
         close_all(there);
     }
     peer(peer&&) = delete;
+    ::pid_t pid() const { return pid_; }
     ~peer() {
         ::kill(pid_, SIGKILL);
         ::waitpid(pid_, nullptr, 0);

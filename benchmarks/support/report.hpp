@@ -30,6 +30,27 @@ inline std::uint64_t now() noexcept {
     std::exit(1);
 }
 
+/// CPU time of this process and another one, ns. With everything on one CPU it is what the work takes when nothing else runs there,
+/// also where something does: throughput is held against it.
+class cpu_meter {
+    ::clockid_t other_;
+    std::uint64_t begin_;
+
+    static std::uint64_t read(::clockid_t clock) {
+        ::timespec t;
+        if (::clock_gettime(clock, &t) != 0) die("clock_gettime");
+        return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
+    }
+
+public:
+    explicit cpu_meter(::pid_t other) {
+        if (::clock_getcpuclockid(other, &other_) != 0) die("clock_getcpuclockid");
+        begin_ = now();
+    }
+    std::uint64_t now() const { return read(CLOCK_PROCESS_CPUTIME_ID) + read(other_); }
+    double seconds() const { return static_cast<double>(now() - begin_) / 1e9; }
+};
+
 inline double median(std::vector<double> values) {
     if (values.empty()) return 0;
     const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);

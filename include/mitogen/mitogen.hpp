@@ -77,6 +77,7 @@
 #include <mitogen/sys/pipe_size.hpp>
 #include <mitogen/sys/poll.hpp>
 #include <mitogen/sys/process.hpp>
+#include <mitogen/sys/program_kind.hpp>
 #include <mitogen/sys/signal.hpp>
 #include <mitogen/sys/stdio.hpp>
 #include <mitogen/sys/title.hpp>
@@ -93,6 +94,7 @@
 #include <mitogen/wire/fields.hpp>
 #include <mitogen/wire/frame_reader.hpp>
 #include <mitogen/wire/handle.hpp>
+#include <mitogen/wire/keyed.hpp>
 #include <mitogen/wire/message.hpp>
 #include <mitogen/wire/reader.hpp>
 #include <mitogen/wire/record.hpp>

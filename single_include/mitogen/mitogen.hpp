@@ -31,6 +31,7 @@
 #include <system_error>
 #include <tuple>
 #include <type_traits>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -437,8 +438,17 @@ class unique_function<R(Args...)> {
                                  alignof(F) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<F>;
 
     template <class F>
+    static R invoke(F& callable, Args&&... args) {
+        if constexpr (std::is_void_v<R>) {
+            static_cast<void>(callable(std::forward<Args>(args)...)); // it may return what nobody wants
+        } else {
+            return callable(std::forward<Args>(args)...);
+        }
+    }
+
+    template <class F>
     static constexpr table in_place{
-        [](void* self, Args&&... args) -> R { return (*static_cast<F*>(self))(std::forward<Args>(args)...); },
+        [](void* self, Args&&... args) -> R { return invoke(*static_cast<F*>(self), std::forward<Args>(args)...); },
         [](void* to, void* from) noexcept {
             ::new (to) F(std::move(*static_cast<F*>(from)));
             static_cast<F*>(from)->~F();
@@ -447,7 +457,7 @@ class unique_function<R(Args...)> {
 
     template <class F>
     static constexpr table on_heap{
-        [](void* self, Args&&... args) -> R { return (**static_cast<F**>(self))(std::forward<Args>(args)...); },
+        [](void* self, Args&&... args) -> R { return invoke(**static_cast<F**>(self), std::forward<Args>(args)...); },
         [](void* to, void* from) noexcept { *static_cast<F**>(to) = *static_cast<F**>(from); },
         [](void* self) noexcept { delete *static_cast<F**>(self); }};
 
@@ -689,13 +699,17 @@ using duration_ns = std::int64_t;
 inline constexpr instant never = INT64_MAX;
 
 /// `now + span`, or `never` where that would overflow.
-constexpr instant after(instant now, duration_ns span) noexcept { return span >= never - now ? never : now + span; }
+constexpr instant after(instant now, duration_ns span) noexcept {
+    return now > 0 && span >= never - now ? never : now + span;
+}
 
 /// Any std::chrono::duration in nanoseconds, saturated instead of overflowing.
 template <class Rep, class Period>
 constexpr duration_ns to_ns(std::chrono::duration<Rep, Period> span) noexcept {
     using seconds = std::chrono::duration<double>;
-    if (std::chrono::duration_cast<seconds>(span).count() > 9.0e9) return never;
+    const double rough = std::chrono::duration_cast<seconds>(span).count();
+    if (rough > 9.0e9) return never;
+    if (rough < -9.0e9) return -never;
     return std::chrono::duration_cast<std::chrono::nanoseconds>(span).count();
 }
 
@@ -1649,12 +1663,14 @@ public:
     }
 };
 
-static_assert(std::is_convertible_v<const buffer&, std::span<const std::byte>> && std::is_convertible_v<buffer&, std::span<std::byte>>);
+static_assert(std::is_convertible_v<const buffer&, std::span<const std::byte>> &&
+              std::is_convertible_v<buffer&, std::span<std::byte>>);
 
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/wire/shapes.hpp ----
-// shapes.hpp: tells what kind of type one is by what it offers, so that no heavy standard header need be included to recognise its types.
+// shapes.hpp: tells what kind of type one is by what it offers, so that no heavy standard header need be included to recognise
+// its types.
 
 #if MITOGEN_HAS_PFR
 #include <boost/pfr/core.hpp>
@@ -1668,7 +1684,8 @@ static_assert(std::is_convertible_v<const buffer&, std::span<const std::byte>> &
 namespace mitogen::inline MITOGEN_ABI {
 namespace wire {
 
-/// The kinds of types that are recognised by their shape. Templates of light headers (vector, string, tuple, …) have codecs of their own.
+/// The kinds of types that are recognised by their shape. Templates of light headers (vector, string, tuple, …) have codecs of
+/// their own.
 enum class shape : std::uint8_t {
     none,          // has no codec
     boolean,
@@ -1844,8 +1861,9 @@ struct parts {};
 /// };
 /// ```
 /// encode() must write exactly size() bytes. decode() gets a default-constructed object and returns false after r.fail("why").
-/// Optional members: `static constexpr std::size_t least` (the fewest bytes that one can take; default 0, and 0 makes long
-/// containers of it count against limits::elements) and `static constexpr bool is_fixed` (all take exactly `least`; size() is then not used).
+/// Optional members: `static constexpr std::size_t least`, the fewest bytes that one can take (default 1; a type that may take
+/// none must say 0, and then one message may hold 65,536 elements of it), and `static constexpr bool is_fixed` (all take exactly
+/// `least`; size() is then not used).
 template <class T>
 struct codec : wire::shaped<T, wire::shape_of<T>()> {};
 
@@ -1855,7 +1873,7 @@ namespace wire {
 template <class T>
 consteval std::size_t least_of() {
     if constexpr (requires { codec<T>::least; }) return codec<T>::least;
-    else return 0;
+    else return 1;
 }
 
 /// True where every `T` takes least_of<T>() bytes.
@@ -1894,8 +1912,9 @@ namespace mitogen::inline MITOGEN_ABI {
 #if MITOGEN_HAS_PFR
 namespace wire {
 
-// The members are counted here and only bound by PFR (1.81 to 1.90), whose own count tries references too: that is an error inside a vector
-// of unique_ptr (clang 14), and an internal error of g++ 12 (check_noexcept_r) where there is a std::array<std::string, 2>.
+// The members are counted here and only bound by PFR, whose own count tries references too: that is an error
+// inside a vector of unique_ptr (clang 14), and an internal error of g++ 12 (check_noexcept_r) where there is a
+// std::array<std::string, 2>.
 template <class T>
 struct any_but {
     template <class U>
@@ -1930,11 +1949,14 @@ consteval bool no_arrays(std::index_sequence<I...>) {
 template <class T>
 struct field_count {
     static constexpr std::size_t counted = count_fields<T>(std::index_sequence<>{});
-    static_assert(counted <= most_fields, "mitogen: an aggregate of more than 100 members (an array of n elements counts n times) is too large for "
-                                          "Boost.PFR; nest it, use std::array, or describe it with BOOST_DESCRIBE_STRUCT");
+    static_assert(counted <= most_fields,
+                  "mitogen: an aggregate of more than 100 members (an array of n elements counts n times) is too large for "
+                  "Boost.PFR; nest it, use std::array, or describe it with BOOST_DESCRIBE_STRUCT");
     static constexpr bool plain = counted > most_fields || no_arrays<T>(std::make_index_sequence<counted>{});
-    static_assert(plain, "mitogen: Boost.PFR cannot see C arrays in an aggregate; use std::array, or describe it with BOOST_DESCRIBE_STRUCT "
-                         "(T, named beside this message, is the aggregate)");
+    static_assert(
+        plain,
+        "mitogen: Boost.PFR cannot see C arrays in an aggregate; use std::array, or describe it with BOOST_DESCRIBE_STRUCT "
+        "(T, named beside this message, is the aggregate)");
     static constexpr std::size_t value = counted <= most_fields && plain ? counted : 0;
 };
 
@@ -2101,8 +2123,8 @@ inline void load(const std::byte* from, T& value) noexcept {
     }
 }
 
-// Most strings are short, and a call of memcpy with a length that is not a constant costs more than copying them: two moves that overlap
-// cover each range of lengths.
+// Most strings are short, and a call of memcpy with a length that is not a constant costs more than copying them: two moves that
+// overlap cover each range of lengths.
 inline void copy_text(std::byte* to, const void* bytes, std::size_t size) noexcept {
 #if !defined(__OPTIMIZE_SIZE__)
     const auto* from = static_cast<const std::byte*>(bytes);
@@ -2193,6 +2215,9 @@ class reader {
         void (*destroy)(void*, std::size_t);
     };
 
+    // Elements that take no bytes cost the sender nothing, and memory here: few of them are enough for every honest use.
+    static constexpr std::uint32_t most_empty = 1u << 16;
+
     static constexpr std::byte nothing{}; // so that taking no bytes from no bytes is not the null of a failure
 
     const std::byte* at_;
@@ -2201,7 +2226,7 @@ class reader {
     std::size_t size_;
     std::uint32_t depth_left_;
     std::uint32_t elements_;
-    std::uint64_t empty_left_;
+    std::uint32_t empty_left_;
     void* environment_;
     held* held_ = nullptr;
     const char* what_ = nullptr;
@@ -2225,16 +2250,18 @@ class reader {
         return nullptr;
     }
 
-    MITOGEN_COLD bool bad_count(std::size_t count) noexcept {
+    MITOGEN_COLD bool bad_count(std::size_t count, std::size_t least) noexcept {
         return count > elements_ ? fail_at("more elements than limits::elements allows:", count, true, offset() - 4)
-                                 : fail_at("more elements than the bytes that follow can hold:", count, true, offset() - 4);
+               : least == 0 ? fail_at("more elements that take no bytes than one message may have:", count, true, offset() - 4)
+                            : fail_at("more elements than the bytes that follow can hold:", count, true, offset() - 4);
     }
 
 public:
     /// Reads `bytes` under `bounds` (nesting, elements). `environment` is for types that need the place where they are decoded.
     explicit reader(std::span<const std::byte> bytes, const limits& bounds = {}, void* environment = nullptr) noexcept
-        : at_(bytes.data() ? bytes.data() : &nothing), end_(at_ + bytes.size()), begin_(at_), size_(bytes.size()), depth_left_(bounds.nesting),
-          elements_(bounds.elements), empty_left_(bounds.elements), environment_(environment) {}
+        : at_(bytes.data() ? bytes.data() : &nothing), end_(at_ + bytes.size()), begin_(at_), size_(bytes.size()),
+          depth_left_(bounds.nesting), elements_(bounds.elements),
+          empty_left_(bounds.elements < most_empty ? bounds.elements : most_empty), environment_(environment) {}
 
     reader(reader&&) = delete;
 
@@ -2280,15 +2307,17 @@ public:
         return true;
     }
 
-    /// A length: of elements that take at least `least` bytes each on the wire. A length that the remaining bytes cannot back is a
-    /// failure, so that whatever is reserved for it is paid for by the sender. Elements that take none are counted over the whole message.
+    /// A length: of elements that take at least `least` bytes each on the wire. A length that the remaining bytes cannot back is
+    /// a failure, so that whatever is reserved for it is paid for by the sender. Elements that take none are counted over the
+    /// whole message: at most 65,536 (and limits::elements).
     bool take_count(std::size_t& count, std::size_t least) noexcept {
         std::uint32_t wire_count = 0;
         if (!take_scalar(wire_count)) [[unlikely]] return false;
         count = wire_count;
-        if (wire_count > elements_ || std::uint64_t{wire_count} * least > remaining()) [[unlikely]] return bad_count(wire_count);
+        if (wire_count > elements_ || std::uint64_t{wire_count} * least > remaining()) [[unlikely]]
+            return bad_count(wire_count, least);
         if (least == 0) {
-            if (wire_count > empty_left_) [[unlikely]] return bad_count(wire_count);
+            if (wire_count > empty_left_) [[unlikely]] return bad_count(wire_count, least);
             empty_left_ -= wire_count;
         }
         return true;
@@ -2299,7 +2328,7 @@ public:
         std::uint32_t wire_count = 0;
         if (!take_scalar(wire_count)) [[unlikely]] return false;
         count = wire_count;
-        if (count > elements_) [[unlikely]] return bad_count(count);
+        if (count > elements_) [[unlikely]] return bad_count(count, 1);
         if ((count + 7) / 8 > remaining()) [[unlikely]] return short_of((count + 7) / 8) != nullptr;
         return true;
     }
@@ -2396,7 +2425,8 @@ public:
 namespace mitogen::inline MITOGEN_ABI {
 namespace wire {
 
-/// Values of the types `Ts` in this order. Neighbours whose bytes are their wire form, and that lie side by side in memory, are copied at once.
+/// Values of the types `Ts` in this order. Neighbours whose bytes are their wire form, and that lie side by side in memory, are
+/// copied at once.
 template <class... Ts>
 struct record {
     static constexpr std::size_t count = sizeof...(Ts);
@@ -2650,25 +2680,31 @@ inline constexpr bool never_true = false;
 template <class T, class... Reached>
 constexpr void no_codec() {
     if constexpr (std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T>)
-        static_assert(never_true<T>, "mitogen: a pointer means nothing in another process; send the value itself, a std::optional or a "
-                                     "std::unique_ptr (T, named beside this message, is the type)");
+        static_assert(never_true<T>,
+                      "mitogen: a pointer means nothing in another process; send the value itself, a std::optional or a "
+                      "std::unique_ptr (T, named beside this message, is the type)");
     else if constexpr (std::is_const_v<T> || std::is_volatile_v<T> || std::is_reference_v<T>)
-        static_assert(never_true<T>, "mitogen: nothing can be decoded into a const, volatile or reference member; make it an ordinary one "
-                                     "(T, named beside this message, is its type)");
+        static_assert(never_true<T>,
+                      "mitogen: nothing can be decoded into a const, volatile or reference member; make it an ordinary one "
+                      "(T, named beside this message, is its type)");
     else if constexpr (std::is_same_v<T, long double>)
         static_assert(never_true<T>, "mitogen: long double has another format on every kind of machine; send a double");
     else if constexpr (std::is_class_v<T> && !std::is_default_constructible_v<T>)
-        static_assert(never_true<T>, "mitogen: T, named beside this message, has no default constructor, which decoding needs; give it one or "
-                                     "specialise mitogen::codec<T>");
+        static_assert(never_true<T>,
+                      "mitogen: T, named beside this message, has no default constructor, which decoding needs; give it one or "
+                      "specialise mitogen::codec<T>");
     else if constexpr (!MITOGEN_HAS_PFR && plain_aggregate<T>)
-        static_assert(never_true<T>, "mitogen: the aggregate T, named beside this message, travels through Boost.PFR, which is not on the "
-                                     "include path; install Boost 1.81 or newer (Debian: libboost-dev) or specialise mitogen::codec<T>");
+        static_assert(never_true<T>,
+                      "mitogen: the aggregate T, named beside this message, travels through Boost.PFR, which is not on the "
+                      "include path; install Boost 1.81 or newer (Debian: libboost-dev) or specialise mitogen::codec<T>");
     else if constexpr (std::is_aggregate_v<T> && std::is_class_v<T>)
-        static_assert(never_true<T>, "mitogen: the aggregate T, named beside this message, has base classes, which Boost.PFR cannot see; "
-                                     "describe it with BOOST_DESCRIBE_STRUCT (Boost 1.81 or newer; Debian: libboost-dev)");
+        static_assert(never_true<T>,
+                      "mitogen: the aggregate T, named beside this message, has base classes, which Boost.PFR cannot see; "
+                      "describe it with BOOST_DESCRIBE_STRUCT (Boost 1.81 or newer; Debian: libboost-dev)");
     else
-        static_assert(never_true<T>, "mitogen: T, named beside this message, has no codec; make it an aggregate, describe it with "
-                                     "BOOST_DESCRIBE_CLASS (Boost 1.81 or newer; Debian: libboost-dev) or specialise mitogen::codec<T>");
+        static_assert(never_true<T>,
+                      "mitogen: T, named beside this message, has no codec; make it an aggregate, describe it with "
+                      "BOOST_DESCRIBE_CLASS (Boost 1.81 or newer; Debian: libboost-dev) or specialise mitogen::codec<T>");
 }
 
 /// A type without a codec: whoever uses one all the same gets the message of no_codec(), once.
@@ -2736,7 +2772,9 @@ constexpr void blame() {
     if constexpr (missing<T>()) {
         no_codec<T, Reached...>();
     } else if constexpr (requires { typename codec<T>::parts; }) {
-        []<class... Ts>(parts<Ts...> p) { blame_first<T, Reached...>(p, std::index_sequence_for<Ts...>{}); }(typename codec<T>::parts{});
+        []<class... Ts>(parts<Ts...> p) {
+            blame_first<T, Reached...>(p, std::index_sequence_for<Ts...>{});
+        }(typename codec<T>::parts{});
     }
 }
 
@@ -2760,7 +2798,8 @@ concept wire_type = wire::travels<T>();
 namespace mitogen::inline MITOGEN_ABI {
 namespace wire {
 
-// The name says the width, not the C++ type: `long` is i64 in one program and i32 in another, and those two must not understand each other.
+// The name says the width, not the C++ type: `long` is i64 in one program and i32 in another, and those two must not understand
+// each other.
 template <class T>
 consteval std::string_view scalar_name() {
     if constexpr (std::is_same_v<T, std::byte>) return "byte";
@@ -2815,8 +2854,8 @@ constexpr bool is_enumerator(T value, List<Enumerators...>*) noexcept {
 }
 #endif
 
-// An enum travels as its underlying type. One that is described with Boost.Describe must be one of its enumerators on arrival, so an enum
-// whose values are combined as flags must not be described.
+// An enum travels as its underlying type. One that is described with Boost.Describe must be one of its enumerators on arrival, so
+// an enum whose values are combined as flags must not be described.
 template <class T>
 struct shaped<T, shape::enumeration> {
     using number = std::underlying_type_t<T>;
@@ -2969,7 +3008,8 @@ struct codec<std::basic_string_view<C, Traits>> {
     static void signature(signature_sink& s) { wire::text_signature<C>(s); }
 };
 
-/// Decodes to a view of the received bytes where `T` is copied as it is and they are aligned for it; else of a copy that the reader owns.
+/// Decodes to a view of the received bytes where `T` is copied as it is and they are aligned for it; else of a copy that the
+/// reader owns.
 template <class T>
 struct codec<std::span<const T>> {
     using parts = wire::parts<T>;
@@ -2996,7 +3036,7 @@ struct codec<std::span<const T>> {
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/wire/containers.hpp ----
-// containers.hpp: the wire forms of sequences, sets, maps and adaptors: a count, then the elements.
+// containers.hpp: the wire forms of sequences and of the adaptors over them: a count, then the elements.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace wire {
@@ -3050,7 +3090,8 @@ inline bool decode_bits(reader& r, Bits& bits) {
         for (std::size_t j = 0; j < 8 && i + j < bits.size(); ++j) {
             if (byte >> j & 1) bits[i + j] = true;
         }
-        if (bits.size() - i < 8 && byte >> (bits.size() - i) != 0) [[unlikely]] return r.fail("bits after the last one:", byte, 1);
+        if (bits.size() - i < 8 && byte >> (bits.size() - i) != 0) [[unlikely]]
+            return r.fail("bits after the last one:", byte, 1);
     }
     return true;
 }
@@ -3120,7 +3161,8 @@ struct codec<std::vector<bool, Allocator>> {
 
 namespace wire {
 
-// A vector cannot grow without writing something into the new elements: a page at a time, so that what is then copied over it finds it cached.
+// A vector cannot grow without writing something into the new elements: a page at a time, so that what is then copied over it
+// finds it cached.
 template <class Vector>
 inline void fill_by_pages(Vector& values, const std::byte* from, std::size_t count) {
     using element = typename Vector::value_type;
@@ -3241,136 +3283,6 @@ struct shaped<T, shape::forward_list> {
         return true;
     }
     static void signature(signature_sink& s) { s.put('[').template add<element>().put(']'); }
-};
-
-template <class T>
-inline constexpr bool is_text = false;
-template <class Traits, class Allocator>
-inline constexpr bool is_text<std::basic_string<char, Traits, Allocator>> = true;
-
-// Ordered containers travel last key first: each key then goes in front of all others, which takes one comparison where the other end takes
-// two. What arrives in another order is accepted.
-template <class Container, class Visit>
-inline void for_each_key(const Container& values, Visit visit) {
-    if constexpr (requires { --values.end(); }) {
-        for (auto at = values.end(); at != values.begin();) visit(*--at);
-    } else {
-        for (const auto& value : values) visit(value);
-    }
-}
-
-// Sorted vectors: inserting in front would move everything each time.
-template <class T>
-concept flat = requires(const T& c) { c.end() - c.begin(); };
-
-/// Sets, ordered or not. A key that occurs twice is refused, except by multisets.
-template <class T>
-struct shaped<T, shape::set> {
-    using key = typename T::key_type;
-    using parts = wire::parts<key>;
-
-    static constexpr std::size_t least = 4;
-
-    static std::size_t size(const T& values) { return 4 + size_range(values); }
-    static void encode(writer& w, const T& values) {
-        w.put_count(values.size());
-        for_each_key(values, [&w](const key& k) { codec<key>::encode(w, k); });
-    }
-    static bool decode(reader& r, T& values) {
-        std::size_t count = 0;
-        if (!r.take_count(count, least_of<key>())) [[unlikely]] return r.expected(&signature);
-        const level<key> depth(r);
-        if (!depth) [[unlikely]] return false;
-        values.clear();
-        if constexpr (requires { values.reserve(count); }) values.reserve(count);
-        std::vector<key> sorted_later;
-        for (std::size_t i = 1; i <= count; ++i) {
-            key k{};
-            if (!codec<key>::decode(r, k)) [[unlikely]] return false;
-            if constexpr (flat<T>) {
-                sorted_later.push_back(std::move(k));
-            } else {
-                values.emplace_hint(values.begin(), std::move(k));
-                if (values.size() != i) [[unlikely]] return twice(r);
-            }
-        }
-        if constexpr (flat<T>) values.insert(sorted_later.begin(), sorted_later.end());
-        return values.size() == count || twice(r);
-    }
-    static void signature(signature_sink& s) { s.put('<').template add<key>().put('>'); }
-
-private:
-    MITOGEN_COLD static bool twice(reader& r) noexcept { return r.fail("a key occurs twice") || r.expected(&signature); }
-};
-
-/// Maps, ordered or not. A key that occurs twice is refused, except by multimaps.
-template <class T>
-struct shaped<T, shape::map> {
-    using key = typename T::key_type;
-    using mapped = typename T::mapped_type;
-    using parts = wire::parts<key, mapped>;
-
-    static constexpr std::size_t least = 4;
-    static constexpr bool is_flat = fixed_of<key>() && fixed_of<mapped>();
-
-    static std::size_t size(const T& values) {
-        std::size_t size = 4 + values.size() * ((fixed_of<key>() ? least_of<key>() : 0) + (fixed_of<mapped>() ? least_of<mapped>() : 0));
-        if constexpr (!is_flat) {
-            for (const auto& [k, v] : values) {
-                if constexpr (!fixed_of<key>()) size += codec<key>::size(k);
-                if constexpr (!fixed_of<mapped>()) size += codec<mapped>::size(v);
-            }
-        }
-        return size;
-    }
-    static void encode(writer& w, const T& values) {
-        w.put_count(values.size());
-        for_each_key(values, [&w](const auto& value) {
-            codec<key>::encode(w, value.first);
-            codec<mapped>::encode(w, value.second);
-        });
-    }
-    static bool decode(reader& r, T& values) {
-        std::size_t count = 0;
-        if (!r.take_count(count, least_of<key>() + least_of<mapped>())) [[unlikely]] return r.expected(&signature);
-        const level<std::conditional_t<is_flat, key, T>> depth(r);
-        if (!depth) [[unlikely]] return false;
-        values.clear();
-        if constexpr (flat<T>) {
-            std::vector<std::pair<key, mapped>> sorted_later(count);
-            for (auto& [k, v] : sorted_later) {
-                if (!codec<key>::decode(r, k) || !codec<mapped>::decode(r, v)) [[unlikely]] return false;
-            }
-            values.insert(std::make_move_iterator(sorted_later.begin()), std::make_move_iterator(sorted_later.end()));
-            return values.size() == count || twice(r);
-        } else {
-            if constexpr (requires { values.reserve(count); }) values.reserve(count);
-            for (std::size_t i = 1; i <= count; ++i) {
-                typename T::iterator at;
-                if (!decode_key(r, values, at)) [[unlikely]] return false;
-                if (values.size() != i) [[unlikely]] return twice(r);
-                if (!codec<mapped>::decode(r, at->second)) [[unlikely]] return false;
-            }
-            return true;
-        }
-    }
-    static void signature(signature_sink& s) { s.put('{').template add<key>().put("=>").template add<mapped>().put('}'); }
-
-private:
-    MITOGEN_COLD static bool twice(reader& r) noexcept { return r.fail("a key occurs twice") || r.expected(&signature); }
-
-    static bool decode_key(reader& r, T& values, typename T::iterator& at) {
-        if constexpr (is_text<key>) {
-            std::string_view k; // the key is made in its node
-            if (!codec<std::string_view>::decode(r, k)) [[unlikely]] return false;
-            at = values.emplace_hint(values.begin(), std::piecewise_construct, std::forward_as_tuple(k.data(), k.size()), std::tuple<>());
-        } else {
-            key k{};
-            if (!codec<key>::decode(r, k)) [[unlikely]] return false;
-            at = values.emplace_hint(values.begin(), std::piecewise_construct, std::forward_as_tuple(std::move(k)), std::tuple<>());
-        }
-        return true;
-    }
 };
 
 // The container of an adaptor is a protected member by the standard's own wording, so that derived classes may use it.
@@ -3539,7 +3451,8 @@ struct codec<std::unique_ptr<T>> {
     static void signature(signature_sink& s) { s.put('?').template add<T>(); }
 };
 
-/// The index of the alternative in a byte, then the alternative. One that is valueless by exception arrives nowhere: it is refused.
+/// The index of the alternative in a byte, then the alternative. One that is valueless by exception arrives nowhere: it is
+/// refused.
 template <class... Ts>
 struct codec<std::variant<Ts...>> {
     static_assert(sizeof...(Ts) < 255, "mitogen: a variant of at most 254 alternatives can travel: its index is one byte");
@@ -3569,7 +3482,8 @@ struct codec<std::variant<Ts...>> {
     static bool decode(reader& r, type& value) {
         std::uint8_t index = 0;
         if (!r.take_scalar(index)) [[unlikely]] return r.expected(&signature);
-        if (index >= sizeof...(Ts)) [[unlikely]] return r.fail("an index that the variant does not have:", index, 1) || r.expected(&signature);
+        if (index >= sizeof...(Ts)) [[unlikely]]
+            return r.fail("an index that the variant does not have:", index, 1) || r.expected(&signature);
         bool decoded = false;
         [&]<std::size_t... I>(std::index_sequence<I...>) {
             ((index == I ? void(decoded = codec<Ts>::decode(r, value.template emplace<I>())) : void()), ...);
@@ -3603,7 +3517,8 @@ struct shaped<T, shape::expected> {
     using sent_value = std::conditional_t<std::is_void_v<value_type>, std::monostate, value_type>;
     using parts = wire::parts<sent_value, error_type>;
 
-    static constexpr std::size_t least = 1 + (least_of<sent_value>() < least_of<error_type>() ? least_of<sent_value>() : least_of<error_type>());
+    static constexpr std::size_t least =
+        1 + (least_of<sent_value>() < least_of<error_type>() ? least_of<sent_value>() : least_of<error_type>());
 
     static std::size_t size(const T& value) {
         if (!value.has_value()) return 1 + size_of<error_type>(value.error());
@@ -3631,14 +3546,17 @@ struct shaped<T, shape::expected> {
         }
         return true;
     }
-    static void signature(signature_sink& s) { s.put('(').template add<sent_value>().put('!').template add<error_type>().put(')'); }
+    static void signature(signature_sink& s) {
+        s.put('(').template add<sent_value>().put('!').template add<error_type>().put(')');
+    }
 };
 
 } // namespace wire
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/wire/describe.hpp ----
-// describe.hpp: the wire form of classes described with Boost.Describe: bases, then members, private ones too, by name in the signature.
+// describe.hpp: the wire form of classes described with Boost.Describe: bases, then members, private ones too, by name in the
+// signature.
 
 namespace mitogen::inline MITOGEN_ABI {
 #if MITOGEN_HAS_DESCRIBE
@@ -3694,7 +3612,8 @@ struct description<T, L<Bases...>, M<Members...>> {
 
     // The C casts reach bases that are private, as the pointers reach members that are.
     static auto tie(T& t) noexcept {
-        return std::tuple<typename Bases::type&..., described_type<Members>&...>((typename Bases::type&)(t)..., t.*Members::pointer...);
+        return std::tuple<typename Bases::type&..., described_type<Members>&...>((typename Bases::type&)(t)...,
+                                                                                 t.*Members::pointer...);
     }
     static auto tie(const T& t) noexcept {
         return std::tuple<const typename Bases::type&..., const described_type<Members>&...>((const typename Bases::type&)(t)...,
@@ -3704,7 +3623,8 @@ struct description<T, L<Bases...>, M<Members...>> {
     static void signature(signature_sink& s) {
         s.put('{').template list<typename Bases::type...>(',');
         [[maybe_unused]] bool first = sizeof...(Bases) == 0;
-        ((first ? void(first = false) : void(s.put(',')), s.put(Members::name).put(':').template add<described_type<Members>>()), ...);
+        ((first ? void(first = false) : void(s.put(',')), s.put(Members::name).put(':').template add<described_type<Members>>()),
+         ...);
         s.put('}');
     }
 };
@@ -3744,13 +3664,155 @@ struct shaped<T, shape::described> {
 #endif
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/wire/keyed.hpp ----
+// keyed.hpp: the wire forms of sets and maps: a count, then the keys, each with its value.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+template <class T>
+inline constexpr bool is_text = false;
+template <class Traits, class Allocator>
+inline constexpr bool is_text<std::basic_string<char, Traits, Allocator>> = true;
+
+// Ordered containers travel last key first: each key then goes in front of all others, which takes one comparison where the other
+// end takes two. What arrives in another order is accepted.
+template <class Container, class Visit>
+inline void for_each_key(const Container& values, Visit visit) {
+    if constexpr (requires { --values.end(); }) {
+        for (auto at = values.end(); at != values.begin();) visit(*--at);
+    } else {
+        for (const auto& value : values) visit(value);
+    }
+}
+
+// Sorted vectors: inserting in front would move everything each time.
+template <class T>
+concept flat = requires(const T& c) { c.end() - c.begin(); };
+
+/// Sets, ordered or not. A key that occurs twice is refused, except by multisets.
+template <class T>
+struct shaped<T, shape::set> {
+    using key = typename T::key_type;
+    using parts = wire::parts<key>;
+
+    static constexpr std::size_t least = 4;
+
+    static std::size_t size(const T& values) { return 4 + size_range(values); }
+    static void encode(writer& w, const T& values) {
+        w.put_count(values.size());
+        for_each_key(values, [&w](const key& k) { codec<key>::encode(w, k); });
+    }
+    static bool decode(reader& r, T& values) {
+        std::size_t count = 0;
+        if (!r.take_count(count, least_of<key>())) [[unlikely]] return r.expected(&signature);
+        const level<key> depth(r);
+        if (!depth) [[unlikely]] return false;
+        values.clear();
+        if constexpr (requires { values.reserve(count); }) values.reserve(count);
+        std::vector<key> sorted_later;
+        for (std::size_t i = 1; i <= count; ++i) {
+            key k{};
+            if (!codec<key>::decode(r, k)) [[unlikely]] return false;
+            if constexpr (flat<T>) {
+                sorted_later.push_back(std::move(k));
+            } else {
+                values.emplace_hint(values.begin(), std::move(k));
+                if (values.size() != i) [[unlikely]] return twice(r);
+            }
+        }
+        if constexpr (flat<T>) values.insert(sorted_later.begin(), sorted_later.end());
+        return values.size() == count || twice(r);
+    }
+    static void signature(signature_sink& s) { s.put('<').template add<key>().put('>'); }
+
+private:
+    MITOGEN_COLD static bool twice(reader& r) noexcept { return r.fail("a key occurs twice") || r.expected(&signature); }
+};
+
+/// Maps, ordered or not. A key that occurs twice is refused, except by multimaps.
+template <class T>
+struct shaped<T, shape::map> {
+    using key = typename T::key_type;
+    using mapped = typename T::mapped_type;
+    using parts = wire::parts<key, mapped>;
+
+    static constexpr std::size_t least = 4;
+    static constexpr bool is_flat = fixed_of<key>() && fixed_of<mapped>();
+
+    static std::size_t size(const T& values) {
+        std::size_t size =
+            4 + values.size() * ((fixed_of<key>() ? least_of<key>() : 0) + (fixed_of<mapped>() ? least_of<mapped>() : 0));
+        if constexpr (!is_flat) {
+            for (const auto& [k, v] : values) {
+                if constexpr (!fixed_of<key>()) size += codec<key>::size(k);
+                if constexpr (!fixed_of<mapped>()) size += codec<mapped>::size(v);
+            }
+        }
+        return size;
+    }
+    static void encode(writer& w, const T& values) {
+        w.put_count(values.size());
+        for_each_key(values, [&w](const auto& value) {
+            codec<key>::encode(w, value.first);
+            codec<mapped>::encode(w, value.second);
+        });
+    }
+    static bool decode(reader& r, T& values) {
+        std::size_t count = 0;
+        if (!r.take_count(count, least_of<key>() + least_of<mapped>())) [[unlikely]] return r.expected(&signature);
+        const level<std::conditional_t<is_flat, key, T>> depth(r);
+        if (!depth) [[unlikely]] return false;
+        values.clear();
+        if constexpr (flat<T>) {
+            std::vector<std::pair<key, mapped>> sorted_later(count);
+            for (auto& [k, v] : sorted_later) {
+                if (!codec<key>::decode(r, k) || !codec<mapped>::decode(r, v)) [[unlikely]] return false;
+            }
+            values.insert(std::make_move_iterator(sorted_later.begin()), std::make_move_iterator(sorted_later.end()));
+            return values.size() == count || twice(r);
+        } else {
+            if constexpr (requires { values.reserve(count); }) values.reserve(count);
+            for (std::size_t i = 1; i <= count; ++i) {
+                typename T::iterator at;
+                if (!decode_key(r, values, at)) [[unlikely]] return false;
+                if (values.size() != i) [[unlikely]] return twice(r);
+                if (!codec<mapped>::decode(r, at->second)) [[unlikely]] return false;
+            }
+            return true;
+        }
+    }
+    static void signature(signature_sink& s) { s.put('{').template add<key>().put("=>").template add<mapped>().put('}'); }
+
+private:
+    MITOGEN_COLD static bool twice(reader& r) noexcept { return r.fail("a key occurs twice") || r.expected(&signature); }
+
+    static bool decode_key(reader& r, T& values, typename T::iterator& at) {
+        if constexpr (is_text<key>) {
+            std::string_view k; // the key is made in its node
+            if (!codec<std::string_view>::decode(r, k)) [[unlikely]] return false;
+            at = values.emplace_hint(values.begin(), std::piecewise_construct, std::forward_as_tuple(k.data(), k.size()),
+                                     std::tuple<>());
+        } else {
+            key k{};
+            if (!codec<key>::decode(r, k)) [[unlikely]] return false;
+            at = values.emplace_hint(values.begin(), std::piecewise_construct, std::forward_as_tuple(std::move(k)),
+                                     std::tuple<>());
+        }
+        return true;
+    }
+};
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/wire/secret.hpp ----
 // secret.hpp: a string that is not printed and is not left behind in memory.
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A password or a key. Nothing prints it and nothing converts it back but reveal(); its memory is overwritten when it is destroyed or
-/// assigned to. It cannot answer for the string that it was made from, nor for the messages that carried it.
+/// A password or a key. Nothing prints it and nothing converts it back but reveal(); its memory is overwritten when it is
+/// destroyed or assigned to. It cannot answer for the string that it was made from, nor for the messages that carried it.
 class secret {
     std::unique_ptr<char[]> text_; // not a std::string: moving one would leave short texts behind
     std::size_t size_ = 0;
@@ -3812,7 +3874,8 @@ static_assert(!std::is_convertible_v<secret, std::string_view> && !std::is_conve
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/wire/values.hpp ----
-// values.hpp: the wire forms of durations, time points, paths, complex numbers and error codes; their headers are not included here.
+// values.hpp: the wire forms of durations, time points, paths, complex numbers and error codes; their headers are not included
+// here.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace wire {
@@ -3924,8 +3987,8 @@ inline const std::error_category* find_category(std::string_view name) noexcept 
 
 } // namespace wire
 
-/// Lets error codes of `category` be received: one arrives as a number and the category's name, and only `generic` and `system` are
-/// known beforehand. `category` must live as long as the program. False where 16 are known already. Threads: any.
+/// Lets error codes of `category` be received: one arrives as a number and the category's name, and only `generic` and `system`
+/// are known beforehand. `category` must live as long as the program. False where 16 are known already. Threads: any.
 inline bool know_error_category(const std::error_category& category) noexcept {
     for (auto& slot : wire::known_categories) {
         const std::error_category* known = nullptr;
@@ -3951,7 +4014,8 @@ struct codec<std::error_code> {
         if (!r.take_scalar(value) || !codec<std::string_view>::decode(r, name)) [[unlikely]] return r.expected(&signature);
         const std::error_category* category = wire::find_category(name);
         if (!category) [[unlikely]] {
-            return r.fail("an error_code of a category that was not given to mitogen::know_error_category()") || r.expected(&signature);
+            return r.fail("an error_code of a category that was not given to mitogen::know_error_category()") ||
+                   r.expected(&signature);
         }
         code.assign(value, *category);
         return true;
@@ -4001,8 +4065,9 @@ bool decode(reader& r, Ts&... values) {
 /// As decode(), into an object that exists: it keeps its capacity, and has an unspecified value after an error.
 template <class T>
 result<void> decode_into(std::span<const std::byte> bytes, T& value, const limits& bounds = {}) {
-    static_assert(!wire::may_hold<T>(), "mitogen: a view in T may point into memory of the reader that decodes it; make a mitogen::reader that "
-                                        "lives as long as the value and use decode(reader, value)");
+    static_assert(!wire::may_hold<T>(),
+                  "mitogen: a view in T may point into memory of the reader that decodes it; make a mitogen::reader that "
+                  "lives as long as the value and use decode(reader, value)");
     reader r(bytes, bounds);
     if (decode(r, value) && r.finish()) return {};
     return r.failure(&wire::write_signature<T>);
@@ -4204,6 +4269,459 @@ private:
 } // namespace handshake
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/sys/executable.hpp ----
+// executable.hpp: this program's own file, held open because the one on disk may be replaced while it runs, and the build's
+// identity.
+
+#if __has_include(<link.h>)
+#include <link.h>
+#endif
+#if !defined(__linux__) && __has_include(<sys/sysctl.h>)
+#include <sys/sysctl.h>
+#include <sys/types.h>
+#endif
+#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
+#include <mach-o/dyld.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+namespace detail {
+
+inline std::string own_path() {
+#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
+    std::uint32_t size = 0;
+    static_cast<void>(::_NSGetExecutablePath(nullptr, &size));
+    std::string path(size, '\0');
+    return size > 0 && ::_NSGetExecutablePath(path.data(), &size) == 0 ? std::string(path.c_str()) : std::string();
+#elif !defined(__linux__) && defined(KERN_PROC_PATHNAME)
+    int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PATHNAME, -1};
+    char path[4096] = {};
+    std::size_t size = sizeof path - 1;
+    return ::sysctl(name, 4, path, &size, nullptr, 0) == 0 ? std::string(path) : std::string();
+#elif defined(__linux__)
+    return "/proc/self/exe";
+#else
+    return "/proc/curproc/file";
+#endif
+}
+
+inline unique_fd open_self() {
+    unique_fd fd(static_cast<int>(sys::open(own_path().c_str(), O_RDONLY)));
+    static_cast<void>(move_above_stdio(fd));
+    return fd;
+}
+
+inline std::string hex(const unsigned char* bytes, std::size_t size) {
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string out;
+    for (std::size_t i = 0; i < size; ++i) out.append({digits[bytes[i] >> 4], digits[bytes[i] & 15]});
+    return out;
+}
+
+// The descriptor of the GNU build-id note among the notes at `at`, as hex; empty if there is none.
+inline std::string find_build_id(const unsigned char* at, std::size_t size) {
+    struct note {
+        std::uint32_t name_size, data_size, type;
+    };
+    constexpr std::uint32_t build_id_type = 3; // NT_GNU_BUILD_ID, elf(5)
+    while (size >= sizeof(note)) {
+        note n;
+        std::memcpy(&n, at, sizeof n);
+        const std::size_t name = (std::size_t{n.name_size} + 3) & ~std::size_t{3};
+        const std::size_t data = (std::size_t{n.data_size} + 3) & ~std::size_t{3};
+        if (name > size || data > size || sizeof n + name + data > size) return {};
+        if (n.type == build_id_type && n.name_size == 4 && std::memcmp(at + sizeof n, "GNU", 4) == 0) {
+            return hex(at + sizeof n + name, n.data_size);
+        }
+        at += sizeof n + name + data;
+        size -= sizeof n + name + data;
+    }
+    return {};
+}
+
+#if __has_include(<link.h>) && defined(PT_NOTE)
+inline std::string note_build_id() {
+    std::string out;
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            for (int i = 0; i < object->dlpi_phnum; ++i) {
+                const auto& segment = object->dlpi_phdr[i];
+                if (segment.p_type != PT_NOTE) continue;
+                // where it is mapped
+                const auto* at = reinterpret_cast<const unsigned char*>(object->dlpi_addr + segment.p_vaddr);
+                auto& found = *static_cast<std::string*>(to);
+                found = find_build_id(at, static_cast<std::size_t>(segment.p_filesz));
+                if (!found.empty()) break;
+            }
+            return 1; // the first object is the program itself; the others are libraries
+        },
+        &out));
+    return out;
+}
+#else
+inline std::string note_build_id() { return {}; }
+#endif
+
+// 64 bits over the contents of a file: multiply and fold per 8-byte word, the mixer of MurmurHash3 (A. Appleby, public domain) at
+// the end.
+inline std::uint64_t content_hash(int fd) {
+    constexpr std::size_t chunk = 1 << 16;
+    const std::unique_ptr<unsigned char[]> bytes(new unsigned char[chunk]);
+    std::uint64_t h = 0x9e37'79b9'7f4a'7c15;
+    ::off_t offset = 0;
+    for (;;) {
+        const long n = sys::pread(fd, bytes.get(), chunk, offset);
+        if (n <= 0) break;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(n); i += 8) {
+            std::uint64_t word = 0;
+            const std::size_t left = static_cast<std::size_t>(n) - i;
+            std::memcpy(&word, bytes.get() + i, left < 8 ? left : 8);
+            h = (h ^ word) * 0xff51'afd7'ed55'8ccd;
+            h ^= h >> 32;
+        }
+        offset += n;
+    }
+    h ^= static_cast<std::uint64_t>(offset);
+    h = (h ^ (h >> 33)) * 0xc4ce'b9fe'1a85'ec53;
+    return h ^ (h >> 33);
+}
+
+} // namespace detail
+
+/// This program's executable, open for reading, above 2 and close-on-exec. Opened by the first call, which should therefore come
+/// early; empty where the system can't tell (no /proc). Never closed.   Threads: any.
+inline unique_fd& self_executable() {
+    static unique_fd fd = detail::open_self();
+    return fd;
+}
+
+/// Identifies this build: the linker's GNU build id in hex (usually 40 digits), else 16 hex digits that hash the executable's
+/// contents.
+/// Equal ids mean equal code. Computed by the first call.   Threads: any.
+inline const std::string& build_id() {
+    static const std::string id = [] {
+        std::string found = detail::note_build_id();
+        if (!found.empty()) return found;
+        const std::uint64_t h = detail::content_hash(self_executable().get());
+        unsigned char bytes[8];
+        for (int i = 0; i < 8; ++i) bytes[i] = static_cast<unsigned char>(h >> (56 - 8 * i));
+        return detail::hex(bytes, sizeof bytes);
+    }();
+    return id;
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/file.hpp ----
+// file.hpp: the little that the library needs to know about files.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Opens a file for reading, close-on-exec: a descriptor or -errno.
+inline long open_to_read(const char* path) { return open(path, O_RDONLY); }
+
+/// Size in bytes of an open file, or -errno.
+inline std::int64_t file_size(int fd) {
+    struct ::stat s {};
+    if (::fstat(fd, &s) < 0) return -static_cast<std::int64_t>(errno);
+    return s.st_size;
+}
+
+/// True if both descriptors are open and refer to one file.
+inline bool same_file(int a, int b) {
+    struct ::stat s {};
+    struct ::stat t {};
+    return ::fstat(a, &s) == 0 && ::fstat(b, &t) == 0 && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+}
+
+/// Removes a file. 0 or -errno.
+inline long remove_file(const char* path) { return ::unlink(path) < 0 ? -long{errno} : 0; }
+
+/// Removes an empty directory. 0 or -errno.
+inline long remove_directory(const char* path) { return ::rmdir(path) < 0 ? -long{errno} : 0; }
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/machine.hpp ----
+// machine.hpp: what kind of machine this is, and who runs here.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// "Linux x86_64": what `uname -sm` prints.
+inline std::string machine_text() {
+    ::utsname u{};
+    if (::uname(&u) < 0) return "unknown";
+    return std::string(u.sysname) + " " + u.machine;
+}
+
+/// "user@host:pid" of this process: the default name by which its children show whose they are.
+inline std::string identity_text() {
+    ::utsname u{};
+    static_cast<void>(::uname(&u));
+    const char* user = std::getenv("USER");
+    std::string name;
+    if (user && *user) {
+        name = user;
+    } else if (const ::passwd* entry = ::getpwuid(::getuid())) {
+        name = entry->pw_name;
+    } else {
+        name = std::to_string(::getuid());
+    }
+    return name + "@" + u.nodename + ":" + std::to_string(::getpid());
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/program_kind.hpp ----
+// program_kind.hpp: what machine an executable file is for, and whether a machine can run it, before it is sent there.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// A file's system and machine as `uname -sm` says them, "Linux x86_64"; empty for what is no ELF file or for an unknown machine.
+/// Numbers from elf(5) and the gABI's list of machines; system V's OSABI (0) is taken for Linux.
+inline std::string program_kind(int fd) {
+    unsigned char h[20];
+    if (sys::pread(fd, h, sizeof h, 0) != static_cast<long>(sizeof h)) return {};
+    if (std::string_view(reinterpret_cast<const char*>(h), 4) != "\x7f"
+                                                                 "ELF")
+        return {};
+    const bool wide = h[4] == 2;
+    const bool big = h[5] == 2;
+    const unsigned machine = big ? h[18] * 256u + h[19] : h[19] * 256u + h[18];
+    struct known {
+        unsigned number;
+        const char* narrow_little;
+        const char* narrow_big;
+        const char* wide_little;
+        const char* wide_big;
+    };
+    static constexpr known machines[] = {
+        {3, "i686", "", "", ""},
+        {4, "", "m68k", "", ""},
+        {8, "mips", "mips", "mips64", "mips64"},
+        {20, "", "ppc", "", ""},
+        {21, "", "", "ppc64le", "ppc64"},
+        {22, "", "s390", "", "s390x"},
+        {40, "arm", "armeb", "", ""},
+        {43, "", "", "", "sparc64"},
+        {62, "", "", "x86_64", ""},
+        {183, "", "", "aarch64", "aarch64_be"},
+        {243, "riscv32", "", "riscv64", ""},
+        {258, "loongarch32", "", "loongarch64", ""},
+    };
+    const char* system = h[7] == 9 ? "FreeBSD " : h[7] == 2 ? "NetBSD " : h[7] == 12 ? "OpenBSD " : "Linux ";
+    for (const known& k : machines) {
+        if (k.number != machine) continue;
+        const char* name = wide ? (big ? k.wide_big : k.wide_little) : (big ? k.narrow_big : k.narrow_little);
+        return *name ? std::string(system) + name : std::string();
+    }
+    return {};
+}
+
+/// True if a machine that says `there` of itself runs programs of `kind`; both as `uname -sm` spells it.
+inline bool machine_runs(std::string_view there, std::string_view kind) {
+    if (there == kind) return true;
+    const auto machine_of = [](std::string_view text) { return text.substr(text.find(' ') + 1); };
+    if (there.substr(0, there.find(' ')) != kind.substr(0, kind.find(' '))) return false;
+    const std::string_view machine = machine_of(there);
+    const std::string_view wanted = machine_of(kind);
+    if (wanted == "i686") return machine == "x86_64" || (machine.size() == 4 && machine[0] == 'i' && machine.substr(2) == "86");
+    if (wanted == "arm") return machine.substr(0, 3) == "arm" || machine == "aarch64"; // armv6l, armv7l, armv8l
+    if (wanted == "mips") return machine == "mips64";
+    if (wanted == "x86_64") return machine == "amd64"; // the BSDs' names
+    if (wanted == "aarch64") return machine == "arm64" || machine == "evbarm";
+    return false;
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/poll.hpp ----
+// poll.hpp: the poll system call.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// poll(2): the number of entries whose revents are set, 0 on timeout, -errno. `timeout` in ns, < 0: no limit; rounded up to
+/// milliseconds where the system lacks ppoll(). A signal ends a wait that has a limit early, with 0: the caller knows its
+/// deadline.
+inline long poll(::pollfd* entries, std::size_t count, duration_ns timeout) {
+    for (;;) {
+        const long rc = checked_once("poll", -1, [=] {
+#if defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__DragonFly__)
+            const ::timespec span = to_timespec(timeout);
+            return ::ppoll(entries, static_cast<::nfds_t>(count), timeout < 0 ? nullptr : &span, nullptr);
+#else
+            return ::poll(entries, static_cast<::nfds_t>(count), to_poll_ms(timeout));
+#endif
+        });
+        if (rc != -EINTR) return rc;
+        if (timeout > 0) return 0;
+    }
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/stdio.hpp ----
+// stdio.hpp: descriptors 0, 1 and 2 of a child: the link is taken away from them before the program can write into it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Puts /dev/null where `fd` (0 to 2) is: for reading at 0, else for writing.
+inline void put_null(int fd) {
+    const int flags = fd == 0 ? O_RDONLY : O_WRONLY;
+    unique_fd null(static_cast<int>(open("/dev/null", flags)));
+    if (null && null.get() != fd) static_cast<void>(dup_to(null.get(), fd));
+    if (null.get() == fd) static_cast<void>(set_cloexec(null.release(), false));
+}
+
+/// Moves descriptor `fd` (0 or 1) above 2 and close-on-exec, and leaves /dev/null in its place. Empty on failure.
+inline unique_fd take_stdio(int fd) {
+    unique_fd moved(static_cast<int>(dup_above(fd, 3)));
+    put_null(fd);
+    return moved;
+}
+
+/// Makes stdout a pipe, line-buffered and blocking, and returns its read end, nonblocking; empty where that fails: stdout stays
+/// /dev/null.
+inline unique_fd pipe_stdout() {
+    unique_fd read_end;
+    unique_fd write_end;
+    if (pipe(read_end, write_end) < 0) return {};
+    static_cast<void>(move_above_stdio(read_end));
+    static_cast<void>(set_nonblocking(read_end.get(), true));
+    std::fflush(stdout);
+    static_cast<void>(dup_to(write_end.get(), 1));
+    static_cast<void>(std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ));
+    return read_end;
+}
+
+/// Puts /dev/null where stdout is.
+inline void null_stdout() { put_null(1); }
+
+/// Writes all of it, also to a nonblocking descriptor. False on failure.
+inline bool write_all(int fd, const void* from, std::size_t size) {
+    const char* at = static_cast<const char*>(from);
+    while (size > 0) {
+        const long n = write(fd, at, size);
+        if (n == -EAGAIN || n == -EWOULDBLOCK) {
+            ::pollfd ready{fd, POLLOUT, 0};
+            static_cast<void>(poll(&ready, 1, -1));
+            continue;
+        }
+        if (n < 0) return false;
+        at += n;
+        size -= static_cast<std::size_t>(n);
+    }
+    return true;
+}
+
+/// As read(), but waits also where the descriptor is nonblocking.
+inline long read_waiting(int fd, void* to, std::size_t size) {
+    for (;;) {
+        const long n = read(fd, to, size);
+        if (n != -EAGAIN && n != -EWOULDBLOCK) return n;
+        ::pollfd ready{fd, POLLIN, 0};
+        static_cast<void>(poll(&ready, 1, -1));
+    }
+}
+
+/// This process's id.
+inline int own_pid() noexcept { return ::getpid(); }
+
+/// Sends a signal to this process.
+inline void signal_self(int number) noexcept { static_cast<void>(::kill(::getpid(), number)); }
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/first_stage.hpp ----
+// first_stage.hpp: the line of shell that receives a program on a machine where nothing of ours is, and becomes it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What the first stage says on stderr when it must give up.
+inline constexpr std::string_view no_place_text = "mitogen: no directory for programs";
+inline constexpr std::string_view short_program_text = "mitogen: incomplete program";
+
+/// The descriptor through which the first stage executes the program.
+inline constexpr int program_descriptor = 9;
+
+/// The first stage. POSIX sh; one argument of one line, so that it survives tcsh and fish as login shells: they see only
+/// `exec sh -c '…'`.
+///
+/// It says the mark and the machine, and only then is anything sent to it: a size on a line of its own (`read` takes it byte by
+/// byte, so that nothing behind it is lost), then that many bytes. They go to a file in a fresh directory that only this user can
+/// enter. A directory that is mounted noexec shows when the file is not executable (`[ -x ]` asks access(2), which says so on
+/// Linux). File and directory are removed before the first byte arrives, so that nothing is left behind whoever dies; the program
+/// is executed through its descriptor. Where there is no /proc it is executed by name, and removes itself (leave_first_stage);
+/// until then a trap does. The writing descriptor is closed first: a file that is open for writing cannot be executed. At the end
+/// of its input `read` fails, or the program is short, and it exits: it never waits for a parent that is gone.
+inline std::string first_stage_command() {
+    // The command line must not contain the mark, lest an echo of it be taken for the child's voice: octal escapes for what is no
+    // text, and an empty argument in the middle, because some shells' echo undoes escapes.
+    std::string mark;
+    for (const char c : handshake::mark) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x80) {
+            mark += c;
+        } else {
+            mark += {'\\', static_cast<char>('0' + (byte >> 6)), static_cast<char>('0' + ((byte >> 3) & 7)),
+                     static_cast<char>('0' + (byte & 7))};
+        }
+    }
+    mark.insert(mark.size() / 2, "%s");
+    const auto give_up = [](std::string_view text) { return "{ echo \"" + std::string(text) + "\" >&2;exit 1;};"; };
+    std::string s = "exec sh -c '";
+    s += "umask 077;printf \"" + mark + "1 %s\\n\" \"\" \"$(uname -sm)\";";
+    s += "read -r n||exit 1;";
+    s += "for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp /dev/shm \"$HOME\";do ";
+    s += "[ -n \"$d\" ]&&d=$d/mitogen-$$&&mkdir \"$d\" 2>/dev/null||continue;";
+    s += "p=$d/m;(:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&break;rm -rf \"$d\";p=;done;";
+    s += "[ -n \"$p\" ]||" + give_up(no_place_text);
+    s += "trap \"rm -rf \\\"\\$d\\\"\" 0;trap \"exit 1\" 1 2 13 15;";
+    s += "exec 8>\"$p\" 9<\"$p\";[ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9&&rm -rf \"$d\";";
+    s += "head -c \"$n\" >&8;exec 8>&-;";
+    s += "[ $(($(wc -c <&9))) = \"$n\" ]||" + give_up(short_program_text);
+    s += "exec \"$p\" " + std::string(child_argument) + "'";
+    return s;
+}
+
+/// Why the program must not be sent to the target, which says `there` of itself ("Linux aarch64"); empty where nothing speaks
+/// against it. A shell that cannot execute a program may take it for a script, so that it is better not to try.
+inline std::string why_unfit(const sys::unique_fd& program, std::string_view there) {
+    std::string kind = sys::program_kind(program.get());
+    if (kind.empty() && sys::same_file(program.get(), sys::self_executable().get())) kind = sys::machine_text();
+    if (kind.empty() || sys::machine_runs(there, kind)) return {};
+    return "the target is " + (there.empty() ? "of an unknown kind" : std::string(there)) + ", and this program was built for " +
+           kind + "; give `.executable` a program that runs there";
+}
+
+/// In a child, at its start: closes and removes what the first stage could not, being itself replaced by this program.
+inline void leave_first_stage(const char* path) {
+    const int own = sys::self_executable().get();
+    if (own != program_descriptor && sys::same_file(own, program_descriptor)) sys::unique_fd(program_descriptor).reset();
+    const std::string directory = "/mitogen-" + std::to_string(sys::own_pid()); // exec keeps the shell's number
+    const std::string_view shown = path ? std::string_view(path) : std::string_view();
+    if (!shown.ends_with(directory + "/m")) return;
+    (void)sys::remove_file(path);
+    (void)sys::remove_directory(std::string(shown.substr(0, shown.size() - 2)).c_str());
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/text_tail.hpp ----
 // text_tail.hpp: splits what a process prints into lines, and remembers the last of them for error messages.
 
@@ -4220,14 +4738,18 @@ class text_tail {
     static constexpr std::size_t tail_lines = 20;
     static constexpr std::size_t tail_bytes = 4096;
 
+    static void defuse(std::string& text) noexcept {
+        for (char& c : text)
+            if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
+    }
+
     template <class Line>
     void give(Line&& line) {
-        for (char& c : partial_)
-            if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
+        defuse(partial_);
         line(std::string_view(partial_));
         kept_bytes_ += partial_.size();
         last_.push_back(std::exchange(partial_, {}));
-        while (last_.size() > tail_lines || kept_bytes_ > tail_bytes) {
+        while (last_.size() > tail_lines || (kept_bytes_ > tail_bytes && last_.size() > 1)) { // the very last stays whole
             kept_bytes_ -= last_.front().size();
             last_.pop_front();
         }
@@ -4258,7 +4780,11 @@ public:
     std::string text() const {
         std::string out;
         for (const std::string& l : last_) out.append(out.empty() ? "" : "\n  ").append(l);
-        if (!partial_.empty()) out.append(out.empty() ? "" : "\n  ").append(partial_);
+        if (!partial_.empty()) {
+            std::string unfinished = partial_;
+            defuse(unfinished);
+            out.append(out.empty() ? "" : "\n  ").append(unfinished);
+        }
         return out;
     }
 };
@@ -5299,33 +5825,6 @@ static_assert(std::is_empty_v<kqueue>);
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/sys/poll.hpp ----
-// poll.hpp: the poll system call.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// poll(2): the number of entries whose revents are set, 0 on timeout, -errno. `timeout` in ns, < 0: no limit; rounded up to
-/// milliseconds where the system lacks ppoll(). A signal ends a wait that has a limit early, with 0: the caller knows its
-/// deadline.
-inline long poll(::pollfd* entries, std::size_t count, duration_ns timeout) {
-    for (;;) {
-        const long rc = checked_once("poll", -1, [=] {
-#if defined(__linux__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__DragonFly__)
-            const ::timespec span = to_timespec(timeout);
-            return ::ppoll(entries, static_cast<::nfds_t>(count), timeout < 0 ? nullptr : &span, nullptr);
-#else
-            return ::poll(entries, static_cast<::nfds_t>(count), to_poll_ms(timeout));
-#endif
-        });
-        if (rc != -EINTR) return rc;
-        if (timeout > 0) return 0;
-    }
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/io/poll.hpp ----
 // poll.hpp: the policy that every POSIX system can run.
 
@@ -5672,6 +6171,7 @@ class basic_broker {
     typename Io::thread thread_;
 
     static constexpr int batch = 64;
+    static constexpr int most_rounds = 64; // of work, between two looks at the poller
 
     /// Something that one thread waits for once. Shared: the other may still be raising it when the first goes on.
     struct signal {
@@ -5687,6 +6187,12 @@ class basic_broker {
         void sleep() {
             while (!raised()) wake.sleep_until(never);
         }
+    };
+
+    /// Raises a signal at the end of a scope, also when it ends by an exception: somebody sleeps until then.
+    struct raise_at_end {
+        signal& s;
+        ~raise_at_end() { s.raise(); }
     };
 
 public:
@@ -5847,17 +6353,17 @@ public:
     }
 
     /// Runs `work` on the loop and returns when it has run: at once on the loop itself. False, without having run it, once the
-    /// loop has ended.
+    /// loop has ended. An exception of `work` is logged, as every callback's, and does not come back.
     template <class Work>
     bool run(Work&& work) {
         if (on_loop()) {
-            work();
+            guarded(work);
             return true;
         }
         const auto done = std::make_shared<signal>(io_);
         if (!defer([&work, done] {
+                const raise_at_end end{*done};
                 work();
-                done->raise();
             })) {
             return false;
         }
@@ -5876,9 +6382,9 @@ public:
             stands->raise();
             go_on->sleep();
         });
+        const raise_at_end end{*go_on};
         if (running) stands->sleep();
         work();
-        go_on->raise();
     }
 
     /// In a child made by fork(): closes what the loop holds. Its thread does not exist here, and nothing else may be called.
@@ -5961,7 +6467,7 @@ private:
             const std::lock_guard lock(tasks_mutex_);
             refusing_ = true;
         }
-        run_work();
+        while (work_pending_.load(std::memory_order_acquire)) run_work();
         leader_.store(nullptr, std::memory_order_relaxed);
     }
 
@@ -6010,22 +6516,28 @@ private:
         guarded([&] { s.source->ready(*s.source, e.readable, e.writable); });
     }
 
-    /// Tasks first in the order of posting, then deferred functions; what they add runs in the same go.
+    /// Tasks first in the order of posting, then deferred functions. What they add runs in the same go, as long as that is not
+    /// without end: work that makes work must not keep the loop from its descriptors and timers.
     void run_work() {
-        while (work_pending_.load(std::memory_order_acquire)) {
+        for (int round = 0; work_pending_.load(std::memory_order_acquire); ++round) {
+            if (round == most_rounds) return waker_.wake(); // whoever leads next goes on at once
             loop_task* task;
             {
                 const std::lock_guard lock(tasks_mutex_);
-                task = std::exchange(first_task_, nullptr);
-                last_task_ = nullptr;
-                for (loop_task* t = task; t; t = t->next) t->posted = false;
-                running_.swap(deferred_);
-                work_pending_.store(false, std::memory_order_relaxed);
+                // One at a time: a task that runs may post, withdraw or destroy the ones behind it.
+                task = first_task_;
+                if (task) {
+                    first_task_ = task->next;
+                    if (!first_task_) last_task_ = nullptr;
+                    task->posted = false;
+                } else {
+                    running_.swap(deferred_);
+                }
+                work_pending_.store(first_task_ || !deferred_.empty(), std::memory_order_relaxed);
             }
-            while (task) {
-                loop_task* next = task->next; // it may post itself again
+            if (task) {
                 guarded([task] { task->run(*task); });
-                task = next;
+                continue;
             }
             for (auto& work : running_) guarded([&] { work(); });
             running_.clear();
@@ -6062,16 +6574,21 @@ namespace mitogen::inline MITOGEN_ABI {
 /// Longest text of an error that travels, in bytes; the rest is cut off and the cut is marked.
 inline constexpr std::size_t error_text_bytes = 64 * 1024;
 
+/// Most bytes of an encoded error. Errors pass where a message of that size would not: somebody waits for them.
+inline constexpr std::size_t error_notice_bytes = 4 * error_text_bytes + 1024;
+
 /// The bytes of an error.
 inline buffer encode_error(const error& e) {
     const error_detail& d = e.detail();
     std::string text = d.text;
     if (text.size() > error_text_bytes) {
-        text.resize(error_text_bytes);
+        std::size_t end = error_text_bytes;
+        while (end > error_text_bytes - 4 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end; // not inside a character
+        text.resize(end);
         text += " […cut]";
     }
-    const std::string_view backtrace = std::string_view(d.backtrace).substr(0, error_text_bytes);
-    return encode(static_cast<std::uint16_t>(d.why), text, d.type, d.place, backtrace, d.context, d.has_status,
+    const auto cut = [](const std::string& s) { return std::string_view(s).substr(0, error_text_bytes); };
+    return encode(static_cast<std::uint16_t>(d.why), text, cut(d.type), cut(d.place), cut(d.backtrace), d.context, d.has_status,
                   static_cast<std::int32_t>(d.status.code), static_cast<std::int32_t>(d.status.signal));
 }
 
@@ -6220,9 +6737,9 @@ struct read_target {
 ///
 /// `Sink` offers:
 ///   void frame(const header&, std::span<const std::byte>)   one whole frame; the span is valid during the call
-///   std::byte* reserve(const header&)                        room for the payload of a frame that has not arrived whole, or null
-///   to have it buffered void reserved_complete(const header&)                    the payload that was reserved is there bool
-///   stopped() const                                     true: deliver no more
+///   std::byte* reserve(const header&)             room for the payload of a frame that has not arrived whole; null: buffer it
+///   void reserved_complete(const header&)         the payload that was reserved is there
+///   bool stopped() const                          true: deliver no more
 class frame_reader {
     static constexpr std::size_t direct_threshold = 8 * 1024; // below this a second read() costs more than the copy that it saves
 
@@ -6347,6 +6864,8 @@ public:
 /// the same lane sends to the same destination, is held behind it. A lane is one thread of the sending program: two threads have
 /// no order between them.
 class send_queue {
+    static constexpr std::size_t kept_bytes = 1u << 20; // capacity of an empty batch
+
     struct item {
         header head;
         buffer payload;
@@ -6397,15 +6916,18 @@ class send_queue {
         }
     }
 
-    void take_fragment(send_batch& batch) {
+    /// Returns how much of what is queued it takes: of a large message, the payload and one header.
+    std::size_t take_fragment(send_batch& batch) {
         if (turn_ >= bulks_.size()) turn_ = 0;
         bulk& b = *bulks_[turn_];
         const buffer& payload = b.message.payload;
         std::byte* at = batch.head_;
         header h = b.message.head;
         const auto keep = static_cast<std::uint8_t>(h.flags & message_flags::failed);
+        std::size_t taken = 0;
         if (!b.announced) {
             b.announced = true;
+            taken = header_layout::size;
             h.length = 8;
             h.flags = static_cast<std::uint8_t>(message_flags::fragment | message_flags::first | keep);
             write_header(at, h);
@@ -6428,6 +6950,7 @@ class send_queue {
         } else {
             ++turn_;
         }
+        return taken + part;
     }
 
 public:
@@ -6467,13 +6990,14 @@ public:
     /// Refills an empty batch with what goes out next. False if there is nothing.
     bool take(send_batch& batch) {
         batch.frames_.clear();
+        if (batch.frames_.capacity() > kept_bytes) batch.frames_.reset(); // one burst must not cost memory for ever
         batch.head_size_ = 0;
         batch.fragment_ = {};
         batch.done_ = 0;
         last_.reset();
         std::swap(batch.frames_, ready_);
-        if (!bulks_.empty()) take_fragment(batch);
-        queued_ -= batch.size() < queued_ ? batch.size() : queued_;
+        queued_ -= batch.frames_.size();
+        if (!bulks_.empty()) queued_ -= take_fragment(batch);
         return !batch.empty();
     }
 
@@ -6547,7 +7071,8 @@ private:
 
     typename Io::mutex mutex_; // guards what follows
     send_queue queue_;
-    send_batch batch_; // in the hands of whoever set writing_
+    send_batch batch_;           // in the hands of whoever set writing_
+    std::uint64_t in_batch_ = 0; // its size when it was taken
     bool writing_ = false;
     bool refusing_ = false; // nothing more is taken
     long write_error_ = 0;
@@ -6567,10 +7092,16 @@ public:
           queue_limit_(bounds.queue_bytes) {
         in_source_.fd = in_.get();
         in_source_.self = this;
-        in_source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->readable(); };
+        in_source_.ready = [](event_source& s, bool, bool) {
+            const auto keep = static_cast<source&>(s).self->shared_from_this(); // a frame may make the owner let go
+            keep->readable();
+        };
         out_source_.fd = out_.get();
         out_source_.self = this;
-        out_source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->writable(); };
+        out_source_.ready = [](event_source& s, bool, bool) {
+            const auto keep = static_cast<source&>(s).self->shared_from_this();
+            keep->writable();
+        };
         task_.self = this;
         task_.run = [](loop_task& t) { static_cast<task&>(t).self->run_errand(); };
     }
@@ -6582,6 +7113,7 @@ public:
 
     /// Hands bytes that were read before the stream took over (behind a handshake) to the framing. Threads: loop.
     void inject(std::span<const std::byte> bytes) {
+        const auto keep = this->shared_from_this();
         while (!bytes.empty() && !closed_) {
             read_target targets[2];
             const int n = reader_.prepare(targets);
@@ -6613,7 +7145,7 @@ public:
     bool wait_for_room(instant deadline) {
         waiter<Io> wake(broker_.io());
         std::unique_lock lock(mutex_);
-        if (refusing_ || queue_.queued() < queue_limit_) return true;
+        if (refusing_ || backlog() < queue_limit_) return true;
         room_waiters_.push_back(&wake);
         const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
         lock.unlock();
@@ -6642,10 +7174,10 @@ public:
         }
     }
 
-    /// Bytes that wait to be written.
+    /// Bytes that wait to be written; those of a write that is under way are counted until all of it is done.
     std::uint64_t queued() {
         const std::lock_guard lock(mutex_);
-        return queue_.queued() + batch_.left();
+        return backlog();
     }
     std::uint64_t bytes_in() const noexcept { return bytes_in_.load(std::memory_order_relaxed); }
     std::uint64_t bytes_out() const noexcept { return bytes_out_.load(std::memory_order_relaxed); }
@@ -6675,6 +7207,8 @@ public:
     }
 
 private:
+    std::uint64_t backlog() const noexcept { return queue_.queued() + in_batch_; } // under mutex_
+
     void close_descriptors() {
         in_.reset();
         const std::lock_guard lock(mutex_);
@@ -6693,6 +7227,7 @@ private:
             drain();
         } else {
             post(errand::flush); // writing_ stays set for the loop
+            return !refusing_;
         }
         return true;
     }
@@ -6702,7 +7237,10 @@ private:
         errand_ = what;
         if (posted_) return;
         posted_ = this->shared_from_this();
-        if (!broker_.post(task_)) posted_.reset();
+        if (broker_.post(task_)) return;
+        posted_.reset(); // the loop has ended: nothing will be written any more
+        refusing_ = true;
+        wake_room_waiters();
     }
 
     void run_errand() {
@@ -6716,7 +7254,11 @@ private:
         switch (what) {
         case errand::flush: drain(); break;
         case errand::await_writable: await_writable(); break;
-        case errand::fail: close(reason::respondent_lost, "cannot write: " + sys::errno_text(static_cast<int>(-failure))); break;
+        case errand::fail:
+            // What the peer said before it went is still there to be read: the answer that somebody waits for may be among it.
+            for (int go = 0; go < max_rounds && in_source_.watched && readable(); ++go) {}
+            close(reason::respondent_lost, "cannot write: " + sys::errno_text(static_cast<int>(-failure)));
+            break;
         }
     }
 
@@ -6739,13 +7281,15 @@ private:
             if (batch_.empty()) {
                 const std::lock_guard lock(mutex_);
                 if (refusing_) return drop_output();
-                if (!queue_.take(batch_)) {
+                const bool more = queue_.take(batch_);
+                in_batch_ = batch_.size();
+                if (!more) {
                     writing_ = false;
                     if (!room_waiters_.empty()) wake_room_waiters();
                     return;
                 }
                 if (rounds == max_rounds) return post(errand::flush); // others keep adding: let the loop go on with it
-                if (!room_waiters_.empty() && queue_.queued() < queue_limit_ / 2) wake_room_waiters();
+                if (!room_waiters_.empty() && backlog() < queue_limit_ / 2) wake_room_waiters();
             }
             ::iovec pieces[3];
             int count = 0;
@@ -6778,7 +7322,8 @@ private:
         room_waiters_.clear();
     }
 
-    void readable() {
+    /// True if there may be more to read.
+    bool readable() {
         // One read for each readiness: asking again would be a system call for nothing, unless the descriptor has shown that it
         // has plenty.
         for (int reads = 0; reads < 8 && !closed_; ++reads) {
@@ -6792,14 +7337,17 @@ private:
             }
             const long got = n == 1 ? broker_.io().read(in_.get(), targets[0].data, targets[0].size)
                                     : broker_.io().readv(in_.get(), pieces, n);
-            if (got == -EAGAIN || got == -EWOULDBLOCK) return;
-            if (got <= 0)
-                return close(reason::respondent_lost,
-                             got == 0 ? "the link ended" : "cannot read: " + sys::errno_text(static_cast<int>(-got)));
+            if (got == -EAGAIN || got == -EWOULDBLOCK) return false;
+            if (got <= 0) {
+                close(reason::respondent_lost,
+                      got == 0 ? "the link ended" : "cannot read: " + sys::errno_text(static_cast<int>(-got)));
+                return false;
+            }
             const bool full = static_cast<std::size_t>(got) == room || n == 2;
             received(static_cast<std::size_t>(got));
-            if (!full) return;
+            if (!full) return false;
         }
+        return !closed_;
     }
 
     void received(std::size_t count) {
@@ -6941,17 +7489,22 @@ class assembler {
     }
 
 public:
+    /// Messages that may be under way at once: an honest link has as many as its sender has threads.
+    static constexpr std::size_t most_messages = 4096;
+
     /// What became of a fragment.
     enum class outcome : std::uint8_t {
         stored,    ///< more are to come
         complete,  ///< take() has the message
         too_large, ///< the announced size is over the limit; the rest will be swallowed. To be answered dead
+        too_many,  ///< most_messages are under way already; the rest will be stray. To be answered dead
         stray,     ///< belongs to no announced message, or exceeds what was announced; dropped
     };
 
     /// The first fragment: its payload is the total size.
     outcome announce(const header& h, std::span<const std::byte> payload, std::uint64_t limit) {
         if (payload.size() != 8 || find(h)) return outcome::stray;
+        if (partials_.size() == most_messages) return outcome::too_many;
         const auto total = detail::load_le<std::uint64_t>(payload.data());
         partials_.push_back({h, total, buffer{}, total > limit});
         return total > limit ? outcome::too_large : outcome::stored;
@@ -6985,12 +7538,14 @@ public:
             if (h.flags & message_flags::last) drop(h);
             return outcome::stored;
         }
-        std::byte* to = reserve(h);
-        if (!to) {
-            drop(h);
-            return outcome::stray;
+        if (!payload.empty()) {
+            std::byte* to = reserve(h);
+            if (!to) {
+                drop(h);
+                return outcome::stray;
+            }
+            std::memcpy(to, payload.data(), payload.size());
         }
-        if (!payload.empty()) std::memcpy(to, payload.data(), payload.size());
         return complete(h);
     }
 
@@ -7056,9 +7611,12 @@ public:
     void frame(stream_type&, const header& h, std::span<const std::byte> payload) override {
         if (h.dst != router_.id()) return router_.forward(*this, h, payload);
         if (!router_.may_come_from(*this, h)) return router_.refuse_source(*this, h);
-        if (!(h.flags & message_flags::fragment)) return router_.deliver(this, message{h, payload, nullptr});
+        if (!(h.flags & message_flags::fragment)) {
+            if (h.length > router_.most_bytes(h)) return router_.refuse_size(*this, h);
+            return router_.deliver(this, message{h, payload, nullptr});
+        }
         if (h.flags & message_flags::first) {
-            fragment(h, parts_.announce(h, payload, router_.bounds().message_bytes));
+            fragment(h, parts_.announce(h, payload, router_.most_bytes(h)));
         } else {
             fragment(h, parts_.add(h, payload));
         }
@@ -7090,6 +7648,7 @@ private:
             break;
         }
         case assembler::outcome::too_large: router_.refuse_size(*this, h); break;
+        case assembler::outcome::too_many: router_.refuse_number(*this, h); break;
         case assembler::outcome::stray:
             parts_.drop(h);
             log::write(log::level::warning, "dropped a stray fragment from context " + std::to_string(h.src));
@@ -7491,9 +8050,13 @@ public:
 
     // ---- handlers
 
-    /// Registers `call` for raw messages. An error where the number is taken. Threads: any. `call` runs on the loop.
+    /// Registers `call` for raw messages. An error where the number is taken, or the router is closed. Threads: any. `call` runs
+    /// on the loop.
     result<void> add_raw_handler(handle_id number, handler_options options, raw_handler call) {
+        if (number > UINT32_MAX)
+            return error(reason::misuse, "handle " + std::to_string(number) + " is too large: from 2^32 they belong to answers");
         const std::lock_guard lock(mutex_);
+        if (closed_) return error(reason::broker_exited, "the router has been shut down");
         const auto at = find_handler(number);
         if (at != handlers_.end() && at->number == number) {
             return error(reason::misuse, "handle " + std::to_string(number) + " has a handler already");
@@ -7505,23 +8068,29 @@ public:
     /// A number that no handler of this run has had.
     handle_id new_handle() {
         const std::lock_guard lock(mutex_);
-        return next_handle_++;
+        for (;; ++next_handle_) { // the program chooses numbers from the same range
+            const auto at = find_handler(next_handle_);
+            if (at == handlers_.end() || at->number != next_handle_) return next_handle_++;
+        }
     }
 
     /// Removes a handler; a call of it that is under way ends undisturbed. Threads: any.
     void remove_handler(handle_id number) {
+        std::shared_ptr<raw_handler> gone; // destroyed without the lock: what it holds may come back here
         const std::lock_guard lock(mutex_);
         const auto at = find_handler(number);
-        if (at != handlers_.end() && at->number == number) handlers_.erase(at);
+        if (at == handlers_.end() || at->number != number) return;
+        gone = std::move(at->call);
+        handlers_.erase(at);
     }
 
     /// Runs `call` on the loop when `id` is lost; at once where it is lost already. Threads: any.
     void on_disconnect(context_id id, unique_function<void(const error&)> call) {
-        std::optional<error> already = why_lost(id);
-        if (!already) {
-            const std::lock_guard lock(mutex_);
-            watches_.push_back({id, std::move(call)});
-            return;
+        std::optional<error> already;
+        {
+            const std::lock_guard lock(mutex_); // for both: it may be lost between the question and the entry
+            already = remembered(id);
+            if (!already) return watches_.push_back({id, std::move(call)});
         }
         broker_.defer([call = std::move(call), why = std::move(*already)]() mutable { call(why); });
     }
@@ -7529,9 +8098,7 @@ public:
     /// Why `id` is gone, as far as it is remembered.
     std::optional<error> why_lost(context_id id) {
         const std::lock_guard lock(mutex_);
-        for (const auto& [gone, why] : lost_)
-            if (gone == id) return why;
-        return std::nullopt;
+        return remembered(id);
     }
 
     // ---- sending
@@ -7544,7 +8111,7 @@ public:
     /// Sends a message. On failure the error says why; nothing was sent. Threads: any. Never blocks.
     template <class Payload>
     result<void> send(const header& h, Payload&& payload, urgency when) {
-        if (payload.size() > limits_.message_bytes) {
+        if (payload.size() > most_bytes(h)) {
             return error(reason::message_too_large, "the message has " + std::to_string(payload.size()) +
                                                         " bytes, more than limits::message_bytes (" +
                                                         std::to_string(limits_.message_bytes) + ") allows; send it in parts");
@@ -7555,6 +8122,12 @@ public:
         // A link that has just closed takes nothing; whoever waits is told when its end has been looked into.
         via->stream->send(h, std::forward<Payload>(payload), broker_.io().self(), when);
         return {};
+    }
+
+    /// Largest payload of a message with that header.
+    std::uint64_t most_bytes(const header& h) const noexcept {
+        const bool is_error = h.dead() || (h.flags & message_flags::failed);
+        return is_error ? std::max<std::uint64_t>(limits_.message_bytes, error_notice_bytes) : limits_.message_bytes;
     }
 
     /// The link that messages to `dst` leave on, or null.
@@ -7649,7 +8222,8 @@ public:
                 refusal = "";
             } else if (at->options.respondent != no_context && at->options.respondent != m.head.src) {
                 refusal = "it takes messages from another context only";
-            } else if (at->options.from == accept::parents && from && !from->up && !has_authority(m.head.auth)) {
+            } else if (at->options.from == accept::parents && from && !has_authority(m.head.auth)) {
+                // What comes down from the parent is no exception: it passes on what siblings send.
                 refusal = "it takes messages from parents only";
             } else {
                 call = at->call;
@@ -7681,9 +8255,15 @@ public:
 
     /// A message whose announced size is over the limit.
     void refuse_size(link& from, const header& h) {
-        send_dead_on(from, h,
-                     error(reason::message_too_large, "the message is larger than the " + std::to_string(limits_.message_bytes) +
-                                                          " bytes that context " + std::to_string(id_) + " accepts"));
+        refuse(from, h,
+               error(reason::message_too_large, "the message is larger than the " + std::to_string(limits_.message_bytes) +
+                                                    " bytes that context " + std::to_string(id_) + " accepts"));
+    }
+
+    /// A large message that begins while too many others are under way on that link.
+    void refuse_number(link& from, const header& h) {
+        refuse(from, h,
+               error(reason::overloaded, "context " + std::to_string(id_) + " receives too many large messages at once"));
     }
 
     /// The neighbour behind `gone`, and everything behind it, is lost: whoever waits for any of it is told why.
@@ -7711,14 +8291,20 @@ public:
         pending_->refuse();
         pending_->fail_all(no_context, why);
         std::vector<registration> handlers;
+        std::vector<disconnect_watch> watches;
         {
             const std::lock_guard lock(mutex_);
             if (std::exchange(closed_, true)) return;
             handlers.swap(handlers_);
-            watches_.clear();
+            watches.swap(watches_);
         }
-        for (const registration& r : handlers)
-            if (r.number >= first_dynamic_handle) deliver_dead(r, why);
+        // On the loop, as every call of a handler. It is also the last that the loop does for this router: what was deferred
+        // before has then run.
+        const auto tell = [&] {
+            for (const registration& r : handlers)
+                if (r.number >= first_dynamic_handle) deliver_dead(r, why);
+        };
+        if (!broker_.run(tell)) tell();
     }
 
     /// The contexts below, and what is known about them.
@@ -7728,6 +8314,21 @@ private:
     auto find_handler(handle_id number) {
         return std::lower_bound(handlers_.begin(), handlers_.end(), number,
                                 [](const registration& r, handle_id wanted) { return r.number < wanted; });
+    }
+
+    std::optional<error> remembered(context_id id) const { // under mutex_
+        for (const auto& [gone, why] : lost_)
+            if (gone == id) return why;
+        return std::nullopt;
+    }
+
+    /// A message that this context does not take: its sender is told or, where it is an answer, whoever waits for it here.
+    void refuse(link& from, const header& h, const error& why) {
+        if (h.handle <= UINT32_MAX) return send_dead_on(from, h, why);
+        const buffer notice = encode_error(why);
+        header in_its_place = h;
+        in_its_place.flags = message_flags::failed;
+        answer(&from, message{in_its_place, notice, nullptr});
     }
 
     result<void> unreachable(context_id dst) {
@@ -7777,6 +8378,8 @@ private:
                 log::write(log::level::warning,
                            "refused an answer from context " + std::to_string(m.head.src) + ", which was not asked");
                 reply_dead(m.head, error(reason::unexpected_reply, "this context was not asked"));
+            } else {
+                reply_dead(m.head, error(reason::invalid_handle, "nobody waits for this answer any more"));
             }
             return;
         }
@@ -7847,57 +8450,6 @@ public:
     unique_function<bool(pending&, const error&)> on_failure;
 };
 
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/file.hpp ----
-// file.hpp: the little that the library needs to know about files.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// Opens a file for reading, close-on-exec: a descriptor or -errno.
-inline long open_to_read(const char* path) { return open(path, O_RDONLY); }
-
-/// Size in bytes of an open file, or -errno.
-inline std::int64_t file_size(int fd) {
-    struct ::stat s {};
-    if (::fstat(fd, &s) < 0) return -static_cast<std::int64_t>(errno);
-    return s.st_size;
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/machine.hpp ----
-// machine.hpp: what kind of machine this is, and who runs here.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// "Linux x86_64": what `uname -sm` prints.
-inline std::string machine_text() {
-    ::utsname u{};
-    if (::uname(&u) < 0) return "unknown";
-    return std::string(u.sysname) + " " + u.machine;
-}
-
-/// "user@host:pid" of this process: the default name by which its children show whose they are.
-inline std::string identity_text() {
-    ::utsname u{};
-    static_cast<void>(::uname(&u));
-    const char* user = std::getenv("USER");
-    std::string name;
-    if (user && *user) {
-        name = user;
-    } else if (const ::passwd* entry = ::getpwuid(::getuid())) {
-        name = entry->pw_name;
-    } else {
-        name = std::to_string(::getuid());
-    }
-    return name + "@" + u.nodename + ":" + std::to_string(::getpid());
-}
-
-} // namespace sys
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/child.hpp ----
@@ -8101,10 +8653,10 @@ private:
 
     /// The shell on the target is ready for the program.
     bool send_program() {
-        const std::string here = sys::machine_text();
-        if (std::string_view(listener_.text()).substr(listener_.text().empty() ? 0 : 1) != here) {
-            fail(error(reason::payload, plan_.what + ": the target is" + listener_.text() + ", and this program was built for " +
-                                            here + "; give `.executable` a program that runs there"));
+        const std::string_view said = listener_.text();
+        const std::string unfit = detail::why_unfit(*plan_.program, said.substr(said.empty() ? 0 : 1)); // after the blank
+        if (!unfit.empty()) {
+            fail(error(reason::payload, plan_.what + ": " + unfit));
             return false;
         }
         program_left_ = sys::file_size(plan_.program->get());
@@ -8179,11 +8731,11 @@ private:
         edge->open(loop, std::move(ends_.in), std::move(ends_.out), router_.bounds());
         edge->on_closed = [this](link&, enum reason cause, const std::string& why) { link_closed(cause, why); };
         link_open_ = true;
-        for (const std::string& line : std::exchange(early_lines_, {})) say(line);
         events_.child_up(*this);
         const buffer value = encode(id());
         router_.answers().complete(*connecting_, value, nullptr);
         std::exchange(connecting_, nullptr)->release();
+        for (const std::string& line : std::exchange(early_lines_, {})) say(line);
         if (const long rc = edge->stream->start(); rc < 0)
             return edge->stream->close(reason::respondent_lost,
                                        "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
@@ -8345,10 +8897,10 @@ private:
         basic_broker<Io>& loop = router_.loop();
         stage_ = stage::gone;
         loop.cancel_timer(timer_);
+        drain_err();
         loop.unwatch(err_source_);
+        for (const std::string& line : std::exchange(early_lines_, {})) say(line);
         err_.finish([this](std::string_view line) { say(line); });
-        for (const std::string& line : std::exchange(early_lines_, {}))
-            log::emit({log::level::info, id(), welcome_.name, "stderr", line});
         const buffer value = encode(status_->code, status_->signal);
         for (basic_pending<Io>* p : std::exchange(awaiting_exit_, {})) {
             router_.answers().complete(*p, value, nullptr);
@@ -8563,152 +9115,6 @@ inline constinit process_state this_process{};
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/sys/executable.hpp ----
-// executable.hpp: this program's own file, held open because the one on disk may be replaced while it runs, and the build's
-// identity.
-
-#if __has_include(<link.h>)
-#include <link.h>
-#endif
-#if !defined(__linux__) && __has_include(<sys/sysctl.h>)
-#include <sys/sysctl.h>
-#include <sys/types.h>
-#endif
-#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
-#include <mach-o/dyld.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-namespace detail {
-
-inline std::string own_path() {
-#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
-    std::uint32_t size = 0;
-    static_cast<void>(::_NSGetExecutablePath(nullptr, &size));
-    std::string path(size, '\0');
-    return size > 0 && ::_NSGetExecutablePath(path.data(), &size) == 0 ? std::string(path.c_str()) : std::string();
-#elif !defined(__linux__) && defined(KERN_PROC_PATHNAME)
-    int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PATHNAME, -1};
-    char path[4096] = {};
-    std::size_t size = sizeof path - 1;
-    return ::sysctl(name, 4, path, &size, nullptr, 0) == 0 ? std::string(path) : std::string();
-#elif defined(__linux__)
-    return "/proc/self/exe";
-#else
-    return "/proc/curproc/file";
-#endif
-}
-
-inline unique_fd open_self() {
-    unique_fd fd(static_cast<int>(sys::open(own_path().c_str(), O_RDONLY)));
-    static_cast<void>(move_above_stdio(fd));
-    return fd;
-}
-
-inline std::string hex(const unsigned char* bytes, std::size_t size) {
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string out;
-    for (std::size_t i = 0; i < size; ++i) out.append({digits[bytes[i] >> 4], digits[bytes[i] & 15]});
-    return out;
-}
-
-// The descriptor of the GNU build-id note among the notes at `at`, as hex; empty if there is none.
-inline std::string find_build_id(const unsigned char* at, std::size_t size) {
-    struct note {
-        std::uint32_t name_size, data_size, type;
-    };
-    constexpr std::uint32_t build_id_type = 3; // NT_GNU_BUILD_ID, elf(5)
-    while (size >= sizeof(note)) {
-        note n;
-        std::memcpy(&n, at, sizeof n);
-        const std::size_t name = (std::size_t{n.name_size} + 3) & ~std::size_t{3};
-        const std::size_t data = (std::size_t{n.data_size} + 3) & ~std::size_t{3};
-        if (name > size || data > size || sizeof n + name + data > size) return {};
-        if (n.type == build_id_type && n.name_size == 4 && std::memcmp(at + sizeof n, "GNU", 4) == 0) {
-            return hex(at + sizeof n + name, n.data_size);
-        }
-        at += sizeof n + name + data;
-        size -= sizeof n + name + data;
-    }
-    return {};
-}
-
-#if __has_include(<link.h>) && defined(PT_NOTE)
-inline std::string note_build_id() {
-    std::string out;
-    static_cast<void>(::dl_iterate_phdr(
-        [](::dl_phdr_info* object, std::size_t, void* to) {
-            for (int i = 0; i < object->dlpi_phnum; ++i) {
-                const auto& segment = object->dlpi_phdr[i];
-                if (segment.p_type != PT_NOTE) continue;
-                // where it is mapped
-                const auto* at = reinterpret_cast<const unsigned char*>(object->dlpi_addr + segment.p_vaddr);
-                auto& found = *static_cast<std::string*>(to);
-                found = find_build_id(at, static_cast<std::size_t>(segment.p_filesz));
-                if (!found.empty()) break;
-            }
-            return 1; // the first object is the program itself; the others are libraries
-        },
-        &out));
-    return out;
-}
-#else
-inline std::string note_build_id() { return {}; }
-#endif
-
-// 64 bits over the contents of a file: multiply and fold per 8-byte word, the mixer of MurmurHash3 (A. Appleby, public domain) at
-// the end.
-inline std::uint64_t content_hash(int fd) {
-    constexpr std::size_t chunk = 1 << 16;
-    const std::unique_ptr<unsigned char[]> bytes(new unsigned char[chunk]);
-    std::uint64_t h = 0x9e37'79b9'7f4a'7c15;
-    ::off_t offset = 0;
-    for (;;) {
-        const long n = sys::pread(fd, bytes.get(), chunk, offset);
-        if (n <= 0) break;
-        for (std::size_t i = 0; i < static_cast<std::size_t>(n); i += 8) {
-            std::uint64_t word = 0;
-            const std::size_t left = static_cast<std::size_t>(n) - i;
-            std::memcpy(&word, bytes.get() + i, left < 8 ? left : 8);
-            h = (h ^ word) * 0xff51'afd7'ed55'8ccd;
-            h ^= h >> 32;
-        }
-        offset += n;
-    }
-    h ^= static_cast<std::uint64_t>(offset);
-    h = (h ^ (h >> 33)) * 0xc4ce'b9fe'1a85'ec53;
-    return h ^ (h >> 33);
-}
-
-} // namespace detail
-
-/// This program's executable, open for reading, above 2 and close-on-exec. Opened by the first call, which should therefore come
-/// early; empty where the system can't tell (no /proc). Never closed.   Threads: any.
-inline unique_fd& self_executable() {
-    static unique_fd fd = detail::open_self();
-    return fd;
-}
-
-/// Identifies this build: the linker's GNU build id in hex (usually 40 digits), else 16 hex digits that hash the executable's
-/// contents.
-/// Equal ids mean equal code. Computed by the first call.   Threads: any.
-inline const std::string& build_id() {
-    static const std::string id = [] {
-        std::string found = detail::note_build_id();
-        if (!found.empty()) return found;
-        const std::uint64_t h = detail::content_hash(self_executable().get());
-        unsigned char bytes[8];
-        for (int i = 0; i < 8; ++i) bytes[i] = static_cast<unsigned char>(h >> (56 - 8 * i));
-        return detail::hex(bytes, sizeof bytes);
-    }();
-    return id;
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/connect/methods.hpp ----
 // methods.hpp: what every connection method has in common.
 
@@ -8733,7 +9139,8 @@ inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& e
         executable.empty() ? sys::dup_above(sys::self_executable().get(), 3) : sys::open_to_read(executable.c_str());
     if (rc < 0) {
         const std::string which = executable.empty() ? "this program's own executable" : "the executable " + executable;
-        return error(reason::payload, "cannot open " + which + ": " + sys::errno_text(static_cast<int>(-rc)));
+        const error why = sys::failure("cannot open " + which, rc);
+        return error(why.kind() == kind::overloaded ? reason::overloaded : reason::payload, std::string(why.message()));
     }
     return std::make_shared<sys::unique_fd>(static_cast<int>(rc));
 }
@@ -8781,59 +9188,6 @@ struct local {
 /// The options of basic_router::local().
 using local_options = local;
 
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/first_stage.hpp ----
-// first_stage.hpp: the line of shell that receives a program on a machine where nothing of ours is, and becomes it.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// What the first stage says on stderr when it must give up.
-inline constexpr std::string_view no_place_text = "mitogen: no directory for programs";
-inline constexpr std::string_view short_program_text = "mitogen: incomplete program";
-
-/// The first stage. POSIX sh; one argument of one line, so that it survives tcsh and fish as login shells: they see only `exec sh
-/// -c '…'`.
-///
-/// It says the mark and the machine, and only then is anything sent to it: a size on a line of its own (`read` takes it byte by
-/// byte, so that nothing behind it is lost), then that many bytes, which go to a file of a fresh directory that only this user
-/// can enter. The file is opened, removed, and executed through its descriptor: nothing is left behind, whatever happens later.
-/// Where there is no /proc it is executed by name and stays. A directory that is mounted noexec shows when the file is not
-/// executable (`[ -x ]` asks access(2), which says so on Linux). At the end of its input `read` fails and it exits: it never
-/// waits for a parent that is gone.
-inline std::string first_stage_command() {
-    // The mark in octal escapes: the command line itself must not contain it, lest an echo of it be taken for the child's voice.
-    std::string mark;
-    for (const char c : handshake::mark) {
-        const auto byte = static_cast<unsigned char>(c);
-        mark += {'\\', static_cast<char>('0' + (byte >> 6)), static_cast<char>('0' + ((byte >> 3) & 7)),
-                 static_cast<char>('0' + (byte & 7))};
-    }
-    return "exec sh -c '"
-           "umask 077;"
-           "printf \"" +
-           mark +
-           "1 %s\\n\" \"$(uname -sm)\";"
-           "read -r n || exit 1;"
-           "for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp /dev/shm \"$HOME\";do "
-           "[ -n \"$d\" ] && d=$d/mitogen-$$ && mkdir \"$d\" 2>/dev/null || continue;"
-           "f=$d/m;: >\"$f\";chmod 700 \"$f\";[ -x \"$f\" ] && break;rm -rf \"$d\";f=;done;"
-           "[ -n \"$f\" ] || { echo \"" +
-           std::string(no_place_text) +
-           "\" >&2;exit 1;};"
-           "head -c \"$n\" >\"$f\";"
-           "[ $(($(wc -c <\"$f\"))) = \"$n\" ] || { rm -rf \"$d\";echo \"" +
-           std::string(short_program_text) +
-           "\" >&2;exit 1;};"
-           "[ -r /proc/self/fd/0 ] && exec 9<\"$f\" && rm -rf \"$d\" && exec /proc/self/fd/9 " +
-           std::string(child_argument) +
-           ";"
-           "exec \"$f\" " +
-           std::string(child_argument) + "'";
-}
-
-} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/ssh.hpp ----
@@ -8921,42 +9275,80 @@ struct ssh {
     }
 
 private:
+    /// Words that tell why a child did not come up, and what they mean.
+    struct symptom {
+        std::string_view text;
+        reason why;
+        std::string_view meaning;
+    };
+
+    /// What ssh says before it has run our command. The messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c)
+    /// and not translated.
+    static constexpr symptom symptoms_of_ssh[] = {
+        {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
+         "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
+        {"Host key verification failed", reason::host_key,
+         "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
+        {"Permission denied", reason::auth_required,
+         "authentication failed: no key was accepted, and none of the other methods may ask"},
+        {"Too many authentication failures", reason::auth_incorrect,
+         "authentication failed: too many keys were tried; set identity_file"},
+        {"Could not resolve hostname", reason::resolve, "the host name has no address"},
+        {"Connection refused", reason::connection_refused, "nothing listens there"},
+        {"timed out", reason::connect_timeout, "the host does not answer"},
+        {"No route to host", reason::connect, "the network does not reach it"},
+        {"Network is unreachable", reason::connect, "the network does not reach it"},
+    };
+
+    /// What the first stage, the shell that runs it, or the dynamic loader says. The path is the one by which the program is
+    /// executed.
+    static constexpr symptom symptoms_of_stage[] = {
+        {detail::no_place_text, reason::payload, "no directory there may hold programs that can be run"},
+        {detail::short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
+        {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
+        {"GLIBC", reason::payload,
+         "the program cannot run there: the C library is older than the one it was built for; link it statically (-static)"},
+        {"error while loading shared libraries", reason::payload,
+         "the program cannot run there: a shared library is missing; link it statically (-static)"},
+        {"/proc/self/fd/9: not found", reason::payload,
+         "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
+        {"/proc/self/fd/9: No such file", reason::payload,
+         "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
+        {"/proc/self/fd/9: ", reason::payload, "the program cannot run there"},
+        {"No space left on device", reason::payload, "the program did not arrive whole: the disk is full"},
+    };
+
     /// What ssh and the first stage said, as one of the errors that a caller can act on.
     static error explain(const boot_plan& plan, const boot_failure& f) {
-        if (f.what != boot_failure::how::ended) return detail::explain_boot(plan, f);
-        struct symptom {
-            std::string_view text;
-            reason why;
-            std::string_view meaning;
+        using how = boot_failure::how;
+        const auto because = [&](reason why, std::string_view meaning) {
+            return with_status(why, plan.what + ": " + std::string(meaning) + detail::quoted_words(f), f);
         };
-        // ssh's messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c) and not translated.
-        static constexpr symptom symptoms[] = {
-            {"Host key verification failed", reason::host_key,
-             "the host key is unknown, or has changed; see ssh-keyscan(1), or set check_host_keys"},
-            {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key, "the host key has changed"},
-            {"Permission denied", reason::auth_required,
-             "authentication failed: no key was accepted, and none of the other methods may ask"},
-            {"Too many authentication failures", reason::auth_incorrect,
-             "authentication failed: too many keys were tried; set identity_file"},
-            {"Could not resolve hostname", reason::resolve, "the host name has no address"},
-            {"Connection refused", reason::connection_refused, "nothing listens there"},
-            {"timed out", reason::connect_timeout, "the host does not answer"},
-            {"No route to host", reason::connect, "the network does not reach it"},
-            {"Network is unreachable", reason::connect, "the network does not reach it"},
-            {detail::no_place_text, reason::payload, "no directory there may hold programs that can be run"},
-            {detail::short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
-            {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
-            {"GLIBC", reason::payload,
-             "the program cannot run there: the C library is older than the one it was built for; link it statically (-static)"},
-            {"error while loading shared libraries", reason::payload,
-             "the program cannot run there: a shared library is missing; link it statically (-static)"},
+        if (f.what == how::timed_out) {
+            const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
+            return because(reason::connect_timeout,
+                           "no hello within " + ms +
+                               (f.stage_seen ? "the login went well; sending the program, or its start, takes longer than that"
+                                             : "the host does not answer, or the login takes longer than that"));
+        }
+        if (f.what == how::confused) return detail::explain_boot(plan, f);
+        const auto known = [&f](const auto& symptoms) -> const symptom* {
+            for (const symptom& s : symptoms)
+                if (f.words.find(s.text) != std::string::npos) return &s;
+            return nullptr;
         };
-        for (const symptom& s : symptoms)
-            if (f.words.find(s.text) != std::string::npos)
-                return with_status(s.why, plan.what + ": " + std::string(s.meaning) + detail::quoted_words(f), f);
-        if (f.stage_seen && f.status && f.status->code != 255) return detail::explain_boot(plan, f);
-        return with_status(reason::end_of_file,
-                           plan.what + ": the connection ended before the child said hello" + detail::quoted_words(f), f);
+        if (const symptom* s = f.stage_seen ? known(symptoms_of_stage) : known(symptoms_of_ssh)) {
+            const auto& argv = plan.start.argv;
+            const bool key_given = std::find(argv.begin(), argv.end(), "-i") != argv.end();
+            if (s->why != reason::auth_required || !key_given) return because(s->why, s->meaning);
+            return because(reason::auth_incorrect, "authentication failed: the key of identity_file is not accepted there");
+        }
+        constexpr int connection_failed = 255; // ssh(1), EXIT STATUS; everything else is the remote command's
+        if (f.status && !f.status->signal && f.status->code != connection_failed) {
+            if (f.stage_seen) return detail::explain_boot(plan, f);
+            return because(reason::end_of_file, "the login shell there ended before it ran our command");
+        }
+        return because(reason::end_of_file, "the connection ended before the child said hello");
     }
 
     static error with_status(reason why, std::string text, const boot_failure& f) {
@@ -9078,7 +9470,9 @@ class basic_route_monitor {
         route<basic_link<Io>> added;
         if (!mitogen::decode(r, added.id, added.parent, added.name, added.build) || !r.finish()) return;
         added.via = router_.routes().find(m.head.src);
-        if (!added.via || added.id == router_.id() ||
+        // Only from the neighbour itself. The ids of this context and those above are known: whoever claims one wants their
+        // authority.
+        if (!added.via || added.via->peer != m.head.src || router_.has_authority(added.id) ||
             (added.parent != m.head.src && !router_.routes().leads(added.parent, added.via.get()))) {
             return log::write(log::level::warning, "refused a route to context " + std::to_string(added.id) + " from context " +
                                                        std::to_string(m.head.src));
@@ -9097,7 +9491,7 @@ class basic_route_monitor {
         std::span<const std::byte> notice;
         if (!mitogen::decode(r, gone, notice) || !r.finish()) return;
         const auto via = router_.routes().find(m.head.src);
-        if (!via || gone == m.head.src || !router_.routes().remove(gone, via.get())) {
+        if (!via || via->peer != m.head.src || gone == m.head.src || !router_.routes().remove(gone, via.get())) {
             return log::write(log::level::warning, "refused to forget the route to context " + std::to_string(gone) +
                                                        " for context " + std::to_string(m.head.src));
         }
@@ -10084,6 +10478,13 @@ class [[nodiscard]] basic_future {
     pending* pending_ = nullptr;
     core* router_ = nullptr;
     decode_environment environment_{};
+    limits bounds_{}; // copies: the answer may be decoded when the router is gone
+
+    static error would_stop_the_loop() {
+        return error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; "
+                                     "run it on::main or on::pool, or co_await");
+    }
+    bool may_wait() const noexcept { return pending_->done() || !router_->loop().on_loop(); }
 
     void drop() noexcept {
         if (!pending_) return;
@@ -10097,15 +10498,17 @@ public:
     basic_future() = default;
     /// Takes over one reference to `p`.
     basic_future(pending* p, core& node, decode_environment environment) noexcept
-        : pending_(p), router_(&node), environment_(environment) {}
+        : pending_(p), router_(&node), environment_(environment), bounds_(node.bounds()) {}
     basic_future(basic_future&& other) noexcept
-        : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_) {}
+        : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_),
+          bounds_(other.bounds_) {}
     basic_future& operator=(basic_future&& other) noexcept {
         if (this != &other) {
             drop();
             pending_ = std::exchange(other.pending_, nullptr);
             router_ = other.router_;
             environment_ = other.environment_;
+            bounds_ = other.bounds_;
         }
         return *this;
     }
@@ -10120,15 +10523,13 @@ public:
     /// Waits until done() or the deadline; returns done(). Not on the loop, where nothing could arrive meanwhile.
     bool wait_until(instant deadline) {
         if (pending_->done()) return true;
-        basic_broker<Io>& loop = router_->loop();
-        if (loop.on_loop())
-            raise(error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; "
-                                        "run it on::main or on::pool, or co_await"));
-        return loop.wait(pending_->wake, deadline, true, [this] { return pending_->done(); });
+        if (!may_wait()) raise(would_stop_the_loop());
+        return router_->loop().wait(pending_->wake, deadline, true, [this] { return pending_->done(); });
     }
 
     /// Waits and returns the value or the error.
     result<T> try_get() {
+        if (!may_wait()) return would_stop_the_loop();
         wait_until(never);
         return outcome();
     }
@@ -10145,6 +10546,7 @@ public:
     /// As try_get(), but waits at most `span`: then it returns an error with reason::timeout, and the call goes on.
     template <class Rep, class Period>
     result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
+        if (!may_wait()) return would_stop_the_loop();
         if (done() || wait_until(after(router_->loop().io().now(), to_ns(span)))) return outcome();
         return error(reason::timeout, "no answer within the time given to get_for()");
     }
@@ -10165,7 +10567,7 @@ public:
     /// The value or the error of a future that is done().
     result<T> outcome() {
         if (const error* why = pending_->failure()) return *why;
-        reader r(std::span<const std::byte>(pending_->payload()), router_->bounds(), &environment_);
+        reader r(std::span<const std::byte>(pending_->payload()), bounds_, &environment_);
         if constexpr (std::is_void_v<T>) {
             if (r.finish()) return {};
             return r.failure();
@@ -10601,6 +11003,11 @@ struct argument_of {
     static constexpr bool checked = std::is_convertible_v<Given, Parameter>;
 };
 
+/// What is wrong with a call on a default-constructed context.
+MITOGEN_COLD inline error empty_target() {
+    return error(reason::misuse, "this mitogen::context is empty: it was default-constructed, and refers to no context");
+}
+
 /// The argument as the parameter's type: itself where it is that already, else converted as for a local call.
 template <class Parameter, class Given>
 decltype(auto) as_parameter(Given&& given) {
@@ -10721,7 +11128,8 @@ struct check_arguments<F, type_list<Ws...>, type_list<Gs...>> {
 
 } // namespace rpc::detail
 
-/// The ways to call a function, shared by contexts, deadlines and chains. `Target` offers router(), id() and options().
+/// The ways to call a function, shared by contexts, deadlines and chains. `Target` offers valid(), core(), id(), options() and
+/// environment().
 template <class Target, class Io>
 class call_methods {
     const Target& self() const noexcept { return static_cast<const Target&>(*this); }
@@ -10749,6 +11157,7 @@ public:
     /// The same, with the error as a value.
     template <auto F, class... Args>
     result<rpc::detail::result_of<F>> try_call(Args&&... args) const {
+        if (!self().valid()) return rpc::detail::empty_target();
         const call_options& options = self().options();
         basic_router_core<Io>& core = self().core();
         if (core.loop().on_loop())
@@ -10861,6 +11270,7 @@ public:
     basic_call_target(basic_router<Io>& node, context_id id, call_options options)
         : router_(&node), id_(id), options_(std::move(options)) {}
 
+    bool valid() const noexcept { return true; }
     context_id id() const noexcept { return id_; }
     const call_options& options() const noexcept { return options_; }
     basic_router_core<Io>& core() const noexcept { return *router_; }
@@ -10896,6 +11306,9 @@ class basic_context : public call_methods<basic_context<Io>, Io> {
 public:
     basic_context() = default;
     basic_context(basic_router<Io>& node, context_id id) noexcept : router_(&node), id_(id) {}
+
+    /// False for one that was default-constructed.
+    bool valid() const noexcept { return router_ != nullptr; }
 
     /// Its number in the tree.
     context_id id() const noexcept { return id_; }
@@ -10951,7 +11364,7 @@ public:
 
     /// Calls made through the result form a chain: sent without waiting for one another; after one has failed the later ones fail
     /// with the same error and do not run.
-    basic_chain<Io> chain() const { return basic_chain<Io>(*router_, id_); }
+    basic_chain<Io> chain() const { return basic_chain<Io>(node(), id_); }
 
     /// Sends a message to a handle there.
     template <class... Args>
@@ -10961,10 +11374,10 @@ public:
 
     /// Ends it and everything below it: its running functions are told to stop, and it exits. Does not block; the future has the
     /// exit status. One that does not end by itself is killed, see basic_router.
-    basic_future<exit_status, Io> shutdown() const { return router_->shutdown_child(id_); }
+    basic_future<exit_status, Io> shutdown() const { return node().shutdown_child(id_); }
 
     /// Cuts the link to it at once: calls to it fail, and it ends.
-    void disconnect() const { router_->disconnect_child(id_); }
+    void disconnect() const { node().disconnect_child(id_); }
 
     /// For call_methods.
     const call_options& options() const noexcept {
@@ -10972,8 +11385,7 @@ public:
         return none;
     }
     basic_router_core<Io>& core() const {
-        if (!router_)
-            raise(error(reason::misuse, "this mitogen::context is empty: it was default-constructed, and refers to no context"));
+        if (!router_) raise(rpc::detail::empty_target());
         return *router_;
     }
     decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
@@ -10982,8 +11394,9 @@ public:
 
 private:
     basic_call_target<Io> target(call_options options) const {
-        return basic_call_target<Io>(static_cast<basic_router<Io>&>(core()), id_, std::move(options));
+        return basic_call_target<Io>(node(), id_, std::move(options));
     }
+    basic_router<Io>& node() const { return static_cast<basic_router<Io>&>(core()); }
 };
 
 /// Calls that are pipelined and fail together. Moves; its end forgets the failure on the other side.
@@ -11015,6 +11428,7 @@ public:
         options_.chain = next_number(); // not the old number: calls of it may still be waiting there
     }
 
+    bool valid() const noexcept { return router_ != nullptr; }
     context_id id() const noexcept { return id_; }
     const call_options& options() const noexcept { return options_; }
     basic_router_core<Io>& core() const noexcept { return *router_; }
@@ -11094,14 +11508,14 @@ void explain_unknown_functions(basic_router_core<Io>& node) {
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Wraps `call(const message&, Args...)` for raw messages. One that does not decode throws codec_error to the loop, which logs it
+/// Wraps `call(const message&, Args...)` for raw messages. One that does not decode is logged and handed to `refuse(message, why)`
 /// and tells the sender. A dead message (the handler's respondent is lost, or the router is at its end) reaches the handler only
 /// where it can be called with the message alone.
-template <class... Args, class F>
-auto typed_handler(F call, const limits& bounds, decode_environment environment) {
+template <class... Args, class F, class Refuse>
+auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environment environment) {
     static_assert(std::is_invocable_v<F&, const message&, Args&&...>,
                   "mitogen: the handler must be callable as f(const message&, Args...) with the Args of its handle");
-    return [call = std::move(call), bounds, environment](const message& m) mutable {
+    return [call = std::move(call), refuse = std::move(refuse), bounds, environment](const message& m) mutable {
         if (m.dead()) {
             if constexpr (sizeof...(Args) > 0 && std::is_invocable_v<F&, const message&>) call(m);
             return;
@@ -11110,9 +11524,9 @@ auto typed_handler(F call, const limits& bounds, decode_environment environment)
         reader r(m.payload, bounds, &environment);
         const bool decoded = std::apply([&](auto&... v) { return mitogen::decode(r, v...); }, values) && r.finish();
         if (!decoded) {
-            log::write(log::level::warning,
-                       "a message to handle " + std::to_string(m.head.handle) + " does not decode: " + r.failure_text());
-            return;
+            const std::string what = "a message to handle " + std::to_string(m.head.handle) + " does not decode: " + r.failure_text();
+            log::write(log::level::warning, what);
+            return refuse(m, error(reason::bad_arguments, what));
         }
         std::apply([&](auto&... v) { call(m, std::move(v)...); }, values);
     };
@@ -11172,7 +11586,10 @@ public:
     /// A copy of this process, made by fork(): has its memory, but none of its threads. Cheaper to start than local() for small
     /// processes.
     context fork(fork_options options = {}) { return try_fork(std::move(options)).value(); }
-    result<context> try_fork(fork_options options = {}) { return start_fork(std::move(options)).try_get(); }
+    result<context> try_fork(fork_options options = {}) {
+        if (this->loop().on_loop()) return would_wait();
+        return start_fork(std::move(options)).try_get();
+    }
 
     /// A process on another machine, reached with the system's ssh; nothing of ours needs to be there.
     context ssh(ssh_options options) { return try_ssh(std::move(options)).value(); }
@@ -11185,8 +11602,7 @@ public:
     }
     template <connection_method Method>
     result<context> try_connect(const Method& method) {
-        if (this->loop().on_loop())
-            return error(reason::misuse, "a function that runs on the loop connects and waits; use connect_async there");
+        if (this->loop().on_loop()) return would_wait();
         return connect_async(method).try_get();
     }
 
@@ -11220,7 +11636,8 @@ public:
     /// the number is taken.
     template <class... Args, class F>
     void add_handler(handle<Args...> number, F call, handler_options options = {}) {
-        this->add_raw_handler(number.number, options, typed_handler<Args...>(std::move(call), this->bounds(), environment()))
+        this->add_raw_handler(number.number, options, typed_handler<Args...>(std::move(call), [this](const message& m, const error& why) { this->reply_dead(m.head, why); },
+                                                  this->bounds(), environment()))
             .value();
     }
 
@@ -11274,6 +11691,11 @@ public:
     }
 
 private:
+    static error would_wait() {
+        return error(reason::misuse, "a function that runs on the loop makes a child and waits for it; run it on::main or on::pool, "
+                                     "or use connect_async");
+    }
+
     template <class T>
     basic_future<T, Io> failed(error why) {
         result<pending*> p = this->failed_answer(this->id(), std::move(why));
@@ -11325,7 +11747,10 @@ private:
         basic_future<context, Io> up(b->answer, *this, environment());
         if (!process) {
             this->answers().fail(*b->answer,
-                                 error(reason::payload, plan.what + ": cannot start: " + std::string(process.error().message())));
+                                 error(process.error().kind() == kind::overloaded ? reason::overloaded // out of descriptors
+                                       : plan.staged ? reason::connect // the client here is missing
+                                                     : reason::payload,
+                                       plan.what + ": cannot start: " + std::string(process.error().message())));
             return up;
         }
         adopt(std::move(plan), std::move(*b), std::move(*process), std::move(*pipes));
@@ -11523,17 +11948,30 @@ class incoming_calls {
     incoming_call* last_ = nullptr;
     bool stopping_ = false;
 
-    struct failed_chain {
+    struct chain_key {
         context_id src;
-        std::uint64_t chain;
-        error why;
+        std::uint64_t number;
+        friend bool operator==(const chain_key&, const chain_key&) = default;
     };
-    std::deque<failed_chain> chains_;
+    struct chain_hash {
+        std::size_t operator()(const chain_key& k) const noexcept { return static_cast<std::size_t>(k.number ^ (std::uint64_t{k.src} << 40)); }
+    };
+    struct chain_state {
+        std::uint32_t open = 0;         // calls of it that are accepted and not finished
+        bool forgotten = false;         // goes with its last call
+        std::optional<error> why{};     // its first failure
+    };
+    std::unordered_map<chain_key, chain_state, chain_hash> chains_; // those with open calls or a failure
+    std::deque<chain_key> failed_chains_;                           // oldest first
 
     static constexpr std::size_t most_calls = 1u << 20;
     static constexpr std::size_t most_chains = 4096; // failed and never forgotten by their callers: the oldest go
 
-    std::size_t bucket(const header& h) const noexcept { return bucket(h.src, h.reply_to); }
+    /// A call without reply is never looked up. It goes where its address says: otherwise all of them would share one bucket, and
+    /// each that finishes would have to be found among them.
+    std::size_t bucket(const incoming_call& c) const noexcept {
+        return bucket(c.head.src, c.head.reply_to ? c.head.reply_to : static_cast<handle_id>(reinterpret_cast<std::uintptr_t>(&c)));
+    }
     std::size_t bucket(context_id src, handle_id reply_to) const noexcept {
         // 2^64 over the golden ratio: spreads consecutive handles (Knuth, TAOCP 3, 6.4).
         return static_cast<std::size_t>(((reply_to ^ (std::uint64_t{src} << 20)) * 0x9E37'79B9'7F4A'7C15u) >> 32) &
@@ -11541,7 +11979,7 @@ class incoming_calls {
     }
 
     void insert(incoming_call& c) noexcept {
-        incoming_call*& head = buckets_[bucket(c.head)];
+        incoming_call*& head = buckets_[bucket(c)];
         c.next_in_bucket = head;
         head = &c;
     }
@@ -11571,9 +12009,14 @@ class incoming_calls {
     }
 
     const error* find_chain(context_id src, std::uint64_t chain) noexcept {
-        for (const failed_chain& f : chains_)
-            if (f.src == src && f.chain == chain) return &f.why;
-        return nullptr;
+        const auto at = chains_.find({src, chain});
+        return at != chains_.end() && at->second.why ? &*at->second.why : nullptr;
+    }
+
+    void leave_chain(context_id src, std::uint64_t chain) noexcept {
+        const auto at = chains_.find({src, chain});
+        if (at == chains_.end() || --at->second.open > 0) return;
+        if (at->second.forgotten || !at->second.why) chains_.erase(at);
     }
 
 public:
@@ -11605,6 +12048,7 @@ public:
             c->payload.clear();
             c->payload.append(m.payload.data(), m.payload.size());
         }
+        if (c->chain) ++chains_[{c->head.src, c->chain}].open;
         if (++size_ > buckets_.size()) grow();
         insert(*c);
         return c;
@@ -11657,10 +12101,11 @@ public:
     /// The call is answered; its memory is free.
     void finish(incoming_call& c) {
         const std::lock_guard lock(mutex_);
-        incoming_call** at = &buckets_[bucket(c.head)];
+        incoming_call** at = &buckets_[bucket(c)];
         while (*at != &c) at = &(*at)->next_in_bucket;
         *at = c.next_in_bucket;
         c.next_in_bucket = nullptr;
+        if (c.chain) leave_chain(c.head.src, c.chain);
 #if defined(__cpp_lib_jthread)
         c.stop.reset();
 #endif
@@ -11749,18 +12194,25 @@ public:
     /// A call of a chain has failed; only its first failure counts.
     void break_chain(context_id src, std::uint64_t chain, const error& why) {
         const std::lock_guard lock(mutex_);
-        if (find_chain(src, chain)) return;
-        if (chains_.size() == most_chains) chains_.pop_front();
-        chains_.push_back({src, chain, why});
+        chain_state& state = chains_[{src, chain}];
+        if (state.why) return;
+        state.why = why;
+        failed_chains_.push_back({src, chain});
+        if (failed_chains_.size() <= most_chains) return;
+        const auto oldest = chains_.find(failed_chains_.front());
+        failed_chains_.pop_front();
+        if (oldest != chains_.end() && oldest->second.open == 0) chains_.erase(oldest);
     }
 
-    /// The chain begins anew, or has ended.
+    /// The chain has ended. Its calls that still wait fail as those before them: its failure is forgotten behind the last.
     void forget_chain(context_id src, std::uint64_t chain) {
         const std::lock_guard lock(mutex_);
-        for (auto at = chains_.begin(); at != chains_.end(); ++at) {
-            if (at->src != src || at->chain != chain) continue;
+        const auto at = chains_.find({src, chain});
+        if (at == chains_.end()) return;
+        if (at->second.open > 0) {
+            at->second.forgotten = true;
+        } else {
             chains_.erase(at);
-            return;
         }
     }
 };
@@ -11962,6 +12414,8 @@ public:
 
     /// Ends the pool's threads and waits for what they execute. Threads: any but those and the loop.
     void join_pool() {
+        // What still waits is answered, not dropped: begin() refuses it.
+        while (std::optional<call*> left = pool_queue_.try_get()) execute(**left, urgency::soon);
         pool_queue_.close();
         for (auto& t : pool_) t.join();
         pool_.clear();
@@ -11988,7 +12442,7 @@ private:
                                                             std::to_string(frame.function)));
         }
         if (stopping()) return router_.reply_dead(m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
-        if (entry->where == on::loop) return run_on_loop(m, *entry, r, frame);
+        if (entry->where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
         call* c = calls_.add(m, *entry, frame, r.offset(), router_.loop().io().now());
         if (!c) return router_.reply_dead(m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting"));
         if (entry->where == on::pool) {
@@ -11999,11 +12453,12 @@ private:
         }
     }
 
-    void run_on_loop(const message& m, const function_entry& entry, reader& arguments, const call_frame& frame) {
+    void run_on_loop(const message& m, const function_entry& entry, std::size_t arguments_at, const call_frame& frame) {
         if (frame.flags & call_frame::has_chain) {
             if (const auto broken = calls_.chain_error(m.head.src, frame.chain))
                 return answer_error(m.head, *broken, urgency::soon);
         }
+        reader arguments(m.payload.subspan(arguments_at), router_.bounds(), &environment_);
         loop_result_.clear();
         invocation inv{arguments, loop_result_, environment_, {m.head.src, m.head.auth}};
 #if defined(__cpp_lib_jthread)
@@ -12113,80 +12568,6 @@ private:
     }
 };
 
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/stdio.hpp ----
-// stdio.hpp: descriptors 0, 1 and 2 of a child: the link is taken away from them before the program can write into it.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// Puts /dev/null where `fd` (0 to 2) is: for reading at 0, else for writing.
-inline void put_null(int fd) {
-    const int flags = fd == 0 ? O_RDONLY : O_WRONLY;
-    unique_fd null(static_cast<int>(open("/dev/null", flags)));
-    if (null && null.get() != fd) static_cast<void>(dup_to(null.get(), fd));
-    if (null.get() == fd) static_cast<void>(set_cloexec(null.release(), false));
-}
-
-/// Moves descriptor `fd` (0 or 1) above 2 and close-on-exec, and leaves /dev/null in its place. Empty on failure.
-inline unique_fd take_stdio(int fd) {
-    unique_fd moved(static_cast<int>(dup_above(fd, 3)));
-    put_null(fd);
-    return moved;
-}
-
-/// Makes stdout a pipe, line-buffered and blocking, and returns its read end, nonblocking; empty where that fails: stdout stays
-/// /dev/null.
-inline unique_fd pipe_stdout() {
-    unique_fd read_end;
-    unique_fd write_end;
-    if (pipe(read_end, write_end) < 0) return {};
-    static_cast<void>(move_above_stdio(read_end));
-    static_cast<void>(set_nonblocking(read_end.get(), true));
-    std::fflush(stdout);
-    static_cast<void>(dup_to(write_end.get(), 1));
-    static_cast<void>(std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ));
-    return read_end;
-}
-
-/// Puts /dev/null where stdout is.
-inline void null_stdout() { put_null(1); }
-
-/// Writes all of it, also to a nonblocking descriptor. False on failure.
-inline bool write_all(int fd, const void* from, std::size_t size) {
-    const char* at = static_cast<const char*>(from);
-    while (size > 0) {
-        const long n = write(fd, at, size);
-        if (n == -EAGAIN || n == -EWOULDBLOCK) {
-            ::pollfd ready{fd, POLLOUT, 0};
-            static_cast<void>(poll(&ready, 1, -1));
-            continue;
-        }
-        if (n < 0) return false;
-        at += n;
-        size -= static_cast<std::size_t>(n);
-    }
-    return true;
-}
-
-/// As read(), but waits also where the descriptor is nonblocking.
-inline long read_waiting(int fd, void* to, std::size_t size) {
-    for (;;) {
-        const long n = read(fd, to, size);
-        if (n != -EAGAIN && n != -EWOULDBLOCK) return n;
-        ::pollfd ready{fd, POLLIN, 0};
-        static_cast<void>(poll(&ready, 1, -1));
-    }
-}
-
-/// This process's id.
-inline int own_pid() noexcept { return ::getpid(); }
-
-/// Sends a signal to this process.
-inline void signal_self(int number) noexcept { static_cast<void>(::kill(::getpid(), number)); }
-
-} // namespace sys
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/sys/title.hpp ----
@@ -12336,7 +12717,9 @@ public:
             end("the parent is lost");
         };
         log::set_level(static_cast<log::level>(welcome_.log_level));
-        log::set_sink([this](const log::record& r) { forward_log(router_, router_.id(), r.level, r.logger, r.text); });
+        log::set_sink([this](const log::record& r) {
+            forward_log(router_, r.context == no_context ? router_.id() : r.context, r.level, r.logger, r.text);
+        });
         (void)router_.add_raw_handler(handles::shutdown, {},
                                       [this](const message&) { end("context " + welcome_.name + " is shutting down"); });
         broker_.defer([this, rest] {
@@ -12437,6 +12820,7 @@ void init(int argc, char** argv) {
         }
         return;
     }
+    detail::leave_first_stage(argv[0]);
     detail::child_link ends{sys::take_stdio(0), sys::take_stdio(1)};
     if (ends.in && ends.out) detail::serve_as_child<Io>(std::move(ends));
     std::exit(0);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: the aggregate T, named beside this message, has base classes, which Boost.PFR cannot see; describe it
 // expect: {with T = derived|no_codec<derived}
 #include <mitogen/wire/codec.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: nothing can be decoded into a const, volatile or reference member; make it an ordinary one
 #include <mitogen/wire/codec.hpp>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: long double has another format on every kind of machine; send a double
 #include <mitogen/wire/codec.hpp>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: T, named beside this message, has no codec; make it an aggregate
 // expect: {part_of<outer, 1>|part_of<outer, 1ul>|part_of<outer, 1UL>}
 // expect: {with T = handle_like|no_codec<handle_like}

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: T, named beside this message, has no default constructor, which decoding needs
 // expect: {with T = celsius|no_codec<celsius}
 #include <mitogen/wire/codec.hpp>

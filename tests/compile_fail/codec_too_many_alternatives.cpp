@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: a variant of at most 254 alternatives can travel: its index is one byte
 #include <mitogen/wire/codec.hpp>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: a view in T may point into memory of the reader that decodes it; make a mitogen::reader that lives as long as the value
 #include <mitogen/wire/codec.hpp>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // flags: -DMITOGEN_NO_DESCRIBE
 // expect: mitogen: the aggregate T, named beside this message, travels through Boost.PFR, which is not on the include path; install Boost 1.81 or newer (Debian: libboost-dev) or specialise mitogen::codec<T>
 // expect: {with T = disk|no_codec<disk}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Decodes whatever arrives as every kind of type. What is accepted must encode to as many bytes and decode to the same bytes again, and a
-// refusal must say something. The sanitizers watch the rest.
+// Decodes whatever arrives as every kind of type. What is accepted must encode to as many bytes and decode to the same bytes
+// again, and a refusal must say something. The sanitizers watch the rest.
 #include "wire/codec_samples.hpp"
 
 #include <cstdint>
@@ -20,10 +20,8 @@ void require(bool condition, const char* what) {
 
 template <class T>
 void try_as(std::span<const std::byte> bytes) {
-    mitogen::limits bounds;
-    bounds.elements = 1u << 16;
     const mitogen::buffer exact(bytes); // a block of its own, so that a byte too many is noticed
-    mitogen::reader r(exact, bounds);
+    mitogen::reader r(exact);
     T value{};
     if (!mitogen::decode(r, value) || !r.finish()) {
         require(!r.failure_text(&mitogen::wire::write_signature<T>).empty(), "a refusal without a reason");
@@ -32,7 +30,7 @@ void try_as(std::span<const std::byte> bytes) {
     }
     const mitogen::buffer again = mitogen::encode(value);
     require(again.size() == bytes.size(), "the size has changed");
-    mitogen::reader second(again, bounds);
+    mitogen::reader second(again);
     T copy{};
     require(mitogen::decode(second, copy) && second.finish(), "an encoded value does not decode");
     const mitogen::buffer last = mitogen::encode(copy);
@@ -67,7 +65,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 8: try_as<std::priority_queue<std::string>>(bytes); break;
     case 9: try_exactly<std::vector<std::vector<std::monostate>>>(bytes); break;
     case 10: try_exactly<std::pair<std::vector<double>, std::vector<samples::straight>>>(bytes); break;
-    case 11: try_as<std::tuple<std::error_code, std::filesystem::path, std::chrono::duration<short>, std::list<samples::savings>>>(bytes); break;
+    case 11:
+        try_as<std::tuple<std::error_code, std::filesystem::path, std::chrono::duration<short>, std::list<samples::savings>>>(
+            bytes);
+        break;
     default: break;
     }
     return 0;

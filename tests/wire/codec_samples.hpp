@@ -101,7 +101,8 @@ public:
     savings() = default;
     savings(account a, double rate, std::string_view code) : account(std::move(a)), rate_(rate) { code.copy(code_, 4); }
     friend bool operator==(const savings& a, const savings& b) {
-        return static_cast<const account&>(a) == static_cast<const account&>(b) && a.rate_ == b.rate_ && std::string_view(a.code_, 4) == std::string_view(b.code_, 4);
+        return static_cast<const account&>(a) == static_cast<const account&>(b) && a.rate_ == b.rate_ &&
+               std::string_view(a.code_, 4) == std::string_view(b.code_, 4);
     }
 };
 

@@ -184,7 +184,8 @@ TEST_CASE("keys are accepted in any order") {
 TEST_CASE("hashed containers have the wire form of ordered ones") {
     check(std::unordered_set<std::int8_t>{7}, "<i8>", "01000000 07");
     check(std::unordered_map<std::int8_t, std::string>{{7, "x"}}, "{i8=>string}", "01000000 07 01000000 78");
-    CHECK(through(std::unordered_multimap<int, int>{{1, 2}, {1, 3}, {2, 4}}) == std::unordered_multimap<int, int>{{1, 2}, {1, 3}, {2, 4}});
+    CHECK(through(std::unordered_multimap<int, int>{{1, 2}, {1, 3}, {2, 4}}) ==
+          std::unordered_multimap<int, int>{{1, 2}, {1, 3}, {2, 4}});
     CHECK(through(std::unordered_multiset<int>{1, 1, 2}) == std::unordered_multiset<int>{1, 1, 2});
 }
 

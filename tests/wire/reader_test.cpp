@@ -110,6 +110,11 @@ TEST_CASE("elements that take no bytes are counted over the whole message") {
     CHECK(mitogen::decode<std::vector<std::vector<std::monostate>>>(mitogen::encode(fits), bounds).has_value());
     const std::vector<std::vector<std::monostate>> many{std::vector<std::monostate>(6), std::vector<std::monostate>(5)};
     CHECK_FALSE(mitogen::decode<std::vector<std::vector<std::monostate>>>(mitogen::encode(many), bounds).has_value());
+    const auto refused = mitogen::decode<std::vector<std::monostate>>(mitogen::encode(std::uint32_t{65'537}));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message() ==
+          "cannot decode [()]: more elements that take no bytes than one message may have: 65537 at byte 0 of 4");
+    CHECK(mitogen::decode<std::vector<std::monostate>>(mitogen::encode(std::uint32_t{65'536}))->size() == 65'536);
 }
 
 TEST_CASE("what a reader holds is destroyed with it, also after a failure half way") {

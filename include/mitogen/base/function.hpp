@@ -35,8 +35,17 @@ class unique_function<R(Args...)> {
                                  alignof(F) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<F>;
 
     template <class F>
+    static R invoke(F& callable, Args&&... args) {
+        if constexpr (std::is_void_v<R>) {
+            static_cast<void>(callable(std::forward<Args>(args)...)); // it may return what nobody wants
+        } else {
+            return callable(std::forward<Args>(args)...);
+        }
+    }
+
+    template <class F>
     static constexpr table in_place{
-        [](void* self, Args&&... args) -> R { return (*static_cast<F*>(self))(std::forward<Args>(args)...); },
+        [](void* self, Args&&... args) -> R { return invoke(*static_cast<F*>(self), std::forward<Args>(args)...); },
         [](void* to, void* from) noexcept {
             ::new (to) F(std::move(*static_cast<F*>(from)));
             static_cast<F*>(from)->~F();
@@ -45,7 +54,7 @@ class unique_function<R(Args...)> {
 
     template <class F>
     static constexpr table on_heap{
-        [](void* self, Args&&... args) -> R { return (**static_cast<F**>(self))(std::forward<Args>(args)...); },
+        [](void* self, Args&&... args) -> R { return invoke(**static_cast<F**>(self), std::forward<Args>(args)...); },
         [](void* to, void* from) noexcept { *static_cast<F**>(to) = *static_cast<F**>(from); },
         [](void* self) noexcept { delete *static_cast<F**>(self); }};
 

@@ -24,13 +24,17 @@ using duration_ns = std::int64_t;
 inline constexpr instant never = INT64_MAX;
 
 /// `now + span`, or `never` where that would overflow.
-constexpr instant after(instant now, duration_ns span) noexcept { return span >= never - now ? never : now + span; }
+constexpr instant after(instant now, duration_ns span) noexcept {
+    return now > 0 && span >= never - now ? never : now + span;
+}
 
 /// Any std::chrono::duration in nanoseconds, saturated instead of overflowing.
 template <class Rep, class Period>
 constexpr duration_ns to_ns(std::chrono::duration<Rep, Period> span) noexcept {
     using seconds = std::chrono::duration<double>;
-    if (std::chrono::duration_cast<seconds>(span).count() > 9.0e9) return never;
+    const double rough = std::chrono::duration_cast<seconds>(span).count();
+    if (rough > 9.0e9) return never;
+    if (rough < -9.0e9) return -never;
     return std::chrono::duration_cast<std::chrono::nanoseconds>(span).count();
 }
 

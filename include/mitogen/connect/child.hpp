@@ -7,13 +7,13 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/first_stage.hpp>
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/text_tail.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/file.hpp>
-#include <mitogen/sys/machine.hpp>
 #include <mitogen/wire/handle.hpp>
 
 #include <algorithm>
@@ -223,10 +223,10 @@ private:
 
     /// The shell on the target is ready for the program.
     bool send_program() {
-        const std::string here = sys::machine_text();
-        if (std::string_view(listener_.text()).substr(listener_.text().empty() ? 0 : 1) != here) {
-            fail(error(reason::payload, plan_.what + ": the target is" + listener_.text() + ", and this program was built for " +
-                                            here + "; give `.executable` a program that runs there"));
+        const std::string_view said = listener_.text();
+        const std::string unfit = detail::why_unfit(*plan_.program, said.substr(said.empty() ? 0 : 1)); // after the blank
+        if (!unfit.empty()) {
+            fail(error(reason::payload, plan_.what + ": " + unfit));
             return false;
         }
         program_left_ = sys::file_size(plan_.program->get());
@@ -301,11 +301,11 @@ private:
         edge->open(loop, std::move(ends_.in), std::move(ends_.out), router_.bounds());
         edge->on_closed = [this](link&, enum reason cause, const std::string& why) { link_closed(cause, why); };
         link_open_ = true;
-        for (const std::string& line : std::exchange(early_lines_, {})) say(line);
         events_.child_up(*this);
         const buffer value = encode(id());
         router_.answers().complete(*connecting_, value, nullptr);
         std::exchange(connecting_, nullptr)->release();
+        for (const std::string& line : std::exchange(early_lines_, {})) say(line);
         if (const long rc = edge->stream->start(); rc < 0)
             return edge->stream->close(reason::respondent_lost,
                                        "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
@@ -467,10 +467,10 @@ private:
         basic_broker<Io>& loop = router_.loop();
         stage_ = stage::gone;
         loop.cancel_timer(timer_);
+        drain_err();
         loop.unwatch(err_source_);
+        for (const std::string& line : std::exchange(early_lines_, {})) say(line);
         err_.finish([this](std::string_view line) { say(line); });
-        for (const std::string& line : std::exchange(early_lines_, {}))
-            log::emit({log::level::info, id(), welcome_.name, "stderr", line});
         const buffer value = encode(status_->code, status_->signal);
         for (basic_pending<Io>* p : std::exchange(awaiting_exit_, {})) {
             router_.answers().complete(*p, value, nullptr);

@@ -138,7 +138,9 @@ public:
             end("the parent is lost");
         };
         log::set_level(static_cast<log::level>(welcome_.log_level));
-        log::set_sink([this](const log::record& r) { forward_log(router_, router_.id(), r.level, r.logger, r.text); });
+        log::set_sink([this](const log::record& r) {
+            forward_log(router_, r.context == no_context ? router_.id() : r.context, r.level, r.logger, r.text);
+        });
         (void)router_.add_raw_handler(handles::shutdown, {},
                                       [this](const message&) { end("context " + welcome_.name + " is shutting down"); });
         broker_.defer([this, rest] {

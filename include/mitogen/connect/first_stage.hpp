@@ -4,6 +4,12 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/connect/handshake.hpp>
+#include <mitogen/sys/executable.hpp>
+#include <mitogen/sys/fd.hpp>
+#include <mitogen/sys/file.hpp>
+#include <mitogen/sys/machine.hpp>
+#include <mitogen/sys/program_kind.hpp>
+#include <mitogen/sys/stdio.hpp>
 
 #include <string>
 #include <string_view>
@@ -15,44 +21,68 @@ namespace detail {
 inline constexpr std::string_view no_place_text = "mitogen: no directory for programs";
 inline constexpr std::string_view short_program_text = "mitogen: incomplete program";
 
-/// The first stage. POSIX sh; one argument of one line, so that it survives tcsh and fish as login shells: they see only `exec sh
-/// -c '…'`.
+/// The descriptor through which the first stage executes the program.
+inline constexpr int program_descriptor = 9;
+
+/// The first stage. POSIX sh; one argument of one line, so that it survives tcsh and fish as login shells: they see only
+/// `exec sh -c '…'`.
 ///
 /// It says the mark and the machine, and only then is anything sent to it: a size on a line of its own (`read` takes it byte by
-/// byte, so that nothing behind it is lost), then that many bytes, which go to a file of a fresh directory that only this user
-/// can enter. The file is opened, removed, and executed through its descriptor: nothing is left behind, whatever happens later.
-/// Where there is no /proc it is executed by name and stays. A directory that is mounted noexec shows when the file is not
-/// executable (`[ -x ]` asks access(2), which says so on Linux). At the end of its input `read` fails and it exits: it never
-/// waits for a parent that is gone.
+/// byte, so that nothing behind it is lost), then that many bytes. They go to a file in a fresh directory that only this user can
+/// enter. A directory that is mounted noexec shows when the file is not executable (`[ -x ]` asks access(2), which says so on
+/// Linux). File and directory are removed before the first byte arrives, so that nothing is left behind whoever dies; the program
+/// is executed through its descriptor. Where there is no /proc it is executed by name, and removes itself (leave_first_stage);
+/// until then a trap does. The writing descriptor is closed first: a file that is open for writing cannot be executed. At the end
+/// of its input `read` fails, or the program is short, and it exits: it never waits for a parent that is gone.
 inline std::string first_stage_command() {
-    // The mark in octal escapes: the command line itself must not contain it, lest an echo of it be taken for the child's voice.
+    // The command line must not contain the mark, lest an echo of it be taken for the child's voice: octal escapes for what is no
+    // text, and an empty argument in the middle, because some shells' echo undoes escapes.
     std::string mark;
     for (const char c : handshake::mark) {
         const auto byte = static_cast<unsigned char>(c);
-        mark += {'\\', static_cast<char>('0' + (byte >> 6)), static_cast<char>('0' + ((byte >> 3) & 7)),
-                 static_cast<char>('0' + (byte & 7))};
+        if (byte < 0x80) {
+            mark += c;
+        } else {
+            mark += {'\\', static_cast<char>('0' + (byte >> 6)), static_cast<char>('0' + ((byte >> 3) & 7)),
+                     static_cast<char>('0' + (byte & 7))};
+        }
     }
-    return "exec sh -c '"
-           "umask 077;"
-           "printf \"" +
-           mark +
-           "1 %s\\n\" \"$(uname -sm)\";"
-           "read -r n || exit 1;"
-           "for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp /dev/shm \"$HOME\";do "
-           "[ -n \"$d\" ] && d=$d/mitogen-$$ && mkdir \"$d\" 2>/dev/null || continue;"
-           "f=$d/m;: >\"$f\";chmod 700 \"$f\";[ -x \"$f\" ] && break;rm -rf \"$d\";f=;done;"
-           "[ -n \"$f\" ] || { echo \"" +
-           std::string(no_place_text) +
-           "\" >&2;exit 1;};"
-           "head -c \"$n\" >\"$f\";"
-           "[ $(($(wc -c <\"$f\"))) = \"$n\" ] || { rm -rf \"$d\";echo \"" +
-           std::string(short_program_text) +
-           "\" >&2;exit 1;};"
-           "[ -r /proc/self/fd/0 ] && exec 9<\"$f\" && rm -rf \"$d\" && exec /proc/self/fd/9 " +
-           std::string(child_argument) +
-           ";"
-           "exec \"$f\" " +
-           std::string(child_argument) + "'";
+    mark.insert(mark.size() / 2, "%s");
+    const auto give_up = [](std::string_view text) { return "{ echo \"" + std::string(text) + "\" >&2;exit 1;};"; };
+    std::string s = "exec sh -c '";
+    s += "umask 077;printf \"" + mark + "1 %s\\n\" \"\" \"$(uname -sm)\";";
+    s += "read -r n||exit 1;";
+    s += "for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp /dev/shm \"$HOME\";do ";
+    s += "[ -n \"$d\" ]&&d=$d/mitogen-$$&&mkdir \"$d\" 2>/dev/null||continue;";
+    s += "p=$d/m;(:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&break;rm -rf \"$d\";p=;done;";
+    s += "[ -n \"$p\" ]||" + give_up(no_place_text);
+    s += "trap \"rm -rf \\\"\\$d\\\"\" 0;trap \"exit 1\" 1 2 13 15;";
+    s += "exec 8>\"$p\" 9<\"$p\";[ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9&&rm -rf \"$d\";";
+    s += "head -c \"$n\" >&8;exec 8>&-;";
+    s += "[ $(($(wc -c <&9))) = \"$n\" ]||" + give_up(short_program_text);
+    s += "exec \"$p\" " + std::string(child_argument) + "'";
+    return s;
+}
+
+/// Why the program must not be sent to the target, which says `there` of itself ("Linux aarch64"); empty where nothing speaks
+/// against it. A shell that cannot execute a program may take it for a script, so that it is better not to try.
+inline std::string why_unfit(const sys::unique_fd& program, std::string_view there) {
+    std::string kind = sys::program_kind(program.get());
+    if (kind.empty() && sys::same_file(program.get(), sys::self_executable().get())) kind = sys::machine_text();
+    if (kind.empty() || sys::machine_runs(there, kind)) return {};
+    return "the target is " + (there.empty() ? "of an unknown kind" : std::string(there)) + ", and this program was built for " +
+           kind + "; give `.executable` a program that runs there";
+}
+
+/// In a child, at its start: closes and removes what the first stage could not, being itself replaced by this program.
+inline void leave_first_stage(const char* path) {
+    const int own = sys::self_executable().get();
+    if (own != program_descriptor && sys::same_file(own, program_descriptor)) sys::unique_fd(program_descriptor).reset();
+    const std::string directory = "/mitogen-" + std::to_string(sys::own_pid()); // exec keeps the shell's number
+    const std::string_view shown = path ? std::string_view(path) : std::string_view();
+    if (!shown.ends_with(directory + "/m")) return;
+    (void)sys::remove_file(path);
+    (void)sys::remove_directory(std::string(shown.substr(0, shown.size() - 2)).c_str());
 }
 
 } // namespace detail

@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/connect/child_main.hpp>
+#include <mitogen/connect/first_stage.hpp>
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/process_state.hpp>
 #include <mitogen/connect/router.hpp>
@@ -36,6 +37,7 @@ void init(int argc, char** argv) {
         }
         return;
     }
+    detail::leave_first_stage(argv[0]);
     detail::child_link ends{sys::take_stdio(0), sys::take_stdio(1)};
     if (ends.in && ends.out) detail::serve_as_child<Io>(std::move(ends));
     std::exit(0);

@@ -10,6 +10,7 @@
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/failure.hpp>
+#include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/fd.hpp>
 #include <mitogen/sys/file.hpp>
 
@@ -40,7 +41,8 @@ inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& e
         executable.empty() ? sys::dup_above(sys::self_executable().get(), 3) : sys::open_to_read(executable.c_str());
     if (rc < 0) {
         const std::string which = executable.empty() ? "this program's own executable" : "the executable " + executable;
-        return error(reason::payload, "cannot open " + which + ": " + sys::errno_text(static_cast<int>(-rc)));
+        const error why = sys::failure("cannot open " + which, rc);
+        return error(why.kind() == kind::overloaded ? reason::overloaded : reason::payload, std::string(why.message()));
     }
     return std::make_shared<sys::unique_fd>(static_cast<int>(rc));
 }

@@ -83,7 +83,10 @@ public:
     /// A copy of this process, made by fork(): has its memory, but none of its threads. Cheaper to start than local() for small
     /// processes.
     context fork(fork_options options = {}) { return try_fork(std::move(options)).value(); }
-    result<context> try_fork(fork_options options = {}) { return start_fork(std::move(options)).try_get(); }
+    result<context> try_fork(fork_options options = {}) {
+        if (this->loop().on_loop()) return would_wait();
+        return start_fork(std::move(options)).try_get();
+    }
 
     /// A process on another machine, reached with the system's ssh; nothing of ours needs to be there.
     context ssh(ssh_options options) { return try_ssh(std::move(options)).value(); }
@@ -96,8 +99,7 @@ public:
     }
     template <connection_method Method>
     result<context> try_connect(const Method& method) {
-        if (this->loop().on_loop())
-            return error(reason::misuse, "a function that runs on the loop connects and waits; use connect_async there");
+        if (this->loop().on_loop()) return would_wait();
         return connect_async(method).try_get();
     }
 
@@ -131,7 +133,8 @@ public:
     /// the number is taken.
     template <class... Args, class F>
     void add_handler(handle<Args...> number, F call, handler_options options = {}) {
-        this->add_raw_handler(number.number, options, typed_handler<Args...>(std::move(call), this->bounds(), environment()))
+        this->add_raw_handler(number.number, options, typed_handler<Args...>(std::move(call), [this](const message& m, const error& why) { this->reply_dead(m.head, why); },
+                                                  this->bounds(), environment()))
             .value();
     }
 
@@ -185,6 +188,11 @@ public:
     }
 
 private:
+    static error would_wait() {
+        return error(reason::misuse, "a function that runs on the loop makes a child and waits for it; run it on::main or on::pool, "
+                                     "or use connect_async");
+    }
+
     template <class T>
     basic_future<T, Io> failed(error why) {
         result<pending*> p = this->failed_answer(this->id(), std::move(why));
@@ -236,7 +244,10 @@ private:
         basic_future<context, Io> up(b->answer, *this, environment());
         if (!process) {
             this->answers().fail(*b->answer,
-                                 error(reason::payload, plan.what + ": cannot start: " + std::string(process.error().message())));
+                                 error(process.error().kind() == kind::overloaded ? reason::overloaded // out of descriptors
+                                       : plan.staged ? reason::connect // the client here is missing
+                                                     : reason::payload,
+                                       plan.what + ": cannot start: " + std::string(process.error().message())));
             return up;
         }
         adopt(std::move(plan), std::move(*b), std::move(*process), std::move(*pipes));

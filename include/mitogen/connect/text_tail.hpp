@@ -23,14 +23,18 @@ class text_tail {
     static constexpr std::size_t tail_lines = 20;
     static constexpr std::size_t tail_bytes = 4096;
 
+    static void defuse(std::string& text) noexcept {
+        for (char& c : text)
+            if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
+    }
+
     template <class Line>
     void give(Line&& line) {
-        for (char& c : partial_)
-            if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
+        defuse(partial_);
         line(std::string_view(partial_));
         kept_bytes_ += partial_.size();
         last_.push_back(std::exchange(partial_, {}));
-        while (last_.size() > tail_lines || kept_bytes_ > tail_bytes) {
+        while (last_.size() > tail_lines || (kept_bytes_ > tail_bytes && last_.size() > 1)) { // the very last stays whole
             kept_bytes_ -= last_.front().size();
             last_.pop_front();
         }
@@ -61,7 +65,11 @@ public:
     std::string text() const {
         std::string out;
         for (const std::string& l : last_) out.append(out.empty() ? "" : "\n  ").append(l);
-        if (!partial_.empty()) out.append(out.empty() ? "" : "\n  ").append(partial_);
+        if (!partial_.empty()) {
+            std::string unfinished = partial_;
+            defuse(unfinished);
+            out.append(out.empty() ? "" : "\n  ").append(unfinished);
+        }
         return out;
     }
 };

@@ -80,6 +80,7 @@ class basic_broker {
     typename Io::thread thread_;
 
     static constexpr int batch = 64;
+    static constexpr int most_rounds = 64; // of work, between two looks at the poller
 
     /// Something that one thread waits for once. Shared: the other may still be raising it when the first goes on.
     struct signal {
@@ -95,6 +96,12 @@ class basic_broker {
         void sleep() {
             while (!raised()) wake.sleep_until(never);
         }
+    };
+
+    /// Raises a signal at the end of a scope, also when it ends by an exception: somebody sleeps until then.
+    struct raise_at_end {
+        signal& s;
+        ~raise_at_end() { s.raise(); }
     };
 
 public:
@@ -255,17 +262,17 @@ public:
     }
 
     /// Runs `work` on the loop and returns when it has run: at once on the loop itself. False, without having run it, once the
-    /// loop has ended.
+    /// loop has ended. An exception of `work` is logged, as every callback's, and does not come back.
     template <class Work>
     bool run(Work&& work) {
         if (on_loop()) {
-            work();
+            guarded(work);
             return true;
         }
         const auto done = std::make_shared<signal>(io_);
         if (!defer([&work, done] {
+                const raise_at_end end{*done};
                 work();
-                done->raise();
             })) {
             return false;
         }
@@ -284,9 +291,9 @@ public:
             stands->raise();
             go_on->sleep();
         });
+        const raise_at_end end{*go_on};
         if (running) stands->sleep();
         work();
-        go_on->raise();
     }
 
     /// In a child made by fork(): closes what the loop holds. Its thread does not exist here, and nothing else may be called.
@@ -369,7 +376,7 @@ private:
             const std::lock_guard lock(tasks_mutex_);
             refusing_ = true;
         }
-        run_work();
+        while (work_pending_.load(std::memory_order_acquire)) run_work();
         leader_.store(nullptr, std::memory_order_relaxed);
     }
 
@@ -418,22 +425,28 @@ private:
         guarded([&] { s.source->ready(*s.source, e.readable, e.writable); });
     }
 
-    /// Tasks first in the order of posting, then deferred functions; what they add runs in the same go.
+    /// Tasks first in the order of posting, then deferred functions. What they add runs in the same go, as long as that is not
+    /// without end: work that makes work must not keep the loop from its descriptors and timers.
     void run_work() {
-        while (work_pending_.load(std::memory_order_acquire)) {
+        for (int round = 0; work_pending_.load(std::memory_order_acquire); ++round) {
+            if (round == most_rounds) return waker_.wake(); // whoever leads next goes on at once
             loop_task* task;
             {
                 const std::lock_guard lock(tasks_mutex_);
-                task = std::exchange(first_task_, nullptr);
-                last_task_ = nullptr;
-                for (loop_task* t = task; t; t = t->next) t->posted = false;
-                running_.swap(deferred_);
-                work_pending_.store(false, std::memory_order_relaxed);
+                // One at a time: a task that runs may post, withdraw or destroy the ones behind it.
+                task = first_task_;
+                if (task) {
+                    first_task_ = task->next;
+                    if (!first_task_) last_task_ = nullptr;
+                    task->posted = false;
+                } else {
+                    running_.swap(deferred_);
+                }
+                work_pending_.store(first_task_ || !deferred_.empty(), std::memory_order_relaxed);
             }
-            while (task) {
-                loop_task* next = task->next; // it may post itself again
+            if (task) {
                 guarded([task] { task->run(*task); });
-                task = next;
+                continue;
             }
             for (auto& work : running_) guarded([&] { work(); });
             running_.clear();

@@ -84,7 +84,8 @@ private:
 
     typename Io::mutex mutex_; // guards what follows
     send_queue queue_;
-    send_batch batch_; // in the hands of whoever set writing_
+    send_batch batch_;           // in the hands of whoever set writing_
+    std::uint64_t in_batch_ = 0; // its size when it was taken
     bool writing_ = false;
     bool refusing_ = false; // nothing more is taken
     long write_error_ = 0;
@@ -104,10 +105,16 @@ public:
           queue_limit_(bounds.queue_bytes) {
         in_source_.fd = in_.get();
         in_source_.self = this;
-        in_source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->readable(); };
+        in_source_.ready = [](event_source& s, bool, bool) {
+            const auto keep = static_cast<source&>(s).self->shared_from_this(); // a frame may make the owner let go
+            keep->readable();
+        };
         out_source_.fd = out_.get();
         out_source_.self = this;
-        out_source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->writable(); };
+        out_source_.ready = [](event_source& s, bool, bool) {
+            const auto keep = static_cast<source&>(s).self->shared_from_this();
+            keep->writable();
+        };
         task_.self = this;
         task_.run = [](loop_task& t) { static_cast<task&>(t).self->run_errand(); };
     }
@@ -119,6 +126,7 @@ public:
 
     /// Hands bytes that were read before the stream took over (behind a handshake) to the framing. Threads: loop.
     void inject(std::span<const std::byte> bytes) {
+        const auto keep = this->shared_from_this();
         while (!bytes.empty() && !closed_) {
             read_target targets[2];
             const int n = reader_.prepare(targets);
@@ -150,7 +158,7 @@ public:
     bool wait_for_room(instant deadline) {
         waiter<Io> wake(broker_.io());
         std::unique_lock lock(mutex_);
-        if (refusing_ || queue_.queued() < queue_limit_) return true;
+        if (refusing_ || backlog() < queue_limit_) return true;
         room_waiters_.push_back(&wake);
         const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
         lock.unlock();
@@ -179,10 +187,10 @@ public:
         }
     }
 
-    /// Bytes that wait to be written.
+    /// Bytes that wait to be written; those of a write that is under way are counted until all of it is done.
     std::uint64_t queued() {
         const std::lock_guard lock(mutex_);
-        return queue_.queued() + batch_.left();
+        return backlog();
     }
     std::uint64_t bytes_in() const noexcept { return bytes_in_.load(std::memory_order_relaxed); }
     std::uint64_t bytes_out() const noexcept { return bytes_out_.load(std::memory_order_relaxed); }
@@ -212,6 +220,8 @@ public:
     }
 
 private:
+    std::uint64_t backlog() const noexcept { return queue_.queued() + in_batch_; } // under mutex_
+
     void close_descriptors() {
         in_.reset();
         const std::lock_guard lock(mutex_);
@@ -230,6 +240,7 @@ private:
             drain();
         } else {
             post(errand::flush); // writing_ stays set for the loop
+            return !refusing_;
         }
         return true;
     }
@@ -239,7 +250,10 @@ private:
         errand_ = what;
         if (posted_) return;
         posted_ = this->shared_from_this();
-        if (!broker_.post(task_)) posted_.reset();
+        if (broker_.post(task_)) return;
+        posted_.reset(); // the loop has ended: nothing will be written any more
+        refusing_ = true;
+        wake_room_waiters();
     }
 
     void run_errand() {
@@ -253,7 +267,11 @@ private:
         switch (what) {
         case errand::flush: drain(); break;
         case errand::await_writable: await_writable(); break;
-        case errand::fail: close(reason::respondent_lost, "cannot write: " + sys::errno_text(static_cast<int>(-failure))); break;
+        case errand::fail:
+            // What the peer said before it went is still there to be read: the answer that somebody waits for may be among it.
+            for (int go = 0; go < max_rounds && in_source_.watched && readable(); ++go) {}
+            close(reason::respondent_lost, "cannot write: " + sys::errno_text(static_cast<int>(-failure)));
+            break;
         }
     }
 
@@ -276,13 +294,15 @@ private:
             if (batch_.empty()) {
                 const std::lock_guard lock(mutex_);
                 if (refusing_) return drop_output();
-                if (!queue_.take(batch_)) {
+                const bool more = queue_.take(batch_);
+                in_batch_ = batch_.size();
+                if (!more) {
                     writing_ = false;
                     if (!room_waiters_.empty()) wake_room_waiters();
                     return;
                 }
                 if (rounds == max_rounds) return post(errand::flush); // others keep adding: let the loop go on with it
-                if (!room_waiters_.empty() && queue_.queued() < queue_limit_ / 2) wake_room_waiters();
+                if (!room_waiters_.empty() && backlog() < queue_limit_ / 2) wake_room_waiters();
             }
             ::iovec pieces[3];
             int count = 0;
@@ -315,7 +335,8 @@ private:
         room_waiters_.clear();
     }
 
-    void readable() {
+    /// True if there may be more to read.
+    bool readable() {
         // One read for each readiness: asking again would be a system call for nothing, unless the descriptor has shown that it
         // has plenty.
         for (int reads = 0; reads < 8 && !closed_; ++reads) {
@@ -329,14 +350,17 @@ private:
             }
             const long got = n == 1 ? broker_.io().read(in_.get(), targets[0].data, targets[0].size)
                                     : broker_.io().readv(in_.get(), pieces, n);
-            if (got == -EAGAIN || got == -EWOULDBLOCK) return;
-            if (got <= 0)
-                return close(reason::respondent_lost,
-                             got == 0 ? "the link ended" : "cannot read: " + sys::errno_text(static_cast<int>(-got)));
+            if (got == -EAGAIN || got == -EWOULDBLOCK) return false;
+            if (got <= 0) {
+                close(reason::respondent_lost,
+                      got == 0 ? "the link ended" : "cannot read: " + sys::errno_text(static_cast<int>(-got)));
+                return false;
+            }
             const bool full = static_cast<std::size_t>(got) == room || n == 2;
             received(static_cast<std::size_t>(got));
-            if (!full) return;
+            if (!full) return false;
         }
+        return !closed_;
     }
 
     void received(std::size_t count) {

@@ -17,16 +17,21 @@ namespace mitogen::inline MITOGEN_ABI {
 /// Longest text of an error that travels, in bytes; the rest is cut off and the cut is marked.
 inline constexpr std::size_t error_text_bytes = 64 * 1024;
 
+/// Most bytes of an encoded error. Errors pass where a message of that size would not: somebody waits for them.
+inline constexpr std::size_t error_notice_bytes = 4 * error_text_bytes + 1024;
+
 /// The bytes of an error.
 inline buffer encode_error(const error& e) {
     const error_detail& d = e.detail();
     std::string text = d.text;
     if (text.size() > error_text_bytes) {
-        text.resize(error_text_bytes);
+        std::size_t end = error_text_bytes;
+        while (end > error_text_bytes - 4 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end; // not inside a character
+        text.resize(end);
         text += " […cut]";
     }
-    const std::string_view backtrace = std::string_view(d.backtrace).substr(0, error_text_bytes);
-    return encode(static_cast<std::uint16_t>(d.why), text, d.type, d.place, backtrace, d.context, d.has_status,
+    const auto cut = [](const std::string& s) { return std::string_view(s).substr(0, error_text_bytes); };
+    return encode(static_cast<std::uint16_t>(d.why), text, cut(d.type), cut(d.place), cut(d.backtrace), d.context, d.has_status,
                   static_cast<std::int32_t>(d.status.code), static_cast<std::int32_t>(d.status.signal));
 }
 

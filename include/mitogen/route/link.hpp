@@ -48,9 +48,12 @@ public:
     void frame(stream_type&, const header& h, std::span<const std::byte> payload) override {
         if (h.dst != router_.id()) return router_.forward(*this, h, payload);
         if (!router_.may_come_from(*this, h)) return router_.refuse_source(*this, h);
-        if (!(h.flags & message_flags::fragment)) return router_.deliver(this, message{h, payload, nullptr});
+        if (!(h.flags & message_flags::fragment)) {
+            if (h.length > router_.most_bytes(h)) return router_.refuse_size(*this, h);
+            return router_.deliver(this, message{h, payload, nullptr});
+        }
         if (h.flags & message_flags::first) {
-            fragment(h, parts_.announce(h, payload, router_.bounds().message_bytes));
+            fragment(h, parts_.announce(h, payload, router_.most_bytes(h)));
         } else {
             fragment(h, parts_.add(h, payload));
         }
@@ -82,6 +85,7 @@ private:
             break;
         }
         case assembler::outcome::too_large: router_.refuse_size(*this, h); break;
+        case assembler::outcome::too_many: router_.refuse_number(*this, h); break;
         case assembler::outcome::stray:
             parts_.drop(h);
             log::write(log::level::warning, "dropped a stray fragment from context " + std::to_string(h.src));

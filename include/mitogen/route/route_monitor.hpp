@@ -35,7 +35,9 @@ class basic_route_monitor {
         route<basic_link<Io>> added;
         if (!mitogen::decode(r, added.id, added.parent, added.name, added.build) || !r.finish()) return;
         added.via = router_.routes().find(m.head.src);
-        if (!added.via || added.id == router_.id() ||
+        // Only from the neighbour itself. The ids of this context and those above are known: whoever claims one wants their
+        // authority.
+        if (!added.via || added.via->peer != m.head.src || router_.has_authority(added.id) ||
             (added.parent != m.head.src && !router_.routes().leads(added.parent, added.via.get()))) {
             return log::write(log::level::warning, "refused a route to context " + std::to_string(added.id) + " from context " +
                                                        std::to_string(m.head.src));
@@ -54,7 +56,7 @@ class basic_route_monitor {
         std::span<const std::byte> notice;
         if (!mitogen::decode(r, gone, notice) || !r.finish()) return;
         const auto via = router_.routes().find(m.head.src);
-        if (!via || gone == m.head.src || !router_.routes().remove(gone, via.get())) {
+        if (!via || via->peer != m.head.src || gone == m.head.src || !router_.routes().remove(gone, via.get())) {
             return log::write(log::level::warning, "refused to forget the route to context " + std::to_string(gone) +
                                                        " for context " + std::to_string(m.head.src));
         }

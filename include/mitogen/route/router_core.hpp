@@ -127,9 +127,13 @@ public:
 
     // ---- handlers
 
-    /// Registers `call` for raw messages. An error where the number is taken. Threads: any. `call` runs on the loop.
+    /// Registers `call` for raw messages. An error where the number is taken, or the router is closed. Threads: any. `call` runs
+    /// on the loop.
     result<void> add_raw_handler(handle_id number, handler_options options, raw_handler call) {
+        if (number > UINT32_MAX)
+            return error(reason::misuse, "handle " + std::to_string(number) + " is too large: from 2^32 they belong to answers");
         const std::lock_guard lock(mutex_);
+        if (closed_) return error(reason::broker_exited, "the router has been shut down");
         const auto at = find_handler(number);
         if (at != handlers_.end() && at->number == number) {
             return error(reason::misuse, "handle " + std::to_string(number) + " has a handler already");
@@ -141,23 +145,29 @@ public:
     /// A number that no handler of this run has had.
     handle_id new_handle() {
         const std::lock_guard lock(mutex_);
-        return next_handle_++;
+        for (;; ++next_handle_) { // the program chooses numbers from the same range
+            const auto at = find_handler(next_handle_);
+            if (at == handlers_.end() || at->number != next_handle_) return next_handle_++;
+        }
     }
 
     /// Removes a handler; a call of it that is under way ends undisturbed. Threads: any.
     void remove_handler(handle_id number) {
+        std::shared_ptr<raw_handler> gone; // destroyed without the lock: what it holds may come back here
         const std::lock_guard lock(mutex_);
         const auto at = find_handler(number);
-        if (at != handlers_.end() && at->number == number) handlers_.erase(at);
+        if (at == handlers_.end() || at->number != number) return;
+        gone = std::move(at->call);
+        handlers_.erase(at);
     }
 
     /// Runs `call` on the loop when `id` is lost; at once where it is lost already. Threads: any.
     void on_disconnect(context_id id, unique_function<void(const error&)> call) {
-        std::optional<error> already = why_lost(id);
-        if (!already) {
-            const std::lock_guard lock(mutex_);
-            watches_.push_back({id, std::move(call)});
-            return;
+        std::optional<error> already;
+        {
+            const std::lock_guard lock(mutex_); // for both: it may be lost between the question and the entry
+            already = remembered(id);
+            if (!already) return watches_.push_back({id, std::move(call)});
         }
         broker_.defer([call = std::move(call), why = std::move(*already)]() mutable { call(why); });
     }
@@ -165,9 +175,7 @@ public:
     /// Why `id` is gone, as far as it is remembered.
     std::optional<error> why_lost(context_id id) {
         const std::lock_guard lock(mutex_);
-        for (const auto& [gone, why] : lost_)
-            if (gone == id) return why;
-        return std::nullopt;
+        return remembered(id);
     }
 
     // ---- sending
@@ -180,7 +188,7 @@ public:
     /// Sends a message. On failure the error says why; nothing was sent. Threads: any. Never blocks.
     template <class Payload>
     result<void> send(const header& h, Payload&& payload, urgency when) {
-        if (payload.size() > limits_.message_bytes) {
+        if (payload.size() > most_bytes(h)) {
             return error(reason::message_too_large, "the message has " + std::to_string(payload.size()) +
                                                         " bytes, more than limits::message_bytes (" +
                                                         std::to_string(limits_.message_bytes) + ") allows; send it in parts");
@@ -191,6 +199,12 @@ public:
         // A link that has just closed takes nothing; whoever waits is told when its end has been looked into.
         via->stream->send(h, std::forward<Payload>(payload), broker_.io().self(), when);
         return {};
+    }
+
+    /// Largest payload of a message with that header.
+    std::uint64_t most_bytes(const header& h) const noexcept {
+        const bool is_error = h.dead() || (h.flags & message_flags::failed);
+        return is_error ? std::max<std::uint64_t>(limits_.message_bytes, error_notice_bytes) : limits_.message_bytes;
     }
 
     /// The link that messages to `dst` leave on, or null.
@@ -285,7 +299,8 @@ public:
                 refusal = "";
             } else if (at->options.respondent != no_context && at->options.respondent != m.head.src) {
                 refusal = "it takes messages from another context only";
-            } else if (at->options.from == accept::parents && from && !from->up && !has_authority(m.head.auth)) {
+            } else if (at->options.from == accept::parents && from && !has_authority(m.head.auth)) {
+                // What comes down from the parent is no exception: it passes on what siblings send.
                 refusal = "it takes messages from parents only";
             } else {
                 call = at->call;
@@ -317,9 +332,15 @@ public:
 
     /// A message whose announced size is over the limit.
     void refuse_size(link& from, const header& h) {
-        send_dead_on(from, h,
-                     error(reason::message_too_large, "the message is larger than the " + std::to_string(limits_.message_bytes) +
-                                                          " bytes that context " + std::to_string(id_) + " accepts"));
+        refuse(from, h,
+               error(reason::message_too_large, "the message is larger than the " + std::to_string(limits_.message_bytes) +
+                                                    " bytes that context " + std::to_string(id_) + " accepts"));
+    }
+
+    /// A large message that begins while too many others are under way on that link.
+    void refuse_number(link& from, const header& h) {
+        refuse(from, h,
+               error(reason::overloaded, "context " + std::to_string(id_) + " receives too many large messages at once"));
     }
 
     /// The neighbour behind `gone`, and everything behind it, is lost: whoever waits for any of it is told why.
@@ -347,14 +368,20 @@ public:
         pending_->refuse();
         pending_->fail_all(no_context, why);
         std::vector<registration> handlers;
+        std::vector<disconnect_watch> watches;
         {
             const std::lock_guard lock(mutex_);
             if (std::exchange(closed_, true)) return;
             handlers.swap(handlers_);
-            watches_.clear();
+            watches.swap(watches_);
         }
-        for (const registration& r : handlers)
-            if (r.number >= first_dynamic_handle) deliver_dead(r, why);
+        // On the loop, as every call of a handler. It is also the last that the loop does for this router: what was deferred
+        // before has then run.
+        const auto tell = [&] {
+            for (const registration& r : handlers)
+                if (r.number >= first_dynamic_handle) deliver_dead(r, why);
+        };
+        if (!broker_.run(tell)) tell();
     }
 
     /// The contexts below, and what is known about them.
@@ -364,6 +391,21 @@ private:
     auto find_handler(handle_id number) {
         return std::lower_bound(handlers_.begin(), handlers_.end(), number,
                                 [](const registration& r, handle_id wanted) { return r.number < wanted; });
+    }
+
+    std::optional<error> remembered(context_id id) const { // under mutex_
+        for (const auto& [gone, why] : lost_)
+            if (gone == id) return why;
+        return std::nullopt;
+    }
+
+    /// A message that this context does not take: its sender is told or, where it is an answer, whoever waits for it here.
+    void refuse(link& from, const header& h, const error& why) {
+        if (h.handle <= UINT32_MAX) return send_dead_on(from, h, why);
+        const buffer notice = encode_error(why);
+        header in_its_place = h;
+        in_its_place.flags = message_flags::failed;
+        answer(&from, message{in_its_place, notice, nullptr});
     }
 
     result<void> unreachable(context_id dst) {
@@ -413,6 +455,8 @@ private:
                 log::write(log::level::warning,
                            "refused an answer from context " + std::to_string(m.head.src) + ", which was not asked");
                 reply_dead(m.head, error(reason::unexpected_reply, "this context was not asked"));
+            } else {
+                reply_dead(m.head, error(reason::invalid_handle, "nobody waits for this answer any more"));
             }
             return;
         }

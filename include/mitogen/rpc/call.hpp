@@ -60,6 +60,11 @@ struct argument_of {
     static constexpr bool checked = std::is_convertible_v<Given, Parameter>;
 };
 
+/// What is wrong with a call on a default-constructed context.
+MITOGEN_COLD inline error empty_target() {
+    return error(reason::misuse, "this mitogen::context is empty: it was default-constructed, and refers to no context");
+}
+
 /// The argument as the parameter's type: itself where it is that already, else converted as for a local call.
 template <class Parameter, class Given>
 decltype(auto) as_parameter(Given&& given) {
@@ -180,7 +185,8 @@ struct check_arguments<F, type_list<Ws...>, type_list<Gs...>> {
 
 } // namespace rpc::detail
 
-/// The ways to call a function, shared by contexts, deadlines and chains. `Target` offers router(), id() and options().
+/// The ways to call a function, shared by contexts, deadlines and chains. `Target` offers valid(), core(), id(), options() and
+/// environment().
 template <class Target, class Io>
 class call_methods {
     const Target& self() const noexcept { return static_cast<const Target&>(*this); }
@@ -208,6 +214,7 @@ public:
     /// The same, with the error as a value.
     template <auto F, class... Args>
     result<rpc::detail::result_of<F>> try_call(Args&&... args) const {
+        if (!self().valid()) return rpc::detail::empty_target();
         const call_options& options = self().options();
         basic_router_core<Io>& core = self().core();
         if (core.loop().on_loop())

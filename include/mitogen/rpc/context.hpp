@@ -32,6 +32,7 @@ public:
     basic_call_target(basic_router<Io>& node, context_id id, call_options options)
         : router_(&node), id_(id), options_(std::move(options)) {}
 
+    bool valid() const noexcept { return true; }
     context_id id() const noexcept { return id_; }
     const call_options& options() const noexcept { return options_; }
     basic_router_core<Io>& core() const noexcept { return *router_; }
@@ -67,6 +68,9 @@ class basic_context : public call_methods<basic_context<Io>, Io> {
 public:
     basic_context() = default;
     basic_context(basic_router<Io>& node, context_id id) noexcept : router_(&node), id_(id) {}
+
+    /// False for one that was default-constructed.
+    bool valid() const noexcept { return router_ != nullptr; }
 
     /// Its number in the tree.
     context_id id() const noexcept { return id_; }
@@ -122,7 +126,7 @@ public:
 
     /// Calls made through the result form a chain: sent without waiting for one another; after one has failed the later ones fail
     /// with the same error and do not run.
-    basic_chain<Io> chain() const { return basic_chain<Io>(*router_, id_); }
+    basic_chain<Io> chain() const { return basic_chain<Io>(node(), id_); }
 
     /// Sends a message to a handle there.
     template <class... Args>
@@ -132,10 +136,10 @@ public:
 
     /// Ends it and everything below it: its running functions are told to stop, and it exits. Does not block; the future has the
     /// exit status. One that does not end by itself is killed, see basic_router.
-    basic_future<exit_status, Io> shutdown() const { return router_->shutdown_child(id_); }
+    basic_future<exit_status, Io> shutdown() const { return node().shutdown_child(id_); }
 
     /// Cuts the link to it at once: calls to it fail, and it ends.
-    void disconnect() const { router_->disconnect_child(id_); }
+    void disconnect() const { node().disconnect_child(id_); }
 
     /// For call_methods.
     const call_options& options() const noexcept {
@@ -143,8 +147,7 @@ public:
         return none;
     }
     basic_router_core<Io>& core() const {
-        if (!router_)
-            raise(error(reason::misuse, "this mitogen::context is empty: it was default-constructed, and refers to no context"));
+        if (!router_) raise(rpc::detail::empty_target());
         return *router_;
     }
     decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
@@ -153,8 +156,9 @@ public:
 
 private:
     basic_call_target<Io> target(call_options options) const {
-        return basic_call_target<Io>(static_cast<basic_router<Io>&>(core()), id_, std::move(options));
+        return basic_call_target<Io>(node(), id_, std::move(options));
     }
+    basic_router<Io>& node() const { return static_cast<basic_router<Io>&>(core()); }
 };
 
 /// Calls that are pipelined and fail together. Moves; its end forgets the failure on the other side.
@@ -186,6 +190,7 @@ public:
         options_.chain = next_number(); // not the old number: calls of it may still be waiting there
     }
 
+    bool valid() const noexcept { return router_ != nullptr; }
     context_id id() const noexcept { return id_; }
     const call_options& options() const noexcept { return options_; }
     basic_router_core<Io>& core() const noexcept { return *router_; }

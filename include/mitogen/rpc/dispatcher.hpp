@@ -81,6 +81,8 @@ public:
 
     /// Ends the pool's threads and waits for what they execute. Threads: any but those and the loop.
     void join_pool() {
+        // What still waits is answered, not dropped: begin() refuses it.
+        while (std::optional<call*> left = pool_queue_.try_get()) execute(**left, urgency::soon);
         pool_queue_.close();
         for (auto& t : pool_) t.join();
         pool_.clear();
@@ -107,7 +109,7 @@ private:
                                                             std::to_string(frame.function)));
         }
         if (stopping()) return router_.reply_dead(m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
-        if (entry->where == on::loop) return run_on_loop(m, *entry, r, frame);
+        if (entry->where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
         call* c = calls_.add(m, *entry, frame, r.offset(), router_.loop().io().now());
         if (!c) return router_.reply_dead(m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting"));
         if (entry->where == on::pool) {
@@ -118,11 +120,12 @@ private:
         }
     }
 
-    void run_on_loop(const message& m, const function_entry& entry, reader& arguments, const call_frame& frame) {
+    void run_on_loop(const message& m, const function_entry& entry, std::size_t arguments_at, const call_frame& frame) {
         if (frame.flags & call_frame::has_chain) {
             if (const auto broken = calls_.chain_error(m.head.src, frame.chain))
                 return answer_error(m.head, *broken, urgency::soon);
         }
+        reader arguments(m.payload.subspan(arguments_at), router_.bounds(), &environment_);
         loop_result_.clear();
         invocation inv{arguments, loop_result_, environment_, {m.head.src, m.head.auth}};
 #if defined(__cpp_lib_jthread)

@@ -45,6 +45,13 @@ class [[nodiscard]] basic_future {
     pending* pending_ = nullptr;
     core* router_ = nullptr;
     decode_environment environment_{};
+    limits bounds_{}; // copies: the answer may be decoded when the router is gone
+
+    static error would_stop_the_loop() {
+        return error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; "
+                                     "run it on::main or on::pool, or co_await");
+    }
+    bool may_wait() const noexcept { return pending_->done() || !router_->loop().on_loop(); }
 
     void drop() noexcept {
         if (!pending_) return;
@@ -58,15 +65,17 @@ public:
     basic_future() = default;
     /// Takes over one reference to `p`.
     basic_future(pending* p, core& node, decode_environment environment) noexcept
-        : pending_(p), router_(&node), environment_(environment) {}
+        : pending_(p), router_(&node), environment_(environment), bounds_(node.bounds()) {}
     basic_future(basic_future&& other) noexcept
-        : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_) {}
+        : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_),
+          bounds_(other.bounds_) {}
     basic_future& operator=(basic_future&& other) noexcept {
         if (this != &other) {
             drop();
             pending_ = std::exchange(other.pending_, nullptr);
             router_ = other.router_;
             environment_ = other.environment_;
+            bounds_ = other.bounds_;
         }
         return *this;
     }
@@ -81,15 +90,13 @@ public:
     /// Waits until done() or the deadline; returns done(). Not on the loop, where nothing could arrive meanwhile.
     bool wait_until(instant deadline) {
         if (pending_->done()) return true;
-        basic_broker<Io>& loop = router_->loop();
-        if (loop.on_loop())
-            raise(error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; "
-                                        "run it on::main or on::pool, or co_await"));
-        return loop.wait(pending_->wake, deadline, true, [this] { return pending_->done(); });
+        if (!may_wait()) raise(would_stop_the_loop());
+        return router_->loop().wait(pending_->wake, deadline, true, [this] { return pending_->done(); });
     }
 
     /// Waits and returns the value or the error.
     result<T> try_get() {
+        if (!may_wait()) return would_stop_the_loop();
         wait_until(never);
         return outcome();
     }
@@ -106,6 +113,7 @@ public:
     /// As try_get(), but waits at most `span`: then it returns an error with reason::timeout, and the call goes on.
     template <class Rep, class Period>
     result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
+        if (!may_wait()) return would_stop_the_loop();
         if (done() || wait_until(after(router_->loop().io().now(), to_ns(span)))) return outcome();
         return error(reason::timeout, "no answer within the time given to get_for()");
     }
@@ -126,7 +134,7 @@ public:
     /// The value or the error of a future that is done().
     result<T> outcome() {
         if (const error* why = pending_->failure()) return *why;
-        reader r(std::span<const std::byte>(pending_->payload()), router_->bounds(), &environment_);
+        reader r(std::span<const std::byte>(pending_->payload()), bounds_, &environment_);
         if constexpr (std::is_void_v<T>) {
             if (r.finish()) return {};
             return r.failure();

@@ -17,6 +17,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -60,17 +61,30 @@ class incoming_calls {
     incoming_call* last_ = nullptr;
     bool stopping_ = false;
 
-    struct failed_chain {
+    struct chain_key {
         context_id src;
-        std::uint64_t chain;
-        error why;
+        std::uint64_t number;
+        friend bool operator==(const chain_key&, const chain_key&) = default;
     };
-    std::deque<failed_chain> chains_;
+    struct chain_hash {
+        std::size_t operator()(const chain_key& k) const noexcept { return static_cast<std::size_t>(k.number ^ (std::uint64_t{k.src} << 40)); }
+    };
+    struct chain_state {
+        std::uint32_t open = 0;         // calls of it that are accepted and not finished
+        bool forgotten = false;         // goes with its last call
+        std::optional<error> why{};     // its first failure
+    };
+    std::unordered_map<chain_key, chain_state, chain_hash> chains_; // those with open calls or a failure
+    std::deque<chain_key> failed_chains_;                           // oldest first
 
     static constexpr std::size_t most_calls = 1u << 20;
     static constexpr std::size_t most_chains = 4096; // failed and never forgotten by their callers: the oldest go
 
-    std::size_t bucket(const header& h) const noexcept { return bucket(h.src, h.reply_to); }
+    /// A call without reply is never looked up. It goes where its address says: otherwise all of them would share one bucket, and
+    /// each that finishes would have to be found among them.
+    std::size_t bucket(const incoming_call& c) const noexcept {
+        return bucket(c.head.src, c.head.reply_to ? c.head.reply_to : static_cast<handle_id>(reinterpret_cast<std::uintptr_t>(&c)));
+    }
     std::size_t bucket(context_id src, handle_id reply_to) const noexcept {
         // 2^64 over the golden ratio: spreads consecutive handles (Knuth, TAOCP 3, 6.4).
         return static_cast<std::size_t>(((reply_to ^ (std::uint64_t{src} << 20)) * 0x9E37'79B9'7F4A'7C15u) >> 32) &
@@ -78,7 +92,7 @@ class incoming_calls {
     }
 
     void insert(incoming_call& c) noexcept {
-        incoming_call*& head = buckets_[bucket(c.head)];
+        incoming_call*& head = buckets_[bucket(c)];
         c.next_in_bucket = head;
         head = &c;
     }
@@ -108,9 +122,14 @@ class incoming_calls {
     }
 
     const error* find_chain(context_id src, std::uint64_t chain) noexcept {
-        for (const failed_chain& f : chains_)
-            if (f.src == src && f.chain == chain) return &f.why;
-        return nullptr;
+        const auto at = chains_.find({src, chain});
+        return at != chains_.end() && at->second.why ? &*at->second.why : nullptr;
+    }
+
+    void leave_chain(context_id src, std::uint64_t chain) noexcept {
+        const auto at = chains_.find({src, chain});
+        if (at == chains_.end() || --at->second.open > 0) return;
+        if (at->second.forgotten || !at->second.why) chains_.erase(at);
     }
 
 public:
@@ -142,6 +161,7 @@ public:
             c->payload.clear();
             c->payload.append(m.payload.data(), m.payload.size());
         }
+        if (c->chain) ++chains_[{c->head.src, c->chain}].open;
         if (++size_ > buckets_.size()) grow();
         insert(*c);
         return c;
@@ -194,10 +214,11 @@ public:
     /// The call is answered; its memory is free.
     void finish(incoming_call& c) {
         const std::lock_guard lock(mutex_);
-        incoming_call** at = &buckets_[bucket(c.head)];
+        incoming_call** at = &buckets_[bucket(c)];
         while (*at != &c) at = &(*at)->next_in_bucket;
         *at = c.next_in_bucket;
         c.next_in_bucket = nullptr;
+        if (c.chain) leave_chain(c.head.src, c.chain);
 #if defined(__cpp_lib_jthread)
         c.stop.reset();
 #endif
@@ -286,18 +307,25 @@ public:
     /// A call of a chain has failed; only its first failure counts.
     void break_chain(context_id src, std::uint64_t chain, const error& why) {
         const std::lock_guard lock(mutex_);
-        if (find_chain(src, chain)) return;
-        if (chains_.size() == most_chains) chains_.pop_front();
-        chains_.push_back({src, chain, why});
+        chain_state& state = chains_[{src, chain}];
+        if (state.why) return;
+        state.why = why;
+        failed_chains_.push_back({src, chain});
+        if (failed_chains_.size() <= most_chains) return;
+        const auto oldest = chains_.find(failed_chains_.front());
+        failed_chains_.pop_front();
+        if (oldest != chains_.end() && oldest->second.open == 0) chains_.erase(oldest);
     }
 
-    /// The chain begins anew, or has ended.
+    /// The chain has ended. Its calls that still wait fail as those before them: its failure is forgotten behind the last.
     void forget_chain(context_id src, std::uint64_t chain) {
         const std::lock_guard lock(mutex_);
-        for (auto at = chains_.begin(); at != chains_.end(); ++at) {
-            if (at->src != src || at->chain != chain) continue;
+        const auto at = chains_.find({src, chain});
+        if (at == chains_.end()) return;
+        if (at->second.open > 0) {
+            at->second.forgotten = true;
+        } else {
             chains_.erase(at);
-            return;
         }
     }
 };

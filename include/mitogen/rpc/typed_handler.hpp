@@ -3,6 +3,7 @@
 // typed_handler.hpp: decodes a message for a handler that wants values.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/rpc/invocation.hpp>
@@ -16,14 +17,14 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Wraps `call(const message&, Args...)` for raw messages. One that does not decode throws codec_error to the loop, which logs it
+/// Wraps `call(const message&, Args...)` for raw messages. One that does not decode is logged and handed to `refuse(message, why)`
 /// and tells the sender. A dead message (the handler's respondent is lost, or the router is at its end) reaches the handler only
 /// where it can be called with the message alone.
-template <class... Args, class F>
-auto typed_handler(F call, const limits& bounds, decode_environment environment) {
+template <class... Args, class F, class Refuse>
+auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environment environment) {
     static_assert(std::is_invocable_v<F&, const message&, Args&&...>,
                   "mitogen: the handler must be callable as f(const message&, Args...) with the Args of its handle");
-    return [call = std::move(call), bounds, environment](const message& m) mutable {
+    return [call = std::move(call), refuse = std::move(refuse), bounds, environment](const message& m) mutable {
         if (m.dead()) {
             if constexpr (sizeof...(Args) > 0 && std::is_invocable_v<F&, const message&>) call(m);
             return;
@@ -32,9 +33,9 @@ auto typed_handler(F call, const limits& bounds, decode_environment environment)
         reader r(m.payload, bounds, &environment);
         const bool decoded = std::apply([&](auto&... v) { return mitogen::decode(r, v...); }, values) && r.finish();
         if (!decoded) {
-            log::write(log::level::warning,
-                       "a message to handle " + std::to_string(m.head.handle) + " does not decode: " + r.failure_text());
-            return;
+            const std::string what = "a message to handle " + std::to_string(m.head.handle) + " does not decode: " + r.failure_text();
+            log::write(log::level::warning, what);
+            return refuse(m, error(reason::bad_arguments, what));
         }
         std::apply([&](auto&... v) { call(m, std::move(v)...); }, values);
     };

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace sys {
@@ -23,6 +24,19 @@ inline std::int64_t file_size(int fd) {
     if (::fstat(fd, &s) < 0) return -static_cast<std::int64_t>(errno);
     return s.st_size;
 }
+
+/// True if both descriptors are open and refer to one file.
+inline bool same_file(int a, int b) {
+    struct ::stat s {};
+    struct ::stat t {};
+    return ::fstat(a, &s) == 0 && ::fstat(b, &t) == 0 && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+}
+
+/// Removes a file. 0 or -errno.
+inline long remove_file(const char* path) { return ::unlink(path) < 0 ? -long{errno} : 0; }
+
+/// Removes an empty directory. 0 or -errno.
+inline long remove_directory(const char* path) { return ::rmdir(path) < 0 ? -long{errno} : 0; }
 
 } // namespace sys
 } // namespace mitogen::inline MITOGEN_ABI

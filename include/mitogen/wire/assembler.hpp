@@ -41,17 +41,22 @@ class assembler {
     }
 
 public:
+    /// Messages that may be under way at once: an honest link has as many as its sender has threads.
+    static constexpr std::size_t most_messages = 4096;
+
     /// What became of a fragment.
     enum class outcome : std::uint8_t {
         stored,    ///< more are to come
         complete,  ///< take() has the message
         too_large, ///< the announced size is over the limit; the rest will be swallowed. To be answered dead
+        too_many,  ///< most_messages are under way already; the rest will be stray. To be answered dead
         stray,     ///< belongs to no announced message, or exceeds what was announced; dropped
     };
 
     /// The first fragment: its payload is the total size.
     outcome announce(const header& h, std::span<const std::byte> payload, std::uint64_t limit) {
         if (payload.size() != 8 || find(h)) return outcome::stray;
+        if (partials_.size() == most_messages) return outcome::too_many;
         const auto total = detail::load_le<std::uint64_t>(payload.data());
         partials_.push_back({h, total, buffer{}, total > limit});
         return total > limit ? outcome::too_large : outcome::stored;
@@ -85,12 +90,14 @@ public:
             if (h.flags & message_flags::last) drop(h);
             return outcome::stored;
         }
-        std::byte* to = reserve(h);
-        if (!to) {
-            drop(h);
-            return outcome::stray;
+        if (!payload.empty()) {
+            std::byte* to = reserve(h);
+            if (!to) {
+                drop(h);
+                return outcome::stray;
+            }
+            std::memcpy(to, payload.data(), payload.size());
         }
-        if (!payload.empty()) std::memcpy(to, payload.data(), payload.size());
         return complete(h);
     }
 

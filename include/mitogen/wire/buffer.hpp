@@ -133,6 +133,7 @@ public:
     }
 };
 
-static_assert(std::is_convertible_v<const buffer&, std::span<const std::byte>> && std::is_convertible_v<buffer&, std::span<std::byte>>);
+static_assert(std::is_convertible_v<const buffer&, std::span<const std::byte>> &&
+              std::is_convertible_v<buffer&, std::span<std::byte>>);
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -26,25 +26,31 @@ inline constexpr bool never_true = false;
 template <class T, class... Reached>
 constexpr void no_codec() {
     if constexpr (std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T>)
-        static_assert(never_true<T>, "mitogen: a pointer means nothing in another process; send the value itself, a std::optional or a "
-                                     "std::unique_ptr (T, named beside this message, is the type)");
+        static_assert(never_true<T>,
+                      "mitogen: a pointer means nothing in another process; send the value itself, a std::optional or a "
+                      "std::unique_ptr (T, named beside this message, is the type)");
     else if constexpr (std::is_const_v<T> || std::is_volatile_v<T> || std::is_reference_v<T>)
-        static_assert(never_true<T>, "mitogen: nothing can be decoded into a const, volatile or reference member; make it an ordinary one "
-                                     "(T, named beside this message, is its type)");
+        static_assert(never_true<T>,
+                      "mitogen: nothing can be decoded into a const, volatile or reference member; make it an ordinary one "
+                      "(T, named beside this message, is its type)");
     else if constexpr (std::is_same_v<T, long double>)
         static_assert(never_true<T>, "mitogen: long double has another format on every kind of machine; send a double");
     else if constexpr (std::is_class_v<T> && !std::is_default_constructible_v<T>)
-        static_assert(never_true<T>, "mitogen: T, named beside this message, has no default constructor, which decoding needs; give it one or "
-                                     "specialise mitogen::codec<T>");
+        static_assert(never_true<T>,
+                      "mitogen: T, named beside this message, has no default constructor, which decoding needs; give it one or "
+                      "specialise mitogen::codec<T>");
     else if constexpr (!MITOGEN_HAS_PFR && plain_aggregate<T>)
-        static_assert(never_true<T>, "mitogen: the aggregate T, named beside this message, travels through Boost.PFR, which is not on the "
-                                     "include path; install Boost 1.81 or newer (Debian: libboost-dev) or specialise mitogen::codec<T>");
+        static_assert(never_true<T>,
+                      "mitogen: the aggregate T, named beside this message, travels through Boost.PFR, which is not on the "
+                      "include path; install Boost 1.81 or newer (Debian: libboost-dev) or specialise mitogen::codec<T>");
     else if constexpr (std::is_aggregate_v<T> && std::is_class_v<T>)
-        static_assert(never_true<T>, "mitogen: the aggregate T, named beside this message, has base classes, which Boost.PFR cannot see; "
-                                     "describe it with BOOST_DESCRIBE_STRUCT (Boost 1.81 or newer; Debian: libboost-dev)");
+        static_assert(never_true<T>,
+                      "mitogen: the aggregate T, named beside this message, has base classes, which Boost.PFR cannot see; "
+                      "describe it with BOOST_DESCRIBE_STRUCT (Boost 1.81 or newer; Debian: libboost-dev)");
     else
-        static_assert(never_true<T>, "mitogen: T, named beside this message, has no codec; make it an aggregate, describe it with "
-                                     "BOOST_DESCRIBE_CLASS (Boost 1.81 or newer; Debian: libboost-dev) or specialise mitogen::codec<T>");
+        static_assert(never_true<T>,
+                      "mitogen: T, named beside this message, has no codec; make it an aggregate, describe it with "
+                      "BOOST_DESCRIBE_CLASS (Boost 1.81 or newer; Debian: libboost-dev) or specialise mitogen::codec<T>");
 }
 
 /// A type without a codec: whoever uses one all the same gets the message of no_codec(), once.
@@ -112,7 +118,9 @@ constexpr void blame() {
     if constexpr (missing<T>()) {
         no_codec<T, Reached...>();
     } else if constexpr (requires { typename codec<T>::parts; }) {
-        []<class... Ts>(parts<Ts...> p) { blame_first<T, Reached...>(p, std::index_sequence_for<Ts...>{}); }(typename codec<T>::parts{});
+        []<class... Ts>(parts<Ts...> p) {
+            blame_first<T, Reached...>(p, std::index_sequence_for<Ts...>{});
+        }(typename codec<T>::parts{});
     }
 }
 

@@ -12,6 +12,7 @@
 #include <mitogen/wire/compounds.hpp>
 #include <mitogen/wire/containers.hpp>
 #include <mitogen/wire/describe.hpp>
+#include <mitogen/wire/keyed.hpp>
 #include <mitogen/wire/reader.hpp>
 #include <mitogen/wire/record.hpp>
 #include <mitogen/wire/scalars.hpp>
@@ -64,8 +65,9 @@ bool decode(reader& r, Ts&... values) {
 /// As decode(), into an object that exists: it keeps its capacity, and has an unspecified value after an error.
 template <class T>
 result<void> decode_into(std::span<const std::byte> bytes, T& value, const limits& bounds = {}) {
-    static_assert(!wire::may_hold<T>(), "mitogen: a view in T may point into memory of the reader that decodes it; make a mitogen::reader that "
-                                        "lives as long as the value and use decode(reader, value)");
+    static_assert(!wire::may_hold<T>(),
+                  "mitogen: a view in T may point into memory of the reader that decodes it; make a mitogen::reader that "
+                  "lives as long as the value and use decode(reader, value)");
     reader r(bytes, bounds);
     if (decode(r, value) && r.finish()) return {};
     return r.failure(&wire::write_signature<T>);

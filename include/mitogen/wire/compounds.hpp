@@ -151,7 +151,8 @@ struct codec<std::unique_ptr<T>> {
     static void signature(signature_sink& s) { s.put('?').template add<T>(); }
 };
 
-/// The index of the alternative in a byte, then the alternative. One that is valueless by exception arrives nowhere: it is refused.
+/// The index of the alternative in a byte, then the alternative. One that is valueless by exception arrives nowhere: it is
+/// refused.
 template <class... Ts>
 struct codec<std::variant<Ts...>> {
     static_assert(sizeof...(Ts) < 255, "mitogen: a variant of at most 254 alternatives can travel: its index is one byte");
@@ -181,7 +182,8 @@ struct codec<std::variant<Ts...>> {
     static bool decode(reader& r, type& value) {
         std::uint8_t index = 0;
         if (!r.take_scalar(index)) [[unlikely]] return r.expected(&signature);
-        if (index >= sizeof...(Ts)) [[unlikely]] return r.fail("an index that the variant does not have:", index, 1) || r.expected(&signature);
+        if (index >= sizeof...(Ts)) [[unlikely]]
+            return r.fail("an index that the variant does not have:", index, 1) || r.expected(&signature);
         bool decoded = false;
         [&]<std::size_t... I>(std::index_sequence<I...>) {
             ((index == I ? void(decoded = codec<Ts>::decode(r, value.template emplace<I>())) : void()), ...);
@@ -215,7 +217,8 @@ struct shaped<T, shape::expected> {
     using sent_value = std::conditional_t<std::is_void_v<value_type>, std::monostate, value_type>;
     using parts = wire::parts<sent_value, error_type>;
 
-    static constexpr std::size_t least = 1 + (least_of<sent_value>() < least_of<error_type>() ? least_of<sent_value>() : least_of<error_type>());
+    static constexpr std::size_t least =
+        1 + (least_of<sent_value>() < least_of<error_type>() ? least_of<sent_value>() : least_of<error_type>());
 
     static std::size_t size(const T& value) {
         if (!value.has_value()) return 1 + size_of<error_type>(value.error());
@@ -243,7 +246,9 @@ struct shaped<T, shape::expected> {
         }
         return true;
     }
-    static void signature(signature_sink& s) { s.put('(').template add<sent_value>().put('!').template add<error_type>().put(')'); }
+    static void signature(signature_sink& s) {
+        s.put('(').template add<sent_value>().put('!').template add<error_type>().put(')');
+    }
 };
 
 } // namespace wire

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// describe.hpp: the wire form of classes described with Boost.Describe: bases, then members, private ones too, by name in the signature.
+// describe.hpp: the wire form of classes described with Boost.Describe: bases, then members, private ones too, by name in the
+// signature.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/wire/reader.hpp>
@@ -68,7 +69,8 @@ struct description<T, L<Bases...>, M<Members...>> {
 
     // The C casts reach bases that are private, as the pointers reach members that are.
     static auto tie(T& t) noexcept {
-        return std::tuple<typename Bases::type&..., described_type<Members>&...>((typename Bases::type&)(t)..., t.*Members::pointer...);
+        return std::tuple<typename Bases::type&..., described_type<Members>&...>((typename Bases::type&)(t)...,
+                                                                                 t.*Members::pointer...);
     }
     static auto tie(const T& t) noexcept {
         return std::tuple<const typename Bases::type&..., const described_type<Members>&...>((const typename Bases::type&)(t)...,
@@ -78,7 +80,8 @@ struct description<T, L<Bases...>, M<Members...>> {
     static void signature(signature_sink& s) {
         s.put('{').template list<typename Bases::type...>(',');
         [[maybe_unused]] bool first = sizeof...(Bases) == 0;
-        ((first ? void(first = false) : void(s.put(',')), s.put(Members::name).put(':').template add<described_type<Members>>()), ...);
+        ((first ? void(first = false) : void(s.put(',')), s.put(Members::name).put(':').template add<described_type<Members>>()),
+         ...);
         s.put('}');
     }
 };

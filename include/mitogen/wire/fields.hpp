@@ -14,8 +14,9 @@ namespace mitogen::inline MITOGEN_ABI {
 #if MITOGEN_HAS_PFR
 namespace wire {
 
-// The members are counted here and only bound by PFR (1.81 to 1.90), whose own count tries references too: that is an error inside a vector
-// of unique_ptr (clang 14), and an internal error of g++ 12 (check_noexcept_r) where there is a std::array<std::string, 2>.
+// The members are counted here and only bound by PFR, whose own count tries references too: that is an error
+// inside a vector of unique_ptr (clang 14), and an internal error of g++ 12 (check_noexcept_r) where there is a
+// std::array<std::string, 2>.
 template <class T>
 struct any_but {
     template <class U>
@@ -50,11 +51,14 @@ consteval bool no_arrays(std::index_sequence<I...>) {
 template <class T>
 struct field_count {
     static constexpr std::size_t counted = count_fields<T>(std::index_sequence<>{});
-    static_assert(counted <= most_fields, "mitogen: an aggregate of more than 100 members (an array of n elements counts n times) is too large for "
-                                          "Boost.PFR; nest it, use std::array, or describe it with BOOST_DESCRIBE_STRUCT");
+    static_assert(counted <= most_fields,
+                  "mitogen: an aggregate of more than 100 members (an array of n elements counts n times) is too large for "
+                  "Boost.PFR; nest it, use std::array, or describe it with BOOST_DESCRIBE_STRUCT");
     static constexpr bool plain = counted > most_fields || no_arrays<T>(std::make_index_sequence<counted>{});
-    static_assert(plain, "mitogen: Boost.PFR cannot see C arrays in an aggregate; use std::array, or describe it with BOOST_DESCRIBE_STRUCT "
-                         "(T, named beside this message, is the aggregate)");
+    static_assert(
+        plain,
+        "mitogen: Boost.PFR cannot see C arrays in an aggregate; use std::array, or describe it with BOOST_DESCRIBE_STRUCT "
+        "(T, named beside this message, is the aggregate)");
     static constexpr std::size_t value = counted <= most_fields && plain ? counted : 0;
 };
 

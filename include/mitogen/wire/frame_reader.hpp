@@ -28,9 +28,9 @@ struct read_target {
 ///
 /// `Sink` offers:
 ///   void frame(const header&, std::span<const std::byte>)   one whole frame; the span is valid during the call
-///   std::byte* reserve(const header&)                        room for the payload of a frame that has not arrived whole, or null
-///   to have it buffered void reserved_complete(const header&)                    the payload that was reserved is there bool
-///   stopped() const                                     true: deliver no more
+///   std::byte* reserve(const header&)             room for the payload of a frame that has not arrived whole; null: buffer it
+///   void reserved_complete(const header&)         the payload that was reserved is there
+///   bool stopped() const                          true: deliver no more
 class frame_reader {
     static constexpr std::size_t direct_threshold = 8 * 1024; // below this a second read() costs more than the copy that it saves
 

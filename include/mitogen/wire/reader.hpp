@@ -33,6 +33,9 @@ class reader {
         void (*destroy)(void*, std::size_t);
     };
 
+    // Elements that take no bytes cost the sender nothing, and memory here: few of them are enough for every honest use.
+    static constexpr std::uint32_t most_empty = 1u << 16;
+
     static constexpr std::byte nothing{}; // so that taking no bytes from no bytes is not the null of a failure
 
     const std::byte* at_;
@@ -41,7 +44,7 @@ class reader {
     std::size_t size_;
     std::uint32_t depth_left_;
     std::uint32_t elements_;
-    std::uint64_t empty_left_;
+    std::uint32_t empty_left_;
     void* environment_;
     held* held_ = nullptr;
     const char* what_ = nullptr;
@@ -65,16 +68,18 @@ class reader {
         return nullptr;
     }
 
-    MITOGEN_COLD bool bad_count(std::size_t count) noexcept {
+    MITOGEN_COLD bool bad_count(std::size_t count, std::size_t least) noexcept {
         return count > elements_ ? fail_at("more elements than limits::elements allows:", count, true, offset() - 4)
-                                 : fail_at("more elements than the bytes that follow can hold:", count, true, offset() - 4);
+               : least == 0 ? fail_at("more elements that take no bytes than one message may have:", count, true, offset() - 4)
+                            : fail_at("more elements than the bytes that follow can hold:", count, true, offset() - 4);
     }
 
 public:
     /// Reads `bytes` under `bounds` (nesting, elements). `environment` is for types that need the place where they are decoded.
     explicit reader(std::span<const std::byte> bytes, const limits& bounds = {}, void* environment = nullptr) noexcept
-        : at_(bytes.data() ? bytes.data() : &nothing), end_(at_ + bytes.size()), begin_(at_), size_(bytes.size()), depth_left_(bounds.nesting),
-          elements_(bounds.elements), empty_left_(bounds.elements), environment_(environment) {}
+        : at_(bytes.data() ? bytes.data() : &nothing), end_(at_ + bytes.size()), begin_(at_), size_(bytes.size()),
+          depth_left_(bounds.nesting), elements_(bounds.elements),
+          empty_left_(bounds.elements < most_empty ? bounds.elements : most_empty), environment_(environment) {}
 
     reader(reader&&) = delete;
 
@@ -120,15 +125,17 @@ public:
         return true;
     }
 
-    /// A length: of elements that take at least `least` bytes each on the wire. A length that the remaining bytes cannot back is a
-    /// failure, so that whatever is reserved for it is paid for by the sender. Elements that take none are counted over the whole message.
+    /// A length: of elements that take at least `least` bytes each on the wire. A length that the remaining bytes cannot back is
+    /// a failure, so that whatever is reserved for it is paid for by the sender. Elements that take none are counted over the
+    /// whole message: at most 65,536 (and limits::elements).
     bool take_count(std::size_t& count, std::size_t least) noexcept {
         std::uint32_t wire_count = 0;
         if (!take_scalar(wire_count)) [[unlikely]] return false;
         count = wire_count;
-        if (wire_count > elements_ || std::uint64_t{wire_count} * least > remaining()) [[unlikely]] return bad_count(wire_count);
+        if (wire_count > elements_ || std::uint64_t{wire_count} * least > remaining()) [[unlikely]]
+            return bad_count(wire_count, least);
         if (least == 0) {
-            if (wire_count > empty_left_) [[unlikely]] return bad_count(wire_count);
+            if (wire_count > empty_left_) [[unlikely]] return bad_count(wire_count, least);
             empty_left_ -= wire_count;
         }
         return true;
@@ -139,7 +146,7 @@ public:
         std::uint32_t wire_count = 0;
         if (!take_scalar(wire_count)) [[unlikely]] return false;
         count = wire_count;
-        if (count > elements_) [[unlikely]] return bad_count(count);
+        if (count > elements_) [[unlikely]] return bad_count(count, 1);
         if ((count + 7) / 8 > remaining()) [[unlikely]] return short_of((count + 7) / 8) != nullptr;
         return true;
     }

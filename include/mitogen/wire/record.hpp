@@ -17,7 +17,8 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace wire {
 
-/// Values of the types `Ts` in this order. Neighbours whose bytes are their wire form, and that lie side by side in memory, are copied at once.
+/// Values of the types `Ts` in this order. Neighbours whose bytes are their wire form, and that lie side by side in memory, are
+/// copied at once.
 template <class... Ts>
 struct record {
     static constexpr std::size_t count = sizeof...(Ts);

@@ -17,7 +17,8 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace wire {
 
-// The name says the width, not the C++ type: `long` is i64 in one program and i32 in another, and those two must not understand each other.
+// The name says the width, not the C++ type: `long` is i64 in one program and i32 in another, and those two must not understand
+// each other.
 template <class T>
 consteval std::string_view scalar_name() {
     if constexpr (std::is_same_v<T, std::byte>) return "byte";
@@ -72,8 +73,8 @@ constexpr bool is_enumerator(T value, List<Enumerators...>*) noexcept {
 }
 #endif
 
-// An enum travels as its underlying type. One that is described with Boost.Describe must be one of its enumerators on arrival, so an enum
-// whose values are combined as flags must not be described.
+// An enum travels as its underlying type. One that is described with Boost.Describe must be one of its enumerators on arrival, so
+// an enum whose values are combined as flags must not be described.
 template <class T>
 struct shaped<T, shape::enumeration> {
     using number = std::underlying_type_t<T>;

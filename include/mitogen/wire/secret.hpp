@@ -19,8 +19,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A password or a key. Nothing prints it and nothing converts it back but reveal(); its memory is overwritten when it is destroyed or
-/// assigned to. It cannot answer for the string that it was made from, nor for the messages that carried it.
+/// A password or a key. Nothing prints it and nothing converts it back but reveal(); its memory is overwritten when it is
+/// destroyed or assigned to. It cannot answer for the string that it was made from, nor for the messages that carried it.
 class secret {
     std::unique_ptr<char[]> text_; // not a std::string: moving one would leave short texts behind
     std::size_t size_ = 0;

@@ -61,6 +61,8 @@ public:
 /// the same lane sends to the same destination, is held behind it. A lane is one thread of the sending program: two threads have
 /// no order between them.
 class send_queue {
+    static constexpr std::size_t kept_bytes = 1u << 20; // capacity of an empty batch
+
     struct item {
         header head;
         buffer payload;
@@ -111,15 +113,18 @@ class send_queue {
         }
     }
 
-    void take_fragment(send_batch& batch) {
+    /// Returns how much of what is queued it takes: of a large message, the payload and one header.
+    std::size_t take_fragment(send_batch& batch) {
         if (turn_ >= bulks_.size()) turn_ = 0;
         bulk& b = *bulks_[turn_];
         const buffer& payload = b.message.payload;
         std::byte* at = batch.head_;
         header h = b.message.head;
         const auto keep = static_cast<std::uint8_t>(h.flags & message_flags::failed);
+        std::size_t taken = 0;
         if (!b.announced) {
             b.announced = true;
+            taken = header_layout::size;
             h.length = 8;
             h.flags = static_cast<std::uint8_t>(message_flags::fragment | message_flags::first | keep);
             write_header(at, h);
@@ -142,6 +147,7 @@ class send_queue {
         } else {
             ++turn_;
         }
+        return taken + part;
     }
 
 public:
@@ -181,13 +187,14 @@ public:
     /// Refills an empty batch with what goes out next. False if there is nothing.
     bool take(send_batch& batch) {
         batch.frames_.clear();
+        if (batch.frames_.capacity() > kept_bytes) batch.frames_.reset(); // one burst must not cost memory for ever
         batch.head_size_ = 0;
         batch.fragment_ = {};
         batch.done_ = 0;
         last_.reset();
         std::swap(batch.frames_, ready_);
-        if (!bulks_.empty()) take_fragment(batch);
-        queued_ -= batch.size() < queued_ ? batch.size() : queued_;
+        queued_ -= batch.frames_.size();
+        if (!bulks_.empty()) queued_ -= take_fragment(batch);
         return !batch.empty();
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// shapes.hpp: tells what kind of type one is by what it offers, so that no heavy standard header need be included to recognise its types.
+// shapes.hpp: tells what kind of type one is by what it offers, so that no heavy standard header need be included to recognise
+// its types.
 
 #include <mitogen/base/config.hpp>
 
@@ -22,7 +23,8 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace wire {
 
-/// The kinds of types that are recognised by their shape. Templates of light headers (vector, string, tuple, …) have codecs of their own.
+/// The kinds of types that are recognised by their shape. Templates of light headers (vector, string, tuple, …) have codecs of
+/// their own.
 enum class shape : std::uint8_t {
     none,          // has no codec
     boolean,
@@ -198,8 +200,9 @@ struct parts {};
 /// };
 /// ```
 /// encode() must write exactly size() bytes. decode() gets a default-constructed object and returns false after r.fail("why").
-/// Optional members: `static constexpr std::size_t least` (the fewest bytes that one can take; default 0, and 0 makes long
-/// containers of it count against limits::elements) and `static constexpr bool is_fixed` (all take exactly `least`; size() is then not used).
+/// Optional members: `static constexpr std::size_t least`, the fewest bytes that one can take (default 1; a type that may take
+/// none must say 0, and then one message may hold 65,536 elements of it), and `static constexpr bool is_fixed` (all take exactly
+/// `least`; size() is then not used).
 template <class T>
 struct codec : wire::shaped<T, wire::shape_of<T>()> {};
 
@@ -209,7 +212,7 @@ namespace wire {
 template <class T>
 consteval std::size_t least_of() {
     if constexpr (requires { codec<T>::least; }) return codec<T>::least;
-    else return 0;
+    else return 1;
 }
 
 /// True where every `T` takes least_of<T>() bytes.

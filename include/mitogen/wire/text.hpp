@@ -136,7 +136,8 @@ struct codec<std::basic_string_view<C, Traits>> {
     static void signature(signature_sink& s) { wire::text_signature<C>(s); }
 };
 
-/// Decodes to a view of the received bytes where `T` is copied as it is and they are aligned for it; else of a copy that the reader owns.
+/// Decodes to a view of the received bytes where `T` is copied as it is and they are aligned for it; else of a copy that the
+/// reader owns.
 template <class T>
 struct codec<std::span<const T>> {
     using parts = wire::parts<T>;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// values.hpp: the wire forms of durations, time points, paths, complex numbers and error codes; their headers are not included here.
+// values.hpp: the wire forms of durations, time points, paths, complex numbers and error codes; their headers are not included
+// here.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/wire/reader.hpp>
@@ -129,8 +130,8 @@ inline const std::error_category* find_category(std::string_view name) noexcept 
 
 } // namespace wire
 
-/// Lets error codes of `category` be received: one arrives as a number and the category's name, and only `generic` and `system` are
-/// known beforehand. `category` must live as long as the program. False where 16 are known already. Threads: any.
+/// Lets error codes of `category` be received: one arrives as a number and the category's name, and only `generic` and `system`
+/// are known beforehand. `category` must live as long as the program. False where 16 are known already. Threads: any.
 inline bool know_error_category(const std::error_category& category) noexcept {
     for (auto& slot : wire::known_categories) {
         const std::error_category* known = nullptr;
@@ -156,7 +157,8 @@ struct codec<std::error_code> {
         if (!r.take_scalar(value) || !codec<std::string_view>::decode(r, name)) [[unlikely]] return r.expected(&signature);
         const std::error_category* category = wire::find_category(name);
         if (!category) [[unlikely]] {
-            return r.fail("an error_code of a category that was not given to mitogen::know_error_category()") || r.expected(&signature);
+            return r.fail("an error_code of a category that was not given to mitogen::know_error_category()") ||
+                   r.expected(&signature);
         }
         code.assign(value, *category);
         return true;

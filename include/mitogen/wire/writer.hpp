@@ -40,8 +40,8 @@ inline void load(const std::byte* from, T& value) noexcept {
     }
 }
 
-// Most strings are short, and a call of memcpy with a length that is not a constant costs more than copying them: two moves that overlap
-// cover each range of lengths.
+// Most strings are short, and a call of memcpy with a length that is not a constant costs more than copying them: two moves that
+// overlap cover each range of lengths.
 inline void copy_text(std::byte* to, const void* bytes, std::size_t size) noexcept {
 #if !defined(__OPTIMIZE_SIZE__)
     const auto* from = static_cast<const std::byte*>(bytes);

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// program_kind.hpp: what machine an executable file is for, and whether a machine can run it, before it is sent there.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/sys/call.hpp>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// A file's system and machine as `uname -sm` says them, "Linux x86_64"; empty for what is no ELF file or for an unknown machine.
+/// Numbers from elf(5) and the gABI's list of machines; system V's OSABI (0) is taken for Linux.
+inline std::string program_kind(int fd) {
+    unsigned char h[20];
+    if (sys::pread(fd, h, sizeof h, 0) != static_cast<long>(sizeof h)) return {};
+    if (std::string_view(reinterpret_cast<const char*>(h), 4) != "\x7f"
+                                                                 "ELF")
+        return {};
+    const bool wide = h[4] == 2;
+    const bool big = h[5] == 2;
+    const unsigned machine = big ? h[18] * 256u + h[19] : h[19] * 256u + h[18];
+    struct known {
+        unsigned number;
+        const char* narrow_little;
+        const char* narrow_big;
+        const char* wide_little;
+        const char* wide_big;
+    };
+    static constexpr known machines[] = {
+        {3, "i686", "", "", ""},
+        {4, "", "m68k", "", ""},
+        {8, "mips", "mips", "mips64", "mips64"},
+        {20, "", "ppc", "", ""},
+        {21, "", "", "ppc64le", "ppc64"},
+        {22, "", "s390", "", "s390x"},
+        {40, "arm", "armeb", "", ""},
+        {43, "", "", "", "sparc64"},
+        {62, "", "", "x86_64", ""},
+        {183, "", "", "aarch64", "aarch64_be"},
+        {243, "riscv32", "", "riscv64", ""},
+        {258, "loongarch32", "", "loongarch64", ""},
+    };
+    const char* system = h[7] == 9 ? "FreeBSD " : h[7] == 2 ? "NetBSD " : h[7] == 12 ? "OpenBSD " : "Linux ";
+    for (const known& k : machines) {
+        if (k.number != machine) continue;
+        const char* name = wide ? (big ? k.wide_big : k.wide_little) : (big ? k.narrow_big : k.narrow_little);
+        return *name ? std::string(system) + name : std::string();
+    }
+    return {};
+}
+
+/// True if a machine that says `there` of itself runs programs of `kind`; both as `uname -sm` spells it.
+inline bool machine_runs(std::string_view there, std::string_view kind) {
+    if (there == kind) return true;
+    const auto machine_of = [](std::string_view text) { return text.substr(text.find(' ') + 1); };
+    if (there.substr(0, there.find(' ')) != kind.substr(0, kind.find(' '))) return false;
+    const std::string_view machine = machine_of(there);
+    const std::string_view wanted = machine_of(kind);
+    if (wanted == "i686") return machine == "x86_64" || (machine.size() == 4 && machine[0] == 'i' && machine.substr(2) == "86");
+    if (wanted == "arm") return machine.substr(0, 3) == "arm" || machine == "aarch64"; // armv6l, armv7l, armv8l
+    if (wanted == "mips") return machine == "mips64";
+    if (wanted == "x86_64") return machine == "amd64"; // the BSDs' names
+    if (wanted == "aarch64") return machine == "arm64" || machine == "evbarm";
+    return false;
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI

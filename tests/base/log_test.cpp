@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <mitogen/base/log.hpp>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+namespace log = mitogen::log;
+
+/// Puts the default sink and level back.
+struct restore {
+    log::level least = log::threshold();
+    ~restore() {
+        log::set_sink({});
+        log::set_level(least);
+    }
+};
+
+TEST_CASE("records below the level are not made") {
+    const restore back;
+    std::vector<std::string> seen;
+    log::set_sink([&](const log::record& r) { seen.emplace_back(r.text); });
+    log::set_level(log::level::warning);
+    CHECK_FALSE(log::enabled(log::level::info));
+    log::write(log::level::info, "quiet");
+    log::write(log::level::warning, "loud");
+    log::set_level(log::level::debug);
+    log::write(log::level::debug, "all");
+    CHECK(seen == std::vector<std::string>{"loud", "all"});
+}
+
+TEST_CASE("a record of this process says so") {
+    const restore back;
+    std::string logger;
+    mitogen::context_id where = 0;
+    log::set_sink([&](const log::record& r) {
+        logger = r.logger;
+        where = r.context;
+    });
+    log::write(log::level::error, "x");
+    CHECK(logger == "mitogen");
+    CHECK(where == mitogen::no_context);
+}
+
+TEST_CASE("emitted records pass whatever the level") {
+    const restore back;
+    int seen = 0;
+    log::set_sink([&](const log::record&) { ++seen; });
+    log::set_level(log::level::error);
+    log::emit({log::level::debug, 3, "child", "stdout", "line"});
+    CHECK(seen == 1);
+}
+
+TEST_CASE("a sink may be replaced while others log through it") {
+    const restore back;
+    static std::atomic<int> seen{0};
+    seen = 0;
+    log::set_sink([](const log::record&) { ++seen; });
+    constexpr int each = 2000;
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 3; ++t) {
+        threads.emplace_back([] {
+            for (int i = 0; i < each; ++i) log::write(log::level::error, "x");
+        });
+    }
+    for (int i = 0; i < 50; ++i) log::set_sink([](const log::record&) { ++seen; });
+    for (std::thread& t : threads) t.join();
+    CHECK(seen == 3 * each);
+}
+
+} // namespace

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <mitogen/connect/first_stage.hpp>
+#include <mitogen/sys/call.hpp>
+#include <mitogen/sys/process.hpp>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+namespace sys = mitogen::sys;
+
+struct outcome {
+    std::string out;
+    std::string err;
+    mitogen::exit_status status{};
+};
+
+std::string read_all(int fd) {
+    std::string text;
+    char bytes[4096];
+    for (long n; (n = sys::read(fd, bytes, sizeof bytes)) > 0;) text.append(bytes, static_cast<std::size_t>(n));
+    return text;
+}
+
+/// Runs the first stage under a shell, as a login shell would, and gives it `input` and the end.
+outcome run_stage(const std::string& shell, std::string_view input, std::vector<std::string> environment = {}) {
+    sys::unique_fd in_read, in_write, out_read, out_write, err_read, err_write;
+    REQUIRE(sys::pipe(in_read, in_write) == 0);
+    REQUIRE(sys::pipe(out_read, out_write) == 0);
+    REQUIRE(sys::pipe(err_read, err_write) == 0);
+    sys::spawn_options options;
+    options.path = shell;
+    options.argv = {shell, "-c", mitogen::detail::first_stage_command()};
+    options.environment = std::move(environment);
+    options.in = in_read.get();
+    options.out = out_write.get();
+    options.err = err_write.get();
+    auto child = sys::spawn(options);
+    REQUIRE(child);
+    in_read.reset();
+    out_write.reset();
+    err_write.reset();
+    REQUIRE(sys::write(in_write.get(), input.data(), input.size()) == static_cast<long>(input.size())); // less than a pipe holds
+    in_write.reset();
+    outcome got;
+    got.out = read_all(out_read.get());
+    got.err = read_all(err_read.get());
+    got.status = child->wait();
+    return got;
+}
+
+bool is_there(const char* shell) { return std::system((std::string("command -v ") + shell + " >/dev/null 2>&1").c_str()) == 0; }
+
+TEST_CASE("the first stage is one short line that every login shell can pass on") {
+    const std::string line = mitogen::detail::first_stage_command();
+    CHECK(line.size() < 1024);
+    CHECK(line.find('\n') == std::string::npos);
+    CHECK(line.starts_with("exec sh -c '"));
+    CHECK(std::count(line.begin(), line.end(), '\'') == 2);
+    CHECK(line.back() == '\'');
+    CHECK(line.find('!') == std::string::npos); // history expansion of csh, also inside quotes
+    for (const char c : line) CHECK((c >= 0x20 && c < 0x7f));
+    CHECK(line.find(mitogen::handshake::mark) == std::string::npos);
+}
+
+TEST_CASE("the first stage says who it is, and ends when nothing comes") {
+    for (const char* shell : {"sh", "bash", "dash", "busybox", "tcsh", "fish", "zsh", "ksh", "mksh"}) {
+        if (!is_there(shell) || std::string_view(shell) == "busybox") continue;
+        INFO(shell);
+        const outcome got = run_stage(shell, "");
+        CHECK(got.out.starts_with(std::string(mitogen::handshake::mark) + "1 "));
+        CHECK(got.out.ends_with("\n"));
+        CHECK_FALSE(got.status.success());
+    }
+}
+
+TEST_CASE("the first stage executes what it is sent, with its arguments, and leaves nothing") {
+    const std::string program = "#!/bin/sh\necho \"ran $1 with $(cat)\"\n";
+    char directory[] = "/tmp/mitogen-first-stage-XXXXXX";
+    REQUIRE(::mkdtemp(directory));
+    const outcome got = run_stage("sh", std::to_string(program.size()) + "\n" + program + "the rest",
+                                  {"XDG_RUNTIME_DIR=" + std::string(directory)});
+    CHECK(got.out.find("ran --mitogen-child with the rest") != std::string::npos);
+    CHECK(got.err.empty());
+    CHECK(got.status.success());
+    // A script is executed by name, and so the program itself would have to remove the file. An empty directory was left alone.
+    static_cast<void>(std::system(("rm -rf " + std::string(directory)).c_str()));
+}
+
+TEST_CASE("the first stage refuses a program that is cut short, and leaves nothing") {
+    char directory[] = "/tmp/mitogen-first-stage-XXXXXX";
+    REQUIRE(::mkdtemp(directory));
+    const outcome got = run_stage("sh", "1000\nshort", {"XDG_RUNTIME_DIR=" + std::string(directory)});
+    CHECK(got.err.find(mitogen::detail::short_program_text) != std::string::npos);
+    CHECK_FALSE(got.status.success());
+    CHECK(std::system(("rmdir " + std::string(directory)).c_str()) == 0); // only an empty one can be removed so
+}
+
+} // namespace

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: BSL-1.0
+// latch.ipp: what every latch promises. Included with MITOGEN_TEST_IO set to a policy and MITOGEN_TEST_NAME to its name in
+// quotes.
+#include <mitogen/sync/latch.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace {
+namespace latch_test {
+
+using io_type = MITOGEN_TEST_IO;
+using latch = mitogen::basic_latch<int, io_type>;
+using mitogen::never;
+using mitogen::reason;
+
+/// A thread that is asleep in the latch when begin() returns.
+class sleeper {
+    std::atomic<bool> asleep_{false};
+    std::thread thread_;
+
+public:
+    std::optional<mitogen::result<int>> got{};
+
+    /// Enters the latch; returns once it sleeps there, behind those that came before.
+    void begin(latch& l, mitogen::instant deadline = never) {
+        thread_ = std::thread([&l, deadline, this] {
+            got = l.get_until(deadline, [this](auto& wake, mitogen::instant until, auto&& ready) {
+                asleep_ = true; // it is in the queue already
+                asleep_.notify_one();
+                while (!ready() && wake.sleep_until(until)) {}
+            });
+        });
+        asleep_.wait(false);
+    }
+    void join() { thread_.join(); }
+    int value() const { return got && *got ? **got : -1; }
+    reason why() const { return got && !*got ? got->error().reason() : reason::none; }
+};
+
+TEST_CASE(MITOGEN_TEST_NAME ": items come out in the order in which they were put") {
+    io_type io;
+    latch l(io);
+    for (int i = 0; i < 10; ++i) CHECK(l.put(int{i}));
+    CHECK(l.size() == 10);
+    for (int i = 0; i < 10; ++i) CHECK(*l.get() == i);
+    CHECK_FALSE(l.try_get());
+    CHECK(l.size() == 0);
+}
+
+TEST_CASE(MITOGEN_TEST_NAME ": the thread that has slept longest is served first") {
+    io_type io;
+    latch l(io);
+    std::vector<sleeper> all(5);
+    for (sleeper& s : all) s.begin(l);
+    for (int i = 0; i < 5; ++i) l.put(int{i});
+    for (int i = 0; i < 5; ++i) {
+        all[static_cast<std::size_t>(i)].join();
+        CHECK(all[static_cast<std::size_t>(i)].value() == i);
+    }
+}
+
+TEST_CASE(MITOGEN_TEST_NAME ": items beyond the number of sleepers are kept for later") {
+    io_type io;
+    latch l(io);
+    sleeper s;
+    s.begin(l);
+    for (int i = 0; i < 4; ++i) l.put(int{i});
+    s.join();
+    CHECK(s.value() == 0);
+    CHECK(l.size() == 3);
+    for (int i = 1; i < 4; ++i) CHECK(*l.try_get() == i);
+}
+
+TEST_CASE(MITOGEN_TEST_NAME ": a late comer does not take what a sleeper was given") {
+    io_type io;
+    latch l(io);
+    sleeper s;
+    s.begin(l);
+    l.put(7);
+    CHECK_FALSE(l.try_get()); // whether or not the sleeper has run yet
+    CHECK(l.get_until(0).error().reason() == reason::timeout);
+    s.join();
+    CHECK(s.value() == 7);
+}
+
+TEST_CASE(MITOGEN_TEST_NAME ": a deadline ends the wait, and the next item goes to somebody else") {
+    io_type io;
+    latch l(io);
+    sleeper late, patient;
+    late.begin(l, io.now() + 1'000'000);
+    patient.begin(l);
+    late.join();
+    CHECK(late.why() == reason::timeout);
+    l.put(5);
+    patient.join();
+    CHECK(patient.value() == 5);
+}
+
+TEST_CASE(MITOGEN_TEST_NAME ": a sleeper in the middle may give up without breaking the order") {
+    io_type io;
+    latch l(io);
+    sleeper first, middle, last, after;
+    first.begin(l);
+    middle.begin(l, io.now() + 1'000'000);
+    last.begin(l, io.now() + 2'000'000);
+    middle.join();
+    last.join(); // the end of the queue: what comes next must hang on `first`
+    after.begin(l);
+    l.put(1);
+    l.put(2);
+    first.join();
+    after.join();
+    CHECK(first.value() == 1);
+    CHECK(after.value() == 2);
+}
+
+TEST_CASE(MITOGEN_TEST_NAME ": an item that is there is taken although the deadline has passed") {
+    io_type io;
+    latch l(io);
+    l.put(3);
+    CHECK(*l.get_until(0) == 3);
+    CHECK(l.get_until(0).error().reason() == reason::timeout);
+}
+
+TEST_CASE(MITOGEN_TEST_NAME ": an item that comes between the deadline and the way out is not lost") {
+    io_type io;
+    latch l(io);
+    const auto got = l.get_until(0, [&](auto&, mitogen::instant, auto&&) { l.put(9); }); // sleeps too long, as threads may
+    REQUIRE(got);
+    CHECK(*got == 9);
+    CHECK(l.size() == 0);
+}
+
+TEST_CASE(MITOGEN_TEST_NAME ": closing wakes everyone with an error, also with items left") {
+    io_type io;
+    latch l(io);
+    SECTION("sleepers") {
+        std::vector<sleeper> all(3);
+        for (sleeper& s : all) s.begin(l);
+        l.close();
+        for (sleeper& s : all) {
+            s.join();
+            CHECK(s.why() == reason::sender_closed);
+        }
+    }
+    SECTION("items") {
+        l.put(1);
+        l.close();
+        CHECK(l.get().error().reason() == reason::sender_closed);
+        CHECK_FALSE(l.try_get());
+    }
+    SECTION("a sleeper that was served before keeps its item") {
+        sleeper s;
+        s.begin(l);
+        l.put(4);
+        l.close();
+        s.join();
+        CHECK(s.value() == 4);
+    }
+    CHECK(l.closed());
+    CHECK_FALSE(l.put(2));
+    l.close();
+    CHECK(l.get_until(0).error().reason() == reason::sender_closed);
+}
+
+TEST_CASE(MITOGEN_TEST_NAME ": an item that a closed latch refuses stays with its owner") {
+    io_type io;
+    mitogen::basic_latch<std::unique_ptr<int>, io_type> l(io);
+    l.put(nullptr); // empty values are legal
+    CHECK(l.get().value() == nullptr);
+    l.close();
+    auto item = std::make_unique<int>(6);
+    CHECK_FALSE(l.put(std::move(item)));
+    REQUIRE(item);
+    CHECK(*item == 6);
+}
+
+TEST_CASE(MITOGEN_TEST_NAME ": every item reaches exactly one of many threads, timeouts or not") {
+    io_type io;
+    latch l(io);
+    constexpr int producers = 3, each = 3000;
+    std::mutex mutex;
+    std::vector<int> seen;
+    std::atomic<int> timeouts{0};
+    std::vector<std::thread> consumers, sources;
+    for (int c = 0; c < 4; ++c) {
+        consumers.emplace_back([&, c] {
+            std::minstd_rand random(static_cast<unsigned>(c) + 1);
+            std::vector<int> mine;
+            for (;;) {
+                // some give up all the time, in the middle of everything
+                const auto got = c % 2 ? l.get() : l.get_until(io.now() + static_cast<int>(random() % 30'000));
+                if (got) {
+                    mine.push_back(*got);
+                } else if (got.error().reason() == reason::timeout) {
+                    ++timeouts;
+                } else {
+                    break;
+                }
+            }
+            const std::lock_guard lock(mutex);
+            seen.insert(seen.end(), mine.begin(), mine.end());
+        });
+    }
+    for (int p = 0; p < producers; ++p) {
+        sources.emplace_back([&, p] {
+            for (int i = 0; i < each; ++i) {
+                l.put(p * each + i);
+                if (i % 64 == 0) std::this_thread::yield();
+            }
+        });
+    }
+    for (std::thread& t : sources) t.join();
+    while (l.size()) std::this_thread::yield(); // the consumers empty it
+    l.close();
+    for (std::thread& t : consumers) t.join();
+    std::sort(seen.begin(), seen.end());
+    REQUIRE(seen.size() == std::size_t{producers} * each);
+    for (int i = 0; i < producers * each; ++i) CHECK(seen[static_cast<std::size_t>(i)] == i);
+    INFO("timeouts " << timeouts);
+}
+
+TEST_CASE(MITOGEN_TEST_NAME ": one producer and one consumer pass items back and forth without losing a wake-up") {
+    io_type io;
+    latch there(io), back(io);
+    constexpr int rounds = 5000;
+    std::thread echo([&] {
+        for (auto got = there.get(); got; got = there.get()) back.put(*got + 1);
+    });
+    int sum = 0;
+    for (int i = 0; i < rounds; ++i) {
+        there.put(int{i});
+        sum += *back.get() == i + 1;
+    }
+    there.close();
+    echo.join();
+    CHECK(sum == rounds);
+}
+
+} // namespace latch_test
+} // namespace

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// raw_link.hpp: one end of a link in the hands of a test, which can say anything on it.
+
+#include "tree.hpp"
+
+#include <mitogen/mitogen.hpp>
+
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace generic {
+
+/// What arrived on a raw link.
+struct raw_frame {
+    mitogen::header head{};
+    std::vector<std::byte> payload{};
+};
+
+/// The far end: blocking, byte by byte.
+class raw_link {
+    mitogen::sys::unique_fd in_;
+    mitogen::sys::unique_fd out_;
+
+    bool read_all(std::byte* to, std::size_t size) {
+        while (size > 0) {
+            const long n = mitogen::sys::read(in_.get(), to, size);
+            if (n <= 0) return false;
+            to += n;
+            size -= static_cast<std::size_t>(n);
+        }
+        return true;
+    }
+
+public:
+    raw_link() = default;
+    raw_link(mitogen::sys::unique_fd in, mitogen::sys::unique_fd out) : in_(std::move(in)), out_(std::move(out)) {}
+
+    /// Writes bytes; false once the other side has closed.
+    bool write(const void* from, std::size_t size) { return mitogen::sys::write_all(out_.get(), from, size); }
+
+    /// Writes a frame, its length as given in the header if that is not 0.
+    bool send(mitogen::header h, std::span<const std::byte> payload = {}) {
+        std::byte head[mitogen::header_layout::size];
+        if (h.length == 0) h.length = static_cast<std::uint32_t>(payload.size());
+        mitogen::write_header(head, h);
+        return write(head, sizeof head) && (payload.empty() || write(payload.data(), payload.size()));
+    }
+
+    /// The next frame; nothing once the other side has closed.
+    std::optional<raw_frame> receive() {
+        std::byte head[mitogen::header_layout::size];
+        raw_frame f;
+        if (!read_all(head, sizeof head) || mitogen::read_header(head, f.head)) return std::nullopt;
+        f.payload.resize(f.head.length);
+        if (!read_all(f.payload.data(), f.payload.size())) return std::nullopt;
+        return f;
+    }
+
+    /// The error in the next frame that is an answer to `handle`.
+    mitogen::error error_for(mitogen::handle_id handle) {
+        while (auto f = receive()) {
+            if (f->head.handle == handle) return mitogen::decode_error(f->payload);
+        }
+        return {mitogen::reason::none, "the link ended"};
+    }
+
+    void close() {
+        in_.reset();
+        out_.reset();
+    }
+    void close_write() { out_.reset(); }
+};
+
+namespace detail {
+struct two_pipes {
+    mitogen::sys::unique_fd near_in, near_out, far_in, far_out;
+    two_pipes() {
+        if (mitogen::sys::pipe(near_in, far_out) < 0 || mitogen::sys::pipe(far_in, near_out) < 0) throw std::runtime_error("pipe");
+        mitogen::sys::set_nonblocking(near_in.get(), true);
+        mitogen::sys::set_nonblocking(near_out.get(), true);
+    }
+};
+} // namespace detail
+
+/// A root with one child, number 1, that is in the hands of the test.
+class above_raw_link {
+    using link = mitogen::basic_link<mitogen::io::native>;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::optional<mitogen::error> lost_;
+
+public:
+    tree t;
+    raw_link peer;
+    std::shared_ptr<link> edge;
+
+    explicit above_raw_link(mitogen::limits bounds = {}) : t([&] {
+        mitogen::router_options options;
+        options.limits = bounds;
+        return options;
+    }()) {
+        detail::two_pipes pipes;
+        peer = raw_link(std::move(pipes.far_in), std::move(pipes.far_out));
+        edge = std::make_shared<link>(t.root);
+        edge->peer = 1;
+        edge->build = t.root.own_build();
+        edge->open(t.loop, std::move(pipes.near_in), std::move(pipes.near_out), t.root.bounds());
+        edge->on_closed = [this](link& gone, mitogen::reason cause, const std::string& why) {
+            t.root.link_lost(gone, mitogen::error(cause, why));
+            const std::lock_guard lock(mutex_);
+            lost_.emplace(cause, why);
+            changed_.notify_all();
+        };
+        t.loop.run([&] {
+            t.root.routes().add({1, 0, "raw", edge->build, edge});
+            edge->stream->start();
+        });
+    }
+    ~above_raw_link() {
+        t.loop.run([&] { edge->stream->close(mitogen::reason::respondent_lost, "the test is over"); });
+    }
+
+    mitogen::context child() { return t.root.context_by_id(1); }
+
+    /// Waits until the link is closed, and says why.
+    mitogen::error lost() {
+        std::unique_lock lock(mutex_);
+        if (!changed_.wait_for(lock, plenty, [&] { return lost_.has_value(); })) return {mitogen::reason::none, "not closed"};
+        return *lost_;
+    }
+
+    /// A frame from the child to the root.
+    static mitogen::header to_root(mitogen::handle_id handle, mitogen::handle_id reply_to = 0) {
+        return {.dst = 0, .src = 1, .auth = 1, .handle = handle, .reply_to = reply_to};
+    }
+};
+
+/// A context, number 1, that executes calls, below a parent that is in the hands of the test.
+class below_raw_link {
+    using link = mitogen::basic_link<mitogen::io::native>;
+    using dispatcher_type = mitogen::basic_dispatcher<mitogen::io::native>;
+
+public:
+    mitogen::broker loop;
+    mitogen::router node;
+    raw_link peer;
+    std::shared_ptr<link> edge;
+    dispatcher_type dispatcher;
+    std::thread main;
+
+    explicit below_raw_link(mitogen::limits bounds = {})
+        : node(loop), dispatcher(node, {&node, &mitogen::policy_tag<mitogen::io::native>}, "below", 2) {
+        detail::two_pipes pipes;
+        peer = raw_link(std::move(pipes.far_in), std::move(pipes.far_out));
+        edge = std::make_shared<link>(node);
+        edge->peer = 0;
+        edge->up = true;
+        edge->build = node.own_build();
+        edge->open(loop, std::move(pipes.near_in), std::move(pipes.near_out), bounds);
+        loop.run([&] {
+            node.become(1, {0}, edge, bounds);
+            edge->stream->start();
+        });
+        main = std::thread([this] { dispatcher.serve(); });
+    }
+    ~below_raw_link() {
+        loop.run([&] { dispatcher.stop(mitogen::error(mitogen::reason::broker_exited, "the test is over")); });
+        main.join();
+        dispatcher.join_pool();
+        loop.run([&] { edge->stream->close(mitogen::reason::respondent_lost, "the test is over"); });
+    }
+
+    /// A frame from the parent.
+    static mitogen::header to_child(mitogen::handle_id handle, mitogen::handle_id reply_to = 0) {
+        return {.dst = 1, .src = 0, .auth = 0, .handle = handle, .reply_to = reply_to};
+    }
+
+    /// The bytes of a call.
+    template <class... Args>
+    static std::vector<std::byte> call_bytes(mitogen::call_frame frame, const Args&... args) {
+        std::vector<std::byte> out(frame.size() + mitogen::encoded_size(args...));
+        mitogen::writer w(out.data());
+        frame.write(w);
+        mitogen::encode(w, args...);
+        return out;
+    }
+    template <auto F, class... Args>
+    static std::vector<std::byte> call_of(const Args&... args) {
+        mitogen::call_frame frame;
+        frame.function = mitogen::entry_of<F>().index();
+        return call_bytes(frame, args...);
+    }
+};
+
+} // namespace generic

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <mitogen/io/kqueue.hpp>
+
+#define MITOGEN_TEST_IO mitogen::io::kqueue
+#define MITOGEN_TEST_NAME "kqueue"
+#include "../generic/latch.ipp"
