@@ -2,7 +2,7 @@
 // pipeline_bench.cpp: small calls that do not wait for one another, beside the same bytes in batches through the same kind of pipe.
 //
 //   ./pipeline_bench [--rounds=7] [--calls=100000] [--json[=file]] [--smoke]
-//   ./pipeline_bench --count=N [--depth=100] [loop|main|no-reply]      N calls and nothing else, for count_costs and profilers
+//   ./pipeline_bench --count=N [--depth=100] [loop|main|loop-fork|main-fork|no-reply]      N calls and nothing else, for count_costs and profilers
 //
 // Everything on one CPU; a second is one of CPU time, of both processes together.
 
@@ -124,10 +124,10 @@ int count_only(const report& out) {
     const std::string kind = out.words().empty() ? "loop" : out.words().front();
     mitogen::broker loop;
     mitogen::router root(loop);
-    const auto child = root.local();
+    const auto child = kind.find("fork") != std::string::npos ? root.fork() : root.local();
     if (kind == "no-reply") {
         no_reply<&add_on_main>(child, calls);
-    } else if (kind == "loop") {
+    } else if (kind.substr(0, 4) == "loop") {
         bursts<&add_on_loop>(child, calls, depth);
     } else {
         bursts<&add_on_main>(child, calls, depth);

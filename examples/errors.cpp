@@ -20,13 +20,9 @@ static std::size_t length(std::string text) { return text.size(); }
 static void die() { std::raise(SIGKILL); }
 
 static const char* advice(const mitogen::error& e) {
-    switch (e.kind()) {
-    case mitogen::kind::failed: return "failed";               // repeating it unchanged will not help
-    case mitogen::kind::overloaded: return "overloaded";       // later perhaps, or less at once
-    case mitogen::kind::disconnected: return "disconnected";   // over a new connection
-    case mitogen::kind::unimplemented: return "unimplemented"; // the other program does not know what was asked
-    }
-    return "";
+    // Repeating it will not help; later perhaps; over a new connection; the program there does not know what was asked.
+    static constexpr const char* texts[] = {"failed", "overloaded", "disconnected", "unimplemented"};
+    return texts[static_cast<int>(e.kind())];
 }
 
 template <class Act>
@@ -57,8 +53,8 @@ int main(int argc, char** argv) {
         attempt([&] { child.call<&length>(std::string(2 << 20, 'x')); });
         attempt([&] { child.call<&die>(); });
         attempt([&] { child.call<&root>(2); }); // says again why it is lost
-        attempt([&] { router.local({.executable = "/nowhere/program"}); });
-        attempt([&] { router.ssh({.hostname = "web1", .ssh_path = "/nowhere/ssh"}); });
+        attempt([&] { router.local({.executable = "/usr/nowhere/program"}); });
+        attempt([&] { router.ssh({.hostname = "web1", .ssh_path = "/usr/nowhere/ssh"}); });
         attempt([&] { mitogen::context().call<&root>(2); });
     });
 }

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <set>
+#include <unistd.h>
 #include <utility>
 #include <vector>
-#include <unistd.h>
 
 static std::vector<int> steps; // of the Collatz sequence of each number
 

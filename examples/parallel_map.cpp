@@ -36,7 +36,8 @@ int main(int argc, char** argv) {
             const mitogen::context& worker = workers[static_cast<std::size_t>(i) % workers.size()];
             answers.push_back(worker.call_async<&count_primes>(i * width, (i + 1) * width));
         }
-        const int primes = std::accumulate(answers.begin(), answers.end(), 0, [](int sum, auto& piece) { return sum + piece.get(); });
+        const int primes =
+            std::accumulate(answers.begin(), answers.end(), 0, [](int sum, auto& piece) { return sum + piece.get(); });
         std::printf("%d pieces, %d primes below a million\n", pieces, primes);
     });
 }

@@ -25,9 +25,11 @@ static int copy_files(mitogen::context watcher, int count) {
 int main(int argc, char** argv) {
     return mitogen::run(argc, argv, [](mitogen::router& router) {
         // Runs on the loop, in the order of sending, before the result that was sent after it.
-        router.add_handler(progress, [](const mitogen::message&, const std::string& what, int percent) {
-            std::printf("%s %d %%\n", what.c_str(), percent);
-        }, {.from = mitogen::accept::anyone}); // without this only a parent may send to a handle
+        router.add_handler(progress,
+                           [](const mitogen::message&, const std::string& what, int percent) {
+                               std::printf("%s %d %%\n", what.c_str(), percent);
+                           },
+                           {.from = mitogen::accept::anyone}); // without this only a parent may send to a handle
         mitogen::context child = router.local();
         const int copied = child.call<&copy_files>(router.myself(), 4);
         std::printf("copied %d files\n", copied);

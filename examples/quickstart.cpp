@@ -65,8 +65,8 @@ static void table(mitogen::router& router, const std::vector<std::string>& hosts
         const mitogen::result<mitogen::context> host = coming[i].try_get();
         const mitogen::result<health> answer = host ? host->try_call<&look>() : host.error();
         if (answer) {
-            const auto& [kernel, load, hours, free_gib, cores] = *answer;
-            std::printf("%-20s %-24s %6.2f %6ld h %6.1f GiB %5u\n", hosts[i].c_str(), kernel.c_str(), load, hours, free_gib, cores);
+            const auto& [kernel, load, hours, gib, cores] = *answer;
+            std::printf("%-20s %-24s %6.2f %6ld h %6.1f GiB %5u\n", hosts[i].c_str(), kernel.c_str(), load, hours, gib, cores);
         } else {
             std::string why = answer.error().what();
             std::replace(why.begin(), why.end(), '\n', ' ');

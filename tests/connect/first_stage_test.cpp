@@ -26,7 +26,7 @@ public:
         std::string name = (fs::temp_directory_path() / "first_stage.XXXXXX").string();
         REQUIRE(::mkdtemp(name.data()));
         dir_ = name;
-        fs::create_directories(dir_ + "/home/.cache");
+        fs::create_directories(home() + "/.cache");
         fs::create_directories(dir_ + "/bin");
     }
     playground(const playground&) = delete;
@@ -123,7 +123,8 @@ public:
     std::string rest() {
         std::string text;
         char bytes[512];
-        for (long n; (n = mitogen::sys::read(from.get(), bytes, sizeof bytes)) > 0;) text.append(bytes, static_cast<std::size_t>(n));
+        for (long n; (n = mitogen::sys::read(from.get(), bytes, sizeof bytes)) > 0;)
+            text.append(bytes, static_cast<std::size_t>(n));
         return text;
     }
 };
@@ -236,8 +237,8 @@ TEST_CASE("a child that was executed by name removes itself") {
     mitogen::sys::spawn_options options;
     options.path = "/bin/sh";
     options.argv = {"sh", "-c",
-                    "mkdir " + dir + pid + " && cp /proc/" + std::to_string(::getpid()) + "/exe " + dir + pid + "/m && exec " + dir +
-                        pid + "/m " + std::string(mitogen::child_argument)};
+                    "mkdir " + dir + pid + " && cp /proc/" + std::to_string(::getpid()) + "/exe " + dir + pid + "/m && exec " +
+                        dir + pid + "/m " + std::string(mitogen::child_argument)};
     options.out = 2;
     mitogen::sys::unique_fd ours;
     mitogen::sys::unique_fd theirs;

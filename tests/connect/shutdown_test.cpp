@@ -150,8 +150,7 @@ TEST_CASE("a child that is killed in a call: everybody who waits is told, with s
     tree t(patient());
     mitogen::context child = t.root.local({.name = "victim"});
     std::vector<mitogen::future<int>> all;
-    for (int i = 0; i < 10; ++i)
-        all.push_back(child.call_async<&generic::hold>(started.write_end(), go_on.read_end(), i));
+    for (int i = 0; i < 10; ++i) all.push_back(child.call_async<&generic::hold>(started.write_end(), go_on.read_end(), i));
     CHECK(started.wait());
     ::kill(t.root.child_pid(child.id()), SIGKILL);
     for (auto& f : all) {

@@ -267,9 +267,9 @@ TEST_CASE("what ssh complains about arrives as a typed error") {
         }
         SECTION("a client that is not there") {
             mitogen::ssh how = target.host();
-            how.ssh_path = "/nowhere/ssh";
+            how.ssh_path = "/usr/nowhere/ssh";
             const auto e = refusal<mitogen::connect_error>(t.router, how);
-            CHECK_THAT(e.what(), Contains("/nowhere/ssh") && Contains("ENOENT"));
+            CHECK_THAT(e.what(), Contains("/usr/nowhere/ssh") && Contains("ENOENT"));
         }
         SECTION("a host name that would be an option") {
             CHECK(refusal<mitogen::logic_error>(t.router, target.host("-oProxyCommand=id")).reason() == mitogen::reason::misuse);
@@ -319,12 +319,13 @@ TEST_CASE("what is wrong on the host arrives as a typed error") {
     {
         tree t;
         SECTION("a login shell that ends at once") {
-            const auto e = refusal<mitogen::eof_error>(t.router, target.with_login_script("echo This account is closed.; exit 1\n"));
+            const auto e =
+                refusal<mitogen::eof_error>(t.router, target.with_login_script("echo This account is closed.; exit 1\n"));
             CHECK_THAT(e.what(), Contains("login shell") && Contains("This account is closed.") && Contains("exit status 1"));
         }
         SECTION("a login shell that is not there") {
-            CHECK_THAT(refusal<mitogen::eof_error>(t.router, target.with_login_shell("/nowhere/shell")).what(),
-                       Contains("/nowhere/shell"));
+            CHECK_THAT(refusal<mitogen::eof_error>(t.router, target.with_login_shell("/usr/nowhere/shell")).what(),
+                       Contains("/usr/nowhere/shell"));
         }
         SECTION("a login shell that never gets to our command") {
             mitogen::ssh how = target.with_login_script("read -r forever\n");
@@ -332,11 +333,11 @@ TEST_CASE("what is wrong on the host arrives as a typed error") {
             CHECK(refusal<mitogen::connect_error>(t.router, how).reason() == mitogen::reason::connect_timeout);
         }
         SECTION("another architecture") {
-            std::filesystem::create_directory(target.dir() + "/fake");
-            support::write_script(target.dir() + "/fake/uname", "echo Linux riscv32\n");
+            support::write_script(target.dir() + "/bin/uname", "echo Linux riscv32\n");
             const auto e = refusal<mitogen::payload_error>(
-                t.router, target.with_login_script("PATH=" + target.dir() + "/fake:$PATH exec sh \"$@\"\n"));
-            CHECK_THAT(e.what(), Contains("the target is Linux riscv32") && Contains("built for " + mitogen::sys::machine_text()));
+                t.router, target.with_login_script("PATH=" + target.dir() + "/bin:$PATH exec sh \"$@\"\n"));
+            CHECK_THAT(e.what(),
+                       Contains("the target is Linux riscv32") && Contains("built for " + mitogen::sys::machine_text()));
         }
         SECTION("a file that may not become large enough") {
             const auto e = refusal<mitogen::payload_error>(t.router, target.with_login_script("ulimit -f 64; exec sh \"$@\"\n"));

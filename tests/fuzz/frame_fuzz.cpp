@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Arbitrary bytes in arbitrary pieces, given to all that reads what a stranger's link says: frame_reader with assembler, the
-// listener of the handshake, and the decoder of errors. Must hold: no crash, memory in proportion to what came, and whatever comes
+// Arbitrary bytes in arbitrary pieces, given to all that reads what a stranger says on a link: frame_reader with assembler, the
+// listener of the handshake, and the decoder of errors. Must hold: no crash, memory in proportion to what came, and what comes
 // out as a frame is, written again, the bytes that went in.
 #include <mitogen/mitogen.hpp>
 
@@ -134,7 +134,7 @@ std::vector<std::byte> with_valid_headers(std::span<const std::byte> input) {
         h[1] = mitogen::header_layout::version;
         h[2] &= std::byte{mitogen::message_flags::all};
         h[5] = static_cast<std::byte>(static_cast<unsigned>(h[5]) & 0x7f);
-        h[6] = h[7] = std::byte{0};                             // a length below 32 KiB
+        h[6] = h[7] = std::byte{0};                                 // a length below 32 KiB
         for (int i : {13, 14, 15, 21, 22, 23}) h[i] = std::byte{0}; // few senders, few streams: they shall meet
         h[3] = mitogen::detail::header_check(h);
         at += mitogen::header_layout::size + (static_cast<std::size_t>(h[4]) | static_cast<std::size_t>(h[5]) << 8);
@@ -157,7 +157,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     listen(std::as_bytes(std::span(marked)), cut);
     (void)mitogen::decode_error(body).kind();
     mitogen::text_tail tail;
-    tail.feed({reinterpret_cast<const char*>(body.data()), body.size()}, [](std::string_view line) { hold(line.size() <= 8192); });
+    tail.feed({reinterpret_cast<const char*>(body.data()), body.size()},
+              [](std::string_view line) { hold(line.size() <= 8192); });
     hold(tail.text().size() <= 8192 + 8192 + 4096 + 100);
     return 0;
 }

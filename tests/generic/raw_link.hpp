@@ -83,7 +83,8 @@ namespace detail {
 struct two_pipes {
     mitogen::sys::unique_fd near_in, near_out, far_in, far_out;
     two_pipes() {
-        if (mitogen::sys::pipe(near_in, far_out) < 0 || mitogen::sys::pipe(far_in, near_out) < 0) throw std::runtime_error("pipe");
+        if (mitogen::sys::pipe(near_in, far_out) < 0 || mitogen::sys::pipe(far_in, near_out) < 0)
+            throw std::runtime_error("pipe");
         mitogen::sys::set_nonblocking(near_in.get(), true);
         mitogen::sys::set_nonblocking(near_out.get(), true);
     }
@@ -102,11 +103,12 @@ public:
     raw_link peer;
     std::shared_ptr<link> edge;
 
-    explicit above_raw_link(mitogen::limits bounds = {}) : t([&] {
-        mitogen::router_options options;
-        options.limits = bounds;
-        return options;
-    }()) {
+    explicit above_raw_link(mitogen::limits bounds = {})
+        : t([&] {
+              mitogen::router_options options;
+              options.limits = bounds;
+              return options;
+          }()) {
         detail::two_pipes pipes;
         peer = raw_link(std::move(pipes.far_in), std::move(pipes.far_out));
         edge = std::make_shared<link>(t.root);

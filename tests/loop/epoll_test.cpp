@@ -4,3 +4,4 @@
 #define MITOGEN_TEST_IO mitogen::io::epoll
 #define MITOGEN_TEST_NAME "epoll"
 #include "../generic/broker.ipp"
+#include "../generic/stream.ipp"

@@ -12,3 +12,4 @@ extern "C" const char* __tsan_default_suppressions() { return "race:libkqueue\nc
 #define MITOGEN_TEST_IO mitogen::io::kqueue
 #define MITOGEN_TEST_NAME "kqueue"
 #include "../generic/broker.ipp"
+#include "../generic/stream.ipp"

@@ -66,9 +66,7 @@ void append_to(int fd, int value, int times) {
     case 4: throw std::runtime_error(std::string(1u << 20, 'm'));
     case 5: throw std::runtime_error("Größe \xE2\x82\xAC \xF0\x9F\x98\x80 – \x01");
     case 6: throw std::bad_alloc();
-    case 7:
-        try {
-            throw std::logic_error("inner");
+    case 7: try { throw std::logic_error("inner");
         } catch (...) {
             std::throw_with_nested(std::runtime_error("outer"));
         }
@@ -332,8 +330,7 @@ TEST_CASE("no more calls wait for an answer than the limit says") {
     tree t({.limits = few});
     mitogen::context child = t.root.local();
     std::vector<mitogen::future<int>> waiting;
-    for (int i = 0; i < 3; ++i)
-        waiting.push_back(child.call_async<&generic::hold>(started.write_end(), go_on.read_end(), i));
+    for (int i = 0; i < 3; ++i) waiting.push_back(child.call_async<&generic::hold>(started.write_end(), go_on.read_end(), i));
     const mitogen::result<int> refused = child.try_call<&generic::add>(1, 1);
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().reason() == mitogen::reason::overloaded);

@@ -137,8 +137,7 @@ TEST_CASE("random calls are refused or answered, and leave nothing") {
 TEST_CASE("a cancelled call that waits is removed and never runs; it is answered all the same") {
     shared_pipe started, go_on, ran;
     below_raw_link b;
-    b.peer.send(b.to_child(handles::call_function, answer),
-                b.call_of<&generic::hold>(started.write_end(), go_on.read_end(), 1));
+    b.peer.send(b.to_child(handles::call_function, answer), b.call_of<&generic::hold>(started.write_end(), go_on.read_end(), 1));
     CHECK(started.wait());
     const int again = ran.write_end();
     b.peer.send(b.to_child(handles::call_function, answer + 1), b.call_of<&generic::hold>(again, go_on.read_end(), 2));
@@ -248,8 +247,7 @@ TEST_CASE("a hundred thousand calls that are given up leave both tables empty") 
     below_raw_link b;
     generic::raw_link& peer = b.peer;
     constexpr unsigned many = 100'000;
-    peer.send(b.to_child(handles::call_function, answer),
-              b.call_of<&generic::hold>(started.write_end(), go_on.read_end(), 1));
+    peer.send(b.to_child(handles::call_function, answer), b.call_of<&generic::hold>(started.write_end(), go_on.read_end(), 1));
     CHECK(started.wait());
     std::thread drain([&] {
         unsigned cancelled = 0;

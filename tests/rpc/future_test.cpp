@@ -137,9 +137,8 @@ TEST_CASE("with: a stop token cancels from outside") {
             started.wait();
             source.request_stop();
         });
-        CHECK_THROWS_AS(
-            child.with(source.get_token()).call<&generic::until_stopped>(started.write_end(), stopped.write_end()),
-            mitogen::cancelled_error);
+        CHECK_THROWS_AS(child.with(source.get_token()).call<&generic::until_stopped>(started.write_end(), stopped.write_end()),
+                        mitogen::cancelled_error);
         other.join();
         CHECK(stopped.wait());
     }

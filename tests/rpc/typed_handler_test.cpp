@@ -40,14 +40,13 @@ TEST_CASE("a handler gets the values of each message, in order") {
     std::vector<std::pair<std::string, int>> seen;
     mitogen::context_id sender = mitogen::no_context;
     tree t;
-    t.root.add_handler(
-        progress,
-        [&](const mitogen::message& m, const std::string& what, int percent) {
-            sender = m.src();
-            seen.emplace_back(what, percent);
-            told.post();
-        },
-        {.from = mitogen::accept::anyone});
+    t.root.add_handler(progress,
+                       [&](const mitogen::message& m, const std::string& what, int percent) {
+                           sender = m.src();
+                           seen.emplace_back(what, percent);
+                           told.post();
+                       },
+                       {.from = mitogen::accept::anyone});
     mitogen::context child = t.root.local();
     child.call<&report>(t.root.id(), 50);
     for (int i = 0; i < 50; ++i) REQUIRE(told.wait());
@@ -62,13 +61,12 @@ TEST_CASE("contexts arrive in handlers, and can be called") {
     shared_pipe told;
     mitogen::context seen;
     tree t;
-    t.root.add_handler(
-        about,
-        [&](const mitogen::message&, mitogen::context who, int) {
-            seen = who;
-            told.post();
-        },
-        {.from = mitogen::accept::anyone});
+    t.root.add_handler(about,
+                       [&](const mitogen::message&, mitogen::context who, int) {
+                           seen = who;
+                           told.post();
+                       },
+                       {.from = mitogen::accept::anyone});
     mitogen::context child = t.root.local();
     child.call_no_reply<&introduce>(t.root.id());
     REQUIRE(told.wait());
@@ -84,7 +82,8 @@ TEST_CASE("by default a handler takes messages from parents only") {
     a.peer.send(a.to_root(nudge.number, 7'000'000'000));
     CHECK(a.peer.error_for(7'000'000'000).reason() == reason::refused_by_policy);
     CHECK(runs == 0);
-    mitogen::context child = a.t.root.local();
+    tree other;
+    mitogen::context child = other.root.local();
     CHECK(child.call<&listens>());
     CHECK_NOTHROW(child.send(nudge)); // from its parent
     child.ping().get();
@@ -116,13 +115,12 @@ TEST_CASE("a handler that does not persist runs once") {
 TEST_CASE("a handler that throws hurts nobody, and the sender is told") {
     generic::log_capture log;
     above_raw_link a;
-    a.t.root.add_handler(
-        progress,
-        [](const mitogen::message&, const std::string& what, int percent) {
-            if (percent < 0) throw std::runtime_error("negative " + what);
-            if (percent == 0) throw 42;
-        },
-        {.from = mitogen::accept::anyone});
+    a.t.root.add_handler(progress,
+                         [](const mitogen::message&, const std::string& what, int percent) {
+                             if (percent < 0) throw std::runtime_error("negative " + what);
+                             if (percent == 0) throw 42;
+                         },
+                         {.from = mitogen::accept::anyone});
     a.peer.send(a.to_root(progress.number, 7'000'000'000), mitogen::encode(std::string("progress"), -1));
     const mitogen::error why = a.peer.error_for(7'000'000'000);
     CHECK(contains(why.message(), "negative progress"));

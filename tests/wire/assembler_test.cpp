@@ -122,7 +122,7 @@ TEST_CASE("an announcement of the largest number there is does not wrap") {
 
 TEST_CASE("fragments that do not fit what was announced are strays") {
     assembler a;
-    CHECK(a.add(part(1, 1, 3, false), text(3, 0)) == outcome::stray);   // never announced
+    CHECK(a.add(part(1, 1, 3, false), text(3, 0)) == outcome::stray);       // never announced
     CHECK(a.announce(first(1, 1), text(7, 0), no_limit) == outcome::stray); // no size
     a.announce(first(1, 1), size_bytes(10), no_limit);
     CHECK(a.announce(first(1, 1), size_bytes(10), no_limit) == outcome::stray); // twice

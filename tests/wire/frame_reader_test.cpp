@@ -125,7 +125,8 @@ TEST_CASE("random frames in random pieces arrive in order") {
     }
     REQUIRE(to.got.size() == payloads.size());
     bool equal = true;
-    for (std::size_t i = 0; i < payloads.size(); ++i) equal = equal && to.got[i].head.src == i && to.got[i].payload == payloads[i];
+    for (std::size_t i = 0; i < payloads.size(); ++i)
+        equal = equal && to.got[i].head.src == i && to.got[i].payload == payloads[i];
     CHECK(equal);
 }
 

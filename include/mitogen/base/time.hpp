@@ -24,9 +24,7 @@ using duration_ns = std::int64_t;
 inline constexpr instant never = INT64_MAX;
 
 /// `now + span`, or `never` where that would overflow.
-constexpr instant after(instant now, duration_ns span) noexcept {
-    return now > 0 && span >= never - now ? never : now + span;
-}
+constexpr instant after(instant now, duration_ns span) noexcept { return now > 0 && span >= never - now ? never : now + span; }
 
 /// Any std::chrono::duration in nanoseconds, saturated instead of overflowing.
 template <class Rep, class Period>

@@ -65,12 +65,14 @@ struct welcome {
 
 /// speaker, protocol, length and payload, as they follow the mark.
 inline buffer pack(const buffer& payload) {
-    buffer out(6 + payload.size());
-    writer w(out.data());
+    std::byte front[6];
+    writer w(front);
     w.put_u8(static_cast<std::uint8_t>(speaker::program));
     w.put_u8(protocol);
     w.put_count(payload.size());
-    w.put(payload.data(), payload.size());
+    buffer out;
+    out.append(front, sizeof front);
+    out.append(payload.data(), payload.size());
     return out;
 }
 

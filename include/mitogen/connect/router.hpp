@@ -38,7 +38,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// How a router is made.
 struct router_options {
-    mitogen::limits limits{};                ///< for this context and all below it
+    mitogen::limits limits{};       ///< for this context and all below it
     ending_patience patience{};     ///< how long children may take to end
     std::uint32_t pool_threads = 4; ///< most threads that a child gives to on::pool functions
 };
@@ -133,8 +133,10 @@ public:
     /// the number is taken.
     template <class... Args, class F>
     void add_handler(handle<Args...> number, F call, handler_options options = {}) {
-        this->add_raw_handler(number.number, options, typed_handler<Args...>(std::move(call), [this](const message& m, const error& why) { this->reply_dead(m.head, why); },
-                                                  this->bounds(), environment()))
+        this->add_raw_handler(number.number, options,
+                              typed_handler<Args...>(
+                                  std::move(call), [this](const message& m, const error& why) { this->reply_dead(m.head, why); },
+                                  this->bounds(), environment()))
             .value();
     }
 
@@ -189,15 +191,14 @@ public:
 
 private:
     static error would_wait() {
-        return error(reason::misuse, "a function that runs on the loop makes a child and waits for it; run it on::main or on::pool, "
-                                     "or use connect_async");
+        return error(reason::misuse,
+                     "a function that runs on the loop makes a child and waits for it; run it on::main or on::pool, "
+                     "or use connect_async");
     }
 
     template <class T>
     basic_future<T, Io> failed(error why) {
-        result<pending*> p = this->failed_answer(this->id(), std::move(why));
-        if (!p) raise(p.error());
-        return basic_future<T, Io>(*p, *this, environment());
+        return basic_future<T, Io>(this->failed_answer(this->id(), std::move(why)), *this, environment());
     }
 
     /// Everything but the process: numbers, names, and the future that the child will answer.
@@ -229,9 +230,9 @@ private:
 
     basic_future<context, Io> start(boot_plan plan) {
         if (!detail::this_process.initialised && !plan.staged && plan.start.path.empty()) {
-            return failed<context>(
-                error(reason::misuse, "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
-                                      "executes this program again, and would not know that it is one"));
+            return failed<context>(error(reason::misuse,
+                                         "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
+                                         "executes this program again, and would not know that it is one"));
         }
         result<detail::child_pipes> pipes = detail::make_child_pipes();
         if (!pipes) return failed<context>(pipes.error());
@@ -245,8 +246,8 @@ private:
         if (!process) {
             this->answers().fail(*b->answer,
                                  error(process.error().kind() == kind::overloaded ? reason::overloaded // out of descriptors
-                                       : plan.staged ? reason::connect // the client here is missing
-                                                     : reason::payload,
+                                       : plan.staged                              ? reason::connect // the client here is missing
+                                                                                  : reason::payload,
                                        plan.what + ": cannot start: " + std::string(process.error().message())));
             return up;
         }

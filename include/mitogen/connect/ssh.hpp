@@ -43,7 +43,7 @@ struct ssh {
     std::string name{};                                ///< of the context; empty: "ssh.<hostname>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    std::optional<mitogen::limits> limits{};                    ///< for it and all below it; empty: this context's own
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -112,8 +112,7 @@ private:
     static constexpr symptom symptoms_of_ssh[] = {
         {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
          "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
-        {"Host key verification failed", reason::host_key,
-         "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
+        {"Host key verification failed", reason::host_key, "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
         {"Permission denied", reason::auth_required,
          "authentication failed: no key was accepted, and none of the other methods may ask"},
         {"Too many authentication failures", reason::auth_incorrect,

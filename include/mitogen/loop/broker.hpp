@@ -74,12 +74,14 @@ class basic_broker {
 
     typename Io::mutex lead_mutex_;
     std::atomic<const void*> leader_{nullptr}; // written under lead_mutex_
+    bool ahead_ = false;                       // the leader has it since lead_ahead(); its own
     instant home_wakes_ = never;               // when the broker's thread will look at the timers by itself
     std::atomic<bool> stopping_{false};
     std::atomic<std::uint32_t> waiting_{0}; // threads inside wait() that would lead
     typename Io::thread thread_;
 
     static constexpr int batch = 64;
+    io::event events_[batch]; // of the turn that is under way: kept, because zeroing them costs more than the rest of a turn
     static constexpr int most_rounds = 64; // of work, between two looks at the poller
 
     /// Something that one thread waits for once. Shared: the other may still be raising it when the first goes on.
@@ -121,7 +123,8 @@ public:
         join();
     }
 
-    /// Ends the loop once everything that was accepted has run. Threads: any. Never blocks.
+    /// Ends the loop once everything that was accepted has run. From now on only the loop itself may add work, so that what it has
+    /// begun can end. Threads: any. Never blocks.
     void shutdown() noexcept {
         stopping_.store(true);
         waker_.wake();
@@ -141,24 +144,15 @@ public:
     /// True on the thread that leads at this moment.
     bool on_loop() const noexcept { return leader_.load(std::memory_order_relaxed) == io_.self(); }
 
-    /// Runs `work` on the loop, soon and in order. Returns false, without keeping it, once the loop has ended.
+    /// Runs `work` on the loop, soon and in order. Returns false, without keeping it, once the loop is ending.
     /// Threads: any. Wake-ups coalesce: thousands of calls cost a few turns of the loop.
-    bool defer(unique_function<void()> work) {
-        {
-            const std::lock_guard lock(tasks_mutex_);
-            if (refusing_) return false;
-            deferred_.push_back(std::move(work));
-            work_pending_.store(true, std::memory_order_release);
-        }
-        wake();
-        return true;
-    }
+    bool defer(unique_function<void()> work) { return (!stopping() || on_loop()) && add(std::move(work)); }
 
-    /// Runs `task` on the loop. Returns false once the loop has ended. Threads: any.
+    /// Runs `task` on the loop. Returns false once the loop is ending. Threads: any.
     bool post(loop_task& task) {
         {
             const std::lock_guard lock(tasks_mutex_);
-            if (refusing_) return false;
+            if (refusing_ || (stopping() && !on_loop())) return false;
             if (task.posted) return true;
             task.posted = true;
             task.next = nullptr;
@@ -244,10 +238,11 @@ public:
     /// wait for itself: callers check on_loop() first.
     template <class Ready>
     bool wait(waiter<Io>& wake, instant deadline, bool lead, Ready&& ready) {
-        if (ready()) return true;
+        bool leads = on_loop() && std::exchange(ahead_, false);
+        if (!leads && ready()) return true;
         const bool alone = waiting_.fetch_add(1, std::memory_order_relaxed) == 0;
         while (!ready()) {
-            if (lead && alone && !stopping() && take_lead()) {
+            if (std::exchange(leads, false) || (lead && alone && !stopping() && take_lead())) {
                 wake.begin_driving(waker_);
                 lead_until(deadline, ready);
                 wake.end_driving();
@@ -258,7 +253,24 @@ public:
             }
         }
         waiting_.fetch_sub(1, std::memory_order_relaxed);
+        if (leads) end_lead_ahead(); // it was ready before there was anything to wait for
         return ready();
+    }
+
+    /// Takes the lead for a wait() that this thread makes next, without blocking in between: before it sends something that others
+    /// may answer at once. Otherwise the answer finds the gate open and wakes the broker's thread, for nothing. What happens in
+    /// between happens on the loop. False, with nothing changed, where somebody leads or waits already. Threads: any but the loop.
+    bool lead_ahead() noexcept {
+        if (waiting_.load(std::memory_order_relaxed) != 0 || stopping() || !take_lead()) return false;
+        ahead_ = true;
+        return true;
+    }
+
+    /// Gives back what lead_ahead() took, where no wait() follows after all. Threads: the one that leads.
+    void end_lead_ahead() {
+        ahead_ = false;
+        run_work(); // nobody was woken for what this thread has posted
+        release_lead();
     }
 
     /// Runs `work` on the loop and returns when it has run: at once on the loop itself. False, without having run it, once the
@@ -270,9 +282,9 @@ public:
             return true;
         }
         const auto done = std::make_shared<signal>(io_);
-        if (!defer([&work, done] {
-                const raise_at_end end{*done};
-                work();
+        if (!add([this, &work, done] {
+                guarded(work);
+                done->raise();
             })) {
             return false;
         }
@@ -287,7 +299,7 @@ public:
         if (on_loop()) return work();
         const auto stands = std::make_shared<signal>(io_);
         const auto go_on = std::make_shared<signal>(io_);
-        const bool running = defer([stands, go_on] {
+        const bool running = add([stands, go_on] {
             stands->raise();
             go_on->sleep();
         });
@@ -306,6 +318,18 @@ public:
 private:
     std::uint64_t token(std::uint32_t index) const noexcept {
         return static_cast<std::uint64_t>(slots_[index].generation) << 32 | index;
+    }
+
+    /// As defer(), but also while the loop is ending: for those who wait until it is done, and so cannot add work without end.
+    bool add(unique_function<void()> work) {
+        {
+            const std::lock_guard lock(tasks_mutex_);
+            if (refusing_) return false;
+            deferred_.push_back(std::move(work));
+            work_pending_.store(true, std::memory_order_release);
+        }
+        wake();
+        return true;
     }
 
     bool take_lead() noexcept {
@@ -371,10 +395,10 @@ private:
             waker_.wake(); // whoever leads sees stopping() and leaves
             if constexpr (Io::poller::has_gate) poller_.wait_gate(1'000'000);
         }
-        run_work();
-        {
+        for (int rounds = 0; !refusing_; ++rounds) {
+            run_work();
             const std::lock_guard lock(tasks_mutex_);
-            refusing_ = true;
+            refusing_ = (!first_task_ && deferred_.empty()) || rounds == most_rounds; // work that makes work may have no end
         }
         while (work_pending_.load(std::memory_order_acquire)) run_work();
         leader_.store(nullptr, std::memory_order_relaxed);
@@ -402,9 +426,8 @@ private:
         } else if (next != never) {
             timeout = next == 0 ? 0 : remaining(next);
         }
-        io::event events[batch];
-        const int n = poller_.wait(events, batch, timeout);
-        for (int i = 0; i < n; ++i) dispatch(events[i]);
+        const int n = poller_.wait(events_, batch, timeout);
+        for (int i = 0; i < n; ++i) dispatch(events_[i]);
         if (timers_.next() != never) {
             const instant now = io_.now();
             while (timer* due = timers_.take_due(now)) guarded([due] { due->fire(); });

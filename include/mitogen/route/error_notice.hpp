@@ -26,7 +26,8 @@ inline buffer encode_error(const error& e) {
     std::string text = d.text;
     if (text.size() > error_text_bytes) {
         std::size_t end = error_text_bytes;
-        while (end > error_text_bytes - 4 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end; // not inside a character
+        while (end > error_text_bytes - 4 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+            --end; // not inside a character
         text.resize(end);
         text += " […cut]";
     }

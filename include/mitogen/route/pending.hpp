@@ -105,6 +105,25 @@ class basic_pending_table {
         p.release(); // the table's reference
     }
 
+    pending* take_slot(context_id respondent) { // under mutex_
+        pending* p;
+        if (free_.empty()) {
+            p = &slots_.emplace_back(io_);
+            p->table_ = this;
+            p->slot_ = static_cast<std::uint32_t>(slots_.size() - 1);
+        } else {
+            p = free_.back();
+            free_.pop_back();
+        }
+        ++p->generation_;
+        p->respondent_ = respondent;
+        p->references_.store(2, std::memory_order_relaxed);
+        p->open_ = true;
+        ++open_;
+        live_.fetch_add(1, std::memory_order_relaxed);
+        return p;
+    }
+
     bool close_slot(pending& p) noexcept { // under mutex_
         if (!p.open_) return false;
         p.open_ = false;
@@ -137,21 +156,17 @@ public:
                         "too many calls are waiting for an answer (limits::open_calls is " + std::to_string(limit_) + ")");
             return nullptr;
         }
+        return take_slot(respondent);
+    }
+
+    /// A slot that is completed already, with an error: never refused, since nothing is awaited. The caller holds one reference.
+    pending* open_failed(context_id respondent, error why) {
         pending* p;
-        if (free_.empty()) {
-            p = &slots_.emplace_back(io_);
-            p->table_ = this;
-            p->slot_ = static_cast<std::uint32_t>(slots_.size() - 1);
-        } else {
-            p = free_.back();
-            free_.pop_back();
+        {
+            const std::lock_guard lock(mutex_);
+            p = take_slot(respondent);
         }
-        ++p->generation_;
-        p->respondent_ = respondent;
-        p->references_.store(2, std::memory_order_relaxed);
-        p->open_ = true;
-        ++open_;
-        live_.fetch_add(1, std::memory_order_relaxed);
+        fail(*p, std::move(why));
         return p;
     }
 
@@ -181,8 +196,8 @@ public:
         return p.open_ && p.generation_ == static_cast<std::uint32_t>(handle >> 32) ? p.respondent_ : no_context;
     }
 
-    /// Completes with a value. `whole`: the payload's own buffer, taken over, or null: the bytes are copied. False if it was
-    /// completed before.
+    /// Completes with a value. `whole`: the payload's own buffer, taken over, or null: the bytes are copied. False if somebody
+    /// else completes it: done() then follows at once, if it does not hold yet.
     bool complete(pending& p, std::span<const std::byte> payload, buffer* whole) {
         {
             const std::lock_guard lock(mutex_);
@@ -197,7 +212,7 @@ public:
         return true;
     }
 
-    /// Completes with an error. False if it was completed before.
+    /// Completes with an error. False as for complete().
     bool fail(pending& p, error why) {
         {
             const std::lock_guard lock(mutex_);

@@ -76,6 +76,7 @@ private:
     std::vector<registration> handlers_; // sorted by number
     std::vector<disconnect_watch> watches_;
     std::vector<std::pair<context_id, error>> lost_;
+    std::optional<error> parent_lost_;
     handle_id next_handle_ = first_dynamic_handle;
     bool closed_ = false;
 
@@ -196,8 +197,10 @@ public:
         if (h.dst == id_) return send_to_self(h, std::forward<Payload>(payload));
         const std::shared_ptr<link> via = towards(h.dst);
         if (!via) return unreachable(h.dst);
-        // A link that has just closed takes nothing; whoever waits is told when its end has been looked into.
-        via->stream->send(h, std::forward<Payload>(payload), broker_.io().self(), when);
+        if (via->stream->send(h, std::forward<Payload>(payload), broker_.io().self(), when)) return {};
+        // A link that has just closed takes nothing; whoever waits is told when its end is looked into. The parent's may have been
+        // already, and is still where everything unknown goes.
+        if (const std::lock_guard lock(mutex_); via->up && parent_lost_) return *parent_lost_;
         return {};
     }
 
@@ -235,13 +238,7 @@ public:
     }
 
     /// An answer from `from` that is an error already.
-    result<pending*> failed_answer(context_id from, error why) {
-        std::optional<error> refused;
-        pending* p = pending_->open(from, refused);
-        if (!p) return why;
-        pending_->fail(*p, std::move(why));
-        return p;
-    }
+    pending* failed_answer(context_id from, error why) { return pending_->open_failed(from, std::move(why)); }
 
     /// Fails an awaited answer at a given moment, and tells whoever was asked. Threads: any.
     void expire(pending& p, instant at, error why) {
@@ -348,7 +345,13 @@ public:
     std::vector<context_id> link_lost(link& gone, const error& why) {
         std::vector<context_id> ids = routes_.remove_via(&gone);
         for (const context_id id : ids) forget(id, why);
-        if (gone.up) pending_->fail_all(no_context, why);
+        if (gone.up) {
+            {
+                const std::lock_guard lock(mutex_);
+                parent_lost_ = why;
+            }
+            pending_->fail_all(no_context, why);
+        }
         return ids;
     }
 

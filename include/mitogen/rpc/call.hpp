@@ -194,7 +194,10 @@ class call_methods {
     template <auto F, class... Args>
     result<basic_pending<Io>*> begin(const call_options& options, urgency when, bool wants_reply, Args&&... args) const {
         using wire = typename function_traits<F>::wire_parameters;
-        if constexpr (rpc::detail::check_arguments<F, wire, type_list<Args...>>::checked) {
+        if constexpr (function_traits<F>::what_is_wrong != rpc::detail::fault::none) {
+            rpc::detail::check_function<F>(); // says what is wrong; the arguments are beside the point
+            return error(reason::misuse, "unreachable: refused at compile time");
+        } else if constexpr (rpc::detail::check_arguments<F, wire, type_list<Args...>>::checked) {
             return rpc::detail::convert_and_start<F>(self().core(), self().id(), options, when, wants_reply, wire{},
                                                      std::forward<Args>(args)...);
         } else {
@@ -236,7 +239,6 @@ public:
         core.wait_for_room(self().id());
         result<basic_pending<Io>*> sent = begin<F>(options, urgency::soon, true, std::forward<Args>(args)...);
         if (!sent) sent = core.failed_answer(self().id(), sent.error());
-        if (!sent) raise(sent.error());
         basic_future<rpc::detail::result_of<F>, Io> answer(*sent, core, self().environment());
         guard(**sent, options);
         return answer;

@@ -65,7 +65,11 @@ public:
         for (;;) {
             loop.wait(main_wake_, never, true, [this] { return stopping() || calls_.main_waiting(); });
             if (stopping()) return;
-            while (call* next = calls_.take_main()) execute(*next, calls_.main_waiting() ? urgency::soon : urgency::now);
+            while (call* next = calls_.take_main()) {
+                if (loop.on_loop()) loop.end_lead_ahead(); // it came just before
+                const bool last = !calls_.main_waiting();
+                execute(*next, last ? urgency::now : urgency::soon, last);
+            }
         }
     }
 
@@ -135,8 +139,9 @@ private:
         finish(m.head, inv, frame.flags & call_frame::has_chain ? frame.chain : 0, urgency::soon);
     }
 
-    /// Runs a queued call on this thread and answers it.
-    void execute(call& c, urgency when) {
+    /// Runs a queued call on this thread and answers it. `waits_next`: this thread is about to wait for the next call, and so leads
+    /// before the answer makes the caller send it.
+    void execute(call& c, urgency when, bool waits_next = false) {
         if (std::optional<error> refusal = calls_.begin(c, router_.loop().io().now())) {
             answer_error(c.head, *refusal, when);
             return calls_.finish(c);
@@ -154,6 +159,7 @@ private:
         invoke(*c.entry, inv);
         // Cancelling finds the call no longer: from here on it is answered.
         calls_.end(c);
+        if (waits_next && !calls_.main_waiting()) (void)router_.loop().lead_ahead();
         finish(c.head, inv, c.chain, when);
         calls_.finish(c);
     }

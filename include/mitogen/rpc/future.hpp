@@ -120,7 +120,10 @@ public:
 
     /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
     /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
-    void cancel() { abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id()))); }
+    void cancel() {
+        if (done()) return; // the router may be gone
+        abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id())));
+    }
 
     /// As cancel(), with another error.
     void abandon(error why) {

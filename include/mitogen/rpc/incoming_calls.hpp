@@ -67,12 +67,14 @@ class incoming_calls {
         friend bool operator==(const chain_key&, const chain_key&) = default;
     };
     struct chain_hash {
-        std::size_t operator()(const chain_key& k) const noexcept { return static_cast<std::size_t>(k.number ^ (std::uint64_t{k.src} << 40)); }
+        std::size_t operator()(const chain_key& k) const noexcept {
+            return static_cast<std::size_t>(k.number ^ (std::uint64_t{k.src} << 40));
+        }
     };
     struct chain_state {
-        std::uint32_t open = 0;         // calls of it that are accepted and not finished
-        bool forgotten = false;         // goes with its last call
-        std::optional<error> why{};     // its first failure
+        std::uint32_t open = 0;     // calls of it that are accepted and not finished
+        bool forgotten = false;     // goes with its last call
+        std::optional<error> why{}; // its first failure
     };
     std::unordered_map<chain_key, chain_state, chain_hash> chains_; // those with open calls or a failure
     std::deque<chain_key> failed_chains_;                           // oldest first
@@ -83,7 +85,8 @@ class incoming_calls {
     /// A call without reply is never looked up. It goes where its address says: otherwise all of them would share one bucket, and
     /// each that finishes would have to be found among them.
     std::size_t bucket(const incoming_call& c) const noexcept {
-        return bucket(c.head.src, c.head.reply_to ? c.head.reply_to : static_cast<handle_id>(reinterpret_cast<std::uintptr_t>(&c)));
+        return bucket(c.head.src,
+                      c.head.reply_to ? c.head.reply_to : static_cast<handle_id>(reinterpret_cast<std::uintptr_t>(&c)));
     }
     std::size_t bucket(context_id src, handle_id reply_to) const noexcept {
         // 2^64 over the golden ratio: spreads consecutive handles (Knuth, TAOCP 3, 6.4).

@@ -66,6 +66,11 @@ template <class T>
 inline constexpr const void* router_policy = nullptr;
 template <class Io>
 inline constexpr const void* router_policy<basic_router<Io>> = &policy_tag<Io>;
+// Not `router_policy<T> != nullptr`, which g++ with -fsanitize=undefined does not take for a constant.
+template <class T>
+inline constexpr bool is_router = false;
+template <class Io>
+inline constexpr bool is_router<basic_router<Io>> = true;
 
 /// What a function gets for a parameter that is not sent.
 template <class Parameter>
@@ -88,7 +93,7 @@ decltype(auto) supply(invocation& inv) {
 template <class Parameter>
 bool suppliable(invocation& inv, std::string (*function)()) {
     using plain = std::remove_cvref_t<Parameter>;
-    if constexpr (router_policy<plain> != nullptr) {
+    if constexpr (is_router<plain>) {
         if (inv.environment.policy != router_policy<plain>) {
             inv.failure.emplace(reason::bad_arguments,
                                 function() + " takes a router of another I/O policy than the one that runs here");
@@ -145,7 +150,7 @@ void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::
         inv.bad_argument(sizeof...(Ws), &function_name<F>);
         return;
     }
-    if constexpr ((... || (router_policy<std::remove_cvref_t<Ps>> != nullptr))) {
+    if constexpr ((... || is_router<std::remove_cvref_t<Ps>>)) {
         if (!(... && suppliable<Ps>(inv, &function_name<F>))) return;
     }
     using wire = typename wire_result<typename traits::result>::type;

@@ -17,9 +17,9 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Wraps `call(const message&, Args...)` for raw messages. One that does not decode is logged and handed to `refuse(message, why)`
-/// and tells the sender. A dead message (the handler's respondent is lost, or the router is at its end) reaches the handler only
-/// where it can be called with the message alone.
+/// Wraps `call(const message&, Args...)` for raw messages. One that does not decode is logged and handed to
+/// `refuse(message, why)`, which tells the sender. A dead message (the handler's respondent is lost, or the router is at its end)
+/// reaches the handler only where it can be called with the message alone.
 template <class... Args, class F, class Refuse>
 auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environment environment) {
     static_assert(std::is_invocable_v<F&, const message&, Args&&...>,
@@ -33,7 +33,8 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
         reader r(m.payload, bounds, &environment);
         const bool decoded = std::apply([&](auto&... v) { return mitogen::decode(r, v...); }, values) && r.finish();
         if (!decoded) {
-            const std::string what = "a message to handle " + std::to_string(m.head.handle) + " does not decode: " + r.failure_text();
+            const std::string what =
+                "a message to handle " + std::to_string(m.head.handle) + " does not decode: " + r.failure_text();
             log::write(log::level::warning, what);
             return refuse(m, error(reason::bad_arguments, what));
         }

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "tree.hpp"
+
+#include <stdexcept>
+#include <thread>
+
+namespace {
+
+using namespace tree;
+
+TEST_CASE("messages and answers pass between neighbours and through a middle context") {
+    family f;
+    f.middle.add_echo(2000);
+    f.leaf.add_echo(2000);
+    CHECK(*f.root.ask(1, 2000, "near") == "near");
+    CHECK(*f.root.ask(2, 2000, "far", urgency::soon) == "far");
+    CHECK(*f.middle.ask(2, 2000, "") == "");
+    CHECK(*f.leaf.ask(0, 1000, "up") == "up");
+    CHECK(f.root.ask(0, 1000, "self").value() == "self");
+    const std::string large(1'000'000, 'x');
+    CHECK(*f.root.ask(2, 2000, large) == large);
+    CHECK(*f.leaf.ask(0, 1000, large) == large);
+    CHECK(f.root.ask(0, 1000, large).value() == large);
+}
+
+TEST_CASE("siblings reach each other only where the handle accepts anyone") {
+    family f;
+    f.other.add_echo(2000, accept::anyone);
+    f.other.add_echo(2001);
+    CHECK(*f.leaf.ask(3, 2000, "hello") == "hello");
+    const auto refused = f.leaf.ask(3, 2001); // comes down from the parent, but on the sibling's authority
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().reason() == reason::refused_by_policy);
+    CHECK(*f.root.ask(3, 2001, "from above") == "from above");
+    f.root.add_echo(2002);
+    CHECK(f.leaf.why_not(0, 2002) == reason::refused_by_policy); // never upwards
+    CHECK(f.leaf.why_not(3, mitogen::handles::ping) == reason::refused_by_policy);
+    CHECK(f.root.why_not(2, mitogen::handles::ping) == reason::none);
+}
+
+TEST_CASE("what nobody has registered is answered so") {
+    family f;
+    const auto got = f.root.ask(2, 4711);
+    REQUIRE_FALSE(got);
+    CHECK(got.error().reason() == reason::invalid_handle);
+    CHECK(std::string(got.error().what()).find("handle 4711 of context 2") != std::string::npos);
+    CHECK(f.root.why_not(0, 4711) == reason::invalid_handle);
+}
+
+TEST_CASE("a context that nobody knows is answered so, by whoever knows best") {
+    family f;
+    const auto down = f.root.ask(99, 1000);
+    REQUIRE_FALSE(down);
+    CHECK(down.error().reason() == reason::no_route);
+    const auto up = f.leaf.ask(99, 1000);
+    REQUIRE_FALSE(up);
+    CHECK(up.error().reason() == reason::no_route);
+    CHECK(up.error().message() == "no route to context 99, my id is 0");
+    CHECK(f.leaf.why_not(99, 1000, std::string(500'000, 'x')) == reason::no_route); // in fragments: one answer
+    CHECK(*f.leaf.ask(0, 1000, "still here") == "still here");
+}
+
+TEST_CASE("a message over the limit is refused where it begins, or where it ends") {
+    mitogen::limits tight;
+    tight.message_bytes = 1000;
+    quiet no_noise;
+    node root, child(tight);
+    root.add_child(1, child);
+    child.add_echo(2000);
+    root.add_echo(1000, accept::anyone);
+    CHECK(child.why_not(0, 1000, std::string(1001, 'x')) == reason::message_too_large);
+    CHECK(child.why_not(0, 1000, std::string(1000, 'x')) == reason::none);
+    CHECK(root.why_not(1, 2000, std::string(1001, 'x')) == reason::message_too_large);
+    CHECK(root.why_not(1, 2000, std::string(1'000'000, 'x')) == reason::message_too_large);
+    CHECK(*root.ask(1, 2000, "still here") == "still here");
+}
+
+TEST_CASE("an answer over the limit fails the one who waits for it") {
+    mitogen::limits tight;
+    tight.message_bytes = 1000;
+    quiet no_noise;
+    node root(tight), child;
+    root.add_child(1, child);
+    const std::size_t size = GENERATE(std::size_t{2000}, std::size_t{1'000'000});
+    child.add_handler(2000, [&](const message& m) { child.router.reply(m.head, buffer(bytes(std::string(size, 'x'))), 0); });
+    CHECK(root.why_not(1, 2000) == reason::message_too_large);
+    CHECK(root.router.answers().open_count() == 0);
+}
+
+TEST_CASE("an error passes although it is larger than a message may be") {
+    mitogen::limits tight;
+    tight.message_bytes = 100;
+    quiet no_noise;
+    node root(tight), child(tight);
+    root.add_child(1, child);
+    child.add_handler(2000, [&](const message& m) {
+        mitogen::error_detail d;
+        d.why = reason::remote_exception;
+        d.text = std::string(300'000, 't');
+        d.type = "some_type";
+        d.backtrace = std::string(300'000, 'b');
+        child.router.reply_dead(m.head, error(d));
+    });
+    const auto got = root.ask(1, 2000);
+    REQUIRE_FALSE(got);
+    CHECK(got.error().detail().type == "some_type");
+    CHECK(got.error().message().size() > 60'000);
+    CHECK(got.error().message().size() < 70'000);
+}
+
+TEST_CASE("an answer from a context that was not asked is refused, and the real one still counts") {
+    family f;
+    raw_end raw = f.root.add_raw_child(7);
+    pending* p = f.root.open(1);
+    raw.write({.dst = 0, .src = 7, .auth = 7, .handle = p->handle(), .reply_to = 5000}, "forged");
+    CHECK(raw.next_dead().reason() == reason::unexpected_reply);
+    raw.write({.dst = 0, .src = 7, .auth = 7, .handle = p->handle(), .reply_to = mitogen::is_dead}, "forged death");
+    raw.write({.dst = 0, .src = 7, .auth = 7, .handle = 4711, .reply_to = 5001});
+    CHECK(raw.next_dead().reason() == reason::invalid_handle); // and nothing before it: dead messages are not answered
+    CHECK_FALSE(p->done());
+    f.middle.add_handler(2000, [&](const message& m) { f.middle.router.reply(m.head, bytes("real"), 0); });
+    (void)f.root.router.send(f.root.router.address(1, 2000, p->handle()), bytes("?"), urgency::now);
+    CHECK(*f.root.take(p) == "real");
+}
+
+TEST_CASE("who sends as somebody else, or on an authority that is not his, is refused and told") {
+    family f;
+    std::atomic<int> reached{0};
+    f.root.add_handler(2000, [&](const message&) { ++reached; }, {.from = accept::anyone});
+    f.leaf.add_handler(2000, [&](const message&) { ++reached; }, {.from = accept::anyone});
+    raw_end raw = f.root.add_raw_child(7);
+    raw.write({.dst = 0, .src = 1, .auth = 1, .handle = 2000, .reply_to = 11});
+    CHECK(raw.next_dead().reason() == reason::unauthorised);
+    raw.write({.dst = 0, .src = 7, .auth = 0, .handle = 2000, .reply_to = 12});
+    CHECK(raw.next_dead().reason() == reason::unauthorised);
+    raw.write({.dst = 2, .src = 7, .auth = 1, .handle = 2000, .reply_to = 13}); // to be forwarded
+    const auto [head, text] = raw.next();
+    CHECK(head.dead());
+    CHECK(head.dst == 7);
+    CHECK(head.handle == 13);
+    raw.write({.dst = 0, .src = 0, .auth = 0, .handle = 2000, .reply_to = 14});
+    CHECK(raw.next_dead().reason() == reason::unauthorised);
+    CHECK(reached == 0);
+    raw.write({.dst = 2, .src = 7, .auth = 7, .handle = 2000, .reply_to = 0});
+    raw.write({.dst = 2, .src = 7, .auth = 7, .handle = 4711, .reply_to = 15});
+    CHECK(raw.next_dead().reason() == reason::invalid_handle);
+    CHECK(reached == 1);
+}
+
+TEST_CASE("whoever waits for a context that goes away is told why") {
+    family f;
+    std::atomic<int> disconnects{0};
+    std::atomic<int> dead{0}, wrong{0};
+    f.leaf.add_handler(2000, [](const message&) {}); // never answers
+    f.root.router.on_disconnect(2, [&](const error& why) {
+        if (why.reason() == reason::respondent_lost) ++disconnects;
+    });
+    f.root.add_handler(2001, [&](const message& m) { ++(m.dead() && m.src() == 2 ? dead : wrong); },
+                       {.from = accept::anyone, .respondent = 2});
+    pending* far = f.root.open(2);
+    (void)f.root.router.send(f.root.router.address(2, 2000, far->handle()), bytes("?"), urgency::now);
+    pending* near = f.middle.open(2);
+    (void)f.middle.router.send(f.middle.router.address(2, 2000, near->handle()), bytes("?"), urgency::now);
+    SECTION("itself") { f.leaf.cut_all(); }
+    SECTION("the one above it") { f.middle.cut_all(); }
+    const auto got = f.root.take(far);
+    REQUIRE_FALSE(got);
+    CHECK(got.error().reason() == reason::respondent_lost);
+    CHECK_FALSE(f.middle.take(near));
+    f.root.loop.run([] {});
+    CHECK(disconnects == 1);
+    CHECK(dead == 1);
+    CHECK(wrong == 0);
+    CHECK(f.root.router.why_lost(2));
+    CHECK(f.root.why_not(2, 2000) == reason::respondent_lost); // later too
+    f.root.router.on_disconnect(2, [&](const error&) { ++disconnects; });
+    f.root.loop.run([] {});
+    CHECK(disconnects == 2);
+    CHECK(f.root.router.answers().open_count() == 0);
+}
+
+TEST_CASE("a lost parent fails everything that a context waits for") {
+    family f;
+    f.root.add_handler(2000, [](const message&) {}, {.from = accept::anyone});
+    pending* p = f.leaf.open(0);
+    (void)f.leaf.router.send(f.leaf.router.address(0, 2000, p->handle()), bytes("?"), urgency::now);
+    f.middle.cut_all();
+    CHECK_FALSE(f.leaf.take(p));
+}
+
+TEST_CASE("a bound handler takes messages of its respondent only") {
+    family f;
+    std::atomic<int> calls{0};
+    f.root.add_handler(2000,
+                       [&](const message& m) {
+                           ++calls;
+                           f.root.router.reply(m.head, bytes("ok"), 0);
+                       },
+                       {.from = accept::anyone, .respondent = 2});
+    CHECK(f.middle.why_not(0, 2000) == reason::refused_by_policy);
+    CHECK(*f.leaf.ask(0, 2000) == "ok");
+    CHECK(calls == 1);
+}
+
+TEST_CASE("a handler for one message is gone before it runs") {
+    family f;
+    f.leaf.add_handler(2000, [&](const message& m) { f.leaf.router.reply(m.head, bytes("once"), 0); }, {.persist = false});
+    CHECK(*f.root.ask(2, 2000) == "once");
+    CHECK(f.root.why_not(2, 2000) == reason::invalid_handle);
+}
+
+TEST_CASE("a handler that throws is logged, its sender is told, and the next message is served") {
+    family f;
+    f.leaf.add_handler(2000, [&](const message& m) {
+        if (m.payload.size() == 1) throw std::runtime_error("on purpose");
+        if (m.payload.size() == 2) throw 42;
+        f.leaf.router.reply(m.head, bytes("fine"), 0);
+    });
+    const auto got = f.root.ask(2, 2000, "1");
+    REQUIRE_FALSE(got);
+    CHECK(got.error().reason() == reason::remote_exception);
+    CHECK(std::string(got.error().what()).find("on purpose") != std::string::npos);
+    CHECK(f.root.why_not(2, 2000, "12") == reason::remote_exception);
+    CHECK(*f.root.ask(2, 2000, "123") == "fine");
+}
+
+TEST_CASE("a handle has one handler, and a number of its own where the router chooses") {
+    quiet no_noise;
+    node root;
+    root.add_echo(1001);
+    CHECK(root.router.add_raw_handler(1001, {}, [](const message&) {}).error().reason() == reason::misuse);
+    CHECK(root.router.add_raw_handler(handle_id{1} << 32, {}, [](const message&) {}).error().reason() == reason::misuse);
+    const handle_id a = root.router.new_handle();
+    const handle_id b = root.router.new_handle(); // not 1001, which the program has taken
+    CHECK(a == 1000);
+    CHECK(b == 1002);
+    root.router.remove_handler(1001);
+    root.router.remove_handler(1001);
+    root.add_echo(1001);
+    CHECK(*root.ask(0, 1001, "x") == "x");
+}
+
+TEST_CASE("a handler may remove itself, and its captures may come back to the router") {
+    quiet no_noise;
+    node root;
+    struct cleaner {
+        core* router;
+        explicit cleaner(core* r) : router(r) {}
+        cleaner(cleaner&& other) noexcept : router(std::exchange(other.router, nullptr)) {}
+        ~cleaner() {
+            if (router) router->remove_handler(4711);
+        }
+    };
+    root.add_handler(2000, [&root, c = cleaner(&root.router)](const message& m) {
+        (void)c;
+        root.router.remove_handler(2000);
+        root.router.reply(m.head, bytes("bye"), 0);
+    });
+    CHECK(*root.ask(0, 2000) == "bye");
+    CHECK(root.why_not(0, 2000) == reason::invalid_handle);
+    root.add_handler(2001, [c = cleaner(&root.router)](const message&) { (void)c; });
+    root.router.remove_handler(2001);
+}
+
+TEST_CASE("at the end everyone who waits is told, on the loop where it is a handler") {
+    quiet no_noise;
+    node root, child;
+    root.add_child(1, child);
+    child.add_handler(2000, [](const message&) {});
+    int told = 0;
+    bool on_loop = true;
+    root.add_handler(2001,
+                     [&](const message& m) {
+                         told += m.dead() && mitogen::decode_error(m.payload).reason() == reason::broker_exited;
+                         on_loop = on_loop && root.loop.on_loop();
+                     },
+                     {.from = accept::anyone});
+    pending* p = root.open(1);
+    (void)root.router.send(root.router.address(1, 2000, p->handle()), bytes("?"), urgency::now);
+    root.router.close();
+    CHECK(p->failure()->reason() == reason::broker_exited);
+    p->release();
+    CHECK(told == 1);
+    CHECK(on_loop);
+    std::optional<error> why;
+    CHECK(root.router.answers().open(1, why) == nullptr);
+    CHECK(root.router.add_raw_handler(3000, {}, [](const message&) {}).error().reason() == reason::broker_exited);
+    root.router.close();
+    CHECK(told == 1);
+}
+
+TEST_CASE("an answer that does not come in time fails, the other side is told, and nothing is left") {
+    family f;
+    std::atomic<int> cancelled{0};
+    std::vector<header> asked;
+    f.leaf.add_handler(2000, [&](const message& m) { asked.push_back(m.head); });
+    f.leaf.add_handler(mitogen::handles::cancel_call, [&](const message&) { ++cancelled; });
+    for (int i = 0; i < 50; ++i) {
+        pending* p = f.root.open(2);
+        (void)f.root.router.send(f.root.router.address(2, 2000, p->handle()), bytes("?"), urgency::now);
+        f.root.router.expire(*p, f.root.loop.io().now() + 500'000, error(reason::timeout, "too late"));
+        const auto got = f.root.take(p);
+        REQUIRE_FALSE(got);
+        CHECK(got.error().reason() == reason::timeout);
+    }
+    f.leaf.add_echo(2001);
+    CHECK(*f.root.ask(2, 2001, "behind") == "behind");
+    CHECK(cancelled == 50);
+    f.leaf.loop.run([&] {
+        for (const header& h : asked) f.leaf.router.reply(h, bytes("late"), 0);
+    });
+    CHECK(*f.root.ask(2, 2001, "behind") == "behind");
+    // An answer in time takes the deadline away.
+    pending* p = f.root.open(2);
+    f.root.router.expire(*p, f.root.loop.io().now() + 60'000'000'000, error(reason::timeout, "too late"));
+    (void)f.root.router.send(f.root.router.address(2, 2001, p->handle()), bytes("!"), urgency::now);
+    CHECK(*f.root.take(p) == "!");
+    CHECK(f.root.router.answers().open_count() == 0);
+}
+
+TEST_CASE("nobody can make a context hold messages without end") {
+    quiet no_noise;
+    node root;
+    root.add_echo(2000, accept::anyone);
+    raw_end raw = root.add_raw_child(7);
+    header first{.dst = 0, .src = 7, .auth = 7, .handle = 2000, .reply_to = 9};
+    first.flags = message_flags::fragment | message_flags::first;
+    const std::string size("\x00\x00\x01\x00\x00\x00\x00\x00", 8);
+    for (std::size_t i = 0; i < mitogen::assembler::most_messages; ++i) {
+        first.stream = static_cast<std::uint32_t>(i);
+        raw.write(first, size);
+    }
+    first.stream = 1'000'000;
+    raw.write(first, size);
+    CHECK(raw.next_dead().reason() == reason::overloaded);
+}
+
+TEST_CASE("many threads ask at once through two hops") {
+    family f;
+    f.leaf.add_echo(2000);
+    f.other.add_echo(2000);
+    std::atomic<int> good{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&, t] {
+            for (int i = 0; i < 150; ++i) {
+                const std::string text =
+                    std::to_string(t) + ":" + std::to_string(i) + std::string(i % 40 == 0 ? 200'000 : 0, 'x');
+                const auto got = f.root.ask(t % 2 ? 2 : 3, 2000, text, i % 2 ? urgency::now : urgency::soon);
+                good += got && *got == text;
+            }
+        });
+    }
+    for (std::thread& t : threads) t.join();
+    CHECK(good == 600);
+}
+
+TEST_CASE("contexts may vanish while others send to them") {
+    for (int round = 0; round < 15; ++round) {
+        family f;
+        f.leaf.add_echo(2000);
+        std::atomic<int> asked{0};
+        std::vector<std::thread> threads;
+        for (int t = 0; t < 2; ++t) {
+            threads.emplace_back([&] {
+                while (f.root.ask(2, 2000, "x")) ++asked;
+            });
+        }
+        while (asked < 20) std::this_thread::yield();
+        if (round % 2) {
+            f.leaf.cut_all();
+        } else {
+            f.middle.cut_all();
+        }
+        for (std::thread& t : threads) t.join();
+        CHECK(f.root.router.answers().open_count() == 0);
+    }
+}
+
+TEST_CASE("an error crosses the wire with all that is known of it, and is cut where it is long") {
+    mitogen::error_detail d;
+    d.why = reason::remote_exception;
+    d.text = "text";
+    d.type = "a::b";
+    d.place = "web1";
+    d.backtrace = "#0";
+    d.context = 12;
+    d.status = {3, 9};
+    d.has_status = true;
+    const error got = mitogen::decode_error(mitogen::encode_error(error(d)));
+    CHECK(got.reason() == d.why);
+    CHECK(got.message() == d.text);
+    CHECK(got.detail().type == d.type);
+    CHECK(got.detail().place == d.place);
+    CHECK(got.detail().backtrace == d.backtrace);
+    CHECK(got.detail().context == 12);
+    CHECK(got.detail().status == d.status);
+    CHECK(got.detail().has_status);
+    d.text = d.type = d.place = d.backtrace = std::string(10'000'000, 'x');
+    const buffer large = mitogen::encode_error(error(d));
+    CHECK(large.size() <= mitogen::error_notice_bytes);
+    CHECK(mitogen::decode_error(large).message().ends_with("cut]"));
+    CHECK(mitogen::decode_error(bytes("rubbish")).reason() == reason::bad_arguments);
+    CHECK(mitogen::decode_error({}).reason() == reason::bad_arguments);
+}
+
+} // namespace
