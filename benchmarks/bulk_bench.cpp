@@ -4,7 +4,8 @@
 //   ./bulk_bench [--rounds=7] [--calls=200] [--bytes=1048576] [--json[=file]] [--smoke]
 //   ./bulk_bench --count=N [view|vector|blob]      N echoes and nothing else, for profilers
 //
-// Everything on one CPU; a second is one of CPU time, of both processes together. An echo is counted once: its bytes travel there and back.
+// Everything on one CPU; a second is one of CPU time, of both processes together. An echo is counted once: its bytes travel
+// there and back.
 
 #include "support/raw.hpp"
 #include "support/report.hpp"
@@ -71,7 +72,8 @@ void run(report& out) {
             char done;
             check(raw::write_all(pipe_sink.here.out, from.data(), bytes) && raw::read_all(pipe_sink.here.in, &done, 1));
         });
-        rate(all, "string_view one way, answered each", other, calls, bytes, [&] { check(child.call<&take_view>(view) == bytes); });
+        rate(all, "string_view one way, answered each", other, calls, bytes,
+             [&] { check(child.call<&take_view>(view) == bytes); });
         rate(all, "raw pipe, one way", pipe_train.pid(), calls / train + 1, bytes * train, [&] {
             char done;
             for (std::size_t i = 0; i < train; ++i) check(raw::write_all(pipe_train.here.out, from.data(), bytes));

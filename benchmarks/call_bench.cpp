@@ -4,7 +4,8 @@
 //   ./call_bench [--pin | --no-pin] [--rounds=7] [--calls=4000] [--threads] [--json[=file]] [--smoke]
 //   ./call_bench --count=N raw|loop|main|loop-fork|main-fork      N calls and nothing else, for count_costs and profilers
 //
-// Without --pin and --no-pin it does both: everything on one CPU (work is what is measured), then on all (waking a sleeping CPU is).
+// Without --pin and --no-pin it does both: everything on one CPU (work is what is measured), then on all (waking a sleeping CPU
+// is).
 
 #include "support/raw.hpp"
 #include "support/report.hpp"

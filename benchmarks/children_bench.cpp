@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// children_bench.cpp: a thousand local children at once: made, called, ended; beside as many raw posix_spawns of this program that
+// children_bench.cpp: a thousand local children at once: made, called, ended; beside as many raw posix_spawns of this program
+// that
 // answer one byte and end.
 //
 //   ./children_bench [--rounds=3] [--children=1000] [--json[=file]] [--smoke]
 //
-// On all CPUs. Memory is this process's own (Private_Dirty and Private_Clean of /proc/self/smaps_rollup), descriptors those of /proc/self/fd.
+// On all CPUs. Memory is this process's own (Private_Dirty and Private_Clean of /proc/self/smaps_rollup), descriptors those of
+// /proc/self/fd.
 
 #include "support/raw.hpp"
 #include "support/report.hpp"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// start_bench.cpp: what it takes until a child is ready, beside a raw fork and a raw posix_spawn of this program to their first byte.
+// start_bench.cpp: what it takes until a child is ready, beside a raw fork and a raw posix_spawn of this program to their first
+// byte.
 //
 //   ./start_bench [--rounds=7] [--children=20] [--json[=file]] [--smoke]
 //   ./start_bench --count=N fork|local      N children and nothing else, for profilers

@@ -30,7 +30,8 @@ inline std::uint64_t now() noexcept {
     std::exit(1);
 }
 
-/// CPU time of this process and another one, ns. With everything on one CPU it is what the work takes when nothing else runs there,
+/// CPU time of this process and another one, ns. With everything on one CPU it is what the work takes when nothing else runs
+/// there,
 /// also where something does: throughput is held against it.
 class cpu_meter {
     ::clockid_t other_;
@@ -214,17 +215,18 @@ public:
     }
     /// A figure and what it is held against, both in `unit`.
     void add(const rounds& all, const std::string& name, const std::string& baseline, std::string unit, target wanted = {}) {
-        rows_.push_back({name, std::move(unit), baseline, all.middle(name), all.middle(baseline), all.ratio(name, baseline), wanted});
+        rows_.push_back(
+            {name, std::move(unit), baseline, all.middle(name), all.middle(baseline), all.ratio(name, baseline), wanted});
     }
 
     /// Prints the table, and the JSON where --json[=file] asks for it. The exit status of the program.
     int finish() const {
         std::FILE* table = has("json") && options_.at("json").empty() ? stderr : stdout;
-        std::fprintf(table, "%-44s %10s %-8s  %-38s %10s %8s  %-10s %-10s %s\n", program_.c_str(), "measured", "unit", "against", "baseline",
-                     "ratio", "first", "goal", "");
+        std::fprintf(table, "%-44s %10s %-8s  %-38s %10s %8s  %-10s %-10s %s\n", program_.c_str(), "measured", "unit", "against",
+                     "baseline", "ratio", "first", "goal", "");
         for (const row& r : rows_) {
-            std::fprintf(table, "%-44s %10s %-8s  %-38s %10s %8s  %-10s %-10s %s\n", r.what.c_str(), number(r.value).c_str(), r.unit.c_str(),
-                         r.baseline.c_str(), r.baseline.empty() ? "" : number(r.baseline_value).c_str(),
+            std::fprintf(table, "%-44s %10s %-8s  %-38s %10s %8s  %-10s %-10s %s\n", r.what.c_str(), number(r.value).c_str(),
+                         r.unit.c_str(), r.baseline.c_str(), r.baseline.empty() ? "" : number(r.baseline_value).c_str(),
                          r.baseline.empty() ? "" : number(r.ratio).c_str(), limit_text(r, r.wanted.first).c_str(),
                          limit_text(r, r.wanted.goal).c_str(), verdict(r));
         }
@@ -232,9 +234,11 @@ public:
         if (!has("json")) return 0;
         std::string json = "{\"program\": " + quoted(program_) + ", \"command\": " + quoted(command_) + ", \"rows\": [";
         for (const row& r : rows_) {
-            json += (&r == rows_.data() ? "\n" : ",\n") + ("  {\"what\": " + quoted(r.what)) + ", \"value\": " + exact(r.value) + ", \"unit\": " + quoted(r.unit);
+            json += (&r == rows_.data() ? "\n" : ",\n") + ("  {\"what\": " + quoted(r.what)) + ", \"value\": " + exact(r.value) +
+                    ", \"unit\": " + quoted(r.unit);
             if (!r.baseline.empty()) {
-                json += ", \"baseline\": " + quoted(r.baseline) + ", \"baseline_value\": " + exact(r.baseline_value) + ", \"ratio\": " + exact(r.ratio);
+                json += ", \"baseline\": " + quoted(r.baseline) + ", \"baseline_value\": " + exact(r.baseline_value) +
+                        ", \"ratio\": " + exact(r.ratio);
             }
             if (r.wanted.what != target::on::nothing) {
                 if (r.wanted.first != 0) json += ", \"first\": " + quoted(limit_text(r, r.wanted.first));

@@ -699,9 +699,7 @@ using duration_ns = std::int64_t;
 inline constexpr instant never = INT64_MAX;
 
 /// `now + span`, or `never` where that would overflow.
-constexpr instant after(instant now, duration_ns span) noexcept {
-    return now > 0 && span >= never - now ? never : now + span;
-}
+constexpr instant after(instant now, duration_ns span) noexcept { return now > 0 && span >= never - now ? never : now + span; }
 
 /// Any std::chrono::duration in nanoseconds, saturated instead of overflowing.
 template <class Rep, class Period>
@@ -4149,12 +4147,14 @@ struct welcome {
 
 /// speaker, protocol, length and payload, as they follow the mark.
 inline buffer pack(const buffer& payload) {
-    buffer out(6 + payload.size());
-    writer w(out.data());
+    std::byte front[6];
+    writer w(front);
     w.put_u8(static_cast<std::uint8_t>(speaker::program));
     w.put_u8(protocol);
     w.put_count(payload.size());
-    w.put(payload.data(), payload.size());
+    buffer out;
+    out.append(front, sizeof front);
+    out.append(payload.data(), payload.size());
     return out;
 }
 
@@ -6165,12 +6165,14 @@ class basic_broker {
 
     typename Io::mutex lead_mutex_;
     std::atomic<const void*> leader_{nullptr}; // written under lead_mutex_
+    bool ahead_ = false;                       // the leader has it since lead_ahead(); its own
     instant home_wakes_ = never;               // when the broker's thread will look at the timers by itself
     std::atomic<bool> stopping_{false};
     std::atomic<std::uint32_t> waiting_{0}; // threads inside wait() that would lead
     typename Io::thread thread_;
 
     static constexpr int batch = 64;
+    io::event events_[batch]; // of the turn that is under way: kept, because zeroing them costs more than the rest of a turn
     static constexpr int most_rounds = 64; // of work, between two looks at the poller
 
     /// Something that one thread waits for once. Shared: the other may still be raising it when the first goes on.
@@ -6212,7 +6214,8 @@ public:
         join();
     }
 
-    /// Ends the loop once everything that was accepted has run. Threads: any. Never blocks.
+    /// Ends the loop once everything that was accepted has run. From now on only the loop itself may add work, so that what it
+    /// has begun can end. Threads: any. Never blocks.
     void shutdown() noexcept {
         stopping_.store(true);
         waker_.wake();
@@ -6232,24 +6235,15 @@ public:
     /// True on the thread that leads at this moment.
     bool on_loop() const noexcept { return leader_.load(std::memory_order_relaxed) == io_.self(); }
 
-    /// Runs `work` on the loop, soon and in order. Returns false, without keeping it, once the loop has ended.
+    /// Runs `work` on the loop, soon and in order. Returns false, without keeping it, once the loop is ending.
     /// Threads: any. Wake-ups coalesce: thousands of calls cost a few turns of the loop.
-    bool defer(unique_function<void()> work) {
-        {
-            const std::lock_guard lock(tasks_mutex_);
-            if (refusing_) return false;
-            deferred_.push_back(std::move(work));
-            work_pending_.store(true, std::memory_order_release);
-        }
-        wake();
-        return true;
-    }
+    bool defer(unique_function<void()> work) { return (!stopping() || on_loop()) && add(std::move(work)); }
 
-    /// Runs `task` on the loop. Returns false once the loop has ended. Threads: any.
+    /// Runs `task` on the loop. Returns false once the loop is ending. Threads: any.
     bool post(loop_task& task) {
         {
             const std::lock_guard lock(tasks_mutex_);
-            if (refusing_) return false;
+            if (refusing_ || (stopping() && !on_loop())) return false;
             if (task.posted) return true;
             task.posted = true;
             task.next = nullptr;
@@ -6335,10 +6329,11 @@ public:
     /// wait for itself: callers check on_loop() first.
     template <class Ready>
     bool wait(waiter<Io>& wake, instant deadline, bool lead, Ready&& ready) {
-        if (ready()) return true;
+        bool leads = on_loop() && std::exchange(ahead_, false);
+        if (!leads && ready()) return true;
         const bool alone = waiting_.fetch_add(1, std::memory_order_relaxed) == 0;
         while (!ready()) {
-            if (lead && alone && !stopping() && take_lead()) {
+            if (std::exchange(leads, false) || (lead && alone && !stopping() && take_lead())) {
                 wake.begin_driving(waker_);
                 lead_until(deadline, ready);
                 wake.end_driving();
@@ -6349,7 +6344,25 @@ public:
             }
         }
         waiting_.fetch_sub(1, std::memory_order_relaxed);
+        if (leads) end_lead_ahead(); // it was ready before there was anything to wait for
         return ready();
+    }
+
+    /// Takes the lead for a wait() that this thread makes next, without blocking in between: before it sends something that
+    /// others may answer at once. Otherwise the answer finds the gate open and wakes the broker's thread, for nothing. What
+    /// happens in between happens on the loop. False, with nothing changed, where somebody leads or waits already. Threads: any
+    /// but the loop.
+    bool lead_ahead() noexcept {
+        if (waiting_.load(std::memory_order_relaxed) != 0 || stopping() || !take_lead()) return false;
+        ahead_ = true;
+        return true;
+    }
+
+    /// Gives back what lead_ahead() took, where no wait() follows after all. Threads: the one that leads.
+    void end_lead_ahead() {
+        ahead_ = false;
+        run_work(); // nobody was woken for what this thread has posted
+        release_lead();
     }
 
     /// Runs `work` on the loop and returns when it has run: at once on the loop itself. False, without having run it, once the
@@ -6361,9 +6374,9 @@ public:
             return true;
         }
         const auto done = std::make_shared<signal>(io_);
-        if (!defer([&work, done] {
-                const raise_at_end end{*done};
-                work();
+        if (!add([this, &work, done] {
+                guarded(work);
+                done->raise();
             })) {
             return false;
         }
@@ -6378,7 +6391,7 @@ public:
         if (on_loop()) return work();
         const auto stands = std::make_shared<signal>(io_);
         const auto go_on = std::make_shared<signal>(io_);
-        const bool running = defer([stands, go_on] {
+        const bool running = add([stands, go_on] {
             stands->raise();
             go_on->sleep();
         });
@@ -6397,6 +6410,18 @@ public:
 private:
     std::uint64_t token(std::uint32_t index) const noexcept {
         return static_cast<std::uint64_t>(slots_[index].generation) << 32 | index;
+    }
+
+    /// As defer(), but also while the loop is ending: for those who wait until it is done, and so cannot add work without end.
+    bool add(unique_function<void()> work) {
+        {
+            const std::lock_guard lock(tasks_mutex_);
+            if (refusing_) return false;
+            deferred_.push_back(std::move(work));
+            work_pending_.store(true, std::memory_order_release);
+        }
+        wake();
+        return true;
     }
 
     bool take_lead() noexcept {
@@ -6462,10 +6487,10 @@ private:
             waker_.wake(); // whoever leads sees stopping() and leaves
             if constexpr (Io::poller::has_gate) poller_.wait_gate(1'000'000);
         }
-        run_work();
-        {
+        for (int rounds = 0; !refusing_; ++rounds) {
+            run_work();
             const std::lock_guard lock(tasks_mutex_);
-            refusing_ = true;
+            refusing_ = (!first_task_ && deferred_.empty()) || rounds == most_rounds; // work that makes work may have no end
         }
         while (work_pending_.load(std::memory_order_acquire)) run_work();
         leader_.store(nullptr, std::memory_order_relaxed);
@@ -6493,9 +6518,8 @@ private:
         } else if (next != never) {
             timeout = next == 0 ? 0 : remaining(next);
         }
-        io::event events[batch];
-        const int n = poller_.wait(events, batch, timeout);
-        for (int i = 0; i < n; ++i) dispatch(events[i]);
+        const int n = poller_.wait(events_, batch, timeout);
+        for (int i = 0; i < n; ++i) dispatch(events_[i]);
         if (timers_.next() != never) {
             const instant now = io_.now();
             while (timer* due = timers_.take_due(now)) guarded([due] { due->fire(); });
@@ -6583,7 +6607,8 @@ inline buffer encode_error(const error& e) {
     std::string text = d.text;
     if (text.size() > error_text_bytes) {
         std::size_t end = error_text_bytes;
-        while (end > error_text_bytes - 4 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end; // not inside a character
+        while (end > error_text_bytes - 4 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+            --end; // not inside a character
         text.resize(end);
         text += " […cut]";
     }
@@ -7744,6 +7769,25 @@ class basic_pending_table {
         p.release(); // the table's reference
     }
 
+    pending* take_slot(context_id respondent) { // under mutex_
+        pending* p;
+        if (free_.empty()) {
+            p = &slots_.emplace_back(io_);
+            p->table_ = this;
+            p->slot_ = static_cast<std::uint32_t>(slots_.size() - 1);
+        } else {
+            p = free_.back();
+            free_.pop_back();
+        }
+        ++p->generation_;
+        p->respondent_ = respondent;
+        p->references_.store(2, std::memory_order_relaxed);
+        p->open_ = true;
+        ++open_;
+        live_.fetch_add(1, std::memory_order_relaxed);
+        return p;
+    }
+
     bool close_slot(pending& p) noexcept { // under mutex_
         if (!p.open_) return false;
         p.open_ = false;
@@ -7776,21 +7820,17 @@ public:
                         "too many calls are waiting for an answer (limits::open_calls is " + std::to_string(limit_) + ")");
             return nullptr;
         }
+        return take_slot(respondent);
+    }
+
+    /// A slot that is completed already, with an error: never refused, since nothing is awaited. The caller holds one reference.
+    pending* open_failed(context_id respondent, error why) {
         pending* p;
-        if (free_.empty()) {
-            p = &slots_.emplace_back(io_);
-            p->table_ = this;
-            p->slot_ = static_cast<std::uint32_t>(slots_.size() - 1);
-        } else {
-            p = free_.back();
-            free_.pop_back();
+        {
+            const std::lock_guard lock(mutex_);
+            p = take_slot(respondent);
         }
-        ++p->generation_;
-        p->respondent_ = respondent;
-        p->references_.store(2, std::memory_order_relaxed);
-        p->open_ = true;
-        ++open_;
-        live_.fetch_add(1, std::memory_order_relaxed);
+        fail(*p, std::move(why));
         return p;
     }
 
@@ -7820,8 +7860,8 @@ public:
         return p.open_ && p.generation_ == static_cast<std::uint32_t>(handle >> 32) ? p.respondent_ : no_context;
     }
 
-    /// Completes with a value. `whole`: the payload's own buffer, taken over, or null: the bytes are copied. False if it was
-    /// completed before.
+    /// Completes with a value. `whole`: the payload's own buffer, taken over, or null: the bytes are copied. False if somebody
+    /// else completes it: done() then follows at once, if it does not hold yet.
     bool complete(pending& p, std::span<const std::byte> payload, buffer* whole) {
         {
             const std::lock_guard lock(mutex_);
@@ -7836,7 +7876,7 @@ public:
         return true;
     }
 
-    /// Completes with an error. False if it was completed before.
+    /// Completes with an error. False as for complete().
     bool fail(pending& p, error why) {
         {
             const std::lock_guard lock(mutex_);
@@ -7999,6 +8039,7 @@ private:
     std::vector<registration> handlers_; // sorted by number
     std::vector<disconnect_watch> watches_;
     std::vector<std::pair<context_id, error>> lost_;
+    std::optional<error> parent_lost_;
     handle_id next_handle_ = first_dynamic_handle;
     bool closed_ = false;
 
@@ -8119,8 +8160,10 @@ public:
         if (h.dst == id_) return send_to_self(h, std::forward<Payload>(payload));
         const std::shared_ptr<link> via = towards(h.dst);
         if (!via) return unreachable(h.dst);
-        // A link that has just closed takes nothing; whoever waits is told when its end has been looked into.
-        via->stream->send(h, std::forward<Payload>(payload), broker_.io().self(), when);
+        if (via->stream->send(h, std::forward<Payload>(payload), broker_.io().self(), when)) return {};
+        // A link that has just closed takes nothing; whoever waits is told when its end is looked into. The parent's may have
+        // been already, and is still where everything unknown goes.
+        if (const std::lock_guard lock(mutex_); via->up && parent_lost_) return *parent_lost_;
         return {};
     }
 
@@ -8158,13 +8201,7 @@ public:
     }
 
     /// An answer from `from` that is an error already.
-    result<pending*> failed_answer(context_id from, error why) {
-        std::optional<error> refused;
-        pending* p = pending_->open(from, refused);
-        if (!p) return why;
-        pending_->fail(*p, std::move(why));
-        return p;
-    }
+    pending* failed_answer(context_id from, error why) { return pending_->open_failed(from, std::move(why)); }
 
     /// Fails an awaited answer at a given moment, and tells whoever was asked. Threads: any.
     void expire(pending& p, instant at, error why) {
@@ -8271,7 +8308,13 @@ public:
     std::vector<context_id> link_lost(link& gone, const error& why) {
         std::vector<context_id> ids = routes_.remove_via(&gone);
         for (const context_id id : ids) forget(id, why);
-        if (gone.up) pending_->fail_all(no_context, why);
+        if (gone.up) {
+            {
+                const std::lock_guard lock(mutex_);
+                parent_lost_ = why;
+            }
+            pending_->fail_all(no_context, why);
+        }
         return ids;
     }
 
@@ -9218,7 +9261,7 @@ struct ssh {
     std::string name{};                                ///< of the context; empty: "ssh.<hostname>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    std::optional<mitogen::limits> limits{};                    ///< for it and all below it; empty: this context's own
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -9287,8 +9330,7 @@ private:
     static constexpr symptom symptoms_of_ssh[] = {
         {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
          "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
-        {"Host key verification failed", reason::host_key,
-         "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
+        {"Host key verification failed", reason::host_key, "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
         {"Permission denied", reason::auth_required,
          "authentication failed: no key was accepted, and none of the other methods may ask"},
         {"Too many authentication failures", reason::auth_incorrect,
@@ -10332,6 +10374,11 @@ template <class T>
 inline constexpr const void* router_policy = nullptr;
 template <class Io>
 inline constexpr const void* router_policy<basic_router<Io>> = &policy_tag<Io>;
+// Not `router_policy<T> != nullptr`, which g++ with -fsanitize=undefined does not take for a constant.
+template <class T>
+inline constexpr bool is_router = false;
+template <class Io>
+inline constexpr bool is_router<basic_router<Io>> = true;
 
 /// What a function gets for a parameter that is not sent.
 template <class Parameter>
@@ -10354,7 +10401,7 @@ decltype(auto) supply(invocation& inv) {
 template <class Parameter>
 bool suppliable(invocation& inv, std::string (*function)()) {
     using plain = std::remove_cvref_t<Parameter>;
-    if constexpr (router_policy<plain> != nullptr) {
+    if constexpr (is_router<plain>) {
         if (inv.environment.policy != router_policy<plain>) {
             inv.failure.emplace(reason::bad_arguments,
                                 function() + " takes a router of another I/O policy than the one that runs here");
@@ -10411,7 +10458,7 @@ void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::
         inv.bad_argument(sizeof...(Ws), &function_name<F>);
         return;
     }
-    if constexpr ((... || (router_policy<std::remove_cvref_t<Ps>> != nullptr))) {
+    if constexpr ((... || is_router<std::remove_cvref_t<Ps>>)) {
         if (!(... && suppliable<Ps>(inv, &function_name<F>))) return;
     }
     using wire = typename wire_result<typename traits::result>::type;
@@ -10553,7 +10600,10 @@ public:
 
     /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
     /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
-    void cancel() { abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id()))); }
+    void cancel() {
+        if (done()) return; // the router may be gone
+        abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id())));
+    }
 
     /// As cancel(), with another error.
     void abandon(error why) {
@@ -11137,7 +11187,10 @@ class call_methods {
     template <auto F, class... Args>
     result<basic_pending<Io>*> begin(const call_options& options, urgency when, bool wants_reply, Args&&... args) const {
         using wire = typename function_traits<F>::wire_parameters;
-        if constexpr (rpc::detail::check_arguments<F, wire, type_list<Args...>>::checked) {
+        if constexpr (function_traits<F>::what_is_wrong != rpc::detail::fault::none) {
+            rpc::detail::check_function<F>(); // says what is wrong; the arguments are beside the point
+            return error(reason::misuse, "unreachable: refused at compile time");
+        } else if constexpr (rpc::detail::check_arguments<F, wire, type_list<Args...>>::checked) {
             return rpc::detail::convert_and_start<F>(self().core(), self().id(), options, when, wants_reply, wire{},
                                                      std::forward<Args>(args)...);
         } else {
@@ -11179,7 +11232,6 @@ public:
         core.wait_for_room(self().id());
         result<basic_pending<Io>*> sent = begin<F>(options, urgency::soon, true, std::forward<Args>(args)...);
         if (!sent) sent = core.failed_answer(self().id(), sent.error());
-        if (!sent) raise(sent.error());
         basic_future<rpc::detail::result_of<F>, Io> answer(*sent, core, self().environment());
         guard(**sent, options);
         return answer;
@@ -11508,9 +11560,9 @@ void explain_unknown_functions(basic_router_core<Io>& node) {
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Wraps `call(const message&, Args...)` for raw messages. One that does not decode is logged and handed to `refuse(message, why)`
-/// and tells the sender. A dead message (the handler's respondent is lost, or the router is at its end) reaches the handler only
-/// where it can be called with the message alone.
+/// Wraps `call(const message&, Args...)` for raw messages. One that does not decode is logged and handed to
+/// `refuse(message, why)`, which tells the sender. A dead message (the handler's respondent is lost, or the router is at its end)
+/// reaches the handler only where it can be called with the message alone.
 template <class... Args, class F, class Refuse>
 auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environment environment) {
     static_assert(std::is_invocable_v<F&, const message&, Args&&...>,
@@ -11524,7 +11576,8 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
         reader r(m.payload, bounds, &environment);
         const bool decoded = std::apply([&](auto&... v) { return mitogen::decode(r, v...); }, values) && r.finish();
         if (!decoded) {
-            const std::string what = "a message to handle " + std::to_string(m.head.handle) + " does not decode: " + r.failure_text();
+            const std::string what =
+                "a message to handle " + std::to_string(m.head.handle) + " does not decode: " + r.failure_text();
             log::write(log::level::warning, what);
             return refuse(m, error(reason::bad_arguments, what));
         }
@@ -11541,7 +11594,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// How a router is made.
 struct router_options {
-    mitogen::limits limits{};                ///< for this context and all below it
+    mitogen::limits limits{};       ///< for this context and all below it
     ending_patience patience{};     ///< how long children may take to end
     std::uint32_t pool_threads = 4; ///< most threads that a child gives to on::pool functions
 };
@@ -11636,8 +11689,10 @@ public:
     /// the number is taken.
     template <class... Args, class F>
     void add_handler(handle<Args...> number, F call, handler_options options = {}) {
-        this->add_raw_handler(number.number, options, typed_handler<Args...>(std::move(call), [this](const message& m, const error& why) { this->reply_dead(m.head, why); },
-                                                  this->bounds(), environment()))
+        this->add_raw_handler(number.number, options,
+                              typed_handler<Args...>(
+                                  std::move(call), [this](const message& m, const error& why) { this->reply_dead(m.head, why); },
+                                  this->bounds(), environment()))
             .value();
     }
 
@@ -11692,15 +11747,14 @@ public:
 
 private:
     static error would_wait() {
-        return error(reason::misuse, "a function that runs on the loop makes a child and waits for it; run it on::main or on::pool, "
-                                     "or use connect_async");
+        return error(reason::misuse,
+                     "a function that runs on the loop makes a child and waits for it; run it on::main or on::pool, "
+                     "or use connect_async");
     }
 
     template <class T>
     basic_future<T, Io> failed(error why) {
-        result<pending*> p = this->failed_answer(this->id(), std::move(why));
-        if (!p) raise(p.error());
-        return basic_future<T, Io>(*p, *this, environment());
+        return basic_future<T, Io>(this->failed_answer(this->id(), std::move(why)), *this, environment());
     }
 
     /// Everything but the process: numbers, names, and the future that the child will answer.
@@ -11732,9 +11786,9 @@ private:
 
     basic_future<context, Io> start(boot_plan plan) {
         if (!detail::this_process.initialised && !plan.staged && plan.start.path.empty()) {
-            return failed<context>(
-                error(reason::misuse, "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
-                                      "executes this program again, and would not know that it is one"));
+            return failed<context>(error(reason::misuse,
+                                         "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
+                                         "executes this program again, and would not know that it is one"));
         }
         result<detail::child_pipes> pipes = detail::make_child_pipes();
         if (!pipes) return failed<context>(pipes.error());
@@ -11748,8 +11802,8 @@ private:
         if (!process) {
             this->answers().fail(*b->answer,
                                  error(process.error().kind() == kind::overloaded ? reason::overloaded // out of descriptors
-                                       : plan.staged ? reason::connect // the client here is missing
-                                                     : reason::payload,
+                                       : plan.staged                              ? reason::connect // the client here is missing
+                                                                                  : reason::payload,
                                        plan.what + ": cannot start: " + std::string(process.error().message())));
             return up;
         }
@@ -11954,12 +12008,14 @@ class incoming_calls {
         friend bool operator==(const chain_key&, const chain_key&) = default;
     };
     struct chain_hash {
-        std::size_t operator()(const chain_key& k) const noexcept { return static_cast<std::size_t>(k.number ^ (std::uint64_t{k.src} << 40)); }
+        std::size_t operator()(const chain_key& k) const noexcept {
+            return static_cast<std::size_t>(k.number ^ (std::uint64_t{k.src} << 40));
+        }
     };
     struct chain_state {
-        std::uint32_t open = 0;         // calls of it that are accepted and not finished
-        bool forgotten = false;         // goes with its last call
-        std::optional<error> why{};     // its first failure
+        std::uint32_t open = 0;     // calls of it that are accepted and not finished
+        bool forgotten = false;     // goes with its last call
+        std::optional<error> why{}; // its first failure
     };
     std::unordered_map<chain_key, chain_state, chain_hash> chains_; // those with open calls or a failure
     std::deque<chain_key> failed_chains_;                           // oldest first
@@ -11970,7 +12026,8 @@ class incoming_calls {
     /// A call without reply is never looked up. It goes where its address says: otherwise all of them would share one bucket, and
     /// each that finishes would have to be found among them.
     std::size_t bucket(const incoming_call& c) const noexcept {
-        return bucket(c.head.src, c.head.reply_to ? c.head.reply_to : static_cast<handle_id>(reinterpret_cast<std::uintptr_t>(&c)));
+        return bucket(c.head.src,
+                      c.head.reply_to ? c.head.reply_to : static_cast<handle_id>(reinterpret_cast<std::uintptr_t>(&c)));
     }
     std::size_t bucket(context_id src, handle_id reply_to) const noexcept {
         // 2^64 over the golden ratio: spreads consecutive handles (Knuth, TAOCP 3, 6.4).
@@ -12398,7 +12455,11 @@ public:
         for (;;) {
             loop.wait(main_wake_, never, true, [this] { return stopping() || calls_.main_waiting(); });
             if (stopping()) return;
-            while (call* next = calls_.take_main()) execute(*next, calls_.main_waiting() ? urgency::soon : urgency::now);
+            while (call* next = calls_.take_main()) {
+                if (loop.on_loop()) loop.end_lead_ahead(); // it came just before
+                const bool last = !calls_.main_waiting();
+                execute(*next, last ? urgency::now : urgency::soon, last);
+            }
         }
     }
 
@@ -12468,8 +12529,9 @@ private:
         finish(m.head, inv, frame.flags & call_frame::has_chain ? frame.chain : 0, urgency::soon);
     }
 
-    /// Runs a queued call on this thread and answers it.
-    void execute(call& c, urgency when) {
+    /// Runs a queued call on this thread and answers it. `waits_next`: this thread is about to wait for the next call, and so
+    /// leads before the answer makes the caller send it.
+    void execute(call& c, urgency when, bool waits_next = false) {
         if (std::optional<error> refusal = calls_.begin(c, router_.loop().io().now())) {
             answer_error(c.head, *refusal, when);
             return calls_.finish(c);
@@ -12487,6 +12549,7 @@ private:
         invoke(*c.entry, inv);
         // Cancelling finds the call no longer: from here on it is answered.
         calls_.end(c);
+        if (waits_next && !calls_.main_waiting()) (void)router_.loop().lead_ahead();
         finish(c.head, inv, c.chain, when);
         calls_.finish(c);
     }
@@ -12815,8 +12878,9 @@ void init(int argc, char** argv) {
     sys::self_executable(); // opened now: the file may be replaced while we run
     if (argc < 2 || std::string_view(argv[1]) != child_argument) {
         for (const std::string& same : registry::duplicates()) {
-            log::write(log::level::warning, "two remote functions cannot be told apart between different builds: " + same +
-                                                "; name one: template <> inline constexpr std::string_view mitogen::name_of<&f> = \"…\";");
+            log::write(log::level::warning,
+                       "two remote functions cannot be told apart between different builds: " + same +
+                           "; name one: template <> inline constexpr std::string_view mitogen::name_of<&f> = \"…\";");
         }
         return;
     }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: wrong number of arguments for this remote Function
 // expect: add
 #include <mitogen/mitogen.hpp>

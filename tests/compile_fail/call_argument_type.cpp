@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: this argument (counted from 1 by Position) does not convert to the Parameter of the remote Function
 // expect: {Position = 2|, 2, }
 // expect: repeat

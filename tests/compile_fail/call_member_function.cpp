@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: a remote function is a function, a static member function, or a captureless lambda without `auto` parameters
 #include <mitogen/mitogen.hpp>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // expect: mitogen:
 // expect: handle_of
 // expect: opaque

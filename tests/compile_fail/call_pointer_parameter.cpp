@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: a pointer means nothing in another process; send the value itself, a std::optional or a std::unique_ptr
 // expect: length_of
 #include <mitogen/mitogen.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: this Parameter of Function (counted from 1 by Position) is a reference to non-const
 // expect: {Position = 2|, 2U|2UL|, 2,}
 // expect: increase

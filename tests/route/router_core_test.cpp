@@ -189,8 +189,8 @@ TEST_CASE("a lost parent fails everything that a context waits for") {
 }
 
 TEST_CASE("a bound handler takes messages of its respondent only") {
+    std::atomic<int> calls{0}; // outlives the handler, which is told of its respondent's end
     family f;
-    std::atomic<int> calls{0};
     f.root.add_handler(2000,
                        [&](const message& m) {
                            ++calls;
@@ -269,12 +269,11 @@ TEST_CASE("at the end everyone who waits is told, on the loop where it is a hand
     child.add_handler(2000, [](const message&) {});
     int told = 0;
     bool on_loop = true;
-    root.add_handler(2001,
-                     [&](const message& m) {
-                         told += m.dead() && mitogen::decode_error(m.payload).reason() == reason::broker_exited;
-                         on_loop = on_loop && root.loop.on_loop();
-                     },
-                     {.from = accept::anyone});
+    const auto call = [&](const message& m) {
+        told += m.dead() && mitogen::decode_error(m.payload).reason() == reason::broker_exited;
+        on_loop = on_loop && root.loop.on_loop();
+    };
+    REQUIRE(root.router.add_raw_handler(2001, {.from = accept::anyone}, call));
     pending* p = root.open(1);
     (void)root.router.send(root.router.address(1, 2000, p->handle()), bytes("?"), urgency::now);
     root.router.close();

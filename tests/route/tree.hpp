@@ -150,7 +150,10 @@ public:
     }
 
     void add_handler(handle_id number, core::raw_handler call, mitogen::handler_options options = {}) {
-        REQUIRE(router.add_raw_handler(number, options, std::move(call)));
+        // What a test's handlers refer to is gone when the router closes and tells them.
+        REQUIRE(router.add_raw_handler(number, options, [call = std::move(call)](const message& m) mutable {
+            if (!m.dead() || mitogen::decode_error(m.payload).reason() != reason::broker_exited) call(m);
+        }));
     }
     /// A handler that answers with what it was sent.
     void add_echo(handle_id number, accept from = accept::parents) {

@@ -32,8 +32,9 @@ void init(int argc, char** argv) {
     sys::self_executable(); // opened now: the file may be replaced while we run
     if (argc < 2 || std::string_view(argv[1]) != child_argument) {
         for (const std::string& same : registry::duplicates()) {
-            log::write(log::level::warning, "two remote functions cannot be told apart between different builds: " + same +
-                                                "; name one: template <> inline constexpr std::string_view mitogen::name_of<&f> = \"…\";");
+            log::write(log::level::warning,
+                       "two remote functions cannot be told apart between different builds: " + same +
+                           "; name one: template <> inline constexpr std::string_view mitogen::name_of<&f> = \"…\";");
         }
         return;
     }

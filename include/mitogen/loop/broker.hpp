@@ -123,8 +123,8 @@ public:
         join();
     }
 
-    /// Ends the loop once everything that was accepted has run. From now on only the loop itself may add work, so that what it has
-    /// begun can end. Threads: any. Never blocks.
+    /// Ends the loop once everything that was accepted has run. From now on only the loop itself may add work, so that what it
+    /// has begun can end. Threads: any. Never blocks.
     void shutdown() noexcept {
         stopping_.store(true);
         waker_.wake();
@@ -257,9 +257,10 @@ public:
         return ready();
     }
 
-    /// Takes the lead for a wait() that this thread makes next, without blocking in between: before it sends something that others
-    /// may answer at once. Otherwise the answer finds the gate open and wakes the broker's thread, for nothing. What happens in
-    /// between happens on the loop. False, with nothing changed, where somebody leads or waits already. Threads: any but the loop.
+    /// Takes the lead for a wait() that this thread makes next, without blocking in between: before it sends something that
+    /// others may answer at once. Otherwise the answer finds the gate open and wakes the broker's thread, for nothing. What
+    /// happens in between happens on the loop. False, with nothing changed, where somebody leads or waits already. Threads: any
+    /// but the loop.
     bool lead_ahead() noexcept {
         if (waiting_.load(std::memory_order_relaxed) != 0 || stopping() || !take_lead()) return false;
         ahead_ = true;

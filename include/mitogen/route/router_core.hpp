@@ -198,8 +198,8 @@ public:
         const std::shared_ptr<link> via = towards(h.dst);
         if (!via) return unreachable(h.dst);
         if (via->stream->send(h, std::forward<Payload>(payload), broker_.io().self(), when)) return {};
-        // A link that has just closed takes nothing; whoever waits is told when its end is looked into. The parent's may have been
-        // already, and is still where everything unknown goes.
+        // A link that has just closed takes nothing; whoever waits is told when its end is looked into. The parent's may have
+        // been already, and is still where everything unknown goes.
         if (const std::lock_guard lock(mutex_); via->up && parent_lost_) return *parent_lost_;
         return {};
     }

@@ -139,8 +139,8 @@ private:
         finish(m.head, inv, frame.flags & call_frame::has_chain ? frame.chain : 0, urgency::soon);
     }
 
-    /// Runs a queued call on this thread and answers it. `waits_next`: this thread is about to wait for the next call, and so leads
-    /// before the answer makes the caller send it.
+    /// Runs a queued call on this thread and answers it. `waits_next`: this thread is about to wait for the next call, and so
+    /// leads before the answer makes the caller send it.
     void execute(call& c, urgency when, bool waits_next = false) {
         if (std::optional<error> refusal = calls_.begin(c, router_.loop().io().now())) {
             answer_error(c.head, *refusal, when);
