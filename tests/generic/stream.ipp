@@ -109,6 +109,10 @@ struct end : stream::owner {
         changed.wait(lock, [&] { return got.size() >= count || closings; });
         CHECK(got.size() >= count);
     }
+    std::size_t count() {
+        const std::lock_guard lock(mutex);
+        return got.size();
+    }
     void wait_closed() {
         std::unique_lock lock(mutex);
         changed.wait(lock, [&] { return closings > 0; });
@@ -299,7 +303,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": bytes that came behind a handshake are frames too
     }
     const std::size_t early = bytes.size() - 50'000;
     w.here.run([&] { w.a.link->inject(std::span(bytes).first(early)); });
-    CHECK(w.a.got.size() == 2);
+    CHECK(w.a.count() == 2);
     for (std::size_t at = early; at < bytes.size();) {
         const long n = sys::write(w.raw_out.get(), bytes.data() + at, bytes.size() - at);
         REQUIRE(n > 0);
