@@ -6,14 +6,6 @@
 
 #include <catch2/catch.hpp>
 
-#if defined(LIBKQUEUE)
-// libkqueue keeps what belongs to a closed kqueue until its number is used again, and closes some of it on a thread of its own.
-extern "C" const char* __lsan_default_suppressions();
-extern "C" const char* __lsan_default_suppressions() { return "leak:libkqueue"; }
-extern "C" const char* __tsan_default_suppressions();
-extern "C" const char* __tsan_default_suppressions() { return "race:libkqueue\ncalled_from_lib:libkqueue"; }
-#endif
-
 namespace sys = mitogen::sys;
 
 TEST_CASE("a kqueue reports what is ready with its user data, and waits no shorter than asked") {
