@@ -1427,6 +1427,7 @@ struct boot_plan {
     std::shared_ptr<sys::unique_fd> program{}; ///< what it is sent
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
+    int attempts = 3; ///< of executing the program that was sent, where the target finds it busy
     limits bounds{};
 };
 
@@ -1435,6 +1436,9 @@ namespace detail {
 inline std::string quoted_words(const boot_failure& f) { return f.words.empty() ? std::string() : "; it said:\n  " + f.words; }
 
 inline std::string status_text(const boot_failure& f) { return f.status ? " (" + f.status->text() + ")" : std::string(); }
+
+/// True if a shell ended so because it could not execute the program. POSIX says 126 for a program that is there; zsh says 127.
+inline bool not_executed(const exit_status& s) noexcept { return s.signal == 0 && (s.code == 126 || s.code == 127); }
 
 /// What a failure means where nothing more special is known.
 inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
@@ -1454,6 +1458,9 @@ inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
     if (f.status && f.status->signal) {
         d.why = reason::end_of_file;
         d.text = plan.what + ": died before it said hello" + quoted_words(f);
+    } else if (f.stage_seen && f.status && not_executed(*f.status)) {
+        d.why = reason::payload;
+        d.text = plan.what + ": the target cannot execute the program that it was sent" + quoted_words(f);
     } else {
         d.why = reason::no_init;
         d.text =
@@ -4691,7 +4698,7 @@ inline std::string first_stage_command() {
     s += "p=$d/m;(:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&break;rm -rf \"$d\";p=;done;";
     s += "[ -n \"$p\" ]||" + give_up(no_place_text);
     s += "trap \"rm -rf \\\"\\$d\\\"\" 0;trap \"exit 1\" 1 2 13 15;";
-    s += "exec 8>\"$p\" 9<\"$p\";[ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9&&rm -rf \"$d\";";
+    s += "exec 8>\"$p\" 9<\"$p\";[ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9&&rm -rf \"$d\"&&trap - 0;";
     s += "head -c \"$n\" >&8;exec 8>&-;";
     s += "[ $(($(wc -c <&9))) = \"$n\" ]||" + give_up(short_program_text);
     s += "exec \"$p\" " + std::string(child_argument) + "'";
@@ -8531,6 +8538,8 @@ public:
         virtual void child_up(basic_child& child) = 0;
         virtual void child_lost(basic_child& child, const error& why) = 0;
         virtual void child_gone(basic_child& child) = 0;
+        /// Its program could not be executed at the moment: start another process in its place. Takes over one reference.
+        virtual void child_again(boot_plan plan, handshake::welcome welcome, basic_pending<Io>* connecting) = 0;
 
     protected:
         ~events() = default;
@@ -8573,6 +8582,7 @@ private:
     text_tail err_;
     std::vector<std::string> early_lines_; // stderr before the context has a name that logs could show
     timer timer_;
+    instant timer_end_ = never; // of the whole start
     instant killed_at_ = never;
     int signals_sent_ = 0;
     instant asked_at_ = never;
@@ -8614,7 +8624,8 @@ public:
         long rc = loop.watch(in_source_, io::interest::read);
         if (rc >= 0 && ends_.err) rc = loop.watch(err_source_, io::interest::read);
         if (rc >= 0 && exit_source_.fd >= 0) rc = loop.watch(exit_source_, io::interest::read);
-        loop.set_timer(timer_, after(loop.io().now(), plan_.timeout));
+        timer_end_ = after(loop.io().now(), plan_.timeout);
+        loop.set_timer(timer_, timer_end_);
         if (rc < 0) fail(error(reason::system, plan_.what + ": cannot watch it: " + sys::errno_text(static_cast<int>(-rc))));
     }
 
@@ -8921,6 +8932,7 @@ private:
         if (std::exchange(reported_, true)) return;
         drain_err();
         if (connecting_) {
+            if (try_again()) return;
             boot_failure f;
             f.what = boot_failure::how::ended;
             return refuse(explain(std::move(f)));
@@ -8934,6 +8946,19 @@ private:
         d.has_status = status_.has_value();
         if (status_) d.status = *status_;
         events_.child_lost(*this, error(std::move(d)));
+    }
+
+    /// True if another attempt is under way. A target that looks through its processes' descriptors keeps each open for a moment,
+    /// the one through which the program was written as well, and the kernel executes no file that is open for writing.
+    bool try_again() {
+        const bool program_sent = status_ && program_at_ > 0 && program_left_ == 0;
+        if (!program_sent || hello_seen_ || !detail::not_executed(*status_) || plan_.attempts <= 1) return false;
+        --plan_.attempts;
+        plan_.timeout = std::max<duration_ns>(timer_end_ - router_.loop().io().now(), 0);
+        early_lines_.clear();
+        err_ = {};
+        events_.child_again(std::move(plan_), std::move(welcome_), std::exchange(connecting_, nullptr));
+        return true;
     }
 
     void bury() {
@@ -11790,25 +11815,26 @@ private:
                                          "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                          "executes this program again, and would not know that it is one"));
         }
-        result<detail::child_pipes> pipes = detail::make_child_pipes();
-        if (!pipes) return failed<context>(pipes.error());
         result<birth> b = prepare(plan);
         if (!b) return failed<context>(b.error());
+        basic_future<context, Io> up(b->answer, *this, environment());
+        launch(std::move(plan), std::move(*b));
+        return up;
+    }
+
+    /// Starts the process of a child that has its numbers.
+    void launch(boot_plan plan, birth b) {
+        result<detail::child_pipes> pipes = detail::make_child_pipes();
+        if (!pipes) return (void)this->answers().fail(*b.answer, pipes.error());
         plan.start.in = pipes->child_in.get();
         plan.start.out = pipes->child_out.get();
         plan.start.err = pipes->child_err.get();
         result<typename Io::process> process = this->loop().io().spawn(plan.start);
-        basic_future<context, Io> up(b->answer, *this, environment());
-        if (!process) {
-            this->answers().fail(*b->answer,
-                                 error(process.error().kind() == kind::overloaded ? reason::overloaded // out of descriptors
-                                       : plan.staged                              ? reason::connect // the client here is missing
-                                                                                  : reason::payload,
-                                       plan.what + ": cannot start: " + std::string(process.error().message())));
-            return up;
-        }
-        adopt(std::move(plan), std::move(*b), std::move(*process), std::move(*pipes));
-        return up;
+        if (process) return adopt(std::move(plan), std::move(b), std::move(*process), std::move(*pipes));
+        this->answers().fail(*b.answer, error(process.error().kind() == kind::overloaded ? reason::overloaded // out of descriptors
+                                              : plan.staged ? reason::connect // the client here is missing
+                                                            : reason::payload,
+                                              plan.what + ": cannot start: " + std::string(process.error().message())));
     }
 
     basic_future<context, Io> start_fork(fork_options options) {
@@ -11860,6 +11886,16 @@ private:
     void child_gone(child& c) override {
         std::erase_if(children_, [&](const auto& held) { return held.get() == &c; });
         if (child_count_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_gone_.notify();
+    }
+
+    void child_again(boot_plan plan, handshake::welcome welcome, pending* connecting) override {
+        birth b{std::move(welcome), connecting};
+        if (closed_) {
+            this->answers().fail(*connecting, error(reason::broker_exited, "the router is shutting down"));
+        } else {
+            launch(std::move(plan), std::move(b));
+        }
+        connecting->release();
     }
 
     child* find_child(context_id id) {

@@ -176,6 +176,50 @@ TEST_CASE("many first stages at once do not disturb one another") {
     CHECK(place.left_behind().empty());
 }
 
+TEST_CASE("a program that the target finds busy is started again") {
+    const std::string shell = GENERATE("/bin/dash", "/bin/bash", "/usr/bin/mksh", "/usr/bin/zsh", "/bin/busybox");
+    CAPTURE(shell);
+    if (!fs::exists(shell)) {
+        WARN("left out: " << shell << " is not installed");
+        return;
+    }
+    playground place;
+    place.put("sh", shell);
+    // Somebody who looks at the program while it arrives, and keeps it open for writing.
+    place.script("wc", "mark=\"$HOME/../seen\"\n"
+                       "if mkdir \"$mark\" 2>/dev/null; then\n"
+                       "    exec 7>>/proc/self/fd/0\n"
+                       "    sleep 1000 </dev/null >/dev/null 2>&1 &\n"
+                       "    echo $! >\"$mark/pid\"\n"
+                       "    exec 7>&-\n"
+                       "fi\n"
+                       "exec /usr/bin/wc \"$@\"\n");
+    {
+        mitogen::broker broker;
+        mitogen::router router(broker);
+        auto child = router.connect(staged{.environment = place.environment()});
+        CHECK(child.call<&add>(2, 3) == 5);
+        CHECK(router.contexts().size() == 1);
+    }
+    pid_t holder = 0;
+    REQUIRE(std::ifstream(place.home() + "/../seen/pid") >> holder);
+    CHECK(::kill(holder, SIGKILL) == 0);
+    CHECK(place.left_behind().empty());
+}
+
+TEST_CASE("a program that cannot be executed is not tried for ever") {
+    playground place;
+    const std::string nothing = place.home() + "/../nothing";
+    std::ofstream(nothing) << "\x7f" "ELF, but not really";
+    mitogen::broker broker;
+    mitogen::router router(broker);
+    const auto child = router.try_connect(staged{.environment = place.environment(), .executable = nothing});
+    REQUIRE(!child);
+    CHECK_THROWS_AS(mitogen::raise(child.error()), mitogen::payload_error);
+    CHECK(std::string(child.error().what()).find("cannot execute the program") != std::string::npos);
+    CHECK(place.left_behind().empty());
+}
+
 TEST_CASE("a directory that cannot be used is passed over") {
     playground place;
     auto environment = place.environment();

@@ -35,6 +35,7 @@ struct boot_plan {
     std::shared_ptr<sys::unique_fd> program{}; ///< what it is sent
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
+    int attempts = 3; ///< of executing the program that was sent, where the target finds it busy
     limits bounds{};
 };
 
@@ -43,6 +44,9 @@ namespace detail {
 inline std::string quoted_words(const boot_failure& f) { return f.words.empty() ? std::string() : "; it said:\n  " + f.words; }
 
 inline std::string status_text(const boot_failure& f) { return f.status ? " (" + f.status->text() + ")" : std::string(); }
+
+/// True if a shell ended so because it could not execute the program. POSIX says 126 for a program that is there; zsh says 127.
+inline bool not_executed(const exit_status& s) noexcept { return s.signal == 0 && (s.code == 126 || s.code == 127); }
 
 /// What a failure means where nothing more special is known.
 inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
@@ -62,6 +66,9 @@ inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
     if (f.status && f.status->signal) {
         d.why = reason::end_of_file;
         d.text = plan.what + ": died before it said hello" + quoted_words(f);
+    } else if (f.stage_seen && f.status && not_executed(*f.status)) {
+        d.why = reason::payload;
+        d.text = plan.what + ": the target cannot execute the program that it was sent" + quoted_words(f);
     } else {
         d.why = reason::no_init;
         d.text =

@@ -58,6 +58,8 @@ public:
         virtual void child_up(basic_child& child) = 0;
         virtual void child_lost(basic_child& child, const error& why) = 0;
         virtual void child_gone(basic_child& child) = 0;
+        /// Its program could not be executed at the moment: start another process in its place. Takes over one reference.
+        virtual void child_again(boot_plan plan, handshake::welcome welcome, basic_pending<Io>* connecting) = 0;
 
     protected:
         ~events() = default;
@@ -76,6 +78,7 @@ private:
     struct source : event_source {
         basic_child* self;
     };
+
 
     core& router_;
     events& events_;
@@ -100,6 +103,7 @@ private:
     text_tail err_;
     std::vector<std::string> early_lines_; // stderr before the context has a name that logs could show
     timer timer_;
+    instant timer_end_ = never; // of the whole start
     instant killed_at_ = never;
     int signals_sent_ = 0;
     instant asked_at_ = never;
@@ -141,7 +145,8 @@ public:
         long rc = loop.watch(in_source_, io::interest::read);
         if (rc >= 0 && ends_.err) rc = loop.watch(err_source_, io::interest::read);
         if (rc >= 0 && exit_source_.fd >= 0) rc = loop.watch(exit_source_, io::interest::read);
-        loop.set_timer(timer_, after(loop.io().now(), plan_.timeout));
+        timer_end_ = after(loop.io().now(), plan_.timeout);
+        loop.set_timer(timer_, timer_end_);
         if (rc < 0) fail(error(reason::system, plan_.what + ": cannot watch it: " + sys::errno_text(static_cast<int>(-rc))));
     }
 
@@ -448,6 +453,7 @@ private:
         if (std::exchange(reported_, true)) return;
         drain_err();
         if (connecting_) {
+            if (try_again()) return;
             boot_failure f;
             f.what = boot_failure::how::ended;
             return refuse(explain(std::move(f)));
@@ -461,6 +467,19 @@ private:
         d.has_status = status_.has_value();
         if (status_) d.status = *status_;
         events_.child_lost(*this, error(std::move(d)));
+    }
+
+    /// True if another attempt is under way. A target that looks through its processes' descriptors keeps each open for a moment,
+    /// the one through which the program was written as well, and the kernel executes no file that is open for writing.
+    bool try_again() {
+        const bool program_sent = status_ && program_at_ > 0 && program_left_ == 0;
+        if (!program_sent || hello_seen_ || !detail::not_executed(*status_) || plan_.attempts <= 1) return false;
+        --plan_.attempts;
+        plan_.timeout = std::max<duration_ns>(timer_end_ - router_.loop().io().now(), 0);
+        early_lines_.clear();
+        err_ = {};
+        events_.child_again(std::move(plan_), std::move(welcome_), std::exchange(connecting_, nullptr));
+        return true;
     }
 
     void bury() {

@@ -57,7 +57,7 @@ inline std::string first_stage_command() {
     s += "p=$d/m;(:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&break;rm -rf \"$d\";p=;done;";
     s += "[ -n \"$p\" ]||" + give_up(no_place_text);
     s += "trap \"rm -rf \\\"\\$d\\\"\" 0;trap \"exit 1\" 1 2 13 15;";
-    s += "exec 8>\"$p\" 9<\"$p\";[ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9&&rm -rf \"$d\";";
+    s += "exec 8>\"$p\" 9<\"$p\";[ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9&&rm -rf \"$d\"&&trap - 0;";
     s += "head -c \"$n\" >&8;exec 8>&-;";
     s += "[ $(($(wc -c <&9))) = \"$n\" ]||" + give_up(short_program_text);
     s += "exec \"$p\" " + std::string(child_argument) + "'";

@@ -234,25 +234,27 @@ private:
                                          "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                          "executes this program again, and would not know that it is one"));
         }
-        result<detail::child_pipes> pipes = detail::make_child_pipes();
-        if (!pipes) return failed<context>(pipes.error());
         result<birth> b = prepare(plan);
         if (!b) return failed<context>(b.error());
+        basic_future<context, Io> up(b->answer, *this, environment());
+        launch(std::move(plan), std::move(*b));
+        return up;
+    }
+
+    /// Starts the process of a child that has its numbers.
+    void launch(boot_plan plan, birth b) {
+        result<detail::child_pipes> pipes = detail::make_child_pipes();
+        if (!pipes) return (void)this->answers().fail(*b.answer, pipes.error());
         plan.start.in = pipes->child_in.get();
         plan.start.out = pipes->child_out.get();
         plan.start.err = pipes->child_err.get();
         result<typename Io::process> process = this->loop().io().spawn(plan.start);
-        basic_future<context, Io> up(b->answer, *this, environment());
-        if (!process) {
-            this->answers().fail(*b->answer,
-                                 error(process.error().kind() == kind::overloaded ? reason::overloaded // out of descriptors
-                                       : plan.staged                              ? reason::connect // the client here is missing
-                                                                                  : reason::payload,
-                                       plan.what + ": cannot start: " + std::string(process.error().message())));
-            return up;
-        }
-        adopt(std::move(plan), std::move(*b), std::move(*process), std::move(*pipes));
-        return up;
+        if (process) return adopt(std::move(plan), std::move(b), std::move(*process), std::move(*pipes));
+        // out of descriptors
+        this->answers().fail(*b.answer, error(process.error().kind() == kind::overloaded ? reason::overloaded
+                                              : plan.staged ? reason::connect // the client here is missing
+                                                            : reason::payload,
+                                              plan.what + ": cannot start: " + std::string(process.error().message())));
     }
 
     basic_future<context, Io> start_fork(fork_options options) {
@@ -304,6 +306,16 @@ private:
     void child_gone(child& c) override {
         std::erase_if(children_, [&](const auto& held) { return held.get() == &c; });
         if (child_count_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_gone_.notify();
+    }
+
+    void child_again(boot_plan plan, handshake::welcome welcome, pending* connecting) override {
+        birth b{std::move(welcome), connecting};
+        if (closed_) {
+            this->answers().fail(*connecting, error(reason::broker_exited, "the router is shutting down"));
+        } else {
+            launch(std::move(plan), std::move(b));
+        }
+        connecting->release();
     }
 
     child* find_child(context_id id) {
