@@ -62,7 +62,7 @@
 // ---- mitogen/base/config.hpp ----
 // config.hpp: what the compiler, the platform and the optional libraries offer, decided once.
 //
-// Macros set here are internal and are undefined again by the umbrella header. A user may set, for the whole program:
+// Macros set here are internal and are undefined again by the umbrella headers; that is why this file has no guard. A user may set, for the whole program:
 //   MITOGEN_NO_PFR, MITOGEN_NO_DESCRIBE   do without Boost.PFR or Boost.Describe although they are on the include path
 // The choice is part of the inline namespace: two translation units that disagree do not link into one silent mixture.
 
@@ -150,6 +150,9 @@ inline constexpr handle_id first_dynamic_handle = 1000;
 
 namespace mitogen::inline MITOGEN_ABI {
 
+template <class T>
+class result;
+
 /// What the caller should do about an error (the four classes of the KJ library's exceptions).
 enum class kind : std::uint8_t {
     failed,        ///< the operation itself is wrong or went wrong; repeating it unchanged will not help
@@ -227,7 +230,15 @@ struct error_detail {
 ///
 /// Threads: as std::exception_ptr; copies may be used from different threads.
 class error : public std::exception {
-    std::shared_ptr<const error_detail> detail_;
+    struct shared {
+        error_detail detail;
+        std::atomic<std::uint32_t> references{1};
+    };
+    shared* shared_ = nullptr; // null in one that was moved from, and in the result<void> of a success
+
+    template <class T>
+    friend class result;
+    error() = default;
 
     static std::string compose(const error_detail& d) {
         std::string out;
@@ -241,19 +252,31 @@ class error : public std::exception {
 public:
     explicit error(error_detail detail) {
         if (detail.what.empty()) detail.what = compose(detail);
-        detail_ = std::make_shared<const error_detail>(std::move(detail));
+        shared_ = new shared{std::move(detail)};
     }
     error(enum reason why, std::string text) : error(error_detail{.why = why, .text = std::move(text)}) {}
 
+    error(const error& other) noexcept : std::exception(other), shared_(other.shared_) {
+        if (shared_) shared_->references.fetch_add(1, std::memory_order_relaxed);
+    }
+    error(error&& other) noexcept : shared_(std::exchange(other.shared_, nullptr)) {}
+    error& operator=(error other) noexcept {
+        std::swap(shared_, other.shared_);
+        return *this;
+    }
+    ~error() override {
+        if (shared_ && shared_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete shared_;
+    }
+
     /// The whole error on one or more lines: type, message, place, exit status, last lines of stderr.
-    const char* what() const noexcept override { return detail_->what.c_str(); }
+    const char* what() const noexcept override { return shared_->detail.what.c_str(); }
 
     /// Machine-readable cause.
-    enum reason reason() const noexcept { return detail_->why; }
+    enum reason reason() const noexcept { return shared_->detail.why; }
 
     /// What to do about it.
     enum kind kind() const noexcept {
-        switch (detail_->why) {
+        switch (shared_->detail.why) {
         case reason::message_too_large:
         case reason::overloaded:
         case reason::timeout:
@@ -273,10 +296,10 @@ public:
     }
 
     /// The message alone.
-    std::string_view message() const noexcept { return detail_->text; }
+    std::string_view message() const noexcept { return shared_->detail.text; }
 
     /// Everything that is known.
-    const error_detail& detail() const noexcept { return *detail_; }
+    const error_detail& detail() const noexcept { return shared_->detail; }
 };
 
 /// A remote function threw. type() is the demangled type of what it threw, message() its what().
@@ -552,11 +575,28 @@ struct installed_sink {
     installed_sink* previous; // kept: a thread may still be inside it
 };
 
+/// The sink and the level of one process.
 struct state {
     std::atomic<installed_sink*> current{nullptr};
     std::atomic<level> threshold{level::warning};
 };
-inline constinit state global{};
+inline constinit state global{}; // never destroyed: exit handlers log too
+
+/// Where many processes are simulated in one: the state of the one that this thread runs at the moment, set by the scheduler.
+inline thread_local constinit state* ambient = nullptr;
+
+/// The state of a simulated process, which owns its sinks: nothing of that process may log any more when it goes.
+struct owned_state : state {
+    owned_state() = default;
+    owned_state(const owned_state&) = delete;
+    owned_state& operator=(const owned_state&) = delete;
+    ~owned_state() {
+        for (installed_sink* s = current.load(); s;) delete std::exchange(s, s->previous);
+    }
+};
+
+/// The state in force.
+inline state& here() noexcept { return ambient ? *ambient : global; }
 
 inline void to_stderr(const record& r) {
     // One write per line, so that lines of several threads do not mix.
@@ -571,15 +611,16 @@ inline void to_stderr(const record& r) {
 
 /// Replaces the sink for this process; an empty one brings back the default, which writes to stderr. Threads: any.
 inline void set_sink(sink to) {
-    auto* next = new detail::installed_sink{std::move(to), detail::global.current.load(std::memory_order_relaxed)};
-    while (!detail::global.current.compare_exchange_weak(next->previous, next, std::memory_order_acq_rel)) {}
+    detail::state& here = detail::here();
+    auto* next = new detail::installed_sink{std::move(to), here.current.load(std::memory_order_relaxed)};
+    while (!here.current.compare_exchange_weak(next->previous, next, std::memory_order_acq_rel)) {}
 }
 
 /// Records below `least` are not made. Default: warning. Lines that a child writes to stdout or stderr always pass.
-inline void set_level(level least) noexcept { detail::global.threshold.store(least, std::memory_order_relaxed); }
+inline void set_level(level least) noexcept { detail::here().threshold.store(least, std::memory_order_relaxed); }
 
 /// What set_level() has set.
-inline level threshold() noexcept { return detail::global.threshold.load(std::memory_order_relaxed); }
+inline level threshold() noexcept { return detail::here().threshold.load(std::memory_order_relaxed); }
 
 /// True if a record of that level would be made: ask before composing an expensive text.
 inline bool enabled(level l) noexcept { return l >= threshold(); }
@@ -587,7 +628,7 @@ inline bool enabled(level l) noexcept { return l >= threshold(); }
 /// The sink that is in use. In a child it sends records up the tree. Stays valid; set_sink() makes another one current.
 inline sink& current() {
     static sink standard(&detail::to_stderr);
-    auto* to = detail::global.current.load(std::memory_order_acquire);
+    auto* to = detail::here().current.load(std::memory_order_acquire);
     return to && to->call ? to->call : standard;
 }
 
@@ -612,25 +653,71 @@ namespace mitogen::inline MITOGEN_ABI {
 /// `operator*` and `->` need a value (check first); value() throws the error instead.
 template <class T>
 class [[nodiscard]] result {
-    std::variant<T, mitogen::error> state_;
+    union {
+        T value_;
+        mitogen::error error_;
+    };
+    bool has_;
+
+    template <class Other>
+    void construct(Other&& other) {
+        has_ = other.has_;
+        if (has_) {
+            std::construct_at(&value_, std::forward<Other>(other).value_);
+        } else {
+            std::construct_at(&error_, std::forward<Other>(other).error_);
+        }
+    }
+    /// Where a move throws in the middle of an assignment: there is something to destroy, and nothing else.
+    struct empty_until_done {
+        result& self;
+        bool done = false;
+        ~empty_until_done() {
+            if (done) return;
+            ::new (static_cast<void*>(std::addressof(self.error_))) mitogen::error();
+            self.has_ = false;
+        }
+    };
+
+    void destroy() noexcept {
+        if (has_) {
+            value_.~T();
+        } else {
+            error_.~error();
+        }
+    }
 
 public:
     using value_type = T;
 
-    result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-    result(mitogen::error e) : state_(std::in_place_index<1>, std::move(e)) {}
+    result(T value) : value_(std::move(value)), has_(true) {}
+    result(mitogen::error e) : error_(std::move(e)), has_(false) {}
+    result(const result& other)
+        requires std::is_copy_constructible_v<T>
+    {
+        construct(other);
+    }
+    result(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) { construct(std::move(other)); }
+    result& operator=(result other) noexcept(std::is_nothrow_move_constructible_v<T>) {
+        destroy();
+        empty_until_done self{*this};
+        construct(std::move(other));
+        self.done = true;
+        return *this;
+    }
+    ~result() { destroy(); }
 
-    bool has_value() const noexcept { return state_.index() == 0; }
-    explicit operator bool() const noexcept { return has_value(); }
+    bool has_value() const noexcept { return has_; }
+    explicit operator bool() const noexcept { return has_; }
 
-    T& operator*() & noexcept { return *std::get_if<0>(&state_); }
-    const T& operator*() const& noexcept { return *std::get_if<0>(&state_); }
-    T&& operator*() && noexcept { return std::move(*std::get_if<0>(&state_)); }
-    T* operator->() noexcept { return std::get_if<0>(&state_); }
-    const T* operator->() const noexcept { return std::get_if<0>(&state_); }
+    T& operator*() & noexcept { return value_; }
+    const T& operator*() const& noexcept { return value_; }
+    T&& operator*() && noexcept { return std::move(value_); }
+    T* operator->() noexcept { return std::addressof(value_); }
+    const T* operator->() const noexcept { return std::addressof(value_); }
 
     /// The error; only where there is no value.
-    const mitogen::error& error() const noexcept { return *std::get_if<1>(&state_); }
+    const mitogen::error& error() const noexcept { return error_; }
 
     /// The value; throws the error (as the class that belongs to it) where there is none.
     T& value() & {
@@ -655,24 +742,24 @@ public:
 /// Success without a value, or an `error`.
 template <>
 class [[nodiscard]] result<void> {
-    std::shared_ptr<const mitogen::error> error_; // null on success: a result<void> is two words, and success costs no allocation
+    mitogen::error error_; // an empty one on success: a result<void> is two words, and success costs no allocation
 
 public:
     using value_type = void;
 
     result() = default;
-    result(mitogen::error e) : error_(std::make_shared<const mitogen::error>(std::move(e))) {}
+    result(mitogen::error e) : error_(std::move(e)) {}
 
-    bool has_value() const noexcept { return error_ == nullptr; }
+    bool has_value() const noexcept { return error_.shared_ == nullptr; }
     explicit operator bool() const noexcept { return has_value(); }
     void operator*() const noexcept {}
 
     /// The error; only where the operation failed.
-    const mitogen::error& error() const noexcept { return *error_; }
+    const mitogen::error& error() const noexcept { return error_; }
 
     /// Returns on success; throws the error otherwise.
     void value() const {
-        if (error_) raise(*error_);
+        if (!has_value()) raise(error_);
     }
 };
 
@@ -4599,14 +4686,12 @@ inline unique_fd take_stdio(int fd) {
     return moved;
 }
 
-/// Makes stdout a pipe, line-buffered and blocking, and returns its read end, nonblocking; empty where that fails: stdout stays
-/// /dev/null.
+/// Makes stdout a pipe, line-buffered and blocking, and returns its read end; empty where that fails: stdout stays /dev/null.
 inline unique_fd pipe_stdout() {
     unique_fd read_end;
     unique_fd write_end;
     if (pipe(read_end, write_end) < 0) return {};
     static_cast<void>(move_above_stdio(read_end));
-    static_cast<void>(set_nonblocking(read_end.get(), true));
     std::fflush(stdout);
     static_cast<void>(dup_to(write_end.get(), 1));
     static_cast<void>(std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ));
@@ -4729,73 +4814,189 @@ inline void leave_first_stage(const char* path) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/text_tail.hpp ----
-// text_tail.hpp: splits what a process prints into lines, and remembers the last of them for error messages.
+// ---- mitogen/connect/outgoing.hpp ----
+// outgoing.hpp: what a starting child must hear before the link carries frames, written as the descriptor takes it.
 
 namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
 
-/// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?': what a
-/// stranger's program prints must not reprogram the terminal of whoever reads the error.
-class text_tail {
-    std::string partial_;
-    std::deque<std::string> last_;
-    std::size_t kept_bytes_ = 0;
-
-    static constexpr std::size_t line_limit = 8192;
-    static constexpr std::size_t tail_lines = 20;
-    static constexpr std::size_t tail_bytes = 4096;
-
-    static void defuse(std::string& text) noexcept {
-        for (char& c : text)
-            if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
-    }
-
-    template <class Line>
-    void give(Line&& line) {
-        defuse(partial_);
-        line(std::string_view(partial_));
-        kept_bytes_ += partial_.size();
-        last_.push_back(std::exchange(partial_, {}));
-        while (last_.size() > tail_lines || (kept_bytes_ > tail_bytes && last_.size() > 1)) { // the very last stays whole
-            kept_bytes_ -= last_.front().size();
-            last_.pop_front();
-        }
-    }
+/// Bytes, or a program with its size in front. One at a time: the next when everything is written.
+class outgoing {
+    buffer bytes_;
+    std::size_t done_ = 0;
+    int program_ = -1;
+    std::int64_t at_ = 0;   // of the program: how much was taken
+    std::int64_t left_ = 0; // still to be taken
+    std::string trouble_;
 
 public:
-    /// Adds bytes; calls `line(std::string_view)` for each line that is complete.
-    template <class Line>
-    void feed(std::string_view bytes, Line&& line) {
-        for (const char c : bytes) {
-            if (c == '\n') {
-                if (!partial_.empty() && partial_.back() == '\r') partial_.pop_back();
-                give(line);
-            } else {
-                partial_.push_back(c);
-                if (partial_.size() == line_limit) give(line);
+    enum class progress : std::uint8_t {
+        written,    ///< everything
+        waiting,    ///< the descriptor takes no more at the moment
+        closed,     ///< nobody hears it any more
+        unreadable, ///< the program cannot be read; see trouble()
+    };
+
+    /// Says these bytes.
+    void say(buffer bytes) {
+        bytes_ = std::move(bytes);
+        done_ = 0;
+        left_ = 0;
+    }
+
+    /// Says the size of a program, in a line of its own, and the program, which stays open until it is written. The text is read
+    /// piece by piece: it may be larger than what anybody wants to keep in memory.
+    void send_program(int file) {
+        program_ = file;
+        at_ = 0;
+        left_ = sys::file_size(file);
+        done_ = 0;
+        bytes_.clear();
+        if (left_ < 0) return;
+        const std::string size = std::to_string(left_) + "\n";
+        bytes_.append(size.data(), size.size());
+    }
+
+    /// True once a program was sent, all of it.
+    bool program_sent() const noexcept { return at_ > 0 && left_ == 0 && done_ == bytes_.size(); }
+
+    /// In words, after `unreadable`.
+    const std::string& trouble() const noexcept { return trouble_; }
+
+    /// Writes as much as `fd` takes.
+    template <class Io>
+    progress write(Io& io, int fd) {
+        for (;;) {
+            if (done_ == bytes_.size()) {
+                if (left_ == 0) return progress::written;
+                if (!refill()) return progress::unreadable;
             }
+            const long n = io.write(fd, bytes_.data() + done_, bytes_.size() - done_);
+            if (n == -EAGAIN || n == -EWOULDBLOCK) return progress::waiting;
+            if (n < 0) return progress::closed;
+            done_ += static_cast<std::size_t>(n);
         }
     }
 
-    /// The end has come: a last line without newline is a line too.
-    template <class Line>
-    void finish(Line&& line) {
-        if (!partial_.empty()) give(line);
-    }
-
-    /// The last lines, one below the other.
-    std::string text() const {
-        std::string out;
-        for (const std::string& l : last_) out.append(out.empty() ? "" : "\n  ").append(l);
-        if (!partial_.empty()) {
-            std::string unfinished = partial_;
-            defuse(unfinished);
-            out.append(out.empty() ? "" : "\n  ").append(unfinished);
+private:
+    bool refill() {
+        constexpr std::int64_t chunk = 64 * 1024;
+        done_ = 0;
+        bytes_.clear();
+        long n = static_cast<long>(left_); // negative: its size could not be found out
+        if (left_ > 0) {
+            bytes_.resize(static_cast<std::size_t>(std::min(left_, chunk)));
+            n = sys::pread(program_, bytes_.data(), bytes_.size(), at_);
         }
-        return out;
+        if (n <= 0) {
+            trouble_ = n < 0 ? sys::errno_text(static_cast<int>(-n)) : "it has become shorter";
+            return false;
+        }
+        bytes_.resize(static_cast<std::size_t>(n));
+        at_ += n;
+        left_ -= n;
+        return true;
     }
 };
 
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/boot_dialogue.hpp ----
+// boot_dialogue.hpp: what a parent and the child that it has started say to each other before the link carries frames.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The parent's half. A staged child begins with a shell that is sent the program; then, or at once, comes the child's hello,
+/// which is answered with the welcome. Bytes in, turns out; writes to whatever descriptor it is given.
+class boot_dialogue {
+    const boot_plan& plan_;
+    handshake::listener listener_;
+    handshake::hello said_;
+    outgoing out_;
+    bool stage_seen_ = false;
+    bool hello_seen_ = false;
+    std::string trouble_;
+
+public:
+    enum class turn : std::uint8_t {
+        listen,   ///< nothing more is said
+        write,    ///< the program is to be sent: write()
+        hello,    ///< the child has introduced itself: welcome(), then write()
+        confused, ///< what it says makes no sense; see trouble()
+        unfit,    ///< the program cannot run on that machine; see trouble()
+    };
+
+    explicit boot_dialogue(const boot_plan& plan) : plan_(plan) {}
+
+    /// Adds bytes that arrived.
+    void feed(std::span<const std::byte> bytes) { listener_.feed(bytes); }
+
+    /// What to do about them; asked until it is `listen`, or the dialogue is over.
+    turn next() {
+        using finding = handshake::listener::finding;
+        if (hello_seen_) return turn::listen;
+        switch (listener_.look()) {
+        case finding::nothing: break;
+        case finding::wrong:
+            return confused(listener_.wrong_protocol() ? "the program there speaks another version of this library's protocol; "
+                                                         "build both sides with the same version"
+                                                       : "it printed too much that makes no sense here before its hello");
+        case finding::stage: return meet_stage();
+        case finding::hello:
+            hello_seen_ = true;
+            if (!handshake::decode_hello(listener_.payload(), said_)) return confused("its hello does not decode");
+            return turn::hello;
+        }
+        return turn::listen;
+    }
+
+    /// Answers the hello.
+    void welcome(const handshake::welcome& w) { out_.say(handshake::encode_welcome(w)); }
+
+    /// Writes what there is to say, as far as `fd` takes it.
+    template <class Io>
+    outgoing::progress write(Io& io, int fd) {
+        const outgoing::progress p = out_.write(io, fd);
+        if (p == outgoing::progress::unreadable) trouble_ = "cannot read the program that shall be sent: " + out_.trouble();
+        return p;
+    }
+
+    /// What is wrong, in words.
+    const std::string& trouble() const noexcept { return trouble_; }
+    /// What the child has said of itself.
+    const handshake::hello& said() const noexcept { return said_; }
+    /// True once the shell has spoken.
+    bool stage_seen() const noexcept { return stage_seen_; }
+    /// True once the child has spoken.
+    bool hello_seen() const noexcept { return hello_seen_; }
+    /// True once the shell was sent the whole program.
+    bool program_sent() const noexcept { return out_.program_sent(); }
+    /// What else was printed; cut to some kilobytes.
+    std::string noise() const { return listener_.noise(); }
+    /// Bytes that came behind the hello: frames.
+    std::span<const std::byte> rest() const noexcept { return listener_.rest(); }
+
+private:
+    turn confused(std::string_view what) {
+        trouble_ = what;
+        return turn::confused;
+    }
+
+    /// The shell on the target is ready for the program.
+    turn meet_stage() {
+        if (!plan_.staged || stage_seen_) return confused("a shell spoke where none was expected");
+        stage_seen_ = true;
+        const std::string_view there = listener_.text();
+        trouble_ = why_unfit(*plan_.program, there.substr(there.empty() ? 0 : 1)); // after the blank
+        if (!trouble_.empty()) return turn::unfit;
+        out_.send_program(plan_.program->get());
+        return turn::write;
+    }
+};
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/io/policy.hpp ----
@@ -4879,6 +5080,50 @@ concept has_transfer = requires(Io io, int fd, void* to, const void* from, std::
     { io.writev(fd, parts, count) } -> std::same_as<long>;
 };
 
+/// The same for who has nothing else to do: `io.read_waiting(fd, to, size)` sleeps until there is something, also where the
+/// descriptor is nonblocking: a count, 0 at the end, or -errno. `io.write_all(fd, from, size)` sleeps until everything is
+/// written; false on failure. Only the calling thread sleeps.
+template <class Io>
+concept has_blocking_transfer = requires(Io io, int fd, void* to, const void* from, std::size_t size) {
+    { io.read_waiting(fd, to, size) } -> std::same_as<long>;
+    { io.write_all(fd, from, size) } -> std::same_as<bool>;
+};
+
+/// Pipes: `io.pipe(read_end, write_end)` makes one: both ends blocking, close-on-exec, and above 2, where standard input, output
+/// and error cannot be mistaken for them; where it fails (-errno) both are empty. `io.set_nonblocking(fd, on)`: 0 or -errno.
+/// `io.enlarge(fd)`: a hint that a pipe should hold more; never fails.
+template <class Io>
+concept has_pipe = requires(Io io, typename Io::descriptor& read_end, typename Io::descriptor& write_end, int fd) {
+    { io.pipe(read_end, write_end) } -> std::same_as<long>;
+    { io.set_nonblocking(fd, true) } -> std::same_as<long>;
+    io.enlarge(fd);
+};
+
+/// The process that this runs in. `io.own_pid()`: its number. `io.own_name()`: who and where it is, for people: "user@host:pid". `io.can_spawn_self()`: true if this program, started once more,
+/// knows that it is a child: once it has called mitogen::init. `io.signal_self(signal)`. `io.set_title(title)`: what ps and top
+/// show; once, on the main thread.
+template <class Io>
+concept has_own_process = requires(Io io, int signal, const std::string& title) {
+    { io.own_pid() } -> std::same_as<int>;
+    { io.own_name() } -> std::same_as<std::string>;
+    { io.can_spawn_self() } -> std::same_as<bool>;
+    io.signal_self(signal);
+    io.set_title(title);
+};
+
+/// What this process prints. `io.capture_stdout()`: from now on it goes into a pipe; returns the end to read from, or nothing,
+/// then nothing is captured. `io.release_stdout()`: flushes what is buffered and closes this process's end of that pipe.
+template <class Io>
+concept has_stdout = requires(Io io) {
+    { io.capture_stdout() } -> std::same_as<typename Io::descriptor>;
+    io.release_stdout();
+};
+
+/// True for policies whose processes can be copied by fork(2): `Io::can_fork` is true, and `Io::process(pid)` takes the copy
+/// over. Only such routers have fork(). No part of what every policy must have.
+template <class Io>
+concept can_fork = Io::can_fork && std::constructible_from<typename Io::process, int>;
+
 /// Readiness: `Io::poller`. One descriptor, one registration; level-triggered.
 ///
 /// add, modify: 0 or -errno. `interest::none` keeps a descriptor registered and reports nothing about it, not even a failure.
@@ -4954,8 +5199,26 @@ concept has_thread = std::default_initializable<typename Io::thread> && std::mov
 /// The whole bag.
 template <class Io>
 concept policy = std::copyable<Io> && has_descriptor<Io> && has_process<Io> && has_spawn<Io> && has_clock<Io> &&
-                 has_identity<Io> && has_transfer<Io> && has_poller<Io> && has_usable_gate<Io> && has_waker<Io> &&
-                 has_parker<Io> && has_mutex<Io> && has_thread<Io>;
+                 has_identity<Io> && has_transfer<Io> && has_blocking_transfer<Io> && has_pipe<Io> && has_own_process<Io> &&
+                 has_stdout<Io> && has_poller<Io> && has_usable_gate<Io> && has_waker<Io> && has_parker<Io> && has_mutex<Io> &&
+                 has_thread<Io>;
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/io/main_arguments.hpp ----
+// main_arguments.hpp: what mitogen::init learnt from main(), for the policies that run in real processes.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+/// The arguments of main(). A fact of the operating system's process: simulated processes have none.
+struct main_arguments_type {
+    int argc = 0;
+    char** argv = nullptr;
+    bool known = false; ///< mitogen::init was called
+};
+inline constinit main_arguments_type main_arguments{};
 
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI
@@ -5394,6 +5657,59 @@ using posix_waker = pipe_waker;
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/sys/pipe_size.hpp ----
+// pipe_size.hpp: makes a pipe hold more, where the system lets us.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Raises a pipe's capacity from 64 KiB, so that large messages need fewer hand-overs. Linux allows an unprivileged process 1 MiB
+/// for each and 64 MiB in all (pipe(7), pipe-max-size and pipe-user-pages-soft); where it refuses, the pipe stays as it is.
+inline void enlarge_pipe([[maybe_unused]] int fd, [[maybe_unused]] std::size_t bytes = 1u << 20) noexcept {
+#if defined(F_SETPIPE_SZ)
+    static_cast<void>(::fcntl(fd, F_SETPIPE_SZ, static_cast<int>(bytes)));
+#endif
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/title.hpp ----
+// title.hpp: what ps and top show for this process.
+
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Shows `title` as this process's command line and, cut to 15 bytes, as the calling thread's name (the process's, on the main
+/// thread).
+///
+/// Overwrites the memory that argv's strings occupy, and stays within it: `argv` must be the one that main() was given, and the
+/// arguments can't be read afterwards. A title that is longer is cut.
+/// Threads: the main thread, while no other reads argv.   Blocks: never.
+inline void set_process_title(int argc, char** argv, std::string_view title) {
+#if defined(__linux__)
+    const std::string name(title.substr(0, 15)); // TASK_COMM_LEN - 1
+    static_cast<void>(::prctl(PR_SET_NAME, name.c_str(), 0, 0, 0));
+#endif
+    if (argc <= 0 || argv == nullptr || argv[0] == nullptr) return;
+    // The kernel lays the strings out back to back; a program may have replaced some by others, which are not ours to overwrite.
+    char* const begin = argv[0];
+    char* end = begin + std::strlen(begin) + 1;
+    for (int i = 1; i < argc && argv[i] == end; ++i) end += std::strlen(argv[i]) + 1;
+    // the last byte stays 0: else Linux reads on into the environment
+    const std::size_t room = static_cast<std::size_t>(end - begin) - 1;
+    const std::size_t used = title.size() < room ? title.size() : room;
+    if (used > 0) std::memmove(begin, title.data(), used);
+    std::memset(begin + used, 0, room + 1 - used);
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/io/posix.hpp ----
 // posix.hpp: what the epoll, poll and kqueue policies share: everything but the poller.
 
@@ -5437,6 +5753,45 @@ struct posix {
     long write(int fd, const void* from, std::size_t size) const { return sys::write(fd, from, size); }
     /// As sys::writev.
     long writev(int fd, const ::iovec* parts, int count) const { return sys::writev(fd, parts, count); }
+    /// As sys::read_waiting.
+    long read_waiting(int fd, void* to, std::size_t size) const { return sys::read_waiting(fd, to, size); }
+    /// As sys::write_all.
+    bool write_all(int fd, const void* from, std::size_t size) const { return sys::write_all(fd, from, size); }
+
+    /// As sys::pipe, with both ends above 2, also where this process runs with 0, 1 or 2 closed.
+    long pipe(descriptor& read_end, descriptor& write_end) const {
+        long rc = sys::pipe(read_end, write_end);
+        if (rc >= 0) rc = sys::move_above_stdio(read_end);
+        if (rc >= 0) rc = sys::move_above_stdio(write_end);
+        if (rc >= 0) return 0;
+        read_end.reset();
+        write_end.reset();
+        return rc;
+    }
+    /// As sys::set_nonblocking.
+    long set_nonblocking(int fd, bool on) const { return sys::set_nonblocking(fd, on); }
+    /// As sys::enlarge_pipe.
+    void enlarge(int fd) const { sys::enlarge_pipe(fd); }
+
+    /// Copies by fork(2) can be made.
+    static constexpr bool can_fork = true;
+
+    int own_pid() const noexcept { return sys::own_pid(); }
+    /// As sys::identity_text.
+    std::string own_name() const { return sys::identity_text(); }
+    bool can_spawn_self() const noexcept { return main_arguments.known; }
+    void signal_self(int signal) const noexcept { sys::signal_self(signal); }
+    /// Does nothing before mitogen::init.
+    void set_title(const std::string& title) const {
+        if (main_arguments.argv) sys::set_process_title(main_arguments.argc, main_arguments.argv, title);
+    }
+
+    descriptor capture_stdout() const { return sys::pipe_stdout(); }
+    void release_stdout() const {
+        std::fflush(nullptr);
+        sys::null_stdout();
+    }
+
     /// As sys::spawn.
     result<sys::process> spawn(const sys::spawn_options& options) const { return sys::spawn(options); }
 };
@@ -6051,6 +6406,267 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/loop/lead.hpp ----
+// lead.hpp: which thread leads, that is, drives the loop and owns what is on it; and the gate that keeps the others asleep.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The lead of one loop. The broker's own thread, at home, takes it when the poller's gate lets it through; any other thread
+/// closes the gate while it has the lead. With pollers that have no gate only the broker's thread ever leads. Threads: as marked.
+template <class Io>
+class basic_lead {
+    static constexpr bool gated = Io::poller::has_gate;
+
+    Io& io_;
+    typename Io::poller& poller_;
+    typename Io::mutex mutex_;
+    std::atomic<const void*> leader_{nullptr}; // written under mutex_
+    bool ahead_ = false;                       // the leader has it for a wait that is still to come; its own
+    instant home_wakes_ = never;               // when the broker's thread will look at the timers by itself
+
+public:
+    basic_lead(Io& io, typename Io::poller& poller) : io_(io), poller_(poller), mutex_(io) {}
+
+    /// True on the thread that leads at this moment. Threads: any.
+    bool here() const noexcept { return leader_.load(std::memory_order_relaxed) == io_.self(); }
+
+    /// Takes the lead and closes the gate. False where somebody leads already, or there is no gate. Threads: any but the broker's.
+    bool take() noexcept {
+        if constexpr (!gated) {
+            return false;
+        } else {
+            const std::lock_guard lock(mutex_);
+            if (leader_.load(std::memory_order_relaxed)) return false;
+            leader_.store(io_.self(), std::memory_order_relaxed);
+            poller_.close_gate();
+            return true;
+        }
+    }
+
+    /// Gives back what take() took: the gate opens, and wakes the broker's thread where it would sleep too long for `kept`, or at
+    /// once with `kick`. Threads: the one that leads.
+    void release(const timers& kept, bool kick) noexcept {
+        if constexpr (gated) {
+            const std::lock_guard lock(mutex_);
+            leader_.store(nullptr, std::memory_order_relaxed);
+            poller_.open_gate();
+            if (kick || kept.next() < home_wakes_) poller_.kick_gate();
+        }
+    }
+
+    /// Marks what take() took as meant for the wait that this thread makes next; see basic_broker::lead_ahead.
+    void set_ahead(bool ahead) noexcept { ahead_ = ahead; }
+    /// True, once, for the thread that has the lead ahead.
+    bool claim_ahead() noexcept { return here() && std::exchange(ahead_, false); }
+
+    /// How long the broker's thread may sleep at the gate: whoever leads keeps the time as well. Threads: the broker's.
+    instant home_sleeps_until(const timers& kept) noexcept {
+        const std::lock_guard lock(mutex_);
+        home_wakes_ = leader_.load(std::memory_order_relaxed) ? never : kept.next();
+        return home_wakes_;
+    }
+
+    /// The broker's thread takes the lead, and gives it back. False where another thread leads. Threads: the broker's.
+    bool take_home() noexcept {
+        const std::lock_guard lock(mutex_);
+        const void* leader = leader_.load(std::memory_order_relaxed);
+        if (leader && leader != io_.self()) return false;
+        leader_.store(io_.self(), std::memory_order_relaxed);
+        return true;
+    }
+    void leave_home() noexcept {
+        const std::lock_guard lock(mutex_);
+        leader_.store(nullptr, std::memory_order_relaxed);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/watch_table.hpp ----
+// watch_table.hpp: the descriptors that the loop watches, and which of them an event is about.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A descriptor that the loop watches. Lives inside whatever owns the descriptor; unwatch it before it dies.
+struct event_source {
+    void (*ready)(event_source& self, bool readable, bool writable) = nullptr; ///< called on the loop
+    int fd = -1;
+    std::uint32_t slot = 0; ///< maintained by the loop
+    io::interest interest = io::interest::none;
+    bool watched = false;
+};
+
+/// Watched descriptors by slot. A token is a slot and how often it was used: events of a descriptor that is watched no longer find
+/// nothing. Slot 0 belongs to the waker. Threads: loop.
+template <class Io>
+class basic_watch_table {
+    struct slot {
+        event_source* source = nullptr;
+        std::uint32_t generation = 0;
+    };
+
+    typename Io::poller& poller_;
+    std::vector<slot> slots_{std::vector<slot>(1)};
+    std::vector<std::uint32_t> free_;
+
+    std::uint64_t token(std::uint32_t index) const noexcept {
+        return static_cast<std::uint64_t>(slots_[index].generation) << 32 | index;
+    }
+
+public:
+    explicit basic_watch_table(typename Io::poller& poller) : poller_(poller) {}
+
+    /// Begins to watch. 0 or -errno.
+    long add(event_source& source, io::interest what) {
+        std::uint32_t index;
+        if (free_.empty()) {
+            index = static_cast<std::uint32_t>(slots_.size());
+            slots_.push_back({});
+        } else {
+            index = free_.back();
+            free_.pop_back();
+        }
+        source.slot = index;
+        slots_[index].source = &source;
+        if (const long rc = poller_.add(source.fd, token(index), what); rc < 0) {
+            slots_[index].source = nullptr;
+            free_.push_back(index);
+            return rc;
+        }
+        source.interest = what;
+        source.watched = true;
+        return 0;
+    }
+
+    /// Changes what a watched descriptor is watched for. 0, or -errno with nothing changed.
+    long change(event_source& source, io::interest what) {
+        if (!source.watched || source.interest == what) return 0;
+        const long rc = poller_.modify(source.fd, token(source.slot), what);
+        if (rc < 0) return rc;
+        source.interest = what;
+        return 0;
+    }
+
+    /// Stops watching. Nothing happens where it is not watched.
+    void remove(event_source& source) noexcept {
+        if (!source.watched) return;
+        source.watched = false;
+        poller_.remove(source.fd);
+        slot& s = slots_[source.slot];
+        s.source = nullptr;
+        ++s.generation;
+        free_.push_back(source.slot);
+    }
+
+    /// Whom an event is about; null where that is watched no longer.
+    event_source* find(std::uint64_t token) const noexcept {
+        const auto index = static_cast<std::uint32_t>(token);
+        if (index >= slots_.size()) return nullptr;
+        const slot& s = slots_[index];
+        return s.generation == static_cast<std::uint32_t>(token >> 32) ? s.source : nullptr;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/work_queue.hpp ----
+// work_queue.hpp: what other threads hand to the loop, in the order in which it runs, and the moment from which it takes no more.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Work for the loop that is posted again and again: posting allocates nothing, and posting it twice before it ran runs it once.
+struct loop_task {
+    void (*run)(loop_task& self) = nullptr;
+    loop_task* next = nullptr;
+    bool posted = false;
+};
+
+/// Posted tasks and deferred functions. Tasks run first, in the order of posting, then functions. Wakes nobody: that is left to
+/// whoever adds. Threads: as marked.
+template <class Io>
+class basic_work_queue {
+    typename Io::mutex mutex_;
+    loop_task* first_ = nullptr;
+    loop_task* last_ = nullptr;
+    std::vector<unique_function<void()>> deferred_;
+    std::vector<unique_function<void()>> running_; // deferred_ of the turn that is under way; the loop's
+    bool refusing_ = false;                        // no more work is accepted
+    std::atomic<bool> pending_{false};
+
+public:
+    explicit basic_work_queue(Io& io) : mutex_(io) {}
+
+    /// True if there is something to run. Threads: any.
+    bool pending() const noexcept { return pending_.load(std::memory_order_acquire); }
+
+    /// Adds a task, unless it waits already. False once the queue is closed. Threads: any.
+    bool post(loop_task& task) {
+        const std::lock_guard lock(mutex_);
+        if (refusing_) return false;
+        if (task.posted) return true;
+        task.posted = true;
+        task.next = nullptr;
+        (last_ ? last_->next : first_) = &task;
+        last_ = &task;
+        pending_.store(true, std::memory_order_release);
+        return true;
+    }
+
+    /// Adds a function. False, without keeping it, once the queue is closed. Threads: any.
+    bool add(unique_function<void()>&& work) {
+        const std::lock_guard lock(mutex_);
+        if (refusing_) return false;
+        deferred_.push_back(std::move(work));
+        pending_.store(true, std::memory_order_release);
+        return true;
+    }
+
+    /// Takes back a task that has not run. Threads: loop.
+    void withdraw(loop_task& task) noexcept {
+        const std::lock_guard lock(mutex_);
+        if (!task.posted) return;
+        loop_task* before = nullptr;
+        for (loop_task* t = first_; t; before = t, t = t->next) {
+            if (t != &task) continue;
+            (before ? before->next : first_) = t->next;
+            if (last_ == t) last_ = before;
+            break;
+        }
+        task.posted = false;
+    }
+
+    /// Runs one task, or all functions that are deferred at this moment, each through `guarded(callable)`. Threads: loop.
+    template <class Guarded>
+    void run_some(Guarded&& guarded) {
+        loop_task* task;
+        {
+            const std::lock_guard lock(mutex_);
+            // One at a time: a task that runs may post, withdraw or destroy the ones behind it.
+            task = first_;
+            if (task) {
+                first_ = task->next;
+                if (!first_) last_ = nullptr;
+                task->posted = false;
+            } else {
+                running_.swap(deferred_);
+            }
+            pending_.store(first_ || !deferred_.empty(), std::memory_order_relaxed);
+        }
+        if (task) return guarded([task] { task->run(*task); });
+        for (auto& work : running_) guarded(work);
+        running_.clear();
+    }
+
+    /// Takes no more if nothing waits, or `anyway`. Returns true where it takes no more. Threads: loop.
+    bool close(bool anyway) {
+        const std::lock_guard lock(mutex_);
+        refusing_ = refusing_ || anyway || (!first_ && deferred_.empty());
+        return refusing_;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/sync/waiter.hpp ----
 // waiter.hpp: one thread's sleep until something happens, whether it sleeps on its own or inside the poller while it drives the
 // loop.
@@ -6120,22 +6736,6 @@ public:
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A descriptor that the loop watches. Lives inside whatever owns the descriptor; unwatch it before it dies.
-struct event_source {
-    void (*ready)(event_source& self, bool readable, bool writable) = nullptr; ///< called on the loop
-    int fd = -1;
-    std::uint32_t slot = 0; ///< maintained by the broker
-    io::interest interest = io::interest::none;
-    bool watched = false;
-};
-
-/// Work for the loop that is posted again and again: posting allocates nothing, and posting it twice before it ran runs it once.
-struct loop_task {
-    void (*run)(loop_task& self) = nullptr;
-    loop_task* next = nullptr;
-    bool posted = false;
-};
-
 /// Runs the loop that every stream, timer and route of a program belongs to.
 ///
 /// Exactly one thread at a time leads, that is, drives the loop and so owns everything on it. Normally that is the broker's own
@@ -6149,31 +6749,16 @@ class basic_broker {
     static_assert(io::policy<Io>,
                   "mitogen: Io does not model mitogen::io::policy; see docs/policies.md for what a policy provides");
 
-    struct slot {
-        event_source* source = nullptr;
-        std::uint32_t generation = 0;
-    };
-
     [[no_unique_address]] Io io_;
     typename Io::poller poller_;
     typename Io::waker waker_;
-    std::vector<slot> slots_;
-    std::vector<std::uint32_t> free_slots_;
+    basic_watch_table<Io> watched_;
     timers timers_;
 
-    typename Io::mutex tasks_mutex_;
-    loop_task* first_task_ = nullptr;
-    loop_task* last_task_ = nullptr;
-    std::vector<unique_function<void()>> deferred_;
-    std::vector<unique_function<void()>> running_; // deferred_ of the turn that is under way
-    bool refusing_ = false;                        // no more work is accepted
-    std::atomic<bool> work_pending_{false};
+    basic_work_queue<Io> work_;
     std::atomic<bool> wake_pending_{false}; // a wake-up is on its way: another one would be wasted
 
-    typename Io::mutex lead_mutex_;
-    std::atomic<const void*> leader_{nullptr}; // written under lead_mutex_
-    bool ahead_ = false;                       // the leader has it since lead_ahead(); its own
-    instant home_wakes_ = never;               // when the broker's thread will look at the timers by itself
+    basic_lead<Io> lead_;
     std::atomic<bool> stopping_{false};
     std::atomic<std::uint32_t> waiting_{0}; // threads inside wait() that would lead
     typename Io::thread thread_;
@@ -6207,8 +6792,7 @@ class basic_broker {
 public:
     using policy = Io;
 
-    explicit basic_broker(Io io = {}) : io_(io), poller_(io_), waker_(io_), tasks_mutex_(io_), lead_mutex_(io_) {
-        slots_.push_back({nullptr, 0}); // slot 0 is the waker
+    explicit basic_broker(Io io = {}) : io_(io), poller_(io_), waker_(io_), watched_(poller_), work_(io_), lead_(io_, poller_) {
         if (const long rc = poller_.add(waker_.fd(), 0, io::interest::read); rc < 0)
             raise(sys::failure("poller add", rc, waker_.fd()));
         thread_ = typename Io::thread(io_, "mitogen-broker", [this] { home(); });
@@ -6240,7 +6824,7 @@ public:
     Io& io() noexcept { return io_; }
 
     /// True on the thread that leads at this moment.
-    bool on_loop() const noexcept { return leader_.load(std::memory_order_relaxed) == io_.self(); }
+    bool on_loop() const noexcept { return lead_.here(); }
 
     /// Runs `work` on the loop, soon and in order. Returns false, without keeping it, once the loop is ending.
     /// Threads: any. Wake-ups coalesce: thousands of calls cost a few turns of the loop.
@@ -6248,33 +6832,13 @@ public:
 
     /// Runs `task` on the loop. Returns false once the loop is ending. Threads: any.
     bool post(loop_task& task) {
-        {
-            const std::lock_guard lock(tasks_mutex_);
-            if (refusing_ || (stopping() && !on_loop())) return false;
-            if (task.posted) return true;
-            task.posted = true;
-            task.next = nullptr;
-            (last_task_ ? last_task_->next : first_task_) = &task;
-            last_task_ = &task;
-            work_pending_.store(true, std::memory_order_release);
-        }
+        if ((stopping() && !on_loop()) || !work_.post(task)) return false;
         wake();
         return true;
     }
 
     /// Takes back a task that has not run. Threads: loop.
-    void withdraw(loop_task& task) noexcept {
-        const std::lock_guard lock(tasks_mutex_);
-        if (!task.posted) return;
-        loop_task* before = nullptr;
-        for (loop_task* t = first_task_; t; before = t, t = t->next) {
-            if (t != &task) continue;
-            (before ? before->next : first_task_) = t->next;
-            if (last_task_ == t) last_task_ = before;
-            break;
-        }
-        task.posted = false;
-    }
+    void withdraw(loop_task& task) noexcept { work_.withdraw(task); }
 
     /// Interrupts whoever sleeps in the poller. Threads: any. Elided where the caller is on the loop, or a wake-up is on its way.
     void wake() noexcept {
@@ -6283,44 +6847,13 @@ public:
     }
 
     /// Begins to watch a descriptor. 0 or -errno. Threads: loop.
-    long watch(event_source& source, io::interest what) {
-        std::uint32_t index;
-        if (free_slots_.empty()) {
-            index = static_cast<std::uint32_t>(slots_.size());
-            slots_.push_back({});
-        } else {
-            index = free_slots_.back();
-            free_slots_.pop_back();
-        }
-        source.slot = index;
-        slots_[index].source = &source;
-        if (const long rc = poller_.add(source.fd, token(index), what); rc < 0) {
-            slots_[index].source = nullptr;
-            free_slots_.push_back(index);
-            return rc;
-        }
-        source.interest = what;
-        source.watched = true;
-        return 0;
-    }
+    long watch(event_source& source, io::interest what) { return watched_.add(source, what); }
 
-    /// Changes what a watched descriptor is watched for. Threads: loop.
-    void change(event_source& source, io::interest what) {
-        if (!source.watched || source.interest == what) return;
-        source.interest = what;
-        poller_.modify(source.fd, token(source.slot), what);
-    }
+    /// Changes what a watched descriptor is watched for. 0, or -errno with nothing changed. Threads: loop.
+    long change(event_source& source, io::interest what) { return watched_.change(source, what); }
 
     /// Stops watching. Events of this descriptor that the current turn still holds are dropped. Threads: loop.
-    void unwatch(event_source& source) noexcept {
-        if (!source.watched) return;
-        source.watched = false;
-        poller_.remove(source.fd);
-        slot& s = slots_[source.slot];
-        s.source = nullptr;
-        ++s.generation;
-        free_slots_.push_back(source.slot);
-    }
+    void unwatch(event_source& source) noexcept { watched_.remove(source); }
 
     /// Sets a timer, or moves it. Threads: loop.
     void set_timer(timer& t, instant at) { timers_.set(t, at); }
@@ -6336,15 +6869,15 @@ public:
     /// wait for itself: callers check on_loop() first.
     template <class Ready>
     bool wait(waiter<Io>& wake, instant deadline, bool lead, Ready&& ready) {
-        bool leads = on_loop() && std::exchange(ahead_, false);
+        bool leads = lead_.claim_ahead();
         if (!leads && ready()) return true;
         const bool alone = waiting_.fetch_add(1, std::memory_order_relaxed) == 0;
         while (!ready()) {
-            if (std::exchange(leads, false) || (lead && alone && !stopping() && take_lead())) {
+            if (std::exchange(leads, false) || (lead && alone && !stopping() && lead_.take())) {
                 wake.begin_driving(waker_);
                 lead_until(deadline, ready);
                 wake.end_driving();
-                release_lead();
+                lead_.release(timers_, stopping());
                 if (!ready() && !stopping()) break; // only the deadline ends lead_until otherwise
             } else if (!wake.sleep_until(deadline)) {
                 break;
@@ -6360,16 +6893,16 @@ public:
     /// happens in between happens on the loop. False, with nothing changed, where somebody leads or waits already. Threads: any
     /// but the loop.
     bool lead_ahead() noexcept {
-        if (waiting_.load(std::memory_order_relaxed) != 0 || stopping() || !take_lead()) return false;
-        ahead_ = true;
+        if (waiting_.load(std::memory_order_relaxed) != 0 || stopping() || !lead_.take()) return false;
+        lead_.set_ahead(true);
         return true;
     }
 
     /// Gives back what lead_ahead() took, where no wait() follows after all. Threads: the one that leads.
     void end_lead_ahead() {
-        ahead_ = false;
+        lead_.set_ahead(false);
         run_work(); // nobody was woken for what this thread has posted
-        release_lead();
+        lead_.release(timers_, stopping());
     }
 
     /// Runs `work` on the loop and returns when it has run: at once on the loop itself. False, without having run it, once the
@@ -6415,41 +6948,11 @@ public:
     }
 
 private:
-    std::uint64_t token(std::uint32_t index) const noexcept {
-        return static_cast<std::uint64_t>(slots_[index].generation) << 32 | index;
-    }
-
     /// As defer(), but also while the loop is ending: for those who wait until it is done, and so cannot add work without end.
     bool add(unique_function<void()> work) {
-        {
-            const std::lock_guard lock(tasks_mutex_);
-            if (refusing_) return false;
-            deferred_.push_back(std::move(work));
-            work_pending_.store(true, std::memory_order_release);
-        }
+        if (!work_.add(std::move(work))) return false;
         wake();
         return true;
-    }
-
-    bool take_lead() noexcept {
-        if constexpr (!Io::poller::has_gate) {
-            return false;
-        } else {
-            const std::lock_guard lock(lead_mutex_);
-            if (leader_.load(std::memory_order_relaxed)) return false;
-            leader_.store(io_.self(), std::memory_order_relaxed);
-            poller_.close_gate();
-            return true;
-        }
-    }
-
-    void release_lead() noexcept {
-        if constexpr (Io::poller::has_gate) {
-            const std::lock_guard lock(lead_mutex_);
-            leader_.store(nullptr, std::memory_order_relaxed);
-            poller_.open_gate();
-            if (timers_.next() < home_wakes_ || stopping()) poller_.kick_gate();
-        }
     }
 
     template <class Ready>
@@ -6465,23 +6968,13 @@ private:
     void home() {
         while (!stopping()) {
             if constexpr (Io::poller::has_gate) {
-                instant until;
-                {
-                    const std::lock_guard lock(lead_mutex_);
-                    // While another thread leads it keeps the time as well.
-                    home_wakes_ = until = leader_.load(std::memory_order_relaxed) ? never : timers_.next();
-                }
+                const instant until = lead_.home_sleeps_until(timers_);
                 poller_.wait_gate(until == never ? -1 : remaining(until));
-                {
-                    const std::lock_guard lock(lead_mutex_);
-                    if (leader_.load(std::memory_order_relaxed)) continue;
-                    leader_.store(io_.self(), std::memory_order_relaxed);
-                }
+                if (!lead_.take_home()) continue;
                 turn(0);
-                const std::lock_guard lock(lead_mutex_);
-                leader_.store(nullptr, std::memory_order_relaxed);
+                lead_.leave_home();
             } else {
-                leader_.store(io_.self(), std::memory_order_relaxed);
+                (void)lead_.take_home();
                 turn(never);
             }
         }
@@ -6490,25 +6983,16 @@ private:
 
     /// After shutdown(): whoever leads leaves, what was accepted runs, and no more is accepted.
     void finish() {
-        while (!take_over()) {
+        while (!lead_.take_home()) {
             waker_.wake(); // whoever leads sees stopping() and leaves
             if constexpr (Io::poller::has_gate) poller_.wait_gate(1'000'000);
         }
-        for (int rounds = 0; !refusing_; ++rounds) {
+        int rounds = 0;
+        do {
             run_work();
-            const std::lock_guard lock(tasks_mutex_);
-            refusing_ = (!first_task_ && deferred_.empty()) || rounds == most_rounds; // work that makes work may have no end
-        }
-        while (work_pending_.load(std::memory_order_acquire)) run_work();
-        leader_.store(nullptr, std::memory_order_relaxed);
-    }
-
-    bool take_over() noexcept {
-        const std::lock_guard lock(lead_mutex_);
-        const void* leader = leader_.load(std::memory_order_relaxed);
-        if (leader && leader != io_.self()) return false;
-        leader_.store(io_.self(), std::memory_order_relaxed);
-        return true;
+        } while (!work_.close(rounds++ == most_rounds)); // work that makes work may have no end
+        while (work_.pending()) run_work();
+        lead_.leave_home();
     }
 
     duration_ns remaining(instant until) const {
@@ -6520,7 +7004,7 @@ private:
     void turn(instant until) {
         const instant next = timers_.next() < until ? timers_.next() : until;
         duration_ns timeout = -1;
-        if (work_pending_.load(std::memory_order_acquire)) {
+        if (work_.pending()) {
             timeout = 0;
         } else if (next != never) {
             timeout = next == 0 ? 0 : remaining(next);
@@ -6540,38 +7024,15 @@ private:
             wake_pending_.exchange(false, std::memory_order_acq_rel); // an exchange: sees the work of whoever found it still true
             return;
         }
-        const auto index = static_cast<std::uint32_t>(e.token);
-        if (index >= slots_.size()) return;
-        const slot& s = slots_[index];
-        if (!s.source || s.generation != static_cast<std::uint32_t>(e.token >> 32)) return;
-        guarded([&] { s.source->ready(*s.source, e.readable, e.writable); });
+        if (event_source* source = watched_.find(e.token)) guarded([&] { source->ready(*source, e.readable, e.writable); });
     }
 
-    /// Tasks first in the order of posting, then deferred functions. What they add runs in the same go, as long as that is not
-    /// without end: work that makes work must not keep the loop from its descriptors and timers.
+    /// Runs what was handed over. What it adds runs in the same go, as long as that is not without end: work that makes work must
+    /// not keep the loop from its descriptors and timers.
     void run_work() {
-        for (int round = 0; work_pending_.load(std::memory_order_acquire); ++round) {
+        for (int round = 0; work_.pending(); ++round) {
             if (round == most_rounds) return waker_.wake(); // whoever leads next goes on at once
-            loop_task* task;
-            {
-                const std::lock_guard lock(tasks_mutex_);
-                // One at a time: a task that runs may post, withdraw or destroy the ones behind it.
-                task = first_task_;
-                if (task) {
-                    first_task_ = task->next;
-                    if (!first_task_) last_task_ = nullptr;
-                    task->posted = false;
-                } else {
-                    running_.swap(deferred_);
-                }
-                work_pending_.store(first_task_ || !deferred_.empty(), std::memory_order_relaxed);
-            }
-            if (task) {
-                guarded([task] { task->run(*task); });
-                continue;
-            }
-            for (auto& work : running_) guarded([&] { work(); });
-            running_.clear();
+            work_.run_some([this](auto&& work) { guarded(work); });
         }
     }
 
@@ -6597,48 +7058,488 @@ using broker = basic_broker<>;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/route/error_notice.hpp ----
-// error_notice.hpp: errors on the wire: the payload of dead messages and of answers that are errors.
+// ---- mitogen/connect/boot_channel.hpp ----
+// boot_channel.hpp: the descriptors on which parent and child talk before they are a link.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Carries a boot_dialogue over this side's ends of the child's pipes, and says when it is over.
+///
+/// Threads: loop.
+template <class Io>
+class boot_channel {
+    struct source : event_source {
+        boot_channel* self;
+    };
+
+public:
+    enum class outcome : std::uint8_t {
+        open,       ///< not over
+        up,         ///< hello and welcome are exchanged
+        ended,      ///< the far end has closed it
+        confused,   ///< what the child says makes no sense: dialogue().trouble()
+        impossible, ///< the program cannot be sent: dialogue().trouble()
+    };
+
+private:
+    basic_broker<Io>& loop_;
+    typename Io::descriptor in_;
+    typename Io::descriptor out_;
+    const handshake::welcome& welcome_;
+    boot_dialogue talk_;
+    unique_function<void(outcome)> over_;
+    source in_source_{};
+    source out_source_{};
+
+public:
+    /// `over` is called at most once, may close or destroy this, and is never called with `open`. Plan and welcome outlive it.
+    boot_channel(basic_broker<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, const boot_plan& plan,
+                 const handshake::welcome& welcome, unique_function<void(outcome)> over)
+        : loop_(loop), in_(std::move(in)), out_(std::move(out)), welcome_(welcome), talk_(plan), over_(std::move(over)) {
+        prepare(in_source_, in_.get(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->go_on(true); });
+        prepare(out_source_, out_.get(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->go_on(false); });
+    }
+
+    boot_channel(boot_channel&&) = delete;
+
+    /// Begins to listen. 0 or -errno.
+    long begin() { return loop_.watch(in_source_, io::interest::read); }
+
+    /// What was said.
+    const boot_dialogue& dialogue() const noexcept { return talk_; }
+
+    /// Stops listening, and gives the descriptors away: what the child says, and what it hears.
+    std::pair<typename Io::descriptor, typename Io::descriptor> take() {
+        loop_.unwatch(in_source_);
+        loop_.unwatch(out_source_);
+        return {std::move(in_), std::move(out_)};
+    }
+
+    /// Stops listening, and closes the descriptors: the child sees the end, should it still live.
+    void close() { (void)take(); }
+
+    /// In a child made by fork(): closes the descriptors.
+    void abandon() noexcept {
+        in_.reset();
+        out_.reset();
+    }
+
+private:
+    void prepare(source& s, int fd, void (*ready)(event_source&, bool, bool)) {
+        s.fd = fd;
+        s.self = this;
+        s.ready = ready;
+    }
+
+    void go_on(bool readable) {
+        const outcome o = readable ? read() : write();
+        if (o != outcome::open) over_(o); // the last that is done here
+    }
+
+    outcome read() {
+        std::byte bytes[16 * 1024];
+        const long n = loop_.io().read(in_.get(), bytes, sizeof bytes);
+        if (n == -EAGAIN || n == -EWOULDBLOCK) return outcome::open;
+        if (n <= 0) return outcome::ended;
+        talk_.feed({bytes, static_cast<std::size_t>(n)});
+        for (;;) {
+            switch (talk_.next()) {
+            case boot_dialogue::turn::listen: return outcome::open;
+            case boot_dialogue::turn::confused: return outcome::confused;
+            case boot_dialogue::turn::unfit: return outcome::impossible;
+            case boot_dialogue::turn::hello: talk_.welcome(welcome_); break;
+            case boot_dialogue::turn::write: break;
+            }
+            if (const outcome o = write(); o != outcome::open) return o;
+        }
+    }
+
+    /// Writes the welcome, or the program, as the descriptor takes it.
+    outcome write() {
+        switch (talk_.write(loop_.io(), out_.get())) {
+        case outgoing::progress::waiting:
+            if (!out_source_.watched) {
+                loop_.watch(out_source_, io::interest::write);
+            } else {
+                loop_.change(out_source_, io::interest::write);
+            }
+            return outcome::open;
+        case outgoing::progress::closed: return outcome::ended; // what it said on stderr tells why
+        case outgoing::progress::unreadable: return outcome::impossible;
+        case outgoing::progress::written: break;
+        }
+        loop_.change(out_source_, io::interest::none);
+        return talk_.hello_seen() ? outcome::up : outcome::open;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/route_table.hpp ----
+// route_table.hpp: which link leads to which context, and what is known about it.
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Longest text of an error that travels, in bytes; the rest is cut off and the cut is marked.
-inline constexpr std::size_t error_text_bytes = 64 * 1024;
+/// Hash of a build, as programs compare each other's: equal builds call functions by index. 0: not known.
+using build_hash = std::uint64_t;
 
-/// Most bytes of an encoded error. Errors pass where a message of that size would not: somebody waits for them.
-inline constexpr std::size_t error_notice_bytes = 4 * error_text_bytes + 1024;
+/// One context below this one.
+template <class Link>
+struct route {
+    context_id id = no_context;
+    context_id parent = no_context; ///< who made it
+    std::string name{};
+    build_hash build = 0;
+    std::shared_ptr<Link> via{}; ///< the link to it, or to whoever leads to it
+};
 
-/// The bytes of an error.
-inline buffer encode_error(const error& e) {
-    const error_detail& d = e.detail();
-    std::string text = d.text;
-    if (text.size() > error_text_bytes) {
-        std::size_t end = error_text_bytes;
-        while (end > error_text_bytes - 4 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-            --end; // not inside a character
-        text.resize(end);
-        text += " […cut]";
+/// All contexts below this one. Sorted by id: children get ascending ids, so that adding is appending.
+/// Threads: any; the lock is held for a binary search.
+template <class Link, class Io>
+class basic_route_table {
+    typename Io::mutex mutex_;
+    std::vector<route<Link>> routes_;
+
+    auto lower(context_id id) {
+        return std::lower_bound(routes_.begin(), routes_.end(), id,
+                                [](const route<Link>& r, context_id wanted) { return r.id < wanted; });
     }
-    const auto cut = [](const std::string& s) { return std::string_view(s).substr(0, error_text_bytes); };
-    return encode(static_cast<std::uint16_t>(d.why), text, cut(d.type), cut(d.place), cut(d.backtrace), d.context, d.has_status,
-                  static_cast<std::int32_t>(d.status.code), static_cast<std::int32_t>(d.status.signal));
+
+public:
+    explicit basic_route_table(Io& io) : mutex_(io) {}
+
+    /// False where the id is taken.
+    bool add(route<Link> r) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(r.id);
+        if (at != routes_.end() && at->id == r.id) return false;
+        routes_.insert(at, std::move(r));
+        return true;
+    }
+
+    /// The link to `id`, or null.
+    std::shared_ptr<Link> find(context_id id) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id ? at->via : nullptr;
+    }
+
+    /// True if `id` is reached through `via`.
+    bool leads(context_id id, const Link* via) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id && at->via.get() == via;
+    }
+
+    /// The build of `id`, or 0.
+    build_hash build_of(context_id id) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id ? at->build : 0;
+    }
+
+    /// Everything about `id`; its `id` is no_context where nothing is known.
+    route<Link> get(context_id id) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id ? *at : route<Link>{};
+    }
+
+    /// Removes one; false where it was not there, or is reached through another link.
+    bool remove(context_id id, const Link* via) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        if (at == routes_.end() || at->id != id || at->via.get() != via) return false;
+        routes_.erase(at);
+        return true;
+    }
+
+    /// Removes all that are reached through `via`, and returns their ids.
+    std::vector<context_id> remove_via(const Link* via) {
+        const std::lock_guard lock(mutex_);
+        std::vector<context_id> gone;
+        std::erase_if(routes_, [&](const route<Link>& r) {
+            if (r.via.get() != via) return false;
+            gone.push_back(r.id);
+            return true;
+        });
+        return gone;
+    }
+
+    /// A copy of all.
+    std::vector<route<Link>> all() {
+        const std::lock_guard lock(mutex_);
+        return routes_;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/build_hash.hpp ----
+// build_hash.hpp: the short form of a build id, by which two contexts know on every call whether they run the same program.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Hash by which builds are compared on the hot path. FNV-1a, 64 bit; never 0.
+inline build_hash hash_build(std::string_view id) noexcept {
+    std::uint64_t h = 0xCBF2'9CE4'8422'2325u;
+    for (const char c : id) h = (h ^ static_cast<unsigned char>(c)) * 0x0000'0100'0000'01B3u;
+    return h ? h : 1;
 }
 
-/// The error that the bytes hold; where they hold none, an error that says so.
-inline error decode_error(std::span<const std::byte> bytes) {
-    reader r(bytes);
-    std::uint16_t why{};
-    std::int32_t code{};
-    std::int32_t signal{};
-    error_detail d;
-    if (!decode(r, why, d.text, d.type, d.place, d.backtrace, d.context, d.has_status, code, signal) || !r.finish()) {
-        return error(reason::bad_arguments, "an error arrived that does not decode: " + r.failure_text());
-    }
-    d.why = static_cast<reason>(why);
-    d.status = {code, signal};
-    return error(std::move(d));
-}
+} // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/text_tail.hpp ----
+// text_tail.hpp: splits what a process prints into lines, and remembers the last of them for error messages.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?': what a
+/// stranger's program prints must not reprogram the terminal of whoever reads the error.
+class text_tail {
+    std::string partial_;
+    std::deque<std::string> last_;
+    std::size_t kept_bytes_ = 0;
+
+    static constexpr std::size_t line_limit = 8192;
+    static constexpr std::size_t tail_lines = 20;
+    static constexpr std::size_t tail_bytes = 4096;
+
+    static void defuse(std::string& text) noexcept {
+        for (char& c : text)
+            if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
+    }
+
+    template <class Line>
+    void give(Line&& line) {
+        defuse(partial_);
+        line(std::string_view(partial_));
+        kept_bytes_ += partial_.size();
+        last_.push_back(std::exchange(partial_, {}));
+        while (last_.size() > tail_lines || (kept_bytes_ > tail_bytes && last_.size() > 1)) { // the very last stays whole
+            kept_bytes_ -= last_.front().size();
+            last_.pop_front();
+        }
+    }
+
+public:
+    /// Adds bytes; calls `line(std::string_view)` for each line that is complete.
+    template <class Line>
+    void feed(std::string_view bytes, Line&& line) {
+        for (const char c : bytes) {
+            if (c == '\n') {
+                if (!partial_.empty() && partial_.back() == '\r') partial_.pop_back();
+                give(line);
+            } else {
+                partial_.push_back(c);
+                if (partial_.size() == line_limit) give(line);
+            }
+        }
+    }
+
+    /// The end has come: a last line without newline is a line too.
+    template <class Line>
+    void finish(Line&& line) {
+        if (!partial_.empty()) give(line);
+    }
+
+    /// The last lines, one below the other.
+    std::string text() const {
+        std::string out;
+        for (const std::string& l : last_) out.append(out.empty() ? "" : "\n  ").append(l);
+        if (!partial_.empty()) {
+            std::string unfinished = partial_;
+            defuse(unfinished);
+            out.append(out.empty() ? "" : "\n  ").append(unfinished);
+        }
+        return out;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/child_stderr.hpp ----
+// child_stderr.hpp: what a child says on stderr, as its parent reads it: to the log, or into the error that its failure becomes.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Lines are kept while the child starts. Once it is up they go to the log, those that were kept first; where it does not come up
+/// its error quotes the last of them, and the log shows none.
+///
+/// Threads: loop.
+template <class Io>
+class child_stderr {
+    struct source : event_source {
+        child_stderr* self;
+    };
+
+    enum class use : std::uint8_t { keep, show, drop };
+
+    basic_broker<Io>& loop_;
+    typename Io::descriptor end_;
+    context_id id_;
+    std::string name_;
+    source source_{};
+    text_tail tail_;
+    std::vector<std::string> kept_;
+    use use_ = use::keep;
+
+    static constexpr int most_reads = 64; // in one go
+
+public:
+    /// `end` may be empty. The context's name and number are for the log.
+    child_stderr(basic_broker<Io>& loop, typename Io::descriptor end, context_id id, std::string name)
+        : loop_(loop), end_(std::move(end)), id_(id), name_(std::move(name)) {
+        source_.fd = end_.get();
+        source_.self = this;
+        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(); };
+    }
+
+    child_stderr(child_stderr&&) = delete;
+
+    /// Begins to listen. 0 or -errno.
+    long begin() { return end_ ? loop_.watch(source_, io::interest::read) : 0; }
+
+    /// From now on the log shows what it says, and shows now what was kept.
+    void show() {
+        if (use_ != use::keep) return;
+        use_ = use::show;
+        for (const std::string& line : std::exchange(kept_, {})) emit(line);
+    }
+
+    /// From now on nobody is told what it says.
+    void drop() {
+        use_ = use::drop;
+        kept_.clear();
+    }
+
+    /// The last lines. Takes what is in the pipe now, so that an error has the last words.
+    std::string last_words() {
+        drain();
+        return tail_.text();
+    }
+
+    /// Stops listening; what is in the pipe now, a last line without newline included, is the last.
+    void finish() {
+        drain();
+        loop_.unwatch(source_);
+        show();
+        tail_.finish([this](std::string_view line) { say(line); });
+    }
+
+    /// In a child made by fork(): closes the descriptor.
+    void abandon() noexcept { end_.reset(); }
+
+private:
+    /// Reads once. False where there is nothing more now.
+    bool read() {
+        char bytes[4096];
+        const long n = loop_.io().read(end_.get(), bytes, sizeof bytes);
+        if (n > 0) {
+            tail_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { say(line); });
+            return true;
+        }
+        if (n != -EAGAIN && n != -EWOULDBLOCK) {
+            loop_.unwatch(source_);
+            end_.reset();
+        }
+        return false;
+    }
+
+    void drain() {
+        for (int reads = 0; reads < most_reads && source_.watched && read(); ++reads) {}
+    }
+
+    void say(std::string_view line) {
+        if (use_ == use::keep) kept_.emplace_back(line);
+        if (use_ == use::show) emit(line);
+    }
+
+    void emit(std::string_view line) { log::emit({log::level::info, id_, name_, "stderr", line}); }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/ending.hpp ----
+// ending.hpp: how long the end of a child may take, and what is due at a moment of it. Knows only the time: no process, no link.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How long the end of a child may take, step by step.
+struct ending_patience {
+    duration_ns grace = 3'000'000'000;      ///< from being asked to end, to SIGTERM
+    duration_ns after_term = 1'000'000'000; ///< from SIGTERM to SIGKILL
+    duration_ns for_status = 500'000'000;   ///< from the link's end, until its loss is reported without exit status
+    duration_ns for_link = 500'000'000;     ///< from the process's end, until a link that somebody else keeps open is closed
+};
+
+namespace detail {
+
+/// The ladder from being asked to end, over SIGTERM, to SIGKILL.
+class ending {
+    ending_patience patience_;
+    instant asked_at_ = never;
+    instant exited_at_ = never;
+    int signals_sent_ = 0;
+
+    instant term_at() const noexcept { return after(asked_at_, patience_.grace); }
+    instant kill_at() const noexcept { return after(term_at(), patience_.after_term); }
+
+public:
+    static constexpr int no_signal = 0;
+    static constexpr int term = 15;
+    static constexpr int kill = 9;
+
+    explicit ending(ending_patience patience) noexcept : patience_(patience) {}
+
+    /// It was asked to end, or its link has ended.
+    void begin(instant now) noexcept { asked_at_ = now; }
+
+    /// Its process has ended. Only the first time counts.
+    void exited(instant now) noexcept {
+        if (exited_at_ == never) exited_at_ = now;
+    }
+
+    /// It was killed: no further signal is due.
+    void killed() noexcept { signals_sent_ = 2; }
+
+    /// The signal to send now; counts as sent.
+    int due_signal(instant now) noexcept {
+        if (signals_sent_ <= 1 && now >= kill_at()) {
+            signals_sent_ = 2;
+            return kill;
+        }
+        if (signals_sent_ == 0 && now >= term_at()) {
+            signals_sent_ = 1;
+            return term;
+        }
+        return no_signal;
+    }
+
+    /// True if its loss should be reported although there is no exit status yet.
+    bool report_due(instant now) const noexcept { return now >= after(asked_at_, patience_.for_status); }
+
+    /// When the link of a process that has ended is closed: until then answers may still be in the pipe.
+    instant link_end() const noexcept { return after(exited_at_, patience_.for_link); }
+
+    /// When to look again at a process that has not ended. `watched`: its end is reported by the poller, else it must be asked
+    /// for. `reported`: report_due() does not matter any more.
+    instant next_look(instant now, bool watched, bool reported) const noexcept {
+        constexpr duration_ns poll_interval = 5'000'000;
+        instant next = watched ? never : after(now, poll_interval);
+        if (!reported) next = std::min(next, after(asked_at_, patience_.for_status));
+        if (signals_sent_ == 0) next = std::min(next, term_at());
+        if (signals_sent_ == 1) next = std::min(next, kill_at());
+        if (next == never) next = after(now, patience_.after_term);
+        return std::max(next, now);
+    }
+};
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/wire/message.hpp ----
@@ -7295,16 +8196,20 @@ private:
     }
 
     void await_writable() {
-        if (out_source_.watched) {
-            broker_.change(out_source_, io::interest::write);
-        } else if (const long rc = broker_.watch(out_source_, io::interest::write); rc < 0) {
-            close(reason::respondent_lost, "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
-        }
+        const long rc = out_source_.watched ? broker_.change(out_source_, io::interest::write)
+                                            : broker_.watch(out_source_, io::interest::write);
+        if (rc < 0) cannot_watch(rc);
     }
 
     void writable() {
-        broker_.change(out_source_, io::interest::none);
+        if (const long rc = broker_.change(out_source_, io::interest::none); rc < 0) return cannot_watch(rc);
         drain();
+    }
+
+    /// The sending side, which the caller holds, can go on no more.
+    void cannot_watch(long rc) {
+        close(reason::respondent_lost, "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
+        out_.reset();
     }
 
     /// Writes until nothing is left or the descriptor is full. The caller holds writing_.
@@ -7392,301 +8297,158 @@ private:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/route/route_table.hpp ----
-// route_table.hpp: which link leads to which context, and what is known about it.
+// ---- mitogen/route/awaited.hpp ----
+// awaited.hpp: one awaited answer, as whoever waits for it sees it. The same under every I/O policy.
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Hash of a build, as programs compare each other's: equal builds call functions by index. 0: not known.
-using build_hash = std::uint64_t;
+class awaited;
 
-/// One context below this one.
-template <class Link>
-struct route {
-    context_id id = no_context;
-    context_id parent = no_context; ///< who made it
-    std::string name{};
-    build_hash build = 0;
-    std::shared_ptr<Link> via{}; ///< the link to it, or to whoever leads to it
-};
-
-/// All contexts below this one. Sorted by id: children get ascending ids, so that adding is appending.
-/// Threads: any; the lock is held for a binary search.
-template <class Link, class Io>
-class basic_route_table {
-    typename Io::mutex mutex_;
-    std::vector<route<Link>> routes_;
-
-    auto lower(context_id id) {
-        return std::lower_bound(routes_.begin(), routes_.end(), id,
-                                [](const route<Link>& r, context_id wanted) { return r.id < wanted; });
-    }
-
+/// What keeps awaited answers, and completes each of them once.
+class awaited_keeper {
 public:
-    explicit basic_route_table(Io& io) : mutex_(io) {}
+    /// Completes with an error; false if somebody else completes it.
+    virtual bool fail(awaited& answer, error why) = 0;
+    /// Runs `go` after completion: now, if it is completed already.
+    virtual void then(awaited& answer, unique_function<void()> go) = 0;
+    /// Nobody refers to it any more.
+    virtual void recycle(awaited& answer) noexcept = 0;
 
-    /// False where the id is taken.
-    bool add(route<Link> r) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(r.id);
-        if (at != routes_.end() && at->id == r.id) return false;
-        routes_.insert(at, std::move(r));
-        return true;
-    }
-
-    /// The link to `id`, or null.
-    std::shared_ptr<Link> find(context_id id) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? at->via : nullptr;
-    }
-
-    /// True if `id` is reached through `via`.
-    bool leads(context_id id, const Link* via) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id && at->via.get() == via;
-    }
-
-    /// The build of `id`, or 0.
-    build_hash build_of(context_id id) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? at->build : 0;
-    }
-
-    /// Everything about `id`; its `id` is no_context where nothing is known.
-    route<Link> get(context_id id) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? *at : route<Link>{};
-    }
-
-    /// Removes one; false where it was not there, or is reached through another link.
-    bool remove(context_id id, const Link* via) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        if (at == routes_.end() || at->id != id || at->via.get() != via) return false;
-        routes_.erase(at);
-        return true;
-    }
-
-    /// Removes all that are reached through `via`, and returns their ids.
-    std::vector<context_id> remove_via(const Link* via) {
-        const std::lock_guard lock(mutex_);
-        std::vector<context_id> gone;
-        std::erase_if(routes_, [&](const route<Link>& r) {
-            if (r.via.get() != via) return false;
-            gone.push_back(r.id);
-            return true;
-        });
-        return gone;
-    }
-
-    /// A copy of all.
-    std::vector<route<Link>> all() {
-        const std::lock_guard lock(mutex_);
-        return routes_;
-    }
+protected:
+    ~awaited_keeper() = default;
 };
 
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/wire/assembler.hpp ----
-// assembler.hpp: puts the fragments of large messages together again, at their destination only.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A large message that has arrived whole.
-struct assembled {
-    header head{};
-    buffer payload{};
-};
-
-/// Collects fragments by sender and stream number. Holds no more memory than twice what has arrived, whatever a sender announces.
-class assembler {
-    struct partial {
-        header head;
-        std::uint64_t total;
-        buffer payload;
-        bool refused; // too large: swallow the rest
-    };
-
-    std::vector<partial> partials_; // a handful at a time: a linear search beats a table
-
-    partial* find(const header& h) noexcept {
-        for (partial& p : partials_)
-            if (p.head.src == h.src && p.head.stream == h.stream) return &p;
-        return nullptr;
-    }
-
-public:
-    /// Messages that may be under way at once: an honest link has as many as its sender has threads.
-    static constexpr std::size_t most_messages = 4096;
-
-    /// What became of a fragment.
-    enum class outcome : std::uint8_t {
-        stored,    ///< more are to come
-        complete,  ///< take() has the message
-        too_large, ///< the announced size is over the limit; the rest will be swallowed. To be answered dead
-        too_many,  ///< most_messages are under way already; the rest will be stray. To be answered dead
-        stray,     ///< belongs to no announced message, or exceeds what was announced; dropped
-    };
-
-    /// The first fragment: its payload is the total size.
-    outcome announce(const header& h, std::span<const std::byte> payload, std::uint64_t limit) {
-        if (payload.size() != 8 || find(h)) return outcome::stray;
-        if (partials_.size() == most_messages) return outcome::too_many;
-        const auto total = detail::load_le<std::uint64_t>(payload.data());
-        partials_.push_back({h, total, buffer{}, total > limit});
-        return total > limit ? outcome::too_large : outcome::stored;
-    }
-
-    /// Room for the payload of a later fragment, or null where it is not wanted. Valid until the next call.
-    std::byte* reserve(const header& h) {
-        partial* p = find(h);
-        if (!p || p->refused || p->payload.size() + h.length > p->total) return nullptr;
-        const std::size_t at = p->payload.size();
-        if (p->payload.capacity() < at + h.length) {
-            p->payload.reserve(static_cast<std::size_t>(
-                std::min<std::uint64_t>(p->total, std::max<std::uint64_t>(2 * (at + h.length), 1u << 20))));
-        }
-        p->payload.resize(at + h.length);
-        return p->payload.data() + at;
-    }
-
-    /// The payload asked for by reserve() is there.
-    outcome complete(const header& h) {
-        partial* p = find(h);
-        if (!p) return outcome::stray;
-        if (!(h.flags & message_flags::last)) return outcome::stored;
-        return !p->refused && p->payload.size() == p->total ? outcome::complete : outcome::stray;
-    }
-
-    /// A later fragment that arrived whole.
-    outcome add(const header& h, std::span<const std::byte> payload) {
-        partial* p = find(h);
-        if (p && p->refused) {
-            if (h.flags & message_flags::last) drop(h);
-            return outcome::stored;
-        }
-        if (!payload.empty()) {
-            std::byte* to = reserve(h);
-            if (!to) {
-                drop(h);
-                return outcome::stray;
-            }
-            std::memcpy(to, payload.data(), payload.size());
-        }
-        return complete(h);
-    }
-
-    /// The message whose last fragment was just reported `complete`.
-    assembled take(const header& h) {
-        partial* p = find(h);
-        assembled whole{p->head, std::move(p->payload)};
-        whole.head.flags = static_cast<std::uint8_t>(h.flags & message_flags::failed);
-        whole.head.length = static_cast<std::uint32_t>(whole.payload.size());
-        whole.head.stream = 0;
-        drop(h);
-        return whole;
-    }
-
-    /// Forgets one message.
-    void drop(const header& h) noexcept {
-        std::erase_if(partials_, [&](const partial& p) { return p.head.src == h.src && p.head.stream == h.stream; });
-    }
-
-    /// Forgets everything of a sender that is gone.
-    void drop_sender(context_id src) noexcept {
-        std::erase_if(partials_, [&](const partial& p) { return p.head.src == src; });
-    }
-
-    /// Messages that are not yet whole.
-    std::size_t pending() const noexcept { return partials_.size(); }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/route/link.hpp ----
-// link.hpp: one edge of the tree: the stream to a neighbour, and what this side knows about that neighbour.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-template <class Io>
-class basic_router_core;
-
-/// One edge. Receives the stream's frames, puts fragments that end here together, and hands messages to the router.
+/// One awaited answer. Completed exactly once: by the answer, by an error, or by whoever gave up waiting.
 ///
-/// Threads: loop, but for `stream`, whose send() any thread may call.
-template <class Io>
-class basic_link final : public basic_stream<Io>::owner {
-    using stream_type = basic_stream<Io>;
+/// Reference-counted by hand: one for its keeper while it is open, one for each future. Outlives the router. Threads: any.
+class awaited {
+protected:
+    awaited_keeper* keeper_ = nullptr;
+    std::atomic<std::uint32_t> references_{0};
+    std::uint32_t slot_ = 0;
+    std::uint32_t generation_ = 0;
+    std::atomic<bool> done_{false};
+    bool open_ = false; // under the keeper's lock: the answer may still come
+    context_id respondent_ = no_context;
+    std::optional<error> failure_;
+    buffer payload_;
 
-    basic_router_core<Io>& router_;
-    assembler parts_;
+    awaited() = default;
+    ~awaited() = default;
 
 public:
-    std::shared_ptr<stream_type> stream;
-    context_id peer = no_context;                                                  ///< the context at the far end
-    bool up = false;                                                               ///< leads to this context's parent
-    build_hash build = 0;                                                          ///< of the program at the far end
-    unique_function<void(basic_link&, enum reason, const std::string&)> on_closed; ///< the stream has ended; called once
+    bool explained = false;        ///< for the layer above: a second question was asked about a failure
+    const void* subject = nullptr; ///< for the layer above: which function was called
 
-    explicit basic_link(basic_router_core<Io>& node) : router_(node) {}
+    awaited(awaited&&) = delete;
 
-    /// Makes the stream; start() it on the loop.
-    void open(basic_broker<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, const limits& bounds) {
-        stream = std::make_shared<stream_type>(loop, *this, std::move(in), std::move(out), bounds);
+    /// The handle that the answer comes to. Never the same twice.
+    handle_id handle() const noexcept { return static_cast<handle_id>(generation_) << 32 | slot_; }
+    context_id respondent() const noexcept { return respondent_; }
+
+    /// True once completed; failure() and payload() are then fixed.
+    bool done() const noexcept { return done_.load(std::memory_order_acquire); }
+
+    /// After done(): the error, or null.
+    const error* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
+    /// After done() without error: the bytes of the value.
+    buffer& payload() noexcept { return payload_; }
+
+    /// As awaited_keeper's.
+    bool fail(error why) { return keeper_->fail(*this, std::move(why)); }
+    void then(unique_function<void()> go) { keeper_->then(*this, std::move(go)); }
+
+    void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) keeper_->recycle(*this);
     }
+};
 
-    void frame(stream_type&, const header& h, std::span<const std::byte> payload) override {
-        if (h.dst != router_.id()) return router_.forward(*this, h, payload);
-        if (!router_.may_come_from(*this, h)) return router_.refuse_source(*this, h);
-        if (!(h.flags & message_flags::fragment)) {
-            if (h.length > router_.most_bytes(h)) return router_.refuse_size(*this, h);
-            return router_.deliver(this, message{h, payload, nullptr});
-        }
-        if (h.flags & message_flags::first) {
-            fragment(h, parts_.announce(h, payload, router_.most_bytes(h)));
-        } else {
-            fragment(h, parts_.add(h, payload));
-        }
-    }
+} // namespace mitogen::inline MITOGEN_ABI
 
-    std::byte* reserve(stream_type&, const header& h) override {
-        constexpr std::uint8_t part = message_flags::fragment;
-        if (h.dst != router_.id() || (h.flags & (part | message_flags::first)) != part || !router_.may_come_from(*this, h))
-            return nullptr;
-        return parts_.reserve(h);
-    }
+// ---- mitogen/route/call_port.hpp ----
+// call_port.hpp: all that a call needs of the router, behind virtual functions: a file that only makes calls compiles no router.
 
-    void reserved_complete(stream_type&, const header& h) override { fragment(h, parts_.complete(h)); }
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
 
-    void closed(stream_type&, enum reason cause, const std::string& why) override {
-        if (on_closed) on_closed(*this, cause, why);
-    }
+namespace mitogen::inline MITOGEN_ABI {
 
-    /// Forgets the half-received messages of a context that is gone.
-    void drop_sender(context_id src) noexcept { parts_.drop_sender(src); }
+/// The bytes of a message that is being sent: shown, or handed over with their buffer. Used at once, never kept.
+struct outgoing_bytes {
+    std::span<const std::byte> bytes{};
+    buffer* whole = nullptr; ///< may be taken; null: `bytes` are copied
 
-private:
-    void fragment(const header& h, assembler::outcome what) {
-        switch (what) {
-        case assembler::outcome::stored: break;
-        case assembler::outcome::complete: {
-            assembled whole = parts_.take(h);
-            router_.deliver(this, message{whole.head, whole.payload, &whole.payload});
-            break;
-        }
-        case assembler::outcome::too_large: router_.refuse_size(*this, h); break;
-        case assembler::outcome::too_many: router_.refuse_number(*this, h); break;
-        case assembler::outcome::stray:
-            parts_.drop(h);
-            log::write(log::level::warning, "dropped a stray fragment from context " + std::to_string(h.src));
-            break;
-        }
-    }
+    outgoing_bytes() = default;
+    outgoing_bytes(std::nullptr_t) noexcept {}
+    outgoing_bytes(std::span<const std::byte> shown) noexcept : bytes(shown) {}
+    outgoing_bytes(const buffer& shown) noexcept : bytes(shown.data(), shown.size()) {}
+    outgoing_bytes(buffer&& given) noexcept : bytes(given.data(), given.size()), whole(&given) {}
+
+    std::size_t size() const noexcept { return bytes.size(); }
+};
+
+/// How one call is made.
+struct call_options {
+    duration_ns within = never; ///< time the answer may take; never: any
+    std::uint64_t chain = 0;    ///< 0: none
+#if defined(__cpp_lib_jthread)
+    std::stop_token stop{}; ///< cancels the call
+#endif
+};
+
+/// A message that wants an answer.
+struct question {
+    enum class manner : std::uint8_t {
+        wait,   ///< the caller waits for the answer next; refused on the loop, which it would stop
+        gather, ///< more may follow; waits first while the link's queue is full
+        pass,   ///< as gather, but never waits
+    };
+
+    context_id to = no_context;
+    handle_id handle = 0;
+    manner how = manner::gather;
+    outgoing_bytes payload{};
+    const void* subject = nullptr;         ///< awaited::subject
+    const call_options* options = nullptr; ///< deadline and stop token of a call that is not waited for; null: none
+};
+
+/// The router as calls, futures and contexts see it. Exactly one class implements it, basic_router_core: what it costs is an
+/// indirect call where a message is sent and where a thread waits. Threads: any.
+class call_port {
+protected:
+    context_id id_ = root_id;
+    limits limits_;
+
+    explicit call_port(const limits& bounds) noexcept : limits_(bounds) {}
+    ~call_port() = default;
+
+public:
+    /// This context's id.
+    context_id id() const noexcept { return id_; }
+    const limits& bounds() const noexcept { return limits_; }
+
+    /// Finds the key by which `subject` is called in `to`, which runs another build. Set by the layer above.
+    result<std::uint64_t> (*key_of)(const void* subject, context_id to) = nullptr;
+
+    /// True if `id` is known to run the same build as this context.
+    virtual bool same_build(context_id id) = 0;
+    /// Sends a question. What goes wrong becomes the answer. The caller holds one reference.
+    virtual awaited& ask(const question& what) = 0;
+    /// Sends a message that wants no answer; with `for_room` waits first while the link's queue is full.
+    virtual result<void> tell(context_id to, handle_id handle, outgoing_bytes payload, bool for_room) = 0;
+    /// Sleeps until the answer is there or the deadline passes; returns done(). Not on the loop.
+    virtual bool await(awaited& answer, instant deadline) = 0;
+    /// Waits for the answer to a call; gives it up as the options say.
+    virtual void await_call(awaited& answer, const call_options& options) = 0;
+    /// An answer from `from` that is an error already.
+    virtual awaited& refuse_call(context_id from, error why) = 0;
+    /// Tells whoever was asked that nobody waits for the answer any more.
+    virtual void cancel_call(awaited& answer) = 0;
+
+    virtual bool on_loop() const noexcept = 0;
+    virtual instant now() const noexcept = 0;
 };
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -7699,55 +8461,23 @@ namespace mitogen::inline MITOGEN_ABI {
 template <class Io>
 class basic_pending_table;
 
-/// One awaited answer. Completed exactly once: by the answer, by an error, or by whoever gave up waiting.
-///
-/// Kept in memory that the table reuses, never frees while it lives: a late notification of a finished wait is harmless.
-/// Reference-counted by hand: one for the table while open, one for each future. Threads: see members.
+/// An awaited answer, and what wakes the thread that waits for it. Kept in memory that the table reuses, never frees while it
+/// lives: a late notification of a finished wait is harmless. Threads: see members.
 template <class Io>
-class basic_pending {
+class basic_pending final : public awaited {
     friend class basic_pending_table<Io>;
-
-    basic_pending_table<Io>* table_ = nullptr;
-    std::atomic<std::uint32_t> references_{0};
-    std::uint32_t slot_ = 0;
-    std::uint32_t generation_ = 0;
-    std::atomic<bool> done_{false};
-    bool open_ = false; // under the table's lock: the answer may still come
-    context_id respondent_ = no_context;
-    std::optional<error> failure_;
-    buffer payload_;
 
 public:
     waiter<Io> wake;
     unique_function<void()> continuation; ///< run once after completion, on the completing thread; set with then()
     timer deadline;                       ///< loop's
-    const void* subject = nullptr;        ///< for the layer above: which function was called
-    bool explained = false;               ///< for the layer above: a second question was asked about a failure
 
     explicit basic_pending(Io& io) : wake(io) {}
-
-    /// The handle that the answer comes to. Never the same twice.
-    handle_id handle() const noexcept { return static_cast<handle_id>(generation_) << 32 | slot_; }
-    context_id respondent() const noexcept { return respondent_; }
-
-    /// True once completed; failure() and payload() are then fixed. Threads: any.
-    bool done() const noexcept { return done_.load(std::memory_order_acquire); }
-
-    /// After done(): the error, or null.
-    const error* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
-    /// After done() without error: the bytes of the value.
-    buffer& payload() noexcept { return payload_; }
-
-    basic_pending_table<Io>& table() noexcept { return *table_; }
-    void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
-    void release() noexcept {
-        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) table_->recycle(*this);
-    }
 };
 
 /// All awaited answers of one router. Threads: any.
 template <class Io>
-class basic_pending_table {
+class basic_pending_table final : public awaited_keeper {
     using pending = basic_pending<Io>;
 
     Io io_;
@@ -7763,13 +8493,12 @@ class basic_pending_table {
         if (live_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
     }
 
-    static void finish(pending& p) {
+    void finish(pending& p) {
         p.done_.store(true, std::memory_order_release);
         p.wake.notify();
-        typename Io::mutex& m = p.table_->mutex_;
         unique_function<void()> go;
         {
-            const std::lock_guard lock(m);
+            const std::lock_guard lock(mutex_);
             go = std::move(p.continuation);
         }
         if (go) go();
@@ -7780,7 +8509,7 @@ class basic_pending_table {
         pending* p;
         if (free_.empty()) {
             p = &slots_.emplace_back(io_);
-            p->table_ = this;
+            p->keeper_ = this;
             p->slot_ = static_cast<std::uint32_t>(slots_.size() - 1);
         } else {
             p = free_.back();
@@ -7884,7 +8613,8 @@ public:
     }
 
     /// Completes with an error. False as for complete().
-    bool fail(pending& p, error why) {
+    bool fail(awaited& answer, error why) override {
+        pending& p = static_cast<pending&>(answer);
         {
             const std::lock_guard lock(mutex_);
             if (!close_slot(p)) return false;
@@ -7915,7 +8645,8 @@ public:
     }
 
     /// Runs `go` after completion: now, if it is completed already.
-    void then(pending& p, unique_function<void()> go) {
+    void then(awaited& answer, unique_function<void()> go) override {
+        pending& p = static_cast<pending&>(answer);
         {
             const std::lock_guard lock(mutex_);
             if (!p.done()) {
@@ -7945,7 +8676,8 @@ public:
         return open_;
     }
 
-    void recycle(pending& p) noexcept {
+    void recycle(awaited& answer) noexcept override {
+        pending& p = static_cast<pending&>(answer);
         {
             const std::lock_guard lock(mutex_);
             p.done_.store(false, std::memory_order_relaxed);
@@ -7994,8 +8726,265 @@ inline constexpr handle_id ping = 113;         ///< answered at once, by the loo
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/route/router_core.hpp ----
-// router_core.hpp: decides what happens to each message: delivered here, passed on, or answered with the reason why not.
+// ---- mitogen/route/asking.hpp ----
+// asking.hpp: the half of a router that asks: opens answers, waits for them, and gives them up in time. What call_port promises.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The base of `Core`, basic_router_core, which sends. Threads: any.
+template <class Core, class Io>
+class basic_asking : public call_port {
+    using pending = basic_pending<Io>;
+
+protected:
+    basic_broker<Io>& broker_;
+    typename basic_pending_table<Io>::owner pending_;
+
+    basic_asking(basic_broker<Io>& loop, const limits& bounds)
+        : call_port(bounds), broker_(loop), pending_(basic_pending_table<Io>::make(loop.io(), bounds.open_calls)) {}
+    ~basic_asking() = default;
+
+public:
+    basic_broker<Io>& loop() noexcept { return broker_; }
+    basic_pending_table<Io>& answers() noexcept { return *pending_; }
+
+    /// An answer from `from` that is an error already.
+    pending* failed_answer(context_id from, error why) { return pending_->open_failed(from, std::move(why)); }
+
+    /// Fails an awaited answer at a given moment, and tells whoever was asked. Threads: any.
+    void expire(awaited& answer, instant at, error why) {
+        pending& p = static_cast<pending&>(answer);
+        p.retain(); // until the timer is out of the way
+        const bool accepted = broker_.defer([this, &p, at, why = std::move(why)] {
+            if (p.done()) return;
+            p.deadline.fire = [this, &p, why] {
+                if (pending_->fail(p, why)) cancel_call(p);
+            };
+            broker_.set_timer(p.deadline, at);
+        });
+        pending_->then(p, [this, &p, accepted] {
+            if (!accepted || !broker_.defer([this, &p] {
+                    broker_.cancel_timer(p.deadline);
+                    p.release();
+                })) {
+                p.release();
+            }
+        });
+    }
+
+    awaited& ask(const question& what) override {
+        using manner = question::manner;
+        if (what.how == manner::wait && on_loop()) return *failed_answer(what.to, waits_on_loop());
+        if (what.how == manner::gather) core().wait_for_room(what.to);
+        std::optional<error> why;
+        pending* p = pending_->open(what.to, why);
+        if (!p) return *failed_answer(what.to, std::move(*why));
+        p->subject = what.subject;
+        const result<void> sent = core().send(core().address(what.to, what.handle, p->handle()), what.payload,
+                                       what.how == manner::wait ? urgency::now : urgency::soon);
+        if (!sent) pending_->fail(*p, sent.error());
+        if (what.options) guard(*p, *what.options);
+        return *p;
+    }
+
+    bool await(awaited& answer, instant deadline) override {
+        return broker_.wait(static_cast<pending&>(answer).wake, deadline, true, [&answer] { return answer.done(); });
+    }
+
+    void await_call(awaited& answer, const call_options& options) override {
+        const instant deadline = options.within == never ? never : after(now(), options.within);
+#if defined(__cpp_lib_jthread)
+        if (options.stop.stop_possible()) {
+            const std::stop_callback on_stop(options.stop, [&] { give_up(answer, stopped()); });
+            if (!await(answer, deadline)) give_up(answer, out_of_time(options));
+            return;
+        }
+#endif
+        if (!await(answer, deadline)) give_up(answer, out_of_time(options));
+    }
+
+    awaited& refuse_call(context_id from, error why) override { return *failed_answer(from, std::move(why)); }
+
+    void cancel_call(awaited& p) override {
+        (void)core().send(core().address(p.respondent(), handles::cancel_call), encode(p.handle()), urgency::soon);
+    }
+
+    bool on_loop() const noexcept override { return broker_.on_loop(); }
+    instant now() const noexcept override { return broker_.io().now(); }
+
+private:
+    Core& core() noexcept { return static_cast<Core&>(*this); }
+
+    static error waits_on_loop() {
+        return error(reason::misuse, "a function that runs on the loop makes a call and waits for it, which would stop the "
+                                     "loop; run it on::main or on::pool, or co_await call_async");
+    }
+    static error out_of_time(const call_options& options) {
+        return error(reason::timeout, "no answer within " + std::to_string(options.within / 1'000'000) + " ms");
+    }
+    static error stopped() { return error(reason::cancelled, "cancelled by its caller's stop token"); }
+
+    void give_up(awaited& p, error why) {
+        if (pending_->fail(p, std::move(why))) cancel_call(p);
+    }
+
+    /// Deadline and stop token of a call that nobody waits for yet.
+    void guard(pending& p, const call_options& options) {
+        if (options.within != never) expire(p, after(now(), options.within), out_of_time(options));
+#if defined(__cpp_lib_jthread)
+        if (!options.stop.stop_possible()) return;
+        p.retain();
+        const auto on_stop = [this, &p] {
+            basic_asking& node = *this; // failing the call destroys this object
+            pending& call = p;
+            call.retain();
+            node.give_up(call, stopped());
+            call.release();
+        };
+        auto callback = std::make_unique<std::stop_callback<decltype(on_stop)>>(options.stop, on_stop);
+        pending_->then(p, [callback = std::move(callback), &p]() mutable {
+            callback.reset();
+            p.release();
+        });
+#endif
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/departures.hpp ----
+// departures.hpp: which contexts are lost and why, and who wants to be told.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The contexts that one router has lost. Calls nobody. Threads: any.
+template <class Io>
+class basic_departures {
+public:
+    using watcher = unique_function<void(const error&)>;
+
+private:
+    struct watch_entry {
+        context_id id;
+        watcher call;
+    };
+
+    typename Io::mutex mutex_;
+    std::vector<watch_entry> watches_;
+    std::vector<std::pair<context_id, error>> lost_; // oldest first
+    std::optional<error> parent_lost_;
+
+    std::optional<error> remembered(context_id id) const { // under mutex_
+        for (const auto& [gone, why] : lost_)
+            if (gone == id) return why;
+        return std::nullopt;
+    }
+
+public:
+    /// Contexts whose end is remembered, to say later why a call to them fails.
+    static constexpr std::size_t kept = 1024;
+
+    explicit basic_departures(Io& io) : mutex_(io) {}
+
+    /// Enters `call`, to be called when `id` is lost. Where it is lost already: returns why, and leaves `call` alone.
+    std::optional<error> watch(context_id id, watcher& call) {
+        const std::lock_guard lock(mutex_); // for both: it may be lost between the question and the entry
+        std::optional<error> already = remembered(id);
+        if (!already) watches_.push_back({id, std::move(call)});
+        return already;
+    }
+
+    /// Why `id` is gone, as far as it is remembered.
+    std::optional<error> why_lost(context_id id) {
+        const std::lock_guard lock(mutex_);
+        return remembered(id);
+    }
+
+    /// Remembers that `id` is lost, and hands out who wants to be told.
+    std::vector<watcher> lose(context_id id, const error& why) {
+        std::vector<watcher> told;
+        const std::lock_guard lock(mutex_);
+        if (lost_.size() == kept) lost_.erase(lost_.begin());
+        lost_.emplace_back(id, why);
+        std::erase_if(watches_, [&](watch_entry& w) {
+            if (w.id != id) return false;
+            told.push_back(std::move(w.call));
+            return true;
+        });
+        return told;
+    }
+
+    void lose_parent(const error& why) {
+        const std::lock_guard lock(mutex_);
+        parent_lost_ = why;
+    }
+
+    /// Why the parent is gone, if it is.
+    std::optional<error> why_parent_lost() {
+        const std::lock_guard lock(mutex_);
+        return parent_lost_;
+    }
+
+    /// Forgets who wants to be told.
+    void close() {
+        std::vector<watch_entry> dropped; // destroyed without the lock: what they hold may come back here
+        const std::lock_guard lock(mutex_);
+        dropped.swap(watches_);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/error_notice.hpp ----
+// error_notice.hpp: errors on the wire: the payload of dead messages and of answers that are errors.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Longest text of an error that travels, in bytes; the rest is cut off and the cut is marked.
+inline constexpr std::size_t error_text_bytes = 64 * 1024;
+
+/// Most bytes of an encoded error. Errors pass where a message of that size would not: somebody waits for them.
+inline constexpr std::size_t error_notice_bytes = 4 * error_text_bytes + 1024;
+
+/// The bytes of an error.
+inline buffer encode_error(const error& e) {
+    const error_detail& d = e.detail();
+    std::string text = d.text;
+    if (text.size() > error_text_bytes) {
+        std::size_t end = error_text_bytes;
+        while (end > error_text_bytes - 4 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+            --end; // not inside a character
+        text.resize(end);
+        text += " […cut]";
+    }
+    const auto cut = [](const std::string& s) { return std::string_view(s).substr(0, error_text_bytes); };
+    return encode(static_cast<std::uint16_t>(d.why), text, cut(d.type), cut(d.place), cut(d.backtrace), d.context, d.has_status,
+                  static_cast<std::int32_t>(d.status.code), static_cast<std::int32_t>(d.status.signal));
+}
+
+/// The error that the bytes hold; where they hold none, an error that says so.
+inline error decode_error(std::span<const std::byte> bytes) {
+    reader r(bytes);
+    std::uint16_t why{};
+    std::int32_t code{};
+    std::int32_t signal{};
+    error_detail d;
+    if (!decode(r, why, d.text, d.type, d.place, d.backtrace, d.context, d.has_status, code, signal) || !r.finish()) {
+        return error(reason::bad_arguments, "an error arrived that does not decode: " + r.failure_text());
+    }
+    d.why = static_cast<reason>(why);
+    d.status = {code, signal};
+    return error(std::move(d));
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/handler_table.hpp ----
+// handler_table.hpp: what is registered under which handle, whose messages it takes, and which handlers go with a context.
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -8012,62 +9001,374 @@ struct handler_options {
     context_id respondent = no_context; ///< only this context's messages; gets a dead message when that context is lost
 };
 
+/// The handlers of one router, sorted by number. Calls none of them. Threads: any.
+template <class Io>
+class basic_handler_table {
+public:
+    using raw_handler = unique_function<void(const message&)>;
+
+    struct registration {
+        handle_id number;
+        handler_options options;
+        std::shared_ptr<raw_handler> call; ///< shared with the call that is under way
+    };
+
+    /// What becomes of a message.
+    struct verdict {
+        std::shared_ptr<raw_handler> call{}; ///< who takes it; null: nobody
+        const char* refusal = nullptr;       ///< why not, where somebody is registered
+    };
+
+private:
+    typename Io::mutex mutex_;
+    std::vector<registration> handlers_;
+    handle_id next_handle_ = first_dynamic_handle;
+    bool closed_ = false;
+
+    auto find(handle_id number) { // under mutex_
+        return std::lower_bound(handlers_.begin(), handlers_.end(), number,
+                                [](const registration& r, handle_id wanted) { return r.number < wanted; });
+    }
+
+public:
+    explicit basic_handler_table(Io& io) : mutex_(io) {}
+
+    /// An error where the number is taken or too large, or the table is closed.
+    result<void> add(handle_id number, handler_options options, raw_handler call) {
+        if (number > UINT32_MAX)
+            return error(reason::misuse, "handle " + std::to_string(number) + " is too large: from 2^32 they belong to answers");
+        const std::lock_guard lock(mutex_);
+        if (closed_) return error(reason::broker_exited, "the router has been shut down");
+        const auto at = find(number);
+        if (at != handlers_.end() && at->number == number)
+            return error(reason::misuse, "handle " + std::to_string(number) + " has a handler already");
+        handlers_.insert(at, {number, options, std::make_shared<raw_handler>(std::move(call))});
+        return {};
+    }
+
+    /// A number that no handler of this run has had.
+    handle_id new_handle() {
+        const std::lock_guard lock(mutex_);
+        for (;; ++next_handle_) { // the program chooses numbers from the same range
+            const auto at = find(next_handle_);
+            if (at == handlers_.end() || at->number != next_handle_) return next_handle_++;
+        }
+    }
+
+    /// A call of the handler that is under way ends undisturbed.
+    void remove(handle_id number) {
+        std::shared_ptr<raw_handler> gone; // destroyed without the lock: what it holds may come back here
+        const std::lock_guard lock(mutex_);
+        const auto at = find(number);
+        if (at == handlers_.end() || at->number != number) return;
+        gone = std::move(at->call);
+        handlers_.erase(at);
+    }
+
+    /// Who takes a message. `authorised()` says whether it comes from this context or one above it; asked only where that matters.
+    template <class Authorised>
+    verdict select(const header& h, Authorised&& authorised) {
+        const std::lock_guard lock(mutex_);
+        const auto at = find(h.handle);
+        if (at == handlers_.end() || at->number != h.handle) return {};
+        if (at->options.respondent != no_context && at->options.respondent != h.src)
+            return {.refusal = "it takes messages from another context only"};
+        if (at->options.from == accept::parents && !authorised()) return {.refusal = "it takes messages from parents only"};
+        verdict taken{.call = at->call};
+        if (!at->options.persist) handlers_.erase(at);
+        return taken;
+    }
+
+    /// Takes out the handlers that were for messages of `respondent` only.
+    std::vector<registration> take_bound(context_id respondent) {
+        std::vector<registration> bound;
+        const std::lock_guard lock(mutex_);
+        std::erase_if(handlers_, [&](registration& r) {
+            if (r.options.respondent != respondent) return false;
+            bound.push_back(std::move(r));
+            return true;
+        });
+        return bound;
+    }
+
+    /// Takes out all handlers; from now on add() fails. `first` is false where it was closed already.
+    std::vector<registration> close(bool& first) {
+        std::vector<registration> all;
+        const std::lock_guard lock(mutex_);
+        first = !std::exchange(closed_, true);
+        all.swap(handlers_);
+        return all;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/assembler.hpp ----
+// assembler.hpp: puts the fragments of large messages together again, at their destination only.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A large message that has arrived whole.
+struct assembled {
+    header head{};
+    buffer payload{};
+};
+
+/// Collects fragments by sender and stream number. Holds no more memory than twice what has arrived, whatever a sender announces.
+class assembler {
+    struct partial {
+        header head;
+        std::uint64_t total;
+        buffer payload;
+        bool refused; // too large: swallow the rest
+    };
+
+    std::uint64_t stored_ = 0;       // bytes of all of them
+    std::vector<partial> partials_; // a handful at a time: a linear search beats a table
+
+    partial* find(const header& h) noexcept {
+        for (partial& p : partials_)
+            if (p.head.src == h.src && p.head.stream == h.stream) return &p;
+        return nullptr;
+    }
+
+    /// True if `more` bytes for `p` would be too many: it is not alone, and together they would hold more than `most_bytes`.
+    bool too_much(const partial& p, std::uint64_t more, std::uint64_t most_bytes) const noexcept {
+        return stored_ > p.payload.size() && stored_ + more > most_bytes;
+    }
+
+public:
+    /// Messages that may be under way at once: an honest link has as many as its sender has threads.
+    static constexpr std::size_t most_messages = 4096;
+
+    /// What became of a fragment.
+    enum class outcome : std::uint8_t {
+        stored,    ///< more are to come
+        complete,  ///< take() has the message
+        too_large, ///< the announced size is over the limit; the rest will be swallowed. To be answered dead
+        too_many,  ///< too many are under way already, or too many bytes of them; the rest is dropped. To be answered dead
+        stray,     ///< belongs to no announced message, or exceeds what was announced; dropped
+    };
+
+    /// The first fragment: its payload is the total size.
+    outcome announce(const header& h, std::span<const std::byte> payload, std::uint64_t limit) {
+        if (payload.size() != 8 || find(h)) return outcome::stray;
+        if (partials_.size() == most_messages) return outcome::too_many;
+        const auto total = detail::load_le<std::uint64_t>(payload.data());
+        partials_.push_back({h, total, buffer{}, total > limit});
+        return total > limit ? outcome::too_large : outcome::stored;
+    }
+
+    /// Room for the payload of a later fragment, or null where it is not wanted: add() says why. Valid until the next call.
+    /// `most_bytes`: what all messages together may hold; one alone may be larger.
+    std::byte* reserve(const header& h, std::uint64_t most_bytes = UINT64_MAX) {
+        partial* p = find(h);
+        if (!p || p->refused || p->payload.size() + h.length > p->total || too_much(*p, h.length, most_bytes)) return nullptr;
+        const std::size_t at = p->payload.size();
+        if (p->payload.capacity() < at + h.length) {
+            p->payload.reserve(static_cast<std::size_t>(
+                std::min<std::uint64_t>(p->total, std::max<std::uint64_t>(2 * (at + h.length), 1u << 20))));
+        }
+        p->payload.resize(at + h.length);
+        stored_ += h.length;
+        return p->payload.data() + at;
+    }
+
+    /// The payload asked for by reserve() is there.
+    outcome complete(const header& h) {
+        partial* p = find(h);
+        if (!p) return outcome::stray;
+        if (!(h.flags & message_flags::last)) return outcome::stored;
+        return !p->refused && p->payload.size() == p->total ? outcome::complete : outcome::stray;
+    }
+
+    /// A later fragment that arrived whole.
+    outcome add(const header& h, std::span<const std::byte> payload, std::uint64_t most_bytes = UINT64_MAX) {
+        partial* p = find(h);
+        if (p && p->refused) {
+            if (h.flags & message_flags::last) drop(h);
+            return outcome::stored;
+        }
+        if (p && too_much(*p, payload.size(), most_bytes)) {
+            stored_ -= p->payload.size();
+            p->payload.reset();
+            p->refused = true;
+            if (h.flags & message_flags::last) drop(h);
+            return outcome::too_many;
+        }
+        if (!payload.empty()) {
+            std::byte* to = reserve(h, most_bytes);
+            if (!to) {
+                drop(h);
+                return outcome::stray;
+            }
+            std::memcpy(to, payload.data(), payload.size());
+        }
+        return complete(h);
+    }
+
+    /// The message whose last fragment was just reported `complete`.
+    assembled take(const header& h) {
+        partial* p = find(h);
+        stored_ -= p->payload.size();
+        assembled whole{p->head, std::move(p->payload)};
+        whole.head.flags = static_cast<std::uint8_t>(h.flags & message_flags::failed);
+        whole.head.length = static_cast<std::uint32_t>(whole.payload.size());
+        whole.head.stream = 0;
+        drop(h);
+        return whole;
+    }
+
+    /// Forgets one message.
+    void drop(const header& h) noexcept {
+        std::erase_if(partials_, [&](const partial& p) {
+            if (p.head.src != h.src || p.head.stream != h.stream) return false;
+            stored_ -= p.payload.size();
+            return true;
+        });
+    }
+
+    /// Forgets everything of a sender that is gone.
+    void drop_sender(context_id src) noexcept {
+        std::erase_if(partials_, [&](const partial& p) {
+            if (p.head.src != src) return false;
+            stored_ -= p.payload.size();
+            return true;
+        });
+    }
+
+    /// Messages that are not yet whole.
+    std::size_t pending() const noexcept { return partials_.size(); }
+    /// Bytes that they hold.
+    std::uint64_t stored() const noexcept { return stored_; }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/link.hpp ----
+// link.hpp: one edge of the tree: the stream to a neighbour, and what this side knows about that neighbour.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class Io>
+class basic_router_core;
+
+/// One edge. Receives the stream's frames, puts fragments that end here together, and hands messages to the router.
+///
+/// Threads: loop, but for `stream`, whose send() any thread may call.
+template <class Io>
+class basic_link final : public basic_stream<Io>::owner {
+    using stream_type = basic_stream<Io>;
+
+    basic_router_core<Io>& router_;
+    assembler parts_;
+
+public:
+    std::shared_ptr<stream_type> stream;
+    context_id peer = no_context;                                                  ///< the context at the far end
+    bool up = false;                                                               ///< leads to this context's parent
+    build_hash build = 0;                                                          ///< of the program at the far end
+    unique_function<void(basic_link&, enum reason, const std::string&)> on_closed; ///< the stream has ended; called once
+
+    explicit basic_link(basic_router_core<Io>& node) : router_(node) {}
+
+    /// Makes the stream; start() it on the loop.
+    void open(basic_broker<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, const limits& bounds) {
+        stream = std::make_shared<stream_type>(loop, *this, std::move(in), std::move(out), bounds);
+    }
+
+    void frame(stream_type&, const header& h, std::span<const std::byte> payload) override {
+        if (h.dst != router_.id()) return router_.forward(*this, h, payload);
+        if (!router_.may_come_from(*this, h)) return router_.refuse_source(*this, h);
+        if (!(h.flags & message_flags::fragment)) {
+            if (h.length > router_.most_bytes(h)) return router_.refuse_size(*this, h);
+            return router_.deliver(this, message{h, payload, nullptr});
+        }
+        if (h.flags & message_flags::first) {
+            fragment(h, parts_.announce(h, payload, router_.most_bytes(h)));
+        } else {
+            fragment(h, parts_.add(h, payload, router_.bounds().queue_bytes));
+        }
+    }
+
+    std::byte* reserve(stream_type&, const header& h) override {
+        constexpr std::uint8_t part = message_flags::fragment;
+        if (h.dst != router_.id() || (h.flags & (part | message_flags::first)) != part || !router_.may_come_from(*this, h))
+            return nullptr;
+        return parts_.reserve(h, router_.bounds().queue_bytes);
+    }
+
+    void reserved_complete(stream_type&, const header& h) override { fragment(h, parts_.complete(h)); }
+
+    void closed(stream_type&, enum reason cause, const std::string& why) override {
+        if (on_closed) on_closed(*this, cause, why);
+    }
+
+    /// Forgets the half-received messages of a context that is gone.
+    void drop_sender(context_id src) noexcept { parts_.drop_sender(src); }
+
+private:
+    void fragment(const header& h, assembler::outcome what) {
+        switch (what) {
+        case assembler::outcome::stored: break;
+        case assembler::outcome::complete: {
+            assembled whole = parts_.take(h);
+            router_.deliver(this, message{whole.head, whole.payload, &whole.payload});
+            break;
+        }
+        case assembler::outcome::too_large: router_.refuse_size(*this, h); break;
+        case assembler::outcome::too_many: router_.refuse_number(*this, h); break;
+        case assembler::outcome::stray:
+            parts_.drop(h);
+            log::write(log::level::warning, "dropped a stray fragment from context " + std::to_string(h.src));
+            break;
+        }
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/router_core.hpp ----
+// router_core.hpp: decides what happens to each message: delivered here, passed on, or answered with the reason why not.
+
+namespace mitogen::inline MITOGEN_ABI {
+
 /// The tree as one context sees it. Knows that contexts form a tree; creates no process and no descriptor.
 ///
 /// Threads: send(), reply(), handlers and queries any; what takes a link, the loop.
 template <class Io>
-class basic_router_core {
+class basic_router_core : public basic_asking<basic_router_core<Io>, Io> {
+    using asking = basic_asking<basic_router_core<Io>, Io>;
+    friend asking;
+
 public:
     using link = basic_link<Io>;
     using pending = basic_pending<Io>;
-    using raw_handler = unique_function<void(const message&)>;
+    using raw_handler = typename basic_handler_table<Io>::raw_handler;
 
 private:
-    struct registration {
-        handle_id number;
-        handler_options options;
-        std::shared_ptr<raw_handler> call;
-    };
-    struct disconnect_watch {
-        context_id id;
-        unique_function<void(const error&)> call;
-    };
+    using asking::broker_;
+    using asking::id_;
+    using asking::limits_;
+    using asking::pending_;
 
-    basic_broker<Io>& broker_;
-    context_id id_ = root_id;
     std::vector<context_id> ancestors_; // parent first, root last
-    limits limits_;
     build_hash own_build_ = 0;
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
-    typename basic_pending_table<Io>::owner pending_;
-
-    typename Io::mutex mutex_;           // guards what follows
-    std::vector<registration> handlers_; // sorted by number
-    std::vector<disconnect_watch> watches_;
-    std::vector<std::pair<context_id, error>> lost_;
-    std::optional<error> parent_lost_;
-    handle_id next_handle_ = first_dynamic_handle;
-    bool closed_ = false;
-
-    static constexpr std::size_t lost_kept = 1024; // contexts whose end is remembered, to say later why a call to them fails
+    basic_handler_table<Io> handlers_;
+    basic_departures<Io> departures_;
 
 public:
     basic_router_core(basic_broker<Io>& loop, const limits& bounds)
-        : broker_(loop), limits_(bounds), routes_(loop.io()),
-          pending_(basic_pending_table<Io>::make(loop.io(), bounds.open_calls)), mutex_(loop.io()) {
+        : asking(loop, bounds), routes_(loop.io()), handlers_(loop.io()), departures_(loop.io()) {
         (void)add_raw_handler(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
     }
 
     basic_router_core(basic_router_core&&) = delete;
 
-    /// This context's id.
-    context_id id() const noexcept { return id_; }
     /// The contexts above this one: parent first, root last.
     const std::vector<context_id>& ancestors() const noexcept { return ancestors_; }
-    const limits& bounds() const noexcept { return limits_; }
-    basic_broker<Io>& loop() noexcept { return broker_; }
-    basic_pending_table<Io>& answers() noexcept { return *pending_; }
     basic_route_table<link, Io>& routes() noexcept { return routes_; }
     /// The link to the parent; null in a root.
     const std::shared_ptr<link>& parent() const noexcept { return parent_; }
@@ -8090,7 +9391,7 @@ public:
     void set_own_build(build_hash build) noexcept { own_build_ = build; }
 
     /// True if `id` is known to run the same build as this context.
-    bool same_build(context_id id) {
+    bool same_build(context_id id) override {
         build_hash theirs = routes_.build_of(id);
         if (theirs == 0 && parent_ && id == parent_->peer) theirs = parent_->build;
         return id == id_ || (theirs != 0 && theirs == own_build_);
@@ -8101,53 +9402,23 @@ public:
     /// Registers `call` for raw messages. An error where the number is taken, or the router is closed. Threads: any. `call` runs
     /// on the loop.
     result<void> add_raw_handler(handle_id number, handler_options options, raw_handler call) {
-        if (number > UINT32_MAX)
-            return error(reason::misuse, "handle " + std::to_string(number) + " is too large: from 2^32 they belong to answers");
-        const std::lock_guard lock(mutex_);
-        if (closed_) return error(reason::broker_exited, "the router has been shut down");
-        const auto at = find_handler(number);
-        if (at != handlers_.end() && at->number == number) {
-            return error(reason::misuse, "handle " + std::to_string(number) + " has a handler already");
-        }
-        handlers_.insert(at, {number, options, std::make_shared<raw_handler>(std::move(call))});
-        return {};
+        return handlers_.add(number, options, std::move(call));
     }
 
     /// A number that no handler of this run has had.
-    handle_id new_handle() {
-        const std::lock_guard lock(mutex_);
-        for (;; ++next_handle_) { // the program chooses numbers from the same range
-            const auto at = find_handler(next_handle_);
-            if (at == handlers_.end() || at->number != next_handle_) return next_handle_++;
-        }
-    }
+    handle_id new_handle() { return handlers_.new_handle(); }
 
     /// Removes a handler; a call of it that is under way ends undisturbed. Threads: any.
-    void remove_handler(handle_id number) {
-        std::shared_ptr<raw_handler> gone; // destroyed without the lock: what it holds may come back here
-        const std::lock_guard lock(mutex_);
-        const auto at = find_handler(number);
-        if (at == handlers_.end() || at->number != number) return;
-        gone = std::move(at->call);
-        handlers_.erase(at);
-    }
+    void remove_handler(handle_id number) { handlers_.remove(number); }
 
     /// Runs `call` on the loop when `id` is lost; at once where it is lost already. Threads: any.
     void on_disconnect(context_id id, unique_function<void(const error&)> call) {
-        std::optional<error> already;
-        {
-            const std::lock_guard lock(mutex_); // for both: it may be lost between the question and the entry
-            already = remembered(id);
-            if (!already) return watches_.push_back({id, std::move(call)});
-        }
-        broker_.defer([call = std::move(call), why = std::move(*already)]() mutable { call(why); });
+        if (std::optional<error> already = departures_.watch(id, call))
+            broker_.defer([call = std::move(call), why = std::move(*already)]() mutable { call(why); });
     }
 
     /// Why `id` is gone, as far as it is remembered.
-    std::optional<error> why_lost(context_id id) {
-        const std::lock_guard lock(mutex_);
-        return remembered(id);
-    }
+    std::optional<error> why_lost(context_id id) { return departures_.why_lost(id); }
 
     // ---- sending
 
@@ -8157,20 +9428,20 @@ public:
     }
 
     /// Sends a message. On failure the error says why; nothing was sent. Threads: any. Never blocks.
-    template <class Payload>
-    result<void> send(const header& h, Payload&& payload, urgency when) {
-        if (payload.size() > most_bytes(h)) {
-            return error(reason::message_too_large, "the message has " + std::to_string(payload.size()) +
-                                                        " bytes, more than limits::message_bytes (" +
-                                                        std::to_string(limits_.message_bytes) + ") allows; send it in parts");
-        }
-        if (h.dst == id_) return send_to_self(h, std::forward<Payload>(payload));
+    result<void> send(const header& h, outgoing_bytes payload, urgency when) {
+        if (payload.size() > most_bytes(h)) return too_large(payload.size());
+        if (h.dst == id_) return send_to_self(h, payload);
         const std::shared_ptr<link> via = towards(h.dst);
         if (!via) return unreachable(h.dst);
-        if (via->stream->send(h, std::forward<Payload>(payload), broker_.io().self(), when)) return {};
+        const void* lane = broker_.io().self();
+        const bool taken = payload.whole ? via->stream->send(h, std::move(*payload.whole), lane, when)
+                                         : via->stream->send(h, payload.bytes, lane, when);
+        if (taken) return {};
         // A link that has just closed takes nothing; whoever waits is told when its end is looked into. The parent's may have
         // been already, and is still where everything unknown goes.
-        if (const std::lock_guard lock(mutex_); via->up && parent_lost_) return *parent_lost_;
+        if (via->up) {
+            if (std::optional<error> lost = departures_.why_parent_lost()) return std::move(*lost);
+        }
         return {};
     }
 
@@ -8187,13 +9458,11 @@ public:
     }
 
     /// Answers a message. Threads: any.
-    template <class Payload>
-    void reply(const header& request, Payload&& payload, std::uint8_t flags, urgency when = urgency::soon) {
+    void reply(const header& request, outgoing_bytes payload, std::uint8_t flags, urgency when = urgency::soon) {
         if (!request.wants_reply()) return;
         (void)send(header{.dst = request.src, .src = id_, .auth = id_, .handle = request.reply_to, .reply_to = 0, .flags = flags},
-                   std::forward<Payload>(payload), when);
+                   payload, when);
     }
-    void reply(const header& request, std::nullptr_t, std::uint8_t flags) { reply(request, std::span<const std::byte>(), flags); }
 
     /// Answers a message with a dead message. Nothing happens where no answer is wanted.
     void reply_dead(const header& request, const error& why) {
@@ -8207,31 +9476,10 @@ public:
         if (const auto via = towards(dst)) via->stream->wait_for_room(never);
     }
 
-    /// An answer from `from` that is an error already.
-    pending* failed_answer(context_id from, error why) { return pending_->open_failed(from, std::move(why)); }
-
-    /// Fails an awaited answer at a given moment, and tells whoever was asked. Threads: any.
-    void expire(pending& p, instant at, error why) {
-        p.retain(); // until the timer is out of the way
-        const bool accepted = broker_.defer([this, &p, at, why = std::move(why)] {
-            if (p.done()) return;
-            p.deadline.fire = [this, &p, why] {
-                if (pending_->fail(p, why)) cancel_call(p);
-            };
-            broker_.set_timer(p.deadline, at);
-        });
-        pending_->then(p, [this, &p, accepted] {
-            if (!accepted || !broker_.defer([this, &p] {
-                    broker_.cancel_timer(p.deadline);
-                    p.release();
-                })) {
-                p.release();
-            }
-        });
+    result<void> tell(context_id to, handle_id handle, outgoing_bytes payload, bool for_room) override {
+        if (for_room) wait_for_room(to);
+        return send(address(to, handle), payload, urgency::soon);
     }
-
-    /// Tells whoever was asked that nobody waits for the answer any more.
-    void cancel_call(pending& p) { (void)send(address(p.respondent(), handles::cancel_call), encode(p.handle()), urgency::soon); }
 
     // ---- receiving, on the loop
 
@@ -8257,32 +9505,15 @@ public:
     /// A message that arrived whole for this context. `from` is null where this context sent it.
     void deliver(link* from, const message& m) {
         if (m.head.handle > UINT32_MAX) return answer(from, m);
-        std::shared_ptr<raw_handler> call;
-        const char* refusal = nullptr;
-        {
-            const std::lock_guard lock(mutex_);
-            const auto at = find_handler(m.head.handle);
-            if (at == handlers_.end() || at->number != m.head.handle) {
-                refusal = "";
-            } else if (at->options.respondent != no_context && at->options.respondent != m.head.src) {
-                refusal = "it takes messages from another context only";
-            } else if (at->options.from == accept::parents && from && !has_authority(m.head.auth)) {
-                // What comes down from the parent is no exception: it passes on what siblings send.
-                refusal = "it takes messages from parents only";
-            } else {
-                call = at->call;
-                if (!at->options.persist) handlers_.erase(at);
-            }
-        }
-        if (call) return guarded(m, [&] { (*call)(m); });
+        // What comes down from the parent is no exception: it passes on what siblings send.
+        const auto taker = handlers_.select(m.head, [&] { return !from || has_authority(m.head.auth); });
+        if (taker.call) return guarded(m, [&] { (*taker.call)(m); });
         const std::string handle_text = "handle " + std::to_string(m.head.handle) + " of context " + std::to_string(id_);
-        if (*refusal == 0) {
-            reply_dead(m.head, error(reason::invalid_handle, "nothing is registered under " + handle_text));
-        } else {
-            log::write(log::level::warning,
-                       "refused a message from context " + std::to_string(m.head.src) + " to " + handle_text + ": " + refusal);
-            reply_dead(m.head, error(reason::refused_by_policy, handle_text + " refused the message: " + refusal));
-        }
+        if (!taker.refusal)
+            return reply_dead(m.head, error(reason::invalid_handle, "nothing is registered under " + handle_text));
+        log::write(log::level::warning, "refused a message from context " + std::to_string(m.head.src) + " to " + handle_text +
+                                            ": " + taker.refusal);
+        reply_dead(m.head, error(reason::refused_by_policy, handle_text + " refused the message: " + taker.refusal));
     }
 
     /// A message whose sender or authority does not lie where it came from.
@@ -8316,10 +9547,7 @@ public:
         std::vector<context_id> ids = routes_.remove_via(&gone);
         for (const context_id id : ids) forget(id, why);
         if (gone.up) {
-            {
-                const std::lock_guard lock(mutex_);
-                parent_lost_ = why;
-            }
+            departures_.lose_parent(why);
             pending_->fail_all(no_context, why);
         }
         return ids;
@@ -8327,12 +9555,10 @@ public:
 
     /// One context, whose route is removed already, is lost.
     void forget(context_id id, const error& why) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (lost_.size() == lost_kept) lost_.erase(lost_.begin());
-            lost_.emplace_back(id, why);
-        }
-        context_lost(id, why);
+        std::vector<typename basic_departures<Io>::watcher> watchers = departures_.lose(id, why);
+        pending_->fail_all(id, why);
+        for (const registration& r : handlers_.take_bound(id)) deliver_dead(r, why);
+        for (auto& call : watchers) guarded({}, [&] { call(why); });
     }
 
     /// Everything that waits is told that the router is at its end; every handler gets a dead message. Threads: any but the loop.
@@ -8340,14 +9566,10 @@ public:
         const error why(reason::broker_exited, "the router has been shut down");
         pending_->refuse();
         pending_->fail_all(no_context, why);
-        std::vector<registration> handlers;
-        std::vector<disconnect_watch> watches;
-        {
-            const std::lock_guard lock(mutex_);
-            if (std::exchange(closed_, true)) return;
-            handlers.swap(handlers_);
-            watches.swap(watches_);
-        }
+        bool first = false;
+        const std::vector<registration> handlers = handlers_.close(first);
+        if (!first) return;
+        departures_.close();
         // On the loop, as every call of a handler. It is also the last that the loop does for this router: what was deferred
         // before has then run.
         const auto tell = [&] {
@@ -8361,15 +9583,12 @@ public:
     std::vector<route<link>> below() { return routes_.all(); }
 
 private:
-    auto find_handler(handle_id number) {
-        return std::lower_bound(handlers_.begin(), handlers_.end(), number,
-                                [](const registration& r, handle_id wanted) { return r.number < wanted; });
-    }
+    using registration = typename basic_handler_table<Io>::registration;
 
-    std::optional<error> remembered(context_id id) const { // under mutex_
-        for (const auto& [gone, why] : lost_)
-            if (gone == id) return why;
-        return std::nullopt;
+    error too_large(std::size_t size) const {
+        return error(reason::message_too_large, "the message has " + std::to_string(size) +
+                                                    " bytes, more than limits::message_bytes (" +
+                                                    std::to_string(limits_.message_bytes) + ") allows; send it in parts");
     }
 
     /// A message that this context does not take: its sender is told or, where it is an answer, whoever waits for it here.
@@ -8386,8 +9605,8 @@ private:
         return error(reason::no_route, "no route to context " + std::to_string(dst) + ", my id is " + std::to_string(id_));
     }
 
-    result<void> send_to_self(const header& h, std::span<const std::byte> payload) {
-        auto copy = std::make_unique<buffer>(payload);
+    result<void> send_to_self(const header& h, outgoing_bytes payload) {
+        auto copy = payload.whole ? std::make_unique<buffer>(std::move(*payload.whole)) : std::make_unique<buffer>(payload.bytes);
         const bool accepted = broker_.defer([this, h, copy = std::move(copy)] {
             deliver(nullptr, message{h, *copy, copy.get()});
         });
@@ -8442,27 +9661,6 @@ private:
         p->release();
     }
 
-    void context_lost(context_id id, const error& why) {
-        pending_->fail_all(id, why);
-        std::vector<registration> bound;
-        std::vector<disconnect_watch> watches;
-        {
-            const std::lock_guard lock(mutex_);
-            std::erase_if(handlers_, [&](registration& r) {
-                if (r.options.respondent != id) return false;
-                bound.push_back(std::move(r));
-                return true;
-            });
-            std::erase_if(watches_, [&](disconnect_watch& w) {
-                if (w.id != id) return false;
-                watches.push_back(std::move(w));
-                return true;
-            });
-        }
-        for (const registration& r : bound) deliver_dead(r, why);
-        for (disconnect_watch& w : watches) guarded({}, [&] { w.call(why); });
-    }
-
     void deliver_dead(const registration& r, const error& why) {
         const buffer notice = encode_error(why);
         message m;
@@ -8507,21 +9705,6 @@ public:
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Hash by which builds are compared on the hot path. FNV-1a, 64 bit; never 0.
-inline build_hash hash_build(std::string_view id) noexcept {
-    std::uint64_t h = 0xCBF2'9CE4'8422'2325u;
-    for (const char c : id) h = (h ^ static_cast<unsigned char>(c)) * 0x0000'0100'0000'01B3u;
-    return h ? h : 1;
-}
-
-/// How long the end of a child may take, step by step.
-struct ending_patience {
-    duration_ns grace = 3'000'000'000;      ///< from being asked to end, to SIGTERM
-    duration_ns after_term = 1'000'000'000; ///< from SIGTERM to SIGKILL
-    duration_ns for_status = 500'000'000;   ///< from the link's end, until its loss is reported without exit status
-    duration_ns for_link = 500'000'000;     ///< from the process's end, until a link that somebody else keeps open is closed
-};
-
 /// Starts, watches, and buries one child.
 ///
 /// Owned by the router, all on the loop. Life: starting (waits for the hello) → up → ending (asked to end, or the link has ended)
@@ -8553,6 +9736,8 @@ public:
     };
 
 private:
+    using channel = detail::boot_channel<Io>;
+
     enum class stage : std::uint8_t { starting, up, ending, gone };
 
     struct source : event_source {
@@ -8563,29 +9748,14 @@ private:
     events& events_;
     boot_plan plan_;
     handshake::welcome welcome_;
-    ending_patience patience_;
     typename Io::process process_;
-    plumbing ends_;
+    channel channel_; // until it is up
+    detail::child_stderr<Io> err_;
+    detail::ending ending_;
     stage stage_ = stage::starting;
-    handshake::listener listener_;
-    bool stage_seen_ = false;
-    bool hello_seen_ = false;
-    buffer outgoing_; // what the child must hear before frames
-    std::size_t outgoing_done_ = 0;
-    std::int64_t program_left_ = 0; // of the program, still to be sent
-    std::int64_t program_at_ = 0;
-
-    source in_source_{};
-    source out_source_{};
-    source err_source_{};
     source exit_source_{};
-    text_tail err_;
-    std::vector<std::string> early_lines_; // stderr before the context has a name that logs could show
     timer timer_;
     instant timer_end_ = never; // of the whole start
-    instant killed_at_ = never;
-    int signals_sent_ = 0;
-    instant asked_at_ = never;
     bool reported_ = false;
     bool link_open_ = false;
     std::optional<exit_status> status_;
@@ -8601,14 +9771,14 @@ public:
     /// Takes over a process that was started, and one reference to `connecting`.
     basic_child(core& node, events& to, boot_plan plan, handshake::welcome welcome, ending_patience patience,
                 typename Io::process process, plumbing ends, basic_pending<Io>* connecting)
-        : router_(node), events_(to), plan_(std::move(plan)), welcome_(std::move(welcome)), patience_(patience),
-          process_(std::move(process)), ends_(std::move(ends)), connecting_(connecting) {
+        : router_(node), events_(to), plan_(std::move(plan)), welcome_(std::move(welcome)), process_(std::move(process)),
+          channel_(node.loop(), std::move(ends.in), std::move(ends.out), plan_, welcome_,
+                   [this](typename channel::outcome o) { talked(o); }),
+          err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name), ending_(patience), connecting_(connecting) {
         timer_.fire = [this] { on_timer(); };
-        prepare(in_source_, ends_.in.get(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->on_hello_bytes(); });
-        prepare(out_source_, ends_.out.get(),
-                [](event_source& s, bool, bool) { static_cast<source&>(s).self->write_outgoing(); });
-        prepare(err_source_, ends_.err.get(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->read_err(); });
-        prepare(exit_source_, process_.poll_fd(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->on_exit(); });
+        exit_source_.fd = process_.poll_fd();
+        exit_source_.self = this;
+        exit_source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->on_exit(); };
     }
 
     basic_child(basic_child&&) = delete;
@@ -8621,8 +9791,8 @@ public:
     /// Begins to listen. Threads: loop.
     void begin() {
         basic_broker<Io>& loop = router_.loop();
-        long rc = loop.watch(in_source_, io::interest::read);
-        if (rc >= 0 && ends_.err) rc = loop.watch(err_source_, io::interest::read);
+        long rc = channel_.begin();
+        if (rc >= 0) rc = err_.begin();
         if (rc >= 0 && exit_source_.fd >= 0) rc = loop.watch(exit_source_, io::interest::read);
         timer_end_ = after(loop.io().now(), plan_.timeout);
         loop.set_timer(timer_, timer_end_);
@@ -8649,163 +9819,66 @@ public:
 
     /// Kills it at once. Threads: loop.
     void kill() {
-        process_.signal(9);
-        signals_sent_ = 2;
+        process_.signal(detail::ending::kill);
+        ending_.killed();
     }
 
     /// In a child made by fork(): closes what this holds and forgets the process, which is a sibling here.
-    void abandon() noexcept {
+    void abandon() noexcept
+        requires io::can_fork<Io>
+    {
         process_.forget();
-        ends_.in.reset();
-        ends_.out.reset();
-        ends_.err.reset();
+        channel_.abandon();
+        err_.abandon();
         if (edge) edge->stream->abandon();
     }
 
 private:
-    void prepare(source& s, int fd, void (*ready)(event_source&, bool, bool)) {
-        s.fd = fd;
-        s.self = this;
-        s.ready = ready;
-    }
-
     // ---- starting
 
-    void on_hello_bytes() {
+    void talked(typename channel::outcome o) {
         const auto keep = this->shared_from_this();
-        std::byte bytes[16 * 1024];
-        const long n = router_.loop().io().read(ends_.in.get(), bytes, sizeof bytes);
-        if (n == -EAGAIN || n == -EWOULDBLOCK) return;
-        if (n <= 0) return ended_early();
-        listener_.feed({bytes, static_cast<std::size_t>(n)});
-        examine();
-    }
-
-    void examine() {
-        using finding = handshake::listener::finding;
-        for (;;) {
-            switch (listener_.look()) {
-            case finding::nothing: return;
-            case finding::wrong:
-                return fail_boot(boot_failure::how::confused,
-                                 listener_.wrong_protocol() ? "the program there speaks another version of this library's "
-                                                              "protocol; build both sides with the same version"
-                                                            : "it printed too much that makes no sense here before its hello");
-            case finding::stage:
-                if (!plan_.staged || stage_seen_)
-                    return fail_boot(boot_failure::how::confused, "a shell spoke where none was expected");
-                stage_seen_ = true;
-                if (!send_program()) return;
-                break;
-            case finding::hello:
-                if (hello_seen_) return;
-                hello_seen_ = true;
-                return greet();
-            }
+        switch (o) {
+        case channel::outcome::open: return;
+        case channel::outcome::up: return come_up();
+        case channel::outcome::ended: return ended_early();
+        case channel::outcome::confused: return fail_boot(boot_failure::how::confused, talk().trouble());
+        case channel::outcome::impossible: return fail(error(reason::payload, plan_.what + ": " + talk().trouble()));
         }
     }
 
-    /// The shell on the target is ready for the program.
-    bool send_program() {
-        const std::string_view said = listener_.text();
-        const std::string unfit = detail::why_unfit(*plan_.program, said.substr(said.empty() ? 0 : 1)); // after the blank
-        if (!unfit.empty()) {
-            fail(error(reason::payload, plan_.what + ": " + unfit));
-            return false;
-        }
-        program_left_ = sys::file_size(plan_.program->get());
-        const std::string size = std::to_string(program_left_) + "\n";
-        outgoing_.append(size.data(), size.size());
-        write_outgoing();
-        return true;
-    }
-
-    void greet() {
-        handshake::hello said;
-        if (!handshake::decode_hello(listener_.payload(), said))
-            return fail_boot(boot_failure::how::confused, "its hello does not decode");
-        edge = std::make_shared<link>(router_);
-        edge->peer = id();
-        edge->build = hash_build(said.build);
-        outgoing_ = handshake::encode_welcome(welcome_);
-        outgoing_done_ = 0;
-        program_left_ = 0;
-        write_outgoing();
-    }
-
-    /// Writes the welcome, or the program, as the descriptor takes it.
-    void write_outgoing() {
-        const auto keep = this->shared_from_this();
-        basic_broker<Io>& loop = router_.loop();
-        for (;;) {
-            if (outgoing_done_ == outgoing_.size()) {
-                if (program_left_ == 0) break;
-                if (!refill()) return;
-            }
-            const long n = loop.io().write(ends_.out.get(), outgoing_.data() + outgoing_done_, outgoing_.size() - outgoing_done_);
-            if (n == -EAGAIN || n == -EWOULDBLOCK) {
-                if (!out_source_.watched) {
-                    loop.watch(out_source_, io::interest::write);
-                } else {
-                    loop.change(out_source_, io::interest::write);
-                }
-                return;
-            }
-            if (n < 0) return ended_early(); // what it said on stderr tells why
-            outgoing_done_ += static_cast<std::size_t>(n);
-        }
-        loop.change(out_source_, io::interest::none);
-        if (hello_seen_) come_up();
-    }
-
-    bool refill() {
-        constexpr std::int64_t chunk = 64 * 1024;
-        outgoing_.resize(static_cast<std::size_t>(std::min(program_left_, chunk)));
-        outgoing_done_ = 0;
-        const long n = sys::pread(plan_.program->get(), outgoing_.data(), outgoing_.size(), program_at_);
-        if (n <= 0) {
-            fail(error(reason::payload, plan_.what + ": cannot read the program that shall be sent: " +
-                                            (n < 0 ? sys::errno_text(static_cast<int>(-n)) : "it has become shorter")));
-            return false;
-        }
-        outgoing_.resize(static_cast<std::size_t>(n));
-        program_at_ += n;
-        program_left_ -= n;
-        return true;
-    }
+    const detail::boot_dialogue& talk() const noexcept { return channel_.dialogue(); }
 
     /// The hello and the welcome are exchanged: from here on the link carries frames.
     void come_up() {
         basic_broker<Io>& loop = router_.loop();
-        loop.unwatch(in_source_);
-        loop.unwatch(out_source_);
         loop.cancel_timer(timer_);
         stage_ = stage::up;
-        const auto keep = this->shared_from_this();
-        edge->open(loop, std::move(ends_.in), std::move(ends_.out), router_.bounds());
+        plan_.program.reset();
+        edge = std::make_shared<link>(router_);
+        edge->peer = id();
+        edge->build = hash_build(talk().said().build);
+        auto [in, out] = channel_.take();
+        edge->open(loop, std::move(in), std::move(out), router_.bounds());
         edge->on_closed = [this](link&, enum reason cause, const std::string& why) { link_closed(cause, why); };
         link_open_ = true;
         events_.child_up(*this);
         const buffer value = encode(id());
         router_.answers().complete(*connecting_, value, nullptr);
         std::exchange(connecting_, nullptr)->release();
-        for (const std::string& line : std::exchange(early_lines_, {})) say(line);
+        err_.show();
         if (const long rc = edge->stream->start(); rc < 0)
             return edge->stream->close(reason::respondent_lost,
                                        "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
-        edge->stream->inject(listener_.rest());
-        listener_ = {};
+        edge->stream->inject(talk().rest());
     }
 
     /// The connection ended before it was up. The exit status and the last words tell why: they are on their way.
     void ended_early() {
         if (stage_ != stage::starting) return;
-        router_.loop().unwatch(in_source_);
-        router_.loop().unwatch(out_source_);
-        ends_.in.reset();
-        ends_.out.reset(); // the child sees the end, should it still live
+        channel_.close();
         stage_ = stage::ending;
-        asked_at_ = router_.loop().io().now();
+        ending_.begin(router_.loop().io().now());
         look_after_ending();
     }
 
@@ -8817,12 +9890,12 @@ private:
     }
 
     error explain(boot_failure f) {
-        drain_err();
-        f.stage_seen = stage_seen_;
+        f.stage_seen = talk().stage_seen();
         f.status = status_;
-        f.words = err_.text();
+        f.words = err_.last_words();
+        err_.drop(); // said once is enough
         text_tail printed;
-        printed.feed(listener_.noise(), [](std::string_view) {});
+        printed.feed(talk().noise(), [](std::string_view) {});
         if (const std::string noise = printed.text(); !noise.empty()) f.words += (f.words.empty() ? "" : "\n  ") + noise;
         return plan_.explain ? plan_.explain(plan_, f) : detail::explain_boot(plan_, f);
     }
@@ -8831,10 +9904,7 @@ private:
     void fail(const error& why) {
         refuse(why);
         if (stage_ == stage::starting) {
-            router_.loop().unwatch(in_source_);
-            router_.loop().unwatch(out_source_);
-            ends_.in.reset();
-            ends_.out.reset();
+            channel_.close();
             stage_ = stage::ending;
             kill();
         }
@@ -8844,6 +9914,7 @@ private:
     void refuse(const error& why) {
         reported_ = true;
         if (!connecting_) return;
+        err_.show();
         router_.answers().fail(*connecting_, why);
         std::exchange(connecting_, nullptr)->release();
     }
@@ -8854,14 +9925,14 @@ private:
         link_open_ = false;
         lost_cause_ = cause;
         if (lost_text_.empty()) lost_text_ = why;
-        if (cause == reason::link_corrupt) process_.signal(15); // what it sends is worthless
+        if (cause == reason::link_corrupt) process_.signal(detail::ending::term); // what it sends is worthless
         begin_ending();
     }
 
     void begin_ending() {
         if (stage_ == stage::up) {
             stage_ = stage::ending;
-            asked_at_ = router_.loop().io().now();
+            ending_.begin(router_.loop().io().now());
         }
         look_after_ending();
     }
@@ -8873,11 +9944,11 @@ private:
         router_.loop().unwatch(exit_source_);
         if (stage_ == stage::up) {
             stage_ = stage::ending;
-            asked_at_ = router_.loop().io().now();
+            ending_.begin(router_.loop().io().now());
         } else if (stage_ == stage::starting) {
             // What it wrote before it ended may still be on its way: the end of the pipe tells. Unless somebody else holds it.
-            killed_at_ = router_.loop().io().now();
-            router_.loop().set_timer(timer_, after(killed_at_, patience_.for_link));
+            ending_.exited(router_.loop().io().now());
+            router_.loop().set_timer(timer_, ending_.link_end());
             return;
         }
         look_after_ending();
@@ -8892,32 +9963,16 @@ private:
         const instant now = loop.io().now();
         if (status_) {
             loop.unwatch(exit_source_);
-            if (killed_at_ == never) killed_at_ = now;
-            if (link_open_ && now >= after(killed_at_, patience_.for_link))
-                edge->stream->close(reason::respondent_lost, "the process has ended");
-            if (link_open_)
-                return loop.set_timer(timer_, after(killed_at_, patience_.for_link)); // answers may still be in the pipe
+            ending_.exited(now);
+            if (link_open_ && now >= ending_.link_end()) edge->stream->close(reason::respondent_lost, "the process has ended");
+            if (link_open_) return loop.set_timer(timer_, ending_.link_end()); // answers may still be in the pipe
             if (stage_ == stage::gone) return;
             report();
             return bury();
         }
-        if (!link_open_ && !reported_ && now >= after(asked_at_, patience_.for_status)) report();
-        if (signals_sent_ == 0 && now >= after(asked_at_, patience_.grace)) {
-            process_.signal(15);
-            ++signals_sent_;
-        }
-        if (signals_sent_ == 1 && now >= after(asked_at_, patience_.grace + patience_.after_term)) kill();
-        loop.set_timer(timer_, next_look(now));
-    }
-
-    instant next_look(instant now) const {
-        constexpr duration_ns poll_interval = 5'000'000; // where the system cannot tell that a process has ended
-        instant next = exit_source_.watched ? never : after(now, poll_interval);
-        if (!link_open_ && !reported_) next = std::min(next, after(asked_at_, patience_.for_status));
-        if (signals_sent_ == 0) next = std::min(next, after(asked_at_, patience_.grace));
-        if (signals_sent_ == 1) next = std::min(next, after(asked_at_, patience_.grace + patience_.after_term));
-        if (next == never) next = after(now, patience_.after_term);
-        return std::max(next, now);
+        if (!link_open_ && !reported_ && ending_.report_due(now)) report();
+        if (const int signal = ending_.due_signal(now); signal != detail::ending::no_signal) process_.signal(signal);
+        loop.set_timer(timer_, ending_.next_look(now, exit_source_.watched, link_open_ || reported_));
     }
 
     void on_timer() {
@@ -8930,7 +9985,6 @@ private:
     /// Tells everyone who waits for it that it is lost, once.
     void report() {
         if (std::exchange(reported_, true)) return;
-        drain_err();
         if (connecting_) {
             if (try_again()) return;
             boot_failure f;
@@ -8942,7 +9996,7 @@ private:
         d.context = id();
         d.place = welcome_.name;
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
-        if (const std::string words = err_.text(); !words.empty()) d.text += "; its last lines on stderr:\n  " + words;
+        if (const std::string words = err_.last_words(); !words.empty()) d.text += "; its last lines on stderr:\n  " + words;
         d.has_status = status_.has_value();
         if (status_) d.status = *status_;
         events_.child_lost(*this, error(std::move(d)));
@@ -8951,12 +10005,11 @@ private:
     /// True if another attempt is under way. A target that looks through its processes' descriptors keeps each open for a moment,
     /// the one through which the program was written as well, and the kernel executes no file that is open for writing.
     bool try_again() {
-        const bool program_sent = status_ && program_at_ > 0 && program_left_ == 0;
-        if (!program_sent || hello_seen_ || !detail::not_executed(*status_) || plan_.attempts <= 1) return false;
+        const bool busy = status_ && talk().program_sent() && !talk().hello_seen() && detail::not_executed(*status_);
+        if (!busy || plan_.attempts <= 1) return false;
         --plan_.attempts;
         plan_.timeout = std::max<duration_ns>(timer_end_ - router_.loop().io().now(), 0);
-        early_lines_.clear();
-        err_ = {};
+        err_.drop();
         events_.child_again(std::move(plan_), std::move(welcome_), std::exchange(connecting_, nullptr));
         return true;
     }
@@ -8965,10 +10018,7 @@ private:
         basic_broker<Io>& loop = router_.loop();
         stage_ = stage::gone;
         loop.cancel_timer(timer_);
-        drain_err();
-        loop.unwatch(err_source_);
-        for (const std::string& line : std::exchange(early_lines_, {})) say(line);
-        err_.finish([this](std::string_view line) { say(line); });
+        err_.finish();
         const buffer value = encode(status_->code, status_->signal);
         for (basic_pending<Io>* p : std::exchange(awaiting_exit_, {})) {
             router_.answers().complete(*p, value, nullptr);
@@ -8976,57 +10026,8 @@ private:
         }
         events_.child_gone(*this);
     }
-
-    // ---- stderr
-
-    void read_err() {
-        char bytes[4096];
-        const long n = router_.loop().io().read(ends_.err.get(), bytes, sizeof bytes);
-        if (n == -EAGAIN || n == -EWOULDBLOCK) return;
-        if (n <= 0) {
-            router_.loop().unwatch(err_source_);
-            ends_.err.reset();
-            return;
-        }
-        err_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { say(line); });
-    }
-
-    /// Takes what is in the pipe now, so that an error has the last words.
-    void drain_err() {
-        for (int reads = 0; reads < 64 && err_source_.watched; ++reads) {
-            char bytes[4096];
-            const long n = router_.loop().io().read(ends_.err.get(), bytes, sizeof bytes);
-            if (n <= 0) return;
-            err_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { say(line); });
-        }
-    }
-
-    void say(std::string_view line) {
-        if (stage_ == stage::starting || connecting_) {
-            early_lines_.emplace_back(line);
-        } else {
-            log::emit({log::level::info, id(), welcome_.name, "stderr", line});
-        }
-    }
 };
 
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/pipe_size.hpp ----
-// pipe_size.hpp: makes a pipe hold more, where the system lets us.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// Raises a pipe's capacity from 64 KiB, so that large messages need fewer hand-overs. Linux allows an unprivileged process 1 MiB
-/// for each and 64 MiB in all (pipe(7), pipe-max-size and pipe-user-pages-soft); where it refuses, the pipe stays as it is.
-inline void enlarge_pipe([[maybe_unused]] int fd, [[maybe_unused]] std::size_t bytes = 1u << 20) noexcept {
-#if defined(F_SETPIPE_SZ)
-    static_cast<void>(::fcntl(fd, F_SETPIPE_SZ, static_cast<int>(bytes)));
-#endif
-}
-
-} // namespace sys
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/child_pipes.hpp ----
@@ -9035,30 +10036,39 @@ inline void enlarge_pipe([[maybe_unused]] int fd, [[maybe_unused]] std::size_t b
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
+/// A child's ends of the pipes to its parent, as the child holds them once it runs.
+template <class Io>
+struct child_ends {
+    typename Io::descriptor in;  ///< what it hears
+    typename Io::descriptor out; ///< what it says
+};
+
 /// Both ends of a child's stdin, stdout and stderr, all close-on-exec; this side's are nonblocking.
 ///
 /// Pipes, not a socket: they cost a third per small message (0.47 µs against 1.3 to 1.5 µs for 64 bytes written and read).
+template <class Io>
 struct child_pipes {
-    sys::unique_fd in;  ///< what the child says
-    sys::unique_fd out; ///< what it hears
-    sys::unique_fd err;
-    sys::unique_fd child_in;
-    sys::unique_fd child_out;
-    sys::unique_fd child_err;
+    using descriptor = typename Io::descriptor;
+
+    descriptor in;  ///< what the child says
+    descriptor out; ///< what it hears
+    descriptor err;
+    descriptor child_in;
+    descriptor child_out;
+    descriptor child_err;
 };
 
-inline result<child_pipes> make_child_pipes() {
-    child_pipes p;
-    long rc = sys::pipe(p.child_in, p.out);
-    if (rc >= 0) rc = sys::pipe(p.in, p.child_out);
-    if (rc >= 0) rc = sys::pipe(p.err, p.child_err);
-    for (sys::unique_fd* ours : {&p.in, &p.out, &p.err, &p.child_in, &p.child_out, &p.child_err})
-        if (rc >= 0) rc = sys::move_above_stdio(*ours); // this process may run with 0, 1 or 2 closed
-    for (sys::unique_fd* ours : {&p.in, &p.out, &p.err})
-        if (rc >= 0) rc = sys::set_nonblocking(ours->get(), true);
+template <class Io>
+result<child_pipes<Io>> make_child_pipes(Io& io) {
+    child_pipes<Io> p;
+    long rc = io.pipe(p.child_in, p.out);
+    if (rc >= 0) rc = io.pipe(p.in, p.child_out);
+    if (rc >= 0) rc = io.pipe(p.err, p.child_err);
+    for (const auto* ours : {&p.in, &p.out, &p.err})
+        if (rc >= 0) rc = io.set_nonblocking(ours->get(), true);
     if (rc < 0) return sys::failure("pipe", rc);
-    sys::enlarge_pipe(p.out.get());
-    sys::enlarge_pipe(p.in.get());
+    io.enlarge(p.out.get());
+    io.enlarge(p.in.get());
     return p;
 }
 
@@ -9101,29 +10111,29 @@ namespace mitogen::inline MITOGEN_ABI {
 struct fork_options {
     std::string name{};                                ///< of the context; empty: "fork"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::optional<mitogen::limits> limits{};                    ///< for it and all below it; empty: this context's own
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     void (*on_start)() = nullptr;                      ///< called first in the child: re-seed generators, drop caches
 };
 
 namespace detail {
 
-struct child_link;
-
 /// Runs a child whose link is ready; defined with the rest of what a child does.
 template <class Io>
-void serve_as_child(child_link ends);
+void serve_as_child(Io io, child_ends<Io> ends);
 template <class Io>
-[[noreturn]] void enter_fork_child(child_pipes& pipes, const fork_options& options);
+    requires io::can_fork<Io>
+[[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, const fork_options& options);
 
 /// Forks. Returns the child's process id in the parent; never returns in the child. `abandon` closes what the child must not
 /// have.
 template <class Io, class Abandon>
-result<int> fork_child(child_pipes& pipes, const fork_options& options, Abandon&& abandon) {
+    requires io::can_fork<Io>
+result<int> fork_child(Io& io, child_pipes<Io>& pipes, const fork_options& options, Abandon&& abandon) {
     std::fflush(nullptr); // else what is in the buffers now would be written twice
     const result<int> pid = sys::fork_process();
     if (!pid || *pid != 0) return pid;
     abandon();
-    enter_fork_child<Io>(pipes, options);
+    enter_fork_child<Io>(io, pipes, options);
 }
 
 } // namespace detail
@@ -9167,18 +10177,306 @@ void receive_forwarded_logs(basic_router_core<Io>& node) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/process_state.hpp ----
-// process_state.hpp: what mitogen::init learnt from main()'s arguments.
+// ---- mitogen/route/id_allocator.hpp ----
+// id_allocator.hpp: numbers for new contexts, in blocks from the root.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Gives out context ids. The root counts; every other context asks the root for a block when it has used one up, so that ids are
+/// unique in the tree and most children are made without asking anyone. An id is never given out twice; when they are used up it
+/// is an error. Threads: any. Blocks: next(), outside the root, once in block_size children.
+template <class Io>
+class basic_id_allocator {
+    using core = basic_router_core<Io>;
+
+    core& router_;
+    typename Io::mutex mutex_;
+    context_id next_ = root_id + 1;
+    context_id end_ = 0; // of the block; unused in the root
+
+    static constexpr context_id block_size = 1000;
+
+    static error exhausted() { return error(reason::overloaded, "all context ids of this tree are used up"); }
+
+    void on_request(const message& m) {
+        if (router_.parent()) return router_.reply_dead(m.head, error(reason::invalid_handle, "ids are allocated by the root"));
+        context_id first;
+        {
+            const std::lock_guard lock(mutex_);
+            if (next_ > no_context - block_size) return router_.reply_dead(m.head, exhausted());
+            first = next_;
+            next_ += block_size;
+        }
+        router_.reply(m.head, encode(first), 0);
+    }
+
+    result<void> fetch_block() {
+        if (router_.loop().on_loop())
+            return error(
+                reason::misuse,
+                "a function that runs on the loop makes a child and would have to wait for an id; run it on::main or on::pool");
+        std::optional<error> why;
+        basic_pending<Io>* p = router_.answers().open(root_id, why);
+        if (!p) return std::move(*why);
+        const result<void> sent =
+            router_.send(router_.address(root_id, handles::allocate_id, p->handle()), std::span<const std::byte>(), urgency::now);
+        if (!sent) router_.answers().fail(*p, sent.error());
+        router_.loop().wait(p->wake, never, true, [p] { return p->done(); });
+        result<context_id> first = p->failure() ? result<context_id>(*p->failure()) : decode<context_id>(p->payload());
+        p->release();
+        if (!first) return first.error();
+        const std::lock_guard lock(mutex_);
+        next_ = *first;
+        end_ = *first + block_size;
+        return {};
+    }
+
+public:
+    explicit basic_id_allocator(core& node) : router_(node), mutex_(node.loop().io()) {
+        (void)router_.add_raw_handler(handles::allocate_id, {.from = accept::anyone},
+                                      [this](const message& m) { on_request(m); });
+    }
+
+    /// An id that no context of this tree has had.
+    result<context_id> next() {
+        for (;;) {
+            {
+                const std::lock_guard lock(mutex_);
+                if (!router_.parent()) {
+                    if (next_ == no_context) return exhausted();
+                    return next_++;
+                }
+                if (next_ < end_) return next_++;
+            }
+            if (result<void> block = fetch_block(); !block) return block.error();
+        }
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/route_monitor.hpp ----
+// route_monitor.hpp: keeps every context's knowledge of what is below it true, as contexts come and go.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Routes are announced upwards only: the parent that makes a context tells its own parent, which tells its own. Links are first
+/// in, first out, so that no context above sees a message from a new context before it knows it. Threads: loop, but for the
+/// constructor.
+template <class Io>
+class basic_route_monitor {
+    using core = basic_router_core<Io>;
+
+    core& router_;
+
+    template <class... Values>
+    void tell_parent(handle_id handle, const Values&... values) {
+        const auto& parent = router_.parent();
+        if (!parent) return;
+        (void)router_.send(router_.address(parent->peer, handle), mitogen::encode(values...), urgency::soon);
+    }
+
+    void on_add(const message& m) {
+        reader r(m.payload);
+        route<basic_link<Io>> added;
+        if (!mitogen::decode(r, added.id, added.parent, added.name, added.build) || !r.finish()) return;
+        added.via = router_.routes().find(m.head.src);
+        // Only from the neighbour itself. The ids of this context and those above are known: whoever claims one wants their
+        // authority.
+        if (!added.via || added.via->peer != m.head.src || router_.has_authority(added.id) ||
+            (added.parent != m.head.src && !router_.routes().leads(added.parent, added.via.get()))) {
+            return log::write(log::level::warning, "refused a route to context " + std::to_string(added.id) + " from context " +
+                                                       std::to_string(m.head.src));
+        }
+        const route<basic_link<Io>> copy = added;
+        if (!router_.routes().add(std::move(added))) {
+            return log::write(log::level::warning, "refused a second route to context " + std::to_string(copy.id) +
+                                                       " from context " + std::to_string(m.head.src));
+        }
+        announce(copy);
+    }
+
+    void on_del(const message& m) {
+        reader r(m.payload);
+        context_id gone{};
+        std::span<const std::byte> notice;
+        if (!mitogen::decode(r, gone, notice) || !r.finish()) return;
+        const auto via = router_.routes().find(m.head.src);
+        if (!via || via->peer != m.head.src || gone == m.head.src || !router_.routes().remove(gone, via.get())) {
+            return log::write(log::level::warning, "refused to forget the route to context " + std::to_string(gone) +
+                                                       " for context " + std::to_string(m.head.src));
+        }
+        via->drop_sender(gone);
+        const error why = decode_error(notice);
+        router_.forget(gone, why);
+        withdraw(gone, why);
+    }
+
+public:
+    explicit basic_route_monitor(core& node) : router_(node) {
+        (void)router_.add_raw_handler(handles::add_route, {.from = accept::anyone}, [this](const message& m) { on_add(m); });
+        (void)router_.add_raw_handler(handles::del_route, {.from = accept::anyone}, [this](const message& m) { on_del(m); });
+    }
+
+    /// A context below is reachable from now on.
+    void announce(const route<basic_link<Io>>& r) { tell_parent(handles::add_route, r.id, r.parent, r.name, r.build); }
+
+    /// A context below is lost.
+    void withdraw(context_id gone, const error& why) {
+        const buffer notice = encode_error(why);
+        tell_parent(handles::del_route, gone, std::span<const std::byte>(notice));
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/children.hpp ----
+// children.hpp: the children of one context: numbers and processes for new ones, and who is there.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-struct process_state {
-    int argc = 0;
-    char** argv = nullptr;
-    bool initialised = false;
+/// What a router has below it: makes children, announces and withdraws them, and ends them.
+///
+/// A child is made in three steps: prepare() gives it a number and a future's slot; launch() starts its process, where that is
+/// what its plan is about; adopt() hands it to the loop.
+/// Threads: any but where marked.
+template <class Io>
+class children : private basic_child<Io>::events {
+    using core = basic_router_core<Io>;
+    using child = basic_child<Io>;
+    using pending = basic_pending<Io>;
+
+    core& node_;
+    ending_patience patience_;
+    std::uint32_t pool_threads_;
+    basic_route_monitor<Io> monitor_;
+    basic_id_allocator<Io> ids_;
+    std::vector<std::shared_ptr<child>> all_; // loop's
+    std::atomic<std::size_t> child_count_{0};
+    waiter<Io> all_gone_;
+    std::atomic<bool> closed_{false};
+
+public:
+    /// Everything but the process: numbers, names, and the future that the child will answer.
+    struct birth {
+        handshake::welcome welcome;
+        pending* answer;
+    };
+
+    children(core& node, ending_patience patience, std::uint32_t pool_threads)
+        : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node), all_gone_(node.loop().io()) {
+    }
+
+    children(children&&) = delete;
+
+    /// The first step. The plan says what it is called and how much it may take.
+    result<birth> prepare(boot_plan& plan) {
+        if (closed_) return closing();
+        const result<context_id> id = ids_.next();
+        if (!id) return id.error();
+        birth b;
+        b.welcome.id = *id;
+        b.welcome.ancestors.push_back(node_.id());
+        b.welcome.ancestors.insert(b.welcome.ancestors.end(), node_.ancestors().begin(), node_.ancestors().end());
+        b.welcome.name = plan.name;
+        b.welcome.title = "mitogen:" + plan.name + " (" + router_.loop().io().own_name() + ")";
+        b.welcome.build = sys::build_id();
+        b.welcome.log_level = static_cast<std::uint8_t>(log::threshold());
+        b.welcome.pool_threads = pool_threads_;
+        b.welcome.grace_ns = patience_.grace;
+        b.welcome.bounds = plan.bounds;
+        std::optional<error> why;
+        b.answer = node_.answers().open(node_.id(), why);
+        if (!b.answer) return std::move(*why);
+        return b;
+    }
+
+    /// Starts the process of a child that has its numbers. Where that fails, its slot says so.
+    void launch(boot_plan plan, birth b) {
+        result<child_pipes<Io>> pipes = make_child_pipes(node_.loop().io());
+        if (!pipes) return (void)node_.answers().fail(*b.answer, pipes.error());
+        plan.start.in = pipes->child_in.get();
+        plan.start.out = pipes->child_out.get();
+        plan.start.err = pipes->child_err.get();
+        result<typename Io::process> process = node_.loop().io().spawn(plan.start);
+        if (process) return adopt(std::move(plan), std::move(b), std::move(*process), std::move(*pipes));
+        // out of descriptors
+        node_.answers().fail(*b.answer, error(process.error().kind() == kind::overloaded ? reason::overloaded
+                                              : plan.staged ? reason::connect // the client here is missing
+                                                            : reason::payload,
+                                              plan.what + ": cannot start: " + std::string(process.error().message())));
+    }
+
+    /// The loop takes over a process that was started.
+    void adopt(boot_plan plan, birth b, typename Io::process process, child_pipes<Io> pipes) {
+        b.answer->retain();
+        auto c = std::make_shared<child>(
+            node_, static_cast<typename child::events&>(*this), std::move(plan), std::move(b.welcome), patience_,
+            std::move(process), typename child::plumbing{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err)},
+            b.answer);
+        child_count_.fetch_add(1, std::memory_order_relaxed);
+        node_.loop().defer([this, c = std::move(c)] {
+            all_.push_back(c);
+            c->begin();
+            if (closed_) c->shut_down(closing());
+        });
+    }
+
+    /// The child of that number, or null. Threads: loop.
+    child* find(context_id id) {
+        for (const auto& c : all_)
+            if (c->id() == id) return c.get();
+        return nullptr;
+    }
+
+    /// Ends all of them and waits until they are gone; makes no more. False where that was done before.
+    bool close() {
+        if (closed_.exchange(true)) return false;
+        node_.loop().defer([this] {
+            const auto all = all_; // a child that goes removes itself
+            for (const auto& c : all) c->shut_down(closing());
+        });
+        node_.loop().wait(all_gone_, never, true, [this] { return child_count_.load(std::memory_order_acquire) == 0; });
+        node_.loop().run([] {}); // the loop has left the callback that woke us
+        return true;
+    }
+
+    /// In a child made by fork(): closes their descriptors and forgets their processes.
+    void abandon() noexcept
+        requires io::can_fork<Io>
+    {
+        for (const auto& c : all_) c->abandon();
+    }
+
+private:
+    static error closing() { return error(reason::broker_exited, "the router is shutting down"); }
+
+    void child_up(child& c) override {
+        const route<basic_link<Io>> added{c.id(), node_.id(), c.name(), c.edge->build, c.edge};
+        node_.routes().add(added);
+        monitor_.announce(added);
+    }
+
+    void child_lost(child& c, const error& why) override {
+        for (const context_id gone : node_.link_lost(*c.edge, why)) monitor_.withdraw(gone, why);
+    }
+
+    void child_gone(child& c) override {
+        std::erase_if(all_, [&](const auto& held) { return held.get() == &c; });
+        if (child_count_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_gone_.notify();
+    }
+
+    void child_again(boot_plan plan, handshake::welcome welcome, pending* connecting) override {
+        birth b{std::move(welcome), connecting};
+        if (closed_) {
+            node_.answers().fail(*connecting, closing());
+        } else {
+            launch(std::move(plan), std::move(b));
+        }
+        connecting->release();
+    }
 };
-inline constinit process_state this_process{};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -9201,13 +10499,16 @@ concept connection_method = requires(const Method& m) {
 
 namespace detail {
 
-/// The program that a child shall run: this one's own file as it was at the start, or another.
+/// The program that a child shall run: this one's own file as it was at the start, which stays open anyway, or another.
 inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& executable) {
-    const long rc =
-        executable.empty() ? sys::dup_above(sys::self_executable().get(), 3) : sys::open_to_read(executable.c_str());
+    if (executable.empty()) {
+        sys::unique_fd& own = sys::self_executable();
+        if (!own) return error(reason::payload, "cannot open this program's own executable");
+        return std::shared_ptr<sys::unique_fd>(std::shared_ptr<void>(), &own);
+    }
+    const long rc = sys::open_to_read(executable.c_str());
     if (rc < 0) {
-        const std::string which = executable.empty() ? "this program's own executable" : "the executable " + executable;
-        const error why = sys::failure("cannot open " + which, rc);
+        const error why = sys::failure("cannot open the executable " + executable, rc);
         return error(why.kind() == kind::overloaded ? reason::overloaded : reason::payload, std::string(why.message()));
     }
     return std::make_shared<sys::unique_fd>(static_cast<int>(rc));
@@ -9235,7 +10536,7 @@ struct local {
     std::string name{};                                ///< of the context; empty: "local.<id>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
     std::string executable{};                          ///< another program to run, by path; it must call mitogen::init as well
-    std::optional<mitogen::limits> limits{};                    ///< for it and all below it; empty: this context's own
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -9433,159 +10734,6 @@ using ssh_options = ssh;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/route/id_allocator.hpp ----
-// id_allocator.hpp: numbers for new contexts, in blocks from the root.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Gives out context ids. The root counts; every other context asks the root for a block when it has used one up, so that ids are
-/// unique in the tree and most children are made without asking anyone. An id is never given out twice; when they are used up it
-/// is an error. Threads: any. Blocks: next(), outside the root, once in block_size children.
-template <class Io>
-class basic_id_allocator {
-    using core = basic_router_core<Io>;
-
-    core& router_;
-    typename Io::mutex mutex_;
-    context_id next_ = root_id + 1;
-    context_id end_ = 0; // of the block; unused in the root
-
-    static constexpr context_id block_size = 1000;
-
-    static error exhausted() { return error(reason::overloaded, "all context ids of this tree are used up"); }
-
-    void on_request(const message& m) {
-        if (router_.parent()) return router_.reply_dead(m.head, error(reason::invalid_handle, "ids are allocated by the root"));
-        context_id first;
-        {
-            const std::lock_guard lock(mutex_);
-            if (next_ > no_context - block_size) return router_.reply_dead(m.head, exhausted());
-            first = next_;
-            next_ += block_size;
-        }
-        router_.reply(m.head, encode(first), 0);
-    }
-
-    result<void> fetch_block() {
-        if (router_.loop().on_loop())
-            return error(
-                reason::misuse,
-                "a function that runs on the loop makes a child and would have to wait for an id; run it on::main or on::pool");
-        std::optional<error> why;
-        basic_pending<Io>* p = router_.answers().open(root_id, why);
-        if (!p) return std::move(*why);
-        const result<void> sent =
-            router_.send(router_.address(root_id, handles::allocate_id, p->handle()), std::span<const std::byte>(), urgency::now);
-        if (!sent) router_.answers().fail(*p, sent.error());
-        router_.loop().wait(p->wake, never, true, [p] { return p->done(); });
-        result<context_id> first = p->failure() ? result<context_id>(*p->failure()) : decode<context_id>(p->payload());
-        p->release();
-        if (!first) return first.error();
-        const std::lock_guard lock(mutex_);
-        next_ = *first;
-        end_ = *first + block_size;
-        return {};
-    }
-
-public:
-    explicit basic_id_allocator(core& node) : router_(node), mutex_(node.loop().io()) {
-        (void)router_.add_raw_handler(handles::allocate_id, {.from = accept::anyone},
-                                      [this](const message& m) { on_request(m); });
-    }
-
-    /// An id that no context of this tree has had.
-    result<context_id> next() {
-        for (;;) {
-            {
-                const std::lock_guard lock(mutex_);
-                if (!router_.parent()) {
-                    if (next_ == no_context) return exhausted();
-                    return next_++;
-                }
-                if (next_ < end_) return next_++;
-            }
-            if (result<void> block = fetch_block(); !block) return block.error();
-        }
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/route/route_monitor.hpp ----
-// route_monitor.hpp: keeps every context's knowledge of what is below it true, as contexts come and go.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Routes are announced upwards only: the parent that makes a context tells its own parent, which tells its own. Links are first
-/// in, first out, so that no context above sees a message from a new context before it knows it. Threads: loop, but for the
-/// constructor.
-template <class Io>
-class basic_route_monitor {
-    using core = basic_router_core<Io>;
-
-    core& router_;
-
-    template <class... Values>
-    void tell_parent(handle_id handle, const Values&... values) {
-        const auto& parent = router_.parent();
-        if (!parent) return;
-        (void)router_.send(router_.address(parent->peer, handle), mitogen::encode(values...), urgency::soon);
-    }
-
-    void on_add(const message& m) {
-        reader r(m.payload);
-        route<basic_link<Io>> added;
-        if (!mitogen::decode(r, added.id, added.parent, added.name, added.build) || !r.finish()) return;
-        added.via = router_.routes().find(m.head.src);
-        // Only from the neighbour itself. The ids of this context and those above are known: whoever claims one wants their
-        // authority.
-        if (!added.via || added.via->peer != m.head.src || router_.has_authority(added.id) ||
-            (added.parent != m.head.src && !router_.routes().leads(added.parent, added.via.get()))) {
-            return log::write(log::level::warning, "refused a route to context " + std::to_string(added.id) + " from context " +
-                                                       std::to_string(m.head.src));
-        }
-        const route<basic_link<Io>> copy = added;
-        if (!router_.routes().add(std::move(added))) {
-            return log::write(log::level::warning, "refused a second route to context " + std::to_string(copy.id) +
-                                                       " from context " + std::to_string(m.head.src));
-        }
-        announce(copy);
-    }
-
-    void on_del(const message& m) {
-        reader r(m.payload);
-        context_id gone{};
-        std::span<const std::byte> notice;
-        if (!mitogen::decode(r, gone, notice) || !r.finish()) return;
-        const auto via = router_.routes().find(m.head.src);
-        if (!via || via->peer != m.head.src || gone == m.head.src || !router_.routes().remove(gone, via.get())) {
-            return log::write(log::level::warning, "refused to forget the route to context " + std::to_string(gone) +
-                                                       " for context " + std::to_string(m.head.src));
-        }
-        via->drop_sender(gone);
-        const error why = decode_error(notice);
-        router_.forget(gone, why);
-        withdraw(gone, why);
-    }
-
-public:
-    explicit basic_route_monitor(core& node) : router_(node) {
-        (void)router_.add_raw_handler(handles::add_route, {.from = accept::anyone}, [this](const message& m) { on_add(m); });
-        (void)router_.add_raw_handler(handles::del_route, {.from = accept::anyone}, [this](const message& m) { on_del(m); });
-    }
-
-    /// A context below is reachable from now on.
-    void announce(const route<basic_link<Io>>& r) { tell_parent(handles::add_route, r.id, r.parent, r.name, r.build); }
-
-    /// A context below is lost.
-    void withdraw(context_id gone, const error& why) {
-        const buffer notice = encode_error(why);
-        tell_parent(handles::del_route, gone, std::span<const std::byte>(notice));
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/rpc/call_frame.hpp ----
 // call_frame.hpp: what stands before the arguments in a message to CALL_FUNCTION.
 
@@ -9657,6 +10805,492 @@ using context = basic_context<>;
 /// The answer to a call that is under way.
 template <class T>
 using future = basic_future<T>;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/traits.hpp ----
+// traits.hpp: what a remote function takes and returns, and which of its parameters travel.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A list of types; nothing is ever stored in one.
+template <class... Ts>
+struct type_list {
+    static constexpr std::size_t size = sizeof...(Ts);
+};
+
+/// True for parameters that are supplied where the function runs and are not sent (`router&`, `caller&`, …).
+///
+/// Specialise it for the parameter type exactly as functions spell it (`is_injected<router&>`), or for the plain type
+/// (`is_injected<std::stop_token>`): then any spelling counts, by value or by reference.
+template <class Parameter>
+inline constexpr bool is_injected = false;
+
+/// What the caller gets of a result of type `R`. Specialise it for types that stand for another, as `task<T>` does for `T`.
+template <class R>
+struct wire_result {
+    using type = std::remove_cvref_t<R>;
+};
+
+namespace rpc::detail {
+
+template <class Parameter>
+inline constexpr bool injected = is_injected<Parameter> || is_injected<std::remove_cvref_t<Parameter>>;
+
+template <class List, class... Ts>
+struct append;
+template <class... Listed, class... Ts>
+struct append<type_list<Listed...>, Ts...> {
+    using type = type_list<Listed..., Ts...>;
+};
+
+// Folds the parameters into those that travel, without const and references.
+template <class Sent, class... Parameters>
+struct sent_parameters {
+    using type = Sent;
+};
+template <class Sent, class First, class... Rest>
+struct sent_parameters<Sent, First, Rest...>
+    : std::conditional_t<injected<First>, sent_parameters<Sent, Rest...>,
+                         sent_parameters<typename append<Sent, std::remove_cvref_t<First>>::type, Rest...>> {};
+
+// Why something is no remote function. Reported by check_function(), because a class that fails to compile causes more errors
+// where it is used.
+enum class fault : unsigned char { none, not_a_function, not_const };
+
+template <bool Noexcept, class R, class... Parameters>
+struct callable {
+    static constexpr fault what_is_wrong = fault::none;
+    using result = R;
+    using parameters = type_list<Parameters...>;
+    using wire_parameters = typename sent_parameters<type_list<>, Parameters...>::type;
+    static constexpr bool is_noexcept = Noexcept;
+};
+
+template <class>
+inline constexpr bool never_true = false;
+
+template <class Operator>
+struct call_operator : callable<false, void> {
+    static constexpr fault what_is_wrong = fault::not_const;
+};
+template <class C, class R, class... Ps>
+struct call_operator<R (C::*)(Ps...) const> : callable<false, R, Ps...> {};
+template <class C, class R, class... Ps>
+struct call_operator<R (C::*)(Ps...) const noexcept> : callable<true, R, Ps...> {};
+
+template <class T>
+concept has_one_call_operator = requires {
+    &T::operator();
+};
+
+} // namespace rpc::detail
+
+/// Result, parameters and exception specification of a function pointer or of a captureless closure.
+///
+/// `result` and every member of `parameters` are as declared; `wire_parameters` are those that travel, without const and
+/// references (`const T&` is `T`; views stay views).
+template <class F>
+struct callable_traits : rpc::detail::callable<false, void> {
+    static constexpr auto what_is_wrong = rpc::detail::fault::not_a_function;
+};
+template <class R, class... Ps>
+struct callable_traits<R (*)(Ps...)> : rpc::detail::callable<false, R, Ps...> {};
+template <class R, class... Ps>
+struct callable_traits<R (*)(Ps...) noexcept> : rpc::detail::callable<true, R, Ps...> {};
+template <rpc::detail::has_one_call_operator F>
+struct callable_traits<F> : rpc::detail::call_operator<decltype(&F::operator())> {};
+
+/// callable_traits of the function `F`.
+template <auto F>
+struct function_traits : callable_traits<std::remove_cv_t<decltype(F)>> {
+    static constexpr std::size_t arity = callable_traits<std::remove_cv_t<decltype(F)>>::parameters::size;
+    static constexpr bool is_closure = std::is_class_v<std::remove_cv_t<decltype(F)>>;
+};
+
+namespace rpc::detail {
+
+// Fail to compile where something cannot travel. Compilers print the template arguments above the message: function, position,
+// type.
+template <auto Function, std::size_t Position, class Parameter>
+void check_parameter() {
+    using referred = std::remove_reference_t<Parameter>;
+    if constexpr (!injected<Parameter>) {
+        if constexpr (std::is_lvalue_reference_v<Parameter> && !std::is_const_v<referred>) {
+            static_assert(
+                never_true<Parameter>,
+                "mitogen: this Parameter of Function (counted from 1 by Position) is a reference to non-const: what the function "
+                "writes there would stay in the other process; take it by value or by const&, and return what changes");
+        } else {
+            wire::require<std::remove_cvref_t<Parameter>>();
+        }
+    }
+}
+
+template <auto Function, class Result>
+void check_result() {
+    if constexpr (!std::is_void_v<Result>) wire::require<Result>();
+}
+
+template <auto F, class... Ps, std::size_t... Is>
+void check_parameters(type_list<Ps...>, std::index_sequence<Is...>) {
+    (check_parameter<F, Is + 1, Ps>(), ...);
+}
+
+// Never called: to take its address is to have it compiled, and its failure does not spoil the constant that does so.
+template <auto F>
+void check_function() {
+    using traits = function_traits<F>;
+    static_assert(traits::what_is_wrong != fault::not_a_function,
+                  "mitogen: a remote function is a function, a static member function, or a captureless lambda without `auto` "
+                  "parameters; a member function needs an object, which lives in one process only: see call_service");
+    static_assert(traits::what_is_wrong != fault::not_const,
+                  "mitogen: the operator() of a remote function object must be const: drop `mutable`");
+    check_parameters<F>(typename traits::parameters{}, std::make_index_sequence<traits::arity>{});
+    check_result<F, typename wire_result<typename traits::result>::type>();
+}
+
+} // namespace rpc::detail
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/invocation.hpp ----
+// invocation.hpp: one execution of a remote function: its arguments come in as bytes, its result leaves as bytes.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Who calls. Take it as a parameter (`caller&`) to be told.
+struct caller {
+    context_id id = no_context;   ///< the calling context
+    context_id auth = no_context; ///< on whose authority: `id` or a context above it
+};
+
+/// A type whose address tells I/O policies apart at run time.
+template <class Io>
+inline constexpr char policy_tag = 0;
+
+/// Where values are decoded that mean something only inside one context, such as `context`.
+struct decode_environment {
+    call_port* router = nullptr;  ///< a basic_router<Io>
+    const void* policy = nullptr; ///< &policy_tag<Io>
+};
+
+/// Everything that an invoke thunk needs. Lives on the stack of the thread that executes the call.
+struct invocation {
+    reader& arguments;
+    buffer& result;
+    decode_environment& environment;
+    caller who{};
+    std::optional<error> failure{};
+#if defined(__cpp_lib_jthread)
+    std::stop_token (*stop)(invocation&) = nullptr; ///< the call's stop token, made when first asked for
+#endif
+    void* call = nullptr; ///< for `stop`
+
+    /// What an invoke thunk has found wrong, for whoever knows the function's name: fault_of_call().
+    enum class fault : std::uint8_t { none, argument, policy };
+    fault wrong = fault::none;
+    std::size_t position = 0; ///< of the argument that does not decode, from 0
+
+    bool bad_argument(std::size_t at) noexcept {
+        wrong = fault::argument;
+        position = at;
+        return false;
+    }
+
+    /// The error that `wrong` stands for. `function`: the name of the one that was called.
+    MITOGEN_COLD error fault_of_call(const std::string& function) const {
+        return error(reason::bad_arguments,
+                     wrong == fault::policy
+                         ? function + " takes a router of another I/O policy than the one that runs here"
+                         : "argument " + std::to_string(position + 1) + " of " + function + ": " + arguments.failure_text());
+    }
+};
+
+namespace rpc::detail {
+
+template <class T>
+inline constexpr const void* router_policy = nullptr;
+template <class Io>
+inline constexpr const void* router_policy<basic_router<Io>> = &policy_tag<Io>;
+// Not `router_policy<T> != nullptr`, which g++ with -fsanitize=undefined does not take for a constant.
+template <class T>
+inline constexpr bool is_router = false;
+template <class Io>
+inline constexpr bool is_router<basic_router<Io>> = true;
+
+/// What a function gets for a parameter that is not sent.
+template <class Parameter>
+decltype(auto) supply(invocation& inv) {
+    using plain = std::remove_cvref_t<Parameter>;
+    if constexpr (std::is_same_v<plain, caller>) {
+        return (inv.who);
+    } else if constexpr (std::is_same_v<plain, log::sink>) {
+        return log::current();
+#if defined(__cpp_lib_jthread)
+    } else if constexpr (std::is_same_v<plain, std::stop_token>) {
+        return inv.stop(inv);
+#endif
+    } else {
+        return (static_cast<plain&>(*inv.environment.router));
+    }
+}
+
+/// False, with a fault, where a function wants the router of another I/O policy than the one that executes it.
+template <class Parameter>
+bool suppliable(invocation& inv) noexcept {
+    using plain = std::remove_cvref_t<Parameter>;
+    if constexpr (is_router<plain>) {
+        if (inv.environment.policy != router_policy<plain>) {
+            inv.wrong = invocation::fault::policy;
+            return false;
+        }
+    }
+    (void)inv;
+    return true;
+}
+
+template <class Parameter, std::size_t Next>
+decltype(auto) argument(invocation& inv, auto& values) {
+    if constexpr (injected<Parameter>) {
+        return supply<Parameter>(inv);
+    } else {
+        return static_cast<
+            std::conditional_t<std::is_lvalue_reference_v<Parameter>, Parameter, std::remove_cvref_t<Parameter>&&>>(
+            std::get<Next>(values));
+    }
+}
+
+/// For each parameter: how many before it travel, that is, its place among the decoded values.
+template <class List>
+struct places;
+template <class... Ps>
+struct places<type_list<Ps...>> {
+    static constexpr auto table = [] {
+        struct {
+            std::size_t at[sizeof...(Ps) + 1];
+        } t{};
+        std::size_t i = 0;
+        std::size_t next = 0;
+        ((t.at[i++] = next, next += injected<Ps> ? 0 : 1), ...);
+        return t;
+    }();
+};
+
+template <class List>
+struct value_tuple;
+template <class... Ts>
+struct value_tuple<type_list<Ts...>> {
+    using type = std::tuple<Ts...>;
+};
+
+template <auto F, class... Ps, std::size_t... Is, std::size_t... Ws>
+void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::index_sequence<Ws...>) {
+    using traits = function_traits<F>;
+    typename value_tuple<typename traits::wire_parameters>::type values{};
+    if (!(... && (codec<std::tuple_element_t<Ws, decltype(values)>>::decode(inv.arguments, std::get<Ws>(values)) ||
+                  inv.bad_argument(Ws))))
+        return;
+    if (!inv.arguments.finish()) {
+        inv.bad_argument(sizeof...(Ws));
+        return;
+    }
+    if constexpr ((... || is_router<std::remove_cvref_t<Ps>>)) {
+        if (!(... && suppliable<Ps>(inv))) return;
+    }
+    using wire = typename wire_result<typename traits::result>::type;
+    if constexpr (std::is_void_v<wire>) {
+        F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
+    } else {
+        const wire& value = F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
+        inv.result.resize(encoded_size(value));
+        writer w(inv.result.data());
+        encode(w, value);
+    }
+}
+
+} // namespace rpc::detail
+
+template <>
+inline constexpr bool is_injected<caller> = true;
+template <>
+inline constexpr bool is_injected<log::sink> = true;
+template <class Io>
+inline constexpr bool is_injected<basic_router<Io>> = true;
+#if defined(__cpp_lib_jthread)
+template <>
+inline constexpr bool is_injected<std::stop_token> = true;
+#endif
+
+/// Decodes the arguments, calls `F`, encodes what it returns. One instance for each remote function; all else is shared.
+template <auto F>
+void invoke_thunk(invocation& inv) {
+    using traits = function_traits<F>;
+    rpc::detail::invoke<F>(inv, typename traits::parameters{}, std::make_index_sequence<traits::arity>{},
+                           std::make_index_sequence<traits::wire_parameters::size>{});
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/future.hpp ----
+// future.hpp: the answer to a call that is under way.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What the caller holds of a result of type `T`: views become the containers that own what they show.
+template <class T>
+struct owned_result {
+    using type = T;
+};
+template <>
+struct owned_result<std::string_view> {
+    using type = std::string;
+};
+template <class T, std::size_t N>
+struct owned_result<std::span<T, N>> {
+    using type = std::vector<std::remove_cv_t<T>>;
+};
+
+/// What does not depend on the type of the value; see basic_future.
+class future_base {
+protected:
+    awaited* pending_ = nullptr;
+    call_port* router_ = nullptr;
+    decode_environment environment_{};
+    limits bounds_{}; // copies: the answer may be decoded when the router is gone
+
+    static error would_stop_the_loop() {
+        return error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; "
+                                     "run it on::main or on::pool, or co_await");
+    }
+    bool may_wait() const noexcept { return pending_->done() || !router_->on_loop(); }
+
+    future_base() = default;
+    future_base(awaited* p, call_port& node, decode_environment environment) noexcept
+        : pending_(p), router_(&node), environment_(environment), bounds_(node.bounds()) {}
+    future_base(future_base&& other) noexcept
+        : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_),
+          bounds_(other.bounds_) {}
+    future_base& operator=(future_base&& other) noexcept {
+        if (this != &other) {
+            drop();
+            pending_ = std::exchange(other.pending_, nullptr);
+            router_ = other.router_;
+            environment_ = other.environment_;
+            bounds_ = other.bounds_;
+        }
+        return *this;
+    }
+    ~future_base() { drop(); }
+
+    void drop() noexcept {
+        if (!pending_) return;
+        if (!pending_->done()) cancel();
+        std::exchange(pending_, nullptr)->release();
+    }
+
+    /// Waits as long as it takes, or `span`. An error where that may not or did not happen.
+    std::optional<error> wait_for(duration_ns span) {
+        if (pending_->done()) return std::nullopt;
+        if (router_->on_loop()) return would_stop_the_loop();
+        if (router_->await(*pending_, span == never ? never : after(router_->now(), span))) return std::nullopt;
+        return error(reason::timeout, "no answer within the time given to get_for()");
+    }
+
+public:
+    /// False for one that was default-constructed or moved from; nothing else may then be called.
+    bool valid() const noexcept { return pending_ != nullptr; }
+
+    /// True once there is a value or an error. Never blocks.
+    bool done() const noexcept { return pending_->done(); }
+
+    /// Waits until done() or the deadline; returns done(). Not on the loop, where nothing could arrive meanwhile.
+    bool wait_until(instant deadline) {
+        if (pending_->done()) return true;
+        if (!may_wait()) raise(would_stop_the_loop());
+        return router_->await(*pending_, deadline);
+    }
+
+    /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
+    /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
+    void cancel() {
+        if (done()) return; // the router may be gone
+        abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id())));
+    }
+
+    /// As cancel(), with another error.
+    void abandon(error why) {
+        if (pending_->fail(std::move(why))) router_->cancel_call(*pending_);
+    }
+
+    /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally the loop. Never blocks there.
+    void then(unique_function<void()> go) { pending_->then(std::move(go)); }
+
+    /// For select and the like.
+    awaited* state() const noexcept { return pending_; }
+
+    // ---- co_await: resumes on the thread that completes the call, normally the loop
+
+    bool await_ready() const noexcept { return done(); }
+    void await_suspend(std::coroutine_handle<> waiting) {
+        then([waiting] { waiting.resume(); });
+    }
+};
+
+/// The answer to a call. Moves; does not copy. Dropping it abandons the call: the callee is told, and a late answer is dropped.
+///
+/// Threads: one at a time. Blocks: get() and get_for(). May outlive the router; the answer is then the error broker_exited.
+template <class T, class Io>
+class [[nodiscard]] basic_future : public future_base {
+public:
+    using value_type = T;
+
+    basic_future() = default;
+    /// Takes over one reference to `p`.
+    basic_future(awaited* p, call_port& node, decode_environment environment) noexcept : future_base(p, node, environment) {}
+
+    /// Waits and returns the value or the error.
+    result<T> try_get() {
+        if (std::optional<error> why = wait_for(never)) return std::move(*why);
+        return outcome();
+    }
+
+    /// Waits and returns the value; throws the error.
+    T get() { return try_get().value(); }
+
+    /// As get(), but waits at most `span`: then it throws timeout_error, and the call goes on.
+    template <class Rep, class Period>
+    T get_for(std::chrono::duration<Rep, Period> span) {
+        return try_get_for(span).value();
+    }
+
+    /// As try_get(), but waits at most `span`: then it returns an error with reason::timeout, and the call goes on.
+    template <class Rep, class Period>
+    result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
+        if (std::optional<error> why = wait_for(to_ns(span))) return std::move(*why);
+        return outcome();
+    }
+
+    /// The value or the error of a future that is done().
+    result<T> outcome() {
+        if (const error* why = pending_->failure()) return *why;
+        reader r(std::span<const std::byte>(pending_->payload()), bounds_, &environment_);
+        if constexpr (std::is_void_v<T>) {
+            if (r.finish()) return {};
+            return r.failure();
+        } else {
+            T value{};
+            if (mitogen::decode(r, value) && r.finish()) return result<T>(std::move(value));
+            return r.failure(&codec<T>::signature);
+        }
+    }
+
+    T await_resume() { return outcome().value(); }
+};
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -9988,152 +11622,6 @@ inline bool names_within_one_build(std::string_view name) noexcept {
 } // namespace rpc::detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/rpc/traits.hpp ----
-// traits.hpp: what a remote function takes and returns, and which of its parameters travel.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A list of types; nothing is ever stored in one.
-template <class... Ts>
-struct type_list {
-    static constexpr std::size_t size = sizeof...(Ts);
-};
-
-/// True for parameters that are supplied where the function runs and are not sent (`router&`, `caller&`, …).
-///
-/// Specialise it for the parameter type exactly as functions spell it (`is_injected<router&>`), or for the plain type
-/// (`is_injected<std::stop_token>`): then any spelling counts, by value or by reference.
-template <class Parameter>
-inline constexpr bool is_injected = false;
-
-/// What the caller gets of a result of type `R`. Specialise it for types that stand for another, as `task<T>` does for `T`.
-template <class R>
-struct wire_result {
-    using type = std::remove_cvref_t<R>;
-};
-
-namespace rpc::detail {
-
-template <class Parameter>
-inline constexpr bool injected = is_injected<Parameter> || is_injected<std::remove_cvref_t<Parameter>>;
-
-template <class List, class... Ts>
-struct append;
-template <class... Listed, class... Ts>
-struct append<type_list<Listed...>, Ts...> {
-    using type = type_list<Listed..., Ts...>;
-};
-
-// Folds the parameters into those that travel, without const and references.
-template <class Sent, class... Parameters>
-struct sent_parameters {
-    using type = Sent;
-};
-template <class Sent, class First, class... Rest>
-struct sent_parameters<Sent, First, Rest...>
-    : std::conditional_t<injected<First>, sent_parameters<Sent, Rest...>,
-                         sent_parameters<typename append<Sent, std::remove_cvref_t<First>>::type, Rest...>> {};
-
-// Why something is no remote function. Reported by check_function(), because a class that fails to compile causes more errors
-// where it is used.
-enum class fault : unsigned char { none, not_a_function, not_const };
-
-template <bool Noexcept, class R, class... Parameters>
-struct callable {
-    static constexpr fault what_is_wrong = fault::none;
-    using result = R;
-    using parameters = type_list<Parameters...>;
-    using wire_parameters = typename sent_parameters<type_list<>, Parameters...>::type;
-    static constexpr bool is_noexcept = Noexcept;
-};
-
-template <class>
-inline constexpr bool never_true = false;
-
-template <class Operator>
-struct call_operator : callable<false, void> {
-    static constexpr fault what_is_wrong = fault::not_const;
-};
-template <class C, class R, class... Ps>
-struct call_operator<R (C::*)(Ps...) const> : callable<false, R, Ps...> {};
-template <class C, class R, class... Ps>
-struct call_operator<R (C::*)(Ps...) const noexcept> : callable<true, R, Ps...> {};
-
-template <class T>
-concept has_one_call_operator = requires {
-    &T::operator();
-};
-
-} // namespace rpc::detail
-
-/// Result, parameters and exception specification of a function pointer or of a captureless closure.
-///
-/// `result` and every member of `parameters` are as declared; `wire_parameters` are those that travel, without const and
-/// references (`const T&` is `T`; views stay views).
-template <class F>
-struct callable_traits : rpc::detail::callable<false, void> {
-    static constexpr auto what_is_wrong = rpc::detail::fault::not_a_function;
-};
-template <class R, class... Ps>
-struct callable_traits<R (*)(Ps...)> : rpc::detail::callable<false, R, Ps...> {};
-template <class R, class... Ps>
-struct callable_traits<R (*)(Ps...) noexcept> : rpc::detail::callable<true, R, Ps...> {};
-template <rpc::detail::has_one_call_operator F>
-struct callable_traits<F> : rpc::detail::call_operator<decltype(&F::operator())> {};
-
-/// callable_traits of the function `F`.
-template <auto F>
-struct function_traits : callable_traits<std::remove_cv_t<decltype(F)>> {
-    static constexpr std::size_t arity = callable_traits<std::remove_cv_t<decltype(F)>>::parameters::size;
-    static constexpr bool is_closure = std::is_class_v<std::remove_cv_t<decltype(F)>>;
-};
-
-namespace rpc::detail {
-
-// Fail to compile where something cannot travel. Compilers print the template arguments above the message: function, position,
-// type.
-template <auto Function, std::size_t Position, class Parameter>
-void check_parameter() {
-    using referred = std::remove_reference_t<Parameter>;
-    if constexpr (!injected<Parameter>) {
-        if constexpr (std::is_lvalue_reference_v<Parameter> && !std::is_const_v<referred>) {
-            static_assert(
-                never_true<Parameter>,
-                "mitogen: this Parameter of Function (counted from 1 by Position) is a reference to non-const: what the function "
-                "writes there would stay in the other process; take it by value or by const&, and return what changes");
-        } else {
-            wire::require<std::remove_cvref_t<Parameter>>();
-        }
-    }
-}
-
-template <auto Function, class Result>
-void check_result() {
-    if constexpr (!std::is_void_v<Result>) wire::require<Result>();
-}
-
-template <auto F, class... Ps, std::size_t... Is>
-void check_parameters(type_list<Ps...>, std::index_sequence<Is...>) {
-    (check_parameter<F, Is + 1, Ps>(), ...);
-}
-
-// Never called: to take its address is to have it compiled, and its failure does not spoil the constant that does so.
-template <auto F>
-void check_function() {
-    using traits = function_traits<F>;
-    static_assert(traits::what_is_wrong != fault::not_a_function,
-                  "mitogen: a remote function is a function, a static member function, or a captureless lambda without `auto` "
-                  "parameters; a member function needs an object, which lives in one process only: see call_service");
-    static_assert(traits::what_is_wrong != fault::not_const,
-                  "mitogen: the operator() of a remote function object must be const: drop `mutable`");
-    check_parameters<F>(typename traits::parameters{}, std::make_index_sequence<traits::arity>{});
-    check_result<F, typename wire_result<typename traits::result>::type>();
-}
-
-} // namespace rpc::detail
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/rpc/identity.hpp ----
 // identity.hpp: the text that names a remote function in every program that has it: qualified name and wire signature.
 //
@@ -10195,7 +11683,8 @@ struct parts_of<Result, type_list<Ps...>> {
     static constexpr signature_parts value{parameters, sizeof...(Ps), &write_type<Result>};
 };
 
-// Where the texts of one function come from: constant data only.
+// Where the texts of one function come from: constant data only. A null `read_name` stands for the usual way, which need not be
+// compiled where a function is only called.
 struct function_source {
     void (*read_name)(const void* raw, function_texts& to);
     const void* raw;
@@ -10284,9 +11773,9 @@ consteval function_source source_of() noexcept {
         return {&name_from_given, &given_name<F>, signature};
     } else {
 #if MITOGEN_HAS_RTTI
-        return {&name_from_type, &typeid(name_tag<F>), signature};
+        return {nullptr, &typeid(name_tag<F>), signature};
 #else
-        return {&name_from_print, name_bytes<F>.data(), signature};
+        return {nullptr, name_bytes<F>.data(), signature};
 #endif
     }
 }
@@ -10305,7 +11794,15 @@ constexpr std::uint64_t identity_hash(std::string_view text) noexcept {
 
 MITOGEN_COLD inline function_texts read_texts(const function_source& from) {
     function_texts texts;
-    from.read_name(from.raw, texts);
+    if (from.read_name) {
+        from.read_name(from.raw, texts);
+    } else {
+#if MITOGEN_HAS_RTTI
+        name_from_type(from.raw, texts);
+#else
+        name_from_print(from.raw, texts);
+#endif
+    }
     signature_sink sink;
     sink.put('(');
     for (std::size_t i = 0; i < from.signature->count; ++i) {
@@ -10347,355 +11844,6 @@ std::string function_identity() {
     return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::identity);
 }
 
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/invocation.hpp ----
-// invocation.hpp: one execution of a remote function: its arguments come in as bytes, its result leaves as bytes.
-
-#if defined(__cpp_lib_jthread)
-#include <stop_token>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Who calls. Take it as a parameter (`caller&`) to be told.
-struct caller {
-    context_id id = no_context;   ///< the calling context
-    context_id auth = no_context; ///< on whose authority: `id` or a context above it
-};
-
-/// A type whose address tells I/O policies apart at run time.
-template <class Io>
-inline constexpr char policy_tag = 0;
-
-/// Where values are decoded that mean something only inside one context, such as `context`.
-struct decode_environment {
-    void* router = nullptr;       ///< a basic_router<Io>
-    const void* policy = nullptr; ///< &policy_tag<Io>
-};
-
-/// Everything that an invoke thunk needs. Lives on the stack of the thread that executes the call.
-struct invocation {
-    reader& arguments;
-    buffer& result;
-    decode_environment& environment;
-    caller who{};
-    std::optional<error> failure{};
-#if defined(__cpp_lib_jthread)
-    std::stop_token (*stop)(invocation&) = nullptr; ///< the call's stop token, made when first asked for
-#endif
-    void* call = nullptr; ///< for `stop`
-
-    MITOGEN_COLD bool bad_argument(std::size_t position, std::string (*function)()) {
-        failure.emplace(reason::bad_arguments,
-                        "argument " + std::to_string(position + 1) + " of " + function() + ": " + arguments.failure_text());
-        return false;
-    }
-};
-
-namespace rpc::detail {
-
-template <class T>
-inline constexpr const void* router_policy = nullptr;
-template <class Io>
-inline constexpr const void* router_policy<basic_router<Io>> = &policy_tag<Io>;
-// Not `router_policy<T> != nullptr`, which g++ with -fsanitize=undefined does not take for a constant.
-template <class T>
-inline constexpr bool is_router = false;
-template <class Io>
-inline constexpr bool is_router<basic_router<Io>> = true;
-
-/// What a function gets for a parameter that is not sent.
-template <class Parameter>
-decltype(auto) supply(invocation& inv) {
-    using plain = std::remove_cvref_t<Parameter>;
-    if constexpr (std::is_same_v<plain, caller>) {
-        return (inv.who);
-    } else if constexpr (std::is_same_v<plain, log::sink>) {
-        return log::current();
-#if defined(__cpp_lib_jthread)
-    } else if constexpr (std::is_same_v<plain, std::stop_token>) {
-        return inv.stop(inv);
-#endif
-    } else {
-        return (*static_cast<plain*>(inv.environment.router));
-    }
-}
-
-/// False, with a failure, where a function wants the router of another I/O policy than the one that executes it.
-template <class Parameter>
-bool suppliable(invocation& inv, std::string (*function)()) {
-    using plain = std::remove_cvref_t<Parameter>;
-    if constexpr (is_router<plain>) {
-        if (inv.environment.policy != router_policy<plain>) {
-            inv.failure.emplace(reason::bad_arguments,
-                                function() + " takes a router of another I/O policy than the one that runs here");
-            return false;
-        }
-    }
-    (void)inv;
-    (void)function;
-    return true;
-}
-
-template <class Parameter, std::size_t Next>
-decltype(auto) argument(invocation& inv, auto& values) {
-    if constexpr (injected<Parameter>) {
-        return supply<Parameter>(inv);
-    } else {
-        return static_cast<
-            std::conditional_t<std::is_lvalue_reference_v<Parameter>, Parameter, std::remove_cvref_t<Parameter>&&>>(
-            std::get<Next>(values));
-    }
-}
-
-/// For each parameter: how many before it travel, that is, its place among the decoded values.
-template <class List>
-struct places;
-template <class... Ps>
-struct places<type_list<Ps...>> {
-    static constexpr auto table = [] {
-        struct {
-            std::size_t at[sizeof...(Ps) + 1];
-        } t{};
-        std::size_t i = 0;
-        std::size_t next = 0;
-        ((t.at[i++] = next, next += injected<Ps> ? 0 : 1), ...);
-        return t;
-    }();
-};
-
-template <class List>
-struct value_tuple;
-template <class... Ts>
-struct value_tuple<type_list<Ts...>> {
-    using type = std::tuple<Ts...>;
-};
-
-template <auto F, class... Ps, std::size_t... Is, std::size_t... Ws>
-void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::index_sequence<Ws...>) {
-    using traits = function_traits<F>;
-    typename value_tuple<typename traits::wire_parameters>::type values{};
-    if (!(... && (codec<std::tuple_element_t<Ws, decltype(values)>>::decode(inv.arguments, std::get<Ws>(values)) ||
-                  inv.bad_argument(Ws, &function_name<F>))))
-        return;
-    if (!inv.arguments.finish()) {
-        inv.bad_argument(sizeof...(Ws), &function_name<F>);
-        return;
-    }
-    if constexpr ((... || is_router<std::remove_cvref_t<Ps>>)) {
-        if (!(... && suppliable<Ps>(inv, &function_name<F>))) return;
-    }
-    using wire = typename wire_result<typename traits::result>::type;
-    if constexpr (std::is_void_v<wire>) {
-        F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
-    } else {
-        const wire& value = F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
-        inv.result.resize(encoded_size(value));
-        writer w(inv.result.data());
-        encode(w, value);
-    }
-}
-
-} // namespace rpc::detail
-
-template <>
-inline constexpr bool is_injected<caller> = true;
-template <>
-inline constexpr bool is_injected<log::sink> = true;
-template <class Io>
-inline constexpr bool is_injected<basic_router<Io>> = true;
-#if defined(__cpp_lib_jthread)
-template <>
-inline constexpr bool is_injected<std::stop_token> = true;
-#endif
-
-/// Decodes the arguments, calls `F`, encodes what it returns. One instance for each remote function; all else is shared.
-template <auto F>
-void invoke_thunk(invocation& inv) {
-    using traits = function_traits<F>;
-    rpc::detail::invoke<F>(inv, typename traits::parameters{}, std::make_index_sequence<traits::arity>{},
-                           std::make_index_sequence<traits::wire_parameters::size>{});
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/future.hpp ----
-// future.hpp: the answer to a call that is under way.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// What the caller holds of a result of type `T`: views become the containers that own what they show.
-template <class T>
-struct owned_result {
-    using type = T;
-};
-template <>
-struct owned_result<std::string_view> {
-    using type = std::string;
-};
-template <class T, std::size_t N>
-struct owned_result<std::span<T, N>> {
-    using type = std::vector<std::remove_cv_t<T>>;
-};
-
-/// The answer to a call. Moves; does not copy. Dropping it abandons the call: the callee is told, and a late answer is dropped.
-///
-/// Threads: one at a time. Blocks: get() and get_for(). May outlive the router; the answer is then the error broker_exited.
-template <class T, class Io>
-class [[nodiscard]] basic_future {
-    using pending = basic_pending<Io>;
-    using core = basic_router_core<Io>;
-
-    pending* pending_ = nullptr;
-    core* router_ = nullptr;
-    decode_environment environment_{};
-    limits bounds_{}; // copies: the answer may be decoded when the router is gone
-
-    static error would_stop_the_loop() {
-        return error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; "
-                                     "run it on::main or on::pool, or co_await");
-    }
-    bool may_wait() const noexcept { return pending_->done() || !router_->loop().on_loop(); }
-
-    void drop() noexcept {
-        if (!pending_) return;
-        if (!pending_->done()) cancel();
-        std::exchange(pending_, nullptr)->release();
-    }
-
-public:
-    using value_type = T;
-
-    basic_future() = default;
-    /// Takes over one reference to `p`.
-    basic_future(pending* p, core& node, decode_environment environment) noexcept
-        : pending_(p), router_(&node), environment_(environment), bounds_(node.bounds()) {}
-    basic_future(basic_future&& other) noexcept
-        : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_),
-          bounds_(other.bounds_) {}
-    basic_future& operator=(basic_future&& other) noexcept {
-        if (this != &other) {
-            drop();
-            pending_ = std::exchange(other.pending_, nullptr);
-            router_ = other.router_;
-            environment_ = other.environment_;
-            bounds_ = other.bounds_;
-        }
-        return *this;
-    }
-    ~basic_future() { drop(); }
-
-    /// False for one that was default-constructed or moved from; nothing else may then be called.
-    bool valid() const noexcept { return pending_ != nullptr; }
-
-    /// True once there is a value or an error. Never blocks.
-    bool done() const noexcept { return pending_->done(); }
-
-    /// Waits until done() or the deadline; returns done(). Not on the loop, where nothing could arrive meanwhile.
-    bool wait_until(instant deadline) {
-        if (pending_->done()) return true;
-        if (!may_wait()) raise(would_stop_the_loop());
-        return router_->loop().wait(pending_->wake, deadline, true, [this] { return pending_->done(); });
-    }
-
-    /// Waits and returns the value or the error.
-    result<T> try_get() {
-        if (!may_wait()) return would_stop_the_loop();
-        wait_until(never);
-        return outcome();
-    }
-
-    /// Waits and returns the value; throws the error.
-    T get() { return try_get().value(); }
-
-    /// As get(), but waits at most `span`: then it throws timeout_error, and the call goes on.
-    template <class Rep, class Period>
-    T get_for(std::chrono::duration<Rep, Period> span) {
-        return try_get_for(span).value();
-    }
-
-    /// As try_get(), but waits at most `span`: then it returns an error with reason::timeout, and the call goes on.
-    template <class Rep, class Period>
-    result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
-        if (!may_wait()) return would_stop_the_loop();
-        if (done() || wait_until(after(router_->loop().io().now(), to_ns(span)))) return outcome();
-        return error(reason::timeout, "no answer within the time given to get_for()");
-    }
-
-    /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
-    /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
-    void cancel() {
-        if (done()) return; // the router may be gone
-        abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id())));
-    }
-
-    /// As cancel(), with another error.
-    void abandon(error why) {
-        if (!pending_->table().fail(*pending_, std::move(why))) return;
-        router_->cancel_call(*pending_);
-    }
-
-    /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally the loop. Never blocks there.
-    void then(unique_function<void()> go) { pending_->table().then(*pending_, std::move(go)); }
-
-    /// The value or the error of a future that is done().
-    result<T> outcome() {
-        if (const error* why = pending_->failure()) return *why;
-        reader r(std::span<const std::byte>(pending_->payload()), bounds_, &environment_);
-        if constexpr (std::is_void_v<T>) {
-            if (r.finish()) return {};
-            return r.failure();
-        } else {
-            T value{};
-            if (mitogen::decode(r, value) && r.finish()) return result<T>(std::move(value));
-            return r.failure(&codec<T>::signature);
-        }
-    }
-
-    // ---- co_await: resumes on the thread that completes the call, normally the loop
-
-    bool await_ready() const noexcept { return done(); }
-    void await_suspend(std::coroutine_handle<> waiting) {
-        then([waiting] { waiting.resume(); });
-    }
-    T await_resume() { return outcome().value(); }
-
-    /// For select and the like.
-    pending* state() const noexcept { return pending_; }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/detail/edit_distance.hpp ----
-// edit_distance.hpp: how far apart two names are, for "did you mean".
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace rpc::detail {
-
-/// Least number of characters to insert, delete or replace (Levenshtein; computed as Wagner and Fischer 1974, one row at a time).
-/// Only the first 512 characters of either count: one of the two may come from a peer.
-inline std::size_t edit_distance(std::string_view a, std::string_view b) {
-    constexpr std::size_t longest = 512;
-    a = a.substr(0, longest);
-    b = b.substr(0, longest);
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = row[0]; // the previous row, one column to the left
-        row[0] = i + 1;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t above = row[j + 1];
-            const std::size_t shorter = (above < row[j] ? above : row[j]) + 1;
-            const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-            row[j + 1] = shorter < replaced ? shorter : replaced;
-            diagonal = above;
-        }
-    }
-    return row[b.size()];
-}
-
-} // namespace rpc::detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/rpc/function_entry.hpp ----
@@ -10833,6 +11981,469 @@ const function_entry& entry_of() noexcept {
 template <auto F>
 inline constexpr const function_entry& remote = rpc::detail::slot<F>::entry;
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/call.hpp ----
+// call.hpp: turns `ctx.call<&fn>(args…)` into a message and its answer into a value.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace rpc::detail {
+
+/// What a call of `F` gives its caller.
+template <auto F>
+using result_of = typename owned_result<typename wire_result<typename function_traits<F>::result>::type>::type;
+
+// The names of these templates and their arguments are what the compiler prints above the messages.
+template <auto Function, std::size_t Given, std::size_t Expected>
+struct argument_count {
+    static_assert(Given == Expected,
+                  "mitogen: wrong number of arguments for this remote Function (Given, Expected); parameters that are "
+                  "supplied where it runs (router&, caller&, std::stop_token) are not passed");
+    static constexpr bool checked = Given == Expected;
+};
+
+template <auto Function, std::size_t Position, class Given, class Parameter>
+struct argument_of {
+    static_assert(std::is_convertible_v<Given, Parameter>,
+                  "mitogen: this argument (counted from 1 by Position) does not convert to the Parameter of the remote Function; "
+                  "it would not compile as a local call either");
+    static constexpr bool checked = std::is_convertible_v<Given, Parameter>;
+};
+
+/// What is wrong with a call on a default-constructed context.
+MITOGEN_COLD inline error empty_target() {
+    return error(reason::misuse, "this mitogen::context is empty: it was default-constructed, and refers to no context");
+}
+
+/// The argument as the parameter's type: itself where it is that already, else converted as for a local call.
+template <class Parameter, class Given>
+decltype(auto) as_parameter(Given&& given) {
+    if constexpr (std::is_same_v<std::remove_cvref_t<Given>, Parameter>) {
+        return static_cast<const Parameter&>(given);
+    } else {
+        return static_cast<Parameter>(std::forward<Given>(given));
+    }
+}
+
+/// The encoded arguments of a call and the frame in front of them: small ones on the stack, so that a small call allocates
+/// nothing.
+class call_message {
+    alignas(16) std::byte small_[512];
+    buffer large_;
+    std::size_t size_ = 0;
+
+public:
+    /// Room for `size` bytes.
+    std::byte* reserve(std::size_t size) {
+        size_ = size;
+        if (size <= sizeof small_) return small_;
+        large_.resize(size);
+        return large_.data();
+    }
+
+    /// All of them, to send.
+    outgoing_bytes bytes() {
+        if (size_ <= sizeof small_) return std::span<const std::byte>(small_, size_);
+        return std::move(large_);
+    }
+};
+
+/// The frame for a call of `function` in `to`. False with `why` where it cannot be called there.
+inline bool frame_for(call_port& port, context_id to, const function_entry& function, const call_options& options,
+                      call_frame& frame, std::optional<error>& why) {
+    frame.function = function.index();
+    if (!port.same_build(to)) {
+        const result<std::uint64_t> key = port.key_of ? port.key_of(&function, to) : error(reason::no_route, "no router");
+        if (!key) {
+            why.emplace(key.error());
+            return false;
+        }
+        frame.flags |= call_frame::by_key;
+        frame.function = *key;
+    }
+    if (options.within != never) {
+        frame.flags |= call_frame::has_deadline;
+        frame.time_left = options.within;
+    }
+    if (options.chain) {
+        frame.flags |= call_frame::has_chain;
+        frame.chain = options.chain;
+    }
+    return true;
+}
+
+/// Encodes a call of `F` into `message`.
+template <auto F, class... Args>
+bool compose(call_message& message, std::optional<error>& why, call_port& port, context_id to, const call_options& options,
+             const Args&... args) {
+    call_frame frame;
+    if (!frame_for(port, to, entry_of<F>(), options, frame, why)) return false;
+    const std::size_t front = frame.size();
+    writer w(message.reserve(front + encoded_size(args...)));
+    frame.write(w);
+    encode(w, args...);
+    return true;
+}
+
+template <auto F, class... Ws, class... Args>
+bool convert_and_compose(type_list<Ws...>, call_message& message, std::optional<error>& why, call_port& port, context_id to,
+                         const call_options& options, Args&&... args) {
+    return compose<F>(message, why, port, to, options, as_parameter<Ws>(std::forward<Args>(args))...);
+}
+
+template <auto F, class Wire, class Given>
+struct check_arguments;
+template <auto F, class... Ws, class... Gs>
+struct check_arguments<F, type_list<Ws...>, type_list<Gs...>> {
+    template <std::size_t... Is>
+    static constexpr bool each(std::index_sequence<Is...>) {
+        return (argument_of<F, Is + 1, Gs, Ws>::checked && ... && true);
+    }
+    static constexpr bool checked = [] {
+        if constexpr (argument_count<F, sizeof...(Gs), sizeof...(Ws)>::checked) return each(std::index_sequence_for<Ws...>{});
+        return false;
+    }();
+};
+
+} // namespace rpc::detail
+
+/// The ways to call a function, shared by contexts, deadlines and chains. `Target` offers valid(), port(), id(), options() and
+/// environment().
+template <class Target, class Io>
+class call_methods {
+    const Target& self() const noexcept { return static_cast<const Target&>(*this); }
+
+    /// Encodes a call. False with `why` where it cannot be made.
+    template <auto F, class... Args>
+    bool compose(rpc::detail::call_message& message, std::optional<error>& why, Args&&... args) const {
+        using wire = typename function_traits<F>::wire_parameters;
+        if constexpr (function_traits<F>::what_is_wrong != rpc::detail::fault::none) {
+            rpc::detail::check_function<F>(); // says what is wrong; the arguments are beside the point
+            return false;
+        } else if constexpr (rpc::detail::check_arguments<F, wire, type_list<Args...>>::checked) {
+            return rpc::detail::convert_and_compose<F>(wire{}, message, why, self().port(), self().id(), self().options(),
+                                                       std::forward<Args>(args)...);
+        } else {
+            return false;
+        }
+    }
+
+    /// Sends a call that wants an answer.
+    awaited& submit(rpc::detail::call_message& message, const function_entry& function, question::manner how,
+                    const call_options* guards) const {
+        return self().port().ask({.to = self().id(),
+                                  .handle = handles::call_function,
+                                  .how = how,
+                                  .payload = message.bytes(),
+                                  .subject = &function,
+                                  .options = guards});
+    }
+
+public:
+    /// Calls `F(args…)` in the other context and waits for its result.
+    /// Errors, thrown: call_error where the function threw; channel_error where the context is lost; timeout_error,
+    /// cancelled_error; codec_error; signature_error; overloaded_error. Not from a function that runs on::loop.
+    template <auto F, class... Args>
+    rpc::detail::result_of<F> call(Args&&... args) const {
+        return try_call<F>(std::forward<Args>(args)...).value();
+    }
+
+    /// The same, with the error as a value.
+    template <auto F, class... Args>
+    result<rpc::detail::result_of<F>> try_call(Args&&... args) const {
+        if (!self().valid()) return rpc::detail::empty_target();
+        rpc::detail::call_message message;
+        std::optional<error> why;
+        if (!compose<F>(message, why, std::forward<Args>(args)...)) return std::move(*why);
+        call_port& port = self().port();
+        awaited& p = submit(message, entry_of<F>(), question::manner::wait, nullptr);
+        basic_future<rpc::detail::result_of<F>, Io> answer(&p, port, self().environment());
+        port.await_call(p, self().options());
+        return answer.outcome();
+    }
+
+    /// Starts a call and returns its answer-to-be. Calls that are started one after the other travel together. Blocks only while
+    /// the link's queue is full.
+    template <auto F, class... Args>
+    basic_future<rpc::detail::result_of<F>, Io> call_async(Args&&... args) const {
+        rpc::detail::call_message message;
+        std::optional<error> why;
+        call_port& port = self().port();
+        awaited& p = compose<F>(message, why, std::forward<Args>(args)...)
+                         ? submit(message, entry_of<F>(), question::manner::gather, &self().options())
+                         : port.refuse_call(self().id(), std::move(*why));
+        return basic_future<rpc::detail::result_of<F>, Io>(&p, port, self().environment());
+    }
+
+    /// Calls without an answer: what the function returns or throws is dropped there (an exception is logged). Throws where the
+    /// context is known to be lost.
+    template <auto F, class... Args>
+    void call_no_reply(Args&&... args) const {
+        rpc::detail::call_message message;
+        std::optional<error> why;
+        if (!compose<F>(message, why, std::forward<Args>(args)...)) raise(*why);
+        self().port().tell(self().id(), handles::call_function, message.bytes(), true).value();
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/context.hpp ----
+// context.hpp: one node of the tree, as a value.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A context together with how its calls are made: what within(), with() and chain() return.
+template <class Io>
+class basic_call_target : public call_methods<basic_call_target<Io>, Io> {
+    call_port* router_;
+    context_id id_;
+    call_options options_;
+
+public:
+    basic_call_target(call_port& node, context_id id, call_options options)
+        : router_(&node), id_(id), options_(std::move(options)) {}
+
+    bool valid() const noexcept { return true; }
+    context_id id() const noexcept { return id_; }
+    const call_options& options() const noexcept { return options_; }
+    call_port& port() const noexcept { return *router_; }
+    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
+
+    /// As basic_context::within.
+    template <class Rep, class Period>
+    basic_call_target within(std::chrono::duration<Rep, Period> span) const {
+        basic_call_target copy(*this);
+        copy.options_.within = to_ns(span);
+        return copy;
+    }
+
+#if defined(__cpp_lib_jthread)
+    /// As basic_context::with.
+    basic_call_target with(std::stop_token stop) const {
+        basic_call_target copy(*this);
+        copy.options_.stop = std::move(stop);
+        return copy;
+    }
+#endif
+};
+
+/// Some node of the tree. A cheap value: copy it, send it to other contexts as an argument, get it as a result. Knows its router,
+/// which must outlive it.
+///
+/// Threads: any. A default-constructed one refers to nothing; every call on it is a logic_error.
+template <class Io>
+class basic_context : public call_methods<basic_context<Io>, Io> {
+    call_port* router_ = nullptr;
+    context_id id_ = no_context;
+
+public:
+    basic_context() = default;
+    basic_context(basic_router<Io>& node, context_id id) noexcept : router_(&node), id_(id) {}
+
+    /// False for one that was default-constructed.
+    bool valid() const noexcept { return router_ != nullptr; }
+
+    /// Its number in the tree.
+    context_id id() const noexcept { return id_; }
+
+    /// Its names from below the root down to itself, as far as this context knows them.
+    std::vector<std::string> path() const {
+        std::vector<std::string> names;
+        for (context_id at = id_; at != no_context && at != port().id();) {
+            const auto known = node().routes().get(at);
+            if (known.id == no_context) break;
+            names.insert(names.begin(), known.name);
+            at = known.parent;
+        }
+        return names;
+    }
+
+    /// Its path joined by dots: "bastion.web1".
+    std::string name() const {
+        std::string text;
+        for (const std::string& part : path()) text.append(text.empty() ? "" : ".").append(part);
+        return text;
+    }
+
+    /// True while there is a route to it.
+    bool alive() const { return id_ == port().id() || node().towards(id_) != nullptr; }
+
+    /// Runs `call(error)` on the loop when it is lost; soon where it is lost already.
+    void on_disconnect(unique_function<void(const error&)> call) const { node().on_disconnect(id_, std::move(call)); }
+
+    /// Asks its loop for a sign of life; done when it has come. Answered although its functions are busy.
+    basic_future<void, Io> ping() const {
+        call_port& to = port();
+        awaited& p = to.ask({.to = id_, .handle = handles::ping, .how = question::manner::pass});
+        return basic_future<void, Io>(&p, to, environment());
+    }
+
+    /// Calls made through the result fail with timeout_error after `span`; the callee is told how much of it is left, and of the
+    /// failure.
+    template <class Rep, class Period>
+    basic_call_target<Io> within(std::chrono::duration<Rep, Period> span) const {
+        return target(call_options{}).within(span);
+    }
+
+#if defined(__cpp_lib_jthread)
+    /// Calls made through the result are cancelled when `stop` is requested.
+    basic_call_target<Io> with(std::stop_token stop) const { return target(call_options{}).with(std::move(stop)); }
+#endif
+
+    /// Calls made through the result form a chain: sent without waiting for one another; after one has failed the later ones fail
+    /// with the same error and do not run.
+    basic_chain<Io> chain() const { return basic_chain<Io>(port(), id_); }
+
+    /// Sends a message to a handle there. Blocks only while the link's queue is full.
+    template <class... Args>
+    void send(handle<Args...> to, const std::type_identity_t<Args>&... args) const {
+        port().tell(id_, to.number, encode(args...), true).value();
+    }
+
+    /// Ends it and everything below it: its running functions are told to stop, and it exits. Does not block; the future has the
+    /// exit status. One that does not end by itself is killed, see basic_router.
+    basic_future<exit_status, Io> shutdown() const { return node().shutdown_child(id_); }
+
+    /// Cuts the link to it at once: calls to it fail, and it ends.
+    void disconnect() const { node().disconnect_child(id_); }
+
+    /// For call_methods.
+    const call_options& options() const noexcept {
+        static const call_options none{};
+        return none;
+    }
+    call_port& port() const {
+        if (!router_) raise(rpc::detail::empty_target());
+        return *router_;
+    }
+    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
+
+    friend bool operator==(const basic_context& a, const basic_context& b) noexcept { return a.id_ == b.id_; }
+
+private:
+    basic_call_target<Io> target(call_options options) const {
+        return basic_call_target<Io>(port(), id_, std::move(options));
+    }
+    basic_router<Io>& node() const { return static_cast<basic_router<Io>&>(port()); }
+};
+
+/// Calls that are pipelined and fail together. Moves; its end forgets the failure on the other side.
+/// Threads: one at a time.
+template <class Io>
+class basic_chain : public call_methods<basic_chain<Io>, Io> {
+    call_port* router_;
+    context_id id_;
+    call_options options_;
+
+    static std::uint64_t next_number() noexcept {
+        static std::atomic<std::uint64_t> last{0};
+        return last.fetch_add(1, std::memory_order_relaxed) + 1;
+    }
+
+public:
+    basic_chain(call_port& node, context_id id) : router_(&node), id_(id) { options_.chain = next_number(); }
+    basic_chain(basic_chain&& other) noexcept
+        : router_(std::exchange(other.router_, nullptr)), id_(other.id_), options_(std::move(other.options_)) {}
+    basic_chain& operator=(basic_chain&&) = delete;
+    ~basic_chain() {
+        if (router_) reset();
+    }
+
+    /// Forgets a failure: later calls run again. Takes effect in order with the calls.
+    void reset() noexcept {
+        (void)router_->tell(id_, handles::forget_chain, encode(options_.chain), false);
+        options_.chain = next_number(); // not the old number: calls of it may still be waiting there
+    }
+
+    bool valid() const noexcept { return router_ != nullptr; }
+    context_id id() const noexcept { return id_; }
+    const call_options& options() const noexcept { return options_; }
+    call_port& port() const noexcept { return *router_; }
+    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
+};
+
+/// How a process ended, on the wire: two i32.
+template <>
+struct codec<exit_status> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t fixed_size = 8;
+    static constexpr std::size_t least = 8;
+    static std::size_t size(const exit_status&) noexcept { return fixed_size; }
+    static void encode(writer& w, const exit_status& s) noexcept {
+        w.put_scalar(static_cast<std::int32_t>(s.code));
+        w.put_scalar(static_cast<std::int32_t>(s.signal));
+    }
+    static bool decode(reader& r, exit_status& s) {
+        std::int32_t code;
+        std::int32_t signal;
+        if (!r.take_scalar(code) || !r.take_scalar(signal)) return false;
+        s = {code, signal};
+        return true;
+    }
+    static void signature(signature_sink& out) { out.put("exit_status"); }
+};
+
+/// A context travels as its id, and belongs to the router of whoever decodes it.
+template <class Io>
+struct codec<basic_context<Io>> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t fixed_size = 4;
+    static constexpr std::size_t least = 4;
+    static std::size_t size(const basic_context<Io>&) noexcept { return fixed_size; }
+    static void encode(writer& w, const basic_context<Io>& c) noexcept { w.put_scalar(c.id()); }
+    static bool decode(reader& r, basic_context<Io>& c) {
+        context_id id;
+        if (!r.take_scalar(id)) return false;
+        const auto* place = static_cast<const decode_environment*>(r.environment());
+        if (id == no_context) {
+            c = {};
+            return true;
+        }
+        if (!place || place->policy != &policy_tag<Io>)
+            return r.fail("a context can be decoded only as an argument or a result of a call, under the same I/O policy");
+        c = basic_context<Io>(*static_cast<basic_router<Io>*>(place->router), id);
+        return true;
+    }
+    static void signature(signature_sink& out) { out.put("context"); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/detail/edit_distance.hpp ----
+// edit_distance.hpp: how far apart two names are, for "did you mean".
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// Least number of characters to insert, delete or replace (Levenshtein; computed as Wagner and Fischer 1974, one row at a time).
+/// Only the first 512 characters of either count: one of the two may come from a peer.
+inline std::size_t edit_distance(std::string_view a, std::string_view b) {
+    constexpr std::size_t longest = 512;
+    a = a.substr(0, longest);
+    b = b.substr(0, longest);
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = row[0]; // the previous row, one column to the left
+        row[0] = i + 1;
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t above = row[j + 1];
+            const std::size_t shorter = (above < row[j] ? above : row[j]) + 1;
+            const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+            row[j + 1] = shorter < replaced ? shorter : replaced;
+            diagonal = above;
+        }
+    }
+    return row[b.size()];
+}
+
+} // namespace rpc::detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/rpc/detail/key_table.hpp ----
@@ -11037,537 +12648,25 @@ inline bool function_entry::stable_name() const { return registry::by_key(key())
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/rpc/call.hpp ----
-// call.hpp: turns `ctx.call<&fn>(args…)` into a message and its answer into a value.
-
-#if defined(__cpp_lib_jthread)
-#include <stop_token>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// How one call is made.
-struct call_options {
-    duration_ns within = never; ///< time the answer may take; never: any
-    std::uint64_t chain = 0;    ///< 0: none
-#if defined(__cpp_lib_jthread)
-    std::stop_token stop{}; ///< cancels the call
-#endif
-};
-
-namespace rpc::detail {
-
-/// What a call of `F` gives its caller.
-template <auto F>
-using result_of = typename owned_result<typename wire_result<typename function_traits<F>::result>::type>::type;
-
-// The names of these templates and their arguments are what the compiler prints above the messages.
-template <auto Function, std::size_t Given, std::size_t Expected>
-struct argument_count {
-    static_assert(Given == Expected,
-                  "mitogen: wrong number of arguments for this remote Function (Given, Expected); parameters that are "
-                  "supplied where it runs (router&, caller&, std::stop_token) are not passed");
-    static constexpr bool checked = Given == Expected;
-};
-
-template <auto Function, std::size_t Position, class Given, class Parameter>
-struct argument_of {
-    static_assert(std::is_convertible_v<Given, Parameter>,
-                  "mitogen: this argument (counted from 1 by Position) does not convert to the Parameter of the remote Function; "
-                  "it would not compile as a local call either");
-    static constexpr bool checked = std::is_convertible_v<Given, Parameter>;
-};
-
-/// What is wrong with a call on a default-constructed context.
-MITOGEN_COLD inline error empty_target() {
-    return error(reason::misuse, "this mitogen::context is empty: it was default-constructed, and refers to no context");
-}
-
-/// The argument as the parameter's type: itself where it is that already, else converted as for a local call.
-template <class Parameter, class Given>
-decltype(auto) as_parameter(Given&& given) {
-    if constexpr (std::is_same_v<std::remove_cvref_t<Given>, Parameter>) {
-        return static_cast<const Parameter&>(given);
-    } else {
-        return static_cast<Parameter>(std::forward<Given>(given));
-    }
-}
-
-/// A message under construction: small ones on the stack, so that a small call allocates nothing.
-class call_message {
-    alignas(16) std::byte small_[512];
-    buffer large_;
-    std::size_t size_ = 0;
-
-public:
-    std::byte* reserve(std::size_t size) {
-        size_ = size;
-        if (size <= sizeof small_) return small_;
-        large_.resize(size);
-        return large_.data();
-    }
-
-    template <class Io>
-    result<void> send(basic_router_core<Io>& node, const header& h, urgency when) {
-        if (size_ <= fragment_bytes)
-            return node.send(h, std::span<const std::byte>(size_ <= sizeof small_ ? small_ : large_.data(), size_), when);
-        return node.send(h, std::move(large_), when);
-    }
-};
-
-/// Sends a call. `message` has room for the frame in front and holds the arguments behind it. Not a template over the function:
-/// shared by all.
-template <class Io>
-result<basic_pending<Io>*> submit(basic_router_core<Io>& node, context_id to, const function_entry& function, call_frame frame,
-                                  call_message& message, std::byte* begin, urgency when, bool wants_reply) {
-    writer w(begin);
-    frame.write(w);
-    basic_pending<Io>* p = nullptr;
-    if (wants_reply) {
-        std::optional<error> why;
-        p = node.answers().open(to, why);
-        if (!p) return std::move(*why);
-        p->subject = &function;
-    }
-    const header h{
-        .dst = to, .src = node.id(), .auth = node.id(), .handle = handles::call_function, .reply_to = p ? p->handle() : 0};
-    if (result<void> sent = message.send(node, h, when); !sent) {
-        if (!p) return sent.error();
-        node.answers().fail(*p, sent.error());
-    }
-    return p;
-}
-
-/// The frame for a call of `function` in `to`, or why it cannot be called there.
-template <class Io>
-result<call_frame> frame_for(basic_router_core<Io>& node, context_id to, const function_entry& function,
-                             const call_options& options) {
-    call_frame frame;
-    if (node.same_build(to)) {
-        frame.function = function.index();
-    } else {
-        if (!function.stable_name()) {
-            return error(reason::unknown_function, function.name() + " can be named only within one build, and context " +
-                                                       std::to_string(to) +
-                                                       " runs another; give it a name that both know: template <> inline "
-                                                       "constexpr std::string_view mitogen::name_of<&f> = \"…\";");
-        }
-        frame.flags |= call_frame::by_key;
-        frame.function = function.key();
-    }
-    if (options.within != never) {
-        frame.flags |= call_frame::has_deadline;
-        frame.time_left = options.within;
-    }
-    if (options.chain) {
-        frame.flags |= call_frame::has_chain;
-        frame.chain = options.chain;
-    }
-    return frame;
-}
-
-/// Encodes and sends one call of `F`.
-template <auto F, class Io, class... Args>
-result<basic_pending<Io>*> start(basic_router_core<Io>& node, context_id to, const call_options& options, urgency when,
-                                 bool wants_reply, const Args&... args) {
-    const function_entry& function = entry_of<F>();
-    const result<call_frame> frame = frame_for(node, to, function, options);
-    if (!frame) return frame.error();
-    call_message message;
-    const std::size_t front = frame->size();
-    std::byte* begin = message.reserve(front + encoded_size(args...));
-    writer w(begin + front);
-    encode(w, args...);
-    return submit(node, to, function, *frame, message, begin, when, wants_reply);
-}
-
-template <auto F, class Io, class... Ws, class... Args>
-result<basic_pending<Io>*> convert_and_start(basic_router_core<Io>& node, context_id to, const call_options& options,
-                                             urgency when, bool wants_reply, type_list<Ws...>, Args&&... args) {
-    return start<F>(node, to, options, when, wants_reply, as_parameter<Ws>(std::forward<Args>(args))...);
-}
-
-template <auto F, class Wire, class Given>
-struct check_arguments;
-template <auto F, class... Ws, class... Gs>
-struct check_arguments<F, type_list<Ws...>, type_list<Gs...>> {
-    template <std::size_t... Is>
-    static constexpr bool each(std::index_sequence<Is...>) {
-        return (argument_of<F, Is + 1, Gs, Ws>::checked && ... && true);
-    }
-    static constexpr bool checked = [] {
-        if constexpr (argument_count<F, sizeof...(Gs), sizeof...(Ws)>::checked) return each(std::index_sequence_for<Ws...>{});
-        return false;
-    }();
-};
-
-} // namespace rpc::detail
-
-/// The ways to call a function, shared by contexts, deadlines and chains. `Target` offers valid(), core(), id(), options() and
-/// environment().
-template <class Target, class Io>
-class call_methods {
-    const Target& self() const noexcept { return static_cast<const Target&>(*this); }
-
-    template <auto F, class... Args>
-    result<basic_pending<Io>*> begin(const call_options& options, urgency when, bool wants_reply, Args&&... args) const {
-        using wire = typename function_traits<F>::wire_parameters;
-        if constexpr (function_traits<F>::what_is_wrong != rpc::detail::fault::none) {
-            rpc::detail::check_function<F>(); // says what is wrong; the arguments are beside the point
-            return error(reason::misuse, "unreachable: refused at compile time");
-        } else if constexpr (rpc::detail::check_arguments<F, wire, type_list<Args...>>::checked) {
-            return rpc::detail::convert_and_start<F>(self().core(), self().id(), options, when, wants_reply, wire{},
-                                                     std::forward<Args>(args)...);
-        } else {
-            return error(reason::misuse, "unreachable: refused at compile time");
-        }
-    }
-
-public:
-    /// Calls `F(args…)` in the other context and waits for its result.
-    /// Errors, thrown: call_error where the function threw; channel_error where the context is lost; timeout_error,
-    /// cancelled_error; codec_error; signature_error; overloaded_error. Not from a function that runs on::loop.
-    template <auto F, class... Args>
-    rpc::detail::result_of<F> call(Args&&... args) const {
-        return try_call<F>(std::forward<Args>(args)...).value();
-    }
-
-    /// The same, with the error as a value.
-    template <auto F, class... Args>
-    result<rpc::detail::result_of<F>> try_call(Args&&... args) const {
-        if (!self().valid()) return rpc::detail::empty_target();
-        const call_options& options = self().options();
-        basic_router_core<Io>& core = self().core();
-        if (core.loop().on_loop())
-            return error(reason::misuse, "a function that runs on the loop makes a call and waits for it, which would stop the "
-                                         "loop; run it on::main or on::pool, or co_await call_async");
-        result<basic_pending<Io>*> sent = begin<F>(options, urgency::now, true, std::forward<Args>(args)...);
-        if (!sent) return sent.error();
-        basic_future<rpc::detail::result_of<F>, Io> answer(*sent, core, self().environment());
-        wait(answer, options);
-        return answer.outcome();
-    }
-
-    /// Starts a call and returns its answer-to-be. Calls that are started one after the other travel together. Blocks only while
-    /// the link's queue is full.
-    template <auto F, class... Args>
-    basic_future<rpc::detail::result_of<F>, Io> call_async(Args&&... args) const {
-        const call_options& options = self().options();
-        basic_router_core<Io>& core = self().core();
-        core.wait_for_room(self().id());
-        result<basic_pending<Io>*> sent = begin<F>(options, urgency::soon, true, std::forward<Args>(args)...);
-        if (!sent) sent = core.failed_answer(self().id(), sent.error());
-        basic_future<rpc::detail::result_of<F>, Io> answer(*sent, core, self().environment());
-        guard(**sent, options);
-        return answer;
-    }
-
-    /// Calls without an answer: what the function returns or throws is dropped there (an exception is logged). Throws where the
-    /// context is known to be lost.
-    template <auto F, class... Args>
-    void call_no_reply(Args&&... args) const {
-        self().core().wait_for_room(self().id());
-        const result<basic_pending<Io>*> sent = begin<F>(self().options(), urgency::soon, false, std::forward<Args>(args)...);
-        if (!sent) raise(sent.error());
-    }
-
-private:
-    template <class Future>
-    void wait(Future& answer, const call_options& options) const {
-        instant deadline = never;
-        if (options.within != never) deadline = after(self().core().loop().io().now(), options.within);
-#if defined(__cpp_lib_jthread)
-        if (options.stop.stop_possible()) {
-            const std::stop_callback on_stop(options.stop, [&answer] { answer.cancel(); });
-            if (!answer.wait_until(deadline)) give_up(answer, options);
-            return;
-        }
-#endif
-        if (!answer.wait_until(deadline)) give_up(answer, options);
-    }
-
-    template <class Future>
-    static void give_up(Future& answer, const call_options& options) {
-        answer.abandon(timeout(options));
-    }
-
-    static error timeout(const call_options& options) {
-        return error(reason::timeout, "no answer within " + std::to_string(options.within / 1'000'000) + " ms");
-    }
-
-    /// Deadline and stop token of a call that nobody waits for yet.
-    void guard(basic_pending<Io>& p, const call_options& options) const {
-        basic_router_core<Io>& core = self().core();
-        if (options.within != never) core.expire(p, after(core.loop().io().now(), options.within), timeout(options));
-#if defined(__cpp_lib_jthread)
-        if (options.stop.stop_possible()) {
-            p.retain();
-            struct on_stop {
-                basic_router_core<Io>& core;
-                basic_pending<Io>& p;
-                void operator()() const {
-                    basic_router_core<Io>& node = core; // failing the call destroys this object
-                    basic_pending<Io>& call = p;
-                    call.retain();
-                    if (node.answers().fail(call, error(reason::cancelled, "cancelled by its caller's stop token"))) {
-                        node.cancel_call(call);
-                    }
-                    call.release();
-                }
-            };
-            auto callback = std::make_unique<std::stop_callback<on_stop>>(options.stop, on_stop{core, p});
-            core.answers().then(p, [callback = std::move(callback), &p]() mutable {
-                callback.reset();
-                p.release();
-            });
-        }
-#endif
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/context.hpp ----
-// context.hpp: one node of the tree, as a value.
-
-#if defined(__cpp_lib_jthread)
-#include <stop_token>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A context together with how its calls are made: what within(), with() and chain() return.
-template <class Io>
-class basic_call_target : public call_methods<basic_call_target<Io>, Io> {
-    basic_router<Io>* router_;
-    context_id id_;
-    call_options options_;
-
-public:
-    basic_call_target(basic_router<Io>& node, context_id id, call_options options)
-        : router_(&node), id_(id), options_(std::move(options)) {}
-
-    bool valid() const noexcept { return true; }
-    context_id id() const noexcept { return id_; }
-    const call_options& options() const noexcept { return options_; }
-    basic_router_core<Io>& core() const noexcept { return *router_; }
-    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
-
-    /// As basic_context::within.
-    template <class Rep, class Period>
-    basic_call_target within(std::chrono::duration<Rep, Period> span) const {
-        basic_call_target copy(*this);
-        copy.options_.within = to_ns(span);
-        return copy;
-    }
-
-#if defined(__cpp_lib_jthread)
-    /// As basic_context::with.
-    basic_call_target with(std::stop_token stop) const {
-        basic_call_target copy(*this);
-        copy.options_.stop = std::move(stop);
-        return copy;
-    }
-#endif
-};
-
-/// Some node of the tree. A cheap value: copy it, send it to other contexts as an argument, get it as a result. Knows its router,
-/// which must outlive it.
-///
-/// Threads: any. A default-constructed one refers to nothing; every call on it is a logic_error.
-template <class Io>
-class basic_context : public call_methods<basic_context<Io>, Io> {
-    basic_router<Io>* router_ = nullptr;
-    context_id id_ = no_context;
-
-public:
-    basic_context() = default;
-    basic_context(basic_router<Io>& node, context_id id) noexcept : router_(&node), id_(id) {}
-
-    /// False for one that was default-constructed.
-    bool valid() const noexcept { return router_ != nullptr; }
-
-    /// Its number in the tree.
-    context_id id() const noexcept { return id_; }
-
-    /// Its names from below the root down to itself, as far as this context knows them.
-    std::vector<std::string> path() const {
-        std::vector<std::string> names;
-        for (context_id at = id_; at != no_context && at != core().id();) {
-            const auto known = core().routes().get(at);
-            if (known.id == no_context) break;
-            names.insert(names.begin(), known.name);
-            at = known.parent;
-        }
-        return names;
-    }
-
-    /// Its path joined by dots: "bastion.web1".
-    std::string name() const {
-        std::string text;
-        for (const std::string& part : path()) text.append(text.empty() ? "" : ".").append(part);
-        return text;
-    }
-
-    /// True while there is a route to it.
-    bool alive() const { return id_ == core().id() || core().towards(id_) != nullptr; }
-
-    /// Runs `call(error)` on the loop when it is lost; soon where it is lost already.
-    void on_disconnect(unique_function<void(const error&)> call) const { core().on_disconnect(id_, std::move(call)); }
-
-    /// Asks its loop for a sign of life; done when it has come. Answered although its functions are busy.
-    basic_future<void, Io> ping() const {
-        std::optional<error> why;
-        basic_pending<Io>* p = core().answers().open(id_, why);
-        if (!p) raise(*why);
-        basic_future<void, Io> answer(p, core(), environment());
-        const result<void> sent =
-            core().send(core().address(id_, handles::ping, p->handle()), std::span<const std::byte>(), urgency::soon);
-        if (!sent) core().answers().fail(*p, sent.error());
-        return answer;
-    }
-
-    /// Calls made through the result fail with timeout_error after `span`; the callee is told how much of it is left, and of the
-    /// failure.
-    template <class Rep, class Period>
-    basic_call_target<Io> within(std::chrono::duration<Rep, Period> span) const {
-        return target(call_options{}).within(span);
-    }
-
-#if defined(__cpp_lib_jthread)
-    /// Calls made through the result are cancelled when `stop` is requested.
-    basic_call_target<Io> with(std::stop_token stop) const { return target(call_options{}).with(std::move(stop)); }
-#endif
-
-    /// Calls made through the result form a chain: sent without waiting for one another; after one has failed the later ones fail
-    /// with the same error and do not run.
-    basic_chain<Io> chain() const { return basic_chain<Io>(node(), id_); }
-
-    /// Sends a message to a handle there.
-    template <class... Args>
-    void send(handle<Args...> to, const std::type_identity_t<Args>&... args) const {
-        core().send(core().address(id_, to.number), encode(args...), urgency::soon).value();
-    }
-
-    /// Ends it and everything below it: its running functions are told to stop, and it exits. Does not block; the future has the
-    /// exit status. One that does not end by itself is killed, see basic_router.
-    basic_future<exit_status, Io> shutdown() const { return node().shutdown_child(id_); }
-
-    /// Cuts the link to it at once: calls to it fail, and it ends.
-    void disconnect() const { node().disconnect_child(id_); }
-
-    /// For call_methods.
-    const call_options& options() const noexcept {
-        static const call_options none{};
-        return none;
-    }
-    basic_router_core<Io>& core() const {
-        if (!router_) raise(rpc::detail::empty_target());
-        return *router_;
-    }
-    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
-
-    friend bool operator==(const basic_context& a, const basic_context& b) noexcept { return a.id_ == b.id_; }
-
-private:
-    basic_call_target<Io> target(call_options options) const {
-        return basic_call_target<Io>(node(), id_, std::move(options));
-    }
-    basic_router<Io>& node() const { return static_cast<basic_router<Io>&>(core()); }
-};
-
-/// Calls that are pipelined and fail together. Moves; its end forgets the failure on the other side.
-/// Threads: one at a time.
-template <class Io>
-class basic_chain : public call_methods<basic_chain<Io>, Io> {
-    basic_router<Io>* router_;
-    context_id id_;
-    call_options options_;
-
-    static std::uint64_t next_number() noexcept {
-        static std::atomic<std::uint64_t> last{0};
-        return last.fetch_add(1, std::memory_order_relaxed) + 1;
-    }
-
-public:
-    basic_chain(basic_router<Io>& node, context_id id) : router_(&node), id_(id) { options_.chain = next_number(); }
-    basic_chain(basic_chain&& other) noexcept
-        : router_(std::exchange(other.router_, nullptr)), id_(other.id_), options_(std::move(other.options_)) {}
-    basic_chain& operator=(basic_chain&&) = delete;
-    ~basic_chain() {
-        if (router_) reset();
-    }
-
-    /// Forgets a failure: later calls run again. Takes effect in order with the calls.
-    void reset() noexcept {
-        basic_router_core<Io>& to = core();
-        (void)to.send(to.address(id_, handles::forget_chain), encode(options_.chain), urgency::soon);
-        options_.chain = next_number(); // not the old number: calls of it may still be waiting there
-    }
-
-    bool valid() const noexcept { return router_ != nullptr; }
-    context_id id() const noexcept { return id_; }
-    const call_options& options() const noexcept { return options_; }
-    basic_router_core<Io>& core() const noexcept { return *router_; }
-    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
-};
-
-/// How a process ended, on the wire: two i32.
-template <>
-struct codec<exit_status> {
-    static constexpr bool is_fixed = true;
-    static constexpr std::size_t fixed_size = 8;
-    static constexpr std::size_t least = 8;
-    static std::size_t size(const exit_status&) noexcept { return fixed_size; }
-    static void encode(writer& w, const exit_status& s) noexcept {
-        w.put_scalar(static_cast<std::int32_t>(s.code));
-        w.put_scalar(static_cast<std::int32_t>(s.signal));
-    }
-    static bool decode(reader& r, exit_status& s) {
-        std::int32_t code;
-        std::int32_t signal;
-        if (!r.take_scalar(code) || !r.take_scalar(signal)) return false;
-        s = {code, signal};
-        return true;
-    }
-    static void signature(signature_sink& out) { out.put("exit_status"); }
-};
-
-/// A context travels as its id, and belongs to the router of whoever decodes it.
-template <class Io>
-struct codec<basic_context<Io>> {
-    static constexpr bool is_fixed = true;
-    static constexpr std::size_t fixed_size = 4;
-    static constexpr std::size_t least = 4;
-    static std::size_t size(const basic_context<Io>&) noexcept { return fixed_size; }
-    static void encode(writer& w, const basic_context<Io>& c) noexcept { w.put_scalar(c.id()); }
-    static bool decode(reader& r, basic_context<Io>& c) {
-        context_id id;
-        if (!r.take_scalar(id)) return false;
-        const auto* place = static_cast<const decode_environment*>(r.environment());
-        if (id == no_context) {
-            c = {};
-            return true;
-        }
-        if (!place || place->policy != &policy_tag<Io>)
-            return r.fail("a context can be decoded only as an argument or a result of a call, under the same I/O policy");
-        c = basic_context<Io>(*static_cast<basic_router<Io>*>(place->router), id);
-        return true;
-    }
-    static void signature(signature_sink& out) { out.put("context"); }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/rpc/explain.hpp ----
 // explain.hpp: asks the other side what is wrong with a function key, so that the error can print names and signatures.
 
 namespace mitogen::inline MITOGEN_ABI {
 
+/// What calls between different builds need: a function's key, and an explanation where the callee does not know it.
+///
 /// Between different builds a call carries only a 64-bit key. Where the callee does not know it, the caller sends the function's
 /// name and signature after it, once, and the answer to that, which says what is different, becomes the call's error.
 template <class Io>
 void explain_unknown_functions(basic_router_core<Io>& node) {
+    node.key_of = [](const void* subject, context_id to) -> result<std::uint64_t> {
+        const auto& function = *static_cast<const function_entry*>(subject);
+        if (function.stable_name()) return function.key();
+        return error(reason::unknown_function, function.name() + " can be named only within one build, and context " +
+                                                   std::to_string(to) +
+                                                   " runs another; give it a name that both know: template <> inline constexpr "
+                                                   "std::string_view mitogen::name_of<&f> = \"…\";");
+    };
     node.on_failure = [&node](basic_pending<Io>& p, const error& why) {
         if (why.reason() != reason::unknown_function || !p.subject || p.explained) return false;
         p.explained = true;
@@ -11628,25 +12727,19 @@ struct router_options {
 ///
 /// Threads: any, but for the destructor. Blocking members must not be called from functions that run on the loop.
 template <class Io>
-class basic_router : public basic_router_core<Io>, private basic_child<Io>::events {
+class basic_router : public basic_router_core<Io> {
     using core = basic_router_core<Io>;
     using child = basic_child<Io>;
     using pending = basic_pending<Io>;
 
-    router_options options_;
-    basic_route_monitor<Io> monitor_;
-    basic_id_allocator<Io> ids_;
-    std::vector<std::shared_ptr<child>> children_; // loop's
-    std::atomic<std::size_t> child_count_{0};
-    waiter<Io> all_gone_;
-    std::atomic<bool> closed_{false};
+    detail::children<Io> children_;
 
 public:
     using policy = Io;
     using context = basic_context<Io>;
 
     explicit basic_router(basic_broker<Io>& loop, router_options options = {})
-        : core(loop, options.limits), options_(options), monitor_(*this), ids_(*this), all_gone_(loop.io()) {
+        : core(loop, options.limits), children_(*this, options.patience, options.pool_threads) {
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         detail::receive_forwarded_logs(*this);
@@ -11663,8 +12756,14 @@ public:
 
     /// A copy of this process, made by fork(): has its memory, but none of its threads. Cheaper to start than local() for small
     /// processes.
-    context fork(fork_options options = {}) { return try_fork(std::move(options)).value(); }
-    result<context> try_fork(fork_options options = {}) {
+    context fork(fork_options options = {})
+        requires io::can_fork<Io>
+    {
+        return try_fork(std::move(options)).value();
+    }
+    result<context> try_fork(fork_options options = {})
+        requires io::can_fork<Io>
+    {
         if (this->loop().on_loop()) return would_wait();
         return start_fork(std::move(options)).try_get();
     }
@@ -11728,15 +12827,7 @@ public:
     /// Ends every child and waits until all are gone, by force where they do not go; fails everything that waits. The destructor
     /// does it too.
     void close() {
-        if (closed_.exchange(true)) return;
-        const error why(reason::broker_exited, "the router is shutting down");
-        this->loop().defer([this, why] {
-            const auto all = children_; // a child that goes removes itself
-            for (const auto& c : all) c->shut_down(why);
-        });
-        this->loop().wait(all_gone_, never, true, [this] { return child_count_.load(std::memory_order_acquire) == 0; });
-        this->loop().run([] {}); // the loop has left the callback that woke us
-        core::close();
+        if (children_.close()) core::close();
     }
 
     /// Begins to end one child; see basic_context::shutdown.
@@ -11750,7 +12841,7 @@ public:
     /// See basic_context::disconnect.
     void disconnect_child(context_id id) {
         this->loop().defer([this, id] {
-            if (child* c = find_child(id)) c->cut("disconnected by its parent");
+            if (child* c = children_.find(id)) c->cut("disconnected by its parent");
         });
     }
 
@@ -11758,14 +12849,16 @@ public:
     int child_pid(context_id id) {
         int pid = -1;
         this->loop().run([&] {
-            if (child* c = find_child(id)) pid = static_cast<int>(c->pid());
+            if (child* c = children_.find(id)) pid = static_cast<int>(c->pid());
         });
         return pid;
     }
 
     /// In a child made by fork(): closes every descriptor of the library and forgets every process.
-    void abandon() noexcept {
-        for (const auto& c : children_) c->abandon();
+    void abandon() noexcept
+        requires io::can_fork<Io>
+    {
+        children_.abandon();
         if (this->parent()) this->parent()->stream->abandon();
         this->loop().abandon();
     }
@@ -11782,126 +12875,41 @@ private:
         return basic_future<T, Io>(this->failed_answer(this->id(), std::move(why)), *this, environment());
     }
 
-    /// Everything but the process: numbers, names, and the future that the child will answer.
-    struct birth {
-        handshake::welcome welcome;
-        pending* answer;
-    };
-
-    result<birth> prepare(boot_plan& plan) {
-        if (closed_) return error(reason::broker_exited, "the router is shutting down");
-        const result<context_id> id = ids_.next();
-        if (!id) return id.error();
-        birth b;
-        b.welcome.id = *id;
-        b.welcome.ancestors.push_back(this->id());
-        b.welcome.ancestors.insert(b.welcome.ancestors.end(), this->ancestors().begin(), this->ancestors().end());
-        b.welcome.name = plan.name;
-        b.welcome.title = "mitogen:" + plan.name + " (" + sys::identity_text() + ")";
-        b.welcome.build = sys::build_id();
-        b.welcome.log_level = static_cast<std::uint8_t>(log::threshold());
-        b.welcome.pool_threads = options_.pool_threads;
-        b.welcome.grace_ns = options_.patience.grace;
-        b.welcome.bounds = plan.bounds;
-        std::optional<error> why;
-        b.answer = this->answers().open(this->id(), why);
-        if (!b.answer) return std::move(*why);
-        return b;
-    }
-
     basic_future<context, Io> start(boot_plan plan) {
-        if (!detail::this_process.initialised && !plan.staged && plan.start.path.empty()) {
+        if (!this->loop().io().can_spawn_self() && !plan.staged && plan.start.path.empty()) {
             return failed<context>(error(reason::misuse,
                                          "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                          "executes this program again, and would not know that it is one"));
         }
-        result<birth> b = prepare(plan);
+        auto b = children_.prepare(plan);
         if (!b) return failed<context>(b.error());
         basic_future<context, Io> up(b->answer, *this, environment());
-        launch(std::move(plan), std::move(*b));
+        children_.launch(std::move(plan), std::move(*b));
         return up;
     }
 
-    /// Starts the process of a child that has its numbers.
-    void launch(boot_plan plan, birth b) {
-        result<detail::child_pipes> pipes = detail::make_child_pipes();
-        if (!pipes) return (void)this->answers().fail(*b.answer, pipes.error());
-        plan.start.in = pipes->child_in.get();
-        plan.start.out = pipes->child_out.get();
-        plan.start.err = pipes->child_err.get();
-        result<typename Io::process> process = this->loop().io().spawn(plan.start);
-        if (process) return adopt(std::move(plan), std::move(b), std::move(*process), std::move(*pipes));
-        this->answers().fail(*b.answer, error(process.error().kind() == kind::overloaded ? reason::overloaded // out of descriptors
-                                              : plan.staged ? reason::connect // the client here is missing
-                                                            : reason::payload,
-                                              plan.what + ": cannot start: " + std::string(process.error().message())));
-    }
-
-    basic_future<context, Io> start_fork(fork_options options) {
+    basic_future<context, Io> start_fork(fork_options options)
+        requires io::can_fork<Io>
+    {
         boot_plan plan;
         plan.what = "fork child";
         plan.name = "fork";
         plan.bounds = this->bounds();
         detail::apply_common(options, plan);
-        result<detail::child_pipes> pipes = detail::make_child_pipes();
+        Io& io = this->loop().io();
+        auto pipes = detail::make_child_pipes(io);
         if (!pipes) return failed<context>(pipes.error());
-        result<birth> b = prepare(plan);
+        auto b = children_.prepare(plan);
         if (!b) return failed<context>(b.error());
         basic_future<context, Io> up(b->answer, *this, environment());
         result<int> pid = error(reason::system, "");
-        this->loop().paused([&] { pid = detail::fork_child<Io>(*pipes, options, [this] { abandon(); }); });
+        this->loop().paused([&] { pid = detail::fork_child(io, *pipes, options, [this] { abandon(); }); });
         if (!pid) {
             this->answers().fail(*b->answer, pid.error());
             return up;
         }
-        adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
+        children_.adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
         return up;
-    }
-
-    /// The loop takes over.
-    void adopt(boot_plan plan, birth b, typename Io::process process, detail::child_pipes pipes) {
-        b.answer->retain();
-        auto c = std::make_shared<child>(
-            static_cast<core&>(*this), static_cast<typename child::events&>(*this), std::move(plan), std::move(b.welcome),
-            options_.patience, std::move(process),
-            typename child::plumbing{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err)}, b.answer);
-        child_count_.fetch_add(1, std::memory_order_relaxed);
-        this->loop().defer([this, c = std::move(c)] {
-            children_.push_back(c);
-            c->begin();
-            if (closed_) c->shut_down(error(reason::broker_exited, "the router is shutting down"));
-        });
-    }
-
-    void child_up(child& c) override {
-        const route<basic_link<Io>> added{c.id(), this->id(), c.name(), c.edge->build, c.edge};
-        this->routes().add(added);
-        monitor_.announce(added);
-    }
-
-    void child_lost(child& c, const error& why) override {
-        for (const context_id gone : this->link_lost(*c.edge, why)) monitor_.withdraw(gone, why);
-    }
-
-    void child_gone(child& c) override {
-        std::erase_if(children_, [&](const auto& held) { return held.get() == &c; });
-        if (child_count_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_gone_.notify();
-    }
-
-    void child_again(boot_plan plan, handshake::welcome welcome, pending* connecting) override {
-        birth b{std::move(welcome), connecting};
-        if (closed_) {
-            this->answers().fail(*connecting, error(reason::broker_exited, "the router is shutting down"));
-        } else {
-            launch(std::move(plan), std::move(b));
-        }
-        connecting->release();
-    }
-
-    child* find_child(context_id id) {
-        for (const auto& c : children_)
-            if (c->id() == id) return c.get();
-        return nullptr;
     }
 
     /// Hands the direct child `id` and a future's slot to `work`, on the loop.
@@ -11912,7 +12920,7 @@ private:
         if (!p) raise(*why);
         p->retain();
         const bool accepted = this->loop().defer([this, id, p, work] {
-            if (child* c = find_child(id)) return work(*c, p);
+            if (child* c = children_.find(id)) return work(*c, p);
             const std::optional<error> lost = this->why_lost(id);
             this->answers().fail(
                 *p, lost ? *lost : error(reason::no_route, "context " + std::to_string(id) + " is not a child of this context"));
@@ -11926,6 +12934,61 @@ private:
     }
 };
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/stdout_forwarder.hpp ----
+// stdout_forwarder.hpp: what a child's functions print, on its way up the tree.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A child's own stdout: a pipe that its loop reads, whose lines go up the tree as log records.
+template <class Io>
+class stdout_forwarder {
+    struct source : event_source {
+        stdout_forwarder* self;
+    };
+
+    basic_router_core<Io>& router_;
+    typename Io::descriptor end_;
+    source source_{};
+    text_tail lines_;
+
+    void read() {
+        for (;;) {
+            char bytes[16 * 1024];
+            const long n = router_.loop().io().read(end_.get(), bytes, sizeof bytes);
+            if (n == -EAGAIN || n == -EWOULDBLOCK) return;
+            if (n <= 0) return router_.loop().unwatch(source_);
+            lines_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { send(line); });
+            if (static_cast<std::size_t>(n) < sizeof bytes) return;
+        }
+    }
+
+    void send(std::string_view line) { forward_log(router_, router_.id(), log::level::info, "stdout", line); }
+
+public:
+    /// `read_end` is nonblocking; empty where nothing is captured.
+    stdout_forwarder(basic_router_core<Io>& node, typename Io::descriptor read_end) : router_(node), end_(std::move(read_end)) {
+        source_.fd = end_.get();
+        source_.self = this;
+        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(); };
+    }
+
+    /// Threads: loop.
+    void start() {
+        if (end_) router_.loop().watch(source_, io::interest::read);
+    }
+
+    /// Forwards what is in the pipe now, a last line without newline included. Threads: loop.
+    void finish() {
+        if (source_.watched) read();
+        lines_.finish([this](std::string_view line) { send(line); });
+        router_.loop().unwatch(source_);
+    }
+};
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/rpc/exception_info.hpp ----
@@ -12034,6 +13097,7 @@ class incoming_calls {
     std::vector<incoming_call*> free_;
     std::vector<incoming_call*> buckets_{std::vector<incoming_call*>(64)};
     std::size_t size_ = 0;
+    std::uint64_t bytes_ = 0; // of the payloads of all of them
     incoming_call* first_ = nullptr; // the main thread's queue
     incoming_call* last_ = nullptr;
     bool stopping_ = false;
@@ -12115,11 +13179,12 @@ class incoming_calls {
 public:
     explicit incoming_calls(Io& io) : mutex_(io) {}
 
-    /// Accepts a call; null where there are too many.
+    /// Accepts a call; null where there are too many, or they hold more than `most_bytes` together. One alone may be larger.
     incoming_call* add(const message& m, const function_entry& entry, const call_frame& frame, std::size_t arguments_at,
-                       instant now) {
+                       instant now, std::uint64_t most_bytes) {
         const std::lock_guard lock(mutex_);
-        if (size_ >= most_calls) return nullptr;
+        if (size_ >= most_calls || (size_ > 0 && bytes_ + m.payload.size() > most_bytes)) return nullptr;
+        bytes_ += m.payload.size();
         incoming_call* c;
         if (free_.empty()) {
             c = &memory_.emplace_back();
@@ -12202,6 +13267,7 @@ public:
 #if defined(__cpp_lib_jthread)
         c.stop.reset();
 #endif
+        bytes_ -= c.payload.size();
         if (c.payload.capacity() > 64 * 1024) c.payload = buffer{};
         free_.push_back(&c);
         --size_;
@@ -12540,8 +13606,8 @@ private:
         }
         if (stopping()) return router_.reply_dead(m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
         if (entry->where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
-        call* c = calls_.add(m, *entry, frame, r.offset(), router_.loop().io().now());
-        if (!c) return router_.reply_dead(m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting"));
+        call* c = calls_.add(m, *entry, frame, r.offset(), router_.loop().io().now(), router_.bounds().queue_bytes);
+        if (!c) return router_.reply_dead(m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting, or too many bytes of them"));
         if (entry->where == on::pool) {
             enqueue_pool(c);
         } else {
@@ -12600,6 +13666,7 @@ private:
 #else
         entry.invoke(inv);
 #endif
+        if (inv.wrong != invocation::fault::none && !inv.failure) inv.failure.emplace(inv.fault_of_call(entry.name()));
     }
 
     void finish(const header& request, invocation& inv, std::uint64_t chain, urgency when) {
@@ -12669,106 +13736,22 @@ private:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/sys/title.hpp ----
-// title.hpp: what ps and top show for this process.
-
-#if defined(__linux__)
-#include <sys/prctl.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// Shows `title` as this process's command line and, cut to 15 bytes, as the calling thread's name (the process's, on the main
-/// thread).
-///
-/// Overwrites the memory that argv's strings occupy, and stays within it: `argv` must be the one that main() was given, and the
-/// arguments can't be read afterwards. A title that is longer is cut.
-/// Threads: the main thread, while no other reads argv.   Blocks: never.
-inline void set_process_title(int argc, char** argv, std::string_view title) {
-#if defined(__linux__)
-    const std::string name(title.substr(0, 15)); // TASK_COMM_LEN - 1
-    static_cast<void>(::prctl(PR_SET_NAME, name.c_str(), 0, 0, 0));
-#endif
-    if (argc <= 0 || argv == nullptr || argv[0] == nullptr) return;
-    // The kernel lays the strings out back to back; a program may have replaced some by others, which are not ours to overwrite.
-    char* const begin = argv[0];
-    char* end = begin + std::strlen(begin) + 1;
-    for (int i = 1; i < argc && argv[i] == end; ++i) end += std::strlen(argv[i]) + 1;
-    // the last byte stays 0: else Linux reads on into the environment
-    const std::size_t room = static_cast<std::size_t>(end - begin) - 1;
-    const std::size_t used = title.size() < room ? title.size() : room;
-    if (used > 0) std::memmove(begin, title.data(), used);
-    std::memset(begin + used, 0, room + 1 - used);
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/connect/child_main.hpp ----
 // child_main.hpp: what a child does from its start to its exit, as the child sees it.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// A child's own stdout: a pipe that its loop reads, whose lines go up the tree as log records.
-template <class Io>
-class stdout_forwarder {
-    struct source : event_source {
-        stdout_forwarder* self;
-    };
-
-    basic_router_core<Io>& router_;
-    typename Io::descriptor end_;
-    source source_{};
-    text_tail lines_;
-
-    void read() {
-        for (;;) {
-            char bytes[16 * 1024];
-            const long n = router_.loop().io().read(end_.get(), bytes, sizeof bytes);
-            if (n == -EAGAIN || n == -EWOULDBLOCK) return;
-            if (n <= 0) return router_.loop().unwatch(source_);
-            lines_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { send(line); });
-            if (static_cast<std::size_t>(n) < sizeof bytes) return;
-        }
-    }
-
-    void send(std::string_view line) { forward_log(router_, router_.id(), log::level::info, "stdout", line); }
-
-public:
-    stdout_forwarder(basic_router_core<Io>& node, typename Io::descriptor read_end) : router_(node), end_(std::move(read_end)) {
-        source_.fd = end_.get();
-        source_.self = this;
-        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(); };
-    }
-
-    /// Threads: loop.
-    void start() { router_.loop().watch(source_, io::interest::read); }
-
-    /// Forwards what is in the pipe now, a last line without newline included. Threads: loop.
-    void finish() {
-        if (source_.watched) read();
-        lines_.finish([this](std::string_view line) { send(line); });
-        router_.loop().unwatch(source_);
-    }
-};
-
-/// The descriptors of a child's link, above 2 and close-on-exec.
-struct child_link {
-    sys::unique_fd in;
-    sys::unique_fd out;
-};
-
 /// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone or makes
 /// no sense.
-inline std::optional<handshake::welcome> shake_hands(const child_link& ends, handshake::listener& listener) {
+template <class Io>
+std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends, handshake::listener& listener) {
     const buffer hello =
-        handshake::encode_hello({sys::build_id(), sys::machine_text(), static_cast<std::uint32_t>(sys::own_pid())});
-    if (!sys::write_all(ends.out.get(), hello.data(), hello.size())) return std::nullopt;
+        handshake::encode_hello({sys::build_id(), sys::machine_text(), static_cast<std::uint32_t>(io.own_pid())});
+    if (!io.write_all(ends.out.get(), hello.data(), hello.size())) return std::nullopt;
     for (;;) {
         std::byte bytes[4096];
-        const long n = sys::read_waiting(ends.in.get(), bytes, sizeof bytes);
+        const long n = io.read_waiting(ends.in.get(), bytes, sizeof bytes);
         if (n <= 0) return std::nullopt;
         listener.feed({bytes, static_cast<std::size_t>(n)});
         switch (listener.look()) {
@@ -12797,15 +13780,15 @@ class child_process {
     bool ending_ = false;
 
 public:
-    child_process(handshake::welcome welcome, sys::unique_fd stdout_end)
-        : welcome_(std::move(welcome)), router_(broker_, {.limits = welcome_.bounds}),
+    child_process(Io& io, handshake::welcome welcome, typename Io::descriptor stdout_end)
+        : welcome_(std::move(welcome)), broker_(io), router_(broker_, {.limits = welcome_.bounds}),
           dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads),
           stdout_(router_, std::move(stdout_end)) {
         overdue_.fire = [this] { overdue(); };
     }
 
     /// Serves the parent until it is gone or asks to end. `rest`: bytes that came behind the welcome.
-    void run(child_link ends, std::span<const std::byte> rest) {
+    void run(child_ends<Io> ends, std::span<const std::byte> rest) {
         parent_ = std::make_shared<basic_link<Io>>(router_);
         parent_->peer = welcome_.ancestors.front();
         parent_->up = true;
@@ -12841,7 +13824,7 @@ private:
 
     /// A function does not stop although it was told to: nobody may be left to end this process but itself. On the loop.
     void overdue() {
-        sys::signal_self(signals_++ == 0 ? 15 : 9);
+        broker_.io().signal_self(signals_++ == 0 ? 15 : 9);
         broker_.set_timer(overdue_, after(broker_.io().now(), 1'000'000'000));
     }
 
@@ -12849,8 +13832,7 @@ private:
     void leave() {
         dispatcher_.join_pool();
         router_.close();
-        std::fflush(nullptr);
-        sys::null_stdout(); // closes this process's end of the pipe
+        broker_.io().release_stdout();
         flush();
         log::set_sink({}); // the router is about to go
     }
@@ -12867,31 +13849,32 @@ private:
     }
 };
 
-/// Runs a child whose link is ready. Returns when it has ended.
+/// Runs a child whose link is ready. Returns when it has ended. On the main thread of its process, real or simulated.
 template <class Io>
-void serve_as_child(child_link ends) {
+void serve_as_child(Io io, child_ends<Io> ends) {
     sys::ignore_sigpipe();
     handshake::listener listener;
-    std::optional<handshake::welcome> welcome = shake_hands(ends, listener);
+    std::optional<handshake::welcome> welcome = shake_hands(io, ends, listener);
     if (!welcome || welcome->ancestors.empty()) return;
-    if (this_process.argv) sys::set_process_title(this_process.argc, this_process.argv, welcome->title);
-    sys::set_nonblocking(ends.in.get(), true);
-    sys::set_nonblocking(ends.out.get(), true);
-    sys::unique_fd stdout_end = sys::pipe_stdout();
-    child_process<Io> child(std::move(*welcome), std::move(stdout_end));
+    io.set_title(welcome->title);
+    typename Io::descriptor stdout_end = io.capture_stdout();
+    for (const auto* end : {&ends.in, &ends.out, &stdout_end})
+        if (*end) (void)io.set_nonblocking(end->get(), true);
+    child_process<Io> child(io, std::move(*welcome), std::move(stdout_end));
     child.run(std::move(ends), listener.rest());
 }
 
 /// What a fork child does instead of returning from fork().
 template <class Io>
-[[noreturn]] void enter_fork_child(child_pipes& pipes, const fork_options& options) {
+    requires io::can_fork<Io>
+[[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, const fork_options& options) {
     sys::put_null(0);
     sys::put_null(1);
     (void)sys::dup_to(pipes.child_err.get(), 2);
-    child_link ends{std::move(pipes.child_in), std::move(pipes.child_out)};
+    child_ends<Io> ends{std::move(pipes.child_in), std::move(pipes.child_out)};
     pipes = {};
     if (options.on_start) options.on_start();
-    serve_as_child<Io>(std::move(ends));
+    serve_as_child<Io>(std::move(io), std::move(ends));
     sys::exit_now(0);
 }
 
@@ -12905,12 +13888,10 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Call it first thing in main(). Returns at once in the program that a user started; never returns in one that was started as a
 /// child: that one serves its parent and exits, with its static objects destroyed and its exit handlers run. A child finds out by
-/// its first argument, and runs under the I/O policy `Io`.
+/// its first argument, and runs under the I/O policy `Io`, a native one.
 template <class Io = io::native>
 void init(int argc, char** argv) {
-    detail::this_process.argc = argc;
-    detail::this_process.argv = argv;
-    detail::this_process.initialised = true;
+    io::main_arguments = {.argc = argc, .argv = argv, .known = true};
     sys::self_executable(); // opened now: the file may be replaced while we run
     if (argc < 2 || std::string_view(argv[1]) != child_argument) {
         for (const std::string& same : registry::duplicates()) {
@@ -12921,8 +13902,8 @@ void init(int argc, char** argv) {
         return;
     }
     detail::leave_first_stage(argv[0]);
-    detail::child_link ends{sys::take_stdio(0), sys::take_stdio(1)};
-    if (ends.in && ends.out) detail::serve_as_child<Io>(std::move(ends));
+    detail::child_ends<Io> ends{sys::take_stdio(0), sys::take_stdio(1)};
+    if (ends.in && ends.out) detail::serve_as_child<Io>(Io{}, std::move(ends));
     std::exit(0);
 }
 
@@ -12944,10 +13925,12 @@ int run(int argc, char** argv, Body&& body) {
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/base/undef.hpp ----
-// undef.hpp: removes the library's own macros; the umbrella includes it last. Written by tools/amalgamate.
+// undef.hpp: removes the library's own macros; the umbrellas include it last. Written by tools/amalgamate.
 
 #undef MITOGEN_ABI
 #undef MITOGEN_COLD
+#undef MITOGEN_FIBER_ASAN
+#undef MITOGEN_FIBER_TSAN
 #undef MITOGEN_HAS_DESCRIBE
 #undef MITOGEN_HAS_EXCEPTIONS
 #undef MITOGEN_HAS_KQUEUE

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -70,6 +71,52 @@ TEST_CASE("a sink may be replaced while others log through it") {
     for (int i = 0; i < 50; ++i) log::set_sink([](const log::record&) { ++seen; });
     for (std::thread& t : threads) t.join();
     CHECK(seen == 3 * each);
+}
+
+/// Makes this thread one of a simulated process, as a scheduler does.
+struct inside {
+    log::detail::state* before = log::detail::ambient;
+    explicit inside(log::detail::state& process) { log::detail::ambient = &process; }
+    ~inside() { log::detail::ambient = before; }
+};
+
+TEST_CASE("a simulated process has a sink and a level of its own") {
+    const restore back;
+    std::vector<std::string> here, there;
+    log::set_sink([&](const log::record& r) { here.emplace_back(r.text); });
+    log::set_level(log::level::error);
+    log::detail::owned_state one;
+    {
+        const inside process(one);
+        CHECK(log::threshold() == log::level::warning); // the default, not what is outside
+        log::set_sink([&](const log::record& r) { there.emplace_back(r.text); });
+        log::set_level(log::level::debug);
+        log::write(log::level::debug, "inside");
+        std::thread([] { log::write(log::level::error, "another thread is outside"); }).join();
+    }
+    CHECK(log::threshold() == log::level::error);
+    log::write(log::level::debug, "not made");
+    log::write(log::level::error, "outside");
+    {
+        const inside process(one);
+        CHECK(log::enabled(log::level::debug));
+        log::emit({log::level::info, 4, "child", "stderr", "a line"});
+    }
+    CHECK(here == std::vector<std::string>{"another thread is outside", "outside"});
+    CHECK(there == std::vector<std::string>{"inside", "a line"});
+}
+
+TEST_CASE("a simulated process's sinks go with it, all of them") {
+    const auto counter = std::make_shared<int>(0);
+    {
+        log::detail::owned_state process;
+        const inside here(process);
+        for (int i = 0; i < 3; ++i) log::set_sink([counter](const log::record&) { ++*counter; });
+        log::write(log::level::error, "x");
+        CHECK(counter.use_count() == 4);
+    }
+    CHECK(*counter == 1);
+    CHECK(counter.use_count() == 1);
 }
 
 } // namespace

@@ -54,6 +54,11 @@ int misbehave() {
         say(2, "thinking\n");
         for (;;) ::pause();
     }
+    if (what == "says one thing") {
+        say(2, "the only words\n");
+        generic::shared_pipe::post(std::atoi(std::getenv("MITOGEN_TEST_PIPE")));
+        for (;;) ::pause();
+    }
     if (what == "other protocol") {
         std::string h = hello();
         h[handshake::mark.size() + 1] = 99;
@@ -166,6 +171,36 @@ TEST_CASE("what is printed before the hello is skipped") {
     }
     CHECK(child->call<&generic::add>(1, 1) == 2);
     CHECK(log.wait_for("motd on stderr"));
+}
+
+TEST_CASE("what a child said that did not come up is in the error, and the log does not repeat it") {
+    generic::log_capture log;
+    CHECK(contains(refusal_of("exit 3").what(), "a library is missing\n  really"));
+    CHECK(contains(refusal({.executable = "/bin/cat"}).what(), "unrecognized option"));
+    CHECK(refusal_of("silence", {.connect_timeout = 200ms}).reason() == reason::connect_timeout);
+    for (const generic::logged& r : log.records()) FAIL_CHECK(r.logger << ": " << r.text);
+}
+
+TEST_CASE("what a child said whose start was given up goes to the log: no error quotes it") {
+    generic::log_capture log;
+    std::optional<mitogen::future<mitogen::context>> starting;
+    {
+        tree t;
+        shared_pipe said;
+        ::setenv("MITOGEN_TEST_PIPE", std::to_string(said.write_end()).c_str(), 1);
+        {
+            const misbehaviour quiet("says one thing");
+            starting = t.root.connect_async(mitogen::local{});
+        }
+        ::unsetenv("MITOGEN_TEST_PIPE");
+        CHECK(said.wait());
+        t.root.close();
+        const auto r = starting->try_get();
+        REQUIRE_FALSE(r.has_value());
+        CHECK(r.error().reason() == reason::broker_exited);
+        starting.reset();
+    }
+    CHECK(log.wait_for("the only words"));
 }
 
 TEST_CASE("endless noise, silence and closed pipes end with the deadline or before it") {

@@ -2,6 +2,7 @@
 // gate.ipp: what a poller's gate promises. Included with MITOGEN_TEST_IO set to a policy and MITOGEN_TEST_NAME to its name in
 // quotes.
 #include "forked.hpp"
+#include "policy_test.hpp"
 
 #include <mitogen/io/policy.hpp>
 #include <mitogen/sys/call.hpp>
@@ -19,7 +20,6 @@ namespace gate_test {
 using io_type = MITOGEN_TEST_IO;
 using mitogen::io::event;
 using mitogen::io::interest;
-using mitogen::sys::unique_fd;
 
 constexpr mitogen::duration_ns ms = 1'000'000;
 
@@ -27,21 +27,21 @@ constexpr mitogen::duration_ns ms = 1'000'000;
 struct world {
     io_type io;
     io_type::poller poller{io};
-    unique_fd read_end, write_end;
+    io_type::descriptor read_end, write_end;
     std::array<event, 4> events;
     std::atomic<long> home_tid{0};
     std::atomic<int> returns{0};
 
     world() {
-        REQUIRE(mitogen::sys::pipe(read_end, write_end) == 0);
+        REQUIRE(io.pipe(read_end, write_end) == 0);
         REQUIRE(poller.add(read_end.get(), 1, interest::read) == 0);
     }
     ~world() { poller.remove(read_end.get()); }
 
-    void put() { REQUIRE(mitogen::sys::write(write_end.get(), "x", 1) == 1); }
+    void put() { REQUIRE(io.write(write_end.get(), "x", 1) == 1); }
     void take() {
         char c = 0;
-        REQUIRE(mitogen::sys::read(read_end.get(), &c, 1) == 1);
+        REQUIRE(io.read(read_end.get(), &c, 1) == 1);
     }
     int wait() { return poller.wait(events.data(), 4, -1); }
 
@@ -52,6 +52,13 @@ struct world {
                 }};
     }
 
+#if defined(MITOGEN_TEST_SIMULATED)
+    /// Returns once the home thread sleeps: how often it has done something so far.
+    std::string asleep() {
+        io.sleep_for(ms);
+        return std::to_string(returns.load());
+    }
+#else
     /// A field of the home thread's /proc status, as text.
     std::string home_field(const std::string& name) const {
         const std::string path = "/proc/self/task/" + std::to_string(home_tid.load()) + "/status";
@@ -71,9 +78,10 @@ struct world {
         while (home_tid.load() == 0 || home_field("State").find('S') == std::string::npos) io.relax();
         return home_field("voluntary_ctxt_switches");
     }
+#endif
 };
 
-TEST_CASE(MITOGEN_TEST_NAME ": an open gate lets through what is ready, a closed one does not") {
+MITOGEN_POLICY_TEST(": an open gate lets through what is ready, a closed one does not") {
     world w;
     CHECK_FALSE(w.poller.wait_gate(0));
     w.put();
@@ -89,7 +97,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": an open gate lets through what is ready, a closed
     CHECK_FALSE(w.poller.wait_gate(0));
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": a sleeper at a closed gate is not disturbed by a thousand events") {
+MITOGEN_POLICY_TEST(": a sleeper at a closed gate is not disturbed by a thousand events") {
     world w;
     w.poller.close_gate();
     io_type::thread home = w.start_home();
@@ -106,7 +114,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": a sleeper at a closed gate is not disturbed by a 
     CHECK(w.returns == 1);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": opening and closing wakes nobody while nothing is ready") {
+MITOGEN_POLICY_TEST(": opening and closing wakes nobody while nothing is ready") {
     world w;
     w.poller.close_gate();
     io_type::thread home = w.start_home();
@@ -121,7 +129,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": opening and closing wakes nobody while nothing is
     home.join();
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": opening the gate with an event behind it wakes the sleeper") {
+MITOGEN_POLICY_TEST(": opening the gate with an event behind it wakes the sleeper") {
     world w;
     w.poller.close_gate();
     w.put();
@@ -133,7 +141,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": opening the gate with an event behind it wakes th
     CHECK(w.returns == 1);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": an event that comes through an open gate wakes the sleeper") {
+MITOGEN_POLICY_TEST(": an event that comes through an open gate wakes the sleeper") {
     world w;
     w.poller.close_gate();
     io_type::thread home = w.start_home();
@@ -144,7 +152,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": an event that comes through an open gate wakes th
     CHECK(w.returns == 1);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": a kick is one return, also when it comes first, and several before a return are one") {
+MITOGEN_POLICY_TEST(": a kick is one return, also when it comes first, and several before a return are one") {
     world w;
     w.poller.close_gate();
     w.put();
@@ -157,7 +165,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": a kick is one return, also when it comes first, a
     CHECK_FALSE(w.poller.wait_gate(0));
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": a forked child has a gate of its own") {
+#if !defined(MITOGEN_TEST_SIMULATED)
+MITOGEN_POLICY_TEST(": a forked child has a gate of its own") {
     world w;
     w.poller.close_gate();
     const int code = generic::forked([&] {
@@ -171,6 +180,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": a forked child has a gate of its own") {
     CHECK_FALSE(w.poller.wait_gate(0)); // still closed here
     w.take();
 }
+#endif
 
 } // namespace gate_test
 } // namespace

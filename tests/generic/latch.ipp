@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // latch.ipp: what every latch promises. Included with MITOGEN_TEST_IO set to a policy and MITOGEN_TEST_NAME to its name in
 // quotes.
+#include "policy_test.hpp"
+
 #include <mitogen/sync/latch.hpp>
 
 #include <algorithm>
@@ -11,7 +13,6 @@
 #include <optional>
 #include <random>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -25,29 +26,29 @@ using mitogen::reason;
 
 /// A thread that is asleep in the latch when begin() returns.
 class sleeper {
-    std::atomic<bool> asleep_{false};
-    std::thread thread_;
+    io_type io_{};
+    io_type::parker asleep_{io_};
+    io_type::thread thread_{};
 
 public:
     std::optional<mitogen::result<int>> got{};
 
     /// Enters the latch; returns once it sleeps there, behind those that came before.
     void begin(latch& l, mitogen::instant deadline = never) {
-        thread_ = std::thread([&l, deadline, this] {
+        thread_ = io_type::thread(io_, "sleeper", [&l, deadline, this] {
             got = l.get_until(deadline, [this](auto& wake, mitogen::instant until, auto&& ready) {
-                asleep_ = true; // it is in the queue already
-                asleep_.notify_one();
+                asleep_.unpark(); // it is in the queue already
                 while (!ready() && wake.sleep_until(until)) {}
             });
         });
-        asleep_.wait(false);
+        asleep_.park();
     }
     void join() { thread_.join(); }
     int value() const { return got && *got ? **got : -1; }
     reason why() const { return got && !*got ? got->error().reason() : reason::none; }
 };
 
-TEST_CASE(MITOGEN_TEST_NAME ": items come out in the order in which they were put") {
+MITOGEN_POLICY_TEST(": items come out in the order in which they were put") {
     io_type io;
     latch l(io);
     for (int i = 0; i < 10; ++i) CHECK(l.put(int{i}));
@@ -57,7 +58,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": items come out in the order in which they were pu
     CHECK(l.size() == 0);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": the thread that has slept longest is served first") {
+MITOGEN_POLICY_TEST(": the thread that has slept longest is served first") {
     io_type io;
     latch l(io);
     std::vector<sleeper> all(5);
@@ -69,7 +70,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": the thread that has slept longest is served first
     }
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": items beyond the number of sleepers are kept for later") {
+MITOGEN_POLICY_TEST(": items beyond the number of sleepers are kept for later") {
     io_type io;
     latch l(io);
     sleeper s;
@@ -81,7 +82,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": items beyond the number of sleepers are kept for 
     for (int i = 1; i < 4; ++i) CHECK(*l.try_get() == i);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": a late comer does not take what a sleeper was given") {
+MITOGEN_POLICY_TEST(": a late comer does not take what a sleeper was given") {
     io_type io;
     latch l(io);
     sleeper s;
@@ -93,7 +94,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": a late comer does not take what a sleeper was giv
     CHECK(s.value() == 7);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": a deadline ends the wait, and the next item goes to somebody else") {
+MITOGEN_POLICY_TEST(": a deadline ends the wait, and the next item goes to somebody else") {
     io_type io;
     latch l(io);
     sleeper late, patient;
@@ -106,7 +107,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": a deadline ends the wait, and the next item goes 
     CHECK(patient.value() == 5);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": a sleeper in the middle may give up without breaking the order") {
+MITOGEN_POLICY_TEST(": a sleeper in the middle may give up without breaking the order") {
     io_type io;
     latch l(io);
     sleeper first, middle, last, after;
@@ -124,7 +125,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": a sleeper in the middle may give up without break
     CHECK(after.value() == 2);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": an item that is there is taken although the deadline has passed") {
+MITOGEN_POLICY_TEST(": an item that is there is taken although the deadline has passed") {
     io_type io;
     latch l(io);
     l.put(3);
@@ -132,7 +133,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": an item that is there is taken although the deadl
     CHECK(l.get_until(0).error().reason() == reason::timeout);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": an item that comes between the deadline and the way out is not lost") {
+MITOGEN_POLICY_TEST(": an item that comes between the deadline and the way out is not lost") {
     io_type io;
     latch l(io);
     const auto got = l.get_until(0, [&](auto&, mitogen::instant, auto&&) { l.put(9); }); // sleeps too long, as threads may
@@ -141,7 +142,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": an item that comes between the deadline and the w
     CHECK(l.size() == 0);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": closing wakes everyone with an error, also with items left") {
+MITOGEN_POLICY_TEST(": closing wakes everyone with an error, also with items left") {
     io_type io;
     latch l(io);
     SECTION("sleepers") {
@@ -173,7 +174,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": closing wakes everyone with an error, also with i
     CHECK(l.get_until(0).error().reason() == reason::sender_closed);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": an item that a closed latch refuses stays with its owner") {
+MITOGEN_POLICY_TEST(": an item that a closed latch refuses stays with its owner") {
     io_type io;
     mitogen::basic_latch<std::unique_ptr<int>, io_type> l(io);
     l.put(nullptr); // empty values are legal
@@ -185,16 +186,16 @@ TEST_CASE(MITOGEN_TEST_NAME ": an item that a closed latch refuses stays with it
     CHECK(*item == 6);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": every item reaches exactly one of many threads, timeouts or not") {
+MITOGEN_POLICY_TEST(": every item reaches exactly one of many threads, timeouts or not") {
     io_type io;
     latch l(io);
     constexpr int producers = 3, each = 3000;
-    std::mutex mutex;
+    io_type::mutex mutex(io);
     std::vector<int> seen;
     std::atomic<int> timeouts{0};
-    std::vector<std::thread> consumers, sources;
+    std::vector<io_type::thread> consumers, sources;
     for (int c = 0; c < 4; ++c) {
-        consumers.emplace_back([&, c] {
+        consumers.emplace_back(io, "consumer", [&, c] {
             std::minstd_rand random(static_cast<unsigned>(c) + 1);
             std::vector<int> mine;
             for (;;) {
@@ -213,28 +214,28 @@ TEST_CASE(MITOGEN_TEST_NAME ": every item reaches exactly one of many threads, t
         });
     }
     for (int p = 0; p < producers; ++p) {
-        sources.emplace_back([&, p] {
+        sources.emplace_back(io, "source", [&, p] {
             for (int i = 0; i < each; ++i) {
                 l.put(p * each + i);
-                if (i % 64 == 0) std::this_thread::yield();
+                if (i % 64 == 0) io.relax();
             }
         });
     }
-    for (std::thread& t : sources) t.join();
-    while (l.size()) std::this_thread::yield(); // the consumers empty it
+    for (io_type::thread& t : sources) t.join();
+    while (l.size()) io.relax(); // the consumers empty it
     l.close();
-    for (std::thread& t : consumers) t.join();
+    for (io_type::thread& t : consumers) t.join();
     std::sort(seen.begin(), seen.end());
     REQUIRE(seen.size() == std::size_t{producers} * each);
     for (int i = 0; i < producers * each; ++i) CHECK(seen[static_cast<std::size_t>(i)] == i);
     INFO("timeouts " << timeouts);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": one producer and one consumer pass items back and forth without losing a wake-up") {
+MITOGEN_POLICY_TEST(": one producer and one consumer pass items back and forth without losing a wake-up") {
     io_type io;
     latch there(io), back(io);
     constexpr int rounds = 5000;
-    std::thread echo([&] {
+    io_type::thread echo(io, "echo", [&] {
         for (auto got = there.get(); got; got = there.get()) back.put(*got + 1);
     });
     int sum = 0;

@@ -18,6 +18,21 @@ struct with_half_a_gate : io::poll {
         void open_gate() {}
     };
 };
+struct without_pipes : io::poll {
+    void pipe() {}
+};
+struct without_waiting : io::poll {
+    int read_waiting(int, void*, std::size_t) { return 0; }
+};
+struct without_number : io::poll {
+    void own_pid() {}
+};
+struct without_stdout : io::poll {
+    bool capture_stdout() { return false; }
+};
+struct without_copies : io::poll {
+    static constexpr bool can_fork = false;
+};
 struct with_other_process : io::poll {
     struct process {};
 };
@@ -34,6 +49,21 @@ TEST_CASE("what a bag lacks is visible by name") {
     STATIC_REQUIRE_FALSE(io::has_process<with_other_process>);
     STATIC_REQUIRE_FALSE(io::has_spawn<with_other_process>);
     STATIC_REQUIRE_FALSE(io::policy<int>);
+    STATIC_REQUIRE_FALSE(io::has_pipe<without_pipes>);
+    STATIC_REQUIRE_FALSE(io::has_blocking_transfer<without_waiting>);
+    STATIC_REQUIRE_FALSE(io::has_own_process<without_number>);
+    STATIC_REQUIRE_FALSE(io::has_stdout<without_stdout>);
+    STATIC_REQUIRE_FALSE(io::policy<without_pipes>);
+    STATIC_REQUIRE_FALSE(io::policy<without_waiting>);
+    STATIC_REQUIRE_FALSE(io::policy<without_number>);
+    STATIC_REQUIRE_FALSE(io::policy<without_stdout>);
+}
+
+TEST_CASE("whether processes can be copied is a fact of the policy, and no part of what all must have") {
+    STATIC_REQUIRE(io::can_fork<io::native>);
+    STATIC_REQUIRE(io::policy<without_copies>);
+    STATIC_REQUIRE_FALSE(io::can_fork<without_copies>);
+    STATIC_REQUIRE_FALSE(io::can_fork<int>);
 }
 
 TEST_CASE("an interest is made of reading and writing") {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "../generic/context_functions.hpp"
+#include "../generic/raw_link.hpp"
 #include "../generic/tree.hpp"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
 #include <memory>
@@ -337,6 +339,25 @@ TEST_CASE("no more calls wait for an answer than the limit says") {
     for (int i = 0; i < 3; ++i) go_on.post();
     for (int i = 0; i < 3; ++i) CHECK(waiting[static_cast<std::size_t>(i)].get() == i);
     CHECK(child.call<&generic::add>(1, 1) == 2);
+}
+
+TEST_CASE("a message to a handle waits while the link holds too much") {
+    mitogen::limits bounds;
+    bounds.queue_bytes = 300'000;
+    generic::above_raw_link a(bounds);
+    constexpr int count = 40;
+    std::uint64_t most = 0;
+    std::thread sends([&] {
+        for (int i = 0; i < count; ++i) {
+            a.child().send(mitogen::handle<std::string>{1200}, std::string(100'000, 'x'));
+            most = std::max(most, a.edge->stream->queued());
+        }
+    });
+    while (a.edge->stream->queued() < bounds.queue_bytes) std::this_thread::yield(); // nobody reads: it gets there
+    for (int i = 0; i < count; ++i) REQUIRE(a.peer.receive());
+    sends.join();
+    CHECK(most >= bounds.queue_bytes);
+    CHECK(most < bounds.queue_bytes + 200'000);
 }
 
 } // namespace

@@ -271,4 +271,30 @@ TEST_CASE("a hundred thousand calls that are given up leave both tables empty") 
     CHECK(settles_at(b, 0));
 }
 
+TEST_CASE("calls that wait hold no more bytes than they may") {
+    shared_pipe started, go_on;
+    mitogen::limits bounds;
+    bounds.queue_bytes = 1000;
+    below_raw_link b(bounds);
+    b.peer.send(b.to_child(handles::call_function, answer),
+                b.call_of<&hold_on_pool>(started.write_end(), go_on.read_end(), 1));
+    REQUIRE(started.wait());
+    const auto large = b.call_of<&total>(std::vector<std::string>{std::string(2000, 'x')});
+    b.peer.send(b.to_child(handles::call_function, answer + 1), large);
+    const mitogen::error why = b.peer.error_for(answer + 1);
+    CHECK(why.reason() == reason::overloaded);
+    CHECK(contains(why.message(), "bytes"));
+    b.peer.send(b.to_child(handles::call_function, answer + 2), b.call_of<&square>(7)); // a small one has room
+    auto f = b.peer.receive();
+    REQUIRE(f);
+    CHECK(value_of<int>(*f) == 49);
+    go_on.post();
+    REQUIRE(b.peer.receive());
+    REQUIRE(settles_at(b, 0));
+    b.peer.send(b.to_child(handles::call_function, answer + 3), large); // alone it may be larger
+    f = b.peer.receive();
+    REQUIRE(f);
+    CHECK(value_of<std::size_t>(*f) == 1);
+}
+
 } // namespace

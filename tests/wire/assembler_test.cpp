@@ -156,6 +156,34 @@ TEST_CASE("nobody can announce messages without end") {
     CHECK(a.announce(first(1, n), size_bytes(10), no_limit) == outcome::stored);
 }
 
+TEST_CASE("messages that are under way together hold no more than they may") {
+    assembler a;
+    const bool in_place = GENERATE(false, true);
+    const auto put = [&](std::uint32_t stream, std::size_t size, bool last) {
+        const header h = part(1, stream, size, last);
+        if (in_place && a.reserve(h, 1000)) return a.complete(h);
+        return a.add(h, text(size, 0), 1000);
+    };
+    for (std::uint32_t stream = 1; stream <= 3; ++stream) a.announce(first(1, stream), size_bytes(2000), no_limit);
+    CHECK(put(1, 600, false) == outcome::stored);
+    CHECK(put(2, 300, false) == outcome::stored);
+    CHECK(a.stored() == 900);
+    CHECK(put(3, 101, false) == outcome::too_many);
+    CHECK(put(3, 1899, true) == outcome::stored); // swallowed
+    CHECK(a.pending() == 2);
+    CHECK(put(2, 200, false) == outcome::too_many); // what it held is free
+    CHECK(a.stored() == 600);
+    CHECK(put(1, 1400, true) == outcome::complete); // one alone may hold more
+    CHECK(a.take(part(1, 1, 0, true)).payload.size() == 2000);
+    CHECK(a.stored() == 0);
+    a.announce(first(4, 1), size_bytes(2000), no_limit);
+    CHECK(a.add(part(4, 1, 10, false), text(10, 0), 1000) == outcome::stored);
+    a.drop_sender(4);
+    a.drop_sender(1);
+    CHECK(a.stored() == 0);
+    CHECK(a.pending() == 0);
+}
+
 TEST_CASE("memory grows with what arrives, not with what is announced") {
     assembler a;
     a.announce(first(1, 1), size_bytes(no_limit), no_limit);

@@ -5,16 +5,19 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/ids.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
+
+template <class T>
+class result;
 
 /// What the caller should do about an error (the four classes of the KJ library's exceptions).
 enum class kind : std::uint8_t {
@@ -93,7 +96,15 @@ struct error_detail {
 ///
 /// Threads: as std::exception_ptr; copies may be used from different threads.
 class error : public std::exception {
-    std::shared_ptr<const error_detail> detail_;
+    struct shared {
+        error_detail detail;
+        std::atomic<std::uint32_t> references{1};
+    };
+    shared* shared_ = nullptr; // null in one that was moved from, and in the result<void> of a success
+
+    template <class T>
+    friend class result;
+    error() = default;
 
     static std::string compose(const error_detail& d) {
         std::string out;
@@ -107,19 +118,31 @@ class error : public std::exception {
 public:
     explicit error(error_detail detail) {
         if (detail.what.empty()) detail.what = compose(detail);
-        detail_ = std::make_shared<const error_detail>(std::move(detail));
+        shared_ = new shared{std::move(detail)};
     }
     error(enum reason why, std::string text) : error(error_detail{.why = why, .text = std::move(text)}) {}
 
+    error(const error& other) noexcept : std::exception(other), shared_(other.shared_) {
+        if (shared_) shared_->references.fetch_add(1, std::memory_order_relaxed);
+    }
+    error(error&& other) noexcept : shared_(std::exchange(other.shared_, nullptr)) {}
+    error& operator=(error other) noexcept {
+        std::swap(shared_, other.shared_);
+        return *this;
+    }
+    ~error() override {
+        if (shared_ && shared_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete shared_;
+    }
+
     /// The whole error on one or more lines: type, message, place, exit status, last lines of stderr.
-    const char* what() const noexcept override { return detail_->what.c_str(); }
+    const char* what() const noexcept override { return shared_->detail.what.c_str(); }
 
     /// Machine-readable cause.
-    enum reason reason() const noexcept { return detail_->why; }
+    enum reason reason() const noexcept { return shared_->detail.why; }
 
     /// What to do about it.
     enum kind kind() const noexcept {
-        switch (detail_->why) {
+        switch (shared_->detail.why) {
         case reason::message_too_large:
         case reason::overloaded:
         case reason::timeout:
@@ -139,10 +162,10 @@ public:
     }
 
     /// The message alone.
-    std::string_view message() const noexcept { return detail_->text; }
+    std::string_view message() const noexcept { return shared_->detail.text; }
 
     /// Everything that is known.
-    const error_detail& detail() const noexcept { return *detail_; }
+    const error_detail& detail() const noexcept { return shared_->detail; }
 };
 
 /// A remote function threw. type() is the demangled type of what it threw, message() its what().

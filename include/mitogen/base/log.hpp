@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace log {
@@ -37,11 +38,28 @@ struct installed_sink {
     installed_sink* previous; // kept: a thread may still be inside it
 };
 
+/// The sink and the level of one process.
 struct state {
     std::atomic<installed_sink*> current{nullptr};
     std::atomic<level> threshold{level::warning};
 };
-inline constinit state global{};
+inline constinit state global{}; // never destroyed: exit handlers log too
+
+/// Where many processes are simulated in one: the state of the one that this thread runs at the moment, set by the scheduler.
+inline thread_local constinit state* ambient = nullptr;
+
+/// The state of a simulated process, which owns its sinks: nothing of that process may log any more when it goes.
+struct owned_state : state {
+    owned_state() = default;
+    owned_state(const owned_state&) = delete;
+    owned_state& operator=(const owned_state&) = delete;
+    ~owned_state() {
+        for (installed_sink* s = current.load(); s;) delete std::exchange(s, s->previous);
+    }
+};
+
+/// The state in force.
+inline state& here() noexcept { return ambient ? *ambient : global; }
 
 inline void to_stderr(const record& r) {
     // One write per line, so that lines of several threads do not mix.
@@ -56,15 +74,16 @@ inline void to_stderr(const record& r) {
 
 /// Replaces the sink for this process; an empty one brings back the default, which writes to stderr. Threads: any.
 inline void set_sink(sink to) {
-    auto* next = new detail::installed_sink{std::move(to), detail::global.current.load(std::memory_order_relaxed)};
-    while (!detail::global.current.compare_exchange_weak(next->previous, next, std::memory_order_acq_rel)) {}
+    detail::state& here = detail::here();
+    auto* next = new detail::installed_sink{std::move(to), here.current.load(std::memory_order_relaxed)};
+    while (!here.current.compare_exchange_weak(next->previous, next, std::memory_order_acq_rel)) {}
 }
 
 /// Records below `least` are not made. Default: warning. Lines that a child writes to stdout or stderr always pass.
-inline void set_level(level least) noexcept { detail::global.threshold.store(least, std::memory_order_relaxed); }
+inline void set_level(level least) noexcept { detail::here().threshold.store(least, std::memory_order_relaxed); }
 
 /// What set_level() has set.
-inline level threshold() noexcept { return detail::global.threshold.load(std::memory_order_relaxed); }
+inline level threshold() noexcept { return detail::here().threshold.load(std::memory_order_relaxed); }
 
 /// True if a record of that level would be made: ask before composing an expensive text.
 inline bool enabled(level l) noexcept { return l >= threshold(); }
@@ -72,7 +91,7 @@ inline bool enabled(level l) noexcept { return l >= threshold(); }
 /// The sink that is in use. In a child it sends records up the tree. Stays valid; set_sink() makes another one current.
 inline sink& current() {
     static sink standard(&detail::to_stderr);
-    auto* to = detail::global.current.load(std::memory_order_acquire);
+    auto* to = detail::here().current.load(std::memory_order_acquire);
     return to && to->call ? to->call : standard;
 }
 

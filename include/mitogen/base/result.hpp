@@ -5,9 +5,9 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 
+#include <memory>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -16,25 +16,71 @@ namespace mitogen::inline MITOGEN_ABI {
 /// `operator*` and `->` need a value (check first); value() throws the error instead.
 template <class T>
 class [[nodiscard]] result {
-    std::variant<T, mitogen::error> state_;
+    union {
+        T value_;
+        mitogen::error error_;
+    };
+    bool has_;
+
+    template <class Other>
+    void construct(Other&& other) {
+        has_ = other.has_;
+        if (has_) {
+            std::construct_at(&value_, std::forward<Other>(other).value_);
+        } else {
+            std::construct_at(&error_, std::forward<Other>(other).error_);
+        }
+    }
+    /// Where a move throws in the middle of an assignment: there is something to destroy, and nothing else.
+    struct empty_until_done {
+        result& self;
+        bool done = false;
+        ~empty_until_done() {
+            if (done) return;
+            ::new (static_cast<void*>(std::addressof(self.error_))) mitogen::error();
+            self.has_ = false;
+        }
+    };
+
+    void destroy() noexcept {
+        if (has_) {
+            value_.~T();
+        } else {
+            error_.~error();
+        }
+    }
 
 public:
     using value_type = T;
 
-    result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-    result(mitogen::error e) : state_(std::in_place_index<1>, std::move(e)) {}
+    result(T value) : value_(std::move(value)), has_(true) {}
+    result(mitogen::error e) : error_(std::move(e)), has_(false) {}
+    result(const result& other)
+        requires std::is_copy_constructible_v<T>
+    {
+        construct(other);
+    }
+    result(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) { construct(std::move(other)); }
+    result& operator=(result other) noexcept(std::is_nothrow_move_constructible_v<T>) {
+        destroy();
+        empty_until_done self{*this};
+        construct(std::move(other));
+        self.done = true;
+        return *this;
+    }
+    ~result() { destroy(); }
 
-    bool has_value() const noexcept { return state_.index() == 0; }
-    explicit operator bool() const noexcept { return has_value(); }
+    bool has_value() const noexcept { return has_; }
+    explicit operator bool() const noexcept { return has_; }
 
-    T& operator*() & noexcept { return *std::get_if<0>(&state_); }
-    const T& operator*() const& noexcept { return *std::get_if<0>(&state_); }
-    T&& operator*() && noexcept { return std::move(*std::get_if<0>(&state_)); }
-    T* operator->() noexcept { return std::get_if<0>(&state_); }
-    const T* operator->() const noexcept { return std::get_if<0>(&state_); }
+    T& operator*() & noexcept { return value_; }
+    const T& operator*() const& noexcept { return value_; }
+    T&& operator*() && noexcept { return std::move(value_); }
+    T* operator->() noexcept { return std::addressof(value_); }
+    const T* operator->() const noexcept { return std::addressof(value_); }
 
     /// The error; only where there is no value.
-    const mitogen::error& error() const noexcept { return *std::get_if<1>(&state_); }
+    const mitogen::error& error() const noexcept { return error_; }
 
     /// The value; throws the error (as the class that belongs to it) where there is none.
     T& value() & {
@@ -59,24 +105,24 @@ public:
 /// Success without a value, or an `error`.
 template <>
 class [[nodiscard]] result<void> {
-    std::shared_ptr<const mitogen::error> error_; // null on success: a result<void> is two words, and success costs no allocation
+    mitogen::error error_; // an empty one on success: a result<void> is two words, and success costs no allocation
 
 public:
     using value_type = void;
 
     result() = default;
-    result(mitogen::error e) : error_(std::make_shared<const mitogen::error>(std::move(e))) {}
+    result(mitogen::error e) : error_(std::move(e)) {}
 
-    bool has_value() const noexcept { return error_ == nullptr; }
+    bool has_value() const noexcept { return error_.shared_ == nullptr; }
     explicit operator bool() const noexcept { return has_value(); }
     void operator*() const noexcept {}
 
     /// The error; only where the operation failed.
-    const mitogen::error& error() const noexcept { return *error_; }
+    const mitogen::error& error() const noexcept { return error_; }
 
     /// Returns on success; throws the error otherwise.
     void value() const {
-        if (error_) raise(*error_);
+        if (!has_value()) raise(error_);
     }
 };
 

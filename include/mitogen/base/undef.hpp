@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
-#pragma once
-// undef.hpp: removes the library's own macros; the umbrella includes it last. Written by tools/amalgamate.
+// undef.hpp: removes the library's own macros; the umbrellas include it last. Written by tools/amalgamate.
 
 #undef MITOGEN_ABI
 #undef MITOGEN_COLD
+#undef MITOGEN_FIBER_ASAN
+#undef MITOGEN_FIBER_TSAN
 #undef MITOGEN_HAS_DESCRIBE
 #undef MITOGEN_HAS_EXCEPTIONS
 #undef MITOGEN_HAS_KQUEUE

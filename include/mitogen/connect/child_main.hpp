@@ -4,13 +4,14 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/log.hpp>
+#include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/fork.hpp>
 #include <mitogen/connect/forwarded_log.hpp>
 #include <mitogen/connect/handshake.hpp>
-#include <mitogen/connect/process_state.hpp>
 #include <mitogen/connect/router.hpp>
-#include <mitogen/connect/text_tail.hpp>
+#include <mitogen/connect/stdout_forwarder.hpp>
+#include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/rpc/dispatcher.hpp>
 #include <mitogen/sys/call.hpp>
@@ -19,11 +20,8 @@
 #include <mitogen/sys/machine.hpp>
 #include <mitogen/sys/signal.hpp>
 #include <mitogen/sys/stdio.hpp>
-#include <mitogen/sys/title.hpp>
 
-#include <atomic>
 #include <cstddef>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,64 +31,16 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// A child's own stdout: a pipe that its loop reads, whose lines go up the tree as log records.
-template <class Io>
-class stdout_forwarder {
-    struct source : event_source {
-        stdout_forwarder* self;
-    };
-
-    basic_router_core<Io>& router_;
-    typename Io::descriptor end_;
-    source source_{};
-    text_tail lines_;
-
-    void read() {
-        for (;;) {
-            char bytes[16 * 1024];
-            const long n = router_.loop().io().read(end_.get(), bytes, sizeof bytes);
-            if (n == -EAGAIN || n == -EWOULDBLOCK) return;
-            if (n <= 0) return router_.loop().unwatch(source_);
-            lines_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { send(line); });
-            if (static_cast<std::size_t>(n) < sizeof bytes) return;
-        }
-    }
-
-    void send(std::string_view line) { forward_log(router_, router_.id(), log::level::info, "stdout", line); }
-
-public:
-    stdout_forwarder(basic_router_core<Io>& node, typename Io::descriptor read_end) : router_(node), end_(std::move(read_end)) {
-        source_.fd = end_.get();
-        source_.self = this;
-        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(); };
-    }
-
-    /// Threads: loop.
-    void start() { router_.loop().watch(source_, io::interest::read); }
-
-    /// Forwards what is in the pipe now, a last line without newline included. Threads: loop.
-    void finish() {
-        if (source_.watched) read();
-        lines_.finish([this](std::string_view line) { send(line); });
-        router_.loop().unwatch(source_);
-    }
-};
-
-/// The descriptors of a child's link, above 2 and close-on-exec.
-struct child_link {
-    sys::unique_fd in;
-    sys::unique_fd out;
-};
-
 /// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone or makes
 /// no sense.
-inline std::optional<handshake::welcome> shake_hands(const child_link& ends, handshake::listener& listener) {
+template <class Io>
+std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends, handshake::listener& listener) {
     const buffer hello =
-        handshake::encode_hello({sys::build_id(), sys::machine_text(), static_cast<std::uint32_t>(sys::own_pid())});
-    if (!sys::write_all(ends.out.get(), hello.data(), hello.size())) return std::nullopt;
+        handshake::encode_hello({sys::build_id(), sys::machine_text(), static_cast<std::uint32_t>(io.own_pid())});
+    if (!io.write_all(ends.out.get(), hello.data(), hello.size())) return std::nullopt;
     for (;;) {
         std::byte bytes[4096];
-        const long n = sys::read_waiting(ends.in.get(), bytes, sizeof bytes);
+        const long n = io.read_waiting(ends.in.get(), bytes, sizeof bytes);
         if (n <= 0) return std::nullopt;
         listener.feed({bytes, static_cast<std::size_t>(n)});
         switch (listener.look()) {
@@ -119,15 +69,15 @@ class child_process {
     bool ending_ = false;
 
 public:
-    child_process(handshake::welcome welcome, sys::unique_fd stdout_end)
-        : welcome_(std::move(welcome)), router_(broker_, {.limits = welcome_.bounds}),
+    child_process(Io& io, handshake::welcome welcome, typename Io::descriptor stdout_end)
+        : welcome_(std::move(welcome)), broker_(io), router_(broker_, {.limits = welcome_.bounds}),
           dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads),
           stdout_(router_, std::move(stdout_end)) {
         overdue_.fire = [this] { overdue(); };
     }
 
     /// Serves the parent until it is gone or asks to end. `rest`: bytes that came behind the welcome.
-    void run(child_link ends, std::span<const std::byte> rest) {
+    void run(child_ends<Io> ends, std::span<const std::byte> rest) {
         parent_ = std::make_shared<basic_link<Io>>(router_);
         parent_->peer = welcome_.ancestors.front();
         parent_->up = true;
@@ -163,7 +113,7 @@ private:
 
     /// A function does not stop although it was told to: nobody may be left to end this process but itself. On the loop.
     void overdue() {
-        sys::signal_self(signals_++ == 0 ? 15 : 9);
+        broker_.io().signal_self(signals_++ == 0 ? 15 : 9);
         broker_.set_timer(overdue_, after(broker_.io().now(), 1'000'000'000));
     }
 
@@ -171,8 +121,7 @@ private:
     void leave() {
         dispatcher_.join_pool();
         router_.close();
-        std::fflush(nullptr);
-        sys::null_stdout(); // closes this process's end of the pipe
+        broker_.io().release_stdout();
         flush();
         log::set_sink({}); // the router is about to go
     }
@@ -189,31 +138,32 @@ private:
     }
 };
 
-/// Runs a child whose link is ready. Returns when it has ended.
+/// Runs a child whose link is ready. Returns when it has ended. On the main thread of its process, real or simulated.
 template <class Io>
-void serve_as_child(child_link ends) {
+void serve_as_child(Io io, child_ends<Io> ends) {
     sys::ignore_sigpipe();
     handshake::listener listener;
-    std::optional<handshake::welcome> welcome = shake_hands(ends, listener);
+    std::optional<handshake::welcome> welcome = shake_hands(io, ends, listener);
     if (!welcome || welcome->ancestors.empty()) return;
-    if (this_process.argv) sys::set_process_title(this_process.argc, this_process.argv, welcome->title);
-    sys::set_nonblocking(ends.in.get(), true);
-    sys::set_nonblocking(ends.out.get(), true);
-    sys::unique_fd stdout_end = sys::pipe_stdout();
-    child_process<Io> child(std::move(*welcome), std::move(stdout_end));
+    io.set_title(welcome->title);
+    typename Io::descriptor stdout_end = io.capture_stdout();
+    for (const auto* end : {&ends.in, &ends.out, &stdout_end})
+        if (*end) (void)io.set_nonblocking(end->get(), true);
+    child_process<Io> child(io, std::move(*welcome), std::move(stdout_end));
     child.run(std::move(ends), listener.rest());
 }
 
 /// What a fork child does instead of returning from fork().
 template <class Io>
-[[noreturn]] void enter_fork_child(child_pipes& pipes, const fork_options& options) {
+    requires io::can_fork<Io>
+[[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, const fork_options& options) {
     sys::put_null(0);
     sys::put_null(1);
     (void)sys::dup_to(pipes.child_err.get(), 2);
-    child_link ends{std::move(pipes.child_in), std::move(pipes.child_out)};
+    child_ends<Io> ends{std::move(pipes.child_in), std::move(pipes.child_out)};
     pipes = {};
     if (options.on_start) options.on_start();
-    serve_as_child<Io>(std::move(ends));
+    serve_as_child<Io>(std::move(io), std::move(ends));
     sys::exit_now(0);
 }
 

@@ -8,6 +8,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/child_pipes.hpp>
+#include <mitogen/io/policy.hpp>
 #include <mitogen/sys/fork.hpp>
 
 #include <cstdio>
@@ -21,29 +22,29 @@ namespace mitogen::inline MITOGEN_ABI {
 struct fork_options {
     std::string name{};                                ///< of the context; empty: "fork"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::optional<mitogen::limits> limits{};                    ///< for it and all below it; empty: this context's own
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     void (*on_start)() = nullptr;                      ///< called first in the child: re-seed generators, drop caches
 };
 
 namespace detail {
 
-struct child_link;
-
 /// Runs a child whose link is ready; defined with the rest of what a child does.
 template <class Io>
-void serve_as_child(child_link ends);
+void serve_as_child(Io io, child_ends<Io> ends);
 template <class Io>
-[[noreturn]] void enter_fork_child(child_pipes& pipes, const fork_options& options);
+    requires io::can_fork<Io>
+[[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, const fork_options& options);
 
 /// Forks. Returns the child's process id in the parent; never returns in the child. `abandon` closes what the child must not
 /// have.
 template <class Io, class Abandon>
-result<int> fork_child(child_pipes& pipes, const fork_options& options, Abandon&& abandon) {
+    requires io::can_fork<Io>
+result<int> fork_child(Io& io, child_pipes<Io>& pipes, const fork_options& options, Abandon&& abandon) {
     std::fflush(nullptr); // else what is in the buffers now would be written twice
     const result<int> pid = sys::fork_process();
     if (!pid || *pid != 0) return pid;
     abandon();
-    enter_fork_child<Io>(pipes, options);
+    enter_fork_child<Io>(io, pipes, options);
 }
 
 } // namespace detail

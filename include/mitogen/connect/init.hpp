@@ -5,10 +5,12 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/connect/child_main.hpp>
+#include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/first_stage.hpp>
 #include <mitogen/connect/handshake.hpp>
-#include <mitogen/connect/process_state.hpp>
 #include <mitogen/connect/router.hpp>
+#include <mitogen/io/main_arguments.hpp>
+#include <mitogen/io/native.hpp>
 #include <mitogen/rpc/registry.hpp>
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/stdio.hpp>
@@ -23,12 +25,10 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Call it first thing in main(). Returns at once in the program that a user started; never returns in one that was started as a
 /// child: that one serves its parent and exits, with its static objects destroyed and its exit handlers run. A child finds out by
-/// its first argument, and runs under the I/O policy `Io`.
+/// its first argument, and runs under the I/O policy `Io`, a native one.
 template <class Io = io::native>
 void init(int argc, char** argv) {
-    detail::this_process.argc = argc;
-    detail::this_process.argv = argv;
-    detail::this_process.initialised = true;
+    io::main_arguments = {.argc = argc, .argv = argv, .known = true};
     sys::self_executable(); // opened now: the file may be replaced while we run
     if (argc < 2 || std::string_view(argv[1]) != child_argument) {
         for (const std::string& same : registry::duplicates()) {
@@ -39,8 +39,8 @@ void init(int argc, char** argv) {
         return;
     }
     detail::leave_first_stage(argv[0]);
-    detail::child_link ends{sys::take_stdio(0), sys::take_stdio(1)};
-    if (ends.in && ends.out) detail::serve_as_child<Io>(std::move(ends));
+    detail::child_ends<Io> ends{sys::take_stdio(0), sys::take_stdio(1)};
+    if (ends.in && ends.out) detail::serve_as_child<Io>(Io{}, std::move(ends));
     std::exit(0);
 }
 

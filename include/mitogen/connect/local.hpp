@@ -22,7 +22,7 @@ struct local {
     std::string name{};                                ///< of the context; empty: "local.<id>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
     std::string executable{};                          ///< another program to run, by path; it must call mitogen::init as well
-    std::optional<mitogen::limits> limits{};                    ///< for it and all below it; empty: this context's own
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
 
     /// What is to be executed.
     result<boot_plan> plan() const {

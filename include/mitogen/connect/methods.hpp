@@ -7,14 +7,12 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot_plan.hpp>
-#include <mitogen/sys/call.hpp>
 #include <mitogen/sys/executable.hpp>
-#include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/fd.hpp>
 #include <mitogen/sys/file.hpp>
 
-#include <cerrno>
+#include <concepts>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,13 +33,16 @@ concept connection_method = requires(const Method& m) {
 
 namespace detail {
 
-/// The program that a child shall run: this one's own file as it was at the start, or another.
+/// The program that a child shall run: this one's own file as it was at the start, which stays open anyway, or another.
 inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& executable) {
-    const long rc =
-        executable.empty() ? sys::dup_above(sys::self_executable().get(), 3) : sys::open_to_read(executable.c_str());
+    if (executable.empty()) {
+        sys::unique_fd& own = sys::self_executable();
+        if (!own) return error(reason::payload, "cannot open this program's own executable");
+        return std::shared_ptr<sys::unique_fd>(std::shared_ptr<void>(), &own);
+    }
+    const long rc = sys::open_to_read(executable.c_str());
     if (rc < 0) {
-        const std::string which = executable.empty() ? "this program's own executable" : "the executable " + executable;
-        const error why = sys::failure("cannot open " + which, rc);
+        const error why = sys::failure("cannot open the executable " + executable, rc);
         return error(why.kind() == kind::overloaded ? reason::overloaded : reason::payload, std::string(why.message()));
     }
     return std::make_shared<sys::unique_fd>(static_cast<int>(rc));

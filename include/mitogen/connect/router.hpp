@@ -5,30 +5,27 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/limits.hpp>
-#include <mitogen/base/log.hpp>
+#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/child.hpp>
+#include <mitogen/connect/child_pipes.hpp>
+#include <mitogen/connect/children.hpp>
+#include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/fork.hpp>
 #include <mitogen/connect/forwarded_log.hpp>
 #include <mitogen/connect/local.hpp>
 #include <mitogen/connect/methods.hpp>
-#include <mitogen/connect/process_state.hpp>
 #include <mitogen/connect/ssh.hpp>
+#include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
-#include <mitogen/route/id_allocator.hpp>
-#include <mitogen/route/route_monitor.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/rpc/context.hpp>
 #include <mitogen/rpc/explain.hpp>
 #include <mitogen/rpc/typed_handler.hpp>
-#include <mitogen/sync/waiter.hpp>
 #include <mitogen/sys/executable.hpp>
-#include <mitogen/sys/machine.hpp>
 #include <mitogen/sys/signal.hpp>
 
-#include <algorithm>
-#include <atomic>
-#include <memory>
-#include <mutex>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -47,25 +44,19 @@ struct router_options {
 ///
 /// Threads: any, but for the destructor. Blocking members must not be called from functions that run on the loop.
 template <class Io>
-class basic_router : public basic_router_core<Io>, private basic_child<Io>::events {
+class basic_router : public basic_router_core<Io> {
     using core = basic_router_core<Io>;
     using child = basic_child<Io>;
     using pending = basic_pending<Io>;
 
-    router_options options_;
-    basic_route_monitor<Io> monitor_;
-    basic_id_allocator<Io> ids_;
-    std::vector<std::shared_ptr<child>> children_; // loop's
-    std::atomic<std::size_t> child_count_{0};
-    waiter<Io> all_gone_;
-    std::atomic<bool> closed_{false};
+    detail::children<Io> children_;
 
 public:
     using policy = Io;
     using context = basic_context<Io>;
 
     explicit basic_router(basic_broker<Io>& loop, router_options options = {})
-        : core(loop, options.limits), options_(options), monitor_(*this), ids_(*this), all_gone_(loop.io()) {
+        : core(loop, options.limits), children_(*this, options.patience, options.pool_threads) {
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         detail::receive_forwarded_logs(*this);
@@ -82,8 +73,14 @@ public:
 
     /// A copy of this process, made by fork(): has its memory, but none of its threads. Cheaper to start than local() for small
     /// processes.
-    context fork(fork_options options = {}) { return try_fork(std::move(options)).value(); }
-    result<context> try_fork(fork_options options = {}) {
+    context fork(fork_options options = {})
+        requires io::can_fork<Io>
+    {
+        return try_fork(std::move(options)).value();
+    }
+    result<context> try_fork(fork_options options = {})
+        requires io::can_fork<Io>
+    {
         if (this->loop().on_loop()) return would_wait();
         return start_fork(std::move(options)).try_get();
     }
@@ -147,15 +144,7 @@ public:
     /// Ends every child and waits until all are gone, by force where they do not go; fails everything that waits. The destructor
     /// does it too.
     void close() {
-        if (closed_.exchange(true)) return;
-        const error why(reason::broker_exited, "the router is shutting down");
-        this->loop().defer([this, why] {
-            const auto all = children_; // a child that goes removes itself
-            for (const auto& c : all) c->shut_down(why);
-        });
-        this->loop().wait(all_gone_, never, true, [this] { return child_count_.load(std::memory_order_acquire) == 0; });
-        this->loop().run([] {}); // the loop has left the callback that woke us
-        core::close();
+        if (children_.close()) core::close();
     }
 
     /// Begins to end one child; see basic_context::shutdown.
@@ -169,7 +158,7 @@ public:
     /// See basic_context::disconnect.
     void disconnect_child(context_id id) {
         this->loop().defer([this, id] {
-            if (child* c = find_child(id)) c->cut("disconnected by its parent");
+            if (child* c = children_.find(id)) c->cut("disconnected by its parent");
         });
     }
 
@@ -177,14 +166,16 @@ public:
     int child_pid(context_id id) {
         int pid = -1;
         this->loop().run([&] {
-            if (child* c = find_child(id)) pid = static_cast<int>(c->pid());
+            if (child* c = children_.find(id)) pid = static_cast<int>(c->pid());
         });
         return pid;
     }
 
     /// In a child made by fork(): closes every descriptor of the library and forgets every process.
-    void abandon() noexcept {
-        for (const auto& c : children_) c->abandon();
+    void abandon() noexcept
+        requires io::can_fork<Io>
+    {
+        children_.abandon();
         if (this->parent()) this->parent()->stream->abandon();
         this->loop().abandon();
     }
@@ -201,127 +192,41 @@ private:
         return basic_future<T, Io>(this->failed_answer(this->id(), std::move(why)), *this, environment());
     }
 
-    /// Everything but the process: numbers, names, and the future that the child will answer.
-    struct birth {
-        handshake::welcome welcome;
-        pending* answer;
-    };
-
-    result<birth> prepare(boot_plan& plan) {
-        if (closed_) return error(reason::broker_exited, "the router is shutting down");
-        const result<context_id> id = ids_.next();
-        if (!id) return id.error();
-        birth b;
-        b.welcome.id = *id;
-        b.welcome.ancestors.push_back(this->id());
-        b.welcome.ancestors.insert(b.welcome.ancestors.end(), this->ancestors().begin(), this->ancestors().end());
-        b.welcome.name = plan.name;
-        b.welcome.title = "mitogen:" + plan.name + " (" + sys::identity_text() + ")";
-        b.welcome.build = sys::build_id();
-        b.welcome.log_level = static_cast<std::uint8_t>(log::threshold());
-        b.welcome.pool_threads = options_.pool_threads;
-        b.welcome.grace_ns = options_.patience.grace;
-        b.welcome.bounds = plan.bounds;
-        std::optional<error> why;
-        b.answer = this->answers().open(this->id(), why);
-        if (!b.answer) return std::move(*why);
-        return b;
-    }
-
     basic_future<context, Io> start(boot_plan plan) {
-        if (!detail::this_process.initialised && !plan.staged && plan.start.path.empty()) {
+        if (!this->loop().io().can_spawn_self() && !plan.staged && plan.start.path.empty()) {
             return failed<context>(error(reason::misuse,
                                          "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                          "executes this program again, and would not know that it is one"));
         }
-        result<birth> b = prepare(plan);
+        auto b = children_.prepare(plan);
         if (!b) return failed<context>(b.error());
         basic_future<context, Io> up(b->answer, *this, environment());
-        launch(std::move(plan), std::move(*b));
+        children_.launch(std::move(plan), std::move(*b));
         return up;
     }
 
-    /// Starts the process of a child that has its numbers.
-    void launch(boot_plan plan, birth b) {
-        result<detail::child_pipes> pipes = detail::make_child_pipes();
-        if (!pipes) return (void)this->answers().fail(*b.answer, pipes.error());
-        plan.start.in = pipes->child_in.get();
-        plan.start.out = pipes->child_out.get();
-        plan.start.err = pipes->child_err.get();
-        result<typename Io::process> process = this->loop().io().spawn(plan.start);
-        if (process) return adopt(std::move(plan), std::move(b), std::move(*process), std::move(*pipes));
-        // out of descriptors
-        this->answers().fail(*b.answer, error(process.error().kind() == kind::overloaded ? reason::overloaded
-                                              : plan.staged ? reason::connect // the client here is missing
-                                                            : reason::payload,
-                                              plan.what + ": cannot start: " + std::string(process.error().message())));
-    }
-
-    basic_future<context, Io> start_fork(fork_options options) {
+    basic_future<context, Io> start_fork(fork_options options)
+        requires io::can_fork<Io>
+    {
         boot_plan plan;
         plan.what = "fork child";
         plan.name = "fork";
         plan.bounds = this->bounds();
         detail::apply_common(options, plan);
-        result<detail::child_pipes> pipes = detail::make_child_pipes();
+        Io& io = this->loop().io();
+        auto pipes = detail::make_child_pipes(io);
         if (!pipes) return failed<context>(pipes.error());
-        result<birth> b = prepare(plan);
+        auto b = children_.prepare(plan);
         if (!b) return failed<context>(b.error());
         basic_future<context, Io> up(b->answer, *this, environment());
         result<int> pid = error(reason::system, "");
-        this->loop().paused([&] { pid = detail::fork_child<Io>(*pipes, options, [this] { abandon(); }); });
+        this->loop().paused([&] { pid = detail::fork_child(io, *pipes, options, [this] { abandon(); }); });
         if (!pid) {
             this->answers().fail(*b->answer, pid.error());
             return up;
         }
-        adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
+        children_.adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
         return up;
-    }
-
-    /// The loop takes over.
-    void adopt(boot_plan plan, birth b, typename Io::process process, detail::child_pipes pipes) {
-        b.answer->retain();
-        auto c = std::make_shared<child>(
-            static_cast<core&>(*this), static_cast<typename child::events&>(*this), std::move(plan), std::move(b.welcome),
-            options_.patience, std::move(process),
-            typename child::plumbing{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err)}, b.answer);
-        child_count_.fetch_add(1, std::memory_order_relaxed);
-        this->loop().defer([this, c = std::move(c)] {
-            children_.push_back(c);
-            c->begin();
-            if (closed_) c->shut_down(error(reason::broker_exited, "the router is shutting down"));
-        });
-    }
-
-    void child_up(child& c) override {
-        const route<basic_link<Io>> added{c.id(), this->id(), c.name(), c.edge->build, c.edge};
-        this->routes().add(added);
-        monitor_.announce(added);
-    }
-
-    void child_lost(child& c, const error& why) override {
-        for (const context_id gone : this->link_lost(*c.edge, why)) monitor_.withdraw(gone, why);
-    }
-
-    void child_gone(child& c) override {
-        std::erase_if(children_, [&](const auto& held) { return held.get() == &c; });
-        if (child_count_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_gone_.notify();
-    }
-
-    void child_again(boot_plan plan, handshake::welcome welcome, pending* connecting) override {
-        birth b{std::move(welcome), connecting};
-        if (closed_) {
-            this->answers().fail(*connecting, error(reason::broker_exited, "the router is shutting down"));
-        } else {
-            launch(std::move(plan), std::move(b));
-        }
-        connecting->release();
-    }
-
-    child* find_child(context_id id) {
-        for (const auto& c : children_)
-            if (c->id() == id) return c.get();
-        return nullptr;
     }
 
     /// Hands the direct child `id` and a future's slot to `work`, on the loop.
@@ -332,7 +237,7 @@ private:
         if (!p) raise(*why);
         p->retain();
         const bool accepted = this->loop().defer([this, id, p, work] {
-            if (child* c = find_child(id)) return work(*c, p);
+            if (child* c = children_.find(id)) return work(*c, p);
             const std::optional<error> lost = this->why_lost(id);
             this->answers().fail(
                 *p, lost ? *lost : error(reason::no_route, "context " + std::to_string(id) + " is not a child of this context"));

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <type_traits>
 
 #include <sys/uio.h>
@@ -95,6 +96,50 @@ concept has_transfer = requires(Io io, int fd, void* to, const void* from, std::
     { io.writev(fd, parts, count) } -> std::same_as<long>;
 };
 
+/// The same for who has nothing else to do: `io.read_waiting(fd, to, size)` sleeps until there is something, also where the
+/// descriptor is nonblocking: a count, 0 at the end, or -errno. `io.write_all(fd, from, size)` sleeps until everything is
+/// written; false on failure. Only the calling thread sleeps.
+template <class Io>
+concept has_blocking_transfer = requires(Io io, int fd, void* to, const void* from, std::size_t size) {
+    { io.read_waiting(fd, to, size) } -> std::same_as<long>;
+    { io.write_all(fd, from, size) } -> std::same_as<bool>;
+};
+
+/// Pipes: `io.pipe(read_end, write_end)` makes one: both ends blocking, close-on-exec, and above 2, where standard input, output
+/// and error cannot be mistaken for them; where it fails (-errno) both are empty. `io.set_nonblocking(fd, on)`: 0 or -errno.
+/// `io.enlarge(fd)`: a hint that a pipe should hold more; never fails.
+template <class Io>
+concept has_pipe = requires(Io io, typename Io::descriptor& read_end, typename Io::descriptor& write_end, int fd) {
+    { io.pipe(read_end, write_end) } -> std::same_as<long>;
+    { io.set_nonblocking(fd, true) } -> std::same_as<long>;
+    io.enlarge(fd);
+};
+
+/// The process that this runs in. `io.own_pid()`: its number. `io.own_name()`: who and where it is, for people: "user@host:pid". `io.can_spawn_self()`: true if this program, started once more,
+/// knows that it is a child: once it has called mitogen::init. `io.signal_self(signal)`. `io.set_title(title)`: what ps and top
+/// show; once, on the main thread.
+template <class Io>
+concept has_own_process = requires(Io io, int signal, const std::string& title) {
+    { io.own_pid() } -> std::same_as<int>;
+    { io.own_name() } -> std::same_as<std::string>;
+    { io.can_spawn_self() } -> std::same_as<bool>;
+    io.signal_self(signal);
+    io.set_title(title);
+};
+
+/// What this process prints. `io.capture_stdout()`: from now on it goes into a pipe; returns the end to read from, or nothing,
+/// then nothing is captured. `io.release_stdout()`: flushes what is buffered and closes this process's end of that pipe.
+template <class Io>
+concept has_stdout = requires(Io io) {
+    { io.capture_stdout() } -> std::same_as<typename Io::descriptor>;
+    io.release_stdout();
+};
+
+/// True for policies whose processes can be copied by fork(2): `Io::can_fork` is true, and `Io::process(pid)` takes the copy
+/// over. Only such routers have fork(). No part of what every policy must have.
+template <class Io>
+concept can_fork = Io::can_fork && std::constructible_from<typename Io::process, int>;
+
 /// Readiness: `Io::poller`. One descriptor, one registration; level-triggered.
 ///
 /// add, modify: 0 or -errno. `interest::none` keeps a descriptor registered and reports nothing about it, not even a failure.
@@ -170,8 +215,9 @@ concept has_thread = std::default_initializable<typename Io::thread> && std::mov
 /// The whole bag.
 template <class Io>
 concept policy = std::copyable<Io> && has_descriptor<Io> && has_process<Io> && has_spawn<Io> && has_clock<Io> &&
-                 has_identity<Io> && has_transfer<Io> && has_poller<Io> && has_usable_gate<Io> && has_waker<Io> &&
-                 has_parker<Io> && has_mutex<Io> && has_thread<Io>;
+                 has_identity<Io> && has_transfer<Io> && has_blocking_transfer<Io> && has_pipe<Io> && has_own_process<Io> &&
+                 has_stdout<Io> && has_poller<Io> && has_usable_gate<Io> && has_waker<Io> && has_parker<Io> && has_mutex<Io> &&
+                 has_thread<Io>;
 
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI

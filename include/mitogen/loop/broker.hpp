@@ -9,34 +9,20 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/io/policy.hpp>
+#include <mitogen/loop/lead.hpp>
 #include <mitogen/loop/timers.hpp>
+#include <mitogen/loop/watch_table.hpp>
+#include <mitogen/loop/work_queue.hpp>
 #include <mitogen/sync/waiter.hpp>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
+#include <string>
 #include <utility>
-#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
-
-/// A descriptor that the loop watches. Lives inside whatever owns the descriptor; unwatch it before it dies.
-struct event_source {
-    void (*ready)(event_source& self, bool readable, bool writable) = nullptr; ///< called on the loop
-    int fd = -1;
-    std::uint32_t slot = 0; ///< maintained by the broker
-    io::interest interest = io::interest::none;
-    bool watched = false;
-};
-
-/// Work for the loop that is posted again and again: posting allocates nothing, and posting it twice before it ran runs it once.
-struct loop_task {
-    void (*run)(loop_task& self) = nullptr;
-    loop_task* next = nullptr;
-    bool posted = false;
-};
 
 /// Runs the loop that every stream, timer and route of a program belongs to.
 ///
@@ -51,31 +37,16 @@ class basic_broker {
     static_assert(io::policy<Io>,
                   "mitogen: Io does not model mitogen::io::policy; see docs/policies.md for what a policy provides");
 
-    struct slot {
-        event_source* source = nullptr;
-        std::uint32_t generation = 0;
-    };
-
     [[no_unique_address]] Io io_;
     typename Io::poller poller_;
     typename Io::waker waker_;
-    std::vector<slot> slots_;
-    std::vector<std::uint32_t> free_slots_;
+    basic_watch_table<Io> watched_;
     timers timers_;
 
-    typename Io::mutex tasks_mutex_;
-    loop_task* first_task_ = nullptr;
-    loop_task* last_task_ = nullptr;
-    std::vector<unique_function<void()>> deferred_;
-    std::vector<unique_function<void()>> running_; // deferred_ of the turn that is under way
-    bool refusing_ = false;                        // no more work is accepted
-    std::atomic<bool> work_pending_{false};
+    basic_work_queue<Io> work_;
     std::atomic<bool> wake_pending_{false}; // a wake-up is on its way: another one would be wasted
 
-    typename Io::mutex lead_mutex_;
-    std::atomic<const void*> leader_{nullptr}; // written under lead_mutex_
-    bool ahead_ = false;                       // the leader has it since lead_ahead(); its own
-    instant home_wakes_ = never;               // when the broker's thread will look at the timers by itself
+    basic_lead<Io> lead_;
     std::atomic<bool> stopping_{false};
     std::atomic<std::uint32_t> waiting_{0}; // threads inside wait() that would lead
     typename Io::thread thread_;
@@ -109,8 +80,7 @@ class basic_broker {
 public:
     using policy = Io;
 
-    explicit basic_broker(Io io = {}) : io_(io), poller_(io_), waker_(io_), tasks_mutex_(io_), lead_mutex_(io_) {
-        slots_.push_back({nullptr, 0}); // slot 0 is the waker
+    explicit basic_broker(Io io = {}) : io_(io), poller_(io_), waker_(io_), watched_(poller_), work_(io_), lead_(io_, poller_) {
         if (const long rc = poller_.add(waker_.fd(), 0, io::interest::read); rc < 0)
             raise(sys::failure("poller add", rc, waker_.fd()));
         thread_ = typename Io::thread(io_, "mitogen-broker", [this] { home(); });
@@ -142,7 +112,7 @@ public:
     Io& io() noexcept { return io_; }
 
     /// True on the thread that leads at this moment.
-    bool on_loop() const noexcept { return leader_.load(std::memory_order_relaxed) == io_.self(); }
+    bool on_loop() const noexcept { return lead_.here(); }
 
     /// Runs `work` on the loop, soon and in order. Returns false, without keeping it, once the loop is ending.
     /// Threads: any. Wake-ups coalesce: thousands of calls cost a few turns of the loop.
@@ -150,33 +120,13 @@ public:
 
     /// Runs `task` on the loop. Returns false once the loop is ending. Threads: any.
     bool post(loop_task& task) {
-        {
-            const std::lock_guard lock(tasks_mutex_);
-            if (refusing_ || (stopping() && !on_loop())) return false;
-            if (task.posted) return true;
-            task.posted = true;
-            task.next = nullptr;
-            (last_task_ ? last_task_->next : first_task_) = &task;
-            last_task_ = &task;
-            work_pending_.store(true, std::memory_order_release);
-        }
+        if ((stopping() && !on_loop()) || !work_.post(task)) return false;
         wake();
         return true;
     }
 
     /// Takes back a task that has not run. Threads: loop.
-    void withdraw(loop_task& task) noexcept {
-        const std::lock_guard lock(tasks_mutex_);
-        if (!task.posted) return;
-        loop_task* before = nullptr;
-        for (loop_task* t = first_task_; t; before = t, t = t->next) {
-            if (t != &task) continue;
-            (before ? before->next : first_task_) = t->next;
-            if (last_task_ == t) last_task_ = before;
-            break;
-        }
-        task.posted = false;
-    }
+    void withdraw(loop_task& task) noexcept { work_.withdraw(task); }
 
     /// Interrupts whoever sleeps in the poller. Threads: any. Elided where the caller is on the loop, or a wake-up is on its way.
     void wake() noexcept {
@@ -185,44 +135,13 @@ public:
     }
 
     /// Begins to watch a descriptor. 0 or -errno. Threads: loop.
-    long watch(event_source& source, io::interest what) {
-        std::uint32_t index;
-        if (free_slots_.empty()) {
-            index = static_cast<std::uint32_t>(slots_.size());
-            slots_.push_back({});
-        } else {
-            index = free_slots_.back();
-            free_slots_.pop_back();
-        }
-        source.slot = index;
-        slots_[index].source = &source;
-        if (const long rc = poller_.add(source.fd, token(index), what); rc < 0) {
-            slots_[index].source = nullptr;
-            free_slots_.push_back(index);
-            return rc;
-        }
-        source.interest = what;
-        source.watched = true;
-        return 0;
-    }
+    long watch(event_source& source, io::interest what) { return watched_.add(source, what); }
 
-    /// Changes what a watched descriptor is watched for. Threads: loop.
-    void change(event_source& source, io::interest what) {
-        if (!source.watched || source.interest == what) return;
-        source.interest = what;
-        poller_.modify(source.fd, token(source.slot), what);
-    }
+    /// Changes what a watched descriptor is watched for. 0, or -errno with nothing changed. Threads: loop.
+    long change(event_source& source, io::interest what) { return watched_.change(source, what); }
 
     /// Stops watching. Events of this descriptor that the current turn still holds are dropped. Threads: loop.
-    void unwatch(event_source& source) noexcept {
-        if (!source.watched) return;
-        source.watched = false;
-        poller_.remove(source.fd);
-        slot& s = slots_[source.slot];
-        s.source = nullptr;
-        ++s.generation;
-        free_slots_.push_back(source.slot);
-    }
+    void unwatch(event_source& source) noexcept { watched_.remove(source); }
 
     /// Sets a timer, or moves it. Threads: loop.
     void set_timer(timer& t, instant at) { timers_.set(t, at); }
@@ -238,15 +157,15 @@ public:
     /// wait for itself: callers check on_loop() first.
     template <class Ready>
     bool wait(waiter<Io>& wake, instant deadline, bool lead, Ready&& ready) {
-        bool leads = on_loop() && std::exchange(ahead_, false);
+        bool leads = lead_.claim_ahead();
         if (!leads && ready()) return true;
         const bool alone = waiting_.fetch_add(1, std::memory_order_relaxed) == 0;
         while (!ready()) {
-            if (std::exchange(leads, false) || (lead && alone && !stopping() && take_lead())) {
+            if (std::exchange(leads, false) || (lead && alone && !stopping() && lead_.take())) {
                 wake.begin_driving(waker_);
                 lead_until(deadline, ready);
                 wake.end_driving();
-                release_lead();
+                lead_.release(timers_, stopping());
                 if (!ready() && !stopping()) break; // only the deadline ends lead_until otherwise
             } else if (!wake.sleep_until(deadline)) {
                 break;
@@ -262,16 +181,16 @@ public:
     /// happens in between happens on the loop. False, with nothing changed, where somebody leads or waits already. Threads: any
     /// but the loop.
     bool lead_ahead() noexcept {
-        if (waiting_.load(std::memory_order_relaxed) != 0 || stopping() || !take_lead()) return false;
-        ahead_ = true;
+        if (waiting_.load(std::memory_order_relaxed) != 0 || stopping() || !lead_.take()) return false;
+        lead_.set_ahead(true);
         return true;
     }
 
     /// Gives back what lead_ahead() took, where no wait() follows after all. Threads: the one that leads.
     void end_lead_ahead() {
-        ahead_ = false;
+        lead_.set_ahead(false);
         run_work(); // nobody was woken for what this thread has posted
-        release_lead();
+        lead_.release(timers_, stopping());
     }
 
     /// Runs `work` on the loop and returns when it has run: at once on the loop itself. False, without having run it, once the
@@ -317,41 +236,11 @@ public:
     }
 
 private:
-    std::uint64_t token(std::uint32_t index) const noexcept {
-        return static_cast<std::uint64_t>(slots_[index].generation) << 32 | index;
-    }
-
     /// As defer(), but also while the loop is ending: for those who wait until it is done, and so cannot add work without end.
     bool add(unique_function<void()> work) {
-        {
-            const std::lock_guard lock(tasks_mutex_);
-            if (refusing_) return false;
-            deferred_.push_back(std::move(work));
-            work_pending_.store(true, std::memory_order_release);
-        }
+        if (!work_.add(std::move(work))) return false;
         wake();
         return true;
-    }
-
-    bool take_lead() noexcept {
-        if constexpr (!Io::poller::has_gate) {
-            return false;
-        } else {
-            const std::lock_guard lock(lead_mutex_);
-            if (leader_.load(std::memory_order_relaxed)) return false;
-            leader_.store(io_.self(), std::memory_order_relaxed);
-            poller_.close_gate();
-            return true;
-        }
-    }
-
-    void release_lead() noexcept {
-        if constexpr (Io::poller::has_gate) {
-            const std::lock_guard lock(lead_mutex_);
-            leader_.store(nullptr, std::memory_order_relaxed);
-            poller_.open_gate();
-            if (timers_.next() < home_wakes_ || stopping()) poller_.kick_gate();
-        }
     }
 
     template <class Ready>
@@ -367,23 +256,13 @@ private:
     void home() {
         while (!stopping()) {
             if constexpr (Io::poller::has_gate) {
-                instant until;
-                {
-                    const std::lock_guard lock(lead_mutex_);
-                    // While another thread leads it keeps the time as well.
-                    home_wakes_ = until = leader_.load(std::memory_order_relaxed) ? never : timers_.next();
-                }
+                const instant until = lead_.home_sleeps_until(timers_);
                 poller_.wait_gate(until == never ? -1 : remaining(until));
-                {
-                    const std::lock_guard lock(lead_mutex_);
-                    if (leader_.load(std::memory_order_relaxed)) continue;
-                    leader_.store(io_.self(), std::memory_order_relaxed);
-                }
+                if (!lead_.take_home()) continue;
                 turn(0);
-                const std::lock_guard lock(lead_mutex_);
-                leader_.store(nullptr, std::memory_order_relaxed);
+                lead_.leave_home();
             } else {
-                leader_.store(io_.self(), std::memory_order_relaxed);
+                (void)lead_.take_home();
                 turn(never);
             }
         }
@@ -392,25 +271,16 @@ private:
 
     /// After shutdown(): whoever leads leaves, what was accepted runs, and no more is accepted.
     void finish() {
-        while (!take_over()) {
+        while (!lead_.take_home()) {
             waker_.wake(); // whoever leads sees stopping() and leaves
             if constexpr (Io::poller::has_gate) poller_.wait_gate(1'000'000);
         }
-        for (int rounds = 0; !refusing_; ++rounds) {
+        int rounds = 0;
+        do {
             run_work();
-            const std::lock_guard lock(tasks_mutex_);
-            refusing_ = (!first_task_ && deferred_.empty()) || rounds == most_rounds; // work that makes work may have no end
-        }
-        while (work_pending_.load(std::memory_order_acquire)) run_work();
-        leader_.store(nullptr, std::memory_order_relaxed);
-    }
-
-    bool take_over() noexcept {
-        const std::lock_guard lock(lead_mutex_);
-        const void* leader = leader_.load(std::memory_order_relaxed);
-        if (leader && leader != io_.self()) return false;
-        leader_.store(io_.self(), std::memory_order_relaxed);
-        return true;
+        } while (!work_.close(rounds++ == most_rounds)); // work that makes work may have no end
+        while (work_.pending()) run_work();
+        lead_.leave_home();
     }
 
     duration_ns remaining(instant until) const {
@@ -422,7 +292,7 @@ private:
     void turn(instant until) {
         const instant next = timers_.next() < until ? timers_.next() : until;
         duration_ns timeout = -1;
-        if (work_pending_.load(std::memory_order_acquire)) {
+        if (work_.pending()) {
             timeout = 0;
         } else if (next != never) {
             timeout = next == 0 ? 0 : remaining(next);
@@ -442,38 +312,15 @@ private:
             wake_pending_.exchange(false, std::memory_order_acq_rel); // an exchange: sees the work of whoever found it still true
             return;
         }
-        const auto index = static_cast<std::uint32_t>(e.token);
-        if (index >= slots_.size()) return;
-        const slot& s = slots_[index];
-        if (!s.source || s.generation != static_cast<std::uint32_t>(e.token >> 32)) return;
-        guarded([&] { s.source->ready(*s.source, e.readable, e.writable); });
+        if (event_source* source = watched_.find(e.token)) guarded([&] { source->ready(*source, e.readable, e.writable); });
     }
 
-    /// Tasks first in the order of posting, then deferred functions. What they add runs in the same go, as long as that is not
-    /// without end: work that makes work must not keep the loop from its descriptors and timers.
+    /// Runs what was handed over. What it adds runs in the same go, as long as that is not without end: work that makes work must
+    /// not keep the loop from its descriptors and timers.
     void run_work() {
-        for (int round = 0; work_pending_.load(std::memory_order_acquire); ++round) {
+        for (int round = 0; work_.pending(); ++round) {
             if (round == most_rounds) return waker_.wake(); // whoever leads next goes on at once
-            loop_task* task;
-            {
-                const std::lock_guard lock(tasks_mutex_);
-                // One at a time: a task that runs may post, withdraw or destroy the ones behind it.
-                task = first_task_;
-                if (task) {
-                    first_task_ = task->next;
-                    if (!first_task_) last_task_ = nullptr;
-                    task->posted = false;
-                } else {
-                    running_.swap(deferred_);
-                }
-                work_pending_.store(first_task_ || !deferred_.empty(), std::memory_order_relaxed);
-            }
-            if (task) {
-                guarded([task] { task->run(*task); });
-                continue;
-            }
-            for (auto& work : running_) guarded([&] { work(); });
-            running_.clear();
+            work_.run_some([this](auto&& work) { guarded(work); });
         }
     }
 

@@ -276,16 +276,20 @@ private:
     }
 
     void await_writable() {
-        if (out_source_.watched) {
-            broker_.change(out_source_, io::interest::write);
-        } else if (const long rc = broker_.watch(out_source_, io::interest::write); rc < 0) {
-            close(reason::respondent_lost, "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
-        }
+        const long rc = out_source_.watched ? broker_.change(out_source_, io::interest::write)
+                                            : broker_.watch(out_source_, io::interest::write);
+        if (rc < 0) cannot_watch(rc);
     }
 
     void writable() {
-        broker_.change(out_source_, io::interest::none);
+        if (const long rc = broker_.change(out_source_, io::interest::none); rc < 0) return cannot_watch(rc);
         drain();
+    }
+
+    /// The sending side, which the caller holds, can go on no more.
+    void cannot_watch(long rc) {
+        close(reason::respondent_lost, "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
+        out_.reset();
     }
 
     /// Writes until nothing is left or the descriptor is full. The caller holds writing_.

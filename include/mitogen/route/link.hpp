@@ -55,7 +55,7 @@ public:
         if (h.flags & message_flags::first) {
             fragment(h, parts_.announce(h, payload, router_.most_bytes(h)));
         } else {
-            fragment(h, parts_.add(h, payload));
+            fragment(h, parts_.add(h, payload, router_.bounds().queue_bytes));
         }
     }
 
@@ -63,7 +63,7 @@ public:
         constexpr std::uint8_t part = message_flags::fragment;
         if (h.dst != router_.id() || (h.flags & (part | message_flags::first)) != part || !router_.may_come_from(*this, h))
             return nullptr;
-        return parts_.reserve(h);
+        return parts_.reserve(h, router_.bounds().queue_bytes);
     }
 
     void reserved_complete(stream_type&, const header& h) override { fragment(h, parts_.complete(h)); }

@@ -8,6 +8,7 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/loop/timers.hpp>
+#include <mitogen/route/awaited.hpp>
 #include <mitogen/sync/waiter.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/message.hpp>
@@ -28,55 +29,23 @@ namespace mitogen::inline MITOGEN_ABI {
 template <class Io>
 class basic_pending_table;
 
-/// One awaited answer. Completed exactly once: by the answer, by an error, or by whoever gave up waiting.
-///
-/// Kept in memory that the table reuses, never frees while it lives: a late notification of a finished wait is harmless.
-/// Reference-counted by hand: one for the table while open, one for each future. Threads: see members.
+/// An awaited answer, and what wakes the thread that waits for it. Kept in memory that the table reuses, never frees while it
+/// lives: a late notification of a finished wait is harmless. Threads: see members.
 template <class Io>
-class basic_pending {
+class basic_pending final : public awaited {
     friend class basic_pending_table<Io>;
-
-    basic_pending_table<Io>* table_ = nullptr;
-    std::atomic<std::uint32_t> references_{0};
-    std::uint32_t slot_ = 0;
-    std::uint32_t generation_ = 0;
-    std::atomic<bool> done_{false};
-    bool open_ = false; // under the table's lock: the answer may still come
-    context_id respondent_ = no_context;
-    std::optional<error> failure_;
-    buffer payload_;
 
 public:
     waiter<Io> wake;
     unique_function<void()> continuation; ///< run once after completion, on the completing thread; set with then()
     timer deadline;                       ///< loop's
-    const void* subject = nullptr;        ///< for the layer above: which function was called
-    bool explained = false;               ///< for the layer above: a second question was asked about a failure
 
     explicit basic_pending(Io& io) : wake(io) {}
-
-    /// The handle that the answer comes to. Never the same twice.
-    handle_id handle() const noexcept { return static_cast<handle_id>(generation_) << 32 | slot_; }
-    context_id respondent() const noexcept { return respondent_; }
-
-    /// True once completed; failure() and payload() are then fixed. Threads: any.
-    bool done() const noexcept { return done_.load(std::memory_order_acquire); }
-
-    /// After done(): the error, or null.
-    const error* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
-    /// After done() without error: the bytes of the value.
-    buffer& payload() noexcept { return payload_; }
-
-    basic_pending_table<Io>& table() noexcept { return *table_; }
-    void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
-    void release() noexcept {
-        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) table_->recycle(*this);
-    }
 };
 
 /// All awaited answers of one router. Threads: any.
 template <class Io>
-class basic_pending_table {
+class basic_pending_table final : public awaited_keeper {
     using pending = basic_pending<Io>;
 
     Io io_;
@@ -92,13 +61,12 @@ class basic_pending_table {
         if (live_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
     }
 
-    static void finish(pending& p) {
+    void finish(pending& p) {
         p.done_.store(true, std::memory_order_release);
         p.wake.notify();
-        typename Io::mutex& m = p.table_->mutex_;
         unique_function<void()> go;
         {
-            const std::lock_guard lock(m);
+            const std::lock_guard lock(mutex_);
             go = std::move(p.continuation);
         }
         if (go) go();
@@ -109,7 +77,7 @@ class basic_pending_table {
         pending* p;
         if (free_.empty()) {
             p = &slots_.emplace_back(io_);
-            p->table_ = this;
+            p->keeper_ = this;
             p->slot_ = static_cast<std::uint32_t>(slots_.size() - 1);
         } else {
             p = free_.back();
@@ -213,7 +181,8 @@ public:
     }
 
     /// Completes with an error. False as for complete().
-    bool fail(pending& p, error why) {
+    bool fail(awaited& answer, error why) override {
+        pending& p = static_cast<pending&>(answer);
         {
             const std::lock_guard lock(mutex_);
             if (!close_slot(p)) return false;
@@ -244,7 +213,8 @@ public:
     }
 
     /// Runs `go` after completion: now, if it is completed already.
-    void then(pending& p, unique_function<void()> go) {
+    void then(awaited& answer, unique_function<void()> go) override {
+        pending& p = static_cast<pending&>(answer);
         {
             const std::lock_guard lock(mutex_);
             if (!p.done()) {
@@ -274,7 +244,8 @@ public:
         return open_;
     }
 
-    void recycle(pending& p) noexcept {
+    void recycle(awaited& answer) noexcept override {
+        pending& p = static_cast<pending&>(answer);
         {
             const std::lock_guard lock(mutex_);
             p.done_.store(false, std::memory_order_relaxed);

@@ -9,7 +9,11 @@
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/loop/broker.hpp>
+#include <mitogen/route/asking.hpp>
+#include <mitogen/route/call_port.hpp>
+#include <mitogen/route/departures.hpp>
 #include <mitogen/route/error_notice.hpp>
+#include <mitogen/route/handler_table.hpp>
 #include <mitogen/route/link.hpp>
 #include <mitogen/route/pending.hpp>
 #include <mitogen/route/route_table.hpp>
@@ -29,75 +33,42 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Whose messages a handler takes.
-enum class accept : std::uint8_t {
-    parents, ///< only messages sent on the authority of this context or one above it
-    anyone,  ///< every context of the tree
-};
-
-/// How a handler is registered.
-struct handler_options {
-    accept from = accept::parents;
-    bool persist = true;                ///< false: removed before its one message
-    context_id respondent = no_context; ///< only this context's messages; gets a dead message when that context is lost
-};
-
 /// The tree as one context sees it. Knows that contexts form a tree; creates no process and no descriptor.
 ///
 /// Threads: send(), reply(), handlers and queries any; what takes a link, the loop.
 template <class Io>
-class basic_router_core {
+class basic_router_core : public basic_asking<basic_router_core<Io>, Io> {
+    using asking = basic_asking<basic_router_core<Io>, Io>;
+    friend asking;
+
 public:
     using link = basic_link<Io>;
     using pending = basic_pending<Io>;
-    using raw_handler = unique_function<void(const message&)>;
+    using raw_handler = typename basic_handler_table<Io>::raw_handler;
 
 private:
-    struct registration {
-        handle_id number;
-        handler_options options;
-        std::shared_ptr<raw_handler> call;
-    };
-    struct disconnect_watch {
-        context_id id;
-        unique_function<void(const error&)> call;
-    };
+    using asking::broker_;
+    using asking::id_;
+    using asking::limits_;
+    using asking::pending_;
 
-    basic_broker<Io>& broker_;
-    context_id id_ = root_id;
     std::vector<context_id> ancestors_; // parent first, root last
-    limits limits_;
     build_hash own_build_ = 0;
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
-    typename basic_pending_table<Io>::owner pending_;
-
-    typename Io::mutex mutex_;           // guards what follows
-    std::vector<registration> handlers_; // sorted by number
-    std::vector<disconnect_watch> watches_;
-    std::vector<std::pair<context_id, error>> lost_;
-    std::optional<error> parent_lost_;
-    handle_id next_handle_ = first_dynamic_handle;
-    bool closed_ = false;
-
-    static constexpr std::size_t lost_kept = 1024; // contexts whose end is remembered, to say later why a call to them fails
+    basic_handler_table<Io> handlers_;
+    basic_departures<Io> departures_;
 
 public:
     basic_router_core(basic_broker<Io>& loop, const limits& bounds)
-        : broker_(loop), limits_(bounds), routes_(loop.io()),
-          pending_(basic_pending_table<Io>::make(loop.io(), bounds.open_calls)), mutex_(loop.io()) {
+        : asking(loop, bounds), routes_(loop.io()), handlers_(loop.io()), departures_(loop.io()) {
         (void)add_raw_handler(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
     }
 
     basic_router_core(basic_router_core&&) = delete;
 
-    /// This context's id.
-    context_id id() const noexcept { return id_; }
     /// The contexts above this one: parent first, root last.
     const std::vector<context_id>& ancestors() const noexcept { return ancestors_; }
-    const limits& bounds() const noexcept { return limits_; }
-    basic_broker<Io>& loop() noexcept { return broker_; }
-    basic_pending_table<Io>& answers() noexcept { return *pending_; }
     basic_route_table<link, Io>& routes() noexcept { return routes_; }
     /// The link to the parent; null in a root.
     const std::shared_ptr<link>& parent() const noexcept { return parent_; }
@@ -120,7 +91,7 @@ public:
     void set_own_build(build_hash build) noexcept { own_build_ = build; }
 
     /// True if `id` is known to run the same build as this context.
-    bool same_build(context_id id) {
+    bool same_build(context_id id) override {
         build_hash theirs = routes_.build_of(id);
         if (theirs == 0 && parent_ && id == parent_->peer) theirs = parent_->build;
         return id == id_ || (theirs != 0 && theirs == own_build_);
@@ -131,53 +102,23 @@ public:
     /// Registers `call` for raw messages. An error where the number is taken, or the router is closed. Threads: any. `call` runs
     /// on the loop.
     result<void> add_raw_handler(handle_id number, handler_options options, raw_handler call) {
-        if (number > UINT32_MAX)
-            return error(reason::misuse, "handle " + std::to_string(number) + " is too large: from 2^32 they belong to answers");
-        const std::lock_guard lock(mutex_);
-        if (closed_) return error(reason::broker_exited, "the router has been shut down");
-        const auto at = find_handler(number);
-        if (at != handlers_.end() && at->number == number) {
-            return error(reason::misuse, "handle " + std::to_string(number) + " has a handler already");
-        }
-        handlers_.insert(at, {number, options, std::make_shared<raw_handler>(std::move(call))});
-        return {};
+        return handlers_.add(number, options, std::move(call));
     }
 
     /// A number that no handler of this run has had.
-    handle_id new_handle() {
-        const std::lock_guard lock(mutex_);
-        for (;; ++next_handle_) { // the program chooses numbers from the same range
-            const auto at = find_handler(next_handle_);
-            if (at == handlers_.end() || at->number != next_handle_) return next_handle_++;
-        }
-    }
+    handle_id new_handle() { return handlers_.new_handle(); }
 
     /// Removes a handler; a call of it that is under way ends undisturbed. Threads: any.
-    void remove_handler(handle_id number) {
-        std::shared_ptr<raw_handler> gone; // destroyed without the lock: what it holds may come back here
-        const std::lock_guard lock(mutex_);
-        const auto at = find_handler(number);
-        if (at == handlers_.end() || at->number != number) return;
-        gone = std::move(at->call);
-        handlers_.erase(at);
-    }
+    void remove_handler(handle_id number) { handlers_.remove(number); }
 
     /// Runs `call` on the loop when `id` is lost; at once where it is lost already. Threads: any.
     void on_disconnect(context_id id, unique_function<void(const error&)> call) {
-        std::optional<error> already;
-        {
-            const std::lock_guard lock(mutex_); // for both: it may be lost between the question and the entry
-            already = remembered(id);
-            if (!already) return watches_.push_back({id, std::move(call)});
-        }
-        broker_.defer([call = std::move(call), why = std::move(*already)]() mutable { call(why); });
+        if (std::optional<error> already = departures_.watch(id, call))
+            broker_.defer([call = std::move(call), why = std::move(*already)]() mutable { call(why); });
     }
 
     /// Why `id` is gone, as far as it is remembered.
-    std::optional<error> why_lost(context_id id) {
-        const std::lock_guard lock(mutex_);
-        return remembered(id);
-    }
+    std::optional<error> why_lost(context_id id) { return departures_.why_lost(id); }
 
     // ---- sending
 
@@ -187,20 +128,20 @@ public:
     }
 
     /// Sends a message. On failure the error says why; nothing was sent. Threads: any. Never blocks.
-    template <class Payload>
-    result<void> send(const header& h, Payload&& payload, urgency when) {
-        if (payload.size() > most_bytes(h)) {
-            return error(reason::message_too_large, "the message has " + std::to_string(payload.size()) +
-                                                        " bytes, more than limits::message_bytes (" +
-                                                        std::to_string(limits_.message_bytes) + ") allows; send it in parts");
-        }
-        if (h.dst == id_) return send_to_self(h, std::forward<Payload>(payload));
+    result<void> send(const header& h, outgoing_bytes payload, urgency when) {
+        if (payload.size() > most_bytes(h)) return too_large(payload.size());
+        if (h.dst == id_) return send_to_self(h, payload);
         const std::shared_ptr<link> via = towards(h.dst);
         if (!via) return unreachable(h.dst);
-        if (via->stream->send(h, std::forward<Payload>(payload), broker_.io().self(), when)) return {};
+        const void* lane = broker_.io().self();
+        const bool taken = payload.whole ? via->stream->send(h, std::move(*payload.whole), lane, when)
+                                         : via->stream->send(h, payload.bytes, lane, when);
+        if (taken) return {};
         // A link that has just closed takes nothing; whoever waits is told when its end is looked into. The parent's may have
         // been already, and is still where everything unknown goes.
-        if (const std::lock_guard lock(mutex_); via->up && parent_lost_) return *parent_lost_;
+        if (via->up) {
+            if (std::optional<error> lost = departures_.why_parent_lost()) return std::move(*lost);
+        }
         return {};
     }
 
@@ -217,13 +158,11 @@ public:
     }
 
     /// Answers a message. Threads: any.
-    template <class Payload>
-    void reply(const header& request, Payload&& payload, std::uint8_t flags, urgency when = urgency::soon) {
+    void reply(const header& request, outgoing_bytes payload, std::uint8_t flags, urgency when = urgency::soon) {
         if (!request.wants_reply()) return;
         (void)send(header{.dst = request.src, .src = id_, .auth = id_, .handle = request.reply_to, .reply_to = 0, .flags = flags},
-                   std::forward<Payload>(payload), when);
+                   payload, when);
     }
-    void reply(const header& request, std::nullptr_t, std::uint8_t flags) { reply(request, std::span<const std::byte>(), flags); }
 
     /// Answers a message with a dead message. Nothing happens where no answer is wanted.
     void reply_dead(const header& request, const error& why) {
@@ -237,31 +176,10 @@ public:
         if (const auto via = towards(dst)) via->stream->wait_for_room(never);
     }
 
-    /// An answer from `from` that is an error already.
-    pending* failed_answer(context_id from, error why) { return pending_->open_failed(from, std::move(why)); }
-
-    /// Fails an awaited answer at a given moment, and tells whoever was asked. Threads: any.
-    void expire(pending& p, instant at, error why) {
-        p.retain(); // until the timer is out of the way
-        const bool accepted = broker_.defer([this, &p, at, why = std::move(why)] {
-            if (p.done()) return;
-            p.deadline.fire = [this, &p, why] {
-                if (pending_->fail(p, why)) cancel_call(p);
-            };
-            broker_.set_timer(p.deadline, at);
-        });
-        pending_->then(p, [this, &p, accepted] {
-            if (!accepted || !broker_.defer([this, &p] {
-                    broker_.cancel_timer(p.deadline);
-                    p.release();
-                })) {
-                p.release();
-            }
-        });
+    result<void> tell(context_id to, handle_id handle, outgoing_bytes payload, bool for_room) override {
+        if (for_room) wait_for_room(to);
+        return send(address(to, handle), payload, urgency::soon);
     }
-
-    /// Tells whoever was asked that nobody waits for the answer any more.
-    void cancel_call(pending& p) { (void)send(address(p.respondent(), handles::cancel_call), encode(p.handle()), urgency::soon); }
 
     // ---- receiving, on the loop
 
@@ -287,32 +205,15 @@ public:
     /// A message that arrived whole for this context. `from` is null where this context sent it.
     void deliver(link* from, const message& m) {
         if (m.head.handle > UINT32_MAX) return answer(from, m);
-        std::shared_ptr<raw_handler> call;
-        const char* refusal = nullptr;
-        {
-            const std::lock_guard lock(mutex_);
-            const auto at = find_handler(m.head.handle);
-            if (at == handlers_.end() || at->number != m.head.handle) {
-                refusal = "";
-            } else if (at->options.respondent != no_context && at->options.respondent != m.head.src) {
-                refusal = "it takes messages from another context only";
-            } else if (at->options.from == accept::parents && from && !has_authority(m.head.auth)) {
-                // What comes down from the parent is no exception: it passes on what siblings send.
-                refusal = "it takes messages from parents only";
-            } else {
-                call = at->call;
-                if (!at->options.persist) handlers_.erase(at);
-            }
-        }
-        if (call) return guarded(m, [&] { (*call)(m); });
+        // What comes down from the parent is no exception: it passes on what siblings send.
+        const auto taker = handlers_.select(m.head, [&] { return !from || has_authority(m.head.auth); });
+        if (taker.call) return guarded(m, [&] { (*taker.call)(m); });
         const std::string handle_text = "handle " + std::to_string(m.head.handle) + " of context " + std::to_string(id_);
-        if (*refusal == 0) {
-            reply_dead(m.head, error(reason::invalid_handle, "nothing is registered under " + handle_text));
-        } else {
-            log::write(log::level::warning,
-                       "refused a message from context " + std::to_string(m.head.src) + " to " + handle_text + ": " + refusal);
-            reply_dead(m.head, error(reason::refused_by_policy, handle_text + " refused the message: " + refusal));
-        }
+        if (!taker.refusal)
+            return reply_dead(m.head, error(reason::invalid_handle, "nothing is registered under " + handle_text));
+        log::write(log::level::warning, "refused a message from context " + std::to_string(m.head.src) + " to " + handle_text +
+                                            ": " + taker.refusal);
+        reply_dead(m.head, error(reason::refused_by_policy, handle_text + " refused the message: " + taker.refusal));
     }
 
     /// A message whose sender or authority does not lie where it came from.
@@ -346,10 +247,7 @@ public:
         std::vector<context_id> ids = routes_.remove_via(&gone);
         for (const context_id id : ids) forget(id, why);
         if (gone.up) {
-            {
-                const std::lock_guard lock(mutex_);
-                parent_lost_ = why;
-            }
+            departures_.lose_parent(why);
             pending_->fail_all(no_context, why);
         }
         return ids;
@@ -357,12 +255,10 @@ public:
 
     /// One context, whose route is removed already, is lost.
     void forget(context_id id, const error& why) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (lost_.size() == lost_kept) lost_.erase(lost_.begin());
-            lost_.emplace_back(id, why);
-        }
-        context_lost(id, why);
+        std::vector<typename basic_departures<Io>::watcher> watchers = departures_.lose(id, why);
+        pending_->fail_all(id, why);
+        for (const registration& r : handlers_.take_bound(id)) deliver_dead(r, why);
+        for (auto& call : watchers) guarded({}, [&] { call(why); });
     }
 
     /// Everything that waits is told that the router is at its end; every handler gets a dead message. Threads: any but the loop.
@@ -370,14 +266,10 @@ public:
         const error why(reason::broker_exited, "the router has been shut down");
         pending_->refuse();
         pending_->fail_all(no_context, why);
-        std::vector<registration> handlers;
-        std::vector<disconnect_watch> watches;
-        {
-            const std::lock_guard lock(mutex_);
-            if (std::exchange(closed_, true)) return;
-            handlers.swap(handlers_);
-            watches.swap(watches_);
-        }
+        bool first = false;
+        const std::vector<registration> handlers = handlers_.close(first);
+        if (!first) return;
+        departures_.close();
         // On the loop, as every call of a handler. It is also the last that the loop does for this router: what was deferred
         // before has then run.
         const auto tell = [&] {
@@ -391,15 +283,12 @@ public:
     std::vector<route<link>> below() { return routes_.all(); }
 
 private:
-    auto find_handler(handle_id number) {
-        return std::lower_bound(handlers_.begin(), handlers_.end(), number,
-                                [](const registration& r, handle_id wanted) { return r.number < wanted; });
-    }
+    using registration = typename basic_handler_table<Io>::registration;
 
-    std::optional<error> remembered(context_id id) const { // under mutex_
-        for (const auto& [gone, why] : lost_)
-            if (gone == id) return why;
-        return std::nullopt;
+    error too_large(std::size_t size) const {
+        return error(reason::message_too_large, "the message has " + std::to_string(size) +
+                                                    " bytes, more than limits::message_bytes (" +
+                                                    std::to_string(limits_.message_bytes) + ") allows; send it in parts");
     }
 
     /// A message that this context does not take: its sender is told or, where it is an answer, whoever waits for it here.
@@ -416,8 +305,8 @@ private:
         return error(reason::no_route, "no route to context " + std::to_string(dst) + ", my id is " + std::to_string(id_));
     }
 
-    result<void> send_to_self(const header& h, std::span<const std::byte> payload) {
-        auto copy = std::make_unique<buffer>(payload);
+    result<void> send_to_self(const header& h, outgoing_bytes payload) {
+        auto copy = payload.whole ? std::make_unique<buffer>(std::move(*payload.whole)) : std::make_unique<buffer>(payload.bytes);
         const bool accepted = broker_.defer([this, h, copy = std::move(copy)] {
             deliver(nullptr, message{h, *copy, copy.get()});
         });
@@ -470,27 +359,6 @@ private:
             pending_->complete(*p, m.payload, m.whole);
         }
         p->release();
-    }
-
-    void context_lost(context_id id, const error& why) {
-        pending_->fail_all(id, why);
-        std::vector<registration> bound;
-        std::vector<disconnect_watch> watches;
-        {
-            const std::lock_guard lock(mutex_);
-            std::erase_if(handlers_, [&](registration& r) {
-                if (r.options.respondent != id) return false;
-                bound.push_back(std::move(r));
-                return true;
-            });
-            std::erase_if(watches_, [&](disconnect_watch& w) {
-                if (w.id != id) return false;
-                watches.push_back(std::move(w));
-                return true;
-            });
-        }
-        for (const registration& r : bound) deliver_dead(r, why);
-        for (disconnect_watch& w : watches) guarded({}, [&] { w.call(why); });
     }
 
     void deliver_dead(const registration& r, const error& why) {

@@ -24,18 +24,18 @@ namespace mitogen::inline MITOGEN_ABI {
 /// A context together with how its calls are made: what within(), with() and chain() return.
 template <class Io>
 class basic_call_target : public call_methods<basic_call_target<Io>, Io> {
-    basic_router<Io>* router_;
+    call_port* router_;
     context_id id_;
     call_options options_;
 
 public:
-    basic_call_target(basic_router<Io>& node, context_id id, call_options options)
+    basic_call_target(call_port& node, context_id id, call_options options)
         : router_(&node), id_(id), options_(std::move(options)) {}
 
     bool valid() const noexcept { return true; }
     context_id id() const noexcept { return id_; }
     const call_options& options() const noexcept { return options_; }
-    basic_router_core<Io>& core() const noexcept { return *router_; }
+    call_port& port() const noexcept { return *router_; }
     decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
 
     /// As basic_context::within.
@@ -62,7 +62,7 @@ public:
 /// Threads: any. A default-constructed one refers to nothing; every call on it is a logic_error.
 template <class Io>
 class basic_context : public call_methods<basic_context<Io>, Io> {
-    basic_router<Io>* router_ = nullptr;
+    call_port* router_ = nullptr;
     context_id id_ = no_context;
 
 public:
@@ -78,8 +78,8 @@ public:
     /// Its names from below the root down to itself, as far as this context knows them.
     std::vector<std::string> path() const {
         std::vector<std::string> names;
-        for (context_id at = id_; at != no_context && at != core().id();) {
-            const auto known = core().routes().get(at);
+        for (context_id at = id_; at != no_context && at != port().id();) {
+            const auto known = node().routes().get(at);
             if (known.id == no_context) break;
             names.insert(names.begin(), known.name);
             at = known.parent;
@@ -95,21 +95,16 @@ public:
     }
 
     /// True while there is a route to it.
-    bool alive() const { return id_ == core().id() || core().towards(id_) != nullptr; }
+    bool alive() const { return id_ == port().id() || node().towards(id_) != nullptr; }
 
     /// Runs `call(error)` on the loop when it is lost; soon where it is lost already.
-    void on_disconnect(unique_function<void(const error&)> call) const { core().on_disconnect(id_, std::move(call)); }
+    void on_disconnect(unique_function<void(const error&)> call) const { node().on_disconnect(id_, std::move(call)); }
 
     /// Asks its loop for a sign of life; done when it has come. Answered although its functions are busy.
     basic_future<void, Io> ping() const {
-        std::optional<error> why;
-        basic_pending<Io>* p = core().answers().open(id_, why);
-        if (!p) raise(*why);
-        basic_future<void, Io> answer(p, core(), environment());
-        const result<void> sent =
-            core().send(core().address(id_, handles::ping, p->handle()), std::span<const std::byte>(), urgency::soon);
-        if (!sent) core().answers().fail(*p, sent.error());
-        return answer;
+        call_port& to = port();
+        awaited& p = to.ask({.to = id_, .handle = handles::ping, .how = question::manner::pass});
+        return basic_future<void, Io>(&p, to, environment());
     }
 
     /// Calls made through the result fail with timeout_error after `span`; the callee is told how much of it is left, and of the
@@ -126,12 +121,12 @@ public:
 
     /// Calls made through the result form a chain: sent without waiting for one another; after one has failed the later ones fail
     /// with the same error and do not run.
-    basic_chain<Io> chain() const { return basic_chain<Io>(node(), id_); }
+    basic_chain<Io> chain() const { return basic_chain<Io>(port(), id_); }
 
-    /// Sends a message to a handle there.
+    /// Sends a message to a handle there. Blocks only while the link's queue is full.
     template <class... Args>
     void send(handle<Args...> to, const std::type_identity_t<Args>&... args) const {
-        core().send(core().address(id_, to.number), encode(args...), urgency::soon).value();
+        port().tell(id_, to.number, encode(args...), true).value();
     }
 
     /// Ends it and everything below it: its running functions are told to stop, and it exits. Does not block; the future has the
@@ -146,7 +141,7 @@ public:
         static const call_options none{};
         return none;
     }
-    basic_router_core<Io>& core() const {
+    call_port& port() const {
         if (!router_) raise(rpc::detail::empty_target());
         return *router_;
     }
@@ -156,16 +151,16 @@ public:
 
 private:
     basic_call_target<Io> target(call_options options) const {
-        return basic_call_target<Io>(node(), id_, std::move(options));
+        return basic_call_target<Io>(port(), id_, std::move(options));
     }
-    basic_router<Io>& node() const { return static_cast<basic_router<Io>&>(core()); }
+    basic_router<Io>& node() const { return static_cast<basic_router<Io>&>(port()); }
 };
 
 /// Calls that are pipelined and fail together. Moves; its end forgets the failure on the other side.
 /// Threads: one at a time.
 template <class Io>
 class basic_chain : public call_methods<basic_chain<Io>, Io> {
-    basic_router<Io>* router_;
+    call_port* router_;
     context_id id_;
     call_options options_;
 
@@ -175,7 +170,7 @@ class basic_chain : public call_methods<basic_chain<Io>, Io> {
     }
 
 public:
-    basic_chain(basic_router<Io>& node, context_id id) : router_(&node), id_(id) { options_.chain = next_number(); }
+    basic_chain(call_port& node, context_id id) : router_(&node), id_(id) { options_.chain = next_number(); }
     basic_chain(basic_chain&& other) noexcept
         : router_(std::exchange(other.router_, nullptr)), id_(other.id_), options_(std::move(other.options_)) {}
     basic_chain& operator=(basic_chain&&) = delete;
@@ -185,15 +180,14 @@ public:
 
     /// Forgets a failure: later calls run again. Takes effect in order with the calls.
     void reset() noexcept {
-        basic_router_core<Io>& to = core();
-        (void)to.send(to.address(id_, handles::forget_chain), encode(options_.chain), urgency::soon);
+        (void)router_->tell(id_, handles::forget_chain, encode(options_.chain), false);
         options_.chain = next_number(); // not the old number: calls of it may still be waiting there
     }
 
     bool valid() const noexcept { return router_ != nullptr; }
     context_id id() const noexcept { return id_; }
     const call_options& options() const noexcept { return options_; }
-    basic_router_core<Io>& core() const noexcept { return *router_; }
+    call_port& port() const noexcept { return *router_; }
     decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
 };
 

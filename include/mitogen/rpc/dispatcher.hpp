@@ -114,8 +114,8 @@ private:
         }
         if (stopping()) return router_.reply_dead(m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
         if (entry->where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
-        call* c = calls_.add(m, *entry, frame, r.offset(), router_.loop().io().now());
-        if (!c) return router_.reply_dead(m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting"));
+        call* c = calls_.add(m, *entry, frame, r.offset(), router_.loop().io().now(), router_.bounds().queue_bytes);
+        if (!c) return router_.reply_dead(m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting, or too many bytes of them"));
         if (entry->where == on::pool) {
             enqueue_pool(c);
         } else {
@@ -174,6 +174,7 @@ private:
 #else
         entry.invoke(inv);
 #endif
+        if (inv.wrong != invocation::fault::none && !inv.failure) inv.failure.emplace(inv.fault_of_call(entry.name()));
     }
 
     void finish(const header& request, invocation& inv, std::uint64_t chain, urgency when) {

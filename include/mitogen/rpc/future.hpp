@@ -5,12 +5,13 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/route/router_core.hpp>
+#include <mitogen/route/call_port.hpp>
 #include <mitogen/rpc/fwd.hpp>
 #include <mitogen/rpc/invocation.hpp>
 #include <mitogen/wire/codec.hpp>
 
 #include <coroutine>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,16 +35,11 @@ struct owned_result<std::span<T, N>> {
     using type = std::vector<std::remove_cv_t<T>>;
 };
 
-/// The answer to a call. Moves; does not copy. Dropping it abandons the call: the callee is told, and a late answer is dropped.
-///
-/// Threads: one at a time. Blocks: get() and get_for(). May outlive the router; the answer is then the error broker_exited.
-template <class T, class Io>
-class [[nodiscard]] basic_future {
-    using pending = basic_pending<Io>;
-    using core = basic_router_core<Io>;
-
-    pending* pending_ = nullptr;
-    core* router_ = nullptr;
+/// What does not depend on the type of the value; see basic_future.
+class future_base {
+protected:
+    awaited* pending_ = nullptr;
+    call_port* router_ = nullptr;
     decode_environment environment_{};
     limits bounds_{}; // copies: the answer may be decoded when the router is gone
 
@@ -51,25 +47,15 @@ class [[nodiscard]] basic_future {
         return error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; "
                                      "run it on::main or on::pool, or co_await");
     }
-    bool may_wait() const noexcept { return pending_->done() || !router_->loop().on_loop(); }
+    bool may_wait() const noexcept { return pending_->done() || !router_->on_loop(); }
 
-    void drop() noexcept {
-        if (!pending_) return;
-        if (!pending_->done()) cancel();
-        std::exchange(pending_, nullptr)->release();
-    }
-
-public:
-    using value_type = T;
-
-    basic_future() = default;
-    /// Takes over one reference to `p`.
-    basic_future(pending* p, core& node, decode_environment environment) noexcept
+    future_base() = default;
+    future_base(awaited* p, call_port& node, decode_environment environment) noexcept
         : pending_(p), router_(&node), environment_(environment), bounds_(node.bounds()) {}
-    basic_future(basic_future&& other) noexcept
+    future_base(future_base&& other) noexcept
         : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_),
           bounds_(other.bounds_) {}
-    basic_future& operator=(basic_future&& other) noexcept {
+    future_base& operator=(future_base&& other) noexcept {
         if (this != &other) {
             drop();
             pending_ = std::exchange(other.pending_, nullptr);
@@ -79,8 +65,23 @@ public:
         }
         return *this;
     }
-    ~basic_future() { drop(); }
+    ~future_base() { drop(); }
 
+    void drop() noexcept {
+        if (!pending_) return;
+        if (!pending_->done()) cancel();
+        std::exchange(pending_, nullptr)->release();
+    }
+
+    /// Waits as long as it takes, or `span`. An error where that may not or did not happen.
+    std::optional<error> wait_for(duration_ns span) {
+        if (pending_->done()) return std::nullopt;
+        if (router_->on_loop()) return would_stop_the_loop();
+        if (router_->await(*pending_, span == never ? never : after(router_->now(), span))) return std::nullopt;
+        return error(reason::timeout, "no answer within the time given to get_for()");
+    }
+
+public:
     /// False for one that was default-constructed or moved from; nothing else may then be called.
     bool valid() const noexcept { return pending_ != nullptr; }
 
@@ -91,13 +92,50 @@ public:
     bool wait_until(instant deadline) {
         if (pending_->done()) return true;
         if (!may_wait()) raise(would_stop_the_loop());
-        return router_->loop().wait(pending_->wake, deadline, true, [this] { return pending_->done(); });
+        return router_->await(*pending_, deadline);
     }
+
+    /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
+    /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
+    void cancel() {
+        if (done()) return; // the router may be gone
+        abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id())));
+    }
+
+    /// As cancel(), with another error.
+    void abandon(error why) {
+        if (pending_->fail(std::move(why))) router_->cancel_call(*pending_);
+    }
+
+    /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally the loop. Never blocks there.
+    void then(unique_function<void()> go) { pending_->then(std::move(go)); }
+
+    /// For select and the like.
+    awaited* state() const noexcept { return pending_; }
+
+    // ---- co_await: resumes on the thread that completes the call, normally the loop
+
+    bool await_ready() const noexcept { return done(); }
+    void await_suspend(std::coroutine_handle<> waiting) {
+        then([waiting] { waiting.resume(); });
+    }
+};
+
+/// The answer to a call. Moves; does not copy. Dropping it abandons the call: the callee is told, and a late answer is dropped.
+///
+/// Threads: one at a time. Blocks: get() and get_for(). May outlive the router; the answer is then the error broker_exited.
+template <class T, class Io>
+class [[nodiscard]] basic_future : public future_base {
+public:
+    using value_type = T;
+
+    basic_future() = default;
+    /// Takes over one reference to `p`.
+    basic_future(awaited* p, call_port& node, decode_environment environment) noexcept : future_base(p, node, environment) {}
 
     /// Waits and returns the value or the error.
     result<T> try_get() {
-        if (!may_wait()) return would_stop_the_loop();
-        wait_until(never);
+        if (std::optional<error> why = wait_for(never)) return std::move(*why);
         return outcome();
     }
 
@@ -113,26 +151,9 @@ public:
     /// As try_get(), but waits at most `span`: then it returns an error with reason::timeout, and the call goes on.
     template <class Rep, class Period>
     result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
-        if (!may_wait()) return would_stop_the_loop();
-        if (done() || wait_until(after(router_->loop().io().now(), to_ns(span)))) return outcome();
-        return error(reason::timeout, "no answer within the time given to get_for()");
+        if (std::optional<error> why = wait_for(to_ns(span))) return std::move(*why);
+        return outcome();
     }
-
-    /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
-    /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
-    void cancel() {
-        if (done()) return; // the router may be gone
-        abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id())));
-    }
-
-    /// As cancel(), with another error.
-    void abandon(error why) {
-        if (!pending_->table().fail(*pending_, std::move(why))) return;
-        router_->cancel_call(*pending_);
-    }
-
-    /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally the loop. Never blocks there.
-    void then(unique_function<void()> go) { pending_->table().then(*pending_, std::move(go)); }
 
     /// The value or the error of a future that is done().
     result<T> outcome() {
@@ -148,16 +169,7 @@ public:
         }
     }
 
-    // ---- co_await: resumes on the thread that completes the call, normally the loop
-
-    bool await_ready() const noexcept { return done(); }
-    void await_suspend(std::coroutine_handle<> waiting) {
-        then([waiting] { waiting.resume(); });
-    }
     T await_resume() { return outcome().value(); }
-
-    /// For select and the like.
-    pending* state() const noexcept { return pending_; }
 };
 
 } // namespace mitogen::inline MITOGEN_ABI

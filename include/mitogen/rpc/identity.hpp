@@ -75,7 +75,8 @@ struct parts_of<Result, type_list<Ps...>> {
     static constexpr signature_parts value{parameters, sizeof...(Ps), &write_type<Result>};
 };
 
-// Where the texts of one function come from: constant data only.
+// Where the texts of one function come from: constant data only. A null `read_name` stands for the usual way, which need not be
+// compiled where a function is only called.
 struct function_source {
     void (*read_name)(const void* raw, function_texts& to);
     const void* raw;
@@ -164,9 +165,9 @@ consteval function_source source_of() noexcept {
         return {&name_from_given, &given_name<F>, signature};
     } else {
 #if MITOGEN_HAS_RTTI
-        return {&name_from_type, &typeid(name_tag<F>), signature};
+        return {nullptr, &typeid(name_tag<F>), signature};
 #else
-        return {&name_from_print, name_bytes<F>.data(), signature};
+        return {nullptr, name_bytes<F>.data(), signature};
 #endif
     }
 }
@@ -185,7 +186,15 @@ constexpr std::uint64_t identity_hash(std::string_view text) noexcept {
 
 MITOGEN_COLD inline function_texts read_texts(const function_source& from) {
     function_texts texts;
-    from.read_name(from.raw, texts);
+    if (from.read_name) {
+        from.read_name(from.raw, texts);
+    } else {
+#if MITOGEN_HAS_RTTI
+        name_from_type(from.raw, texts);
+#else
+        name_from_print(from.raw, texts);
+#endif
+    }
     signature_sink sink;
     sink.put('(');
     for (std::size_t i = 0; i < from.signature->count; ++i) {

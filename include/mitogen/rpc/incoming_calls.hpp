@@ -57,6 +57,7 @@ class incoming_calls {
     std::vector<incoming_call*> free_;
     std::vector<incoming_call*> buckets_{std::vector<incoming_call*>(64)};
     std::size_t size_ = 0;
+    std::uint64_t bytes_ = 0; // of the payloads of all of them
     incoming_call* first_ = nullptr; // the main thread's queue
     incoming_call* last_ = nullptr;
     bool stopping_ = false;
@@ -138,11 +139,12 @@ class incoming_calls {
 public:
     explicit incoming_calls(Io& io) : mutex_(io) {}
 
-    /// Accepts a call; null where there are too many.
+    /// Accepts a call; null where there are too many, or they hold more than `most_bytes` together. One alone may be larger.
     incoming_call* add(const message& m, const function_entry& entry, const call_frame& frame, std::size_t arguments_at,
-                       instant now) {
+                       instant now, std::uint64_t most_bytes) {
         const std::lock_guard lock(mutex_);
-        if (size_ >= most_calls) return nullptr;
+        if (size_ >= most_calls || (size_ > 0 && bytes_ + m.payload.size() > most_bytes)) return nullptr;
+        bytes_ += m.payload.size();
         incoming_call* c;
         if (free_.empty()) {
             c = &memory_.emplace_back();
@@ -225,6 +227,7 @@ public:
 #if defined(__cpp_lib_jthread)
         c.stop.reset();
 #endif
+        bytes_ -= c.payload.size();
         if (c.payload.capacity() > 64 * 1024) c.payload = buffer{};
         free_.push_back(&c);
         --size_;

@@ -6,13 +6,14 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/log.hpp>
+#include <mitogen/route/call_port.hpp>
 #include <mitogen/rpc/fwd.hpp>
-#include <mitogen/rpc/identity.hpp>
 #include <mitogen/rpc/traits.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/codec.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -37,7 +38,7 @@ inline constexpr char policy_tag = 0;
 
 /// Where values are decoded that mean something only inside one context, such as `context`.
 struct decode_environment {
-    void* router = nullptr;       ///< a basic_router<Io>
+    call_port* router = nullptr;  ///< a basic_router<Io>
     const void* policy = nullptr; ///< &policy_tag<Io>
 };
 
@@ -53,10 +54,23 @@ struct invocation {
 #endif
     void* call = nullptr; ///< for `stop`
 
-    MITOGEN_COLD bool bad_argument(std::size_t position, std::string (*function)()) {
-        failure.emplace(reason::bad_arguments,
-                        "argument " + std::to_string(position + 1) + " of " + function() + ": " + arguments.failure_text());
+    /// What an invoke thunk has found wrong, for whoever knows the function's name: fault_of_call().
+    enum class fault : std::uint8_t { none, argument, policy };
+    fault wrong = fault::none;
+    std::size_t position = 0; ///< of the argument that does not decode, from 0
+
+    bool bad_argument(std::size_t at) noexcept {
+        wrong = fault::argument;
+        position = at;
         return false;
+    }
+
+    /// The error that `wrong` stands for. `function`: the name of the one that was called.
+    MITOGEN_COLD error fault_of_call(const std::string& function) const {
+        return error(reason::bad_arguments,
+                     wrong == fault::policy
+                         ? function + " takes a router of another I/O policy than the one that runs here"
+                         : "argument " + std::to_string(position + 1) + " of " + function + ": " + arguments.failure_text());
     }
 };
 
@@ -85,23 +99,21 @@ decltype(auto) supply(invocation& inv) {
         return inv.stop(inv);
 #endif
     } else {
-        return (*static_cast<plain*>(inv.environment.router));
+        return (static_cast<plain&>(*inv.environment.router));
     }
 }
 
-/// False, with a failure, where a function wants the router of another I/O policy than the one that executes it.
+/// False, with a fault, where a function wants the router of another I/O policy than the one that executes it.
 template <class Parameter>
-bool suppliable(invocation& inv, std::string (*function)()) {
+bool suppliable(invocation& inv) noexcept {
     using plain = std::remove_cvref_t<Parameter>;
     if constexpr (is_router<plain>) {
         if (inv.environment.policy != router_policy<plain>) {
-            inv.failure.emplace(reason::bad_arguments,
-                                function() + " takes a router of another I/O policy than the one that runs here");
+            inv.wrong = invocation::fault::policy;
             return false;
         }
     }
     (void)inv;
-    (void)function;
     return true;
 }
 
@@ -144,14 +156,14 @@ void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::
     using traits = function_traits<F>;
     typename value_tuple<typename traits::wire_parameters>::type values{};
     if (!(... && (codec<std::tuple_element_t<Ws, decltype(values)>>::decode(inv.arguments, std::get<Ws>(values)) ||
-                  inv.bad_argument(Ws, &function_name<F>))))
+                  inv.bad_argument(Ws))))
         return;
     if (!inv.arguments.finish()) {
-        inv.bad_argument(sizeof...(Ws), &function_name<F>);
+        inv.bad_argument(sizeof...(Ws));
         return;
     }
     if constexpr ((... || is_router<std::remove_cvref_t<Ps>>)) {
-        if (!(... && suppliable<Ps>(inv, &function_name<F>))) return;
+        if (!(... && suppliable<Ps>(inv))) return;
     }
     using wire = typename wire_result<typename traits::result>::type;
     if constexpr (std::is_void_v<wire>) {

@@ -33,14 +33,12 @@ inline unique_fd take_stdio(int fd) {
     return moved;
 }
 
-/// Makes stdout a pipe, line-buffered and blocking, and returns its read end, nonblocking; empty where that fails: stdout stays
-/// /dev/null.
+/// Makes stdout a pipe, line-buffered and blocking, and returns its read end; empty where that fails: stdout stays /dev/null.
 inline unique_fd pipe_stdout() {
     unique_fd read_end;
     unique_fd write_end;
     if (pipe(read_end, write_end) < 0) return {};
     static_cast<void>(move_above_stdio(read_end));
-    static_cast<void>(set_nonblocking(read_end.get(), true));
     std::fflush(stdout);
     static_cast<void>(dup_to(write_end.get(), 1));
     static_cast<void>(std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ));

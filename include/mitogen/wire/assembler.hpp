@@ -32,12 +32,18 @@ class assembler {
         bool refused; // too large: swallow the rest
     };
 
+    std::uint64_t stored_ = 0;       // bytes of all of them
     std::vector<partial> partials_; // a handful at a time: a linear search beats a table
 
     partial* find(const header& h) noexcept {
         for (partial& p : partials_)
             if (p.head.src == h.src && p.head.stream == h.stream) return &p;
         return nullptr;
+    }
+
+    /// True if `more` bytes for `p` would be too many: it is not alone, and together they would hold more than `most_bytes`.
+    bool too_much(const partial& p, std::uint64_t more, std::uint64_t most_bytes) const noexcept {
+        return stored_ > p.payload.size() && stored_ + more > most_bytes;
     }
 
 public:
@@ -49,7 +55,7 @@ public:
         stored,    ///< more are to come
         complete,  ///< take() has the message
         too_large, ///< the announced size is over the limit; the rest will be swallowed. To be answered dead
-        too_many,  ///< most_messages are under way already; the rest will be stray. To be answered dead
+        too_many,  ///< too many are under way already, or too many bytes of them; the rest is dropped. To be answered dead
         stray,     ///< belongs to no announced message, or exceeds what was announced; dropped
     };
 
@@ -62,16 +68,18 @@ public:
         return total > limit ? outcome::too_large : outcome::stored;
     }
 
-    /// Room for the payload of a later fragment, or null where it is not wanted. Valid until the next call.
-    std::byte* reserve(const header& h) {
+    /// Room for the payload of a later fragment, or null where it is not wanted: add() says why. Valid until the next call.
+    /// `most_bytes`: what all messages together may hold; one alone may be larger.
+    std::byte* reserve(const header& h, std::uint64_t most_bytes = UINT64_MAX) {
         partial* p = find(h);
-        if (!p || p->refused || p->payload.size() + h.length > p->total) return nullptr;
+        if (!p || p->refused || p->payload.size() + h.length > p->total || too_much(*p, h.length, most_bytes)) return nullptr;
         const std::size_t at = p->payload.size();
         if (p->payload.capacity() < at + h.length) {
             p->payload.reserve(static_cast<std::size_t>(
                 std::min<std::uint64_t>(p->total, std::max<std::uint64_t>(2 * (at + h.length), 1u << 20))));
         }
         p->payload.resize(at + h.length);
+        stored_ += h.length;
         return p->payload.data() + at;
     }
 
@@ -84,14 +92,21 @@ public:
     }
 
     /// A later fragment that arrived whole.
-    outcome add(const header& h, std::span<const std::byte> payload) {
+    outcome add(const header& h, std::span<const std::byte> payload, std::uint64_t most_bytes = UINT64_MAX) {
         partial* p = find(h);
         if (p && p->refused) {
             if (h.flags & message_flags::last) drop(h);
             return outcome::stored;
         }
+        if (p && too_much(*p, payload.size(), most_bytes)) {
+            stored_ -= p->payload.size();
+            p->payload.reset();
+            p->refused = true;
+            if (h.flags & message_flags::last) drop(h);
+            return outcome::too_many;
+        }
         if (!payload.empty()) {
-            std::byte* to = reserve(h);
+            std::byte* to = reserve(h, most_bytes);
             if (!to) {
                 drop(h);
                 return outcome::stray;
@@ -104,6 +119,7 @@ public:
     /// The message whose last fragment was just reported `complete`.
     assembled take(const header& h) {
         partial* p = find(h);
+        stored_ -= p->payload.size();
         assembled whole{p->head, std::move(p->payload)};
         whole.head.flags = static_cast<std::uint8_t>(h.flags & message_flags::failed);
         whole.head.length = static_cast<std::uint32_t>(whole.payload.size());
@@ -114,16 +130,26 @@ public:
 
     /// Forgets one message.
     void drop(const header& h) noexcept {
-        std::erase_if(partials_, [&](const partial& p) { return p.head.src == h.src && p.head.stream == h.stream; });
+        std::erase_if(partials_, [&](const partial& p) {
+            if (p.head.src != h.src || p.head.stream != h.stream) return false;
+            stored_ -= p.payload.size();
+            return true;
+        });
     }
 
     /// Forgets everything of a sender that is gone.
     void drop_sender(context_id src) noexcept {
-        std::erase_if(partials_, [&](const partial& p) { return p.head.src == src; });
+        std::erase_if(partials_, [&](const partial& p) {
+            if (p.head.src != src) return false;
+            stored_ -= p.payload.size();
+            return true;
+        });
     }
 
     /// Messages that are not yet whole.
     std::size_t pending() const noexcept { return partials_.size(); }
+    /// Bytes that they hold.
+    std::uint64_t stored() const noexcept { return stored_; }
 };
 
 } // namespace mitogen::inline MITOGEN_ABI

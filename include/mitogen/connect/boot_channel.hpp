@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// boot_channel.hpp: the descriptors on which parent and child talk before they are a link.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/connect/boot_dialogue.hpp>
+#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/handshake.hpp>
+#include <mitogen/connect/outgoing.hpp>
+#include <mitogen/io/policy.hpp>
+#include <mitogen/loop/broker.hpp>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Carries a boot_dialogue over this side's ends of the child's pipes, and says when it is over.
+///
+/// Threads: loop.
+template <class Io>
+class boot_channel {
+    struct source : event_source {
+        boot_channel* self;
+    };
+
+public:
+    enum class outcome : std::uint8_t {
+        open,       ///< not over
+        up,         ///< hello and welcome are exchanged
+        ended,      ///< the far end has closed it
+        confused,   ///< what the child says makes no sense: dialogue().trouble()
+        impossible, ///< the program cannot be sent: dialogue().trouble()
+    };
+
+private:
+    basic_broker<Io>& loop_;
+    typename Io::descriptor in_;
+    typename Io::descriptor out_;
+    const handshake::welcome& welcome_;
+    boot_dialogue talk_;
+    unique_function<void(outcome)> over_;
+    source in_source_{};
+    source out_source_{};
+
+public:
+    /// `over` is called at most once, may close or destroy this, and is never called with `open`. Plan and welcome outlive it.
+    boot_channel(basic_broker<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, const boot_plan& plan,
+                 const handshake::welcome& welcome, unique_function<void(outcome)> over)
+        : loop_(loop), in_(std::move(in)), out_(std::move(out)), welcome_(welcome), talk_(plan), over_(std::move(over)) {
+        prepare(in_source_, in_.get(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->go_on(true); });
+        prepare(out_source_, out_.get(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->go_on(false); });
+    }
+
+    boot_channel(boot_channel&&) = delete;
+
+    /// Begins to listen. 0 or -errno.
+    long begin() { return loop_.watch(in_source_, io::interest::read); }
+
+    /// What was said.
+    const boot_dialogue& dialogue() const noexcept { return talk_; }
+
+    /// Stops listening, and gives the descriptors away: what the child says, and what it hears.
+    std::pair<typename Io::descriptor, typename Io::descriptor> take() {
+        loop_.unwatch(in_source_);
+        loop_.unwatch(out_source_);
+        return {std::move(in_), std::move(out_)};
+    }
+
+    /// Stops listening, and closes the descriptors: the child sees the end, should it still live.
+    void close() { (void)take(); }
+
+    /// In a child made by fork(): closes the descriptors.
+    void abandon() noexcept {
+        in_.reset();
+        out_.reset();
+    }
+
+private:
+    void prepare(source& s, int fd, void (*ready)(event_source&, bool, bool)) {
+        s.fd = fd;
+        s.self = this;
+        s.ready = ready;
+    }
+
+    void go_on(bool readable) {
+        const outcome o = readable ? read() : write();
+        if (o != outcome::open) over_(o); // the last that is done here
+    }
+
+    outcome read() {
+        std::byte bytes[16 * 1024];
+        const long n = loop_.io().read(in_.get(), bytes, sizeof bytes);
+        if (n == -EAGAIN || n == -EWOULDBLOCK) return outcome::open;
+        if (n <= 0) return outcome::ended;
+        talk_.feed({bytes, static_cast<std::size_t>(n)});
+        for (;;) {
+            switch (talk_.next()) {
+            case boot_dialogue::turn::listen: return outcome::open;
+            case boot_dialogue::turn::confused: return outcome::confused;
+            case boot_dialogue::turn::unfit: return outcome::impossible;
+            case boot_dialogue::turn::hello: talk_.welcome(welcome_); break;
+            case boot_dialogue::turn::write: break;
+            }
+            if (const outcome o = write(); o != outcome::open) return o;
+        }
+    }
+
+    /// Writes the welcome, or the program, as the descriptor takes it.
+    outcome write() {
+        switch (talk_.write(loop_.io(), out_.get())) {
+        case outgoing::progress::waiting:
+            if (!out_source_.watched) {
+                loop_.watch(out_source_, io::interest::write);
+            } else {
+                loop_.change(out_source_, io::interest::write);
+            }
+            return outcome::open;
+        case outgoing::progress::closed: return outcome::ended; // what it said on stderr tells why
+        case outgoing::progress::unreadable: return outcome::impossible;
+        case outgoing::progress::written: break;
+        }
+        loop_.change(out_source_, io::interest::none);
+        return talk_.hello_seen() ? outcome::up : outcome::open;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

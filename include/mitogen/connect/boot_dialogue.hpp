@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// boot_dialogue.hpp: what a parent and the child that it has started say to each other before the link carries frames.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/first_stage.hpp>
+#include <mitogen/connect/handshake.hpp>
+#include <mitogen/connect/outgoing.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The parent's half. A staged child begins with a shell that is sent the program; then, or at once, comes the child's hello,
+/// which is answered with the welcome. Bytes in, turns out; writes to whatever descriptor it is given.
+class boot_dialogue {
+    const boot_plan& plan_;
+    handshake::listener listener_;
+    handshake::hello said_;
+    outgoing out_;
+    bool stage_seen_ = false;
+    bool hello_seen_ = false;
+    std::string trouble_;
+
+public:
+    enum class turn : std::uint8_t {
+        listen,   ///< nothing more is said
+        write,    ///< the program is to be sent: write()
+        hello,    ///< the child has introduced itself: welcome(), then write()
+        confused, ///< what it says makes no sense; see trouble()
+        unfit,    ///< the program cannot run on that machine; see trouble()
+    };
+
+    explicit boot_dialogue(const boot_plan& plan) : plan_(plan) {}
+
+    /// Adds bytes that arrived.
+    void feed(std::span<const std::byte> bytes) { listener_.feed(bytes); }
+
+    /// What to do about them; asked until it is `listen`, or the dialogue is over.
+    turn next() {
+        using finding = handshake::listener::finding;
+        if (hello_seen_) return turn::listen;
+        switch (listener_.look()) {
+        case finding::nothing: break;
+        case finding::wrong:
+            return confused(listener_.wrong_protocol() ? "the program there speaks another version of this library's protocol; "
+                                                         "build both sides with the same version"
+                                                       : "it printed too much that makes no sense here before its hello");
+        case finding::stage: return meet_stage();
+        case finding::hello:
+            hello_seen_ = true;
+            if (!handshake::decode_hello(listener_.payload(), said_)) return confused("its hello does not decode");
+            return turn::hello;
+        }
+        return turn::listen;
+    }
+
+    /// Answers the hello.
+    void welcome(const handshake::welcome& w) { out_.say(handshake::encode_welcome(w)); }
+
+    /// Writes what there is to say, as far as `fd` takes it.
+    template <class Io>
+    outgoing::progress write(Io& io, int fd) {
+        const outgoing::progress p = out_.write(io, fd);
+        if (p == outgoing::progress::unreadable) trouble_ = "cannot read the program that shall be sent: " + out_.trouble();
+        return p;
+    }
+
+    /// What is wrong, in words.
+    const std::string& trouble() const noexcept { return trouble_; }
+    /// What the child has said of itself.
+    const handshake::hello& said() const noexcept { return said_; }
+    /// True once the shell has spoken.
+    bool stage_seen() const noexcept { return stage_seen_; }
+    /// True once the child has spoken.
+    bool hello_seen() const noexcept { return hello_seen_; }
+    /// True once the shell was sent the whole program.
+    bool program_sent() const noexcept { return out_.program_sent(); }
+    /// What else was printed; cut to some kilobytes.
+    std::string noise() const { return listener_.noise(); }
+    /// Bytes that came behind the hello: frames.
+    std::span<const std::byte> rest() const noexcept { return listener_.rest(); }
+
+private:
+    turn confused(std::string_view what) {
+        trouble_ = what;
+        return turn::confused;
+    }
+
+    /// The shell on the target is ready for the program.
+    turn meet_stage() {
+        if (!plan_.staged || stage_seen_) return confused("a shell spoke where none was expected");
+        stage_seen_ = true;
+        const std::string_view there = listener_.text();
+        trouble_ = why_unfit(*plan_.program, there.substr(there.empty() ? 0 : 1)); // after the blank
+        if (!trouble_.empty()) return turn::unfit;
+        out_.send_program(plan_.program->get());
+        return turn::write;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

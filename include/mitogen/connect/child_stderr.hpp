@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// child_stderr.hpp: what a child says on stderr, as its parent reads it: to the log, or into the error that its failure becomes.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/log.hpp>
+#include <mitogen/connect/text_tail.hpp>
+#include <mitogen/loop/broker.hpp>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Lines are kept while the child starts. Once it is up they go to the log, those that were kept first; where it does not come up
+/// its error quotes the last of them, and the log shows none.
+///
+/// Threads: loop.
+template <class Io>
+class child_stderr {
+    struct source : event_source {
+        child_stderr* self;
+    };
+
+    enum class use : std::uint8_t { keep, show, drop };
+
+    basic_broker<Io>& loop_;
+    typename Io::descriptor end_;
+    context_id id_;
+    std::string name_;
+    source source_{};
+    text_tail tail_;
+    std::vector<std::string> kept_;
+    use use_ = use::keep;
+
+    static constexpr int most_reads = 64; // in one go
+
+public:
+    /// `end` may be empty. The context's name and number are for the log.
+    child_stderr(basic_broker<Io>& loop, typename Io::descriptor end, context_id id, std::string name)
+        : loop_(loop), end_(std::move(end)), id_(id), name_(std::move(name)) {
+        source_.fd = end_.get();
+        source_.self = this;
+        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(); };
+    }
+
+    child_stderr(child_stderr&&) = delete;
+
+    /// Begins to listen. 0 or -errno.
+    long begin() { return end_ ? loop_.watch(source_, io::interest::read) : 0; }
+
+    /// From now on the log shows what it says, and shows now what was kept.
+    void show() {
+        if (use_ != use::keep) return;
+        use_ = use::show;
+        for (const std::string& line : std::exchange(kept_, {})) emit(line);
+    }
+
+    /// From now on nobody is told what it says.
+    void drop() {
+        use_ = use::drop;
+        kept_.clear();
+    }
+
+    /// The last lines. Takes what is in the pipe now, so that an error has the last words.
+    std::string last_words() {
+        drain();
+        return tail_.text();
+    }
+
+    /// Stops listening; what is in the pipe now, a last line without newline included, is the last.
+    void finish() {
+        drain();
+        loop_.unwatch(source_);
+        show();
+        tail_.finish([this](std::string_view line) { say(line); });
+    }
+
+    /// In a child made by fork(): closes the descriptor.
+    void abandon() noexcept { end_.reset(); }
+
+private:
+    /// Reads once. False where there is nothing more now.
+    bool read() {
+        char bytes[4096];
+        const long n = loop_.io().read(end_.get(), bytes, sizeof bytes);
+        if (n > 0) {
+            tail_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { say(line); });
+            return true;
+        }
+        if (n != -EAGAIN && n != -EWOULDBLOCK) {
+            loop_.unwatch(source_);
+            end_.reset();
+        }
+        return false;
+    }
+
+    void drain() {
+        for (int reads = 0; reads < most_reads && source_.watched && read(); ++reads) {}
+    }
+
+    void say(std::string_view line) {
+        if (use_ == use::keep) kept_.emplace_back(line);
+        if (use_ == use::show) emit(line);
+    }
+
+    void emit(std::string_view line) { log::emit({log::level::info, id_, name_, "stderr", line}); }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// ending.hpp: how long the end of a child may take, and what is due at a moment of it. Knows only the time: no process, no link.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/time.hpp>
+
+#include <algorithm>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How long the end of a child may take, step by step.
+struct ending_patience {
+    duration_ns grace = 3'000'000'000;      ///< from being asked to end, to SIGTERM
+    duration_ns after_term = 1'000'000'000; ///< from SIGTERM to SIGKILL
+    duration_ns for_status = 500'000'000;   ///< from the link's end, until its loss is reported without exit status
+    duration_ns for_link = 500'000'000;     ///< from the process's end, until a link that somebody else keeps open is closed
+};
+
+namespace detail {
+
+/// The ladder from being asked to end, over SIGTERM, to SIGKILL.
+class ending {
+    ending_patience patience_;
+    instant asked_at_ = never;
+    instant exited_at_ = never;
+    int signals_sent_ = 0;
+
+    instant term_at() const noexcept { return after(asked_at_, patience_.grace); }
+    instant kill_at() const noexcept { return after(term_at(), patience_.after_term); }
+
+public:
+    static constexpr int no_signal = 0;
+    static constexpr int term = 15;
+    static constexpr int kill = 9;
+
+    explicit ending(ending_patience patience) noexcept : patience_(patience) {}
+
+    /// It was asked to end, or its link has ended.
+    void begin(instant now) noexcept { asked_at_ = now; }
+
+    /// Its process has ended. Only the first time counts.
+    void exited(instant now) noexcept {
+        if (exited_at_ == never) exited_at_ = now;
+    }
+
+    /// It was killed: no further signal is due.
+    void killed() noexcept { signals_sent_ = 2; }
+
+    /// The signal to send now; counts as sent.
+    int due_signal(instant now) noexcept {
+        if (signals_sent_ <= 1 && now >= kill_at()) {
+            signals_sent_ = 2;
+            return kill;
+        }
+        if (signals_sent_ == 0 && now >= term_at()) {
+            signals_sent_ = 1;
+            return term;
+        }
+        return no_signal;
+    }
+
+    /// True if its loss should be reported although there is no exit status yet.
+    bool report_due(instant now) const noexcept { return now >= after(asked_at_, patience_.for_status); }
+
+    /// When the link of a process that has ended is closed: until then answers may still be in the pipe.
+    instant link_end() const noexcept { return after(exited_at_, patience_.for_link); }
+
+    /// When to look again at a process that has not ended. `watched`: its end is reported by the poller, else it must be asked
+    /// for. `reported`: report_due() does not matter any more.
+    instant next_look(instant now, bool watched, bool reported) const noexcept {
+        constexpr duration_ns poll_interval = 5'000'000;
+        instant next = watched ? never : after(now, poll_interval);
+        if (!reported) next = std::min(next, after(asked_at_, patience_.for_status));
+        if (signals_sent_ == 0) next = std::min(next, term_at());
+        if (signals_sent_ == 1) next = std::min(next, kill_at());
+        if (next == never) next = after(now, patience_.after_term);
+        return std::max(next, now);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// simulated_fleet.hpp: whole trees of contexts in one simulated world, on hosts whose fate is known beforehand.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/child_main.hpp>
+#include <mitogen/connect/methods.hpp>
+#include <mitogen/connect/router.hpp>
+#include <mitogen/loop/broker.hpp>
+#include <mitogen/rpc/context.hpp>
+#include <mitogen/simulation/simulated.hpp>
+#include <mitogen/simulation/world.hpp>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace simulation {
+
+/// The library's types under the policy io::simulated. A program that is to be tested takes its router as a template parameter,
+/// or `auto&`.
+using broker = basic_broker<io::simulated>;
+using router = basic_router<io::simulated>;
+using context = basic_context<io::simulated>;
+template <class T>
+using future = basic_future<T, io::simulated>;
+
+/// The connection method of simulated worlds: `router.connect(simulation::host{.name = "web1"})`. What becomes of a host of that
+/// name is decided by the fleet; one that it does not know is in good health.
+struct host {
+    std::string name{};                                ///< of the host and of the context
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, in virtual time
+    std::string executable{};                          ///< has no meaning here
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    result<boot_plan> plan() const {
+        boot_plan p;
+        p.what = "host " + name;
+        p.name = "host";
+        detail::apply_common(*this, p);
+        p.start.path = name;
+        p.start.argv = {name};
+        return p;
+    }
+};
+
+/// Simulated machines, and a program that runs on one of them and calls its functions on the others.
+///
+/// Threads: one real thread.
+class fleet {
+    struct fate {
+        enum class kind : std::uint8_t { refuses, silent, dies, hangs } what = kind::silent;
+        duration_ns when = 0;
+        std::string words{};
+        int code = 0;
+    };
+
+    simulation::world world_;
+    std::map<std::string, fate> fates_;
+
+    int live(const std::string& name, stdio ends) {
+        io::simulated io;
+        const auto found = fates_.find(name);
+        if (found != fates_.end()) {
+            const fate& f = found->second;
+            switch (f.what) {
+            case fate::kind::refuses:
+                static_cast<void>(io.write_all(ends.err, f.words.data(), f.words.size()));
+                return f.code;
+            case fate::kind::silent: io.hang();
+            case fate::kind::dies: later(f.when, 9); break;
+            case fate::kind::hangs: later(f.when, 19); break;
+            }
+        }
+        kernel& k = io.kernel();
+        mitogen::detail::serve_as_child<io::simulated>(
+            io, {io::simulated_descriptor(k, ends.in), io::simulated_descriptor(k, ends.out)});
+        return 0;
+    }
+
+    void later(duration_ns when, int signal) {
+        kernel& k = world_.kernel();
+        k.threads().at(k.threads().now() + when, [&k, pid = k.self().pid, signal] { static_cast<void>(k.signal(pid, signal)); });
+    }
+
+public:
+    explicit fleet(world_options options) : world_(options) {
+        world_.set_program([this](const sys::spawn_options& start, stdio ends) {
+            return live(start.argv.empty() ? std::string() : start.argv.front(), ends);
+        });
+    }
+    explicit fleet(std::uint64_t seed) : fleet(world_options{.seed = seed}) {}
+
+    /// Whoever connects to that host gets no further than this: what the client says on stderr, and its exit code.
+    void refuses(const std::string& host, std::string words = "Connection refused\n", int code = 255) {
+        fates_[host] = {fate::kind::refuses, 0, std::move(words), code};
+    }
+    /// It takes the connection and never says a word.
+    void never_answers(const std::string& host) { fates_[host] = {fate::kind::silent, 0, {}, 0}; }
+    /// Its process is killed so long after it was started.
+    void dies_after(const std::string& host, duration_ns span) { fates_[host] = {fate::kind::dies, span, {}, 0}; }
+    /// Its process stops, as by SIGSTOP, so long after it was started.
+    void hangs_after(const std::string& host, duration_ns span) { fates_[host] = {fate::kind::hangs, span, {}, 0}; }
+
+    /// Runs `body(router&)` as the program that owns the tree. May be called once. Throws what the body throws.
+    template <class Body>
+    outcome run(Body&& body, router_options options = {}) {
+        return world_.run([&](io::simulated io) {
+            simulation::broker loop(io);
+            simulation::router root(loop, options);
+            body(root);
+        });
+    }
+
+    /// For faults that are planned, and for the trace.
+    simulation::world& world() noexcept { return world_; }
+};
+
+/// Sleeps in virtual time. For functions that a simulated context runs.
+inline void sleep_for(duration_ns span) { io::simulated().sleep_for(span); }
+
+} // namespace simulation
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// awaited.hpp: one awaited answer, as whoever waits for it sees it. The same under every I/O policy.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/wire/buffer.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+class awaited;
+
+/// What keeps awaited answers, and completes each of them once.
+class awaited_keeper {
+public:
+    /// Completes with an error; false if somebody else completes it.
+    virtual bool fail(awaited& answer, error why) = 0;
+    /// Runs `go` after completion: now, if it is completed already.
+    virtual void then(awaited& answer, unique_function<void()> go) = 0;
+    /// Nobody refers to it any more.
+    virtual void recycle(awaited& answer) noexcept = 0;
+
+protected:
+    ~awaited_keeper() = default;
+};
+
+/// One awaited answer. Completed exactly once: by the answer, by an error, or by whoever gave up waiting.
+///
+/// Reference-counted by hand: one for its keeper while it is open, one for each future. Outlives the router. Threads: any.
+class awaited {
+protected:
+    awaited_keeper* keeper_ = nullptr;
+    std::atomic<std::uint32_t> references_{0};
+    std::uint32_t slot_ = 0;
+    std::uint32_t generation_ = 0;
+    std::atomic<bool> done_{false};
+    bool open_ = false; // under the keeper's lock: the answer may still come
+    context_id respondent_ = no_context;
+    std::optional<error> failure_;
+    buffer payload_;
+
+    awaited() = default;
+    ~awaited() = default;
+
+public:
+    bool explained = false;        ///< for the layer above: a second question was asked about a failure
+    const void* subject = nullptr; ///< for the layer above: which function was called
+
+    awaited(awaited&&) = delete;
+
+    /// The handle that the answer comes to. Never the same twice.
+    handle_id handle() const noexcept { return static_cast<handle_id>(generation_) << 32 | slot_; }
+    context_id respondent() const noexcept { return respondent_; }
+
+    /// True once completed; failure() and payload() are then fixed.
+    bool done() const noexcept { return done_.load(std::memory_order_acquire); }
+
+    /// After done(): the error, or null.
+    const error* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
+    /// After done() without error: the bytes of the value.
+    buffer& payload() noexcept { return payload_; }
+
+    /// As awaited_keeper's.
+    bool fail(error why) { return keeper_->fail(*this, std::move(why)); }
+    void then(unique_function<void()> go) { keeper_->then(*this, std::move(go)); }
+
+    void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) keeper_->recycle(*this);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

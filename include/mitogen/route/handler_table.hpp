@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// handler_table.hpp: what is registered under which handle, whose messages it takes, and which handlers go with a context.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/wire/handle.hpp>
+#include <mitogen/wire/message.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Whose messages a handler takes.
+enum class accept : std::uint8_t {
+    parents, ///< only messages sent on the authority of this context or one above it
+    anyone,  ///< every context of the tree
+};
+
+/// How a handler is registered.
+struct handler_options {
+    accept from = accept::parents;
+    bool persist = true;                ///< false: removed before its one message
+    context_id respondent = no_context; ///< only this context's messages; gets a dead message when that context is lost
+};
+
+/// The handlers of one router, sorted by number. Calls none of them. Threads: any.
+template <class Io>
+class basic_handler_table {
+public:
+    using raw_handler = unique_function<void(const message&)>;
+
+    struct registration {
+        handle_id number;
+        handler_options options;
+        std::shared_ptr<raw_handler> call; ///< shared with the call that is under way
+    };
+
+    /// What becomes of a message.
+    struct verdict {
+        std::shared_ptr<raw_handler> call{}; ///< who takes it; null: nobody
+        const char* refusal = nullptr;       ///< why not, where somebody is registered
+    };
+
+private:
+    typename Io::mutex mutex_;
+    std::vector<registration> handlers_;
+    handle_id next_handle_ = first_dynamic_handle;
+    bool closed_ = false;
+
+    auto find(handle_id number) { // under mutex_
+        return std::lower_bound(handlers_.begin(), handlers_.end(), number,
+                                [](const registration& r, handle_id wanted) { return r.number < wanted; });
+    }
+
+public:
+    explicit basic_handler_table(Io& io) : mutex_(io) {}
+
+    /// An error where the number is taken or too large, or the table is closed.
+    result<void> add(handle_id number, handler_options options, raw_handler call) {
+        if (number > UINT32_MAX)
+            return error(reason::misuse, "handle " + std::to_string(number) + " is too large: from 2^32 they belong to answers");
+        const std::lock_guard lock(mutex_);
+        if (closed_) return error(reason::broker_exited, "the router has been shut down");
+        const auto at = find(number);
+        if (at != handlers_.end() && at->number == number)
+            return error(reason::misuse, "handle " + std::to_string(number) + " has a handler already");
+        handlers_.insert(at, {number, options, std::make_shared<raw_handler>(std::move(call))});
+        return {};
+    }
+
+    /// A number that no handler of this run has had.
+    handle_id new_handle() {
+        const std::lock_guard lock(mutex_);
+        for (;; ++next_handle_) { // the program chooses numbers from the same range
+            const auto at = find(next_handle_);
+            if (at == handlers_.end() || at->number != next_handle_) return next_handle_++;
+        }
+    }
+
+    /// A call of the handler that is under way ends undisturbed.
+    void remove(handle_id number) {
+        std::shared_ptr<raw_handler> gone; // destroyed without the lock: what it holds may come back here
+        const std::lock_guard lock(mutex_);
+        const auto at = find(number);
+        if (at == handlers_.end() || at->number != number) return;
+        gone = std::move(at->call);
+        handlers_.erase(at);
+    }
+
+    /// Who takes a message. `authorised()` says whether it comes from this context or one above it; asked only where that matters.
+    template <class Authorised>
+    verdict select(const header& h, Authorised&& authorised) {
+        const std::lock_guard lock(mutex_);
+        const auto at = find(h.handle);
+        if (at == handlers_.end() || at->number != h.handle) return {};
+        if (at->options.respondent != no_context && at->options.respondent != h.src)
+            return {.refusal = "it takes messages from another context only"};
+        if (at->options.from == accept::parents && !authorised()) return {.refusal = "it takes messages from parents only"};
+        verdict taken{.call = at->call};
+        if (!at->options.persist) handlers_.erase(at);
+        return taken;
+    }
+
+    /// Takes out the handlers that were for messages of `respondent` only.
+    std::vector<registration> take_bound(context_id respondent) {
+        std::vector<registration> bound;
+        const std::lock_guard lock(mutex_);
+        std::erase_if(handlers_, [&](registration& r) {
+            if (r.options.respondent != respondent) return false;
+            bound.push_back(std::move(r));
+            return true;
+        });
+        return bound;
+    }
+
+    /// Takes out all handlers; from now on add() fails. `first` is false where it was closed already.
+    std::vector<registration> close(bool& first) {
+        std::vector<registration> all;
+        const std::lock_guard lock(mutex_);
+        first = !std::exchange(closed_, true);
+        all.swap(handlers_);
+        return all;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <mitogen/connect/ending.hpp>
+
+#include <catch2/catch.hpp>
+
+namespace {
+
+using mitogen::detail::ending;
+
+/// 30 and 10 until the signals, 5 for a status, 7 for a link.
+constexpr mitogen::ending_patience patience{.grace = 30, .after_term = 10, .for_status = 5, .for_link = 7};
+
+TEST_CASE("an end that takes its time is hurried by SIGTERM, then SIGKILL, once each") {
+    ending e(patience);
+    e.begin(100);
+    CHECK(e.next_look(100, true, true) == 130);
+    CHECK(e.due_signal(129) == ending::no_signal);
+    CHECK(e.due_signal(130) == ending::term);
+    CHECK(e.due_signal(130) == ending::no_signal);
+    CHECK(e.next_look(130, true, true) == 140);
+    CHECK(e.due_signal(139) == ending::no_signal);
+    CHECK(e.due_signal(140) == ending::kill);
+    CHECK(e.due_signal(1000) == ending::no_signal);
+    CHECK(e.next_look(140, true, true) == 150); // looks now and then, should a signal have been lost
+}
+
+TEST_CASE("who looks late kills at once") {
+    ending e(patience);
+    e.begin(100);
+    CHECK(e.due_signal(5000) == ending::kill);
+    CHECK(e.due_signal(5001) == ending::no_signal);
+}
+
+TEST_CASE("nothing is due after a kill") {
+    ending e(patience);
+    e.begin(100);
+    e.killed();
+    CHECK(e.due_signal(500) == ending::no_signal);
+}
+
+TEST_CASE("a loss is reported without exit status after a while, and that is looked at in time") {
+    ending e(patience);
+    e.begin(100);
+    CHECK_FALSE(e.report_due(104));
+    CHECK(e.report_due(105));
+    CHECK(e.next_look(100, true, false) == 105);
+    CHECK(e.next_look(110, true, false) == 110); // never in the past
+    CHECK(e.next_look(100, false, false) == 105);
+}
+
+TEST_CASE("the link of a process that is gone stays for a while from the first news") {
+    ending e(patience);
+    e.begin(100);
+    e.exited(200);
+    e.exited(300);
+    CHECK(e.link_end() == 207);
+}
+
+TEST_CASE("a patience without limit never ends") {
+    ending e({.grace = mitogen::never, .after_term = mitogen::never, .for_status = mitogen::never, .for_link = 7});
+    e.begin(100);
+    CHECK(e.due_signal(mitogen::never - 1) == ending::no_signal);
+    CHECK_FALSE(e.report_due(mitogen::never - 1));
+}
+
+} // namespace

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <mitogen/io/native.hpp>
+#include <mitogen/io/poll.hpp>
+#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/lead.hpp>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <thread>
+
+namespace {
+
+template <class Io>
+struct bare_lead {
+    Io io;
+    typename Io::poller poller{io};
+    mitogen::timers kept;
+    mitogen::basic_lead<Io> lead{io, poller};
+};
+
+TEST_CASE("one thread leads at a time") {
+    bare_lead<mitogen::io::native> b;
+    if (!mitogen::io::native::poller::has_gate) return;
+    CHECK_FALSE(b.lead.here());
+    CHECK(b.lead.take());
+    CHECK(b.lead.here());
+    CHECK_FALSE(b.lead.take());
+    bool there = true, took = true, home = true;
+    std::thread([&] {
+        there = b.lead.here();
+        took = b.lead.take();
+        home = b.lead.take_home();
+    }).join();
+    CHECK_FALSE(there);
+    CHECK_FALSE(took);
+    CHECK_FALSE(home);
+    b.lead.release(b.kept, false);
+    CHECK_FALSE(b.lead.here());
+    std::thread([&] {
+        home = b.lead.take_home();
+        there = b.lead.here();
+        b.lead.leave_home();
+    }).join();
+    CHECK(home);
+    CHECK(there);
+    CHECK(b.lead.take());
+    b.lead.release(b.kept, false);
+}
+
+TEST_CASE("the broker's thread leaves the time to whoever leads") {
+    bare_lead<mitogen::io::native> b;
+    if (!mitogen::io::native::poller::has_gate) return;
+    mitogen::timer t;
+    b.kept.set(t, 1'000);
+    CHECK(b.lead.home_sleeps_until(b.kept) == 1'000);
+    REQUIRE(b.lead.take());
+    CHECK(b.lead.home_sleeps_until(b.kept) == mitogen::never);
+    b.lead.release(b.kept, false); // kicks the gate: nobody else looks at the timer
+    CHECK(b.poller.wait_gate(0));
+    b.kept.cancel(t);
+}
+
+TEST_CASE("what is ahead is claimed once, by the thread that leads") {
+    bare_lead<mitogen::io::native> b;
+    if (!mitogen::io::native::poller::has_gate) return;
+    CHECK_FALSE(b.lead.claim_ahead());
+    REQUIRE(b.lead.take());
+    CHECK_FALSE(b.lead.claim_ahead());
+    b.lead.set_ahead(true);
+    bool other = true;
+    std::thread([&] { other = b.lead.claim_ahead(); }).join();
+    CHECK_FALSE(other);
+    CHECK(b.lead.claim_ahead());
+    CHECK_FALSE(b.lead.claim_ahead());
+    b.lead.release(b.kept, false);
+}
+
+TEST_CASE("where the poller has no gate only the broker's thread leads") {
+    bare_lead<mitogen::io::poll> b;
+    CHECK_FALSE(b.lead.take());
+    CHECK(b.lead.take_home());
+    CHECK(b.lead.here());
+    b.lead.leave_home();
+}
+
+TEST_CASE("a lead that is taken ahead serves the wait that follows, or is given back") {
+    using broker = mitogen::broker;
+    if (!mitogen::io::native::poller::has_gate) return;
+    const int what = GENERATE(0, 1, 2);
+    broker loop;
+    int ran = 0;
+    for (int round = 0; round < 100; ++round) {
+        // The broker's thread may be at the end of a turn: then somebody leads, and that is no failure.
+        if (!loop.lead_ahead()) continue;
+        CHECK(loop.on_loop());
+        CHECK_FALSE(loop.lead_ahead()); // somebody leads: this thread
+        CHECK(loop.defer([&] { ++ran; }));
+        const int before = ran;
+        if (what == 0) { // a wait
+            mitogen::waiter<mitogen::io::native> wake(loop.io());
+            CHECK(loop.wait(wake, mitogen::never, true, [&] { return ran > before; }));
+        } else if (what == 1) { // a wait for what is there already
+            mitogen::waiter<mitogen::io::native> wake(loop.io());
+            CHECK(loop.wait(wake, mitogen::never, true, [] { return true; }));
+            CHECK(ran == before + 1); // what was posted meanwhile woke nobody, and runs
+        } else {
+            loop.end_lead_ahead();
+            CHECK(ran == before + 1);
+        }
+        CHECK_FALSE(loop.on_loop());
+    }
+    CHECK(ran > 0);
+    CHECK(loop.run([&] { ran = -1; })); // the loop goes on without this thread
+    CHECK(ran == -1);
+}
+
+TEST_CASE("nobody leads ahead of a loop that is led, or that ends") {
+    mitogen::broker loop;
+    bool ahead = true;
+    loop.run([&] { std::thread([&] { ahead = loop.lead_ahead(); }).join(); });
+    CHECK_FALSE(ahead);
+    loop.shutdown();
+    CHECK_FALSE(loop.lead_ahead());
+}
+
+} // namespace

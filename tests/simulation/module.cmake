@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSL-1.0
+# Whole trees in simulated worlds: a bounded number of seeds as tests, more of them as the target `simulate_long`.
+
+set(MITOGEN_SIMULATION_SEEDS 1000 CACHE STRING "Seeds that the simulation tests run with all faults; a tenth of it for each kind alone")
+math(EXPR MITOGEN_SIMULATION_FEW "(${MITOGEN_SIMULATION_SEEDS} + 9) / 10")
+
+add_executable(simulate simulation/simulate.cpp simulation/workload.cpp)
+target_link_libraries(simulate PRIVATE mitogen_testing)
+
+add_test(NAME simulation.seeds COMMAND simulate --seeds 1..${MITOGEN_SIMULATION_SEEDS})
+foreach(profile IN ITEMS none io latency spawn kill freeze cut silence+latency)
+    string(REPLACE "+" "_" name ${profile})
+    add_test(NAME simulation.${name} COMMAND simulate --faults ${profile} --seeds 1..${MITOGEN_SIMULATION_FEW})
+endforeach()
+add_test(NAME simulation.wide COMMAND simulate --contexts 30 --seeds 1..${MITOGEN_SIMULATION_FEW})
+add_test(NAME simulation.replay COMMAND simulate --replay 17 --times 10 --lines 0)
+add_test(NAME simulation.usage COMMAND simulate --faults nonsense)
+set_tests_properties(simulation.usage PROPERTIES PASS_REGULAR_EXPRESSION "no such fault profile: nonsense")
+
+if(MITOGEN_CHECKS)
+    add_executable(large_tree simulation/large_tree.cpp)
+    target_link_libraries(large_tree PRIVATE mitogen_testing)
+    target_compile_options(large_tree PRIVATE -O2)
+    add_test(NAME simulation.large_tree COMMAND large_tree 100 100000)
+    # Bugs that were put in on purpose must be found, and every compiler must see the same runs.
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        add_test(NAME simulation.patches COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/simulation/check_patches)
+        add_test(NAME simulation.compilers COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/simulation/check_compilers)
+        set_tests_properties(simulation.compilers PROPERTIES SKIP_RETURN_CODE 77)
+    endif()
+endif()
+get_property(simulation_tests DIRECTORY PROPERTY TESTS)
+list(FILTER simulation_tests INCLUDE REGEX "^simulation[.]")
+set_tests_properties(${simulation_tests} PROPERTIES TIMEOUT 900 LABELS simulation)
+
+add_custom_target(simulate_long COMMAND simulate --seeds 1..100000000 --seconds 3600
+    COMMAND simulate --seeds 1..100000000 --seconds 1800 --contexts 40 USES_TERMINAL)

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <mitogen/simulation/simulated.hpp>
+
+#define MITOGEN_TEST_IO mitogen::io::simulated
+#define MITOGEN_TEST_NAME "simulated"
+#define MITOGEN_TEST_SIMULATED
+#include "../generic/latch.ipp"
