@@ -49,7 +49,8 @@ int main() {
     report r;
     const auto outcome = fleet.run([&](mitogen::simulation::router& router) { r = survey(router, hosts); });
 
-    std::printf("%d of %zu hosts answered, after %.1f s of virtual time\n", r.answered, hosts.size(), double(outcome.elapsed) / 1e9);
+    std::printf("%d of %zu hosts answered, after %.1f s of virtual time\n", r.answered, hosts.size(),
+                double(outcome.elapsed) / 1e9);
     for (const std::string& line : r.failed) std::printf("  %.100s\n", line.substr(0, line.find('\n')).c_str());
     return r.answered == 187 && r.failed.size() == 13 && outcome.completed ? 0 : 1;
 }

@@ -692,11 +692,7 @@ public:
 
     result(T value) : value_(std::move(value)), has_(true) {}
     result(mitogen::error e) : error_(std::move(e)), has_(false) {}
-    result(const result& other)
-        requires std::is_copy_constructible_v<T>
-    {
-        construct(other);
-    }
+    result(const result& other) requires std::is_copy_constructible_v<T> { construct(other); }
     result(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) { construct(std::move(other)); }
     result& operator=(result other) noexcept(std::is_nothrow_move_constructible_v<T>) {
         destroy();
@@ -8613,7 +8609,7 @@ public:
     }
 
     /// Completes with an error. False as for complete().
-    bool fail(awaited& answer, error why) override {
+    bool fail(awaited& answer, error why) final {
         pending& p = static_cast<pending&>(answer);
         {
             const std::lock_guard lock(mutex_);
@@ -8645,7 +8641,7 @@ public:
     }
 
     /// Runs `go` after completion: now, if it is completed already.
-    void then(awaited& answer, unique_function<void()> go) override {
+    void then(awaited& answer, unique_function<void()> go) final {
         pending& p = static_cast<pending&>(answer);
         {
             const std::lock_guard lock(mutex_);
@@ -8676,7 +8672,7 @@ public:
         return open_;
     }
 
-    void recycle(awaited& answer) noexcept override {
+    void recycle(awaited& answer) noexcept final {
         pending& p = static_cast<pending&>(answer);
         {
             const std::lock_guard lock(mutex_);
@@ -8776,7 +8772,7 @@ public:
         });
     }
 
-    awaited& ask(const question& what) override {
+    awaited& ask(const question& what) final {
         using manner = question::manner;
         if (what.how == manner::wait && on_loop()) return *failed_answer(what.to, waits_on_loop());
         if (what.how == manner::gather) core().wait_for_room(what.to);
@@ -8785,17 +8781,17 @@ public:
         if (!p) return *failed_answer(what.to, std::move(*why));
         p->subject = what.subject;
         const result<void> sent = core().send(core().address(what.to, what.handle, p->handle()), what.payload,
-                                       what.how == manner::wait ? urgency::now : urgency::soon);
+                                              what.how == manner::wait ? urgency::now : urgency::soon);
         if (!sent) pending_->fail(*p, sent.error());
         if (what.options) guard(*p, *what.options);
         return *p;
     }
 
-    bool await(awaited& answer, instant deadline) override {
+    bool await(awaited& answer, instant deadline) final {
         return broker_.wait(static_cast<pending&>(answer).wake, deadline, true, [&answer] { return answer.done(); });
     }
 
-    void await_call(awaited& answer, const call_options& options) override {
+    void await_call(awaited& answer, const call_options& options) final {
         const instant deadline = options.within == never ? never : after(now(), options.within);
 #if defined(__cpp_lib_jthread)
         if (options.stop.stop_possible()) {
@@ -8807,14 +8803,14 @@ public:
         if (!await(answer, deadline)) give_up(answer, out_of_time(options));
     }
 
-    awaited& refuse_call(context_id from, error why) override { return *failed_answer(from, std::move(why)); }
+    awaited& refuse_call(context_id from, error why) final { return *failed_answer(from, std::move(why)); }
 
-    void cancel_call(awaited& p) override {
+    void cancel_call(awaited& p) final {
         (void)core().send(core().address(p.respondent(), handles::cancel_call), encode(p.handle()), urgency::soon);
     }
 
-    bool on_loop() const noexcept override { return broker_.on_loop(); }
-    instant now() const noexcept override { return broker_.io().now(); }
+    bool on_loop() const noexcept final { return broker_.on_loop(); }
+    instant now() const noexcept final { return broker_.io().now(); }
 
 private:
     Core& core() noexcept { return static_cast<Core&>(*this); }
@@ -9123,7 +9119,7 @@ class assembler {
         bool refused; // too large: swallow the rest
     };
 
-    std::uint64_t stored_ = 0;       // bytes of all of them
+    std::uint64_t stored_ = 0;      // bytes of all of them
     std::vector<partial> partials_; // a handful at a time: a linear search beats a table
 
     partial* find(const header& h) noexcept {
@@ -9391,7 +9387,7 @@ public:
     void set_own_build(build_hash build) noexcept { own_build_ = build; }
 
     /// True if `id` is known to run the same build as this context.
-    bool same_build(context_id id) override {
+    bool same_build(context_id id) final {
         build_hash theirs = routes_.build_of(id);
         if (theirs == 0 && parent_ && id == parent_->peer) theirs = parent_->build;
         return id == id_ || (theirs != 0 && theirs == own_build_);
@@ -9476,7 +9472,7 @@ public:
         if (const auto via = towards(dst)) via->stream->wait_for_room(never);
     }
 
-    result<void> tell(context_id to, handle_id handle, outgoing_bytes payload, bool for_room) override {
+    result<void> tell(context_id to, handle_id handle, outgoing_bytes payload, bool for_room) final {
         if (for_room) wait_for_room(to);
         return send(address(to, handle), payload, urgency::soon);
     }
@@ -9511,8 +9507,8 @@ public:
         const std::string handle_text = "handle " + std::to_string(m.head.handle) + " of context " + std::to_string(id_);
         if (!taker.refusal)
             return reply_dead(m.head, error(reason::invalid_handle, "nothing is registered under " + handle_text));
-        log::write(log::level::warning, "refused a message from context " + std::to_string(m.head.src) + " to " + handle_text +
-                                            ": " + taker.refusal);
+        log::write(log::level::warning,
+                   "refused a message from context " + std::to_string(m.head.src) + " to " + handle_text + ": " + taker.refusal);
         reply_dead(m.head, error(reason::refused_by_policy, handle_text + " refused the message: " + taker.refusal));
     }
 
@@ -10380,7 +10376,7 @@ public:
         b.welcome.ancestors.push_back(node_.id());
         b.welcome.ancestors.insert(b.welcome.ancestors.end(), node_.ancestors().begin(), node_.ancestors().end());
         b.welcome.name = plan.name;
-        b.welcome.title = "mitogen:" + plan.name + " (" + router_.loop().io().own_name() + ")";
+        b.welcome.title = "mitogen:" + plan.name + " (" + node_.loop().io().own_name() + ")";
         b.welcome.build = sys::build_id();
         b.welcome.log_level = static_cast<std::uint8_t>(log::threshold());
         b.welcome.pool_threads = pool_threads_;
@@ -10784,516 +10780,6 @@ struct call_frame {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/rpc/fwd.hpp ----
-// fwd.hpp: the names of the call layer and their default arguments, once.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-template <class Io = io::native>
-class basic_router;
-template <class Io = io::native>
-class basic_context;
-template <class T, class Io = io::native>
-class basic_future;
-template <class Io = io::native>
-class basic_chain;
-
-/// One node of the tree, with the means to make children.
-using router = basic_router<>;
-/// Some node of the tree, as seen from this one.
-using context = basic_context<>;
-/// The answer to a call that is under way.
-template <class T>
-using future = basic_future<T>;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/traits.hpp ----
-// traits.hpp: what a remote function takes and returns, and which of its parameters travel.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A list of types; nothing is ever stored in one.
-template <class... Ts>
-struct type_list {
-    static constexpr std::size_t size = sizeof...(Ts);
-};
-
-/// True for parameters that are supplied where the function runs and are not sent (`router&`, `caller&`, …).
-///
-/// Specialise it for the parameter type exactly as functions spell it (`is_injected<router&>`), or for the plain type
-/// (`is_injected<std::stop_token>`): then any spelling counts, by value or by reference.
-template <class Parameter>
-inline constexpr bool is_injected = false;
-
-/// What the caller gets of a result of type `R`. Specialise it for types that stand for another, as `task<T>` does for `T`.
-template <class R>
-struct wire_result {
-    using type = std::remove_cvref_t<R>;
-};
-
-namespace rpc::detail {
-
-template <class Parameter>
-inline constexpr bool injected = is_injected<Parameter> || is_injected<std::remove_cvref_t<Parameter>>;
-
-template <class List, class... Ts>
-struct append;
-template <class... Listed, class... Ts>
-struct append<type_list<Listed...>, Ts...> {
-    using type = type_list<Listed..., Ts...>;
-};
-
-// Folds the parameters into those that travel, without const and references.
-template <class Sent, class... Parameters>
-struct sent_parameters {
-    using type = Sent;
-};
-template <class Sent, class First, class... Rest>
-struct sent_parameters<Sent, First, Rest...>
-    : std::conditional_t<injected<First>, sent_parameters<Sent, Rest...>,
-                         sent_parameters<typename append<Sent, std::remove_cvref_t<First>>::type, Rest...>> {};
-
-// Why something is no remote function. Reported by check_function(), because a class that fails to compile causes more errors
-// where it is used.
-enum class fault : unsigned char { none, not_a_function, not_const };
-
-template <bool Noexcept, class R, class... Parameters>
-struct callable {
-    static constexpr fault what_is_wrong = fault::none;
-    using result = R;
-    using parameters = type_list<Parameters...>;
-    using wire_parameters = typename sent_parameters<type_list<>, Parameters...>::type;
-    static constexpr bool is_noexcept = Noexcept;
-};
-
-template <class>
-inline constexpr bool never_true = false;
-
-template <class Operator>
-struct call_operator : callable<false, void> {
-    static constexpr fault what_is_wrong = fault::not_const;
-};
-template <class C, class R, class... Ps>
-struct call_operator<R (C::*)(Ps...) const> : callable<false, R, Ps...> {};
-template <class C, class R, class... Ps>
-struct call_operator<R (C::*)(Ps...) const noexcept> : callable<true, R, Ps...> {};
-
-template <class T>
-concept has_one_call_operator = requires {
-    &T::operator();
-};
-
-} // namespace rpc::detail
-
-/// Result, parameters and exception specification of a function pointer or of a captureless closure.
-///
-/// `result` and every member of `parameters` are as declared; `wire_parameters` are those that travel, without const and
-/// references (`const T&` is `T`; views stay views).
-template <class F>
-struct callable_traits : rpc::detail::callable<false, void> {
-    static constexpr auto what_is_wrong = rpc::detail::fault::not_a_function;
-};
-template <class R, class... Ps>
-struct callable_traits<R (*)(Ps...)> : rpc::detail::callable<false, R, Ps...> {};
-template <class R, class... Ps>
-struct callable_traits<R (*)(Ps...) noexcept> : rpc::detail::callable<true, R, Ps...> {};
-template <rpc::detail::has_one_call_operator F>
-struct callable_traits<F> : rpc::detail::call_operator<decltype(&F::operator())> {};
-
-/// callable_traits of the function `F`.
-template <auto F>
-struct function_traits : callable_traits<std::remove_cv_t<decltype(F)>> {
-    static constexpr std::size_t arity = callable_traits<std::remove_cv_t<decltype(F)>>::parameters::size;
-    static constexpr bool is_closure = std::is_class_v<std::remove_cv_t<decltype(F)>>;
-};
-
-namespace rpc::detail {
-
-// Fail to compile where something cannot travel. Compilers print the template arguments above the message: function, position,
-// type.
-template <auto Function, std::size_t Position, class Parameter>
-void check_parameter() {
-    using referred = std::remove_reference_t<Parameter>;
-    if constexpr (!injected<Parameter>) {
-        if constexpr (std::is_lvalue_reference_v<Parameter> && !std::is_const_v<referred>) {
-            static_assert(
-                never_true<Parameter>,
-                "mitogen: this Parameter of Function (counted from 1 by Position) is a reference to non-const: what the function "
-                "writes there would stay in the other process; take it by value or by const&, and return what changes");
-        } else {
-            wire::require<std::remove_cvref_t<Parameter>>();
-        }
-    }
-}
-
-template <auto Function, class Result>
-void check_result() {
-    if constexpr (!std::is_void_v<Result>) wire::require<Result>();
-}
-
-template <auto F, class... Ps, std::size_t... Is>
-void check_parameters(type_list<Ps...>, std::index_sequence<Is...>) {
-    (check_parameter<F, Is + 1, Ps>(), ...);
-}
-
-// Never called: to take its address is to have it compiled, and its failure does not spoil the constant that does so.
-template <auto F>
-void check_function() {
-    using traits = function_traits<F>;
-    static_assert(traits::what_is_wrong != fault::not_a_function,
-                  "mitogen: a remote function is a function, a static member function, or a captureless lambda without `auto` "
-                  "parameters; a member function needs an object, which lives in one process only: see call_service");
-    static_assert(traits::what_is_wrong != fault::not_const,
-                  "mitogen: the operator() of a remote function object must be const: drop `mutable`");
-    check_parameters<F>(typename traits::parameters{}, std::make_index_sequence<traits::arity>{});
-    check_result<F, typename wire_result<typename traits::result>::type>();
-}
-
-} // namespace rpc::detail
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/invocation.hpp ----
-// invocation.hpp: one execution of a remote function: its arguments come in as bytes, its result leaves as bytes.
-
-#if defined(__cpp_lib_jthread)
-#include <stop_token>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Who calls. Take it as a parameter (`caller&`) to be told.
-struct caller {
-    context_id id = no_context;   ///< the calling context
-    context_id auth = no_context; ///< on whose authority: `id` or a context above it
-};
-
-/// A type whose address tells I/O policies apart at run time.
-template <class Io>
-inline constexpr char policy_tag = 0;
-
-/// Where values are decoded that mean something only inside one context, such as `context`.
-struct decode_environment {
-    call_port* router = nullptr;  ///< a basic_router<Io>
-    const void* policy = nullptr; ///< &policy_tag<Io>
-};
-
-/// Everything that an invoke thunk needs. Lives on the stack of the thread that executes the call.
-struct invocation {
-    reader& arguments;
-    buffer& result;
-    decode_environment& environment;
-    caller who{};
-    std::optional<error> failure{};
-#if defined(__cpp_lib_jthread)
-    std::stop_token (*stop)(invocation&) = nullptr; ///< the call's stop token, made when first asked for
-#endif
-    void* call = nullptr; ///< for `stop`
-
-    /// What an invoke thunk has found wrong, for whoever knows the function's name: fault_of_call().
-    enum class fault : std::uint8_t { none, argument, policy };
-    fault wrong = fault::none;
-    std::size_t position = 0; ///< of the argument that does not decode, from 0
-
-    bool bad_argument(std::size_t at) noexcept {
-        wrong = fault::argument;
-        position = at;
-        return false;
-    }
-
-    /// The error that `wrong` stands for. `function`: the name of the one that was called.
-    MITOGEN_COLD error fault_of_call(const std::string& function) const {
-        return error(reason::bad_arguments,
-                     wrong == fault::policy
-                         ? function + " takes a router of another I/O policy than the one that runs here"
-                         : "argument " + std::to_string(position + 1) + " of " + function + ": " + arguments.failure_text());
-    }
-};
-
-namespace rpc::detail {
-
-template <class T>
-inline constexpr const void* router_policy = nullptr;
-template <class Io>
-inline constexpr const void* router_policy<basic_router<Io>> = &policy_tag<Io>;
-// Not `router_policy<T> != nullptr`, which g++ with -fsanitize=undefined does not take for a constant.
-template <class T>
-inline constexpr bool is_router = false;
-template <class Io>
-inline constexpr bool is_router<basic_router<Io>> = true;
-
-/// What a function gets for a parameter that is not sent.
-template <class Parameter>
-decltype(auto) supply(invocation& inv) {
-    using plain = std::remove_cvref_t<Parameter>;
-    if constexpr (std::is_same_v<plain, caller>) {
-        return (inv.who);
-    } else if constexpr (std::is_same_v<plain, log::sink>) {
-        return log::current();
-#if defined(__cpp_lib_jthread)
-    } else if constexpr (std::is_same_v<plain, std::stop_token>) {
-        return inv.stop(inv);
-#endif
-    } else {
-        return (static_cast<plain&>(*inv.environment.router));
-    }
-}
-
-/// False, with a fault, where a function wants the router of another I/O policy than the one that executes it.
-template <class Parameter>
-bool suppliable(invocation& inv) noexcept {
-    using plain = std::remove_cvref_t<Parameter>;
-    if constexpr (is_router<plain>) {
-        if (inv.environment.policy != router_policy<plain>) {
-            inv.wrong = invocation::fault::policy;
-            return false;
-        }
-    }
-    (void)inv;
-    return true;
-}
-
-template <class Parameter, std::size_t Next>
-decltype(auto) argument(invocation& inv, auto& values) {
-    if constexpr (injected<Parameter>) {
-        return supply<Parameter>(inv);
-    } else {
-        return static_cast<
-            std::conditional_t<std::is_lvalue_reference_v<Parameter>, Parameter, std::remove_cvref_t<Parameter>&&>>(
-            std::get<Next>(values));
-    }
-}
-
-/// For each parameter: how many before it travel, that is, its place among the decoded values.
-template <class List>
-struct places;
-template <class... Ps>
-struct places<type_list<Ps...>> {
-    static constexpr auto table = [] {
-        struct {
-            std::size_t at[sizeof...(Ps) + 1];
-        } t{};
-        std::size_t i = 0;
-        std::size_t next = 0;
-        ((t.at[i++] = next, next += injected<Ps> ? 0 : 1), ...);
-        return t;
-    }();
-};
-
-template <class List>
-struct value_tuple;
-template <class... Ts>
-struct value_tuple<type_list<Ts...>> {
-    using type = std::tuple<Ts...>;
-};
-
-template <auto F, class... Ps, std::size_t... Is, std::size_t... Ws>
-void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::index_sequence<Ws...>) {
-    using traits = function_traits<F>;
-    typename value_tuple<typename traits::wire_parameters>::type values{};
-    if (!(... && (codec<std::tuple_element_t<Ws, decltype(values)>>::decode(inv.arguments, std::get<Ws>(values)) ||
-                  inv.bad_argument(Ws))))
-        return;
-    if (!inv.arguments.finish()) {
-        inv.bad_argument(sizeof...(Ws));
-        return;
-    }
-    if constexpr ((... || is_router<std::remove_cvref_t<Ps>>)) {
-        if (!(... && suppliable<Ps>(inv))) return;
-    }
-    using wire = typename wire_result<typename traits::result>::type;
-    if constexpr (std::is_void_v<wire>) {
-        F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
-    } else {
-        const wire& value = F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
-        inv.result.resize(encoded_size(value));
-        writer w(inv.result.data());
-        encode(w, value);
-    }
-}
-
-} // namespace rpc::detail
-
-template <>
-inline constexpr bool is_injected<caller> = true;
-template <>
-inline constexpr bool is_injected<log::sink> = true;
-template <class Io>
-inline constexpr bool is_injected<basic_router<Io>> = true;
-#if defined(__cpp_lib_jthread)
-template <>
-inline constexpr bool is_injected<std::stop_token> = true;
-#endif
-
-/// Decodes the arguments, calls `F`, encodes what it returns. One instance for each remote function; all else is shared.
-template <auto F>
-void invoke_thunk(invocation& inv) {
-    using traits = function_traits<F>;
-    rpc::detail::invoke<F>(inv, typename traits::parameters{}, std::make_index_sequence<traits::arity>{},
-                           std::make_index_sequence<traits::wire_parameters::size>{});
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/future.hpp ----
-// future.hpp: the answer to a call that is under way.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// What the caller holds of a result of type `T`: views become the containers that own what they show.
-template <class T>
-struct owned_result {
-    using type = T;
-};
-template <>
-struct owned_result<std::string_view> {
-    using type = std::string;
-};
-template <class T, std::size_t N>
-struct owned_result<std::span<T, N>> {
-    using type = std::vector<std::remove_cv_t<T>>;
-};
-
-/// What does not depend on the type of the value; see basic_future.
-class future_base {
-protected:
-    awaited* pending_ = nullptr;
-    call_port* router_ = nullptr;
-    decode_environment environment_{};
-    limits bounds_{}; // copies: the answer may be decoded when the router is gone
-
-    static error would_stop_the_loop() {
-        return error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; "
-                                     "run it on::main or on::pool, or co_await");
-    }
-    bool may_wait() const noexcept { return pending_->done() || !router_->on_loop(); }
-
-    future_base() = default;
-    future_base(awaited* p, call_port& node, decode_environment environment) noexcept
-        : pending_(p), router_(&node), environment_(environment), bounds_(node.bounds()) {}
-    future_base(future_base&& other) noexcept
-        : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_),
-          bounds_(other.bounds_) {}
-    future_base& operator=(future_base&& other) noexcept {
-        if (this != &other) {
-            drop();
-            pending_ = std::exchange(other.pending_, nullptr);
-            router_ = other.router_;
-            environment_ = other.environment_;
-            bounds_ = other.bounds_;
-        }
-        return *this;
-    }
-    ~future_base() { drop(); }
-
-    void drop() noexcept {
-        if (!pending_) return;
-        if (!pending_->done()) cancel();
-        std::exchange(pending_, nullptr)->release();
-    }
-
-    /// Waits as long as it takes, or `span`. An error where that may not or did not happen.
-    std::optional<error> wait_for(duration_ns span) {
-        if (pending_->done()) return std::nullopt;
-        if (router_->on_loop()) return would_stop_the_loop();
-        if (router_->await(*pending_, span == never ? never : after(router_->now(), span))) return std::nullopt;
-        return error(reason::timeout, "no answer within the time given to get_for()");
-    }
-
-public:
-    /// False for one that was default-constructed or moved from; nothing else may then be called.
-    bool valid() const noexcept { return pending_ != nullptr; }
-
-    /// True once there is a value or an error. Never blocks.
-    bool done() const noexcept { return pending_->done(); }
-
-    /// Waits until done() or the deadline; returns done(). Not on the loop, where nothing could arrive meanwhile.
-    bool wait_until(instant deadline) {
-        if (pending_->done()) return true;
-        if (!may_wait()) raise(would_stop_the_loop());
-        return router_->await(*pending_, deadline);
-    }
-
-    /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
-    /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
-    void cancel() {
-        if (done()) return; // the router may be gone
-        abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id())));
-    }
-
-    /// As cancel(), with another error.
-    void abandon(error why) {
-        if (pending_->fail(std::move(why))) router_->cancel_call(*pending_);
-    }
-
-    /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally the loop. Never blocks there.
-    void then(unique_function<void()> go) { pending_->then(std::move(go)); }
-
-    /// For select and the like.
-    awaited* state() const noexcept { return pending_; }
-
-    // ---- co_await: resumes on the thread that completes the call, normally the loop
-
-    bool await_ready() const noexcept { return done(); }
-    void await_suspend(std::coroutine_handle<> waiting) {
-        then([waiting] { waiting.resume(); });
-    }
-};
-
-/// The answer to a call. Moves; does not copy. Dropping it abandons the call: the callee is told, and a late answer is dropped.
-///
-/// Threads: one at a time. Blocks: get() and get_for(). May outlive the router; the answer is then the error broker_exited.
-template <class T, class Io>
-class [[nodiscard]] basic_future : public future_base {
-public:
-    using value_type = T;
-
-    basic_future() = default;
-    /// Takes over one reference to `p`.
-    basic_future(awaited* p, call_port& node, decode_environment environment) noexcept : future_base(p, node, environment) {}
-
-    /// Waits and returns the value or the error.
-    result<T> try_get() {
-        if (std::optional<error> why = wait_for(never)) return std::move(*why);
-        return outcome();
-    }
-
-    /// Waits and returns the value; throws the error.
-    T get() { return try_get().value(); }
-
-    /// As get(), but waits at most `span`: then it throws timeout_error, and the call goes on.
-    template <class Rep, class Period>
-    T get_for(std::chrono::duration<Rep, Period> span) {
-        return try_get_for(span).value();
-    }
-
-    /// As try_get(), but waits at most `span`: then it returns an error with reason::timeout, and the call goes on.
-    template <class Rep, class Period>
-    result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
-        if (std::optional<error> why = wait_for(to_ns(span))) return std::move(*why);
-        return outcome();
-    }
-
-    /// The value or the error of a future that is done().
-    result<T> outcome() {
-        if (const error* why = pending_->failure()) return *why;
-        reader r(std::span<const std::byte>(pending_->payload()), bounds_, &environment_);
-        if constexpr (std::is_void_v<T>) {
-            if (r.finish()) return {};
-            return r.failure();
-        } else {
-            T value{};
-            if (mitogen::decode(r, value) && r.finish()) return result<T>(std::move(value));
-            return r.failure(&codec<T>::signature);
-        }
-    }
-
-    T await_resume() { return outcome().value(); }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/rpc/detail/canonical_name.hpp ----
 // canonical_name.hpp: turns what compilers and demanglers print for a function into one spelling.
 //
@@ -11620,6 +11106,152 @@ inline bool names_within_one_build(std::string_view name) noexcept {
 }
 
 } // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/traits.hpp ----
+// traits.hpp: what a remote function takes and returns, and which of its parameters travel.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A list of types; nothing is ever stored in one.
+template <class... Ts>
+struct type_list {
+    static constexpr std::size_t size = sizeof...(Ts);
+};
+
+/// True for parameters that are supplied where the function runs and are not sent (`router&`, `caller&`, …).
+///
+/// Specialise it for the parameter type exactly as functions spell it (`is_injected<router&>`), or for the plain type
+/// (`is_injected<std::stop_token>`): then any spelling counts, by value or by reference.
+template <class Parameter>
+inline constexpr bool is_injected = false;
+
+/// What the caller gets of a result of type `R`. Specialise it for types that stand for another, as `task<T>` does for `T`.
+template <class R>
+struct wire_result {
+    using type = std::remove_cvref_t<R>;
+};
+
+namespace rpc::detail {
+
+template <class Parameter>
+inline constexpr bool injected = is_injected<Parameter> || is_injected<std::remove_cvref_t<Parameter>>;
+
+template <class List, class... Ts>
+struct append;
+template <class... Listed, class... Ts>
+struct append<type_list<Listed...>, Ts...> {
+    using type = type_list<Listed..., Ts...>;
+};
+
+// Folds the parameters into those that travel, without const and references.
+template <class Sent, class... Parameters>
+struct sent_parameters {
+    using type = Sent;
+};
+template <class Sent, class First, class... Rest>
+struct sent_parameters<Sent, First, Rest...>
+    : std::conditional_t<injected<First>, sent_parameters<Sent, Rest...>,
+                         sent_parameters<typename append<Sent, std::remove_cvref_t<First>>::type, Rest...>> {};
+
+// Why something is no remote function. Reported by check_function(), because a class that fails to compile causes more errors
+// where it is used.
+enum class fault : unsigned char { none, not_a_function, not_const };
+
+template <bool Noexcept, class R, class... Parameters>
+struct callable {
+    static constexpr fault what_is_wrong = fault::none;
+    using result = R;
+    using parameters = type_list<Parameters...>;
+    using wire_parameters = typename sent_parameters<type_list<>, Parameters...>::type;
+    static constexpr bool is_noexcept = Noexcept;
+};
+
+template <class>
+inline constexpr bool never_true = false;
+
+template <class Operator>
+struct call_operator : callable<false, void> {
+    static constexpr fault what_is_wrong = fault::not_const;
+};
+template <class C, class R, class... Ps>
+struct call_operator<R (C::*)(Ps...) const> : callable<false, R, Ps...> {};
+template <class C, class R, class... Ps>
+struct call_operator<R (C::*)(Ps...) const noexcept> : callable<true, R, Ps...> {};
+
+template <class T>
+concept has_one_call_operator = requires {
+    &T::operator();
+};
+
+} // namespace rpc::detail
+
+/// Result, parameters and exception specification of a function pointer or of a captureless closure.
+///
+/// `result` and every member of `parameters` are as declared; `wire_parameters` are those that travel, without const and
+/// references (`const T&` is `T`; views stay views).
+template <class F>
+struct callable_traits : rpc::detail::callable<false, void> {
+    static constexpr auto what_is_wrong = rpc::detail::fault::not_a_function;
+};
+template <class R, class... Ps>
+struct callable_traits<R (*)(Ps...)> : rpc::detail::callable<false, R, Ps...> {};
+template <class R, class... Ps>
+struct callable_traits<R (*)(Ps...) noexcept> : rpc::detail::callable<true, R, Ps...> {};
+template <rpc::detail::has_one_call_operator F>
+struct callable_traits<F> : rpc::detail::call_operator<decltype(&F::operator())> {};
+
+/// callable_traits of the function `F`.
+template <auto F>
+struct function_traits : callable_traits<std::remove_cv_t<decltype(F)>> {
+    static constexpr std::size_t arity = callable_traits<std::remove_cv_t<decltype(F)>>::parameters::size;
+    static constexpr bool is_closure = std::is_class_v<std::remove_cv_t<decltype(F)>>;
+};
+
+namespace rpc::detail {
+
+// Fail to compile where something cannot travel. Compilers print the template arguments above the message: function, position,
+// type.
+template <auto Function, std::size_t Position, class Parameter>
+void check_parameter() {
+    using referred = std::remove_reference_t<Parameter>;
+    if constexpr (!injected<Parameter>) {
+        if constexpr (std::is_lvalue_reference_v<Parameter> && !std::is_const_v<referred>) {
+            static_assert(
+                never_true<Parameter>,
+                "mitogen: this Parameter of Function (counted from 1 by Position) is a reference to non-const: what the function "
+                "writes there would stay in the other process; take it by value or by const&, and return what changes");
+        } else {
+            wire::require<std::remove_cvref_t<Parameter>>();
+        }
+    }
+}
+
+template <auto Function, class Result>
+void check_result() {
+    if constexpr (!std::is_void_v<Result>) wire::require<Result>();
+}
+
+template <auto F, class... Ps, std::size_t... Is>
+void check_parameters(type_list<Ps...>, std::index_sequence<Is...>) {
+    (check_parameter<F, Is + 1, Ps>(), ...);
+}
+
+// Never called: to take its address is to have it compiled, and its failure does not spoil the constant that does so.
+template <auto F>
+void check_function() {
+    using traits = function_traits<F>;
+    static_assert(traits::what_is_wrong != fault::not_a_function,
+                  "mitogen: a remote function is a function, a static member function, or a captureless lambda without `auto` "
+                  "parameters; a member function needs an object, which lives in one process only: see call_service");
+    static_assert(traits::what_is_wrong != fault::not_const,
+                  "mitogen: the operator() of a remote function object must be const: drop `mutable`");
+    check_parameters<F>(typename traits::parameters{}, std::make_index_sequence<traits::arity>{});
+    check_result<F, typename wire_result<typename traits::result>::type>();
+}
+
+} // namespace rpc::detail
+
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/rpc/identity.hpp ----
@@ -11983,6 +11615,370 @@ inline constexpr const function_entry& remote = rpc::detail::slot<F>::entry;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/rpc/fwd.hpp ----
+// fwd.hpp: the names of the call layer and their default arguments, once.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class Io = io::native>
+class basic_router;
+template <class Io = io::native>
+class basic_context;
+template <class T, class Io = io::native>
+class basic_future;
+template <class Io = io::native>
+class basic_chain;
+
+/// One node of the tree, with the means to make children.
+using router = basic_router<>;
+/// Some node of the tree, as seen from this one.
+using context = basic_context<>;
+/// The answer to a call that is under way.
+template <class T>
+using future = basic_future<T>;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/invocation.hpp ----
+// invocation.hpp: one execution of a remote function: its arguments come in as bytes, its result leaves as bytes.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Who calls. Take it as a parameter (`caller&`) to be told.
+struct caller {
+    context_id id = no_context;   ///< the calling context
+    context_id auth = no_context; ///< on whose authority: `id` or a context above it
+};
+
+/// A type whose address tells I/O policies apart at run time.
+template <class Io>
+inline constexpr char policy_tag = 0;
+
+/// Where values are decoded that mean something only inside one context, such as `context`.
+struct decode_environment {
+    call_port* router = nullptr;  ///< a basic_router<Io>
+    const void* policy = nullptr; ///< &policy_tag<Io>
+};
+
+/// Everything that an invoke thunk needs. Lives on the stack of the thread that executes the call.
+struct invocation {
+    reader& arguments;
+    buffer& result;
+    decode_environment& environment;
+    caller who{};
+    std::optional<error> failure{};
+#if defined(__cpp_lib_jthread)
+    std::stop_token (*stop)(invocation&) = nullptr; ///< the call's stop token, made when first asked for
+#endif
+    void* call = nullptr; ///< for `stop`
+
+    /// What an invoke thunk has found wrong, for whoever knows the function's name: fault_of_call().
+    enum class fault : std::uint8_t { none, argument, policy };
+    fault wrong = fault::none;
+    std::size_t position = 0; ///< of the argument that does not decode, from 0
+
+    bool bad_argument(std::size_t at) noexcept {
+        wrong = fault::argument;
+        position = at;
+        return false;
+    }
+
+    /// The error that `wrong` stands for. `function`: the name of the one that was called.
+    MITOGEN_COLD error fault_of_call(const std::string& function) const {
+        return error(reason::bad_arguments,
+                     wrong == fault::policy
+                         ? function + " takes a router of another I/O policy than the one that runs here"
+                         : "argument " + std::to_string(position + 1) + " of " + function + ": " + arguments.failure_text());
+    }
+};
+
+namespace rpc::detail {
+
+template <class T>
+inline constexpr const void* router_policy = nullptr;
+template <class Io>
+inline constexpr const void* router_policy<basic_router<Io>> = &policy_tag<Io>;
+// Not `router_policy<T> != nullptr`, which g++ with -fsanitize=undefined does not take for a constant.
+template <class T>
+inline constexpr bool is_router = false;
+template <class Io>
+inline constexpr bool is_router<basic_router<Io>> = true;
+
+/// What a function gets for a parameter that is not sent.
+template <class Parameter>
+decltype(auto) supply(invocation& inv) {
+    using plain = std::remove_cvref_t<Parameter>;
+    if constexpr (std::is_same_v<plain, caller>) {
+        return (inv.who);
+    } else if constexpr (std::is_same_v<plain, log::sink>) {
+        return log::current();
+#if defined(__cpp_lib_jthread)
+    } else if constexpr (std::is_same_v<plain, std::stop_token>) {
+        return inv.stop(inv);
+#endif
+    } else {
+        return (static_cast<plain&>(*inv.environment.router));
+    }
+}
+
+/// False, with a fault, where a function wants the router of another I/O policy than the one that executes it.
+template <class Parameter>
+bool suppliable(invocation& inv) noexcept {
+    using plain = std::remove_cvref_t<Parameter>;
+    if constexpr (is_router<plain>) {
+        if (inv.environment.policy != router_policy<plain>) {
+            inv.wrong = invocation::fault::policy;
+            return false;
+        }
+    }
+    (void)inv;
+    return true;
+}
+
+template <class Parameter, std::size_t Next>
+decltype(auto) argument(invocation& inv, auto& values) {
+    if constexpr (injected<Parameter>) {
+        return supply<Parameter>(inv);
+    } else {
+        return static_cast<
+            std::conditional_t<std::is_lvalue_reference_v<Parameter>, Parameter, std::remove_cvref_t<Parameter>&&>>(
+            std::get<Next>(values));
+    }
+}
+
+/// For each parameter: how many before it travel, that is, its place among the decoded values.
+template <class List>
+struct places;
+template <class... Ps>
+struct places<type_list<Ps...>> {
+    static constexpr auto table = [] {
+        struct {
+            std::size_t at[sizeof...(Ps) + 1];
+        } t{};
+        std::size_t i = 0;
+        std::size_t next = 0;
+        ((t.at[i++] = next, next += injected<Ps> ? 0 : 1), ...);
+        return t;
+    }();
+};
+
+template <class List>
+struct value_tuple;
+template <class... Ts>
+struct value_tuple<type_list<Ts...>> {
+    using type = std::tuple<Ts...>;
+};
+
+template <auto F, class... Ps, std::size_t... Is, std::size_t... Ws>
+void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::index_sequence<Ws...>) {
+    using traits = function_traits<F>;
+    typename value_tuple<typename traits::wire_parameters>::type values{};
+    if (!(... && (codec<std::tuple_element_t<Ws, decltype(values)>>::decode(inv.arguments, std::get<Ws>(values)) ||
+                  inv.bad_argument(Ws))))
+        return;
+    if (!inv.arguments.finish()) {
+        inv.bad_argument(sizeof...(Ws));
+        return;
+    }
+    if constexpr ((... || is_router<std::remove_cvref_t<Ps>>)) {
+        if (!(... && suppliable<Ps>(inv))) return;
+    }
+    using wire = typename wire_result<typename traits::result>::type;
+    if constexpr (std::is_void_v<wire>) {
+        F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
+    } else {
+        const wire& value = F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
+        inv.result.resize(encoded_size(value));
+        writer w(inv.result.data());
+        encode(w, value);
+    }
+}
+
+} // namespace rpc::detail
+
+template <>
+inline constexpr bool is_injected<caller> = true;
+template <>
+inline constexpr bool is_injected<log::sink> = true;
+template <class Io>
+inline constexpr bool is_injected<basic_router<Io>> = true;
+#if defined(__cpp_lib_jthread)
+template <>
+inline constexpr bool is_injected<std::stop_token> = true;
+#endif
+
+/// Decodes the arguments, calls `F`, encodes what it returns. One instance for each remote function; all else is shared.
+template <auto F>
+void invoke_thunk(invocation& inv) {
+    using traits = function_traits<F>;
+    rpc::detail::invoke<F>(inv, typename traits::parameters{}, std::make_index_sequence<traits::arity>{},
+                           std::make_index_sequence<traits::wire_parameters::size>{});
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/future.hpp ----
+// future.hpp: the answer to a call that is under way.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What the caller holds of a result of type `T`: views become the containers that own what they show.
+template <class T>
+struct owned_result {
+    using type = T;
+};
+template <>
+struct owned_result<std::string_view> {
+    using type = std::string;
+};
+template <class T, std::size_t N>
+struct owned_result<std::span<T, N>> {
+    using type = std::vector<std::remove_cv_t<T>>;
+};
+
+/// What does not depend on the type of the value; see basic_future.
+class future_base {
+protected:
+    awaited* pending_ = nullptr;
+    call_port* router_ = nullptr;
+    decode_environment environment_{};
+    limits bounds_{}; // copies: the answer may be decoded when the router is gone
+
+    static error would_stop_the_loop() {
+        return error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; "
+                                     "run it on::main or on::pool, or co_await");
+    }
+    bool may_wait() const noexcept { return pending_->done() || !router_->on_loop(); }
+
+    future_base() = default;
+    future_base(awaited* p, call_port& node, decode_environment environment) noexcept
+        : pending_(p), router_(&node), environment_(environment), bounds_(node.bounds()) {}
+    future_base(future_base&& other) noexcept
+        : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_),
+          bounds_(other.bounds_) {}
+    future_base& operator=(future_base&& other) noexcept {
+        if (this != &other) {
+            drop();
+            pending_ = std::exchange(other.pending_, nullptr);
+            router_ = other.router_;
+            environment_ = other.environment_;
+            bounds_ = other.bounds_;
+        }
+        return *this;
+    }
+    ~future_base() { drop(); }
+
+    void drop() noexcept {
+        if (!pending_) return;
+        if (!pending_->done()) cancel();
+        std::exchange(pending_, nullptr)->release();
+    }
+
+    /// Waits as long as it takes, or `span`. An error where that may not or did not happen.
+    std::optional<error> wait_for(duration_ns span) {
+        if (pending_->done()) return std::nullopt;
+        if (router_->on_loop()) return would_stop_the_loop();
+        if (router_->await(*pending_, span == never ? never : after(router_->now(), span))) return std::nullopt;
+        return error(reason::timeout, "no answer within the time given to get_for()");
+    }
+
+public:
+    /// False for one that was default-constructed or moved from; nothing else may then be called.
+    bool valid() const noexcept { return pending_ != nullptr; }
+
+    /// True once there is a value or an error. Never blocks.
+    bool done() const noexcept { return pending_->done(); }
+
+    /// Waits until done() or the deadline; returns done(). Not on the loop, where nothing could arrive meanwhile.
+    bool wait_until(instant deadline) {
+        if (pending_->done()) return true;
+        if (!may_wait()) raise(would_stop_the_loop());
+        return router_->await(*pending_, deadline);
+    }
+
+    /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
+    /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
+    void cancel() {
+        if (done()) return; // the router may be gone
+        abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id())));
+    }
+
+    /// As cancel(), with another error.
+    void abandon(error why) {
+        if (pending_->fail(std::move(why))) router_->cancel_call(*pending_);
+    }
+
+    /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally the loop. Never blocks there.
+    void then(unique_function<void()> go) { pending_->then(std::move(go)); }
+
+    /// For select and the like.
+    awaited* state() const noexcept { return pending_; }
+
+    // ---- co_await: resumes on the thread that completes the call, normally the loop
+
+    bool await_ready() const noexcept { return done(); }
+    void await_suspend(std::coroutine_handle<> waiting) {
+        then([waiting] { waiting.resume(); });
+    }
+};
+
+/// The answer to a call. Moves; does not copy. Dropping it abandons the call: the callee is told, and a late answer is dropped.
+///
+/// Threads: one at a time. Blocks: get() and get_for(). May outlive the router; the answer is then the error broker_exited.
+template <class T, class Io>
+class [[nodiscard]] basic_future : public future_base {
+public:
+    using value_type = T;
+
+    basic_future() = default;
+    /// Takes over one reference to `p`.
+    basic_future(awaited* p, call_port& node, decode_environment environment) noexcept : future_base(p, node, environment) {}
+
+    /// Waits and returns the value or the error.
+    result<T> try_get() {
+        if (std::optional<error> why = wait_for(never)) return std::move(*why);
+        return outcome();
+    }
+
+    /// Waits and returns the value; throws the error.
+    T get() { return try_get().value(); }
+
+    /// As get(), but waits at most `span`: then it throws timeout_error, and the call goes on.
+    template <class Rep, class Period>
+    T get_for(std::chrono::duration<Rep, Period> span) {
+        return try_get_for(span).value();
+    }
+
+    /// As try_get(), but waits at most `span`: then it returns an error with reason::timeout, and the call goes on.
+    template <class Rep, class Period>
+    result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
+        if (std::optional<error> why = wait_for(to_ns(span))) return std::move(*why);
+        return outcome();
+    }
+
+    /// The value or the error of a future that is done().
+    result<T> outcome() {
+        if (const error* why = pending_->failure()) return *why;
+        reader r(std::span<const std::byte>(pending_->payload()), bounds_, &environment_);
+        if constexpr (std::is_void_v<T>) {
+            if (r.finish()) return {};
+            return r.failure();
+        } else {
+            T value{};
+            if (mitogen::decode(r, value) && r.finish()) return result<T>(std::move(value));
+            return r.failure(&codec<T>::signature);
+        }
+    }
+
+    T await_resume() { return outcome().value(); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/rpc/call.hpp ----
 // call.hpp: turns `ctx.call<&fn>(args…)` into a message and its answer into a value.
 
@@ -12327,9 +12323,7 @@ public:
     friend bool operator==(const basic_context& a, const basic_context& b) noexcept { return a.id_ == b.id_; }
 
 private:
-    basic_call_target<Io> target(call_options options) const {
-        return basic_call_target<Io>(port(), id_, std::move(options));
-    }
+    basic_call_target<Io> target(call_options options) const { return basic_call_target<Io>(port(), id_, std::move(options)); }
     basic_router<Io>& node() const { return static_cast<basic_router<Io>&>(port()); }
 };
 
@@ -13097,7 +13091,7 @@ class incoming_calls {
     std::vector<incoming_call*> free_;
     std::vector<incoming_call*> buckets_{std::vector<incoming_call*>(64)};
     std::size_t size_ = 0;
-    std::uint64_t bytes_ = 0; // of the payloads of all of them
+    std::uint64_t bytes_ = 0;        // of the payloads of all of them
     incoming_call* first_ = nullptr; // the main thread's queue
     incoming_call* last_ = nullptr;
     bool stopping_ = false;
@@ -13607,7 +13601,9 @@ private:
         if (stopping()) return router_.reply_dead(m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
         if (entry->where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
         call* c = calls_.add(m, *entry, frame, r.offset(), router_.loop().io().now(), router_.bounds().queue_bytes);
-        if (!c) return router_.reply_dead(m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting, or too many bytes of them"));
+        if (!c)
+            return router_.reply_dead(
+                m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting, or too many bytes of them"));
         if (entry->where == on::pool) {
             enqueue_pool(c);
         } else {

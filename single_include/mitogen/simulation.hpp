@@ -256,6 +256,8 @@ struct faults {
     duration_ns least_freeze = 1'000'000;
     duration_ns most_freeze = 500'000'000;
     double cuts_per_second = 0;      ///< a link is cut within its next few kilobytes
+    double jumps_per_second = 0;     ///< the clock leaps forward, as when a machine was suspended
+    duration_ns most_jump = 2'000'000'000;
     double silences_per_second = 0;  ///< a link swallows everything from now on, and says nothing
 };
 
@@ -292,7 +294,7 @@ public:
     void step(instant at, std::uint32_t thread, char what, std::uint64_t subject) noexcept {
         ++steps_;
         for (const std::uint64_t word :
-             {static_cast<std::uint64_t>(at), static_cast<std::uint64_t>(thread) << 8 | static_cast<unsigned char>(what), subject})
+             {static_cast<std::uint64_t>(at), std::uint64_t{thread} << 8 | static_cast<unsigned char>(what), subject})
             hash_ = (hash_ ^ word) * 0x0000'0100'0000'01B3u;
     }
 
@@ -377,9 +379,9 @@ public:
 ///
 /// What the C++ runtime keeps per thread about exceptions is kept per fiber: a fiber may be suspended inside a catch block.
 /// AddressSanitizer and ThreadSanitizer are told of every switch.
-/// Threads: all on one, always the same. An exception must not leave the body. A fiber that is destroyed before its body has ended is
-/// dropped: neither the body nor anything on its stack is destroyed, as if its process had been killed. LeakSanitizer does not
-/// report what such a stack refers to.
+/// Threads: all on one, always the same. An exception must not leave the body. A fiber that is destroyed before its body has
+/// ended is dropped: neither the body nor anything on its stack is destroyed, as if its process had been killed.
+/// LeakSanitizer does not report what such a stack refers to.
 class fiber {
     struct exceptions { // __cxa_eh_globals of the Itanium C++ ABI, 2.2.2
         void* caught = nullptr;
@@ -751,8 +753,12 @@ public:
 
     /// Calls `what` at a moment, outside of all threads.
     void at(instant when, unique_function<void()> what) {
-        events_.insert(event{std::max(when, now_), next_event_++, std::make_shared<unique_function<void()>>(std::move(what)), nullptr});
+        auto call = std::make_shared<unique_function<void()>>(std::move(what));
+        events_.insert(event{std::max(when, now_), next_event_++, std::move(call), nullptr});
     }
+
+    /// The clock leaps forward; whoever had a deadline in between is late.
+    void leap(duration_ns span) noexcept { now_ = after(now_, span); }
 
     /// None of a group's threads runs from now on. Called by one of them, it stops at its next point().
     void halt(thread_group& group) {
@@ -985,6 +991,8 @@ class pipe_end final : public file {
 
 public:
     pipe_end(kernel& world, std::shared_ptr<pipe_state> pipe, bool writes);
+    pipe_end(pipe_end&&) = delete;
+    ~pipe_end() override { (writes_ ? pipe_->writer : pipe_->reader) = nullptr; } // also where it never got a descriptor
     bool readable() const override { return !writes_ && (pipe_->arrived() > 0 || pipe_->at_end()); }
     bool writable() const override { return writes_ && (!pipe_->open_for_reading || pipe_->silent || pipe_->room() > 0); }
     long read(void* to, std::size_t size) override;
@@ -1065,7 +1073,8 @@ public:
 
     void say(std::string_view what) {
         if (threads_.log().verbose())
-            threads_.log().say(threads_.now(), current_process_ ? std::string_view(current_process_->group->name) : "world", what);
+            threads_.log().say(threads_.now(), current_process_ ? std::string_view(current_process_->group->name) : "world",
+                               what);
     }
 
     // ---- descriptors
@@ -1226,9 +1235,15 @@ public:
             if (const auto pipe = some_pipe()) {
                 ++cuts_;
                 pipe->cut_after = numbers_.below(4096);
-                say("fault: will cut pipe " + std::to_string(pipe->number) + " after " + std::to_string(*pipe->cut_after) + " bytes");
+                say("fault: will cut pipe " + std::to_string(pipe->number) + " after " + std::to_string(*pipe->cut_after) +
+                    " bytes");
                 if (*pipe->cut_after == 0) cut(*pipe);
             }
+        });
+        strike(faults_.jumps_per_second, [this] {
+            const duration_ns span = numbers_.between(0, faults_.most_jump);
+            say("fault: the clock leaps " + std::to_string(span / 1000) + " us");
+            threads_.leap(span);
         });
         strike(faults_.silences_per_second, [this] {
             if (const auto pipe = some_pipe()) {
@@ -1243,7 +1258,8 @@ public:
     void calm() noexcept {
         for (const auto& held : pipes_)
             if (const auto p = held.lock()) p->cut_after.reset();
-        faults_.kills_per_second = faults_.freezes_per_second = faults_.cuts_per_second = faults_.silences_per_second = 0;
+        faults_.kills_per_second = faults_.freezes_per_second = faults_.cuts_per_second = faults_.silences_per_second =
+            faults_.jumps_per_second = 0;
     }
 
     /// Ends a pipe for both sides.
@@ -1535,7 +1551,10 @@ public:
         flag_->raise(kernel_->threads());
         kernel_->threads().point('w');
     }
-    void drain() noexcept { flag_->lower(); }
+    void drain() noexcept {
+        kernel_->threads().point('d');
+        flag_->lower();
+    }
     void recreate() {}
 };
 
@@ -1918,7 +1937,7 @@ public:
     /// What every process that is started does; see kernel::program.
     void set_program(unique_function<int(const sys::spawn_options&, stdio)> program) { kernel_.program = std::move(program); }
 
-    /// Runs `body` as the main thread of the world's first process, until it has returned and all it has started is at its end. An
+    /// Runs `body` as the main thread of the world's first process, until it has returned and all it has started has ended. An
     /// exception that leaves a thread ends the run and comes out. May be called once.
     template <class Body>
     outcome run(Body body) {
@@ -2181,8 +2200,8 @@ std::string explore_once(const exploration& options, std::uint64_t seed, chooser
 
 } // namespace detail
 
-/// Runs `body(io::simulated)` in a fresh world per order, until all orders that `options` asks for have been tried, or one is bad:
-/// an exception leaves a thread, or the world does not come to its end (everything waits; something is left behind).
+/// Runs `body(io::simulated)` in a fresh world per order, until all orders that `options` asks for have been tried, or one is
+/// bad: an exception leaves a thread, or the world does not come to its end (everything waits; something is left behind).
 ///
 /// The body is called many times: it makes everything that it uses, and whatever differs between runs must follow from the
 /// policy.   Threads: one real thread.   Blocks: as long as it takes; about 0.1 ms per run of a few dozen steps.

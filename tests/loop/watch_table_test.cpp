@@ -106,7 +106,8 @@ TEST_CASE("a link that can't be watched for room to write is closed, and says wh
     loop.run([&] { link->start(); });
     // Fills the pipe, so that the stream watches it, and empties it, so that the stream stops to watch it.
     const std::vector<std::byte> block(100'000);
-    for (int round = 0; round < 2; ++round) link->send({.dst = 1}, mitogen::buffer(std::span(block)), nullptr, mitogen::urgency::now);
+    for (int round = 0; round < 2; ++round)
+        link->send({.dst = 1}, mitogen::buffer(std::span(block)), nullptr, mitogen::urgency::now);
     loop.run([] {});
     REQUIRE(link->queued() > 0);
     {

@@ -276,8 +276,7 @@ TEST_CASE("calls that wait hold no more bytes than they may") {
     mitogen::limits bounds;
     bounds.queue_bytes = 1000;
     below_raw_link b(bounds);
-    b.peer.send(b.to_child(handles::call_function, answer),
-                b.call_of<&hold_on_pool>(started.write_end(), go_on.read_end(), 1));
+    b.peer.send(b.to_child(handles::call_function, answer), b.call_of<&hold_on_pool>(started.write_end(), go_on.read_end(), 1));
     REQUIRE(started.wait());
     const auto large = b.call_of<&total>(std::vector<std::string>{std::string(2000, 'x')});
     b.peer.send(b.to_child(handles::call_function, answer + 1), large);

@@ -37,7 +37,8 @@ int main(int argc, char** argv) {
     const std::uint32_t wide = number(1, 100);
     const std::uint32_t calls = number(2, 100'000);
     if (wide == 0 || calls == 0) {
-        std::fputs("usage: large_tree [WIDTH [CALLS]]    a tree of WIDTH * WIDTH contexts (100), and CALLS calls (100000)\n", stderr);
+        std::fputs("usage: large_tree [WIDTH [CALLS]]    a tree of WIDTH * WIDTH contexts (100), and CALLS calls (100000)\n",
+                   stderr);
         return 2;
     }
     const auto begin = std::chrono::steady_clock::now();
@@ -66,6 +67,7 @@ int main(int argc, char** argv) {
         std::fflush(stdout);
     });
     std::printf("all ended after %.1f s, %.0f MiB; %llu steps, hash %016llx%s%s\n", spent(), peak_mib(),
-                static_cast<unsigned long long>(o.steps), static_cast<unsigned long long>(o.hash), o.completed ? "" : ": ", o.trouble.c_str());
+                static_cast<unsigned long long>(o.steps), static_cast<unsigned long long>(o.hash), o.completed ? "" : ": ",
+                o.trouble.c_str());
     return o.completed && wrong == 0 && size == std::size_t{wide} * wide ? 0 : 1;
 }

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSL-1.0
 # Whole trees in simulated worlds: a bounded number of seeds as tests, more of them as the target `simulate_long`.
 
-set(MITOGEN_SIMULATION_SEEDS 1000 CACHE STRING "Seeds that the simulation tests run with all faults; a tenth of it for each kind alone")
+set(MITOGEN_SIMULATION_SEEDS 10000 CACHE STRING "Seeds that the simulation tests run with all faults; a tenth of it for each kind alone")
 math(EXPR MITOGEN_SIMULATION_FEW "(${MITOGEN_SIMULATION_SEEDS} + 9) / 10")
 
 add_executable(simulate simulation/simulate.cpp simulation/workload.cpp)
 target_link_libraries(simulate PRIVATE mitogen_testing)
 
 add_test(NAME simulation.seeds COMMAND simulate --seeds 1..${MITOGEN_SIMULATION_SEEDS})
-foreach(profile IN ITEMS none io latency spawn kill freeze cut silence+latency)
+foreach(profile IN ITEMS none io latency spawn kill freeze clock cut silence+latency)
     string(REPLACE "+" "_" name ${profile})
     add_test(NAME simulation.${name} COMMAND simulate --faults ${profile} --seeds 1..${MITOGEN_SIMULATION_FEW})
 endforeach()
@@ -32,6 +32,7 @@ endif()
 get_property(simulation_tests DIRECTORY PROPERTY TESTS)
 list(FILTER simulation_tests INCLUDE REGEX "^simulation[.]")
 set_tests_properties(${simulation_tests} PROPERTIES TIMEOUT 900 LABELS simulation)
+set_tests_properties(${module} PROPERTIES LABELS simulation)
 
 add_custom_target(simulate_long COMMAND simulate --seeds 1..100000000 --seconds 3600
     COMMAND simulate --seeds 1..100000000 --seconds 1800 --contexts 40 USES_TERMINAL)

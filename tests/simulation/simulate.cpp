@@ -15,19 +15,21 @@
 namespace {
 
 void usage() {
-    std::fputs("usage: simulate [--seeds A..B] [--contexts N] [--faults PROFILE] [--seconds S] [--jobs N] [--hashes]\n"
-               "       simulate --replay SEED [--times N] [--contexts N] [--faults PROFILE] [--lines N]\n"
-               "\n"
-               "Runs one simulated tree per seed (default: 1..1000), of N contexts (6), under calls and faults, and checks what must\n"
-               "hold. Profiles: none, io, latency, spawn, kill, freeze, cut, silence, all (all but silence; the default); several are\n"
-               "joined by +.\n"
-               "  --seconds   stop after so many seconds, however many seeds are left\n"
-               "  --jobs      processes that share the work (default: one per processor)\n"
-               "  --hashes    print the hash of each run: equal seeds have equal hashes, on every machine\n"
-               "  --replay    run one seed, print the end of its trace (--lines, default 60), and run it again: the same must happen\n"
-               "              each time (--times, default 2)\n"
-               "Exit status: 0 where nothing failed, 1 where something did, 2 for a wrong command line.\n",
-               stderr);
+    std::fputs(
+        "usage: simulate [--seeds A..B] [--contexts N] [--faults PROFILE] [--seconds S] [--jobs N] [--hashes]\n"
+        "       simulate --replay SEED [--times N] [--contexts N] [--faults PROFILE] [--lines N]\n"
+        "\n"
+        "Runs one simulated tree per seed (default: 1..1000), of N contexts (6), under calls and faults, and checks what must\n"
+        "hold. Profiles: none, io, latency, spawn, kill, freeze, clock, cut, silence, all (all but silence; the default); "
+        "several are\n"
+        "joined by +.\n"
+        "  --seconds   stop after so many seconds, however many seeds are left\n"
+        "  --jobs      processes that share the work (default: one per processor)\n"
+        "  --hashes    print the hash of each run: equal seeds have equal hashes, on every machine\n"
+        "  --replay    run one seed, print the end of its trace (--lines, default 60), and run it again: the same must happen\n"
+        "              each time (--times, default 2)\n"
+        "Exit status: 0 where nothing failed, 1 where something did, 2 for a wrong command line.\n",
+        stderr);
 }
 
 struct options {
@@ -146,7 +148,8 @@ int replay(const options& o) {
         cuts += result.cuts;
         steps += result.steps;
         if (o.hashes)
-            std::fprintf(lines, "hash %llu %016llx\n", static_cast<unsigned long long>(seed), static_cast<unsigned long long>(result.hash));
+            std::fprintf(lines, "hash %llu %016llx\n", static_cast<unsigned long long>(seed),
+                         static_cast<unsigned long long>(result.hash));
         if (trouble.empty()) continue;
         std::string flat = trouble;
         for (char& c : flat)

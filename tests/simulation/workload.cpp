@@ -17,6 +17,7 @@ constexpr std::int64_t second = 1'000'000'000;
 /// Whether an error may come of a call while such things go wrong.
 bool excusable(const mitogen::error& e, const sim::faults& f, bool bounded) {
     const bool peers_vanish = f.kills_per_second > 0 || f.cuts_per_second > 0 || f.silences_per_second > 0;
+    if (e.reason() == mitogen::reason::link_corrupt) return false;
     switch (e.kind()) {
     case kind::disconnected: return peers_vanish;
     case kind::overloaded: return bounded; // it took longer than it was given
@@ -54,7 +55,8 @@ class load {
         const sim::context to = contexts_[dice.below(contexts_.size())];
         // Where links fall silent nothing else ends a call.
         const bool bounded = faults_.silences_per_second > 0 || dice.chance(0.2);
-        const auto within = bounded ? std::chrono::nanoseconds(dice.between(second / 2, 5 * second)) : std::chrono::nanoseconds(3600 * second);
+        const auto within =
+            bounded ? std::chrono::nanoseconds(dice.between(second / 2, 5 * second)) : std::chrono::nanoseconds(3600 * second);
         switch (dice.below(7)) {
         case 0: { // one after the other
             const order o = next(thread, to, sequence, dice);
@@ -196,6 +198,7 @@ sim::faults faults_of(std::string_view profile) {
         }
         if (with("kill")) f.kills_per_second = all ? 2 : 15;
         if (with("freeze")) f.freezes_per_second = all ? 4 : 15;
+        if (with("clock")) f.jumps_per_second = all ? 1 : 15;
         if (with("cut")) f.cuts_per_second = all ? 2 : 10;
         if (name == "silence") {
             known = true;
@@ -203,7 +206,7 @@ sim::faults faults_of(std::string_view profile) {
         }
         if (!known)
             fail("no such fault profile: " + std::string(name) +
-                 "; there are none, io, latency, spawn, kill, freeze, cut, silence, all; several are joined by +");
+                 "; there are none, io, latency, spawn, kill, freeze, clock, cut, silence, all; several are joined by +");
     };
     while (!profile.empty()) {
         const std::size_t plus = profile.find('+');

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // config.hpp: what the compiler, the platform and the optional libraries offer, decided once.
 //
-// Macros set here are internal and are undefined again by the umbrella headers; that is why this file has no guard. A user may set, for the whole program:
+// Macros set here are internal and are undefined again by the umbrella headers; that is why this file has no guard. A user may
+// set, for the whole program:
 //   MITOGEN_NO_PFR, MITOGEN_NO_DESCRIBE   do without Boost.PFR or Boost.Describe although they are on the include path
 // The choice is part of the inline namespace: two translation units that disagree do not link into one silent mixture.
 

@@ -55,11 +55,7 @@ public:
 
     result(T value) : value_(std::move(value)), has_(true) {}
     result(mitogen::error e) : error_(std::move(e)), has_(false) {}
-    result(const result& other)
-        requires std::is_copy_constructible_v<T>
-    {
-        construct(other);
-    }
+    result(const result& other) requires std::is_copy_constructible_v<T> { construct(other); }
     result(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) { construct(std::move(other)); }
     result& operator=(result other) noexcept(std::is_nothrow_move_constructible_v<T>) {
         destroy();

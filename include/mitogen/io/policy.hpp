@@ -115,9 +115,9 @@ concept has_pipe = requires(Io io, typename Io::descriptor& read_end, typename I
     io.enlarge(fd);
 };
 
-/// The process that this runs in. `io.own_pid()`: its number. `io.own_name()`: who and where it is, for people: "user@host:pid". `io.can_spawn_self()`: true if this program, started once more,
-/// knows that it is a child: once it has called mitogen::init. `io.signal_self(signal)`. `io.set_title(title)`: what ps and top
-/// show; once, on the main thread.
+/// The process that this runs in. `io.own_pid()`: its number. `io.own_name()`: who and where it is, for people: "user@host:pid".
+/// `io.can_spawn_self()`: true if this program, started once more, knows that it is a child: once it has called mitogen::init.
+/// `io.signal_self(signal)`. `io.set_title(title)`: what ps and top show; once, on the main thread.
 template <class Io>
 concept has_own_process = requires(Io io, int signal, const std::string& title) {
     { io.own_pid() } -> std::same_as<int>;

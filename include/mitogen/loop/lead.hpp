@@ -31,7 +31,8 @@ public:
     /// True on the thread that leads at this moment. Threads: any.
     bool here() const noexcept { return leader_.load(std::memory_order_relaxed) == io_.self(); }
 
-    /// Takes the lead and closes the gate. False where somebody leads already, or there is no gate. Threads: any but the broker's.
+    /// Takes the lead and closes the gate. False where somebody leads already, or there is no gate. Threads: any but the
+    /// broker's.
     bool take() noexcept {
         if constexpr (!gated) {
             return false;

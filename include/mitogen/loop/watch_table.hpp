@@ -20,8 +20,8 @@ struct event_source {
     bool watched = false;
 };
 
-/// Watched descriptors by slot. A token is a slot and how often it was used: events of a descriptor that is watched no longer find
-/// nothing. Slot 0 belongs to the waker. Threads: loop.
+/// Watched descriptors by slot. A token is a slot and how often it was used: events of a descriptor that is watched no longer
+/// find nothing. Slot 0 belongs to the waker. Threads: loop.
 template <class Io>
 class basic_watch_table {
     struct slot {

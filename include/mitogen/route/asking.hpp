@@ -66,7 +66,7 @@ public:
         });
     }
 
-    awaited& ask(const question& what) override {
+    awaited& ask(const question& what) final {
         using manner = question::manner;
         if (what.how == manner::wait && on_loop()) return *failed_answer(what.to, waits_on_loop());
         if (what.how == manner::gather) core().wait_for_room(what.to);
@@ -75,17 +75,17 @@ public:
         if (!p) return *failed_answer(what.to, std::move(*why));
         p->subject = what.subject;
         const result<void> sent = core().send(core().address(what.to, what.handle, p->handle()), what.payload,
-                                       what.how == manner::wait ? urgency::now : urgency::soon);
+                                              what.how == manner::wait ? urgency::now : urgency::soon);
         if (!sent) pending_->fail(*p, sent.error());
         if (what.options) guard(*p, *what.options);
         return *p;
     }
 
-    bool await(awaited& answer, instant deadline) override {
+    bool await(awaited& answer, instant deadline) final {
         return broker_.wait(static_cast<pending&>(answer).wake, deadline, true, [&answer] { return answer.done(); });
     }
 
-    void await_call(awaited& answer, const call_options& options) override {
+    void await_call(awaited& answer, const call_options& options) final {
         const instant deadline = options.within == never ? never : after(now(), options.within);
 #if defined(__cpp_lib_jthread)
         if (options.stop.stop_possible()) {
@@ -97,14 +97,14 @@ public:
         if (!await(answer, deadline)) give_up(answer, out_of_time(options));
     }
 
-    awaited& refuse_call(context_id from, error why) override { return *failed_answer(from, std::move(why)); }
+    awaited& refuse_call(context_id from, error why) final { return *failed_answer(from, std::move(why)); }
 
-    void cancel_call(awaited& p) override {
+    void cancel_call(awaited& p) final {
         (void)core().send(core().address(p.respondent(), handles::cancel_call), encode(p.handle()), urgency::soon);
     }
 
-    bool on_loop() const noexcept override { return broker_.on_loop(); }
-    instant now() const noexcept override { return broker_.io().now(); }
+    bool on_loop() const noexcept final { return broker_.on_loop(); }
+    instant now() const noexcept final { return broker_.io().now(); }
 
 private:
     Core& core() noexcept { return static_cast<Core&>(*this); }

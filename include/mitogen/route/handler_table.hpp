@@ -97,7 +97,8 @@ public:
         handlers_.erase(at);
     }
 
-    /// Who takes a message. `authorised()` says whether it comes from this context or one above it; asked only where that matters.
+    /// Who takes a message. `authorised()` says whether it comes from this context or one above it; asked only where that
+    /// matters.
     template <class Authorised>
     verdict select(const header& h, Authorised&& authorised) {
         const std::lock_guard lock(mutex_);

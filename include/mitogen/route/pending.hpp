@@ -181,7 +181,7 @@ public:
     }
 
     /// Completes with an error. False as for complete().
-    bool fail(awaited& answer, error why) override {
+    bool fail(awaited& answer, error why) final {
         pending& p = static_cast<pending&>(answer);
         {
             const std::lock_guard lock(mutex_);
@@ -213,7 +213,7 @@ public:
     }
 
     /// Runs `go` after completion: now, if it is completed already.
-    void then(awaited& answer, unique_function<void()> go) override {
+    void then(awaited& answer, unique_function<void()> go) final {
         pending& p = static_cast<pending&>(answer);
         {
             const std::lock_guard lock(mutex_);
@@ -244,7 +244,7 @@ public:
         return open_;
     }
 
-    void recycle(awaited& answer) noexcept override {
+    void recycle(awaited& answer) noexcept final {
         pending& p = static_cast<pending&>(answer);
         {
             const std::lock_guard lock(mutex_);

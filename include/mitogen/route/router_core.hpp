@@ -91,7 +91,7 @@ public:
     void set_own_build(build_hash build) noexcept { own_build_ = build; }
 
     /// True if `id` is known to run the same build as this context.
-    bool same_build(context_id id) override {
+    bool same_build(context_id id) final {
         build_hash theirs = routes_.build_of(id);
         if (theirs == 0 && parent_ && id == parent_->peer) theirs = parent_->build;
         return id == id_ || (theirs != 0 && theirs == own_build_);
@@ -176,7 +176,7 @@ public:
         if (const auto via = towards(dst)) via->stream->wait_for_room(never);
     }
 
-    result<void> tell(context_id to, handle_id handle, outgoing_bytes payload, bool for_room) override {
+    result<void> tell(context_id to, handle_id handle, outgoing_bytes payload, bool for_room) final {
         if (for_room) wait_for_room(to);
         return send(address(to, handle), payload, urgency::soon);
     }
@@ -211,8 +211,8 @@ public:
         const std::string handle_text = "handle " + std::to_string(m.head.handle) + " of context " + std::to_string(id_);
         if (!taker.refusal)
             return reply_dead(m.head, error(reason::invalid_handle, "nothing is registered under " + handle_text));
-        log::write(log::level::warning, "refused a message from context " + std::to_string(m.head.src) + " to " + handle_text +
-                                            ": " + taker.refusal);
+        log::write(log::level::warning,
+                   "refused a message from context " + std::to_string(m.head.src) + " to " + handle_text + ": " + taker.refusal);
         reply_dead(m.head, error(reason::refused_by_policy, handle_text + " refused the message: " + taker.refusal));
     }
 

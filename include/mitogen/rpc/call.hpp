@@ -6,10 +6,10 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/route/call_port.hpp>
 #include <mitogen/rpc/call_frame.hpp>
+#include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/rpc/future.hpp>
 #include <mitogen/rpc/fwd.hpp>
 #include <mitogen/rpc/identity.hpp>
-#include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/rpc/traits.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/handle.hpp>

@@ -150,9 +150,7 @@ public:
     friend bool operator==(const basic_context& a, const basic_context& b) noexcept { return a.id_ == b.id_; }
 
 private:
-    basic_call_target<Io> target(call_options options) const {
-        return basic_call_target<Io>(port(), id_, std::move(options));
-    }
+    basic_call_target<Io> target(call_options options) const { return basic_call_target<Io>(port(), id_, std::move(options)); }
     basic_router<Io>& node() const { return static_cast<basic_router<Io>&>(port()); }
 };
 

@@ -115,7 +115,9 @@ private:
         if (stopping()) return router_.reply_dead(m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
         if (entry->where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
         call* c = calls_.add(m, *entry, frame, r.offset(), router_.loop().io().now(), router_.bounds().queue_bytes);
-        if (!c) return router_.reply_dead(m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting, or too many bytes of them"));
+        if (!c)
+            return router_.reply_dead(
+                m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting, or too many bytes of them"));
         if (entry->where == on::pool) {
             enqueue_pool(c);
         } else {

@@ -57,7 +57,7 @@ class incoming_calls {
     std::vector<incoming_call*> free_;
     std::vector<incoming_call*> buckets_{std::vector<incoming_call*>(64)};
     std::size_t size_ = 0;
-    std::uint64_t bytes_ = 0; // of the payloads of all of them
+    std::uint64_t bytes_ = 0;        // of the payloads of all of them
     incoming_call* first_ = nullptr; // the main thread's queue
     incoming_call* last_ = nullptr;
     bool stopping_ = false;

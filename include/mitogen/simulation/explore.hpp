@@ -123,8 +123,8 @@ std::string explore_once(const exploration& options, std::uint64_t seed, chooser
 
 } // namespace detail
 
-/// Runs `body(io::simulated)` in a fresh world per order, until all orders that `options` asks for have been tried, or one is bad:
-/// an exception leaves a thread, or the world does not come to its end (everything waits; something is left behind).
+/// Runs `body(io::simulated)` in a fresh world per order, until all orders that `options` asks for have been tried, or one is
+/// bad: an exception leaves a thread, or the world does not come to its end (everything waits; something is left behind).
 ///
 /// The body is called many times: it makes everything that it uses, and whatever differs between runs must follow from the
 /// policy.   Threads: one real thread.   Blocks: as long as it takes; about 0.1 ms per run of a few dozen steps.

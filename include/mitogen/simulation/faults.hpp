@@ -32,6 +32,8 @@ struct faults {
     duration_ns least_freeze = 1'000'000;
     duration_ns most_freeze = 500'000'000;
     double cuts_per_second = 0;      ///< a link is cut within its next few kilobytes
+    double jumps_per_second = 0;     ///< the clock leaps forward, as when a machine was suspended
+    duration_ns most_jump = 2'000'000'000;
     double silences_per_second = 0;  ///< a link swallows everything from now on, and says nothing
 };
 

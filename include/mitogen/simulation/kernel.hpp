@@ -141,7 +141,8 @@ public:
 
     void say(std::string_view what) {
         if (threads_.log().verbose())
-            threads_.log().say(threads_.now(), current_process_ ? std::string_view(current_process_->group->name) : "world", what);
+            threads_.log().say(threads_.now(), current_process_ ? std::string_view(current_process_->group->name) : "world",
+                               what);
     }
 
     // ---- descriptors
@@ -302,9 +303,15 @@ public:
             if (const auto pipe = some_pipe()) {
                 ++cuts_;
                 pipe->cut_after = numbers_.below(4096);
-                say("fault: will cut pipe " + std::to_string(pipe->number) + " after " + std::to_string(*pipe->cut_after) + " bytes");
+                say("fault: will cut pipe " + std::to_string(pipe->number) + " after " + std::to_string(*pipe->cut_after) +
+                    " bytes");
                 if (*pipe->cut_after == 0) cut(*pipe);
             }
+        });
+        strike(faults_.jumps_per_second, [this] {
+            const duration_ns span = numbers_.between(0, faults_.most_jump);
+            say("fault: the clock leaps " + std::to_string(span / 1000) + " us");
+            threads_.leap(span);
         });
         strike(faults_.silences_per_second, [this] {
             if (const auto pipe = some_pipe()) {
@@ -319,7 +326,8 @@ public:
     void calm() noexcept {
         for (const auto& held : pipes_)
             if (const auto p = held.lock()) p->cut_after.reset();
-        faults_.kills_per_second = faults_.freezes_per_second = faults_.cuts_per_second = faults_.silences_per_second = 0;
+        faults_.kills_per_second = faults_.freezes_per_second = faults_.cuts_per_second = faults_.silences_per_second =
+            faults_.jumps_per_second = 0;
     }
 
     /// Ends a pipe for both sides.

@@ -185,7 +185,10 @@ public:
         flag_->raise(kernel_->threads());
         kernel_->threads().point('w');
     }
-    void drain() noexcept { flag_->lower(); }
+    void drain() noexcept {
+        kernel_->threads().point('d');
+        flag_->lower();
+    }
     void recreate() {}
 };
 

@@ -38,7 +38,7 @@ public:
     void step(instant at, std::uint32_t thread, char what, std::uint64_t subject) noexcept {
         ++steps_;
         for (const std::uint64_t word :
-             {static_cast<std::uint64_t>(at), static_cast<std::uint64_t>(thread) << 8 | static_cast<unsigned char>(what), subject})
+             {static_cast<std::uint64_t>(at), std::uint64_t{thread} << 8 | static_cast<unsigned char>(what), subject})
             hash_ = (hash_ ^ word) * 0x0000'0100'0000'01B3u;
     }
 

@@ -89,7 +89,7 @@ public:
     /// What every process that is started does; see kernel::program.
     void set_program(unique_function<int(const sys::spawn_options&, stdio)> program) { kernel_.program = std::move(program); }
 
-    /// Runs `body` as the main thread of the world's first process, until it has returned and all it has started is at its end. An
+    /// Runs `body` as the main thread of the world's first process, until it has returned and all it has started has ended. An
     /// exception that leaves a thread ends the run and comes out. May be called once.
     template <class Body>
     outcome run(Body body) {

@@ -81,9 +81,9 @@ public:
 ///
 /// What the C++ runtime keeps per thread about exceptions is kept per fiber: a fiber may be suspended inside a catch block.
 /// AddressSanitizer and ThreadSanitizer are told of every switch.
-/// Threads: all on one, always the same. An exception must not leave the body. A fiber that is destroyed before its body has ended is
-/// dropped: neither the body nor anything on its stack is destroyed, as if its process had been killed. LeakSanitizer does not
-/// report what such a stack refers to.
+/// Threads: all on one, always the same. An exception must not leave the body. A fiber that is destroyed before its body has
+/// ended is dropped: neither the body nor anything on its stack is destroyed, as if its process had been killed.
+/// LeakSanitizer does not report what such a stack refers to.
 class fiber {
     struct exceptions { // __cxa_eh_globals of the Itanium C++ ABI, 2.2.2
         void* caught = nullptr;

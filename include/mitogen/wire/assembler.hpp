@@ -32,7 +32,7 @@ class assembler {
         bool refused; // too large: swallow the rest
     };
 
-    std::uint64_t stored_ = 0;       // bytes of all of them
+    std::uint64_t stored_ = 0;      // bytes of all of them
     std::vector<partial> partials_; // a handful at a time: a linear search beats a table
 
     partial* find(const header& h) noexcept {
