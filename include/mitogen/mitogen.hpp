@@ -15,17 +15,25 @@
 #include <mitogen/connect/boot_dialogue.hpp>
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/connect/build_hash.hpp>
+#include <mitogen/connect/call_server.hpp>
 #include <mitogen/connect/child.hpp>
 #include <mitogen/connect/child_main.hpp>
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/child_stderr.hpp>
 #include <mitogen/connect/children.hpp>
+#include <mitogen/connect/client.hpp>
+#include <mitogen/connect/connect_server.hpp>
+#include <mitogen/connect/context_connect.hpp>
 #include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/first_stage.hpp>
 #include <mitogen/connect/fork.hpp>
 #include <mitogen/connect/forwarded_log.hpp>
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/init.hpp>
+#include <mitogen/connect/join.hpp>
+#include <mitogen/connect/joining.hpp>
+#include <mitogen/connect/listener.hpp>
+#include <mitogen/connect/listening.hpp>
 #include <mitogen/connect/local.hpp>
 #include <mitogen/connect/methods.hpp>
 #include <mitogen/connect/outgoing.hpp>
@@ -33,6 +41,7 @@
 #include <mitogen/connect/ssh.hpp>
 #include <mitogen/connect/stdout_forwarder.hpp>
 #include <mitogen/connect/text_tail.hpp>
+#include <mitogen/connect/travelling.hpp>
 #include <mitogen/io/epoll.hpp>
 #include <mitogen/io/kqueue.hpp>
 #include <mitogen/io/main_arguments.hpp>
@@ -45,6 +54,7 @@
 #include <mitogen/io/waker.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/loop/lead.hpp>
+#include <mitogen/loop/silence.hpp>
 #include <mitogen/loop/stream.hpp>
 #include <mitogen/loop/timers.hpp>
 #include <mitogen/loop/watch_table.hpp>
@@ -52,6 +62,7 @@
 #include <mitogen/route/asking.hpp>
 #include <mitogen/route/awaited.hpp>
 #include <mitogen/route/call_port.hpp>
+#include <mitogen/route/conversations.hpp>
 #include <mitogen/route/departures.hpp>
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/route/handler_table.hpp>
@@ -61,6 +72,7 @@
 #include <mitogen/route/route_monitor.hpp>
 #include <mitogen/route/route_table.hpp>
 #include <mitogen/route/router_core.hpp>
+#include <mitogen/route/status.hpp>
 #include <mitogen/rpc/call.hpp>
 #include <mitogen/rpc/call_frame.hpp>
 #include <mitogen/rpc/context.hpp>
@@ -88,6 +100,7 @@
 #include <mitogen/sys/fork.hpp>
 #include <mitogen/sys/futex.hpp>
 #include <mitogen/sys/kqueue.hpp>
+#include <mitogen/sys/local_socket.hpp>
 #include <mitogen/sys/machine.hpp>
 #include <mitogen/sys/owned_process.hpp>
 #include <mitogen/sys/pipe_size.hpp>

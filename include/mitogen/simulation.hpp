@@ -11,8 +11,12 @@
 #include <mitogen/simulation/faults.hpp>
 #include <mitogen/simulation/file.hpp>
 #include <mitogen/simulation/kernel.hpp>
+#include <mitogen/simulation/owned.hpp>
+#include <mitogen/simulation/poller.hpp>
+#include <mitogen/simulation/primitives.hpp>
 #include <mitogen/simulation/scheduler.hpp>
 #include <mitogen/simulation/simulated.hpp>
+#include <mitogen/simulation/strikes.hpp>
 #include <mitogen/simulation/trace.hpp>
 #include <mitogen/simulation/world.hpp>
 #include <mitogen/sys/fiber.hpp>

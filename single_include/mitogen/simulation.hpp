@@ -12,12 +12,14 @@
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 #include <version>
@@ -29,7 +31,8 @@
 // ---- mitogen/base/config.hpp ----
 // config.hpp: what the compiler, the platform and the optional libraries offer, decided once.
 //
-// Macros set here are internal and are undefined again by the umbrella headers; that is why this file has no guard. A user may set, for the whole program:
+// Macros set here are internal and are undefined again by the umbrella headers; that is why this file has no guard. A user may
+// set, for the whole program:
 //   MITOGEN_NO_PFR, MITOGEN_NO_DESCRIBE   do without Boost.PFR or Boost.Describe although they are on the include path
 // The choice is part of the inline namespace: two translation units that disagree do not link into one silent mixture.
 
@@ -898,7 +901,7 @@ public:
     duration_ns latency = 0;
     std::uint64_t bytes_per_second = 0;
     std::optional<std::uint64_t> cut_after; ///< bytes until it is cut
-    bool silent = false;                    ///< everything written is lost, and nothing says so
+    bool silent = false;                    ///< everything written is lost, the end as well, and nothing says so
     bool open_for_reading = true;
     bool open_for_writing = true;
     file* reader = nullptr;
@@ -913,7 +916,7 @@ public:
         return free >= std::min<std::size_t>(capacity, 4096) ? free : 0;
     }
     std::size_t arrived() const noexcept { return arrived_; }
-    bool at_end() const noexcept { return !open_for_writing && held() == 0; }
+    bool at_end() const noexcept { return !open_for_writing && !silent && held() == 0; }
     bool delayed() const noexcept { return latency != 0 || bytes_per_second != 0; }
 
     /// Appends; returns when they arrive.
@@ -1019,8 +1022,6 @@ class kernel {
     std::uint32_t next_pipe_ = 1;
     std::vector<std::weak_ptr<pipe_state>> pipes_; // of links: their faults
     process_state* current_process_ = nullptr;
-    std::uint64_t kills_ = 0;
-    std::uint64_t cuts_ = 0;
 
     void close_all(process_state& of) {
         while (!of.descriptors.empty()) close(*of.descriptors.begin());
@@ -1033,10 +1034,10 @@ class kernel {
         p.ended = how;
         threads_.drop(*p.group);
         close_all(p);
-        for (const auto& [pid, other] : processes_) {
-            if (other->parent != p.pid) continue;
-            other->parent = 0;
-            if (other->ended) other->reaped = true;
+        for (const std::uint32_t child : p.children) {
+            process_state& orphan = *processes_.at(child);
+            orphan.parent = 0;
+            if (orphan.ended) orphan.reaped = true;
         }
         p.exit_watch->raise(threads_);
         if (p.parent == 0) p.reaped = true; // nobody is left to ask
@@ -1068,8 +1069,6 @@ public:
     process_state& self() noexcept { return *current_process_; }
     auto& processes() noexcept { return processes_; }
     std::size_t open_descriptors() const noexcept { return descriptors_.size(); }
-    std::uint64_t kills() const noexcept { return kills_; }
-    std::uint64_t cuts() const noexcept { return cuts_; }
 
     void say(std::string_view what) {
         if (threads_.log().verbose())
@@ -1210,56 +1209,26 @@ public:
         return p->ended;
     }
 
-    // ---- faults that strike by themselves
+    // ---- faults
 
-    /// Draws when each kind strikes next, from now on.
-    void arm() {
-        strike(faults_.kills_per_second, [this] {
-            if (process_state* p = victim()) {
-                ++kills_;
-                say("fault: kills " + p->group->name);
-                end(*p, {0, 9});
-            }
-        });
-        strike(faults_.freezes_per_second, [this] {
-            process_state* p = victim();
-            if (!p || p->group->halted) return;
-            const std::uint32_t pid = p->pid;
-            say("fault: stops " + p->group->name);
-            threads_.halt(*p->group);
-            threads_.at(threads_.now() + numbers_.between(faults_.least_freeze, faults_.most_freeze), [this, pid] {
-                if (process_state* again = find(pid)) threads_.resume(*again->group);
-            });
-        });
-        strike(faults_.cuts_per_second, [this] {
-            if (const auto pipe = some_pipe()) {
-                ++cuts_;
-                pipe->cut_after = numbers_.below(4096);
-                say("fault: will cut pipe " + std::to_string(pipe->number) + " after " + std::to_string(*pipe->cut_after) +
-                    " bytes");
-                if (*pipe->cut_after == 0) cut(*pipe);
-            }
-        });
-        strike(faults_.jumps_per_second, [this] {
-            const duration_ns span = numbers_.between(0, faults_.most_jump);
-            say("fault: the clock leaps " + std::to_string(span / 1000) + " us");
-            threads_.leap(span);
-        });
-        strike(faults_.silences_per_second, [this] {
-            if (const auto pipe = some_pipe()) {
-                say("fault: pipe " + std::to_string(pipe->number) + " loses everything");
-                pipe->silent = true;
-                if (pipe->writer) pipe->writer->changed(threads_);
-            }
-        });
+    /// Kills a process, as signal 9 does.
+    void kill(process_state& p) { end(p, {0, 9}); }
+
+    /// The processes that run, but the first.
+    std::vector<process_state*> running() {
+        std::vector<process_state*> found;
+        for (const auto& [pid, p] : processes_)
+            if (pid != 1 && !p->ended) found.push_back(p.get());
+        return found;
     }
 
-    /// Nothing strikes any more. A cut that has not come to its byte yet does not happen.
-    void calm() noexcept {
+    /// The pipes that connect two processes.
+    std::vector<std::shared_ptr<pipe_state>> links() {
+        std::erase_if(pipes_, [](const auto& held) { return held.expired(); });
+        std::vector<std::shared_ptr<pipe_state>> found;
         for (const auto& held : pipes_)
-            if (const auto p = held.lock()) p->cut_after.reset();
-        faults_.kills_per_second = faults_.freezes_per_second = faults_.cuts_per_second = faults_.silences_per_second =
-            faults_.jumps_per_second = 0;
+            if (auto p = held.lock(); p && p->from_process != p->to_process) found.push_back(std::move(p));
+        return found;
     }
 
     /// Ends a pipe for both sides.
@@ -1299,31 +1268,6 @@ private:
             threads_.block("a transfer");
             f->awake(*threads_.current());
         }
-    }
-
-    void strike(const double& per_second, unique_function<void()> what) {
-        if (per_second <= 0) return;
-        const double span = -std::log(1.0 - static_cast<double>(numbers_.next() >> 11) * 0x1p-53) / per_second;
-        threads_.at(threads_.now() + static_cast<duration_ns>(span * 1e9), [this, &per_second, what = std::move(what)]() mutable {
-            if (per_second <= 0) return;
-            what();
-            strike(per_second, std::move(what));
-        });
-    }
-
-    process_state* victim() {
-        std::vector<process_state*> running;
-        for (const auto& [pid, p] : processes_)
-            if (pid != 1 && !p->ended) running.push_back(p.get());
-        return running.empty() ? nullptr : running[numbers_.below(running.size())];
-    }
-
-    std::shared_ptr<pipe_state> some_pipe() {
-        std::erase_if(pipes_, [](const auto& held) { return held.expired(); });
-        std::vector<std::shared_ptr<pipe_state>> links;
-        for (const auto& held : pipes_)
-            if (auto p = held.lock(); p && p->from_process != p->to_process && !p->cut_after) links.push_back(std::move(p));
-        return links.empty() ? nullptr : links[numbers_.below(links.size())];
     }
 };
 
@@ -1384,13 +1328,11 @@ inline void pipe_end::closed() {
 } // namespace simulation
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/simulation/simulated.hpp ----
-// simulated.hpp: the I/O policy of a simulated world.
+// ---- mitogen/simulation/owned.hpp ----
+// owned.hpp: descriptors and processes of a simulated world, as values.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace io {
-
-class simulated;
 
 /// A descriptor of the process in which it was made.
 class simulated_descriptor {
@@ -1479,84 +1421,14 @@ public:
     }
 };
 
-/// As posix_mutex. Whoever finds it free takes it: no order among those who wait.
-class simulated_mutex {
-    simulation::kernel* kernel_;
-    bool locked_ = false;
-    std::vector<simulation::thread*> waiting_;
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
 
-public:
-    explicit simulated_mutex(simulated& io) noexcept;
-    simulated_mutex(simulated_mutex&&) = delete;
+// ---- mitogen/simulation/poller.hpp ----
+// poller.hpp: readiness of simulated descriptors.
 
-    void lock() {
-        kernel_->threads().point('l');
-        while (locked_) {
-            waiting_.push_back(kernel_->threads().current());
-            kernel_->threads().block("a mutex");
-        }
-        locked_ = true;
-    }
-    bool try_lock() {
-        kernel_->threads().point('l');
-        return !std::exchange(locked_, true);
-    }
-    void unlock() {
-        locked_ = false;
-        for (simulation::thread* t : std::exchange(waiting_, {})) kernel_->threads().wake(*t);
-        kernel_->threads().point('u');
-    }
-};
-
-/// As posix_parker.
-class simulated_parker {
-    simulation::kernel* kernel_;
-    bool token_ = false;
-    simulation::thread* asleep_ = nullptr;
-
-public:
-    explicit simulated_parker(simulated& io) noexcept;
-    simulated_parker(simulated_parker&&) = delete;
-
-    void park() { static_cast<void>(park_until(never)); }
-    bool park_until(instant deadline) {
-        simulation::scheduler& threads = kernel_->threads();
-        threads.point('P');
-        while (!token_ && (deadline == never || threads.now() < deadline)) {
-            asleep_ = threads.current();
-            threads.block("a parker", deadline);
-            asleep_ = nullptr;
-        }
-        return std::exchange(token_, false);
-    }
-    void unpark() noexcept {
-        token_ = true;
-        if (asleep_) kernel_->threads().wake(*asleep_);
-        kernel_->threads().point('U');
-    }
-};
-
-/// As eventfd_waker.
-class simulated_waker {
-    simulation::kernel* kernel_;
-    std::shared_ptr<simulation::flag> flag_ = std::make_shared<simulation::flag>();
-    simulated_descriptor fd_;
-
-public:
-    explicit simulated_waker(simulated& io);
-    simulated_waker(simulated_waker&&) = delete;
-
-    int fd() const noexcept { return fd_.get(); }
-    void wake() noexcept {
-        flag_->raise(kernel_->threads());
-        kernel_->threads().point('w');
-    }
-    void drain() noexcept {
-        kernel_->threads().point('d');
-        flag_->lower();
-    }
-    void recreate() {}
-};
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
 
 /// As epoll_poller, with a gate.
 class simulated_poller final : simulation::observer {
@@ -1627,7 +1499,14 @@ public:
     static constexpr bool has_gate = true;
     static constexpr bool any_thread_registers = true;
 
-    explicit simulated_poller(simulated& io);
+    template <class Io>
+    explicit simulated_poller(Io& io) : kernel_(&io.kernel()) {
+        for (simulated_descriptor& d : reserved_) {
+            const int fd = kernel_->open(std::make_shared<simulation::flag>());
+            if (fd < 0) raise(error(reason::overloaded, "simulated: no descriptor left for a poller"));
+            d = simulated_descriptor(*kernel_, fd);
+        }
+    }
     simulated_poller(simulated_poller&&) = delete;
     ~simulated_poller() {
         for (const auto& [fd, r] : registered_)
@@ -1695,6 +1574,101 @@ public:
     }
 };
 
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/simulation/primitives.hpp ----
+// primitives.hpp: how simulated threads exclude, put to sleep, interrupt and start one another.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+/// As posix_mutex. Whoever finds it free takes it: no order among those who wait.
+class simulated_mutex {
+    simulation::kernel* kernel_;
+    bool locked_ = false;
+    std::vector<simulation::thread*> waiting_;
+
+public:
+    template <class Io>
+    explicit simulated_mutex(Io& io) noexcept : kernel_(&io.kernel()) {}
+    simulated_mutex(simulated_mutex&&) = delete;
+
+    void lock() {
+        kernel_->threads().point('l');
+        while (locked_) {
+            waiting_.push_back(kernel_->threads().current());
+            kernel_->threads().block("a mutex");
+        }
+        locked_ = true;
+    }
+    bool try_lock() {
+        kernel_->threads().point('l');
+        return !std::exchange(locked_, true);
+    }
+    void unlock() {
+        locked_ = false;
+        for (simulation::thread* t : std::exchange(waiting_, {})) kernel_->threads().wake(*t);
+        kernel_->threads().point('u');
+    }
+};
+
+/// As posix_parker.
+class simulated_parker {
+    simulation::kernel* kernel_;
+    bool token_ = false;
+    simulation::thread* asleep_ = nullptr;
+
+public:
+    template <class Io>
+    explicit simulated_parker(Io& io) noexcept : kernel_(&io.kernel()) {}
+    simulated_parker(simulated_parker&&) = delete;
+
+    void park() { static_cast<void>(park_until(never)); }
+    bool park_until(instant deadline) {
+        simulation::scheduler& threads = kernel_->threads();
+        threads.point('P');
+        while (!token_ && (deadline == never || threads.now() < deadline)) {
+            asleep_ = threads.current();
+            threads.block("a parker", deadline);
+            asleep_ = nullptr;
+        }
+        return std::exchange(token_, false);
+    }
+    void unpark() noexcept {
+        token_ = true;
+        if (asleep_) kernel_->threads().wake(*asleep_);
+        kernel_->threads().point('U');
+    }
+};
+
+/// As eventfd_waker.
+class simulated_waker {
+    simulation::kernel* kernel_;
+    std::shared_ptr<simulation::flag> flag_ = std::make_shared<simulation::flag>();
+    simulated_descriptor fd_;
+
+public:
+    template <class Io>
+    explicit simulated_waker(Io& io) : kernel_(&io.kernel()) {
+        const int fd = kernel_->open(flag_);
+        if (fd < 0) raise(error(reason::overloaded, "simulated: no descriptor left for a waker"));
+        fd_ = simulated_descriptor(*kernel_, fd);
+    }
+    simulated_waker(simulated_waker&&) = delete;
+
+    int fd() const noexcept { return fd_.get(); }
+    void wake() noexcept {
+        flag_->raise(kernel_->threads());
+        kernel_->threads().point('w');
+    }
+    void drain() noexcept {
+        kernel_->threads().point('d');
+        flag_->lower();
+    }
+    void recreate() {}
+};
+
 /// As posix_thread.
 class simulated_thread {
     struct link {
@@ -1707,7 +1681,18 @@ class simulated_thread {
 
 public:
     simulated_thread() = default;
-    simulated_thread(simulated& io, const char* name, unique_function<void()> body);
+    template <class Io>
+    simulated_thread(Io& io, const char* name, unique_function<void()> body)
+        : kernel_(&io.kernel()), link_(std::make_shared<link>()) {
+        simulation::scheduler& threads = kernel_->threads();
+        threads.start(kernel_->self().group, name, [&threads, link = link_, body = std::move(body)]() mutable {
+            body();
+            body.reset();
+            link->finished = true;
+            if (link->joiner) threads.wake(*link->joiner);
+        });
+        threads.point('t');
+    }
     simulated_thread(simulated_thread&& other) noexcept = default;
     simulated_thread& operator=(simulated_thread&& other) noexcept {
         if (this != &other) {
@@ -1729,6 +1714,15 @@ public:
     bool joinable() const noexcept { return link_ != nullptr; }
     void forget() noexcept { link_.reset(); }
 };
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/simulation/simulated.hpp ----
+// simulated.hpp: the I/O policy of a simulated world.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
 
 /// The policy of a simulated world: virtual time, threads that are fibers of one real thread, pipes and processes that exist in
 /// memory only, and faults. A handle; every copy is equal. Made by simulation::world.
@@ -1834,35 +1828,111 @@ public:
     }
 };
 
-inline simulated_mutex::simulated_mutex(simulated& io) noexcept : kernel_(&io.kernel()) {}
-inline simulated_parker::simulated_parker(simulated& io) noexcept : kernel_(&io.kernel()) {}
-inline simulated_waker::simulated_waker(simulated& io) : kernel_(&io.kernel()) {
-    const int fd = kernel_->open(flag_);
-    if (fd < 0) raise(error(reason::overloaded, "simulated: no descriptor left for a waker"));
-    fd_ = simulated_descriptor(*kernel_, fd);
-}
-inline simulated_poller::simulated_poller(simulated& io) : kernel_(&io.kernel()) {
-    for (simulated_descriptor& d : reserved_) {
-        const int fd = kernel_->open(std::make_shared<simulation::flag>());
-        if (fd < 0) raise(error(reason::overloaded, "simulated: no descriptor left for a poller"));
-        d = simulated_descriptor(*kernel_, fd);
-    }
-}
-inline simulated_thread::simulated_thread(simulated& io, const char* name, unique_function<void()> body)
-    : kernel_(&io.kernel()), link_(std::make_shared<link>()) {
-    simulation::scheduler& threads = kernel_->threads();
-    threads.start(kernel_->self().group, name, [&threads, link = link_, body = std::move(body)]() mutable {
-        body();
-        body.reset();
-        link->finished = true;
-        if (link->joiner) threads.wake(*link->joiner);
-    });
-    threads.point('t');
-}
-
 static_assert(policy<simulated>);
 
 } // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/simulation/strikes.hpp ----
+// strikes.hpp: faults that come over a simulated world by chance.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace simulation {
+
+/// Kills, stops, cuts and silences at random moments, as the world's faults say.
+class strikes {
+    kernel& world_;
+    bool armed_ = false;
+    std::uint64_t kills_ = 0;
+    std::uint64_t cuts_ = 0;
+
+    /// Calls `what` again and again, at the moments of a Poisson process.
+    void strike(double per_second, unique_function<void()> what) {
+        if (per_second <= 0) return;
+        const double uniform = static_cast<double>(world_.numbers().next() >> 11) * 0x1p-53;
+        const auto span = static_cast<duration_ns>(-std::log(1.0 - uniform) / per_second * 1e9);
+        world_.threads().at(after(world_.threads().now(), span), [this, per_second, what = std::move(what)]() mutable {
+            if (!armed_) return;
+            what();
+            strike(per_second, std::move(what));
+        });
+    }
+
+    template <class Found>
+    auto one_of(const Found& found) {
+        return found.empty() ? typename Found::value_type() : found[world_.numbers().below(found.size())];
+    }
+
+    void kill() {
+        process_state* const p = one_of(world_.running());
+        if (!p) return;
+        ++kills_;
+        world_.say("fault: kills " + p->group->name);
+        world_.kill(*p);
+    }
+
+    void freeze() {
+        process_state* const p = one_of(world_.running());
+        if (!p || p->group->halted) return;
+        world_.say("fault: stops " + p->group->name);
+        scheduler& threads = world_.threads();
+        threads.halt(*p->group);
+        const duration_ns span = world_.numbers().between(world_.faults().least_freeze, world_.faults().most_freeze);
+        threads.at(after(threads.now(), span), [&world = world_, pid = p->pid] {
+            if (process_state* again = world.find(pid)) world.threads().resume(*again->group);
+        });
+    }
+
+    void cut() {
+        const auto pipe = one_of(world_.links());
+        if (!pipe || pipe->cut_after) return;
+        ++cuts_;
+        pipe->cut_after = world_.numbers().below(4096);
+        world_.say("fault: will cut pipe " + std::to_string(pipe->number) + " after " + std::to_string(*pipe->cut_after) +
+                   " bytes");
+        if (*pipe->cut_after == 0) world_.cut(*pipe);
+    }
+
+    void leap() {
+        const duration_ns span = world_.numbers().between(0, world_.faults().most_jump);
+        world_.say("fault: the clock leaps " + std::to_string(span / 1000) + " us");
+        world_.threads().leap(span);
+    }
+
+    void silence() {
+        const auto pipe = one_of(world_.links());
+        if (!pipe) return;
+        world_.say("fault: pipe " + std::to_string(pipe->number) + " loses everything");
+        pipe->silent = true;
+        if (pipe->writer) pipe->writer->changed(world_.threads());
+    }
+
+public:
+    explicit strikes(kernel& world) noexcept : world_(world) {}
+    strikes(strikes&&) = delete;
+
+    /// From now on they strike.
+    void arm() {
+        armed_ = true;
+        const faults& f = world_.faults();
+        strike(f.kills_per_second, [this] { kill(); });
+        strike(f.freezes_per_second, [this] { freeze(); });
+        strike(f.cuts_per_second, [this] { cut(); });
+        strike(f.jumps_per_second, [this] { leap(); });
+        strike(f.silences_per_second, [this] { silence(); });
+    }
+
+    /// Nothing strikes any more. A cut that has not come to its byte yet does not happen.
+    void calm() {
+        armed_ = false;
+        for (const auto& pipe : world_.links()) pipe->cut_after.reset();
+    }
+
+    std::uint64_t kills() const noexcept { return kills_; }
+    std::uint64_t cuts() const noexcept { return cuts_; }
+};
+
+} // namespace simulation
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/simulation/world.hpp ----
@@ -1901,6 +1971,7 @@ class world {
     trace trace_;
     scheduler threads_;
     simulation::kernel kernel_;
+    simulation::strikes strikes_{kernel_};
 
     std::string who_waits() const {
         std::string text;
@@ -1942,11 +2013,11 @@ public:
     template <class Body>
     outcome run(Body body) {
         process_state& root = kernel_.boot("root", [this, body = std::move(body)]() mutable { body(io::simulated(kernel_)); });
-        kernel_.arm();
+        strikes_.arm();
         const bool returned = threads_.loop(options_.most_steps, [&] { return root.ended.has_value() || threads_.failure(); });
         outcome o;
         if (returned && !threads_.failure()) {
-            kernel_.calm();
+            strikes_.calm();
             static_cast<void>(threads_.loop(options_.most_steps, [this] { return threads_.alive() == 0; }));
             o.trouble = left_behind();
             if (!o.trouble.empty()) o.trouble.insert(0, "left behind:");
@@ -1958,14 +2029,17 @@ public:
         o.hash = trace_.hash();
         o.steps = trace_.steps();
         o.elapsed = threads_.now() - 1'000'000'000;
-        o.kills = kernel_.kills();
-        o.cuts = kernel_.cuts();
+        o.kills = strikes_.kills();
+        o.cuts = strikes_.cuts();
         if (threads_.failure()) rethrow(threads_.failure());
         return o;
     }
 
     /// Calls `what` at a moment of virtual time, counted from the start of the run: for faults that are planned.
     void at(duration_ns since_start, unique_function<void()> what) { threads_.at(1'000'000'000 + since_start, std::move(what)); }
+
+    /// From now on nothing goes wrong by chance, but for what is slow or partial anyway.
+    void calm() { strikes_.calm(); }
 
     simulation::kernel& kernel() noexcept { return kernel_; }
     const simulation::trace& log() const noexcept { return trace_; }
@@ -1998,6 +2072,12 @@ struct host {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, in virtual time
     std::string executable{};                          ///< has no meaning here
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "simulated host";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.name, self.connect_timeout, self.executable, self.limits);
+    }
 
     result<boot_plan> plan() const {
         boot_plan p;

@@ -73,6 +73,7 @@ TEST_CASE("a welcome arrives as it was sent") {
     w.bounds.nesting = 3;
     w.bounds.elements = 4;
     w.bounds.open_calls = 5;
+    w.rules = {.heartbeat = {6, 7}, .unidirectional = true};
     handshake::listener l;
     const mitogen::buffer sent = handshake::encode_welcome(w);
     l.feed(sent);
@@ -88,6 +89,7 @@ TEST_CASE("a welcome arrives as it was sent") {
     CHECK(got.pool_threads == w.pool_threads);
     CHECK(got.grace_ns == w.grace_ns);
     CHECK(got.bounds == w.bounds);
+    CHECK(got.rules == w.rules);
 }
 
 TEST_CASE("a welcome that is cut short or too long does not decode") {

@@ -140,5 +140,83 @@ TEST_CASE(MITOGEN_TEST_NAME ": a router that ends takes children with it that ar
     CHECK(coming.done());
 }
 
+TEST_CASE(MITOGEN_TEST_NAME ": any context can be a parent, and everybody above knows the names") {
+    tree t;
+    context a = t.root.local({.name = "a"});
+    context b = a.local({.name = "b"});
+    context c = b.connect(mitogen::local{.name = "c"});
+    CHECK(c.call<&generic::add>(1, 2) == 3);
+    CHECK(c.name() == "a.b.c");
+    CHECK(c.path() == std::vector<std::string>{"a", "b", "c"});
+    CHECK(b.name() == "a.b");
+    CHECK(a.call<&generic::name_seen>(c.id()) == "b.c");
+    CHECK(b.call<&generic::name_seen>(c.id()) == "c");
+    CHECK(t.root.contexts().size() == 3);
+    const context below_self = t.root.myself().local({.name = "self"}); // the same as on the router
+    CHECK(below_self.name() == "self");
+    CHECK(t.root.child_pid(below_self.id()) > 0);
+    CHECK(t.root.answers().open_count() == 0);
+}
+
+TEST_CASE(MITOGEN_TEST_NAME ": a context makes children whatever its functions do, several at once") {
+    const bool forked = GENERATE(false, true);
+    shared_pipe started, go_on;
+    tree t;
+    context a = make(t, forked);
+    context other = make(t, forked);
+    auto busy = a.call_async<&generic::hold>(started.write_end(), go_on.read_end(), 7);
+    CHECK(started.wait());
+    std::vector<mitogen::basic_future<context, MITOGEN_TEST_IO>> coming;
+    for (int i = 0; i < 3; ++i) {
+        coming.push_back(a.connect_async(mitogen::local{.name = "n" + std::to_string(i)}));
+        coming.push_back(other.connect_async(mitogen::local{.name = "n" + std::to_string(i)}));
+    }
+    for (auto& c : coming) {
+        context child = c.get();
+        CHECK(child.call<&generic::add>(20, 3) == 23);
+        CHECK(child.path().size() == 2);
+    }
+    CHECK_FALSE(busy.done());
+    go_on.post();
+    CHECK(busy.get() == 7);
+}
+
+TEST_CASE(MITOGEN_TEST_NAME ": an error of connecting elsewhere arrives whole, with its place") {
+    tree t;
+    context a = t.root.local({.name = "a"});
+    const auto ended = a.try_local({.executable = "/bin/false"});
+    REQUIRE_FALSE(ended.has_value());
+    CHECK(ended.error().reason() == mitogen::reason::no_init);
+    CHECK(ended.error().detail().place == "a");
+    CHECK(ended.error().detail().context == a.id());
+    CHECK(ended.error().detail().status.code == 1);
+    CHECK(generic::contains(generic::thrown_by([&] { a.local({.executable = "/bin/cat"}); }).what(), "unrecognized option"));
+    const auto missing = a.connect_async(mitogen::local{.executable = "/no/such/program"}).try_get();
+    REQUIRE_FALSE(missing.has_value());
+    CHECK(missing.error().reason() == mitogen::reason::payload);
+    CHECK(generic::contains(missing.error().what(), "[in a]"));
+    ::kill(t.root.child_pid(a.id()), SIGKILL);
+    const auto lost = a.try_local();
+    REQUIRE_FALSE(lost.has_value());
+    CHECK(lost.error().kind() == mitogen::kind::disconnected);
+    CHECK_THROWS_AS(a.local(), mitogen::channel_error);
+}
+
+TEST_CASE(MITOGEN_TEST_NAME ": whoever waits for a context in a branch that is lost is told") {
+    shared_pipe started, never;
+    tree t;
+    context a = t.root.local({.name = "a"});
+    context c = a.local().local();
+    auto pending = c.call_async<&generic::hold>(started.write_end(), never.read_end(), 1);
+    auto coming = c.connect_async(mitogen::local{});
+    CHECK(started.wait());
+    a.disconnect();
+    CHECK_THROWS_AS(pending.get(), mitogen::channel_error);
+    const auto child = coming.try_get(); // up before, or lost with its parent
+    if (!child) CHECK(child.error().kind() == mitogen::kind::disconnected);
+    CHECK_FALSE(c.alive());
+    CHECK(t.root.contexts().empty());
+}
+
 } // namespace context_test
 } // namespace

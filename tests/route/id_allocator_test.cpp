@@ -42,6 +42,29 @@ TEST_CASE("an id cannot be waited for on the loop") {
     CHECK(got.error().reason() == reason::misuse);
 }
 
+TEST_CASE("whoever does not wait is called with an id, as many as there are") {
+    family f;
+    std::mutex mutex;
+    std::set<context_id> seen;
+    std::atomic<int> called{0};
+    f.leaf.loop.run([&] {
+        for (int i = 0; i < 2500; ++i) { // more than two blocks, all before the first has come
+            f.leaf.numbers.next([&](const result<context_id>& id) {
+                const std::lock_guard lock(mutex);
+                if (id) seen.insert(*id);
+                ++called;
+            });
+        }
+    });
+    while (called < 2500) std::this_thread::yield();
+    CHECK(seen.size() == 2500);
+    CHECK(f.leaf.numbers.next());
+    f.leaf.numbers.close(error(reason::broker_exited, "at its end"));
+    result<context_id> got = context_id{1};
+    f.leaf.numbers.next([&](const result<context_id>& id) { got = id; });
+    CHECK(got.error().reason() == reason::broker_exited);
+}
+
 TEST_CASE("a context whose parent is gone gets no ids") {
     family f;
     f.middle.cut_all();

@@ -3,6 +3,8 @@
 
 #include <mitogen/wire/codec.hpp>
 
+#include <atomic>
+
 namespace {
 
 using namespace tree;
@@ -124,6 +126,56 @@ TEST_CASE("only the neighbour speaks for its branch, and only for its own") {
     settle(raw, 7);
     for (const context_id id : {2u, 7u, 70u, 71u}) CHECK(f.root.router.routes().find(id));
     CHECK_FALSE(f.root.router.routes().find(72));
+}
+
+TEST_CASE("who waits for a lost context in another branch is told at once, through two levels") {
+    family f;
+    node deep;
+    f.leaf.add_child(1234, deep, "deep");
+    pending* by_leaf = f.leaf.open(3);
+    pending* by_deep = deep.open(3);
+    std::atomic<int> asked{0};
+    f.other.add_handler(2000, [&](const message&) { ++asked; }, {.from = accept::anyone});
+    f.other.add_echo(2001, accept::anyone);
+    REQUIRE(f.leaf.router.send(f.leaf.router.address(3, 2000, by_leaf->handle()), bytes("?"), urgency::soon));
+    REQUIRE(deep.router.send(deep.router.address(3, 2000, by_deep->handle()), bytes("?"), urgency::soon));
+    CHECK(*f.leaf.ask(3, 2001, "behind it") == "behind it");
+    CHECK(*deep.ask(3, 2001, "behind it") == "behind it");
+    CHECK(asked == 2);
+    f.other.cut_all();
+    for (const auto& got : {f.leaf.take(by_leaf), deep.take(by_deep)}) {
+        REQUIRE_FALSE(got);
+        CHECK(got.error().reason() == reason::respondent_lost);
+    }
+    CHECK(deep.router.why_lost(3));
+    CHECK(f.leaf.router.why_lost(3));
+    CHECK(f.root.router.partners_of(3).empty()); // forgotten
+}
+
+TEST_CASE("who has nothing to do with a lost context is not told") {
+    family f;
+    f.other.cut_all();
+    CHECK(*f.leaf.ask(0, 1000, "behind it") == "behind it");
+    CHECK_FALSE(f.leaf.router.why_lost(3));
+}
+
+TEST_CASE("only the parent tells of losses elsewhere, and not of what is known better here") {
+    family f;
+    const buffer notice = mitogen::encode_error(error(reason::respondent_lost, "it fell"));
+    const auto tell = [&](node& from, context_id to, context_id gone) {
+        REQUIRE(from.router.send(from.router.address(to, mitogen::handles::del_route),
+                                 mitogen::encode(gone, std::span<const std::byte>(notice)), urgency::soon));
+    };
+    f.middle.add_echo(2000, accept::anyone);
+    tell(f.other, 1, 77); // a sibling
+    CHECK(*f.other.ask(1, 2000, "behind it") == "behind it");
+    CHECK_FALSE(f.middle.router.why_lost(77));
+    for (const context_id known : {0, 1, 2}) tell(f.root, 1, known);
+    tell(f.root, 1, 77);
+    CHECK(*f.root.ask(1, 2000, "behind it") == "behind it");
+    CHECK(f.middle.router.why_lost(77)->message() == "it fell");
+    for (const context_id known : {0, 1, 2}) CHECK_FALSE(f.middle.router.why_lost(known));
+    CHECK(f.middle.router.routes().find(2));
 }
 
 } // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "tree.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <stdexcept>
 #include <thread>
 
@@ -401,6 +403,91 @@ TEST_CASE("an error crosses the wire with all that is known of it, and is cut wh
     CHECK(mitogen::decode_error(large).message().ends_with("cut]"));
     CHECK(mitogen::decode_error(bytes("rubbish")).reason() == reason::bad_arguments);
     CHECK(mitogen::decode_error({}).reason() == reason::bad_arguments);
+}
+
+TEST_CASE("a call from below or beside is refused, and told so") {
+    family f;
+    const auto upwards = f.leaf.ask(0, mitogen::handles::call_function); // nothing is registered there
+    REQUIRE_FALSE(upwards);
+    CHECK(upwards.error().reason() == reason::refused_by_policy);
+    CHECK(upwards.error().message() == "context 2 may not call functions of context 0: only contexts above context 0 may");
+    f.other.add_echo(mitogen::handles::call_function);
+    const auto beside = f.leaf.ask(3, mitogen::handles::call_function);
+    REQUIRE_FALSE(beside);
+    CHECK(beside.error().message() == "context 2 may not call functions of context 3: only contexts above context 3 may");
+    CHECK(*f.root.ask(3, mitogen::handles::call_function, "from above") == "from above");
+    CHECK(f.root.why_not(2, mitogen::handles::call_function) == reason::invalid_handle);
+}
+
+TEST_CASE("where the mode is unidirectional, siblings are kept apart wherever their ways meet") {
+    const quiet no_noise;
+    const mitogen::tree_rules rules{.heartbeat = {0, 0}, .unidirectional = true};
+    node root({}, rules), middle({}, rules), leaf({}, rules), other({}, rules);
+    root.add_child(1, middle);
+    root.add_child(3, other);
+    middle.add_child(2, leaf);
+    root.add_echo(1000, accept::anyone);
+    other.add_echo(1000, accept::anyone);
+    for (node* from : {&middle, &leaf}) {
+        const auto got = from->ask(3, 1000, "psst");
+        REQUIRE_FALSE(got);
+        CHECK(got.error().reason() == reason::unidirectional);
+        CHECK(got.error().message().find("routing mode prevents forward from context ") == 0);
+        CHECK(got.error().message().find(" to context 3 via context 0") != std::string::npos);
+    }
+    CHECK(leaf.why_not(3, 1000, std::string(500'000, 'x')) == reason::unidirectional); // in fragments: one answer
+    CHECK(*leaf.ask(0, 1000, "upwards") == "upwards");
+    CHECK(*root.ask(3, 1000, "downwards") == "downwards");
+    other.cut_all();
+    leaf.cut_all();
+    middle.cut_all();
+}
+
+TEST_CASE("what passes through is bounded: who sends to a context that does not read is read no longer, until it does") {
+    const quiet no_noise;
+    mitogen::limits bounds;
+    bounds.queue_bytes = 300'000;
+    node root(bounds);
+    raw_end from = root.add_raw_child(7);
+    raw_end to = root.add_raw_child(8);
+    const auto link = root.router.towards(8);
+    const std::string payload(10'000, 'x');
+    constexpr int count = 1'000;
+    std::thread writes([&] {
+        for (int i = 1; i <= count; ++i)
+            from.write({.dst = 8, .src = 7, .auth = 7, .handle = 1000, .stream = static_cast<std::uint32_t>(i)}, payload);
+    });
+    while (link->stream->queued() <= bounds.queue_bytes) std::this_thread::yield();
+    std::uint64_t most = 0;
+    for (int i = 1; i <= count; ++i) {
+        root.loop.run([] {});
+        most = std::max(most, link->stream->queued());
+        const auto [h, got] = to.next();
+        REQUIRE(h.stream == static_cast<std::uint32_t>(i));
+        REQUIRE(got.size() == payload.size());
+    }
+    writes.join();
+    CHECK(most < 3 * bounds.queue_bytes); // what one read brings is on top; ten millions were sent
+}
+
+TEST_CASE("who is held because of a link that is then closed is read again") {
+    const quiet no_noise;
+    mitogen::limits bounds;
+    bounds.queue_bytes = 100'000;
+    node root(bounds);
+    raw_end from = root.add_raw_child(7);
+    raw_end to = root.add_raw_child(8);
+    const auto link = root.router.towards(8);
+    const std::string payload(10'000, 'x');
+    std::thread writes([&] {
+        for (int i = 0; i < 200; ++i) from.write({.dst = 8, .src = 7, .auth = 7, .handle = 1000}, payload);
+        from.write({.dst = 0, .src = 7, .auth = 7, .handle = 4711, .reply_to = 1});
+    });
+    while (link->stream->queued() <= bounds.queue_bytes) std::this_thread::yield();
+    root.loop.run([&] { link->stream->close(reason::respondent_lost, "cut"); });
+    writes.join();
+    CHECK(from.next().first.handle == mitogen::handles::del_route); // it has sent to what is lost
+    CHECK(from.next_dead().reason() == reason::invalid_handle);
 }
 
 } // namespace

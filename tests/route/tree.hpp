@@ -98,7 +98,10 @@ public:
     ids numbers{router};
     std::vector<std::shared_ptr<link>> links;
 
-    explicit node(const mitogen::limits& bounds = {}) : router(loop, bounds) { sys::ignore_sigpipe(); }
+    explicit node(const mitogen::limits& bounds = {}, const mitogen::tree_rules& rules = {.heartbeat = {0, 0}})
+        : router(loop, bounds, rules) {
+        sys::ignore_sigpipe();
+    }
     ~node() {
         cut_all();
         router.close();

@@ -18,8 +18,9 @@ TEST_CASE("a handle carries its types and its number") {
 TEST_CASE("the library's own handles differ, and leave the program's range and the marks alone") {
     namespace h = mitogen::handles;
     const std::set<mitogen::handle_id> all{h::call_function, h::forward_log,  h::add_route,   h::del_route,    h::allocate_id,
-                                           h::shutdown,      h::forget_chain, h::cancel_call, h::explain_call, h::ping};
-    CHECK(all.size() == 10);
+                                           h::shutdown,      h::forget_chain, h::cancel_call, h::explain_call, h::ping,
+                                           h::connect,       h::heartbeat};
+    CHECK(all.size() == 12);
     for (const mitogen::handle_id one : all) {
         CHECK(one >= 100);
         CHECK(one < mitogen::first_dynamic_handle);

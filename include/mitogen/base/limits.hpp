@@ -3,6 +3,7 @@
 // limits.hpp: every bound that the library puts on what a peer or a caller may make it hold.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/time.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +20,26 @@ struct limits {
     std::uint32_t open_calls = 1u << 20;      ///< calls that one context may have waiting for an answer
 
     friend bool operator==(const limits&, const limits&) = default;
+};
+
+/// How the two ends of a link make sure of each other. Where either is 0 they do not.
+struct heartbeat {
+    duration_ns interval = 15'000'000'000; ///< where nothing was sent or heard for so long, something is sent
+    duration_ns limit = 60'000'000'000;    ///< a link on which nothing at all was heard for so long is lost
+
+    bool on() const noexcept { return interval > 0 && limit > 0; }
+    /// How often to look: often enough that some of what is sent may come late.
+    duration_ns step() const noexcept { return interval < limit / 4 ? interval : (limit < 4 ? 1 : limit / 4); }
+
+    friend bool operator==(const heartbeat&, const heartbeat&) = default;
+};
+
+/// What holds for a whole tree: set at its root, and inherited by every context below.
+struct tree_rules {
+    mitogen::heartbeat heartbeat{};
+    bool unidirectional = false; ///< contexts talk to those above and below them only, never to siblings
+
+    friend bool operator==(const tree_rules&, const tree_rules&) = default;
 };
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -119,7 +119,13 @@ public:
         if (rc >= 0 && exit_source_.fd >= 0) rc = loop.watch(exit_source_, io::interest::read);
         timer_end_ = after(loop.io().now(), plan_.timeout);
         loop.set_timer(timer_, timer_end_);
-        if (rc < 0) fail(error(reason::system, plan_.what + ": cannot watch it: " + sys::errno_text(static_cast<int>(-rc))));
+        if (rc < 0)
+            return fail(error(reason::system, plan_.what + ": cannot watch it: " + sys::errno_text(static_cast<int>(-rc))));
+        router_.answers().then(*connecting_, [&loop, weak = this->weak_from_this()] {
+            loop.defer([weak] {
+                if (const auto self = weak.lock()) self->answered();
+            });
+        });
     }
 
     /// Asks it to end; kills it if it does not. Threads: loop.
@@ -159,6 +165,12 @@ public:
 private:
     // ---- starting
 
+    /// Somebody has completed the answer. Where it was not this, nobody wants the child any more.
+    void answered() {
+        if (stage_ == stage::starting && connecting_ && connecting_->done())
+            fail(error(reason::cancelled, plan_.what + ": given up"));
+    }
+
     void talked(typename channel::outcome o) {
         const auto keep = this->shared_from_this();
         switch (o) {
@@ -187,13 +199,14 @@ private:
         link_open_ = true;
         events_.child_up(*this);
         const buffer value = encode(id());
-        router_.answers().complete(*connecting_, value, nullptr);
+        const bool wanted = router_.answers().complete(*connecting_, value, nullptr);
         std::exchange(connecting_, nullptr)->release();
         err_.show();
         if (const long rc = edge->stream->start(); rc < 0)
             return edge->stream->close(reason::respondent_lost,
                                        "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
         edge->stream->inject(talk().rest());
+        if (!wanted) shut_down(error(reason::cancelled, plan_.what + ": given up"));
     }
 
     /// The connection ended before it was up. The exit status and the last words tell why: they are on their way.

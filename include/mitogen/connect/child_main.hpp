@@ -6,6 +6,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/child_pipes.hpp>
+#include <mitogen/connect/connect_server.hpp>
 #include <mitogen/connect/fork.hpp>
 #include <mitogen/connect/forwarded_log.hpp>
 #include <mitogen/connect/handshake.hpp>
@@ -62,6 +63,7 @@ class child_process {
     basic_broker<Io> broker_;
     basic_router<Io> router_;
     basic_dispatcher<Io> dispatcher_;
+    connect_server<Io> connects_;
     std::shared_ptr<basic_link<Io>> parent_;
     stdout_forwarder<Io> stdout_;
     timer overdue_;
@@ -70,9 +72,12 @@ class child_process {
 
 public:
     child_process(Io& io, handshake::welcome welcome, typename Io::descriptor stdout_end)
-        : welcome_(std::move(welcome)), broker_(io), router_(broker_, {.limits = welcome_.bounds}),
+        : welcome_(std::move(welcome)), broker_(io),
+          router_(broker_,
+                  {.limits = welcome_.bounds, .pool_threads = welcome_.pool_threads, .rules = welcome_.rules}),
           dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads),
-          stdout_(router_, std::move(stdout_end)) {
+          connects_(router_, welcome_.name), stdout_(router_, std::move(stdout_end)) {
+        dispatcher_.on_other_cancelled = [this](context_id from, handle_id reply_to) { connects_.cancel(from, reply_to); };
         overdue_.fire = [this] { overdue(); };
     }
 

@@ -35,9 +35,8 @@ namespace detail {
 
 /// What a router has below it: makes children, announces and withdraws them, and ends them.
 ///
-/// A child is made in three steps: prepare() gives it a number and a future's slot; launch() starts its process, where that is
-/// what its plan is about; adopt() hands it to the loop.
-/// Threads: any but where marked.
+/// make() is all that most need: a slot for the answer, a number, a process, and then the loop takes over. A fork child is made
+/// in two steps: prepare(), and adopt() when its process exists. Threads: any but where marked.
 template <class Io>
 class children : private basic_child<Io>::events {
     using core = basic_router_core<Io>;
@@ -50,12 +49,13 @@ class children : private basic_child<Io>::events {
     basic_route_monitor<Io> monitor_;
     basic_id_allocator<Io> ids_;
     std::vector<std::shared_ptr<child>> all_; // loop's
-    std::atomic<std::size_t> child_count_{0};
+    std::atomic<std::size_t> child_count_{0}; // those that are only being made as well
     waiter<Io> all_gone_;
     std::atomic<bool> closed_{false};
 
 public:
-    /// Everything but the process: numbers, names, and the future that the child will answer.
+    /// Everything but the process: numbers, names, and one reference to what the child will answer. Ends in adopt() or
+    /// miscarry().
     struct birth {
         handshake::welcome welcome;
         pending* answer;
@@ -67,58 +67,64 @@ public:
 
     children(children&&) = delete;
 
-    /// The first step. The plan says what it is called and how much it may take.
-    result<birth> prepare(boot_plan& plan) {
-        if (closed_) return closing();
-        const result<context_id> id = ids_.next();
-        if (!id) return id.error();
-        birth b;
-        b.welcome.id = *id;
-        b.welcome.ancestors.push_back(node_.id());
-        b.welcome.ancestors.insert(b.welcome.ancestors.end(), node_.ancestors().begin(), node_.ancestors().end());
-        b.welcome.name = plan.name;
-        b.welcome.title = "mitogen:" + plan.name + " (" + node_.loop().io().own_name() + ")";
-        b.welcome.build = sys::build_id();
-        b.welcome.log_level = static_cast<std::uint8_t>(log::threshold());
-        b.welcome.pool_threads = pool_threads_;
-        b.welcome.grace_ns = patience_.grace;
-        b.welcome.bounds = plan.bounds;
+    /// Makes a child by starting a process as the plan says. The caller holds one reference to the answer: its id, or why it did
+    /// not come up. Where nobody waits for the answer any more, the child ends. Never blocks.
+    pending& make(boot_plan plan) {
         std::optional<error> why;
-        b.answer = node_.answers().open(node_.id(), why);
+        pending* answer = begin(why);
+        if (!answer) return *node_.failed_answer(node_.id(), std::move(*why));
+        ids_.next([this, answer, plan = std::move(plan)](const result<context_id>& id) mutable {
+            birth b{{}, answer};
+            if (!id) return miscarry(b, id.error());
+            if (answer->done()) return end_birth(b); // given up
+            b.welcome = welcome_for(*id, plan);
+            launch(std::move(plan), std::move(b));
+        });
+        return *answer;
+    }
+
+    /// Number and answer for a child whose process the caller makes. The caller holds one reference more to the answer. Blocks
+    /// while the root is asked for numbers.
+    result<birth> prepare(const boot_plan& plan) {
+        std::optional<error> why;
+        birth b{{}, begin(why)};
         if (!b.answer) return std::move(*why);
+        const result<context_id> id = ids_.next();
+        if (!id) {
+            pending* answer = b.answer;
+            miscarry(b, id.error());
+            answer->release();
+            return id.error();
+        }
+        b.welcome = welcome_for(*id, plan);
         return b;
     }
 
-    /// Starts the process of a child that has its numbers. Where that fails, its slot says so.
-    void launch(boot_plan plan, birth b) {
-        result<child_pipes<Io>> pipes = make_child_pipes(node_.loop().io());
-        if (!pipes) return (void)node_.answers().fail(*b.answer, pipes.error());
-        plan.start.in = pipes->child_in.get();
-        plan.start.out = pipes->child_out.get();
-        plan.start.err = pipes->child_err.get();
-        result<typename Io::process> process = node_.loop().io().spawn(plan.start);
-        if (process) return adopt(std::move(plan), std::move(b), std::move(*process), std::move(*pipes));
-        // out of descriptors
-        node_.answers().fail(*b.answer, error(process.error().kind() == kind::overloaded ? reason::overloaded
-                                              : plan.staged ? reason::connect // the client here is missing
-                                                            : reason::payload,
-                                              plan.what + ": cannot start: " + std::string(process.error().message())));
+    /// There will be no such child.
+    void miscarry(const birth& b, const error& why) {
+        node_.answers().fail(*b.answer, why);
+        end_birth(b);
     }
 
     /// The loop takes over a process that was started.
     void adopt(boot_plan plan, birth b, typename Io::process process, child_pipes<Io> pipes) {
-        b.answer->retain();
         auto c = std::make_shared<child>(
             node_, static_cast<typename child::events&>(*this), std::move(plan), std::move(b.welcome), patience_,
             std::move(process), typename child::plumbing{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err)},
             b.answer);
-        child_count_.fetch_add(1, std::memory_order_relaxed);
         node_.loop().defer([this, c = std::move(c)] {
             all_.push_back(c);
             c->begin();
             if (closed_) c->shut_down(closing());
         });
     }
+
+    // For those who come by themselves.
+    basic_route_monitor<Io>& monitor() noexcept { return monitor_; }
+    basic_id_allocator<Io>& ids() noexcept { return ids_; }
+    const ending_patience& patience() const noexcept { return patience_; }
+    std::uint32_t pool_threads() const noexcept { return pool_threads_; }
+    bool closed() const noexcept { return closed_; }
 
     /// The child of that number, or null. Threads: loop.
     child* find(context_id id) {
@@ -130,11 +136,12 @@ public:
     /// Ends all of them and waits until they are gone; makes no more. False where that was done before.
     bool close() {
         if (closed_.exchange(true)) return false;
+        ids_.close(closing());
         node_.loop().defer([this] {
             const auto all = all_; // a child that goes removes itself
             for (const auto& c : all) c->shut_down(closing());
         });
-        node_.loop().wait(all_gone_, never, true, [this] { return child_count_.load(std::memory_order_acquire) == 0; });
+        node_.loop().wait(all_gone_, never, true, [this] { return child_count_.load() == 0; });
         node_.loop().run([] {}); // the loop has left the callback that woke us
         return true;
     }
@@ -147,6 +154,62 @@ public:
     }
 
 private:
+    /// Counts one more and opens its answer, with a reference for the caller and one for its birth. Null with `why` where there
+    /// can be no more.
+    pending* begin(std::optional<error>& why) {
+        child_count_.fetch_add(1); // first: close() waits for whoever has not seen that it is closed
+        pending* answer = nullptr;
+        if (closed_) {
+            why.emplace(closing());
+        } else if ((answer = node_.answers().open(node_.id(), why))) {
+            answer->retain();
+            return answer;
+        }
+        uncount();
+        return nullptr;
+    }
+
+    void end_birth(const birth& b) {
+        b.answer->release();
+        uncount();
+    }
+
+    void uncount() {
+        if (child_count_.fetch_sub(1) == 1) all_gone_.notify();
+    }
+
+    handshake::welcome welcome_for(context_id id, const boot_plan& plan) {
+        handshake::welcome w;
+        w.id = id;
+        w.ancestors.push_back(node_.id());
+        w.ancestors.insert(w.ancestors.end(), node_.ancestors().begin(), node_.ancestors().end());
+        w.name = plan.name;
+        w.title = "mitogen:" + plan.name + " (" + node_.loop().io().own_name() + ")";
+        w.build = sys::build_id();
+        w.log_level = static_cast<std::uint8_t>(log::threshold());
+        w.pool_threads = pool_threads_;
+        w.grace_ns = patience_.grace;
+        w.bounds = plan.bounds;
+        w.rules = node_.rules();
+        return w;
+    }
+
+    /// Starts the process of a child that has its numbers. Where that fails, its answer says so.
+    void launch(boot_plan plan, birth b) {
+        result<child_pipes<Io>> pipes = make_child_pipes(node_.loop().io());
+        if (!pipes) return miscarry(b, pipes.error());
+        plan.start.in = pipes->child_in.get();
+        plan.start.out = pipes->child_out.get();
+        plan.start.err = pipes->child_err.get();
+        result<typename Io::process> process = node_.loop().io().spawn(plan.start);
+        if (process) return adopt(std::move(plan), std::move(b), std::move(*process), std::move(*pipes));
+        // out of descriptors
+        miscarry(b, error(process.error().kind() == kind::overloaded ? reason::overloaded
+                          : plan.staged ? reason::connect // the client here is missing
+                                        : reason::payload,
+                          plan.what + ": cannot start: " + std::string(process.error().message())));
+    }
+
     static error closing() { return error(reason::broker_exited, "the router is shutting down"); }
 
     void child_up(child& c) override {
@@ -161,17 +224,14 @@ private:
 
     void child_gone(child& c) override {
         std::erase_if(all_, [&](const auto& held) { return held.get() == &c; });
-        if (child_count_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_gone_.notify();
+        uncount();
     }
 
     void child_again(boot_plan plan, handshake::welcome welcome, pending* connecting) override {
+        child_count_.fetch_add(1); // the one that failed is still counted
         birth b{std::move(welcome), connecting};
-        if (closed_) {
-            node_.answers().fail(*connecting, closing());
-        } else {
-            launch(std::move(plan), std::move(b));
-        }
-        connecting->release();
+        if (closed_) return miscarry(b, closing());
+        launch(std::move(plan), std::move(b));
     }
 };
 

@@ -61,6 +61,7 @@ struct welcome {
     std::uint32_t pool_threads = 0;
     std::int64_t grace_ns = 0; ///< how long its functions may take to stop
     limits bounds{};
+    tree_rules rules{};
 };
 
 /// speaker, protocol, length and payload, as they follow the mark.
@@ -85,9 +86,10 @@ inline buffer encode_hello(const hello& h) {
 }
 
 inline buffer encode_welcome(const welcome& w) {
-    const buffer packed = pack(mitogen::encode(w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads,
-                                               w.grace_ns, w.bounds.message_bytes, w.bounds.queue_bytes, w.bounds.nesting,
-                                               w.bounds.elements, w.bounds.open_calls));
+    const buffer packed =
+        pack(mitogen::encode(w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads, w.grace_ns,
+                             w.bounds.message_bytes, w.bounds.queue_bytes, w.bounds.nesting, w.bounds.elements,
+                             w.bounds.open_calls, w.rules.heartbeat.interval, w.rules.heartbeat.limit, w.rules.unidirectional));
     buffer out;
     out.append(mark.data(), mark.size());
     out.append(packed.data(), packed.size());
@@ -102,8 +104,8 @@ inline bool decode_hello(std::span<const std::byte> bytes, hello& h) {
 inline bool decode_welcome(std::span<const std::byte> bytes, welcome& w) {
     reader r(bytes);
     return mitogen::decode(r, w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads, w.grace_ns,
-                           w.bounds.message_bytes, w.bounds.queue_bytes, w.bounds.nesting, w.bounds.elements,
-                           w.bounds.open_calls) &&
+                           w.bounds.message_bytes, w.bounds.queue_bytes, w.bounds.nesting, w.bounds.elements, w.bounds.open_calls,
+                           w.rules.heartbeat.interval, w.rules.heartbeat.limit, w.rules.unidirectional) &&
            r.finish();
 }
 

@@ -12,6 +12,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -23,6 +25,12 @@ struct local {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
     std::string executable{};                          ///< another program to run, by path; it must call mitogen::init as well
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "local";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.name, self.connect_timeout, self.executable, self.limits);
+    }
 
     /// What is to be executed.
     result<boot_plan> plan() const {

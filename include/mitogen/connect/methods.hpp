@@ -48,6 +48,19 @@ inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& e
     return std::make_shared<sys::unique_fd>(static_cast<int>(rc));
 }
 
+/// What is to be executed, by what `method` says. `inherited`: the limits, where it says nothing of them.
+template <class Method>
+result<boot_plan> plan_of(const Method& method, const limits& inherited) {
+    result<boot_plan> plan = method.plan();
+    if (plan && !method.limits) plan->bounds = inherited;
+    return plan;
+}
+
+inline error waits_for_child() {
+    return error(reason::misuse, "a function that runs on the loop makes a child and waits for it; run it on::main or on::pool, "
+                                 "or use connect_async");
+}
+
 /// What the members that all methods have say about a plan.
 template <class Method>
 void apply_common(const Method& method, boot_plan& plan) {

@@ -13,12 +13,14 @@
 #include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/fork.hpp>
 #include <mitogen/connect/forwarded_log.hpp>
+#include <mitogen/connect/listening.hpp>
 #include <mitogen/connect/local.hpp>
 #include <mitogen/connect/methods.hpp>
 #include <mitogen/connect/ssh.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/router_core.hpp>
+#include <mitogen/route/status.hpp>
 #include <mitogen/rpc/context.hpp>
 #include <mitogen/rpc/explain.hpp>
 #include <mitogen/rpc/typed_handler.hpp>
@@ -26,6 +28,7 @@
 #include <mitogen/sys/signal.hpp>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -38,6 +41,7 @@ struct router_options {
     mitogen::limits limits{};       ///< for this context and all below it
     ending_patience patience{};     ///< how long children may take to end
     std::uint32_t pool_threads = 4; ///< most threads that a child gives to on::pool functions
+    tree_rules rules{};             ///< for the whole tree
 };
 
 /// One context's place in the tree. Every way to make a child is a member. The destructor ends all children and waits for them.
@@ -50,13 +54,14 @@ class basic_router : public basic_router_core<Io> {
     using pending = basic_pending<Io>;
 
     detail::children<Io> children_;
+    std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
 
 public:
     using policy = Io;
     using context = basic_context<Io>;
 
     explicit basic_router(basic_broker<Io>& loop, router_options options = {})
-        : core(loop, options.limits), children_(*this, options.patience, options.pool_threads) {
+        : core(loop, options.limits, options.rules), children_(*this, options.patience, options.pool_threads) {
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         detail::receive_forwarded_logs(*this);
@@ -81,7 +86,7 @@ public:
     result<context> try_fork(fork_options options = {})
         requires io::can_fork<Io>
     {
-        if (this->loop().on_loop()) return would_wait();
+        if (this->loop().on_loop()) return detail::waits_for_child();
         return start_fork(std::move(options)).try_get();
     }
 
@@ -96,18 +101,37 @@ public:
     }
     template <connection_method Method>
     result<context> try_connect(const Method& method) {
-        if (this->loop().on_loop()) return would_wait();
+        if (this->loop().on_loop()) return detail::waits_for_child();
         return connect_async(method).try_get();
     }
 
-    /// Begins to connect and returns at once: start hundreds, then wait for each. Errors come out of the future.
+    /// Begins to connect and returns at once: start hundreds, then wait for each. Errors come out of the future. To drop it
+    /// before the child is up is to end the child.
     template <connection_method Method>
     basic_future<context, Io> connect_async(const Method& method) {
-        result<boot_plan> plan = method.plan();
-        if (!plan) return failed<context>(plan.error());
-        if (!method.limits) plan->bounds = this->bounds();
-        return start(std::move(*plan));
+        return connect_by(detail::plan_of(method, this->bounds()));
     }
+
+    /// The same, where the method is not known by its type any more.
+    basic_future<context, Io> connect_by(result<boot_plan> plan) {
+        if (!plan) return failed<context>(plan.error());
+        if (!this->loop().io().can_spawn_self() && !plan->staged && plan->start.path.empty()) {
+            return failed<context>(error(reason::misuse,
+                                         "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
+                                         "executes this program again, and would not know that it is one"));
+        }
+        return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
+    }
+
+    // ---- programs that join: see listener.hpp
+
+    /// Lets programs of this user join the tree, through a socket at `path`: see mitogen::join. Its directory must be 0700 and
+    /// this user's, and is made where it is missing. It stays open until it is closed, or the router is. A root executes calls
+    /// from then on, for those who have the authority.
+    basic_listener<Io> listen(const std::string& path, listen_options options = {})
+        requires io::has_local_sockets<Io>;
+    result<basic_listener<Io>> try_listen(const std::string& path, listen_options options = {})
+        requires io::has_local_sockets<Io>;
 
     // ---- the tree
 
@@ -121,6 +145,16 @@ public:
     std::vector<context> contexts() {
         std::vector<context> all;
         for (const auto& r : this->below()) all.push_back(context(*this, r.id));
+        return all;
+    }
+
+    /// This context, its parent and all below it, with how their links fare. Empty once the loop has ended.
+    std::vector<context_status> status() { return detail::status_of(*this); }
+
+    /// The same as text: a line for each.
+    std::string describe() {
+        std::string all;
+        for (const context_status& s : status()) all += s.text() + "\n";
         return all;
     }
 
@@ -144,7 +178,10 @@ public:
     /// Ends every child and waits until all are gone, by force where they do not go; fails everything that waits. The destructor
     /// does it too.
     void close() {
-        if (children_.close()) core::close();
+        if (listening_) listening_->close();
+        if (!children_.close()) return;
+        core::close();
+        if (listening_) listening_->finish();
     }
 
     /// Begins to end one child; see basic_context::shutdown.
@@ -158,8 +195,15 @@ public:
     /// See basic_context::disconnect.
     void disconnect_child(context_id id) {
         this->loop().defer([this, id] {
-            if (child* c = children_.find(id)) c->cut("disconnected by its parent");
+            constexpr const char* why = "disconnected by its parent";
+            if (child* c = children_.find(id)) return c->cut(why);
+            if (listening_) listening_->cut(id, why);
         });
+    }
+
+    /// Ends a direct child that nobody wants; does nothing where there is none of that id. Threads: loop.
+    void discard_child(context_id id) {
+        if (child* c = children_.find(id)) c->shut_down(error(reason::cancelled, "nobody wants it any more"));
     }
 
     /// Process id of a direct child; -1 where there is none of that id.
@@ -176,33 +220,15 @@ public:
         requires io::can_fork<Io>
     {
         children_.abandon();
+        if (listening_) listening_->abandon();
         if (this->parent()) this->parent()->stream->abandon();
         this->loop().abandon();
     }
 
 private:
-    static error would_wait() {
-        return error(reason::misuse,
-                     "a function that runs on the loop makes a child and waits for it; run it on::main or on::pool, "
-                     "or use connect_async");
-    }
-
     template <class T>
     basic_future<T, Io> failed(error why) {
         return basic_future<T, Io>(this->failed_answer(this->id(), std::move(why)), *this, environment());
-    }
-
-    basic_future<context, Io> start(boot_plan plan) {
-        if (!this->loop().io().can_spawn_self() && !plan.staged && plan.start.path.empty()) {
-            return failed<context>(error(reason::misuse,
-                                         "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
-                                         "executes this program again, and would not know that it is one"));
-        }
-        auto b = children_.prepare(plan);
-        if (!b) return failed<context>(b.error());
-        basic_future<context, Io> up(b->answer, *this, environment());
-        children_.launch(std::move(plan), std::move(*b));
-        return up;
     }
 
     basic_future<context, Io> start_fork(fork_options options)
@@ -222,7 +248,7 @@ private:
         result<int> pid = error(reason::system, "");
         this->loop().paused([&] { pid = detail::fork_child(io, *pipes, options, [this] { abandon(); }); });
         if (!pid) {
-            this->answers().fail(*b->answer, pid.error());
+            children_.miscarry(*b, pid.error());
             return up;
         }
         children_.adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
@@ -238,6 +264,7 @@ private:
         p->retain();
         const bool accepted = this->loop().defer([this, id, p, work] {
             if (child* c = children_.find(id)) return work(*c, p);
+            if (listening_ && listening_->shut_down(id, p)) return;
             const std::optional<error> lost = this->why_lost(id);
             this->answers().fail(
                 *p, lost ? *lost : error(reason::no_route, "context " + std::to_string(id) + " is not a child of this context"));

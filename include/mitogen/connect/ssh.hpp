@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -44,6 +45,14 @@ struct ssh {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "ssh";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.check_host_keys, self.ssh_path,
+                        self.ssh_args, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
+                        self.connect_timeout, self.executable, self.limits);
+    }
 
     /// What is to be executed.
     result<boot_plan> plan() const {

@@ -140,6 +140,11 @@ concept has_stdout = requires(Io io) {
 template <class Io>
 concept can_fork = Io::can_fork && std::constructible_from<typename Io::process, int>;
 
+/// True for policies whose descriptors are the kernel's, so that programs can join through its sockets: only such routers have
+/// listen(). No part of what every policy must have.
+template <class Io>
+concept has_local_sockets = Io::has_local_sockets && std::constructible_from<typename Io::descriptor, int>;
+
 /// Readiness: `Io::poller`. One descriptor, one registration; level-triggered.
 ///
 /// add, modify: 0 or -errno. `interest::none` keeps a descriptor registered and reports nothing about it, not even a failure.

@@ -83,6 +83,8 @@ struct posix {
 
     /// Copies by fork(2) can be made.
     static constexpr bool can_fork = true;
+    /// Other programs can join through sockets.
+    static constexpr bool has_local_sockets = true;
 
     int own_pid() const noexcept { return sys::own_pid(); }
     /// As sys::identity_text.

@@ -9,6 +9,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/connect/child_main.hpp>
+#include <mitogen/connect/context_connect.hpp>
 #include <mitogen/connect/methods.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/loop/broker.hpp>
@@ -20,6 +21,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -41,6 +44,12 @@ struct host {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, in virtual time
     std::string executable{};                          ///< has no meaning here
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "simulated host";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.name, self.connect_timeout, self.executable, self.limits);
+    }
 
     result<boot_plan> plan() const {
         boot_plan p;

@@ -15,6 +15,7 @@
 #include <mitogen/loop/work_queue.hpp>
 #include <mitogen/sync/waiter.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -42,6 +43,9 @@ class basic_broker {
     typename Io::waker waker_;
     basic_watch_table<Io> watched_;
     timers timers_;
+    timers slow_;                           // see set_slow_timer()
+    std::atomic<instant> slow_next_{never}; // when the broker's thread looks at them
+    std::atomic<bool> slow_due_{false};     // whoever leads shall look at them
 
     basic_work_queue<Io> work_;
     std::atomic<bool> wake_pending_{false}; // a wake-up is on its way: another one would be wasted
@@ -148,6 +152,16 @@ public:
 
     /// Afterwards the timer does not fire. Threads: loop.
     void cancel_timer(timer& t) noexcept { timers_.cancel(t); }
+
+    /// Sets a timer for something that is seconds away, or moves it. No turn of the loop looks at the clock for it: the broker's
+    /// thread, which sleeps anyway, does. Threads: loop.
+    void set_slow_timer(timer& t, instant at) {
+        slow_.set(t, at);
+        plan_slow();
+    }
+
+    /// Afterwards the slow timer does not fire. Threads: loop.
+    void cancel_slow_timer(timer& t) noexcept { slow_.cancel(t); }
 
     /// Sleeps until `ready()` holds or the deadline passes; returns what ready() says at the end. `ready` must become true
     /// through something that then notifies `wake`.
@@ -256,17 +270,46 @@ private:
     void home() {
         while (!stopping()) {
             if constexpr (Io::poller::has_gate) {
-                const instant until = lead_.home_sleeps_until(timers_);
+                const instant until = std::min(lead_.home_sleeps_until(timers_), slow_next_.load(std::memory_order_acquire));
                 poller_.wait_gate(until == never ? -1 : remaining(until));
-                if (!lead_.take_home()) continue;
+                const bool leads = lead_.take_home();
+                look_at_slow(!leads);
+                if (!leads) continue;
                 turn(0);
                 lead_.leave_home();
             } else {
                 (void)lead_.take_home();
-                turn(never);
+                look_at_slow(false);
+                turn(slow_.next());
             }
         }
         finish();
+    }
+
+    /// Where a slow timer is due: has it looked at in the turn that comes, or by whoever leads. On the broker's thread.
+    void look_at_slow(bool led_elsewhere) {
+        const instant due = slow_next_.load(std::memory_order_acquire);
+        if (due == never || io_.now() < due) return;
+        slow_next_.store(never, std::memory_order_release); // until run_slow() plans anew
+        slow_due_.store(true, std::memory_order_release);
+        if (led_elsewhere) waker_.wake();
+    }
+
+    /// Tells the broker's thread when the next slow timer is due.
+    void plan_slow() noexcept {
+        const instant next = slow_.next();
+        const bool earlier = next < slow_next_.exchange(next, std::memory_order_acq_rel);
+        if constexpr (Io::poller::has_gate) {
+            if (earlier) poller_.kick_gate();
+        }
+    }
+
+    /// After the events of a turn: what is on its way to a link must count before its silence does.
+    void run_slow() {
+        slow_due_.store(false, std::memory_order_relaxed);
+        const instant now = io_.now();
+        while (timer* due = slow_.take_due(now)) guarded([due] { due->fire(); });
+        plan_slow();
     }
 
     /// After shutdown(): whoever leads leaves, what was accepted runs, and no more is accepted.
@@ -303,6 +346,8 @@ private:
             const instant now = io_.now();
             while (timer* due = timers_.take_due(now)) guarded([due] { due->fire(); });
         }
+        if (slow_due_.load(std::memory_order_acquire)) [[unlikely]]
+            run_slow();
         run_work();
     }
 
@@ -320,7 +365,7 @@ private:
     void run_work() {
         for (int round = 0; work_.pending(); ++round) {
             if (round == most_rounds) return waker_.wake(); // whoever leads next goes on at once
-            work_.run_some([this](auto&& work) { guarded(work); });
+            work_.run_some([this](auto&& work) { this->guarded(work); });
         }
     }
 

@@ -6,6 +6,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/silence.hpp>
 #include <mitogen/sync/waiter.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/wire/buffer.hpp>
@@ -50,6 +51,8 @@ public:
         virtual void reserved_complete(basic_stream& from, const header& h) = 0;
         /// The link is closed; `why` is text for people, `cause` the reason for those who wait.
         virtual void closed(basic_stream& from, reason cause, const std::string& why) = 0;
+        /// Nothing was sent for a while or, with `answer`, nothing was heard: send something small; see heartbeat.
+        virtual void quiet(basic_stream& from, bool answer) { (void)from, (void)answer; }
 
     protected:
         ~owner() = default;
@@ -81,6 +84,9 @@ private:
     source out_source_{};
     frame_reader reader_;
     bool closed_ = false;
+    int pauses_ = 0; // streams that are too full to take what is read here
+    silence silence_;
+    timer look_{}; // at whether the other side shows signs of life
 
     typename Io::mutex mutex_; // guards what follows
     send_queue queue_;
@@ -91,6 +97,7 @@ private:
     long write_error_ = 0;
     std::uint64_t queue_limit_;
     std::vector<waiter<Io>*> room_waiters_;
+    std::vector<std::weak_ptr<basic_stream>> held_; // whose readers wait for room here
     std::atomic<std::uint64_t> room_epoch_{0};
     task task_{};
     std::shared_ptr<basic_stream> posted_; // keeps this alive while task_ is posted
@@ -100,9 +107,14 @@ private:
     std::atomic<std::uint64_t> bytes_out_{0};
 
 public:
-    basic_stream(basic_broker<Io>& loop, owner& to, descriptor in, descriptor out, const limits& bounds)
-        : broker_(loop), owner_(&to), in_(std::move(in)), out_(std::move(out)), mutex_(loop.io()),
+    basic_stream(basic_broker<Io>& loop, owner& to, descriptor in, descriptor out, const limits& bounds,
+                 const heartbeat& beat = {0, 0})
+        : broker_(loop), owner_(&to), in_(std::move(in)), out_(std::move(out)), silence_(beat), mutex_(loop.io()),
           queue_limit_(bounds.queue_bytes) {
+        look_.fire = [this] {
+            const auto keep = this->shared_from_this();
+            look();
+        };
         in_source_.fd = in_.get();
         in_source_.self = this;
         in_source_.ready = [](event_source& s, bool, bool) {
@@ -122,7 +134,10 @@ public:
     basic_stream(basic_stream&&) = delete;
 
     /// Begins to read. 0 or -errno. Threads: loop.
-    long start() { return broker_.watch(in_source_, io::interest::read); }
+    long start() {
+        if (silence_.on()) broker_.set_slow_timer(look_, silence_.begin(broker_.io().now()));
+        return broker_.watch(in_source_, io::interest::read);
+    }
 
     /// Hands bytes that were read before the stream took over (behind a handshake) to the framing. Threads: loop.
     void inject(std::span<const std::byte> bytes) {
@@ -151,7 +166,27 @@ public:
     }
     /// Passes on a frame of somebody else's.
     bool forward(const header& h, std::span<const std::byte> payload) {
-        return enqueue([&] { queue_.forward(h, payload); }, urgency::soon);
+        bool crowded = false;
+        return forward(h, payload, crowded);
+    }
+    /// As well; `crowded`: more waits now than limits::queue_bytes, and whoever it comes from should be held.
+    bool forward(const header& h, std::span<const std::byte> payload, bool& crowded) {
+        return enqueue(
+            [&] {
+                queue_.forward(h, payload);
+                crowded = backlog() > queue_limit_;
+            },
+            urgency::soon);
+    }
+
+    /// Nothing more is read from `sender` until half of the limit is free again here, or this is closed. Threads: loop.
+    void hold(basic_stream& sender) {
+        const std::lock_guard lock(mutex_);
+        if (refusing_ || &sender == this) return;
+        for (const auto& held : held_)
+            if (held.lock().get() == &sender) return;
+        held_.push_back(sender.weak_from_this());
+        sender.pause();
     }
 
     /// Sleeps until the queue is below its limit; at once where it is. False at the deadline. Threads: any but the loop.
@@ -207,6 +242,7 @@ public:
             refusing_ = true;
             wake_room_waiters();
         }
+        broker_.cancel_slow_timer(look_);
         broker_.unwatch(in_source_);
         broker_.unwatch(out_source_);
         close_descriptors();
@@ -220,6 +256,17 @@ public:
     }
 
 private:
+    /// Once in a heartbeat's interval: is the other side there, and does it know that this one is?
+    void look() {
+        const instant now = broker_.io().now();
+        if (pauses_) silence_.excuse();
+        const silence::finding f = silence_.look(now, bytes_in(), bytes_out());
+        if (f.lost)
+            return close(reason::respondent_lost, "no sign of life for " + std::to_string(silence_.lasts() / 1'000'000) + " ms");
+        if ((!f.heard || !f.sent) && queued() == 0) owner_->quiet(*this, !f.heard); // else it would only wait in the queue
+        if (!closed_) broker_.set_slow_timer(look_, silence_.next_look(now));
+    }
+
     std::uint64_t backlog() const noexcept { return queue_.queued() + in_batch_; } // under mutex_
 
     void close_descriptors() {
@@ -302,11 +349,11 @@ private:
                 in_batch_ = batch_.size();
                 if (!more) {
                     writing_ = false;
-                    if (!room_waiters_.empty()) wake_room_waiters();
+                    if (somebody_waits()) wake_room_waiters();
                     return;
                 }
                 if (rounds == max_rounds) return post(errand::flush); // others keep adding: let the loop go on with it
-                if (!room_waiters_.empty() && backlog() < queue_limit_ / 2) wake_room_waiters();
+                if (somebody_waits() && backlog() < queue_limit_ / 2) wake_room_waiters();
             }
             ::iovec pieces[3];
             int count = 0;
@@ -333,7 +380,25 @@ private:
         out_.reset();
     }
 
+    bool somebody_waits() const noexcept { return !room_waiters_.empty() || !held_.empty(); }
+
+    void pause() {
+        if (pauses_++ == 0 && in_source_.watched) static_cast<void>(broker_.change(in_source_, io::interest::none));
+    }
+
+    void resume() {
+        if (--pauses_ != 0 || closed_ || !in_source_.watched) return;
+        if (const long rc = broker_.change(in_source_, io::interest::read); rc < 0)
+            close(reason::respondent_lost, "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
+    }
+
+    /// Under mutex_. Those who wait for room on the loop go on there.
     void wake_room_waiters() {
+        for (const auto& held : std::exchange(held_, {})) {
+            broker_.defer([held] {
+                if (const auto sender = held.lock()) sender->resume();
+            });
+        }
         room_epoch_.fetch_add(1, std::memory_order_release);
         for (waiter<Io>* w : room_waiters_) w->notify();
         room_waiters_.clear();
@@ -343,7 +408,7 @@ private:
     bool readable() {
         // One read for each readiness: asking again would be a system call for nothing, unless the descriptor has shown that it
         // has plenty.
-        for (int reads = 0; reads < 8 && !closed_; ++reads) {
+        for (int reads = 0; reads < 8 && !closed_ && !pauses_; ++reads) {
             read_target targets[2];
             const int n = reader_.prepare(targets);
             ::iovec pieces[2];
@@ -364,7 +429,7 @@ private:
             received(static_cast<std::size_t>(got));
             if (!full) return false;
         }
-        return !closed_;
+        return !closed_ && !pauses_;
     }
 
     void received(std::size_t count) {

@@ -244,6 +244,14 @@ public:
         return open_;
     }
 
+    /// Answers that are awaited from one context.
+    std::size_t open_count_of(context_id respondent) {
+        const std::lock_guard lock(mutex_);
+        std::size_t count = 0;
+        for (const pending& p : slots_) count += p.open_ && p.respondent_ == respondent;
+        return count;
+    }
+
     void recycle(awaited& answer) noexcept final {
         pending& p = static_cast<pending&>(answer);
         {

@@ -15,7 +15,8 @@
 namespace mitogen::inline MITOGEN_ABI {
 
 /// Routes are announced upwards only: the parent that makes a context tells its own parent, which tells its own. Links are first
-/// in, first out, so that no context above sees a message from a new context before it knows it. Threads: loop, but for the
+/// in, first out, so that no context above sees a message from a new context before it knows it. That a context is lost is told
+/// upwards, and downwards to those who have sent to it: they may be waiting for it. Threads: loop, but for the
 /// constructor.
 template <class Io>
 class basic_route_monitor {
@@ -50,11 +51,32 @@ class basic_route_monitor {
         announce(copy);
     }
 
+    /// A context elsewhere in the tree is lost, to which this one or somebody below it has sent. Nobody but the parent can send
+    /// as the parent.
+    void on_del_elsewhere(context_id gone, std::span<const std::byte> notice) {
+        if (router_.has_authority(gone) || router_.routes().find(gone)) {
+            return log::write(log::level::warning, "the parent wants to forget the route to context " + std::to_string(gone) +
+                                                       ", which is known better here");
+        }
+        const error why = decode_error(notice);
+        router_.forget(gone, why);
+        tell_partners(gone, notice);
+    }
+
+    /// Those below who have sent to it may be waiting for it.
+    void tell_partners(context_id gone, std::span<const std::byte> notice) {
+        for (const auto& link : router_.partners_of(gone)) {
+            link->stream->send(router_.address(link->peer, handles::del_route), mitogen::encode(gone, notice),
+                               router_.loop().io().self(), urgency::soon);
+        }
+    }
+
     void on_del(const message& m) {
         reader r(m.payload);
         context_id gone{};
         std::span<const std::byte> notice;
         if (!mitogen::decode(r, gone, notice) || !r.finish()) return;
+        if (const auto& parent = router_.parent(); parent && m.head.src == parent->peer) return on_del_elsewhere(gone, notice);
         const auto via = router_.routes().find(m.head.src);
         if (!via || via->peer != m.head.src || gone == m.head.src || !router_.routes().remove(gone, via.get())) {
             return log::write(log::level::warning, "refused to forget the route to context " + std::to_string(gone) +
@@ -79,6 +101,7 @@ public:
     void withdraw(context_id gone, const error& why) {
         const buffer notice = encode_error(why);
         tell_parent(handles::del_route, gone, std::span<const std::byte>(notice));
+        tell_partners(gone, notice);
     }
 };
 

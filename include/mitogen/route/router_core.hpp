@@ -11,6 +11,7 @@
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/asking.hpp>
 #include <mitogen/route/call_port.hpp>
+#include <mitogen/route/conversations.hpp>
 #include <mitogen/route/departures.hpp>
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/route/handler_table.hpp>
@@ -54,15 +55,18 @@ private:
 
     std::vector<context_id> ancestors_; // parent first, root last
     build_hash own_build_ = 0;
+    tree_rules rules_;
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
     basic_handler_table<Io> handlers_;
     basic_departures<Io> departures_;
+    basic_conversations<link> conversations_;
 
 public:
-    basic_router_core(basic_broker<Io>& loop, const limits& bounds)
-        : asking(loop, bounds), routes_(loop.io()), handlers_(loop.io()), departures_(loop.io()) {
+    basic_router_core(basic_broker<Io>& loop, const limits& bounds, const tree_rules& rules = {.heartbeat = {0, 0}})
+        : asking(loop, bounds), rules_(rules), routes_(loop.io()), handlers_(loop.io()), departures_(loop.io()) {
         (void)add_raw_handler(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
+        (void)add_raw_handler(handles::heartbeat, {.from = accept::anyone}, [this](const message& m) { on_heartbeat(m); });
     }
 
     basic_router_core(basic_router_core&&) = delete;
@@ -80,6 +84,9 @@ public:
         parent_ = std::move(parent);
         limits_ = bounds;
     }
+
+    /// What holds for the whole tree.
+    const tree_rules& rules() const noexcept { return rules_; }
 
     /// True if `auth` is this context or one above it.
     bool has_authority(context_id auth) const noexcept {
@@ -187,7 +194,8 @@ public:
     bool may_come_from(const link& from, const header& h) {
         if (from.up) return h.src != id_;
         return (h.src == from.peer || routes_.leads(h.src, &from)) &&
-               (h.auth == h.src || h.auth == from.peer || routes_.leads(h.auth, &from));
+               (h.auth == h.src || h.auth == from.peer || (h.auth == from.authority && h.auth != no_context) ||
+                routes_.leads(h.auth, &from));
     }
 
     /// A message or fragment for another context.
@@ -195,7 +203,13 @@ public:
         if (!may_come_from(from, h)) return refuse_source(from, h);
         std::shared_ptr<link> to = routes_.find(h.dst);
         if (!to && !from.up) to = parent_;
-        if (to && to.get() != &from && to->stream->forward(h, payload)) return;
+        if (to && rules_.unidirectional && between_siblings(from, *to)) return refuse_mode(from, h);
+        bool crowded = false;
+        if (to && to.get() != &from && to->stream->forward(h, payload, crowded)) {
+            if (crowded) to->stream->hold(*from.stream);
+            if (!from.up) conversations_.note(from, h.dst);
+            return;
+        }
         if (!answers_once(h)) return;
         send_dead_on(
             from, h,
@@ -208,6 +222,7 @@ public:
         // What comes down from the parent is no exception: it passes on what siblings send.
         const auto taker = handlers_.select(m.head, [&] { return !from || has_authority(m.head.auth); });
         if (taker.call) return guarded(m, [&] { (*taker.call)(m); });
+        if (!taker.call && m.head.handle == handles::call_function && from && !has_authority(m.head.auth)) return refuse_upward_call(m);
         const std::string handle_text = "handle " + std::to_string(m.head.handle) + " of context " + std::to_string(id_);
         if (!taker.refusal)
             return reply_dead(m.head, error(reason::invalid_handle, "nothing is registered under " + handle_text));
@@ -279,11 +294,44 @@ public:
         if (!broker_.run(tell)) tell();
     }
 
+    /// The links below that have sent to a context which is lost: they are to be told.
+    std::vector<std::shared_ptr<link>> partners_of(context_id gone) { return conversations_.end(gone); }
+
     /// The contexts below, and what is known about them.
     std::vector<route<link>> below() { return routes_.all(); }
 
 private:
     using registration = typename basic_handler_table<Io>::registration;
+
+    /// A sign of life; its answer has a byte in it.
+    void on_heartbeat(const message& m) {
+        static constexpr std::byte here[1]{};
+        if (m.head.wants_reply()) return reply(m.head, std::span<const std::byte>(here), 0);
+        const std::shared_ptr<link> from = towards(m.src());
+        if (!m.payload.empty() && from && from->peer == m.src()) from->heartbeat_answered();
+    }
+
+    /// True where both lead down, and neither was given an authority of its own.
+    static bool between_siblings(const link& from, const link& to) noexcept {
+        return !from.up && !to.up && from.authority == no_context && to.authority == no_context;
+    }
+
+    void refuse_mode(link& from, const header& h) {
+        if (!answers_once(h)) return;
+        send_dead_on(from, h,
+                     error(reason::unidirectional, "routing mode prevents forward from context " + std::to_string(h.src) +
+                                                       " to context " + std::to_string(h.dst) + " via context " +
+                                                       std::to_string(id_)));
+    }
+
+    /// Functions are called from above only, whether this context has any or not.
+    void refuse_upward_call(const message& m) {
+        const std::string here = "context " + std::to_string(id_);
+        const std::string caller = "context " + std::to_string(m.head.src);
+        log::write(log::level::warning, "refused a call from " + caller);
+        reply_dead(m.head, error(reason::refused_by_policy,
+                                 caller + " may not call functions of " + here + ": only contexts above " + here + " may"));
+    }
 
     error too_large(std::size_t size) const {
         return error(reason::message_too_large, "the message has " + std::to_string(size) +

@@ -11,6 +11,7 @@
 #include <mitogen/wire/handle.hpp>
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,11 @@
 #endif
 
 namespace mitogen::inline MITOGEN_ABI {
+
+struct local;
+struct ssh;
+using local_options = local;
+using ssh_options = ssh;
 
 /// A context together with how its calls are made: what within(), with() and chain() return.
 template <class Io>
@@ -97,8 +103,40 @@ public:
     /// True while there is a route to it.
     bool alive() const { return id_ == port().id() || node().towards(id_) != nullptr; }
 
+    /// One line of text about it: see basic_router::describe.
+    std::string describe() const {
+        for (const auto& s : node().status())
+            if (s.id == id_) return s.text();
+        const std::optional<error> lost = node().why_lost(id_);
+        return "context " + std::to_string(id_) + ": " + (lost ? "lost: " + std::string(lost->message()) : "not known here");
+    }
+
     /// Runs `call(error)` on the loop when it is lost; soon where it is lost already.
     void on_disconnect(unique_function<void(const error&)> call) const { node().on_disconnect(id_, std::move(call)); }
+
+    // ---- making children of it: as the members of basic_router, done there, while its functions run, with the files and the ssh
+    // of its machine. Only for this context and those below it. To drop the future before the child is up is to end the child.
+    // Defined in connect/context_connect.hpp.
+
+    /// A new process there, running the program that runs there.
+    basic_context local() const;
+    basic_context local(const local_options& options) const;
+    result<basic_context> try_local() const;
+    result<basic_context> try_local(const local_options& options) const;
+
+    /// A process that is reached from there with ssh.
+    basic_context ssh(const ssh_options& options) const;
+    result<basic_context> try_ssh(const ssh_options& options) const;
+
+    /// Any method that can travel, by its options: `context.connect(mitogen::ssh{.hostname = "web1"})`.
+    template <class Method>
+    basic_context connect(const Method& method) const;
+    template <class Method>
+    result<basic_context> try_connect(const Method& method) const;
+
+    /// Begins to connect and returns at once. Errors come out of the future; those of the other context name it as their place.
+    template <class Method>
+    basic_future<basic_context, Io> connect_async(const Method& method) const;
 
     /// Asks its loop for a sign of life; done when it has come. Answered although its functions are busy.
     basic_future<void, Io> ping() const {

@@ -4,6 +4,8 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/base/ids.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/rpc/call_frame.hpp>
@@ -48,6 +50,9 @@ class basic_dispatcher {
     buffer loop_result_; // reused by functions that run on the loop
 
 public:
+    /// Told of cancelled requests that are no calls known here: who asked, and where the answer was to go. On the loop.
+    unique_function<void(context_id, handle_id)> on_other_cancelled;
+
     basic_dispatcher(core& node, decode_environment environment, std::string name, std::size_t pool_threads)
         : router_(node), environment_(environment), name_(std::move(name)), calls_(node.loop().io()),
           main_wake_(node.loop().io()), pool_queue_(node.loop().io()), pool_limit_(pool_threads) {
@@ -213,6 +218,8 @@ private:
                          error(reason::cancelled, "cancelled by context " + std::to_string(m.head.src) + " before it began"),
                          urgency::soon);
             calls_.finish(*c);
+        } else if (on_other_cancelled) {
+            on_other_cancelled(m.head.src, *which);
         }
     }
 

@@ -102,7 +102,7 @@ public:
     duration_ns latency = 0;
     std::uint64_t bytes_per_second = 0;
     std::optional<std::uint64_t> cut_after; ///< bytes until it is cut
-    bool silent = false;                    ///< everything written is lost, and nothing says so
+    bool silent = false;                    ///< everything written is lost, the end as well, and nothing says so
     bool open_for_reading = true;
     bool open_for_writing = true;
     file* reader = nullptr;
@@ -117,7 +117,7 @@ public:
         return free >= std::min<std::size_t>(capacity, 4096) ? free : 0;
     }
     std::size_t arrived() const noexcept { return arrived_; }
-    bool at_end() const noexcept { return !open_for_writing && held() == 0; }
+    bool at_end() const noexcept { return !open_for_writing && !silent && held() == 0; }
     bool delayed() const noexcept { return latency != 0 || bytes_per_second != 0; }
 
     /// Appends; returns when they arrive.

@@ -15,7 +15,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -87,8 +86,6 @@ class kernel {
     std::uint32_t next_pipe_ = 1;
     std::vector<std::weak_ptr<pipe_state>> pipes_; // of links: their faults
     process_state* current_process_ = nullptr;
-    std::uint64_t kills_ = 0;
-    std::uint64_t cuts_ = 0;
 
     void close_all(process_state& of) {
         while (!of.descriptors.empty()) close(*of.descriptors.begin());
@@ -101,10 +98,10 @@ class kernel {
         p.ended = how;
         threads_.drop(*p.group);
         close_all(p);
-        for (const auto& [pid, other] : processes_) {
-            if (other->parent != p.pid) continue;
-            other->parent = 0;
-            if (other->ended) other->reaped = true;
+        for (const std::uint32_t child : p.children) {
+            process_state& orphan = *processes_.at(child);
+            orphan.parent = 0;
+            if (orphan.ended) orphan.reaped = true;
         }
         p.exit_watch->raise(threads_);
         if (p.parent == 0) p.reaped = true; // nobody is left to ask
@@ -136,8 +133,6 @@ public:
     process_state& self() noexcept { return *current_process_; }
     auto& processes() noexcept { return processes_; }
     std::size_t open_descriptors() const noexcept { return descriptors_.size(); }
-    std::uint64_t kills() const noexcept { return kills_; }
-    std::uint64_t cuts() const noexcept { return cuts_; }
 
     void say(std::string_view what) {
         if (threads_.log().verbose())
@@ -278,56 +273,26 @@ public:
         return p->ended;
     }
 
-    // ---- faults that strike by themselves
+    // ---- faults
 
-    /// Draws when each kind strikes next, from now on.
-    void arm() {
-        strike(faults_.kills_per_second, [this] {
-            if (process_state* p = victim()) {
-                ++kills_;
-                say("fault: kills " + p->group->name);
-                end(*p, {0, 9});
-            }
-        });
-        strike(faults_.freezes_per_second, [this] {
-            process_state* p = victim();
-            if (!p || p->group->halted) return;
-            const std::uint32_t pid = p->pid;
-            say("fault: stops " + p->group->name);
-            threads_.halt(*p->group);
-            threads_.at(threads_.now() + numbers_.between(faults_.least_freeze, faults_.most_freeze), [this, pid] {
-                if (process_state* again = find(pid)) threads_.resume(*again->group);
-            });
-        });
-        strike(faults_.cuts_per_second, [this] {
-            if (const auto pipe = some_pipe()) {
-                ++cuts_;
-                pipe->cut_after = numbers_.below(4096);
-                say("fault: will cut pipe " + std::to_string(pipe->number) + " after " + std::to_string(*pipe->cut_after) +
-                    " bytes");
-                if (*pipe->cut_after == 0) cut(*pipe);
-            }
-        });
-        strike(faults_.jumps_per_second, [this] {
-            const duration_ns span = numbers_.between(0, faults_.most_jump);
-            say("fault: the clock leaps " + std::to_string(span / 1000) + " us");
-            threads_.leap(span);
-        });
-        strike(faults_.silences_per_second, [this] {
-            if (const auto pipe = some_pipe()) {
-                say("fault: pipe " + std::to_string(pipe->number) + " loses everything");
-                pipe->silent = true;
-                if (pipe->writer) pipe->writer->changed(threads_);
-            }
-        });
+    /// Kills a process, as signal 9 does.
+    void kill(process_state& p) { end(p, {0, 9}); }
+
+    /// The processes that run, but the first.
+    std::vector<process_state*> running() {
+        std::vector<process_state*> found;
+        for (const auto& [pid, p] : processes_)
+            if (pid != 1 && !p->ended) found.push_back(p.get());
+        return found;
     }
 
-    /// Nothing strikes any more. A cut that has not come to its byte yet does not happen.
-    void calm() noexcept {
+    /// The pipes that connect two processes.
+    std::vector<std::shared_ptr<pipe_state>> links() {
+        std::erase_if(pipes_, [](const auto& held) { return held.expired(); });
+        std::vector<std::shared_ptr<pipe_state>> found;
         for (const auto& held : pipes_)
-            if (const auto p = held.lock()) p->cut_after.reset();
-        faults_.kills_per_second = faults_.freezes_per_second = faults_.cuts_per_second = faults_.silences_per_second =
-            faults_.jumps_per_second = 0;
+            if (auto p = held.lock(); p && p->from_process != p->to_process) found.push_back(std::move(p));
+        return found;
     }
 
     /// Ends a pipe for both sides.
@@ -367,31 +332,6 @@ private:
             threads_.block("a transfer");
             f->awake(*threads_.current());
         }
-    }
-
-    void strike(const double& per_second, unique_function<void()> what) {
-        if (per_second <= 0) return;
-        const double span = -std::log(1.0 - static_cast<double>(numbers_.next() >> 11) * 0x1p-53) / per_second;
-        threads_.at(threads_.now() + static_cast<duration_ns>(span * 1e9), [this, &per_second, what = std::move(what)]() mutable {
-            if (per_second <= 0) return;
-            what();
-            strike(per_second, std::move(what));
-        });
-    }
-
-    process_state* victim() {
-        std::vector<process_state*> running;
-        for (const auto& [pid, p] : processes_)
-            if (pid != 1 && !p->ended) running.push_back(p.get());
-        return running.empty() ? nullptr : running[numbers_.below(running.size())];
-    }
-
-    std::shared_ptr<pipe_state> some_pipe() {
-        std::erase_if(pipes_, [](const auto& held) { return held.expired(); });
-        std::vector<std::shared_ptr<pipe_state>> links;
-        for (const auto& held : pipes_)
-            if (auto p = held.lock(); p && p->from_process != p->to_process && !p->cut_after) links.push_back(std::move(p));
-        return links.empty() ? nullptr : links[numbers_.below(links.size())];
     }
 };
 

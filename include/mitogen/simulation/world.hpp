@@ -11,6 +11,7 @@
 #include <mitogen/simulation/kernel.hpp>
 #include <mitogen/simulation/scheduler.hpp>
 #include <mitogen/simulation/simulated.hpp>
+#include <mitogen/simulation/strikes.hpp>
 #include <mitogen/simulation/trace.hpp>
 
 #include <cstddef>
@@ -53,6 +54,7 @@ class world {
     trace trace_;
     scheduler threads_;
     simulation::kernel kernel_;
+    simulation::strikes strikes_{kernel_};
 
     std::string who_waits() const {
         std::string text;
@@ -94,11 +96,11 @@ public:
     template <class Body>
     outcome run(Body body) {
         process_state& root = kernel_.boot("root", [this, body = std::move(body)]() mutable { body(io::simulated(kernel_)); });
-        kernel_.arm();
+        strikes_.arm();
         const bool returned = threads_.loop(options_.most_steps, [&] { return root.ended.has_value() || threads_.failure(); });
         outcome o;
         if (returned && !threads_.failure()) {
-            kernel_.calm();
+            strikes_.calm();
             static_cast<void>(threads_.loop(options_.most_steps, [this] { return threads_.alive() == 0; }));
             o.trouble = left_behind();
             if (!o.trouble.empty()) o.trouble.insert(0, "left behind:");
@@ -110,14 +112,17 @@ public:
         o.hash = trace_.hash();
         o.steps = trace_.steps();
         o.elapsed = threads_.now() - 1'000'000'000;
-        o.kills = kernel_.kills();
-        o.cuts = kernel_.cuts();
+        o.kills = strikes_.kills();
+        o.cuts = strikes_.cuts();
         if (threads_.failure()) rethrow(threads_.failure());
         return o;
     }
 
     /// Calls `what` at a moment of virtual time, counted from the start of the run: for faults that are planned.
     void at(duration_ns since_start, unique_function<void()> what) { threads_.at(1'000'000'000 + since_start, std::move(what)); }
+
+    /// From now on nothing goes wrong by chance, but for what is slow or partial anyway.
+    void calm() { strikes_.calm(); }
 
     simulation::kernel& kernel() noexcept { return kernel_; }
     const simulation::trace& log() const noexcept { return trace_; }

@@ -31,6 +31,9 @@ inline constexpr handle_id forget_chain = 110; ///< a call chain begins anew, or
 inline constexpr handle_id cancel_call = 111;  ///< the sender no longer waits for one of its calls
 inline constexpr handle_id explain_call = 112; ///< say why a function key is unknown
 inline constexpr handle_id ping = 113;         ///< answered at once, by the loop
+inline constexpr handle_id connect = 114;      ///< make a child there; payload: see connect/travelling.hpp
+inline constexpr handle_id heartbeat = 115;    ///< between neighbours: a sign of life; answered where it asks for that
+inline constexpr handle_id admitted = 119;     ///< to a program that joins: it is a context of the tree now
 } // namespace handles
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// client.hpp: one program that has connected to a listener, from its first byte to its end, as the listening context sees it.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/log.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/connect/build_hash.hpp>
+#include <mitogen/connect/joining.hpp>
+#include <mitogen/connect/listening.hpp>
+#include <mitogen/connect/outgoing.hpp>
+#include <mitogen/io/policy.hpp>
+#include <mitogen/loop/broker.hpp>
+#include <mitogen/route/error_notice.hpp>
+#include <mitogen/route/router_core.hpp>
+#include <mitogen/sys/call.hpp>
+#include <mitogen/sys/executable.hpp>
+#include <mitogen/sys/failure.hpp>
+#include <mitogen/wire/handle.hpp>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A program that joins. There is no process to start or to wait for: it is there while its link is.
+///
+/// Life: asking (its request is read) → numbered (it waits for an id) → answered (the answer is written) → up → gone.
+/// Threads: loop.
+template <class Io>
+class client {
+public:
+    using core = basic_router_core<Io>;
+    using link = basic_link<Io>;
+
+    /// What the listener does when a client reaches a stage.
+    struct events {
+        virtual void client_asks(client& c) = 0; ///< wants an id: admit() or refuse() it, now or later
+        virtual void client_up(client& c) = 0;
+        virtual void client_lost(client& c, const error& why) = 0; ///< one that was up
+        virtual void client_gone(client& c) = 0;                   ///< the last: it may be destroyed, but not at once
+
+    protected:
+        ~events() = default;
+    };
+
+private:
+    enum class stage : std::uint8_t { asking, numbered, answered, refused, up, gone };
+
+    struct source : event_source {
+        client* self;
+    };
+
+    core& router_;
+    events& events_;
+    const listen_options terms_;
+    duration_ns grace_;
+    typename Io::descriptor socket_; // until it is up
+    source source_{};
+    timer timer_;
+    stage stage_ = stage::asking;
+    joining::listening_ear ear_{joining::request_limit};
+    joining::request asked_;
+    joining::answer answer_;
+    outgoing out_;
+    std::vector<basic_pending<Io>*> awaiting_end_;
+
+public:
+    const std::uint32_t listener; ///< number of the one that it came to
+    std::shared_ptr<link> edge;   ///< once up
+
+    client(core& node, events& to, std::uint32_t number, const listen_options& terms, duration_ns grace,
+           typename Io::descriptor socket)
+        : router_(node), events_(to), terms_(terms), grace_(grace), socket_(std::move(socket)), listener(number) {
+        source_.fd = socket_.get();
+        source_.self = this;
+        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->ready(); };
+        timer_.fire = [this] { overdue(); };
+    }
+
+    client(client&&) = delete;
+
+    context_id id() const noexcept { return answer_.id; }
+    const std::string& name() const noexcept { return answer_.name; }
+    bool up() const noexcept { return stage_ == stage::up; }
+    /// True for one whose handshake is under way.
+    bool waiting() const noexcept { return stage_ < stage::up; }
+
+    /// Begins to listen to it.
+    void begin() {
+        router_.loop().set_timer(timer_, after(router_.loop().io().now(), to_ns(terms_.handshake_timeout)));
+        if (const long rc = router_.loop().watch(source_, io::interest::read); rc < 0)
+            drop("cannot watch it: " + sys::errno_text(static_cast<int>(-rc)));
+    }
+
+    /// Makes it the context `id`.
+    void admit(context_id id) {
+        if (stage_ != stage::numbered) return;
+        answer_.id = id;
+        answer_.ancestors.push_back(router_.id());
+        answer_.ancestors.insert(answer_.ancestors.end(), router_.ancestors().begin(), router_.ancestors().end());
+        answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid) : asked_.name;
+        answer_.build = sys::build_id();
+        answer_.bounds = terms_.limits.value_or(router_.bounds());
+        answer_.rules = router_.rules();
+        say(stage::answered);
+    }
+
+    /// Tells it why not.
+    void refuse(const error& why) {
+        if (stage_ >= stage::answered) return;
+        log::write(log::level::warning, "refused a program that wants to join: " + std::string(why.message()));
+        const buffer notice = encode_error(why);
+        answer_.refusal.assign(notice.data(), notice.data() + notice.size());
+        say(stage::refused);
+    }
+
+    /// Asks it to leave; after some time cuts its link.
+    void shut_down(const error& why) {
+        if (waiting()) return refuse(why);
+        if (!up()) return;
+        edge->stream->send(router_.address(id(), handles::shutdown), std::span<const std::byte>(), nullptr, urgency::soon);
+        router_.loop().set_timer(timer_, after(router_.loop().io().now(), grace_));
+    }
+
+    /// Cuts its link.
+    void cut(const std::string& why) {
+        if (waiting()) return drop(why);
+        if (up()) edge->stream->close(reason::respondent_lost, why);
+    }
+
+    /// Answers `p` when it is gone. Takes over one reference.
+    void await_end(basic_pending<Io>* p) { awaiting_end_.push_back(p); }
+
+    /// In a child made by fork(): closes what this holds.
+    void abandon() noexcept {
+        socket_.reset();
+        if (edge) edge->stream->abandon();
+    }
+
+private:
+    void ready() {
+        if (stage_ == stage::asking) return read();
+        if (stage_ == stage::answered || stage_ == stage::refused) write();
+    }
+
+    void read() {
+        std::byte bytes[1024];
+        const long n = router_.loop().io().read(socket_.get(), bytes, sizeof bytes);
+        if (n == -EAGAIN || n == -EWOULDBLOCK) return;
+        if (n <= 0) return drop(n == 0 ? "it closed the connection" : sys::errno_text(static_cast<int>(-n)));
+        using finding = joining::listening_ear::finding;
+        switch (ear_.hear({bytes, static_cast<std::size_t>(n)})) {
+        case finding::incomplete: return;
+        case finding::wrong: return drop("what it sent is no request to join");
+        case finding::wrong_version: return drop("it speaks another version of this library's protocol");
+        case finding::whole: break;
+        }
+        // More than the request can only be a mistake: it has no id yet.
+        if (!joining::decode_request(ear_.payload(), asked_) || !ear_.rest().empty())
+            return drop("its request to join does not decode");
+        stage_ = stage::numbered;
+        router_.loop().change(source_, io::interest::none);
+        events_.client_asks(*this);
+    }
+
+    void say(stage next) {
+        stage_ = next;
+        out_.say(joining::encode_answer(answer_));
+        write();
+    }
+
+    void write() {
+        switch (out_.write(router_.loop().io(), socket_.get())) {
+        case outgoing::progress::waiting:
+            if (const long rc = router_.loop().change(source_, io::interest::write); rc < 0)
+                drop("cannot watch it: " + sys::errno_text(static_cast<int>(-rc)));
+            return;
+        case outgoing::progress::closed:
+        case outgoing::progress::unreadable: return drop("it closed the connection");
+        case outgoing::progress::written: break;
+        }
+        if (stage_ == stage::refused) return end();
+        come_up();
+    }
+
+    /// From here on the link carries frames.
+    void come_up() {
+        const long second = sys::dup_above(socket_.get(), 3); // a link has a descriptor for each direction
+        if (second < 0) return drop("dup: " + sys::errno_text(static_cast<int>(-second)));
+        basic_broker<Io>& loop = router_.loop();
+        loop.cancel_timer(timer_);
+        loop.unwatch(source_);
+        edge = std::make_shared<link>(router_);
+        edge->peer = id();
+        edge->build = hash_build(asked_.build);
+        if (terms_.authority == mitogen::authority::parent) edge->authority = router_.id();
+        edge->open(loop, std::move(socket_), typename Io::descriptor(static_cast<int>(second)), router_.bounds());
+        edge->on_closed = [this](link&, enum reason cause, const std::string& why) { link_closed(cause, why); };
+        stage_ = stage::up;
+        events_.client_up(*this);
+        if (const long rc = edge->stream->start(); rc < 0) {
+            return edge->stream->close(reason::respondent_lost,
+                                       "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
+        }
+        // It waits for this: only now is it known here.
+        edge->stream->send(router_.address(id(), handles::admitted), std::span<const std::byte>(), nullptr, urgency::soon);
+    }
+
+    void link_closed(enum reason cause, const std::string& why) {
+        error_detail d;
+        d.why = cause;
+        d.context = id();
+        d.place = name();
+        d.text = "context " + std::to_string(id()) + " has left: " + why;
+        events_.client_lost(*this, error(std::move(d)));
+        end();
+    }
+
+    void overdue() {
+        if (up()) return edge->stream->close(reason::respondent_lost, "it was asked to leave, and did not");
+        drop("no whole request to join within " + std::to_string(to_ns(terms_.handshake_timeout) / 1'000'000) +
+             " ms (handshake_timeout)");
+    }
+
+    /// The handshake is over.
+    void drop(const std::string& why) {
+        if (stage_ == stage::gone) return;
+        log::write(log::level::warning, "dropped a program that connected to join: " + why);
+        end();
+    }
+
+    void end() {
+        if (std::exchange(stage_, stage::gone) == stage::gone) return;
+        router_.loop().cancel_timer(timer_);
+        router_.loop().unwatch(source_);
+        socket_.reset();
+        for (basic_pending<Io>* p : std::exchange(awaiting_end_, {})) {
+            router_.answers().complete(*p, encode(std::int32_t{0}, std::int32_t{0}), nullptr); // an exit_status
+            p->release();
+        }
+        events_.client_gone(*this);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// connect_server.hpp: makes children of this context because a context above asks for them.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/connect/local.hpp>
+#include <mitogen/connect/router.hpp>
+#include <mitogen/connect/ssh.hpp>
+#include <mitogen/connect/travelling.hpp>
+#include <mitogen/route/error_notice.hpp>
+#include <mitogen/rpc/context.hpp>
+#include <mitogen/wire/handle.hpp>
+#include <mitogen/wire/message.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <deque>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Serves messages to handles::connect, on the loop, whatever the functions of this context do. Many at once; each is answered
+/// when its child is up, or has failed. The route is announced before: who hears the answer can reach the child.
+///
+/// Threads: loop, but for the constructor. The router outlives it.
+template <class Io>
+class connect_server {
+    struct order {
+        header request;
+        basic_future<basic_context<Io>, Io> child;
+    };
+    struct delivery {
+        context_id to;
+        handle_id reply_to;
+        context_id child;
+    };
+
+    basic_router<Io>& router_;
+    std::string name_;
+    std::vector<order> open_;
+    std::deque<delivery> delivered_; // the latest: one may have been cancelled while the answer was on its way
+
+    static constexpr std::size_t most_deliveries = 1024;
+
+    auto find(context_id from, handle_id reply_to) {
+        return std::find_if(open_.begin(), open_.end(), [&](const order& o) {
+            return o.request.src == from && o.request.reply_to == reply_to;
+        });
+    }
+
+    void serve(const message& m) {
+        if (!m.head.wants_reply()) return; // nobody would know the child
+        open_.push_back({m.head, router_.connect_by(plan_from(m.payload, router_.bounds()))});
+        open_.back().child.then([this, from = m.head.src, reply_to = m.head.reply_to] {
+            router_.loop().defer([this, from, reply_to] { answer(from, reply_to); });
+        });
+    }
+
+    void answer(context_id from, handle_id reply_to) {
+        const auto at = find(from, reply_to);
+        if (at == open_.end()) return;
+        order done = std::move(*at);
+        open_.erase(at);
+        const result<basic_context<Io>> child = done.child.outcome();
+        if (!child) return router_.reply(done.request, encode_error(with_place(child.error())), message_flags::failed);
+        delivered_.push_back({from, reply_to, child->id()});
+        if (delivered_.size() > most_deliveries) delivered_.pop_front();
+        router_.reply(done.request, encode(child->id()), 0);
+    }
+
+    error with_place(const error& why) const {
+        error_detail d = why.detail();
+        if (!d.place.empty()) return why;
+        d.place = name_;
+        d.context = router_.id();
+        d.what.clear(); // composed anew
+        return error(std::move(d));
+    }
+
+public:
+    /// `name`: of this context.
+    connect_server(basic_router<Io>& node, std::string name) : router_(node), name_(std::move(name)) {
+        (void)&knows<mitogen::local>;
+        (void)&knows<mitogen::ssh>;
+        (void)router_.add_raw_handler(handles::connect, {}, [this](const message& m) { serve(m); });
+    }
+
+    connect_server(connect_server&&) = delete;
+
+    /// `from` does not wait any more for what it asked for: the child ends, whether it is up or not.
+    void cancel(context_id from, handle_id reply_to) {
+        if (const auto at = find(from, reply_to); at != open_.end()) {
+            if (!at->child.done())
+                return at->child.abandon(error(reason::cancelled, "cancelled by context " + std::to_string(from)));
+            if (const auto up = at->child.outcome()) router_.discard_child(up->id()); // its answer is about to leave
+            return;
+        }
+        const auto late = std::find_if(delivered_.begin(), delivered_.end(), [&](const delivery& d) {
+            return d.to == from && d.reply_to == reply_to;
+        });
+        if (late != delivered_.end()) router_.discard_child(late->child);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// listening.hpp: what a router knows of the programs that join it; the rest is compiled where listen() is called.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/time.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class Io>
+class basic_pending;
+template <class Io>
+class basic_listener;
+
+/// What a program that joins may do.
+enum class authority : std::uint8_t {
+    none,   ///< it may be called, and use the handles that take messages from anyone
+    parent, ///< as the context that listens: it may also call that, and whatever is below that
+};
+
+/// How a context listens for programs that join it.
+struct listen_options {
+    mitogen::authority authority = mitogen::authority::none;
+    std::chrono::milliseconds handshake_timeout{5'000}; ///< from connecting to being a context
+    std::uint32_t most_waiting = 32;                    ///< connected and no context yet; others wait for one of them to go on
+    std::optional<mitogen::limits> limits{};            ///< for those who join; empty: this context's own
+};
+
+namespace detail {
+
+/// Who listens, and who has joined. Threads: loop, but for close() and finish().
+template <class Io>
+class listening {
+public:
+    virtual ~listening() = default;
+    /// Listens no more, asks everybody to leave, and waits until they have. Before the router closes. Not on the loop.
+    virtual void close() = 0;
+    /// Waits for the functions that were called. After the router has closed.
+    virtual void finish() = 0;
+    /// Cuts the link of a context that has joined; false where there is none of that id.
+    virtual bool cut(context_id id, const std::string& why) = 0;
+    /// Asks it to leave, and answers `left` when it has, taking over one reference; false where there is none of that id.
+    virtual bool shut_down(context_id id, basic_pending<Io>* left) = 0;
+    /// In a child made by fork(): closes all descriptors.
+    virtual void abandon() noexcept = 0;
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// travelling.hpp: connection methods on their way to the context that shall use them.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/methods.hpp>
+#include <mitogen/wire/codec.hpp>
+
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A method that one context may ask another one to use: `context.connect(method)`. It has a name that both programs know,
+/// `static constexpr std::string_view method_name`, and says what travels: `fields(m)` is a std::tie of members with codecs.
+template <class Method>
+concept travelling_method = connection_method<Method> && requires(Method& m, const Method& sent) {
+    { Method::method_name } -> std::convertible_to<std::string_view>;
+    std::tuple_size<decltype(Method::fields(m))>::value;
+    std::tuple_size<decltype(Method::fields(sent))>::value;
+};
+
+/// Limits on the wire: their members in order.
+template <>
+struct codec<limits> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t fixed_size = 8 + 8 + 4 + 4 + 4;
+    static constexpr std::size_t least = fixed_size;
+    static std::size_t size(const limits&) noexcept { return fixed_size; }
+    static void encode(writer& w, const limits& l) noexcept {
+        w.put_scalar(l.message_bytes);
+        w.put_scalar(l.queue_bytes);
+        w.put_scalar(l.nesting);
+        w.put_scalar(l.elements);
+        w.put_scalar(l.open_calls);
+    }
+    static bool decode(reader& r, limits& l) {
+        return r.take_scalar(l.message_bytes) && r.take_scalar(l.queue_bytes) && r.take_scalar(l.nesting) &&
+               r.take_scalar(l.elements) && r.take_scalar(l.open_calls);
+    }
+    static void signature(signature_sink& out) { out.put("limits"); }
+};
+
+namespace detail {
+
+/// A method that this program can be asked for. Process-wide, as the remote functions are: a static initialiser links it into the
+/// list where the program names the method.
+struct known_method {
+    std::string_view name;
+    result<boot_plan> (*plan)(reader&, const limits& inherited); ///< what an encoded one wants executed
+    const known_method* before = nullptr;
+
+    inline static constinit std::atomic<const known_method*> newest{nullptr};
+
+    known_method(std::string_view called, result<boot_plan> (*make)(reader&, const limits&)) noexcept
+        : name(called), plan(make), before(newest.load(std::memory_order_acquire)) {
+        while (!newest.compare_exchange_weak(before, this, std::memory_order_acq_rel)) {}
+    }
+    known_method(const known_method&) = delete;
+
+    static const known_method* find(std::string_view name) noexcept {
+        const known_method* at = newest.load(std::memory_order_acquire);
+        while (at && at->name != name) at = at->before;
+        return at;
+    }
+};
+
+template <class Method>
+result<boot_plan> plan_encoded(reader& r, const limits& inherited) {
+    Method method{};
+    const bool decoded = std::apply([&](auto&... members) { return mitogen::decode(r, members...); }, Method::fields(method));
+    if (!decoded || !r.finish())
+        return error(reason::bad_arguments, "the options of the connection method \"" + std::string(Method::method_name) +
+                                                "\" do not decode: " + r.failure_text() +
+                                                "; the two programs are of different versions");
+    return plan_of(method, inherited);
+}
+
+/// To name it is to make the program know the method.
+template <class Method>
+inline const known_method knows{Method::method_name, &plan_encoded<Method>};
+
+/// The payload of a message to handles::connect: the method's name and its fields.
+template <class Method>
+buffer encode_method(const Method& method) {
+    (void)&knows<Method>; // the same program runs there
+    return std::apply([](const auto&... members) { return encode(std::string_view(Method::method_name), members...); },
+                      Method::fields(method));
+}
+
+/// What such a message wants executed.
+inline result<boot_plan> plan_from(std::span<const std::byte> payload, const limits& inherited) {
+    reader r(payload, inherited);
+    std::string_view name;
+    if (!decode(r, name)) return error(reason::bad_arguments, "not a connection method: " + r.failure_text());
+    if (const known_method* method = known_method::find(name)) return method->plan(r, inherited);
+    return error(reason::unknown_function,
+                 "this program does not know the connection method \"" + std::string(name.substr(0, 100)) +
+                     "\": it is another build than the one that asks, and does not use the method itself");
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
