@@ -194,17 +194,17 @@ TEST_CASE("whoever loses its parent ends by itself, whatever it is doing") {
 }
 
 TEST_CASE("a process that the child has left behind does not keep the child's end from being noticed") {
-    shared_pipe until;
+    shared_pipe until, started, go_on;
     tree t(hurried());
     mitogen::context child = t.root.local();
     CHECK(child.call<&leave_behind>(until.read_end()) > 0); // has the child's link: it did not execute anything
-    auto held = child.call_async<&generic::hold>(until.write_end(), -1, 1);
+    auto held = child.call_async<&generic::hold>(started.write_end(), go_on.read_end(), 1);
+    CHECK(started.wait());
     ::kill(t.root.child_pid(child.id()), SIGKILL);
     const auto r = held.try_get();
     REQUIRE_FALSE(r.has_value());
     CHECK(r.error().kind() == mitogen::kind::disconnected);
     CHECK(r.error().detail().status.signal == SIGKILL);
-    until.post();
     until.post();
 }
 

@@ -170,11 +170,11 @@ TEST_CASE("only the parent tells of losses elsewhere, and not of what is known b
     tell(f.other, 1, 77); // a sibling
     CHECK(*f.other.ask(1, 2000, "behind it") == "behind it");
     CHECK_FALSE(f.middle.router.why_lost(77));
-    for (const context_id known : {0, 1, 2}) tell(f.root, 1, known);
+    for (const context_id known : {0u, 1u, 2u}) tell(f.root, 1, known);
     tell(f.root, 1, 77);
     CHECK(*f.root.ask(1, 2000, "behind it") == "behind it");
     CHECK(f.middle.router.why_lost(77)->message() == "it fell");
-    for (const context_id known : {0, 1, 2}) CHECK_FALSE(f.middle.router.why_lost(known));
+    for (const context_id known : {0u, 1u, 2u}) CHECK_FALSE(f.middle.router.why_lost(known));
     CHECK(f.middle.router.routes().find(2));
 }
 

@@ -222,7 +222,8 @@ public:
         // What comes down from the parent is no exception: it passes on what siblings send.
         const auto taker = handlers_.select(m.head, [&] { return !from || has_authority(m.head.auth); });
         if (taker.call) return guarded(m, [&] { (*taker.call)(m); });
-        if (!taker.call && m.head.handle == handles::call_function && from && !has_authority(m.head.auth)) return refuse_upward_call(m);
+        if (!taker.call && m.head.handle == handles::call_function && from && !has_authority(m.head.auth))
+            return refuse_upward_call(m);
         const std::string handle_text = "handle " + std::to_string(m.head.handle) + " of context " + std::to_string(id_);
         if (!taker.refusal)
             return reply_dead(m.head, error(reason::invalid_handle, "nothing is registered under " + handle_text));
