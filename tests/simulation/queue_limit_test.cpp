@@ -41,7 +41,7 @@ std::uint64_t longest_queue(sim::router& here) {
 } // namespace
 
 TEST_CASE("a stopped reader bounds what waits for it at every hop, and gets everything once it goes on") {
-    const std::uint64_t seed = GENERATE(range(1, 20));
+    const std::uint64_t seed = GENERATE(range<std::uint64_t>(1, 20));
     CAPTURE(seed);
     constexpr std::uint32_t count = 100; // twenty times what one queue takes
     tally seen;
