@@ -453,9 +453,12 @@ TEST_CASE("what passes through is bounded: who sends to a context that does not 
     const auto link = root.router.towards(8);
     const std::string payload(10'000, 'x');
     constexpr int count = 1'000;
+    bool wrote = true; // the other thread's, until it has ended
     std::thread writes([&] {
-        for (int i = 1; i <= count; ++i)
-            from.write({.dst = 8, .src = 7, .auth = 7, .handle = 1000, .stream = static_cast<std::uint32_t>(i)}, payload);
+        for (int i = 1; i <= count; ++i) {
+            const header h{.dst = 8, .src = 7, .auth = 7, .handle = 1000, .stream = static_cast<std::uint32_t>(i)};
+            wrote = from.try_write(h, payload) && wrote;
+        }
     });
     while (link->stream->queued() <= bounds.queue_bytes) std::this_thread::yield();
     std::uint64_t most = 0;
@@ -467,6 +470,7 @@ TEST_CASE("what passes through is bounded: who sends to a context that does not 
         REQUIRE(got.size() == payload.size());
     }
     writes.join();
+    CHECK(wrote);
     CHECK(most < 3 * bounds.queue_bytes); // what one read brings is on top; ten millions were sent
 }
 
@@ -479,13 +483,15 @@ TEST_CASE("who is held because of a link that is then closed is read again") {
     raw_end to = root.add_raw_child(8);
     const auto link = root.router.towards(8);
     const std::string payload(10'000, 'x');
+    bool wrote = true; // the other thread's, until it has ended
     std::thread writes([&] {
-        for (int i = 0; i < 200; ++i) from.write({.dst = 8, .src = 7, .auth = 7, .handle = 1000}, payload);
-        from.write({.dst = 0, .src = 7, .auth = 7, .handle = 4711, .reply_to = 1});
+        for (int i = 0; i < 200; ++i) wrote = from.try_write({.dst = 8, .src = 7, .auth = 7, .handle = 1000}, payload) && wrote;
+        wrote = from.try_write({.dst = 0, .src = 7, .auth = 7, .handle = 4711, .reply_to = 1}) && wrote;
     });
     while (link->stream->queued() <= bounds.queue_bytes) std::this_thread::yield();
     root.loop.run([&] { link->stream->close(reason::respondent_lost, "cut"); });
     writes.join();
+    CHECK(wrote);
     CHECK(from.next().first.handle == mitogen::handles::del_route); // it has sent to what is lost
     CHECK(from.next_dead().reason() == reason::invalid_handle);
 }

@@ -58,13 +58,15 @@ struct quiet {
 struct raw_end {
     sys::unique_fd in, out;
 
-    void write(const header& h, std::string_view payload = {}) {
+    void write(const header& h, std::string_view payload = {}) { REQUIRE(try_write(h, payload)); }
+    /// The same on a thread of its own, where nothing may be asserted.
+    bool try_write(const header& h, std::string_view payload = {}) {
         std::string all(mitogen::header_layout::size, '\0');
         header sent = h;
         sent.length = static_cast<std::uint32_t>(payload.size());
         mitogen::write_header(reinterpret_cast<std::byte*>(all.data()), sent);
         all += payload;
-        REQUIRE(sys::write(out.get(), all.data(), all.size()) == static_cast<long>(all.size()));
+        return sys::write(out.get(), all.data(), all.size()) == static_cast<long>(all.size());
     }
     std::string read(std::size_t size) {
         std::string text(size, '\0');
