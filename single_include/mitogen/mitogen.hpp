@@ -1534,7 +1534,6 @@ struct boot_plan {
     std::shared_ptr<sys::unique_fd> program{}; ///< what it is sent
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
-    int attempts = 3; ///< of executing the program that was sent, where the target finds it busy
     limits bounds{};
 };
 
@@ -4780,8 +4779,9 @@ inline constexpr int program_descriptor = 9;
 /// enter. A directory that is mounted noexec shows when the file is not executable (`[ -x ]` asks access(2), which says so on
 /// Linux). File and directory are removed before the first byte arrives, so that nothing is left behind whoever dies; the program
 /// is executed through its descriptor. Where there is no /proc it is executed by name, and removes itself (leave_first_stage);
-/// until then a trap does. The writing descriptor is closed first: a file that is open for writing cannot be executed. At the end
-/// of its input `read` fails, or the program is short, and it exits: it never waits for a parent that is gone.
+/// until then a trap does. Only `head` has the file open for writing, because nothing can be executed that is open for writing, and
+/// the shell must not open it so for itself: mksh 59c keeps a copy of what `exec 8>&-` closes (c_exec in
+/// funcs.c, when the copy is descriptor 10). At the end of its input `read` fails, or the program is short, and it exits: it never waits for a parent that is gone.
 inline std::string first_stage_command() {
     // The command line must not contain the mark, lest an echo of it be taken for the child's voice: octal escapes for what is no
     // text, and an empty argument in the middle, because some shells' echo undoes escapes.
@@ -4805,8 +4805,8 @@ inline std::string first_stage_command() {
     s += "p=$d/m;(:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&break;rm -rf \"$d\";p=;done;";
     s += "[ -n \"$p\" ]||" + give_up(no_place_text);
     s += "trap \"rm -rf \\\"\\$d\\\"\" 0;trap \"exit 1\" 1 2 13 15;";
-    s += "exec 8>\"$p\" 9<\"$p\";[ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9&&rm -rf \"$d\"&&trap - 0;";
-    s += "head -c \"$n\" >&8;exec 8>&-;";
+    s += "exec 9<\"$p\";[ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9&&rm -rf \"$d\"&&trap - 0;";
+    s += "head -c \"$n\" >\"$p\";";
     s += "[ $(($(wc -c <&9))) = \"$n\" ]||" + give_up(short_program_text);
     s += "exec \"$p\" " + std::string(child_argument) + "'";
     return s;
@@ -4878,9 +4878,6 @@ public:
         const std::string size = std::to_string(left_) + "\n";
         bytes_.append(size.data(), size.size());
     }
-
-    /// True once a program was sent, all of it.
-    bool program_sent() const noexcept { return at_ > 0 && left_ == 0 && done_ == bytes_.size(); }
 
     /// In words, after `unreadable`.
     const std::string& trouble() const noexcept { return trouble_; }
@@ -4993,8 +4990,6 @@ public:
     bool stage_seen() const noexcept { return stage_seen_; }
     /// True once the child has spoken.
     bool hello_seen() const noexcept { return hello_seen_; }
-    /// True once the shell was sent the whole program.
-    bool program_sent() const noexcept { return out_.program_sent(); }
     /// What else was printed; cut to some kilobytes.
     std::string noise() const { return listener_.noise(); }
     /// Bytes that came behind the hello: frames.
@@ -12185,8 +12180,6 @@ public:
         virtual void child_up(basic_child& child) = 0;
         virtual void child_lost(basic_child& child, const error& why) = 0;
         virtual void child_gone(basic_child& child) = 0;
-        /// Its program could not be executed at the moment: start another process in its place. Takes over one reference.
-        virtual void child_again(boot_plan plan, handshake::welcome welcome, basic_pending<Io>* connecting) = 0;
 
     protected:
         ~events() = default;
@@ -12219,7 +12212,6 @@ private:
     stage stage_ = stage::starting;
     source exit_source_{};
     timer timer_;
-    instant timer_end_ = never; // of the whole start
     bool reported_ = false;
     bool link_open_ = false;
     std::optional<exit_status> status_;
@@ -12258,8 +12250,7 @@ public:
         long rc = channel_.begin();
         if (rc >= 0) rc = err_.begin();
         if (rc >= 0 && exit_source_.fd >= 0) rc = loop.watch(exit_source_, io::interest::read);
-        timer_end_ = after(loop.io().now(), plan_.timeout);
-        loop.set_timer(timer_, timer_end_);
+        loop.set_timer(timer_, after(loop.io().now(), plan_.timeout));
         if (rc < 0)
             return fail(error(reason::system, plan_.what + ": cannot watch it: " + sys::errno_text(static_cast<int>(-rc))));
         router_.answers().then(*connecting_, [&loop, weak = this->weak_from_this()] {
@@ -12463,7 +12454,6 @@ private:
     void report() {
         if (std::exchange(reported_, true)) return;
         if (connecting_) {
-            if (try_again()) return;
             boot_failure f;
             f.what = boot_failure::how::ended;
             return refuse(explain(std::move(f)));
@@ -12477,18 +12467,6 @@ private:
         d.has_status = status_.has_value();
         if (status_) d.status = *status_;
         events_.child_lost(*this, error(std::move(d)));
-    }
-
-    /// True if another attempt is under way. A target that looks through its processes' descriptors keeps each open for a moment,
-    /// the one through which the program was written as well, and the kernel executes no file that is open for writing.
-    bool try_again() {
-        const bool busy = status_ && talk().program_sent() && !talk().hello_seen() && detail::not_executed(*status_);
-        if (!busy || plan_.attempts <= 1) return false;
-        --plan_.attempts;
-        plan_.timeout = std::max<duration_ns>(timer_end_ - router_.loop().io().now(), 0);
-        err_.drop();
-        events_.child_again(std::move(plan_), std::move(welcome_), std::exchange(connecting_, nullptr));
-        return true;
     }
 
     void bury() {
@@ -13090,13 +13068,6 @@ private:
     void child_gone(child& c) override {
         std::erase_if(all_, [&](const auto& held) { return held.get() == &c; });
         uncount();
-    }
-
-    void child_again(boot_plan plan, handshake::welcome welcome, pending* connecting) override {
-        child_count_.fetch_add(1); // the one that failed is still counted
-        birth b{std::move(welcome), connecting};
-        if (closed_) return miscarry(b, closing());
-        launch(std::move(plan), std::move(b));
     }
 };
 

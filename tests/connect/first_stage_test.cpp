@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <mitogen/mitogen.hpp>
@@ -54,6 +55,25 @@ public:
         for (const auto& entry : fs::recursive_directory_iterator(home()))
             if (entry.path().filename() != ".cache") found.push_back(entry.path().string());
         return found;
+    }
+};
+
+/// While it lives, children inherit only stdin, stdout and stderr, whatever the harness has open.
+class nothing_inherited {
+    std::vector<int> kept_;
+
+public:
+    nothing_inherited() {
+        for (int fd = 3; fd < 1024; ++fd) {
+            if (::fcntl(fd, F_GETFD) != 0) continue;
+            ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+            kept_.push_back(fd);
+        }
+    }
+    nothing_inherited(const nothing_inherited&) = delete;
+    nothing_inherited& operator=(const nothing_inherited&) = delete;
+    ~nothing_inherited() {
+        for (const int fd : kept_) ::fcntl(fd, F_SETFD, 0);
     }
 };
 
@@ -154,6 +174,7 @@ TEST_CASE("the first stage becomes the program under any POSIX shell, and leaves
     }
     playground place;
     place.put("sh", shell);
+    const nothing_inherited as_under_sshd; // some shells treat the first free descriptor from 10 on differently from others
     {
         mitogen::broker broker;
         mitogen::router router(broker);
@@ -173,37 +194,6 @@ TEST_CASE("many first stages at once do not disturb one another") {
     std::vector<mitogen::future<mitogen::context>> coming;
     for (int i = 0; i < 12; ++i) coming.push_back(router.connect_async(staged{.environment = place.environment()}));
     for (auto& c : coming) CHECK(c.get().call<&add>(2, 3) == 5);
-    CHECK(place.left_behind().empty());
-}
-
-TEST_CASE("a program that the target finds busy is started again") {
-    const std::string shell = GENERATE("/bin/dash", "/bin/bash", "/usr/bin/mksh", "/usr/bin/zsh", "/bin/busybox");
-    CAPTURE(shell);
-    if (!fs::exists(shell)) {
-        WARN("left out: " << shell << " is not installed");
-        return;
-    }
-    playground place;
-    place.put("sh", shell);
-    // Somebody who looks at the program while it arrives, and keeps it open for writing.
-    place.script("wc", "mark=\"$HOME/../seen\"\n"
-                       "if mkdir \"$mark\" 2>/dev/null; then\n"
-                       "    exec 7>>/proc/self/fd/0\n"
-                       "    sleep 1000 </dev/null >/dev/null 2>&1 &\n"
-                       "    echo $! >\"$mark/pid\"\n"
-                       "    exec 7>&-\n"
-                       "fi\n"
-                       "exec /usr/bin/wc \"$@\"\n");
-    {
-        mitogen::broker broker;
-        mitogen::router router(broker);
-        auto child = router.connect(staged{.environment = place.environment()});
-        CHECK(child.call<&add>(2, 3) == 5);
-        CHECK(router.contexts().size() == 1);
-    }
-    pid_t holder = 0;
-    REQUIRE(std::ifstream(place.home() + "/../seen/pid") >> holder);
-    CHECK(::kill(holder, SIGKILL) == 0);
     CHECK(place.left_behind().empty());
 }
 

@@ -80,8 +80,6 @@ public:
     bool stage_seen() const noexcept { return stage_seen_; }
     /// True once the child has spoken.
     bool hello_seen() const noexcept { return hello_seen_; }
-    /// True once the shell was sent the whole program.
-    bool program_sent() const noexcept { return out_.program_sent(); }
     /// What else was printed; cut to some kilobytes.
     std::string noise() const { return listener_.noise(); }
     /// Bytes that came behind the hello: frames.

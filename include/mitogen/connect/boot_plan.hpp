@@ -35,7 +35,6 @@ struct boot_plan {
     std::shared_ptr<sys::unique_fd> program{}; ///< what it is sent
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
-    int attempts = 3; ///< of executing the program that was sent, where the target finds it busy
     limits bounds{};
 };
 

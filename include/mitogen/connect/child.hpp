@@ -44,8 +44,6 @@ public:
         virtual void child_up(basic_child& child) = 0;
         virtual void child_lost(basic_child& child, const error& why) = 0;
         virtual void child_gone(basic_child& child) = 0;
-        /// Its program could not be executed at the moment: start another process in its place. Takes over one reference.
-        virtual void child_again(boot_plan plan, handshake::welcome welcome, basic_pending<Io>* connecting) = 0;
 
     protected:
         ~events() = default;
@@ -78,7 +76,6 @@ private:
     stage stage_ = stage::starting;
     source exit_source_{};
     timer timer_;
-    instant timer_end_ = never; // of the whole start
     bool reported_ = false;
     bool link_open_ = false;
     std::optional<exit_status> status_;
@@ -117,8 +114,7 @@ public:
         long rc = channel_.begin();
         if (rc >= 0) rc = err_.begin();
         if (rc >= 0 && exit_source_.fd >= 0) rc = loop.watch(exit_source_, io::interest::read);
-        timer_end_ = after(loop.io().now(), plan_.timeout);
-        loop.set_timer(timer_, timer_end_);
+        loop.set_timer(timer_, after(loop.io().now(), plan_.timeout));
         if (rc < 0)
             return fail(error(reason::system, plan_.what + ": cannot watch it: " + sys::errno_text(static_cast<int>(-rc))));
         router_.answers().then(*connecting_, [&loop, weak = this->weak_from_this()] {
@@ -322,7 +318,6 @@ private:
     void report() {
         if (std::exchange(reported_, true)) return;
         if (connecting_) {
-            if (try_again()) return;
             boot_failure f;
             f.what = boot_failure::how::ended;
             return refuse(explain(std::move(f)));
@@ -336,18 +331,6 @@ private:
         d.has_status = status_.has_value();
         if (status_) d.status = *status_;
         events_.child_lost(*this, error(std::move(d)));
-    }
-
-    /// True if another attempt is under way. A target that looks through its processes' descriptors keeps each open for a moment,
-    /// the one through which the program was written as well, and the kernel executes no file that is open for writing.
-    bool try_again() {
-        const bool busy = status_ && talk().program_sent() && !talk().hello_seen() && detail::not_executed(*status_);
-        if (!busy || plan_.attempts <= 1) return false;
-        --plan_.attempts;
-        plan_.timeout = std::max<duration_ns>(timer_end_ - router_.loop().io().now(), 0);
-        err_.drop();
-        events_.child_again(std::move(plan_), std::move(welcome_), std::exchange(connecting_, nullptr));
-        return true;
     }
 
     void bury() {

@@ -226,13 +226,6 @@ private:
         std::erase_if(all_, [&](const auto& held) { return held.get() == &c; });
         uncount();
     }
-
-    void child_again(boot_plan plan, handshake::welcome welcome, pending* connecting) override {
-        child_count_.fetch_add(1); // the one that failed is still counted
-        birth b{std::move(welcome), connecting};
-        if (closed_) return miscarry(b, closing());
-        launch(std::move(plan), std::move(b));
-    }
 };
 
 } // namespace detail

@@ -32,8 +32,10 @@ inline constexpr int program_descriptor = 9;
 /// enter. A directory that is mounted noexec shows when the file is not executable (`[ -x ]` asks access(2), which says so on
 /// Linux). File and directory are removed before the first byte arrives, so that nothing is left behind whoever dies; the program
 /// is executed through its descriptor. Where there is no /proc it is executed by name, and removes itself (leave_first_stage);
-/// until then a trap does. The writing descriptor is closed first: a file that is open for writing cannot be executed. At the end
-/// of its input `read` fails, or the program is short, and it exits: it never waits for a parent that is gone.
+/// until then a trap does. Only `head` has the file open for writing, because nothing can be executed that is open for writing,
+/// and the shell must not open it so for itself: mksh 59c keeps a copy of what `exec 8>&-` closes (c_exec in
+/// funcs.c, when the copy is descriptor 10). At the end of its input `read` fails, or the program is short, and it exits: it
+/// never waits for a parent that is gone.
 inline std::string first_stage_command() {
     // The command line must not contain the mark, lest an echo of it be taken for the child's voice: octal escapes for what is no
     // text, and an empty argument in the middle, because some shells' echo undoes escapes.
@@ -57,8 +59,8 @@ inline std::string first_stage_command() {
     s += "p=$d/m;(:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&break;rm -rf \"$d\";p=;done;";
     s += "[ -n \"$p\" ]||" + give_up(no_place_text);
     s += "trap \"rm -rf \\\"\\$d\\\"\" 0;trap \"exit 1\" 1 2 13 15;";
-    s += "exec 8>\"$p\" 9<\"$p\";[ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9&&rm -rf \"$d\"&&trap - 0;";
-    s += "head -c \"$n\" >&8;exec 8>&-;";
+    s += "exec 9<\"$p\";[ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9&&rm -rf \"$d\"&&trap - 0;";
+    s += "head -c \"$n\" >\"$p\";";
     s += "[ $(($(wc -c <&9))) = \"$n\" ]||" + give_up(short_program_text);
     s += "exec \"$p\" " + std::string(child_argument) + "'";
     return s;

@@ -55,9 +55,6 @@ public:
         bytes_.append(size.data(), size.size());
     }
 
-    /// True once a program was sent, all of it.
-    bool program_sent() const noexcept { return at_ > 0 && left_ == 0 && done_ == bytes_.size(); }
-
     /// In words, after `unreadable`.
     const std::string& trouble() const noexcept { return trouble_; }
 
