@@ -4779,9 +4779,10 @@ inline constexpr int program_descriptor = 9;
 /// enter. A directory that is mounted noexec shows when the file is not executable (`[ -x ]` asks access(2), which says so on
 /// Linux). File and directory are removed before the first byte arrives, so that nothing is left behind whoever dies; the program
 /// is executed through its descriptor. Where there is no /proc it is executed by name, and removes itself (leave_first_stage);
-/// until then a trap does. Only `head` has the file open for writing, because nothing can be executed that is open for writing, and
-/// the shell must not open it so for itself: mksh 59c keeps a copy of what `exec 8>&-` closes (c_exec in
-/// funcs.c, when the copy is descriptor 10). At the end of its input `read` fails, or the program is short, and it exits: it never waits for a parent that is gone.
+/// until then a trap does. Only `head` has the file open for writing, because nothing can be executed that is open for writing,
+/// and the shell must not open it so for itself: mksh 59c keeps a copy of what `exec 8>&-` closes (c_exec in
+/// funcs.c, when the copy is descriptor 10). At the end of its input `read` fails, or the program is short, and it exits: it
+/// never waits for a parent that is gone.
 inline std::string first_stage_command() {
     // The command line must not contain the mark, lest an echo of it be taken for the child's voice: octal escapes for what is no
     // text, and an empty argument in the middle, because some shells' echo undoes escapes.
