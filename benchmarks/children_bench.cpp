@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// children_bench.cpp: a thousand local children at once: made, called, ended; beside as many raw posix_spawns of this program
-// that
-// answer one byte and end.
+// children_bench.cpp: a thousand local children at once: made, called, ended; beside as many raw posix_spawns of this program,
+// each of which answers one byte and ends.
 //
 //   ./children_bench [--rounds=3] [--children=1000] [--json[=file]] [--smoke]
 //

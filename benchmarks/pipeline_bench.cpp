@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
-// pipeline_bench.cpp: small calls that do not wait for one another, beside the same bytes in batches through the same kind of
-// pipe.
+// pipeline_bench.cpp: small calls that do not wait for one another, beside the same bytes in batches through a pipe like theirs.
 //
 //   ./pipeline_bench [--rounds=7] [--calls=100000] [--json[=file]] [--smoke]
-//   ./pipeline_bench --count=N [--depth=100] [loop|main|loop-fork|main-fork|no-reply]      N calls and nothing else, for
-// count_costs and profilers
+//   ./pipeline_bench --count=N [--depth=100] [loop|main|loop-fork|main-fork|no-reply]
+//
+// With --count: N calls and nothing else, for count_costs and profilers.
 //
 // Everything on one CPU; a second is one of CPU time, of both processes together.
 

@@ -179,8 +179,7 @@ inline void serve_sink(ends link, std::size_t size) {
 }
 
 /// The I/O thread of a classic remote-call runtime: others append messages and wake it; it writes what has gathered with one
-/// call,
-/// and reads what has arrived.
+/// call, and reads what has arrived.
 class classic_broker {
     ends link_;
     int epoll_;

@@ -31,8 +31,7 @@ inline std::uint64_t now() noexcept {
 }
 
 /// CPU time of this process and another one, ns. With everything on one CPU it is what the work takes when nothing else runs
-/// there,
-/// also where something does: throughput is held against it.
+/// there, also where something does: throughput is held against it.
 class cpu_meter {
     ::clockid_t other_;
     std::uint64_t begin_;

@@ -21,6 +21,7 @@
 #include <initializer_list>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -109,6 +110,17 @@
 #define MITOGEN_ABI v0_1
 #endif
 
+// Which sanitizer watches: GCC says so in macros of its own, clang by __has_feature.
+#if defined(__SANITIZE_ADDRESS__)
+#define MITOGEN_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MITOGEN_ASAN 1
+#endif
+#endif
+#ifndef MITOGEN_ASAN
+#define MITOGEN_ASAN 0
+#endif
 #if defined(__SANITIZE_THREAD__)
 #define MITOGEN_TSAN 1
 #elif defined(__has_feature)
@@ -186,11 +198,13 @@ enum class reason : std::uint16_t {
     cancelled = 15,          ///< cancelled by the caller, a deadline or an enclosing scope
     remote_exception = 16,   ///< the function threw
     link_corrupt = 17,       ///< bytes on a link that are not a valid frame; the link is closed
+    end_of_stream = 18,      ///< no more items: everything that was sent has been received
     // Local ones.
     timeout = 64,
     codec = 65,
     misuse = 66,  ///< a precondition of this library's interface was broken
     system = 67,  ///< a system call failed
+    several = 68, ///< more than one thing went wrong: see error::members()
     connect = 80, ///< a child could not be started or reached
     connect_timeout = 81,
     resolve = 82, ///< the host name has no address
@@ -217,17 +231,21 @@ struct exit_status {
     friend bool operator==(const exit_status&, const exit_status&) = default;
 };
 
+class error;
+
 /// All that is known about one error. Shared, never changed after construction.
 struct error_detail {
     reason why = reason::none;
-    std::string text{};              ///< the message, without type or place
-    std::string type{};              ///< demangled type of a remote exception, else empty
-    std::string place{};             ///< name of the context where it happened, else empty
-    std::string backtrace{};         ///< of a remote exception, where the build has one
-    context_id context = no_context; ///< id of the context where it happened
-    exit_status status{};            ///< of a lost peer, where `has_status`
+    std::string text{};                ///< the message, without type or place
+    std::string type{};                ///< demangled type of a remote exception, else empty
+    std::string place{};               ///< name of the context where it happened, else empty
+    std::string backtrace{};           ///< of a remote exception, where the build has one
+    context_id context = no_context;   ///< id of the context where it happened
+    context_id canceller = no_context; ///< of a cancellation: the context that asked for it
+    exit_status status{};              ///< of a lost peer, where `has_status`
     bool has_status = false;
-    std::string what{}; ///< what what() returns; composed from the rest when empty
+    std::string what{};                                  ///< what what() returns; composed from the rest when empty
+    std::shared_ptr<const std::vector<error>> members{}; ///< of several errors: each of them
 };
 
 /// An error. A cheap, copyable value (one reference-counted pointer); also the base class of everything this library throws.
@@ -295,6 +313,7 @@ public:
         case reason::invalid_handle:
         case reason::unknown_function:
         case reason::signature_mismatch: return kind::unimplemented;
+        case reason::several: return kind_of_members();
         default: return kind::failed;
         }
     }
@@ -304,7 +323,24 @@ public:
 
     /// Everything that is known.
     const error_detail& detail() const noexcept { return shared_->detail; }
+
+    /// The errors that this one stands for (see error_group); empty where it is one error itself.
+    const std::vector<error>& members() const noexcept;
+
+private:
+    enum kind kind_of_members() const noexcept; // theirs where it is one, else failed
 };
+
+inline const std::vector<error>& error::members() const noexcept {
+    static const std::vector<error> none;
+    return shared_->detail.members ? *shared_->detail.members : none;
+}
+
+inline enum kind error::kind_of_members() const noexcept {
+    for (const error& one : members())
+        if (one.kind() != members().front().kind()) return kind::failed;
+    return members().empty() ? kind::failed : members().front().kind();
+}
 
 /// A remote function threw. type() is the demangled type of what it threw, message() its what().
 class call_error : public error {
@@ -340,6 +376,8 @@ class cancelled_error : public error {
 public:
     using error::error;
     explicit cancelled_error(const error& e) : error(e) {}
+    /// The context that asked for it; no_context where nobody did: a deadline, the end of the program.
+    context_id by() const noexcept { return detail().canceller; }
 };
 
 /// A child could not be started or reached.
@@ -401,6 +439,18 @@ public:
     explicit logic_error(const error& e) : error(e) {}
 };
 
+/// Several things went wrong: members() has them, in the order in which they did. None of them is a group itself.
+class error_group : public error {
+public:
+    using error::error;
+    explicit error_group(const error& e) : error(e) {}
+};
+
+/// The error of what context `who` has cancelled.
+inline error cancelled_by(context_id who, std::string text) {
+    return error(error_detail{.why = reason::cancelled, .text = std::move(text), .canceller = who});
+}
+
 /// Throws `e` as the class that belongs to its reason. Without exceptions: prints it and aborts.
 [[noreturn]] MITOGEN_COLD inline void raise(const error& e) {
 #if MITOGEN_HAS_EXCEPTIONS
@@ -414,6 +464,7 @@ public:
     case reason::overloaded:
     case reason::message_too_large: throw overloaded_error(e);
     case reason::misuse: throw logic_error(e);
+    case reason::several: throw error_group(e);
     case reason::connect:
     case reason::connect_timeout:
     case reason::resolve:
@@ -432,6 +483,44 @@ public:
     std::fprintf(stderr, "mitogen: %s\nmitogen: built without exceptions; use the try_ form of the call that failed\n", e.what());
     std::abort();
 #endif
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/error_group.hpp ----
+// error_group.hpp: makes one error of several.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// One error for several. The members of a group among them become members themselves; one that is there already, as the same
+/// object, is not added again. A group of one is that one. `errors` is not empty.
+///
+/// The result has reason::several and members(), and is thrown as error_group. A result<T> can hold it as any other error.
+inline error group_errors(const std::vector<error>& errors) {
+    auto members = std::make_shared<std::vector<error>>();
+    const auto add = [&](const error& one) {
+        for (const error& there : *members)
+            if (&there.detail() == &one.detail()) return;
+        members->push_back(one);
+    };
+    for (const error& e : errors) {
+        if (e.members().empty()) {
+            add(e);
+        } else {
+            for (const error& one : e.members()) add(one);
+        }
+    }
+    if (members->size() == 1) return members->front();
+    error_detail d;
+    d.why = reason::several;
+    d.text = std::to_string(members->size()) + " errors:";
+    std::size_t number = 0;
+    for (const error& one : *members) {
+        d.text += "\n  " + std::to_string(++number) + ". ";
+        for (const char c : std::string_view(one.what())) d.text.append(c == '\n' ? "\n     " : std::string(1, c));
+    }
+    d.members = std::move(members);
+    return error(std::move(d));
 }
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -621,7 +710,21 @@ struct record {
     context_id context;      ///< where it comes from
     std::string_view place;  ///< that context's name; empty for this process
     std::string_view logger; ///< "mitogen", "stdout", "stderr", or the program's own name for it
-    std::string_view text;
+    std::string_view text;   ///< of a child at most 64 KiB; of what it prints at most 8 KiB
+};
+
+/// How much each context may log on each of its three ways: its stdout, its stderr, and its own records. What is more is dropped
+/// and counted, and a record of level warning says how much was lost.
+///
+/// The rates are far above what anybody reads, and cost the processes above a few percent of their time. Nobody waits for a log
+/// to be read: a program that prints more than its parents take loses lines, not time.
+struct bounds {
+    std::uint64_t lines_per_second = 10'000;   ///< 0: any number
+    std::uint64_t bytes_per_second = 4u << 20; ///< and 64 for each line; 0: any number
+    std::uint32_t seconds_at_once = 10;        ///< so much of the rates may come in one go; at least 1
+    std::uint64_t queue_bytes = 16u << 20;     ///< unsent log records that one link may hold; at most half of limits::queue_bytes
+
+    friend bool operator==(const bounds&, const bounds&) = default;
 };
 
 /// What receives records. Called on the loop's thread or on the thread that logs, one at a time per thread: it must be
@@ -638,6 +741,10 @@ struct installed_sink {
 struct state {
     std::atomic<installed_sink*> current{nullptr};
     std::atomic<level> threshold{level::warning};
+    std::atomic<std::uint64_t> lines_per_second{bounds{}.lines_per_second};
+    std::atomic<std::uint64_t> bytes_per_second{bounds{}.bytes_per_second};
+    std::atomic<std::uint32_t> seconds_at_once{bounds{}.seconds_at_once};
+    std::atomic<std::uint64_t> queue_bytes{bounds{}.queue_bytes};
 };
 inline constinit state global{}; // never destroyed: exit handlers log too
 
@@ -684,6 +791,22 @@ inline level threshold() noexcept { return detail::here().threshold.load(std::me
 /// True if a record of that level would be made: ask before composing an expensive text.
 inline bool enabled(level l) noexcept { return l >= threshold(); }
 
+/// Sets the bounds for what this process logs and prints, and for what its children print on stderr. Threads: any.
+inline void set_bounds(const bounds& to) noexcept {
+    detail::state& here = detail::here();
+    here.lines_per_second.store(to.lines_per_second, std::memory_order_relaxed);
+    here.bytes_per_second.store(to.bytes_per_second, std::memory_order_relaxed);
+    here.seconds_at_once.store(to.seconds_at_once, std::memory_order_relaxed);
+    here.queue_bytes.store(to.queue_bytes, std::memory_order_relaxed);
+}
+
+/// What set_bounds() has set.
+inline bounds current_bounds() noexcept {
+    const detail::state& here = detail::here();
+    return {here.lines_per_second.load(std::memory_order_relaxed), here.bytes_per_second.load(std::memory_order_relaxed),
+            here.seconds_at_once.load(std::memory_order_relaxed), here.queue_bytes.load(std::memory_order_relaxed)};
+}
+
 /// The sink that is in use. In a child it sends records up the tree. Stays valid; set_sink() makes another one current.
 inline sink& current() {
     static sink standard(&detail::to_stderr);
@@ -697,6 +820,11 @@ inline void emit(const record& r) { current()(r); }
 /// Makes a record of this process under the logger "mitogen".
 inline void write(level l, std::string_view text) {
     if (enabled(l)) emit({l, no_context, {}, "mitogen", text});
+}
+
+/// Makes a record of this process under the program's own `logger`, in any context: it arrives at the root's sink.
+inline void write(level l, std::string_view logger, std::string_view text) {
+    if (enabled(l)) emit({l, no_context, {}, logger, text});
 }
 
 } // namespace log
@@ -1231,8 +1359,8 @@ inline long open_exit_watch(::pid_t pid) {
 /// stranger.
 ///
 /// The destructor kills (SIGKILL) and reaps a child that still runs: no zombie and no orphan is left behind by any path.
-/// No SIGCHLD handler is installed. Where the program ignores SIGCHLD, or reaps children that are not its own, the status is
-/// lost: the code is then -1.
+/// No SIGCHLD handler is installed. Where the program ignores SIGCHLD (init() undoes it where it was started so), or reaps
+/// children that are not its own, the status is lost: the code is then -1.
 /// Threads: distinct objects: safe; shared objects: unsafe.
 class process {
     ::pid_t pid_ = -1;
@@ -1387,6 +1515,7 @@ public:
         ::sigemptyset(&none);
         ::sigemptyset(&defaults);
         ::sigaddset(&defaults, SIGPIPE);
+        ::sigaddset(&defaults, SIGCHLD);
         int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
         if (new_process_group) flags |= POSIX_SPAWN_SETPGROUP; // group 0: its own
         if (rc_ == 0) rc_ = ::posix_spawnattr_setsigmask(&attributes_, &none);
@@ -1461,8 +1590,8 @@ inline std::string plan_stdio(const spawn_options& options, spawn_actions& actio
 
 } // namespace detail
 
-/// Starts a program. It begins with an empty signal mask, SIGPIPE at its default, and every descriptor of ours that is not
-/// close-on-exec; the descriptors named in the options may be any, 0 to 2 and each other's targets included.
+/// Starts a program. It begins with an empty signal mask, SIGPIPE and SIGCHLD at their defaults, and every descriptor of ours
+/// that is not close-on-exec; the descriptors named in the options may be any, 0 to 2 and each other's targets included.
 ///
 /// Errors: reason::system (or overloaded: out of descriptors or memory); the text names the program and says why it can't run.
 /// Threads: any; not while another thread changes the environment.   Blocks: until the child has executed the program (about 300
@@ -1535,6 +1664,7 @@ struct boot_plan {
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};
+    std::shared_ptr<void> held{}; ///< let go of when the process is reaped, or was never made
 };
 
 namespace detail {
@@ -2265,9 +2395,15 @@ inline void copy_text(std::byte* to, const void* bytes, std::size_t size) noexce
 /// Stores into memory that is known to be large enough: encoded_size() was asked before. Nothing is checked.
 class writer {
     std::byte* at_;
+    context_id destination_;
 
 public:
-    explicit writer(void* to) noexcept : at_(static_cast<std::byte*>(to)) {}
+    /// `destination`: the context that the bytes are for, where it is known.
+    explicit writer(void* to, context_id destination = no_context) noexcept
+        : at_(static_cast<std::byte*>(to)), destination_(destination) {}
+
+    /// The context that the bytes are for; no_context where nobody has said it.
+    context_id destination() const noexcept { return destination_; }
 
     /// Where the next byte goes.
     std::byte* at() const noexcept { return at_; }
@@ -4209,6 +4345,70 @@ std::string signature_of() {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/wire/inherited.hpp ----
+// inherited.hpp: the wire forms of what a context takes over from the one above it: limits and the rules of the tree.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The members in order.
+template <>
+struct codec<limits> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = 8 + 8 + 4 + 4 + 4;
+
+    static void encode(writer& w, const limits& l) noexcept {
+        w.put_scalar(l.message_bytes);
+        w.put_scalar(l.queue_bytes);
+        w.put_scalar(l.nesting);
+        w.put_scalar(l.elements);
+        w.put_scalar(l.open_calls);
+    }
+    static bool decode(reader& r, limits& l) {
+        return r.take_scalar(l.message_bytes) && r.take_scalar(l.queue_bytes) && r.take_scalar(l.nesting) &&
+               r.take_scalar(l.elements) && r.take_scalar(l.open_calls);
+    }
+    static void signature(signature_sink& s) { s.put("limits"); }
+};
+
+/// The members in order; the heartbeat is its interval and its limit.
+template <>
+struct codec<tree_rules> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = 8 + 8 + 1;
+
+    static void encode(writer& w, const tree_rules& t) noexcept {
+        w.put_scalar(t.heartbeat.interval);
+        w.put_scalar(t.heartbeat.limit);
+        codec<bool>::encode(w, t.unidirectional);
+    }
+    static bool decode(reader& r, tree_rules& t) {
+        return r.take_scalar(t.heartbeat.interval) && r.take_scalar(t.heartbeat.limit) &&
+               codec<bool>::decode(r, t.unidirectional);
+    }
+    static void signature(signature_sink& s) { s.put("tree_rules"); }
+};
+
+/// The members in order.
+template <>
+struct codec<log::bounds> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = 8 + 8 + 4 + 8;
+
+    static void encode(writer& w, const log::bounds& b) noexcept {
+        w.put_scalar(b.lines_per_second);
+        w.put_scalar(b.bytes_per_second);
+        w.put_scalar(b.seconds_at_once);
+        w.put_scalar(b.queue_bytes);
+    }
+    static bool decode(reader& r, log::bounds& b) {
+        return r.take_scalar(b.lines_per_second) && r.take_scalar(b.bytes_per_second) && r.take_scalar(b.seconds_at_once) &&
+               r.take_scalar(b.queue_bytes);
+    }
+    static void signature(signature_sink& s) { s.put("log_bounds"); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/handshake.hpp ----
 // handshake.hpp: the first words between a child and its parent: the child's hello, and the parent's answer that makes it a
 // context.
@@ -4227,7 +4427,8 @@ inline constexpr std::string_view mark = "\xF5\xA6mitogen\xA6\xF5";
 /// What follows the mark: who speaks.
 enum class speaker : std::uint8_t {
     shell = '1',   ///< the first stage: "1 SYSTEM MACHINE\n" in text, then it reads the program
-    program = '2', ///< the program: u8 protocol version, u32 length, hello
+    program = '2', ///< the program, or its parent: u8 protocol version, u32 length, hello or welcome
+    joiner = 'j',  ///< who joins a tree, or who admits it, in the same form: see joining.hpp
 };
 
 inline constexpr std::uint8_t protocol = 1;
@@ -4257,38 +4458,30 @@ struct welcome {
     std::int64_t grace_ns = 0; ///< how long its functions may take to stop
     limits bounds{};
     tree_rules rules{};
+    log::bounds logs{};
 };
 
-/// speaker, protocol, length and payload, as they follow the mark.
-inline buffer pack(const buffer& payload) {
+/// Mark, speaker, protocol, length and payload.
+inline buffer marked(speaker who, const buffer& payload) {
     std::byte front[6];
     writer w(front);
-    w.put_u8(static_cast<std::uint8_t>(speaker::program));
+    w.put_u8(static_cast<std::uint8_t>(who));
     w.put_u8(protocol);
     w.put_count(payload.size());
     buffer out;
+    out.append(mark.data(), mark.size());
     out.append(front, sizeof front);
     out.append(payload.data(), payload.size());
     return out;
 }
 
 inline buffer encode_hello(const hello& h) {
-    const buffer packed = pack(mitogen::encode(h.build, h.machine, h.pid));
-    buffer out;
-    out.append(mark.data(), mark.size());
-    out.append(packed.data(), packed.size());
-    return out;
+    return marked(speaker::program, mitogen::encode(h.build, h.machine, h.pid));
 }
 
 inline buffer encode_welcome(const welcome& w) {
-    const buffer packed =
-        pack(mitogen::encode(w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads, w.grace_ns,
-                             w.bounds.message_bytes, w.bounds.queue_bytes, w.bounds.nesting, w.bounds.elements,
-                             w.bounds.open_calls, w.rules.heartbeat.interval, w.rules.heartbeat.limit, w.rules.unidirectional));
-    buffer out;
-    out.append(mark.data(), mark.size());
-    out.append(packed.data(), packed.size());
-    return out;
+    return marked(speaker::program, mitogen::encode(w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads,
+                                                    w.grace_ns, w.bounds, w.rules, w.logs));
 }
 
 inline bool decode_hello(std::span<const std::byte> bytes, hello& h) {
@@ -4299,8 +4492,7 @@ inline bool decode_hello(std::span<const std::byte> bytes, hello& h) {
 inline bool decode_welcome(std::span<const std::byte> bytes, welcome& w) {
     reader r(bytes);
     return mitogen::decode(r, w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads, w.grace_ns,
-                           w.bounds.message_bytes, w.bounds.queue_bytes, w.bounds.nesting, w.bounds.elements, w.bounds.open_calls,
-                           w.rules.heartbeat.interval, w.rules.heartbeat.limit, w.rules.unidirectional) &&
+                           w.bounds, w.rules, w.logs) &&
            r.finish();
 }
 
@@ -4752,6 +4944,12 @@ inline long read_waiting(int fd, void* to, std::size_t size) {
 /// This process's id.
 inline int own_pid() noexcept { return ::getpid(); }
 
+/// Makes this process the leader of a session of its own, where it can be one, with /dev/null for standard error.
+inline void leave_session() {
+    put_null(2);
+    static_cast<void>(::setsid());
+}
+
 /// Sends a signal to this process.
 inline void signal_self(int number) noexcept { static_cast<void>(::kill(::getpid(), number)); }
 
@@ -5119,7 +5317,8 @@ concept has_pipe = requires(Io io, typename Io::descriptor& read_end, typename I
 
 /// The process that this runs in. `io.own_pid()`: its number. `io.own_name()`: who and where it is, for people: "user@host:pid".
 /// `io.can_spawn_self()`: true if this program, started once more, knows that it is a child: once it has called mitogen::init.
-/// `io.signal_self(signal)`. `io.set_title(title)`: what ps and top show; once, on the main thread.
+/// `io.signal_self(signal)`. `io.set_title(title)`: what ps and top show; once, on the main thread. `io.leave_session()`: leaves
+/// the terminal and the standard error of whoever started it.
 template <class Io>
 concept has_own_process = requires(Io io, int signal, const std::string& title) {
     { io.own_pid() } -> std::same_as<int>;
@@ -5127,6 +5326,7 @@ concept has_own_process = requires(Io io, int signal, const std::string& title) 
     { io.can_spawn_self() } -> std::same_as<bool>;
     io.signal_self(signal);
     io.set_title(title);
+    io.leave_session();
 };
 
 /// What this process prints. `io.capture_stdout()`: from now on it goes into a pipe; returns the end to read from, or nothing,
@@ -5182,6 +5382,15 @@ concept has_usable_gate = !Io::poller::has_gate || requires(typename Io::poller 
     { p.wait_gate(timeout) } -> std::same_as<bool>;
 };
 
+/// Not part of a policy, but of pollers with a gate that some other loop may drive: fd() is a descriptor that is readable while
+/// wait() would not sleep, and from the moment on that set_alarm() was given last. open_alarm(), once, before that: 0 or -errno.
+template <class Io>
+concept has_outer_loop = Io::poller::has_gate && requires(typename Io::poller p, instant at) {
+    { p.open_alarm() } -> std::same_as<long>;
+    p.set_alarm(at);
+    { p.fd() } -> std::same_as<int>;
+};
+
 /// Interrupting a poller: `Io::waker`. fd() is readable from the first wake() until drain(); wakes in between coalesce.
 /// wake() may be called by any thread and never blocks. recreate(): in the child after fork, which would otherwise share it.
 template <class Io>
@@ -5227,6 +5436,119 @@ concept policy = std::copyable<Io> && has_descriptor<Io> && has_process<Io> && h
                  has_thread<Io>;
 
 } // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/watch_table.hpp ----
+// watch_table.hpp: the descriptors that the loop watches, and which of them an event is about.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A descriptor that the loop watches. Lives inside whatever owns the descriptor; unwatch it before it dies.
+struct event_source {
+    void (*ready)(event_source& self, bool readable, bool writable) = nullptr; ///< called on the loop
+    int fd = -1;
+    std::uint32_t slot = 0; ///< maintained by the loop
+    io::interest interest = io::interest::none;
+    bool watched = false;
+};
+
+/// Watched descriptors by slot. A token is a slot and how often it was used: events of a descriptor that is watched no longer
+/// find nothing. Slot 0 belongs to the waker. Threads: loop.
+template <class Io>
+class basic_watch_table {
+    struct slot {
+        event_source* source = nullptr;
+        std::uint32_t generation = 0;
+    };
+
+    typename Io::poller& poller_;
+    std::vector<slot> slots_{std::vector<slot>(1)};
+    std::vector<std::uint32_t> free_;
+
+    std::uint64_t token(std::uint32_t index) const noexcept {
+        return static_cast<std::uint64_t>(slots_[index].generation) << 32 | index;
+    }
+
+public:
+    explicit basic_watch_table(typename Io::poller& poller) : poller_(poller) {}
+
+    /// Begins to watch. 0 or -errno.
+    long add(event_source& source, io::interest what) {
+        std::uint32_t index;
+        if (free_.empty()) {
+            index = static_cast<std::uint32_t>(slots_.size());
+            slots_.push_back({});
+        } else {
+            index = free_.back();
+            free_.pop_back();
+        }
+        source.slot = index;
+        slots_[index].source = &source;
+        if (const long rc = poller_.add(source.fd, token(index), what); rc < 0) {
+            slots_[index].source = nullptr;
+            free_.push_back(index);
+            return rc;
+        }
+        source.interest = what;
+        source.watched = true;
+        return 0;
+    }
+
+    /// Changes what a watched descriptor is watched for. 0, or -errno with nothing changed.
+    long change(event_source& source, io::interest what) {
+        if (!source.watched || source.interest == what) return 0;
+        const long rc = poller_.modify(source.fd, token(source.slot), what);
+        if (rc < 0) return rc;
+        source.interest = what;
+        return 0;
+    }
+
+    /// Stops watching. Nothing happens where it is not watched.
+    void remove(event_source& source) noexcept {
+        if (!source.watched) return;
+        source.watched = false;
+        poller_.remove(source.fd);
+        slot& s = slots_[source.slot];
+        s.source = nullptr;
+        ++s.generation;
+        free_.push_back(source.slot);
+    }
+
+    /// Whom an event is about; null where that is watched no longer.
+    event_source* find(std::uint64_t token) const noexcept {
+        const auto index = static_cast<std::uint32_t>(token);
+        if (index >= slots_.size()) return nullptr;
+        const slot& s = slots_[index];
+        return s.generation == static_cast<std::uint32_t>(token >> 32) ? s.source : nullptr;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/bound_source.hpp ----
+// bound_source.hpp: a watched descriptor that calls a member of the object that it lives in.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Made useful by on_ready(). Moving it, or its owner, breaks it.
+template <class Owner>
+struct bound_source : event_source {
+    Owner* owner = nullptr;
+};
+
+/// Has `Member` of `owner` called, on the loop, when `fd` is ready: with what it is ready for (readable, writable) where it takes
+/// two bools, else with nothing. The caller watches it.
+template <auto Member, class Owner>
+void on_ready(bound_source<Owner>& source, Owner& owner, int fd) noexcept {
+    source.owner = &owner;
+    source.fd = fd;
+    source.ready = [](event_source& s, bool readable, bool writable) {
+        Owner& self = *static_cast<bound_source<Owner>&>(s).owner;
+        if constexpr (std::is_invocable_v<decltype(Member), Owner&, bool, bool>) (self.*Member)(readable, writable);
+        else (self.*Member)();
+    };
+}
+
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/io/main_arguments.hpp ----
@@ -5430,7 +5752,7 @@ static_assert(!std::is_move_constructible_v<posix_parker>);
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/sys/signal.hpp ----
-// signal.hpp: the two things that the library does about signals: survive SIGPIPE, and keep handlers off its threads.
+// signal.hpp: what the library does about signals: survive SIGPIPE, let children's ends be known, keep handlers off its threads.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace sys {
@@ -5442,6 +5764,18 @@ inline void ignore_sigpipe() noexcept {
     if (::sigaction(SIGPIPE, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) || now.sa_handler != SIG_DFL) return;
     now.sa_handler = SIG_IGN;
     static_cast<void>(::sigaction(SIGPIPE, &now, nullptr));
+}
+
+/// Sets SIGCHLD back to its default where it is ignored (SA_NOCLDWAIT included): some programs start others that way, and the
+/// system then throws away how a child ended before anybody can ask. Handlers stay what they are.
+inline void keep_exit_statuses() noexcept {
+    struct ::sigaction now {};
+    if (::sigaction(SIGCHLD, nullptr, &now) != 0) return;
+    const bool ignored = !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN;
+    if (!ignored && !(now.sa_flags & SA_NOCLDWAIT)) return;
+    if (ignored) now.sa_handler = SIG_DFL;
+    now.sa_flags &= ~SA_NOCLDWAIT;
+    static_cast<void>(::sigaction(SIGCHLD, &now, nullptr));
 }
 
 /// All signals but those that report a fault of the thread itself: were these blocked, a crash would bypass the handlers that
@@ -5686,9 +6020,11 @@ using posix_waker = pipe_waker;
 namespace mitogen::inline MITOGEN_ABI {
 namespace sys {
 
-/// Raises a pipe's capacity from 64 KiB, so that large messages need fewer hand-overs. Linux allows an unprivileged process 1 MiB
-/// for each and 64 MiB in all (pipe(7), pipe-max-size and pipe-user-pages-soft); where it refuses, the pipe stays as it is.
-inline void enlarge_pipe([[maybe_unused]] int fd, [[maybe_unused]] std::size_t bytes = 1u << 20) noexcept {
+/// Raises a pipe's capacity from 64 KiB, so that large messages need fewer hand-overs: to two fragments, of which one is read
+/// while the other is written. Not more: what is in the pipe delays every small message behind it. Linux allows an unprivileged
+/// process
+/// 1 MiB for each and 64 MiB in all (pipe(7), pipe-max-size and pipe-user-pages-soft); where it refuses, the pipe stays as it is.
+inline void enlarge_pipe([[maybe_unused]] int fd, [[maybe_unused]] std::size_t bytes = 256u << 10) noexcept {
 #if defined(F_SETPIPE_SZ)
     static_cast<void>(::fcntl(fd, F_SETPIPE_SZ, static_cast<int>(bytes)));
 #endif
@@ -5806,6 +6142,7 @@ struct posix {
     std::string own_name() const { return sys::identity_text(); }
     bool can_spawn_self() const noexcept { return main_arguments.known; }
     void signal_self(int signal) const noexcept { sys::signal_self(signal); }
+    void leave_session() const { sys::leave_session(); }
     /// Does nothing before mitogen::init.
     void set_title(const std::string& title) const {
         if (main_arguments.argv) sys::set_process_title(main_arguments.argc, main_arguments.argv, title);
@@ -5834,6 +6171,7 @@ struct posix {
 
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -5851,6 +6189,20 @@ inline long epoll_ctl(int epoll, int operation, int fd, std::uint32_t events, st
         e.events = events;
         e.data.u64 = token;
         return ::epoll_ctl(epoll, operation, fd, &e);
+    });
+}
+
+/// timerfd_create(2) on the monotonic clock, close-on-exec, non-blocking.
+inline long timerfd() {
+    return checked("timerfd_create", -1, [] { return ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK); });
+}
+
+/// timerfd_settime(2): readable from that moment on until it is set again; `never`: not at all.
+inline long timerfd_set(int fd, instant at) {
+    return checked("timerfd_settime", fd, [=] {
+        ::itimerspec when{};
+        if (at != never) when.it_value = to_timespec(at > 0 ? at : 1); // 0 would stop it
+        return ::timerfd_settime(fd, TFD_TIMER_ABSTIME, &when, nullptr);
     });
 }
 
@@ -5919,10 +6271,12 @@ namespace io {
 class epoll_poller {
     static constexpr std::uint64_t inner_token = 0;
     static constexpr std::uint64_t kick_token = 1;
+    static constexpr std::uint64_t alarm_token = UINT64_MAX; // nobody's: its event only ends a wait
 
     sys::unique_fd inner_; // holds what is registered
     sys::unique_fd outer_; // holds inner_ and kick_
     sys::unique_fd kick_;  // an eventfd that is written and never read: each write is one edge
+    sys::unique_fd alarm_; // a timerfd in inner_, for those who sleep elsewhere
 
     static sys::unique_fd checked_fd(const char* what, long rc) {
         if (rc < 0) raise(sys::failure(what, rc));
@@ -5992,11 +6346,27 @@ public:
 
     /// In the child after fork: kernel objects of its own, with nothing registered and the gate open.
     void recreate() {
+        alarm_.reset();
         kick_.reset();
         outer_.reset();
         inner_.reset();
         open();
     }
+
+    /// For a loop that sleeps on fd(): makes set_alarm() possible. 0 or -errno.
+    long open_alarm() {
+        const long made = sys::timerfd();
+        if (made < 0) return made;
+        alarm_ = sys::unique_fd(static_cast<int>(made));
+        static_cast<void>(sys::move_above_stdio(alarm_));
+        return add(alarm_.get(), alarm_token, interest::read);
+    }
+
+    /// From that moment on fd() is readable, and wait() returns at once, until the alarm is set anew.
+    void set_alarm(instant at) noexcept { static_cast<void>(sys::timerfd_set(alarm_.get(), at)); }
+
+    /// Readable while wait() would not sleep.
+    int fd() const noexcept { return inner_.get(); }
 
     /// Lets wait_gate() see what is ready; wakes it at once if something is.
     void open_gate() noexcept { set_gate(EPOLLIN); }
@@ -6455,6 +6825,12 @@ public:
     /// True on the thread that leads at this moment. Threads: any.
     bool here() const noexcept { return leader_.load(std::memory_order_relaxed) == io_.self(); }
 
+    /// True while some thread leads. Threads: any.
+    bool taken() noexcept {
+        const std::lock_guard lock(mutex_);
+        return leader_.load(std::memory_order_relaxed) != nullptr;
+    }
+
     /// Takes the lead and closes the gate. False where somebody leads already, or there is no gate. Threads: any but the
     /// broker's.
     bool take() noexcept {
@@ -6503,93 +6879,6 @@ public:
     void leave_home() noexcept {
         const std::lock_guard lock(mutex_);
         leader_.store(nullptr, std::memory_order_relaxed);
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/loop/watch_table.hpp ----
-// watch_table.hpp: the descriptors that the loop watches, and which of them an event is about.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A descriptor that the loop watches. Lives inside whatever owns the descriptor; unwatch it before it dies.
-struct event_source {
-    void (*ready)(event_source& self, bool readable, bool writable) = nullptr; ///< called on the loop
-    int fd = -1;
-    std::uint32_t slot = 0; ///< maintained by the loop
-    io::interest interest = io::interest::none;
-    bool watched = false;
-};
-
-/// Watched descriptors by slot. A token is a slot and how often it was used: events of a descriptor that is watched no longer
-/// find nothing. Slot 0 belongs to the waker. Threads: loop.
-template <class Io>
-class basic_watch_table {
-    struct slot {
-        event_source* source = nullptr;
-        std::uint32_t generation = 0;
-    };
-
-    typename Io::poller& poller_;
-    std::vector<slot> slots_{std::vector<slot>(1)};
-    std::vector<std::uint32_t> free_;
-
-    std::uint64_t token(std::uint32_t index) const noexcept {
-        return static_cast<std::uint64_t>(slots_[index].generation) << 32 | index;
-    }
-
-public:
-    explicit basic_watch_table(typename Io::poller& poller) : poller_(poller) {}
-
-    /// Begins to watch. 0 or -errno.
-    long add(event_source& source, io::interest what) {
-        std::uint32_t index;
-        if (free_.empty()) {
-            index = static_cast<std::uint32_t>(slots_.size());
-            slots_.push_back({});
-        } else {
-            index = free_.back();
-            free_.pop_back();
-        }
-        source.slot = index;
-        slots_[index].source = &source;
-        if (const long rc = poller_.add(source.fd, token(index), what); rc < 0) {
-            slots_[index].source = nullptr;
-            free_.push_back(index);
-            return rc;
-        }
-        source.interest = what;
-        source.watched = true;
-        return 0;
-    }
-
-    /// Changes what a watched descriptor is watched for. 0, or -errno with nothing changed.
-    long change(event_source& source, io::interest what) {
-        if (!source.watched || source.interest == what) return 0;
-        const long rc = poller_.modify(source.fd, token(source.slot), what);
-        if (rc < 0) return rc;
-        source.interest = what;
-        return 0;
-    }
-
-    /// Stops watching. Nothing happens where it is not watched.
-    void remove(event_source& source) noexcept {
-        if (!source.watched) return;
-        source.watched = false;
-        poller_.remove(source.fd);
-        slot& s = slots_[source.slot];
-        s.source = nullptr;
-        ++s.generation;
-        free_.push_back(source.slot);
-    }
-
-    /// Whom an event is about; null where that is watched no longer.
-    event_source* find(std::uint64_t token) const noexcept {
-        const auto index = static_cast<std::uint32_t>(token);
-        if (index >= slots_.size()) return nullptr;
-        const slot& s = slots_[index];
-        return s.generation == static_cast<std::uint32_t>(token >> 32) ? s.source : nullptr;
     }
 };
 
@@ -6762,6 +7051,11 @@ public:
 
 namespace mitogen::inline MITOGEN_ABI {
 
+/// How a loop is driven.
+struct broker_options {
+    bool thread = true; ///< false: it has no thread of its own; a program's other loop drives it: see basic_broker::process
+};
+
 /// Runs the loop that every stream, timer and route of a program belongs to.
 ///
 /// Exactly one thread at a time leads, that is, drives the loop and so owns everything on it. Normally that is the broker's own
@@ -6790,6 +7084,10 @@ class basic_broker {
     basic_lead<Io> lead_;
     std::atomic<bool> stopping_{false};
     std::atomic<std::uint32_t> waiting_{0}; // threads inside wait() that would lead
+    const bool own_thread_;
+    std::atomic<bool> finished_{false}; // where there is no thread: finish() has been called
+    typename Io::mutex in_turn_mutex_;  // where there is no thread: of those who sleep until they may lead
+    std::vector<waiter<Io>*> in_turn_;
     typename Io::thread thread_;
 
     static constexpr int batch = 64;
@@ -6821,10 +7119,19 @@ class basic_broker {
 public:
     using policy = Io;
 
-    explicit basic_broker(Io io = {}) : io_(io), poller_(io_), waker_(io_), watched_(poller_), work_(io_), lead_(io_, poller_) {
+    explicit basic_broker(Io io = {}) : basic_broker(broker_options{}, std::move(io)) {}
+    explicit basic_broker(broker_options how, Io io = {})
+        : io_(io), poller_(io_), waker_(io_), watched_(poller_), work_(io_), lead_(io_, poller_), own_thread_(how.thread),
+          in_turn_mutex_(io_) {
         if (const long rc = poller_.add(waker_.fd(), 0, io::interest::read); rc < 0)
             raise(sys::failure("poller add", rc, waker_.fd()));
-        thread_ = typename Io::thread(io_, "mitogen-broker", [this] { home(); });
+        if (own_thread_) {
+            thread_ = typename Io::thread(io_, "mitogen-broker", [this] { home(); });
+        } else if constexpr (io::has_outer_loop<Io>) {
+            if (const long rc = poller_.open_alarm(); rc < 0) raise(sys::failure("timerfd", rc));
+        } else {
+            raise(error(reason::misuse, "a broker without a thread needs a poller with a descriptor and a gate: io::epoll"));
+        }
     }
 
     basic_broker(basic_broker&&) = delete;
@@ -6845,6 +7152,26 @@ public:
     /// Waits for the loop's thread to end. Threads: any but the loop.
     void join() {
         if (thread_.joinable()) thread_.join();
+        if (!own_thread_ && stopping()) finish_once();
+    }
+
+    /// Of a broker without a thread: a descriptor that is readable when process() has something to do.
+    int fd() const noexcept
+        requires io::has_outer_loop<Io>
+    {
+        return poller_.fd();
+    }
+
+    /// Of a broker without a thread: does what there is to do on the loop, and does not wait. To be called when fd() is readable:
+    /// by the loop that the program has anyway, which watches fd() as it watches others. Where a thread waits for something
+    /// meanwhile, it drives the loop, and process() does nothing. Threads: any.
+    void process()
+        requires io::has_outer_loop<Io>
+    {
+        if (own_thread_ || on_loop() || stopping() || !lead_.take()) return;
+        look_at_slow(false);
+        turn(0);
+        give_back();
     }
 
     /// True once shutdown() was called.
@@ -6862,6 +7189,19 @@ public:
     /// Runs `task` on the loop. Returns false once the loop is ending. Threads: any.
     bool post(loop_task& task) {
         if ((stopping() && !on_loop()) || !work_.post(task)) return false;
+        wake();
+        return true;
+    }
+
+    /// As defer() and post(), but also while the loop is ending: for those who wait until it is done, and so cannot add work
+    /// without end. Threads: any.
+    bool add(unique_function<void()> work) {
+        if (!work_.add(std::move(work))) return false;
+        wake();
+        return true;
+    }
+    bool post_to_end(loop_task& task) {
+        if (!work_.post(task)) return false;
         wake();
         return true;
     }
@@ -6908,6 +7248,8 @@ public:
     /// wait for itself: callers check on_loop() first.
     template <class Ready>
     bool wait(waiter<Io>& wake, instant deadline, bool lead, Ready&& ready) {
+        if (!own_thread_) [[unlikely]]
+            return wait_in_turn(wake, deadline, ready);
         bool leads = lead_.claim_ahead();
         if (!leads && ready()) return true;
         const bool alone = waiting_.fetch_add(1, std::memory_order_relaxed) == 0;
@@ -6916,7 +7258,7 @@ public:
                 wake.begin_driving(waker_);
                 lead_until(deadline, ready);
                 wake.end_driving();
-                lead_.release(timers_, stopping());
+                give_back();
                 if (!ready() && !stopping()) break; // only the deadline ends lead_until otherwise
             } else if (!wake.sleep_until(deadline)) {
                 break;
@@ -6941,7 +7283,7 @@ public:
     void end_lead_ahead() {
         lead_.set_ahead(false);
         run_work(); // nobody was woken for what this thread has posted
-        lead_.release(timers_, stopping());
+        give_back();
     }
 
     /// Runs `work` on the loop and returns when it has run: at once on the loop itself. False, without having run it, once the
@@ -6968,6 +7310,13 @@ public:
     template <class Work>
     void paused(Work&& work) {
         if (on_loop()) return work();
+        if (!own_thread_ && lead_.take()) {
+            struct at_end {
+                basic_broker& self;
+                ~at_end() { self.give_back(); }
+            } const end{*this};
+            return work();
+        }
         const auto stands = std::make_shared<signal>(io_);
         const auto go_on = std::make_shared<signal>(io_);
         const bool running = add([stands, go_on] {
@@ -6987,20 +7336,73 @@ public:
     }
 
 private:
-    /// As defer(), but also while the loop is ending: for those who wait until it is done, and so cannot add work without end.
-    bool add(unique_function<void()> work) {
-        if (!work_.add(std::move(work))) return false;
-        wake();
-        return true;
-    }
-
     template <class Ready>
     void lead_until(instant deadline, Ready&& ready) {
         run_work();
         while (!ready() && !stopping()) {
             if (deadline != never && io_.now() >= deadline) return;
-            turn(deadline);
+            if (own_thread_) [[likely]] {
+                turn(deadline);
+            } else {
+                look_at_slow(false);
+                turn(std::min(deadline, slow_.next()));
+            }
         }
+    }
+
+    /// Gives back the lead that take() gave.
+    void give_back() {
+        if constexpr (io::has_outer_loop<Io>) {
+            if (!own_thread_) {
+                poller_.set_alarm(std::min(timers_.next(), slow_.next()));
+                lead_.release(timers_, false);
+                const std::lock_guard lock(in_turn_mutex_);
+                if (!in_turn_.empty()) in_turn_.front()->notify();
+                return;
+            }
+        }
+        lead_.release(timers_, stopping());
+    }
+
+    /// wait() where there is no thread at home: whoever waits leads, one after the other.
+    template <class Ready>
+    bool wait_in_turn(waiter<Io>& wake, instant deadline, Ready&& ready) {
+        struct place {
+            basic_broker& self;
+            waiter<Io>& mine;
+            place(basic_broker& b, waiter<Io>& w) : self(b), mine(w) {
+                const std::lock_guard lock(self.in_turn_mutex_);
+                self.in_turn_.push_back(&mine);
+            }
+            ~place() {
+                const std::lock_guard lock(self.in_turn_mutex_);
+                std::erase(self.in_turn_, &mine);
+            }
+        };
+        bool leads = lead_.claim_ahead();
+        while (!ready()) {
+            if (std::exchange(leads, false) || (!stopping() && lead_.take())) {
+                wake.begin_driving(waker_);
+                lead_until(deadline, ready);
+                wake.end_driving();
+                give_back();
+                if (!ready() && !stopping()) break; // only the deadline ends lead_until otherwise
+                continue;
+            }
+            if (stopping() && finish_once()) continue;
+            const place here(*this, wake);
+            if (!stopping() && !lead_.taken()) continue; // it was given back before this thread stood in the queue
+            if (!wake.sleep_until(deadline)) break;
+        }
+        if (leads) end_lead_ahead();
+        return ready();
+    }
+
+    /// Where there is no thread: what it would do at last. False where somebody does or has done it.
+    bool finish_once() {
+        if (finished_.exchange(true)) return false;
+        finish();
+        return true;
     }
 
     /// The broker's own thread.
@@ -7139,10 +7541,6 @@ namespace detail {
 /// Threads: loop.
 template <class Io>
 class boot_channel {
-    struct source : event_source {
-        boot_channel* self;
-    };
-
 public:
     enum class outcome : std::uint8_t {
         open,       ///< not over
@@ -7159,16 +7557,16 @@ private:
     const handshake::welcome& welcome_;
     boot_dialogue talk_;
     unique_function<void(outcome)> over_;
-    source in_source_{};
-    source out_source_{};
+    bound_source<boot_channel> in_source_{};
+    bound_source<boot_channel> out_source_{};
 
 public:
     /// `over` is called at most once, may close or destroy this, and is never called with `open`. Plan and welcome outlive it.
     boot_channel(basic_broker<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, const boot_plan& plan,
                  const handshake::welcome& welcome, unique_function<void(outcome)> over)
         : loop_(loop), in_(std::move(in)), out_(std::move(out)), welcome_(welcome), talk_(plan), over_(std::move(over)) {
-        prepare(in_source_, in_.get(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->go_on(true); });
-        prepare(out_source_, out_.get(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->go_on(false); });
+        on_ready<&boot_channel::readable>(in_source_, *this, in_.get());
+        on_ready<&boot_channel::writable>(out_source_, *this, out_.get());
     }
 
     boot_channel(boot_channel&&) = delete;
@@ -7196,14 +7594,10 @@ public:
     }
 
 private:
-    void prepare(source& s, int fd, void (*ready)(event_source&, bool, bool)) {
-        s.fd = fd;
-        s.self = this;
-        s.ready = ready;
-    }
+    void readable() { go_on(read()); }
+    void writable() { go_on(write()); }
 
-    void go_on(bool readable) {
-        const outcome o = readable ? read() : write();
+    void go_on(outcome o) {
         if (o != outcome::open) over_(o); // the last that is done here
     }
 
@@ -7338,6 +7732,17 @@ public:
         return gone;
     }
 
+    /// How many contexts lie between this one and `id`, one below the other.
+    std::uint32_t depth_of(context_id id) {
+        const std::lock_guard lock(mutex_);
+        std::uint32_t depth = 0;
+        for (auto at = lower(id); at != routes_.end() && at->id == id && depth < routes_.size(); at = lower(id)) {
+            id = at->parent;
+            ++depth;
+        }
+        return depth > 0 ? depth - 1 : 0;
+    }
+
     /// A copy of all.
     std::vector<route<Link>> all() {
         const std::lock_guard lock(mutex_);
@@ -7358,66 +7763,6 @@ inline build_hash hash_build(std::string_view id) noexcept {
     for (const char c : id) h = (h ^ static_cast<unsigned char>(c)) * 0x0000'0100'0000'01B3u;
     return h ? h : 1;
 }
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/loop/silence.hpp ----
-// silence.hpp: for how long a link's other side has said nothing at all. Counts bytes at intervals: no message costs anything.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// One link's silence. Knows only times and how many bytes there were: no clock, no descriptor.
-class silence {
-    duration_ns step_ = 0; // 0: off
-    duration_ns limit_ = 0;
-    duration_ns lasts_ = 0; // at least so long nothing was heard
-    instant last_look_ = 0;
-    std::uint64_t in_ = 0;
-    std::uint64_t out_ = 0;
-
-public:
-    struct finding {
-        bool heard; ///< something, in the step before this look
-        bool sent;
-        bool lost; ///< the silence has reached its limit
-    };
-
-    explicit silence(const heartbeat& beat) noexcept : step_(beat.on() ? beat.step() : 0), limit_(beat.limit) {}
-
-    bool on() const noexcept { return step_ != 0; }
-    /// Returns when to look first.
-    instant begin(instant now) noexcept {
-        last_look_ = now;
-        return next_look(now);
-    }
-
-    /// All links look at the same moments: a process wakes once for all of them.
-    instant next_look(instant now) const noexcept { return (now / step_ + 1) * step_; }
-
-    /// `in` and `out`: all bytes so far. Between two looks lies one step; where it was much more, this process itself stood
-    /// still, and the other side gets two fresh steps to be heard.
-    finding look(instant now, std::uint64_t in, std::uint64_t out) noexcept {
-        const duration_ns gap = now - std::exchange(last_look_, now);
-        finding f{std::exchange(in_, in) != in, std::exchange(out_, out) != out, false};
-        if (f.heard) {
-            lasts_ = 0;
-        } else if (gap <= 2 * step_) {
-            lasts_ += gap;
-        } else {
-            lasts_ = std::min(lasts_, limit_ - 3 * step_);
-        }
-        // What was heard last may have come at any time in the step before the silence began to count.
-        f.lost = lasts_ > limit_ - step_ - step_ / 2;
-        if (gap < step_) f.heard = f.sent = true; // the first look comes early: nothing needs to be said yet
-        return f;
-    }
-
-    /// How long it has lasted at least.
-    duration_ns lasts() const noexcept { return lasts_; }
-
-    /// The next look counts as if something had been heard: this side does not read.
-    void excuse() noexcept { lasts_ = 0; }
-};
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -7675,6 +8020,9 @@ public:
 /// fragments goes whatever else is ready; several large ones take turns. What must not overtake a large message, that is all that
 /// the same lane sends to the same destination, is held behind it. A lane is one thread of the sending program: two threads have
 /// no order between them.
+///
+/// Fragments that are passed on take turns as well, one at a time. What comes from the same source to the same destination
+/// overtakes those of a message that is still coming in: it is of another lane, else it would come behind the last of them.
 class send_queue {
     static constexpr std::size_t kept_bytes = 1u << 20; // capacity of an empty batch
 
@@ -7691,6 +8039,10 @@ class send_queue {
     };
 
     buffer ready_;
+    std::deque<item> passing_;                                // fragments, and what must not overtake them
+    std::unordered_map<std::uint64_t, std::uint32_t> barred_; // source and destination: how many in passing_ nothing may overtake
+    item passed_;                                             // its payload may still be in a batch
+    bool own_turn_ = false;                                   // where both have fragments
     std::vector<std::unique_ptr<bulk>> bulks_;
     std::size_t turn_ = 0;       // which of bulks_ sends next
     std::unique_ptr<bulk> last_; // fully taken; its payload may still be in a batch
@@ -7702,6 +8054,28 @@ class send_queue {
         to.resize(at + header_layout::size + payload.size());
         write_header(to.data() + at, h);
         if (!payload.empty()) std::memcpy(to.data() + at + header_layout::size, payload.data(), payload.size());
+    }
+
+    static std::uint64_t route_of(const header& h) noexcept { return std::uint64_t{h.src} << 32 | h.dst; }
+
+    /// True for what everything behind it waits for: the last part of a message, and whole messages.
+    static bool bars(const header& h) noexcept {
+        return !(h.flags & message_flags::fragment) || (h.flags & message_flags::last);
+    }
+
+    /// As take_fragment, of what is passed on.
+    std::size_t take_passing(send_batch& batch) {
+        passed_ = std::move(passing_.front());
+        passing_.pop_front();
+        const header& h = passed_.head;
+        if (bars(h)) {
+            const auto at = barred_.find(route_of(h));
+            if (--at->second == 0) barred_.erase(at);
+        }
+        write_header(batch.head_, h);
+        batch.head_size_ = header_layout::size;
+        batch.fragment_ = {passed_.payload.data(), passed_.payload.size()};
+        return header_layout::size + passed_.payload.size();
     }
 
     bulk* barrier(const header& h, const void* lane) noexcept {
@@ -7796,7 +8170,10 @@ public:
     /// Appends a frame that is passed on as it came, fragments included.
     void forward(const header& h, std::span<const std::byte> payload) {
         queued_ += header_layout::size + payload.size();
-        append_frame(ready_, h, payload);
+        if (!(h.flags & message_flags::fragment) && (barred_.empty() || !barred_.contains(route_of(h))))
+            return append_frame(ready_, h, payload);
+        if (bars(h)) ++barred_[route_of(h)];
+        passing_.push_back({h, buffer(payload)});
     }
 
     /// Refills an empty batch with what goes out next. False if there is nothing.
@@ -7807,13 +8184,19 @@ public:
         batch.fragment_ = {};
         batch.done_ = 0;
         last_.reset();
+        passed_.payload.clear();
         std::swap(batch.frames_, ready_);
         queued_ -= batch.frames_.size();
-        if (!bulks_.empty()) queued_ -= take_fragment(batch);
+        own_turn_ = !bulks_.empty() && (passing_.empty() || !own_turn_);
+        if (own_turn_) {
+            queued_ -= take_fragment(batch);
+        } else if (!passing_.empty()) {
+            queued_ -= take_passing(batch);
+        }
         return !batch.empty();
     }
 
-    bool empty() const noexcept { return ready_.size() == 0 && bulks_.empty(); }
+    bool empty() const noexcept { return ready_.size() == 0 && bulks_.empty() && passing_.empty(); }
 
     /// Bytes that no batch has taken yet.
     std::uint64_t queued() const noexcept { return queued_; }
@@ -7821,10 +8204,13 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/loop/stream.hpp ----
-// stream.hpp: one link to another context: framing, a receiving and a sending side, and the queue between callers and the wire.
+// ---- mitogen/loop/sending_side.hpp ----
+// sending_side.hpp: the half of a link that writes: any thread queues, one at a time writes, and room is waited for here.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+template <class Io>
+class basic_stream;
 
 /// When a message leaves.
 enum class urgency : std::uint8_t {
@@ -7832,59 +8218,28 @@ enum class urgency : std::uint8_t {
     soon, ///< more may follow: gathered, and written by the loop
 };
 
-/// One link. Created unstarted; start() on the loop begins to read.
+/// Part of a basic_stream, which says what its functions do, and lives as long.
 ///
-/// Whoever finds the sending side free writes; others leave their bytes with the one that does (flat combining). Nobody ever
-/// blocks in a write: what the descriptor does not take is written by the loop when it does. (Two ends that block in write()
-/// against each other hang: a UNIX socket is full after 278 small writes, whatever SO_SNDBUF says.)
+/// Whoever finds the side free writes; others leave their bytes with the one that does (flat combining). Nobody ever blocks in a
+/// write: what the descriptor does not take is written by the loop when it does. (Two ends that block in write() against each
+/// other hang: a UNIX socket is full after 278 small writes, whatever SO_SNDBUF says.)
 ///
-/// Threads: send() and wait_for_room() any; the rest the loop. Owned by shared_ptr: callers may hold it while the loop lets go.
+/// Threads: push(), queued() and bytes_out() any; the waits any but the loop; the rest the loop.
 template <class Io>
-class basic_stream : public std::enable_shared_from_this<basic_stream<Io>> {
-public:
-    /// What a stream tells its owner, on the loop. Also the sink of its frame_reader.
-    struct owner {
-        virtual void frame(basic_stream& from, const header& h, std::span<const std::byte> payload) = 0;
-        virtual std::byte* reserve(basic_stream& from, const header& h) = 0;
-        virtual void reserved_complete(basic_stream& from, const header& h) = 0;
-        /// The link is closed; `why` is text for people, `cause` the reason for those who wait.
-        virtual void closed(basic_stream& from, reason cause, const std::string& why) = 0;
-        /// Nothing was sent for a while or, with `answer`, nothing was heard: send something small; see heartbeat.
-        virtual void quiet(basic_stream& from, bool answer) { (void)from, (void)answer; }
-
-    protected:
-        ~owner() = default;
-    };
-
-private:
-    using descriptor = typename Io::descriptor;
+class basic_sending_side {
+    using stream = basic_stream<Io>;
 
     struct source : event_source {
-        basic_stream* self;
+        basic_sending_side* self;
     };
     struct task : loop_task {
-        basic_stream* self;
-    };
-    /// Adapts `owner` to what frame_reader wants.
-    struct sink {
-        basic_stream& self;
-        void frame(const header& h, std::span<const std::byte> payload) { self.owner_->frame(self, h, payload); }
-        std::byte* reserve(const header& h) { return self.owner_->reserve(self, h); }
-        void reserved_complete(const header& h) { self.owner_->reserved_complete(self, h); }
-        bool stopped() const { return self.closed_; }
+        basic_sending_side* self;
     };
 
+    stream& stream_;
     basic_broker<Io>& broker_;
-    owner* owner_;
-    descriptor in_;
-    descriptor out_;
-    source in_source_{};
-    source out_source_{};
-    frame_reader reader_;
-    bool closed_ = false;
-    int pauses_ = 0; // streams that are too full to take what is read here
-    silence silence_;
-    timer look_{}; // at whether the other side shows signs of life
+    typename Io::descriptor out_;
+    source source_{};
 
     typename Io::mutex mutex_; // guards what follows
     send_queue queue_;
@@ -7895,189 +8250,38 @@ private:
     long write_error_ = 0;
     std::uint64_t queue_limit_;
     std::vector<waiter<Io>*> room_waiters_;
-    std::vector<std::weak_ptr<basic_stream>> held_; // whose readers wait for room here
+    std::vector<std::weak_ptr<stream>> held_; // whose readers wait for room here
     std::atomic<std::uint64_t> room_epoch_{0};
     task task_{};
-    std::shared_ptr<basic_stream> posted_; // keeps this alive while task_ is posted
+    std::shared_ptr<stream> posted_; // keeps this alive while task_ is posted
     enum class errand : std::uint8_t { flush, await_writable, fail } errand_ = errand::flush;
 
-    std::atomic<std::uint64_t> bytes_in_{0};
     std::atomic<std::uint64_t> bytes_out_{0};
 
+    static constexpr int max_rounds = 16;
+
 public:
-    basic_stream(basic_broker<Io>& loop, owner& to, descriptor in, descriptor out, const limits& bounds,
-                 const heartbeat& beat = {0, 0})
-        : broker_(loop), owner_(&to), in_(std::move(in)), out_(std::move(out)), silence_(beat), mutex_(loop.io()),
-          queue_limit_(bounds.queue_bytes) {
-        look_.fire = [this] {
-            const auto keep = this->shared_from_this();
-            look();
-        };
-        in_source_.fd = in_.get();
-        in_source_.self = this;
-        in_source_.ready = [](event_source& s, bool, bool) {
-            const auto keep = static_cast<source&>(s).self->shared_from_this(); // a frame may make the owner let go
-            keep->readable();
-        };
-        out_source_.fd = out_.get();
-        out_source_.self = this;
-        out_source_.ready = [](event_source& s, bool, bool) {
-            const auto keep = static_cast<source&>(s).self->shared_from_this();
-            keep->writable();
+    basic_sending_side(stream& whole, basic_broker<Io>& loop, typename Io::descriptor out, const limits& bounds)
+        : stream_(whole), broker_(loop), out_(std::move(out)), mutex_(loop.io()), queue_limit_(bounds.queue_bytes) {
+        source_.fd = out_.get();
+        source_.self = this;
+        source_.ready = [](event_source& s, bool, bool) {
+            basic_sending_side& side = *static_cast<source&>(s).self;
+            const auto keep = side.stream_.shared_from_this();
+            side.writable();
         };
         task_.self = this;
         task_.run = [](loop_task& t) { static_cast<task&>(t).self->run_errand(); };
     }
 
-    basic_stream(basic_stream&&) = delete;
+    basic_sending_side(basic_sending_side&&) = delete;
 
-    /// Begins to read. 0 or -errno. Threads: loop.
-    long start() {
-        if (silence_.on()) broker_.set_slow_timer(look_, silence_.begin(broker_.io().now()));
-        return broker_.watch(in_source_, io::interest::read);
-    }
-
-    /// Hands bytes that were read before the stream took over (behind a handshake) to the framing. Threads: loop.
-    void inject(std::span<const std::byte> bytes) {
-        const auto keep = this->shared_from_this();
-        while (!bytes.empty() && !closed_) {
-            read_target targets[2];
-            const int n = reader_.prepare(targets);
-            std::size_t used = 0;
-            for (int i = 0; i < n; ++i) {
-                const std::size_t part = std::min(bytes.size(), targets[i].size);
-                std::memcpy(targets[i].data, bytes.data(), part);
-                bytes = bytes.subspan(part);
-                used += part;
-            }
-            received(used);
-        }
-    }
-
-    /// Queues a message and, if `when` says so, writes it. Returns false where the stream is closed: nothing was taken.
-    /// `lane`: see send_queue. Threads: any. Never blocks.
-    bool send(const header& h, std::span<const std::byte> payload, const void* lane, urgency when) {
-        return enqueue([&] { queue_.push(h, payload, lane); }, when);
-    }
-    bool send(const header& h, buffer&& payload, const void* lane, urgency when) {
-        return enqueue([&] { queue_.push(h, std::move(payload), lane); }, when);
-    }
-    /// Passes on a frame of somebody else's.
-    bool forward(const header& h, std::span<const std::byte> payload) {
-        bool crowded = false;
-        return forward(h, payload, crowded);
-    }
-    /// As well; `crowded`: more waits now than limits::queue_bytes, and whoever it comes from should be held.
-    bool forward(const header& h, std::span<const std::byte> payload, bool& crowded) {
-        return enqueue(
-            [&] {
-                queue_.forward(h, payload);
-                crowded = backlog() > queue_limit_;
-            },
-            urgency::soon);
-    }
-
-    /// Nothing more is read from `sender` until half of the limit is free again here, or this is closed. Threads: loop.
-    void hold(basic_stream& sender) {
-        const std::lock_guard lock(mutex_);
-        if (refusing_ || &sender == this) return;
-        for (const auto& held : held_)
-            if (held.lock().get() == &sender) return;
-        held_.push_back(sender.weak_from_this());
-        sender.pause();
-    }
-
-    /// Sleeps until the queue is below its limit; at once where it is. False at the deadline. Threads: any but the loop.
-    bool wait_for_room(instant deadline) {
-        waiter<Io> wake(broker_.io());
-        std::unique_lock lock(mutex_);
-        if (refusing_ || backlog() < queue_limit_) return true;
-        room_waiters_.push_back(&wake);
-        const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
-        lock.unlock();
-        const bool room =
-            broker_.wait(wake, deadline, false, [&] { return room_epoch_.load(std::memory_order_acquire) != epoch; });
-        lock.lock();
-        std::erase(room_waiters_, &wake);
-        return room;
-    }
-
-    /// Sleeps until everything is written; false at the deadline, true also where the stream is closed. Threads: any but the
-    /// loop.
-    bool wait_written(instant deadline) {
-        for (;;) {
-            waiter<Io> wake(broker_.io());
-            std::unique_lock lock(mutex_);
-            if (refusing_ || (!writing_ && queue_.empty())) return true;
-            room_waiters_.push_back(&wake);
-            const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
-            lock.unlock();
-            const bool moved =
-                broker_.wait(wake, deadline, false, [&] { return room_epoch_.load(std::memory_order_acquire) != epoch; });
-            lock.lock();
-            std::erase(room_waiters_, &wake);
-            if (!moved) return false;
-        }
-    }
-
-    /// Bytes that wait to be written; those of a write that is under way are counted until all of it is done.
-    std::uint64_t queued() {
-        const std::lock_guard lock(mutex_);
-        return backlog();
-    }
-    std::uint64_t bytes_in() const noexcept { return bytes_in_.load(std::memory_order_relaxed); }
-    std::uint64_t bytes_out() const noexcept { return bytes_out_.load(std::memory_order_relaxed); }
-    /// Threads: loop.
-    bool is_closed() const noexcept { return closed_; }
-
-    /// Closes both sides and tells the owner, once. Threads: loop.
-    void close(reason cause, const std::string& why) {
-        if (closed_) return;
-        closed_ = true;
-        const auto keep = this->shared_from_this();
-        {
-            const std::lock_guard lock(mutex_);
-            refusing_ = true;
-            wake_room_waiters();
-        }
-        broker_.cancel_slow_timer(look_);
-        broker_.unwatch(in_source_);
-        broker_.unwatch(out_source_);
-        close_descriptors();
-        owner_->closed(*this, cause, why);
-    }
-
-    /// In a child made by fork(): closes the descriptors and nothing else.
-    void abandon() noexcept {
-        in_.reset();
-        out_.reset();
-    }
-
-private:
-    /// Once in a heartbeat's interval: is the other side there, and does it know that this one is?
-    void look() {
-        const instant now = broker_.io().now();
-        if (pauses_) silence_.excuse();
-        const silence::finding f = silence_.look(now, bytes_in(), bytes_out());
-        if (f.lost)
-            return close(reason::respondent_lost, "no sign of life for " + std::to_string(silence_.lasts() / 1'000'000) + " ms");
-        if ((!f.heard || !f.sent) && queued() == 0) owner_->quiet(*this, !f.heard); // else it would only wait in the queue
-        if (!closed_) broker_.set_slow_timer(look_, silence_.next_look(now));
-    }
-
-    std::uint64_t backlog() const noexcept { return queue_.queued() + in_batch_; } // under mutex_
-
-    void close_descriptors() {
-        in_.reset();
-        const std::lock_guard lock(mutex_);
-        if (!writing_ || out_source_.interest == io::interest::write) out_.reset(); // else the thread that writes closes it
-    }
-
-    template <class Push>
-    bool enqueue(Push&& push, urgency when) {
+    /// Calls `add(queue)` and, if `when` says so, writes. False where nothing more is taken.
+    template <class Add>
+    bool push(Add&& add, urgency when) {
         std::unique_lock lock(mutex_);
         if (refusing_) return false;
-        push();
+        add(queue_);
         if (writing_) return true; // whoever writes takes it along
         writing_ = true;
         if (when == urgency::now) {
@@ -8090,11 +8294,83 @@ private:
         return true;
     }
 
-    /// Asks the loop to go on with the sending side, which the caller holds. Under mutex_.
+    /// Passes on a frame; `crowded`: more waits now than limits::queue_bytes.
+    bool forward(const header& h, std::span<const std::byte> payload, bool& crowded) {
+        return push(
+            [&](send_queue& queue) {
+                queue.forward(h, payload);
+                crowded = backlog() > queue_limit_;
+            },
+            urgency::soon);
+    }
+
+    void hold(stream& sender) {
+        const std::lock_guard lock(mutex_);
+        if (refusing_ || &sender == &stream_) return;
+        for (const auto& held : held_)
+            if (held.lock().get() == &sender) return;
+        held_.push_back(sender.weak_from_this());
+        sender.pause();
+    }
+
+    bool wait_for_room(instant deadline) {
+        waiter<Io> wake(broker_.io());
+        std::unique_lock lock(mutex_);
+        return refusing_ || backlog() < queue_limit_ || sleep(wake, lock, deadline);
+    }
+
+    bool wait_written(instant deadline) {
+        for (;;) {
+            waiter<Io> wake(broker_.io());
+            std::unique_lock lock(mutex_);
+            if (refusing_ || (!writing_ && queue_.empty())) return true;
+            if (!sleep(wake, lock, deadline)) return false;
+        }
+    }
+
+    /// Bytes that wait to be written; those of a write that is under way are counted until all of it is done.
+    std::uint64_t queued() {
+        const std::lock_guard lock(mutex_);
+        return backlog();
+    }
+    std::uint64_t bytes_out() const noexcept { return bytes_out_.load(std::memory_order_relaxed); }
+
+    /// From now on nothing is taken, and nobody waits.
+    void refuse() {
+        const std::lock_guard lock(mutex_);
+        refusing_ = true;
+        wake_room_waiters();
+    }
+
+    /// Behind refuse().
+    void close() {
+        broker_.unwatch(source_);
+        const std::lock_guard lock(mutex_);
+        if (!writing_ || source_.interest == io::interest::write) out_.reset(); // else the thread that writes closes it
+    }
+
+    void abandon() noexcept { out_.reset(); }
+
+private:
+    std::uint64_t backlog() const noexcept { return queue_.queued() + in_batch_; } // under mutex_
+
+    /// Sleeps until room is made; false at the deadline. `lock` is given up meanwhile.
+    bool sleep(waiter<Io>& wake, std::unique_lock<typename Io::mutex>& lock, instant deadline) {
+        room_waiters_.push_back(&wake);
+        const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
+        lock.unlock();
+        const bool room =
+            broker_.wait(wake, deadline, false, [&] { return room_epoch_.load(std::memory_order_acquire) != epoch; });
+        lock.lock();
+        std::erase(room_waiters_, &wake);
+        return room;
+    }
+
+    /// Asks the loop to go on, in the place of the caller, who holds writing_. Under mutex_.
     void post(errand what) {
         errand_ = what;
         if (posted_) return;
-        posted_ = this->shared_from_this();
+        posted_ = stream_.shared_from_this();
         if (broker_.post(task_)) return;
         posted_.reset(); // the loop has ended: nothing will be written any more
         refusing_ = true;
@@ -8108,32 +8384,28 @@ private:
         const errand what = errand_;
         const long failure = write_error_;
         lock.unlock();
-        if (closed_) return out_.reset();
+        if (stream_.is_closed()) return out_.reset();
         switch (what) {
         case errand::flush: drain(); break;
         case errand::await_writable: await_writable(); break;
-        case errand::fail:
-            // What the peer said before it went is still there to be read: the answer that somebody waits for may be among it.
-            for (int go = 0; go < max_rounds && in_source_.watched && readable(); ++go) {}
-            close(reason::respondent_lost, "cannot write: " + sys::errno_text(static_cast<int>(-failure)));
-            break;
+        case errand::fail: stream_.cannot_write(failure); break;
         }
     }
 
     void await_writable() {
-        const long rc = out_source_.watched ? broker_.change(out_source_, io::interest::write)
-                                            : broker_.watch(out_source_, io::interest::write);
+        const long rc =
+            source_.watched ? broker_.change(source_, io::interest::write) : broker_.watch(source_, io::interest::write);
         if (rc < 0) cannot_watch(rc);
     }
 
     void writable() {
-        if (const long rc = broker_.change(out_source_, io::interest::none); rc < 0) return cannot_watch(rc);
+        if (const long rc = broker_.change(source_, io::interest::none); rc < 0) return cannot_watch(rc);
         drain();
     }
 
-    /// The sending side, which the caller holds, can go on no more.
+    /// Nobody will ever go on: the caller holds writing_.
     void cannot_watch(long rc) {
-        close(reason::respondent_lost, "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
+        stream_.cannot_watch(rc);
         out_.reset();
     }
 
@@ -8170,8 +8442,6 @@ private:
         }
     }
 
-    static constexpr int max_rounds = 16;
-
     /// The stream was closed while this thread was writing. Under mutex_.
     void drop_output() {
         writing_ = false;
@@ -8179,16 +8449,6 @@ private:
     }
 
     bool somebody_waits() const noexcept { return !room_waiters_.empty() || !held_.empty(); }
-
-    void pause() {
-        if (pauses_++ == 0 && in_source_.watched) static_cast<void>(broker_.change(in_source_, io::interest::none));
-    }
-
-    void resume() {
-        if (--pauses_ != 0 || closed_ || !in_source_.watched) return;
-        if (const long rc = broker_.change(in_source_, io::interest::read); rc < 0)
-            close(reason::respondent_lost, "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
-    }
 
     /// Under mutex_. Those who wait for room on the loop go on there.
     void wake_room_waiters() {
@@ -8200,6 +8460,251 @@ private:
         room_epoch_.fetch_add(1, std::memory_order_release);
         for (waiter<Io>* w : room_waiters_) w->notify();
         room_waiters_.clear();
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/silence.hpp ----
+// silence.hpp: for how long a link's other side has said nothing at all. Counts bytes at intervals: no message costs anything.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// One link's silence. Knows only times and how many bytes there were: no clock, no descriptor.
+class silence {
+    duration_ns step_ = 0; // 0: off
+    duration_ns limit_ = 0;
+    duration_ns lasts_ = 0; // at least so long nothing was heard
+    instant last_look_ = 0;
+    std::uint64_t in_ = 0;
+    std::uint64_t out_ = 0;
+
+public:
+    struct finding {
+        bool heard; ///< something, in the step before this look
+        bool sent;
+        bool lost; ///< the silence has reached its limit
+    };
+
+    explicit silence(const heartbeat& beat) noexcept : step_(beat.on() ? beat.step() : 0), limit_(beat.limit) {}
+
+    bool on() const noexcept { return step_ != 0; }
+    /// Returns when to look first.
+    instant begin(instant now) noexcept {
+        last_look_ = now;
+        return next_look(now);
+    }
+
+    /// All links look at the same moments: a process wakes once for all of them.
+    instant next_look(instant now) const noexcept { return (now / step_ + 1) * step_; }
+
+    /// `in` and `out`: all bytes so far. Between two looks lies one step; where it was much more, this process itself stood
+    /// still, and the other side gets two fresh steps to be heard.
+    finding look(instant now, std::uint64_t in, std::uint64_t out) noexcept {
+        const duration_ns gap = now - std::exchange(last_look_, now);
+        finding f{std::exchange(in_, in) != in, std::exchange(out_, out) != out, false};
+        if (f.heard) {
+            lasts_ = 0;
+        } else if (gap <= 2 * step_) {
+            lasts_ += gap;
+        } else {
+            lasts_ = std::min(lasts_, limit_ - 3 * step_);
+        }
+        // What was heard last may have come at any time in the step before the silence began to count.
+        f.lost = lasts_ > limit_ - step_ - step_ / 2;
+        if (gap < step_) f.heard = f.sent = true; // the first look comes early: nothing needs to be said yet
+        return f;
+    }
+
+    /// How long it has lasted at least.
+    duration_ns lasts() const noexcept { return lasts_; }
+
+    /// The next look counts as if something had been heard: this side does not read.
+    void excuse() noexcept { lasts_ = 0; }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/stream.hpp ----
+// stream.hpp: one link to another context: reads and takes frames apart, writes by way of its sending side, and ends once.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// One link. Created unstarted; start() on the loop begins to read.
+///
+/// Threads: send() and wait_for_room() any; the rest the loop. Owned by shared_ptr: callers may hold it while the loop lets go.
+template <class Io>
+class basic_stream : public std::enable_shared_from_this<basic_stream<Io>> {
+public:
+    /// What a stream tells its owner, on the loop. Also the sink of its frame_reader.
+    struct owner {
+        virtual void frame(basic_stream& from, const header& h, std::span<const std::byte> payload) = 0;
+        virtual std::byte* reserve(basic_stream& from, const header& h) = 0;
+        virtual void reserved_complete(basic_stream& from, const header& h) = 0;
+        /// The link is closed; `why` is text for people, `cause` the reason for those who wait.
+        virtual void closed(basic_stream& from, reason cause, const std::string& why) = 0;
+        /// Nothing was sent for a while or, with `answer`, nothing was heard: send something small; see heartbeat.
+        virtual void quiet(basic_stream& from, bool answer) { (void)from, (void)answer; }
+
+    protected:
+        ~owner() = default;
+    };
+
+private:
+    friend class basic_sending_side<Io>;
+    using descriptor = typename Io::descriptor;
+
+    struct source : event_source {
+        basic_stream* self;
+    };
+    /// Adapts `owner` to what frame_reader wants.
+    struct sink {
+        basic_stream& self;
+        void frame(const header& h, std::span<const std::byte> payload) { self.owner_->frame(self, h, payload); }
+        std::byte* reserve(const header& h) { return self.owner_->reserve(self, h); }
+        void reserved_complete(const header& h) { self.owner_->reserved_complete(self, h); }
+        bool stopped() const { return self.closed_; }
+    };
+
+    basic_broker<Io>& broker_;
+    owner* owner_;
+    descriptor in_;
+    source in_source_{};
+    frame_reader reader_;
+    bool closed_ = false;
+    int pauses_ = 0; // streams that are too full to take what is read here
+    silence silence_;
+    timer look_{}; // at whether the other side shows signs of life
+
+    std::atomic<std::uint64_t> bytes_in_{0};
+    basic_sending_side<Io> sending_;
+
+    static constexpr int last_reads = 16;
+
+public:
+    basic_stream(basic_broker<Io>& loop, owner& to, descriptor in, descriptor out, const limits& bounds,
+                 const heartbeat& beat = {0, 0})
+        : broker_(loop), owner_(&to), in_(std::move(in)), silence_(beat), sending_(*this, loop, std::move(out), bounds) {
+        look_.fire = [this] {
+            const auto keep = this->shared_from_this();
+            look();
+        };
+        in_source_.fd = in_.get();
+        in_source_.self = this;
+        in_source_.ready = [](event_source& s, bool, bool) {
+            const auto keep = static_cast<source&>(s).self->shared_from_this(); // a frame may make the owner let go
+            keep->readable();
+        };
+    }
+
+    basic_stream(basic_stream&&) = delete;
+
+    /// Begins to read; closes itself where it cannot. Threads: loop.
+    void start() {
+        if (silence_.on()) broker_.set_slow_timer(look_, silence_.begin(broker_.io().now()));
+        if (const long rc = broker_.watch(in_source_, io::interest::read); rc < 0) cannot_watch(rc);
+    }
+
+    /// Hands bytes that were read before the stream took over (behind a handshake) to the framing. Threads: loop.
+    void inject(std::span<const std::byte> bytes) {
+        const auto keep = this->shared_from_this();
+        while (!bytes.empty() && !closed_) {
+            read_target targets[2];
+            const int n = reader_.prepare(targets);
+            std::size_t used = 0;
+            for (int i = 0; i < n; ++i) {
+                const std::size_t part = std::min(bytes.size(), targets[i].size);
+                std::memcpy(targets[i].data, bytes.data(), part);
+                bytes = bytes.subspan(part);
+                used += part;
+            }
+            received(used);
+        }
+    }
+
+    /// Queues a message and, if `when` says so, writes it. Returns false where the stream is closed: nothing was taken.
+    /// `lane`: see send_queue. Threads: any. Never blocks.
+    bool send(const header& h, std::span<const std::byte> payload, const void* lane, urgency when) {
+        return sending_.push([&](send_queue& queue) { queue.push(h, payload, lane); }, when);
+    }
+    bool send(const header& h, buffer&& payload, const void* lane, urgency when) {
+        return sending_.push([&](send_queue& queue) { queue.push(h, std::move(payload), lane); }, when);
+    }
+    /// Passes on a frame of somebody else's.
+    bool forward(const header& h, std::span<const std::byte> payload) {
+        bool crowded = false;
+        return forward(h, payload, crowded);
+    }
+    /// As well; `crowded`: more waits now than limits::queue_bytes, and whoever it comes from should be held.
+    bool forward(const header& h, std::span<const std::byte> payload, bool& crowded) {
+        return sending_.forward(h, payload, crowded);
+    }
+
+    /// Nothing more is read from `sender` until half of the limit is free again here, or this is closed. Threads: loop.
+    void hold(basic_stream& sender) { sending_.hold(sender); }
+
+    /// Sleeps until the queue is below its limit; at once where it is. False at the deadline. Threads: any but the loop.
+    bool wait_for_room(instant deadline) { return sending_.wait_for_room(deadline); }
+
+    /// Sleeps until everything is written; false at the deadline, true also where the stream is closed. Threads: any but the
+    /// loop.
+    bool wait_written(instant deadline) { return sending_.wait_written(deadline); }
+
+    /// Bytes that wait to be written; those of a write that is under way are counted until all of it is done.
+    std::uint64_t queued() { return sending_.queued(); }
+    std::uint64_t bytes_in() const noexcept { return bytes_in_.load(std::memory_order_relaxed); }
+    std::uint64_t bytes_out() const noexcept { return sending_.bytes_out(); }
+    /// Threads: loop.
+    bool is_closed() const noexcept { return closed_; }
+
+    /// Closes both sides and tells the owner, once. Threads: loop.
+    void close(reason cause, const std::string& why) {
+        if (closed_) return;
+        closed_ = true;
+        const auto keep = this->shared_from_this();
+        sending_.refuse();
+        broker_.cancel_slow_timer(look_);
+        broker_.unwatch(in_source_);
+        in_.reset();
+        sending_.close();
+        owner_->closed(*this, cause, why);
+    }
+
+    /// In a child made by fork(): closes the descriptors and nothing else.
+    void abandon() noexcept {
+        in_.reset();
+        sending_.abandon();
+    }
+
+private:
+    /// Once in a heartbeat's interval: is the other side there, and does it know that this one is?
+    void look() {
+        const instant now = broker_.io().now();
+        if (pauses_) silence_.excuse();
+        const silence::finding f = silence_.look(now, bytes_in(), bytes_out());
+        if (f.lost)
+            return close(reason::respondent_lost, "no sign of life for " + std::to_string(silence_.lasts() / 1'000'000) + " ms");
+        if ((!f.heard || !f.sent) && queued() == 0) owner_->quiet(*this, !f.heard); // else it would only wait in the queue
+        if (!closed_) broker_.set_slow_timer(look_, silence_.next_look(now));
+    }
+
+    void cannot_watch(long rc) {
+        close(reason::respondent_lost, "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
+    }
+
+    void cannot_write(long rc) {
+        // What the peer said before it went is still there to be read: the answer that somebody waits for may be among it.
+        for (int go = 0; go < last_reads && in_source_.watched && readable(); ++go) {}
+        close(reason::respondent_lost, "cannot write: " + sys::errno_text(static_cast<int>(-rc)));
+    }
+
+    void pause() {
+        if (pauses_++ == 0 && in_source_.watched) static_cast<void>(broker_.change(in_source_, io::interest::none));
+    }
+
+    void resume() {
+        if (--pauses_ != 0 || closed_ || !in_source_.watched) return;
+        if (const long rc = broker_.change(in_source_, io::interest::read); rc < 0) cannot_watch(rc);
     }
 
     /// True if there may be more to read.
@@ -8309,6 +8814,110 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/wire/flow.hpp ----
+// flow.hpp: items that travel from one context to another without ever filling its memory: their messages, and the credit for
+// them.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Where items are to be sent, and how many bytes of them may be under way.
+struct flow_address {
+    handle_id port = 0; ///< registered by the receiving end; 0: none
+    std::uint32_t window = 0;
+};
+
+namespace wire {
+
+/// The first byte of a message of a flow: what it is. The rest is the value.
+enum class flow_frame : std::uint8_t {
+    item = 0,
+    end = 1,   ///< the sending end sends no more; u64: how many items it has sent
+    done = 2,  ///< as end, because the function has ended: its answer says how
+    begun = 3, ///< of a dialog: where its items are to go, and the value of started()
+    lost = 4,  ///< in the place of an item: somebody whose items are passed on is lost, and why
+    // What the receiving end says.
+    credit = 16, ///< u64: that many bytes more may be sent
+    stop = 17,   ///< nobody takes items any more
+};
+
+/// What an item costs besides its bytes: what it takes in a queue.
+inline constexpr std::uint64_t item_overhead = 64;
+
+/// Bytes of items that may be under way on one flow at first. A pipe holds 64 KiB, and a message is cut into fragments of 128
+/// KiB: with twice that, a sender on the same machine rarely waits.
+inline constexpr std::uint32_t flow_window = 256 * 1024;
+
+/// What a window grows to at most, and so what a receiver that stops may hold of one flow, besides one item.
+inline constexpr std::uint32_t flow_window_limit = 4 * 1024 * 1024;
+
+/// The sending end's account. The last item may be larger than what is left: no item is too large for a window.
+class flow_credit {
+    std::int64_t left_;
+
+public:
+    explicit flow_credit(std::uint32_t window) noexcept : left_(window) {}
+
+    bool may_send() const noexcept { return left_ > 0; }
+    void spend(std::size_t bytes) noexcept { left_ -= static_cast<std::int64_t>(bytes + item_overhead); }
+    /// No window is as large as what a peer may claim to grant: it gives without limit then, and no more than that.
+    void grant(std::uint64_t bytes) noexcept {
+        constexpr std::int64_t most = std::int64_t{1} << 40;
+        left_ = bytes < static_cast<std::uint64_t>(most) && left_ < most ? left_ + static_cast<std::int64_t>(bytes) : most;
+    }
+};
+
+/// The receiving end's account.
+class flow_ledger {
+    std::uint64_t window_;
+    std::int64_t allowed_;   // what the sender may still send, as this end knows it
+    std::uint64_t owed_ = 0; // consumed, and not granted again yet
+    std::uint64_t received_ = 0;
+    std::uint64_t announced_ = UINT64_MAX; // how many items there are, once that is known
+
+public:
+    explicit flow_ledger(std::uint32_t window) noexcept : window_(window), allowed_(window) {}
+
+    std::uint64_t window() const noexcept { return window_; }
+
+    /// An item has arrived. False where the sender had no credit for it, or has announced fewer.
+    bool receive(std::size_t bytes) noexcept {
+        if (allowed_ <= 0 || received_ == announced_) return false;
+        allowed_ -= static_cast<std::int64_t>(bytes + item_overhead);
+        ++received_;
+        return true;
+    }
+
+    /// The sender has said how many items it has sent: those of its threads may arrive behind that. False where it lies.
+    bool announce(std::uint64_t items) noexcept {
+        if (announced_ != UINT64_MAX || items < received_ || items == UINT64_MAX) return false;
+        announced_ = items;
+        return true;
+    }
+
+    /// Everything that was announced is here.
+    bool complete() const noexcept { return received_ == announced_; }
+
+    /// An item has left the queue. How much credit to grant for it now: nothing until half a window is owed, so that grants are
+    /// few.
+    /// `starved`: it was the last one there. Where the sender has used up its credit then, only the window holds it back, because
+    /// more than that fits on the way between them: the window doubles.
+    std::uint64_t consume(std::size_t bytes, bool starved = false) noexcept {
+        owed_ += bytes + item_overhead;
+        if (starved && allowed_ <= 0 && window_ < flow_window_limit) {
+            owed_ += window_;
+            window_ *= 2;
+        }
+        if (owed_ < window_ / 2) return 0;
+        const std::uint64_t granted = owed_;
+        allowed_ += static_cast<std::int64_t>(granted);
+        owed_ = 0;
+        return granted;
+    }
+};
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/route/call_port.hpp ----
 // call_port.hpp: all that a call needs of the router, behind virtual functions: a file that only makes calls compiles no router.
 
@@ -8336,6 +8945,7 @@ struct outgoing_bytes {
 struct call_options {
     duration_ns within = never; ///< time the answer may take; never: any
     std::uint64_t chain = 0;    ///< 0: none
+    flow_address flow{};        ///< where the caller takes items
 #if defined(__cpp_lib_jthread)
     std::stop_token stop{}; ///< cancels the call
 #endif
@@ -8389,6 +8999,9 @@ public:
     virtual awaited& refuse_call(context_id from, error why) = 0;
     /// Tells whoever was asked that nobody waits for the answer any more.
     virtual void cancel_call(awaited& answer) = 0;
+
+    /// Something to wait for that no message completes: whoever knows of it says fail(). The caller holds one reference.
+    virtual awaited& open_event() = 0;
 
     virtual bool on_loop() const noexcept = 0;
     virtual instant now() const noexcept = 0;
@@ -8500,6 +9113,12 @@ public:
             return nullptr;
         }
         return take_slot(respondent);
+    }
+
+    /// A slot that no message can complete, which is never refused. The caller holds one reference.
+    pending& open_event(context_id here) {
+        const std::lock_guard lock(mutex_);
+        return *take_slot(here);
     }
 
     /// A slot that is completed already, with an error: never refused, since nothing is awaited. The caller holds one reference.
@@ -8669,12 +9288,14 @@ inline constexpr handle_id add_route = 103;
 inline constexpr handle_id del_route = 104;
 inline constexpr handle_id allocate_id = 105;
 inline constexpr handle_id shutdown = 106;     ///< end this context and everything below it
+inline constexpr handle_id detaching = 109;    ///< a child asks its parent to let it go; answered
 inline constexpr handle_id forget_chain = 110; ///< a call chain begins anew, or has ended
 inline constexpr handle_id cancel_call = 111;  ///< the sender no longer waits for one of its calls
 inline constexpr handle_id explain_call = 112; ///< say why a function key is unknown
 inline constexpr handle_id ping = 113;         ///< answered at once, by the loop
 inline constexpr handle_id connect = 114;      ///< make a child there; payload: see connect/travelling.hpp
 inline constexpr handle_id heartbeat = 115;    ///< between neighbours: a sign of life; answered where it asks for that
+inline constexpr handle_id end_child = 116;    ///< end a child of that context, or cut its link; answered with its exit status
 inline constexpr handle_id admitted = 119;     ///< to a program that joins: it is a context of the tree now
 } // namespace handles
 
@@ -8715,9 +9336,7 @@ public:
         p.retain(); // until the timer is out of the way
         const bool accepted = broker_.defer([this, &p, at, why = std::move(why)] {
             if (p.done()) return;
-            p.deadline.fire = [this, &p, why] {
-                if (pending_->fail(p, why)) cancel_call(p);
-            };
+            p.deadline.fire = [this, &p, why] { give_up(p, why); };
             broker_.set_timer(p.deadline, at);
         });
         pending_->then(p, [this, &p, accepted] {
@@ -8754,12 +9373,13 @@ public:
 #if defined(__cpp_lib_jthread)
         if (options.stop.stop_possible()) {
             const std::stop_callback on_stop(options.stop, [&] { give_up(answer, stopped()); });
-            if (!await(answer, deadline)) give_up(answer, out_of_time(options));
-            return;
+            return await_until(answer, deadline, options);
         }
 #endif
-        if (!await(answer, deadline)) give_up(answer, out_of_time(options));
+        await_until(answer, deadline, options);
     }
+
+    awaited& open_event() final { return pending_->open_event(id_); }
 
     awaited& refuse_call(context_id from, error why) final { return *failed_answer(from, std::move(why)); }
 
@@ -8786,6 +9406,12 @@ private:
         if (pending_->fail(p, std::move(why))) cancel_call(p);
     }
 
+    void await_until(awaited& answer, instant deadline, const call_options& options) {
+        if (await(answer, deadline)) return;
+        give_up(answer, out_of_time(options));
+        if (!answer.done()) (void)await(answer, never); // the answer has come at this very moment, and is being stored
+    }
+
     /// Deadline and stop token of a call that nobody waits for yet.
     void guard(pending& p, const call_options& options) {
         if (options.within != never) expire(p, after(now(), options.within), out_of_time(options));
@@ -8805,65 +9431,6 @@ private:
             p.release();
         });
 #endif
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/route/conversations.hpp ----
-// conversations.hpp: which links have sent to which contexts, so that they are told when such a context is lost.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Who below has sent through this context to whom. A link that sends to more contexts than are remembered counts as one that has
-/// sent to all: memory stays bounded, and nobody is forgotten. Threads: loop.
-template <class Link>
-class basic_conversations {
-    std::unordered_map<context_id, std::vector<std::weak_ptr<Link>>> by_id_;
-    std::vector<std::weak_ptr<Link>> with_all_;
-
-    static void add(std::vector<std::weak_ptr<Link>>& to, Link& who) {
-        std::erase_if(to, [](const std::weak_ptr<Link>& held) { return held.expired(); });
-        if (std::none_of(to.begin(), to.end(), [&](const auto& held) { return held.lock().get() == &who; }))
-            to.push_back(who.weak_from_this());
-    }
-
-public:
-    static constexpr std::size_t most_partners = 1024; ///< that are remembered of one link
-
-    /// What a link keeps of it: the usual next message goes where the last one went.
-    struct partners {
-        context_id last = no_context;
-        std::size_t count = 0;
-    };
-
-    /// `from` has sent something to `to`.
-    void note(Link& from, context_id to) {
-        if (from.talks.last == to) return;
-        from.talks.last = to;
-        if (from.talks.count >= most_partners) return add(with_all_, from);
-        std::vector<std::weak_ptr<Link>>& who = by_id_[to];
-        const std::size_t before = who.size();
-        add(who, from);
-        if (who.size() > before) ++from.talks.count;
-    }
-
-    /// Who has sent to a context that is lost. Forgets about it.
-    std::vector<std::shared_ptr<Link>> end(context_id gone) {
-        std::vector<std::shared_ptr<Link>> told;
-        const auto tell = [&](const std::weak_ptr<Link>& held) {
-            if (auto link = held.lock()) told.push_back(std::move(link));
-        };
-        for (const auto& held : with_all_) tell(held);
-        if (const auto found = by_id_.find(gone); found != by_id_.end()) {
-            for (const auto& held : found->second)
-                if (const auto link = held.lock(); link && link->talks.count > 0) --link->talks.count;
-            for (const auto& held : found->second) tell(held);
-            by_id_.erase(found);
-        }
-        for (const auto& link : told)
-            if (link->talks.last == gone) link->talks.last = no_context;
-        return told;
     }
 };
 
@@ -8975,8 +9542,8 @@ inline buffer encode_error(const error& e) {
         text += " […cut]";
     }
     const auto cut = [](const std::string& s) { return std::string_view(s).substr(0, error_text_bytes); };
-    return encode(static_cast<std::uint16_t>(d.why), text, cut(d.type), cut(d.place), cut(d.backtrace), d.context, d.has_status,
-                  static_cast<std::int32_t>(d.status.code), static_cast<std::int32_t>(d.status.signal));
+    return encode(static_cast<std::uint16_t>(d.why), text, cut(d.type), cut(d.place), cut(d.backtrace), d.context, d.canceller,
+                  d.has_status, static_cast<std::int32_t>(d.status.code), static_cast<std::int32_t>(d.status.signal));
 }
 
 /// The error that the bytes hold; where they hold none, an error that says so.
@@ -8986,7 +9553,8 @@ inline error decode_error(std::span<const std::byte> bytes) {
     std::int32_t code{};
     std::int32_t signal{};
     error_detail d;
-    if (!decode(r, why, d.text, d.type, d.place, d.backtrace, d.context, d.has_status, code, signal) || !r.finish()) {
+    if (!decode(r, why, d.text, d.type, d.place, d.backtrace, d.context, d.canceller, d.has_status, code, signal) ||
+        !r.finish()) {
         return error(reason::bad_arguments, "an error arrived that does not decode: " + r.failure_text());
     }
     d.why = static_cast<reason>(why);
@@ -9030,17 +9598,31 @@ public:
     struct verdict {
         std::shared_ptr<raw_handler> call{}; ///< who takes it; null: nobody
         const char* refusal = nullptr;       ///< why not, where somebody is registered
+        bool closed = false;                 ///< there are no handlers any more
     };
 
 private:
     typename Io::mutex mutex_;
-    std::vector<registration> handlers_;
+    std::vector<registration> handlers_; // those without a call are removed: to close the gap each time would be quadratic
+    std::size_t removed_ = 0;
     handle_id next_handle_ = first_dynamic_handle;
     bool closed_ = false;
 
     auto find(handle_id number) { // under mutex_
         return std::lower_bound(handlers_.begin(), handlers_.end(), number,
                                 [](const registration& r, handle_id wanted) { return r.number < wanted; });
+    }
+    bool is_at(typename std::vector<registration>::const_iterator at, handle_id number) const {
+        return at != handlers_.end() && at->number == number && at->call;
+    }
+
+    /// Takes one out, and returns its call. Under mutex_.
+    std::shared_ptr<raw_handler> take(typename std::vector<registration>::iterator at) {
+        std::shared_ptr<raw_handler> call = std::move(at->call);
+        if (++removed_ < 32 || removed_ < handlers_.size() / 2) return call;
+        std::erase_if(handlers_, [](const registration& r) { return !r.call; });
+        removed_ = 0;
+        return call;
     }
 
 public:
@@ -9053,9 +9635,14 @@ public:
         const std::lock_guard lock(mutex_);
         if (closed_) return error(reason::broker_exited, "the router has been shut down");
         const auto at = find(number);
-        if (at != handlers_.end() && at->number == number)
-            return error(reason::misuse, "handle " + std::to_string(number) + " has a handler already");
-        handlers_.insert(at, {number, options, std::make_shared<raw_handler>(std::move(call))});
+        if (is_at(at, number)) return error(reason::misuse, "handle " + std::to_string(number) + " has a handler already");
+        registration added{number, options, std::make_shared<raw_handler>(std::move(call))};
+        if (at != handlers_.end() && at->number == number) { // it was removed
+            *at = std::move(added);
+            --removed_;
+        } else {
+            handlers_.insert(at, std::move(added));
+        }
         return {};
     }
 
@@ -9073,35 +9660,45 @@ public:
         std::shared_ptr<raw_handler> gone; // destroyed without the lock: what it holds may come back here
         const std::lock_guard lock(mutex_);
         const auto at = find(number);
-        if (at == handlers_.end() || at->number != number) return;
-        gone = std::move(at->call);
-        handlers_.erase(at);
+        if (is_at(at, number)) gone = take(at);
     }
 
     /// Who takes a message. `authorised()` says whether it comes from this context or one above it; asked only where that
-    /// matters.
-    template <class Authorised>
-    verdict select(const header& h, Authorised&& authorised) {
+    /// matters. A dead message comes from the hop where delivery failed: `on_the_way(id)` says whether that may be on the way to
+    /// a respondent.
+    template <class Authorised, class OnTheWay>
+    verdict select(const header& h, Authorised&& authorised, OnTheWay&& on_the_way) {
         const std::lock_guard lock(mutex_);
         const auto at = find(h.handle);
-        if (at == handlers_.end() || at->number != h.handle) return {};
-        if (at->options.respondent != no_context && at->options.respondent != h.src)
+        if (!is_at(at, h.handle)) return {.closed = closed_};
+        const context_id respondent = at->options.respondent;
+        if (respondent != no_context && respondent != h.src && !(h.dead() && on_the_way(respondent)))
             return {.refusal = "it takes messages from another context only"};
         if (at->options.from == accept::parents && !authorised()) return {.refusal = "it takes messages from parents only"};
-        verdict taken{.call = at->call};
-        if (!at->options.persist) handlers_.erase(at);
-        return taken;
+        return {.call = at->options.persist ? at->call : take(at)};
+    }
+
+    template <class Authorised>
+    verdict select(const header& h, Authorised&& authorised) {
+        return select(h, authorised, [](context_id) { return false; });
     }
 
     /// Takes out the handlers that were for messages of `respondent` only.
     std::vector<registration> take_bound(context_id respondent) {
+        return take_bound_if([&](context_id id) { return id == respondent; });
+    }
+
+    /// Takes out the handlers that were for messages of one context only, where `lost(id)` holds.
+    template <class Lost>
+    std::vector<registration> take_bound_if(Lost&& lost) {
         std::vector<registration> bound;
         const std::lock_guard lock(mutex_);
         std::erase_if(handlers_, [&](registration& r) {
-            if (r.options.respondent != respondent) return false;
-            bound.push_back(std::move(r));
+            if (r.call && (r.options.respondent == no_context || !lost(r.options.respondent))) return false;
+            if (r.call) bound.push_back(std::move(r));
             return true;
         });
+        removed_ = 0;
         return bound;
     }
 
@@ -9111,7 +9708,67 @@ public:
         const std::lock_guard lock(mutex_);
         first = !std::exchange(closed_, true);
         all.swap(handlers_);
+        std::erase_if(all, [](const registration& r) { return !r.call; });
         return all;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/conversations.hpp ----
+// conversations.hpp: which links have sent to which contexts, so that they are told when such a context is lost.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Who below has sent through this context to whom. A link that sends to more contexts than are remembered counts as one that has
+/// sent to all: memory stays bounded, and nobody is forgotten. Threads: loop.
+template <class Link>
+class basic_conversations {
+    std::unordered_map<context_id, std::vector<std::weak_ptr<Link>>> by_id_;
+    std::vector<std::weak_ptr<Link>> with_all_;
+
+    static void add(std::vector<std::weak_ptr<Link>>& to, Link& who) {
+        std::erase_if(to, [](const std::weak_ptr<Link>& held) { return held.expired(); });
+        if (std::none_of(to.begin(), to.end(), [&](const auto& held) { return held.lock().get() == &who; }))
+            to.push_back(who.weak_from_this());
+    }
+
+public:
+    static constexpr std::size_t most_partners = 1024; ///< that are remembered of one link
+
+    /// What a link keeps of it: the usual next message goes where the last one went.
+    struct partners {
+        context_id last = no_context;
+        std::size_t count = 0;
+    };
+
+    /// `from` has sent something to `to`.
+    void note(Link& from, context_id to) {
+        if (from.talks.last == to) return;
+        from.talks.last = to;
+        if (from.talks.count >= most_partners) return add(with_all_, from);
+        std::vector<std::weak_ptr<Link>>& who = by_id_[to];
+        const std::size_t before = who.size();
+        add(who, from);
+        if (who.size() > before) ++from.talks.count;
+    }
+
+    /// Who has sent to a context that is lost. Forgets about it.
+    std::vector<std::shared_ptr<Link>> end(context_id gone) {
+        std::vector<std::shared_ptr<Link>> told;
+        const auto tell = [&](const std::weak_ptr<Link>& held) {
+            if (auto link = held.lock()) told.push_back(std::move(link));
+        };
+        for (const auto& held : with_all_) tell(held);
+        if (const auto found = by_id_.find(gone); found != by_id_.end()) {
+            for (const auto& held : found->second)
+                if (const auto link = held.lock(); link && link->talks.count > 0) --link->talks.count;
+            for (const auto& held : found->second) tell(held);
+            by_id_.erase(found);
+        }
+        for (const auto& link : told)
+            if (link->talks.last == gone) link->talks.last = no_context;
+        return told;
     }
 };
 
@@ -9149,6 +9806,15 @@ class assembler {
     /// True if `more` bytes for `p` would be too many: it is not alone, and together they would hold more than `most_bytes`.
     bool too_much(const partial& p, std::uint64_t more, std::uint64_t most_bytes) const noexcept {
         return stored_ > p.payload.size() && stored_ + more > most_bytes;
+    }
+
+    template <class Which>
+    void drop_where(Which&& which) noexcept {
+        std::erase_if(partials_, [&](const partial& p) {
+            if (!which(p.head)) return false;
+            stored_ -= p.payload.size();
+            return true;
+        });
     }
 
 public:
@@ -9235,20 +9901,12 @@ public:
 
     /// Forgets one message.
     void drop(const header& h) noexcept {
-        std::erase_if(partials_, [&](const partial& p) {
-            if (p.head.src != h.src || p.head.stream != h.stream) return false;
-            stored_ -= p.payload.size();
-            return true;
-        });
+        drop_where([&](const header& one) { return one.src == h.src && one.stream == h.stream; });
     }
 
     /// Forgets everything of a sender that is gone.
     void drop_sender(context_id src) noexcept {
-        std::erase_if(partials_, [&](const partial& p) {
-            if (p.head.src != src) return false;
-            stored_ -= p.payload.size();
-            return true;
-        });
+        drop_where([&](const header& one) { return one.src == src; });
     }
 
     /// Messages that are not yet whole.
@@ -9283,6 +9941,7 @@ public:
     context_id peer = no_context;                               ///< the context at the far end
     bool up = false;                                            ///< leads to this context's parent
     build_hash build = 0;                                       ///< of the program at the far end
+    std::uint32_t levels = 0;                                   ///< of contexts below the far end: the most there have been
     instant since = 0;                                          ///< when it was made
     duration_ns round_trip = never;                             ///< of the last heartbeat that was answered
     context_id authority = no_context;                          ///< what comes from there has it; no_context: only its own
@@ -9367,51 +10026,335 @@ private:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/route/router_core.hpp ----
-// router_core.hpp: decides what happens to each message: delivered here, passed on, or answered with the reason why not.
+// ---- mitogen/route/refusals.hpp ----
+// refusals.hpp: the words in which a router refuses a message, for its sender and, where nobody should have sent it, for the log.
+
+namespace mitogen::inline MITOGEN_ABI {
+/// Each returns what the sender is told; `here` is the context that refuses.
+namespace refusal {
+
+MITOGEN_COLD inline error no_route(context_id to, context_id here) {
+    return error(reason::no_route, "no route to context " + std::to_string(to) + ", my id is " + std::to_string(here));
+}
+
+MITOGEN_COLD inline error between_siblings(const header& h, context_id here) {
+    return error(reason::unidirectional, "routing mode prevents forward from context " + std::to_string(h.src) + " to context " +
+                                             std::to_string(h.dst) + " via context " + std::to_string(here));
+}
+
+/// Its sender or authority does not lie where it came from. Logged.
+MITOGEN_COLD inline error false_source(const header& h, context_id neighbour) {
+    const std::string claim = std::to_string(h.src) + " on the authority of context " + std::to_string(h.auth);
+    const std::string who = "context " + std::to_string(neighbour);
+    log::write(log::level::warning, who + " sent a message as context " + claim + ": refused");
+    return error(reason::unauthorised, who + " may not send as context " + claim);
+}
+
+/// This context does not send it.
+MITOGEN_COLD inline error too_large_to_send(std::size_t size, std::uint64_t most) {
+    return error(reason::message_too_large, "the message has " + std::to_string(size) +
+                                                " bytes, more than limits::message_bytes (" + std::to_string(most) +
+                                                ") allows; send it in parts");
+}
+
+/// It has arrived, or begins to.
+MITOGEN_COLD inline error too_large(std::uint64_t most, context_id here) {
+    return error(reason::message_too_large, "the message is larger than the " + std::to_string(most) + " bytes that context " +
+                                                std::to_string(here) + " accepts");
+}
+
+MITOGEN_COLD inline error too_many(context_id here) {
+    return error(reason::overloaded, "context " + std::to_string(here) + " receives too many large messages at once");
+}
+
+MITOGEN_COLD inline error no_handler(const header& h, context_id here) {
+    return error(reason::invalid_handle,
+                 "nothing is registered under handle " + std::to_string(h.handle) + " of context " + std::to_string(here));
+}
+
+/// This context is at its end.
+MITOGEN_COLD inline error closed(context_id here) {
+    return error(reason::broker_exited, "context " + std::to_string(here) + " is shutting down");
+}
+
+/// There is a handler, which does not take it. Logged.
+MITOGEN_COLD inline error not_taken(const header& h, context_id here, const char* why) {
+    const std::string handle = "handle " + std::to_string(h.handle) + " of context " + std::to_string(here);
+    log::write(log::level::warning, "refused a message from context " + std::to_string(h.src) + " to " + handle + ": " + why);
+    return error(reason::refused_by_policy, handle + " refused the message: " + why);
+}
+
+/// Functions are called from above only, whether a context has any or not. Logged.
+MITOGEN_COLD inline error upward_call(const header& h, context_id callee) {
+    const std::string here = "context " + std::to_string(callee);
+    const std::string caller = "context " + std::to_string(h.src);
+    log::write(log::level::warning, "refused a call from " + caller);
+    return error(reason::refused_by_policy,
+                 caller + " may not call functions of " + here + ": only contexts above " + here + " may");
+}
+
+/// An answer of somebody who was not asked. Logged.
+MITOGEN_COLD inline error unexpected_answer(const header& h) {
+    log::write(log::level::warning, "refused an answer from context " + std::to_string(h.src) + ", which was not asked");
+    return error(reason::unexpected_reply, "this context was not asked");
+}
+
+/// Nobody waits any more: normal after a timeout.
+MITOGEN_COLD inline error late_answer() { return error(reason::invalid_handle, "nobody waits for this answer any more"); }
+
+/// Logged.
+MITOGEN_COLD inline error handler_threw(const std::string& what) {
+    log::write(log::level::error, "a message handler threw: " + what);
+    return error(reason::remote_exception, "the handler threw: " + what);
+}
+
+} // namespace refusal
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/receiving.hpp ----
+// receiving.hpp: the half of a router that receives: a message is delivered here, passed on, or answered with the reason why not.
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// The tree as one context sees it. Knows that contexts form a tree; creates no process and no descriptor.
+/// A base of `Core`, basic_router_core, which knows the tree and sends. Threads: loop, unless marked.
+template <class Core, class Io>
+class basic_receiving {
+    using pending = basic_pending<Io>;
+
+public:
+    using link = basic_link<Io>;
+    using raw_handler = typename basic_handler_table<Io>::raw_handler;
+
+protected:
+    using registration = typename basic_handler_table<Io>::registration;
+
+    basic_handler_table<Io> handlers_;
+    basic_conversations<link> conversations_;
+
+    explicit basic_receiving(Io& io) : handlers_(io) {}
+    ~basic_receiving() = default;
+
+public:
+    /// Asked before an answer that is an error completes its call; true: it is not the last word, go on waiting.
+    unique_function<bool(pending&, const error&)> on_failure;
+
+    // ---- handlers
+
+    /// Registers `call` for raw messages. An error where the number is taken, or the router is closed. Threads: any. `call` runs
+    /// on the loop.
+    result<void> add_raw_handler(handle_id number, handler_options options, raw_handler call) {
+        return handlers_.add(number, options, std::move(call));
+    }
+
+    /// A number that no handler of this run has had. Threads: any.
+    handle_id new_handle() { return handlers_.new_handle(); }
+
+    /// Removes a handler; a call of it that is under way ends undisturbed. Threads: any.
+    void remove_handler(handle_id number) { handlers_.remove(number); }
+
+    // ---- what a link brings
+
+    /// True if `h` may have come on `from`: both who sent it and on whose authority must lie in that direction.
+    bool may_come_from(const link& from, const header& h) {
+        if (from.up) return h.src != core().id();
+        auto& routes = core().routes();
+        return (h.src == from.peer || routes.leads(h.src, &from)) &&
+               (h.auth == h.src || h.auth == from.peer || (h.auth == from.authority && h.auth != no_context) ||
+                routes.leads(h.auth, &from));
+    }
+
+    /// A message or fragment for another context.
+    void forward(link& from, const header& h, std::span<const std::byte> payload) {
+        if (!may_come_from(from, h)) return refuse_source(from, h);
+        std::shared_ptr<link> to = core().routes().find(h.dst);
+        if (!to && !from.up) to = core().parent();
+        if (to && core().rules().unidirectional && between_siblings(from, *to)) {
+            if (answers_once(h)) send_dead_on(from, h, refusal::between_siblings(h, core().id()));
+            return;
+        }
+        bool crowded = false;
+        if (to && to.get() != &from && to->stream->forward(h, payload, crowded)) {
+            if (crowded) to->stream->hold(*from.stream);
+            if (!from.up) conversations_.note(from, h.dst);
+            return;
+        }
+        if (answers_once(h)) send_dead_on(from, h, refusal::no_route(h.dst, core().id()));
+    }
+
+    /// A message that arrived whole for this context. `from` is null where this context sent it.
+    void deliver(link* from, const message& m) {
+        if (m.head.handle > UINT32_MAX) return answer(from, m);
+        // What comes down from the parent is no exception: it passes on what siblings send.
+        const auto authorised = [&] { return !from || core().has_authority(m.head.auth); };
+        const auto on_the_way = [&](context_id respondent) { return from && core().towards(respondent).get() == from; };
+        const auto taker = handlers_.select(m.head, authorised, on_the_way);
+        if (taker.call) return guarded(m, [&] { (*taker.call)(m); });
+        const context_id here = core().id();
+        if (m.head.handle == handles::call_function && !authorised())
+            return core().reply_dead(m.head, refusal::upward_call(m.head, here));
+        if (taker.closed) return core().reply_dead(m.head, refusal::closed(here));
+        core().reply_dead(m.head,
+                          taker.refusal ? refusal::not_taken(m.head, here, taker.refusal) : refusal::no_handler(m.head, here));
+    }
+
+    /// A message whose sender or authority does not lie where it came from.
+    void refuse_source(link& from, const header& h) {
+        if (answers_once(h)) send_dead_on(from, h, refusal::false_source(h, from.peer));
+    }
+
+    /// A message whose announced size is over the limit.
+    void refuse_size(link& from, const header& h) {
+        refuse(from, h, refusal::too_large(core().bounds().message_bytes, core().id()));
+    }
+
+    /// A large message that begins while too many others are under way on that link.
+    void refuse_number(link& from, const header& h) { refuse(from, h, refusal::too_many(core().id())); }
+
+    /// The links below that have sent to a context which is lost: they are to be told.
+    std::vector<std::shared_ptr<link>> partners_of(context_id gone) { return conversations_.end(gone); }
+
+protected:
+    /// A handler that throws hurts nobody else: it is logged, and the sender is told.
+    template <class Work>
+    void guarded(const message& m, Work&& work) {
+#if MITOGEN_HAS_EXCEPTIONS
+        std::string what;
+        try {
+            return work();
+        } catch (const std::exception& e) {
+            what = e.what();
+        } catch (...) {
+            what = "not a std::exception";
+        }
+        core().reply_dead(m.head, refusal::handler_threw(what));
+#else
+        (void)m;
+        work();
+#endif
+    }
+
+    /// Tells a handler that there will be no more messages for it.
+    void deliver_dead(const registration& r, const error& why) {
+        const context_id here = core().id();
+        const buffer notice = encode_error(why);
+        message m;
+        m.head = {.dst = here,
+                  .src = r.options.respondent == no_context ? here : r.options.respondent,
+                  .auth = here,
+                  .handle = r.number,
+                  .reply_to = is_dead};
+        m.payload = notice;
+        guarded(m, [&] { (*r.call)(m); });
+    }
+
+private:
+    Core& core() noexcept { return static_cast<Core&>(*this); }
+
+    /// True where both lead down, and neither was given an authority of its own.
+    static bool between_siblings(const link& from, const link& to) noexcept {
+        return !from.up && !to.up && from.authority == no_context && to.authority == no_context;
+    }
+
+    /// Of a fragmented message only the first part is answered.
+    static bool answers_once(const header& h) noexcept {
+        return !(h.flags & message_flags::fragment) || (h.flags & message_flags::first);
+    }
+
+    /// Back to whoever sent a frame that is refused: the true sender is the neighbour, whatever the frame says.
+    void send_dead_on(link& from, const header& h, const error& why) {
+        if (!h.wants_reply()) return;
+        const context_id to = from.up || core().routes().leads(h.src, &from) ? h.src : from.peer;
+        from.stream->send(core().address(to, h.reply_to, is_dead), encode_error(why), core().loop().io().self(), urgency::soon);
+    }
+
+    /// A message that this context does not take: its sender is told or, where it is an answer, whoever waits for it here.
+    void refuse(link& from, const header& h, const error& why) {
+        if (h.handle <= UINT32_MAX) return send_dead_on(from, h, why);
+        const buffer notice = encode_error(why);
+        header in_its_place = h;
+        in_its_place.flags = message_flags::failed;
+        answer(&from, message{in_its_place, notice, nullptr});
+    }
+
+    /// A message to a pending answer's handle.
+    void answer(link* from, const message& m) {
+        basic_pending_table<Io>& answers = core().answers();
+        bool stranger = false;
+        context_id source = m.head.src;
+        if (m.head.dead() && from) {
+            // A dead message comes from the hop where delivery failed: it must lie on the way to whoever was asked.
+            source = answers.respondent_of(m.head.handle);
+            if (source == no_context) return;
+            if (core().towards(source).get() != from) stranger = true;
+        }
+        pending* p = stranger ? nullptr : answers.find(m.head.handle, source, stranger);
+        if (!p) return core().reply_dead(m.head, stranger ? refusal::unexpected_answer(m.head) : refusal::late_answer());
+        if (m.head.dead() || (m.head.flags & message_flags::failed)) {
+            error why = decode_error(m.payload);
+            if (!on_failure || !on_failure(*p, why)) answers.fail(*p, std::move(why));
+        } else {
+            answers.complete(*p, m.payload, m.whole);
+        }
+        p->release();
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/router_core.hpp ----
+// router_core.hpp: the tree as one context sees it: who is where, what leaves this context, and who is lost.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Knows that contexts form a tree; creates no process and no descriptor. What it asks and what it receives is in its two bases.
 ///
 /// Threads: send(), reply(), handlers and queries any; what takes a link, the loop.
 template <class Io>
-class basic_router_core : public basic_asking<basic_router_core<Io>, Io> {
+class basic_router_core : public basic_asking<basic_router_core<Io>, Io>, public basic_receiving<basic_router_core<Io>, Io> {
     using asking = basic_asking<basic_router_core<Io>, Io>;
-    friend asking;
+    using receiving = basic_receiving<basic_router_core<Io>, Io>;
 
 public:
     using link = basic_link<Io>;
     using pending = basic_pending<Io>;
-    using raw_handler = typename basic_handler_table<Io>::raw_handler;
 
 private:
     using asking::broker_;
     using asking::id_;
     using asking::limits_;
     using asking::pending_;
+    using receiving::deliver_dead;
+    using receiving::guarded;
+    using receiving::handlers_;
+    using typename receiving::registration;
 
     std::vector<context_id> ancestors_; // parent first, root last
     build_hash own_build_ = 0;
     tree_rules rules_;
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
-    basic_handler_table<Io> handlers_;
     basic_departures<Io> departures_;
-    basic_conversations<link> conversations_;
 
 public:
     basic_router_core(basic_broker<Io>& loop, const limits& bounds, const tree_rules& rules = {.heartbeat = {0, 0}})
-        : asking(loop, bounds), rules_(rules), routes_(loop.io()), handlers_(loop.io()), departures_(loop.io()) {
-        (void)add_raw_handler(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
-        (void)add_raw_handler(handles::heartbeat, {.from = accept::anyone}, [this](const message& m) { on_heartbeat(m); });
+        : asking(loop, bounds), receiving(loop.io()), rules_(rules), routes_(loop.io()), departures_(loop.io()) {
+        (void)handlers_.add(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
+        (void)handlers_.add(handles::heartbeat, {.from = accept::anyone}, [this](const message& m) { on_heartbeat(m); });
     }
 
     basic_router_core(basic_router_core&&) = delete;
 
     /// The contexts above this one: parent first, root last.
     const std::vector<context_id>& ancestors() const noexcept { return ancestors_; }
+    /// This context and those above it: the ancestors of a context directly below.
+    std::vector<context_id> path() const {
+        std::vector<context_id> all{id_};
+        all.insert(all.end(), ancestors_.begin(), ancestors_.end());
+        return all;
+    }
     basic_route_table<link, Io>& routes() noexcept { return routes_; }
+    /// The contexts below, and what is known about them.
+    std::vector<route<link>> below() { return routes_.all(); }
     /// The link to the parent; null in a root.
     const std::shared_ptr<link>& parent() const noexcept { return parent_; }
 
@@ -9442,29 +10385,6 @@ public:
         return id == id_ || (theirs != 0 && theirs == own_build_);
     }
 
-    // ---- handlers
-
-    /// Registers `call` for raw messages. An error where the number is taken, or the router is closed. Threads: any. `call` runs
-    /// on the loop.
-    result<void> add_raw_handler(handle_id number, handler_options options, raw_handler call) {
-        return handlers_.add(number, options, std::move(call));
-    }
-
-    /// A number that no handler of this run has had.
-    handle_id new_handle() { return handlers_.new_handle(); }
-
-    /// Removes a handler; a call of it that is under way ends undisturbed. Threads: any.
-    void remove_handler(handle_id number) { handlers_.remove(number); }
-
-    /// Runs `call` on the loop when `id` is lost; at once where it is lost already. Threads: any.
-    void on_disconnect(context_id id, unique_function<void(const error&)> call) {
-        if (std::optional<error> already = departures_.watch(id, call))
-            broker_.defer([call = std::move(call), why = std::move(*already)]() mutable { call(why); });
-    }
-
-    /// Why `id` is gone, as far as it is remembered.
-    std::optional<error> why_lost(context_id id) { return departures_.why_lost(id); }
-
     // ---- sending
 
     /// The header of a message from this context, on its own authority.
@@ -9474,7 +10394,7 @@ public:
 
     /// Sends a message. On failure the error says why; nothing was sent. Threads: any. Never blocks.
     result<void> send(const header& h, outgoing_bytes payload, urgency when) {
-        if (payload.size() > most_bytes(h)) return too_large(payload.size());
+        if (payload.size() > most_bytes(h)) return refusal::too_large_to_send(payload.size(), limits_.message_bytes);
         if (h.dst == id_) return send_to_self(h, payload);
         const std::shared_ptr<link> via = towards(h.dst);
         if (!via) return unreachable(h.dst);
@@ -9526,74 +10446,16 @@ public:
         return send(address(to, handle), payload, urgency::soon);
     }
 
-    // ---- receiving, on the loop
+    // ---- losing
 
-    /// True if `h` may have come on `from`: both who sent it and on whose authority must lie in that direction.
-    bool may_come_from(const link& from, const header& h) {
-        if (from.up) return h.src != id_;
-        return (h.src == from.peer || routes_.leads(h.src, &from)) &&
-               (h.auth == h.src || h.auth == from.peer || (h.auth == from.authority && h.auth != no_context) ||
-                routes_.leads(h.auth, &from));
+    /// Runs `call` on the loop when `id` is lost; at once where it is lost already. Threads: any.
+    void on_disconnect(context_id id, unique_function<void(const error&)> call) {
+        if (std::optional<error> already = departures_.watch(id, call))
+            broker_.defer([call = std::move(call), why = std::move(*already)]() mutable { call(why); });
     }
 
-    /// A message or fragment for another context.
-    void forward(link& from, const header& h, std::span<const std::byte> payload) {
-        if (!may_come_from(from, h)) return refuse_source(from, h);
-        std::shared_ptr<link> to = routes_.find(h.dst);
-        if (!to && !from.up) to = parent_;
-        if (to && rules_.unidirectional && between_siblings(from, *to)) return refuse_mode(from, h);
-        bool crowded = false;
-        if (to && to.get() != &from && to->stream->forward(h, payload, crowded)) {
-            if (crowded) to->stream->hold(*from.stream);
-            if (!from.up) conversations_.note(from, h.dst);
-            return;
-        }
-        if (!answers_once(h)) return;
-        send_dead_on(
-            from, h,
-            error(reason::no_route, "no route to context " + std::to_string(h.dst) + ", my id is " + std::to_string(id_)));
-    }
-
-    /// A message that arrived whole for this context. `from` is null where this context sent it.
-    void deliver(link* from, const message& m) {
-        if (m.head.handle > UINT32_MAX) return answer(from, m);
-        // What comes down from the parent is no exception: it passes on what siblings send.
-        const auto taker = handlers_.select(m.head, [&] { return !from || has_authority(m.head.auth); });
-        if (taker.call) return guarded(m, [&] { (*taker.call)(m); });
-        if (!taker.call && m.head.handle == handles::call_function && from && !has_authority(m.head.auth))
-            return refuse_upward_call(m);
-        const std::string handle_text = "handle " + std::to_string(m.head.handle) + " of context " + std::to_string(id_);
-        if (!taker.refusal)
-            return reply_dead(m.head, error(reason::invalid_handle, "nothing is registered under " + handle_text));
-        log::write(log::level::warning,
-                   "refused a message from context " + std::to_string(m.head.src) + " to " + handle_text + ": " + taker.refusal);
-        reply_dead(m.head, error(reason::refused_by_policy, handle_text + " refused the message: " + taker.refusal));
-    }
-
-    /// A message whose sender or authority does not lie where it came from.
-    void refuse_source(link& from, const header& h) {
-        if (!answers_once(h)) return;
-        log::write(log::level::warning, "context " + std::to_string(from.peer) + " sent a message as context " +
-                                            std::to_string(h.src) + " on the authority of context " + std::to_string(h.auth) +
-                                            ": refused");
-        send_dead_on(from, h,
-                     error(reason::unauthorised, "context " + std::to_string(from.peer) + " may not send as context " +
-                                                     std::to_string(h.src) + " on the authority of context " +
-                                                     std::to_string(h.auth)));
-    }
-
-    /// A message whose announced size is over the limit.
-    void refuse_size(link& from, const header& h) {
-        refuse(from, h,
-               error(reason::message_too_large, "the message is larger than the " + std::to_string(limits_.message_bytes) +
-                                                    " bytes that context " + std::to_string(id_) + " accepts"));
-    }
-
-    /// A large message that begins while too many others are under way on that link.
-    void refuse_number(link& from, const header& h) {
-        refuse(from, h,
-               error(reason::overloaded, "context " + std::to_string(id_) + " receives too many large messages at once"));
-    }
+    /// Why `id` is gone, as far as it is remembered.
+    std::optional<error> why_lost(context_id id) { return departures_.why_lost(id); }
 
     /// The neighbour behind `gone`, and everything behind it, is lost: whoever waits for any of it is told why.
     /// Returns the ids that are lost.
@@ -9603,6 +10465,8 @@ public:
         if (gone.up) {
             departures_.lose_parent(why);
             pending_->fail_all(no_context, why);
+            const auto beyond = [&](context_id id) { return id != id_ && !routes_.find(id); };
+            for (const registration& r : handlers_.take_bound_if(beyond)) deliver_dead(r, why);
         }
         return ids;
     }
@@ -9633,15 +10497,7 @@ public:
         if (!broker_.run(tell)) tell();
     }
 
-    /// The links below that have sent to a context which is lost: they are to be told.
-    std::vector<std::shared_ptr<link>> partners_of(context_id gone) { return conversations_.end(gone); }
-
-    /// The contexts below, and what is known about them.
-    std::vector<route<link>> below() { return routes_.all(); }
-
 private:
-    using registration = typename basic_handler_table<Io>::registration;
-
     /// A sign of life; its answer has a byte in it.
     void on_heartbeat(const message& m) {
         static constexpr std::byte here[1]{};
@@ -9650,52 +10506,15 @@ private:
         if (!m.payload.empty() && from && from->peer == m.src()) from->heartbeat_answered();
     }
 
-    /// True where both lead down, and neither was given an authority of its own.
-    static bool between_siblings(const link& from, const link& to) noexcept {
-        return !from.up && !to.up && from.authority == no_context && to.authority == no_context;
-    }
-
-    void refuse_mode(link& from, const header& h) {
-        if (!answers_once(h)) return;
-        send_dead_on(from, h,
-                     error(reason::unidirectional, "routing mode prevents forward from context " + std::to_string(h.src) +
-                                                       " to context " + std::to_string(h.dst) + " via context " +
-                                                       std::to_string(id_)));
-    }
-
-    /// Functions are called from above only, whether this context has any or not.
-    void refuse_upward_call(const message& m) {
-        const std::string here = "context " + std::to_string(id_);
-        const std::string caller = "context " + std::to_string(m.head.src);
-        log::write(log::level::warning, "refused a call from " + caller);
-        reply_dead(m.head, error(reason::refused_by_policy,
-                                 caller + " may not call functions of " + here + ": only contexts above " + here + " may"));
-    }
-
-    error too_large(std::size_t size) const {
-        return error(reason::message_too_large, "the message has " + std::to_string(size) +
-                                                    " bytes, more than limits::message_bytes (" +
-                                                    std::to_string(limits_.message_bytes) + ") allows; send it in parts");
-    }
-
-    /// A message that this context does not take: its sender is told or, where it is an answer, whoever waits for it here.
-    void refuse(link& from, const header& h, const error& why) {
-        if (h.handle <= UINT32_MAX) return send_dead_on(from, h, why);
-        const buffer notice = encode_error(why);
-        header in_its_place = h;
-        in_its_place.flags = message_flags::failed;
-        answer(&from, message{in_its_place, notice, nullptr});
-    }
-
     result<void> unreachable(context_id dst) {
         if (auto why = why_lost(dst)) return std::move(*why);
-        return error(reason::no_route, "no route to context " + std::to_string(dst) + ", my id is " + std::to_string(id_));
+        return refusal::no_route(dst, id_);
     }
 
     result<void> send_to_self(const header& h, outgoing_bytes payload) {
         auto copy = payload.whole ? std::make_unique<buffer>(std::move(*payload.whole)) : std::make_unique<buffer>(payload.bytes);
         const bool accepted = broker_.defer([this, h, copy = std::move(copy)] {
-            deliver(nullptr, message{h, *copy, copy.get()});
+            this->deliver(nullptr, message{h, *copy, copy.get()});
         });
         if (!accepted) return error(reason::broker_exited, "the broker has exited");
         return {};
@@ -9704,85 +10523,6 @@ private:
     void send_dead(context_id dst, handle_id to, const error& why) {
         (void)send(address(dst, to, is_dead), encode_error(why), urgency::soon);
     }
-
-    /// Back to whoever sent a frame that is refused: the true sender is the neighbour, whatever the frame says.
-    void send_dead_on(link& from, const header& h, const error& why) {
-        if (!h.wants_reply()) return;
-        const context_id to = from.up || routes_.leads(h.src, &from) ? h.src : from.peer;
-        from.stream->send(address(to, h.reply_to, is_dead), encode_error(why), broker_.io().self(), urgency::soon);
-    }
-
-    /// Of a fragmented message only the first part is answered.
-    static bool answers_once(const header& h) noexcept {
-        return !(h.flags & message_flags::fragment) || (h.flags & message_flags::first);
-    }
-
-    /// A message to a pending answer's handle.
-    void answer(link* from, const message& m) {
-        bool stranger = false;
-        context_id source = m.head.src;
-        if (m.head.dead() && from) {
-            // A dead message comes from the hop where delivery failed: it must lie on the way to whoever was asked.
-            source = pending_->respondent_of(m.head.handle);
-            if (source == no_context) return;
-            if (towards(source).get() != from) stranger = true;
-        }
-        pending* p = stranger ? nullptr : pending_->find(m.head.handle, source, stranger);
-        if (!p) {
-            // Nobody waits any more: normal after a timeout. A stranger's answer is not normal.
-            if (stranger) {
-                log::write(log::level::warning,
-                           "refused an answer from context " + std::to_string(m.head.src) + ", which was not asked");
-                reply_dead(m.head, error(reason::unexpected_reply, "this context was not asked"));
-            } else {
-                reply_dead(m.head, error(reason::invalid_handle, "nobody waits for this answer any more"));
-            }
-            return;
-        }
-        if (m.head.dead() || (m.head.flags & message_flags::failed)) {
-            error why = decode_error(m.payload);
-            if (!on_failure || !on_failure(*p, why)) pending_->fail(*p, std::move(why));
-        } else {
-            pending_->complete(*p, m.payload, m.whole);
-        }
-        p->release();
-    }
-
-    void deliver_dead(const registration& r, const error& why) {
-        const buffer notice = encode_error(why);
-        message m;
-        m.head = {.dst = id_,
-                  .src = r.options.respondent == no_context ? id_ : r.options.respondent,
-                  .auth = id_,
-                  .handle = r.number,
-                  .reply_to = is_dead};
-        m.payload = notice;
-        guarded(m, [&] { (*r.call)(m); });
-    }
-
-    /// A handler that throws hurts nobody else: it is logged, and the sender is told.
-    template <class Work>
-    void guarded(const message& m, Work&& work) {
-#if MITOGEN_HAS_EXCEPTIONS
-        std::string what;
-        try {
-            return work();
-        } catch (const std::exception& e) {
-            what = e.what();
-        } catch (...) {
-            what = "not a std::exception";
-        }
-        log::write(log::level::error, "a message handler threw: " + what);
-        reply_dead(m.head, error(reason::remote_exception, "the handler threw: " + what));
-#else
-        (void)m;
-        work();
-#endif
-    }
-
-public:
-    /// Asked, on the loop, before an answer that is an error completes its call; true: it is not the last word, go on waiting.
-    unique_function<bool(pending&, const error&)> on_failure;
 };
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -9795,19 +10535,22 @@ namespace mitogen::inline MITOGEN_ABI {
 /// Which function, by when, and in which chain.
 ///
 /// Layout, little-endian: flags u8, then the function's index u32 (equal builds) or key u64, then where flagged the time that is
-/// left u64 in nanoseconds and the chain's number u64. Time that is left, not a moment: two machines' clocks need not agree.
+/// left u64 in nanoseconds, the chain's number u64, and where the caller takes items: port u64 and window u32. Time that is left,
+/// not a moment: two machines' clocks need not agree.
 struct call_frame {
-    enum flag : std::uint8_t { by_key = 1, has_deadline = 2, has_chain = 4 };
+    enum flag : std::uint8_t { by_key = 1, has_deadline = 2, has_chain = 4, has_flow = 8 };
 
-    static constexpr std::size_t max_size = 1 + 8 + 8 + 8;
+    static constexpr std::size_t max_size = 1 + 8 + 8 + 8 + 12;
 
     std::uint8_t flags = 0;
     std::uint64_t function = 0;
     duration_ns time_left = 0;
     std::uint64_t chain = 0;
+    flow_address flow{};
 
     std::size_t size() const noexcept {
-        return 1u + (flags & by_key ? 8u : 4u) + (flags & has_deadline ? 8u : 0u) + (flags & has_chain ? 8u : 0u);
+        return 1u + (flags & by_key ? 8u : 4u) + (flags & has_deadline ? 8u : 0u) + (flags & has_chain ? 8u : 0u) +
+               (flags & has_flow ? 12u : 0u);
     }
 
     void write(writer& w) const noexcept {
@@ -9819,11 +10562,15 @@ struct call_frame {
         }
         if (flags & has_deadline) w.put_scalar(time_left);
         if (flags & has_chain) w.put_scalar(chain);
+        if (flags & has_flow) {
+            w.put_scalar(flow.port);
+            w.put_scalar(flow.window);
+        }
     }
 
     bool read(reader& r) noexcept {
         if (!r.take_scalar(flags)) return false;
-        if (flags & ~(by_key | has_deadline | has_chain)) return r.fail("a call with unknown flags");
+        if (flags & ~(by_key | has_deadline | has_chain | has_flow)) return r.fail("a call with unknown flags");
         if (flags & by_key) {
             if (!r.take_scalar(function)) return false;
         } else {
@@ -9831,7 +10578,8 @@ struct call_frame {
             if (!r.take_scalar(index)) return false;
             function = index;
         }
-        return (!(flags & has_deadline) || r.take_scalar(time_left)) && (!(flags & has_chain) || r.take_scalar(chain));
+        return (!(flags & has_deadline) || r.take_scalar(time_left)) && (!(flags & has_chain) || r.take_scalar(chain)) &&
+               (!(flags & has_flow) || (r.take_scalar(flow.port) && r.take_scalar(flow.window)));
     }
 };
 
@@ -10281,6 +11029,19 @@ struct type_list {
 template <class Parameter>
 inline constexpr bool is_injected = false;
 
+/// True for parameters that are supplied where the function runs and through which it exchanges items with its caller, such as
+/// `dialog<…>&`. They are part of the signature; the function is opened, not called.
+template <class Parameter>
+inline constexpr bool is_dialog = false;
+
+/// True for results that arrive item by item, such as `generator<T>`: the function is streamed, not called.
+template <class R>
+inline constexpr bool is_item_range = false;
+
+/// True for results of coroutines that run on the loop, `task<T>`: the function is called, and answers when it has ended.
+template <class R>
+inline constexpr bool is_task = false;
+
 /// What the caller gets of a result of type `R`. Specialise it for types that stand for another, as `task<T>` does for `T`.
 template <class R>
 struct wire_result {
@@ -10299,15 +11060,16 @@ struct append<type_list<Listed...>, Ts...> {
     using type = type_list<Listed..., Ts...>;
 };
 
-// Folds the parameters into those that travel, without const and references.
-template <class Sent, class... Parameters>
-struct sent_parameters {
-    using type = Sent;
+// Folds the parameters into those that travel and, `WithDialogs`, those that are dialogs; without const and references.
+template <bool WithDialogs, class Kept, class... Parameters>
+struct kept_parameters {
+    using type = Kept;
 };
-template <class Sent, class First, class... Rest>
-struct sent_parameters<Sent, First, Rest...>
-    : std::conditional_t<injected<First>, sent_parameters<Sent, Rest...>,
-                         sent_parameters<typename append<Sent, std::remove_cvref_t<First>>::type, Rest...>> {};
+template <bool WithDialogs, class Kept, class First, class... Rest>
+struct kept_parameters<WithDialogs, Kept, First, Rest...>
+    : std::conditional_t<injected<First> && !(WithDialogs && is_dialog<std::remove_cvref_t<First>>),
+                         kept_parameters<WithDialogs, Kept, Rest...>,
+                         kept_parameters<WithDialogs, typename append<Kept, std::remove_cvref_t<First>>::type, Rest...>> {};
 
 // Why something is no remote function. Reported by check_function(), because a class that fails to compile causes more errors
 // where it is used.
@@ -10318,7 +11080,9 @@ struct callable {
     static constexpr fault what_is_wrong = fault::none;
     using result = R;
     using parameters = type_list<Parameters...>;
-    using wire_parameters = typename sent_parameters<type_list<>, Parameters...>::type;
+    using wire_parameters = typename kept_parameters<false, type_list<>, Parameters...>::type;
+    using signature_parameters = typename kept_parameters<true, type_list<>, Parameters...>::type;
+    static constexpr std::size_t dialogs = (std::size_t{0} + ... + is_dialog<std::remove_cvref_t<Parameters>>);
     static constexpr bool is_noexcept = Noexcept;
 };
 
@@ -10344,7 +11108,7 @@ concept has_one_call_operator = requires {
 /// Result, parameters and exception specification of a function pointer or of a captureless closure.
 ///
 /// `result` and every member of `parameters` are as declared; `wire_parameters` are those that travel, without const and
-/// references (`const T&` is `T`; views stay views).
+/// references (`const T&` is `T`; views stay views); `signature_parameters` are these and the dialogs.
 template <class F>
 struct callable_traits : rpc::detail::callable<false, void> {
     static constexpr auto what_is_wrong = rpc::detail::fault::not_a_function;
@@ -10555,7 +11319,7 @@ consteval function_source source_of() noexcept {
     constexpr void (*check)() = &check_function<F>;
     static_cast<void>(check);
     constexpr const signature_parts* signature =
-        &parts_of<typename wire_result<typename traits::result>::type, typename traits::wire_parameters>::value;
+        &parts_of<typename wire_result<typename traits::result>::type, typename traits::signature_parameters>::value;
     if constexpr (!given_name<F>.empty()) {
         return {&name_from_given, &given_name<F>, signature};
     } else {
@@ -10619,7 +11383,7 @@ std::string function_name() {
 }
 
 /// The wire signature of `F`, for instance `(i32,string)->[u64]`. Parameters that are injected where the function runs are not in
-/// it.
+/// it, except dialogs.
 template <auto F>
 std::string function_signature() {
     return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::signature);
@@ -10643,6 +11407,7 @@ enum class on : std::uint8_t {
     main, ///< on the context's main thread, one after another
     pool, ///< on any of the context's worker threads, concurrently
     loop, ///< on the I/O thread, in place: for functions that never block
+    task, ///< on the I/O thread, as a coroutine: every function that returns task<T>, and no other
 };
 
 /// Where `F` runs: `template <> inline constexpr auto mitogen::run_on<&fn> = mitogen::on::pool;` (before the first use of `fn`).
@@ -10744,13 +11509,22 @@ struct registration : entry_state {
     }
 };
 
+// Where `F` runs, whatever run_on says of a task.
+template <auto F>
+constexpr on place_of() noexcept {
+    constexpr bool coroutine = is_task<typename function_traits<F>::result>;
+    static_assert(coroutine ? run_on<F> == on::main || run_on<F> == on::loop || run_on<F> == on::task : run_on<F> != on::task,
+                  "mitogen: a function that returns task<T> runs on the loop, and nothing else is a task: drop its run_on");
+    return coroutine ? on::task : run_on<F>;
+}
+
 template <auto F>
 struct slot {
     static function_entry entry;
     static registration link;
 };
 template <auto F>
-constinit function_entry slot<F>::entry{&source<F>, run_on<F>, &invoke_thunk<F>, &slot<F>::link};
+constinit function_entry slot<F>::entry{&source<F>, place_of<F>(), &invoke_thunk<F>, &slot<F>::link};
 template <auto F>
 registration slot<F>::link{slot<F>::entry};
 
@@ -10981,6 +11755,8 @@ inline bool function_entry::stable_name() const { return registry::by_key(key())
 
 namespace mitogen::inline MITOGEN_ABI {
 
+class task_scope;
+
 /// One call that was accepted. Its memory is reused for later ones.
 struct incoming_call {
     enum class phase : std::uint8_t { queued, running, answering };
@@ -10990,13 +11766,16 @@ struct incoming_call {
     buffer payload{}; ///< the whole message: call_frame and arguments
     std::size_t arguments_at = 0;
     std::uint64_t chain = 0; ///< 0: none
+    flow_address flow{};     ///< where the caller takes items
     instant deadline = never;
     phase state = phase::queued;
     bool cancelled = false;
+    bool due = false; ///< begins although it is cancelled: see cancel()
     incoming_call* next_in_bucket = nullptr;
     incoming_call* previous = nullptr; ///< in the main thread's queue
     incoming_call* next = nullptr;
     void* owner = nullptr; ///< the incoming_calls<Io> it belongs to
+    task_scope* task = nullptr; ///< that executes it
 #if defined(__cpp_lib_jthread)
     std::optional<std::stop_source> stop{}; ///< made when the function asks for it: it costs an allocation
 #endif
@@ -11014,6 +11793,7 @@ class incoming_calls {
     std::uint64_t bytes_ = 0;        // of the payloads of all of them
     incoming_call* first_ = nullptr; // the main thread's queue
     incoming_call* last_ = nullptr;
+    bool main_runs_ = false; // the main thread executes calls
     bool stopping_ = false;
 
     struct chain_key {
@@ -11111,9 +11891,10 @@ public:
         c->entry = &entry;
         c->arguments_at = arguments_at;
         c->chain = frame.flags & call_frame::has_chain ? frame.chain : 0;
+        c->flow = frame.flow;
         c->deadline = frame.flags & call_frame::has_deadline ? after(now, frame.time_left) : never;
         c->state = incoming_call::phase::queued;
-        c->cancelled = false;
+        c->cancelled = c->due = false;
         if (m.whole) {
             c->payload = std::move(*m.whole);
         } else {
@@ -11144,6 +11925,7 @@ public:
     incoming_call* take_main() {
         const std::lock_guard lock(mutex_);
         incoming_call* c = first_;
+        main_runs_ = c != nullptr;
         if (c) {
             unqueue(*c);
             c->state = incoming_call::phase::running;
@@ -11156,7 +11938,8 @@ public:
         const std::lock_guard lock(mutex_);
         c.state = incoming_call::phase::running;
         if (stopping_) return error(reason::broker_exited, "the context is shutting down");
-        if (c.cancelled) return error(reason::cancelled, "cancelled before it began");
+        if (c.cancelled && !c.due)
+            return cancelled_by(c.head.src, "cancelled by context " + std::to_string(c.head.src) + " before it began");
         if (c.deadline != never && now >= c.deadline) return error(reason::timeout, "the call's deadline passed before it began");
         if (c.chain) {
             if (const error* broken = find_chain(c.head.src, c.chain)) return *broken;
@@ -11168,6 +11951,17 @@ public:
     void end(incoming_call& c) {
         const std::lock_guard lock(mutex_);
         c.state = incoming_call::phase::answering;
+    }
+
+    /// The task that executes a call, until it ends. Threads: the loop.
+    void set_task(incoming_call& c, task_scope* task) {
+        const std::lock_guard lock(mutex_);
+        c.task = task;
+    }
+    task_scope* task_of(context_id src, handle_id reply_to) {
+        const std::lock_guard lock(mutex_);
+        const incoming_call* c = lookup(src, reply_to);
+        return c ? c->task : nullptr;
     }
 
     /// The call is answered; its memory is free.
@@ -11188,8 +11982,9 @@ public:
     }
 
     /// The caller does not wait any more. Fires the stop token of a call that runs. A call that still stands in the main thread's
-    /// queue is taken out and returned: the caller of this answers and finishes it.
-    incoming_call* cancel(context_id src, handle_id reply_to) {
+    /// queue is taken out and returned: the caller of this answers and finishes it. With `begins`, one that nothing keeps from
+    /// running counts as running, although it may not have got there yet; `pool_free`: so do those of the pool.
+    incoming_call* cancel(context_id src, handle_id reply_to, bool begins = false, bool pool_free = false) {
 #if defined(__cpp_lib_jthread)
         std::stop_source source(std::nostopstate);
 #endif
@@ -11200,6 +11995,8 @@ public:
             c->cancelled = true;
             if (c->state == incoming_call::phase::queued) {
                 const bool in_main_queue = c == first_ || c->previous;
+                c->due = begins && (in_main_queue ? c == first_ && !main_runs_ : pool_free);
+                if (c->due) return nullptr;
                 if (!in_main_queue) return nullptr; // in the pool's queue: refused when its turn comes
                 unqueue(*c);
                 c->state = incoming_call::phase::answering;
@@ -11213,6 +12010,12 @@ public:
         source.request_stop(); // outside the lock: it runs the program's stop callbacks
 #endif
         return nullptr;
+    }
+
+    /// True where its caller does not want the call any more.
+    bool cancelled(incoming_call& c) {
+        const std::lock_guard lock(mutex_);
+        return c.cancelled;
     }
 
 #if defined(__cpp_lib_jthread)
@@ -11306,6 +12109,15 @@ class basic_future;
 template <class Io = io::native>
 class basic_chain;
 
+template <class T, class Io = io::native>
+class basic_sender;
+template <class T, class Io = io::native>
+class basic_receiver;
+template <class Shape, class Io = io::native>
+class basic_dialog;
+template <class T, class Io = io::native>
+class basic_remote_range;
+
 /// One node of the tree, with the means to make children.
 using router = basic_router<>;
 /// Some node of the tree, as seen from this one.
@@ -11313,6 +12125,15 @@ using context = basic_context<>;
 /// The answer to a call that is under way.
 template <class T>
 using future = basic_future<T>;
+/// The end of a channel that sends: an argument or a result like any other.
+template <class T>
+using sender = basic_sender<T>;
+/// The end of a channel that receives.
+template <class T>
+using receiver = basic_receiver<T>;
+/// The callee's end of a dialog, `dialog<Started(Received, Sent)>`.
+template <class Shape>
+using dialog = basic_dialog<Shape>;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -11341,20 +12162,31 @@ struct decode_environment {
     const void* policy = nullptr; ///< &policy_tag<Io>
 };
 
+/// Where a function that yields items puts them: see call_frame::flow.
+class item_sink {
+public:
+    virtual ~item_sink() = default;
+    /// Sends an item's message; waits for credit. An error where the caller takes no more, is lost, or has cancelled.
+    virtual result<void> send(buffer item) = 0;
+};
+
 /// Everything that an invoke thunk needs. Lives on the stack of the thread that executes the call.
 struct invocation {
     reader& arguments;
     buffer& result;
     decode_environment& environment;
     caller who{};
+    flow_address flow{}; ///< where the caller takes items
     std::optional<error> failure{};
 #if defined(__cpp_lib_jthread)
     std::stop_token (*stop)(invocation&) = nullptr; ///< the call's stop token, made when first asked for
 #endif
-    void* call = nullptr; ///< for `stop`
+    bool (*cancelled)(invocation&) = [](invocation&) { return false; }; ///< by its caller
+    void* call = nullptr; ///< for `stop` and `cancelled`
+    std::unique_ptr<item_sink> (*sink)(invocation&) = nullptr; ///< opens `flow`
 
     /// What an invoke thunk has found wrong, for whoever knows the function's name: fault_of_call().
-    enum class fault : std::uint8_t { none, argument, policy };
+    enum class fault : std::uint8_t { none, argument, policy, no_flow };
     fault wrong = fault::none;
     std::size_t position = 0; ///< of the argument that does not decode, from 0
 
@@ -11366,6 +12198,8 @@ struct invocation {
 
     /// The error that `wrong` stands for. `function`: the name of the one that was called.
     MITOGEN_COLD error fault_of_call(const std::string& function) const {
+        if (wrong == fault::no_flow)
+            return error(reason::bad_arguments, function + " exchanges items with its caller: open it, or stream it");
         return error(reason::bad_arguments,
                      wrong == fault::policy
                          ? function + " takes a router of another I/O policy than the one that runs here"
@@ -11381,9 +12215,22 @@ template <class Io>
 inline constexpr const void* router_policy<basic_router<Io>> = &policy_tag<Io>;
 // Not `router_policy<T> != nullptr`, which g++ with -fsanitize=undefined does not take for a constant.
 template <class T>
-inline constexpr bool is_router = false;
+inline constexpr bool tied_to_policy = false;
 template <class Io>
-inline constexpr bool is_router<basic_router<Io>> = true;
+inline constexpr bool tied_to_policy<basic_router<Io>> = true;
+
+/// Makes, for the time of one call, the object that a parameter of type `Parameter&` refers to: it is constructible from
+/// `invocation&` and converts to that reference. Specialised for dialogs.
+template <class Parameter>
+struct injected_object;
+
+/// Runs a function's result that is a range of items: sends each. Specialised for generators.
+template <class R>
+struct item_range_result;
+
+/// Begins a function whose result comes later. Specialised for tasks.
+template <auto F, class R, class Parameters, class Is, class Ws>
+struct suspended_result;
 
 /// What a function gets for a parameter that is not sent.
 template <class Parameter>
@@ -11406,7 +12253,7 @@ decltype(auto) supply(invocation& inv) {
 template <class Parameter>
 bool suppliable(invocation& inv) noexcept {
     using plain = std::remove_cvref_t<Parameter>;
-    if constexpr (is_router<plain>) {
+    if constexpr (tied_to_policy<plain>) {
         if (inv.environment.policy != router_policy<plain>) {
             inv.wrong = invocation::fault::policy;
             return false;
@@ -11418,7 +12265,9 @@ bool suppliable(invocation& inv) noexcept {
 
 template <class Parameter, std::size_t Next>
 decltype(auto) argument(invocation& inv, auto& values) {
-    if constexpr (injected<Parameter>) {
+    if constexpr (is_dialog<std::remove_cvref_t<Parameter>>) {
+        return injected_object<std::remove_cvref_t<Parameter>>(inv);
+    } else if constexpr (injected<Parameter>) {
         return supply<Parameter>(inv);
     } else {
         return static_cast<
@@ -11450,27 +12299,40 @@ struct value_tuple<type_list<Ts...>> {
     using type = std::tuple<Ts...>;
 };
 
+/// The arguments from the message. False, with a fault, where `F` cannot be run with what has come.
+template <auto F, class... Ps, std::size_t... Ws, class Values>
+bool take_arguments(invocation& inv, type_list<Ps...>, std::index_sequence<Ws...>, Values& values) {
+    using traits = function_traits<F>;
+    if (!(... && (codec<std::tuple_element_t<Ws, Values>>::decode(inv.arguments, std::get<Ws>(values)) || inv.bad_argument(Ws))))
+        return false;
+    if (!inv.arguments.finish()) return inv.bad_argument(sizeof...(Ws));
+    if constexpr ((... || tied_to_policy<std::remove_cvref_t<Ps>>)) {
+        if (!(... && suppliable<Ps>(inv))) return false;
+    }
+    if constexpr (traits::dialogs > 0 || is_item_range<typename traits::result>) {
+        if (!inv.flow.port) {
+            inv.wrong = invocation::fault::no_flow;
+            return false;
+        }
+    }
+    return true;
+}
+
 template <auto F, class... Ps, std::size_t... Is, std::size_t... Ws>
 void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::index_sequence<Ws...>) {
     using traits = function_traits<F>;
     typename value_tuple<typename traits::wire_parameters>::type values{};
-    if (!(... && (codec<std::tuple_element_t<Ws, decltype(values)>>::decode(inv.arguments, std::get<Ws>(values)) ||
-                  inv.bad_argument(Ws))))
-        return;
-    if (!inv.arguments.finish()) {
-        inv.bad_argument(sizeof...(Ws));
-        return;
-    }
-    if constexpr ((... || is_router<std::remove_cvref_t<Ps>>)) {
-        if (!(... && suppliable<Ps>(inv))) return;
-    }
+    if (!take_arguments<F>(inv, type_list<Ps...>{}, std::index_sequence<Ws...>{}, values)) return;
     using wire = typename wire_result<typename traits::result>::type;
-    if constexpr (std::is_void_v<wire>) {
+    if constexpr (is_item_range<typename traits::result>) {
+        item_range_result<typename traits::result>::run(inv,
+                                                        F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...));
+    } else if constexpr (std::is_void_v<wire>) {
         F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
     } else {
         const wire& value = F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
         inv.result.resize(encoded_size(value));
-        writer w(inv.result.data());
+        writer w(inv.result.data(), inv.who.id);
         encode(w, value);
     }
 }
@@ -11492,9 +12354,1097 @@ inline constexpr bool is_injected<std::stop_token> = true;
 template <auto F>
 void invoke_thunk(invocation& inv) {
     using traits = function_traits<F>;
-    rpc::detail::invoke<F>(inv, typename traits::parameters{}, std::make_index_sequence<traits::arity>{},
-                           std::make_index_sequence<traits::wire_parameters::size>{});
+    using parameters = std::make_index_sequence<traits::arity>;
+    using values = std::make_index_sequence<traits::wire_parameters::size>;
+    if constexpr (is_task<typename traits::result>) {
+        rpc::detail::suspended_result<F, typename traits::result, typename traits::parameters, parameters, values>::begin(inv);
+    } else {
+        rpc::detail::invoke<F>(inv, typename traits::parameters{}, parameters{}, values{});
+    }
 }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/condition.hpp ----
+// condition.hpp: a condition variable whose sleepers may drive the loop.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Threads sleep on it until something holds that `mutex` protects: see basic_broker::wait, which does the sleeping.
+///
+/// Threads: any but the loop. Destroy it only when no thread is inside.
+template <class Io>
+class basic_condition {
+    struct sleeper {
+        waiter<Io> wake;
+        sleeper* next = nullptr;
+
+        explicit sleeper(Io& io) : wake(io) {}
+    };
+
+    sleeper* first_ = nullptr; // under the mutex
+
+    void unlink(sleeper* gone) noexcept {
+        sleeper** at = &first_;
+        while (*at != gone) at = &(*at)->next;
+        *at = gone->next;
+    }
+
+public:
+    basic_condition() = default;
+    basic_condition(basic_condition&&) = delete;
+
+    /// Sleeps until `ready()` holds, which is asked with the mutex locked, or the deadline passes. Returns what ready() says at
+    /// the end. `lock` holds the mutex before and after. The end of the loop alone wakes nobody: ready() must become true by it.
+    template <class Ready>
+    bool wait(std::unique_lock<typename Io::mutex>& lock, basic_broker<Io>& loop, instant deadline, Ready ready) {
+        if (ready()) return true;
+        sleeper self(loop.io());
+        self.next = first_;
+        first_ = &self;
+        typename Io::mutex& mutex = *lock.mutex();
+        do { // again where another thread has taken away what this one was woken for
+            lock.unlock();
+            loop.wait(self.wake, deadline, true, [&] {
+                const std::lock_guard held(mutex);
+                return ready();
+            });
+            lock.lock();
+        } while (!ready() && (deadline == never || loop.io().now() < deadline));
+        unlink(&self);
+        return ready();
+    }
+
+    /// Wakes everyone who sleeps on it. With the mutex locked: a sleeper is gone once it has it.
+    void notify_all() noexcept {
+        for (sleeper* s = first_; s; s = s->next) s->wake.notify();
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/outbox.hpp ----
+// outbox.hpp: the sending end of a flow.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// Sends items as the receiving end gives credit for them. Its own handle is bound to that end's context: of credit, of the
+/// receiver's end and of the loss of its context it hears from nobody else.
+///
+/// Threads: any; what one thread sends arrives in order.
+template <class Io>
+class basic_outbox : public std::enable_shared_from_this<basic_outbox<Io>> {
+    using core = basic_router_core<Io>;
+
+    core& node_;
+    context_id peer_;
+    handle_id port_; // there
+    handle_id own_;  // here
+    typename Io::mutex mutex_;
+    basic_condition<Io> changed_;
+    wire::flow_credit credit_;
+    std::uint64_t sent_ = 0;             // items
+    std::optional<error> closed_;        // why nothing can be sent any more
+    bool told_ = false;                  // the other end knows of it, or is gone
+    struct watcher {
+        const void* key;
+        unique_function<void()> go;
+    };
+    std::vector<watcher> watchers_;      // each called once, when there is credit or nothing can be sent any more
+
+    basic_outbox(core& node, context_id peer, flow_address to)
+        : node_(node), peer_(peer), port_(to.port), own_(node.new_handle()), mutex_(node.loop().io()), credit_(to.window) {}
+
+public:
+    static std::shared_ptr<basic_outbox> open(core& node, context_id peer, flow_address to) {
+        std::shared_ptr<basic_outbox> made(new basic_outbox(node, peer, to));
+        const result<void> added = node.add_raw_handler(made->own_, {.from = accept::anyone, .respondent = peer},
+                                                        [made](const message& m) { made->hear(m); });
+        if (!added) made->lose(added.error());
+        if (const std::optional<error> lost = node.why_lost(peer)) made->lose(*lost); // before the handler could be told
+        return made;
+    }
+
+    context_id peer() const noexcept { return peer_; }
+
+    /// Sends an item's message, which begins with its kind, when there is credit; waits for it until `deadline`. Errors: why the
+    /// flow has ended; timeout; overloaded on the loop, which must not wait; message_too_large.
+    result<void> send(buffer frame, instant deadline) {
+        if (frame.size() > node_.bounds().message_bytes)
+            return refusal::too_large_to_send(frame.size(), node_.bounds().message_bytes);
+        if (!wait_for_room(deadline)) return error(reason::timeout, "the link took no more before the deadline");
+        {
+            std::unique_lock lock(mutex_);
+            const auto ready = [this] { return closed_ || credit_.may_send(); };
+            if (!ready() && (node_.on_loop() || !changed_.wait(lock, node_.loop(), deadline, ready))) return no_credit();
+            if (closed_) return *closed_;
+            enter(frame);
+        }
+        return post(std::move(frame));
+    }
+
+    /// Sends a message that somebody else has composed, where there is credit now. False where there is none; `frame` is then as
+    /// it was.
+    bool pass_on(buffer& frame) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_ || !credit_.may_send()) return false;
+            enter(frame);
+        }
+        (void)post(std::move(frame));
+        return true;
+    }
+
+    core& node() noexcept { return node_; }
+
+    /// True where there is credit, or nothing can be sent any more.
+    bool ready() {
+        const std::lock_guard lock(mutex_);
+        return closed_ || credit_.may_send();
+    }
+
+    /// Runs `go` once, when ready(): now, where that is so.
+    void then(unique_function<void()> go, const void* key = nullptr) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!closed_ && !credit_.may_send()) return watchers_.push_back({key, std::move(go)});
+        }
+        go();
+    }
+
+    /// Takes back what was given to then() with this key. False where there is nothing: it has run, or is about to.
+    bool forget(const void* key) {
+        const std::lock_guard lock(mutex_);
+        return std::erase_if(watchers_, [&](const watcher& w) { return w.key == key; }) != 0;
+    }
+
+    /// Sends what needs no credit.
+    result<void> tell(buffer frame) {
+        if (const std::optional<error> why = closed()) return *why;
+        return post(std::move(frame));
+    }
+
+    /// Says that nothing more follows, once; send() fails from now on.
+    void end(wire::flow_frame how = wire::flow_frame::end) {
+        std::uint64_t items = 0;
+        {
+            const std::lock_guard lock(mutex_);
+            if (std::exchange(told_, true)) return;
+            items = sent_;
+        }
+        close(error(reason::sender_closed, "this end has been closed"));
+        (void)post(encode(static_cast<std::uint8_t>(how), items));
+    }
+
+    /// From now on send() fails with `why`; the other end hears of it at end().
+    void close(error why) {
+        std::vector<watcher> tell;
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_) return;
+            closed_.emplace(std::move(why));
+            changed_.notify_all();
+            tell.swap(watchers_);
+        }
+        node_.remove_handler(own_);
+        for (watcher& w : tell) w.go();
+    }
+
+    /// The other end is gone: nothing needs to be said.
+    void lose(error why) {
+        {
+            const std::lock_guard lock(mutex_);
+            told_ = true;
+        }
+        close(std::move(why));
+    }
+
+    /// Why nothing can be sent any more; nothing while it can.
+    std::optional<error> closed() {
+        const std::lock_guard lock(mutex_);
+        return closed_;
+    }
+
+private:
+    result<void> post(buffer frame) {
+        result<void> sent = node_.send(node_.address(peer_, port_, own_), std::move(frame), urgency::soon);
+        if (!sent) lose(sent.error());
+        return sent;
+    }
+
+    /// Under the mutex.
+    void enter(const buffer& frame) noexcept {
+        credit_.spend(frame.size());
+        ++sent_;
+    }
+
+    bool wait_for_room(instant deadline) {
+        if (node_.on_loop()) return true;
+        const auto via = node_.towards(peer_);
+        return !via || via->stream->wait_for_room(deadline);
+    }
+
+    error no_credit() const {
+        if (node_.on_loop())
+            return error(reason::overloaded, "the receiver takes no more now, and the loop must not wait for it");
+        return error(reason::timeout, "the receiver took no more before the deadline");
+    }
+
+    /// On the loop.
+    void hear(const message& m) {
+        if (m.dead()) return lose(receiver_gone(m));
+        reader r(m.payload);
+        std::uint8_t kind{};
+        std::uint64_t bytes{};
+        if (!decode(r, kind)) return;
+        if (kind == static_cast<std::uint8_t>(wire::flow_frame::stop))
+            return lose(error(reason::sender_closed, "the receiver has been closed"));
+        if (kind != static_cast<std::uint8_t>(wire::flow_frame::credit) || !decode(r, bytes) || !r.finish()) return;
+        std::vector<watcher> tell;
+        {
+            const std::lock_guard lock(mutex_);
+            credit_.grant(bytes);
+            changed_.notify_all();
+            if (credit_.may_send()) tell.swap(watchers_);
+        }
+        for (watcher& w : tell) w.go();
+    }
+
+    static error receiver_gone(const message& m) {
+        error why = decode_error(m.payload);
+        if (why.reason() == reason::invalid_handle) return error(reason::sender_closed, "the receiver has been closed");
+        return why;
+    }
+};
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/item_sink.hpp ----
+// item_sink.hpp: where a running function sends items to its caller, until it is cancelled.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace rpc::detail {
+
+/// Runs `go` with the reason when the call that runs is told to stop; while it lives. Once, on any thread.
+class cancel_watch {
+    struct work {
+        unique_function<void(const error&)> go;
+        context_id caller;
+    };
+    struct fire {
+        std::shared_ptr<work> what;
+        invocation* inv;
+        void operator()() const {
+            // Where threads are simulated the function may leave meanwhile: std::stop_callback knows the real ones only.
+            const std::shared_ptr<work> kept = what;
+            if (!inv->cancelled(*inv))
+                return kept->go(error(reason::broker_exited, "the context that executes the call is ending"));
+            kept->go(cancelled_by(kept->caller, "the call was cancelled by its caller, context " + std::to_string(kept->caller)));
+        }
+    };
+#if defined(__cpp_lib_jthread)
+    std::stop_callback<fire> callback_;
+
+public:
+    cancel_watch(invocation& inv, unique_function<void(const error&)> go)
+        : callback_(inv.stop(inv), fire{std::make_shared<work>(work{std::move(go), inv.who.id}), &inv}) {}
+#else
+public:
+    cancel_watch(invocation&, unique_function<void(const error&)>) {} // without stop tokens a function runs to its end
+#endif
+};
+
+} // namespace rpc::detail
+
+/// The sink of one call.
+template <class Io>
+class basic_item_sink final : public item_sink {
+    std::shared_ptr<rpc::detail::basic_outbox<Io>> out_;
+    rpc::detail::cancel_watch on_cancel_;
+
+public:
+    explicit basic_item_sink(invocation& inv)
+        : out_(rpc::detail::basic_outbox<Io>::open(static_cast<basic_router_core<Io>&>(*inv.environment.router), inv.who.id,
+                                                   inv.flow)),
+          on_cancel_(inv, [out = out_](const error& why) { out->close(why); }) {}
+    ~basic_item_sink() override { out_->end(wire::flow_frame::done); }
+
+    static std::unique_ptr<item_sink> open(invocation& inv) { return std::make_unique<basic_item_sink>(inv); }
+
+    result<void> send(buffer item) override { return out_->send(std::move(item), never); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/future.hpp ----
+// future.hpp: the answer to a call that is under way.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What the caller holds of a result of type `T`: views become the containers that own what they show.
+template <class T>
+struct owned_result {
+    using type = T;
+};
+template <>
+struct owned_result<std::string_view> {
+    using type = std::string;
+};
+template <class T, std::size_t N>
+struct owned_result<std::span<T, N>> {
+    using type = std::vector<std::remove_cv_t<T>>;
+};
+
+/// What does not depend on the type of the value; see basic_future.
+class future_base {
+protected:
+    awaited* pending_ = nullptr;
+    call_port* router_ = nullptr;
+    decode_environment environment_{};
+    limits bounds_{}; // copies: the answer may be decoded when the router is gone
+
+    static error would_stop_the_loop() {
+        return error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; "
+                                     "run it on::main or on::pool, or co_await");
+    }
+    bool may_wait() const noexcept { return pending_->done() || !router_->on_loop(); }
+
+    future_base() = default;
+    future_base(awaited* p, call_port& node, decode_environment environment) noexcept
+        : pending_(p), router_(&node), environment_(environment), bounds_(node.bounds()) {}
+    future_base(future_base&& other) noexcept
+        : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_),
+          bounds_(other.bounds_) {}
+    future_base& operator=(future_base&& other) noexcept {
+        if (this != &other) {
+            drop();
+            pending_ = std::exchange(other.pending_, nullptr);
+            router_ = other.router_;
+            environment_ = other.environment_;
+            bounds_ = other.bounds_;
+        }
+        return *this;
+    }
+    ~future_base() { drop(); }
+
+    void drop() noexcept {
+        if (!pending_) return;
+        if (!pending_->done()) cancel();
+        std::exchange(pending_, nullptr)->release();
+    }
+
+    /// Waits as long as it takes, or `span`. An error where that may not or did not happen.
+    std::optional<error> wait_for(duration_ns span) {
+        if (pending_->done()) return std::nullopt;
+        if (router_->on_loop()) return would_stop_the_loop();
+        if (router_->await(*pending_, span == never ? never : after(router_->now(), span))) return std::nullopt;
+        return error(reason::timeout, "no answer within the time given to get_for()");
+    }
+
+public:
+    /// False for one that was default-constructed or moved from; nothing else may then be called.
+    bool valid() const noexcept { return pending_ != nullptr; }
+
+    /// True once there is a value or an error. Never blocks.
+    bool done() const noexcept { return pending_->done(); }
+
+    /// Waits until done() or the deadline; returns done(). Not on the loop, where nothing could arrive meanwhile.
+    bool wait_until(instant deadline) {
+        if (pending_->done()) return true;
+        if (!may_wait()) raise(would_stop_the_loop());
+        return router_->await(*pending_, deadline);
+    }
+
+    /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
+    /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
+    void cancel() {
+        if (done()) return; // the router may be gone
+        abandon(cancelled_by(router_->id(), "cancelled by its caller, context " + std::to_string(router_->id())));
+    }
+
+    /// As cancel(), with another error.
+    void abandon(error why) {
+        if (pending_->fail(std::move(why))) router_->cancel_call(*pending_);
+    }
+
+    /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally the loop. Never blocks there.
+    void then(unique_function<void()> go) { pending_->then(std::move(go)); }
+
+    /// The router that brings the answer.
+    call_port& port() const noexcept { return *router_; }
+
+    /// For select and the like.
+    awaited* state() const noexcept { return pending_; }
+
+    // ---- co_await: resumes on the thread that completes the call, normally the loop
+
+    bool await_ready() const noexcept { return done(); }
+    void await_suspend(std::coroutine_handle<> waiting) {
+        then([waiting] { waiting.resume(); });
+    }
+};
+
+/// The answer to a call. Moves; does not copy. Dropping it abandons the call: the callee is told, and a late answer is dropped.
+///
+/// Threads: one at a time. Blocks: get() and get_for(). May outlive the router; the answer is then the error broker_exited.
+template <class T, class Io>
+class [[nodiscard]] basic_future : public future_base {
+public:
+    using value_type = T;
+
+    basic_future() = default;
+    /// Takes over one reference to `p`.
+    basic_future(awaited* p, call_port& node, decode_environment environment) noexcept : future_base(p, node, environment) {}
+
+    /// Waits and returns the value or the error.
+    result<T> try_get() {
+        if (std::optional<error> why = wait_for(never)) return std::move(*why);
+        return outcome();
+    }
+
+    /// Waits and returns the value; throws the error.
+    T get() { return try_get().value(); }
+
+    /// As get(), but waits at most `span`: then it throws timeout_error, and the call goes on.
+    template <class Rep, class Period>
+    T get_for(std::chrono::duration<Rep, Period> span) {
+        return try_get_for(span).value();
+    }
+
+    /// As try_get(), but waits at most `span`: then it returns an error with reason::timeout, and the call goes on.
+    template <class Rep, class Period>
+    result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
+        if (std::optional<error> why = wait_for(to_ns(span))) return std::move(*why);
+        return outcome();
+    }
+
+    /// The value or the error of a future that is done().
+    result<T> outcome() {
+        if (const error* why = pending_->failure()) return *why;
+        reader r(std::span<const std::byte>(pending_->payload()), bounds_, &environment_);
+        if constexpr (std::is_void_v<T>) {
+            if (r.finish()) return {};
+            return r.failure();
+        } else {
+            T value{};
+            if (mitogen::decode(r, value) && r.finish()) return result<T>(std::move(value));
+            return r.failure(&codec<T>::signature);
+        }
+    }
+
+    T await_resume() { return outcome().value(); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/task_scope.hpp ----
+// task_scope.hpp: where a task runs: on which loop, and until when; and what it waits for there.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+class task_wait;
+
+/// One task that was started, with all that it awaits: they wait for one thing at a time. Lives until the outermost coroutine has
+/// ended, and says so by ended(). Threads: as marked; "loop" is the one that it runs on.
+class task_scope {
+    friend class task_wait;
+
+    task_wait* waiting_ = nullptr; // the wait that is under way
+    std::optional<error> cancelled_{};
+    bool running_ = false;
+    bool finished_ = false;
+    loop_task* later_ = nullptr; // where no loop runs it
+    struct last_step : loop_task {
+        task_scope* scope = nullptr;
+    } last_{};
+
+public:
+    task_scope() {
+        last_.scope = this;
+        last_.run = [](loop_task& t) { static_cast<last_step&>(t).scope->ended(); };
+    }
+    task_scope(task_scope&&) = delete;
+
+    /// Why everything that the task waits for from now on ends; null while it is not cancelled. Loop.
+    const error* cancelled() const noexcept { return cancelled_ ? &*cancelled_ : nullptr; }
+
+    /// Ends the wait that is under way, and every later one, with `why`. Only the first counts. Loop.
+    void cancel(const error& why);
+
+    /// Goes on with the coroutine. Loop.
+    void resume(std::coroutine_handle<> at) {
+        running_ = true;
+        at.resume();
+        running_ = false;
+        if (finished_) return ended();
+        if (loop_task* next = std::exchange(later_, nullptr)) next->run(*next);
+    }
+
+    /// For the outermost coroutine, which has ended. Any: something foreign that it awaited may have resumed it.
+    void finish() {
+        finished_ = true;
+        if (!running_) post(last_);
+    }
+
+    /// Runs a task on the loop; where that has ended, on this thread. Any.
+    virtual void post(loop_task& step) = 0;
+    virtual void set_timer(timer& t, instant at) = 0;
+    virtual void cancel_timer(timer& t) noexcept = 0;
+    /// The router that the task runs beside. Any.
+    virtual call_port& port() noexcept = 0;
+
+protected:
+    ~task_scope() = default;
+    /// For post(), where the loop has ended.
+    void post_here(loop_task& step) {
+        if (running_) {
+            later_ = &step;
+        } else {
+            step.run(step);
+        }
+    }
+    /// The outermost coroutine has ended, and nothing of it runs any more. Loop.
+    virtual void ended() = 0;
+};
+
+/// One wait of a task: lives in the coroutine's frame. What is waited for calls wake(), exactly once after each arm(): so nothing
+/// refers to the frame when it goes on. Whoever cancels only makes that happen earlier.
+class task_wait : loop_task {
+    friend class task_scope;
+
+    task_scope* scope_ = nullptr;
+    std::coroutine_handle<> waiting_{};
+    bool begun_ = false;
+    bool armed_ = false;
+
+    void step() {
+        armed_ = false;
+        if (!std::exchange(begun_, true)) return start(); // something foreign had resumed the task elsewhere
+        if (!happened() && !scope_->cancelled()) return start();
+        scope_->waiting_ = nullptr;
+        scope_->resume(waiting_);
+    }
+
+    void start() {
+        scope_->waiting_ = this;
+        if (const error* why = scope_->cancelled()) {
+            give_up(*why, false);
+            return scope_->post(*this); // also a task that does not heed it leaves the loop to others
+        }
+        armed_ = true;
+        arm();
+    }
+
+protected:
+    task_wait() {
+        run = [](loop_task& t) { static_cast<task_wait&>(t).step(); };
+    }
+    task_wait(task_wait&&) = delete;
+    ~task_wait() = default;
+
+    /// The one that waits, from begin() on.
+    task_scope& scope() const noexcept { return *scope_; }
+
+    /// Throws why the task is cancelled, where what it waited for has not happened.
+    void check() {
+        if (!happened()) raise(*scope_->cancelled());
+    }
+
+    /// True where there is nothing to wait for. Where it is false after wake(), the wait begins again.
+    virtual bool happened() = 0;
+    /// Has wake() called when it may have happened: soon, if it has. On the loop.
+    virtual void arm() = 0;
+    /// It is not waited for any more; if it is `armed`, wake() shall follow at once. On the loop.
+    virtual void give_up(const error& why, bool armed) = 0;
+
+    void begin(task_scope& scope, std::coroutine_handle<> waiting) {
+        scope_ = &scope;
+        waiting_ = waiting;
+        begun_ = scope.port().on_loop();
+        begun_ ? start() : scope.post(*this);
+    }
+
+public:
+    /// The task looks whether it can go on. Any.
+    void wake() { scope_->post(*this); }
+};
+
+inline void task_scope::cancel(const error& why) {
+    if (cancelled_) return;
+    cancelled_.emplace(why);
+    if (waiting_ && waiting_->armed_) waiting_->give_up(*cancelled_, true);
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/task.hpp ----
+// task.hpp: a coroutine with one result, which runs on a loop and waits there without stopping it.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class T>
+class task;
+
+namespace rpc::detail {
+
+/// A task waits for the answer to a call. A task that is cancelled gives the call up.
+template <class Future>
+class future_wait final : task_wait {
+    Future& future_;
+
+    bool happened() override { return future_.done(); }
+    void arm() override {
+        future_.then([this] { wake(); });
+    }
+    void give_up(const error& why, bool) override { future_.abandon(why); }
+
+public:
+    explicit future_wait(Future& f) noexcept : future_(f) {}
+
+    bool await_ready() const noexcept { return future_.done(); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiting) {
+        begin(*waiting.promise().scope, waiting);
+    }
+    decltype(auto) await_resume() { return future_.await_resume(); }
+};
+
+struct task_promise_base {
+    task_scope* scope = nullptr;            // set by whoever starts or awaits it
+    std::coroutine_handle<> awaited_by{};   // none: it is the outermost
+#if MITOGEN_HAS_EXCEPTIONS
+    std::exception_ptr failure{};
+#endif
+
+    struct last {
+        bool await_ready() const noexcept { return false; }
+        template <class Promise>
+        std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
+            task_promise_base& p = ended.promise();
+            if (p.awaited_by) return p.awaited_by;
+            p.scope->finish();
+            return std::noop_coroutine();
+        }
+        void await_resume() const noexcept {}
+    };
+
+    std::suspend_always initial_suspend() const noexcept { return {}; }
+    last final_suspend() const noexcept { return {}; }
+    void unhandled_exception() noexcept {
+#if MITOGEN_HAS_EXCEPTIONS
+        failure = std::current_exception();
+#endif
+    }
+    void rethrow() {
+#if MITOGEN_HAS_EXCEPTIONS
+        if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
+#endif
+    }
+
+    template <class Future>
+        requires std::derived_from<std::remove_cvref_t<Future>, future_base>
+    future_wait<std::remove_reference_t<Future>> await_transform(Future&& answer) noexcept {
+        return future_wait<std::remove_reference_t<Future>>(answer);
+    }
+    /// Anything else that can be awaited. It may resume the task on any thread; from its next wait on it is on its loop again.
+    template <class Other>
+        requires(!std::derived_from<std::remove_cvref_t<Other>, future_base>)
+    Other&& await_transform(Other&& other) noexcept {
+        return static_cast<Other&&>(other);
+    }
+};
+
+template <class T>
+struct task_promise : task_promise_base {
+    std::optional<T> value{};
+
+    task<T> get_return_object();
+    template <class From = T>
+    void return_value(From&& from) {
+        value.emplace(std::forward<From>(from));
+    }
+    T take() {
+        rethrow();
+        return std::move(*value);
+    }
+};
+template <>
+struct task_promise<void> : task_promise_base {
+    task<void> get_return_object();
+    void return_void() const noexcept {}
+    void take() { rethrow(); }
+};
+
+} // namespace rpc::detail
+
+/// What a coroutine returns that uses co_await and has one result. It begins when it is awaited, by another task, or started: as
+/// a remote function, which is called like any other, or by spawn() and block_on().
+///
+/// It runs on the loop, in turn with thousands of others: it must not block. It may co_await futures, other tasks, sleep_for(),
+/// and the async_ members of dialogs, channels and streams. When it is cancelled, what it waits for ends with cancelled_error, at
+/// once and every time. As in every coroutine, parameters by reference must outlive it: those of a remote function live until its
+/// answer. Moves; does not copy. One that has begun must not be destroyed before it has ended.
+template <class T = void>
+class [[nodiscard]] task {
+    static_assert(std::is_void_v<T> || std::is_object_v<T>, "mitogen: the result of a task is a value or nothing, no reference");
+
+public:
+    using promise_type = rpc::detail::task_promise<T>;
+    using value_type = T;
+
+private:
+    friend promise_type;
+    std::coroutine_handle<promise_type> coroutine_;
+
+    explicit task(promise_type& made) noexcept : coroutine_(std::coroutine_handle<promise_type>::from_promise(made)) {}
+
+    struct awaiter {
+        std::coroutine_handle<promise_type> inner;
+
+        bool await_ready() const noexcept { return false; }
+        template <class Promise>
+        std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> outer) noexcept {
+            static_assert(std::derived_from<Promise, rpc::detail::task_promise_base>,
+                          "mitogen: a task is awaited by another task; start the outermost one with spawn() or block_on()");
+            inner.promise().scope = outer.promise().scope;
+            inner.promise().awaited_by = outer;
+            return inner;
+        }
+        T await_resume() { return inner.promise().take(); }
+    };
+
+public:
+    task(task&& other) noexcept : coroutine_(std::exchange(other.coroutine_, nullptr)) {}
+    task& operator=(task other) noexcept {
+        std::swap(coroutine_, other.coroutine_);
+        return *this;
+    }
+    ~task() {
+        if (coroutine_) coroutine_.destroy();
+    }
+
+    /// Runs it to its end; its result, or what it threw. Once.
+    awaiter operator co_await() && noexcept { return awaiter{coroutine_}; }
+
+    /// For whoever starts it: runs it as the outermost one, up to its first wait or to its end. On the loop.
+    void start(task_scope& scope) {
+        coroutine_.promise().scope = &scope;
+        scope.resume(coroutine_);
+    }
+    /// After its end: the result, or what it threw. Once.
+    T take() { return coroutine_.promise().take(); }
+};
+
+template <class T>
+task<T> rpc::detail::task_promise<T>::get_return_object() {
+    return task<T>(*this);
+}
+inline task<void> rpc::detail::task_promise<void>::get_return_object() { return task<void>(*this); }
+
+template <class T>
+inline constexpr bool is_task<task<T>> = true;
+template <class T>
+struct wire_result<task<T>> {
+    using type = T;
+};
+
+namespace rpc::detail {
+
+/// A task sleeps.
+class sleep_wait final : task_wait {
+    duration_ns span_;
+    instant until_ = 0;
+    bool over_ = false;
+    timer timer_{};
+
+    bool happened() override { return over_; }
+    void arm() override {
+        if (until_ == 0) until_ = after(scope().port().now(), span_);
+        timer_.fire = [this] {
+            over_ = true;
+            wake();
+        };
+        scope().set_timer(timer_, until_);
+    }
+    void give_up(const error&, bool armed) override {
+        if (!armed || !timer_.is_set()) return;
+        scope().cancel_timer(timer_);
+        wake();
+    }
+
+public:
+    explicit sleep_wait(duration_ns span) noexcept : span_(span) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiting) {
+        begin(*waiting.promise().scope, waiting);
+    }
+    void await_resume() { check(); }
+};
+
+/// Movable, as g++ wants what is awaited; the wait itself is not.
+struct sleep_time {
+    duration_ns span;
+    sleep_wait operator co_await() const noexcept { return sleep_wait(span); }
+};
+
+} // namespace rpc::detail
+
+/// `co_await mitogen::sleep_for(100ms)`: the task goes on after that time, by the clock of its I/O policy. A span of 0 lets the
+/// loop do what else there is. Throws cancelled_error where the task is cancelled.
+template <class Rep, class Period>
+rpc::detail::sleep_time sleep_for(std::chrono::duration<Rep, Period> span) noexcept {
+    return {to_ns(span)};
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/task_invocation.hpp ----
+// task_invocation.hpp: one execution of a remote function that returns task<T>: what must live until its answer.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The arguments of a task, and its coroutine.
+class suspended_call {
+public:
+    virtual ~suspended_call() = default;
+    /// Runs it to its first wait, or to its end.
+    virtual void start(task_scope& scope) = 0;
+    /// After its end: its result becomes that of the invocation. Throws what it threw.
+    virtual void take(invocation& inv) = 0;
+};
+
+/// What the thunk of such a function is called with; for the others it is an invocation like any other.
+struct task_invocation : invocation {
+    std::unique_ptr<suspended_call> body{}; ///< where nothing was wrong
+};
+
+namespace rpc::detail {
+
+/// What a parameter that is not sent refers to, where nothing else keeps it.
+template <class Plain>
+struct kept_parameter {
+    explicit kept_parameter(invocation&) noexcept {}
+    template <class Parameter, std::size_t Next>
+    decltype(auto) get(invocation& inv, auto& values) {
+        return argument<Parameter, Next>(inv, values);
+    }
+};
+template <class Plain>
+    requires is_dialog<Plain>
+struct kept_parameter<Plain> {
+    injected_object<Plain> made;
+
+    explicit kept_parameter(invocation& inv) : made(inv) {}
+    template <class Parameter, std::size_t Next>
+    Plain& get(invocation&, auto&) {
+        return made;
+    }
+};
+#if defined(__cpp_lib_jthread)
+template <>
+struct kept_parameter<std::stop_token> {
+    std::stop_token made;
+
+    explicit kept_parameter(invocation& inv) : made(inv.stop(inv)) {}
+    template <class Parameter, std::size_t Next>
+    std::stop_token& get(invocation&, auto&) {
+        return made;
+    }
+};
+#endif
+
+template <auto F, class T, class... Ps, std::size_t... Is, std::size_t... Ws>
+struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>, std::index_sequence<Ws...>> final
+    : suspended_call {
+    typename value_tuple<typename function_traits<F>::wire_parameters>::type values{};
+    std::tuple<std::optional<kept_parameter<std::remove_cvref_t<Ps>>>...> kept{};
+    std::optional<task<T>> coroutine{};
+
+    static void begin(invocation& inv) {
+        auto self = std::make_unique<suspended_result>();
+        if (!take_arguments<F>(inv, type_list<Ps...>{}, std::index_sequence<Ws...>{}, self->values)) return;
+        (std::get<Is>(self->kept).emplace(inv), ...);
+        constexpr auto place = places<type_list<Ps...>>::table;
+        self->coroutine.emplace(F(std::get<Is>(self->kept)->template get<Ps, place.at[Is]>(inv, self->values)...));
+        static_cast<task_invocation&>(inv).body = std::move(self);
+    }
+
+    void start(task_scope& scope) override { coroutine->start(scope); }
+
+    void take(invocation& inv) override {
+        if constexpr (std::is_void_v<T>) {
+            coroutine->take();
+        } else {
+            const T& value = coroutine->take();
+            inv.result.resize(encoded_size(value));
+            writer w(inv.result.data(), inv.who.id);
+            encode(w, value);
+        }
+    }
+};
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/task_calls.hpp ----
+// task_calls.hpp: the tasks that other contexts have called and that have not ended yet.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A task's way to its loop.
+template <class Io>
+class basic_task_scope : public task_scope {
+    basic_router_core<Io>& node_;
+
+public:
+    explicit basic_task_scope(basic_router_core<Io>& node) : node_(node) {}
+
+    void post(loop_task& step) final {
+        if (!node_.loop().post_to_end(step)) this->post_here(step);
+    }
+    void set_timer(timer& t, instant at) final { node_.loop().set_timer(t, at); }
+    void cancel_timer(timer& t) noexcept final { node_.loop().cancel_timer(t); }
+    call_port& port() noexcept final { return node_; }
+
+protected:
+    ~basic_task_scope() = default;
+};
+
+/// Runs calls as tasks for a dispatcher, `Owner`: it has attach(invocation, call); invoke(entry, invocation), which catches, as
+/// its guarded(invocation, work) does; and finish(header, invocation, chain, urgency). Calls of one chain run one after the
+/// other. Threads: loop, but for join().
+template <class Owner, class Io>
+class basic_task_calls {
+    using call = incoming_call;
+    using chain = std::pair<context_id, std::uint64_t>;
+
+    /// One of them.
+    struct running final : basic_task_scope<Io> {
+        basic_task_calls& calls;
+        call& request;
+        reader arguments;
+        buffer result{};
+        task_invocation inv;
+        running* previous = nullptr;
+        running* next = nullptr;
+
+        running(basic_task_calls& all, call& c, decode_environment& environment)
+            : basic_task_scope<Io>(all.node_), calls(all), request(c),
+              arguments(std::span<const std::byte>(c.payload).subspan(c.arguments_at), all.node_.bounds(), &environment),
+              inv{{arguments, result, environment, {c.head.src, c.head.auth}, c.flow}, {}} {}
+        void ended() override { calls.end(*this); }
+    };
+
+    basic_router_core<Io>& node_;
+    Owner& owner_;
+    incoming_calls<Io>& calls_;
+    running* first_ = nullptr;
+    std::map<chain, std::deque<call*>> chains_; // those of which a task runs, with what waits behind it
+    std::atomic<std::size_t> open_{0};          // that run, or wait for their chain
+    waiter<Io> all_ended_;
+
+public:
+    basic_task_calls(basic_router_core<Io>& node, Owner& owner, incoming_calls<Io>& calls)
+        : node_(node), owner_(owner), calls_(calls), all_ended_(node.loop().io()) {}
+    basic_task_calls(basic_task_calls&&) = delete;
+
+    /// Runs a call up to its first wait.
+    void add(call& c, decode_environment& environment) {
+        open_.fetch_add(1, std::memory_order_relaxed);
+        if (c.chain) {
+            const auto [at, first] = chains_.try_emplace({c.head.src, c.chain});
+            if (!first) return at->second.push_back(&c);
+        }
+        start(c, environment);
+    }
+
+    /// The caller of one of them does not wait any more.
+    void cancel(context_id src, handle_id reply_to) {
+        if (task_scope* scope = calls_.task_of(src, reply_to)) scope->cancel(cancelled_by_caller(src));
+    }
+
+    /// What they wait for ends.
+    void cancel_all(const error& why) {
+        for (running* r = first_; r;) {
+            running* next = r->next;
+            r->cancel(why); // ends none: it goes on later
+            r = next;
+        }
+    }
+
+    /// Cancels all and waits until they have ended. Threads: any but the loop.
+    void join(const error& why) {
+        const auto cancel = [&] { cancel_all(why); };
+        const auto none = [this] { return open_.load(std::memory_order_acquire) == 0; };
+        if (!node_.loop().run(cancel)) cancel(); // nobody else runs them any more
+        if (none()) return;
+        node_.loop().wait(all_ended_, never, true, none);
+        node_.loop().run([] {}); // what has notified is through
+    }
+
+private:
+    static error cancelled_by_caller(context_id src) {
+        return cancelled_by(src, "cancelled by its caller, context " + std::to_string(src));
+    }
+
+    void start(call& c, decode_environment& environment) {
+        auto* r = new running(*this, c, environment);
+        if (r->next = first_; r->next) r->next->previous = r;
+        first_ = r;
+        Owner::attach(r->inv, c);
+        if (std::optional<error> refusal = calls_.begin(c, node_.loop().io().now())) {
+            r->inv.failure = std::move(refusal);
+            return end(*r);
+        }
+        owner_.invoke(*c.entry, r->inv);
+        if (!r->inv.body) return end(*r);
+        calls_.set_task(c, r);
+        if (c.cancelled) r->cancel(cancelled_by_caller(c.head.src));
+        r->inv.body->start(*r);
+    }
+
+    void end(running& r) {
+        call& c = r.request;
+        if (const std::unique_ptr<suspended_call> body = std::move(r.inv.body))
+            owner_.guarded(r.inv, [&] { body->take(r.inv); });
+        calls_.set_task(c, nullptr);
+        calls_.end(c);
+        owner_.finish(c.head, r.inv, c.chain, urgency::soon);
+        const chain of{c.head.src, c.chain};
+        decode_environment& environment = r.inv.environment;
+        calls_.finish(c);
+        (r.previous ? r.previous->next : first_) = r.next;
+        if (r.next) r.next->previous = r.previous;
+        delete &r;
+        if (of.second && chains_.at(of).empty()) {
+            chains_.erase(of);
+        } else if (of.second) {
+            // Not from here: it may end at once, and so may the next.
+            node_.loop().defer([this, of, &environment] { go_on(of, environment); });
+        }
+        if (open_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_ended_.notify();
+    }
+
+    void go_on(const chain& of, decode_environment& environment) {
+        std::deque<call*>& waiting = chains_.at(of);
+        call& next = *waiting.front();
+        waiting.pop_front();
+        start(next, environment);
+    }
+};
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -11637,7 +13587,7 @@ public:
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Executes the calls that one context receives: on the loop at once, on the main thread in order, or on a pool.
+/// Executes the calls that one context receives: on the loop at once or as tasks, on the main thread in order, or on a pool.
 ///
 /// The main thread drives the loop while it has nothing to execute, so that a call reaches it without waking anybody; before it
 /// executes it leaves the loop to the broker's thread. That thread therefore answers, routes, cancels and shuts down whatever the
@@ -11653,10 +13603,13 @@ class basic_dispatcher {
     incoming_calls<Io> calls_;
     waiter<Io> main_wake_;
     std::atomic<bool> stopping_{false};
+    std::atomic<bool> retired_{false};
     basic_latch<call*, Io> pool_queue_;
     std::vector<typename Io::thread> pool_;
     std::size_t pool_limit_;
     std::atomic<std::size_t> pool_busy_{0};
+    friend class basic_task_calls<basic_dispatcher, Io>;
+    basic_task_calls<basic_dispatcher, Io> tasks_{router_, *this, calls_};
     buffer loop_result_; // reused by functions that run on the loop
 
 public:
@@ -11678,9 +13631,10 @@ public:
     void serve() {
         basic_broker<Io>& loop = router_.loop();
         for (;;) {
-            loop.wait(main_wake_, never, true, [this] { return stopping() || calls_.main_waiting(); });
+            loop.wait(main_wake_, never, true, [this] { return stopping() || retired() || calls_.main_waiting(); });
             if (stopping()) return;
-            while (call* next = calls_.take_main()) {
+            if (retired()) return;
+            while (call* next = retired() ? nullptr : calls_.take_main()) {
                 if (loop.on_loop()) loop.end_lead_ahead(); // it came just before
                 const bool last = !calls_.main_waiting();
                 execute(*next, last ? urgency::now : urgency::soon, last);
@@ -11695,16 +13649,28 @@ public:
             router_.reply_dead(c->head, why);
             calls_.finish(*c);
         }
+        if (router_.loop().on_loop()) {
+            tasks_.cancel_all(shutting_down());
+        } else {
+            router_.loop().defer([this] { tasks_.cancel_all(shutting_down()); });
+        }
         main_wake_.notify();
     }
 
-    /// Ends the pool's threads and waits for what they execute. Threads: any but those and the loop.
+    /// Ends the pool's threads and waits for what they execute, and for tasks. Threads: any but those and the loop.
     void join_pool() {
+        tasks_.join(shutting_down());
         // What still waits is answered, not dropped: begin() refuses it.
         while (std::optional<call*> left = pool_queue_.try_get()) execute(**left, urgency::soon);
         pool_queue_.close();
         for (auto& t : pool_) t.join();
         pool_.clear();
+    }
+
+    /// serve() returns after the call that runs; what waits is not run. Nobody is told: nobody hears it. Threads: any.
+    void retire() {
+        retired_.store(true, std::memory_order_release);
+        main_wake_.notify();
     }
 
     bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
@@ -11713,6 +13679,10 @@ public:
     std::size_t open_calls() { return calls_.size(); }
 
 private:
+    bool retired() const noexcept { return retired_.load(std::memory_order_acquire); }
+
+    error shutting_down() const { return cancelled_by(router_.id(), "context " + name_ + " is shutting down"); }
+
     /// A call has arrived. On the loop.
     void receive(const message& m) {
         reader r(m.payload, router_.bounds());
@@ -11735,6 +13705,8 @@ private:
                 m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting, or too many bytes of them"));
         if (entry->where == on::pool) {
             enqueue_pool(c);
+        } else if (entry->where == on::task) {
+            tasks_.add(*c, environment_);
         } else {
             calls_.put_main(*c);
             main_wake_.notify();
@@ -11748,7 +13720,8 @@ private:
         }
         reader arguments(m.payload.subspan(arguments_at), router_.bounds(), &environment_);
         loop_result_.clear();
-        invocation inv{arguments, loop_result_, environment_, {m.head.src, m.head.auth}};
+        invocation inv{arguments, loop_result_, environment_, {m.head.src, m.head.auth}, frame.flow};
+        inv.sink = &basic_item_sink<Io>::open;
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation&) { return std::stop_token(); };
 #endif
@@ -11765,14 +13738,8 @@ private:
         }
         reader arguments(std::span<const std::byte>(c.payload).subspan(c.arguments_at), router_.bounds(), &environment_);
         buffer result;
-        invocation inv{arguments, result, environment_, {c.head.src, c.head.auth}};
-        inv.call = &c;
-#if defined(__cpp_lib_jthread)
-        inv.stop = [](invocation& i) {
-            call& running = *static_cast<call*>(i.call);
-            return static_cast<incoming_calls<Io>*>(running.owner)->token(running);
-        };
-#endif
+        invocation inv{arguments, result, environment_, {c.head.src, c.head.auth}, c.flow};
+        attach(inv, c);
         invoke(*c.entry, inv);
         // Cancelling finds the call no longer: from here on it is answered.
         calls_.end(c);
@@ -11781,16 +13748,38 @@ private:
         calls_.finish(c);
     }
 
-    void invoke(const function_entry& entry, invocation& inv) {
+    /// Gives the function of a call its way to those who cancel it, and to where its items go.
+    static void attach(invocation& inv, call& c) noexcept {
+        inv.call = &c;
+        inv.cancelled = [](invocation& i) {
+            call& running = *static_cast<call*>(i.call);
+            return static_cast<incoming_calls<Io>*>(running.owner)->cancelled(running);
+        };
+        inv.sink = &basic_item_sink<Io>::open;
+#if defined(__cpp_lib_jthread)
+        inv.stop = [](invocation& i) {
+            call& running = *static_cast<call*>(i.call);
+            return static_cast<incoming_calls<Io>*>(running.owner)->token(running);
+        };
+#endif
+    }
+
+    /// What `work` throws becomes the failure of the call.
+    template <class Work>
+    void guarded(invocation& inv, Work&& work) {
 #if MITOGEN_HAS_EXCEPTIONS
         try {
-            entry.invoke(inv);
+            work();
         } catch (...) {
             inv.failure.emplace(current_exception_as_error(name_, router_.id()));
         }
 #else
-        entry.invoke(inv);
+        work();
 #endif
+    }
+
+    void invoke(const function_entry& entry, invocation& inv) {
+        guarded(inv, [&] { entry.invoke(inv); });
         if (inv.wrong != invocation::fault::none && !inv.failure) inv.failure.emplace(inv.fault_of_call(entry.name()));
     }
 
@@ -11821,15 +13810,18 @@ private:
 
     /// The caller of one of its calls does not wait any more. On the loop.
     void cancel(const message& m) {
-        const result<handle_id> which = decode<handle_id>(m.payload);
-        if (!which) return;
-        if (call* c = calls_.cancel(m.head.src, *which)) {
+        reader r(m.payload, router_.bounds());
+        handle_id which = 0;
+        bool begins = false; // what nothing keeps from beginning shall begin
+        if (!mitogen::decode(r, which) || (r.remaining() > 0 && !mitogen::decode(r, begins)) || !r.finish()) return;
+        if (call* c = calls_.cancel(m.head.src, which, begins, pool_busy_.load() <= pool_limit_)) {
             answer_error(c->head,
-                         error(reason::cancelled, "cancelled by context " + std::to_string(m.head.src) + " before it began"),
+                         cancelled_by(m.head.src, "cancelled by context " + std::to_string(m.head.src) + " before it began"),
                          urgency::soon);
             calls_.finish(*c);
-        } else if (on_other_cancelled) {
-            on_other_cancelled(m.head.src, *which);
+        } else {
+            tasks_.cancel(m.head.src, which);
+            if (on_other_cancelled) on_other_cancelled(m.head.src, which);
         }
     }
 
@@ -11904,6 +13896,111 @@ public:
         main_.join();
         dispatcher_.join_pool();
     }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/log_meter.hpp ----
+// log_meter.hpp: decides which log records pass and which are dropped, and counts those. Has no clock and no link.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Two token buckets, for lines and for bytes; both begin full, so that the earliest lines pass.
+///
+/// Where one line is dropped, so is all that follows within `pause`: what is lost lies together and can be told in one record,
+/// once in a pause at most, at the place where it is missing.
+///
+/// A bucket is kept as the moment at which it will be full again (the generic cell rate algorithm, ITU-T I.371).
+class log_meter {
+    instant lines_full_ = -never;
+    instant bytes_full_ = -never;
+    std::uint64_t dropped_ = 0; // and not told
+    instant resumes_ = 0;       // where something was
+    std::string why_;           // of the latest that began a pause
+
+    static bool empty(instant full, instant now, duration_ns most) noexcept { return full > now && full - now >= most; }
+    static void take(instant& full, instant now, std::uint64_t count, std::uint64_t per_second) noexcept {
+        if (per_second) full = after(std::max(full, now), static_cast<duration_ns>(count * 1'000'000'000 / per_second));
+    }
+
+    bool drop(instant now, std::string why) {
+        ++dropped_;
+        resumes_ = after(now, pause);
+        why_ = std::move(why);
+        return false;
+    }
+
+public:
+    static constexpr duration_ns pause = 1'000'000'000;
+    static constexpr std::size_t line_cost = 64; ///< bytes that a record has on its way beside its text, about
+
+    /// True if a line of so many bytes, less than 2^32, passes. `obstacle`: what hinders all lines at the moment, or null.
+    bool admit(instant now, std::size_t bytes, const char* obstacle, const log::bounds& b) {
+        if (!pass(now, obstacle)) return false;
+        const duration_ns most = std::int64_t{std::max(b.seconds_at_once, 1u)} * 1'000'000'000;
+        if (empty(lines_full_, now, most) || empty(bytes_full_, now, most)) {
+            return drop(now, "more than " + std::to_string(b.lines_per_second) + " lines or " +
+                                 std::to_string(b.bytes_per_second) + " bytes per second");
+        }
+        take(lines_full_, now, 1, b.lines_per_second);
+        take(bytes_full_, now, bytes + line_cost, b.bytes_per_second);
+        return true;
+    }
+
+    /// True within a pause: the line is dropped.
+    bool drops(instant now) noexcept {
+        if (!dropped_ || now >= resumes_) return false;
+        ++dropped_;
+        return true;
+    }
+
+    /// The same for what was measured elsewhere: only the obstacle counts.
+    bool pass(instant now, const char* obstacle) {
+        if (drops(now)) return false;
+        return obstacle ? drop(now, obstacle) : true;
+    }
+
+    /// When to say what was dropped; never, where nothing was.
+    instant tell_at() const noexcept { return dropped_ ? resumes_ : never; }
+
+    /// It cannot be said now: not before another pause.
+    void postpone(instant now) noexcept { resumes_ = after(now, pause); }
+
+    /// Text that says how much was dropped, and why; it counts as told. `one`, `many`: of what, as in "line of stdout".
+    std::string tell(std::string_view one, std::string_view many) {
+        const std::uint64_t count = std::exchange(dropped_, 0);
+        std::string text = std::to_string(count) + " ";
+        text.append(count == 1 ? one : many).append(count == 1 ? " was dropped (" : " were dropped (").append(why_).append(")");
+        return text;
+    }
+};
+
+/// Estimates how many bytes of log records wait in a link's queue, from how much the link has written and how much waits in all.
+/// Never less than there is; up to twice as much, where other messages wait too.
+class log_backlog {
+    std::uint64_t older_ = 0;       // will have been written at older_end_
+    std::uint64_t newer_ = 0;       // was added since
+    std::uint64_t older_end_ = 0;   // in bytes written
+    bool full_ = false;
+
+public:
+    /// False from when `limit` is reached until half of it is free. `written`: bytes so far; `waiting`: all that is queued.
+    bool has_room(std::uint64_t written, std::uint64_t waiting, std::uint64_t limit) noexcept {
+        if (waiting == 0) older_ = newer_ = 0;
+        if (written >= older_end_) {
+            older_ = std::exchange(newer_, 0);
+            older_end_ = written + waiting;
+        }
+        full_ = bytes() >= (full_ ? limit / 2 : limit);
+        return !full_;
+    }
+
+    /// So many bytes were queued.
+    void add(std::uint64_t count) noexcept { newer_ += count; }
+
+    std::uint64_t bytes() const noexcept { return older_ + newer_; }
 };
 
 } // namespace detail
@@ -11985,7 +14082,7 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// Lines are kept while the child starts. Once it is up they go to the log, those that were kept first; where it does not come up
-/// its error quotes the last of them, and the log shows none.
+/// its error quotes the last of them, and the log shows none. Those that come too fast are dropped and counted: see log::bounds.
 ///
 /// Threads: loop.
 template <class Io>
@@ -12003,9 +14100,13 @@ class child_stderr {
     source source_{};
     text_tail tail_;
     std::vector<std::string> kept_;
+    std::size_t kept_bytes_ = 0;
     use use_ = use::keep;
+    log_meter meter_;
+    timer tell_{}; // what was dropped
 
     static constexpr int most_reads = 64; // in one go
+    static constexpr std::size_t most_kept = 1u << 20;
 
 public:
     /// `end` may be empty. The context's name and number are for the log.
@@ -12014,6 +14115,10 @@ public:
         source_.fd = end_.get();
         source_.self = this;
         source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(); };
+        tell_.fire = [this] {
+            if (meter_.tell_at() <= loop_.io().now()) tell();
+            plan();
+        };
     }
 
     child_stderr(child_stderr&&) = delete;
@@ -12026,12 +14131,14 @@ public:
         if (use_ != use::keep) return;
         use_ = use::show;
         for (const std::string& line : std::exchange(kept_, {})) emit(line);
+        plan();
     }
 
     /// From now on nobody is told what it says.
     void drop() {
         use_ = use::drop;
         kept_.clear();
+        loop_.cancel_slow_timer(tell_);
     }
 
     /// The last lines. Takes what is in the pipe now, so that an error has the last words.
@@ -12046,6 +14153,8 @@ public:
         loop_.unwatch(source_);
         show();
         tail_.finish([this](std::string_view line) { say(line); });
+        loop_.cancel_slow_timer(tell_);
+        tell();
     }
 
     /// In a child made by fork(): closes the descriptor.
@@ -12072,11 +14181,27 @@ private:
     }
 
     void say(std::string_view line) {
-        if (use_ == use::keep) kept_.emplace_back(line);
-        if (use_ == use::show) emit(line);
+        if (use_ == use::drop) return;
+        const instant now = loop_.io().now();
+        if (use_ == use::show && meter_.tell_at() <= now) tell();
+        const char* obstacle = kept_bytes_ < most_kept ? nullptr : "more than is kept until it is up";
+        if (!meter_.admit(now, line.size(), use_ == use::keep ? obstacle : nullptr, log::current_bounds())) return plan();
+        if (use_ == use::show) return emit(line);
+        kept_bytes_ += line.size() + log_meter::line_cost;
+        kept_.emplace_back(line);
     }
 
     void emit(std::string_view line) { log::emit({log::level::info, id_, name_, "stderr", line}); }
+
+    /// Has what was dropped told in time.
+    void plan() {
+        if (use_ == use::show && meter_.tell_at() != never && !tell_.is_set()) loop_.set_slow_timer(tell_, meter_.tell_at());
+    }
+
+    void tell() {
+        if (use_ != use::show || meter_.tell_at() == never) return;
+        log::emit({log::level::warning, id_, name_, "mitogen", meter_.tell("line of stderr", "lines of stderr")});
+    }
 };
 
 } // namespace detail
@@ -12101,10 +14226,11 @@ namespace detail {
 class ending {
     ending_patience patience_;
     instant asked_at_ = never;
+    duration_ns for_levels_ = 0;
     instant exited_at_ = never;
     int signals_sent_ = 0;
 
-    instant term_at() const noexcept { return after(asked_at_, patience_.grace); }
+    instant term_at() const noexcept { return after(after(asked_at_, patience_.grace), for_levels_); }
     instant kill_at() const noexcept { return after(term_at(), patience_.after_term); }
 
 public:
@@ -12112,10 +14238,24 @@ public:
     static constexpr int term = 15;
     static constexpr int kill = 9;
 
+    /// What each level of contexts below it adds to its time: it is to see the end of its children, from their SIGTERM to their
+    /// SIGKILL, before it goes itself. Nobody else could end one that is stopped.
+    static constexpr duration_ns for_each_level = 1'500'000'000;
+
     explicit ending(ending_patience patience) noexcept : patience_(patience) {}
 
-    /// It was asked to end, or its link has ended.
-    void begin(instant now) noexcept { asked_at_ = now; }
+    /// It was asked to end, or its link has ended. `levels`: how deep the tree below it is.
+    void begin(instant now, std::uint32_t levels = 0) noexcept {
+        asked_at_ = now;
+        for_levels_ = levels * for_each_level;
+    }
+
+    /// From now on it has little time but what the levels below it need.
+    void hurry(instant now) noexcept {
+        constexpr duration_ns orderly = 300'000'000; // with SIGTERM and SIGKILL less than a level's
+        asked_at_ = now;
+        patience_.grace = std::min(patience_.grace, orderly);
+    }
 
     /// Its process has ended. Only the first time counts.
     void exited(instant now) noexcept {
@@ -12181,6 +14321,8 @@ public:
         virtual void child_up(basic_child& child) = 0;
         virtual void child_lost(basic_child& child, const error& why) = 0;
         virtual void child_gone(basic_child& child) = 0;
+        /// It lives on without its parent. When its process ends, child_gone follows.
+        virtual void child_detached(basic_child& child) = 0;
 
     protected:
         ~events() = default;
@@ -12196,11 +14338,7 @@ public:
 private:
     using channel = detail::boot_channel<Io>;
 
-    enum class stage : std::uint8_t { starting, up, ending, gone };
-
-    struct source : event_source {
-        basic_child* self;
-    };
+    enum class stage : std::uint8_t { starting, up, ending, detached, gone };
 
     core& router_;
     events& events_;
@@ -12211,10 +14349,12 @@ private:
     detail::child_stderr<Io> err_;
     detail::ending ending_;
     stage stage_ = stage::starting;
-    source exit_source_{};
+    bound_source<basic_child> exit_source_{};
     timer timer_;
     bool reported_ = false;
     bool link_open_ = false;
+    bool let_go_ = false;
+    bool hurried_ = false;
     std::optional<exit_status> status_;
     reason lost_cause_ = reason::respondent_lost;
     std::string lost_text_;
@@ -12233,9 +14373,7 @@ public:
                    [this](typename channel::outcome o) { talked(o); }),
           err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name), ending_(patience), connecting_(connecting) {
         timer_.fire = [this] { on_timer(); };
-        exit_source_.fd = process_.poll_fd();
-        exit_source_.self = this;
-        exit_source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->on_exit(); };
+        on_ready<&basic_child::on_exit>(exit_source_, *this, process_.poll_fd());
     }
 
     basic_child(basic_child&&) = delete;
@@ -12244,6 +14382,7 @@ public:
     const std::string& name() const noexcept { return welcome_.name; }
     auto pid() const noexcept { return process_.pid(); }
     bool up() const noexcept { return stage_ == stage::up; }
+    bool detached() const noexcept { return stage_ == stage::detached; }
 
     /// Begins to listen. Threads: loop.
     void begin() {
@@ -12261,13 +14400,34 @@ public:
         });
     }
 
+    /// The end of its link is not its end any more. What was started here for it and runs here, a client of ssh, ends then.
+    /// Threads: loop.
+    void let_go() {
+        let_go_ = true;
+        lost_text_ = "it has detached";
+    }
+
     /// Asks it to end; kills it if it does not. Threads: loop.
     void shut_down(const error& why) {
         if (stage_ == stage::starting) return fail(why);
         if (stage_ != stage::up) return;
+        if (let_go_) return cut("its parent ends");
         edge->stream->send(router_.address(id(), handles::shutdown), std::span<const std::byte>(), nullptr, urgency::soon);
         lost_text_ = "it was shut down";
         begin_ending();
+    }
+
+    /// Its parent is about to go, and has no more time for it than the levels below it need, each to end the next one. Nobody
+    /// else could end a process that is stopped. Threads: loop.
+    void hurry(const error& why) {
+        const auto keep = this->shared_from_this();
+        if (stage_ == stage::ending && !link_open_ && (!edge || edge->levels == 0)) kill(); // lost some time ago
+        shut_down(why);
+        if (stage_ != stage::ending || std::exchange(hurried_, true)) return;
+        static constexpr std::byte at_once[1]{};
+        if (link_open_) edge->stream->send(router_.address(id(), handles::shutdown), at_once, nullptr, urgency::soon);
+        ending_.hurry(router_.loop().io().now());
+        look_after_ending();
     }
 
     /// Cuts the link. Threads: loop.
@@ -12278,6 +14438,12 @@ public:
 
     /// Answers `p` with the exit status once it is gone. Takes over one reference. Threads: loop.
     void await_exit(basic_pending<Io>* p) { awaiting_exit_.push_back(p); }
+
+    /// Nobody waits for its process any more. Threads: loop.
+    void forget() {
+        router_.loop().unwatch(exit_source_);
+        process_.forget();
+    }
 
     /// Kills it at once. Threads: loop.
     void kill() {
@@ -12335,9 +14501,7 @@ private:
         const bool wanted = router_.answers().complete(*connecting_, value, nullptr);
         std::exchange(connecting_, nullptr)->release();
         err_.show();
-        if (const long rc = edge->stream->start(); rc < 0)
-            return edge->stream->close(reason::respondent_lost,
-                                       "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
+        edge->stream->start();
         edge->stream->inject(talk().rest());
         if (!wanted) shut_down(error(reason::cancelled, plan_.what + ": given up"));
     }
@@ -12399,11 +14563,27 @@ private:
     }
 
     void begin_ending() {
+        if (stage_ == stage::up && let_go_ && static_cast<int>(process_.pid()) == static_cast<int>(talk().said().pid))
+            return part();
         if (stage_ == stage::up) {
             stage_ = stage::ending;
-            ending_.begin(router_.loop().io().now());
+            ending_.begin(router_.loop().io().now(), edge->levels);
         }
         look_after_ending();
+    }
+
+    /// It goes on alone; all that is left here is to reap it, should it end before this program does.
+    void part() {
+        const auto keep = this->shared_from_this();
+        stage_ = stage::detached;
+        router_.loop().cancel_timer(timer_);
+        report();
+        err_.finish();
+        for (basic_pending<Io>* p : std::exchange(awaiting_exit_, {})) {
+            router_.answers().fail(*p, error(reason::respondent_lost, "context " + std::to_string(id()) + " has detached"));
+            p->release();
+        }
+        events_.child_detached(*this);
     }
 
     void on_exit() {
@@ -12411,6 +14591,7 @@ private:
         status_ = process_.try_wait();
         if (!status_) return;
         router_.loop().unwatch(exit_source_);
+        if (stage_ == stage::detached) return events_.child_gone(*this);
         if (stage_ == stage::up) {
             stage_ = stage::ending;
             ending_.begin(router_.loop().io().now());
@@ -12633,22 +14814,38 @@ using local_options = local;
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Gives out context ids. The root counts; every other context asks the root for a block when it has used one up, so that ids are
-/// unique in the tree and most children are made without asking anyone. An id is never given out twice; when they are used up it
-/// is an error. Threads: any. Blocks: next() alone, outside the root, once in block_size children.
+/// Gives out context ids. The root counts. Every other context asks the root for a block of them: for the first one when it needs
+/// an id, so that it costs nothing to have no children; for the next one before the present one is used up, so that nobody waits.
+/// Ids are unique in the tree and never given out twice; when they are used up it is an error.
+///
+/// Threads: any. Blocks: next() alone, outside the root.
 template <class Io>
 class basic_id_allocator {
     using core = basic_router_core<Io>;
     using taker = unique_function<void(result<context_id>)>;
 
+    struct block {
+        context_id next = 0;
+        context_id end = 0;
+
+        context_id left() const noexcept { return end - next; }
+    };
+    struct serving {
+        taker use;
+        result<context_id> id;
+    };
+
     core& router_;
     typename Io::mutex mutex_;
-    context_id next_ = root_id + 1;
-    context_id end_ = 0;         // of the block; unused in the root
-    std::vector<taker> waiting_; // for the block that the root was asked for
+    block now_{root_id + 1, root_id + 1}; // empty; the root takes from it nevertheless
+    block spare_{};             // empty, or a whole one
+    std::deque<taker> waiting_; // while nothing is at hand
+    bool asked_ = false;        // the root, for a block
+    bool refused_ = false;      // by the root: asked again when somebody waits
     std::optional<error> closed_{};
 
     static constexpr context_id block_size = 1000;
+    static constexpr context_id low = 100; // where fewer are left, the next block is asked for
 
     static error exhausted() { return error(reason::overloaded, "all context ids of this tree are used up"); }
 
@@ -12657,71 +14854,79 @@ class basic_id_allocator {
         context_id first;
         {
             const std::lock_guard lock(mutex_);
-            if (next_ > no_context - block_size) return router_.reply_dead(m.head, exhausted());
-            first = next_;
-            next_ += block_size;
+            if (now_.next > no_context - block_size) return router_.reply_dead(m.head, exhausted());
+            first = now_.next;
+            now_.next += block_size;
         }
         router_.reply(m.head, encode(first), 0);
     }
 
-    result<void> fetch_block() {
-        if (router_.loop().on_loop())
-            return error(
-                reason::misuse,
-                "a function that runs on the loop makes a child and would have to wait for an id; run it on::main or on::pool");
-        std::optional<error> why;
-        basic_pending<Io>* p = router_.answers().open(root_id, why);
-        if (!p) return std::move(*why);
-        const result<void> sent =
-            router_.send(router_.address(root_id, handles::allocate_id, p->handle()), std::span<const std::byte>(), urgency::now);
-        if (!sent) router_.answers().fail(*p, sent.error());
-        router_.loop().wait(p->wake, never, true, [p] { return p->done(); });
-        result<context_id> first = p->failure() ? result<context_id>(*p->failure()) : decode<context_id>(p->payload());
-        p->release();
-        if (!first) return first.error();
-        const std::lock_guard lock(mutex_);
-        next_ = *first;
-        end_ = *first + block_size;
-        return {};
-    }
-
     /// An id that is at hand; nothing where the root must be asked. Under mutex_.
     std::optional<result<context_id>> at_hand() {
-        if (router_.parent() ? next_ < end_ : next_ != no_context) return next_++;
-        if (!router_.parent()) return exhausted();
-        return std::nullopt;
+        if (!router_.parent()) return now_.next != no_context ? result<context_id>(now_.next++) : result<context_id>(exhausted());
+        if (now_.left() == 0) now_ = std::exchange(spare_, {});
+        if (now_.left() == 0) return std::nullopt;
+        return now_.next++;
+    }
+
+    /// True where the root is to be asked, by whoever hears it. Under mutex_.
+    bool shall_ask() {
+        if (!router_.parent() || asked_ || closed_) return false;
+        asked_ = !waiting_.empty() || (!refused_ && now_.left() + spare_.left() < low);
+        return asked_;
+    }
+
+    /// An id that is at hand, or why there is none. Else nothing: `use`, where given, waits. Sees to it that more come in time.
+    std::optional<result<context_id>> take(taker* use) {
+        std::optional<result<context_id>> id;
+        bool ask = false;
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_) id.emplace(*closed_);
+            else id = at_hand();
+            if (!id && use) waiting_.push_back(std::move(*use));
+            ask = shall_ask();
+        }
+        if (ask) ask_root();
+        return id;
     }
 
     void ask_root() {
         awaited& p = router_.ask({.to = root_id, .handle = handles::allocate_id, .how = question::manner::pass});
         p.then([this, &p] {
-            const result<context_id> first = p.failure() ? result<context_id>(*p.failure()) : decode<context_id>(p.payload());
+            const result<block> got = p.failure() ? result<block>(*p.failure()) : block_from(p.payload());
             p.release();
-            hand_out(first);
+            arrive(got);
         });
     }
 
-    /// The root has answered: all who wait get theirs. More of them than a block has ids ask for another.
-    void hand_out(const result<context_id>& first) {
-        std::vector<taker> served;
-        std::vector<result<context_id>> ids;
-        bool more = false;
+    static result<block> block_from(const buffer& payload) {
+        const result<context_id> first = decode<context_id>(payload);
+        if (!first) return first.error();
+        if (*first == root_id || *first > no_context - block_size)
+            return error(reason::codec, "what the root answered is no block of context ids");
+        return block{*first, *first + block_size};
+    }
+
+    /// The root has answered: those who wait get theirs. Where they are more than a block has ids, it is asked again.
+    void arrive(const result<block>& got) {
+        std::vector<serving> served;
+        bool ask = false;
         {
             const std::lock_guard lock(mutex_);
-            if (first) {
-                next_ = *first;
-                end_ = *first + block_size;
+            asked_ = false;
+            refused_ = !got;
+            if (got) (now_.left() ? spare_ : now_) = *got;
+            while (!waiting_.empty()) {
+                std::optional<result<context_id>> id = at_hand();
+                if (!id && got) break;
+                served.push_back({std::move(waiting_.front()), id ? std::move(*id) : result<context_id>(got.error())});
+                waiting_.pop_front();
             }
-            const std::size_t count = first ? std::min<std::size_t>(waiting_.size(), block_size) : waiting_.size();
-            for (std::size_t i = 0; i < count; ++i) {
-                served.push_back(std::move(waiting_[i]));
-                ids.push_back(first ? result<context_id>(next_++) : result<context_id>(first.error()));
-            }
-            waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count));
-            more = !waiting_.empty();
+            ask = shall_ask();
         }
-        if (more) ask_root();
-        for (std::size_t i = 0; i < served.size(); ++i) served[i](std::move(ids[i]));
+        if (ask) ask_root();
+        for (serving& s : served) s.use(std::move(s.id));
     }
 
 public:
@@ -12730,38 +14935,37 @@ public:
                                       [this](const message& m) { on_request(m); });
     }
 
-    /// An id that no context of this tree has had.
+    /// An id that no context of this tree has had. On the loop it is an error where the root must be asked first.
     result<context_id> next() {
-        for (;;) {
-            {
-                const std::lock_guard lock(mutex_);
-                if (auto id = at_hand()) return std::move(*id);
-            }
-            if (result<void> block = fetch_block(); !block) return block.error();
-        }
+        if (std::optional<result<context_id>> id = take(nullptr)) return std::move(*id);
+        if (router_.loop().on_loop())
+            return error(
+                reason::misuse,
+                "a function that runs on the loop makes a child and would have to wait for an id; run it on::main or on::pool");
+        std::optional<error> why;
+        basic_pending<Io>* p = router_.answers().open(router_.id(), why);
+        if (!p) return std::move(*why);
+        p->retain();
+        next([this, p](const result<context_id>& id) {
+            if (id) router_.answers().complete(*p, encode(*id), nullptr);
+            else p->fail(id.error());
+            p->release();
+        });
+        router_.await(*p, never);
+        result<context_id> id = p->failure() ? result<context_id>(*p->failure()) : decode<context_id>(p->payload());
+        p->release();
+        return id;
     }
 
     /// As next(), without waiting: calls `use` at once or, where the root must be asked, when it has answered, normally on the
     /// loop.
     void next(taker use) {
-        std::optional<result<context_id>> id;
-        bool first = false;
-        {
-            const std::lock_guard lock(mutex_);
-            if (closed_) {
-                id.emplace(*closed_);
-            } else if (id = at_hand(); !id) {
-                first = waiting_.empty();
-                waiting_.push_back(std::move(use));
-            }
-        }
-        if (id) return use(std::move(*id));
-        if (first) ask_root();
+        if (std::optional<result<context_id>> id = take(&use)) use(std::move(*id));
     }
 
-    /// From now on next(use) fails, for those who wait as well.
+    /// From now on there are no more ids, nor for those who wait.
     void close(const error& why) {
-        std::vector<taker> waiting;
+        std::deque<taker> waiting;
         {
             const std::lock_guard lock(mutex_);
             closed_ = why;
@@ -12812,6 +15016,7 @@ class basic_route_monitor {
             return log::write(log::level::warning, "refused a second route to context " + std::to_string(copy.id) +
                                                        " from context " + std::to_string(m.head.src));
         }
+        copy.via->levels = std::max(copy.via->levels, router_.routes().depth_of(copy.id));
         announce(copy);
     }
 
@@ -12907,6 +15112,7 @@ public:
 
     children(core& node, ending_patience patience, std::uint32_t pool_threads)
         : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node), all_gone_(node.loop().io()) {
+        (void)node.add_raw_handler(handles::detaching, {.from = accept::anyone}, [this](const message& m) { let_go(m); });
     }
 
     children(children&&) = delete;
@@ -12963,17 +15169,29 @@ public:
         });
     }
 
-    // For those who come by themselves.
-    basic_route_monitor<Io>& monitor() noexcept { return monitor_; }
+    // For those who come by themselves, too.
     basic_id_allocator<Io>& ids() noexcept { return ids_; }
     const ending_patience& patience() const noexcept { return patience_; }
     std::uint32_t pool_threads() const noexcept { return pool_threads_; }
     bool closed() const noexcept { return closed_; }
+    static error closing() { return error(reason::broker_exited, "the router is shutting down"); }
+
+    /// A context directly below is reachable from now on. Threads: loop.
+    void neighbour_up(const std::string& name, const std::shared_ptr<basic_link<Io>>& edge) {
+        const route<basic_link<Io>> added{edge->peer, node_.id(), name, edge->build, edge};
+        node_.routes().add(added);
+        monitor_.announce(added);
+    }
+
+    /// It is lost, with all that are below it. Threads: loop.
+    void neighbour_lost(basic_link<Io>& edge, const error& why) {
+        for (const context_id gone : node_.link_lost(edge, why)) monitor_.withdraw(gone, why);
+    }
 
     /// The child of that number, or null. Threads: loop.
     child* find(context_id id) {
         for (const auto& c : all_)
-            if (c->id() == id) return c.get();
+            if (c->id() == id && !c->detached()) return c.get();
         return nullptr;
     }
 
@@ -12986,8 +15204,21 @@ public:
             for (const auto& c : all) c->shut_down(closing());
         });
         node_.loop().wait(all_gone_, never, true, [this] { return child_count_.load() == 0; });
-        node_.loop().run([] {}); // the loop has left the callback that woke us
+        node_.loop().run([this] { // the loop has left the callback that woke us
+            for (const auto& c : std::exchange(all_, {})) c->forget(); // what has detached
+        });
         return true;
+    }
+
+    /// Ends all of them as fast as may be, and says how many levels of contexts that are. Threads: loop.
+    std::uint32_t hurry() {
+        const auto all = all_; // a child that goes removes itself
+        std::uint32_t levels = 0;
+        for (const auto& c : all) {
+            c->hurry(closing());
+            levels = std::max(levels, 1 + (c->edge ? c->edge->levels : 0));
+        }
+        return levels;
     }
 
     /// In a child made by fork(): closes their descriptors and forgets their processes.
@@ -13025,8 +15256,7 @@ private:
     handshake::welcome welcome_for(context_id id, const boot_plan& plan) {
         handshake::welcome w;
         w.id = id;
-        w.ancestors.push_back(node_.id());
-        w.ancestors.insert(w.ancestors.end(), node_.ancestors().begin(), node_.ancestors().end());
+        w.ancestors = node_.path();
         w.name = plan.name;
         w.title = "mitogen:" + plan.name + " (" + node_.loop().io().own_name() + ")";
         w.build = sys::build_id();
@@ -13035,6 +15265,7 @@ private:
         w.grace_ns = patience_.grace;
         w.bounds = plan.bounds;
         w.rules = node_.rules();
+        w.logs = log::current_bounds();
         return w;
     }
 
@@ -13054,21 +15285,27 @@ private:
                           plan.what + ": cannot start: " + std::string(process.error().message())));
     }
 
-    static error closing() { return error(reason::broker_exited, "the router is shutting down"); }
+    void child_up(child& c) override { neighbour_up(c.name(), c.edge); }
 
-    void child_up(child& c) override {
-        const route<basic_link<Io>> added{c.id(), node_.id(), c.name(), c.edge->build, c.edge};
-        node_.routes().add(added);
-        monitor_.announce(added);
-    }
-
-    void child_lost(child& c, const error& why) override {
-        for (const context_id gone : node_.link_lost(*c.edge, why)) monitor_.withdraw(gone, why);
-    }
+    void child_lost(child& c, const error& why) override { neighbour_lost(*c.edge, why); }
 
     void child_gone(child& c) override {
         std::erase_if(all_, [&](const auto& held) { return held.get() == &c; });
-        uncount();
+        if (!c.detached()) uncount();
+    }
+
+    void child_detached(child&) override { uncount(); }
+
+    /// A child wants to go on alone.
+    void let_go(const message& m) {
+        child* c = find(m.src());
+        if (!c || !c->up()) {
+            return node_.reply_dead(
+                m.head, error(reason::refused_by_policy,
+                              "context " + std::to_string(m.src()) + " is not a child of context " + std::to_string(node_.id())));
+        }
+        c->let_go();
+        node_.reply(m.head, {}, 0);
     }
 };
 
@@ -13139,26 +15376,180 @@ result<int> fork_child(Io& io, child_pipes<Io>& pipes, const fork_options& optio
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/forwarded_log.hpp ----
-// forwarded_log.hpp: log records on their way up the tree.
+// ---- mitogen/connect/log_uplink.hpp ----
+// log_uplink.hpp: what a context sends its parent of its log and of the logs below: within bounds, and the rest counted.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// Sends one record to the parent. `origin`: the context that made it. Threads: any.
+/// One context's way up for log records. Stdout's lines and the context's own records each have a rate. All together, and what
+/// comes from below, stand back where the parent does not read.
+///
+/// Threads: any, unless said otherwise. Never blocks.
 template <class Io>
-void forward_log(basic_router_core<Io>& node, context_id origin, log::level level, std::string_view logger,
-                 std::string_view text) {
-    const auto& parent = node.parent();
-    if (!parent) return;
-    (void)node.send(node.address(parent->peer, handles::forward_log),
-                    encode(origin, static_cast<std::uint8_t>(level), logger, text), urgency::soon);
-}
+class log_uplink {
+    basic_router_core<Io>& node_;
+    typename Io::mutex mutex_; // guards what follows
+    log_meter lines_;
+    log_meter records_;
+    std::map<context_id, log_meter> below_; // of which something was dropped here
+    log_backlog backlog_;
+    timer look_{}; // at what was dropped
+    bool planned_ = false;
+    bool closed_ = false;
+
+    static constexpr std::size_t most_text = 64u << 10;
+    static constexpr std::size_t most_logger = 256;
+
+public:
+    explicit log_uplink(basic_router_core<Io>& node) : node_(node), mutex_(node.loop().io()) {
+        look_.fire = [this] {
+            const std::lock_guard lock(mutex_);
+            planned_ = false;
+            tell(false);
+        };
+    }
+
+    log_uplink(log_uplink&&) = delete;
+
+    /// A line of this context's stdout.
+    void line(std::string_view text) {
+        const std::lock_guard lock(mutex_);
+        const instant now = node_.loop().io().now();
+        if (admit(lines_, now, text.size(), one_line, lines)) send(node_.id(), log::level::info, "stdout", text);
+        plan(lines_);
+    }
+
+    /// A record that was made in this process, of this context or of one below.
+    void record(const log::record& r) {
+        if (r.context != no_context && r.context != node_.id()) return pass(r.context, r.level, r.logger, r.text);
+        const std::string_view text = r.text.substr(0, most_text);
+        const std::lock_guard lock(mutex_);
+        const instant now = node_.loop().io().now();
+        if (admit(records_, now, text.size(), one_record, records))
+            send(node_.id(), r.level, r.logger.substr(0, most_logger), text);
+        plan(records_);
+    }
+
+    /// A record of a context below, which was measured where it was made.
+    void pass(context_id origin, log::level level, std::string_view logger, std::string_view text) {
+        const std::lock_guard lock(mutex_);
+        const instant now = node_.loop().io().now();
+        const char* no_way = obstacle();
+        auto dropped = below_.find(origin);
+        if (dropped == below_.end()) {
+            if (!no_way) return send(origin, level, logger, text);
+            dropped = below_.try_emplace(origin).first;
+        } else if (!no_way && dropped->second.tell_at() <= now) {
+            say(origin, dropped->second.tell(one_record, records));
+            below_.erase(dropped);
+            return send(origin, level, logger, text);
+        }
+        (void)dropped->second.pass(now, no_way);
+        plan(dropped->second);
+    }
+
+    /// Says at once what was dropped: the end is near.
+    void tell_all() {
+        const std::lock_guard lock(mutex_);
+        tell(true);
+    }
+
+    /// What was dropped is said now; what is dropped from now on only by tell_all(). Blocks until the loop has done it.
+    void close() {
+        if (!node_.parent()) return; // a root
+        const auto work = [this] {
+            const std::lock_guard lock(mutex_);
+            closed_ = true;
+            node_.loop().cancel_slow_timer(look_);
+            tell(true);
+        };
+        if (node_.loop().run(work)) return;
+        const std::lock_guard lock(mutex_);
+        closed_ = true;
+    }
+
+private:
+    static constexpr const char* one_line = "line of stdout";
+    static constexpr const char* lines = "lines of stdout";
+    static constexpr const char* one_record = "log record";
+    static constexpr const char* records = "log records";
+
+    // All that follows: under mutex_.
+
+    /// What hinders every record at the moment; null where nothing does.
+    const char* obstacle() {
+        const auto& parent = node_.parent();
+        if (!parent) return "there is no parent";
+        const std::uint64_t limit = std::min(log::current_bounds().queue_bytes, node_.bounds().queue_bytes / 2);
+        auto& stream = *parent->stream;
+        const bool room = backlog_.has_room(stream.bytes_out(), stream.queued(), limit);
+        return room ? nullptr : "more than the link to the parent takes";
+    }
+
+    bool admit(log_meter& meter, instant now, std::size_t bytes, const char* one, const char* many) {
+        if (meter.drops(now)) return false; // thousands in a moment
+        const char* no_way = obstacle();
+        if (!no_way && meter.tell_at() <= now) say(node_.id(), meter.tell(one, many));
+        return meter.admit(now, bytes, no_way, log::current_bounds());
+    }
+
+    void say(context_id origin, const std::string& text) { send(origin, log::level::warning, "mitogen", text); }
+
+    void send(context_id origin, log::level level, std::string_view logger, std::string_view text) {
+        const auto& parent = node_.parent();
+        if (!parent) return;
+        buffer payload = encode(origin, static_cast<std::uint8_t>(level), logger, text);
+        backlog_.add(header_layout::size + payload.size());
+        // A lane of its own: a record does not wait behind a large message of the thread that logs.
+        (void)parent->stream->send(node_.address(parent->peer, handles::forward_log), std::move(payload), this, urgency::soon);
+    }
+
+    /// Says what is due, or what there is.
+    void tell(bool all) {
+        const instant now = node_.loop().io().now();
+        const bool hindered = !all && obstacle();
+        const auto look_at = [&](context_id origin, log_meter& meter, const char* one, const char* many) {
+            const instant due = meter.tell_at();
+            if (due == never) return true;
+            if (all || (due <= now && !hindered)) {
+                say(origin, meter.tell(one, many));
+                return true;
+            }
+            if (due <= now) meter.postpone(now);
+            plan(meter);
+            return false;
+        };
+        (void)look_at(node_.id(), lines_, one_line, lines);
+        (void)look_at(node_.id(), records_, one_record, records);
+        for (auto i = below_.begin(); i != below_.end();)
+            i = look_at(i->first, i->second, one_record, records) ? below_.erase(i) : std::next(i);
+    }
+
+    /// Has what was dropped said in time.
+    void plan(const log_meter& meter) {
+        const instant at = meter.tell_at();
+        if (at == never || planned_ || closed_) return;
+        planned_ = node_.loop().defer([this, at] {
+            const std::lock_guard lock(mutex_);
+            if (!closed_) node_.loop().set_slow_timer(look_, at);
+        });
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/forwarded_log.hpp ----
+// forwarded_log.hpp: log records of the contexts below, as they arrive.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
 
 /// Receives the records of the contexts below: shows them here in a root, passes them on elsewhere.
 template <class Io>
-void receive_forwarded_logs(basic_router_core<Io>& node) {
-    (void)node.add_raw_handler(handles::forward_log, {.from = accept::anyone}, [&node](const message& m) {
+void receive_forwarded_logs(basic_router_core<Io>& node, log_uplink<Io>& up) {
+    (void)node.add_raw_handler(handles::forward_log, {.from = accept::anyone}, [&node, &up](const message& m) {
         reader r(m.payload);
         context_id origin{};
         std::uint8_t level{};
@@ -13168,7 +15559,7 @@ void receive_forwarded_logs(basic_router_core<Io>& node) {
             return;
         if (origin != m.head.src && !node.routes().find(origin)) return; // nobody speaks for a context that is not below it
         const auto severity = static_cast<log::level>(level);
-        if (node.parent()) return forward_log(node, origin, severity, logger, text);
+        if (node.parent()) return up.pass(origin, severity, logger, text);
         const auto known = node.routes().get(origin);
         log::emit({severity, origin, known.name, logger, text});
     });
@@ -13488,164 +15879,6 @@ std::vector<context_status> status_of(basic_router_core<Io>& node) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/rpc/future.hpp ----
-// future.hpp: the answer to a call that is under way.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// What the caller holds of a result of type `T`: views become the containers that own what they show.
-template <class T>
-struct owned_result {
-    using type = T;
-};
-template <>
-struct owned_result<std::string_view> {
-    using type = std::string;
-};
-template <class T, std::size_t N>
-struct owned_result<std::span<T, N>> {
-    using type = std::vector<std::remove_cv_t<T>>;
-};
-
-/// What does not depend on the type of the value; see basic_future.
-class future_base {
-protected:
-    awaited* pending_ = nullptr;
-    call_port* router_ = nullptr;
-    decode_environment environment_{};
-    limits bounds_{}; // copies: the answer may be decoded when the router is gone
-
-    static error would_stop_the_loop() {
-        return error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; "
-                                     "run it on::main or on::pool, or co_await");
-    }
-    bool may_wait() const noexcept { return pending_->done() || !router_->on_loop(); }
-
-    future_base() = default;
-    future_base(awaited* p, call_port& node, decode_environment environment) noexcept
-        : pending_(p), router_(&node), environment_(environment), bounds_(node.bounds()) {}
-    future_base(future_base&& other) noexcept
-        : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_),
-          bounds_(other.bounds_) {}
-    future_base& operator=(future_base&& other) noexcept {
-        if (this != &other) {
-            drop();
-            pending_ = std::exchange(other.pending_, nullptr);
-            router_ = other.router_;
-            environment_ = other.environment_;
-            bounds_ = other.bounds_;
-        }
-        return *this;
-    }
-    ~future_base() { drop(); }
-
-    void drop() noexcept {
-        if (!pending_) return;
-        if (!pending_->done()) cancel();
-        std::exchange(pending_, nullptr)->release();
-    }
-
-    /// Waits as long as it takes, or `span`. An error where that may not or did not happen.
-    std::optional<error> wait_for(duration_ns span) {
-        if (pending_->done()) return std::nullopt;
-        if (router_->on_loop()) return would_stop_the_loop();
-        if (router_->await(*pending_, span == never ? never : after(router_->now(), span))) return std::nullopt;
-        return error(reason::timeout, "no answer within the time given to get_for()");
-    }
-
-public:
-    /// False for one that was default-constructed or moved from; nothing else may then be called.
-    bool valid() const noexcept { return pending_ != nullptr; }
-
-    /// True once there is a value or an error. Never blocks.
-    bool done() const noexcept { return pending_->done(); }
-
-    /// Waits until done() or the deadline; returns done(). Not on the loop, where nothing could arrive meanwhile.
-    bool wait_until(instant deadline) {
-        if (pending_->done()) return true;
-        if (!may_wait()) raise(would_stop_the_loop());
-        return router_->await(*pending_, deadline);
-    }
-
-    /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
-    /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
-    void cancel() {
-        if (done()) return; // the router may be gone
-        abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id())));
-    }
-
-    /// As cancel(), with another error.
-    void abandon(error why) {
-        if (pending_->fail(std::move(why))) router_->cancel_call(*pending_);
-    }
-
-    /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally the loop. Never blocks there.
-    void then(unique_function<void()> go) { pending_->then(std::move(go)); }
-
-    /// For select and the like.
-    awaited* state() const noexcept { return pending_; }
-
-    // ---- co_await: resumes on the thread that completes the call, normally the loop
-
-    bool await_ready() const noexcept { return done(); }
-    void await_suspend(std::coroutine_handle<> waiting) {
-        then([waiting] { waiting.resume(); });
-    }
-};
-
-/// The answer to a call. Moves; does not copy. Dropping it abandons the call: the callee is told, and a late answer is dropped.
-///
-/// Threads: one at a time. Blocks: get() and get_for(). May outlive the router; the answer is then the error broker_exited.
-template <class T, class Io>
-class [[nodiscard]] basic_future : public future_base {
-public:
-    using value_type = T;
-
-    basic_future() = default;
-    /// Takes over one reference to `p`.
-    basic_future(awaited* p, call_port& node, decode_environment environment) noexcept : future_base(p, node, environment) {}
-
-    /// Waits and returns the value or the error.
-    result<T> try_get() {
-        if (std::optional<error> why = wait_for(never)) return std::move(*why);
-        return outcome();
-    }
-
-    /// Waits and returns the value; throws the error.
-    T get() { return try_get().value(); }
-
-    /// As get(), but waits at most `span`: then it throws timeout_error, and the call goes on.
-    template <class Rep, class Period>
-    T get_for(std::chrono::duration<Rep, Period> span) {
-        return try_get_for(span).value();
-    }
-
-    /// As try_get(), but waits at most `span`: then it returns an error with reason::timeout, and the call goes on.
-    template <class Rep, class Period>
-    result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
-        if (std::optional<error> why = wait_for(to_ns(span))) return std::move(*why);
-        return outcome();
-    }
-
-    /// The value or the error of a future that is done().
-    result<T> outcome() {
-        if (const error* why = pending_->failure()) return *why;
-        reader r(std::span<const std::byte>(pending_->payload()), bounds_, &environment_);
-        if constexpr (std::is_void_v<T>) {
-            if (r.finish()) return {};
-            return r.failure();
-        } else {
-            T value{};
-            if (mitogen::decode(r, value) && r.finish()) return result<T>(std::move(value));
-            return r.failure(&codec<T>::signature);
-        }
-    }
-
-    T await_resume() { return outcome().value(); }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/rpc/call.hpp ----
 // call.hpp: turns `ctx.call<&fn>(args…)` into a message and its answer into a value.
 
@@ -13688,6 +15921,25 @@ decltype(auto) as_parameter(Given&& given) {
         return static_cast<Parameter>(std::forward<Given>(given));
     }
 }
+
+/// How a function is used; what it takes and returns decides how it can be.
+enum class verb : unsigned char { call, stream, open };
+
+template <auto Function, verb Used>
+struct wanted_verb {
+    using traits = function_traits<Function>;
+    static constexpr bool opened = traits::dialogs > 0;
+    static constexpr bool streamed = is_item_range<typename traits::result>;
+    static_assert(!(Used == verb::call && opened), "mitogen: this Function takes a dialog: open<&fn>(args…) it");
+    static_assert(!(Used == verb::call && streamed), "mitogen: this Function returns a generator: stream<&fn>(args…) it");
+    static_assert(Used != verb::stream || streamed,
+                  "mitogen: only a Function that returns generator<T> can be streamed: call it");
+    static_assert(Used != verb::open || opened,
+                  "mitogen: only a Function that takes a dialog can be opened: call it, or stream it");
+    static_assert(traits::dialogs <= 1 && !(opened && streamed),
+                  "mitogen: a Function has one dialog, or returns a generator, or neither");
+    static constexpr bool checked = true;
+};
 
 /// The encoded arguments of a call and the frame in front of them: small ones on the stack, so that a small call allocates
 /// nothing.
@@ -13733,6 +15985,10 @@ inline bool frame_for(call_port& port, context_id to, const function_entry& func
         frame.flags |= call_frame::has_chain;
         frame.chain = options.chain;
     }
+    if (options.flow.port) {
+        frame.flags |= call_frame::has_flow;
+        frame.flow = options.flow;
+    }
     return true;
 }
 
@@ -13743,7 +15999,7 @@ bool compose(call_message& message, std::optional<error>& why, call_port& port, 
     call_frame frame;
     if (!frame_for(port, to, entry_of<F>(), options, frame, why)) return false;
     const std::size_t front = frame.size();
-    writer w(message.reserve(front + encoded_size(args...)));
+    writer w(message.reserve(front + encoded_size(args...)), to);
     frame.write(w);
     encode(w, args...);
     return true;
@@ -13778,18 +16034,32 @@ class call_methods {
     const Target& self() const noexcept { return static_cast<const Target&>(*this); }
 
     /// Encodes a call. False with `why` where it cannot be made.
-    template <auto F, class... Args>
-    bool compose(rpc::detail::call_message& message, std::optional<error>& why, Args&&... args) const {
+    template <auto F, rpc::detail::verb Verb = rpc::detail::verb::call, class... Args>
+    bool compose(rpc::detail::call_message& message, std::optional<error>& why, const call_options& options,
+                 Args&&... args) const {
+        static_cast<void>(rpc::detail::wanted_verb<F, Verb>::checked);
         using wire = typename function_traits<F>::wire_parameters;
         if constexpr (function_traits<F>::what_is_wrong != rpc::detail::fault::none) {
             rpc::detail::check_function<F>(); // says what is wrong; the arguments are beside the point
             return false;
         } else if constexpr (rpc::detail::check_arguments<F, wire, type_list<Args...>>::checked) {
-            return rpc::detail::convert_and_compose<F>(wire{}, message, why, self().port(), self().id(), self().options(),
+            return rpc::detail::convert_and_compose<F>(wire{}, message, why, self().port(), self().id(), options,
                                                        std::forward<Args>(args)...);
         } else {
             return false;
         }
+    }
+
+    /// Begins a call whose items come through `flow`.
+    template <auto F, rpc::detail::verb Verb, class... Args>
+    awaited& begin_flow(flow_address flow, Args&&... args) const {
+        rpc::detail::call_message message;
+        std::optional<error> why;
+        call_options options = self().options();
+        options.flow = flow;
+        if (!compose<F, Verb>(message, why, options, std::forward<Args>(args)...))
+            return self().port().refuse_call(self().id(), std::move(*why));
+        return submit(message, entry_of<F>(), question::manner::gather, &options);
     }
 
     /// Sends a call that wants an answer.
@@ -13818,7 +16088,7 @@ public:
         if (!self().valid()) return rpc::detail::empty_target();
         rpc::detail::call_message message;
         std::optional<error> why;
-        if (!compose<F>(message, why, std::forward<Args>(args)...)) return std::move(*why);
+        if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...)) return std::move(*why);
         call_port& port = self().port();
         awaited& p = submit(message, entry_of<F>(), question::manner::wait, nullptr);
         basic_future<rpc::detail::result_of<F>, Io> answer(&p, port, self().environment());
@@ -13833,7 +16103,7 @@ public:
         rpc::detail::call_message message;
         std::optional<error> why;
         call_port& port = self().port();
-        awaited& p = compose<F>(message, why, std::forward<Args>(args)...)
+        awaited& p = compose<F>(message, why, self().options(), std::forward<Args>(args)...)
                          ? submit(message, entry_of<F>(), question::manner::gather, &self().options())
                          : port.refuse_call(self().id(), std::move(*why));
         return basic_future<rpc::detail::result_of<F>, Io>(&p, port, self().environment());
@@ -13845,9 +16115,25 @@ public:
     void call_no_reply(Args&&... args) const {
         rpc::detail::call_message message;
         std::optional<error> why;
-        if (!compose<F>(message, why, std::forward<Args>(args)...)) raise(*why);
+        if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...)) raise(*why);
         self().port().tell(self().id(), handles::call_function, message.bytes(), true).value();
     }
+
+    /// Starts a function that returns generator<T> and returns what it yields as a range, basic_remote_range<T>: see
+    /// kit/remote_range.hpp.
+    template <auto F, class... Args>
+    auto stream(Args&&... args) const;
+
+    /// Starts a function that takes a dialog and returns the other end of it when the function has called started(): see
+    /// kit/open_dialog.hpp. Errors, thrown: as call's, of a function that ends before.
+    template <auto F, class... Args>
+    auto open(Args&&... args) const;
+    /// The same, with the error as a value.
+    template <auto F, class... Args>
+    auto try_open(Args&&... args) const;
+    /// For tasks: `auto d = co_await ctx.open_async<&fn>(args…)`. The function is started at once.
+    template <auto F, class... Args>
+    auto open_async(Args&&... args) const;
 };
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -14025,6 +16311,7 @@ public:
     decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
 
     friend bool operator==(const basic_context& a, const basic_context& b) noexcept { return a.id_ == b.id_; }
+    friend bool operator==(const basic_context& a, context_id b) noexcept { return a.id_ == b; }
 
 private:
     basic_call_target<Io> target(call_options options) const { return basic_call_target<Io>(port(), id_, std::move(options)); }
@@ -14193,13 +16480,14 @@ struct router_options {
 ///
 /// Threads: any, but for the destructor. Blocking members must not be called from functions that run on the loop.
 template <class Io>
-class basic_router : public basic_router_core<Io> {
+class basic_router final : public basic_router_core<Io> {
     using core = basic_router_core<Io>;
     using child = basic_child<Io>;
     using pending = basic_pending<Io>;
 
     detail::children<Io> children_;
     std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
+    detail::log_uplink<Io> logs_{*this};
 
 public:
     using policy = Io;
@@ -14209,7 +16497,7 @@ public:
         : core(loop, options.limits, options.rules), children_(*this, options.patience, options.pool_threads) {
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
-        detail::receive_forwarded_logs(*this);
+        detail::receive_forwarded_logs(*this, logs_);
         explain_unknown_functions(*this);
     }
 
@@ -14232,7 +16520,13 @@ public:
         requires io::can_fork<Io>
     {
         if (this->loop().on_loop()) return detail::waits_for_child();
-        return start_fork(std::move(options)).try_get();
+        return begin_fork(std::move(options)).try_get();
+    }
+    /// The same, but does not wait until the child is up. `held`: as boot_plan::held.
+    basic_future<context, Io> begin_fork(fork_options options, std::shared_ptr<void> held = {})
+        requires io::can_fork<Io>
+    {
+        return start_fork(std::move(options), std::move(held));
     }
 
     /// A process on another machine, reached with the system's ssh; nothing of ours needs to be there.
@@ -14316,7 +16610,25 @@ public:
             .value();
     }
 
+    /// The way up of log records. Of use where there is a parent.
+    detail::log_uplink<Io>& logs() noexcept { return logs_; }
+
     decode_environment environment() noexcept { return {this, &policy_tag<Io>}; }
+
+    // ---- for a loop that the program has anyway: see basic_broker::process
+
+    /// Of a router whose broker has no thread: a descriptor that is readable when process() has something to do.
+    int fd() noexcept
+        requires io::has_outer_loop<Io>
+    {
+        return this->loop().fd();
+    }
+    /// Does what there is to do, and does not wait.
+    void process()
+        requires io::has_outer_loop<Io>
+    {
+        this->loop().process();
+    }
 
     // ---- the end
 
@@ -14325,12 +16637,38 @@ public:
     void close() {
         if (listening_) listening_->close();
         if (!children_.close()) return;
+        logs_.close();
         core::close();
         if (listening_) listening_->finish();
     }
 
-    /// Begins to end one child; see basic_context::shutdown.
+    /// Leaves the tree: this process goes on without its parent, which neither waits for it nor ends it. Its own children stay
+    /// its own. It loses its standard error and its session, sends no logs any more, and ends when the functions that run now
+    /// have returned: what they return reaches nobody, and whoever waits for it is told that this context has detached, so let it
+    /// be called with call_no_reply. Its former parent reaps it as long as it has a router; later, its process stays to be waited
+    /// for until that program ends. Blocks until the parent has agreed. Errors, thrown: logic_error in a root, in a program that
+    /// has joined, and on the loop; channel_error where the parent is lost.
+    void detach() { try_detach().value(); }
+    /// The same, with the error as a value.
+    result<void> try_detach() {
+        if (!on_detached) return error(reason::misuse, "only a context that its parent has started can detach");
+        if (this->loop().on_loop()) return detail::waits_for_child();
+        awaited& p = this->ask({.to = this->parent()->peer, .handle = handles::detaching, .how = question::manner::wait});
+        const result<void> agreed = basic_future<void, Io>(&p, *this, environment()).try_get();
+        if (agreed) on_detached();
+        return agreed;
+    }
+
+    /// What detach() does once the parent has agreed; for whoever runs a child. Threads: any but the loop.
+    unique_function<void()> on_detached;
+
+    /// Begins to end one context below; see basic_context::shutdown.
     basic_future<exit_status, Io> shutdown_child(context_id id) {
+        if (const context_id parent = far_parent_of(id); parent != no_context) {
+            awaited& p = this->ask(
+                {.to = parent, .handle = handles::end_child, .how = question::manner::pass, .payload = encode(id, false)});
+            return basic_future<exit_status, Io>(&p, *this, environment());
+        }
         return with_child<exit_status>(id, [](child& c, pending* p) {
             c.await_exit(p);
             c.shut_down(error(reason::cancelled, "it was shut down"));
@@ -14339,6 +16677,8 @@ public:
 
     /// See basic_context::disconnect.
     void disconnect_child(context_id id) {
+        if (const context_id parent = far_parent_of(id); parent != no_context)
+            return (void)this->tell(parent, handles::end_child, encode(id, true), false);
         this->loop().defer([this, id] {
             constexpr const char* why = "disconnected by its parent";
             if (child* c = children_.find(id)) return c->cut(why);
@@ -14350,6 +16690,14 @@ public:
     void discard_child(context_id id) {
         if (child* c = children_.find(id)) c->shut_down(error(reason::cancelled, "nobody wants it any more"));
     }
+
+    /// The same, without the time that it would have to end by itself. Threads: loop.
+    void hurry_child(context_id id) {
+        if (child* c = children_.find(id)) c->hurry(error(reason::cancelled, "it did not stop in time"));
+    }
+
+    /// Ends all children as fast as may be; says how many levels of contexts that are. Threads: loop.
+    std::uint32_t hurry_children() { return children_.hurry(); }
 
     /// Process id of a direct child; -1 where there is none of that id.
     int child_pid(context_id id) {
@@ -14371,12 +16719,18 @@ public:
     }
 
 private:
+    /// The parent of a context further down; no_context of any other.
+    context_id far_parent_of(context_id id) {
+        const auto known = this->routes().get(id);
+        return known.id == id && known.parent != this->id() ? known.parent : no_context;
+    }
+
     template <class T>
     basic_future<T, Io> failed(error why) {
         return basic_future<T, Io>(this->failed_answer(this->id(), std::move(why)), *this, environment());
     }
 
-    basic_future<context, Io> start_fork(fork_options options)
+    basic_future<context, Io> start_fork(fork_options options, std::shared_ptr<void> held)
         requires io::can_fork<Io>
     {
         boot_plan plan;
@@ -14384,6 +16738,7 @@ private:
         plan.name = "fork";
         plan.bounds = this->bounds();
         detail::apply_common(options, plan);
+        plan.held = std::move(held);
         Io& io = this->loop().io();
         auto pipes = detail::make_child_pipes(io);
         if (!pipes) return failed<context>(pipes.error());
@@ -14437,27 +16792,6 @@ concept travelling_method = connection_method<Method> && requires(Method& m, con
     { Method::method_name } -> std::convertible_to<std::string_view>;
     std::tuple_size<decltype(Method::fields(m))>::value;
     std::tuple_size<decltype(Method::fields(sent))>::value;
-};
-
-/// Limits on the wire: their members in order.
-template <>
-struct codec<limits> {
-    static constexpr bool is_fixed = true;
-    static constexpr std::size_t fixed_size = 8 + 8 + 4 + 4 + 4;
-    static constexpr std::size_t least = fixed_size;
-    static std::size_t size(const limits&) noexcept { return fixed_size; }
-    static void encode(writer& w, const limits& l) noexcept {
-        w.put_scalar(l.message_bytes);
-        w.put_scalar(l.queue_bytes);
-        w.put_scalar(l.nesting);
-        w.put_scalar(l.elements);
-        w.put_scalar(l.open_calls);
-    }
-    static bool decode(reader& r, limits& l) {
-        return r.take_scalar(l.message_bytes) && r.take_scalar(l.queue_bytes) && r.take_scalar(l.nesting) &&
-               r.take_scalar(l.elements) && r.take_scalar(l.open_calls);
-    }
-    static void signature(signature_sink& out) { out.put("limits"); }
 };
 
 namespace detail {
@@ -14576,6 +16910,22 @@ class connect_server {
         router_.reply(done.request, encode(child->id()), 0);
     }
 
+    /// A context above ends a child of this one, or cuts its link.
+    void end_child(const message& m) {
+        reader r(m.payload);
+        context_id which{};
+        bool cut{};
+        if (!decode(r, which, cut) || !r.finish())
+            return router_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        if (cut) return router_.disconnect_child(which);
+        const auto gone = std::make_shared<basic_future<exit_status, Io>>(router_.shutdown_child(which));
+        gone->then([&node = router_, gone, head = m.head] {
+            const result<exit_status> status = gone->outcome();
+            if (status) return node.reply(head, encode(*status), 0);
+            node.reply(head, encode_error(status.error()), message_flags::failed);
+        });
+    }
+
     error with_place(const error& why) const {
         error_detail d = why.detail();
         if (!d.place.empty()) return why;
@@ -14591,6 +16941,7 @@ public:
         (void)&knows<mitogen::local>;
         (void)&knows<mitogen::ssh>;
         (void)router_.add_raw_handler(handles::connect, {}, [this](const message& m) { serve(m); });
+        (void)router_.add_raw_handler(handles::end_child, {}, [this](const message& m) { end_child(m); });
     }
 
     connect_server(connect_server&&) = delete;
@@ -14599,7 +16950,7 @@ public:
     void cancel(context_id from, handle_id reply_to) {
         if (const auto at = find(from, reply_to); at != open_.end()) {
             if (!at->child.done())
-                return at->child.abandon(error(reason::cancelled, "cancelled by context " + std::to_string(from)));
+                return at->child.abandon(cancelled_by(from, "cancelled by context " + std::to_string(from)));
             if (const auto up = at->child.outcome()) router_.discard_child(up->id()); // its answer is about to leave
             return;
         }
@@ -14626,42 +16977,46 @@ class stdout_forwarder {
         stdout_forwarder* self;
     };
 
-    basic_router_core<Io>& router_;
+    basic_broker<Io>& loop_;
+    log_uplink<Io>& up_;
     typename Io::descriptor end_;
     source source_{};
     text_tail lines_;
 
-    void read() {
-        for (;;) {
+    static constexpr int reads_in_turn = 1;  // thousands of lines already: what else the loop has to do comes in between
+    static constexpr int reads_at_end = 128; // twice what a pipe holds at most; whoever else prints there may never end
+
+    /// Reads so often, at most.
+    void read(int times) {
+        while (times-- > 0) {
             char bytes[16 * 1024];
-            const long n = router_.loop().io().read(end_.get(), bytes, sizeof bytes);
+            const long n = loop_.io().read(end_.get(), bytes, sizeof bytes);
             if (n == -EAGAIN || n == -EWOULDBLOCK) return;
-            if (n <= 0) return router_.loop().unwatch(source_);
-            lines_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { send(line); });
+            if (n <= 0) return loop_.unwatch(source_);
+            lines_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { up_.line(line); });
             if (static_cast<std::size_t>(n) < sizeof bytes) return;
         }
     }
 
-    void send(std::string_view line) { forward_log(router_, router_.id(), log::level::info, "stdout", line); }
-
 public:
     /// `read_end` is nonblocking; empty where nothing is captured.
-    stdout_forwarder(basic_router_core<Io>& node, typename Io::descriptor read_end) : router_(node), end_(std::move(read_end)) {
+    stdout_forwarder(basic_broker<Io>& loop, log_uplink<Io>& up, typename Io::descriptor read_end)
+        : loop_(loop), up_(up), end_(std::move(read_end)) {
         source_.fd = end_.get();
         source_.self = this;
-        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(); };
+        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(reads_in_turn); };
     }
 
     /// Threads: loop.
     void start() {
-        if (end_) router_.loop().watch(source_, io::interest::read);
+        if (end_) loop_.watch(source_, io::interest::read);
     }
 
     /// Forwards what is in the pipe now, a last line without newline included. Threads: loop.
     void finish() {
-        if (source_.watched) read();
-        lines_.finish([this](std::string_view line) { send(line); });
-        router_.loop().unwatch(source_);
+        if (source_.watched) read(reads_at_end);
+        lines_.finish([this](std::string_view line) { up_.line(line); });
+        loop_.unwatch(source_);
     }
 };
 
@@ -14709,8 +17064,11 @@ class child_process {
     std::shared_ptr<basic_link<Io>> parent_;
     stdout_forwarder<Io> stdout_;
     timer overdue_;
+    instant stop_at_ = never;
+    instant hurried_until_ = never;
     int signals_ = 0;
     bool ending_ = false;
+    bool detached_ = false;
 
 public:
     child_process(Io& io, handshake::welcome welcome, typename Io::descriptor stdout_end)
@@ -14718,7 +17076,7 @@ public:
           router_(broker_,
                   {.limits = welcome_.bounds, .pool_threads = welcome_.pool_threads, .rules = welcome_.rules}),
           dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads),
-          connects_(router_, welcome_.name), stdout_(router_, std::move(stdout_end)) {
+          connects_(router_, welcome_.name), stdout_(broker_, router_.logs(), std::move(stdout_end)) {
         dispatcher_.on_other_cancelled = [this](context_id from, handle_id reply_to) { connects_.cancel(from, reply_to); };
         overdue_.fire = [this] { overdue(); };
     }
@@ -14731,15 +17089,18 @@ public:
         parent_->build = hash_build(welcome_.build);
         parent_->open(broker_, std::move(ends.in), std::move(ends.out), welcome_.bounds);
         parent_->on_closed = [this](basic_link<Io>& link, enum reason cause, const std::string& why) {
+            if (detached_) return (void)router_.link_lost(link, error(reason::broker_exited, "this context has detached"));
             router_.link_lost(link, error(cause, "the parent is lost: " + why));
             end("the parent is lost");
         };
+        router_.on_detached = [this] { detach(); };
         log::set_level(static_cast<log::level>(welcome_.log_level));
-        log::set_sink([this](const log::record& r) {
-            forward_log(router_, r.context == no_context ? router_.id() : r.context, r.level, r.logger, r.text);
+        log::set_bounds(welcome_.logs);
+        log::set_sink([this](const log::record& r) { router_.logs().record(r); });
+        (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message& m) {
+            end("context " + welcome_.name + " is shutting down");
+            if (!m.payload.empty()) (void)router_.hurry_children();
         });
-        (void)router_.add_raw_handler(handles::shutdown, {},
-                                      [this](const message&) { end("context " + welcome_.name + " is shutting down"); });
         broker_.defer([this, rest] {
             router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
             stdout_.start();
@@ -14751,17 +17112,40 @@ public:
     }
 
 private:
+    /// The parent has let this process go. On the thread that asked for it.
+    void detach() {
+        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
+        log::set_sink({});
+        broker_.run([this] {
+            detached_ = true;
+            parent_->stream->close(reason::broker_exited, "this context has detached");
+        });
+        broker_.io().leave_session();
+        dispatcher_.retire();
+    }
+
     /// No more calls; those that run are told to stop. On the loop.
     void end(const std::string& why) {
         if (std::exchange(ending_, true)) return;
         dispatcher_.stop(error(reason::broker_exited, why));
-        broker_.set_timer(overdue_, after(broker_.io().now(), welcome_.grace_ns));
+        const instant now = broker_.io().now();
+        stop_at_ = after(now, welcome_.grace_ns);
+        broker_.set_timer(overdue_, after(now, welcome_.grace_ns - welcome_.grace_ns / 6));
     }
 
-    /// A function does not stop although it was told to: nobody may be left to end this process but itself. On the loop.
+    /// A function does not stop although it was told to: nobody may be left to end this process but itself. Its children go
+    /// first: one that is stopped would never notice. On the loop.
     void overdue() {
+        const instant now = broker_.io().now();
+        if (signals_ == 0) {
+            const std::uint32_t levels = router_.hurry_children();
+            if (now < stop_at_) return broker_.set_timer(overdue_, stop_at_);
+            if (hurried_until_ == never) hurried_until_ = after(now, levels * ending::for_each_level);
+            constexpr duration_ns look_again = 20'000'000;
+            if (levels > 0 && now < hurried_until_) return broker_.set_timer(overdue_, after(now, look_again));
+        }
         broker_.io().signal_self(signals_++ == 0 ? 15 : 9);
-        broker_.set_timer(overdue_, after(broker_.io().now(), 1'000'000'000));
+        broker_.set_timer(overdue_, after(now, 1'000'000'000));
     }
 
     /// On the main thread, after the last call.
@@ -14775,7 +17159,10 @@ private:
 
     /// Sends what is queued, unless the parent is gone or it takes too long; then closes the link.
     void flush() {
-        broker_.run([this] { stdout_.finish(); });
+        broker_.run([this] {
+            stdout_.finish();
+            router_.logs().tell_all();
+        });
         parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
         broker_.run([this] {
             ending_ = true;
@@ -14823,9 +17210,6 @@ template <class Io>
 namespace mitogen::inline MITOGEN_ABI {
 namespace joining {
 
-/// What follows the mark of a handshake: a u8 for the protocol's version, a u32 length, and that many bytes.
-inline constexpr char speaker = 'j';
-
 /// Most bytes of a request to join, and of its answer.
 inline constexpr std::size_t request_limit = 4096;
 inline constexpr std::size_t answer_limit = 1 << 20;
@@ -14851,21 +17235,9 @@ struct answer {
     tree_rules rules{};
 };
 
-/// Mark, speaker, version, length and payload.
-inline buffer pack(const buffer& payload) {
-    std::byte front[6];
-    writer w(front);
-    w.put_u8(static_cast<std::uint8_t>(speaker));
-    w.put_u8(handshake::protocol);
-    w.put_count(payload.size());
-    buffer out;
-    out.append(handshake::mark.data(), handshake::mark.size());
-    out.append(front, sizeof front);
-    out.append(payload.data(), payload.size());
-    return out;
+inline buffer encode_request(const request& r) {
+    return handshake::marked(handshake::speaker::joiner, mitogen::encode(r.build, r.pid, r.name));
 }
-
-inline buffer encode_request(const request& r) { return pack(mitogen::encode(r.build, r.pid, r.name)); }
 
 inline bool decode_request(std::span<const std::byte> bytes, request& out) {
     reader r(bytes);
@@ -14873,17 +17245,14 @@ inline bool decode_request(std::span<const std::byte> bytes, request& out) {
 }
 
 inline buffer encode_answer(const answer& a) {
-    return pack(mitogen::encode(a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds.message_bytes, a.bounds.queue_bytes,
-                                a.bounds.nesting, a.bounds.elements, a.bounds.open_calls, a.rules.heartbeat.interval,
-                                a.rules.heartbeat.limit, a.rules.unidirectional));
+    return handshake::marked(handshake::speaker::joiner,
+                             mitogen::encode(a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules));
 }
 
 inline bool decode_answer(std::span<const std::byte> bytes, answer& a) {
     reader r(bytes);
-    return mitogen::decode(r, a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds.message_bytes, a.bounds.queue_bytes,
-                           a.bounds.nesting, a.bounds.elements, a.bounds.open_calls, a.rules.heartbeat.interval,
-                           a.rules.heartbeat.limit, a.rules.unidirectional) &&
-           r.finish() && (!a.refusal.empty() || (a.id != no_context && !a.ancestors.empty()));
+    return mitogen::decode(r, a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules) && r.finish() &&
+           (!a.refusal.empty() || (a.id != no_context && !a.ancestors.empty()));
 }
 
 /// Puts together what the other side says. Unlike a child it says nothing else: the first wrong byte is noticed.
@@ -14909,7 +17278,7 @@ public:
         const std::string_view all = bytes_;
         const std::size_t compared = std::min(all.size(), handshake::mark.size());
         if (all.substr(0, compared) != handshake::mark.substr(0, compared)) return finding::wrong;
-        if (all.size() > compared && all[compared] != speaker) return finding::wrong;
+        if (all.size() > compared && all[compared] != static_cast<char>(handshake::speaker::joiner)) return finding::wrong;
         if (all.size() > compared + 1 && static_cast<std::uint8_t>(all[compared + 1]) != handshake::protocol)
             return finding::wrong_version;
         if (all.size() < front) return finding::incomplete;
@@ -14964,16 +17333,12 @@ public:
 private:
     enum class stage : std::uint8_t { asking, numbered, answered, refused, up, gone };
 
-    struct source : event_source {
-        client* self;
-    };
-
     core& router_;
     events& events_;
     const listen_options terms_;
     duration_ns grace_;
     typename Io::descriptor socket_; // until it is up
-    source source_{};
+    bound_source<client> source_{};
     timer timer_;
     stage stage_ = stage::asking;
     joining::listening_ear ear_{joining::request_limit};
@@ -14989,9 +17354,7 @@ public:
     client(core& node, events& to, std::uint32_t number, const listen_options& terms, duration_ns grace,
            typename Io::descriptor socket)
         : router_(node), events_(to), terms_(terms), grace_(grace), socket_(std::move(socket)), listener(number) {
-        source_.fd = socket_.get();
-        source_.self = this;
-        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->ready(); };
+        on_ready<&client::ready>(source_, *this, socket_.get());
         timer_.fire = [this] { overdue(); };
     }
 
@@ -15014,8 +17377,7 @@ public:
     void admit(context_id id) {
         if (stage_ != stage::numbered) return;
         answer_.id = id;
-        answer_.ancestors.push_back(router_.id());
-        answer_.ancestors.insert(answer_.ancestors.end(), router_.ancestors().begin(), router_.ancestors().end());
+        answer_.ancestors = router_.path();
         answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid) : asked_.name;
         answer_.build = sys::build_id();
         answer_.bounds = terms_.limits.value_or(router_.bounds());
@@ -15116,10 +17478,7 @@ private:
         edge->on_closed = [this](link&, enum reason cause, const std::string& why) { link_closed(cause, why); };
         stage_ = stage::up;
         events_.client_up(*this);
-        if (const long rc = edge->stream->start(); rc < 0) {
-            return edge->stream->close(reason::respondent_lost,
-                                       "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
-        }
+        edge->stream->start();
         // It waits for this: only now is it known here.
         edge->stream->send(router_.address(id(), handles::admitted), std::span<const std::byte>(), nullptr, urgency::soon);
     }
@@ -15238,9 +17597,13 @@ namespace mitogen::inline MITOGEN_ABI {
 /// Call it first thing in main(). Returns at once in the program that a user started; never returns in one that was started as a
 /// child: that one serves its parent and exits, with its static objects destroyed and its exit handlers run. A child finds out by
 /// its first argument, and runs under the I/O policy `Io`, a native one.
+///
+/// A program may have been started with SIGCHLD ignored, which would lose how its children end: that is undone. One that ignores
+/// it later has decided so itself.
 template <class Io = io::native>
 void init(int argc, char** argv) {
     io::main_arguments = {.argc = argc, .argv = argv, .known = true};
+    sys::keep_exit_statuses();
     sys::self_executable(); // opened now: the file may be replaced while we run
     if (argc < 2 || std::string_view(argv[1]) != child_argument) {
         for (const std::string& same : registry::duplicates()) {
@@ -15566,10 +17929,7 @@ public:
     bool begin(typename Io::descriptor in, typename Io::descriptor out, std::span<const std::byte> rest, instant deadline) {
         parent_->open(broker_, std::move(in), std::move(out), router_.bounds());
         broker_.run([&] {
-            if (const long rc = parent_->stream->start(); rc < 0) {
-                parent_->stream->close(reason::respondent_lost,
-                                       "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
-            }
+            parent_->stream->start();
             parent_->stream->inject(rest);
         });
         const auto admitted = [this] { return admitted_.load(std::memory_order_acquire); };
@@ -15719,17 +18079,15 @@ template <class Io>
 class listeners final : public listening<Io>, private client<Io>::events {
     using client_type = client<Io>;
 
-    struct open_socket;
-    struct source : event_source {
-        open_socket* of;
-    };
     struct open_socket {
         listeners& owner;
         std::uint32_t number;
         sys::local_listener file;
         listen_options options;
-        source ready{};
+        bound_source<open_socket> ready{};
         timer resume{};
+
+        void on_client() { owner.accept(*this); }
     };
 
     basic_router<Io>& node_;
@@ -15755,12 +18113,7 @@ public:
     result<std::uint32_t> add(sys::local_listener file, const listen_options& options) {
         if (closing_) return closing();
         std::unique_ptr<open_socket> s(new open_socket{*this, ++last_number_, std::move(file), options});
-        s->ready.of = s.get();
-        s->ready.fd = s->file.fd();
-        s->ready.ready = [](event_source& e, bool, bool) {
-            open_socket& from = *static_cast<source&>(e).of;
-            from.owner.accept(from);
-        };
+        on_ready<&open_socket::on_client>(s->ready, *s, s->file.fd());
         s->resume.fire = [from = s.get()] { from->owner.look_after(*from); };
         if (const long rc = node_.loop().watch(s->ready, io::interest::read); rc < 0)
             return sys::failure("watch(" + s->file.path() + ")", rc);
@@ -15822,7 +18175,7 @@ public:
     }
 
 private:
-    static error closing() { return error(reason::broker_exited, "the router is shutting down"); }
+    static error closing() { return children<Io>::closing(); }
 
     client_type* find(context_id id) {
         for (const auto& c : clients_)
@@ -15880,15 +18233,13 @@ private:
     }
 
     void client_up(client_type& c) override {
-        const route<basic_link<Io>> added{c.id(), node_.id(), c.name(), c.edge->build, c.edge};
-        node_.routes().add(added);
-        children_.monitor().announce(added);
+        children_.neighbour_up(c.name(), c.edge);
         for (const auto& s : sockets_)
             if (s->number == c.listener) look_after(*s);
     }
 
     void client_lost(client_type& c, const error& why) override {
-        for (const context_id gone : node_.link_lost(*c.edge, why)) children_.monitor().withdraw(gone, why);
+        children_.neighbour_lost(*c.edge, why);
     }
 
     void client_gone(client_type& c) override {
@@ -15940,7 +18291,7 @@ result<basic_listener<Io>> basic_router<Io>::try_listen(const std::string& path,
     result<sys::local_listener> file = sys::local_listener::open(path);
     if (!file) return file.error();
     detail::listeners<Io>* all = nullptr;
-    result<std::uint32_t> number = error(reason::broker_exited, "the router is shutting down");
+    result<std::uint32_t> number = detail::children<Io>::closing();
     this->loop().run([&] {
         if (children_.closed()) return;
         if (!listening_) listening_ = std::make_unique<detail::listeners<Io>>(*this, children_);
@@ -15956,13 +18307,2765 @@ using listener = basic_listener<io::native>;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/rpc/item_range.hpp ----
+// item_range.hpp: iterates what arrives, to its end.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Input iterator over a `Source` with try_get() -> result<value_type>: ends at reason::end_of_stream, throws any other error. To
+/// advance it is to wait.
+template <class Source>
+class item_iterator {
+    Source* source_ = nullptr;
+    std::optional<typename Source::value_type> item_{};
+
+    void next() {
+        auto item = source_->try_get();
+        if (item) {
+            item_.emplace(std::move(*item));
+        } else {
+            item_.reset();
+            if (item.error().reason() != reason::end_of_stream) raise(item.error());
+        }
+    }
+
+public:
+    using value_type = typename Source::value_type;
+    using difference_type = std::ptrdiff_t;
+    using reference = value_type&;
+    using pointer = value_type*;
+    using iterator_category = std::input_iterator_tag;
+
+    item_iterator() = default;
+    explicit item_iterator(Source& source) : source_(&source) { next(); }
+
+    value_type& operator*() const noexcept { return const_cast<value_type&>(*item_); }
+    item_iterator& operator++() {
+        next();
+        return *this;
+    }
+    void operator++(int) { next(); }
+    friend bool operator==(const item_iterator& i, std::default_sentinel_t) noexcept { return !i.item_; }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/broadcast.hpp ----
+// broadcast.hpp: one stream of items for many readers in this context, none of whom holds up the others.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Gives each item of a `Source` (a receiver, a remote range, a dialog) to every subscriber. The last items are kept in a ring: a
+/// subscriber that is so slow that the ring has gone on is told how many items it has missed, and goes on with the oldest that is
+/// there. The fastest misses nothing: items are taken from the source only when somebody wants the next, so that the source is
+/// throttled as it would be by one reader.
+///
+/// There is no thread of its own: whichever subscriber needs the next item first takes it from the source, for all of them.
+/// Threads: subscribers from any, each by one at a time. The source is this object's from now on, and goes with it.
+template <class Source>
+class broadcast {
+public:
+    using value_type = typename Source::value_type;
+    using policy = typename Source::policy;
+
+private:
+    struct shared {
+        Source source;
+        std::size_t capacity;
+        basic_router<policy>& node;
+        typename policy::mutex mutex;
+        basic_condition<policy> changed{};
+        std::deque<value_type> ring{};
+        std::uint64_t first = 0;     // number of ring.front()
+        bool taking = false;         // somebody waits for the source
+        std::optional<error> end{}; // what follows the last item
+
+        shared(basic_router<policy>& here, Source from, std::size_t most)
+            : source(std::move(from)), capacity(most), node(here), mutex(here.loop().io()) {}
+
+        std::uint64_t next() const noexcept { return first + ring.size(); }
+        bool has(std::uint64_t number) const noexcept { return number < next() || end; }
+
+        /// Waits until item `wanted`, or the end, is there. False at the deadline.
+        bool await(std::unique_lock<typename policy::mutex>& lock, std::uint64_t wanted, instant deadline) {
+            while (!has(wanted)) {
+                const auto ready = [&] { return has(wanted) || !taking; };
+                if (!ready()) {
+                    if (node.on_loop() || !changed.wait(lock, node.loop(), deadline, ready)) return false;
+                    continue;
+                }
+                taking = true;
+                lock.unlock();
+                result<value_type> item = take(deadline);
+                lock.lock();
+                taking = false;
+                changed.notify_all();
+                if (item) {
+                    if (ring.size() == capacity) {
+                        ring.pop_front();
+                        ++first;
+                    }
+                    ring.push_back(std::move(*item));
+                } else if (item.error().reason() == reason::timeout) {
+                    return false;
+                } else {
+                    end = item.error();
+                }
+            }
+            return true;
+        }
+
+        result<value_type> take(instant deadline) {
+            if (deadline == never) return source.try_get();
+            const instant now = node.now();
+            return source.try_get_for(std::chrono::nanoseconds(deadline > now ? deadline - now : 0));
+        }
+    };
+
+    std::shared_ptr<shared> shared_;
+
+public:
+    /// `capacity`: items that are kept for those who are slower than the fastest.
+    broadcast(basic_router<policy>& node, Source source, std::size_t capacity)
+        : shared_(std::make_shared<shared>(node, std::move(source), std::max<std::size_t>(capacity, 1))) {}
+
+    /// One reader, who begins with the next item that is taken from the source. Copies read on their own from where they are.
+    class subscriber {
+        friend class broadcast;
+        std::shared_ptr<shared> shared_;
+        std::uint64_t next_;
+        std::uint64_t missed_ = 0;
+
+        explicit subscriber(std::shared_ptr<shared> from) : shared_(std::move(from)) {
+            const std::lock_guard lock(shared_->mutex);
+            next_ = shared_->next();
+        }
+
+        result<typename broadcast::value_type> get_until(instant deadline) {
+            std::unique_lock lock(shared_->mutex);
+            if (!shared_->await(lock, next_, deadline)) {
+                if (shared_->node.on_loop()) return error(reason::misuse, "a function that runs on the loop waits for an item");
+                return error(reason::timeout, "no item came before the deadline");
+            }
+            if (next_ < shared_->first) {
+                missed_ += shared_->first - next_;
+                next_ = shared_->first;
+            }
+            if (next_ == shared_->next()) return *shared_->end;
+            return shared_->ring[static_cast<std::size_t>(next_++ - shared_->first)];
+        }
+
+    public:
+        using value_type = typename broadcast::value_type;
+
+        /// The next item; waits for it. Errors: as the source's, every time.
+        value_type get() { return try_get().value(); }
+        /// The same, with the error as a value.
+        result<value_type> try_get() { return get_until(never); }
+        /// The same, waiting for `span` at most: reason::timeout.
+        template <class Rep, class Period>
+        result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
+            return get_until(after(shared_->node.now(), to_ns(span)));
+        }
+
+        /// How many items this one has missed since it was last asked: they lie before the item that was got last.
+        std::uint64_t missed() noexcept { return std::exchange(missed_, 0); }
+
+        /// Iterates to the end; an error is thrown.
+        item_iterator<subscriber> begin() { return item_iterator<subscriber>(*this); }
+        std::default_sentinel_t end() const noexcept { return {}; }
+    };
+
+    subscriber subscribe() const { return subscriber(shared_); }
+};
+
+template <class Source>
+broadcast(basic_router<typename Source::policy>&, Source, std::size_t) -> broadcast<Source>;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/inbox.hpp ----
+// inbox.hpp: the receiving end of flows: a queue that several may fill, each within its credit.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// One thing that has arrived. The value's bytes follow the kind.
+struct flow_item {
+    wire::flow_frame kind = wire::flow_frame::item;
+    buffer bytes{};
+
+    std::span<const std::byte> value() const noexcept { return std::span<const std::byte>(bytes).subspan(1); }
+};
+
+/// What an inbox is for.
+enum class inbox_use : std::uint8_t {
+    channel, ///< any number of senders: the loss of each is told once, and the end comes when all are gone
+    callee,  ///< of a function's dialog: its opener sends
+    stream,  ///< the items of one call: they have ended when all are here and the answer is, and an error of the answer wins
+    opener,  ///< a stream that begins with flow_frame::begun
+};
+
+/// Receives from any number of sending ends. Each gets a port: a handle of its own, bound to the context that it was given to, so
+/// that nobody else can send there and the loss of that context ends it.
+///
+/// Threads: any.
+template <class Io>
+class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
+    using core = basic_router_core<Io>;
+
+    struct port {
+        handle_id number;
+        context_id peer;
+        wire::flow_ledger ledger; // this and all below under the mutex
+        handle_id back = 0;       // where its credit goes, once it has sent something
+        bool open = true;
+        bool awaits_answer = false; // flow_frame::done has come
+
+        port(handle_id handle, context_id from, std::uint32_t window) : number(handle), peer(from), ledger(window) {}
+    };
+    using port_ptr = std::shared_ptr<port>;
+    struct arrival {
+        flow_item item{};
+        port_ptr from{};
+        std::optional<error> failure{}; // instead of an item: a sender is lost
+    };
+    struct watcher {
+        const void* key;
+        unique_function<void()> go;
+    };
+    struct credit { // to be granted, once the mutex is free
+        port_ptr to{};
+        std::uint64_t bytes = 0;
+        handle_id back = 0;
+    };
+
+    core& node_;
+    inbox_use use_;
+    std::uint32_t window_;
+    typename Io::mutex mutex_;
+    basic_condition<Io> changed_;
+    std::vector<port_ptr> open_;
+    std::deque<arrival> items_;
+    std::optional<error> end_; // what follows the last item
+    std::size_t holds_ = 0;    // senders that have no port yet
+    handle_id own_ = 0;        // is told when the router closes
+    bool closed_ = false;      // by this end: nothing can change the end any more
+    bool answered_ = false;    // of a stream
+    bool begun_ = false;       // of an opener's
+    bool discarding_ = false;
+    std::vector<watcher> watchers_; // each called once, at the next change
+
+    struct secret {};
+
+public:
+    basic_inbox(secret, core& node, inbox_use use, std::uint32_t window)
+        : node_(node), use_(use), window_(window), mutex_(node.loop().io()) {}
+
+    static std::shared_ptr<basic_inbox> make(core& node, inbox_use use, std::uint32_t window = wire::flow_window) {
+        auto made = std::make_shared<basic_inbox>(secret{}, node, use, window);
+        if (use == inbox_use::channel) made->await_close();
+        return made;
+    }
+
+    core& node() noexcept { return node_; }
+
+    /// Where a sending end in `peer` sends to. Port 0 where this end is closed.
+    flow_address open_port(context_id peer) {
+        const auto p = std::make_shared<port>(node_.new_handle(), peer, window_);
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_ || (end_ && use_ != inbox_use::channel)) return {};
+            end_.reset();
+            open_.push_back(p);
+        }
+        const result<void> added =
+            node_.add_raw_handler(p->number, {.from = accept::anyone, .respondent = peer},
+                                  [self = this->shared_from_this(), p](const message& m) { self->arrive(p, m); });
+        if (!added) end_port(*p, added.error());
+        if (const std::optional<error> lost = node_.why_lost(peer)) { // before the handler could be told
+            end_port(*p, *lost);
+        } else if (peer != node_.id() && !node_.towards(peer)) {
+            end_port(*p, refusal::no_route(peer, node_.id()));
+        }
+        {
+            const std::lock_guard lock(mutex_);
+            if (p->open) return {p->number, window_};
+        }
+        node_.remove_handler(p->number); // it was closed before it was added
+        return {p->number, window_};
+    }
+
+    /// There is a sender that has no port yet: the end does not come before release().
+    void hold() {
+        const std::lock_guard lock(mutex_);
+        ++holds_;
+        if (!closed_) end_.reset();
+    }
+    void release() {
+        {
+            const std::lock_guard lock(mutex_);
+            --holds_;
+            end_where_all_are_gone();
+        }
+        changed();
+    }
+
+    /// The next item, or why there is none: the end, the loss of a sender, timeout. Not on the loop.
+    result<flow_item> get(instant deadline) {
+        arrival next;
+        credit due;
+        {
+            std::unique_lock lock(mutex_);
+            const auto ready = [this] { return has_news(); };
+            if (!ready()) {
+                if (node_.on_loop()) return waits_on_loop();
+                if (!changed_.wait(lock, node_.loop(), deadline, ready))
+                    return error(reason::timeout, "no item came before the deadline");
+            }
+            if (items_.empty()) return *end_;
+            next = take(due);
+        }
+        grant(due);
+        if (next.failure) return std::move(*next.failure);
+        if (next.item.kind == wire::flow_frame::lost) return decode_error(next.item.value());
+        return std::move(next.item);
+    }
+
+    /// The next item where there is one, or flow_frame::lost. Never waits.
+    std::optional<flow_item> take_now() {
+        arrival next;
+        credit due;
+        {
+            const std::lock_guard lock(mutex_);
+            if (items_.empty()) return std::nullopt;
+            next = take(due);
+        }
+        grant(due);
+        if (!next.failure) return std::move(next.item);
+        buffer told = encode(static_cast<std::uint8_t>(wire::flow_frame::lost));
+        const buffer why = encode_error(*next.failure);
+        told.append(why.data(), why.size());
+        return flow_item{wire::flow_frame::lost, std::move(told)};
+    }
+
+    /// True where get() would not wait.
+    bool ready() {
+        const std::lock_guard lock(mutex_);
+        return has_news();
+    }
+
+    /// True where get() says that nothing follows.
+    bool ended() {
+        const std::lock_guard lock(mutex_);
+        return items_.empty() && end_;
+    }
+
+    /// Runs `go` at the next change: now, if there is something already. On the thread that brings it, normally the loop.
+    void then(unique_function<void()> go, const void* key = nullptr) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!has_news()) return watchers_.push_back({key, std::move(go)});
+        }
+        go();
+    }
+
+    /// Takes back what was given to then() with this key. False where there is nothing: it has run, or is about to.
+    bool forget(const void* key) {
+        std::vector<watcher> gone; // destroyed without the lock
+        const std::lock_guard lock(mutex_);
+        for (auto at = watchers_.begin(); at != watchers_.end();) {
+            if (at->key != key) {
+                ++at;
+                continue;
+            }
+            gone.push_back(std::move(*at));
+            at = watchers_.erase(at);
+        }
+        return !gone.empty();
+    }
+
+    /// This end takes nothing any more. What has arrived stays; `why` follows it. With `tell`, whoever sends there is told.
+    void close(const error& why, bool tell = true) { finish(why, tell, true); }
+
+    /// The call whose items these are is answered; null: with a value.
+    void answered(const error* failure) {
+        if (failure) return finish(*failure, false, false);
+        {
+            const std::lock_guard lock(mutex_);
+            answered_ = true;
+            if (open_.empty() && !end_) end_.emplace(reason::end_of_stream, "the function has ended");
+        }
+        changed();
+    }
+
+    /// From now on what arrives is taken and dropped, so that nobody waits for credit.
+    void discard() {
+        std::deque<arrival> dropped;
+        std::vector<credit> due;
+        {
+            const std::lock_guard lock(mutex_);
+            discarding_ = true;
+            while (!items_.empty()) {
+                credit one;
+                dropped.push_back(take(one));
+                if (one.bytes) due.push_back(std::move(one));
+            }
+        }
+        for (const credit& one : due) grant(one);
+    }
+
+private:
+    bool has_news() const noexcept { return !items_.empty() || end_; } // under the mutex
+
+    /// Takes the first out. Under the mutex.
+    arrival take(credit& due) {
+        arrival next = std::move(items_.front());
+        items_.pop_front();
+        if (next.item.kind == wire::flow_frame::begun || !next.from) return next;
+        const std::uint64_t bytes = next.from->ledger.consume(next.item.bytes.size(), items_.empty());
+        if (bytes && next.from->open) due = {next.from, bytes, next.from->back};
+        return next;
+    }
+
+    static error waits_on_loop() {
+        return error(reason::misuse,
+                     "a function that runs on the loop waits for an item, which only the loop could bring; run it "
+                     "on::main or on::pool");
+    }
+
+    /// Of a channel: there may be no port whose end the router's end would bring.
+    void await_close() {
+        own_ = node_.new_handle();
+        const auto told = [self = this->shared_from_this()](const message& m) {
+            if (m.dead()) self->finish(decode_error(m.payload), false, true);
+        };
+        if (const auto added = node_.add_raw_handler(own_, {.from = accept::anyone, .respondent = node_.id()}, told); !added)
+            finish(added.error(), false, true);
+    }
+
+    void finish(const error& why, bool tell, bool close) {
+        std::vector<port_ptr> ending;
+        {
+            const std::lock_guard lock(mutex_);
+            ending.swap(open_);
+            for (const port_ptr& p : ending) p->open = false;
+            const bool wins =
+                !closed_ && end_ && end_->reason() == reason::end_of_stream && why.reason() != reason::end_of_stream;
+            if (!end_ || wins) end_ = why;
+            closed_ = closed_ || close;
+        }
+        for (const port_ptr& p : ending) {
+            node_.remove_handler(p->number);
+            if (tell && p->back) say(p->peer, p->back, encode(static_cast<std::uint8_t>(wire::flow_frame::stop)));
+        }
+        if (close && own_) node_.remove_handler(own_);
+        changed();
+    }
+
+    /// On the loop.
+    void arrive(const port_ptr& p, const message& m) {
+        if (m.dead()) return end_port(*p, decode_error(m.payload));
+        const auto kind = m.payload.empty() ? wire::flow_frame::stop : static_cast<wire::flow_frame>(m.payload.front());
+        const char* wrong = nullptr;
+        bool complete = false;
+        credit due;
+        {
+            const std::lock_guard lock(mutex_);
+            if (!p->open) return;
+            p->back = m.head.reply_to;
+            wrong = accept_frame(p, kind, m, due);
+            complete = !wrong && p->ledger.complete();
+        }
+        if (wrong) return violated(*p, m, wrong);
+        grant(due);
+        if (complete) return end_port(*p, error(reason::end_of_stream, "everything that was sent has been received"));
+        changed();
+    }
+
+    /// Enters what has arrived; returns what is wrong with it, or null. Under the mutex.
+    const char* accept_frame(const port_ptr& p, wire::flow_frame kind, const message& m, credit& due) {
+        const auto keep = [&] { items_.push_back({{kind, m.whole ? std::move(*m.whole) : buffer(m.payload)}, p}); };
+        switch (kind) {
+        case wire::flow_frame::item:
+        case wire::flow_frame::lost: {
+            const std::size_t size = m.payload.size();
+            if (!p->ledger.receive(size)) return "more than it had credit for";
+            if (!discarding_) return keep(), nullptr;
+            if (const std::uint64_t bytes = p->ledger.consume(size, true)) due = {p, bytes, p->back};
+            return nullptr;
+        }
+        case wire::flow_frame::begun:
+            if (use_ != inbox_use::opener || std::exchange(begun_, true)) return "the beginning of a dialog where there is none";
+            return keep(), nullptr;
+        case wire::flow_frame::end:
+        case wire::flow_frame::done: {
+            reader r(m.payload.subspan(1));
+            std::uint64_t items{};
+            if (!decode(r, items) || !r.finish() || !p->ledger.announce(items)) return "an end that is none";
+            p->awaits_answer = kind == wire::flow_frame::done;
+            return nullptr;
+        }
+        default: return "what is no part of a flow";
+        }
+    }
+
+    /// A sender that does not keep to the rules: only it is ended.
+    void violated(port& p, const message& m, const char* what) {
+        const error why(reason::refused_by_policy, "context " + std::to_string(p.peer) + " sent " + what);
+        log::write(log::level::warning, "closed a flow: " + std::string(why.message()));
+        node_.reply_dead(m.head, why);
+        end_port(p, why);
+    }
+
+    /// Nothing more comes through this port.
+    void end_port(port& p, const error& why) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!std::exchange(p.open, false)) return;
+            std::erase_if(open_, [&](const port_ptr& o) { return o.get() == &p; });
+            const bool failed = why.reason() != reason::end_of_stream;
+            if (use_ == inbox_use::channel) {
+                if (failed) items_.push_back({.failure = why});
+                end_where_all_are_gone();
+            } else if (!end_ && (failed || !p.awaits_answer || answered_ || use_ == inbox_use::callee)) {
+                end_ = why;
+            }
+        }
+        node_.remove_handler(p.number);
+        changed();
+    }
+
+    /// Under the mutex.
+    void end_where_all_are_gone() {
+        if (open_.empty() && holds_ == 0 && !end_) end_.emplace(reason::end_of_stream, "every sender is closed");
+    }
+
+    void grant(const credit& due) {
+        if (due.bytes) say(due.to->peer, due.back, encode(static_cast<std::uint8_t>(wire::flow_frame::credit), due.bytes));
+    }
+
+    void say(context_id peer, handle_id back, buffer frame) {
+        (void)node_.send(node_.address(peer, back), std::move(frame), urgency::soon);
+    }
+
+    void changed() {
+        std::vector<watcher> tell;
+        {
+            const std::lock_guard lock(mutex_);
+            if (has_news()) tell.swap(watchers_);
+            changed_.notify_all();
+        }
+        for (watcher& w : tell) w.go();
+    }
+};
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/item_codec.hpp ----
+// item_codec.hpp: an item of a flow as a message, and back.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+template <class T>
+inline constexpr bool is_view = false;
+template <class C, class Traits>
+inline constexpr bool is_view<std::basic_string_view<C, Traits>> = true;
+template <class T, std::size_t N>
+inline constexpr bool is_view<std::span<T, N>> = true;
+
+template <class T, class... Outer>
+consteval bool shows_bytes();
+template <class... Outer, class... Ts>
+consteval bool any_shows_bytes(wire::parts<Ts...>) {
+    return (... || shows_bytes<Ts, Outer...>());
+}
+// True where a value of type T, or a part of it, is a view of the message that brought it.
+template <class T, class... Outer>
+consteval bool shows_bytes() {
+    if constexpr (is_view<T>) return true;
+    else if constexpr ((... || std::is_same_v<T, Outer>)) return false;
+    else if constexpr (requires { typename codec<T>::parts; }) return any_shows_bytes<T, Outer...>(typename codec<T>::parts{});
+    else return false;
+}
+
+/// What the receiving end holds of items of type `T`: what owns its memory, since the message is gone.
+template <class T>
+struct received_item {
+    using type = typename owned_result<T>::type;
+    static_assert(!shows_bytes<type>(),
+                  "mitogen: an item outlives the message that brings it, so what is inside of it must own its "
+                  "memory: std::string, std::vector instead of std::string_view, std::span");
+};
+
+/// The message of one item for context `to`.
+template <class T>
+buffer item_frame(context_id to, const T& value) {
+    constexpr auto kind = static_cast<std::uint8_t>(wire::flow_frame::item);
+    buffer bytes(encoded_size(kind, value));
+    writer w(bytes.data(), to);
+    encode(w, kind, value);
+    return bytes;
+}
+
+/// The value of one item.
+template <class T>
+result<T> item_value(const flow_item& item, const limits& bounds, decode_environment environment) {
+    reader r(item.value(), bounds, &environment);
+    T value{};
+    if (mitogen::decode(r, value) && r.finish()) return result<T>(std::move(value));
+    return r.failure(&codec<T>::signature);
+}
+
+/// The next item of an inbox, as a value.
+template <class T, class Io>
+result<T> next_item(basic_inbox<Io>& items, instant deadline) {
+    const result<flow_item> item = items.get(deadline);
+    if (!item) return item.error();
+    return item_value<T>(*item, items.node().bounds(), {&items.node(), &policy_tag<Io>});
+}
+
+/// Ends the items of a call with its answer, or its error.
+template <class Io>
+void end_with(const std::shared_ptr<basic_inbox<Io>>& items, future_base& answer) {
+    awaited* p = answer.state();
+    answer.then([items, p] { items->answered(p->failure()); });
+}
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/flow_wait.hpp ----
+// flow_wait.hpp: how a task waits for an item, or for room for one.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// A wait for an end of a flow, an inbox or an outbox. Whoever refers to the end must stay until then.
+template <class End>
+class flow_wait : protected task_wait {
+    End& end_;
+
+    bool happened() override { return end_.ready(); }
+    void arm() final {
+        end_.then([this] { wake(); }, this);
+    }
+    void give_up(const error&, bool armed) final {
+        if (armed && end_.forget(this)) wake(); // else it is on its way
+    }
+
+protected:
+    explicit flow_wait(End& end) noexcept : end_(end) {}
+    ~flow_wait() = default;
+
+    End& end() const noexcept { return end_; }
+
+public:
+    bool await_ready() { return happened(); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiting) {
+        this->begin(*waiting.promise().scope, waiting);
+    }
+};
+
+/// For the next item; with `Value` void, only until there is one, or the end. Without `Throws` its error is a value.
+template <class Value, class Io, bool Throws>
+class item_wait final : public flow_wait<basic_inbox<Io>> {
+public:
+    explicit item_wait(basic_inbox<Io>& in) noexcept : flow_wait<basic_inbox<Io>>(in) {}
+
+    auto await_resume() {
+        if constexpr (std::is_void_v<Value>) {
+            this->check();
+        } else if constexpr (Throws) {
+            this->check();
+            return next_item<Value>(this->end(), 0).value();
+        } else {
+            if (!this->end().ready()) return result<Value>(*this->scope().cancelled());
+            return next_item<Value>(this->end(), 0);
+        }
+    }
+};
+
+/// Until there is credit for an item, with which it is sent at once.
+template <class Io, bool Throws>
+class room_wait final : public flow_wait<basic_outbox<Io>> {
+    buffer frame_;
+    bool sent_ = false;
+
+    bool happened() override {
+        basic_outbox<Io>& out = this->end();
+        if (sent_ || frame_.size() > out.node().bounds().message_bytes) return true;
+        sent_ = out.pass_on(frame_);
+        return sent_ || out.closed();
+    }
+
+    result<void> outcome() {
+        if (sent_) return {};
+        if (!happened()) return *this->scope().cancelled();
+        return sent_ ? result<void>() : this->end().send(std::move(frame_), 0); // says what is wrong
+    }
+
+public:
+    room_wait(basic_outbox<Io>& out, buffer frame) noexcept : flow_wait<basic_outbox<Io>>(out), frame_(std::move(frame)) {}
+
+    auto await_resume() {
+        if constexpr (Throws) {
+            outcome().value();
+        } else {
+            return outcome();
+        }
+    }
+};
+
+/// What the async_ members return: movable, as g++ wants what is awaited; the wait itself is not.
+template <class Value, class Io, bool Throws = true>
+struct next_item_of {
+    basic_inbox<Io>& in;
+    item_wait<Value, Io, Throws> operator co_await() const noexcept { return item_wait<Value, Io, Throws>(in); }
+};
+template <class Io, bool Throws = true>
+struct sending {
+    basic_outbox<Io>& out;
+    buffer frame;
+    room_wait<Io, Throws> operator co_await() && noexcept { return room_wait<Io, Throws>(out, std::move(frame)); }
+};
+
+/// Until a future is done, with a value or an error. A task that is cancelled gives the call up.
+class answer_wait final : task_wait {
+    future_base& answer_;
+
+    bool happened() override { return answer_.done(); }
+    void arm() override {
+        answer_.then([this] { wake(); });
+    }
+    void give_up(const error& why, bool) override { answer_.abandon(why); }
+
+public:
+    explicit answer_wait(future_base& answer) noexcept : answer_(answer) {}
+
+    bool await_ready() const noexcept { return answer_.done(); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiting) {
+        begin(*waiting.promise().scope, waiting);
+    }
+    void await_resume() const noexcept {}
+};
+struct completion_of {
+    future_base& answer;
+    answer_wait operator co_await() const noexcept { return answer_wait(answer); }
+};
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/dialog.hpp ----
+// dialog.hpp: the callee's end of a conversation with one result.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The types of a dialog, as its callee sees them.
+template <class Shape>
+struct dialog_shape {
+    static_assert(rpc::detail::never_true<Shape>,
+                  "mitogen: a dialog's shape is Started(Received, Sent), for instance dialog<std::string(int, double)>");
+};
+template <class Started, class Received, class Sent>
+struct dialog_shape<Started(Received, Sent)> {
+    using started = Started;
+    using received = Received;
+    using sent = Sent;
+};
+
+/// A parameter of a remote function, `dialog<Started(Received, Sent)>&`: it exchanges items with whoever opened the function,
+/// both ways and at any moment, from started() until the function returns its result. Exists as long as the function runs.
+///
+/// When the other end cancels, is lost, or the call's deadline passes, every wait here ends with cancelled_error or
+/// channel_error.
+/// Threads: any; the function waits for those that it has started. Blocks: as marked; not on the loop.
+template <class Shape, class Io>
+class basic_dialog {
+    using shape = dialog_shape<Shape>;
+    using inbox = rpc::detail::basic_inbox<Io>;
+    using outbox = rpc::detail::basic_outbox<Io>;
+
+    context_id peer_;
+    std::shared_ptr<inbox> in_;
+    std::shared_ptr<outbox> out_;
+    bool started_ = false;
+    rpc::detail::cancel_watch on_cancel_;
+
+    static basic_router_core<Io>& node_of(invocation& inv) {
+        return static_cast<basic_router_core<Io>&>(*inv.environment.router);
+    }
+
+public:
+    using value_type = typename rpc::detail::received_item<typename shape::received>::type;
+    using policy = Io;
+
+    /// For whoever executes the call.
+    explicit basic_dialog(invocation& inv)
+        : peer_(inv.who.id), in_(inbox::make(node_of(inv), rpc::detail::inbox_use::callee)),
+          out_(outbox::open(node_of(inv), inv.who.id, inv.flow)), on_cancel_(inv, [in = in_, out = out_](const error& why) {
+              out->close(why);
+              in->close(why, false);
+          }) {}
+    basic_dialog(basic_dialog&&) = delete;
+    ~basic_dialog() {
+        out_->end(wire::flow_frame::done);
+        // The function's answer, which comes next, tells the other end that nothing is received any more.
+        in_->close(error(reason::end_of_stream, "the function has ended"), false);
+    }
+
+    /// Says that the dialog has begun, with a value for whoever opens it: open() returns there. Once, before anything is sent or
+    /// received: else logic_error.
+    template <class... Value>
+    void started(const Value&... value) {
+        try_started(value...).value();
+    }
+    /// The same, with the error as a value.
+    template <class... Value>
+    result<void> try_started(const Value&... value) {
+        static_assert(std::is_void_v<typename shape::started> ? sizeof...(Value) == 0 : sizeof...(Value) == 1,
+                      "mitogen: started() takes one value of the dialog's Started type, and none where it is void");
+        if (started_) return error(reason::misuse, "started() was called before");
+        started_ = true;
+        const flow_address here = in_->open_port(peer_);
+        constexpr auto kind = static_cast<std::uint8_t>(wire::flow_frame::begun);
+        if constexpr (std::is_void_v<typename shape::started>) {
+            return out_->tell(encode(kind, here.port, here.window));
+        } else {
+            const typename shape::started& first = (value, ...);
+            buffer frame(encoded_size(kind, here.port, here.window, first));
+            writer w(frame.data(), peer_);
+            encode(w, kind, here.port, here.window, first);
+            return out_->tell(std::move(frame));
+        }
+    }
+
+    /// Sends an item; waits while the other end takes no more. Errors, thrown: channel_error where it takes nothing any more or
+    /// is lost, cancelled_error, logic_error before started().
+    void send(const typename shape::sent& item) { try_send(item).value(); }
+    /// The same, with the error as a value.
+    result<void> try_send(const typename shape::sent& item) { return send_until(item, never); }
+    /// The same, waiting for `span` at most: reason::timeout.
+    template <class Rep, class Period>
+    result<void> try_send_for(const typename shape::sent& item, std::chrono::duration<Rep, Period> span) {
+        return send_until(item, after(in_->node().now(), to_ns(span)));
+    }
+
+    /// The next item from the other end. Errors, thrown: channel_error with reason::end_of_stream once it has closed and
+    /// everything is received, at once and every time; cancelled_error; channel_error where it is lost; logic_error before
+    /// started().
+    value_type receive() { return try_receive().value(); }
+    /// The same, with the error as a value.
+    result<value_type> try_receive() { return receive_until(never); }
+    /// The same, waiting for `span` at most: reason::timeout. No item is lost by that.
+    template <class Rep, class Period>
+    result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
+        return receive_until(after(in_->node().now(), to_ns(span)));
+    }
+
+    /// For functions that are tasks: `co_await d.async_receive()`, as receive(), and so on.
+    rpc::detail::next_item_of<value_type, Io> async_receive() { return {begun(*in_)}; }
+    rpc::detail::next_item_of<value_type, Io, false> async_try_receive() { return {begun(*in_)}; }
+    rpc::detail::sending<Io> async_send(const typename shape::sent& item) {
+        return {begun(*out_), rpc::detail::item_frame(peer_, item)};
+    }
+
+    /// Sends no more: the other end's receive() ends. Receiving goes on.
+    void close() { out_->end(); }
+
+    /// Iterates what is received, to the end; an error is thrown.
+    item_iterator<basic_dialog> begin() { return item_iterator<basic_dialog>(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+    /// For iteration.
+    result<value_type> try_get() { return try_receive(); }
+
+private:
+    static error too_early() { return error(reason::misuse, "a dialog begins with started()"); }
+    template <class End>
+    End& begun(End& end) const {
+        if (!started_) raise(too_early());
+        return end;
+    }
+
+    result<void> send_until(const typename shape::sent& item, instant deadline) {
+        if (!started_) return too_early();
+        return out_->send(rpc::detail::item_frame(peer_, item), deadline);
+    }
+
+    result<value_type> receive_until(instant deadline) {
+        if (!started_) return too_early();
+        return rpc::detail::next_item<value_type>(*in_, deadline);
+    }
+};
+
+template <class Shape, class Io>
+inline constexpr bool is_dialog<basic_dialog<Shape, Io>> = true;
+template <class Shape, class Io>
+inline constexpr bool is_injected<basic_dialog<Shape, Io>> = true;
+
+namespace rpc::detail {
+
+template <class Shape, class Io>
+inline constexpr bool tied_to_policy<basic_dialog<Shape, Io>> = true;
+template <class Shape, class Io>
+inline constexpr const void* router_policy<basic_dialog<Shape, Io>> = &policy_tag<Io>;
+
+template <class Shape, class Io>
+struct injected_object<basic_dialog<Shape, Io>> {
+    basic_dialog<Shape, Io> made;
+
+    explicit injected_object(invocation& inv) : made(inv) {}
+    operator basic_dialog<Shape, Io>&() noexcept { return made; }
+};
+
+// The dialog among a function's parameters.
+template <class... Ps>
+struct dialog_among;
+template <class First, class... Rest>
+struct dialog_among<First, Rest...> : std::conditional_t<is_dialog<std::remove_cvref_t<First>>,
+                                                         std::type_identity<std::remove_cvref_t<First>>, dialog_among<Rest...>> {
+};
+
+} // namespace rpc::detail
+
+/// Only for signatures: a dialog does not travel.
+template <class Shape, class Io>
+struct codec<basic_dialog<Shape, Io>> {
+    static void signature(signature_sink& out) {
+        using shape = dialog_shape<Shape>;
+        out.put("dialog<");
+        if constexpr (std::is_void_v<typename shape::started>) {
+            out.put("void");
+        } else {
+            codec<typename shape::started>::signature(out);
+        }
+        out.put('(');
+        codec<typename shape::received>::signature(out);
+        out.put(',');
+        codec<typename shape::sent>::signature(out);
+        out.put(")>");
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/executor.hpp ----
+// executor.hpp: runs tasks of this program beside its router: spawn() and block_on().
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// A task that was spawned. Keeps itself until it has ended.
+template <class T, class Io>
+class spawned_state final : public basic_task_scope<Io> {
+    task<T> body_;
+    std::shared_ptr<spawned_state> self_{};
+    std::atomic<bool> ended_{false};
+    waiter<Io> wake_;
+    task_wait* awaited_by_ = nullptr; // loop's
+
+    void ended() override {
+        const auto keep = std::move(self_);
+        ended_.store(true, std::memory_order_release);
+        wake_.notify();
+        if (awaited_by_) awaited_by_->wake();
+    }
+
+public:
+    basic_broker<Io>& loop;
+
+    spawned_state(basic_router_core<Io>& node, task<T> body)
+        : basic_task_scope<Io>(node), body_(std::move(body)), wake_(node.loop().io()), loop(node.loop()) {}
+
+    /// False where the loop takes nothing any more.
+    static bool begin(const std::shared_ptr<spawned_state>& s) {
+        return s->loop.defer([s] {
+            s->self_ = s;
+            s->body_.start(*s);
+        });
+    }
+
+    static void cancel(const std::shared_ptr<spawned_state>& s, const error& why) {
+        if (!s->loop.add([s, why] { s->task_scope::cancel(why); })) s->task_scope::cancel(why); // nobody else runs it any more
+    }
+
+    bool done() const noexcept { return ended_.load(std::memory_order_acquire); }
+    bool wait(instant deadline) {
+        return loop.wait(wake_, deadline, true, [this] { return done(); });
+    }
+    void tell(task_wait* who) noexcept { awaited_by_ = who; }
+    T take() { return body_.take(); }
+};
+
+/// A task waits for another one that was spawned. Where it is cancelled, so is that one.
+template <class T, class Io>
+class spawned_wait final : task_wait {
+    std::shared_ptr<spawned_state<T, Io>> other_;
+
+    bool happened() override { return other_->done(); }
+    void arm() override { happened() ? wake() : other_->tell(this); }
+    void give_up(const error& why, bool) override { other_->task_scope::cancel(why); }
+
+public:
+    explicit spawned_wait(std::shared_ptr<spawned_state<T, Io>> other) noexcept : other_(std::move(other)) {}
+
+    bool await_ready() const noexcept { return other_->done(); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiting) {
+        begin(*waiting.promise().scope, waiting);
+    }
+    T await_resume() {
+        check();
+        return other_->take();
+    }
+};
+
+} // namespace detail
+
+/// A task that runs beside a router, and its result-to-be: see spawn(). Its destructor cancels the task and waits for its end; on
+/// the loop, where it cannot wait, it only cancels.
+///
+/// Moves; does not copy. Threads: one at a time. Blocks: get() and the destructor; another task says `co_await std::move(s)`
+/// instead. The router must outlive it.
+template <class T, class Io>
+class [[nodiscard]] basic_spawned {
+    using state = detail::spawned_state<T, Io>;
+
+    std::shared_ptr<state> state_;
+    bool refused_ = false;
+
+    static error abandoned() { return error(reason::cancelled, "nobody wants the result of the task any more"); }
+
+    std::optional<error> wait_until(instant deadline) {
+        if (refused_) return error(reason::broker_exited, "the loop has ended");
+        if (state_->done()) return std::nullopt;
+        if (state_->loop.on_loop()) return error(reason::misuse, "waiting for a task on the loop, on which it runs: co_await it");
+        if (!state_->wait(deadline)) return error(reason::timeout, "the task did not end within the time given to get_for()");
+        return std::nullopt;
+    }
+
+public:
+    using value_type = T;
+
+    /// For spawn().
+    explicit basic_spawned(std::shared_ptr<state> made) : state_(std::move(made)), refused_(!state::begin(state_)) {}
+    basic_spawned(basic_spawned&&) noexcept = default;
+    basic_spawned& operator=(basic_spawned&&) = delete;
+    ~basic_spawned() {
+        if (!state_ || refused_ || state_->done()) return;
+        state::cancel(state_, abandoned());
+        if (!state_->loop.on_loop()) (void)state_->wait(never);
+    }
+
+    bool done() const noexcept { return state_->done(); }
+
+    /// Waits for the end of the task; its result, or what it has thrown. Once.
+    T get() {
+        if (const std::optional<error> why = wait_until(never)) raise(*why);
+        return state_->take();
+    }
+
+    /// As get(), but waits at most `span`: then it throws timeout_error, and the task goes on.
+    template <class Rep, class Period>
+    T get_for(std::chrono::duration<Rep, Period> span) {
+        if (const std::optional<error> why = wait_until(after(state_->loop.io().now(), to_ns(span)))) raise(*why);
+        return state_->take();
+    }
+
+    /// What the task waits for ends with cancelled_error, from now on. Threads: any.
+    void cancel() { state::cancel(state_, error(reason::cancelled, "the task has been cancelled")); }
+
+    /// Its result, or what it has thrown. Once.
+    detail::spawned_wait<T, Io> operator co_await() && {
+        if (refused_) raise(error(reason::broker_exited, "the loop has ended"));
+        return detail::spawned_wait<T, Io>(state_);
+    }
+};
+
+/// What spawn() returns.
+template <class T>
+using spawned = basic_spawned<T, io::native>;
+
+/// Runs a task on the loop of `node`, beside everything else. Threads: any. Never blocks.
+template <class T, class Io>
+basic_spawned<T, Io> spawn(basic_router<Io>& node, task<T> body) {
+    return basic_spawned<T, Io>(std::make_shared<detail::spawned_state<T, Io>>(node, std::move(body)));
+}
+
+/// The same, and waits for its end: its result, or what it has thrown. Not on the loop.
+template <class T, class Io>
+T block_on(basic_router<Io>& node, task<T> body) {
+    return spawn(node, std::move(body)).get();
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/generator.hpp ----
+// generator.hpp: a coroutine that yields values, one each time somebody asks for the next.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What a coroutine returns that says `co_yield` any number of times. A remote function that returns one is called with
+/// `context.stream<&fn>(args…)`: it runs as its caller takes what it yields. Parameters by reference live as long as the
+/// generator there; elsewhere, as in every coroutine, they must be taken by value.
+///
+/// Moves; does not copy. Iterate it once. Its end destroys the coroutine where it stands. Threads: one at a time.
+template <class T>
+class [[nodiscard]] generator {
+public:
+    using value_type = std::remove_cvref_t<T>;
+
+    class promise_type {
+        friend class generator;
+        const value_type* value_ = nullptr; // in the coroutine's frame, or in the expression that it yields
+#if MITOGEN_HAS_EXCEPTIONS
+        std::exception_ptr failure_;
+#endif
+
+    public:
+        generator get_return_object() { return generator(std::coroutine_handle<promise_type>::from_promise(*this)); }
+        std::suspend_always initial_suspend() const noexcept { return {}; }
+        std::suspend_always final_suspend() const noexcept { return {}; }
+        std::suspend_always yield_value(const value_type& value) noexcept {
+            value_ = std::addressof(value);
+            return {};
+        }
+        void return_void() const noexcept {}
+        void unhandled_exception() noexcept {
+#if MITOGEN_HAS_EXCEPTIONS
+            failure_ = std::current_exception();
+#endif
+        }
+        void await_transform() = delete; // a generator waits for nothing
+    };
+
+    /// Throws what the coroutine throws.
+    class iterator {
+        std::coroutine_handle<promise_type> at_{};
+
+    public:
+        using value_type = generator::value_type;
+        using difference_type = std::ptrdiff_t;
+        using iterator_category = std::input_iterator_tag;
+
+        iterator() = default;
+        explicit iterator(std::coroutine_handle<promise_type> at) : at_(at) { ++*this; }
+
+        const value_type& operator*() const noexcept { return *at_.promise().value_; }
+        iterator& operator++() {
+            at_.resume();
+#if MITOGEN_HAS_EXCEPTIONS
+            if (at_.done() && at_.promise().failure_) std::rethrow_exception(std::exchange(at_.promise().failure_, nullptr));
+#endif
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return i.at_.done(); }
+    };
+
+    generator(generator&& other) noexcept : coroutine_(std::exchange(other.coroutine_, nullptr)) {}
+    generator& operator=(generator other) noexcept {
+        std::swap(coroutine_, other.coroutine_);
+        return *this;
+    }
+    ~generator() {
+        if (coroutine_) coroutine_.destroy();
+    }
+
+    iterator begin() { return iterator(coroutine_); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+
+private:
+    std::coroutine_handle<promise_type> coroutine_;
+
+    explicit generator(std::coroutine_handle<promise_type> made) noexcept : coroutine_(made) {}
+};
+
+template <class T>
+inline constexpr bool is_item_range<generator<T>> = true;
+
+/// Items of type `T`, in a signature. No value has this type.
+template <class T>
+struct item_stream {};
+
+template <class T>
+struct wire_result<generator<T>> {
+    using type = item_stream<std::remove_cvref_t<T>>;
+};
+
+template <class T>
+struct codec<item_stream<T>> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t fixed_size = 0;
+    static constexpr std::size_t least = 0;
+    static std::size_t size(const item_stream<T>&) noexcept { return 0; }
+    static void encode(writer&, const item_stream<T>&) noexcept {}
+    static bool decode(reader&, item_stream<T>&) noexcept { return true; }
+    static void signature(signature_sink& out) {
+        out.put("stream<");
+        codec<T>::signature(out);
+        out.put('>');
+    }
+};
+
+namespace rpc::detail {
+
+template <class T>
+struct item_range_result<generator<T>> {
+    static void run(invocation& inv, generator<T> items) {
+        const std::unique_ptr<item_sink> sink = inv.sink(inv);
+        for (const auto& item : items) {
+            const result<void> sent = sink->send(item_frame(inv.who.id, item));
+            if (sent) continue;
+            inv.failure = sent.error();
+            return;
+        }
+    }
+};
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/nursery_member.hpp ----
+// nursery_member.hpp: a task as its nursery sees it, whatever it calls.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+template <class Io>
+class nursery_state;
+
+/// Ends once: with a value, an error, or because it was given up.
+template <class Io>
+class nursery_member : public std::enable_shared_from_this<nursery_member<Io>> {
+    friend class nursery_state<Io>;
+
+    static constexpr std::size_t nowhere = SIZE_MAX;
+    std::size_t place_ = nowhere; // under the nursery's lock: among those that have not ended
+    waiter<Io> wake_;             // whoever waits for this one task
+    std::atomic<bool> ended_{false};
+    bool spared_ = false;          // under the nursery's lock: its own side has cancelled it
+    std::optional<error> failure_; // fixed once it has ended
+
+protected:
+    std::shared_ptr<nursery_state<Io>> nursery_;
+
+    explicit nursery_member(std::shared_ptr<nursery_state<Io>> nursery)
+        : wake_(nursery->router().loop().io()), nursery_(std::move(nursery)) {}
+    ~nursery_member() = default;
+
+public:
+    nursery_member(nursery_member&&) = delete;
+
+    /// Tells what executes it to stop, and goes on waiting for its end. Never blocks. Not under a lock.
+    virtual void ask_to_stop(const error& why) = 0;
+    /// Waits no longer for its end. Not under a lock.
+    virtual void give_up(const error& why) = 0;
+    /// Where it runs; no_context where that is not connected yet.
+    virtual context_id where() = 0;
+
+    bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
+    const error* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
+
+    /// The moment after such a span, from now.
+    instant until(duration_ns span) const {
+        return span == never || ended() ? never : after(nursery_->router().loop().io().now(), span);
+    }
+
+    /// Sleeps until it has ended or the deadline passes; returns ended(). Not on the loop.
+    bool wait_until(instant deadline) {
+        if (ended()) return true; // the router may be gone
+        return nursery_->router().loop().wait(wake_, deadline, true, [this] { return ended(); });
+    }
+
+    /// Cancelled by whoever holds it: that is no failure of the nursery.
+    void cancel() { nursery_->cancel_one(*this); }
+
+    /// False where it has ended already and there is nothing to wait for.
+    bool may_wait() const { return ended() || !nursery_->router().on_loop(); }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/nursery_state.hpp ----
+// nursery_state.hpp: what a nursery owns, what went wrong in it, and how all of it is brought to an end.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The owner of contexts and tasks. Shared with what is under way: whatever becomes of the nursery's thread, that ends.
+///
+/// Stages: open; stopping, once something has failed or it was cancelled: tasks are asked to stop; closing: contexts are asked to
+/// end; over, when every task has ended and every process of its own is reaped. Threads: any, but for wait() and finish().
+template <class Io>
+class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
+    using task = nursery_member<Io>;
+    using arrival = basic_future<basic_context<Io>, Io>;
+
+    basic_router<Io>& router_;
+    duration_ns grace_;
+    typename Io::mutex mutex_;
+    waiter<Io> wake_;                                // whoever waits for all
+    std::vector<std::shared_ptr<task>> tasks_;       // that have not ended
+    std::vector<std::shared_ptr<arrival>> arriving_; // contexts that are not up yet
+    std::vector<context_id> contexts_;               // that are up, or were
+    std::size_t processes_ = 0;                      // not reaped yet, those that are only being made as well
+    std::vector<error> failures_;                    // in the order in which they came
+    std::optional<error> cancelled_;                 // why, where nothing has failed before
+    bool reports_cancelling_ = false;                // it is an error of the nursery
+    bool closing_ = false;
+    bool over_ = false;
+
+    bool stopping() const noexcept { return !failures_.empty() || cancelled_.has_value(); } // under mutex_
+
+    /// What everything is stopped for. Under mutex_, when stopping().
+    error cause() const { return failures_.empty() ? *cancelled_ : failures_.front(); }
+
+    bool known(const error& why) const noexcept { // under mutex_
+        return std::any_of(failures_.begin(), failures_.end(), [&](const error& e) { return &e.detail() == &why.detail(); });
+    }
+
+    /// Why nothing can be added any more, or nothing. Under mutex_.
+    std::optional<error> refused() const {
+        if (cancelled_ || (closing_ && stopping())) return cause();
+        if (closing_) return error(reason::misuse, "this nursery has ended: join() was called");
+        return std::nullopt;
+    }
+
+    /// True where the error of a task is only what the nursery itself has brought about. Under mutex_.
+    bool is_consequence(const task& t, const error& why) const {
+        if (why.reason() == reason::cancelled) return t.spared_ || stopping();
+        return closing_ && (!stopping() || why.kind() == kind::disconnected); // not stopping: it came too late
+    }
+
+    void remove(task& t) { // under mutex_, which is not the last to hold it
+        if (t.place_ == task::nowhere) return;
+        tasks_.back()->place_ = t.place_;
+        std::swap(tasks_[t.place_], tasks_.back());
+        tasks_.pop_back();
+        t.place_ = task::nowhere;
+    }
+
+    /// Everything that has not ended is asked to stop. Not under the lock.
+    void ask_all() {
+        std::vector<std::shared_ptr<task>> all;
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            all = tasks_;
+            why = cause();
+        }
+        for (const auto& t : all) t->ask_to_stop(*why);
+    }
+
+    void discard(context_id id, bool hurried) {
+        router_.loop().defer([&router = router_, id, hurried] { hurried ? router.hurry_child(id) : router.discard_child(id); });
+    }
+
+public:
+    nursery_state(basic_router<Io>& node, duration_ns grace)
+        : router_(node), grace_(grace), mutex_(node.loop().io()), wake_(node.loop().io()) {}
+    nursery_state(nursery_state&&) = delete;
+
+    basic_router<Io>& router() const noexcept { return router_; }
+
+    /// The error of what was cancelled with this nursery.
+    error cancelled_here(const char* by) const {
+        return cancelled_by(router_.id(),
+                            "cancelled with its nursery, in context " + std::to_string(router_.id()) + ", by " + by);
+    }
+
+    /// Why nothing can be added any more, or nothing.
+    std::optional<error> refusal() {
+        const std::lock_guard lock(mutex_);
+        return refused();
+    }
+
+    // ---- contexts
+
+    /// A process of this nursery: until what is returned is let go of, the nursery is not over.
+    std::shared_ptr<void> hold() {
+        const std::lock_guard lock(mutex_);
+        ++processes_;
+        return std::shared_ptr<void>(nullptr, [self = this->shared_from_this()](void*) {
+            const std::lock_guard gone(self->mutex_);
+            if (--self->processes_ == 0) self->wake_.notify();
+        });
+    }
+
+    /// A context that is being connected, and will be this nursery's. `coming` stays the caller's.
+    void expect(const arrival& coming) {
+        coming.state()->retain();
+        const auto mine = std::make_shared<arrival>(coming.state(), router_, router_.environment());
+        std::optional<error> too_late;
+        {
+            const std::lock_guard lock(mutex_);
+            arriving_.push_back(mine);
+            if (closing_ || cancelled_) too_late = cancelled_ ? cause() : cancelled_here("its end");
+        }
+        mine->then([self = this->shared_from_this(), mine] { self->arrived(mine); });
+        if (too_late) mine->abandon(*too_late);
+    }
+
+private:
+    void arrived(const std::shared_ptr<arrival>& coming) {
+        const result<basic_context<Io>> up = coming->outcome();
+        bool unwanted;
+        {
+            const std::lock_guard lock(mutex_);
+            std::erase(arriving_, coming);
+            unwanted = closing_;
+            if (up && !unwanted) contexts_.push_back(up->id());
+        }
+        if (!up) return;
+        if (unwanted) return discard(up->id(), false);
+        up->on_disconnect([weak = this->weak_from_this(), id = up->id()](const error& why) {
+            if (const auto self = weak.lock()) self->context_lost(id, why);
+        });
+    }
+
+    /// A context that ends by itself, and says that all is well, has only ended early.
+    void context_lost(context_id id, const error& why) {
+        {
+            const std::lock_guard lock(mutex_);
+            std::erase(contexts_, id);
+            if (closing_ || known(why) || (why.detail().has_status && why.detail().status.success())) return;
+            failures_.push_back(why);
+            wake_.notify();
+        }
+        ask_all();
+    }
+
+public:
+    // ---- tasks
+
+    /// Before it is begun. False with `why` where it must not be.
+    bool add(std::shared_ptr<task> t, std::optional<error>& why) {
+        const std::lock_guard lock(mutex_);
+        why = refused();
+        if (why) return false;
+        t->place_ = tasks_.size();
+        tasks_.push_back(std::move(t));
+        return true;
+    }
+
+    /// It was not begun after all.
+    void forget(task& t) {
+        const std::shared_ptr<task> keep = t.shared_from_this();
+        const std::lock_guard lock(mutex_);
+        remove(t);
+        if (tasks_.empty()) wake_.notify();
+    }
+
+    /// After it was begun: where something has failed meanwhile, it is the next to stop.
+    void begun(task& t) {
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            if (stopping()) why = cause();
+        }
+        if (why) t.ask_to_stop(*why);
+    }
+
+    /// It has ended; `failure` is null where that is well. Once for each.
+    void ended(task& t, const error* failure) {
+        const std::shared_ptr<task> keep = t.shared_from_this();
+        bool first = false;
+        {
+            const std::lock_guard lock(mutex_);
+            if (failure && is_consequence(t, *failure)) {
+                t.failure_ = !t.spared_ && stopping() ? cause() : *failure;
+            } else if (failure) {
+                t.failure_ = *failure;
+                first = !stopping();
+                if (!known(*failure)) failures_.push_back(*failure); // one that was lost fails all its tasks
+            }
+            remove(t);
+            t.ended_.store(true, std::memory_order_release);
+            t.wake_.notify();
+            if (tasks_.empty() || first) wake_.notify();
+        }
+        if (first) ask_all();
+    }
+
+    void cancel_one(task& t) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (t.ended()) return;
+            t.spared_ = true;
+        }
+        t.ask_to_stop(cancelled_by(router_.id(), "cancelled by its caller, context " + std::to_string(router_.id())));
+    }
+
+    // ---- the end
+
+    bool stopped() {
+        const std::lock_guard lock(mutex_);
+        return stopping();
+    }
+    bool over() {
+        const std::lock_guard lock(mutex_);
+        return over_;
+    }
+
+    /// Stops everything; nothing can be added any more. `reported`: join() says so.
+    void cancel(error why, bool reported) {
+        std::vector<std::shared_ptr<arrival>> coming;
+        {
+            const std::lock_guard lock(mutex_);
+            if (cancelled_ || closing_) return;
+            reports_cancelling_ = reported;
+            cancelled_ = std::move(why);
+            coming = arriving_;
+            wake_.notify();
+        }
+        for (const auto& c : coming) c->abandon(*cancelled_);
+        ask_all();
+    }
+
+    /// Asks every context to end. Tasks that have not ended by now end with their contexts, or are given up.
+    void close() {
+        std::vector<std::shared_ptr<task>> stubborn;
+        std::vector<std::shared_ptr<arrival>> coming;
+        std::vector<context_id> up;
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            closing_ = true;
+            stubborn = tasks_;
+            coming = arriving_;
+            up = contexts_;
+            why = stopping() ? cause() : cancelled_here("its end");
+        }
+        std::vector<context_id> hurried; // they have had their time
+        for (const auto& t : stubborn) {
+            const context_id where = t->where();
+            if (std::find(up.begin(), up.end(), where) == up.end()) {
+                t->give_up(*why);
+            } else {
+                hurried.push_back(where);
+            }
+        }
+        for (const auto& c : coming) c->abandon(*why);
+        for (const context_id id : up) discard(id, std::find(hurried.begin(), hurried.end(), id) != hurried.end());
+    }
+
+    /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
+    void finish() {
+        wait(never, [this] { return tasks_.empty() || stopping(); });
+        if (stopped()) wait(after(router_.loop().io().now(), grace_), [this] { return tasks_.empty(); });
+        close();
+        wait(never, [this] { return tasks_.empty() && processes_ == 0; });
+        const std::lock_guard lock(mutex_);
+        over_ = true;
+    }
+
+    /// What the nursery ends with, when it is over.
+    result<void> verdict() {
+        const std::lock_guard lock(mutex_);
+        if (!failures_.empty()) return group_errors(failures_);
+        if (cancelled_ && reports_cancelling_) return *cancelled_;
+        return {};
+    }
+
+private:
+    template <class Condition>
+    void wait(instant deadline, Condition condition) {
+        router_.loop().wait(wake_, deadline, true, [&] {
+            const std::lock_guard lock(mutex_);
+            return condition();
+        });
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/nursery_task.hpp ----
+// nursery_task.hpp: a call that belongs to a nursery.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A call: of a context that is there, or of one that is being connected for it.
+template <class T, class Io>
+class nursery_task final : public nursery_member<Io> {
+    using base = nursery_member<Io>;
+    using context = basic_context<Io>;
+
+    typename Io::mutex mutex_;
+    context_id where_ = no_context;
+    basic_future<context, Io> coming_; // its context, while that is being connected
+    basic_future<T, Io> answer_;
+    bool calls_ = false;         // answer_ is there
+    std::optional<error> asked_; // to stop, and why
+    std::optional<error> given_up_;
+
+    /// Where an exception comes in between, there is no such task.
+    struct unless_begun {
+        nursery_task& self;
+        bool begun = false;
+        ~unless_begun() {
+            if (!begun) self.nursery_->forget(self);
+        }
+    };
+
+    std::shared_ptr<nursery_task> self() { return std::static_pointer_cast<nursery_task>(this->shared_from_this()); }
+
+    /// Where something has failed: a call that nothing keeps from running runs, and what it says for itself is heard. Otherwise
+    /// which of several errors are seen would be a matter of luck.
+    void tell_callee(const error& why) {
+        basic_router<Io>& node = this->nursery_->router();
+        const awaited& p = *answer_.state();
+        const bool begins = why.reason() != reason::cancelled;
+        static_cast<void>(node.tell(p.respondent(), handles::cancel_call, encode(p.handle(), begins), false));
+    }
+
+    template <class Send>
+    void send(context_id to, Send&& call) {
+        unless_begun guard{*this};
+        basic_future<T, Io> answer = call();
+        guard.begun = true;
+        std::optional<error> unwanted;
+        std::optional<error> stop;
+        {
+            const std::lock_guard lock(mutex_);
+            where_ = to;
+            answer_ = std::move(answer);
+            calls_ = true;
+            stop = asked_;
+            unwanted = given_up_;
+        }
+        answer_.then([me = self()] { me->nursery_->ended(*me, me->answer_.state()->failure()); });
+        if (unwanted) return answer_.abandon(*unwanted);
+        if (stop) tell_callee(*stop);
+    }
+
+    /// Its context is there, or is not.
+    template <auto F, class Given>
+    void connected(Given& given) {
+        const result<context> up = coming_.outcome();
+        std::optional<error> failure;
+        if (!up) {
+            failure = up.error();
+        } else {
+            const std::lock_guard lock(mutex_);
+            failure = asked_;
+        }
+        if (failure) return this->nursery_->ended(*this, &*failure);
+        send(up->id(),
+             [&] { return std::apply([&](auto&... each) { return up->template call_async<F>(std::move(each)...); }, given); });
+    }
+
+public:
+    explicit nursery_task(std::shared_ptr<nursery_state<Io>> nursery)
+        : base(std::move(nursery)), mutex_(this->nursery_->router().loop().io()) {}
+
+    // ---- how it begins: one of them, once
+
+    template <class Send>
+    void call(context_id to, Send&& send_it) {
+        std::optional<error> why;
+        if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
+        send(to, std::forward<Send>(send_it));
+        this->nursery_->begun(*this);
+    }
+
+    template <auto F, class Connect, class... Args>
+    void connect_and_call(Connect&& connect, Args&&... args) {
+        std::optional<error> why;
+        if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
+        unless_begun guard{*this};
+        basic_future<context, Io> coming = connect();
+        std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
+        guard.begun = true;
+        {
+            const std::lock_guard lock(mutex_);
+            coming_ = std::move(coming);
+            why = asked_;
+        }
+        coming_.then([me = self(), given = std::move(given)]() mutable { me->template connected<F>(given); });
+        if (why) return coming_.abandon(*why);
+        this->nursery_->begun(*this);
+    }
+
+    // ---- how it ends
+
+    void ask_to_stop(const error& why) override {
+        bool calls;
+        bool connects;
+        {
+            const std::lock_guard lock(mutex_);
+            if (asked_) return;
+            asked_ = why;
+            calls = calls_;
+            connects = coming_.valid();
+        }
+        if (calls) {
+            tell_callee(why);
+        } else if (connects) {
+            coming_.abandon(why);
+        }
+    }
+
+    void give_up(const error& why) override {
+        {
+            const std::lock_guard lock(mutex_);
+            given_up_ = why;
+            if (!calls_) return; // about to begin
+        }
+        answer_.abandon(why);
+    }
+
+    context_id where() override {
+        const std::lock_guard lock(mutex_);
+        return where_;
+    }
+
+    result<T> outcome() {
+        if (const error* why = this->failure()) return *why;
+        return answer_.outcome();
+    }
+};
+
+} // namespace detail
+
+/// A call that belongs to a nursery: a cheap value, which may outlive it. To drop it changes nothing.
+///
+/// Threads: one at a time waits; the rest any. Not on the loop.
+template <class T, class Io = io::native>
+class basic_nursery_task {
+    std::shared_ptr<detail::nursery_task<T, Io>> state_;
+
+public:
+    using value_type = T;
+
+    explicit basic_nursery_task(std::shared_ptr<detail::nursery_task<T, Io>> state) noexcept : state_(std::move(state)) {}
+
+    /// True once there is a value or an error. Never blocks.
+    bool done() const noexcept { return state_->ended(); }
+
+    /// Waits for the value; throws the error. That of a task that was cancelled because another one failed is the other's.
+    T get() const { return try_get().value(); }
+    result<T> try_get() const { return try_get_until(never); }
+
+    /// As get(), but waits at most `span`: then it throws timeout_error, and the call goes on.
+    template <class Rep, class Period>
+    T get_for(std::chrono::duration<Rep, Period> span) const {
+        return try_get_for(span).value();
+    }
+    template <class Rep, class Period>
+    result<T> try_get_for(std::chrono::duration<Rep, Period> span) const {
+        return try_get_until(state_->until(to_ns(span)));
+    }
+
+    /// Tells the callee to stop; where it has not begun it does not begin. That is no failure of the nursery. Does not wait.
+    void cancel() const { state_->cancel(); }
+
+private:
+    result<T> try_get_until(instant deadline) const {
+        if (!state_->may_wait())
+            return error(reason::misuse, "a function that runs on the loop waits for a task; run it on::main or on::pool");
+        if (!state_->wait_until(deadline)) return error(reason::timeout, "the task has not ended within the time given");
+        return state_->outcome();
+    }
+};
+
+/// As basic_nursery_task, of a nursery.
+template <class T>
+using nursery_task = basic_nursery_task<T>;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/nursery.hpp ----
+// nursery.hpp: a scope that owns contexts and calls: none of them outlives it, and none of their errors is lost.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How a nursery is made.
+struct nursery_options {
+    /// from asking tasks to stop, to ending the contexts in which they do not
+    std::chrono::milliseconds grace{3'000};
+#if defined(__cpp_lib_jthread)
+    std::stop_token stop{}; ///< cancels the nursery, whose join() then says so: that of a function that has one, for instance
+#endif
+};
+
+/// Owns contexts and tasks. When join() returns, every task has ended and every process that it has started is reaped, whatever
+/// happened meanwhile.
+///
+/// The first task that fails cancels the others, at once: their stop tokens fire, those that are still being connected are given
+/// up. So does a context that is lost. The body of the scope is not interrupted: it goes on to join(), which ends the contexts
+/// and throws what went wrong: one error as it was, several as error_group. What came only of being cancelled is not among them.
+/// Where the body leaves by an exception, the destructor cancels, waits, and says nothing.
+///
+/// A task that does not stop within the grace is ended with its context, by force where it must be; one that runs in a context
+/// that is not this nursery's is given up. Threads: any; join() and the destructor one. It blocks, and must not be used on the
+/// loop. The router must outlive it.
+template <class Io = io::native>
+class basic_nursery {
+    std::shared_ptr<detail::nursery_state<Io>> state_;
+    int exceptions_ = std::uncaught_exceptions();
+#if defined(__cpp_lib_jthread)
+    struct canceller {
+        detail::nursery_state<Io>* state;
+        void operator()() const { state->cancel(state->cancelled_here("its stop token"), true); }
+    };
+    std::optional<std::stop_callback<canceller>> on_stop_;
+#endif
+
+    basic_router<Io>& router() const noexcept { return state_->router(); }
+
+    basic_future<basic_context<Io>, Io> own(result<boot_plan> plan) {
+        if (const std::optional<error> why = state_->refusal()) plan = *why;
+        if (plan) plan->held = state_->hold();
+        auto coming = router().connect_by(std::move(plan));
+        state_->expect(coming);
+        return coming;
+    }
+
+public:
+    using context = basic_context<Io>;
+
+    explicit basic_nursery(basic_router<Io>& node, nursery_options options = {})
+        : state_(std::make_shared<detail::nursery_state<Io>>(node, to_ns(options.grace))) {
+#if defined(__cpp_lib_jthread)
+        if (options.stop.stop_possible()) on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
+#endif
+    }
+
+    basic_nursery(basic_nursery&&) = delete;
+
+    ~basic_nursery() {
+        if (state_->over()) return;
+        if (std::uncaught_exceptions() > exceptions_) cancel();
+        if (router().on_loop()) { // where it cannot wait; all of it ends nevertheless
+            cancel();
+            state_->close();
+        } else if (const result<void> ended = try_join(); !ended) {
+            log::write(log::level::error, std::string("a nursery ended without join(), and with: ") + ended.error().what());
+        }
+    }
+
+    // ---- contexts: as the members of basic_router. They end with the nursery.
+
+    /// A new process on this machine, running this program.
+    context local(local_options options = {}) { return connect(options); }
+    result<context> try_local(local_options options = {}) { return try_connect(options); }
+
+    /// A copy of this process, made by fork().
+    context fork(fork_options options = {}) requires io::can_fork<Io> { return try_fork(std::move(options)).value(); }
+    result<context> try_fork(fork_options options = {}) requires io::can_fork<Io> {
+        if (router().on_loop()) return detail::waits_for_child();
+        if (const std::optional<error> why = state_->refusal()) return *why;
+        auto coming = router().begin_fork(std::move(options), state_->hold());
+        state_->expect(coming);
+        return coming.try_get();
+    }
+
+    /// A process on another machine, reached with the system's ssh.
+    context ssh(ssh_options options) { return connect(options); }
+    result<context> try_ssh(ssh_options options) { return try_connect(options); }
+
+    /// Any method, by its options.
+    template <connection_method Method>
+    context connect(const Method& method) {
+        return try_connect(method).value();
+    }
+    template <connection_method Method>
+    result<context> try_connect(const Method& method) {
+        if (router().on_loop()) return detail::waits_for_child();
+        return connect_async(method).try_get();
+    }
+
+    /// Begins to connect and returns at once. What has not come up when the nursery ends is given up, and reaped as well. An
+    /// error is the future's, and no failure of the nursery.
+    template <connection_method Method>
+    basic_future<context, Io> connect_async(const Method& method) {
+        return own(detail::plan_of(method, router().bounds()));
+    }
+
+    // ---- tasks
+
+    /// Begins to call `F(args…)` in a context, or with how the calls of a context are made (within(), with()), of this nursery
+    /// or not. Blocks only while the link's queue is full.
+    template <auto F, class Target, class... Args>
+        requires(!connection_method<std::remove_cvref_t<Target>>)
+    basic_nursery_task<rpc::detail::result_of<F>, Io> start(const Target& target, Args&&... args) {
+        auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>, Io>>(state_);
+        t->call(target.id(), [&] { return target.template call_async<F>(std::forward<Args>(args)...); });
+        return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
+    }
+
+    /// The same in a context that is made for it, by that method. It belongs to the nursery. Where it does not come up, that is
+    /// how the task fails. Never blocks.
+    template <auto F, connection_method Method, class... Args>
+    basic_nursery_task<rpc::detail::result_of<F>, Io> start(const Method& method, Args&&... args) {
+        auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>, Io>>(state_);
+        t->template connect_and_call<F>([&] { return connect_async(method); }, std::forward<Args>(args)...);
+        return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
+    }
+
+    // ---- the end
+
+    /// Waits until every task has ended; ends all contexts; throws what went wrong. Nothing can be added afterwards.
+    void join() { try_join().value(); }
+
+    /// The same, with the error as a value: members() of it are the single ones, where there are several.
+    result<void> try_join() {
+        if (!state_->over()) {
+            if (router().on_loop())
+                return error(reason::misuse, "a function that runs on the loop joins a nursery; run it on::main or on::pool");
+            state_->finish();
+        }
+        return state_->verdict();
+    }
+
+    /// Asks everything to stop, and gives up what is being connected; nothing can be added afterwards. Does not wait: join() and
+    /// the destructor do. That it was cancelled so is no error of join().
+    void cancel() { state_->cancel(state_->cancelled_here("cancel()"), false); }
+
+    /// True once something has failed or it was cancelled: the body of the scope may as well go to join().
+    bool stopping() const { return state_->stopped(); }
+};
+
+/// A nursery on the router with this platform's best poller.
+using nursery = basic_nursery<>;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/open_dialog.hpp ----
+// open_dialog.hpp: the opener's end of a dialog.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What context.open<&fn>(args…) returns: the other end of the dialog that fn takes. `Shape` is the callee's.
+///
+/// Its destructor closes and waits for the function's end; while an exception leaves its scope, or after cancel_on_exit(), it
+/// cancels and waits. A function that does not heed its cancellation is waited for as long as its context lives.
+/// Moves; does not copy. Threads: send() and receive() any; the rest one at a time. Blocks: as marked; not on the loop.
+template <class Shape, class Result, class Io>
+class [[nodiscard]] basic_open_dialog {
+    using shape = dialog_shape<Shape>;
+    using inbox = rpc::detail::basic_inbox<Io>;
+    using outbox = rpc::detail::basic_outbox<Io>;
+    using started_type =
+        typename std::conditional_t<std::is_void_v<typename shape::started>, std::type_identity<std::monostate>,
+                                    owned_result<typename shape::started>>::type;
+
+    std::shared_ptr<inbox> in_;
+    std::shared_ptr<outbox> out_;
+    basic_future<Result, Io> answer_;
+    started_type started_{};
+    std::optional<mitogen::result<Result>> outcome_;
+    bool final_ = false; // outcome_ is the answer
+    bool cancel_on_exit_ = false;
+    int exceptions_ = std::uncaught_exceptions();
+
+    basic_open_dialog(std::shared_ptr<inbox> items, basic_future<Result, Io> answer)
+        : in_(std::move(items)), answer_(std::move(answer)) {}
+
+public:
+    /// What is received here is what the callee sends.
+    using value_type = typename rpc::detail::received_item<typename shape::sent>::type;
+    using policy = Io;
+
+    /// For call_methods::try_open: waits until the function has called started(), and fails where it ends before.
+    static mitogen::result<basic_open_dialog> begin(std::shared_ptr<inbox> items, basic_future<Result, Io> answer,
+                                                    const std::string& function) {
+        basic_open_dialog d(std::move(items), std::move(answer));
+        rpc::detail::end_with(d.in_, d.answer_);
+        return join(std::move(d), never, function);
+    }
+
+    /// For call_methods::open_async: the same in a task.
+    static task<basic_open_dialog> begin_later(std::shared_ptr<inbox> items, basic_future<Result, Io> answer,
+                                               const function_entry& function) {
+        basic_open_dialog d(std::move(items), std::move(answer));
+        rpc::detail::end_with(d.in_, d.answer_);
+        co_await rpc::detail::next_item_of<void, Io>{*d.in_};
+        co_return join(std::move(d), 0, function.name()).value();
+    }
+
+    /// The callee's started() makes the dialog whole.
+    static mitogen::result<basic_open_dialog> join(basic_open_dialog d, instant deadline, const std::string& function) {
+        const mitogen::result<rpc::detail::flow_item> first = d.in_->get(deadline);
+        if (!first) return d.give_up(first.error(), function);
+        decode_environment environment{&d.in_->node(), &policy_tag<Io>};
+        reader r(first->value(), d.in_->node().bounds(), &environment);
+        flow_address there;
+        bool good = first->kind == wire::flow_frame::begun && decode(r, there.port, there.window);
+        if constexpr (!std::is_void_v<typename shape::started>) good = good && decode(r, d.started_);
+        if (!good || !r.finish())
+            return d.give_up(error(reason::codec, "what started() of " + function + " says does not decode: " + r.failure_text()),
+                             function);
+        d.out_ = outbox::open(d.in_->node(), d.answer_.state()->respondent(), there);
+        d.answer_.then([out = d.out_, p = d.answer_.state()] {
+            out->lose(p->failure() ? *p->failure() : error(reason::sender_closed, "the function has ended"));
+        });
+        return d;
+    }
+
+    basic_open_dialog(basic_open_dialog&&) noexcept = default;
+    basic_open_dialog& operator=(basic_open_dialog&&) = delete;
+    ~basic_open_dialog() {
+        if (!answer_.valid()) return;
+        if (cancel_on_exit_ || std::uncaught_exceptions() > exceptions_ || (!answer_.done() && in_->node().on_loop())) {
+            cancel();
+            return;
+        }
+        const bool seen = outcome_.has_value();
+        close();
+        if (const mitogen::result<Result>& end = outcome(); !end && !seen)
+            log::write(log::level::warning,
+                       "a dialog ended with an error that nobody looked at: " + std::string(end.error().what()));
+    }
+
+    /// The destructor cancels the function where it has not ended, instead of waiting for it.
+    void cancel_on_exit() noexcept { cancel_on_exit_ = true; }
+
+    /// What the callee passed to started().
+    const started_type& started() const noexcept { return started_; }
+
+    /// As the callee's: see basic_dialog.
+    void send(const typename shape::received& item) { try_send(item).value(); }
+    mitogen::result<void> try_send(const typename shape::received& item) { return send_until(item, never); }
+    template <class Rep, class Period>
+    mitogen::result<void> try_send_for(const typename shape::received& item, std::chrono::duration<Rep, Period> span) {
+        return send_until(item, after(in_->node().now(), to_ns(span)));
+    }
+
+    /// The next item. Errors, thrown: channel_error with reason::end_of_stream once the callee has closed or returned and
+    /// everything is received, at once and every time; where it has failed, its error instead.
+    value_type receive() { return try_receive().value(); }
+    /// The same, with the error as a value.
+    mitogen::result<value_type> try_receive() { return receive_until(never); }
+    /// The same, waiting for `span` at most: reason::timeout. No item is lost by that.
+    template <class Rep, class Period>
+    mitogen::result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
+        return receive_until(after(in_->node().now(), to_ns(span)));
+    }
+
+    /// Sends no more: the callee's receive() ends. Receiving goes on, and the result still comes. Once is enough.
+    void close() {
+        if (out_) out_->end();
+    }
+
+    /// Waits for the function's end and returns its result, or throws its error; what arrives meanwhile is dropped. The same
+    /// object every time. A callee that still waits for items waits for close().
+    decltype(auto) result() & { return std::as_const(outcome()).value(); }
+    Result result() && { return std::move(settled()).value(); }
+    /// The same, with the error as a value.
+    const mitogen::result<Result>& outcome() { return settled(); }
+
+    /// Cancels the function, and nothing else: waits until it has left its scope. Nothing happens where it has returned: its
+    /// value stands.
+    void cancel() {
+        if (answer_.done()) return;
+        in_->node().cancel_call(*answer_.state());
+        (void)settled();
+    }
+
+    /// For tasks: `co_await d.async_receive()`, as receive(), and so on. A task must co_await async_result() or async_cancel()
+    /// before it leaves the dialog: the destructor cannot wait on the loop, and cancels.
+    rpc::detail::next_item_of<value_type, Io> async_receive() { return {*in_}; }
+    rpc::detail::next_item_of<value_type, Io, false> async_try_receive() { return {*in_}; }
+    rpc::detail::sending<Io> async_send(const typename shape::received& item) {
+        return {*out_, rpc::detail::item_frame(out_->peer(), item)};
+    }
+    task<Result> async_result() {
+        in_->discard();
+        co_await rpc::detail::completion_of{answer_};
+        if constexpr (std::is_void_v<Result>) {
+            settled().value();
+        } else if constexpr (std::is_copy_constructible_v<Result>) {
+            co_return settled().value();
+        } else {
+            co_return std::move(settled()).value();
+        }
+    }
+    task<void> async_cancel() {
+        in_->discard();
+        if (!answer_.done()) in_->node().cancel_call(*answer_.state());
+        co_await rpc::detail::completion_of{answer_};
+        (void)settled();
+    }
+
+    /// As basic_receiver's.
+    bool ready() const { return in_->ready(); }
+    bool ended() const { return in_->ended(); }
+    void then(unique_function<void()> go, const void* key = nullptr) const { in_->then(std::move(go), key); }
+    void forget(const void* key) const { in_->forget(key); }
+    call_port& port() const noexcept { return in_->node(); }
+
+    /// Iterates what is received, to the end; an error is thrown.
+    item_iterator<basic_open_dialog> begin() { return item_iterator<basic_open_dialog>(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+    /// For iteration.
+    mitogen::result<value_type> try_get() { return try_receive(); }
+
+private:
+    mitogen::result<void> send_until(const typename shape::received& item, instant deadline) {
+        return out_->send(rpc::detail::item_frame(out_->peer(), item), deadline);
+    }
+
+    mitogen::result<value_type> receive_until(instant deadline) { return rpc::detail::next_item<value_type>(*in_, deadline); }
+
+    /// Waits for the answer. On the loop there is only an error, and the answer may still come.
+    mitogen::result<Result>& settled() {
+        if (final_) return *outcome_;
+        if (answer_.done() || !in_->node().on_loop()) in_->discard();
+        outcome_.emplace(answer_.try_get());
+        final_ = answer_.done();
+        if (final_) in_->answered(answer_.state()->failure()); // whoever completed it may not have come to that yet
+        return *outcome_;
+    }
+
+    /// The dialog does not begin. What the function itself says counts most.
+    error give_up(error why, const std::string& function) {
+        if (!answer_.done()) {
+            if (!in_->node().on_loop()) cancel();
+            answer_ = {};
+            return why;
+        }
+        const mitogen::result<Result> end = std::move(settled());
+        answer_ = {};
+        if (!end) return end.error();
+        if (why.reason() == reason::codec) return why;
+        return error(reason::misuse, function + " returned without having called started() of its dialog");
+    }
+};
+
+namespace rpc::detail {
+
+template <class List>
+struct dialog_in;
+template <class... Ps>
+struct dialog_in<type_list<Ps...>> : dialog_among<Ps...> {};
+
+template <class Dialog>
+struct dialog_types;
+template <class Shape, class Io>
+struct dialog_types<basic_dialog<Shape, Io>> {
+    using shape = Shape;
+    using policy = Io;
+};
+
+} // namespace rpc::detail
+
+template <class Target, class Io>
+template <auto F, class... Args>
+auto call_methods<Target, Io>::try_open(Args&&... args) const {
+    using types = rpc::detail::dialog_types<typename rpc::detail::dialog_in<typename function_traits<F>::parameters>::type>;
+    static_assert(std::is_same_v<typename types::policy, Io>,
+                  "mitogen: the Function's dialog is of another I/O policy than this context");
+    using result_type = rpc::detail::result_of<F>;
+    const auto items =
+        rpc::detail::basic_inbox<Io>::make(static_cast<basic_router<Io>&>(self().port()), rpc::detail::inbox_use::opener);
+    awaited& p = begin_flow<F, rpc::detail::verb::open>(items->open_port(self().id()), std::forward<Args>(args)...);
+    return basic_open_dialog<typename types::shape, result_type, Io>::begin(
+        items, basic_future<result_type, Io>(&p, self().port(), self().environment()), entry_of<F>().name());
+}
+
+template <class Target, class Io>
+template <auto F, class... Args>
+auto call_methods<Target, Io>::open_async(Args&&... args) const {
+    using types = rpc::detail::dialog_types<typename rpc::detail::dialog_in<typename function_traits<F>::parameters>::type>;
+    static_assert(std::is_same_v<typename types::policy, Io>,
+                  "mitogen: the Function's dialog is of another I/O policy than this context");
+    using result_type = rpc::detail::result_of<F>;
+    const auto items =
+        rpc::detail::basic_inbox<Io>::make(static_cast<basic_router<Io>&>(self().port()), rpc::detail::inbox_use::opener);
+    awaited& p = begin_flow<F, rpc::detail::verb::open>(items->open_port(self().id()), std::forward<Args>(args)...);
+    return basic_open_dialog<typename types::shape, result_type, Io>::begin_later(
+        items, basic_future<result_type, Io>(&p, self().port(), self().environment()), entry_of<F>());
+}
+
+template <class Target, class Io>
+template <auto F, class... Args>
+auto call_methods<Target, Io>::open(Args&&... args) const {
+    return try_open<F>(std::forward<Args>(args)...).value();
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/remote_range.hpp ----
+// remote_range.hpp: what a remote generator yields, as a range.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The items of one call of a function that returns generator<T>. The function runs ahead by a window (wire::flow_window) of what
+/// is taken here. Leaving the range cancels it: the generator is destroyed where it stands, at its next co_yield.
+///
+/// Moves; does not copy. Threads: one at a time. Blocks: get() and iteration, not from functions that run on the loop.
+template <class T, class Io>
+class [[nodiscard]] basic_remote_range {
+    using inbox = rpc::detail::basic_inbox<Io>;
+
+    std::shared_ptr<inbox> inbox_;
+    basic_future<void, Io> end_;
+
+public:
+    using value_type = typename rpc::detail::received_item<T>::type;
+    using policy = Io;
+
+    /// For call_methods::stream: `end` is the answer to the call that fills `items`.
+    basic_remote_range(std::shared_ptr<inbox> items, basic_future<void, Io> end)
+        : inbox_(std::move(items)), end_(std::move(end)) {
+        rpc::detail::end_with(inbox_, end_);
+    }
+    basic_remote_range(basic_remote_range&&) noexcept = default;
+    basic_remote_range& operator=(basic_remote_range&&) = delete;
+    ~basic_remote_range() {
+        if (inbox_) cancel();
+    }
+
+    /// The next item; waits for it. Errors, thrown: channel_error with reason::end_of_stream at the end; what the generator
+    /// threw, as call_error; channel_error where the context is lost.
+    value_type get() { return try_get().value(); }
+    /// The same, with the error as a value.
+    result<value_type> try_get() { return rpc::detail::next_item<value_type>(*inbox_, never); }
+
+    /// As get() and try_get(), waiting at most `span`: timeout_error, reason::timeout.
+    template <class Rep, class Period>
+    value_type get_for(std::chrono::duration<Rep, Period> span) {
+        return try_get_for(span).value();
+    }
+    template <class Rep, class Period>
+    result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
+        return rpc::detail::next_item<value_type>(*inbox_, after(inbox_->node().now(), to_ns(span)));
+    }
+
+    /// For tasks: as get() and try_get().
+    rpc::detail::next_item_of<value_type, Io> async_get() { return {*inbox_}; }
+    rpc::detail::next_item_of<value_type, Io, false> async_try_get() { return {*inbox_}; }
+
+    /// As basic_receiver's.
+    bool ready() const { return inbox_->ready(); }
+    bool ended() const { return inbox_->ended(); }
+    void then(unique_function<void()> go, const void* key = nullptr) const { inbox_->then(std::move(go), key); }
+    void forget(const void* key) const { inbox_->forget(key); }
+    call_port& port() const noexcept { return inbox_->node(); }
+
+    /// Stops the function. What has arrived can still be taken, and is followed by the end.
+    void cancel() {
+        inbox_->close(error(reason::end_of_stream, "the stream has been left"), false);
+        end_.cancel();
+    }
+
+    /// Iterates to the end; an error is thrown.
+    item_iterator<basic_remote_range> begin() { return item_iterator<basic_remote_range>(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+};
+
+template <class Target, class Io>
+template <auto F, class... Args>
+auto call_methods<Target, Io>::stream(Args&&... args) const {
+    using item = typename function_traits<F>::result::value_type;
+    const auto items =
+        rpc::detail::basic_inbox<Io>::make(static_cast<basic_router<Io>&>(self().port()), rpc::detail::inbox_use::stream);
+    awaited& p = begin_flow<F, rpc::detail::verb::stream>(items->open_port(self().id()), std::forward<Args>(args)...);
+    return basic_remote_range<item, Io>(items, basic_future<void, Io>(&p, self().port(), self().environment()));
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/relay.hpp ----
+// relay.hpp: passes items on: what a sender becomes that was received and is sent on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// Passes the items of one inbox on to an outbox, undecoded, as that has credit for them. `owner` keeps the outbox open and is
+/// let go at the end. Runs where items and credit arrive, normally on the loop; never waits.
+template <class Io>
+class relay : public std::enable_shared_from_this<relay<Io>> {
+    std::shared_ptr<basic_inbox<Io>> from_;
+    std::shared_ptr<basic_outbox<Io>> to_;
+    std::shared_ptr<void> owner_;
+    std::optional<flow_item> next_{}; // taken, and not passed on yet
+
+public:
+    relay(std::shared_ptr<basic_inbox<Io>> from, std::shared_ptr<basic_outbox<Io>> to, std::shared_ptr<void> owner)
+        : from_(std::move(from)), to_(std::move(to)), owner_(std::move(owner)) {}
+
+    void run() {
+        for (;;) {
+            if (std::optional<error> why = to_->closed()) return end(*why);
+            if (!next_) next_ = from_->take_now();
+            if (!next_) {
+                if (from_->ended()) return end(error(reason::end_of_stream, "every sender is closed"));
+                if (!from_->ready()) return from_->then([self = this->shared_from_this()] { self->run(); });
+                continue;
+            }
+            if (!to_->pass_on(next_->bytes)) return to_->then([self = this->shared_from_this()] { self->run(); });
+            next_.reset();
+        }
+    }
+
+private:
+    void end(const error& why) {
+        from_->close(why);
+        owner_.reset(); // the last use of the sender says its end
+    }
+};
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/channel.hpp ----
+// channel.hpp: a typed queue in one context that others fill: receiver<T>, and sender<T>, which travels to them.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace rpc::detail {
+
+/// What copies of one sender share. Its last copy closes it.
+template <class Io>
+class sender_state : public std::enable_shared_from_this<sender_state<Io>> {
+    using inbox = basic_inbox<Io>;
+    using outbox = basic_outbox<Io>;
+
+    std::shared_ptr<inbox> made_by_; // in the context of the receiver; else null
+    basic_router_core<Io>& node_;
+    context_id receiver_;
+    flow_address to_{};
+    typename Io::mutex mutex_;
+    std::shared_ptr<outbox> out_{}; // opened by the first use
+    bool holds_ = false;            // the receiver waits for this: it was neither used nor sent yet
+
+public:
+    /// Of `made_by`'s receiver.
+    explicit sender_state(std::shared_ptr<inbox> made_by)
+        : made_by_(std::move(made_by)), node_(made_by_->node()), receiver_(node_.id()), mutex_(node_.loop().io()), holds_(true) {
+        made_by_->hold();
+    }
+    /// One that was received.
+    sender_state(basic_router_core<Io>& here, context_id receiver, flow_address to)
+        : node_(here), receiver_(receiver), to_(to), mutex_(here.loop().io()) {}
+    sender_state(sender_state&&) = delete;
+    ~sender_state() {
+        if (out_ || to_.port) use()->end();
+        let_go();
+    }
+
+    basic_router_core<Io>& node() noexcept { return node_; }
+
+    const std::shared_ptr<outbox>& use() {
+        {
+            const std::lock_guard lock(mutex_);
+            if (out_) return out_;
+            if (made_by_) to_ = made_by_->open_port(node_.id());
+            out_ = outbox::open(node_, receiver_, to_);
+            if (!to_.port) out_->lose(error(reason::sender_closed, "the receiver has been closed"));
+        }
+        let_go();
+        return out_;
+    }
+
+    /// Where `user` is to send to, and in which context that is.
+    std::pair<context_id, flow_address> address_for(context_id user) {
+        if (made_by_) {
+            const flow_address to = made_by_->open_port(user);
+            let_go();
+            return {receiver_, to};
+        }
+        // The receiver knows of this context only: what comes here is passed on.
+        const auto from = inbox::make(node_, inbox_use::channel);
+        const flow_address here = from->open_port(user);
+        std::make_shared<relay<Io>>(from, use(), this->shared_from_this())->run();
+        return {node_.id(), here};
+    }
+
+private:
+    void let_go() {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!std::exchange(holds_, false)) return;
+        }
+        made_by_->release();
+    }
+};
+
+} // namespace rpc::detail
+
+/// The end of a channel that sends. Travels in the arguments and the result of a call, and in items; it then belongs to whoever
+/// received it. Where that sends it on, its context passes the items on. Copies in one context are one sender: it closes when it
+/// is told to, or its last copy goes.
+///
+/// Threads: any. Blocks: send(), while the receiver has all that it takes (wire::flow_window bytes under way for each sender,
+/// more where the way is long).
+template <class T, class Io>
+class basic_sender {
+    using state = rpc::detail::sender_state<Io>;
+
+    std::shared_ptr<state> state_;
+
+    template <class>
+    friend struct codec;
+
+public:
+    using value_type = T;
+    using policy = Io;
+
+    /// One that is closed.
+    basic_sender() = default;
+    explicit basic_sender(std::shared_ptr<state> shared) noexcept : state_(std::move(shared)) {}
+
+    /// Sends an item; waits while the receiver takes no more. Errors, thrown: channel_error where the channel is closed or the
+    /// receiver's context is lost; overloaded_error on the loop, where it must not wait.
+    void send(const T& item) const { try_send_until(item, never).value(); }
+
+    /// The same, with the error as a value.
+    result<void> try_send(const T& item) const { return try_send_until(item, never); }
+
+    /// The same, waiting for `span` at most: 0 where it must not wait. Error: timeout.
+    template <class Rep, class Period>
+    result<void> try_send_for(const T& item, std::chrono::duration<Rep, Period> span) const {
+        if (!state_) return nowhere();
+        return try_send_until(item, after(state_->node().now(), to_ns(span)));
+    }
+
+    /// For tasks: `co_await s.async_send(item)`. The item is encoded at once. The sender must stay until then.
+    rpc::detail::sending<Io> async_send(const T& item) const {
+        if (!state_) raise(nowhere());
+        const auto& out = state_->use();
+        return {*out, rpc::detail::item_frame(out->peer(), item)};
+    }
+
+    /// Says that nothing more follows. Once the receiver has taken what was sent, and every other sender is closed too, it has
+    /// reached its end.
+    void close() const {
+        if (state_) state_->use()->end();
+    }
+
+private:
+    static error nowhere() { return error(reason::sender_closed, "this sender is connected to nothing"); }
+
+    result<void> try_send_until(const T& item, instant deadline) const {
+        if (!state_) return nowhere();
+        const auto& out = state_->use();
+        return out->send(rpc::detail::item_frame(out->peer(), item), deadline);
+    }
+};
+
+/// The end of a channel that receives: a queue in this context. Make it, send to_sender() to those who shall fill it, and iterate
+/// it.
+///
+/// It has reached its end when every sender that was made is closed, or gone without having been sent or used; then, at once and
+/// every time, it says end_of_stream, unless a new sender is made. A sender whose context is lost is told once, as an error in
+/// the place of an item, and the others go on. One that was sent with a call which did not run is never closed: close the
+/// receiver.
+/// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
+template <class T, class Io>
+class basic_receiver {
+    using inbox = rpc::detail::basic_inbox<Io>;
+
+    basic_router<Io>* router_;
+    std::shared_ptr<inbox> inbox_;
+
+public:
+    using value_type = typename rpc::detail::received_item<T>::type;
+    using policy = Io;
+
+    /// The router must outlive it.
+    explicit basic_receiver(basic_router<Io>& node)
+        : router_(&node), inbox_(inbox::make(node, rpc::detail::inbox_use::channel)) {}
+    basic_receiver(basic_receiver&&) noexcept = default;
+    basic_receiver& operator=(basic_receiver&&) = delete;
+    ~basic_receiver() {
+        if (inbox_) close();
+    }
+
+    /// A new sender. Each has a window of its own.
+    basic_sender<T, Io> to_sender() const {
+        return basic_sender<T, Io>(std::make_shared<rpc::detail::sender_state<Io>>(inbox_));
+    }
+
+    /// The next item; waits for it. Errors, thrown: channel_error with reason::end_of_stream at the end; channel_error where a
+    /// sender's context is lost; codec_error.
+    value_type get() { return try_get().value(); }
+    /// The same, with the error as a value.
+    result<value_type> try_get() { return rpc::detail::next_item<value_type>(*inbox_, never); }
+
+    /// As get(), but waits at most `span`: timeout_error.
+    template <class Rep, class Period>
+    value_type get_for(std::chrono::duration<Rep, Period> span) {
+        return try_get_for(span).value();
+    }
+    /// As try_get(), but waits at most `span`, 0 for what is there now: reason::timeout.
+    template <class Rep, class Period>
+    result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
+        return rpc::detail::next_item<value_type>(*inbox_, after(router_->now(), to_ns(span)));
+    }
+
+    /// For tasks: `co_await r.async_get()`, as get(); async_try_get() with the error as a value.
+    rpc::detail::next_item_of<value_type, Io> async_get() { return {*inbox_}; }
+    rpc::detail::next_item_of<value_type, Io, false> async_try_get() { return {*inbox_}; }
+
+    /// True where get() would not wait.
+    bool ready() const { return inbox_->ready(); }
+
+    /// True once there is nothing more to get.
+    bool ended() const { return inbox_->ended(); }
+
+    /// Runs `go` as soon as there is an item or the end: now, or on the thread that brings it, normally the loop. With a `key`,
+    /// until forget(key).
+    void then(unique_function<void()> go, const void* key = nullptr) const { inbox_->then(std::move(go), key); }
+    void forget(const void* key) const { inbox_->forget(key); }
+
+    /// Takes nothing any more: whoever sends is told. What has arrived can still be taken.
+    void close() { inbox_->close(error(reason::end_of_stream, "the receiver has been closed")); }
+
+    call_port& port() const noexcept { return *router_; }
+
+    /// Iterates to the end; an error is thrown.
+    item_iterator<basic_receiver> begin() { return item_iterator<basic_receiver>(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+};
+
+/// A sender travels as the context, the handle and the window that it sends to. To encode it for a context opens a port for that
+/// context; encoded for nobody it is closed.
+template <class T, class Io>
+struct codec<basic_sender<T, Io>> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t fixed_size = 16;
+    static constexpr std::size_t least = 16;
+    static std::size_t size(const basic_sender<T, Io>&) noexcept { return fixed_size; }
+    static void encode(writer& w, const basic_sender<T, Io>& s) {
+        std::pair<context_id, flow_address> where{no_context, {}};
+        if (s.state_ && w.destination() != no_context) where = s.state_->address_for(w.destination());
+        w.put_scalar(where.second.port ? where.first : no_context);
+        w.put_scalar(where.second.port);
+        w.put_scalar(where.second.window);
+    }
+    static bool decode(reader& r, basic_sender<T, Io>& s) {
+        context_id where;
+        flow_address to;
+        if (!r.take_scalar(where) || !r.take_scalar(to.port) || !r.take_scalar(to.window)) return false;
+        s = {};
+        if (where == no_context) return true;
+        const auto* place = static_cast<const decode_environment*>(r.environment());
+        if (!place || place->policy != &policy_tag<Io>)
+            return r.fail(
+                "a sender can be decoded only where a call, its answer or an item brings it, under the same I/O policy");
+        using state = rpc::detail::sender_state<Io>;
+        s = basic_sender<T, Io>(std::make_shared<state>(*static_cast<basic_router<Io>*>(place->router), where, to));
+        return true;
+    }
+    static void signature(signature_sink& out) {
+        out.put("sender<");
+        codec<T>::signature(out);
+        out.put('>');
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/select.hpp ----
+// select.hpp: waits for whichever of several things is ready first.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Futures, receivers, streams and dialogs, of which some thread wants to know which is ready. A future is told once; the others
+/// each time that there is an item to take, and once when they have ended. Refers to them: they must outlive it and stay where
+/// they are.
+///
+/// Fair: what was told last comes last when several are ready. Threads: one at a time. Blocks: next() and iteration, not on the
+/// loop.
+class select {
+    // What a source's callback reaches, which may come when the select is gone.
+    struct signal {
+        std::atomic<awaited*> event{nullptr}; // who waits, with a reference
+
+        void fire() {
+            if (awaited* e = event.exchange(nullptr)) {
+                e->fail(error(reason::none, "ready"));
+                e->release();
+            }
+        }
+    };
+
+public:
+    /// One of the sources.
+    class source {
+        friend class select;
+        void* object_;
+        bool (*ready_)(void*);
+        bool (*over_)(void*); // it will not be ready again after this
+        void (*then_)(void*, unique_function<void()>, const void* key);
+        void (*forget_)(void*, const void* key);
+        std::shared_ptr<std::atomic<bool>> armed_ = std::make_shared<std::atomic<bool>>(false);
+
+        template <class Source>
+        explicit source(Source& from)
+            : object_(&from), ready_([](void* s) { return is_ready(*static_cast<Source*>(s)); }),
+              over_([](void* s) { return is_over(*static_cast<Source*>(s)); }),
+              then_([](void* s, unique_function<void()> go, const void* key) {
+                  arm(*static_cast<Source*>(s), std::move(go), key);
+              }),
+              forget_([](void* s, const void* key) { disarm(*static_cast<Source*>(s), key); }) {}
+
+    public:
+        /// True if it is `other`.
+        template <class Source>
+        bool is(const Source& other) const noexcept {
+            return object_ == static_cast<const void*>(&other);
+        }
+    };
+
+    template <class First, class... Rest>
+    explicit select(First& first, Rest&... rest) : port_(&first.port()) {
+        add(first);
+        (add(rest), ...);
+    }
+    select(select&&) = delete;
+    ~select() {
+        for (source& s : sources_)
+            if (*s.armed_) s.forget_(s.object_, signal_.get());
+    }
+
+    /// One more.
+    template <class Source>
+    void add(Source& from) {
+        sources_.push_back(source(from));
+    }
+
+    /// How many may still become ready.
+    std::size_t size() const noexcept { return sources_.size(); }
+
+    /// Which is ready; waits for one. Its value, or its error, is then to be had from the object itself, without waiting. Errors,
+    /// thrown: channel_error with reason::end_of_stream where none is left.
+    source& next() { return *try_next_until(never).value(); }
+
+    /// The same, waiting for `span` at most, with the error as a value: reason::timeout.
+    template <class Rep, class Period>
+    result<source*> try_next_for(std::chrono::duration<Rep, Period> span) {
+        return try_next_until(after(port_->now(), to_ns(span)));
+    }
+
+    /// next() until none is left.
+    class iterator {
+        select* from_ = nullptr;
+        source* at_ = nullptr;
+
+    public:
+        using value_type = source;
+        using difference_type = std::ptrdiff_t;
+        using iterator_category = std::input_iterator_tag;
+
+        iterator() = default;
+        explicit iterator(select& from) : from_(&from) { ++*this; }
+        source& operator*() const noexcept { return *at_; }
+        iterator& operator++() {
+            const auto next = from_->try_next_until(never);
+            if (!next && next.error().reason() != reason::end_of_stream) raise(next.error());
+            at_ = next ? *next : nullptr;
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return i.at_ == nullptr; }
+    };
+    iterator begin() { return iterator(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+
+private:
+    call_port* port_;
+    std::deque<source> sources_; // the one that was told last is the last
+    std::optional<source> told_; // and will not be ready again
+    std::shared_ptr<signal> signal_ = std::make_shared<signal>();
+
+    template <class Source>
+    static bool is_ready(Source& s) {
+        if constexpr (std::is_base_of_v<future_base, Source>) {
+            return s.done();
+        } else {
+            return s.ready();
+        }
+    }
+    template <class Source>
+    static bool is_over(Source& s) {
+        if constexpr (std::is_base_of_v<future_base, Source>) {
+            return s.done();
+        } else {
+            return s.ended();
+        }
+    }
+
+    template <class Source>
+    static void arm(Source& s, unique_function<void()> go, const void* key) {
+        if constexpr (std::is_base_of_v<future_base, Source>) {
+            s.then(std::move(go)); // comes once, and the future keeps it until then
+        } else {
+            s.then(std::move(go), key);
+        }
+    }
+    template <class Source>
+    static void disarm(Source& s, const void* key) {
+        if constexpr (!std::is_base_of_v<future_base, Source>) s.forget(key);
+    }
+
+    /// A source that is ready, or null.
+    source* find() {
+        for (auto at = sources_.begin(); at != sources_.end(); ++at) {
+            if (!at->ready_(at->object_)) continue;
+            source found = std::move(*at);
+            sources_.erase(at);
+            if (found.over_(found.object_)) return &told_.emplace(std::move(found));
+            return &sources_.emplace_back(std::move(found));
+        }
+        return nullptr;
+    }
+
+    void arm_all() {
+        for (source& s : sources_) {
+            if (s.armed_->exchange(true)) continue;
+            const auto go = [armed = s.armed_, wake = signal_] {
+                armed->store(false);
+                wake->fire();
+            };
+            s.then_(s.object_, go, signal_.get());
+        }
+    }
+
+    result<source*> try_next_until(instant deadline) {
+        for (;;) {
+            if (source* ready = find()) return ready;
+            if (sources_.empty()) return error(reason::end_of_stream, "nothing is left to wait for");
+            if (port_->on_loop())
+                return error(reason::misuse, "a function that runs on the loop waits for what only the loop could bring");
+            awaited& event = port_->open_event();
+            event.retain();
+            signal_->event.store(&event);
+            arm_all();
+            const bool in_time = port_->await(event, deadline);
+            if (awaited* unused = signal_->event.exchange(nullptr)) unused->release();
+            if (!in_time) event.fail(error(reason::timeout, ""));
+            event.release();
+            if (!in_time) return error(reason::timeout, "nothing was ready before the deadline");
+        }
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/base/undef.hpp ----
 // undef.hpp: removes the library's own macros; the umbrellas include it last. Written by tools/amalgamate.
 
 #undef MITOGEN_ABI
+#undef MITOGEN_ASAN
 #undef MITOGEN_COLD
-#undef MITOGEN_FIBER_ASAN
-#undef MITOGEN_FIBER_TSAN
 #undef MITOGEN_HAS_DESCRIBE
 #undef MITOGEN_HAS_EXCEPTIONS
 #undef MITOGEN_HAS_KQUEUE

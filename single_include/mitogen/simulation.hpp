@@ -75,6 +75,17 @@
 #define MITOGEN_ABI v0_1
 #endif
 
+// Which sanitizer watches: GCC says so in macros of its own, clang by __has_feature.
+#if defined(__SANITIZE_ADDRESS__)
+#define MITOGEN_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MITOGEN_ASAN 1
+#endif
+#endif
+#ifndef MITOGEN_ASAN
+#define MITOGEN_ASAN 0
+#endif
 #if defined(__SANITIZE_THREAD__)
 #define MITOGEN_TSAN 1
 #elif defined(__has_feature)
@@ -245,7 +256,6 @@ struct faults {
     double partial_transfer = 0;     ///< a read or write moves fewer bytes than it could
     double spurious_readiness = 0;   ///< a poller reports a descriptor that has nothing (the read says EAGAIN)
     double early_wait = 0;           ///< a poller's wait ends before its time, as with EINTR
-    double spurious_wake = 0;        ///< a parked thread wakes without reason where the policy allows it
     duration_ns least_latency = 0;   ///< of bytes on a link
     duration_ns most_latency = 0;    ///< drawn once per link
     std::uint64_t bytes_per_second = 0; ///< of a link; 0: no limit
@@ -318,26 +328,12 @@ public:
 // ---- mitogen/sys/fiber.hpp ----
 // fiber.hpp: stacks that one thread switches between by hand.
 
-#if defined(__SANITIZE_ADDRESS__)
-#define MITOGEN_FIBER_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MITOGEN_FIBER_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define MITOGEN_FIBER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define MITOGEN_FIBER_TSAN 1
-#endif
-#endif
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #include <sanitizer/lsan_interface.h>
 #endif
-#if defined(MITOGEN_FIBER_TSAN)
+#if MITOGEN_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
 
@@ -354,12 +350,12 @@ class fiber_stack {
 
 public:
     fiber_stack() = default;
-    explicit fiber_stack(std::size_t size) : size_(size) {
-        base_ = ::mmap(nullptr, guard + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (base_ == MAP_FAILED) {
-            base_ = nullptr;
-            raise(failure("mmap of a fiber's stack", -errno));
-        }
+    explicit fiber_stack(std::size_t size) : fiber_stack() { // delegating: where the rest throws, the destructor runs
+        void* const got =
+            ::mmap(nullptr, guard + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (got == MAP_FAILED) raise(failure("mmap of a fiber's stack", -errno));
+        base_ = got;
+        size_ = size;
         if (::mprotect(base_, guard, PROT_NONE) < 0) raise(failure("mprotect of a fiber's stack", -errno));
     }
     fiber_stack(fiber_stack&& other) noexcept
@@ -397,13 +393,13 @@ class fiber {
     unique_function<void()> body_;
     exceptions kept_;
     bool finished_ = false;
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
     void* fake_inside_ = nullptr;
     void* fake_outside_ = nullptr;
     const void* outside_low_ = nullptr;
     std::size_t outside_size_ = 0;
 #endif
-#if defined(MITOGEN_FIBER_TSAN)
+#if MITOGEN_TSAN
     void* tsan_inside_ = ::__tsan_create_fiber(0);
     void* tsan_outside_ = nullptr;
 #endif
@@ -426,17 +422,17 @@ class fiber {
     }
 
     void entered() noexcept {
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
         ::__sanitizer_finish_switch_fiber(fake_inside_, &outside_low_, &outside_size_);
 #endif
     }
 
     void leave([[maybe_unused]] bool for_ever) noexcept {
         swap_exceptions();
-#if defined(MITOGEN_FIBER_TSAN)
+#if MITOGEN_TSAN
         ::__tsan_switch_to_fiber(tsan_outside_, 0);
 #endif
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
         ::__sanitizer_start_switch_fiber(for_ever ? nullptr : &fake_inside_, outside_low_, outside_size_);
 #endif
         static_cast<void>(::swapcontext(&inside_, &outside_));
@@ -447,7 +443,7 @@ class fiber {
         finished_ = true;
         auto* const left = new unique_function<void()>(std::move(body_));
         static_cast<void>(left);
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
         ::__lsan_ignore_object(left);
         forgive(left, sizeof *left);
         forgive(&inside_, sizeof inside_); // registers
@@ -459,7 +455,7 @@ class fiber {
 #endif
     }
 
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
     /// Where the suspended stack ends: the lowest word of the registers that points into it.
     std::uintptr_t stack_pointer() const noexcept {
         const auto low = reinterpret_cast<std::uintptr_t>(stack_.low());
@@ -503,7 +499,7 @@ public:
     fiber(fiber&&) = delete;
     ~fiber() {
         if (!finished_) drop();
-#if defined(MITOGEN_FIBER_TSAN)
+#if MITOGEN_TSAN
         ::__tsan_destroy_fiber(tsan_inside_);
 #endif
     }
@@ -511,15 +507,15 @@ public:
     /// Runs it until its next suspend(), or its end.
     void resume() {
         swap_exceptions();
-#if defined(MITOGEN_FIBER_TSAN)
+#if MITOGEN_TSAN
         tsan_outside_ = ::__tsan_get_current_fiber();
         ::__tsan_switch_to_fiber(tsan_inside_, 0);
 #endif
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
         ::__sanitizer_start_switch_fiber(&fake_outside_, stack_.low(), stack_.size());
 #endif
         static_cast<void>(::swapcontext(&outside_, &inside_));
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
         ::__sanitizer_finish_switch_fiber(fake_outside_, nullptr, nullptr);
 #endif
     }
@@ -546,8 +542,6 @@ public:
 namespace mitogen::inline MITOGEN_ABI {
 namespace simulation {
 
-class scheduler;
-
 /// Threads that live and stop together: those of one simulated process.
 struct thread_group {
     std::string name;
@@ -570,6 +564,9 @@ struct thread {
     bool finished() const noexcept { return run->finished(); }
 };
 
+/// What the clock of every world shows when it starts: not 0, so that a moment before it can be written.
+inline constexpr instant start_of_time = 1'000'000'000;
+
 /// Runs fibers, one at a time, in an order that a chooser decides at each synchronisation point.
 ///
 /// Everything but the constructor and loop() is called from inside fibers (or from events).   Threads: one real thread.
@@ -587,7 +584,7 @@ class scheduler {
 
     chooser* choose_;
     trace& trace_;
-    instant now_ = 1'000'000'000;
+    instant now_ = start_of_time;
     std::vector<thread*> runnable_; // oldest first
     std::vector<std::uint32_t> numbers_;
     std::set<event> events_;
@@ -1132,6 +1129,14 @@ public:
         return 0;
     }
 
+    /// The current thread sleeps until the file says that it has changed. `waits_for`: for reports.
+    void sleep_until_changed(simulation::file& f, const char* waits_for) {
+        thread& self = *threads_.current();
+        f.sleep_on(self);
+        threads_.block(waits_for);
+        f.awake(self);
+    }
+
     /// As read(2); `wait`: sleeps until there is something, whatever the descriptor's mode.
     long read(int fd, void* to, std::size_t size, bool wait = false) {
         threads_.point('R', static_cast<std::uint64_t>(fd));
@@ -1264,9 +1269,7 @@ private:
             const std::shared_ptr<simulation::file> f = found->second.file;
             const long n = transfer(*f);
             if (n != -EAGAIN || (f->nonblocking && !wait)) return n;
-            f->sleep_on(*threads_.current());
-            threads_.block("a transfer");
-            f->awake(*threads_.current());
+            sleep_until_changed(*f, "a transfer");
         }
     }
 };
@@ -1400,12 +1403,7 @@ public:
         return status_;
     }
     exit_status wait() {
-        while (running() && !try_wait()) {
-            simulation::file& end = *kernel_->find(pid_)->exit_watch;
-            end.sleep_on(*kernel_->threads().current());
-            kernel_->threads().block("the end of a process");
-            end.awake(*kernel_->threads().current());
-        }
+        while (running() && !try_wait()) kernel_->sleep_until_changed(*kernel_->find(pid_)->exit_watch, "the end of a process");
         return status_.value_or(exit_status{-1, 0});
     }
     long signal(int number) { return running() ? kernel_->signal(pid_, number) : 0; }
@@ -1814,6 +1812,7 @@ public:
     void set_title(const std::string& title) const { kernel_->self().group->name = title; }
     descriptor capture_stdout() const { return {}; }
     void release_stdout() const noexcept {}
+    void leave_session() const noexcept {}
 
     /// Sleeps, in virtual time: for functions that take a while.
     void sleep_for(duration_ns span) const { static_cast<void>(kernel_->threads().block("sleep_for", after(now(), span))); }
@@ -2028,7 +2027,7 @@ public:
         o.completed = o.trouble.empty();
         o.hash = trace_.hash();
         o.steps = trace_.steps();
-        o.elapsed = threads_.now() - 1'000'000'000;
+        o.elapsed = threads_.now() - start_of_time;
         o.kills = strikes_.kills();
         o.cuts = strikes_.cuts();
         if (threads_.failure()) rethrow(threads_.failure());
@@ -2036,7 +2035,7 @@ public:
     }
 
     /// Calls `what` at a moment of virtual time, counted from the start of the run: for faults that are planned.
-    void at(duration_ns since_start, unique_function<void()> what) { threads_.at(1'000'000'000 + since_start, std::move(what)); }
+    void at(duration_ns since_start, unique_function<void()> what) { threads_.at(start_of_time + since_start, std::move(what)); }
 
     /// From now on nothing goes wrong by chance, but for what is slow or partial anyway.
     void calm() { strikes_.calm(); }
@@ -2330,9 +2329,8 @@ std::string replay(const exploration& options, std::uint64_t seed, decisions how
 // undef.hpp: removes the library's own macros; the umbrellas include it last. Written by tools/amalgamate.
 
 #undef MITOGEN_ABI
+#undef MITOGEN_ASAN
 #undef MITOGEN_COLD
-#undef MITOGEN_FIBER_ASAN
-#undef MITOGEN_FIBER_TSAN
 #undef MITOGEN_HAS_DESCRIBE
 #undef MITOGEN_HAS_EXCEPTIONS
 #undef MITOGEN_HAS_KQUEUE

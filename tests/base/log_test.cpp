@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -45,6 +46,31 @@ TEST_CASE("a record of this process says so") {
     log::write(log::level::error, "x");
     CHECK(logger == "mitogen");
     CHECK(where == mitogen::no_context);
+}
+
+TEST_CASE("a record may be made under a name of the program's own") {
+    const restore back;
+    std::vector<std::string> seen;
+    log::set_sink([&](const log::record& r) { seen.push_back(std::string(r.logger) + ": " + std::string(r.text)); });
+    log::set_level(log::level::warning);
+    log::write(log::level::info, "shop.cart", "quiet");
+    log::write(log::level::error, "shop.cart", "loud");
+    CHECK(seen == std::vector<std::string>{"shop.cart: loud"});
+}
+
+TEST_CASE("bounds are what was set last, in each simulated process") {
+    const log::bounds usual;
+    CHECK(log::current_bounds() == usual);
+    const log::bounds other{.lines_per_second = 1, .bytes_per_second = 2, .seconds_at_once = 3, .queue_bytes = 4};
+    log::set_bounds(other);
+    CHECK(log::current_bounds() == other);
+    {
+        log::detail::owned_state one;
+        log::detail::state* const before = std::exchange(log::detail::ambient, &one);
+        CHECK(log::current_bounds() == usual);
+        log::detail::ambient = before;
+    }
+    log::set_bounds(usual);
 }
 
 TEST_CASE("emitted records pass whatever the level") {

@@ -92,6 +92,27 @@ struct closing : mitogen::basic_stream<io_type>::owner {
     }
 };
 
+TEST_CASE("a link that can't be watched from the start is closed at once, and says why") {
+    mitogen::basic_broker<io_type> loop;
+    sys::unique_fd in, out, far_in, far_out;
+    REQUIRE(sys::pipe(in, far_out) == 0);
+    REQUIRE(sys::pipe(far_in, out) == 0);
+    const int numbers[2] = {in.get(), out.get()};
+    closing end;
+    const auto link = std::make_shared<closing::stream>(loop, end, std::move(in), std::move(out), mitogen::limits{});
+    bool closed = false;
+    loop.run([&] {
+        const generic::inject fault("epoll_ctl", -ENOMEM);
+        link->start();
+        closed = link->is_closed();
+    });
+    CHECK(closed);
+    CHECK(end.why.find("cannot watch the link") != std::string::npos);
+    CHECK(end.why.find("ENOMEM") != std::string::npos);
+    CHECK_FALSE(link->send({.dst = 1}, std::span<const std::byte>(), nullptr, mitogen::urgency::now));
+    for (const int fd : numbers) CHECK(sys::set_nonblocking(fd, true) == -EBADF);
+}
+
 TEST_CASE("a link that can't be watched for room to write is closed, and says why") {
     using stream = closing::stream;
     mitogen::basic_broker<io_type> loop;

@@ -36,6 +36,31 @@ TEST_CASE("a message goes to whoever is registered for its number, if the policy
     CHECK(refusal(t.select({.handle = 1200}, authorised)) == "nobody");
 }
 
+TEST_CASE("a dead message for a handler that is bound to a context comes from a hop on the way there") {
+    io_type io;
+    table t(io);
+    REQUIRE(t.add(1300, {.from = accept::anyone, .respondent = 5}, [](const message&) {}));
+    const auto on_the_way = [](mitogen::context_id to) { return to == 5; };
+    const auto elsewhere = [](mitogen::context_id) { return false; };
+    const header dead{.src = 4, .handle = 1300, .reply_to = mitogen::is_dead};
+    CHECK(refusal(t.select(dead, stranger, on_the_way)) == "taken");
+    CHECK(refusal(t.select(dead, stranger, elsewhere)) == "it takes messages from another context only");
+    CHECK(refusal(t.select({.src = 4, .handle = 1300}, stranger, on_the_way)) == "it takes messages from another context only");
+}
+
+TEST_CASE("the handlers for all contexts that are lost at once go together") {
+    io_type io;
+    table t(io);
+    REQUIRE(t.add(1100, {.respondent = 5}, [](const message&) {}));
+    REQUIRE(t.add(1200, {.respondent = 6}, [](const message&) {}));
+    REQUIRE(t.add(1300, {.respondent = 7}, [](const message&) {}));
+    REQUIRE(t.add(1400, {}, [](const message&) {}));
+    t.remove(1300);
+    CHECK(t.take_bound_if([](mitogen::context_id id) { return id != 6; }).size() == 1);
+    CHECK(refusal(t.select({.src = 6, .handle = 1200}, authorised)) == "taken");
+    CHECK(refusal(t.select({.handle = 1400}, authorised)) == "taken");
+}
+
 TEST_CASE("a handler for one message is gone with it, but not with one that it refuses") {
     io_type io;
     table t(io);

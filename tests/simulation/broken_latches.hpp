@@ -70,6 +70,16 @@ protected:
         s.served = true;
         s.wake.notify();
     }
+    bool put_or_serve(int item) {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return false;
+        if (sleeper* s = take_sleeper()) {
+            serve(*s, item);
+        } else {
+            items_.push_back(item);
+        }
+        return true;
+    }
     mitogen::result<int> nothing(sleeper& self) {
         if (closed_) return mitogen::error(reason::sender_closed, "closed");
         std::erase(queue_, &self);
@@ -125,16 +135,7 @@ class lost_wake : public latch_parts<Io> {
 public:
     using base::base;
 
-    bool put(int&& item) {
-        const std::lock_guard lock(this->mutex_);
-        if (this->closed_) return false;
-        if (sleeper* s = this->take_sleeper()) {
-            this->serve(*s, item);
-        } else {
-            this->items_.push_back(item);
-        }
-        return true;
-    }
+    bool put(int&& item) { return this->put_or_serve(item); }
 
     template <class Sleep>
     mitogen::result<int> get_until(instant deadline, Sleep&& sleep) {
@@ -163,16 +164,7 @@ class lost_item : public latch_parts<Io> {
 public:
     using base::base;
 
-    bool put(int&& item) {
-        const std::lock_guard lock(this->mutex_);
-        if (this->closed_) return false;
-        if (sleeper* s = this->take_sleeper()) {
-            this->serve(*s, item);
-        } else {
-            this->items_.push_back(item);
-        }
-        return true;
-    }
+    bool put(int&& item) { return this->put_or_serve(item); }
 
     template <class Sleep>
     mitogen::result<int> get_until(instant deadline, Sleep&& sleep) {

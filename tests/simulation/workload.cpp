@@ -117,13 +117,7 @@ public:
 
     /// Makes children of another context. Where its link has fallen silent nobody answers: they are then given up.
     static std::vector<sim::context> grow_below(const sim::context& parent, std::uint32_t first, std::uint32_t count) {
-        std::vector<sim::future<sim::context>> coming;
-        for (std::uint32_t i = 0; i < count; ++i)
-            coming.push_back(parent.connect_async(sim::host{.name = "h" + std::to_string(first + i)}));
-        std::vector<sim::context> up;
-        for (auto& c : coming)
-            if (auto child = c.try_get_for(60s)) up.push_back(*child);
-        return up;
+        return grow_at(parent, first, count, [](auto& coming) { return coming.try_get_for(60s); });
     }
 
     /// A tree of random shape. Connecting may fail where things go wrong; at least one attempt is made for each context.

@@ -106,7 +106,7 @@ public:
         return how;
     }
 
-    /// What is still there of what ran there: processes, and directories of the first stage. Waits for nothing, but not long.
+    /// What is still there of what ran there: processes, and directories of the first stage. Waits a little for it to go.
     std::string left_behind() const {
         constexpr int limit_ms = 5000;
         for (int waited_ms = 0;; waited_ms += 20) {

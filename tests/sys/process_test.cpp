@@ -175,19 +175,29 @@ TEST_CASE("nothing of ours but 0, 1 and 2 is open in the program") {
     CHECK(open.find(target) == std::string::npos);
 }
 
-TEST_CASE("a program begins with no blocked signal and with SIGPIPE at its default") {
-    ::sigset_t usr1, before;
-    ::sigemptyset(&usr1);
-    ::sigaddset(&usr1, SIGUSR1);
-    ::pthread_sigmask(SIG_BLOCK, &usr1, &before);
-    const auto handler = ::signal(SIGPIPE, SIG_IGN);
-    const std::string status = output_of({.path = "grep", .argv = {"grep", "-E", "SigBlk|SigIgn", "/proc/self/status"}});
-    ::signal(SIGPIPE, handler);
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    CHECK(status.find("SigBlk:\t0000000000000000") != std::string::npos);
-    const auto at = status.find("SigIgn:\t");
-    REQUIRE(at != std::string::npos);
-    CHECK((std::stoull(status.substr(at + 8, 16), nullptr, 16) & (1ull << (SIGPIPE - 1))) == 0);
+TEST_CASE("a program begins with no blocked signal, and with SIGPIPE and SIGCHLD at their defaults") {
+    const int code = generic::forked([] {
+        ::sigset_t usr1;
+        ::sigemptyset(&usr1);
+        ::sigaddset(&usr1, SIGUSR1);
+        ::pthread_sigmask(SIG_BLOCK, &usr1, nullptr);
+        ::signal(SIGPIPE, SIG_IGN);
+        ::signal(SIGCHLD, SIG_IGN);
+        sys::unique_fd a, b;
+        if (sys::pipe(a, b) < 0) return 1;
+        auto child = sys::spawn(
+            {.path = "grep", .argv = {"grep", "-E", "SigBlk|SigIgn", "/proc/self/status"}, .out = b.get()});
+        b.reset();
+        if (!child) return 2;
+        const std::string status = read_all(a.get());
+        child->wait();
+        if (status.find("SigBlk:\t0000000000000000") == std::string::npos) return 3;
+        const auto at = status.find("SigIgn:\t");
+        if (at == std::string::npos) return 4;
+        const auto ignored = std::stoull(status.substr(at + 8, 16), nullptr, 16);
+        return (ignored & ((1ull << (SIGPIPE - 1)) | (1ull << (SIGCHLD - 1)))) == 0 ? 0 : 5;
+    });
+    CHECK(code == 0);
 }
 #endif
 

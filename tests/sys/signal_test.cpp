@@ -4,6 +4,8 @@
 #include "../generic/forked.hpp"
 
 #include <catch2/catch.hpp>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace sys = mitogen::sys;
 
@@ -33,6 +35,33 @@ TEST_CASE("a program's own handler for SIGPIPE stays") {
         ::signal(SIGPIPE, handler);
         sys::ignore_sigpipe();
         return ::signal(SIGPIPE, SIG_DFL) == static_cast<void (*)(int)>(handler) ? 0 : 1;
+    });
+    CHECK(code == 0);
+}
+
+TEST_CASE("SIGCHLD is set back where it is ignored, so that children's ends are known") {
+    const int code = generic::forked([] {
+        ::signal(SIGCHLD, SIG_IGN);
+        sys::keep_exit_statuses();
+        const pid_t child = ::fork();
+        if (child == 0) ::_exit(7);
+        int status = 0;
+        return ::waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+    });
+    CHECK(code == 7);
+}
+
+TEST_CASE("a program's own handler for SIGCHLD stays, but no longer says that nobody waits") {
+    const int code = generic::forked([] {
+        struct sigaction own {};
+        own.sa_handler = [](int) {};
+        own.sa_flags = SA_RESTART | SA_NOCLDWAIT;
+        ::sigaction(SIGCHLD, &own, nullptr);
+        sys::keep_exit_statuses();
+        struct sigaction now {};
+        ::sigaction(SIGCHLD, nullptr, &now);
+        if (now.sa_handler != own.sa_handler) return 1;
+        return (now.sa_flags & (SA_RESTART | SA_NOCLDWAIT)) == SA_RESTART ? 0 : 2;
     });
     CHECK(code == 0);
 }

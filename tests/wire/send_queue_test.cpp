@@ -31,6 +31,19 @@ buffer filled(std::size_t size, unsigned char with) {
 
 std::span<const std::byte> text(const char* s) { return std::as_bytes(std::span(s, std::strlen(s))); }
 
+template <class Sink>
+void read_frames(mitogen::frame_reader& reader, Sink& sink, const std::byte* data, std::size_t size) {
+    while (size) {
+        mitogen::read_target targets[2];
+        reader.prepare(targets);
+        const std::size_t part = std::min(size, targets[0].size);
+        std::memcpy(targets[0].data, data, part);
+        REQUIRE(reader.commit(part, sink) == nullptr);
+        data += part;
+        size -= part;
+    }
+}
+
 /// What a peer makes of the bytes: messages in the order of their completion, and the frames.
 struct peer {
     struct whole {
@@ -66,21 +79,24 @@ struct peer {
     void reserved_complete(const header&) {}
     bool stopped() const { return false; }
 
-    void feed(const std::byte* data, std::size_t size) {
-        while (size) {
-            mitogen::read_target targets[2];
-            reader.prepare(targets);
-            const std::size_t part = std::min(size, targets[0].size);
-            std::memcpy(targets[0].data, data, part);
-            REQUIRE(reader.commit(part, *this) == nullptr);
-            data += part;
-            size -= part;
-        }
-    }
+    void feed(const std::byte* data, std::size_t size) { read_frames(reader, *this, data, size); }
+};
+
+/// Passes on what it reads.
+struct hop {
+    mitogen::frame_reader reader;
+    mitogen::send_queue queue;
+
+    void frame(const header& h, std::span<const std::byte> p) { queue.forward(h, p); }
+    std::byte* reserve(const header&) { return nullptr; }
+    void reserved_complete(const header&) {}
+    bool stopped() const { return false; }
+    void feed(const std::byte* data, std::size_t size) { read_frames(reader, *this, data, size); }
 };
 
 /// Writes one batch, at most `step` bytes a time.
-void transmit(mitogen::send_batch& batch, peer& to, std::size_t step = static_cast<std::size_t>(-1)) {
+template <class To>
+void transmit(mitogen::send_batch& batch, To& to, std::size_t step = static_cast<std::size_t>(-1)) {
     while (!batch.empty()) {
         std::size_t sent = 0;
         int pieces = 0;
@@ -99,6 +115,23 @@ void transmit(mitogen::send_batch& batch, peer& to, std::size_t step = static_ca
 void transmit_all(mitogen::send_queue& queue, peer& to, std::size_t step = static_cast<std::size_t>(-1)) {
     mitogen::send_batch batch;
     while (queue.take(batch)) transmit(batch, to, step);
+}
+
+/// The handles of all frames, in the order in which they leave.
+std::vector<mitogen::handle_id> handles_sent(mitogen::send_queue& queue) {
+    struct {
+        std::vector<mitogen::handle_id> handles{};
+
+        void frame(const header& h, std::span<const std::byte>) { handles.push_back(h.handle); }
+        std::byte* reserve(const header&) { return nullptr; }
+        void reserved_complete(const header&) {}
+        bool stopped() const { return false; }
+    } sink;
+    mitogen::frame_reader reader;
+    mitogen::send_batch batch;
+    while (queue.take(batch))
+        batch.pieces([&](const std::byte* data, std::size_t size) { read_frames(reader, sink, data, size); });
+    return sink.handles;
 }
 
 TEST_CASE("small messages leave in one batch, in order") {
@@ -190,6 +223,70 @@ TEST_CASE("a forwarded fragment stays as it is") {
     mitogen::write_header(expected.data(), h);
     expected.insert(expected.end(), text("abc").begin(), text("abc").end());
     CHECK(bytes == expected);
+}
+
+TEST_CASE("what is passed on does not wait for the fragments of a message that is still coming in") {
+    mitogen::send_queue queue;
+    header part{.dst = 4, .src = 9, .auth = 9, .handle = 3, .stream = 7};
+    part.flags = message_flags::fragment;
+    const header small{.dst = 4, .src = 9, .auth = 9, .handle = 5, .length = 1};
+    for (int i = 0; i < 10; ++i) {
+        part.length = 3;
+        queue.forward(part, text("abc"));
+    }
+    queue.forward(small, text("s"));
+    std::vector<mitogen::handle_id> order = handles_sent(queue);
+    CHECK(order.front() == 5);
+    CHECK(order.size() == 11);
+
+    // behind the last fragment it may be of the same lane, and stays behind it; so does what follows it
+    part.flags = message_flags::fragment | message_flags::last;
+    queue.forward(part, text("abc"));
+    queue.forward(small, text("s"));
+    queue.forward({.dst = 4, .src = 8, .auth = 8, .handle = 6, .length = 1}, text("t")); // of another source
+    queue.forward({.dst = 4, .src = 9, .auth = 9, .handle = 7, .length = 1}, text("u"));
+    order = handles_sent(queue);
+    CHECK(order == std::vector<mitogen::handle_id>{6, 3, 5, 7});
+    CHECK(queue.empty());
+    CHECK(queue.queued() == 0);
+}
+
+TEST_CASE("what one lane sends keeps its order through a hop, whatever its sizes") {
+    const unsigned seed = GENERATE(range(1u, 60u));
+    CAPTURE(seed);
+    std::mt19937 random(seed);
+    mitogen::send_queue source;
+    hop middle;
+    mitogen::send_batch from_source;
+    mitogen::send_batch from_middle;
+    peer to;
+    unsigned char next[3] = {};
+    const auto pass_on = [&] {
+        if (source.take(from_source)) transmit(from_source, middle);
+    };
+    const auto deliver = [&] {
+        if (middle.queue.take(from_middle)) transmit(from_middle, to);
+    };
+    for (int i = 0; i < 300; ++i) {
+        switch (random() % 4) {
+        case 0:
+        case 1: {
+            const std::size_t lane = random() % 3;
+            const std::size_t size = random() % 3 == 0 ? fragment_bytes * (1 + random() % 4) + 1 : 1 + random() % 100;
+            // the handle says which lane, the bytes how many it has sent before
+            source.push({.dst = 4, .src = 9, .auth = 9, .handle = lane + 1}, filled(size, next[lane]++), &lanes[lane]);
+            break;
+        }
+        case 2: pass_on(); break;
+        default: deliver();
+        }
+    }
+    while (!source.empty()) pass_on();
+    while (!middle.queue.empty()) deliver();
+    unsigned char expected[3] = {};
+    for (const auto& m : to.messages) CHECK(m.filling == expected[m.head.handle - 1]++);
+    for (int lane = 0; lane < 3; ++lane) CHECK(expected[lane] == next[lane]);
+    CHECK(middle.queue.queued() == 0);
 }
 
 TEST_CASE("what is queued is counted exactly, however long the queue is never empty") {

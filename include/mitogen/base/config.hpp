@@ -49,6 +49,17 @@
 #define MITOGEN_ABI v0_1
 #endif
 
+// Which sanitizer watches: GCC says so in macros of its own, clang by __has_feature.
+#if defined(__SANITIZE_ADDRESS__)
+#define MITOGEN_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MITOGEN_ASAN 1
+#endif
+#endif
+#ifndef MITOGEN_ASAN
+#define MITOGEN_ASAN 0
+#endif
 #if defined(__SANITIZE_THREAD__)
 #define MITOGEN_TSAN 1
 #elif defined(__has_feature)

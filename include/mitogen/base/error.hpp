@@ -10,9 +10,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -48,11 +50,13 @@ enum class reason : std::uint16_t {
     cancelled = 15,          ///< cancelled by the caller, a deadline or an enclosing scope
     remote_exception = 16,   ///< the function threw
     link_corrupt = 17,       ///< bytes on a link that are not a valid frame; the link is closed
+    end_of_stream = 18,      ///< no more items: everything that was sent has been received
     // Local ones.
     timeout = 64,
     codec = 65,
     misuse = 66,  ///< a precondition of this library's interface was broken
     system = 67,  ///< a system call failed
+    several = 68, ///< more than one thing went wrong: see error::members()
     connect = 80, ///< a child could not be started or reached
     connect_timeout = 81,
     resolve = 82, ///< the host name has no address
@@ -79,17 +83,21 @@ struct exit_status {
     friend bool operator==(const exit_status&, const exit_status&) = default;
 };
 
+class error;
+
 /// All that is known about one error. Shared, never changed after construction.
 struct error_detail {
     reason why = reason::none;
-    std::string text{};              ///< the message, without type or place
-    std::string type{};              ///< demangled type of a remote exception, else empty
-    std::string place{};             ///< name of the context where it happened, else empty
-    std::string backtrace{};         ///< of a remote exception, where the build has one
-    context_id context = no_context; ///< id of the context where it happened
-    exit_status status{};            ///< of a lost peer, where `has_status`
+    std::string text{};                ///< the message, without type or place
+    std::string type{};                ///< demangled type of a remote exception, else empty
+    std::string place{};               ///< name of the context where it happened, else empty
+    std::string backtrace{};           ///< of a remote exception, where the build has one
+    context_id context = no_context;   ///< id of the context where it happened
+    context_id canceller = no_context; ///< of a cancellation: the context that asked for it
+    exit_status status{};              ///< of a lost peer, where `has_status`
     bool has_status = false;
-    std::string what{}; ///< what what() returns; composed from the rest when empty
+    std::string what{};                                  ///< what what() returns; composed from the rest when empty
+    std::shared_ptr<const std::vector<error>> members{}; ///< of several errors: each of them
 };
 
 /// An error. A cheap, copyable value (one reference-counted pointer); also the base class of everything this library throws.
@@ -157,6 +165,7 @@ public:
         case reason::invalid_handle:
         case reason::unknown_function:
         case reason::signature_mismatch: return kind::unimplemented;
+        case reason::several: return kind_of_members();
         default: return kind::failed;
         }
     }
@@ -166,7 +175,24 @@ public:
 
     /// Everything that is known.
     const error_detail& detail() const noexcept { return shared_->detail; }
+
+    /// The errors that this one stands for (see error_group); empty where it is one error itself.
+    const std::vector<error>& members() const noexcept;
+
+private:
+    enum kind kind_of_members() const noexcept; // theirs where it is one, else failed
 };
+
+inline const std::vector<error>& error::members() const noexcept {
+    static const std::vector<error> none;
+    return shared_->detail.members ? *shared_->detail.members : none;
+}
+
+inline enum kind error::kind_of_members() const noexcept {
+    for (const error& one : members())
+        if (one.kind() != members().front().kind()) return kind::failed;
+    return members().empty() ? kind::failed : members().front().kind();
+}
 
 /// A remote function threw. type() is the demangled type of what it threw, message() its what().
 class call_error : public error {
@@ -202,6 +228,8 @@ class cancelled_error : public error {
 public:
     using error::error;
     explicit cancelled_error(const error& e) : error(e) {}
+    /// The context that asked for it; no_context where nobody did: a deadline, the end of the program.
+    context_id by() const noexcept { return detail().canceller; }
 };
 
 /// A child could not be started or reached.
@@ -263,6 +291,18 @@ public:
     explicit logic_error(const error& e) : error(e) {}
 };
 
+/// Several things went wrong: members() has them, in the order in which they did. None of them is a group itself.
+class error_group : public error {
+public:
+    using error::error;
+    explicit error_group(const error& e) : error(e) {}
+};
+
+/// The error of what context `who` has cancelled.
+inline error cancelled_by(context_id who, std::string text) {
+    return error(error_detail{.why = reason::cancelled, .text = std::move(text), .canceller = who});
+}
+
 /// Throws `e` as the class that belongs to its reason. Without exceptions: prints it and aborts.
 [[noreturn]] MITOGEN_COLD inline void raise(const error& e) {
 #if MITOGEN_HAS_EXCEPTIONS
@@ -276,6 +316,7 @@ public:
     case reason::overloaded:
     case reason::message_too_large: throw overloaded_error(e);
     case reason::misuse: throw logic_error(e);
+    case reason::several: throw error_group(e);
     case reason::connect:
     case reason::connect_timeout:
     case reason::resolve:

@@ -25,7 +25,21 @@ struct record {
     context_id context;      ///< where it comes from
     std::string_view place;  ///< that context's name; empty for this process
     std::string_view logger; ///< "mitogen", "stdout", "stderr", or the program's own name for it
-    std::string_view text;
+    std::string_view text;   ///< of a child at most 64 KiB; of what it prints at most 8 KiB
+};
+
+/// How much each context may log on each of its three ways: its stdout, its stderr, and its own records. What is more is dropped
+/// and counted, and a record of level warning says how much was lost.
+///
+/// The rates are far above what anybody reads, and cost the processes above a few percent of their time. Nobody waits for a log
+/// to be read: a program that prints more than its parents take loses lines, not time.
+struct bounds {
+    std::uint64_t lines_per_second = 10'000;   ///< 0: any number
+    std::uint64_t bytes_per_second = 4u << 20; ///< and 64 for each line; 0: any number
+    std::uint32_t seconds_at_once = 10;        ///< so much of the rates may come in one go; at least 1
+    std::uint64_t queue_bytes = 16u << 20;     ///< unsent log records that one link may hold; at most half of limits::queue_bytes
+
+    friend bool operator==(const bounds&, const bounds&) = default;
 };
 
 /// What receives records. Called on the loop's thread or on the thread that logs, one at a time per thread: it must be
@@ -42,6 +56,10 @@ struct installed_sink {
 struct state {
     std::atomic<installed_sink*> current{nullptr};
     std::atomic<level> threshold{level::warning};
+    std::atomic<std::uint64_t> lines_per_second{bounds{}.lines_per_second};
+    std::atomic<std::uint64_t> bytes_per_second{bounds{}.bytes_per_second};
+    std::atomic<std::uint32_t> seconds_at_once{bounds{}.seconds_at_once};
+    std::atomic<std::uint64_t> queue_bytes{bounds{}.queue_bytes};
 };
 inline constinit state global{}; // never destroyed: exit handlers log too
 
@@ -88,6 +106,22 @@ inline level threshold() noexcept { return detail::here().threshold.load(std::me
 /// True if a record of that level would be made: ask before composing an expensive text.
 inline bool enabled(level l) noexcept { return l >= threshold(); }
 
+/// Sets the bounds for what this process logs and prints, and for what its children print on stderr. Threads: any.
+inline void set_bounds(const bounds& to) noexcept {
+    detail::state& here = detail::here();
+    here.lines_per_second.store(to.lines_per_second, std::memory_order_relaxed);
+    here.bytes_per_second.store(to.bytes_per_second, std::memory_order_relaxed);
+    here.seconds_at_once.store(to.seconds_at_once, std::memory_order_relaxed);
+    here.queue_bytes.store(to.queue_bytes, std::memory_order_relaxed);
+}
+
+/// What set_bounds() has set.
+inline bounds current_bounds() noexcept {
+    const detail::state& here = detail::here();
+    return {here.lines_per_second.load(std::memory_order_relaxed), here.bytes_per_second.load(std::memory_order_relaxed),
+            here.seconds_at_once.load(std::memory_order_relaxed), here.queue_bytes.load(std::memory_order_relaxed)};
+}
+
 /// The sink that is in use. In a child it sends records up the tree. Stays valid; set_sink() makes another one current.
 inline sink& current() {
     static sink standard(&detail::to_stderr);
@@ -101,6 +135,11 @@ inline void emit(const record& r) { current()(r); }
 /// Makes a record of this process under the logger "mitogen".
 inline void write(level l, std::string_view text) {
     if (enabled(l)) emit({l, no_context, {}, "mitogen", text});
+}
+
+/// Makes a record of this process under the program's own `logger`, in any context: it arrives at the root's sink.
+inline void write(level l, std::string_view logger, std::string_view text) {
+    if (enabled(l)) emit({l, no_context, {}, logger, text});
 }
 
 } // namespace log

@@ -2,9 +2,8 @@
 // undef.hpp: removes the library's own macros; the umbrellas include it last. Written by tools/amalgamate.
 
 #undef MITOGEN_ABI
+#undef MITOGEN_ASAN
 #undef MITOGEN_COLD
-#undef MITOGEN_FIBER_ASAN
-#undef MITOGEN_FIBER_TSAN
 #undef MITOGEN_HAS_DESCRIBE
 #undef MITOGEN_HAS_EXCEPTIONS
 #undef MITOGEN_HAS_KQUEUE

@@ -9,6 +9,7 @@
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/outgoing.hpp>
 #include <mitogen/io/policy.hpp>
+#include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
 
 #include <cerrno>
@@ -24,10 +25,6 @@ namespace detail {
 /// Threads: loop.
 template <class Io>
 class boot_channel {
-    struct source : event_source {
-        boot_channel* self;
-    };
-
 public:
     enum class outcome : std::uint8_t {
         open,       ///< not over
@@ -44,16 +41,16 @@ private:
     const handshake::welcome& welcome_;
     boot_dialogue talk_;
     unique_function<void(outcome)> over_;
-    source in_source_{};
-    source out_source_{};
+    bound_source<boot_channel> in_source_{};
+    bound_source<boot_channel> out_source_{};
 
 public:
     /// `over` is called at most once, may close or destroy this, and is never called with `open`. Plan and welcome outlive it.
     boot_channel(basic_broker<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, const boot_plan& plan,
                  const handshake::welcome& welcome, unique_function<void(outcome)> over)
         : loop_(loop), in_(std::move(in)), out_(std::move(out)), welcome_(welcome), talk_(plan), over_(std::move(over)) {
-        prepare(in_source_, in_.get(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->go_on(true); });
-        prepare(out_source_, out_.get(), [](event_source& s, bool, bool) { static_cast<source&>(s).self->go_on(false); });
+        on_ready<&boot_channel::readable>(in_source_, *this, in_.get());
+        on_ready<&boot_channel::writable>(out_source_, *this, out_.get());
     }
 
     boot_channel(boot_channel&&) = delete;
@@ -81,14 +78,10 @@ public:
     }
 
 private:
-    void prepare(source& s, int fd, void (*ready)(event_source&, bool, bool)) {
-        s.fd = fd;
-        s.self = this;
-        s.ready = ready;
-    }
+    void readable() { go_on(read()); }
+    void writable() { go_on(write()); }
 
-    void go_on(bool readable) {
-        const outcome o = readable ? read() : write();
+    void go_on(outcome o) {
         if (o != outcome::open) over_(o); // the last that is done here
     }
 

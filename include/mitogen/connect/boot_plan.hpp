@@ -36,6 +36,7 @@ struct boot_plan {
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};
+    std::shared_ptr<void> held{}; ///< let go of when the process is reaped, or was never made
 };
 
 namespace detail {

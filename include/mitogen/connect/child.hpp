@@ -13,6 +13,7 @@
 #include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/text_tail.hpp>
+#include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/sys/failure.hpp>
@@ -44,6 +45,8 @@ public:
         virtual void child_up(basic_child& child) = 0;
         virtual void child_lost(basic_child& child, const error& why) = 0;
         virtual void child_gone(basic_child& child) = 0;
+        /// It lives on without its parent. When its process ends, child_gone follows.
+        virtual void child_detached(basic_child& child) = 0;
 
     protected:
         ~events() = default;
@@ -59,11 +62,7 @@ public:
 private:
     using channel = detail::boot_channel<Io>;
 
-    enum class stage : std::uint8_t { starting, up, ending, gone };
-
-    struct source : event_source {
-        basic_child* self;
-    };
+    enum class stage : std::uint8_t { starting, up, ending, detached, gone };
 
     core& router_;
     events& events_;
@@ -74,10 +73,12 @@ private:
     detail::child_stderr<Io> err_;
     detail::ending ending_;
     stage stage_ = stage::starting;
-    source exit_source_{};
+    bound_source<basic_child> exit_source_{};
     timer timer_;
     bool reported_ = false;
     bool link_open_ = false;
+    bool let_go_ = false;
+    bool hurried_ = false;
     std::optional<exit_status> status_;
     reason lost_cause_ = reason::respondent_lost;
     std::string lost_text_;
@@ -96,9 +97,7 @@ public:
                    [this](typename channel::outcome o) { talked(o); }),
           err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name), ending_(patience), connecting_(connecting) {
         timer_.fire = [this] { on_timer(); };
-        exit_source_.fd = process_.poll_fd();
-        exit_source_.self = this;
-        exit_source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->on_exit(); };
+        on_ready<&basic_child::on_exit>(exit_source_, *this, process_.poll_fd());
     }
 
     basic_child(basic_child&&) = delete;
@@ -107,6 +106,7 @@ public:
     const std::string& name() const noexcept { return welcome_.name; }
     auto pid() const noexcept { return process_.pid(); }
     bool up() const noexcept { return stage_ == stage::up; }
+    bool detached() const noexcept { return stage_ == stage::detached; }
 
     /// Begins to listen. Threads: loop.
     void begin() {
@@ -124,13 +124,34 @@ public:
         });
     }
 
+    /// The end of its link is not its end any more. What was started here for it and runs here, a client of ssh, ends then.
+    /// Threads: loop.
+    void let_go() {
+        let_go_ = true;
+        lost_text_ = "it has detached";
+    }
+
     /// Asks it to end; kills it if it does not. Threads: loop.
     void shut_down(const error& why) {
         if (stage_ == stage::starting) return fail(why);
         if (stage_ != stage::up) return;
+        if (let_go_) return cut("its parent ends");
         edge->stream->send(router_.address(id(), handles::shutdown), std::span<const std::byte>(), nullptr, urgency::soon);
         lost_text_ = "it was shut down";
         begin_ending();
+    }
+
+    /// Its parent is about to go, and has no more time for it than the levels below it need, each to end the next one. Nobody
+    /// else could end a process that is stopped. Threads: loop.
+    void hurry(const error& why) {
+        const auto keep = this->shared_from_this();
+        if (stage_ == stage::ending && !link_open_ && (!edge || edge->levels == 0)) kill(); // lost some time ago
+        shut_down(why);
+        if (stage_ != stage::ending || std::exchange(hurried_, true)) return;
+        static constexpr std::byte at_once[1]{};
+        if (link_open_) edge->stream->send(router_.address(id(), handles::shutdown), at_once, nullptr, urgency::soon);
+        ending_.hurry(router_.loop().io().now());
+        look_after_ending();
     }
 
     /// Cuts the link. Threads: loop.
@@ -141,6 +162,12 @@ public:
 
     /// Answers `p` with the exit status once it is gone. Takes over one reference. Threads: loop.
     void await_exit(basic_pending<Io>* p) { awaiting_exit_.push_back(p); }
+
+    /// Nobody waits for its process any more. Threads: loop.
+    void forget() {
+        router_.loop().unwatch(exit_source_);
+        process_.forget();
+    }
 
     /// Kills it at once. Threads: loop.
     void kill() {
@@ -198,9 +225,7 @@ private:
         const bool wanted = router_.answers().complete(*connecting_, value, nullptr);
         std::exchange(connecting_, nullptr)->release();
         err_.show();
-        if (const long rc = edge->stream->start(); rc < 0)
-            return edge->stream->close(reason::respondent_lost,
-                                       "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
+        edge->stream->start();
         edge->stream->inject(talk().rest());
         if (!wanted) shut_down(error(reason::cancelled, plan_.what + ": given up"));
     }
@@ -262,11 +287,27 @@ private:
     }
 
     void begin_ending() {
+        if (stage_ == stage::up && let_go_ && static_cast<int>(process_.pid()) == static_cast<int>(talk().said().pid))
+            return part();
         if (stage_ == stage::up) {
             stage_ = stage::ending;
-            ending_.begin(router_.loop().io().now());
+            ending_.begin(router_.loop().io().now(), edge->levels);
         }
         look_after_ending();
+    }
+
+    /// It goes on alone; all that is left here is to reap it, should it end before this program does.
+    void part() {
+        const auto keep = this->shared_from_this();
+        stage_ = stage::detached;
+        router_.loop().cancel_timer(timer_);
+        report();
+        err_.finish();
+        for (basic_pending<Io>* p : std::exchange(awaiting_exit_, {})) {
+            router_.answers().fail(*p, error(reason::respondent_lost, "context " + std::to_string(id()) + " has detached"));
+            p->release();
+        }
+        events_.child_detached(*this);
     }
 
     void on_exit() {
@@ -274,6 +315,7 @@ private:
         status_ = process_.try_wait();
         if (!status_) return;
         router_.loop().unwatch(exit_source_);
+        if (stage_ == stage::detached) return events_.child_gone(*this);
         if (stage_ == stage::up) {
             stage_ = stage::ending;
             ending_.begin(router_.loop().io().now());

@@ -7,8 +7,8 @@
 #include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/connect_server.hpp>
+#include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/fork.hpp>
-#include <mitogen/connect/forwarded_log.hpp>
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/connect/stdout_forwarder.hpp>
@@ -23,6 +23,7 @@
 #include <mitogen/sys/stdio.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -67,8 +68,11 @@ class child_process {
     std::shared_ptr<basic_link<Io>> parent_;
     stdout_forwarder<Io> stdout_;
     timer overdue_;
+    instant stop_at_ = never;
+    instant hurried_until_ = never;
     int signals_ = 0;
     bool ending_ = false;
+    bool detached_ = false;
 
 public:
     child_process(Io& io, handshake::welcome welcome, typename Io::descriptor stdout_end)
@@ -76,7 +80,7 @@ public:
           router_(broker_,
                   {.limits = welcome_.bounds, .pool_threads = welcome_.pool_threads, .rules = welcome_.rules}),
           dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads),
-          connects_(router_, welcome_.name), stdout_(router_, std::move(stdout_end)) {
+          connects_(router_, welcome_.name), stdout_(broker_, router_.logs(), std::move(stdout_end)) {
         dispatcher_.on_other_cancelled = [this](context_id from, handle_id reply_to) { connects_.cancel(from, reply_to); };
         overdue_.fire = [this] { overdue(); };
     }
@@ -89,15 +93,18 @@ public:
         parent_->build = hash_build(welcome_.build);
         parent_->open(broker_, std::move(ends.in), std::move(ends.out), welcome_.bounds);
         parent_->on_closed = [this](basic_link<Io>& link, enum reason cause, const std::string& why) {
+            if (detached_) return (void)router_.link_lost(link, error(reason::broker_exited, "this context has detached"));
             router_.link_lost(link, error(cause, "the parent is lost: " + why));
             end("the parent is lost");
         };
+        router_.on_detached = [this] { detach(); };
         log::set_level(static_cast<log::level>(welcome_.log_level));
-        log::set_sink([this](const log::record& r) {
-            forward_log(router_, r.context == no_context ? router_.id() : r.context, r.level, r.logger, r.text);
+        log::set_bounds(welcome_.logs);
+        log::set_sink([this](const log::record& r) { router_.logs().record(r); });
+        (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message& m) {
+            end("context " + welcome_.name + " is shutting down");
+            if (!m.payload.empty()) (void)router_.hurry_children();
         });
-        (void)router_.add_raw_handler(handles::shutdown, {},
-                                      [this](const message&) { end("context " + welcome_.name + " is shutting down"); });
         broker_.defer([this, rest] {
             router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
             stdout_.start();
@@ -109,17 +116,40 @@ public:
     }
 
 private:
+    /// The parent has let this process go. On the thread that asked for it.
+    void detach() {
+        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
+        log::set_sink({});
+        broker_.run([this] {
+            detached_ = true;
+            parent_->stream->close(reason::broker_exited, "this context has detached");
+        });
+        broker_.io().leave_session();
+        dispatcher_.retire();
+    }
+
     /// No more calls; those that run are told to stop. On the loop.
     void end(const std::string& why) {
         if (std::exchange(ending_, true)) return;
         dispatcher_.stop(error(reason::broker_exited, why));
-        broker_.set_timer(overdue_, after(broker_.io().now(), welcome_.grace_ns));
+        const instant now = broker_.io().now();
+        stop_at_ = after(now, welcome_.grace_ns);
+        broker_.set_timer(overdue_, after(now, welcome_.grace_ns - welcome_.grace_ns / 6));
     }
 
-    /// A function does not stop although it was told to: nobody may be left to end this process but itself. On the loop.
+    /// A function does not stop although it was told to: nobody may be left to end this process but itself. Its children go
+    /// first: one that is stopped would never notice. On the loop.
     void overdue() {
+        const instant now = broker_.io().now();
+        if (signals_ == 0) {
+            const std::uint32_t levels = router_.hurry_children();
+            if (now < stop_at_) return broker_.set_timer(overdue_, stop_at_);
+            if (hurried_until_ == never) hurried_until_ = after(now, levels * ending::for_each_level);
+            constexpr duration_ns look_again = 20'000'000;
+            if (levels > 0 && now < hurried_until_) return broker_.set_timer(overdue_, after(now, look_again));
+        }
         broker_.io().signal_self(signals_++ == 0 ? 15 : 9);
-        broker_.set_timer(overdue_, after(broker_.io().now(), 1'000'000'000));
+        broker_.set_timer(overdue_, after(now, 1'000'000'000));
     }
 
     /// On the main thread, after the last call.
@@ -133,7 +163,10 @@ private:
 
     /// Sends what is queued, unless the parent is gone or it takes too long; then closes the link.
     void flush() {
-        broker_.run([this] { stdout_.finish(); });
+        broker_.run([this] {
+            stdout_.finish();
+            router_.logs().tell_all();
+        });
         parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
         broker_.run([this] {
             ending_ = true;

@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/log.hpp>
+#include <mitogen/connect/log_meter.hpp>
 #include <mitogen/connect/text_tail.hpp>
 #include <mitogen/loop/broker.hpp>
 
@@ -20,7 +21,7 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// Lines are kept while the child starts. Once it is up they go to the log, those that were kept first; where it does not come up
-/// its error quotes the last of them, and the log shows none.
+/// its error quotes the last of them, and the log shows none. Those that come too fast are dropped and counted: see log::bounds.
 ///
 /// Threads: loop.
 template <class Io>
@@ -38,9 +39,13 @@ class child_stderr {
     source source_{};
     text_tail tail_;
     std::vector<std::string> kept_;
+    std::size_t kept_bytes_ = 0;
     use use_ = use::keep;
+    log_meter meter_;
+    timer tell_{}; // what was dropped
 
     static constexpr int most_reads = 64; // in one go
+    static constexpr std::size_t most_kept = 1u << 20;
 
 public:
     /// `end` may be empty. The context's name and number are for the log.
@@ -49,6 +54,10 @@ public:
         source_.fd = end_.get();
         source_.self = this;
         source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(); };
+        tell_.fire = [this] {
+            if (meter_.tell_at() <= loop_.io().now()) tell();
+            plan();
+        };
     }
 
     child_stderr(child_stderr&&) = delete;
@@ -61,12 +70,14 @@ public:
         if (use_ != use::keep) return;
         use_ = use::show;
         for (const std::string& line : std::exchange(kept_, {})) emit(line);
+        plan();
     }
 
     /// From now on nobody is told what it says.
     void drop() {
         use_ = use::drop;
         kept_.clear();
+        loop_.cancel_slow_timer(tell_);
     }
 
     /// The last lines. Takes what is in the pipe now, so that an error has the last words.
@@ -81,6 +92,8 @@ public:
         loop_.unwatch(source_);
         show();
         tail_.finish([this](std::string_view line) { say(line); });
+        loop_.cancel_slow_timer(tell_);
+        tell();
     }
 
     /// In a child made by fork(): closes the descriptor.
@@ -107,11 +120,27 @@ private:
     }
 
     void say(std::string_view line) {
-        if (use_ == use::keep) kept_.emplace_back(line);
-        if (use_ == use::show) emit(line);
+        if (use_ == use::drop) return;
+        const instant now = loop_.io().now();
+        if (use_ == use::show && meter_.tell_at() <= now) tell();
+        const char* obstacle = kept_bytes_ < most_kept ? nullptr : "more than is kept until it is up";
+        if (!meter_.admit(now, line.size(), use_ == use::keep ? obstacle : nullptr, log::current_bounds())) return plan();
+        if (use_ == use::show) return emit(line);
+        kept_bytes_ += line.size() + log_meter::line_cost;
+        kept_.emplace_back(line);
     }
 
     void emit(std::string_view line) { log::emit({log::level::info, id_, name_, "stderr", line}); }
+
+    /// Has what was dropped told in time.
+    void plan() {
+        if (use_ == use::show && meter_.tell_at() != never && !tell_.is_set()) loop_.set_slow_timer(tell_, meter_.tell_at());
+    }
+
+    void tell() {
+        if (use_ != use::show || meter_.tell_at() == never) return;
+        log::emit({log::level::warning, id_, name_, "mitogen", meter_.tell("line of stderr", "lines of stderr")});
+    }
 };
 
 } // namespace detail

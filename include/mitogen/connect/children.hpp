@@ -21,6 +21,7 @@
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/machine.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -63,6 +64,7 @@ public:
 
     children(core& node, ending_patience patience, std::uint32_t pool_threads)
         : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node), all_gone_(node.loop().io()) {
+        (void)node.add_raw_handler(handles::detaching, {.from = accept::anyone}, [this](const message& m) { let_go(m); });
     }
 
     children(children&&) = delete;
@@ -119,17 +121,29 @@ public:
         });
     }
 
-    // For those who come by themselves.
-    basic_route_monitor<Io>& monitor() noexcept { return monitor_; }
+    // For those who come by themselves, too.
     basic_id_allocator<Io>& ids() noexcept { return ids_; }
     const ending_patience& patience() const noexcept { return patience_; }
     std::uint32_t pool_threads() const noexcept { return pool_threads_; }
     bool closed() const noexcept { return closed_; }
+    static error closing() { return error(reason::broker_exited, "the router is shutting down"); }
+
+    /// A context directly below is reachable from now on. Threads: loop.
+    void neighbour_up(const std::string& name, const std::shared_ptr<basic_link<Io>>& edge) {
+        const route<basic_link<Io>> added{edge->peer, node_.id(), name, edge->build, edge};
+        node_.routes().add(added);
+        monitor_.announce(added);
+    }
+
+    /// It is lost, with all that are below it. Threads: loop.
+    void neighbour_lost(basic_link<Io>& edge, const error& why) {
+        for (const context_id gone : node_.link_lost(edge, why)) monitor_.withdraw(gone, why);
+    }
 
     /// The child of that number, or null. Threads: loop.
     child* find(context_id id) {
         for (const auto& c : all_)
-            if (c->id() == id) return c.get();
+            if (c->id() == id && !c->detached()) return c.get();
         return nullptr;
     }
 
@@ -142,8 +156,21 @@ public:
             for (const auto& c : all) c->shut_down(closing());
         });
         node_.loop().wait(all_gone_, never, true, [this] { return child_count_.load() == 0; });
-        node_.loop().run([] {}); // the loop has left the callback that woke us
+        node_.loop().run([this] { // the loop has left the callback that woke us
+            for (const auto& c : std::exchange(all_, {})) c->forget(); // what has detached
+        });
         return true;
+    }
+
+    /// Ends all of them as fast as may be, and says how many levels of contexts that are. Threads: loop.
+    std::uint32_t hurry() {
+        const auto all = all_; // a child that goes removes itself
+        std::uint32_t levels = 0;
+        for (const auto& c : all) {
+            c->hurry(closing());
+            levels = std::max(levels, 1 + (c->edge ? c->edge->levels : 0));
+        }
+        return levels;
     }
 
     /// In a child made by fork(): closes their descriptors and forgets their processes.
@@ -181,8 +208,7 @@ private:
     handshake::welcome welcome_for(context_id id, const boot_plan& plan) {
         handshake::welcome w;
         w.id = id;
-        w.ancestors.push_back(node_.id());
-        w.ancestors.insert(w.ancestors.end(), node_.ancestors().begin(), node_.ancestors().end());
+        w.ancestors = node_.path();
         w.name = plan.name;
         w.title = "mitogen:" + plan.name + " (" + node_.loop().io().own_name() + ")";
         w.build = sys::build_id();
@@ -191,6 +217,7 @@ private:
         w.grace_ns = patience_.grace;
         w.bounds = plan.bounds;
         w.rules = node_.rules();
+        w.logs = log::current_bounds();
         return w;
     }
 
@@ -210,21 +237,27 @@ private:
                           plan.what + ": cannot start: " + std::string(process.error().message())));
     }
 
-    static error closing() { return error(reason::broker_exited, "the router is shutting down"); }
+    void child_up(child& c) override { neighbour_up(c.name(), c.edge); }
 
-    void child_up(child& c) override {
-        const route<basic_link<Io>> added{c.id(), node_.id(), c.name(), c.edge->build, c.edge};
-        node_.routes().add(added);
-        monitor_.announce(added);
-    }
-
-    void child_lost(child& c, const error& why) override {
-        for (const context_id gone : node_.link_lost(*c.edge, why)) monitor_.withdraw(gone, why);
-    }
+    void child_lost(child& c, const error& why) override { neighbour_lost(*c.edge, why); }
 
     void child_gone(child& c) override {
         std::erase_if(all_, [&](const auto& held) { return held.get() == &c; });
-        uncount();
+        if (!c.detached()) uncount();
+    }
+
+    void child_detached(child&) override { uncount(); }
+
+    /// A child wants to go on alone.
+    void let_go(const message& m) {
+        child* c = find(m.src());
+        if (!c || !c->up()) {
+            return node_.reply_dead(
+                m.head, error(reason::refused_by_policy,
+                              "context " + std::to_string(m.src()) + " is not a child of context " + std::to_string(node_.id())));
+        }
+        c->let_go();
+        node_.reply(m.head, {}, 0);
     }
 };
 

@@ -12,6 +12,7 @@
 #include <mitogen/connect/listening.hpp>
 #include <mitogen/connect/outgoing.hpp>
 #include <mitogen/io/policy.hpp>
+#include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/route/router_core.hpp>
@@ -57,16 +58,12 @@ public:
 private:
     enum class stage : std::uint8_t { asking, numbered, answered, refused, up, gone };
 
-    struct source : event_source {
-        client* self;
-    };
-
     core& router_;
     events& events_;
     const listen_options terms_;
     duration_ns grace_;
     typename Io::descriptor socket_; // until it is up
-    source source_{};
+    bound_source<client> source_{};
     timer timer_;
     stage stage_ = stage::asking;
     joining::listening_ear ear_{joining::request_limit};
@@ -82,9 +79,7 @@ public:
     client(core& node, events& to, std::uint32_t number, const listen_options& terms, duration_ns grace,
            typename Io::descriptor socket)
         : router_(node), events_(to), terms_(terms), grace_(grace), socket_(std::move(socket)), listener(number) {
-        source_.fd = socket_.get();
-        source_.self = this;
-        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->ready(); };
+        on_ready<&client::ready>(source_, *this, socket_.get());
         timer_.fire = [this] { overdue(); };
     }
 
@@ -107,8 +102,7 @@ public:
     void admit(context_id id) {
         if (stage_ != stage::numbered) return;
         answer_.id = id;
-        answer_.ancestors.push_back(router_.id());
-        answer_.ancestors.insert(answer_.ancestors.end(), router_.ancestors().begin(), router_.ancestors().end());
+        answer_.ancestors = router_.path();
         answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid) : asked_.name;
         answer_.build = sys::build_id();
         answer_.bounds = terms_.limits.value_or(router_.bounds());
@@ -209,10 +203,7 @@ private:
         edge->on_closed = [this](link&, enum reason cause, const std::string& why) { link_closed(cause, why); };
         stage_ = stage::up;
         events_.client_up(*this);
-        if (const long rc = edge->stream->start(); rc < 0) {
-            return edge->stream->close(reason::respondent_lost,
-                                       "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
-        }
+        edge->stream->start();
         // It waits for this: only now is it known here.
         edge->stream->send(router_.address(id(), handles::admitted), std::span<const std::byte>(), nullptr, urgency::soon);
     }

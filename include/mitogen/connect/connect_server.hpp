@@ -73,6 +73,22 @@ class connect_server {
         router_.reply(done.request, encode(child->id()), 0);
     }
 
+    /// A context above ends a child of this one, or cuts its link.
+    void end_child(const message& m) {
+        reader r(m.payload);
+        context_id which{};
+        bool cut{};
+        if (!decode(r, which, cut) || !r.finish())
+            return router_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        if (cut) return router_.disconnect_child(which);
+        const auto gone = std::make_shared<basic_future<exit_status, Io>>(router_.shutdown_child(which));
+        gone->then([&node = router_, gone, head = m.head] {
+            const result<exit_status> status = gone->outcome();
+            if (status) return node.reply(head, encode(*status), 0);
+            node.reply(head, encode_error(status.error()), message_flags::failed);
+        });
+    }
+
     error with_place(const error& why) const {
         error_detail d = why.detail();
         if (!d.place.empty()) return why;
@@ -88,6 +104,7 @@ public:
         (void)&knows<mitogen::local>;
         (void)&knows<mitogen::ssh>;
         (void)router_.add_raw_handler(handles::connect, {}, [this](const message& m) { serve(m); });
+        (void)router_.add_raw_handler(handles::end_child, {}, [this](const message& m) { end_child(m); });
     }
 
     connect_server(connect_server&&) = delete;
@@ -96,7 +113,7 @@ public:
     void cancel(context_id from, handle_id reply_to) {
         if (const auto at = find(from, reply_to); at != open_.end()) {
             if (!at->child.done())
-                return at->child.abandon(error(reason::cancelled, "cancelled by context " + std::to_string(from)));
+                return at->child.abandon(cancelled_by(from, "cancelled by context " + std::to_string(from)));
             if (const auto up = at->child.outcome()) router_.discard_child(up->id()); // its answer is about to leave
             return;
         }

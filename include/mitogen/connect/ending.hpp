@@ -6,6 +6,7 @@
 #include <mitogen/base/time.hpp>
 
 #include <algorithm>
+#include <cstdint>
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -23,10 +24,11 @@ namespace detail {
 class ending {
     ending_patience patience_;
     instant asked_at_ = never;
+    duration_ns for_levels_ = 0;
     instant exited_at_ = never;
     int signals_sent_ = 0;
 
-    instant term_at() const noexcept { return after(asked_at_, patience_.grace); }
+    instant term_at() const noexcept { return after(after(asked_at_, patience_.grace), for_levels_); }
     instant kill_at() const noexcept { return after(term_at(), patience_.after_term); }
 
 public:
@@ -34,10 +36,24 @@ public:
     static constexpr int term = 15;
     static constexpr int kill = 9;
 
+    /// What each level of contexts below it adds to its time: it is to see the end of its children, from their SIGTERM to their
+    /// SIGKILL, before it goes itself. Nobody else could end one that is stopped.
+    static constexpr duration_ns for_each_level = 1'500'000'000;
+
     explicit ending(ending_patience patience) noexcept : patience_(patience) {}
 
-    /// It was asked to end, or its link has ended.
-    void begin(instant now) noexcept { asked_at_ = now; }
+    /// It was asked to end, or its link has ended. `levels`: how deep the tree below it is.
+    void begin(instant now, std::uint32_t levels = 0) noexcept {
+        asked_at_ = now;
+        for_levels_ = levels * for_each_level;
+    }
+
+    /// From now on it has little time but what the levels below it need.
+    void hurry(instant now) noexcept {
+        constexpr duration_ns orderly = 300'000'000; // with SIGTERM and SIGKILL less than a level's
+        asked_at_ = now;
+        patience_.grace = std::min(patience_.grace, orderly);
+    }
 
     /// Its process has ended. Only the first time counts.
     void exited(instant now) noexcept {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// forwarded_log.hpp: log records on their way up the tree.
+// forwarded_log.hpp: log records of the contexts below, as they arrive.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/log.hpp>
+#include <mitogen/connect/log_uplink.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/handle.hpp>
@@ -14,20 +15,10 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// Sends one record to the parent. `origin`: the context that made it. Threads: any.
-template <class Io>
-void forward_log(basic_router_core<Io>& node, context_id origin, log::level level, std::string_view logger,
-                 std::string_view text) {
-    const auto& parent = node.parent();
-    if (!parent) return;
-    (void)node.send(node.address(parent->peer, handles::forward_log),
-                    encode(origin, static_cast<std::uint8_t>(level), logger, text), urgency::soon);
-}
-
 /// Receives the records of the contexts below: shows them here in a root, passes them on elsewhere.
 template <class Io>
-void receive_forwarded_logs(basic_router_core<Io>& node) {
-    (void)node.add_raw_handler(handles::forward_log, {.from = accept::anyone}, [&node](const message& m) {
+void receive_forwarded_logs(basic_router_core<Io>& node, log_uplink<Io>& up) {
+    (void)node.add_raw_handler(handles::forward_log, {.from = accept::anyone}, [&node, &up](const message& m) {
         reader r(m.payload);
         context_id origin{};
         std::uint8_t level{};
@@ -37,7 +28,7 @@ void receive_forwarded_logs(basic_router_core<Io>& node) {
             return;
         if (origin != m.head.src && !node.routes().find(origin)) return; // nobody speaks for a context that is not below it
         const auto severity = static_cast<log::level>(level);
-        if (node.parent()) return forward_log(node, origin, severity, logger, text);
+        if (node.parent()) return up.pass(origin, severity, logger, text);
         const auto known = node.routes().get(origin);
         log::emit({severity, origin, known.name, logger, text});
     });

@@ -9,6 +9,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/codec.hpp>
+#include <mitogen/wire/inherited.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -32,7 +33,8 @@ inline constexpr std::string_view mark = "\xF5\xA6mitogen\xA6\xF5";
 /// What follows the mark: who speaks.
 enum class speaker : std::uint8_t {
     shell = '1',   ///< the first stage: "1 SYSTEM MACHINE\n" in text, then it reads the program
-    program = '2', ///< the program: u8 protocol version, u32 length, hello
+    program = '2', ///< the program, or its parent: u8 protocol version, u32 length, hello or welcome
+    joiner = 'j',  ///< who joins a tree, or who admits it, in the same form: see joining.hpp
 };
 
 inline constexpr std::uint8_t protocol = 1;
@@ -62,38 +64,30 @@ struct welcome {
     std::int64_t grace_ns = 0; ///< how long its functions may take to stop
     limits bounds{};
     tree_rules rules{};
+    log::bounds logs{};
 };
 
-/// speaker, protocol, length and payload, as they follow the mark.
-inline buffer pack(const buffer& payload) {
+/// Mark, speaker, protocol, length and payload.
+inline buffer marked(speaker who, const buffer& payload) {
     std::byte front[6];
     writer w(front);
-    w.put_u8(static_cast<std::uint8_t>(speaker::program));
+    w.put_u8(static_cast<std::uint8_t>(who));
     w.put_u8(protocol);
     w.put_count(payload.size());
     buffer out;
+    out.append(mark.data(), mark.size());
     out.append(front, sizeof front);
     out.append(payload.data(), payload.size());
     return out;
 }
 
 inline buffer encode_hello(const hello& h) {
-    const buffer packed = pack(mitogen::encode(h.build, h.machine, h.pid));
-    buffer out;
-    out.append(mark.data(), mark.size());
-    out.append(packed.data(), packed.size());
-    return out;
+    return marked(speaker::program, mitogen::encode(h.build, h.machine, h.pid));
 }
 
 inline buffer encode_welcome(const welcome& w) {
-    const buffer packed =
-        pack(mitogen::encode(w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads, w.grace_ns,
-                             w.bounds.message_bytes, w.bounds.queue_bytes, w.bounds.nesting, w.bounds.elements,
-                             w.bounds.open_calls, w.rules.heartbeat.interval, w.rules.heartbeat.limit, w.rules.unidirectional));
-    buffer out;
-    out.append(mark.data(), mark.size());
-    out.append(packed.data(), packed.size());
-    return out;
+    return marked(speaker::program, mitogen::encode(w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads,
+                                                    w.grace_ns, w.bounds, w.rules, w.logs));
 }
 
 inline bool decode_hello(std::span<const std::byte> bytes, hello& h) {
@@ -104,8 +98,7 @@ inline bool decode_hello(std::span<const std::byte> bytes, hello& h) {
 inline bool decode_welcome(std::span<const std::byte> bytes, welcome& w) {
     reader r(bytes);
     return mitogen::decode(r, w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads, w.grace_ns,
-                           w.bounds.message_bytes, w.bounds.queue_bytes, w.bounds.nesting, w.bounds.elements, w.bounds.open_calls,
-                           w.rules.heartbeat.interval, w.rules.heartbeat.limit, w.rules.unidirectional) &&
+                           w.bounds, w.rules, w.logs) &&
            r.finish();
 }
 

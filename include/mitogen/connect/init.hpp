@@ -13,6 +13,7 @@
 #include <mitogen/io/native.hpp>
 #include <mitogen/rpc/registry.hpp>
 #include <mitogen/sys/executable.hpp>
+#include <mitogen/sys/signal.hpp>
 #include <mitogen/sys/stdio.hpp>
 
 #include <cstdlib>
@@ -26,9 +27,13 @@ namespace mitogen::inline MITOGEN_ABI {
 /// Call it first thing in main(). Returns at once in the program that a user started; never returns in one that was started as a
 /// child: that one serves its parent and exits, with its static objects destroyed and its exit handlers run. A child finds out by
 /// its first argument, and runs under the I/O policy `Io`, a native one.
+///
+/// A program may have been started with SIGCHLD ignored, which would lose how its children end: that is undone. One that ignores
+/// it later has decided so itself.
 template <class Io = io::native>
 void init(int argc, char** argv) {
     io::main_arguments = {.argc = argc, .argv = argv, .known = true};
+    sys::keep_exit_statuses();
     sys::self_executable(); // opened now: the file may be replaced while we run
     if (argc < 2 || std::string_view(argv[1]) != child_argument) {
         for (const std::string& same : registry::duplicates()) {

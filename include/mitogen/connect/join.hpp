@@ -94,10 +94,7 @@ public:
     bool begin(typename Io::descriptor in, typename Io::descriptor out, std::span<const std::byte> rest, instant deadline) {
         parent_->open(broker_, std::move(in), std::move(out), router_.bounds());
         broker_.run([&] {
-            if (const long rc = parent_->stream->start(); rc < 0) {
-                parent_->stream->close(reason::respondent_lost,
-                                       "cannot watch the link: " + sys::errno_text(static_cast<int>(-rc)));
-            }
+            parent_->stream->start();
             parent_->stream->inject(rest);
         });
         const auto admitted = [this] { return admitted_.load(std::memory_order_acquire); };

@@ -8,6 +8,7 @@
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/codec.hpp>
+#include <mitogen/wire/inherited.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -19,9 +20,6 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace joining {
-
-/// What follows the mark of a handshake: a u8 for the protocol's version, a u32 length, and that many bytes.
-inline constexpr char speaker = 'j';
 
 /// Most bytes of a request to join, and of its answer.
 inline constexpr std::size_t request_limit = 4096;
@@ -48,21 +46,9 @@ struct answer {
     tree_rules rules{};
 };
 
-/// Mark, speaker, version, length and payload.
-inline buffer pack(const buffer& payload) {
-    std::byte front[6];
-    writer w(front);
-    w.put_u8(static_cast<std::uint8_t>(speaker));
-    w.put_u8(handshake::protocol);
-    w.put_count(payload.size());
-    buffer out;
-    out.append(handshake::mark.data(), handshake::mark.size());
-    out.append(front, sizeof front);
-    out.append(payload.data(), payload.size());
-    return out;
+inline buffer encode_request(const request& r) {
+    return handshake::marked(handshake::speaker::joiner, mitogen::encode(r.build, r.pid, r.name));
 }
-
-inline buffer encode_request(const request& r) { return pack(mitogen::encode(r.build, r.pid, r.name)); }
 
 inline bool decode_request(std::span<const std::byte> bytes, request& out) {
     reader r(bytes);
@@ -70,17 +56,14 @@ inline bool decode_request(std::span<const std::byte> bytes, request& out) {
 }
 
 inline buffer encode_answer(const answer& a) {
-    return pack(mitogen::encode(a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds.message_bytes, a.bounds.queue_bytes,
-                                a.bounds.nesting, a.bounds.elements, a.bounds.open_calls, a.rules.heartbeat.interval,
-                                a.rules.heartbeat.limit, a.rules.unidirectional));
+    return handshake::marked(handshake::speaker::joiner,
+                             mitogen::encode(a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules));
 }
 
 inline bool decode_answer(std::span<const std::byte> bytes, answer& a) {
     reader r(bytes);
-    return mitogen::decode(r, a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds.message_bytes, a.bounds.queue_bytes,
-                           a.bounds.nesting, a.bounds.elements, a.bounds.open_calls, a.rules.heartbeat.interval,
-                           a.rules.heartbeat.limit, a.rules.unidirectional) &&
-           r.finish() && (!a.refusal.empty() || (a.id != no_context && !a.ancestors.empty()));
+    return mitogen::decode(r, a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules) && r.finish() &&
+           (!a.refusal.empty() || (a.id != no_context && !a.ancestors.empty()));
 }
 
 /// Puts together what the other side says. Unlike a child it says nothing else: the first wrong byte is noticed.
@@ -106,7 +89,7 @@ public:
         const std::string_view all = bytes_;
         const std::size_t compared = std::min(all.size(), handshake::mark.size());
         if (all.substr(0, compared) != handshake::mark.substr(0, compared)) return finding::wrong;
-        if (all.size() > compared && all[compared] != speaker) return finding::wrong;
+        if (all.size() > compared && all[compared] != static_cast<char>(handshake::speaker::joiner)) return finding::wrong;
         if (all.size() > compared + 1 && static_cast<std::uint8_t>(all[compared + 1]) != handshake::protocol)
             return finding::wrong_version;
         if (all.size() < front) return finding::incomplete;

@@ -13,6 +13,7 @@
 #include <mitogen/connect/listening.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/io/policy.hpp>
+#include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/sync/waiter.hpp>
 #include <mitogen/sys/failure.hpp>
@@ -37,17 +38,15 @@ template <class Io>
 class listeners final : public listening<Io>, private client<Io>::events {
     using client_type = client<Io>;
 
-    struct open_socket;
-    struct source : event_source {
-        open_socket* of;
-    };
     struct open_socket {
         listeners& owner;
         std::uint32_t number;
         sys::local_listener file;
         listen_options options;
-        source ready{};
+        bound_source<open_socket> ready{};
         timer resume{};
+
+        void on_client() { owner.accept(*this); }
     };
 
     basic_router<Io>& node_;
@@ -73,12 +72,7 @@ public:
     result<std::uint32_t> add(sys::local_listener file, const listen_options& options) {
         if (closing_) return closing();
         std::unique_ptr<open_socket> s(new open_socket{*this, ++last_number_, std::move(file), options});
-        s->ready.of = s.get();
-        s->ready.fd = s->file.fd();
-        s->ready.ready = [](event_source& e, bool, bool) {
-            open_socket& from = *static_cast<source&>(e).of;
-            from.owner.accept(from);
-        };
+        on_ready<&open_socket::on_client>(s->ready, *s, s->file.fd());
         s->resume.fire = [from = s.get()] { from->owner.look_after(*from); };
         if (const long rc = node_.loop().watch(s->ready, io::interest::read); rc < 0)
             return sys::failure("watch(" + s->file.path() + ")", rc);
@@ -140,7 +134,7 @@ public:
     }
 
 private:
-    static error closing() { return error(reason::broker_exited, "the router is shutting down"); }
+    static error closing() { return children<Io>::closing(); }
 
     client_type* find(context_id id) {
         for (const auto& c : clients_)
@@ -198,15 +192,13 @@ private:
     }
 
     void client_up(client_type& c) override {
-        const route<basic_link<Io>> added{c.id(), node_.id(), c.name(), c.edge->build, c.edge};
-        node_.routes().add(added);
-        children_.monitor().announce(added);
+        children_.neighbour_up(c.name(), c.edge);
         for (const auto& s : sockets_)
             if (s->number == c.listener) look_after(*s);
     }
 
     void client_lost(client_type& c, const error& why) override {
-        for (const context_id gone : node_.link_lost(*c.edge, why)) children_.monitor().withdraw(gone, why);
+        children_.neighbour_lost(*c.edge, why);
     }
 
     void client_gone(client_type& c) override {
@@ -258,7 +250,7 @@ result<basic_listener<Io>> basic_router<Io>::try_listen(const std::string& path,
     result<sys::local_listener> file = sys::local_listener::open(path);
     if (!file) return file.error();
     detail::listeners<Io>* all = nullptr;
-    result<std::uint32_t> number = error(reason::broker_exited, "the router is shutting down");
+    result<std::uint32_t> number = detail::children<Io>::closing();
     this->loop().run([&] {
         if (children_.closed()) return;
         if (!listening_) listening_ = std::make_unique<detail::listeners<Io>>(*this, children_);

@@ -15,6 +15,7 @@
 #include <mitogen/connect/forwarded_log.hpp>
 #include <mitogen/connect/listening.hpp>
 #include <mitogen/connect/local.hpp>
+#include <mitogen/connect/log_uplink.hpp>
 #include <mitogen/connect/methods.hpp>
 #include <mitogen/connect/ssh.hpp>
 #include <mitogen/io/policy.hpp>
@@ -48,13 +49,14 @@ struct router_options {
 ///
 /// Threads: any, but for the destructor. Blocking members must not be called from functions that run on the loop.
 template <class Io>
-class basic_router : public basic_router_core<Io> {
+class basic_router final : public basic_router_core<Io> {
     using core = basic_router_core<Io>;
     using child = basic_child<Io>;
     using pending = basic_pending<Io>;
 
     detail::children<Io> children_;
     std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
+    detail::log_uplink<Io> logs_{*this};
 
 public:
     using policy = Io;
@@ -64,7 +66,7 @@ public:
         : core(loop, options.limits, options.rules), children_(*this, options.patience, options.pool_threads) {
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
-        detail::receive_forwarded_logs(*this);
+        detail::receive_forwarded_logs(*this, logs_);
         explain_unknown_functions(*this);
     }
 
@@ -87,7 +89,13 @@ public:
         requires io::can_fork<Io>
     {
         if (this->loop().on_loop()) return detail::waits_for_child();
-        return start_fork(std::move(options)).try_get();
+        return begin_fork(std::move(options)).try_get();
+    }
+    /// The same, but does not wait until the child is up. `held`: as boot_plan::held.
+    basic_future<context, Io> begin_fork(fork_options options, std::shared_ptr<void> held = {})
+        requires io::can_fork<Io>
+    {
+        return start_fork(std::move(options), std::move(held));
     }
 
     /// A process on another machine, reached with the system's ssh; nothing of ours needs to be there.
@@ -171,7 +179,25 @@ public:
             .value();
     }
 
+    /// The way up of log records. Of use where there is a parent.
+    detail::log_uplink<Io>& logs() noexcept { return logs_; }
+
     decode_environment environment() noexcept { return {this, &policy_tag<Io>}; }
+
+    // ---- for a loop that the program has anyway: see basic_broker::process
+
+    /// Of a router whose broker has no thread: a descriptor that is readable when process() has something to do.
+    int fd() noexcept
+        requires io::has_outer_loop<Io>
+    {
+        return this->loop().fd();
+    }
+    /// Does what there is to do, and does not wait.
+    void process()
+        requires io::has_outer_loop<Io>
+    {
+        this->loop().process();
+    }
 
     // ---- the end
 
@@ -180,12 +206,38 @@ public:
     void close() {
         if (listening_) listening_->close();
         if (!children_.close()) return;
+        logs_.close();
         core::close();
         if (listening_) listening_->finish();
     }
 
-    /// Begins to end one child; see basic_context::shutdown.
+    /// Leaves the tree: this process goes on without its parent, which neither waits for it nor ends it. Its own children stay
+    /// its own. It loses its standard error and its session, sends no logs any more, and ends when the functions that run now
+    /// have returned: what they return reaches nobody, and whoever waits for it is told that this context has detached, so let it
+    /// be called with call_no_reply. Its former parent reaps it as long as it has a router; later, its process stays to be waited
+    /// for until that program ends. Blocks until the parent has agreed. Errors, thrown: logic_error in a root, in a program that
+    /// has joined, and on the loop; channel_error where the parent is lost.
+    void detach() { try_detach().value(); }
+    /// The same, with the error as a value.
+    result<void> try_detach() {
+        if (!on_detached) return error(reason::misuse, "only a context that its parent has started can detach");
+        if (this->loop().on_loop()) return detail::waits_for_child();
+        awaited& p = this->ask({.to = this->parent()->peer, .handle = handles::detaching, .how = question::manner::wait});
+        const result<void> agreed = basic_future<void, Io>(&p, *this, environment()).try_get();
+        if (agreed) on_detached();
+        return agreed;
+    }
+
+    /// What detach() does once the parent has agreed; for whoever runs a child. Threads: any but the loop.
+    unique_function<void()> on_detached;
+
+    /// Begins to end one context below; see basic_context::shutdown.
     basic_future<exit_status, Io> shutdown_child(context_id id) {
+        if (const context_id parent = far_parent_of(id); parent != no_context) {
+            awaited& p = this->ask(
+                {.to = parent, .handle = handles::end_child, .how = question::manner::pass, .payload = encode(id, false)});
+            return basic_future<exit_status, Io>(&p, *this, environment());
+        }
         return with_child<exit_status>(id, [](child& c, pending* p) {
             c.await_exit(p);
             c.shut_down(error(reason::cancelled, "it was shut down"));
@@ -194,6 +246,8 @@ public:
 
     /// See basic_context::disconnect.
     void disconnect_child(context_id id) {
+        if (const context_id parent = far_parent_of(id); parent != no_context)
+            return (void)this->tell(parent, handles::end_child, encode(id, true), false);
         this->loop().defer([this, id] {
             constexpr const char* why = "disconnected by its parent";
             if (child* c = children_.find(id)) return c->cut(why);
@@ -205,6 +259,14 @@ public:
     void discard_child(context_id id) {
         if (child* c = children_.find(id)) c->shut_down(error(reason::cancelled, "nobody wants it any more"));
     }
+
+    /// The same, without the time that it would have to end by itself. Threads: loop.
+    void hurry_child(context_id id) {
+        if (child* c = children_.find(id)) c->hurry(error(reason::cancelled, "it did not stop in time"));
+    }
+
+    /// Ends all children as fast as may be; says how many levels of contexts that are. Threads: loop.
+    std::uint32_t hurry_children() { return children_.hurry(); }
 
     /// Process id of a direct child; -1 where there is none of that id.
     int child_pid(context_id id) {
@@ -226,12 +288,18 @@ public:
     }
 
 private:
+    /// The parent of a context further down; no_context of any other.
+    context_id far_parent_of(context_id id) {
+        const auto known = this->routes().get(id);
+        return known.id == id && known.parent != this->id() ? known.parent : no_context;
+    }
+
     template <class T>
     basic_future<T, Io> failed(error why) {
         return basic_future<T, Io>(this->failed_answer(this->id(), std::move(why)), *this, environment());
     }
 
-    basic_future<context, Io> start_fork(fork_options options)
+    basic_future<context, Io> start_fork(fork_options options, std::shared_ptr<void> held)
         requires io::can_fork<Io>
     {
         boot_plan plan;
@@ -239,6 +307,7 @@ private:
         plan.name = "fork";
         plan.bounds = this->bounds();
         detail::apply_common(options, plan);
+        plan.held = std::move(held);
         Io& io = this->loop().io();
         auto pipes = detail::make_child_pipes(io);
         if (!pipes) return failed<context>(pipes.error());

@@ -3,11 +3,9 @@
 // stdout_forwarder.hpp: what a child's functions print, on its way up the tree.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/log.hpp>
-#include <mitogen/connect/forwarded_log.hpp>
+#include <mitogen/connect/log_uplink.hpp>
 #include <mitogen/connect/text_tail.hpp>
 #include <mitogen/loop/broker.hpp>
-#include <mitogen/route/router_core.hpp>
 
 #include <cerrno>
 #include <cstddef>
@@ -24,42 +22,46 @@ class stdout_forwarder {
         stdout_forwarder* self;
     };
 
-    basic_router_core<Io>& router_;
+    basic_broker<Io>& loop_;
+    log_uplink<Io>& up_;
     typename Io::descriptor end_;
     source source_{};
     text_tail lines_;
 
-    void read() {
-        for (;;) {
+    static constexpr int reads_in_turn = 1;  // thousands of lines already: what else the loop has to do comes in between
+    static constexpr int reads_at_end = 128; // twice what a pipe holds at most; whoever else prints there may never end
+
+    /// Reads so often, at most.
+    void read(int times) {
+        while (times-- > 0) {
             char bytes[16 * 1024];
-            const long n = router_.loop().io().read(end_.get(), bytes, sizeof bytes);
+            const long n = loop_.io().read(end_.get(), bytes, sizeof bytes);
             if (n == -EAGAIN || n == -EWOULDBLOCK) return;
-            if (n <= 0) return router_.loop().unwatch(source_);
-            lines_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { send(line); });
+            if (n <= 0) return loop_.unwatch(source_);
+            lines_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { up_.line(line); });
             if (static_cast<std::size_t>(n) < sizeof bytes) return;
         }
     }
 
-    void send(std::string_view line) { forward_log(router_, router_.id(), log::level::info, "stdout", line); }
-
 public:
     /// `read_end` is nonblocking; empty where nothing is captured.
-    stdout_forwarder(basic_router_core<Io>& node, typename Io::descriptor read_end) : router_(node), end_(std::move(read_end)) {
+    stdout_forwarder(basic_broker<Io>& loop, log_uplink<Io>& up, typename Io::descriptor read_end)
+        : loop_(loop), up_(up), end_(std::move(read_end)) {
         source_.fd = end_.get();
         source_.self = this;
-        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(); };
+        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(reads_in_turn); };
     }
 
     /// Threads: loop.
     void start() {
-        if (end_) router_.loop().watch(source_, io::interest::read);
+        if (end_) loop_.watch(source_, io::interest::read);
     }
 
     /// Forwards what is in the pipe now, a last line without newline included. Threads: loop.
     void finish() {
-        if (source_.watched) read();
-        lines_.finish([this](std::string_view line) { send(line); });
-        router_.loop().unwatch(source_);
+        if (source_.watched) read(reads_at_end);
+        lines_.finish([this](std::string_view line) { up_.line(line); });
+        loop_.unwatch(source_);
     }
 };
 

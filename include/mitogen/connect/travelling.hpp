@@ -9,6 +9,7 @@
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/connect/methods.hpp>
 #include <mitogen/wire/codec.hpp>
+#include <mitogen/wire/inherited.hpp>
 
 #include <atomic>
 #include <concepts>
@@ -27,27 +28,6 @@ concept travelling_method = connection_method<Method> && requires(Method& m, con
     { Method::method_name } -> std::convertible_to<std::string_view>;
     std::tuple_size<decltype(Method::fields(m))>::value;
     std::tuple_size<decltype(Method::fields(sent))>::value;
-};
-
-/// Limits on the wire: their members in order.
-template <>
-struct codec<limits> {
-    static constexpr bool is_fixed = true;
-    static constexpr std::size_t fixed_size = 8 + 8 + 4 + 4 + 4;
-    static constexpr std::size_t least = fixed_size;
-    static std::size_t size(const limits&) noexcept { return fixed_size; }
-    static void encode(writer& w, const limits& l) noexcept {
-        w.put_scalar(l.message_bytes);
-        w.put_scalar(l.queue_bytes);
-        w.put_scalar(l.nesting);
-        w.put_scalar(l.elements);
-        w.put_scalar(l.open_calls);
-    }
-    static bool decode(reader& r, limits& l) {
-        return r.take_scalar(l.message_bytes) && r.take_scalar(l.queue_bytes) && r.take_scalar(l.nesting) &&
-               r.take_scalar(l.elements) && r.take_scalar(l.open_calls);
-    }
-    static void signature(signature_sink& out) { out.put("limits"); }
 };
 
 namespace detail {

@@ -29,10 +29,12 @@ namespace io {
 class epoll_poller {
     static constexpr std::uint64_t inner_token = 0;
     static constexpr std::uint64_t kick_token = 1;
+    static constexpr std::uint64_t alarm_token = UINT64_MAX; // nobody's: its event only ends a wait
 
     sys::unique_fd inner_; // holds what is registered
     sys::unique_fd outer_; // holds inner_ and kick_
     sys::unique_fd kick_;  // an eventfd that is written and never read: each write is one edge
+    sys::unique_fd alarm_; // a timerfd in inner_, for those who sleep elsewhere
 
     static sys::unique_fd checked_fd(const char* what, long rc) {
         if (rc < 0) raise(sys::failure(what, rc));
@@ -102,11 +104,27 @@ public:
 
     /// In the child after fork: kernel objects of its own, with nothing registered and the gate open.
     void recreate() {
+        alarm_.reset();
         kick_.reset();
         outer_.reset();
         inner_.reset();
         open();
     }
+
+    /// For a loop that sleeps on fd(): makes set_alarm() possible. 0 or -errno.
+    long open_alarm() {
+        const long made = sys::timerfd();
+        if (made < 0) return made;
+        alarm_ = sys::unique_fd(static_cast<int>(made));
+        static_cast<void>(sys::move_above_stdio(alarm_));
+        return add(alarm_.get(), alarm_token, interest::read);
+    }
+
+    /// From that moment on fd() is readable, and wait() returns at once, until the alarm is set anew.
+    void set_alarm(instant at) noexcept { static_cast<void>(sys::timerfd_set(alarm_.get(), at)); }
+
+    /// Readable while wait() would not sleep.
+    int fd() const noexcept { return inner_.get(); }
 
     /// Lets wait_gate() see what is ready; wakes it at once if something is.
     void open_gate() noexcept { set_gate(EPOLLIN); }

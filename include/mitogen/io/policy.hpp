@@ -117,7 +117,8 @@ concept has_pipe = requires(Io io, typename Io::descriptor& read_end, typename I
 
 /// The process that this runs in. `io.own_pid()`: its number. `io.own_name()`: who and where it is, for people: "user@host:pid".
 /// `io.can_spawn_self()`: true if this program, started once more, knows that it is a child: once it has called mitogen::init.
-/// `io.signal_self(signal)`. `io.set_title(title)`: what ps and top show; once, on the main thread.
+/// `io.signal_self(signal)`. `io.set_title(title)`: what ps and top show; once, on the main thread. `io.leave_session()`: leaves
+/// the terminal and the standard error of whoever started it.
 template <class Io>
 concept has_own_process = requires(Io io, int signal, const std::string& title) {
     { io.own_pid() } -> std::same_as<int>;
@@ -125,6 +126,7 @@ concept has_own_process = requires(Io io, int signal, const std::string& title) 
     { io.can_spawn_self() } -> std::same_as<bool>;
     io.signal_self(signal);
     io.set_title(title);
+    io.leave_session();
 };
 
 /// What this process prints. `io.capture_stdout()`: from now on it goes into a pipe; returns the end to read from, or nothing,
@@ -178,6 +180,15 @@ concept has_usable_gate = !Io::poller::has_gate || requires(typename Io::poller 
     p.close_gate();
     p.kick_gate();
     { p.wait_gate(timeout) } -> std::same_as<bool>;
+};
+
+/// Not part of a policy, but of pollers with a gate that some other loop may drive: fd() is a descriptor that is readable while
+/// wait() would not sleep, and from the moment on that set_alarm() was given last. open_alarm(), once, before that: 0 or -errno.
+template <class Io>
+concept has_outer_loop = Io::poller::has_gate && requires(typename Io::poller p, instant at) {
+    { p.open_alarm() } -> std::same_as<long>;
+    p.set_alarm(at);
+    { p.fd() } -> std::same_as<int>;
 };
 
 /// Interrupting a poller: `Io::waker`. fd() is readable from the first wake() until drain(); wakes in between coalesce.

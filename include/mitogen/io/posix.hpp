@@ -91,6 +91,7 @@ struct posix {
     std::string own_name() const { return sys::identity_text(); }
     bool can_spawn_self() const noexcept { return main_arguments.known; }
     void signal_self(int signal) const noexcept { sys::signal_self(signal); }
+    void leave_session() const { sys::leave_session(); }
     /// Does nothing before mitogen::init.
     void set_title(const std::string& title) const {
         if (main_arguments.argv) sys::set_process_title(main_arguments.argc, main_arguments.argv, title);

@@ -3,7 +3,6 @@
 // simulated_fleet.hpp: whole trees of contexts in one simulated world, on hosts whose fate is known beforehand.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/function.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
@@ -18,13 +17,11 @@
 #include <mitogen/simulation/world.hpp>
 
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
-#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace simulation {

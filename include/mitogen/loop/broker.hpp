@@ -20,10 +20,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
+
+/// How a loop is driven.
+struct broker_options {
+    bool thread = true; ///< false: it has no thread of its own; a program's other loop drives it: see basic_broker::process
+};
 
 /// Runs the loop that every stream, timer and route of a program belongs to.
 ///
@@ -53,6 +60,10 @@ class basic_broker {
     basic_lead<Io> lead_;
     std::atomic<bool> stopping_{false};
     std::atomic<std::uint32_t> waiting_{0}; // threads inside wait() that would lead
+    const bool own_thread_;
+    std::atomic<bool> finished_{false}; // where there is no thread: finish() has been called
+    typename Io::mutex in_turn_mutex_;  // where there is no thread: of those who sleep until they may lead
+    std::vector<waiter<Io>*> in_turn_;
     typename Io::thread thread_;
 
     static constexpr int batch = 64;
@@ -84,10 +95,19 @@ class basic_broker {
 public:
     using policy = Io;
 
-    explicit basic_broker(Io io = {}) : io_(io), poller_(io_), waker_(io_), watched_(poller_), work_(io_), lead_(io_, poller_) {
+    explicit basic_broker(Io io = {}) : basic_broker(broker_options{}, std::move(io)) {}
+    explicit basic_broker(broker_options how, Io io = {})
+        : io_(io), poller_(io_), waker_(io_), watched_(poller_), work_(io_), lead_(io_, poller_), own_thread_(how.thread),
+          in_turn_mutex_(io_) {
         if (const long rc = poller_.add(waker_.fd(), 0, io::interest::read); rc < 0)
             raise(sys::failure("poller add", rc, waker_.fd()));
-        thread_ = typename Io::thread(io_, "mitogen-broker", [this] { home(); });
+        if (own_thread_) {
+            thread_ = typename Io::thread(io_, "mitogen-broker", [this] { home(); });
+        } else if constexpr (io::has_outer_loop<Io>) {
+            if (const long rc = poller_.open_alarm(); rc < 0) raise(sys::failure("timerfd", rc));
+        } else {
+            raise(error(reason::misuse, "a broker without a thread needs a poller with a descriptor and a gate: io::epoll"));
+        }
     }
 
     basic_broker(basic_broker&&) = delete;
@@ -108,6 +128,26 @@ public:
     /// Waits for the loop's thread to end. Threads: any but the loop.
     void join() {
         if (thread_.joinable()) thread_.join();
+        if (!own_thread_ && stopping()) finish_once();
+    }
+
+    /// Of a broker without a thread: a descriptor that is readable when process() has something to do.
+    int fd() const noexcept
+        requires io::has_outer_loop<Io>
+    {
+        return poller_.fd();
+    }
+
+    /// Of a broker without a thread: does what there is to do on the loop, and does not wait. To be called when fd() is readable:
+    /// by the loop that the program has anyway, which watches fd() as it watches others. Where a thread waits for something
+    /// meanwhile, it drives the loop, and process() does nothing. Threads: any.
+    void process()
+        requires io::has_outer_loop<Io>
+    {
+        if (own_thread_ || on_loop() || stopping() || !lead_.take()) return;
+        look_at_slow(false);
+        turn(0);
+        give_back();
     }
 
     /// True once shutdown() was called.
@@ -125,6 +165,19 @@ public:
     /// Runs `task` on the loop. Returns false once the loop is ending. Threads: any.
     bool post(loop_task& task) {
         if ((stopping() && !on_loop()) || !work_.post(task)) return false;
+        wake();
+        return true;
+    }
+
+    /// As defer() and post(), but also while the loop is ending: for those who wait until it is done, and so cannot add work
+    /// without end. Threads: any.
+    bool add(unique_function<void()> work) {
+        if (!work_.add(std::move(work))) return false;
+        wake();
+        return true;
+    }
+    bool post_to_end(loop_task& task) {
+        if (!work_.post(task)) return false;
         wake();
         return true;
     }
@@ -171,6 +224,8 @@ public:
     /// wait for itself: callers check on_loop() first.
     template <class Ready>
     bool wait(waiter<Io>& wake, instant deadline, bool lead, Ready&& ready) {
+        if (!own_thread_) [[unlikely]]
+            return wait_in_turn(wake, deadline, ready);
         bool leads = lead_.claim_ahead();
         if (!leads && ready()) return true;
         const bool alone = waiting_.fetch_add(1, std::memory_order_relaxed) == 0;
@@ -179,7 +234,7 @@ public:
                 wake.begin_driving(waker_);
                 lead_until(deadline, ready);
                 wake.end_driving();
-                lead_.release(timers_, stopping());
+                give_back();
                 if (!ready() && !stopping()) break; // only the deadline ends lead_until otherwise
             } else if (!wake.sleep_until(deadline)) {
                 break;
@@ -204,7 +259,7 @@ public:
     void end_lead_ahead() {
         lead_.set_ahead(false);
         run_work(); // nobody was woken for what this thread has posted
-        lead_.release(timers_, stopping());
+        give_back();
     }
 
     /// Runs `work` on the loop and returns when it has run: at once on the loop itself. False, without having run it, once the
@@ -231,6 +286,13 @@ public:
     template <class Work>
     void paused(Work&& work) {
         if (on_loop()) return work();
+        if (!own_thread_ && lead_.take()) {
+            struct at_end {
+                basic_broker& self;
+                ~at_end() { self.give_back(); }
+            } const end{*this};
+            return work();
+        }
         const auto stands = std::make_shared<signal>(io_);
         const auto go_on = std::make_shared<signal>(io_);
         const bool running = add([stands, go_on] {
@@ -250,20 +312,73 @@ public:
     }
 
 private:
-    /// As defer(), but also while the loop is ending: for those who wait until it is done, and so cannot add work without end.
-    bool add(unique_function<void()> work) {
-        if (!work_.add(std::move(work))) return false;
-        wake();
-        return true;
-    }
-
     template <class Ready>
     void lead_until(instant deadline, Ready&& ready) {
         run_work();
         while (!ready() && !stopping()) {
             if (deadline != never && io_.now() >= deadline) return;
-            turn(deadline);
+            if (own_thread_) [[likely]] {
+                turn(deadline);
+            } else {
+                look_at_slow(false);
+                turn(std::min(deadline, slow_.next()));
+            }
         }
+    }
+
+    /// Gives back the lead that take() gave.
+    void give_back() {
+        if constexpr (io::has_outer_loop<Io>) {
+            if (!own_thread_) {
+                poller_.set_alarm(std::min(timers_.next(), slow_.next()));
+                lead_.release(timers_, false);
+                const std::lock_guard lock(in_turn_mutex_);
+                if (!in_turn_.empty()) in_turn_.front()->notify();
+                return;
+            }
+        }
+        lead_.release(timers_, stopping());
+    }
+
+    /// wait() where there is no thread at home: whoever waits leads, one after the other.
+    template <class Ready>
+    bool wait_in_turn(waiter<Io>& wake, instant deadline, Ready&& ready) {
+        struct place {
+            basic_broker& self;
+            waiter<Io>& mine;
+            place(basic_broker& b, waiter<Io>& w) : self(b), mine(w) {
+                const std::lock_guard lock(self.in_turn_mutex_);
+                self.in_turn_.push_back(&mine);
+            }
+            ~place() {
+                const std::lock_guard lock(self.in_turn_mutex_);
+                std::erase(self.in_turn_, &mine);
+            }
+        };
+        bool leads = lead_.claim_ahead();
+        while (!ready()) {
+            if (std::exchange(leads, false) || (!stopping() && lead_.take())) {
+                wake.begin_driving(waker_);
+                lead_until(deadline, ready);
+                wake.end_driving();
+                give_back();
+                if (!ready() && !stopping()) break; // only the deadline ends lead_until otherwise
+                continue;
+            }
+            if (stopping() && finish_once()) continue;
+            const place here(*this, wake);
+            if (!stopping() && !lead_.taken()) continue; // it was given back before this thread stood in the queue
+            if (!wake.sleep_until(deadline)) break;
+        }
+        if (leads) end_lead_ahead();
+        return ready();
+    }
+
+    /// Where there is no thread: what it would do at last. False where somebody does or has done it.
+    bool finish_once() {
+        if (finished_.exchange(true)) return false;
+        finish();
+        return true;
     }
 
     /// The broker's own thread.

@@ -31,6 +31,12 @@ public:
     /// True on the thread that leads at this moment. Threads: any.
     bool here() const noexcept { return leader_.load(std::memory_order_relaxed) == io_.self(); }
 
+    /// True while some thread leads. Threads: any.
+    bool taken() noexcept {
+        const std::lock_guard lock(mutex_);
+        return leader_.load(std::memory_order_relaxed) != nullptr;
+    }
+
     /// Takes the lead and closes the gate. False where somebody leads already, or there is no gate. Threads: any but the
     /// broker's.
     bool take() noexcept {

@@ -51,9 +51,7 @@ public:
         p.retain(); // until the timer is out of the way
         const bool accepted = broker_.defer([this, &p, at, why = std::move(why)] {
             if (p.done()) return;
-            p.deadline.fire = [this, &p, why] {
-                if (pending_->fail(p, why)) cancel_call(p);
-            };
+            p.deadline.fire = [this, &p, why] { give_up(p, why); };
             broker_.set_timer(p.deadline, at);
         });
         pending_->then(p, [this, &p, accepted] {
@@ -90,12 +88,13 @@ public:
 #if defined(__cpp_lib_jthread)
         if (options.stop.stop_possible()) {
             const std::stop_callback on_stop(options.stop, [&] { give_up(answer, stopped()); });
-            if (!await(answer, deadline)) give_up(answer, out_of_time(options));
-            return;
+            return await_until(answer, deadline, options);
         }
 #endif
-        if (!await(answer, deadline)) give_up(answer, out_of_time(options));
+        await_until(answer, deadline, options);
     }
+
+    awaited& open_event() final { return pending_->open_event(id_); }
 
     awaited& refuse_call(context_id from, error why) final { return *failed_answer(from, std::move(why)); }
 
@@ -120,6 +119,12 @@ private:
 
     void give_up(awaited& p, error why) {
         if (pending_->fail(p, std::move(why))) cancel_call(p);
+    }
+
+    void await_until(awaited& answer, instant deadline, const call_options& options) {
+        if (await(answer, deadline)) return;
+        give_up(answer, out_of_time(options));
+        if (!answer.done()) (void)await(answer, never); // the answer has come at this very moment, and is being stored
     }
 
     /// Deadline and stop token of a call that nobody waits for yet.

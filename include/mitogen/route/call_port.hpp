@@ -10,6 +10,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/route/awaited.hpp>
 #include <mitogen/wire/buffer.hpp>
+#include <mitogen/wire/flow.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -39,6 +40,7 @@ struct outgoing_bytes {
 struct call_options {
     duration_ns within = never; ///< time the answer may take; never: any
     std::uint64_t chain = 0;    ///< 0: none
+    flow_address flow{};        ///< where the caller takes items
 #if defined(__cpp_lib_jthread)
     std::stop_token stop{}; ///< cancels the call
 #endif
@@ -92,6 +94,9 @@ public:
     virtual awaited& refuse_call(context_id from, error why) = 0;
     /// Tells whoever was asked that nobody waits for the answer any more.
     virtual void cancel_call(awaited& answer) = 0;
+
+    /// Something to wait for that no message completes: whoever knows of it says fail(). The caller holds one reference.
+    virtual awaited& open_event() = 0;
 
     virtual bool on_loop() const noexcept = 0;
     virtual instant now() const noexcept = 0;

@@ -32,8 +32,8 @@ inline buffer encode_error(const error& e) {
         text += " […cut]";
     }
     const auto cut = [](const std::string& s) { return std::string_view(s).substr(0, error_text_bytes); };
-    return encode(static_cast<std::uint16_t>(d.why), text, cut(d.type), cut(d.place), cut(d.backtrace), d.context, d.has_status,
-                  static_cast<std::int32_t>(d.status.code), static_cast<std::int32_t>(d.status.signal));
+    return encode(static_cast<std::uint16_t>(d.why), text, cut(d.type), cut(d.place), cut(d.backtrace), d.context, d.canceller,
+                  d.has_status, static_cast<std::int32_t>(d.status.code), static_cast<std::int32_t>(d.status.signal));
 }
 
 /// The error that the bytes hold; where they hold none, an error that says so.
@@ -43,7 +43,8 @@ inline error decode_error(std::span<const std::byte> bytes) {
     std::int32_t code{};
     std::int32_t signal{};
     error_detail d;
-    if (!decode(r, why, d.text, d.type, d.place, d.backtrace, d.context, d.has_status, code, signal) || !r.finish()) {
+    if (!decode(r, why, d.text, d.type, d.place, d.backtrace, d.context, d.canceller, d.has_status, code, signal) ||
+        !r.finish()) {
         return error(reason::bad_arguments, "an error arrived that does not decode: " + r.failure_text());
     }
     d.why = static_cast<reason>(why);

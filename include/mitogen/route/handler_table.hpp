@@ -49,17 +49,31 @@ public:
     struct verdict {
         std::shared_ptr<raw_handler> call{}; ///< who takes it; null: nobody
         const char* refusal = nullptr;       ///< why not, where somebody is registered
+        bool closed = false;                 ///< there are no handlers any more
     };
 
 private:
     typename Io::mutex mutex_;
-    std::vector<registration> handlers_;
+    std::vector<registration> handlers_; // those without a call are removed: to close the gap each time would be quadratic
+    std::size_t removed_ = 0;
     handle_id next_handle_ = first_dynamic_handle;
     bool closed_ = false;
 
     auto find(handle_id number) { // under mutex_
         return std::lower_bound(handlers_.begin(), handlers_.end(), number,
                                 [](const registration& r, handle_id wanted) { return r.number < wanted; });
+    }
+    bool is_at(typename std::vector<registration>::const_iterator at, handle_id number) const {
+        return at != handlers_.end() && at->number == number && at->call;
+    }
+
+    /// Takes one out, and returns its call. Under mutex_.
+    std::shared_ptr<raw_handler> take(typename std::vector<registration>::iterator at) {
+        std::shared_ptr<raw_handler> call = std::move(at->call);
+        if (++removed_ < 32 || removed_ < handlers_.size() / 2) return call;
+        std::erase_if(handlers_, [](const registration& r) { return !r.call; });
+        removed_ = 0;
+        return call;
     }
 
 public:
@@ -72,9 +86,14 @@ public:
         const std::lock_guard lock(mutex_);
         if (closed_) return error(reason::broker_exited, "the router has been shut down");
         const auto at = find(number);
-        if (at != handlers_.end() && at->number == number)
-            return error(reason::misuse, "handle " + std::to_string(number) + " has a handler already");
-        handlers_.insert(at, {number, options, std::make_shared<raw_handler>(std::move(call))});
+        if (is_at(at, number)) return error(reason::misuse, "handle " + std::to_string(number) + " has a handler already");
+        registration added{number, options, std::make_shared<raw_handler>(std::move(call))};
+        if (at != handlers_.end() && at->number == number) { // it was removed
+            *at = std::move(added);
+            --removed_;
+        } else {
+            handlers_.insert(at, std::move(added));
+        }
         return {};
     }
 
@@ -92,35 +111,45 @@ public:
         std::shared_ptr<raw_handler> gone; // destroyed without the lock: what it holds may come back here
         const std::lock_guard lock(mutex_);
         const auto at = find(number);
-        if (at == handlers_.end() || at->number != number) return;
-        gone = std::move(at->call);
-        handlers_.erase(at);
+        if (is_at(at, number)) gone = take(at);
     }
 
     /// Who takes a message. `authorised()` says whether it comes from this context or one above it; asked only where that
-    /// matters.
-    template <class Authorised>
-    verdict select(const header& h, Authorised&& authorised) {
+    /// matters. A dead message comes from the hop where delivery failed: `on_the_way(id)` says whether that may be on the way to
+    /// a respondent.
+    template <class Authorised, class OnTheWay>
+    verdict select(const header& h, Authorised&& authorised, OnTheWay&& on_the_way) {
         const std::lock_guard lock(mutex_);
         const auto at = find(h.handle);
-        if (at == handlers_.end() || at->number != h.handle) return {};
-        if (at->options.respondent != no_context && at->options.respondent != h.src)
+        if (!is_at(at, h.handle)) return {.closed = closed_};
+        const context_id respondent = at->options.respondent;
+        if (respondent != no_context && respondent != h.src && !(h.dead() && on_the_way(respondent)))
             return {.refusal = "it takes messages from another context only"};
         if (at->options.from == accept::parents && !authorised()) return {.refusal = "it takes messages from parents only"};
-        verdict taken{.call = at->call};
-        if (!at->options.persist) handlers_.erase(at);
-        return taken;
+        return {.call = at->options.persist ? at->call : take(at)};
+    }
+
+    template <class Authorised>
+    verdict select(const header& h, Authorised&& authorised) {
+        return select(h, authorised, [](context_id) { return false; });
     }
 
     /// Takes out the handlers that were for messages of `respondent` only.
     std::vector<registration> take_bound(context_id respondent) {
+        return take_bound_if([&](context_id id) { return id == respondent; });
+    }
+
+    /// Takes out the handlers that were for messages of one context only, where `lost(id)` holds.
+    template <class Lost>
+    std::vector<registration> take_bound_if(Lost&& lost) {
         std::vector<registration> bound;
         const std::lock_guard lock(mutex_);
         std::erase_if(handlers_, [&](registration& r) {
-            if (r.options.respondent != respondent) return false;
-            bound.push_back(std::move(r));
+            if (r.call && (r.options.respondent == no_context || !lost(r.options.respondent))) return false;
+            if (r.call) bound.push_back(std::move(r));
             return true;
         });
+        removed_ = 0;
         return bound;
     }
 
@@ -130,6 +159,7 @@ public:
         const std::lock_guard lock(mutex_);
         first = !std::exchange(closed_, true);
         all.swap(handlers_);
+        std::erase_if(all, [](const registration& r) { return !r.call; });
         return all;
     }
 };

@@ -6,37 +6,53 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
+#include <mitogen/route/awaited.hpp>
+#include <mitogen/route/call_port.hpp>
+#include <mitogen/route/pending.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/handle.hpp>
 
-#include <algorithm>
-#include <cstddef>
+#include <deque>
 #include <mutex>
 #include <optional>
-#include <span>
-#include <string>
 #include <utility>
 #include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Gives out context ids. The root counts; every other context asks the root for a block when it has used one up, so that ids are
-/// unique in the tree and most children are made without asking anyone. An id is never given out twice; when they are used up it
-/// is an error. Threads: any. Blocks: next() alone, outside the root, once in block_size children.
+/// Gives out context ids. The root counts. Every other context asks the root for a block of them: for the first one when it needs
+/// an id, so that it costs nothing to have no children; for the next one before the present one is used up, so that nobody waits.
+/// Ids are unique in the tree and never given out twice; when they are used up it is an error.
+///
+/// Threads: any. Blocks: next() alone, outside the root.
 template <class Io>
 class basic_id_allocator {
     using core = basic_router_core<Io>;
     using taker = unique_function<void(result<context_id>)>;
 
+    struct block {
+        context_id next = 0;
+        context_id end = 0;
+
+        context_id left() const noexcept { return end - next; }
+    };
+    struct serving {
+        taker use;
+        result<context_id> id;
+    };
+
     core& router_;
     typename Io::mutex mutex_;
-    context_id next_ = root_id + 1;
-    context_id end_ = 0;         // of the block; unused in the root
-    std::vector<taker> waiting_; // for the block that the root was asked for
+    block now_{root_id + 1, root_id + 1}; // empty; the root takes from it nevertheless
+    block spare_{};             // empty, or a whole one
+    std::deque<taker> waiting_; // while nothing is at hand
+    bool asked_ = false;        // the root, for a block
+    bool refused_ = false;      // by the root: asked again when somebody waits
     std::optional<error> closed_{};
 
     static constexpr context_id block_size = 1000;
+    static constexpr context_id low = 100; // where fewer are left, the next block is asked for
 
     static error exhausted() { return error(reason::overloaded, "all context ids of this tree are used up"); }
 
@@ -45,71 +61,79 @@ class basic_id_allocator {
         context_id first;
         {
             const std::lock_guard lock(mutex_);
-            if (next_ > no_context - block_size) return router_.reply_dead(m.head, exhausted());
-            first = next_;
-            next_ += block_size;
+            if (now_.next > no_context - block_size) return router_.reply_dead(m.head, exhausted());
+            first = now_.next;
+            now_.next += block_size;
         }
         router_.reply(m.head, encode(first), 0);
     }
 
-    result<void> fetch_block() {
-        if (router_.loop().on_loop())
-            return error(
-                reason::misuse,
-                "a function that runs on the loop makes a child and would have to wait for an id; run it on::main or on::pool");
-        std::optional<error> why;
-        basic_pending<Io>* p = router_.answers().open(root_id, why);
-        if (!p) return std::move(*why);
-        const result<void> sent =
-            router_.send(router_.address(root_id, handles::allocate_id, p->handle()), std::span<const std::byte>(), urgency::now);
-        if (!sent) router_.answers().fail(*p, sent.error());
-        router_.loop().wait(p->wake, never, true, [p] { return p->done(); });
-        result<context_id> first = p->failure() ? result<context_id>(*p->failure()) : decode<context_id>(p->payload());
-        p->release();
-        if (!first) return first.error();
-        const std::lock_guard lock(mutex_);
-        next_ = *first;
-        end_ = *first + block_size;
-        return {};
-    }
-
     /// An id that is at hand; nothing where the root must be asked. Under mutex_.
     std::optional<result<context_id>> at_hand() {
-        if (router_.parent() ? next_ < end_ : next_ != no_context) return next_++;
-        if (!router_.parent()) return exhausted();
-        return std::nullopt;
+        if (!router_.parent()) return now_.next != no_context ? result<context_id>(now_.next++) : result<context_id>(exhausted());
+        if (now_.left() == 0) now_ = std::exchange(spare_, {});
+        if (now_.left() == 0) return std::nullopt;
+        return now_.next++;
+    }
+
+    /// True where the root is to be asked, by whoever hears it. Under mutex_.
+    bool shall_ask() {
+        if (!router_.parent() || asked_ || closed_) return false;
+        asked_ = !waiting_.empty() || (!refused_ && now_.left() + spare_.left() < low);
+        return asked_;
+    }
+
+    /// An id that is at hand, or why there is none. Else nothing: `use`, where given, waits. Sees to it that more come in time.
+    std::optional<result<context_id>> take(taker* use) {
+        std::optional<result<context_id>> id;
+        bool ask = false;
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_) id.emplace(*closed_);
+            else id = at_hand();
+            if (!id && use) waiting_.push_back(std::move(*use));
+            ask = shall_ask();
+        }
+        if (ask) ask_root();
+        return id;
     }
 
     void ask_root() {
         awaited& p = router_.ask({.to = root_id, .handle = handles::allocate_id, .how = question::manner::pass});
         p.then([this, &p] {
-            const result<context_id> first = p.failure() ? result<context_id>(*p.failure()) : decode<context_id>(p.payload());
+            const result<block> got = p.failure() ? result<block>(*p.failure()) : block_from(p.payload());
             p.release();
-            hand_out(first);
+            arrive(got);
         });
     }
 
-    /// The root has answered: all who wait get theirs. More of them than a block has ids ask for another.
-    void hand_out(const result<context_id>& first) {
-        std::vector<taker> served;
-        std::vector<result<context_id>> ids;
-        bool more = false;
+    static result<block> block_from(const buffer& payload) {
+        const result<context_id> first = decode<context_id>(payload);
+        if (!first) return first.error();
+        if (*first == root_id || *first > no_context - block_size)
+            return error(reason::codec, "what the root answered is no block of context ids");
+        return block{*first, *first + block_size};
+    }
+
+    /// The root has answered: those who wait get theirs. Where they are more than a block has ids, it is asked again.
+    void arrive(const result<block>& got) {
+        std::vector<serving> served;
+        bool ask = false;
         {
             const std::lock_guard lock(mutex_);
-            if (first) {
-                next_ = *first;
-                end_ = *first + block_size;
+            asked_ = false;
+            refused_ = !got;
+            if (got) (now_.left() ? spare_ : now_) = *got;
+            while (!waiting_.empty()) {
+                std::optional<result<context_id>> id = at_hand();
+                if (!id && got) break;
+                served.push_back({std::move(waiting_.front()), id ? std::move(*id) : result<context_id>(got.error())});
+                waiting_.pop_front();
             }
-            const std::size_t count = first ? std::min<std::size_t>(waiting_.size(), block_size) : waiting_.size();
-            for (std::size_t i = 0; i < count; ++i) {
-                served.push_back(std::move(waiting_[i]));
-                ids.push_back(first ? result<context_id>(next_++) : result<context_id>(first.error()));
-            }
-            waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(count));
-            more = !waiting_.empty();
+            ask = shall_ask();
         }
-        if (more) ask_root();
-        for (std::size_t i = 0; i < served.size(); ++i) served[i](std::move(ids[i]));
+        if (ask) ask_root();
+        for (serving& s : served) s.use(std::move(s.id));
     }
 
 public:
@@ -118,38 +142,37 @@ public:
                                       [this](const message& m) { on_request(m); });
     }
 
-    /// An id that no context of this tree has had.
+    /// An id that no context of this tree has had. On the loop it is an error where the root must be asked first.
     result<context_id> next() {
-        for (;;) {
-            {
-                const std::lock_guard lock(mutex_);
-                if (auto id = at_hand()) return std::move(*id);
-            }
-            if (result<void> block = fetch_block(); !block) return block.error();
-        }
+        if (std::optional<result<context_id>> id = take(nullptr)) return std::move(*id);
+        if (router_.loop().on_loop())
+            return error(
+                reason::misuse,
+                "a function that runs on the loop makes a child and would have to wait for an id; run it on::main or on::pool");
+        std::optional<error> why;
+        basic_pending<Io>* p = router_.answers().open(router_.id(), why);
+        if (!p) return std::move(*why);
+        p->retain();
+        next([this, p](const result<context_id>& id) {
+            if (id) router_.answers().complete(*p, encode(*id), nullptr);
+            else p->fail(id.error());
+            p->release();
+        });
+        router_.await(*p, never);
+        result<context_id> id = p->failure() ? result<context_id>(*p->failure()) : decode<context_id>(p->payload());
+        p->release();
+        return id;
     }
 
     /// As next(), without waiting: calls `use` at once or, where the root must be asked, when it has answered, normally on the
     /// loop.
     void next(taker use) {
-        std::optional<result<context_id>> id;
-        bool first = false;
-        {
-            const std::lock_guard lock(mutex_);
-            if (closed_) {
-                id.emplace(*closed_);
-            } else if (id = at_hand(); !id) {
-                first = waiting_.empty();
-                waiting_.push_back(std::move(use));
-            }
-        }
-        if (id) return use(std::move(*id));
-        if (first) ask_root();
+        if (std::optional<result<context_id>> id = take(&use)) use(std::move(*id));
     }
 
-    /// From now on next(use) fails, for those who wait as well.
+    /// From now on there are no more ids, nor for those who wait.
     void close(const error& why) {
-        std::vector<taker> waiting;
+        std::deque<taker> waiting;
         {
             const std::lock_guard lock(mutex_);
             closed_ = why;

@@ -13,6 +13,7 @@
 #include <mitogen/wire/message.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -39,6 +40,7 @@ public:
     context_id peer = no_context;                               ///< the context at the far end
     bool up = false;                                            ///< leads to this context's parent
     build_hash build = 0;                                       ///< of the program at the far end
+    std::uint32_t levels = 0;                                   ///< of contexts below the far end: the most there have been
     instant since = 0;                                          ///< when it was made
     duration_ns round_trip = never;                             ///< of the last heartbeat that was answered
     context_id authority = no_context;                          ///< what comes from there has it; no_context: only its own

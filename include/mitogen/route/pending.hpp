@@ -127,6 +127,12 @@ public:
         return take_slot(respondent);
     }
 
+    /// A slot that no message can complete, which is never refused. The caller holds one reference.
+    pending& open_event(context_id here) {
+        const std::lock_guard lock(mutex_);
+        return *take_slot(here);
+    }
+
     /// A slot that is completed already, with an error: never refused, since nothing is awaited. The caller holds one reference.
     pending* open_failed(context_id respondent, error why) {
         pending* p;

@@ -9,6 +9,7 @@
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/handle.hpp>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -48,6 +49,7 @@ class basic_route_monitor {
             return log::write(log::level::warning, "refused a second route to context " + std::to_string(copy.id) +
                                                        " from context " + std::to_string(m.head.src));
         }
+        copy.via->levels = std::max(copy.via->levels, router_.routes().depth_of(copy.id));
         announce(copy);
     }
 

@@ -101,6 +101,17 @@ public:
         return gone;
     }
 
+    /// How many contexts lie between this one and `id`, one below the other.
+    std::uint32_t depth_of(context_id id) {
+        const std::lock_guard lock(mutex_);
+        std::uint32_t depth = 0;
+        for (auto at = lower(id); at != routes_.end() && at->id == id && depth < routes_.size(); at = lower(id)) {
+            id = at->parent;
+            ++depth;
+        }
+        return depth > 0 ? depth - 1 : 0;
+    }
+
     /// A copy of all.
     std::vector<route<Link>> all() {
         const std::lock_guard lock(mutex_);

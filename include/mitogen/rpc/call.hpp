@@ -61,6 +61,25 @@ decltype(auto) as_parameter(Given&& given) {
     }
 }
 
+/// How a function is used; what it takes and returns decides how it can be.
+enum class verb : unsigned char { call, stream, open };
+
+template <auto Function, verb Used>
+struct wanted_verb {
+    using traits = function_traits<Function>;
+    static constexpr bool opened = traits::dialogs > 0;
+    static constexpr bool streamed = is_item_range<typename traits::result>;
+    static_assert(!(Used == verb::call && opened), "mitogen: this Function takes a dialog: open<&fn>(args…) it");
+    static_assert(!(Used == verb::call && streamed), "mitogen: this Function returns a generator: stream<&fn>(args…) it");
+    static_assert(Used != verb::stream || streamed,
+                  "mitogen: only a Function that returns generator<T> can be streamed: call it");
+    static_assert(Used != verb::open || opened,
+                  "mitogen: only a Function that takes a dialog can be opened: call it, or stream it");
+    static_assert(traits::dialogs <= 1 && !(opened && streamed),
+                  "mitogen: a Function has one dialog, or returns a generator, or neither");
+    static constexpr bool checked = true;
+};
+
 /// The encoded arguments of a call and the frame in front of them: small ones on the stack, so that a small call allocates
 /// nothing.
 class call_message {
@@ -105,6 +124,10 @@ inline bool frame_for(call_port& port, context_id to, const function_entry& func
         frame.flags |= call_frame::has_chain;
         frame.chain = options.chain;
     }
+    if (options.flow.port) {
+        frame.flags |= call_frame::has_flow;
+        frame.flow = options.flow;
+    }
     return true;
 }
 
@@ -115,7 +138,7 @@ bool compose(call_message& message, std::optional<error>& why, call_port& port, 
     call_frame frame;
     if (!frame_for(port, to, entry_of<F>(), options, frame, why)) return false;
     const std::size_t front = frame.size();
-    writer w(message.reserve(front + encoded_size(args...)));
+    writer w(message.reserve(front + encoded_size(args...)), to);
     frame.write(w);
     encode(w, args...);
     return true;
@@ -150,18 +173,32 @@ class call_methods {
     const Target& self() const noexcept { return static_cast<const Target&>(*this); }
 
     /// Encodes a call. False with `why` where it cannot be made.
-    template <auto F, class... Args>
-    bool compose(rpc::detail::call_message& message, std::optional<error>& why, Args&&... args) const {
+    template <auto F, rpc::detail::verb Verb = rpc::detail::verb::call, class... Args>
+    bool compose(rpc::detail::call_message& message, std::optional<error>& why, const call_options& options,
+                 Args&&... args) const {
+        static_cast<void>(rpc::detail::wanted_verb<F, Verb>::checked);
         using wire = typename function_traits<F>::wire_parameters;
         if constexpr (function_traits<F>::what_is_wrong != rpc::detail::fault::none) {
             rpc::detail::check_function<F>(); // says what is wrong; the arguments are beside the point
             return false;
         } else if constexpr (rpc::detail::check_arguments<F, wire, type_list<Args...>>::checked) {
-            return rpc::detail::convert_and_compose<F>(wire{}, message, why, self().port(), self().id(), self().options(),
+            return rpc::detail::convert_and_compose<F>(wire{}, message, why, self().port(), self().id(), options,
                                                        std::forward<Args>(args)...);
         } else {
             return false;
         }
+    }
+
+    /// Begins a call whose items come through `flow`.
+    template <auto F, rpc::detail::verb Verb, class... Args>
+    awaited& begin_flow(flow_address flow, Args&&... args) const {
+        rpc::detail::call_message message;
+        std::optional<error> why;
+        call_options options = self().options();
+        options.flow = flow;
+        if (!compose<F, Verb>(message, why, options, std::forward<Args>(args)...))
+            return self().port().refuse_call(self().id(), std::move(*why));
+        return submit(message, entry_of<F>(), question::manner::gather, &options);
     }
 
     /// Sends a call that wants an answer.
@@ -190,7 +227,7 @@ public:
         if (!self().valid()) return rpc::detail::empty_target();
         rpc::detail::call_message message;
         std::optional<error> why;
-        if (!compose<F>(message, why, std::forward<Args>(args)...)) return std::move(*why);
+        if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...)) return std::move(*why);
         call_port& port = self().port();
         awaited& p = submit(message, entry_of<F>(), question::manner::wait, nullptr);
         basic_future<rpc::detail::result_of<F>, Io> answer(&p, port, self().environment());
@@ -205,7 +242,7 @@ public:
         rpc::detail::call_message message;
         std::optional<error> why;
         call_port& port = self().port();
-        awaited& p = compose<F>(message, why, std::forward<Args>(args)...)
+        awaited& p = compose<F>(message, why, self().options(), std::forward<Args>(args)...)
                          ? submit(message, entry_of<F>(), question::manner::gather, &self().options())
                          : port.refuse_call(self().id(), std::move(*why));
         return basic_future<rpc::detail::result_of<F>, Io>(&p, port, self().environment());
@@ -217,9 +254,25 @@ public:
     void call_no_reply(Args&&... args) const {
         rpc::detail::call_message message;
         std::optional<error> why;
-        if (!compose<F>(message, why, std::forward<Args>(args)...)) raise(*why);
+        if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...)) raise(*why);
         self().port().tell(self().id(), handles::call_function, message.bytes(), true).value();
     }
+
+    /// Starts a function that returns generator<T> and returns what it yields as a range, basic_remote_range<T>: see
+    /// kit/remote_range.hpp.
+    template <auto F, class... Args>
+    auto stream(Args&&... args) const;
+
+    /// Starts a function that takes a dialog and returns the other end of it when the function has called started(): see
+    /// kit/open_dialog.hpp. Errors, thrown: as call's, of a function that ends before.
+    template <auto F, class... Args>
+    auto open(Args&&... args) const;
+    /// The same, with the error as a value.
+    template <auto F, class... Args>
+    auto try_open(Args&&... args) const;
+    /// For tasks: `auto d = co_await ctx.open_async<&fn>(args…)`. The function is started at once.
+    template <auto F, class... Args>
+    auto open_async(Args&&... args) const;
 };
 
 } // namespace mitogen::inline MITOGEN_ABI

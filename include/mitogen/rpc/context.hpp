@@ -186,6 +186,7 @@ public:
     decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
 
     friend bool operator==(const basic_context& a, const basic_context& b) noexcept { return a.id_ == b.id_; }
+    friend bool operator==(const basic_context& a, context_id b) noexcept { return a.id_ == b; }
 
 private:
     basic_call_target<Io> target(call_options options) const { return basic_call_target<Io>(port(), id_, std::move(options)); }

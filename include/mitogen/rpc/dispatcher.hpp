@@ -12,7 +12,9 @@
 #include <mitogen/rpc/exception_info.hpp>
 #include <mitogen/rpc/incoming_calls.hpp>
 #include <mitogen/rpc/invocation.hpp>
+#include <mitogen/rpc/item_sink.hpp>
 #include <mitogen/rpc/registry.hpp>
+#include <mitogen/rpc/task_calls.hpp>
 #include <mitogen/sync/latch.hpp>
 #include <mitogen/sync/waiter.hpp>
 
@@ -27,7 +29,7 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Executes the calls that one context receives: on the loop at once, on the main thread in order, or on a pool.
+/// Executes the calls that one context receives: on the loop at once or as tasks, on the main thread in order, or on a pool.
 ///
 /// The main thread drives the loop while it has nothing to execute, so that a call reaches it without waking anybody; before it
 /// executes it leaves the loop to the broker's thread. That thread therefore answers, routes, cancels and shuts down whatever the
@@ -43,10 +45,13 @@ class basic_dispatcher {
     incoming_calls<Io> calls_;
     waiter<Io> main_wake_;
     std::atomic<bool> stopping_{false};
+    std::atomic<bool> retired_{false};
     basic_latch<call*, Io> pool_queue_;
     std::vector<typename Io::thread> pool_;
     std::size_t pool_limit_;
     std::atomic<std::size_t> pool_busy_{0};
+    friend class basic_task_calls<basic_dispatcher, Io>;
+    basic_task_calls<basic_dispatcher, Io> tasks_{router_, *this, calls_};
     buffer loop_result_; // reused by functions that run on the loop
 
 public:
@@ -68,9 +73,10 @@ public:
     void serve() {
         basic_broker<Io>& loop = router_.loop();
         for (;;) {
-            loop.wait(main_wake_, never, true, [this] { return stopping() || calls_.main_waiting(); });
+            loop.wait(main_wake_, never, true, [this] { return stopping() || retired() || calls_.main_waiting(); });
             if (stopping()) return;
-            while (call* next = calls_.take_main()) {
+            if (retired()) return;
+            while (call* next = retired() ? nullptr : calls_.take_main()) {
                 if (loop.on_loop()) loop.end_lead_ahead(); // it came just before
                 const bool last = !calls_.main_waiting();
                 execute(*next, last ? urgency::now : urgency::soon, last);
@@ -85,16 +91,28 @@ public:
             router_.reply_dead(c->head, why);
             calls_.finish(*c);
         }
+        if (router_.loop().on_loop()) {
+            tasks_.cancel_all(shutting_down());
+        } else {
+            router_.loop().defer([this] { tasks_.cancel_all(shutting_down()); });
+        }
         main_wake_.notify();
     }
 
-    /// Ends the pool's threads and waits for what they execute. Threads: any but those and the loop.
+    /// Ends the pool's threads and waits for what they execute, and for tasks. Threads: any but those and the loop.
     void join_pool() {
+        tasks_.join(shutting_down());
         // What still waits is answered, not dropped: begin() refuses it.
         while (std::optional<call*> left = pool_queue_.try_get()) execute(**left, urgency::soon);
         pool_queue_.close();
         for (auto& t : pool_) t.join();
         pool_.clear();
+    }
+
+    /// serve() returns after the call that runs; what waits is not run. Nobody is told: nobody hears it. Threads: any.
+    void retire() {
+        retired_.store(true, std::memory_order_release);
+        main_wake_.notify();
     }
 
     bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
@@ -103,6 +121,10 @@ public:
     std::size_t open_calls() { return calls_.size(); }
 
 private:
+    bool retired() const noexcept { return retired_.load(std::memory_order_acquire); }
+
+    error shutting_down() const { return cancelled_by(router_.id(), "context " + name_ + " is shutting down"); }
+
     /// A call has arrived. On the loop.
     void receive(const message& m) {
         reader r(m.payload, router_.bounds());
@@ -125,6 +147,8 @@ private:
                 m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting, or too many bytes of them"));
         if (entry->where == on::pool) {
             enqueue_pool(c);
+        } else if (entry->where == on::task) {
+            tasks_.add(*c, environment_);
         } else {
             calls_.put_main(*c);
             main_wake_.notify();
@@ -138,7 +162,8 @@ private:
         }
         reader arguments(m.payload.subspan(arguments_at), router_.bounds(), &environment_);
         loop_result_.clear();
-        invocation inv{arguments, loop_result_, environment_, {m.head.src, m.head.auth}};
+        invocation inv{arguments, loop_result_, environment_, {m.head.src, m.head.auth}, frame.flow};
+        inv.sink = &basic_item_sink<Io>::open;
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation&) { return std::stop_token(); };
 #endif
@@ -155,14 +180,8 @@ private:
         }
         reader arguments(std::span<const std::byte>(c.payload).subspan(c.arguments_at), router_.bounds(), &environment_);
         buffer result;
-        invocation inv{arguments, result, environment_, {c.head.src, c.head.auth}};
-        inv.call = &c;
-#if defined(__cpp_lib_jthread)
-        inv.stop = [](invocation& i) {
-            call& running = *static_cast<call*>(i.call);
-            return static_cast<incoming_calls<Io>*>(running.owner)->token(running);
-        };
-#endif
+        invocation inv{arguments, result, environment_, {c.head.src, c.head.auth}, c.flow};
+        attach(inv, c);
         invoke(*c.entry, inv);
         // Cancelling finds the call no longer: from here on it is answered.
         calls_.end(c);
@@ -171,16 +190,38 @@ private:
         calls_.finish(c);
     }
 
-    void invoke(const function_entry& entry, invocation& inv) {
+    /// Gives the function of a call its way to those who cancel it, and to where its items go.
+    static void attach(invocation& inv, call& c) noexcept {
+        inv.call = &c;
+        inv.cancelled = [](invocation& i) {
+            call& running = *static_cast<call*>(i.call);
+            return static_cast<incoming_calls<Io>*>(running.owner)->cancelled(running);
+        };
+        inv.sink = &basic_item_sink<Io>::open;
+#if defined(__cpp_lib_jthread)
+        inv.stop = [](invocation& i) {
+            call& running = *static_cast<call*>(i.call);
+            return static_cast<incoming_calls<Io>*>(running.owner)->token(running);
+        };
+#endif
+    }
+
+    /// What `work` throws becomes the failure of the call.
+    template <class Work>
+    void guarded(invocation& inv, Work&& work) {
 #if MITOGEN_HAS_EXCEPTIONS
         try {
-            entry.invoke(inv);
+            work();
         } catch (...) {
             inv.failure.emplace(current_exception_as_error(name_, router_.id()));
         }
 #else
-        entry.invoke(inv);
+        work();
 #endif
+    }
+
+    void invoke(const function_entry& entry, invocation& inv) {
+        guarded(inv, [&] { entry.invoke(inv); });
         if (inv.wrong != invocation::fault::none && !inv.failure) inv.failure.emplace(inv.fault_of_call(entry.name()));
     }
 
@@ -211,15 +252,18 @@ private:
 
     /// The caller of one of its calls does not wait any more. On the loop.
     void cancel(const message& m) {
-        const result<handle_id> which = decode<handle_id>(m.payload);
-        if (!which) return;
-        if (call* c = calls_.cancel(m.head.src, *which)) {
+        reader r(m.payload, router_.bounds());
+        handle_id which = 0;
+        bool begins = false; // what nothing keeps from beginning shall begin
+        if (!mitogen::decode(r, which) || (r.remaining() > 0 && !mitogen::decode(r, begins)) || !r.finish()) return;
+        if (call* c = calls_.cancel(m.head.src, which, begins, pool_busy_.load() <= pool_limit_)) {
             answer_error(c->head,
-                         error(reason::cancelled, "cancelled by context " + std::to_string(m.head.src) + " before it began"),
+                         cancelled_by(m.head.src, "cancelled by context " + std::to_string(m.head.src) + " before it began"),
                          urgency::soon);
             calls_.finish(*c);
-        } else if (on_other_cancelled) {
-            on_other_cancelled(m.head.src, *which);
+        } else {
+            tasks_.cancel(m.head.src, which);
+            if (on_other_cancelled) on_other_cancelled(m.head.src, which);
         }
     }
 

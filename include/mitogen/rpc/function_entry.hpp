@@ -4,6 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/rpc/identity.hpp>
+#include <mitogen/rpc/traits.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -16,6 +17,7 @@ enum class on : std::uint8_t {
     main, ///< on the context's main thread, one after another
     pool, ///< on any of the context's worker threads, concurrently
     loop, ///< on the I/O thread, in place: for functions that never block
+    task, ///< on the I/O thread, as a coroutine: every function that returns task<T>, and no other
 };
 
 /// Where `F` runs: `template <> inline constexpr auto mitogen::run_on<&fn> = mitogen::on::pool;` (before the first use of `fn`).
@@ -117,13 +119,22 @@ struct registration : entry_state {
     }
 };
 
+// Where `F` runs, whatever run_on says of a task.
+template <auto F>
+constexpr on place_of() noexcept {
+    constexpr bool coroutine = is_task<typename function_traits<F>::result>;
+    static_assert(coroutine ? run_on<F> == on::main || run_on<F> == on::loop || run_on<F> == on::task : run_on<F> != on::task,
+                  "mitogen: a function that returns task<T> runs on the loop, and nothing else is a task: drop its run_on");
+    return coroutine ? on::task : run_on<F>;
+}
+
 template <auto F>
 struct slot {
     static function_entry entry;
     static registration link;
 };
 template <auto F>
-constinit function_entry slot<F>::entry{&source<F>, run_on<F>, &invoke_thunk<F>, &slot<F>::link};
+constinit function_entry slot<F>::entry{&source<F>, place_of<F>(), &invoke_thunk<F>, &slot<F>::link};
 template <auto F>
 registration slot<F>::link{slot<F>::entry};
 

@@ -99,7 +99,7 @@ public:
     /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
     void cancel() {
         if (done()) return; // the router may be gone
-        abandon(error(reason::cancelled, "cancelled by its caller, context " + std::to_string(router_->id())));
+        abandon(cancelled_by(router_->id(), "cancelled by its caller, context " + std::to_string(router_->id())));
     }
 
     /// As cancel(), with another error.
@@ -109,6 +109,9 @@ public:
 
     /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally the loop. Never blocks there.
     void then(unique_function<void()> go) { pending_->then(std::move(go)); }
+
+    /// The router that brings the answer.
+    call_port& port() const noexcept { return *router_; }
 
     /// For select and the like.
     awaited* state() const noexcept { return pending_; }

@@ -160,7 +160,7 @@ consteval function_source source_of() noexcept {
     constexpr void (*check)() = &check_function<F>;
     static_cast<void>(check);
     constexpr const signature_parts* signature =
-        &parts_of<typename wire_result<typename traits::result>::type, typename traits::wire_parameters>::value;
+        &parts_of<typename wire_result<typename traits::result>::type, typename traits::signature_parameters>::value;
     if constexpr (!given_name<F>.empty()) {
         return {&name_from_given, &given_name<F>, signature};
     } else {
@@ -224,7 +224,7 @@ std::string function_name() {
 }
 
 /// The wire signature of `F`, for instance `(i32,string)->[u64]`. Parameters that are injected where the function runs are not in
-/// it.
+/// it, except dialogs.
 template <auto F>
 std::string function_signature() {
     return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::signature);

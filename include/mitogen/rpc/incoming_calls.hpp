@@ -27,6 +27,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+class task_scope;
+
 /// One call that was accepted. Its memory is reused for later ones.
 struct incoming_call {
     enum class phase : std::uint8_t { queued, running, answering };
@@ -36,13 +38,16 @@ struct incoming_call {
     buffer payload{}; ///< the whole message: call_frame and arguments
     std::size_t arguments_at = 0;
     std::uint64_t chain = 0; ///< 0: none
+    flow_address flow{};     ///< where the caller takes items
     instant deadline = never;
     phase state = phase::queued;
     bool cancelled = false;
+    bool due = false; ///< begins although it is cancelled: see cancel()
     incoming_call* next_in_bucket = nullptr;
     incoming_call* previous = nullptr; ///< in the main thread's queue
     incoming_call* next = nullptr;
     void* owner = nullptr; ///< the incoming_calls<Io> it belongs to
+    task_scope* task = nullptr; ///< that executes it
 #if defined(__cpp_lib_jthread)
     std::optional<std::stop_source> stop{}; ///< made when the function asks for it: it costs an allocation
 #endif
@@ -60,6 +65,7 @@ class incoming_calls {
     std::uint64_t bytes_ = 0;        // of the payloads of all of them
     incoming_call* first_ = nullptr; // the main thread's queue
     incoming_call* last_ = nullptr;
+    bool main_runs_ = false; // the main thread executes calls
     bool stopping_ = false;
 
     struct chain_key {
@@ -157,9 +163,10 @@ public:
         c->entry = &entry;
         c->arguments_at = arguments_at;
         c->chain = frame.flags & call_frame::has_chain ? frame.chain : 0;
+        c->flow = frame.flow;
         c->deadline = frame.flags & call_frame::has_deadline ? after(now, frame.time_left) : never;
         c->state = incoming_call::phase::queued;
-        c->cancelled = false;
+        c->cancelled = c->due = false;
         if (m.whole) {
             c->payload = std::move(*m.whole);
         } else {
@@ -190,6 +197,7 @@ public:
     incoming_call* take_main() {
         const std::lock_guard lock(mutex_);
         incoming_call* c = first_;
+        main_runs_ = c != nullptr;
         if (c) {
             unqueue(*c);
             c->state = incoming_call::phase::running;
@@ -202,7 +210,8 @@ public:
         const std::lock_guard lock(mutex_);
         c.state = incoming_call::phase::running;
         if (stopping_) return error(reason::broker_exited, "the context is shutting down");
-        if (c.cancelled) return error(reason::cancelled, "cancelled before it began");
+        if (c.cancelled && !c.due)
+            return cancelled_by(c.head.src, "cancelled by context " + std::to_string(c.head.src) + " before it began");
         if (c.deadline != never && now >= c.deadline) return error(reason::timeout, "the call's deadline passed before it began");
         if (c.chain) {
             if (const error* broken = find_chain(c.head.src, c.chain)) return *broken;
@@ -214,6 +223,17 @@ public:
     void end(incoming_call& c) {
         const std::lock_guard lock(mutex_);
         c.state = incoming_call::phase::answering;
+    }
+
+    /// The task that executes a call, until it ends. Threads: the loop.
+    void set_task(incoming_call& c, task_scope* task) {
+        const std::lock_guard lock(mutex_);
+        c.task = task;
+    }
+    task_scope* task_of(context_id src, handle_id reply_to) {
+        const std::lock_guard lock(mutex_);
+        const incoming_call* c = lookup(src, reply_to);
+        return c ? c->task : nullptr;
     }
 
     /// The call is answered; its memory is free.
@@ -234,8 +254,9 @@ public:
     }
 
     /// The caller does not wait any more. Fires the stop token of a call that runs. A call that still stands in the main thread's
-    /// queue is taken out and returned: the caller of this answers and finishes it.
-    incoming_call* cancel(context_id src, handle_id reply_to) {
+    /// queue is taken out and returned: the caller of this answers and finishes it. With `begins`, one that nothing keeps from
+    /// running counts as running, although it may not have got there yet; `pool_free`: so do those of the pool.
+    incoming_call* cancel(context_id src, handle_id reply_to, bool begins = false, bool pool_free = false) {
 #if defined(__cpp_lib_jthread)
         std::stop_source source(std::nostopstate);
 #endif
@@ -246,6 +267,8 @@ public:
             c->cancelled = true;
             if (c->state == incoming_call::phase::queued) {
                 const bool in_main_queue = c == first_ || c->previous;
+                c->due = begins && (in_main_queue ? c == first_ && !main_runs_ : pool_free);
+                if (c->due) return nullptr;
                 if (!in_main_queue) return nullptr; // in the pool's queue: refused when its turn comes
                 unqueue(*c);
                 c->state = incoming_call::phase::answering;
@@ -259,6 +282,12 @@ public:
         source.request_stop(); // outside the lock: it runs the program's stop callbacks
 #endif
         return nullptr;
+    }
+
+    /// True where its caller does not want the call any more.
+    bool cancelled(incoming_call& c) {
+        const std::lock_guard lock(mutex_);
+        return c.cancelled;
     }
 
 #if defined(__cpp_lib_jthread)

@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -42,20 +43,31 @@ struct decode_environment {
     const void* policy = nullptr; ///< &policy_tag<Io>
 };
 
+/// Where a function that yields items puts them: see call_frame::flow.
+class item_sink {
+public:
+    virtual ~item_sink() = default;
+    /// Sends an item's message; waits for credit. An error where the caller takes no more, is lost, or has cancelled.
+    virtual result<void> send(buffer item) = 0;
+};
+
 /// Everything that an invoke thunk needs. Lives on the stack of the thread that executes the call.
 struct invocation {
     reader& arguments;
     buffer& result;
     decode_environment& environment;
     caller who{};
+    flow_address flow{}; ///< where the caller takes items
     std::optional<error> failure{};
 #if defined(__cpp_lib_jthread)
     std::stop_token (*stop)(invocation&) = nullptr; ///< the call's stop token, made when first asked for
 #endif
-    void* call = nullptr; ///< for `stop`
+    bool (*cancelled)(invocation&) = [](invocation&) { return false; }; ///< by its caller
+    void* call = nullptr; ///< for `stop` and `cancelled`
+    std::unique_ptr<item_sink> (*sink)(invocation&) = nullptr; ///< opens `flow`
 
     /// What an invoke thunk has found wrong, for whoever knows the function's name: fault_of_call().
-    enum class fault : std::uint8_t { none, argument, policy };
+    enum class fault : std::uint8_t { none, argument, policy, no_flow };
     fault wrong = fault::none;
     std::size_t position = 0; ///< of the argument that does not decode, from 0
 
@@ -67,6 +79,8 @@ struct invocation {
 
     /// The error that `wrong` stands for. `function`: the name of the one that was called.
     MITOGEN_COLD error fault_of_call(const std::string& function) const {
+        if (wrong == fault::no_flow)
+            return error(reason::bad_arguments, function + " exchanges items with its caller: open it, or stream it");
         return error(reason::bad_arguments,
                      wrong == fault::policy
                          ? function + " takes a router of another I/O policy than the one that runs here"
@@ -82,9 +96,22 @@ template <class Io>
 inline constexpr const void* router_policy<basic_router<Io>> = &policy_tag<Io>;
 // Not `router_policy<T> != nullptr`, which g++ with -fsanitize=undefined does not take for a constant.
 template <class T>
-inline constexpr bool is_router = false;
+inline constexpr bool tied_to_policy = false;
 template <class Io>
-inline constexpr bool is_router<basic_router<Io>> = true;
+inline constexpr bool tied_to_policy<basic_router<Io>> = true;
+
+/// Makes, for the time of one call, the object that a parameter of type `Parameter&` refers to: it is constructible from
+/// `invocation&` and converts to that reference. Specialised for dialogs.
+template <class Parameter>
+struct injected_object;
+
+/// Runs a function's result that is a range of items: sends each. Specialised for generators.
+template <class R>
+struct item_range_result;
+
+/// Begins a function whose result comes later. Specialised for tasks.
+template <auto F, class R, class Parameters, class Is, class Ws>
+struct suspended_result;
 
 /// What a function gets for a parameter that is not sent.
 template <class Parameter>
@@ -107,7 +134,7 @@ decltype(auto) supply(invocation& inv) {
 template <class Parameter>
 bool suppliable(invocation& inv) noexcept {
     using plain = std::remove_cvref_t<Parameter>;
-    if constexpr (is_router<plain>) {
+    if constexpr (tied_to_policy<plain>) {
         if (inv.environment.policy != router_policy<plain>) {
             inv.wrong = invocation::fault::policy;
             return false;
@@ -119,7 +146,9 @@ bool suppliable(invocation& inv) noexcept {
 
 template <class Parameter, std::size_t Next>
 decltype(auto) argument(invocation& inv, auto& values) {
-    if constexpr (injected<Parameter>) {
+    if constexpr (is_dialog<std::remove_cvref_t<Parameter>>) {
+        return injected_object<std::remove_cvref_t<Parameter>>(inv);
+    } else if constexpr (injected<Parameter>) {
         return supply<Parameter>(inv);
     } else {
         return static_cast<
@@ -151,27 +180,40 @@ struct value_tuple<type_list<Ts...>> {
     using type = std::tuple<Ts...>;
 };
 
+/// The arguments from the message. False, with a fault, where `F` cannot be run with what has come.
+template <auto F, class... Ps, std::size_t... Ws, class Values>
+bool take_arguments(invocation& inv, type_list<Ps...>, std::index_sequence<Ws...>, Values& values) {
+    using traits = function_traits<F>;
+    if (!(... && (codec<std::tuple_element_t<Ws, Values>>::decode(inv.arguments, std::get<Ws>(values)) || inv.bad_argument(Ws))))
+        return false;
+    if (!inv.arguments.finish()) return inv.bad_argument(sizeof...(Ws));
+    if constexpr ((... || tied_to_policy<std::remove_cvref_t<Ps>>)) {
+        if (!(... && suppliable<Ps>(inv))) return false;
+    }
+    if constexpr (traits::dialogs > 0 || is_item_range<typename traits::result>) {
+        if (!inv.flow.port) {
+            inv.wrong = invocation::fault::no_flow;
+            return false;
+        }
+    }
+    return true;
+}
+
 template <auto F, class... Ps, std::size_t... Is, std::size_t... Ws>
 void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::index_sequence<Ws...>) {
     using traits = function_traits<F>;
     typename value_tuple<typename traits::wire_parameters>::type values{};
-    if (!(... && (codec<std::tuple_element_t<Ws, decltype(values)>>::decode(inv.arguments, std::get<Ws>(values)) ||
-                  inv.bad_argument(Ws))))
-        return;
-    if (!inv.arguments.finish()) {
-        inv.bad_argument(sizeof...(Ws));
-        return;
-    }
-    if constexpr ((... || is_router<std::remove_cvref_t<Ps>>)) {
-        if (!(... && suppliable<Ps>(inv))) return;
-    }
+    if (!take_arguments<F>(inv, type_list<Ps...>{}, std::index_sequence<Ws...>{}, values)) return;
     using wire = typename wire_result<typename traits::result>::type;
-    if constexpr (std::is_void_v<wire>) {
+    if constexpr (is_item_range<typename traits::result>) {
+        item_range_result<typename traits::result>::run(inv,
+                                                        F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...));
+    } else if constexpr (std::is_void_v<wire>) {
         F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
     } else {
         const wire& value = F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
         inv.result.resize(encoded_size(value));
-        writer w(inv.result.data());
+        writer w(inv.result.data(), inv.who.id);
         encode(w, value);
     }
 }
@@ -193,8 +235,13 @@ inline constexpr bool is_injected<std::stop_token> = true;
 template <auto F>
 void invoke_thunk(invocation& inv) {
     using traits = function_traits<F>;
-    rpc::detail::invoke<F>(inv, typename traits::parameters{}, std::make_index_sequence<traits::arity>{},
-                           std::make_index_sequence<traits::wire_parameters::size>{});
+    using parameters = std::make_index_sequence<traits::arity>;
+    using values = std::make_index_sequence<traits::wire_parameters::size>;
+    if constexpr (is_task<typename traits::result>) {
+        rpc::detail::suspended_result<F, typename traits::result, typename traits::parameters, parameters, values>::begin(inv);
+    } else {
+        rpc::detail::invoke<F>(inv, typename traits::parameters{}, parameters{}, values{});
+    }
 }
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -24,6 +24,19 @@ struct type_list {
 template <class Parameter>
 inline constexpr bool is_injected = false;
 
+/// True for parameters that are supplied where the function runs and through which it exchanges items with its caller, such as
+/// `dialog<…>&`. They are part of the signature; the function is opened, not called.
+template <class Parameter>
+inline constexpr bool is_dialog = false;
+
+/// True for results that arrive item by item, such as `generator<T>`: the function is streamed, not called.
+template <class R>
+inline constexpr bool is_item_range = false;
+
+/// True for results of coroutines that run on the loop, `task<T>`: the function is called, and answers when it has ended.
+template <class R>
+inline constexpr bool is_task = false;
+
 /// What the caller gets of a result of type `R`. Specialise it for types that stand for another, as `task<T>` does for `T`.
 template <class R>
 struct wire_result {
@@ -42,15 +55,16 @@ struct append<type_list<Listed...>, Ts...> {
     using type = type_list<Listed..., Ts...>;
 };
 
-// Folds the parameters into those that travel, without const and references.
-template <class Sent, class... Parameters>
-struct sent_parameters {
-    using type = Sent;
+// Folds the parameters into those that travel and, `WithDialogs`, those that are dialogs; without const and references.
+template <bool WithDialogs, class Kept, class... Parameters>
+struct kept_parameters {
+    using type = Kept;
 };
-template <class Sent, class First, class... Rest>
-struct sent_parameters<Sent, First, Rest...>
-    : std::conditional_t<injected<First>, sent_parameters<Sent, Rest...>,
-                         sent_parameters<typename append<Sent, std::remove_cvref_t<First>>::type, Rest...>> {};
+template <bool WithDialogs, class Kept, class First, class... Rest>
+struct kept_parameters<WithDialogs, Kept, First, Rest...>
+    : std::conditional_t<injected<First> && !(WithDialogs && is_dialog<std::remove_cvref_t<First>>),
+                         kept_parameters<WithDialogs, Kept, Rest...>,
+                         kept_parameters<WithDialogs, typename append<Kept, std::remove_cvref_t<First>>::type, Rest...>> {};
 
 // Why something is no remote function. Reported by check_function(), because a class that fails to compile causes more errors
 // where it is used.
@@ -61,7 +75,9 @@ struct callable {
     static constexpr fault what_is_wrong = fault::none;
     using result = R;
     using parameters = type_list<Parameters...>;
-    using wire_parameters = typename sent_parameters<type_list<>, Parameters...>::type;
+    using wire_parameters = typename kept_parameters<false, type_list<>, Parameters...>::type;
+    using signature_parameters = typename kept_parameters<true, type_list<>, Parameters...>::type;
+    static constexpr std::size_t dialogs = (std::size_t{0} + ... + is_dialog<std::remove_cvref_t<Parameters>>);
     static constexpr bool is_noexcept = Noexcept;
 };
 
@@ -87,7 +103,7 @@ concept has_one_call_operator = requires {
 /// Result, parameters and exception specification of a function pointer or of a captureless closure.
 ///
 /// `result` and every member of `parameters` are as declared; `wire_parameters` are those that travel, without const and
-/// references (`const T&` is `T`; views stay views).
+/// references (`const T&` is `T`; views stay views); `signature_parameters` are these and the dialogs.
 template <class F>
 struct callable_traits : rpc::detail::callable<false, void> {
     static constexpr auto what_is_wrong = rpc::detail::fault::not_a_function;

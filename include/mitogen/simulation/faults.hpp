@@ -18,7 +18,6 @@ struct faults {
     double partial_transfer = 0;     ///< a read or write moves fewer bytes than it could
     double spurious_readiness = 0;   ///< a poller reports a descriptor that has nothing (the read says EAGAIN)
     double early_wait = 0;           ///< a poller's wait ends before its time, as with EINTR
-    double spurious_wake = 0;        ///< a parked thread wakes without reason where the policy allows it
     duration_ns least_latency = 0;   ///< of bytes on a link
     duration_ns most_latency = 0;    ///< drawn once per link
     std::uint64_t bytes_per_second = 0; ///< of a link; 0: no limit

@@ -3,7 +3,6 @@
 // file.hpp: what a simulated descriptor can stand for.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/error.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/simulation/scheduler.hpp>
 
@@ -12,10 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <optional>
-#include <set>
-#include <string>
 #include <utility>
 #include <vector>
 

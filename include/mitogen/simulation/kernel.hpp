@@ -196,6 +196,14 @@ public:
         return 0;
     }
 
+    /// The current thread sleeps until the file says that it has changed. `waits_for`: for reports.
+    void sleep_until_changed(simulation::file& f, const char* waits_for) {
+        thread& self = *threads_.current();
+        f.sleep_on(self);
+        threads_.block(waits_for);
+        f.awake(self);
+    }
+
     /// As read(2); `wait`: sleeps until there is something, whatever the descriptor's mode.
     long read(int fd, void* to, std::size_t size, bool wait = false) {
         threads_.point('R', static_cast<std::uint64_t>(fd));
@@ -328,9 +336,7 @@ private:
             const std::shared_ptr<simulation::file> f = found->second.file;
             const long n = transfer(*f);
             if (n != -EAGAIN || (f->nonblocking && !wait)) return n;
-            f->sleep_on(*threads_.current());
-            threads_.block("a transfer");
-            f->awake(*threads_.current());
+            sleep_until_changed(*f, "a transfer");
         }
     }
 };

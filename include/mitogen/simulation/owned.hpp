@@ -3,7 +3,6 @@
 // owned.hpp: descriptors and processes of a simulated world, as values.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/error.hpp>
 #include <mitogen/simulation/kernel.hpp>
 
 #include <cstdint>
@@ -79,12 +78,7 @@ public:
         return status_;
     }
     exit_status wait() {
-        while (running() && !try_wait()) {
-            simulation::file& end = *kernel_->find(pid_)->exit_watch;
-            end.sleep_on(*kernel_->threads().current());
-            kernel_->threads().block("the end of a process");
-            end.awake(*kernel_->threads().current());
-        }
+        while (running() && !try_wait()) kernel_->sleep_until_changed(*kernel_->find(pid_)->exit_watch, "the end of a process");
         return status_.value_or(exit_status{-1, 0});
     }
     long signal(int number) { return running() ? kernel_->signal(pid_, number) : 0; }

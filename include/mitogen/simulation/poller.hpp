@@ -11,7 +11,6 @@
 #include <mitogen/simulation/owned.hpp>
 #include <mitogen/simulation/scheduler.hpp>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <iterator>
@@ -19,7 +18,6 @@
 #include <memory>
 #include <set>
 #include <utility>
-#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace io {

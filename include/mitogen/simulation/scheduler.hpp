@@ -22,8 +22,6 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace simulation {
 
-class scheduler;
-
 /// Threads that live and stop together: those of one simulated process.
 struct thread_group {
     std::string name;
@@ -46,6 +44,9 @@ struct thread {
     bool finished() const noexcept { return run->finished(); }
 };
 
+/// What the clock of every world shows when it starts: not 0, so that a moment before it can be written.
+inline constexpr instant start_of_time = 1'000'000'000;
+
 /// Runs fibers, one at a time, in an order that a chooser decides at each synchronisation point.
 ///
 /// Everything but the constructor and loop() is called from inside fibers (or from events).   Threads: one real thread.
@@ -63,7 +64,7 @@ class scheduler {
 
     chooser* choose_;
     trace& trace_;
-    instant now_ = 1'000'000'000;
+    instant now_ = start_of_time;
     std::vector<thread*> runnable_; // oldest first
     std::vector<std::uint32_t> numbers_;
     std::set<event> events_;

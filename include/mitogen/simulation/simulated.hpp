@@ -109,6 +109,7 @@ public:
     void set_title(const std::string& title) const { kernel_->self().group->name = title; }
     descriptor capture_stdout() const { return {}; }
     void release_stdout() const noexcept {}
+    void leave_session() const noexcept {}
 
     /// Sleeps, in virtual time: for functions that take a while.
     void sleep_for(duration_ns span) const { static_cast<void>(kernel_->threads().block("sleep_for", after(now(), span))); }

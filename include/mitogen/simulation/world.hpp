@@ -111,7 +111,7 @@ public:
         o.completed = o.trouble.empty();
         o.hash = trace_.hash();
         o.steps = trace_.steps();
-        o.elapsed = threads_.now() - 1'000'000'000;
+        o.elapsed = threads_.now() - start_of_time;
         o.kills = strikes_.kills();
         o.cuts = strikes_.cuts();
         if (threads_.failure()) rethrow(threads_.failure());
@@ -119,7 +119,7 @@ public:
     }
 
     /// Calls `what` at a moment of virtual time, counted from the start of the run: for faults that are planned.
-    void at(duration_ns since_start, unique_function<void()> what) { threads_.at(1'000'000'000 + since_start, std::move(what)); }
+    void at(duration_ns since_start, unique_function<void()> what) { threads_.at(start_of_time + since_start, std::move(what)); }
 
     /// From now on nothing goes wrong by chance, but for what is slow or partial anyway.
     void calm() { strikes_.calm(); }

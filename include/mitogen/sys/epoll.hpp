@@ -14,6 +14,7 @@
 
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -31,6 +32,20 @@ inline long epoll_ctl(int epoll, int operation, int fd, std::uint32_t events, st
         e.events = events;
         e.data.u64 = token;
         return ::epoll_ctl(epoll, operation, fd, &e);
+    });
+}
+
+/// timerfd_create(2) on the monotonic clock, close-on-exec, non-blocking.
+inline long timerfd() {
+    return checked("timerfd_create", -1, [] { return ::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK); });
+}
+
+/// timerfd_settime(2): readable from that moment on until it is set again; `never`: not at all.
+inline long timerfd_set(int fd, instant at) {
+    return checked("timerfd_settime", fd, [=] {
+        ::itimerspec when{};
+        if (at != never) when.it_value = to_timespec(at > 0 ? at : 1); // 0 would stop it
+        return ::timerfd_settime(fd, TFD_TIMER_ABSTIME, &when, nullptr);
     });
 }
 

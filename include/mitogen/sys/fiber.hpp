@@ -17,26 +17,12 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define MITOGEN_FIBER_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MITOGEN_FIBER_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define MITOGEN_FIBER_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define MITOGEN_FIBER_TSAN 1
-#endif
-#endif
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #include <sanitizer/lsan_interface.h>
 #endif
-#if defined(MITOGEN_FIBER_TSAN)
+#if MITOGEN_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
 
@@ -53,12 +39,12 @@ class fiber_stack {
 
 public:
     fiber_stack() = default;
-    explicit fiber_stack(std::size_t size) : size_(size) {
-        base_ = ::mmap(nullptr, guard + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (base_ == MAP_FAILED) {
-            base_ = nullptr;
-            raise(failure("mmap of a fiber's stack", -errno));
-        }
+    explicit fiber_stack(std::size_t size) : fiber_stack() { // delegating: where the rest throws, the destructor runs
+        void* const got =
+            ::mmap(nullptr, guard + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (got == MAP_FAILED) raise(failure("mmap of a fiber's stack", -errno));
+        base_ = got;
+        size_ = size;
         if (::mprotect(base_, guard, PROT_NONE) < 0) raise(failure("mprotect of a fiber's stack", -errno));
     }
     fiber_stack(fiber_stack&& other) noexcept
@@ -96,13 +82,13 @@ class fiber {
     unique_function<void()> body_;
     exceptions kept_;
     bool finished_ = false;
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
     void* fake_inside_ = nullptr;
     void* fake_outside_ = nullptr;
     const void* outside_low_ = nullptr;
     std::size_t outside_size_ = 0;
 #endif
-#if defined(MITOGEN_FIBER_TSAN)
+#if MITOGEN_TSAN
     void* tsan_inside_ = ::__tsan_create_fiber(0);
     void* tsan_outside_ = nullptr;
 #endif
@@ -125,17 +111,17 @@ class fiber {
     }
 
     void entered() noexcept {
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
         ::__sanitizer_finish_switch_fiber(fake_inside_, &outside_low_, &outside_size_);
 #endif
     }
 
     void leave([[maybe_unused]] bool for_ever) noexcept {
         swap_exceptions();
-#if defined(MITOGEN_FIBER_TSAN)
+#if MITOGEN_TSAN
         ::__tsan_switch_to_fiber(tsan_outside_, 0);
 #endif
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
         ::__sanitizer_start_switch_fiber(for_ever ? nullptr : &fake_inside_, outside_low_, outside_size_);
 #endif
         static_cast<void>(::swapcontext(&inside_, &outside_));
@@ -146,7 +132,7 @@ class fiber {
         finished_ = true;
         auto* const left = new unique_function<void()>(std::move(body_));
         static_cast<void>(left);
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
         ::__lsan_ignore_object(left);
         forgive(left, sizeof *left);
         forgive(&inside_, sizeof inside_); // registers
@@ -158,7 +144,7 @@ class fiber {
 #endif
     }
 
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
     /// Where the suspended stack ends: the lowest word of the registers that points into it.
     std::uintptr_t stack_pointer() const noexcept {
         const auto low = reinterpret_cast<std::uintptr_t>(stack_.low());
@@ -202,7 +188,7 @@ public:
     fiber(fiber&&) = delete;
     ~fiber() {
         if (!finished_) drop();
-#if defined(MITOGEN_FIBER_TSAN)
+#if MITOGEN_TSAN
         ::__tsan_destroy_fiber(tsan_inside_);
 #endif
     }
@@ -210,15 +196,15 @@ public:
     /// Runs it until its next suspend(), or its end.
     void resume() {
         swap_exceptions();
-#if defined(MITOGEN_FIBER_TSAN)
+#if MITOGEN_TSAN
         tsan_outside_ = ::__tsan_get_current_fiber();
         ::__tsan_switch_to_fiber(tsan_inside_, 0);
 #endif
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
         ::__sanitizer_start_switch_fiber(&fake_outside_, stack_.low(), stack_.size());
 #endif
         static_cast<void>(::swapcontext(&outside_, &inside_));
-#if defined(MITOGEN_FIBER_ASAN)
+#if MITOGEN_ASAN
         ::__sanitizer_finish_switch_fiber(fake_outside_, nullptr, nullptr);
 #endif
     }

@@ -48,8 +48,8 @@ inline long open_exit_watch(::pid_t pid) {
 /// stranger.
 ///
 /// The destructor kills (SIGKILL) and reaps a child that still runs: no zombie and no orphan is left behind by any path.
-/// No SIGCHLD handler is installed. Where the program ignores SIGCHLD, or reaps children that are not its own, the status is
-/// lost: the code is then -1.
+/// No SIGCHLD handler is installed. Where the program ignores SIGCHLD (init() undoes it where it was started so), or reaps
+/// children that are not its own, the status is lost: the code is then -1.
 /// Threads: distinct objects: safe; shared objects: unsafe.
 class process {
     ::pid_t pid_ = -1;

@@ -71,6 +71,7 @@ public:
         ::sigemptyset(&none);
         ::sigemptyset(&defaults);
         ::sigaddset(&defaults, SIGPIPE);
+        ::sigaddset(&defaults, SIGCHLD);
         int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
         if (new_process_group) flags |= POSIX_SPAWN_SETPGROUP; // group 0: its own
         if (rc_ == 0) rc_ = ::posix_spawnattr_setsigmask(&attributes_, &none);
@@ -145,8 +146,8 @@ inline std::string plan_stdio(const spawn_options& options, spawn_actions& actio
 
 } // namespace detail
 
-/// Starts a program. It begins with an empty signal mask, SIGPIPE at its default, and every descriptor of ours that is not
-/// close-on-exec; the descriptors named in the options may be any, 0 to 2 and each other's targets included.
+/// Starts a program. It begins with an empty signal mask, SIGPIPE and SIGCHLD at their defaults, and every descriptor of ours
+/// that is not close-on-exec; the descriptors named in the options may be any, 0 to 2 and each other's targets included.
 ///
 /// Errors: reason::system (or overloaded: out of descriptors or memory); the text names the program and says why it can't run.
 /// Threads: any; not while another thread changes the environment.   Blocks: until the child has executed the program (about 300

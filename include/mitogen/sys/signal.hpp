@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// signal.hpp: the two things that the library does about signals: survive SIGPIPE, and keep handlers off its threads.
+// signal.hpp: what the library does about signals: survive SIGPIPE, let children's ends be known, keep handlers off its threads.
 
 #include <mitogen/base/config.hpp>
 
@@ -20,6 +20,18 @@ inline void ignore_sigpipe() noexcept {
     if (::sigaction(SIGPIPE, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) || now.sa_handler != SIG_DFL) return;
     now.sa_handler = SIG_IGN;
     static_cast<void>(::sigaction(SIGPIPE, &now, nullptr));
+}
+
+/// Sets SIGCHLD back to its default where it is ignored (SA_NOCLDWAIT included): some programs start others that way, and the
+/// system then throws away how a child ended before anybody can ask. Handlers stay what they are.
+inline void keep_exit_statuses() noexcept {
+    struct ::sigaction now {};
+    if (::sigaction(SIGCHLD, nullptr, &now) != 0) return;
+    const bool ignored = !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN;
+    if (!ignored && !(now.sa_flags & SA_NOCLDWAIT)) return;
+    if (ignored) now.sa_handler = SIG_DFL;
+    now.sa_flags &= ~SA_NOCLDWAIT;
+    static_cast<void>(::sigaction(SIGCHLD, &now, nullptr));
 }
 
 /// All signals but those that report a fault of the thread itself: were these blocked, a crash would bypass the handlers that

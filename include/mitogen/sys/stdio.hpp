@@ -78,6 +78,12 @@ inline long read_waiting(int fd, void* to, std::size_t size) {
 /// This process's id.
 inline int own_pid() noexcept { return ::getpid(); }
 
+/// Makes this process the leader of a session of its own, where it can be one, with /dev/null for standard error.
+inline void leave_session() {
+    put_null(2);
+    static_cast<void>(::setsid());
+}
+
 /// Sends a signal to this process.
 inline void signal_self(int number) noexcept { static_cast<void>(::kill(::getpid(), number)); }
 

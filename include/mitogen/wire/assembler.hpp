@@ -46,6 +46,15 @@ class assembler {
         return stored_ > p.payload.size() && stored_ + more > most_bytes;
     }
 
+    template <class Which>
+    void drop_where(Which&& which) noexcept {
+        std::erase_if(partials_, [&](const partial& p) {
+            if (!which(p.head)) return false;
+            stored_ -= p.payload.size();
+            return true;
+        });
+    }
+
 public:
     /// Messages that may be under way at once: an honest link has as many as its sender has threads.
     static constexpr std::size_t most_messages = 4096;
@@ -130,20 +139,12 @@ public:
 
     /// Forgets one message.
     void drop(const header& h) noexcept {
-        std::erase_if(partials_, [&](const partial& p) {
-            if (p.head.src != h.src || p.head.stream != h.stream) return false;
-            stored_ -= p.payload.size();
-            return true;
-        });
+        drop_where([&](const header& one) { return one.src == h.src && one.stream == h.stream; });
     }
 
     /// Forgets everything of a sender that is gone.
     void drop_sender(context_id src) noexcept {
-        std::erase_if(partials_, [&](const partial& p) {
-            if (p.head.src != src) return false;
-            stored_ -= p.payload.size();
-            return true;
-        });
+        drop_where([&](const header& one) { return one.src == src; });
     }
 
     /// Messages that are not yet whole.

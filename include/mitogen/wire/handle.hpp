@@ -27,12 +27,14 @@ inline constexpr handle_id add_route = 103;
 inline constexpr handle_id del_route = 104;
 inline constexpr handle_id allocate_id = 105;
 inline constexpr handle_id shutdown = 106;     ///< end this context and everything below it
+inline constexpr handle_id detaching = 109;    ///< a child asks its parent to let it go; answered
 inline constexpr handle_id forget_chain = 110; ///< a call chain begins anew, or has ended
 inline constexpr handle_id cancel_call = 111;  ///< the sender no longer waits for one of its calls
 inline constexpr handle_id explain_call = 112; ///< say why a function key is unknown
 inline constexpr handle_id ping = 113;         ///< answered at once, by the loop
 inline constexpr handle_id connect = 114;      ///< make a child there; payload: see connect/travelling.hpp
 inline constexpr handle_id heartbeat = 115;    ///< between neighbours: a sign of life; answered where it asks for that
+inline constexpr handle_id end_child = 116;    ///< end a child of that context, or cut its link; answered with its exit status
 inline constexpr handle_id admitted = 119;     ///< to a program that joins: it is a context of the tree now
 } // namespace handles
 

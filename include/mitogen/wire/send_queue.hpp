@@ -12,9 +12,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <iterator>
 #include <memory>
 #include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -60,6 +62,9 @@ public:
 /// fragments goes whatever else is ready; several large ones take turns. What must not overtake a large message, that is all that
 /// the same lane sends to the same destination, is held behind it. A lane is one thread of the sending program: two threads have
 /// no order between them.
+///
+/// Fragments that are passed on take turns as well, one at a time. What comes from the same source to the same destination
+/// overtakes those of a message that is still coming in: it is of another lane, else it would come behind the last of them.
 class send_queue {
     static constexpr std::size_t kept_bytes = 1u << 20; // capacity of an empty batch
 
@@ -76,6 +81,10 @@ class send_queue {
     };
 
     buffer ready_;
+    std::deque<item> passing_;                                // fragments, and what must not overtake them
+    std::unordered_map<std::uint64_t, std::uint32_t> barred_; // source and destination: how many in passing_ nothing may overtake
+    item passed_;                                             // its payload may still be in a batch
+    bool own_turn_ = false;                                   // where both have fragments
     std::vector<std::unique_ptr<bulk>> bulks_;
     std::size_t turn_ = 0;       // which of bulks_ sends next
     std::unique_ptr<bulk> last_; // fully taken; its payload may still be in a batch
@@ -87,6 +96,28 @@ class send_queue {
         to.resize(at + header_layout::size + payload.size());
         write_header(to.data() + at, h);
         if (!payload.empty()) std::memcpy(to.data() + at + header_layout::size, payload.data(), payload.size());
+    }
+
+    static std::uint64_t route_of(const header& h) noexcept { return std::uint64_t{h.src} << 32 | h.dst; }
+
+    /// True for what everything behind it waits for: the last part of a message, and whole messages.
+    static bool bars(const header& h) noexcept {
+        return !(h.flags & message_flags::fragment) || (h.flags & message_flags::last);
+    }
+
+    /// As take_fragment, of what is passed on.
+    std::size_t take_passing(send_batch& batch) {
+        passed_ = std::move(passing_.front());
+        passing_.pop_front();
+        const header& h = passed_.head;
+        if (bars(h)) {
+            const auto at = barred_.find(route_of(h));
+            if (--at->second == 0) barred_.erase(at);
+        }
+        write_header(batch.head_, h);
+        batch.head_size_ = header_layout::size;
+        batch.fragment_ = {passed_.payload.data(), passed_.payload.size()};
+        return header_layout::size + passed_.payload.size();
     }
 
     bulk* barrier(const header& h, const void* lane) noexcept {
@@ -181,7 +212,10 @@ public:
     /// Appends a frame that is passed on as it came, fragments included.
     void forward(const header& h, std::span<const std::byte> payload) {
         queued_ += header_layout::size + payload.size();
-        append_frame(ready_, h, payload);
+        if (!(h.flags & message_flags::fragment) && (barred_.empty() || !barred_.contains(route_of(h))))
+            return append_frame(ready_, h, payload);
+        if (bars(h)) ++barred_[route_of(h)];
+        passing_.push_back({h, buffer(payload)});
     }
 
     /// Refills an empty batch with what goes out next. False if there is nothing.
@@ -192,13 +226,19 @@ public:
         batch.fragment_ = {};
         batch.done_ = 0;
         last_.reset();
+        passed_.payload.clear();
         std::swap(batch.frames_, ready_);
         queued_ -= batch.frames_.size();
-        if (!bulks_.empty()) queued_ -= take_fragment(batch);
+        own_turn_ = !bulks_.empty() && (passing_.empty() || !own_turn_);
+        if (own_turn_) {
+            queued_ -= take_fragment(batch);
+        } else if (!passing_.empty()) {
+            queued_ -= take_passing(batch);
+        }
         return !batch.empty();
     }
 
-    bool empty() const noexcept { return ready_.size() == 0 && bulks_.empty(); }
+    bool empty() const noexcept { return ready_.size() == 0 && bulks_.empty() && passing_.empty(); }
 
     /// Bytes that no batch has taken yet.
     std::uint64_t queued() const noexcept { return queued_; }

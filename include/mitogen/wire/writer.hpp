@@ -3,6 +3,7 @@
 // writer.hpp: stores values as little-endian bytes where room has been made for them.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/ids.hpp>
 
 #include <bit>
 #include <cstddef>
@@ -71,9 +72,15 @@ inline void copy_text(std::byte* to, const void* bytes, std::size_t size) noexce
 /// Stores into memory that is known to be large enough: encoded_size() was asked before. Nothing is checked.
 class writer {
     std::byte* at_;
+    context_id destination_;
 
 public:
-    explicit writer(void* to) noexcept : at_(static_cast<std::byte*>(to)) {}
+    /// `destination`: the context that the bytes are for, where it is known.
+    explicit writer(void* to, context_id destination = no_context) noexcept
+        : at_(static_cast<std::byte*>(to)), destination_(destination) {}
+
+    /// The context that the bytes are for; no_context where nobody has said it.
+    context_id destination() const noexcept { return destination_; }
 
     /// Where the next byte goes.
     std::byte* at() const noexcept { return at_; }

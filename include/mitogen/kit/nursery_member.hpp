@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// nursery_member.hpp: a task as its nursery sees it, whatever it calls.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/sync/waiter.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+template <class Io>
+class nursery_state;
+
+/// Ends once: with a value, an error, or because it was given up.
+template <class Io>
+class nursery_member : public std::enable_shared_from_this<nursery_member<Io>> {
+    friend class nursery_state<Io>;
+
+    static constexpr std::size_t nowhere = SIZE_MAX;
+    std::size_t place_ = nowhere; // under the nursery's lock: among those that have not ended
+    waiter<Io> wake_;             // whoever waits for this one task
+    std::atomic<bool> ended_{false};
+    bool spared_ = false;          // under the nursery's lock: its own side has cancelled it
+    std::optional<error> failure_; // fixed once it has ended
+
+protected:
+    std::shared_ptr<nursery_state<Io>> nursery_;
+
+    explicit nursery_member(std::shared_ptr<nursery_state<Io>> nursery)
+        : wake_(nursery->router().loop().io()), nursery_(std::move(nursery)) {}
+    ~nursery_member() = default;
+
+public:
+    nursery_member(nursery_member&&) = delete;
+
+    /// Tells what executes it to stop, and goes on waiting for its end. Never blocks. Not under a lock.
+    virtual void ask_to_stop(const error& why) = 0;
+    /// Waits no longer for its end. Not under a lock.
+    virtual void give_up(const error& why) = 0;
+    /// Where it runs; no_context where that is not connected yet.
+    virtual context_id where() = 0;
+
+    bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
+    const error* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
+
+    /// The moment after such a span, from now.
+    instant until(duration_ns span) const {
+        return span == never || ended() ? never : after(nursery_->router().loop().io().now(), span);
+    }
+
+    /// Sleeps until it has ended or the deadline passes; returns ended(). Not on the loop.
+    bool wait_until(instant deadline) {
+        if (ended()) return true; // the router may be gone
+        return nursery_->router().loop().wait(wake_, deadline, true, [this] { return ended(); });
+    }
+
+    /// Cancelled by whoever holds it: that is no failure of the nursery.
+    void cancel() { nursery_->cancel_one(*this); }
+
+    /// False where it has ended already and there is nothing to wait for.
+    bool may_wait() const { return ended() || !nursery_->router().on_loop(); }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

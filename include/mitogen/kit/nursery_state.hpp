@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// nursery_state.hpp: what a nursery owns, what went wrong in it, and how all of it is brought to an end.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/error_group.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/connect/router.hpp>
+#include <mitogen/kit/nursery_member.hpp>
+#include <mitogen/rpc/context.hpp>
+#include <mitogen/rpc/future.hpp>
+#include <mitogen/sync/waiter.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The owner of contexts and tasks. Shared with what is under way: whatever becomes of the nursery's thread, that ends.
+///
+/// Stages: open; stopping, once something has failed or it was cancelled: tasks are asked to stop; closing: contexts are asked to
+/// end; over, when every task has ended and every process of its own is reaped. Threads: any, but for wait() and finish().
+template <class Io>
+class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
+    using task = nursery_member<Io>;
+    using arrival = basic_future<basic_context<Io>, Io>;
+
+    basic_router<Io>& router_;
+    duration_ns grace_;
+    typename Io::mutex mutex_;
+    waiter<Io> wake_;                                // whoever waits for all
+    std::vector<std::shared_ptr<task>> tasks_;       // that have not ended
+    std::vector<std::shared_ptr<arrival>> arriving_; // contexts that are not up yet
+    std::vector<context_id> contexts_;               // that are up, or were
+    std::size_t processes_ = 0;                      // not reaped yet, those that are only being made as well
+    std::vector<error> failures_;                    // in the order in which they came
+    std::optional<error> cancelled_;                 // why, where nothing has failed before
+    bool reports_cancelling_ = false;                // it is an error of the nursery
+    bool closing_ = false;
+    bool over_ = false;
+
+    bool stopping() const noexcept { return !failures_.empty() || cancelled_.has_value(); } // under mutex_
+
+    /// What everything is stopped for. Under mutex_, when stopping().
+    error cause() const { return failures_.empty() ? *cancelled_ : failures_.front(); }
+
+    bool known(const error& why) const noexcept { // under mutex_
+        return std::any_of(failures_.begin(), failures_.end(), [&](const error& e) { return &e.detail() == &why.detail(); });
+    }
+
+    /// Why nothing can be added any more, or nothing. Under mutex_.
+    std::optional<error> refused() const {
+        if (cancelled_ || (closing_ && stopping())) return cause();
+        if (closing_) return error(reason::misuse, "this nursery has ended: join() was called");
+        return std::nullopt;
+    }
+
+    /// True where the error of a task is only what the nursery itself has brought about. Under mutex_.
+    bool is_consequence(const task& t, const error& why) const {
+        if (why.reason() == reason::cancelled) return t.spared_ || stopping();
+        return closing_ && (!stopping() || why.kind() == kind::disconnected); // not stopping: it came too late
+    }
+
+    void remove(task& t) { // under mutex_, which is not the last to hold it
+        if (t.place_ == task::nowhere) return;
+        tasks_.back()->place_ = t.place_;
+        std::swap(tasks_[t.place_], tasks_.back());
+        tasks_.pop_back();
+        t.place_ = task::nowhere;
+    }
+
+    /// Everything that has not ended is asked to stop. Not under the lock.
+    void ask_all() {
+        std::vector<std::shared_ptr<task>> all;
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            all = tasks_;
+            why = cause();
+        }
+        for (const auto& t : all) t->ask_to_stop(*why);
+    }
+
+    void discard(context_id id, bool hurried) {
+        router_.loop().defer([&router = router_, id, hurried] { hurried ? router.hurry_child(id) : router.discard_child(id); });
+    }
+
+public:
+    nursery_state(basic_router<Io>& node, duration_ns grace)
+        : router_(node), grace_(grace), mutex_(node.loop().io()), wake_(node.loop().io()) {}
+    nursery_state(nursery_state&&) = delete;
+
+    basic_router<Io>& router() const noexcept { return router_; }
+
+    /// The error of what was cancelled with this nursery.
+    error cancelled_here(const char* by) const {
+        return cancelled_by(router_.id(),
+                            "cancelled with its nursery, in context " + std::to_string(router_.id()) + ", by " + by);
+    }
+
+    /// Why nothing can be added any more, or nothing.
+    std::optional<error> refusal() {
+        const std::lock_guard lock(mutex_);
+        return refused();
+    }
+
+    // ---- contexts
+
+    /// A process of this nursery: until what is returned is let go of, the nursery is not over.
+    std::shared_ptr<void> hold() {
+        const std::lock_guard lock(mutex_);
+        ++processes_;
+        return std::shared_ptr<void>(nullptr, [self = this->shared_from_this()](void*) {
+            const std::lock_guard gone(self->mutex_);
+            if (--self->processes_ == 0) self->wake_.notify();
+        });
+    }
+
+    /// A context that is being connected, and will be this nursery's. `coming` stays the caller's.
+    void expect(const arrival& coming) {
+        coming.state()->retain();
+        const auto mine = std::make_shared<arrival>(coming.state(), router_, router_.environment());
+        std::optional<error> too_late;
+        {
+            const std::lock_guard lock(mutex_);
+            arriving_.push_back(mine);
+            if (closing_ || cancelled_) too_late = cancelled_ ? cause() : cancelled_here("its end");
+        }
+        mine->then([self = this->shared_from_this(), mine] { self->arrived(mine); });
+        if (too_late) mine->abandon(*too_late);
+    }
+
+private:
+    void arrived(const std::shared_ptr<arrival>& coming) {
+        const result<basic_context<Io>> up = coming->outcome();
+        bool unwanted;
+        {
+            const std::lock_guard lock(mutex_);
+            std::erase(arriving_, coming);
+            unwanted = closing_;
+            if (up && !unwanted) contexts_.push_back(up->id());
+        }
+        if (!up) return;
+        if (unwanted) return discard(up->id(), false);
+        up->on_disconnect([weak = this->weak_from_this(), id = up->id()](const error& why) {
+            if (const auto self = weak.lock()) self->context_lost(id, why);
+        });
+    }
+
+    /// A context that ends by itself, and says that all is well, has only ended early.
+    void context_lost(context_id id, const error& why) {
+        {
+            const std::lock_guard lock(mutex_);
+            std::erase(contexts_, id);
+            if (closing_ || known(why) || (why.detail().has_status && why.detail().status.success())) return;
+            failures_.push_back(why);
+            wake_.notify();
+        }
+        ask_all();
+    }
+
+public:
+    // ---- tasks
+
+    /// Before it is begun. False with `why` where it must not be.
+    bool add(std::shared_ptr<task> t, std::optional<error>& why) {
+        const std::lock_guard lock(mutex_);
+        why = refused();
+        if (why) return false;
+        t->place_ = tasks_.size();
+        tasks_.push_back(std::move(t));
+        return true;
+    }
+
+    /// It was not begun after all.
+    void forget(task& t) {
+        const std::shared_ptr<task> keep = t.shared_from_this();
+        const std::lock_guard lock(mutex_);
+        remove(t);
+        if (tasks_.empty()) wake_.notify();
+    }
+
+    /// After it was begun: where something has failed meanwhile, it is the next to stop.
+    void begun(task& t) {
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            if (stopping()) why = cause();
+        }
+        if (why) t.ask_to_stop(*why);
+    }
+
+    /// It has ended; `failure` is null where that is well. Once for each.
+    void ended(task& t, const error* failure) {
+        const std::shared_ptr<task> keep = t.shared_from_this();
+        bool first = false;
+        {
+            const std::lock_guard lock(mutex_);
+            if (failure && is_consequence(t, *failure)) {
+                t.failure_ = !t.spared_ && stopping() ? cause() : *failure;
+            } else if (failure) {
+                t.failure_ = *failure;
+                first = !stopping();
+                if (!known(*failure)) failures_.push_back(*failure); // one that was lost fails all its tasks
+            }
+            remove(t);
+            t.ended_.store(true, std::memory_order_release);
+            t.wake_.notify();
+            if (tasks_.empty() || first) wake_.notify();
+        }
+        if (first) ask_all();
+    }
+
+    void cancel_one(task& t) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (t.ended()) return;
+            t.spared_ = true;
+        }
+        t.ask_to_stop(cancelled_by(router_.id(), "cancelled by its caller, context " + std::to_string(router_.id())));
+    }
+
+    // ---- the end
+
+    bool stopped() {
+        const std::lock_guard lock(mutex_);
+        return stopping();
+    }
+    bool over() {
+        const std::lock_guard lock(mutex_);
+        return over_;
+    }
+
+    /// Stops everything; nothing can be added any more. `reported`: join() says so.
+    void cancel(error why, bool reported) {
+        std::vector<std::shared_ptr<arrival>> coming;
+        {
+            const std::lock_guard lock(mutex_);
+            if (cancelled_ || closing_) return;
+            reports_cancelling_ = reported;
+            cancelled_ = std::move(why);
+            coming = arriving_;
+            wake_.notify();
+        }
+        for (const auto& c : coming) c->abandon(*cancelled_);
+        ask_all();
+    }
+
+    /// Asks every context to end. Tasks that have not ended by now end with their contexts, or are given up.
+    void close() {
+        std::vector<std::shared_ptr<task>> stubborn;
+        std::vector<std::shared_ptr<arrival>> coming;
+        std::vector<context_id> up;
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            closing_ = true;
+            stubborn = tasks_;
+            coming = arriving_;
+            up = contexts_;
+            why = stopping() ? cause() : cancelled_here("its end");
+        }
+        std::vector<context_id> hurried; // they have had their time
+        for (const auto& t : stubborn) {
+            const context_id where = t->where();
+            if (std::find(up.begin(), up.end(), where) == up.end()) {
+                t->give_up(*why);
+            } else {
+                hurried.push_back(where);
+            }
+        }
+        for (const auto& c : coming) c->abandon(*why);
+        for (const context_id id : up) discard(id, std::find(hurried.begin(), hurried.end(), id) != hurried.end());
+    }
+
+    /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
+    void finish() {
+        wait(never, [this] { return tasks_.empty() || stopping(); });
+        if (stopped()) wait(after(router_.loop().io().now(), grace_), [this] { return tasks_.empty(); });
+        close();
+        wait(never, [this] { return tasks_.empty() && processes_ == 0; });
+        const std::lock_guard lock(mutex_);
+        over_ = true;
+    }
+
+    /// What the nursery ends with, when it is over.
+    result<void> verdict() {
+        const std::lock_guard lock(mutex_);
+        if (!failures_.empty()) return group_errors(failures_);
+        if (cancelled_ && reports_cancelling_) return *cancelled_;
+        return {};
+    }
+
+private:
+    template <class Condition>
+    void wait(instant deadline, Condition condition) {
+        router_.loop().wait(wake_, deadline, true, [&] {
+            const std::lock_guard lock(mutex_);
+            return condition();
+        });
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

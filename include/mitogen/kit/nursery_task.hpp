@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// nursery_task.hpp: a call that belongs to a nursery.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/kit/nursery_member.hpp>
+#include <mitogen/kit/nursery_state.hpp>
+#include <mitogen/rpc/context.hpp>
+#include <mitogen/rpc/future.hpp>
+#include <mitogen/wire/codec.hpp>
+#include <mitogen/wire/handle.hpp>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A call: of a context that is there, or of one that is being connected for it.
+template <class T, class Io>
+class nursery_task final : public nursery_member<Io> {
+    using base = nursery_member<Io>;
+    using context = basic_context<Io>;
+
+    typename Io::mutex mutex_;
+    context_id where_ = no_context;
+    basic_future<context, Io> coming_; // its context, while that is being connected
+    basic_future<T, Io> answer_;
+    bool calls_ = false;         // answer_ is there
+    std::optional<error> asked_; // to stop, and why
+    std::optional<error> given_up_;
+
+    /// Where an exception comes in between, there is no such task.
+    struct unless_begun {
+        nursery_task& self;
+        bool begun = false;
+        ~unless_begun() {
+            if (!begun) self.nursery_->forget(self);
+        }
+    };
+
+    std::shared_ptr<nursery_task> self() { return std::static_pointer_cast<nursery_task>(this->shared_from_this()); }
+
+    /// Where something has failed: a call that nothing keeps from running runs, and what it says for itself is heard. Otherwise
+    /// which of several errors are seen would be a matter of luck.
+    void tell_callee(const error& why) {
+        basic_router<Io>& node = this->nursery_->router();
+        const awaited& p = *answer_.state();
+        const bool begins = why.reason() != reason::cancelled;
+        static_cast<void>(node.tell(p.respondent(), handles::cancel_call, encode(p.handle(), begins), false));
+    }
+
+    template <class Send>
+    void send(context_id to, Send&& call) {
+        unless_begun guard{*this};
+        basic_future<T, Io> answer = call();
+        guard.begun = true;
+        std::optional<error> unwanted;
+        std::optional<error> stop;
+        {
+            const std::lock_guard lock(mutex_);
+            where_ = to;
+            answer_ = std::move(answer);
+            calls_ = true;
+            stop = asked_;
+            unwanted = given_up_;
+        }
+        answer_.then([me = self()] { me->nursery_->ended(*me, me->answer_.state()->failure()); });
+        if (unwanted) return answer_.abandon(*unwanted);
+        if (stop) tell_callee(*stop);
+    }
+
+    /// Its context is there, or is not.
+    template <auto F, class Given>
+    void connected(Given& given) {
+        const result<context> up = coming_.outcome();
+        std::optional<error> failure;
+        if (!up) {
+            failure = up.error();
+        } else {
+            const std::lock_guard lock(mutex_);
+            failure = asked_;
+        }
+        if (failure) return this->nursery_->ended(*this, &*failure);
+        send(up->id(),
+             [&] { return std::apply([&](auto&... each) { return up->template call_async<F>(std::move(each)...); }, given); });
+    }
+
+public:
+    explicit nursery_task(std::shared_ptr<nursery_state<Io>> nursery)
+        : base(std::move(nursery)), mutex_(this->nursery_->router().loop().io()) {}
+
+    // ---- how it begins: one of them, once
+
+    template <class Send>
+    void call(context_id to, Send&& send_it) {
+        std::optional<error> why;
+        if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
+        send(to, std::forward<Send>(send_it));
+        this->nursery_->begun(*this);
+    }
+
+    template <auto F, class Connect, class... Args>
+    void connect_and_call(Connect&& connect, Args&&... args) {
+        std::optional<error> why;
+        if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
+        unless_begun guard{*this};
+        basic_future<context, Io> coming = connect();
+        std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
+        guard.begun = true;
+        {
+            const std::lock_guard lock(mutex_);
+            coming_ = std::move(coming);
+            why = asked_;
+        }
+        coming_.then([me = self(), given = std::move(given)]() mutable { me->template connected<F>(given); });
+        if (why) return coming_.abandon(*why);
+        this->nursery_->begun(*this);
+    }
+
+    // ---- how it ends
+
+    void ask_to_stop(const error& why) override {
+        bool calls;
+        bool connects;
+        {
+            const std::lock_guard lock(mutex_);
+            if (asked_) return;
+            asked_ = why;
+            calls = calls_;
+            connects = coming_.valid();
+        }
+        if (calls) {
+            tell_callee(why);
+        } else if (connects) {
+            coming_.abandon(why);
+        }
+    }
+
+    void give_up(const error& why) override {
+        {
+            const std::lock_guard lock(mutex_);
+            given_up_ = why;
+            if (!calls_) return; // about to begin
+        }
+        answer_.abandon(why);
+    }
+
+    context_id where() override {
+        const std::lock_guard lock(mutex_);
+        return where_;
+    }
+
+    result<T> outcome() {
+        if (const error* why = this->failure()) return *why;
+        return answer_.outcome();
+    }
+};
+
+} // namespace detail
+
+/// A call that belongs to a nursery: a cheap value, which may outlive it. To drop it changes nothing.
+///
+/// Threads: one at a time waits; the rest any. Not on the loop.
+template <class T, class Io = io::native>
+class basic_nursery_task {
+    std::shared_ptr<detail::nursery_task<T, Io>> state_;
+
+public:
+    using value_type = T;
+
+    explicit basic_nursery_task(std::shared_ptr<detail::nursery_task<T, Io>> state) noexcept : state_(std::move(state)) {}
+
+    /// True once there is a value or an error. Never blocks.
+    bool done() const noexcept { return state_->ended(); }
+
+    /// Waits for the value; throws the error. That of a task that was cancelled because another one failed is the other's.
+    T get() const { return try_get().value(); }
+    result<T> try_get() const { return try_get_until(never); }
+
+    /// As get(), but waits at most `span`: then it throws timeout_error, and the call goes on.
+    template <class Rep, class Period>
+    T get_for(std::chrono::duration<Rep, Period> span) const {
+        return try_get_for(span).value();
+    }
+    template <class Rep, class Period>
+    result<T> try_get_for(std::chrono::duration<Rep, Period> span) const {
+        return try_get_until(state_->until(to_ns(span)));
+    }
+
+    /// Tells the callee to stop; where it has not begun it does not begin. That is no failure of the nursery. Does not wait.
+    void cancel() const { state_->cancel(); }
+
+private:
+    result<T> try_get_until(instant deadline) const {
+        if (!state_->may_wait())
+            return error(reason::misuse, "a function that runs on the loop waits for a task; run it on::main or on::pool");
+        if (!state_->wait_until(deadline)) return error(reason::timeout, "the task has not ended within the time given");
+        return state_->outcome();
+    }
+};
+
+/// As basic_nursery_task, of a nursery.
+template <class T>
+using nursery_task = basic_nursery_task<T>;
+
+} // namespace mitogen::inline MITOGEN_ABI

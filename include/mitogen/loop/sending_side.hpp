@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// sending_side.hpp: the half of a link that writes: any thread queues, one at a time writes, and room is waited for here.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/watch_table.hpp>
+#include <mitogen/loop/work_queue.hpp>
+#include <mitogen/sync/waiter.hpp>
+#include <mitogen/wire/message.hpp>
+#include <mitogen/wire/send_queue.hpp>
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class Io>
+class basic_stream;
+
+/// When a message leaves.
+enum class urgency : std::uint8_t {
+    now,  ///< the caller is about to wait for the answer: written by the calling thread if nobody else is writing
+    soon, ///< more may follow: gathered, and written by the loop
+};
+
+/// Part of a basic_stream, which says what its functions do, and lives as long.
+///
+/// Whoever finds the side free writes; others leave their bytes with the one that does (flat combining). Nobody ever blocks in a
+/// write: what the descriptor does not take is written by the loop when it does. (Two ends that block in write() against each
+/// other hang: a UNIX socket is full after 278 small writes, whatever SO_SNDBUF says.)
+///
+/// Threads: push(), queued() and bytes_out() any; the waits any but the loop; the rest the loop.
+template <class Io>
+class basic_sending_side {
+    using stream = basic_stream<Io>;
+
+    struct source : event_source {
+        basic_sending_side* self;
+    };
+    struct task : loop_task {
+        basic_sending_side* self;
+    };
+
+    stream& stream_;
+    basic_broker<Io>& broker_;
+    typename Io::descriptor out_;
+    source source_{};
+
+    typename Io::mutex mutex_; // guards what follows
+    send_queue queue_;
+    send_batch batch_;           // in the hands of whoever set writing_
+    std::uint64_t in_batch_ = 0; // its size when it was taken
+    bool writing_ = false;
+    bool refusing_ = false; // nothing more is taken
+    long write_error_ = 0;
+    std::uint64_t queue_limit_;
+    std::vector<waiter<Io>*> room_waiters_;
+    std::vector<std::weak_ptr<stream>> held_; // whose readers wait for room here
+    std::atomic<std::uint64_t> room_epoch_{0};
+    task task_{};
+    std::shared_ptr<stream> posted_; // keeps this alive while task_ is posted
+    enum class errand : std::uint8_t { flush, await_writable, fail } errand_ = errand::flush;
+
+    std::atomic<std::uint64_t> bytes_out_{0};
+
+    static constexpr int max_rounds = 16;
+
+public:
+    basic_sending_side(stream& whole, basic_broker<Io>& loop, typename Io::descriptor out, const limits& bounds)
+        : stream_(whole), broker_(loop), out_(std::move(out)), mutex_(loop.io()), queue_limit_(bounds.queue_bytes) {
+        source_.fd = out_.get();
+        source_.self = this;
+        source_.ready = [](event_source& s, bool, bool) {
+            basic_sending_side& side = *static_cast<source&>(s).self;
+            const auto keep = side.stream_.shared_from_this();
+            side.writable();
+        };
+        task_.self = this;
+        task_.run = [](loop_task& t) { static_cast<task&>(t).self->run_errand(); };
+    }
+
+    basic_sending_side(basic_sending_side&&) = delete;
+
+    /// Calls `add(queue)` and, if `when` says so, writes. False where nothing more is taken.
+    template <class Add>
+    bool push(Add&& add, urgency when) {
+        std::unique_lock lock(mutex_);
+        if (refusing_) return false;
+        add(queue_);
+        if (writing_) return true; // whoever writes takes it along
+        writing_ = true;
+        if (when == urgency::now) {
+            lock.unlock();
+            drain();
+        } else {
+            post(errand::flush); // writing_ stays set for the loop
+            return !refusing_;
+        }
+        return true;
+    }
+
+    /// Passes on a frame; `crowded`: more waits now than limits::queue_bytes.
+    bool forward(const header& h, std::span<const std::byte> payload, bool& crowded) {
+        return push(
+            [&](send_queue& queue) {
+                queue.forward(h, payload);
+                crowded = backlog() > queue_limit_;
+            },
+            urgency::soon);
+    }
+
+    void hold(stream& sender) {
+        const std::lock_guard lock(mutex_);
+        if (refusing_ || &sender == &stream_) return;
+        for (const auto& held : held_)
+            if (held.lock().get() == &sender) return;
+        held_.push_back(sender.weak_from_this());
+        sender.pause();
+    }
+
+    bool wait_for_room(instant deadline) {
+        waiter<Io> wake(broker_.io());
+        std::unique_lock lock(mutex_);
+        return refusing_ || backlog() < queue_limit_ || sleep(wake, lock, deadline);
+    }
+
+    bool wait_written(instant deadline) {
+        for (;;) {
+            waiter<Io> wake(broker_.io());
+            std::unique_lock lock(mutex_);
+            if (refusing_ || (!writing_ && queue_.empty())) return true;
+            if (!sleep(wake, lock, deadline)) return false;
+        }
+    }
+
+    /// Bytes that wait to be written; those of a write that is under way are counted until all of it is done.
+    std::uint64_t queued() {
+        const std::lock_guard lock(mutex_);
+        return backlog();
+    }
+    std::uint64_t bytes_out() const noexcept { return bytes_out_.load(std::memory_order_relaxed); }
+
+    /// From now on nothing is taken, and nobody waits.
+    void refuse() {
+        const std::lock_guard lock(mutex_);
+        refusing_ = true;
+        wake_room_waiters();
+    }
+
+    /// Behind refuse().
+    void close() {
+        broker_.unwatch(source_);
+        const std::lock_guard lock(mutex_);
+        if (!writing_ || source_.interest == io::interest::write) out_.reset(); // else the thread that writes closes it
+    }
+
+    void abandon() noexcept { out_.reset(); }
+
+private:
+    std::uint64_t backlog() const noexcept { return queue_.queued() + in_batch_; } // under mutex_
+
+    /// Sleeps until room is made; false at the deadline. `lock` is given up meanwhile.
+    bool sleep(waiter<Io>& wake, std::unique_lock<typename Io::mutex>& lock, instant deadline) {
+        room_waiters_.push_back(&wake);
+        const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
+        lock.unlock();
+        const bool room =
+            broker_.wait(wake, deadline, false, [&] { return room_epoch_.load(std::memory_order_acquire) != epoch; });
+        lock.lock();
+        std::erase(room_waiters_, &wake);
+        return room;
+    }
+
+    /// Asks the loop to go on, in the place of the caller, who holds writing_. Under mutex_.
+    void post(errand what) {
+        errand_ = what;
+        if (posted_) return;
+        posted_ = stream_.shared_from_this();
+        if (broker_.post(task_)) return;
+        posted_.reset(); // the loop has ended: nothing will be written any more
+        refusing_ = true;
+        wake_room_waiters();
+    }
+
+    void run_errand() {
+        std::unique_lock lock(mutex_);
+        const auto keep = std::move(posted_);
+        posted_ = nullptr;
+        const errand what = errand_;
+        const long failure = write_error_;
+        lock.unlock();
+        if (stream_.is_closed()) return out_.reset();
+        switch (what) {
+        case errand::flush: drain(); break;
+        case errand::await_writable: await_writable(); break;
+        case errand::fail: stream_.cannot_write(failure); break;
+        }
+    }
+
+    void await_writable() {
+        const long rc =
+            source_.watched ? broker_.change(source_, io::interest::write) : broker_.watch(source_, io::interest::write);
+        if (rc < 0) cannot_watch(rc);
+    }
+
+    void writable() {
+        if (const long rc = broker_.change(source_, io::interest::none); rc < 0) return cannot_watch(rc);
+        drain();
+    }
+
+    /// Nobody will ever go on: the caller holds writing_.
+    void cannot_watch(long rc) {
+        stream_.cannot_watch(rc);
+        out_.reset();
+    }
+
+    /// Writes until nothing is left or the descriptor is full. The caller holds writing_.
+    void drain() {
+        for (int rounds = 0;; ++rounds) {
+            if (batch_.empty()) {
+                const std::lock_guard lock(mutex_);
+                if (refusing_) return drop_output();
+                const bool more = queue_.take(batch_);
+                in_batch_ = batch_.size();
+                if (!more) {
+                    writing_ = false;
+                    if (somebody_waits()) wake_room_waiters();
+                    return;
+                }
+                if (rounds == max_rounds) return post(errand::flush); // others keep adding: let the loop go on with it
+                if (somebody_waits() && backlog() < queue_limit_ / 2) wake_room_waiters();
+            }
+            ::iovec pieces[3];
+            int count = 0;
+            batch_.pieces([&](const std::byte* data, std::size_t size) {
+                pieces[count++] = {const_cast<std::byte*>(data), size};
+            });
+            const long n = broker_.io().writev(out_.get(), pieces, count);
+            if (n < 0) {
+                const std::lock_guard lock(mutex_);
+                if (n == -EAGAIN || n == -EWOULDBLOCK) return post(errand::await_writable);
+                write_error_ = n;
+                return post(errand::fail);
+            }
+            batch_.consume(static_cast<std::size_t>(n));
+            bytes_out_.fetch_add(static_cast<std::uint64_t>(n), std::memory_order_relaxed);
+        }
+    }
+
+    /// The stream was closed while this thread was writing. Under mutex_.
+    void drop_output() {
+        writing_ = false;
+        out_.reset();
+    }
+
+    bool somebody_waits() const noexcept { return !room_waiters_.empty() || !held_.empty(); }
+
+    /// Under mutex_. Those who wait for room on the loop go on there.
+    void wake_room_waiters() {
+        for (const auto& held : std::exchange(held_, {})) {
+            broker_.defer([held] {
+                if (const auto sender = held.lock()) sender->resume();
+            });
+        }
+        room_epoch_.fetch_add(1, std::memory_order_release);
+        for (waiter<Io>* w : room_waiters_) w->notify();
+        room_waiters_.clear();
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// receiving.hpp: the half of a router that receives: a message is delivered here, passed on, or answered with the reason why not.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/route/conversations.hpp>
+#include <mitogen/route/error_notice.hpp>
+#include <mitogen/route/handler_table.hpp>
+#include <mitogen/route/link.hpp>
+#include <mitogen/route/pending.hpp>
+#include <mitogen/route/refusals.hpp>
+#include <mitogen/wire/handle.hpp>
+#include <mitogen/wire/message.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A base of `Core`, basic_router_core, which knows the tree and sends. Threads: loop, unless marked.
+template <class Core, class Io>
+class basic_receiving {
+    using pending = basic_pending<Io>;
+
+public:
+    using link = basic_link<Io>;
+    using raw_handler = typename basic_handler_table<Io>::raw_handler;
+
+protected:
+    using registration = typename basic_handler_table<Io>::registration;
+
+    basic_handler_table<Io> handlers_;
+    basic_conversations<link> conversations_;
+
+    explicit basic_receiving(Io& io) : handlers_(io) {}
+    ~basic_receiving() = default;
+
+public:
+    /// Asked before an answer that is an error completes its call; true: it is not the last word, go on waiting.
+    unique_function<bool(pending&, const error&)> on_failure;
+
+    // ---- handlers
+
+    /// Registers `call` for raw messages. An error where the number is taken, or the router is closed. Threads: any. `call` runs
+    /// on the loop.
+    result<void> add_raw_handler(handle_id number, handler_options options, raw_handler call) {
+        return handlers_.add(number, options, std::move(call));
+    }
+
+    /// A number that no handler of this run has had. Threads: any.
+    handle_id new_handle() { return handlers_.new_handle(); }
+
+    /// Removes a handler; a call of it that is under way ends undisturbed. Threads: any.
+    void remove_handler(handle_id number) { handlers_.remove(number); }
+
+    // ---- what a link brings
+
+    /// True if `h` may have come on `from`: both who sent it and on whose authority must lie in that direction.
+    bool may_come_from(const link& from, const header& h) {
+        if (from.up) return h.src != core().id();
+        auto& routes = core().routes();
+        return (h.src == from.peer || routes.leads(h.src, &from)) &&
+               (h.auth == h.src || h.auth == from.peer || (h.auth == from.authority && h.auth != no_context) ||
+                routes.leads(h.auth, &from));
+    }
+
+    /// A message or fragment for another context.
+    void forward(link& from, const header& h, std::span<const std::byte> payload) {
+        if (!may_come_from(from, h)) return refuse_source(from, h);
+        std::shared_ptr<link> to = core().routes().find(h.dst);
+        if (!to && !from.up) to = core().parent();
+        if (to && core().rules().unidirectional && between_siblings(from, *to)) {
+            if (answers_once(h)) send_dead_on(from, h, refusal::between_siblings(h, core().id()));
+            return;
+        }
+        bool crowded = false;
+        if (to && to.get() != &from && to->stream->forward(h, payload, crowded)) {
+            if (crowded) to->stream->hold(*from.stream);
+            if (!from.up) conversations_.note(from, h.dst);
+            return;
+        }
+        if (answers_once(h)) send_dead_on(from, h, refusal::no_route(h.dst, core().id()));
+    }
+
+    /// A message that arrived whole for this context. `from` is null where this context sent it.
+    void deliver(link* from, const message& m) {
+        if (m.head.handle > UINT32_MAX) return answer(from, m);
+        // What comes down from the parent is no exception: it passes on what siblings send.
+        const auto authorised = [&] { return !from || core().has_authority(m.head.auth); };
+        const auto on_the_way = [&](context_id respondent) { return from && core().towards(respondent).get() == from; };
+        const auto taker = handlers_.select(m.head, authorised, on_the_way);
+        if (taker.call) return guarded(m, [&] { (*taker.call)(m); });
+        const context_id here = core().id();
+        if (m.head.handle == handles::call_function && !authorised())
+            return core().reply_dead(m.head, refusal::upward_call(m.head, here));
+        if (taker.closed) return core().reply_dead(m.head, refusal::closed(here));
+        core().reply_dead(m.head,
+                          taker.refusal ? refusal::not_taken(m.head, here, taker.refusal) : refusal::no_handler(m.head, here));
+    }
+
+    /// A message whose sender or authority does not lie where it came from.
+    void refuse_source(link& from, const header& h) {
+        if (answers_once(h)) send_dead_on(from, h, refusal::false_source(h, from.peer));
+    }
+
+    /// A message whose announced size is over the limit.
+    void refuse_size(link& from, const header& h) {
+        refuse(from, h, refusal::too_large(core().bounds().message_bytes, core().id()));
+    }
+
+    /// A large message that begins while too many others are under way on that link.
+    void refuse_number(link& from, const header& h) { refuse(from, h, refusal::too_many(core().id())); }
+
+    /// The links below that have sent to a context which is lost: they are to be told.
+    std::vector<std::shared_ptr<link>> partners_of(context_id gone) { return conversations_.end(gone); }
+
+protected:
+    /// A handler that throws hurts nobody else: it is logged, and the sender is told.
+    template <class Work>
+    void guarded(const message& m, Work&& work) {
+#if MITOGEN_HAS_EXCEPTIONS
+        std::string what;
+        try {
+            return work();
+        } catch (const std::exception& e) {
+            what = e.what();
+        } catch (...) {
+            what = "not a std::exception";
+        }
+        core().reply_dead(m.head, refusal::handler_threw(what));
+#else
+        (void)m;
+        work();
+#endif
+    }
+
+    /// Tells a handler that there will be no more messages for it.
+    void deliver_dead(const registration& r, const error& why) {
+        const context_id here = core().id();
+        const buffer notice = encode_error(why);
+        message m;
+        m.head = {.dst = here,
+                  .src = r.options.respondent == no_context ? here : r.options.respondent,
+                  .auth = here,
+                  .handle = r.number,
+                  .reply_to = is_dead};
+        m.payload = notice;
+        guarded(m, [&] { (*r.call)(m); });
+    }
+
+private:
+    Core& core() noexcept { return static_cast<Core&>(*this); }
+
+    /// True where both lead down, and neither was given an authority of its own.
+    static bool between_siblings(const link& from, const link& to) noexcept {
+        return !from.up && !to.up && from.authority == no_context && to.authority == no_context;
+    }
+
+    /// Of a fragmented message only the first part is answered.
+    static bool answers_once(const header& h) noexcept {
+        return !(h.flags & message_flags::fragment) || (h.flags & message_flags::first);
+    }
+
+    /// Back to whoever sent a frame that is refused: the true sender is the neighbour, whatever the frame says.
+    void send_dead_on(link& from, const header& h, const error& why) {
+        if (!h.wants_reply()) return;
+        const context_id to = from.up || core().routes().leads(h.src, &from) ? h.src : from.peer;
+        from.stream->send(core().address(to, h.reply_to, is_dead), encode_error(why), core().loop().io().self(), urgency::soon);
+    }
+
+    /// A message that this context does not take: its sender is told or, where it is an answer, whoever waits for it here.
+    void refuse(link& from, const header& h, const error& why) {
+        if (h.handle <= UINT32_MAX) return send_dead_on(from, h, why);
+        const buffer notice = encode_error(why);
+        header in_its_place = h;
+        in_its_place.flags = message_flags::failed;
+        answer(&from, message{in_its_place, notice, nullptr});
+    }
+
+    /// A message to a pending answer's handle.
+    void answer(link* from, const message& m) {
+        basic_pending_table<Io>& answers = core().answers();
+        bool stranger = false;
+        context_id source = m.head.src;
+        if (m.head.dead() && from) {
+            // A dead message comes from the hop where delivery failed: it must lie on the way to whoever was asked.
+            source = answers.respondent_of(m.head.handle);
+            if (source == no_context) return;
+            if (core().towards(source).get() != from) stranger = true;
+        }
+        pending* p = stranger ? nullptr : answers.find(m.head.handle, source, stranger);
+        if (!p) return core().reply_dead(m.head, stranger ? refusal::unexpected_answer(m.head) : refusal::late_answer());
+        if (m.head.dead() || (m.head.flags & message_flags::failed)) {
+            error why = decode_error(m.payload);
+            if (!on_failure || !on_failure(*p, why)) answers.fail(*p, std::move(why));
+        } else {
+            answers.complete(*p, m.payload, m.whole);
+        }
+        p->release();
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// channel.hpp: a typed queue in one context that others fill: receiver<T>, and sender<T>, which travels to them.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/rpc/flow_wait.hpp>
+#include <mitogen/rpc/fwd.hpp>
+#include <mitogen/rpc/inbox.hpp>
+#include <mitogen/rpc/invocation.hpp>
+#include <mitogen/rpc/item_codec.hpp>
+#include <mitogen/rpc/item_range.hpp>
+#include <mitogen/rpc/outbox.hpp>
+#include <mitogen/rpc/relay.hpp>
+#include <mitogen/wire/codec.hpp>
+#include <mitogen/wire/flow.hpp>
+
+#include <cstddef>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace rpc::detail {
+
+/// What copies of one sender share. Its last copy closes it.
+template <class Io>
+class sender_state : public std::enable_shared_from_this<sender_state<Io>> {
+    using inbox = basic_inbox<Io>;
+    using outbox = basic_outbox<Io>;
+
+    std::shared_ptr<inbox> made_by_; // in the context of the receiver; else null
+    basic_router_core<Io>& node_;
+    context_id receiver_;
+    flow_address to_{};
+    typename Io::mutex mutex_;
+    std::shared_ptr<outbox> out_{}; // opened by the first use
+    bool holds_ = false;            // the receiver waits for this: it was neither used nor sent yet
+
+public:
+    /// Of `made_by`'s receiver.
+    explicit sender_state(std::shared_ptr<inbox> made_by)
+        : made_by_(std::move(made_by)), node_(made_by_->node()), receiver_(node_.id()), mutex_(node_.loop().io()), holds_(true) {
+        made_by_->hold();
+    }
+    /// One that was received.
+    sender_state(basic_router_core<Io>& here, context_id receiver, flow_address to)
+        : node_(here), receiver_(receiver), to_(to), mutex_(here.loop().io()) {}
+    sender_state(sender_state&&) = delete;
+    ~sender_state() {
+        if (out_ || to_.port) use()->end();
+        let_go();
+    }
+
+    basic_router_core<Io>& node() noexcept { return node_; }
+
+    const std::shared_ptr<outbox>& use() {
+        {
+            const std::lock_guard lock(mutex_);
+            if (out_) return out_;
+            if (made_by_) to_ = made_by_->open_port(node_.id());
+            out_ = outbox::open(node_, receiver_, to_);
+            if (!to_.port) out_->lose(error(reason::sender_closed, "the receiver has been closed"));
+        }
+        let_go();
+        return out_;
+    }
+
+    /// Where `user` is to send to, and in which context that is.
+    std::pair<context_id, flow_address> address_for(context_id user) {
+        if (made_by_) {
+            const flow_address to = made_by_->open_port(user);
+            let_go();
+            return {receiver_, to};
+        }
+        // The receiver knows of this context only: what comes here is passed on.
+        const auto from = inbox::make(node_, inbox_use::channel);
+        const flow_address here = from->open_port(user);
+        std::make_shared<relay<Io>>(from, use(), this->shared_from_this())->run();
+        return {node_.id(), here};
+    }
+
+private:
+    void let_go() {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!std::exchange(holds_, false)) return;
+        }
+        made_by_->release();
+    }
+};
+
+} // namespace rpc::detail
+
+/// The end of a channel that sends. Travels in the arguments and the result of a call, and in items; it then belongs to whoever
+/// received it. Where that sends it on, its context passes the items on. Copies in one context are one sender: it closes when it
+/// is told to, or its last copy goes.
+///
+/// Threads: any. Blocks: send(), while the receiver has all that it takes (wire::flow_window bytes under way for each sender,
+/// more where the way is long).
+template <class T, class Io>
+class basic_sender {
+    using state = rpc::detail::sender_state<Io>;
+
+    std::shared_ptr<state> state_;
+
+    template <class>
+    friend struct codec;
+
+public:
+    using value_type = T;
+    using policy = Io;
+
+    /// One that is closed.
+    basic_sender() = default;
+    explicit basic_sender(std::shared_ptr<state> shared) noexcept : state_(std::move(shared)) {}
+
+    /// Sends an item; waits while the receiver takes no more. Errors, thrown: channel_error where the channel is closed or the
+    /// receiver's context is lost; overloaded_error on the loop, where it must not wait.
+    void send(const T& item) const { try_send_until(item, never).value(); }
+
+    /// The same, with the error as a value.
+    result<void> try_send(const T& item) const { return try_send_until(item, never); }
+
+    /// The same, waiting for `span` at most: 0 where it must not wait. Error: timeout.
+    template <class Rep, class Period>
+    result<void> try_send_for(const T& item, std::chrono::duration<Rep, Period> span) const {
+        if (!state_) return nowhere();
+        return try_send_until(item, after(state_->node().now(), to_ns(span)));
+    }
+
+    /// For tasks: `co_await s.async_send(item)`. The item is encoded at once. The sender must stay until then.
+    rpc::detail::sending<Io> async_send(const T& item) const {
+        if (!state_) raise(nowhere());
+        const auto& out = state_->use();
+        return {*out, rpc::detail::item_frame(out->peer(), item)};
+    }
+
+    /// Says that nothing more follows. Once the receiver has taken what was sent, and every other sender is closed too, it has
+    /// reached its end.
+    void close() const {
+        if (state_) state_->use()->end();
+    }
+
+private:
+    static error nowhere() { return error(reason::sender_closed, "this sender is connected to nothing"); }
+
+    result<void> try_send_until(const T& item, instant deadline) const {
+        if (!state_) return nowhere();
+        const auto& out = state_->use();
+        return out->send(rpc::detail::item_frame(out->peer(), item), deadline);
+    }
+};
+
+/// The end of a channel that receives: a queue in this context. Make it, send to_sender() to those who shall fill it, and iterate
+/// it.
+///
+/// It has reached its end when every sender that was made is closed, or gone without having been sent or used; then, at once and
+/// every time, it says end_of_stream, unless a new sender is made. A sender whose context is lost is told once, as an error in
+/// the place of an item, and the others go on. One that was sent with a call which did not run is never closed: close the
+/// receiver.
+/// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
+template <class T, class Io>
+class basic_receiver {
+    using inbox = rpc::detail::basic_inbox<Io>;
+
+    basic_router<Io>* router_;
+    std::shared_ptr<inbox> inbox_;
+
+public:
+    using value_type = typename rpc::detail::received_item<T>::type;
+    using policy = Io;
+
+    /// The router must outlive it.
+    explicit basic_receiver(basic_router<Io>& node)
+        : router_(&node), inbox_(inbox::make(node, rpc::detail::inbox_use::channel)) {}
+    basic_receiver(basic_receiver&&) noexcept = default;
+    basic_receiver& operator=(basic_receiver&&) = delete;
+    ~basic_receiver() {
+        if (inbox_) close();
+    }
+
+    /// A new sender. Each has a window of its own.
+    basic_sender<T, Io> to_sender() const {
+        return basic_sender<T, Io>(std::make_shared<rpc::detail::sender_state<Io>>(inbox_));
+    }
+
+    /// The next item; waits for it. Errors, thrown: channel_error with reason::end_of_stream at the end; channel_error where a
+    /// sender's context is lost; codec_error.
+    value_type get() { return try_get().value(); }
+    /// The same, with the error as a value.
+    result<value_type> try_get() { return rpc::detail::next_item<value_type>(*inbox_, never); }
+
+    /// As get(), but waits at most `span`: timeout_error.
+    template <class Rep, class Period>
+    value_type get_for(std::chrono::duration<Rep, Period> span) {
+        return try_get_for(span).value();
+    }
+    /// As try_get(), but waits at most `span`, 0 for what is there now: reason::timeout.
+    template <class Rep, class Period>
+    result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
+        return rpc::detail::next_item<value_type>(*inbox_, after(router_->now(), to_ns(span)));
+    }
+
+    /// For tasks: `co_await r.async_get()`, as get(); async_try_get() with the error as a value.
+    rpc::detail::next_item_of<value_type, Io> async_get() { return {*inbox_}; }
+    rpc::detail::next_item_of<value_type, Io, false> async_try_get() { return {*inbox_}; }
+
+    /// True where get() would not wait.
+    bool ready() const { return inbox_->ready(); }
+
+    /// True once there is nothing more to get.
+    bool ended() const { return inbox_->ended(); }
+
+    /// Runs `go` as soon as there is an item or the end: now, or on the thread that brings it, normally the loop. With a `key`,
+    /// until forget(key).
+    void then(unique_function<void()> go, const void* key = nullptr) const { inbox_->then(std::move(go), key); }
+    void forget(const void* key) const { inbox_->forget(key); }
+
+    /// Takes nothing any more: whoever sends is told. What has arrived can still be taken.
+    void close() { inbox_->close(error(reason::end_of_stream, "the receiver has been closed")); }
+
+    call_port& port() const noexcept { return *router_; }
+
+    /// Iterates to the end; an error is thrown.
+    item_iterator<basic_receiver> begin() { return item_iterator<basic_receiver>(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+};
+
+/// A sender travels as the context, the handle and the window that it sends to. To encode it for a context opens a port for that
+/// context; encoded for nobody it is closed.
+template <class T, class Io>
+struct codec<basic_sender<T, Io>> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t fixed_size = 16;
+    static constexpr std::size_t least = 16;
+    static std::size_t size(const basic_sender<T, Io>&) noexcept { return fixed_size; }
+    static void encode(writer& w, const basic_sender<T, Io>& s) {
+        std::pair<context_id, flow_address> where{no_context, {}};
+        if (s.state_ && w.destination() != no_context) where = s.state_->address_for(w.destination());
+        w.put_scalar(where.second.port ? where.first : no_context);
+        w.put_scalar(where.second.port);
+        w.put_scalar(where.second.window);
+    }
+    static bool decode(reader& r, basic_sender<T, Io>& s) {
+        context_id where;
+        flow_address to;
+        if (!r.take_scalar(where) || !r.take_scalar(to.port) || !r.take_scalar(to.window)) return false;
+        s = {};
+        if (where == no_context) return true;
+        const auto* place = static_cast<const decode_environment*>(r.environment());
+        if (!place || place->policy != &policy_tag<Io>)
+            return r.fail(
+                "a sender can be decoded only where a call, its answer or an item brings it, under the same I/O policy");
+        using state = rpc::detail::sender_state<Io>;
+        s = basic_sender<T, Io>(std::make_shared<state>(*static_cast<basic_router<Io>*>(place->router), where, to));
+        return true;
+    }
+    static void signature(signature_sink& out) {
+        out.put("sender<");
+        codec<T>::signature(out);
+        out.put('>');
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

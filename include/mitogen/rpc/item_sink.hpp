@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// item_sink.hpp: where a running function sends items to its caller, until it is cancelled.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/route/router_core.hpp>
+#include <mitogen/rpc/invocation.hpp>
+#include <mitogen/rpc/outbox.hpp>
+#include <mitogen/wire/buffer.hpp>
+#include <mitogen/wire/flow.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace rpc::detail {
+
+/// Runs `go` with the reason when the call that runs is told to stop; while it lives. Once, on any thread.
+class cancel_watch {
+    struct work {
+        unique_function<void(const error&)> go;
+        context_id caller;
+    };
+    struct fire {
+        std::shared_ptr<work> what;
+        invocation* inv;
+        void operator()() const {
+            // Where threads are simulated the function may leave meanwhile: std::stop_callback knows the real ones only.
+            const std::shared_ptr<work> kept = what;
+            if (!inv->cancelled(*inv))
+                return kept->go(error(reason::broker_exited, "the context that executes the call is ending"));
+            kept->go(cancelled_by(kept->caller, "the call was cancelled by its caller, context " + std::to_string(kept->caller)));
+        }
+    };
+#if defined(__cpp_lib_jthread)
+    std::stop_callback<fire> callback_;
+
+public:
+    cancel_watch(invocation& inv, unique_function<void(const error&)> go)
+        : callback_(inv.stop(inv), fire{std::make_shared<work>(work{std::move(go), inv.who.id}), &inv}) {}
+#else
+public:
+    cancel_watch(invocation&, unique_function<void(const error&)>) {} // without stop tokens a function runs to its end
+#endif
+};
+
+} // namespace rpc::detail
+
+/// The sink of one call.
+template <class Io>
+class basic_item_sink final : public item_sink {
+    std::shared_ptr<rpc::detail::basic_outbox<Io>> out_;
+    rpc::detail::cancel_watch on_cancel_;
+
+public:
+    explicit basic_item_sink(invocation& inv)
+        : out_(rpc::detail::basic_outbox<Io>::open(static_cast<basic_router_core<Io>&>(*inv.environment.router), inv.who.id,
+                                                   inv.flow)),
+          on_cancel_(inv, [out = out_](const error& why) { out->close(why); }) {}
+    ~basic_item_sink() override { out_->end(wire::flow_frame::done); }
+
+    static std::unique_ptr<item_sink> open(invocation& inv) { return std::make_unique<basic_item_sink>(inv); }
+
+    result<void> send(buffer item) override { return out_->send(std::move(item), never); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// outbox.hpp: the sending end of a flow.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/loop/condition.hpp>
+#include <mitogen/route/error_notice.hpp>
+#include <mitogen/route/refusals.hpp>
+#include <mitogen/route/router_core.hpp>
+#include <mitogen/wire/buffer.hpp>
+#include <mitogen/wire/codec.hpp>
+#include <mitogen/wire/flow.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// Sends items as the receiving end gives credit for them. Its own handle is bound to that end's context: of credit, of the
+/// receiver's end and of the loss of its context it hears from nobody else.
+///
+/// Threads: any; what one thread sends arrives in order.
+template <class Io>
+class basic_outbox : public std::enable_shared_from_this<basic_outbox<Io>> {
+    using core = basic_router_core<Io>;
+
+    core& node_;
+    context_id peer_;
+    handle_id port_; // there
+    handle_id own_;  // here
+    typename Io::mutex mutex_;
+    basic_condition<Io> changed_;
+    wire::flow_credit credit_;
+    std::uint64_t sent_ = 0;             // items
+    std::optional<error> closed_;        // why nothing can be sent any more
+    bool told_ = false;                  // the other end knows of it, or is gone
+    struct watcher {
+        const void* key;
+        unique_function<void()> go;
+    };
+    std::vector<watcher> watchers_;      // each called once, when there is credit or nothing can be sent any more
+
+    basic_outbox(core& node, context_id peer, flow_address to)
+        : node_(node), peer_(peer), port_(to.port), own_(node.new_handle()), mutex_(node.loop().io()), credit_(to.window) {}
+
+public:
+    static std::shared_ptr<basic_outbox> open(core& node, context_id peer, flow_address to) {
+        std::shared_ptr<basic_outbox> made(new basic_outbox(node, peer, to));
+        const result<void> added = node.add_raw_handler(made->own_, {.from = accept::anyone, .respondent = peer},
+                                                        [made](const message& m) { made->hear(m); });
+        if (!added) made->lose(added.error());
+        if (const std::optional<error> lost = node.why_lost(peer)) made->lose(*lost); // before the handler could be told
+        return made;
+    }
+
+    context_id peer() const noexcept { return peer_; }
+
+    /// Sends an item's message, which begins with its kind, when there is credit; waits for it until `deadline`. Errors: why the
+    /// flow has ended; timeout; overloaded on the loop, which must not wait; message_too_large.
+    result<void> send(buffer frame, instant deadline) {
+        if (frame.size() > node_.bounds().message_bytes)
+            return refusal::too_large_to_send(frame.size(), node_.bounds().message_bytes);
+        if (!wait_for_room(deadline)) return error(reason::timeout, "the link took no more before the deadline");
+        {
+            std::unique_lock lock(mutex_);
+            const auto ready = [this] { return closed_ || credit_.may_send(); };
+            if (!ready() && (node_.on_loop() || !changed_.wait(lock, node_.loop(), deadline, ready))) return no_credit();
+            if (closed_) return *closed_;
+            enter(frame);
+        }
+        return post(std::move(frame));
+    }
+
+    /// Sends a message that somebody else has composed, where there is credit now. False where there is none; `frame` is then as
+    /// it was.
+    bool pass_on(buffer& frame) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_ || !credit_.may_send()) return false;
+            enter(frame);
+        }
+        (void)post(std::move(frame));
+        return true;
+    }
+
+    core& node() noexcept { return node_; }
+
+    /// True where there is credit, or nothing can be sent any more.
+    bool ready() {
+        const std::lock_guard lock(mutex_);
+        return closed_ || credit_.may_send();
+    }
+
+    /// Runs `go` once, when ready(): now, where that is so.
+    void then(unique_function<void()> go, const void* key = nullptr) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!closed_ && !credit_.may_send()) return watchers_.push_back({key, std::move(go)});
+        }
+        go();
+    }
+
+    /// Takes back what was given to then() with this key. False where there is nothing: it has run, or is about to.
+    bool forget(const void* key) {
+        const std::lock_guard lock(mutex_);
+        return std::erase_if(watchers_, [&](const watcher& w) { return w.key == key; }) != 0;
+    }
+
+    /// Sends what needs no credit.
+    result<void> tell(buffer frame) {
+        if (const std::optional<error> why = closed()) return *why;
+        return post(std::move(frame));
+    }
+
+    /// Says that nothing more follows, once; send() fails from now on.
+    void end(wire::flow_frame how = wire::flow_frame::end) {
+        std::uint64_t items = 0;
+        {
+            const std::lock_guard lock(mutex_);
+            if (std::exchange(told_, true)) return;
+            items = sent_;
+        }
+        close(error(reason::sender_closed, "this end has been closed"));
+        (void)post(encode(static_cast<std::uint8_t>(how), items));
+    }
+
+    /// From now on send() fails with `why`; the other end hears of it at end().
+    void close(error why) {
+        std::vector<watcher> tell;
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_) return;
+            closed_.emplace(std::move(why));
+            changed_.notify_all();
+            tell.swap(watchers_);
+        }
+        node_.remove_handler(own_);
+        for (watcher& w : tell) w.go();
+    }
+
+    /// The other end is gone: nothing needs to be said.
+    void lose(error why) {
+        {
+            const std::lock_guard lock(mutex_);
+            told_ = true;
+        }
+        close(std::move(why));
+    }
+
+    /// Why nothing can be sent any more; nothing while it can.
+    std::optional<error> closed() {
+        const std::lock_guard lock(mutex_);
+        return closed_;
+    }
+
+private:
+    result<void> post(buffer frame) {
+        result<void> sent = node_.send(node_.address(peer_, port_, own_), std::move(frame), urgency::soon);
+        if (!sent) lose(sent.error());
+        return sent;
+    }
+
+    /// Under the mutex.
+    void enter(const buffer& frame) noexcept {
+        credit_.spend(frame.size());
+        ++sent_;
+    }
+
+    bool wait_for_room(instant deadline) {
+        if (node_.on_loop()) return true;
+        const auto via = node_.towards(peer_);
+        return !via || via->stream->wait_for_room(deadline);
+    }
+
+    error no_credit() const {
+        if (node_.on_loop())
+            return error(reason::overloaded, "the receiver takes no more now, and the loop must not wait for it");
+        return error(reason::timeout, "the receiver took no more before the deadline");
+    }
+
+    /// On the loop.
+    void hear(const message& m) {
+        if (m.dead()) return lose(receiver_gone(m));
+        reader r(m.payload);
+        std::uint8_t kind{};
+        std::uint64_t bytes{};
+        if (!decode(r, kind)) return;
+        if (kind == static_cast<std::uint8_t>(wire::flow_frame::stop))
+            return lose(error(reason::sender_closed, "the receiver has been closed"));
+        if (kind != static_cast<std::uint8_t>(wire::flow_frame::credit) || !decode(r, bytes) || !r.finish()) return;
+        std::vector<watcher> tell;
+        {
+            const std::lock_guard lock(mutex_);
+            credit_.grant(bytes);
+            changed_.notify_all();
+            if (credit_.may_send()) tell.swap(watchers_);
+        }
+        for (watcher& w : tell) w.go();
+    }
+
+    static error receiver_gone(const message& m) {
+        error why = decode_error(m.payload);
+        if (why.reason() == reason::invalid_handle) return error(reason::sender_closed, "the receiver has been closed");
+        return why;
+    }
+};
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI

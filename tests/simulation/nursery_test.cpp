@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: BSL-1.0
+// A nursery under kills, cuts and everything else: join() returns, and nothing of its own is left.
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cstdint>
+#include <mitogen/simulation.hpp>
+#include <optional>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace nursery_simulation {
+
+namespace sim = mitogen::simulation;
+using sim_nursery = mitogen::basic_nursery<mitogen::io::simulated>;
+constexpr std::int64_t ms = 1'000'000;
+
+int nap(std::int64_t span, std::stop_token stop) {
+    for (; span > 0 && !stop.stop_requested(); span -= 10 * ms) sim::sleep_for(10 * ms);
+    return 1;
+}
+/// Does not look at whether it should stop.
+int oversleep(std::int64_t span) {
+    sim::sleep_for(span);
+    return 2;
+}
+int boom(std::int64_t when) {
+    sim::sleep_for(when);
+    throw std::runtime_error("boom");
+}
+/// Has a nursery of its own.
+int nested(sim::router& here, std::int64_t span, std::stop_token stop) {
+    sim_nursery inner{here, {.stop = stop}};
+    auto a = inner.start<&nap>(sim::host{.name = "inner"}, span);
+    inner.start<&nap>(sim::host{.name = "inner"}, span / 2);
+    inner.join();
+    return a.get();
+}
+
+} // namespace nursery_simulation
+
+namespace {
+
+using namespace nursery_simulation;
+
+/// Errors that may come while such things go wrong.
+bool excusable(const mitogen::error& e) {
+    switch (e.kind()) {
+    case mitogen::kind::disconnected:
+    case mitogen::kind::overloaded: return true; // lost, or out of time or of descriptors
+    default:
+        return e.message().find("boom") != std::string_view::npos || e.reason() == mitogen::reason::connect ||
+               e.reason() == mitogen::reason::payload || e.reason() == mitogen::reason::no_init ||
+               e.reason() == mitogen::reason::remote_exception;
+    }
+}
+
+void begin_one(sim_nursery& n, sim::random& dice, int i) {
+    const sim::host method{.name = "h" + std::to_string(i)};
+    const std::int64_t span = dice.between(1 * ms, 2000 * ms);
+    switch (dice.below(6)) {
+    case 0: n.start<&nap>(method, span); break;
+    case 1: n.start<&nested>(method, span); break;
+    case 2: {
+        const auto up = n.try_connect(method);
+        if (!up) break;
+        n.start<&nap>(*up, span);
+        n.start<&nap>(*up, span); // behind it
+        break;
+    }
+    case 3: static_cast<void>(n.connect_async(method)); break; // nobody wants it
+    case 4: n.start<&oversleep>(method, dice.chance(0.2) ? 3'600'000 * ms : span); break;
+    case 5:
+        if (dice.chance(0.3)) {
+            n.start<&boom>(method, span);
+        } else {
+            auto cancelled = n.start<&nap>(method, 3'600'000 * ms);
+            cancelled.cancel();
+        }
+        break;
+    }
+}
+
+sim::faults faults_of(const std::string& which) {
+    sim::faults f;
+    f.most_latency = 5 * ms;
+    if (which == "kill" || which == "all") f.kills_per_second = 2;
+    if (which == "cut" || which == "all") f.cuts_per_second = 2;
+    if (which == "spawn" || which == "all") f.spawn_failure = 0.1, f.out_of_descriptors = 0.02;
+    if (which == "freeze" || which == "all") f.freezes_per_second = 4;
+    return f;
+}
+
+} // namespace
+
+TEST_CASE("join always returns, and no process of a nursery is left, whatever goes wrong") {
+    std::uint64_t struck = 0;
+    int failed = 0;
+    const std::string which = GENERATE("none", "kill", "cut", "spawn", "freeze", "all");
+    for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
+        CAPTURE(which, seed);
+        sim::fleet fleet({.seed = seed, .faults = faults_of(which)});
+        std::string trouble;
+        const sim::outcome o = fleet.run([&](sim::router& root) {
+            mitogen::log::set_sink([](const mitogen::log::record&) {});
+            mitogen::io::simulated io = root.loop().io();
+            sim::random dice(seed);
+            std::stop_source source;
+            std::optional<mitogen::result<void>> ended;
+            {
+                sim_nursery n{root, {.grace = std::chrono::milliseconds(500), .stop = source.get_token()}};
+                const int count = static_cast<int>(1 + dice.below(6));
+                for (int i = 0; i < count; ++i) begin_one(n, dice, i);
+                if (dice.chance(0.2)) n.start<&boom>(sim::host{.name = "bad"}, dice.between(1 * ms, 500 * ms));
+                mitogen::io::simulated::thread stopper(io, "stopper", [&, when = dice.between(0, 3000 * ms)] {
+                    io.sleep_for(when);
+                    source.request_stop();
+                });
+                if (dice.chance(0.8)) ended = n.try_join();
+            }
+            std::size_t left = 0;
+            for (const sim::process_state* p : io.kernel().running())
+                left += p->group->name != "root" && p->group->name.find("inner") == std::string::npos;
+            if (left != 0) trouble = std::to_string(left) + " processes are left";
+            if (root.answers().open_count() != 0) trouble = "answers are still awaited";
+            if (ended && !*ended) {
+                const mitogen::error& e = ended->error();
+                ++failed;
+                for (const mitogen::error& one : e.members())
+                    if (!excusable(one)) trouble = std::string("an odd member: ") + one.what();
+                if (e.members().empty() && !excusable(e) && e.reason() != mitogen::reason::cancelled) trouble = e.what();
+                if (which == "none" && e.kind() == mitogen::kind::disconnected) trouble = e.what();
+            }
+        });
+        struck += o.kills + o.cuts;
+        INFO(o.trouble);
+        CHECK(trouble == "");
+        REQUIRE(o.completed);
+    }
+    CHECK(failed > 100); // it is worth something
+    if (which == "kill" || which == "cut" || which == "all") CHECK(struck > 300);
+}
+
+TEST_CASE("as many members as children fail, in whatever order things happen") {
+    for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+        CAPTURE(seed);
+        sim::fleet fleet({.seed = seed, .faults = {.most_latency = 20 * ms}});
+        std::size_t members = 0;
+        const sim::outcome o = fleet.run([&](sim::router& root) {
+            sim_nursery n{root};
+            std::vector<sim::context> up;
+            for (int i = 0; i < 25; ++i) up.push_back(n.connect(sim::host{.name = "h"}));
+            for (const sim::context& c : up) n.start<&boom>(c, 100 * ms);
+            members = n.try_join().error().members().size();
+        });
+        INFO(o.trouble);
+        CHECK(members == 25);
+        REQUIRE(o.completed);
+    }
+}
