@@ -12286,7 +12286,7 @@ struct places<type_list<Ps...>> {
             std::size_t at[sizeof...(Ps) + 1];
         } t{};
         std::size_t i = 0;
-        std::size_t next = 0;
+        [[maybe_unused]] std::size_t next = 0;
         ((t.at[i++] = next, next += injected<Ps> ? 0 : 1), ...);
         return t;
     }();
@@ -13277,7 +13277,7 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
         auto self = std::make_unique<suspended_result>();
         if (!take_arguments<F>(inv, type_list<Ps...>{}, std::index_sequence<Ws...>{}, self->values)) return;
         (std::get<Is>(self->kept).emplace(inv), ...);
-        constexpr auto place = places<type_list<Ps...>>::table;
+        [[maybe_unused]] constexpr auto place = places<type_list<Ps...>>::table;
         self->coroutine.emplace(F(std::get<Is>(self->kept)->template get<Ps, place.at[Is]>(inv, self->values)...));
         static_cast<task_invocation&>(inv).body = std::move(self);
     }
@@ -13766,7 +13766,7 @@ private:
 
     /// What `work` throws becomes the failure of the call.
     template <class Work>
-    void guarded(invocation& inv, Work&& work) {
+    void guarded([[maybe_unused]] invocation& inv, Work&& work) {
 #if MITOGEN_HAS_EXCEPTIONS
         try {
             work();

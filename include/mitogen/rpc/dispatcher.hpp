@@ -208,7 +208,7 @@ private:
 
     /// What `work` throws becomes the failure of the call.
     template <class Work>
-    void guarded(invocation& inv, Work&& work) {
+    void guarded([[maybe_unused]] invocation& inv, Work&& work) {
 #if MITOGEN_HAS_EXCEPTIONS
         try {
             work();

@@ -167,7 +167,7 @@ struct places<type_list<Ps...>> {
             std::size_t at[sizeof...(Ps) + 1];
         } t{};
         std::size_t i = 0;
-        std::size_t next = 0;
+        [[maybe_unused]] std::size_t next = 0;
         ((t.at[i++] = next, next += injected<Ps> ? 0 : 1), ...);
         return t;
     }();

@@ -84,7 +84,7 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
         auto self = std::make_unique<suspended_result>();
         if (!take_arguments<F>(inv, type_list<Ps...>{}, std::index_sequence<Ws...>{}, self->values)) return;
         (std::get<Is>(self->kept).emplace(inv), ...);
-        constexpr auto place = places<type_list<Ps...>>::table;
+        [[maybe_unused]] constexpr auto place = places<type_list<Ps...>>::table;
         self->coroutine.emplace(F(std::get<Is>(self->kept)->template get<Ps, place.at[Is]>(inv, self->values)...));
         static_cast<task_invocation&>(inv).body = std::move(self);
     }
