@@ -13925,8 +13925,8 @@ class log_meter {
         if (per_second) full = after(std::max(full, now), static_cast<duration_ns>(count * 1'000'000'000 / per_second));
     }
 
-    bool drop(instant now, std::string why) {
-        ++dropped_;
+    bool drop(instant now, std::string why, std::uint64_t count = 1) {
+        dropped_ += count;
         resumes_ = after(now, pause);
         why_ = std::move(why);
         return false;
@@ -13950,17 +13950,20 @@ public:
     }
 
     /// True within a pause: the line is dropped.
-    bool drops(instant now) noexcept {
+    bool drops(instant now, std::uint64_t count = 1) noexcept {
         if (!dropped_ || now >= resumes_) return false;
-        ++dropped_;
+        dropped_ += count;
         return true;
     }
 
-    /// The same for what was measured elsewhere: only the obstacle counts.
-    bool pass(instant now, const char* obstacle) {
-        if (drops(now)) return false;
-        return obstacle ? drop(now, obstacle) : true;
+    /// The same for what was measured elsewhere: only the obstacle counts. `count`: for how many lines it stands.
+    bool pass(instant now, const char* obstacle, std::uint64_t count = 1) {
+        if (drops(now, count)) return false;
+        return obstacle ? drop(now, obstacle, count) : true;
     }
+
+    /// How many were dropped, and not told.
+    std::uint64_t dropped() const noexcept { return dropped_; }
 
     /// When to say what was dropped; never, where nothing was.
     instant tell_at() const noexcept { return dropped_ ? resumes_ : never; }
@@ -15431,21 +15434,21 @@ public:
         plan(records_);
     }
 
-    /// A record of a context below, which was measured where it was made.
-    void pass(context_id origin, log::level level, std::string_view logger, std::string_view text) {
+    /// A record of a context below, which was measured where it was made. `lost`: how many it says were dropped there.
+    void pass(context_id origin, log::level level, std::string_view logger, std::string_view text, std::uint64_t lost = 0) {
         const std::lock_guard lock(mutex_);
         const instant now = node_.loop().io().now();
         const char* no_way = obstacle();
         auto dropped = below_.find(origin);
         if (dropped == below_.end()) {
-            if (!no_way) return send(origin, level, logger, text);
+            if (!no_way) return send(origin, level, logger, text, lost);
             dropped = below_.try_emplace(origin).first;
         } else if (!no_way && dropped->second.tell_at() <= now) {
-            say(origin, dropped->second.tell(one_record, records));
+            say(origin, dropped->second, one_record, records);
             below_.erase(dropped);
-            return send(origin, level, logger, text);
+            return send(origin, level, logger, text, lost);
         }
-        (void)dropped->second.pass(now, no_way);
+        (void)dropped->second.pass(now, no_way, std::max<std::uint64_t>(lost, 1));
         plan(dropped->second);
     }
 
@@ -15490,16 +15493,19 @@ private:
     bool admit(log_meter& meter, instant now, std::size_t bytes, const char* one, const char* many) {
         if (meter.drops(now)) return false; // thousands in a moment
         const char* no_way = obstacle();
-        if (!no_way && meter.tell_at() <= now) say(node_.id(), meter.tell(one, many));
+        if (!no_way && meter.tell_at() <= now) say(node_.id(), meter, one, many);
         return meter.admit(now, bytes, no_way, log::current_bounds());
     }
 
-    void say(context_id origin, const std::string& text) { send(origin, log::level::warning, "mitogen", text); }
+    void say(context_id origin, log_meter& meter, const char* one, const char* many) {
+        const std::uint64_t lost = meter.dropped();
+        send(origin, log::level::warning, "mitogen", meter.tell(one, many), lost);
+    }
 
-    void send(context_id origin, log::level level, std::string_view logger, std::string_view text) {
+    void send(context_id origin, log::level level, std::string_view logger, std::string_view text, std::uint64_t lost = 0) {
         const auto& parent = node_.parent();
         if (!parent) return;
-        buffer payload = encode(origin, static_cast<std::uint8_t>(level), logger, text);
+        buffer payload = encode(origin, static_cast<std::uint8_t>(level), logger, text, lost);
         backlog_.add(header_layout::size + payload.size());
         // A lane of its own: a record does not wait behind a large message of the thread that logs.
         (void)parent->stream->send(node_.address(parent->peer, handles::forward_log), std::move(payload), this, urgency::soon);
@@ -15513,7 +15519,7 @@ private:
             const instant due = meter.tell_at();
             if (due == never) return true;
             if (all || (due <= now && !hindered)) {
-                say(origin, meter.tell(one, many));
+                say(origin, meter, one, many);
                 return true;
             }
             if (due <= now) meter.postpone(now);
@@ -15555,11 +15561,12 @@ void receive_forwarded_logs(basic_router_core<Io>& node, log_uplink<Io>& up) {
         std::uint8_t level{};
         std::string_view logger;
         std::string_view text;
-        if (!decode(r, origin, level, logger, text) || !r.finish() || level > static_cast<std::uint8_t>(log::level::error))
+        std::uint64_t lost{};
+        if (!decode(r, origin, level, logger, text, lost) || !r.finish() || level > static_cast<std::uint8_t>(log::level::error))
             return;
         if (origin != m.head.src && !node.routes().find(origin)) return; // nobody speaks for a context that is not below it
         const auto severity = static_cast<log::level>(level);
-        if (node.parent()) return up.pass(origin, severity, logger, text);
+        if (node.parent()) return up.pass(origin, severity, logger, text, lost);
         const auto known = node.routes().get(origin);
         log::emit({severity, origin, known.name, logger, text});
     });

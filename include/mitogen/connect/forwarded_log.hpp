@@ -24,11 +24,12 @@ void receive_forwarded_logs(basic_router_core<Io>& node, log_uplink<Io>& up) {
         std::uint8_t level{};
         std::string_view logger;
         std::string_view text;
-        if (!decode(r, origin, level, logger, text) || !r.finish() || level > static_cast<std::uint8_t>(log::level::error))
+        std::uint64_t lost{};
+        if (!decode(r, origin, level, logger, text, lost) || !r.finish() || level > static_cast<std::uint8_t>(log::level::error))
             return;
         if (origin != m.head.src && !node.routes().find(origin)) return; // nobody speaks for a context that is not below it
         const auto severity = static_cast<log::level>(level);
-        if (node.parent()) return up.pass(origin, severity, logger, text);
+        if (node.parent()) return up.pass(origin, severity, logger, text, lost);
         const auto known = node.routes().get(origin);
         log::emit({severity, origin, known.name, logger, text});
     });

@@ -34,8 +34,8 @@ class log_meter {
         if (per_second) full = after(std::max(full, now), static_cast<duration_ns>(count * 1'000'000'000 / per_second));
     }
 
-    bool drop(instant now, std::string why) {
-        ++dropped_;
+    bool drop(instant now, std::string why, std::uint64_t count = 1) {
+        dropped_ += count;
         resumes_ = after(now, pause);
         why_ = std::move(why);
         return false;
@@ -59,17 +59,20 @@ public:
     }
 
     /// True within a pause: the line is dropped.
-    bool drops(instant now) noexcept {
+    bool drops(instant now, std::uint64_t count = 1) noexcept {
         if (!dropped_ || now >= resumes_) return false;
-        ++dropped_;
+        dropped_ += count;
         return true;
     }
 
-    /// The same for what was measured elsewhere: only the obstacle counts.
-    bool pass(instant now, const char* obstacle) {
-        if (drops(now)) return false;
-        return obstacle ? drop(now, obstacle) : true;
+    /// The same for what was measured elsewhere: only the obstacle counts. `count`: for how many lines it stands.
+    bool pass(instant now, const char* obstacle, std::uint64_t count = 1) {
+        if (drops(now, count)) return false;
+        return obstacle ? drop(now, obstacle, count) : true;
     }
+
+    /// How many were dropped, and not told.
+    std::uint64_t dropped() const noexcept { return dropped_; }
 
     /// When to say what was dropped; never, where nothing was.
     instant tell_at() const noexcept { return dropped_ ? resumes_ : never; }
