@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Tasks under kills, cuts and everything else: each call has one answer, and nothing is left.
+#include "seeds.hpp"
+
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdint>
@@ -144,7 +146,7 @@ using namespace task_simulation;
 
 TEST_CASE("tasks end, each with one answer, whatever goes wrong") {
     const std::string which = GENERATE("none", "kill", "cut", "spawn", "freeze", "all");
-    for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    for (std::uint64_t seed = 1; seed <= seeds(300); ++seed) {
         CAPTURE(which, seed);
         sim::fleet fleet({.seed = seed, .faults = faults_of(which)});
         std::string trouble;
