@@ -283,8 +283,10 @@ TEST_CASE(MITOGEN_TEST_NAME ": bytes that are no frame close the link") {
 TEST_CASE(MITOGEN_TEST_NAME ": a stream may be closed and let go from within its callbacks") {
     const medium m = both_media();
     world w(m);
-    w.b.on_frame = [&](stream& s) { s.close(reason::cancelled, "in the callback"); };
-    w.b.on_closed = [&](stream&) { w.b.link.reset(); }; // the last reference that anyone holds
+    w.there.run([&] {
+        w.b.on_frame = [&](stream& s) { s.close(reason::cancelled, "in the callback"); };
+        w.b.on_closed = [&](stream&) { w.b.link.reset(); }; // the last reference that anyone holds
+    });
     for (int i = 0; i < 20; ++i) w.send(10, 'x', urgency::soon);
     w.b.wait_closed();
     CHECK(w.b.got.size() == 1);
