@@ -22,7 +22,7 @@ if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 set(CMAKE_CXX_EXTENSIONS OFF)
 
-set(MITOGEN_TEST_TIMEOUT 120 CACHE STRING "Seconds that one test executable may take")
+set(MITOGEN_TEST_TIMEOUT 600 CACHE STRING "Seconds after which a test executable is taken to hang")
 
 find_package(Python3 COMPONENTS Interpreter)
 

@@ -27,7 +27,6 @@
 #include <mitogen/connect/context_connect.hpp>
 #include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/first_stage.hpp>
-#include <mitogen/connect/fork.hpp>
 #include <mitogen/connect/forwarded_log.hpp>
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/init.hpp>
@@ -35,13 +34,15 @@
 #include <mitogen/connect/joining.hpp>
 #include <mitogen/connect/listener.hpp>
 #include <mitogen/connect/listening.hpp>
-#include <mitogen/connect/local.hpp>
 #include <mitogen/connect/log_meter.hpp>
 #include <mitogen/connect/log_uplink.hpp>
-#include <mitogen/connect/methods.hpp>
+#include <mitogen/connect/methods/fork.hpp>
+#include <mitogen/connect/methods/local.hpp>
+#include <mitogen/connect/methods/method.hpp>
+#include <mitogen/connect/methods/ssh.hpp>
+#include <mitogen/connect/methods/symptoms.hpp>
 #include <mitogen/connect/outgoing.hpp>
 #include <mitogen/connect/router.hpp>
-#include <mitogen/connect/ssh.hpp>
 #include <mitogen/connect/stdout_forwarder.hpp>
 #include <mitogen/connect/text_tail.hpp>
 #include <mitogen/connect/travelling.hpp>

@@ -14715,8 +14715,8 @@ result<child_pipes<Io>> make_child_pipes(Io& io) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods.hpp ----
-// methods.hpp: what every connection method has in common.
+// ---- mitogen/connect/methods/method.hpp ----
+// method.hpp: what every connection method has in common.
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -14772,7 +14772,7 @@ void apply_common(const Method& method, boot_plan& plan) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/local.hpp ----
+// ---- mitogen/connect/methods/local.hpp ----
 // local.hpp: a child on this machine, by executing this program again.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -14809,6 +14809,210 @@ struct local {
 
 /// The options of basic_router::local().
 using local_options = local;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/symptoms.hpp ----
+// symptoms.hpp: what is printed when a child does not come up, and what it means.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Words that tell why a child did not come up, and what they mean.
+struct symptom {
+    std::string_view text;
+    reason why;
+    std::string_view meaning;
+};
+
+/// What the first stage, the shell that runs it, or the dynamic loader says. The path is the one by which the program is
+/// executed.
+inline constexpr symptom symptoms_of_stage[] = {
+    {no_place_text, reason::payload, "no directory there may hold programs that can be run"},
+    {short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
+    {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
+    {"GLIBC", reason::payload,
+     "the program cannot run there: the C library is older than the one it was built for; link it statically (-static)"},
+    {"error while loading shared libraries", reason::payload,
+     "the program cannot run there: a shared library is missing; link it statically (-static)"},
+    {"/proc/self/fd/9: not found", reason::payload,
+     "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
+    {"/proc/self/fd/9: No such file", reason::payload,
+     "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
+    {"/proc/self/fd/9: ", reason::payload, "the program cannot run there"},
+    {"No space left on device", reason::payload, "the program did not arrive whole: the disk is full"},
+};
+
+inline constexpr std::string_view no_hello_text = "the connection ended before the child said hello";
+
+/// The first of them that was printed, or null.
+template <std::size_t N>
+const symptom* known_symptom(const symptom (&symptoms)[N], const boot_failure& f) {
+    for (const symptom& s : symptoms)
+        if (f.words.find(s.text) != std::string::npos) return &s;
+    return nullptr;
+}
+
+/// The error, with what was printed and the exit status.
+inline error because(const boot_plan& plan, const boot_failure& f, reason why, std::string_view meaning) {
+    error_detail d;
+    d.why = why;
+    d.text = plan.what + ": " + std::string(meaning) + quoted_words(f);
+    d.has_status = f.status.has_value();
+    if (f.status) d.status = *f.status;
+    return error(std::move(d));
+}
+
+/// What went wrong after the first stage has spoken. `tool_failed`: the exit status by which the tool that was started here says
+/// that it failed itself; with any other it passes on that of the command.
+inline error explain_stage(const boot_plan& plan, const boot_failure& f, int tool_failed = -1) {
+    if (const symptom* s = known_symptom(symptoms_of_stage, f)) return because(plan, f, s->why, s->meaning);
+    if (f.status && !f.status->signal && f.status->code != tool_failed) return explain_boot(plan, f);
+    return because(plan, f, reason::end_of_file, no_hello_text);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/ssh.hpp ----
+// ssh.hpp: a child on another machine, through the system's ssh.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What to do about host keys that are not known.
+enum class host_keys : std::uint8_t {
+    enforce, ///< refuse unknown and changed ones
+    accept,  ///< remember unknown ones, refuse changed ones
+    ignore,  ///< accept any, remember none: for machines that are made anew all the time
+};
+
+/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration; never asks anything.
+struct ssh {
+    std::string hostname{};      ///< as ssh takes it: a name, an address, or an alias from its configuration
+    std::string username{};      ///< empty: as ssh decides
+    std::uint16_t port = 0;      ///< 0: as ssh decides
+    std::string identity_file{}; ///< private key; empty: as ssh decides
+    host_keys check_host_keys = host_keys::enforce;
+    std::string ssh_path = "ssh";        ///< the client to run
+    std::vector<std::string> ssh_args{}; ///< further arguments, before the host name
+    bool compression = false;
+    std::chrono::seconds keepalive_interval{15}; ///< 0: none
+    int keepalive_count = 3;                     ///< intervals without answer until ssh gives up
+
+    std::string name{};                                ///< of the context; empty: "ssh.<hostname>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "ssh";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.check_host_keys, self.ssh_path,
+                        self.ssh_args, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
+                        self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        if (hostname.empty()) return error(reason::misuse, "ssh: hostname is empty");
+        if (hostname[0] == '-')
+            return error(reason::misuse,
+                         "ssh: the hostname \"" + hostname + "\" begins with a dash, which ssh would take for an option");
+        boot_plan p;
+        p.what = "ssh " + hostname;
+        p.name = "ssh." + hostname + (port && port != 22 ? ":" + std::to_string(port) : std::string());
+        detail::apply_common(*this, p);
+        auto program = detail::open_program(executable);
+        if (!program) return program.error();
+        p.program = std::move(*program);
+        p.staged = true;
+        p.start.path = ssh_path;
+        p.start.argv = arguments();
+        p.explain = &explain;
+        return p;
+    }
+
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const {
+        std::vector<std::string> a{ssh_path, "-o", "LogLevel ERROR", "-o", "BatchMode yes"};
+        const auto option = [&a](std::string text) {
+            a.push_back("-o");
+            a.push_back(std::move(text));
+        };
+        if (!username.empty()) a.insert(a.end(), {"-l", username});
+        if (port) a.insert(a.end(), {"-p", std::to_string(port)});
+        if (!identity_file.empty()) {
+            option("IdentitiesOnly yes");
+            a.insert(a.end(), {"-i", identity_file});
+        }
+        option(compression ? "Compression yes" : "Compression no");
+        if (keepalive_interval.count() > 0) {
+            option("ServerAliveInterval " + std::to_string(keepalive_interval.count()));
+            option("ServerAliveCountMax " + std::to_string(keepalive_count));
+        }
+        switch (check_host_keys) {
+        case host_keys::enforce: option("StrictHostKeyChecking yes"); break;
+        case host_keys::accept: option("StrictHostKeyChecking accept-new"); break;
+        case host_keys::ignore:
+            option("StrictHostKeyChecking no");
+            option("UserKnownHostsFile /dev/null");
+            option("GlobalKnownHostsFile /dev/null");
+            break;
+        }
+        a.push_back("-T"); // a terminal would mangle bytes
+        a.insert(a.end(), ssh_args.begin(), ssh_args.end());
+        a.push_back(hostname);
+        a.push_back(detail::first_stage_command());
+        return a;
+    }
+
+private:
+    /// What ssh says before it has run our command. The messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c)
+    /// and not translated.
+    static constexpr detail::symptom symptoms_of_ssh[] = {
+        {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
+         "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
+        {"Host key verification failed", reason::host_key, "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
+        {"Permission denied", reason::auth_required,
+         "authentication failed: no key was accepted, and none of the other methods may ask"},
+        {"Too many authentication failures", reason::auth_incorrect,
+         "authentication failed: too many keys were tried; set identity_file"},
+        {"Could not resolve hostname", reason::resolve, "the host name has no address"},
+        {"Connection refused", reason::connection_refused, "nothing listens there"},
+        {"timed out", reason::connect_timeout, "the host does not answer"},
+        {"No route to host", reason::connect, "the network does not reach it"},
+        {"Network is unreachable", reason::connect, "the network does not reach it"},
+    };
+
+    /// What ssh and the first stage said, as one of the errors that a caller can act on.
+    static error explain(const boot_plan& plan, const boot_failure& f) {
+        using how = boot_failure::how;
+        if (f.what == how::timed_out) {
+            const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
+            return detail::because(plan, f, reason::connect_timeout,
+                           "no hello within " + ms +
+                               (f.stage_seen ? "the login went well; sending the program, or its start, takes longer than that"
+                                             : "the host does not answer, or the login takes longer than that"));
+        }
+        if (f.what == how::confused) return detail::explain_boot(plan, f);
+        constexpr int connection_failed = 255; // ssh(1), EXIT STATUS; everything else is the remote command's
+        if (f.stage_seen) return detail::explain_stage(plan, f, connection_failed);
+        if (const detail::symptom* s = detail::known_symptom(symptoms_of_ssh, f)) {
+            const auto& argv = plan.start.argv;
+            const bool key_given = std::find(argv.begin(), argv.end(), "-i") != argv.end();
+            if (s->why != reason::auth_required || !key_given) return detail::because(plan, f, s->why, s->meaning);
+            return detail::because(plan, f, reason::auth_incorrect,
+                                   "authentication failed: the key of identity_file is not accepted there");
+        }
+        return detail::because(plan, f, reason::end_of_file,
+                               f.status && !f.status->signal && f.status->code != connection_failed
+                                   ? "the login shell there ended before it ran our command"
+                                   : detail::no_hello_text);
+    }
+};
+
+/// The options of basic_router::ssh().
+using ssh_options = ssh;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -15315,70 +15519,6 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/sys/fork.hpp ----
-// fork.hpp: fork(2), and what its child has to put right before anything else.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// Forks. 0 in the child, which has its own process group, all signals unblocked and SIGPIPE at its default; the child's id in
-/// the parent.
-inline result<int> fork_process() {
-    const long rc = checked("fork", -1, [] { return ::fork(); });
-    if (rc < 0) return failure("fork", rc);
-    if (rc == 0) {
-        static_cast<void>(::setpgid(0, 0));
-        ::sigset_t none;
-        ::sigemptyset(&none);
-        static_cast<void>(::pthread_sigmask(SIG_SETMASK, &none, nullptr));
-        static_cast<void>(::signal(SIGPIPE, SIG_DFL));
-    }
-    return static_cast<int>(rc);
-}
-
-/// Ends this process at once: no destructors, no exit handlers.
-[[noreturn]] inline void exit_now(int code) noexcept { ::_exit(code); }
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/fork.hpp ----
-// fork.hpp: a child that is a copy of this process.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A copy of this process: its memory as it is now, one thread, the program's own descriptors, none of the library's.
-struct fork_options {
-    std::string name{};                                ///< of the context; empty: "fork"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    void (*on_start)() = nullptr;                      ///< called first in the child: re-seed generators, drop caches
-};
-
-namespace detail {
-
-/// Runs a child whose link is ready; defined with the rest of what a child does.
-template <class Io>
-void serve_as_child(Io io, child_ends<Io> ends);
-template <class Io>
-    requires io::can_fork<Io>
-[[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, const fork_options& options);
-
-/// Forks. Returns the child's process id in the parent; never returns in the child. `abandon` closes what the child must not
-/// have.
-template <class Io, class Abandon>
-    requires io::can_fork<Io>
-result<int> fork_child(Io& io, child_pipes<Io>& pipes, const fork_options& options, Abandon&& abandon) {
-    std::fflush(nullptr); // else what is in the buffers now would be written twice
-    const result<int> pid = sys::fork_process();
-    if (!pid || *pid != 0) return pid;
-    abandon();
-    enter_fork_child<Io>(io, pipes, options);
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/connect/log_uplink.hpp ----
 // log_uplink.hpp: what a context sends its parent of its log and of the logs below: within bounds, and the rest counted.
 
@@ -15621,187 +15761,68 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/ssh.hpp ----
-// ssh.hpp: a child on another machine, through the system's ssh.
+// ---- mitogen/sys/fork.hpp ----
+// fork.hpp: fork(2), and what its child has to put right before anything else.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Forks. 0 in the child, which has its own process group, all signals unblocked and SIGPIPE at its default; the child's id in
+/// the parent.
+inline result<int> fork_process() {
+    const long rc = checked("fork", -1, [] { return ::fork(); });
+    if (rc < 0) return failure("fork", rc);
+    if (rc == 0) {
+        static_cast<void>(::setpgid(0, 0));
+        ::sigset_t none;
+        ::sigemptyset(&none);
+        static_cast<void>(::pthread_sigmask(SIG_SETMASK, &none, nullptr));
+        static_cast<void>(::signal(SIGPIPE, SIG_DFL));
+    }
+    return static_cast<int>(rc);
+}
+
+/// Ends this process at once: no destructors, no exit handlers.
+[[noreturn]] inline void exit_now(int code) noexcept { ::_exit(code); }
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/fork.hpp ----
+// fork.hpp: a child that is a copy of this process.
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// What to do about host keys that are not known.
-enum class host_keys : std::uint8_t {
-    enforce, ///< refuse unknown and changed ones
-    accept,  ///< remember unknown ones, refuse changed ones
-    ignore,  ///< accept any, remember none: for machines that are made anew all the time
-};
-
-/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration; never asks anything.
-struct ssh {
-    std::string hostname{};      ///< as ssh takes it: a name, an address, or an alias from its configuration
-    std::string username{};      ///< empty: as ssh decides
-    std::uint16_t port = 0;      ///< 0: as ssh decides
-    std::string identity_file{}; ///< private key; empty: as ssh decides
-    host_keys check_host_keys = host_keys::enforce;
-    std::string ssh_path = "ssh";        ///< the client to run
-    std::vector<std::string> ssh_args{}; ///< further arguments, before the host name
-    bool compression = false;
-    std::chrono::seconds keepalive_interval{15}; ///< 0: none
-    int keepalive_count = 3;                     ///< intervals without answer until ssh gives up
-
-    std::string name{};                                ///< of the context; empty: "ssh.<hostname>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+/// A copy of this process: its memory as it is now, one thread, the program's own descriptors, none of the library's.
+struct fork_options {
+    std::string name{};                                ///< of the context; empty: "fork"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "ssh";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.check_host_keys, self.ssh_path,
-                        self.ssh_args, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
-                        self.connect_timeout, self.executable, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        if (hostname.empty()) return error(reason::misuse, "ssh: hostname is empty");
-        if (hostname[0] == '-')
-            return error(reason::misuse,
-                         "ssh: the hostname \"" + hostname + "\" begins with a dash, which ssh would take for an option");
-        boot_plan p;
-        p.what = "ssh " + hostname;
-        p.name = "ssh." + hostname + (port && port != 22 ? ":" + std::to_string(port) : std::string());
-        detail::apply_common(*this, p);
-        auto program = detail::open_program(executable);
-        if (!program) return program.error();
-        p.program = std::move(*program);
-        p.staged = true;
-        p.start.path = ssh_path;
-        p.start.argv = arguments();
-        p.explain = &explain;
-        return p;
-    }
-
-    /// The command that is executed, first stage included.
-    std::vector<std::string> arguments() const {
-        std::vector<std::string> a{ssh_path, "-o", "LogLevel ERROR", "-o", "BatchMode yes"};
-        const auto option = [&a](std::string text) {
-            a.push_back("-o");
-            a.push_back(std::move(text));
-        };
-        if (!username.empty()) a.insert(a.end(), {"-l", username});
-        if (port) a.insert(a.end(), {"-p", std::to_string(port)});
-        if (!identity_file.empty()) {
-            option("IdentitiesOnly yes");
-            a.insert(a.end(), {"-i", identity_file});
-        }
-        option(compression ? "Compression yes" : "Compression no");
-        if (keepalive_interval.count() > 0) {
-            option("ServerAliveInterval " + std::to_string(keepalive_interval.count()));
-            option("ServerAliveCountMax " + std::to_string(keepalive_count));
-        }
-        switch (check_host_keys) {
-        case host_keys::enforce: option("StrictHostKeyChecking yes"); break;
-        case host_keys::accept: option("StrictHostKeyChecking accept-new"); break;
-        case host_keys::ignore:
-            option("StrictHostKeyChecking no");
-            option("UserKnownHostsFile /dev/null");
-            option("GlobalKnownHostsFile /dev/null");
-            break;
-        }
-        a.push_back("-T"); // a terminal would mangle bytes
-        a.insert(a.end(), ssh_args.begin(), ssh_args.end());
-        a.push_back(hostname);
-        a.push_back(detail::first_stage_command());
-        return a;
-    }
-
-private:
-    /// Words that tell why a child did not come up, and what they mean.
-    struct symptom {
-        std::string_view text;
-        reason why;
-        std::string_view meaning;
-    };
-
-    /// What ssh says before it has run our command. The messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c)
-    /// and not translated.
-    static constexpr symptom symptoms_of_ssh[] = {
-        {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
-         "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
-        {"Host key verification failed", reason::host_key, "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
-        {"Permission denied", reason::auth_required,
-         "authentication failed: no key was accepted, and none of the other methods may ask"},
-        {"Too many authentication failures", reason::auth_incorrect,
-         "authentication failed: too many keys were tried; set identity_file"},
-        {"Could not resolve hostname", reason::resolve, "the host name has no address"},
-        {"Connection refused", reason::connection_refused, "nothing listens there"},
-        {"timed out", reason::connect_timeout, "the host does not answer"},
-        {"No route to host", reason::connect, "the network does not reach it"},
-        {"Network is unreachable", reason::connect, "the network does not reach it"},
-    };
-
-    /// What the first stage, the shell that runs it, or the dynamic loader says. The path is the one by which the program is
-    /// executed.
-    static constexpr symptom symptoms_of_stage[] = {
-        {detail::no_place_text, reason::payload, "no directory there may hold programs that can be run"},
-        {detail::short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
-        {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
-        {"GLIBC", reason::payload,
-         "the program cannot run there: the C library is older than the one it was built for; link it statically (-static)"},
-        {"error while loading shared libraries", reason::payload,
-         "the program cannot run there: a shared library is missing; link it statically (-static)"},
-        {"/proc/self/fd/9: not found", reason::payload,
-         "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
-        {"/proc/self/fd/9: No such file", reason::payload,
-         "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
-        {"/proc/self/fd/9: ", reason::payload, "the program cannot run there"},
-        {"No space left on device", reason::payload, "the program did not arrive whole: the disk is full"},
-    };
-
-    /// What ssh and the first stage said, as one of the errors that a caller can act on.
-    static error explain(const boot_plan& plan, const boot_failure& f) {
-        using how = boot_failure::how;
-        const auto because = [&](reason why, std::string_view meaning) {
-            return with_status(why, plan.what + ": " + std::string(meaning) + detail::quoted_words(f), f);
-        };
-        if (f.what == how::timed_out) {
-            const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
-            return because(reason::connect_timeout,
-                           "no hello within " + ms +
-                               (f.stage_seen ? "the login went well; sending the program, or its start, takes longer than that"
-                                             : "the host does not answer, or the login takes longer than that"));
-        }
-        if (f.what == how::confused) return detail::explain_boot(plan, f);
-        const auto known = [&f](const auto& symptoms) -> const symptom* {
-            for (const symptom& s : symptoms)
-                if (f.words.find(s.text) != std::string::npos) return &s;
-            return nullptr;
-        };
-        if (const symptom* s = f.stage_seen ? known(symptoms_of_stage) : known(symptoms_of_ssh)) {
-            const auto& argv = plan.start.argv;
-            const bool key_given = std::find(argv.begin(), argv.end(), "-i") != argv.end();
-            if (s->why != reason::auth_required || !key_given) return because(s->why, s->meaning);
-            return because(reason::auth_incorrect, "authentication failed: the key of identity_file is not accepted there");
-        }
-        constexpr int connection_failed = 255; // ssh(1), EXIT STATUS; everything else is the remote command's
-        if (f.status && !f.status->signal && f.status->code != connection_failed) {
-            if (f.stage_seen) return detail::explain_boot(plan, f);
-            return because(reason::end_of_file, "the login shell there ended before it ran our command");
-        }
-        return because(reason::end_of_file, "the connection ended before the child said hello");
-    }
-
-    static error with_status(reason why, std::string text, const boot_failure& f) {
-        error_detail d;
-        d.why = why;
-        d.text = std::move(text);
-        d.has_status = f.status.has_value();
-        if (f.status) d.status = *f.status;
-        return error(std::move(d));
-    }
+    void (*on_start)() = nullptr;                      ///< called first in the child: re-seed generators, drop caches
 };
 
-/// The options of basic_router::ssh().
-using ssh_options = ssh;
+namespace detail {
 
+/// Runs a child whose link is ready; defined with the rest of what a child does.
+template <class Io>
+void serve_as_child(Io io, child_ends<Io> ends);
+template <class Io>
+    requires io::can_fork<Io>
+[[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, const fork_options& options);
+
+/// Forks. Returns the child's process id in the parent; never returns in the child. `abandon` closes what the child must not
+/// have.
+template <class Io, class Abandon>
+    requires io::can_fork<Io>
+result<int> fork_child(Io& io, child_pipes<Io>& pipes, const fork_options& options, Abandon&& abandon) {
+    std::fflush(nullptr); // else what is in the buffers now would be written twice
+    const result<int> pid = sys::fork_process();
+    if (!pid || *pid != 0) return pid;
+    abandon();
+    enter_fork_child<Io>(io, pipes, options);
+}
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/route/status.hpp ----

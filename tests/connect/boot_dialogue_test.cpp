@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <mitogen/connect/boot_dialogue.hpp>
-#include <mitogen/connect/methods.hpp>
+#include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/outgoing.hpp>
 #include <mitogen/sys/machine.hpp>
 

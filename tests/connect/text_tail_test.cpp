@@ -51,7 +51,8 @@ TEST_CASE("only the last lines are kept") {
     CHECK(text.ends_with("line 999"));
     CHECK(text.find("line 980") != std::string::npos);
     CHECK(text.find("line 979") == std::string::npos);
-    for (int i = 0; i < 20; ++i) c.feed(std::string(1000, 'y') + "\n");
+    const std::string long_line(1000, 'y');
+    for (int i = 0; i < 20; ++i) c.feed(long_line + "\n");
     CHECK(c.tail.text().size() < 4096 + 20 * 3);
 }
 

@@ -34,7 +34,7 @@ endif()
 get_property(simulation_tests DIRECTORY PROPERTY TESTS)
 list(FILTER simulation_tests INCLUDE REGEX "^simulation[.]")
 set_tests_properties(${simulation_tests} PROPERTIES TIMEOUT 900 LABELS simulation)
-set_tests_properties(${module} PROPERTIES LABELS simulation)
+set_tests_properties(${module} PROPERTIES LABELS simulation TIMEOUT 900 ENVIRONMENT MITOGEN_SIMULATION_SEEDS=${MITOGEN_SIMULATION_SEEDS})
 
 add_custom_target(simulate_long COMMAND simulate --seeds 1..100000000 --seconds 3600
     COMMAND simulate --seeds 1..100000000 --seconds 1800 --contexts 40 USES_TERMINAL)

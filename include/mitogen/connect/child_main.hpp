@@ -8,8 +8,8 @@
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/connect_server.hpp>
 #include <mitogen/connect/ending.hpp>
-#include <mitogen/connect/fork.hpp>
 #include <mitogen/connect/handshake.hpp>
+#include <mitogen/connect/methods/fork.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/connect/stdout_forwarder.hpp>
 #include <mitogen/io/policy.hpp>

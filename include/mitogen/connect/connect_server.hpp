@@ -5,9 +5,9 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/ids.hpp>
-#include <mitogen/connect/local.hpp>
+#include <mitogen/connect/methods/local.hpp>
+#include <mitogen/connect/methods/ssh.hpp>
 #include <mitogen/connect/router.hpp>
-#include <mitogen/connect/ssh.hpp>
 #include <mitogen/connect/travelling.hpp>
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/rpc/context.hpp>

@@ -3,10 +3,10 @@
 // context_connect.hpp: the members of context that make children of it, wherever in the tree it is.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/connect/local.hpp>
-#include <mitogen/connect/methods.hpp>
+#include <mitogen/connect/methods/local.hpp>
+#include <mitogen/connect/methods/method.hpp>
+#include <mitogen/connect/methods/ssh.hpp>
 #include <mitogen/connect/router.hpp>
-#include <mitogen/connect/ssh.hpp>
 #include <mitogen/connect/travelling.hpp>
 #include <mitogen/route/call_port.hpp>
 #include <mitogen/rpc/context.hpp>

@@ -11,13 +11,13 @@
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/children.hpp>
 #include <mitogen/connect/ending.hpp>
-#include <mitogen/connect/fork.hpp>
 #include <mitogen/connect/forwarded_log.hpp>
 #include <mitogen/connect/listening.hpp>
-#include <mitogen/connect/local.hpp>
 #include <mitogen/connect/log_uplink.hpp>
-#include <mitogen/connect/methods.hpp>
-#include <mitogen/connect/ssh.hpp>
+#include <mitogen/connect/methods/fork.hpp>
+#include <mitogen/connect/methods/local.hpp>
+#include <mitogen/connect/methods/method.hpp>
+#include <mitogen/connect/methods/ssh.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/router_core.hpp>

@@ -7,7 +7,7 @@
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/connect/boot_plan.hpp>
-#include <mitogen/connect/methods.hpp>
+#include <mitogen/connect/methods/method.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/inherited.hpp>
 

@@ -8,11 +8,11 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/context_connect.hpp>
-#include <mitogen/connect/fork.hpp>
-#include <mitogen/connect/local.hpp>
-#include <mitogen/connect/methods.hpp>
+#include <mitogen/connect/methods/fork.hpp>
+#include <mitogen/connect/methods/local.hpp>
+#include <mitogen/connect/methods/method.hpp>
+#include <mitogen/connect/methods/ssh.hpp>
 #include <mitogen/connect/router.hpp>
-#include <mitogen/connect/ssh.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/kit/nursery_state.hpp>
 #include <mitogen/kit/nursery_task.hpp>

@@ -9,7 +9,7 @@
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/connect/child_main.hpp>
 #include <mitogen/connect/context_connect.hpp>
-#include <mitogen/connect/methods.hpp>
+#include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/rpc/context.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// methods.hpp: what every connection method has in common.
+// method.hpp: what every connection method has in common.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/limits.hpp>

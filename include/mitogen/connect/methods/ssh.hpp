@@ -8,7 +8,8 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/connect/first_stage.hpp>
-#include <mitogen/connect/methods.hpp>
+#include <mitogen/connect/methods/method.hpp>
+#include <mitogen/connect/methods/symptoms.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -109,16 +110,9 @@ struct ssh {
     }
 
 private:
-    /// Words that tell why a child did not come up, and what they mean.
-    struct symptom {
-        std::string_view text;
-        reason why;
-        std::string_view meaning;
-    };
-
     /// What ssh says before it has run our command. The messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c)
     /// and not translated.
-    static constexpr symptom symptoms_of_ssh[] = {
+    static constexpr detail::symptom symptoms_of_ssh[] = {
         {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
          "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
         {"Host key verification failed", reason::host_key, "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
@@ -133,64 +127,30 @@ private:
         {"Network is unreachable", reason::connect, "the network does not reach it"},
     };
 
-    /// What the first stage, the shell that runs it, or the dynamic loader says. The path is the one by which the program is
-    /// executed.
-    static constexpr symptom symptoms_of_stage[] = {
-        {detail::no_place_text, reason::payload, "no directory there may hold programs that can be run"},
-        {detail::short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
-        {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
-        {"GLIBC", reason::payload,
-         "the program cannot run there: the C library is older than the one it was built for; link it statically (-static)"},
-        {"error while loading shared libraries", reason::payload,
-         "the program cannot run there: a shared library is missing; link it statically (-static)"},
-        {"/proc/self/fd/9: not found", reason::payload,
-         "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
-        {"/proc/self/fd/9: No such file", reason::payload,
-         "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
-        {"/proc/self/fd/9: ", reason::payload, "the program cannot run there"},
-        {"No space left on device", reason::payload, "the program did not arrive whole: the disk is full"},
-    };
-
     /// What ssh and the first stage said, as one of the errors that a caller can act on.
     static error explain(const boot_plan& plan, const boot_failure& f) {
         using how = boot_failure::how;
-        const auto because = [&](reason why, std::string_view meaning) {
-            return with_status(why, plan.what + ": " + std::string(meaning) + detail::quoted_words(f), f);
-        };
         if (f.what == how::timed_out) {
             const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
-            return because(reason::connect_timeout,
+            return detail::because(plan, f, reason::connect_timeout,
                            "no hello within " + ms +
                                (f.stage_seen ? "the login went well; sending the program, or its start, takes longer than that"
                                              : "the host does not answer, or the login takes longer than that"));
         }
         if (f.what == how::confused) return detail::explain_boot(plan, f);
-        const auto known = [&f](const auto& symptoms) -> const symptom* {
-            for (const symptom& s : symptoms)
-                if (f.words.find(s.text) != std::string::npos) return &s;
-            return nullptr;
-        };
-        if (const symptom* s = f.stage_seen ? known(symptoms_of_stage) : known(symptoms_of_ssh)) {
+        constexpr int connection_failed = 255; // ssh(1), EXIT STATUS; everything else is the remote command's
+        if (f.stage_seen) return detail::explain_stage(plan, f, connection_failed);
+        if (const detail::symptom* s = detail::known_symptom(symptoms_of_ssh, f)) {
             const auto& argv = plan.start.argv;
             const bool key_given = std::find(argv.begin(), argv.end(), "-i") != argv.end();
-            if (s->why != reason::auth_required || !key_given) return because(s->why, s->meaning);
-            return because(reason::auth_incorrect, "authentication failed: the key of identity_file is not accepted there");
+            if (s->why != reason::auth_required || !key_given) return detail::because(plan, f, s->why, s->meaning);
+            return detail::because(plan, f, reason::auth_incorrect,
+                                   "authentication failed: the key of identity_file is not accepted there");
         }
-        constexpr int connection_failed = 255; // ssh(1), EXIT STATUS; everything else is the remote command's
-        if (f.status && !f.status->signal && f.status->code != connection_failed) {
-            if (f.stage_seen) return detail::explain_boot(plan, f);
-            return because(reason::end_of_file, "the login shell there ended before it ran our command");
-        }
-        return because(reason::end_of_file, "the connection ended before the child said hello");
-    }
-
-    static error with_status(reason why, std::string text, const boot_failure& f) {
-        error_detail d;
-        d.why = why;
-        d.text = std::move(text);
-        d.has_status = f.status.has_value();
-        if (f.status) d.status = *f.status;
-        return error(std::move(d));
+        return detail::because(plan, f, reason::end_of_file,
+                               f.status && !f.status->signal && f.status->code != connection_failed
+                                   ? "the login shell there ended before it ran our command"
+                                   : detail::no_hello_text);
     }
 };
 

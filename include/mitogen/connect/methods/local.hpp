@@ -8,7 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/connect/handshake.hpp>
-#include <mitogen/connect/methods.hpp>
+#include <mitogen/connect/methods/method.hpp>
 
 #include <optional>
 #include <string>
