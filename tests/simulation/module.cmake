@@ -2,7 +2,6 @@
 # Whole trees in simulated worlds: a bounded number of seeds as tests, more of them as the target `simulate_long`. The same seeds
 # give the same runs with every compiler (simulation.compilers), so that one stage runs many and the others fewer.
 
-set(MITOGEN_SIMULATION_SEEDS 10000 CACHE STRING "Seeds that the simulation tests run with all faults; a tenth of it for each kind alone")
 math(EXPR MITOGEN_SIMULATION_FEW "(${MITOGEN_SIMULATION_SEEDS} + 9) / 10")
 
 add_executable(simulate simulation/simulate.cpp simulation/workload.cpp)
