@@ -18,7 +18,7 @@ if(Python3_FOUND)
         get_filename_component(name ${source} NAME_WE)
         add_test(NAME compile_fail.${name}
             COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_compile_fail --cxx ${CMAKE_CXX_COMPILER} ${source})
-        set_tests_properties(compile_fail.${name} PROPERTIES TIMEOUT 120)
+        set_tests_properties(compile_fail.${name} PROPERTIES TIMEOUT 300)
     endforeach()
 else()
     message(STATUS "tests: no python3, the scripts that check the sources are left out")
