@@ -7,6 +7,9 @@
 #include <mitogen/connect/first_stage.hpp>
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/outgoing.hpp>
+#include <mitogen/sys/executable.hpp>
+#include <mitogen/sys/fd.hpp>
+#include <mitogen/sys/program_kind.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +27,7 @@ class boot_dialogue {
     handshake::listener listener_;
     handshake::hello said_;
     outgoing out_;
+    sys::unique_fd other_; // the program for another kind of machine
     bool stage_seen_ = false;
     bool hello_seen_ = false;
     std::string trouble_;
@@ -95,10 +99,20 @@ private:
     turn meet_stage() {
         if (!plan_.staged || stage_seen_) return confused("a shell spoke where none was expected");
         stage_seen_ = true;
-        const std::string_view there = listener_.text();
-        trouble_ = why_unfit(*plan_.program, there.substr(there.empty() ? 0 : 1)); // after the blank
-        if (!trouble_.empty()) return turn::unfit;
-        out_.send_program(plan_.program->get());
+        std::string_view there = listener_.text();
+        if (!there.empty()) there.remove_prefix(1); // a blank
+        if (trouble_ = why_unfit(*plan_.program, there); trouble_.empty()) {
+            out_.send_program(plan_.program->get());
+            return turn::write;
+        }
+        const std::string path = plan_.program_path.empty() ? sys::self_path() : plan_.program_path;
+        other_ = program_beside(path, there);
+        if (!other_) {
+            if (!path.empty()) trouble_ += ", or put one beside this as " + sys::paths_of_kinds(path, there)[0];
+            return turn::unfit;
+        }
+        trouble_.clear();
+        out_.send_program(other_.get());
         return turn::write;
     }
 };

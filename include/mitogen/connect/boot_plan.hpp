@@ -33,6 +33,7 @@ struct boot_plan {
     sys::spawn_options start{};                ///< descriptors are filled in later
     bool staged = false;                       ///< a POSIX shell speaks first and is then sent the program
     std::shared_ptr<sys::unique_fd> program{}; ///< what it is sent
+    std::string program_path{};                ///< where that was opened; empty: this program's own
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};

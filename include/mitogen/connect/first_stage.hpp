@@ -66,14 +66,32 @@ inline std::string first_stage_command() {
     return s;
 }
 
+/// What machine a program is for, as `uname -sm` says it; empty where that cannot be told.
+inline std::string kind_of_program(const sys::unique_fd& program) {
+    std::string kind = sys::program_kind(program.get());
+    if (kind.empty() && sys::same_file(program.get(), sys::self_executable().get())) kind = sys::machine_text();
+    return kind;
+}
+
 /// Why the program must not be sent to the target, which says `there` of itself ("Linux aarch64"); empty where nothing speaks
 /// against it. A shell that cannot execute a program may take it for a script, so that it is better not to try.
 inline std::string why_unfit(const sys::unique_fd& program, std::string_view there) {
-    std::string kind = sys::program_kind(program.get());
-    if (kind.empty() && sys::same_file(program.get(), sys::self_executable().get())) kind = sys::machine_text();
+    const std::string kind = kind_of_program(program);
     if (kind.empty() || sys::machine_runs(there, kind)) return {};
     return "the target is " + (there.empty() ? "of an unknown kind" : std::string(there)) + ", and this program was built for " +
            kind + "; give `.executable` a program that runs there";
+}
+
+/// The same program for a target that says `there` of itself, where it lies beside the one at `path`; else empty.
+inline sys::unique_fd program_beside(const std::string& path, std::string_view there) {
+    if (path.empty() || there.empty()) return {};
+    for (const std::string& candidate : sys::paths_of_kinds(path, there)) {
+        const long rc = sys::open_to_read(candidate.c_str());
+        if (rc < 0) continue;
+        sys::unique_fd found(static_cast<int>(rc));
+        if (why_unfit(found, there).empty()) return found;
+    }
+    return {};
 }
 
 /// In a child, at its start: closes and removes what the first stage could not, being itself replaced by this program.

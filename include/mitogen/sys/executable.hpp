@@ -14,6 +14,7 @@
 #include <string>
 
 #include <fcntl.h>
+#include <unistd.h>
 #if __has_include(<link.h>)
 #include <link.h>
 #endif
@@ -136,6 +137,19 @@ inline std::uint64_t content_hash(int fd) {
 inline unique_fd& self_executable() {
     static unique_fd fd = detail::open_self();
     return fd;
+}
+
+/// Where this program's executable lay when it was started; empty where the system can't tell, or where it has been removed.
+/// Threads: any.
+inline std::string self_path() {
+    std::string path = detail::own_path();
+#if defined(__linux__)
+    std::string target(4096, '\0'); // PATH_MAX
+    const long n = ::readlink(path.c_str(), target.data(), target.size());
+    path = n > 0 ? target.substr(0, static_cast<std::size_t>(n)) : std::string();
+    if (path.ends_with(" (deleted)")) path.clear();
+#endif
+    return path;
 }
 
 /// Identifies this build: the linker's GNU build id in hex (usually 40 digits), else 16 hex digits that hash the executable's

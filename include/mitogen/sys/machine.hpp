@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <string>
 
-#include <pwd.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -25,15 +24,10 @@ inline std::string machine_text() {
 inline std::string identity_text() {
     ::utsname u{};
     static_cast<void>(::uname(&u));
+    // Not getpwuid(): in a statically linked program glibc would load the shared libraries of another glibc for it.
     const char* user = std::getenv("USER");
-    std::string name;
-    if (user && *user) {
-        name = user;
-    } else if (const ::passwd* entry = ::getpwuid(::getuid())) {
-        name = entry->pw_name;
-    } else {
-        name = std::to_string(::getuid());
-    }
+    if (!user || !*user) user = std::getenv("LOGNAME");
+    const std::string name = user && *user ? std::string(user) : "uid" + std::to_string(::getuid());
     return name + "@" + u.nodename + ":" + std::to_string(::getpid());
 }
 

@@ -8,9 +8,37 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace sys {
+
+namespace detail {
+
+/// A machine by its number in an ELF header, and its names by word size and byte order.
+struct elf_machine {
+    unsigned number;
+    const char* narrow_little;
+    const char* narrow_big;
+    const char* wide_little;
+    const char* wide_big;
+};
+inline constexpr elf_machine elf_machines[] = {
+    {3, "i686", "", "", ""},
+    {4, "", "m68k", "", ""},
+    {8, "mips", "mips", "mips64", "mips64"},
+    {20, "", "ppc", "", ""},
+    {21, "", "", "ppc64le", "ppc64"},
+    {22, "", "s390", "", "s390x"},
+    {40, "arm", "armeb", "", ""},
+    {43, "", "", "", "sparc64"},
+    {62, "", "", "x86_64", ""},
+    {183, "", "", "aarch64", "aarch64_be"},
+    {243, "riscv32", "", "riscv64", ""},
+    {258, "loongarch32", "", "loongarch64", ""},
+};
+
+} // namespace detail
 
 /// A file's system and machine as `uname -sm` says them, "Linux x86_64"; empty for what is no ELF file or for an unknown machine.
 /// Numbers from elf(5) and the gABI's list of machines; system V's OSABI (0) is taken for Linux.
@@ -23,29 +51,8 @@ inline std::string program_kind(int fd) {
     const bool wide = h[4] == 2;
     const bool big = h[5] == 2;
     const unsigned machine = big ? h[18] * 256u + h[19] : h[19] * 256u + h[18];
-    struct known {
-        unsigned number;
-        const char* narrow_little;
-        const char* narrow_big;
-        const char* wide_little;
-        const char* wide_big;
-    };
-    static constexpr known machines[] = {
-        {3, "i686", "", "", ""},
-        {4, "", "m68k", "", ""},
-        {8, "mips", "mips", "mips64", "mips64"},
-        {20, "", "ppc", "", ""},
-        {21, "", "", "ppc64le", "ppc64"},
-        {22, "", "s390", "", "s390x"},
-        {40, "arm", "armeb", "", ""},
-        {43, "", "", "", "sparc64"},
-        {62, "", "", "x86_64", ""},
-        {183, "", "", "aarch64", "aarch64_be"},
-        {243, "riscv32", "", "riscv64", ""},
-        {258, "loongarch32", "", "loongarch64", ""},
-    };
     const char* system = h[7] == 9 ? "FreeBSD " : h[7] == 2 ? "NetBSD " : h[7] == 12 ? "OpenBSD " : "Linux ";
-    for (const known& k : machines) {
+    for (const detail::elf_machine& k : detail::elf_machines) {
         if (k.number != machine) continue;
         const char* name = wide ? (big ? k.wide_big : k.wide_little) : (big ? k.narrow_big : k.narrow_little);
         return *name ? std::string(system) + name : std::string();
@@ -66,6 +73,26 @@ inline bool machine_runs(std::string_view there, std::string_view kind) {
     if (wanted == "x86_64") return machine == "amd64"; // the BSDs' names
     if (wanted == "aarch64") return machine == "arm64" || machine == "evbarm";
     return false;
+}
+
+/// Where a program for a machine that says `there` of itself may lie beside the one at `path`: "tool.Linux-aarch64" beside
+/// "tool".
+/// The first is for exactly that machine, the others are for what it runs as well ("tool.Linux-arm" for armv7l).
+inline std::vector<std::string> paths_of_kinds(const std::string& path, std::string_view there) {
+    const auto beside = [&path](std::string kind) {
+        for (char& c : kind)
+            if (c == ' ' || c == '/') c = c == ' ' ? '-' : '_';
+        return path + "." + kind;
+    };
+    std::vector<std::string> all{beside(std::string(there))};
+    const std::string system(there.substr(0, there.find(' ')));
+    for (const detail::elf_machine& m : detail::elf_machines) {
+        for (const char* const name : {m.narrow_little, m.narrow_big, m.wide_little, m.wide_big}) {
+            const std::string kind = system + " " + name;
+            if (*name && kind != there && machine_runs(there, kind)) all.push_back(beside(kind));
+        }
+    }
+    return all;
 }
 
 } // namespace sys

@@ -66,6 +66,7 @@ template <class Method>
 void apply_common(const Method& method, boot_plan& plan) {
     if (!method.name.empty()) plan.name = method.name;
     plan.timeout = to_ns(method.connect_timeout);
+    plan.program_path = method.executable;
     if (method.limits) plan.bounds = *method.limits;
 }
 
