@@ -9,5 +9,6 @@ install(TARGETS mitogen EXPORT mitogen-targets FILE_SET HEADERS DESTINATION ${CM
 install(EXPORT mitogen-targets NAMESPACE mitogen:: DESTINATION ${package_dir})
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/mitogen-config-version.cmake
     COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
-install(FILES ${CMAKE_CURRENT_LIST_DIR}/mitogen-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/mitogen-config-version.cmake
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/mitogen-config.cmake ${CMAKE_CURRENT_LIST_DIR}/payload.cmake
+    ${CMAKE_CURRENT_BINARY_DIR}/mitogen-config-version.cmake
     DESTINATION ${package_dir})
