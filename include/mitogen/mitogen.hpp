@@ -120,6 +120,7 @@
 #include <mitogen/rpc/task_scope.hpp>
 #include <mitogen/rpc/traits.hpp>
 #include <mitogen/rpc/typed_handler.hpp>
+#include <mitogen/rpc/watchers.hpp>
 #include <mitogen/sync/latch.hpp>
 #include <mitogen/sync/waiter.hpp>
 #include <mitogen/sys/call.hpp>

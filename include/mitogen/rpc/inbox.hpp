@@ -13,6 +13,7 @@
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/route/refusals.hpp>
 #include <mitogen/route/router_core.hpp>
+#include <mitogen/rpc/watchers.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/flow.hpp>
@@ -71,10 +72,6 @@ class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
         port_ptr from{};
         std::optional<error> failure{}; // instead of an item: a sender is lost
     };
-    struct watcher {
-        const void* key;
-        unique_function<void()> go;
-    };
     struct credit { // to be granted, once the mutex is free
         port_ptr to{};
         std::uint64_t bytes = 0;
@@ -95,7 +92,7 @@ class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
     bool answered_ = false;    // of a stream
     bool begun_ = false;       // of an opener's
     bool discarding_ = false;
-    std::vector<watcher> watchers_; // each called once, at the next change
+    watchers watchers_; // run at the next change
 
     struct secret {};
 
@@ -206,23 +203,16 @@ public:
     void then(unique_function<void()> go, const void* key = nullptr) {
         {
             const std::lock_guard lock(mutex_);
-            if (!has_news()) return watchers_.push_back({key, std::move(go)});
+            if (!has_news()) return watchers_.add(key, std::move(go));
         }
         go();
     }
 
     /// Takes back what was given to then() with this key. False where there is nothing: it has run, or is about to.
     bool forget(const void* key) {
-        std::vector<watcher> gone; // destroyed without the lock
+        watchers gone; // destroyed without the lock
         const std::lock_guard lock(mutex_);
-        for (auto at = watchers_.begin(); at != watchers_.end();) {
-            if (at->key != key) {
-                ++at;
-                continue;
-            }
-            gone.push_back(std::move(*at));
-            at = watchers_.erase(at);
-        }
+        gone = watchers_.take(key);
         return !gone.empty();
     }
 
@@ -391,13 +381,13 @@ private:
     }
 
     void changed() {
-        std::vector<watcher> tell;
+        watchers tell;
         {
             const std::lock_guard lock(mutex_);
-            if (has_news()) tell.swap(watchers_);
+            if (has_news()) tell = watchers_.take();
             changed_.notify_all();
         }
-        for (watcher& w : tell) w.go();
+        tell.run();
     }
 };
 

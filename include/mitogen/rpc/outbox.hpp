@@ -12,6 +12,7 @@
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/route/refusals.hpp>
 #include <mitogen/route/router_core.hpp>
+#include <mitogen/rpc/watchers.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/flow.hpp>
@@ -21,7 +22,6 @@
 #include <mutex>
 #include <optional>
 #include <utility>
-#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace rpc::detail {
@@ -44,11 +44,7 @@ class basic_outbox : public std::enable_shared_from_this<basic_outbox<Io>> {
     std::uint64_t sent_ = 0;             // items
     std::optional<error> closed_;        // why nothing can be sent any more
     bool told_ = false;                  // the other end knows of it, or is gone
-    struct watcher {
-        const void* key;
-        unique_function<void()> go;
-    };
-    std::vector<watcher> watchers_;      // each called once, when there is credit or nothing can be sent any more
+    watchers watchers_;                  // run when there is credit or nothing can be sent any more
 
     basic_outbox(core& node, context_id peer, flow_address to)
         : node_(node), peer_(peer), port_(to.port), own_(node.new_handle()), mutex_(node.loop().io()), credit_(to.window) {}
@@ -105,15 +101,17 @@ public:
     void then(unique_function<void()> go, const void* key = nullptr) {
         {
             const std::lock_guard lock(mutex_);
-            if (!closed_ && !credit_.may_send()) return watchers_.push_back({key, std::move(go)});
+            if (!closed_ && !credit_.may_send()) return watchers_.add(key, std::move(go));
         }
         go();
     }
 
     /// Takes back what was given to then() with this key. False where there is nothing: it has run, or is about to.
     bool forget(const void* key) {
+        watchers gone; // destroyed without the lock
         const std::lock_guard lock(mutex_);
-        return std::erase_if(watchers_, [&](const watcher& w) { return w.key == key; }) != 0;
+        gone = watchers_.take(key);
+        return !gone.empty();
     }
 
     /// Sends what needs no credit.
@@ -136,16 +134,16 @@ public:
 
     /// From now on send() fails with `why`; the other end hears of it at end().
     void close(error why) {
-        std::vector<watcher> tell;
+        watchers tell;
         {
             const std::lock_guard lock(mutex_);
             if (closed_) return;
             closed_.emplace(std::move(why));
             changed_.notify_all();
-            tell.swap(watchers_);
+            tell = watchers_.take();
         }
         node_.remove_handler(own_);
-        for (watcher& w : tell) w.go();
+        tell.run();
     }
 
     /// The other end is gone: nothing needs to be said.
@@ -198,14 +196,14 @@ private:
         if (kind == static_cast<std::uint8_t>(wire::flow_frame::stop))
             return lose(error(reason::sender_closed, "the receiver has been closed"));
         if (kind != static_cast<std::uint8_t>(wire::flow_frame::credit) || !decode(r, bytes) || !r.finish()) return;
-        std::vector<watcher> tell;
+        watchers tell;
         {
             const std::lock_guard lock(mutex_);
             credit_.grant(bytes);
             changed_.notify_all();
-            if (credit_.may_send()) tell.swap(watchers_);
+            if (credit_.may_send()) tell = watchers_.take();
         }
-        for (watcher& w : tell) w.go();
+        tell.run();
     }
 
     static error receiver_gone(const message& m) {
