@@ -109,6 +109,7 @@
 #include <mitogen/rpc/invocation.hpp>
 #include <mitogen/rpc/item_codec.hpp>
 #include <mitogen/rpc/item_range.hpp>
+#include <mitogen/rpc/item_reader.hpp>
 #include <mitogen/rpc/item_sink.hpp>
 #include <mitogen/rpc/outbox.hpp>
 #include <mitogen/rpc/registry.hpp>

@@ -4,7 +4,6 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
-#include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
@@ -13,14 +12,13 @@
 #include <mitogen/rpc/inbox.hpp>
 #include <mitogen/rpc/invocation.hpp>
 #include <mitogen/rpc/item_codec.hpp>
-#include <mitogen/rpc/item_range.hpp>
+#include <mitogen/rpc/item_reader.hpp>
 #include <mitogen/rpc/outbox.hpp>
 #include <mitogen/rpc/relay.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/flow.hpp>
 
 #include <cstddef>
-#include <iterator>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -167,19 +165,14 @@ private:
 /// receiver.
 /// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
 template <class T, class Io>
-class basic_receiver {
+class basic_receiver : public rpc::detail::item_reader<T, Io> {
     using inbox = rpc::detail::basic_inbox<Io>;
-
-    basic_router<Io>* router_;
-    std::shared_ptr<inbox> inbox_;
+    using rpc::detail::item_reader<T, Io>::inbox_;
 
 public:
-    using value_type = typename rpc::detail::received_item<T>::type;
-    using policy = Io;
-
     /// The router must outlive it.
     explicit basic_receiver(basic_router<Io>& node)
-        : router_(&node), inbox_(inbox::make(node, rpc::detail::inbox_use::channel)) {}
+        : rpc::detail::item_reader<T, Io>(inbox::make(node, rpc::detail::inbox_use::channel)) {}
     basic_receiver(basic_receiver&&) noexcept = default;
     basic_receiver& operator=(basic_receiver&&) = delete;
     ~basic_receiver() {
@@ -191,46 +184,8 @@ public:
         return basic_sender<T, Io>(std::make_shared<rpc::detail::sender_state<Io>>(inbox_));
     }
 
-    /// The next item; waits for it. Errors, thrown: channel_error with reason::end_of_stream at the end; channel_error where a
-    /// sender's context is lost; codec_error.
-    value_type get() { return try_get().value(); }
-    /// The same, with the error as a value.
-    result<value_type> try_get() { return rpc::detail::next_item<value_type>(*inbox_, never); }
-
-    /// As get(), but waits at most `span`: timeout_error.
-    template <class Rep, class Period>
-    value_type get_for(std::chrono::duration<Rep, Period> span) {
-        return try_get_for(span).value();
-    }
-    /// As try_get(), but waits at most `span`, 0 for what is there now: reason::timeout.
-    template <class Rep, class Period>
-    result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
-        return rpc::detail::next_item<value_type>(*inbox_, after(router_->now(), to_ns(span)));
-    }
-
-    /// For tasks: `co_await r.async_get()`, as get(); async_try_get() with the error as a value.
-    rpc::detail::next_item_of<value_type, Io> async_get() { return {*inbox_}; }
-    rpc::detail::next_item_of<value_type, Io, false> async_try_get() { return {*inbox_}; }
-
-    /// True where get() would not wait.
-    bool ready() const { return inbox_->ready(); }
-
-    /// True once there is nothing more to get.
-    bool ended() const { return inbox_->ended(); }
-
-    /// Runs `go` as soon as there is an item or the end: now, or on the thread that brings it, normally the loop. With a `key`,
-    /// until forget(key).
-    void then(unique_function<void()> go, const void* key = nullptr) const { inbox_->then(std::move(go), key); }
-    void forget(const void* key) const { inbox_->forget(key); }
-
     /// Takes nothing any more: whoever sends is told. What has arrived can still be taken.
     void close() { inbox_->close(error(reason::end_of_stream, "the receiver has been closed")); }
-
-    call_port& port() const noexcept { return *router_; }
-
-    /// Iterates to the end; an error is thrown.
-    item_iterator<basic_receiver> begin() { return item_iterator<basic_receiver>(*this); }
-    std::default_sentinel_t end() const noexcept { return {}; }
 };
 
 /// A sender travels as the context, the handle and the window that it sends to. To encode it for a context opens a port for that
