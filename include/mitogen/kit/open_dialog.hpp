@@ -246,31 +246,38 @@ struct dialog_types<basic_dialog<Shape, Io>> {
 } // namespace rpc::detail
 
 template <class Target, class Io>
-template <auto F, class... Args>
-auto call_methods<Target, Io>::try_open(Args&&... args) const {
+template <auto F, class Begin, class... Args>
+auto call_methods<Target, Io>::open_as(Begin begin, Args&&... args) const {
     using types = rpc::detail::dialog_types<typename rpc::detail::dialog_in<typename function_traits<F>::parameters>::type>;
     static_assert(std::is_same_v<typename types::policy, Io>,
                   "mitogen: the Function's dialog is of another I/O policy than this context");
     using result_type = rpc::detail::result_of<F>;
+    using dialog = basic_open_dialog<typename types::shape, result_type, Io>;
     const auto items =
         rpc::detail::basic_inbox<Io>::make(static_cast<basic_router<Io>&>(self().port()), rpc::detail::inbox_use::opener);
     awaited& p = begin_flow<F, rpc::detail::verb::open>(items->open_port(self().id()), std::forward<Args>(args)...);
-    return basic_open_dialog<typename types::shape, result_type, Io>::begin(
-        items, basic_future<result_type, Io>(&p, self().port(), self().environment()), entry_of<F>().name());
+    return begin(std::type_identity<dialog>{}, items,
+                 basic_future<result_type, Io>(&p, self().port(), self().environment()));
+}
+
+template <class Target, class Io>
+template <auto F, class... Args>
+auto call_methods<Target, Io>::try_open(Args&&... args) const {
+    return open_as<F>(
+        []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
+            return Dialog::begin(std::move(items), std::move(answer), entry_of<F>().name());
+        },
+        std::forward<Args>(args)...);
 }
 
 template <class Target, class Io>
 template <auto F, class... Args>
 auto call_methods<Target, Io>::open_async(Args&&... args) const {
-    using types = rpc::detail::dialog_types<typename rpc::detail::dialog_in<typename function_traits<F>::parameters>::type>;
-    static_assert(std::is_same_v<typename types::policy, Io>,
-                  "mitogen: the Function's dialog is of another I/O policy than this context");
-    using result_type = rpc::detail::result_of<F>;
-    const auto items =
-        rpc::detail::basic_inbox<Io>::make(static_cast<basic_router<Io>&>(self().port()), rpc::detail::inbox_use::opener);
-    awaited& p = begin_flow<F, rpc::detail::verb::open>(items->open_port(self().id()), std::forward<Args>(args)...);
-    return basic_open_dialog<typename types::shape, result_type, Io>::begin_later(
-        items, basic_future<result_type, Io>(&p, self().port(), self().environment()), entry_of<F>());
+    return open_as<F>(
+        []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
+            return Dialog::begin_later(std::move(items), std::move(answer), entry_of<F>());
+        },
+        std::forward<Args>(args)...);
 }
 
 template <class Target, class Io>

@@ -201,6 +201,10 @@ class call_methods {
         return submit(message, entry_of<F>(), question::manner::gather, &options);
     }
 
+    /// Begins a call that has a dialog; `begin` makes what the caller gets of it. See kit/open_dialog.hpp.
+    template <auto F, class Begin, class... Args>
+    auto open_as(Begin begin, Args&&... args) const;
+
     /// Sends a call that wants an answer.
     awaited& submit(rpc::detail::call_message& message, const function_entry& function, question::manner how,
                     const call_options* guards) const {
