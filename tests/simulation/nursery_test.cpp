@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // A nursery under kills, cuts and everything else: join() returns, and nothing of its own is left.
+#include "mishaps.hpp"
 #include "seeds.hpp"
 
 #include <catch2/catch.hpp>
@@ -46,18 +47,6 @@ namespace {
 
 using namespace nursery_simulation;
 
-/// Errors that may come while such things go wrong.
-bool excusable(const mitogen::error& e) {
-    switch (e.kind()) {
-    case mitogen::kind::disconnected:
-    case mitogen::kind::overloaded: return true; // lost, or out of time or of descriptors
-    default:
-        return e.message().find("boom") != std::string_view::npos || e.reason() == mitogen::reason::connect ||
-               e.reason() == mitogen::reason::payload || e.reason() == mitogen::reason::no_init ||
-               e.reason() == mitogen::reason::remote_exception;
-    }
-}
-
 void begin_one(sim_nursery& n, sim::random& dice, int i) {
     const sim::host method{.name = "h" + std::to_string(i)};
     const std::int64_t span = dice.between(1 * ms, 2000 * ms);
@@ -84,16 +73,6 @@ void begin_one(sim_nursery& n, sim::random& dice, int i) {
     }
 }
 
-sim::faults faults_of(const std::string& which) {
-    sim::faults f;
-    f.most_latency = 5 * ms;
-    if (which == "kill" || which == "all") f.kills_per_second = 2;
-    if (which == "cut" || which == "all") f.cuts_per_second = 2;
-    if (which == "spawn" || which == "all") f.spawn_failure = 0.1, f.out_of_descriptors = 0.02;
-    if (which == "freeze" || which == "all") f.freezes_per_second = 4;
-    return f;
-}
-
 } // namespace
 
 TEST_CASE("join always returns, and no process of a nursery is left, whatever goes wrong") {
@@ -102,7 +81,7 @@ TEST_CASE("join always returns, and no process of a nursery is left, whatever go
     const std::string which = GENERATE("none", "kill", "cut", "spawn", "freeze", "all");
     for (std::uint64_t seed = 1; seed <= seeds(1000); ++seed) {
         CAPTURE(which, seed);
-        sim::fleet fleet({.seed = seed, .faults = faults_of(which)});
+        sim::fleet fleet({.seed = seed, .faults = mishaps::faults_of(which)});
         std::string trouble;
         const sim::outcome o = fleet.run([&](sim::router& root) {
             mitogen::log::set_sink([](const mitogen::log::record&) {});
@@ -130,8 +109,8 @@ TEST_CASE("join always returns, and no process of a nursery is left, whatever go
                 const mitogen::error& e = ended->error();
                 ++failed;
                 for (const mitogen::error& one : e.members())
-                    if (!excusable(one)) trouble = std::string("an odd member: ") + one.what();
-                if (e.members().empty() && !excusable(e) && e.reason() != mitogen::reason::cancelled) trouble = e.what();
+                    if (!mishaps::excusable(one)) trouble = std::string("an odd member: ") + one.what();
+                if (e.members().empty() && !mishaps::excusable(e) && e.reason() != mitogen::reason::cancelled) trouble = e.what();
                 if (which == "none" && e.kind() == mitogen::kind::disconnected) trouble = e.what();
             }
         });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Tasks under kills, cuts and everything else: each call has one answer, and nothing is left.
+#include "mishaps.hpp"
 #include "seeds.hpp"
 
 #include <catch2/catch.hpp>
@@ -69,27 +70,6 @@ mitogen::task<int> converse(sim::context with, int items) {
     co_return count;
 }
 
-bool excusable(const mitogen::error& e) {
-    switch (e.kind()) {
-    case mitogen::kind::disconnected:
-    case mitogen::kind::overloaded: return true; // lost, or out of time or of descriptors
-    default:
-        return e.message().find("boom") != std::string_view::npos || e.reason() == mitogen::reason::connect ||
-               e.reason() == mitogen::reason::cancelled || e.reason() == mitogen::reason::payload ||
-               e.reason() == mitogen::reason::no_init || e.reason() == mitogen::reason::remote_exception;
-    }
-}
-
-sim::faults faults_of(const std::string& which) {
-    sim::faults f;
-    f.most_latency = 5 * ms;
-    if (which == "kill" || which == "all") f.kills_per_second = 2;
-    if (which == "cut" || which == "all") f.cuts_per_second = 2;
-    if (which == "spawn" || which == "all") f.spawn_failure = 0.1, f.out_of_descriptors = 0.02;
-    if (which == "freeze" || which == "all") f.freezes_per_second = 4;
-    return f;
-}
-
 struct started {
     std::vector<sim_future<int>> calls{};
     std::vector<sim_spawned<int>> tasks{};
@@ -122,7 +102,7 @@ void begin_one(started& all, sim::router& root, const sim::context& with, sim::r
 std::string end_all(started& all, bool calm) {
     std::string trouble;
     const auto look = [&](const mitogen::error& e) {
-        if (!excusable(e)) trouble = e.what();
+        if (!mishaps::excusable(e) && e.reason() != mitogen::reason::cancelled) trouble = e.what();
         const bool lost = e.kind() == mitogen::kind::disconnected && e.reason() != mitogen::reason::cancelled;
         if (calm && lost) trouble = std::string("lost: ") + e.what();
     };
@@ -148,7 +128,7 @@ TEST_CASE("tasks end, each with one answer, whatever goes wrong") {
     const std::string which = GENERATE("none", "kill", "cut", "spawn", "freeze", "all");
     for (std::uint64_t seed = 1; seed <= seeds(300); ++seed) {
         CAPTURE(which, seed);
-        sim::fleet fleet({.seed = seed, .faults = faults_of(which)});
+        sim::fleet fleet({.seed = seed, .faults = mishaps::faults_of(which)});
         std::string trouble;
         const sim::outcome o = fleet.run([&](sim::router& root) {
             mitogen::log::set_sink([](const mitogen::log::record&) {});
