@@ -60,6 +60,7 @@
 #include <mitogen/kit/dialog.hpp>
 #include <mitogen/kit/executor.hpp>
 #include <mitogen/kit/generator.hpp>
+#include <mitogen/kit/interrupt.hpp>
 #include <mitogen/kit/nursery.hpp>
 #include <mitogen/kit/nursery_member.hpp>
 #include <mitogen/kit/nursery_state.hpp>
@@ -133,6 +134,7 @@
 #include <mitogen/sys/file.hpp>
 #include <mitogen/sys/fork.hpp>
 #include <mitogen/sys/futex.hpp>
+#include <mitogen/sys/interrupt.hpp>
 #include <mitogen/sys/kqueue.hpp>
 #include <mitogen/sys/local_socket.hpp>
 #include <mitogen/sys/machine.hpp>

@@ -14,6 +14,7 @@
 #include <mitogen/connect/methods/ssh.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/io/policy.hpp>
+#include <mitogen/kit/interrupt.hpp>
 #include <mitogen/kit/nursery_state.hpp>
 #include <mitogen/kit/nursery_task.hpp>
 #include <mitogen/rpc/context.hpp>
@@ -36,6 +37,8 @@ namespace mitogen::inline MITOGEN_ABI {
 struct nursery_options {
     /// from asking tasks to stop, to ending the contexts in which they do not
     std::chrono::milliseconds grace{3'000};
+    /// SIGINT (Ctrl-C) cancels the nursery, whose join() then says so; a second one skips the grace: see basic_on_interrupt
+    bool interrupt = false;
 #if defined(__cpp_lib_jthread)
     std::stop_token stop{}; ///< cancels the nursery, whose join() then says so: that of a function that has one, for instance
 #endif
@@ -63,6 +66,21 @@ class basic_nursery {
     };
     std::optional<std::stop_callback<canceller>> on_stop_;
 #endif
+    struct no_signals {};
+    using interrupt_hook = typename std::conditional_t<io::has_local_sockets<Io>, detail::lazy_on_interrupt<Io>,
+                                                       std::type_identity<no_signals>>::type;
+    std::optional<interrupt_hook> on_interrupt_;
+
+    void heed_interrupts() {
+        if constexpr (io::has_local_sockets<Io>) {
+            on_interrupt_.emplace(router(), [state = state_.get()](int count) {
+                if (count == 1) return state->cancel(state->cancelled_here("SIGINT"), true);
+                state->hurry();
+            });
+        } else {
+            raise(error(reason::misuse, "this I/O policy knows no signals: nursery_options::interrupt cannot be set"));
+        }
+    }
 
     basic_router<Io>& router() const noexcept { return state_->router(); }
 
@@ -82,6 +100,7 @@ public:
 #if defined(__cpp_lib_jthread)
         if (options.stop.stop_possible()) on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
 #endif
+        if (options.interrupt) heed_interrupts();
     }
 
     basic_nursery(basic_nursery&&) = delete;

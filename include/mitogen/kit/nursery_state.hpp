@@ -46,6 +46,7 @@ class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
     std::vector<error> failures_;                    // in the order in which they came
     std::optional<error> cancelled_;                 // why, where nothing has failed before
     bool reports_cancelling_ = false;                // it is an error of the nursery
+    bool hurried_ = false;                           // there is no grace
     bool closing_ = false;
     bool over_ = false;
 
@@ -256,15 +257,29 @@ public:
         ask_all();
     }
 
+    /// From now on nothing is given time: what has not ended is ended by force. After cancel(). Never blocks.
+    void hurry() {
+        std::vector<context_id> ending;
+        {
+            const std::lock_guard lock(mutex_);
+            if (std::exchange(hurried_, true)) return;
+            if (closing_) ending = contexts_;
+            wake_.notify();
+        }
+        for (const context_id id : ending) discard(id, true);
+    }
+
     /// Asks every context to end. Tasks that have not ended by now end with their contexts, or are given up.
     void close() {
         std::vector<std::shared_ptr<task>> stubborn;
         std::vector<std::shared_ptr<arrival>> coming;
         std::vector<context_id> up;
         std::optional<error> why;
+        bool all = false;
         {
             const std::lock_guard lock(mutex_);
             closing_ = true;
+            all = hurried_;
             stubborn = tasks_;
             coming = arriving_;
             up = contexts_;
@@ -280,13 +295,13 @@ public:
             }
         }
         for (const auto& c : coming) c->abandon(*why);
-        for (const context_id id : up) discard(id, std::find(hurried.begin(), hurried.end(), id) != hurried.end());
+        for (const context_id id : up) discard(id, all || std::find(hurried.begin(), hurried.end(), id) != hurried.end());
     }
 
     /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
     void finish() {
         wait(never, [this] { return tasks_.empty() || stopping(); });
-        if (stopped()) wait(after(router_.loop().io().now(), grace_), [this] { return tasks_.empty(); });
+        if (stopped()) wait(after(router_.loop().io().now(), grace_), [this] { return tasks_.empty() || hurried_; });
         close();
         wait(never, [this] { return tasks_.empty() && processes_ == 0; });
         const std::lock_guard lock(mutex_);

@@ -6,6 +6,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/fault.hpp>
+#include <mitogen/sys/interrupt.hpp>
 
 #include <signal.h>
 #include <unistd.h>
@@ -13,8 +14,8 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace sys {
 
-/// Forks. 0 in the child, which has its own process group, all signals unblocked and SIGPIPE at its default; the child's id in
-/// the parent.
+/// Forks. 0 in the child, which has its own process group, all signals unblocked, SIGPIPE at its default and nobody who
+/// watches for SIGINT; the child's id in the parent.
 inline result<int> fork_process() {
     const long rc = checked("fork", -1, [] { return ::fork(); });
     if (rc < 0) return failure("fork", rc);
@@ -24,6 +25,7 @@ inline result<int> fork_process() {
         ::sigemptyset(&none);
         static_cast<void>(::pthread_sigmask(SIG_SETMASK, &none, nullptr));
         static_cast<void>(::signal(SIGPIPE, SIG_DFL));
+        all_interrupts.forget();
     }
     return static_cast<int>(rc);
 }
