@@ -70,11 +70,15 @@
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/loop/condition.hpp>
+#include <mitogen/loop/event_flag.hpp>
 #include <mitogen/loop/lead.hpp>
 #include <mitogen/loop/sending_side.hpp>
 #include <mitogen/loop/silence.hpp>
+#include <mitogen/loop/slow_timers.hpp>
 #include <mitogen/loop/stream.hpp>
 #include <mitogen/loop/timers.hpp>
+#include <mitogen/loop/turns.hpp>
+#include <mitogen/loop/waiting_line.hpp>
 #include <mitogen/loop/watch_table.hpp>
 #include <mitogen/loop/work_queue.hpp>
 #include <mitogen/route/asking.hpp>

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// waiting_line.hpp: of a broker without a thread: those who wait until they may lead, one after the other.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/sync/waiter.hpp>
+
+#include <mutex>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Threads that want to lead while another one does, first come first woken. Threads: any.
+template <class Io>
+class basic_waiting_line {
+    typename Io::mutex mutex_;
+    std::vector<waiter<Io>*> waiting_;
+
+public:
+    explicit basic_waiting_line(Io& io) : mutex_(io) {}
+
+    /// A thread stands in the line as long as this lives.
+    class place {
+        basic_waiting_line& line_;
+        waiter<Io>& mine_;
+
+    public:
+        place(basic_waiting_line& line, waiter<Io>& mine) : line_(line), mine_(mine) {
+            const std::lock_guard lock(line_.mutex_);
+            line_.waiting_.push_back(&mine_);
+        }
+        place(place&&) = delete;
+        ~place() {
+            const std::lock_guard lock(line_.mutex_);
+            std::erase(line_.waiting_, &mine_);
+        }
+    };
+
+    /// Somebody may lead now.
+    void wake_first() noexcept {
+        const std::lock_guard lock(mutex_);
+        if (!waiting_.empty()) waiting_.front()->notify();
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
