@@ -28,33 +28,9 @@ void check(int sum) {
     if (sum != 5) std::abort();
 }
 
-/// Two threads' worth of nothing: write, epoll_wait, read.
-class raw_caller {
-    raw::ends link_;
-    raw::epoll_input input_;
-
-public:
-    explicit raw_caller(raw::ends link) : link_(link), input_(link.in) {}
-    void call() {
-        raw::message m;
-        if (!raw::write_all(link_.out, &m, sizeof m)) die("write");
-        for (std::size_t got = 0; got < sizeof m;) {
-            const std::size_t n = input_.read(&m, sizeof m);
-            if (n == 0) die("read");
-            got += n;
-        }
-    }
-};
-
 template <class Call>
 void latency(rounds& all, const std::string& name, samples& times, std::size_t calls, Call&& call) {
-    for (std::size_t i = 0; i < calls / 10 + 1; ++i) call();
-    times.clear(calls);
-    for (std::size_t i = 0; i < calls; ++i) {
-        const std::uint64_t begin = now();
-        call();
-        times.add(now() - begin);
-    }
+    measure_each(times, calls, call);
     all.add(name + " p50", times.quantile_us(0.5));
     all.add(name + " p99", times.quantile_us(0.99));
 }
@@ -88,7 +64,7 @@ void run(report& out, bool pinned) {
     raw::peer epoll_peer(raw::channel::pipe, raw::serve_epoll);
     raw::peer classic_peer(raw::channel::pipe, raw::serve_classic);
     raw::peer gathering_peer(raw::channel::pipe, raw::serve_inline);
-    raw_caller epoll_caller(epoll_peer.here);
+    raw::caller epoll_caller(epoll_peer.here);
     raw::classic_client classic(classic_peer.here, 1);
     raw::classic_client gathering(gathering_peer.here, 64);
     mitogen::broker loop;
@@ -137,7 +113,7 @@ int count_only(const report& out) {
     placement().pin(true);
     if (kind == "raw") {
         raw::peer peer(raw::channel::pipe, raw::serve_epoll);
-        raw_caller caller(peer.here);
+        raw::caller caller(peer.here);
         for (std::size_t i = 0; i < calls; ++i) caller.call();
         return 0;
     }

@@ -14,7 +14,7 @@
 #include <mitogen/mitogen.hpp>
 
 #include <atomic>
-#include <memory>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -68,36 +68,14 @@ void serve_chain(raw::ends up, std::size_t hops) {
     serve_relay(up, next.here);
 }
 
-/// Write, epoll_wait, read.
-class raw_caller {
-    raw::peer peer_;
-    raw::epoll_input input_;
+/// A chain of raw processes, and this end of it.
+struct raw_chain {
+    raw::peer first;
+    raw::caller end;
 
-public:
-    explicit raw_caller(std::size_t hops)
-        : peer_(raw::channel::pipe, [hops](raw::ends link) { serve_chain(link, hops); }), input_(peer_.here.in) {}
-    void call() {
-        raw::message m;
-        if (!raw::write_all(peer_.here.out, &m, sizeof m)) die("write");
-        for (std::size_t got = 0; got < sizeof m;) {
-            const std::size_t n = input_.read(&m, sizeof m);
-            if (n == 0) die("read");
-            got += n;
-        }
-    }
+    explicit raw_chain(std::size_t hops)
+        : first(raw::channel::pipe, [hops](raw::ends link) { serve_chain(link, hops); }), end(first.here) {}
 };
-
-template <class Call>
-void latency(rounds& all, const std::string& name, samples& times, std::size_t calls, Call&& call) {
-    for (std::size_t i = 0; i < calls / 10 + 1; ++i) call();
-    times.clear(calls);
-    for (std::size_t i = 0; i < calls; ++i) {
-        const std::uint64_t begin = now();
-        call();
-        times.add(now() - begin);
-    }
-    all.add(name, times.quantile_us(0.5));
-}
 
 std::string hops_text(std::size_t n) { return std::to_string(n) + (n == 1 ? " hop" : " hops"); }
 
@@ -105,8 +83,8 @@ void measure_hops(report& out, bool pinned) {
     const std::string tag = pinned ? ", pinned" : ", all CPUs";
     const std::size_t hops = out.count("hops", 5, 3);
     const std::size_t calls = out.count("calls", 2000, 20);
-    std::vector<std::unique_ptr<raw_caller>> raw;
-    for (std::size_t n = 1; n <= hops; ++n) raw.push_back(std::make_unique<raw_caller>(n));
+    std::deque<raw_chain> raw;
+    for (std::size_t n = 1; n <= hops; ++n) raw.emplace_back(n);
     mitogen::broker loop;
     mitogen::router root(loop);
     std::vector<mitogen::context> chain{root.local()};
@@ -120,9 +98,13 @@ void measure_hops(report& out, bool pinned) {
         for (std::size_t n = 1; n <= hops; ++n) {
             rounds one;
             const mitogen::context& c = chain[n - 1];
-            latency(one, "raw", times, calls, [&] { raw[n - 1]->call(); });
-            latency(one, "loop", times, calls, [&] { check(c.call<&add_on_loop>(2, 3) == 5); });
-            latency(one, "main", times, calls, [&] { check(c.call<&add_on_main>(2, 3) == 5); });
+            const auto measure = [&](const char* what, auto call) {
+                measure_each(times, calls, call);
+                one.add(what, times.quantile_us(0.5));
+            };
+            measure("raw", [&] { raw[n - 1].end.call(); });
+            measure("loop", [&] { check(c.call<&add_on_loop>(2, 3) == 5); });
+            measure("main", [&] { check(c.call<&add_on_main>(2, 3) == 5); });
             const std::string text = hops_text(n) + tag;
             all.add("raw, " + text, one.middle("raw"));
             all.add("call on::loop, " + text, one.middle("loop"));

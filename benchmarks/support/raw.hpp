@@ -272,6 +272,24 @@ public:
     }
 };
 
+/// One end of a ping-pong with whoever answers each message: write, epoll_wait, read.
+class caller {
+    ends link_;
+    epoll_input input_;
+
+public:
+    explicit caller(ends link) : link_(link), input_(link.in) {}
+    void call() {
+        message m;
+        if (!write_all(link_.out, &m, sizeof m)) die("write");
+        for (std::size_t got = 0; got < sizeof m;) {
+            const std::size_t n = input_.read(&m, sizeof m);
+            if (n == 0) die("read");
+            got += n;
+        }
+    }
+};
+
 /// Something one thread waits for.
 class signal {
     std::mutex mutex_;

@@ -117,6 +117,18 @@ public:
     }
 };
 
+/// How long each of `calls` calls takes, after some that do not count.
+template <class Call>
+void measure_each(samples& times, std::size_t calls, Call&& call) {
+    for (std::size_t i = 0; i < calls / 10 + 1; ++i) call();
+    times.clear(calls);
+    for (std::size_t i = 0; i < calls; ++i) {
+        const std::uint64_t begin = now();
+        call();
+        times.add(now() - begin);
+    }
+}
+
 /// What a row is to reach: first with the first working version, then at last.
 struct target {
     enum class on : std::uint8_t { nothing, ratio, value };
