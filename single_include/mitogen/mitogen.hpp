@@ -41,7 +41,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/file.h>
@@ -1661,6 +1661,7 @@ struct boot_plan {
     sys::spawn_options start{};                ///< descriptors are filled in later
     bool staged = false;                       ///< a POSIX shell speaks first and is then sent the program
     std::shared_ptr<sys::unique_fd> program{}; ///< what it is sent
+    std::string program_path{};                ///< where that was opened; empty: this program's own
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};
@@ -4704,6 +4705,19 @@ inline unique_fd& self_executable() {
     return fd;
 }
 
+/// Where this program's executable lay when it was started; empty where the system can't tell, or where it has been removed.
+/// Threads: any.
+inline std::string self_path() {
+    std::string path = detail::own_path();
+#if defined(__linux__)
+    std::string target(4096, '\0'); // PATH_MAX
+    const long n = ::readlink(path.c_str(), target.data(), target.size());
+    path = n > 0 ? target.substr(0, static_cast<std::size_t>(n)) : std::string();
+    if (path.ends_with(" (deleted)")) path.clear();
+#endif
+    return path;
+}
+
 /// Identifies this build: the linker's GNU build id in hex (usually 40 digits), else 16 hex digits that hash the executable's
 /// contents.
 /// Equal ids mean equal code. Computed by the first call.   Threads: any.
@@ -4771,15 +4785,10 @@ inline std::string machine_text() {
 inline std::string identity_text() {
     ::utsname u{};
     static_cast<void>(::uname(&u));
+    // Not getpwuid(): in a statically linked program glibc would load the shared libraries of another glibc for it.
     const char* user = std::getenv("USER");
-    std::string name;
-    if (user && *user) {
-        name = user;
-    } else if (const ::passwd* entry = ::getpwuid(::getuid())) {
-        name = entry->pw_name;
-    } else {
-        name = std::to_string(::getuid());
-    }
+    if (!user || !*user) user = std::getenv("LOGNAME");
+    const std::string name = user && *user ? std::string(user) : "uid" + std::to_string(::getuid());
     return name + "@" + u.nodename + ":" + std::to_string(::getpid());
 }
 
@@ -4792,6 +4801,33 @@ inline std::string identity_text() {
 namespace mitogen::inline MITOGEN_ABI {
 namespace sys {
 
+namespace detail {
+
+/// A machine by its number in an ELF header, and its names by word size and byte order.
+struct elf_machine {
+    unsigned number;
+    const char* narrow_little;
+    const char* narrow_big;
+    const char* wide_little;
+    const char* wide_big;
+};
+inline constexpr elf_machine elf_machines[] = {
+    {3, "i686", "", "", ""},
+    {4, "", "m68k", "", ""},
+    {8, "mips", "mips", "mips64", "mips64"},
+    {20, "", "ppc", "", ""},
+    {21, "", "", "ppc64le", "ppc64"},
+    {22, "", "s390", "", "s390x"},
+    {40, "arm", "armeb", "", ""},
+    {43, "", "", "", "sparc64"},
+    {62, "", "", "x86_64", ""},
+    {183, "", "", "aarch64", "aarch64_be"},
+    {243, "riscv32", "", "riscv64", ""},
+    {258, "loongarch32", "", "loongarch64", ""},
+};
+
+} // namespace detail
+
 /// A file's system and machine as `uname -sm` says them, "Linux x86_64"; empty for what is no ELF file or for an unknown machine.
 /// Numbers from elf(5) and the gABI's list of machines; system V's OSABI (0) is taken for Linux.
 inline std::string program_kind(int fd) {
@@ -4803,29 +4839,8 @@ inline std::string program_kind(int fd) {
     const bool wide = h[4] == 2;
     const bool big = h[5] == 2;
     const unsigned machine = big ? h[18] * 256u + h[19] : h[19] * 256u + h[18];
-    struct known {
-        unsigned number;
-        const char* narrow_little;
-        const char* narrow_big;
-        const char* wide_little;
-        const char* wide_big;
-    };
-    static constexpr known machines[] = {
-        {3, "i686", "", "", ""},
-        {4, "", "m68k", "", ""},
-        {8, "mips", "mips", "mips64", "mips64"},
-        {20, "", "ppc", "", ""},
-        {21, "", "", "ppc64le", "ppc64"},
-        {22, "", "s390", "", "s390x"},
-        {40, "arm", "armeb", "", ""},
-        {43, "", "", "", "sparc64"},
-        {62, "", "", "x86_64", ""},
-        {183, "", "", "aarch64", "aarch64_be"},
-        {243, "riscv32", "", "riscv64", ""},
-        {258, "loongarch32", "", "loongarch64", ""},
-    };
     const char* system = h[7] == 9 ? "FreeBSD " : h[7] == 2 ? "NetBSD " : h[7] == 12 ? "OpenBSD " : "Linux ";
-    for (const known& k : machines) {
+    for (const detail::elf_machine& k : detail::elf_machines) {
         if (k.number != machine) continue;
         const char* name = wide ? (big ? k.wide_big : k.wide_little) : (big ? k.narrow_big : k.narrow_little);
         return *name ? std::string(system) + name : std::string();
@@ -4846,6 +4861,26 @@ inline bool machine_runs(std::string_view there, std::string_view kind) {
     if (wanted == "x86_64") return machine == "amd64"; // the BSDs' names
     if (wanted == "aarch64") return machine == "arm64" || machine == "evbarm";
     return false;
+}
+
+/// Where a program for a machine that says `there` of itself may lie beside the one at `path`: "tool.Linux-aarch64" beside
+/// "tool".
+/// The first is for exactly that machine, the others are for what it runs as well ("tool.Linux-arm" for armv7l).
+inline std::vector<std::string> paths_of_kinds(const std::string& path, std::string_view there) {
+    const auto beside = [&path](std::string kind) {
+        for (char& c : kind)
+            if (c == ' ' || c == '/') c = c == ' ' ? '-' : '_';
+        return path + "." + kind;
+    };
+    std::vector<std::string> all{beside(std::string(there))};
+    const std::string system(there.substr(0, there.find(' ')));
+    for (const detail::elf_machine& m : detail::elf_machines) {
+        for (const char* const name : {m.narrow_little, m.narrow_big, m.wide_little, m.wide_big}) {
+            const std::string kind = system + " " + name;
+            if (*name && kind != there && machine_runs(there, kind)) all.push_back(beside(kind));
+        }
+    }
+    return all;
 }
 
 } // namespace sys
@@ -5011,14 +5046,32 @@ inline std::string first_stage_command() {
     return s;
 }
 
+/// What machine a program is for, as `uname -sm` says it; empty where that cannot be told.
+inline std::string kind_of_program(const sys::unique_fd& program) {
+    std::string kind = sys::program_kind(program.get());
+    if (kind.empty() && sys::same_file(program.get(), sys::self_executable().get())) kind = sys::machine_text();
+    return kind;
+}
+
 /// Why the program must not be sent to the target, which says `there` of itself ("Linux aarch64"); empty where nothing speaks
 /// against it. A shell that cannot execute a program may take it for a script, so that it is better not to try.
 inline std::string why_unfit(const sys::unique_fd& program, std::string_view there) {
-    std::string kind = sys::program_kind(program.get());
-    if (kind.empty() && sys::same_file(program.get(), sys::self_executable().get())) kind = sys::machine_text();
+    const std::string kind = kind_of_program(program);
     if (kind.empty() || sys::machine_runs(there, kind)) return {};
     return "the target is " + (there.empty() ? "of an unknown kind" : std::string(there)) + ", and this program was built for " +
            kind + "; give `.executable` a program that runs there";
+}
+
+/// The same program for a target that says `there` of itself, where it lies beside the one at `path`; else empty.
+inline sys::unique_fd program_beside(const std::string& path, std::string_view there) {
+    if (path.empty() || there.empty()) return {};
+    for (const std::string& candidate : sys::paths_of_kinds(path, there)) {
+        const long rc = sys::open_to_read(candidate.c_str());
+        if (rc < 0) continue;
+        sys::unique_fd found(static_cast<int>(rc));
+        if (why_unfit(found, there).empty()) return found;
+    }
+    return {};
 }
 
 /// In a child, at its start: closes and removes what the first stage could not, being itself replaced by this program.
@@ -5133,6 +5186,7 @@ class boot_dialogue {
     handshake::listener listener_;
     handshake::hello said_;
     outgoing out_;
+    sys::unique_fd other_; // the program for another kind of machine
     bool stage_seen_ = false;
     bool hello_seen_ = false;
     std::string trouble_;
@@ -5204,10 +5258,20 @@ private:
     turn meet_stage() {
         if (!plan_.staged || stage_seen_) return confused("a shell spoke where none was expected");
         stage_seen_ = true;
-        const std::string_view there = listener_.text();
-        trouble_ = why_unfit(*plan_.program, there.substr(there.empty() ? 0 : 1)); // after the blank
-        if (!trouble_.empty()) return turn::unfit;
-        out_.send_program(plan_.program->get());
+        std::string_view there = listener_.text();
+        if (!there.empty()) there.remove_prefix(1); // a blank
+        if (trouble_ = why_unfit(*plan_.program, there); trouble_.empty()) {
+            out_.send_program(plan_.program->get());
+            return turn::write;
+        }
+        const std::string path = plan_.program_path.empty() ? sys::self_path() : plan_.program_path;
+        other_ = program_beside(path, there);
+        if (!other_) {
+            if (!path.empty()) trouble_ += ", or put one beside this as " + sys::paths_of_kinds(path, there)[0];
+            return turn::unfit;
+        }
+        trouble_.clear();
+        out_.send_program(other_.get());
         return turn::write;
     }
 };
@@ -6717,6 +6781,105 @@ static_assert(policy<native>);
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/sync/waiter.hpp ----
+// waiter.hpp: one thread's sleep until something happens, whether it sleeps on its own or inside the poller while it drives the
+// loop.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Connects one sleeping thread with those that may wake it.
+///
+/// A thread that waits for an answer may drive the loop itself meanwhile (see basic_broker::wait). Then it sleeps in the poller,
+/// not on its parker, and a wake-up has to go through the poller's waker. Which of the two applies can change at any moment;
+/// notify() finds out.
+///
+/// Threads: notify() any; the rest the one that waits. The object must outlive every notify(): keep it in memory that is shared
+/// with the notifier, or notify under the lock that the waiting thread takes before it leaves.
+template <class Io>
+class waiter {
+    Io& io_;
+    typename Io::parker parker_;
+    std::atomic<typename Io::waker*> driving_{nullptr};
+    std::atomic<const void*> driver_{nullptr};
+    std::atomic<unsigned> meeting_{0};
+
+public:
+    explicit waiter(Io& io) : io_(io), parker_(io) {}
+    waiter(waiter&&) = delete;
+
+    /// Wakes the thread, or lets its next sleep return at once. What it waits for must be visible before. Never blocks.
+    void notify() noexcept {
+        // One of the two increments comes second and sees what happened before the first: either the driver sees what was done
+        // before notify(), or we see that it drives.
+        meeting_.fetch_add(1, std::memory_order_acq_rel);
+        if (auto* poller_waker = driving_.load(std::memory_order_relaxed)) {
+            if (driver_.load(std::memory_order_relaxed) != io_.self()) poller_waker->wake();
+        } else {
+            parker_.unpark();
+        }
+    }
+
+    /// From now on this thread sleeps in the poller that `poller_waker` interrupts. Check the condition after this, before
+    /// sleeping.
+    void begin_driving(typename Io::waker& poller_waker) noexcept {
+        driver_.store(io_.self(), std::memory_order_relaxed);
+        driving_.store(&poller_waker, std::memory_order_relaxed);
+        meeting_.fetch_add(1, std::memory_order_acq_rel);
+    }
+
+    /// From now on this thread sleeps in sleep_until() again.
+    void end_driving() noexcept {
+        driving_.store(nullptr, std::memory_order_relaxed);
+        meeting_.fetch_add(1, std::memory_order_acq_rel);
+    }
+
+    /// Sleeps until notify() or the deadline. Returns false at the deadline; true may be spurious: check the condition again.
+    bool sleep_until(instant deadline) {
+        if (deadline == never) {
+            parker_.park();
+            return true;
+        }
+        return parker_.park_until(deadline);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/event_flag.hpp ----
+// event_flag.hpp: something that happens once, and that one thread may wait for.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Share it: the other thread may still be raising it when the one that waited goes on. Threads: sleep() and `wake` the one that
+/// waits, the rest any.
+template <class Io>
+struct basic_event_flag {
+    waiter<Io> wake;
+
+    explicit basic_event_flag(Io& io) : wake(io) {}
+
+    bool raised() const noexcept { return raised_.load(std::memory_order_acquire); }
+    void raise() noexcept {
+        raised_.store(true, std::memory_order_release);
+        wake.notify();
+    }
+    /// Blocks until it is raised, and drives nothing meanwhile.
+    void sleep() {
+        while (!raised()) wake.sleep_until(never);
+    }
+
+    /// Raises it at the end of a scope, also when that ends by an exception.
+    struct at_end {
+        basic_event_flag& flag;
+        ~at_end() { flag.raise(); }
+    };
+
+private:
+    std::atomic<bool> raised_{false};
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/loop/timers.hpp ----
 // timers.hpp: what shall happen at a given moment, earliest first.
 
@@ -6884,6 +7047,73 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/loop/slow_timers.hpp ----
+// slow_timers.hpp: timers that no turn of the loop looks at the clock for: the broker's thread, which sleeps anyway, does.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Timers for what is seconds away. One thread, the broker's or, where there is none, whoever leads, looks at the clock now and
+/// then; what is due then fires in the next turn, whoever makes that. Threads: as marked.
+template <class Io>
+class basic_slow_timers {
+    Io& io_;
+    typename Io::poller& poller_;
+    timers kept_;
+    std::atomic<instant> look_at_{never}; // when somebody has to look
+    std::atomic<bool> due_{false};        // whoever leads shall fire what is due
+
+public:
+    basic_slow_timers(Io& io, typename Io::poller& poller) : io_(io), poller_(poller) {}
+
+    /// Sets a timer, or moves it. Threads: loop.
+    void set(timer& t, instant at) {
+        kept_.set(t, at);
+        plan();
+    }
+
+    /// Afterwards the timer does not fire. Threads: loop.
+    void cancel(timer& t) noexcept { kept_.cancel(t); }
+
+    /// The earliest moment, or `never`. Threads: loop.
+    instant next() const noexcept { return kept_.next(); }
+
+    /// When the broker's thread has to look(). Threads: any.
+    instant look_at() const noexcept { return look_at_.load(std::memory_order_acquire); }
+
+    /// Looks at the clock. True where something has become due: the next turn fires it. Threads: the one that looks.
+    bool look() noexcept {
+        const instant next = look_at();
+        if (next == never || io_.now() < next) return false;
+        look_at_.store(never, std::memory_order_release); // until fire_due() plans anew
+        due_.store(true, std::memory_order_release);
+        return true;
+    }
+
+    /// True where look() has found something that has not been fired. Threads: loop.
+    bool due() const noexcept { return due_.load(std::memory_order_acquire); }
+
+    /// Fires what is due, each through `guarded(callable)`. Threads: loop.
+    template <class Guarded>
+    void fire_due(Guarded&& guarded) {
+        due_.store(false, std::memory_order_relaxed);
+        const instant now = io_.now();
+        while (timer* t = kept_.take_due(now)) guarded([t] { t->fire(); });
+        plan();
+    }
+
+private:
+    /// Tells the broker's thread when to look.
+    void plan() noexcept {
+        const instant next = kept_.next();
+        const bool earlier = next < look_at_.exchange(next, std::memory_order_acq_rel);
+        if constexpr (Io::poller::has_gate) {
+            if (earlier) poller_.kick_gate();
+        }
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/loop/work_queue.hpp ----
 // work_queue.hpp: what other threads hand to the loop, in the order in which it runs, and the moment from which it takes no more.
 
@@ -6982,65 +7212,172 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/sync/waiter.hpp ----
-// waiter.hpp: one thread's sleep until something happens, whether it sleeps on its own or inside the poller while it drives the
-// loop.
+// ---- mitogen/loop/turns.hpp ----
+// turns.hpp: what a turn of the loop does: events of watched descriptors, timers that are due, work that was handed over.
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Connects one sleeping thread with those that may wake it.
-///
-/// A thread that waits for an answer may drive the loop itself meanwhile (see basic_broker::wait). Then it sleeps in the poller,
-/// not on its parker, and a wake-up has to go through the poller's waker. Which of the two applies can change at any moment;
-/// notify() finds out.
-///
-/// Threads: notify() any; the rest the one that waits. The object must outlive every notify(): keep it in memory that is shared
-/// with the notifier, or notify under the lock that the waiting thread takes before it leaves.
+/// A base of basic_broker, which says whose turn it is. Threads: the one that leads.
 template <class Io>
-class waiter {
-    Io& io_;
-    typename Io::parker parker_;
-    std::atomic<typename Io::waker*> driving_{nullptr};
-    std::atomic<const void*> driver_{nullptr};
-    std::atomic<unsigned> meeting_{0};
+class basic_turns {
+    static_assert(io::policy<Io>,
+                  "mitogen: Io does not model mitogen::io::policy; see docs/policies.md for what a policy provides");
+
+protected:
+    [[no_unique_address]] Io io_;
+    typename Io::poller poller_;
+    typename Io::waker waker_;
+    basic_watch_table<Io> watched_;
+    timers timers_;
+    basic_slow_timers<Io> slow_;
+    basic_work_queue<Io> work_;
+    std::atomic<bool> wake_pending_{false}; // a wake-up is on its way: another one would be wasted
+
+private:
+    static constexpr int batch = 64;
+    io::event events_[batch]; // of the turn that is under way: kept, because zeroing them costs more than the rest of a turn
+
+protected:
+    static constexpr int most_rounds = 64; // of work, between two looks at the poller
+
+    explicit basic_turns(Io&& io)
+        : io_(std::move(io)), poller_(io_), waker_(io_), watched_(poller_), slow_(io_, poller_), work_(io_) {
+        if (const long rc = poller_.add(waker_.fd(), 0, io::interest::read); rc < 0)
+            raise(sys::failure("poller add", rc, waker_.fd()));
+    }
+    basic_turns(basic_turns&&) = delete;
+    ~basic_turns() = default;
+
+    /// In a child made by fork(): closes what this holds. It is never destroyed there: fork children leave by _exit.
+    void close_descriptors() noexcept {
+        std::destroy_at(&poller_);
+        std::destroy_at(&waker_);
+    }
 
 public:
-    explicit waiter(Io& io) : io_(io), parker_(io) {}
-    waiter(waiter&&) = delete;
+    Io& io() noexcept { return io_; }
 
-    /// Wakes the thread, or lets its next sleep return at once. What it waits for must be visible before. Never blocks.
-    void notify() noexcept {
-        // One of the two increments comes second and sees what happened before the first: either the driver sees what was done
-        // before notify(), or we see that it drives.
-        meeting_.fetch_add(1, std::memory_order_acq_rel);
-        if (auto* poller_waker = driving_.load(std::memory_order_relaxed)) {
-            if (driver_.load(std::memory_order_relaxed) != io_.self()) poller_waker->wake();
-        } else {
-            parker_.unpark();
+    /// Begins to watch a descriptor. 0 or -errno. Threads: loop.
+    long watch(event_source& source, io::interest what) { return watched_.add(source, what); }
+
+    /// Changes what a watched descriptor is watched for. 0, or -errno with nothing changed. Threads: loop.
+    long change(event_source& source, io::interest what) { return watched_.change(source, what); }
+
+    /// Stops watching. Events of this descriptor that the current turn still holds are dropped. Threads: loop.
+    void unwatch(event_source& source) noexcept { watched_.remove(source); }
+
+    /// Sets a timer, or moves it. Threads: loop.
+    void set_timer(timer& t, instant at) { timers_.set(t, at); }
+
+    /// Afterwards the timer does not fire. Threads: loop.
+    void cancel_timer(timer& t) noexcept { timers_.cancel(t); }
+
+    /// Sets a timer for something that is seconds away, or moves it. No turn of the loop looks at the clock for it: the broker's
+    /// thread, which sleeps anyway, does. Threads: loop.
+    void set_slow_timer(timer& t, instant at) { slow_.set(t, at); }
+
+    /// Afterwards the slow timer does not fire. Threads: loop.
+    void cancel_slow_timer(timer& t) noexcept { slow_.cancel(t); }
+
+protected:
+    duration_ns remaining(instant until) const {
+        const instant now = io_.now();
+        return until > now ? until - now : 0;
+    }
+
+    /// One turn: sleeps for events until something happens, a timer is due or `until` passes; then handles all of it.
+    void turn(instant until) {
+        const instant next = timers_.next() < until ? timers_.next() : until;
+        duration_ns timeout = -1;
+        if (work_.pending()) {
+            timeout = 0;
+        } else if (next != never) {
+            timeout = next == 0 ? 0 : remaining(next);
+        }
+        const int n = poller_.wait(events_, batch, timeout);
+        for (int i = 0; i < n; ++i) dispatch(events_[i]);
+        if (timers_.next() != never) {
+            const instant now = io_.now();
+            while (timer* due = timers_.take_due(now)) guarded([due] { due->fire(); });
+        }
+        if (slow_.due()) [[unlikely]] // after the events: what is on its way to a link must count before its silence does
+            slow_.fire_due([this](auto&& fire) { this->guarded(fire); });
+        run_work();
+    }
+
+    /// Runs what was handed over. What it adds runs in the same go, as long as that is not without end: work that makes work must
+    /// not keep the loop from its descriptors and timers.
+    void run_work() {
+        for (int round = 0; work_.pending(); ++round) {
+            if (round == most_rounds) return waker_.wake(); // whoever leads next goes on at once
+            work_.run_some([this](auto&& work) { this->guarded(work); });
         }
     }
 
-    /// From now on this thread sleeps in the poller that `poller_waker` interrupts. Check the condition after this, before
-    /// sleeping.
-    void begin_driving(typename Io::waker& poller_waker) noexcept {
-        driver_.store(io_.self(), std::memory_order_relaxed);
-        driving_.store(&poller_waker, std::memory_order_relaxed);
-        meeting_.fetch_add(1, std::memory_order_acq_rel);
-    }
-
-    /// From now on this thread sleeps in sleep_until() again.
-    void end_driving() noexcept {
-        driving_.store(nullptr, std::memory_order_relaxed);
-        meeting_.fetch_add(1, std::memory_order_acq_rel);
-    }
-
-    /// Sleeps until notify() or the deadline. Returns false at the deadline; true may be spurious: check the condition again.
-    bool sleep_until(instant deadline) {
-        if (deadline == never) {
-            parker_.park();
-            return true;
+    /// An exception in one callback must not hurt the others.
+    template <class Work>
+    void guarded(Work&& work) {
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+            work();
+        } catch (const std::exception& e) {
+            log::write(log::level::error, std::string("exception on the loop: ") + e.what());
+        } catch (...) {
+            log::write(log::level::error, "exception on the loop, not a std::exception");
         }
-        return parker_.park_until(deadline);
+#else
+        work();
+#endif
+    }
+
+private:
+    void dispatch(const io::event& e) {
+        if (e.token == 0) {
+            waker_.drain();
+            wake_pending_.exchange(false, std::memory_order_acq_rel); // an exchange: sees the work of whoever found it still true
+            return;
+        }
+        if (event_source* source = watched_.find(e.token)) guarded([&] { source->ready(*source, e.readable, e.writable); });
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/waiting_line.hpp ----
+// waiting_line.hpp: of a broker without a thread: those who wait until they may lead, one after the other.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Threads that want to lead while another one does, first come first woken. Threads: any.
+template <class Io>
+class basic_waiting_line {
+    typename Io::mutex mutex_;
+    std::vector<waiter<Io>*> waiting_;
+
+public:
+    explicit basic_waiting_line(Io& io) : mutex_(io) {}
+
+    /// A thread stands in the line as long as this lives.
+    class place {
+        basic_waiting_line& line_;
+        waiter<Io>& mine_;
+
+    public:
+        place(basic_waiting_line& line, waiter<Io>& mine) : line_(line), mine_(mine) {
+            const std::lock_guard lock(line_.mutex_);
+            line_.waiting_.push_back(&mine_);
+        }
+        place(place&&) = delete;
+        ~place() {
+            const std::lock_guard lock(line_.mutex_);
+            std::erase(line_.waiting_, &mine_);
+        }
+    };
+
+    /// Somebody may lead now.
+    void wake_first() noexcept {
+        const std::lock_guard lock(mutex_);
+        if (!waiting_.empty()) waiting_.front()->notify();
     }
 };
 
@@ -7065,66 +7402,36 @@ struct broker_options {
 ///
 /// Threads: as marked. "Loop": only the thread that leads. The destructor ends the loop and joins its thread.
 template <class Io = io::native>
-class basic_broker {
-    static_assert(io::policy<Io>,
-                  "mitogen: Io does not model mitogen::io::policy; see docs/policies.md for what a policy provides");
-
-    [[no_unique_address]] Io io_;
-    typename Io::poller poller_;
-    typename Io::waker waker_;
-    basic_watch_table<Io> watched_;
-    timers timers_;
-    timers slow_;                           // see set_slow_timer()
-    std::atomic<instant> slow_next_{never}; // when the broker's thread looks at them
-    std::atomic<bool> slow_due_{false};     // whoever leads shall look at them
-
-    basic_work_queue<Io> work_;
-    std::atomic<bool> wake_pending_{false}; // a wake-up is on its way: another one would be wasted
+class basic_broker : public basic_turns<Io> {
+    using turns = basic_turns<Io>;
+    using flag = basic_event_flag<Io>;
+    using turns::guarded;
+    using turns::io_;
+    using turns::most_rounds;
+    using turns::poller_;
+    using turns::remaining;
+    using turns::run_work;
+    using turns::slow_;
+    using turns::timers_;
+    using turns::turn;
+    using turns::wake_pending_;
+    using turns::waker_;
+    using turns::work_;
 
     basic_lead<Io> lead_;
     std::atomic<bool> stopping_{false};
     std::atomic<std::uint32_t> waiting_{0}; // threads inside wait() that would lead
     const bool own_thread_;
     std::atomic<bool> finished_{false}; // where there is no thread: finish() has been called
-    typename Io::mutex in_turn_mutex_;  // where there is no thread: of those who sleep until they may lead
-    std::vector<waiter<Io>*> in_turn_;
+    basic_waiting_line<Io> line_;       // where there is no thread: those who wait until they may lead
     typename Io::thread thread_;
-
-    static constexpr int batch = 64;
-    io::event events_[batch]; // of the turn that is under way: kept, because zeroing them costs more than the rest of a turn
-    static constexpr int most_rounds = 64; // of work, between two looks at the poller
-
-    /// Something that one thread waits for once. Shared: the other may still be raising it when the first goes on.
-    struct signal {
-        waiter<Io> wake;
-        std::atomic<bool> state{false};
-
-        explicit signal(Io& io) : wake(io) {}
-        bool raised() const noexcept { return state.load(std::memory_order_acquire); }
-        void raise() noexcept {
-            state.store(true, std::memory_order_release);
-            wake.notify();
-        }
-        void sleep() {
-            while (!raised()) wake.sleep_until(never);
-        }
-    };
-
-    /// Raises a signal at the end of a scope, also when it ends by an exception: somebody sleeps until then.
-    struct raise_at_end {
-        signal& s;
-        ~raise_at_end() { s.raise(); }
-    };
 
 public:
     using policy = Io;
 
     explicit basic_broker(Io io = {}) : basic_broker(broker_options{}, std::move(io)) {}
     explicit basic_broker(broker_options how, Io io = {})
-        : io_(io), poller_(io_), waker_(io_), watched_(poller_), work_(io_), lead_(io_, poller_), own_thread_(how.thread),
-          in_turn_mutex_(io_) {
-        if (const long rc = poller_.add(waker_.fd(), 0, io::interest::read); rc < 0)
-            raise(sys::failure("poller add", rc, waker_.fd()));
+        : turns(std::move(io)), lead_(io_, poller_), own_thread_(how.thread), line_(io_) {
         if (own_thread_) {
             thread_ = typename Io::thread(io_, "mitogen-broker", [this] { home(); });
         } else if constexpr (io::has_outer_loop<Io>) {
@@ -7169,15 +7476,13 @@ public:
         requires io::has_outer_loop<Io>
     {
         if (own_thread_ || on_loop() || stopping() || !lead_.take()) return;
-        look_at_slow(false);
+        (void)slow_.look();
         turn(0);
         give_back();
     }
 
     /// True once shutdown() was called.
     bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
-
-    Io& io() noexcept { return io_; }
 
     /// True on the thread that leads at this moment.
     bool on_loop() const noexcept { return lead_.here(); }
@@ -7215,31 +7520,6 @@ public:
         if (!wake_pending_.exchange(true, std::memory_order_acq_rel)) waker_.wake();
     }
 
-    /// Begins to watch a descriptor. 0 or -errno. Threads: loop.
-    long watch(event_source& source, io::interest what) { return watched_.add(source, what); }
-
-    /// Changes what a watched descriptor is watched for. 0, or -errno with nothing changed. Threads: loop.
-    long change(event_source& source, io::interest what) { return watched_.change(source, what); }
-
-    /// Stops watching. Events of this descriptor that the current turn still holds are dropped. Threads: loop.
-    void unwatch(event_source& source) noexcept { watched_.remove(source); }
-
-    /// Sets a timer, or moves it. Threads: loop.
-    void set_timer(timer& t, instant at) { timers_.set(t, at); }
-
-    /// Afterwards the timer does not fire. Threads: loop.
-    void cancel_timer(timer& t) noexcept { timers_.cancel(t); }
-
-    /// Sets a timer for something that is seconds away, or moves it. No turn of the loop looks at the clock for it: the broker's
-    /// thread, which sleeps anyway, does. Threads: loop.
-    void set_slow_timer(timer& t, instant at) {
-        slow_.set(t, at);
-        plan_slow();
-    }
-
-    /// Afterwards the slow timer does not fire. Threads: loop.
-    void cancel_slow_timer(timer& t) noexcept { slow_.cancel(t); }
-
     /// Sleeps until `ready()` holds or the deadline passes; returns what ready() says at the end. `ready` must become true
     /// through something that then notifies `wake`.
     ///
@@ -7255,11 +7535,7 @@ public:
         const bool alone = waiting_.fetch_add(1, std::memory_order_relaxed) == 0;
         while (!ready()) {
             if (std::exchange(leads, false) || (lead && alone && !stopping() && lead_.take())) {
-                wake.begin_driving(waker_);
-                lead_until(deadline, ready);
-                wake.end_driving();
-                give_back();
-                if (!ready() && !stopping()) break; // only the deadline ends lead_until otherwise
+                if (!drive(wake, deadline, ready)) break;
             } else if (!wake.sleep_until(deadline)) {
                 break;
             }
@@ -7294,7 +7570,7 @@ public:
             guarded(work);
             return true;
         }
-        const auto done = std::make_shared<signal>(io_);
+        const auto done = std::make_shared<flag>(io_);
         if (!add([this, &work, done] {
                 guarded(work);
                 done->raise();
@@ -7317,13 +7593,13 @@ public:
             } const end{*this};
             return work();
         }
-        const auto stands = std::make_shared<signal>(io_);
-        const auto go_on = std::make_shared<signal>(io_);
+        const auto stands = std::make_shared<flag>(io_);
+        const auto go_on = std::make_shared<flag>(io_);
         const bool running = add([stands, go_on] {
             stands->raise();
             go_on->sleep();
         });
-        const raise_at_end end{*go_on};
+        const typename flag::at_end end{*go_on};
         if (running) stands->sleep();
         work();
     }
@@ -7331,11 +7607,20 @@ public:
     /// In a child made by fork(): closes what the loop holds. Its thread does not exist here, and nothing else may be called.
     void abandon() noexcept {
         thread_.forget();
-        std::destroy_at(&poller_); // this object is never destroyed here: fork children leave by _exit
-        std::destroy_at(&waker_);
+        this->close_descriptors();
     }
 
 private:
+    /// Leads until it is ready, and gives the lead back. False at the deadline.
+    template <class Ready>
+    bool drive(waiter<Io>& wake, instant deadline, Ready&& ready) {
+        wake.begin_driving(waker_);
+        lead_until(deadline, ready);
+        wake.end_driving();
+        give_back();
+        return ready() || stopping(); // only the deadline ends lead_until otherwise
+    }
+
     template <class Ready>
     void lead_until(instant deadline, Ready&& ready) {
         run_work();
@@ -7344,7 +7629,7 @@ private:
             if (own_thread_) [[likely]] {
                 turn(deadline);
             } else {
-                look_at_slow(false);
+                (void)slow_.look();
                 turn(std::min(deadline, slow_.next()));
             }
         }
@@ -7356,8 +7641,7 @@ private:
             if (!own_thread_) {
                 poller_.set_alarm(std::min(timers_.next(), slow_.next()));
                 lead_.release(timers_, false);
-                const std::lock_guard lock(in_turn_mutex_);
-                if (!in_turn_.empty()) in_turn_.front()->notify();
+                line_.wake_first();
                 return;
             }
         }
@@ -7367,30 +7651,14 @@ private:
     /// wait() where there is no thread at home: whoever waits leads, one after the other.
     template <class Ready>
     bool wait_in_turn(waiter<Io>& wake, instant deadline, Ready&& ready) {
-        struct place {
-            basic_broker& self;
-            waiter<Io>& mine;
-            place(basic_broker& b, waiter<Io>& w) : self(b), mine(w) {
-                const std::lock_guard lock(self.in_turn_mutex_);
-                self.in_turn_.push_back(&mine);
-            }
-            ~place() {
-                const std::lock_guard lock(self.in_turn_mutex_);
-                std::erase(self.in_turn_, &mine);
-            }
-        };
         bool leads = lead_.claim_ahead();
         while (!ready()) {
             if (std::exchange(leads, false) || (!stopping() && lead_.take())) {
-                wake.begin_driving(waker_);
-                lead_until(deadline, ready);
-                wake.end_driving();
-                give_back();
-                if (!ready() && !stopping()) break; // only the deadline ends lead_until otherwise
+                if (!drive(wake, deadline, ready)) break;
                 continue;
             }
             if (stopping() && finish_once()) continue;
-            const place here(*this, wake);
+            const typename basic_waiting_line<Io>::place here(line_, wake);
             if (!stopping() && !lead_.taken()) continue; // it was given back before this thread stood in the queue
             if (!wake.sleep_until(deadline)) break;
         }
@@ -7409,46 +7677,20 @@ private:
     void home() {
         while (!stopping()) {
             if constexpr (Io::poller::has_gate) {
-                const instant until = std::min(lead_.home_sleeps_until(timers_), slow_next_.load(std::memory_order_acquire));
+                const instant until = std::min(lead_.home_sleeps_until(timers_), slow_.look_at());
                 poller_.wait_gate(until == never ? -1 : remaining(until));
                 const bool leads = lead_.take_home();
-                look_at_slow(!leads);
+                if (slow_.look() && !leads) waker_.wake();
                 if (!leads) continue;
                 turn(0);
                 lead_.leave_home();
             } else {
                 (void)lead_.take_home();
-                look_at_slow(false);
+                (void)slow_.look();
                 turn(slow_.next());
             }
         }
         finish();
-    }
-
-    /// Where a slow timer is due: has it looked at in the turn that comes, or by whoever leads. On the broker's thread.
-    void look_at_slow(bool led_elsewhere) {
-        const instant due = slow_next_.load(std::memory_order_acquire);
-        if (due == never || io_.now() < due) return;
-        slow_next_.store(never, std::memory_order_release); // until run_slow() plans anew
-        slow_due_.store(true, std::memory_order_release);
-        if (led_elsewhere) waker_.wake();
-    }
-
-    /// Tells the broker's thread when the next slow timer is due.
-    void plan_slow() noexcept {
-        const instant next = slow_.next();
-        const bool earlier = next < slow_next_.exchange(next, std::memory_order_acq_rel);
-        if constexpr (Io::poller::has_gate) {
-            if (earlier) poller_.kick_gate();
-        }
-    }
-
-    /// After the events of a turn: what is on its way to a link must count before its silence does.
-    void run_slow() {
-        slow_due_.store(false, std::memory_order_relaxed);
-        const instant now = io_.now();
-        while (timer* due = slow_.take_due(now)) guarded([due] { due->fire(); });
-        plan_slow();
     }
 
     /// After shutdown(): whoever leads leaves, what was accepted runs, and no more is accepted.
@@ -7463,65 +7705,6 @@ private:
         } while (!work_.close(rounds++ == most_rounds)); // work that makes work may have no end
         while (work_.pending()) run_work();
         lead_.leave_home();
-    }
-
-    duration_ns remaining(instant until) const {
-        const instant now = io_.now();
-        return until > now ? until - now : 0;
-    }
-
-    /// One turn: sleeps for events until something happens, a timer is due or `until` passes; then handles all of it.
-    void turn(instant until) {
-        const instant next = timers_.next() < until ? timers_.next() : until;
-        duration_ns timeout = -1;
-        if (work_.pending()) {
-            timeout = 0;
-        } else if (next != never) {
-            timeout = next == 0 ? 0 : remaining(next);
-        }
-        const int n = poller_.wait(events_, batch, timeout);
-        for (int i = 0; i < n; ++i) dispatch(events_[i]);
-        if (timers_.next() != never) {
-            const instant now = io_.now();
-            while (timer* due = timers_.take_due(now)) guarded([due] { due->fire(); });
-        }
-        if (slow_due_.load(std::memory_order_acquire)) [[unlikely]]
-            run_slow();
-        run_work();
-    }
-
-    void dispatch(const io::event& e) {
-        if (e.token == 0) {
-            waker_.drain();
-            wake_pending_.exchange(false, std::memory_order_acq_rel); // an exchange: sees the work of whoever found it still true
-            return;
-        }
-        if (event_source* source = watched_.find(e.token)) guarded([&] { source->ready(*source, e.readable, e.writable); });
-    }
-
-    /// Runs what was handed over. What it adds runs in the same go, as long as that is not without end: work that makes work must
-    /// not keep the loop from its descriptors and timers.
-    void run_work() {
-        for (int round = 0; work_.pending(); ++round) {
-            if (round == most_rounds) return waker_.wake(); // whoever leads next goes on at once
-            work_.run_some([this](auto&& work) { this->guarded(work); });
-        }
-    }
-
-    /// An exception in one callback must not hurt the others.
-    template <class Work>
-    void guarded(Work&& work) {
-#if MITOGEN_HAS_EXCEPTIONS
-        try {
-            work();
-        } catch (const std::exception& e) {
-            log::write(log::level::error, std::string("exception on the loop: ") + e.what());
-        } catch (...) {
-            log::write(log::level::error, "exception on the loop, not a std::exception");
-        }
-#else
-        work();
-#endif
     }
 };
 
@@ -12423,6 +12606,47 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/rpc/watchers.hpp ----
+// watchers.hpp: what is to run at the next change of something, each once.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// Callbacks that wait, each with the key under which it can be taken back. They are run and destroyed without the owner's mutex:
+/// what a callback holds may be the last reference to its owner. Threads: all under the owner's mutex, but for run().
+class watchers {
+    struct watcher {
+        const void* key;
+        unique_function<void()> go;
+    };
+    std::vector<watcher> waiting_;
+
+public:
+    void add(const void* key, unique_function<void()> go) { waiting_.push_back({key, std::move(go)}); }
+
+    /// All of them, to be run.
+    watchers take() noexcept { return std::exchange(*this, {}); }
+
+    /// Those of this key, to be dropped.
+    watchers take(const void* key) {
+        watchers taken;
+        const auto first =
+            std::stable_partition(waiting_.begin(), waiting_.end(), [&](const watcher& w) { return w.key != key; });
+        std::move(first, waiting_.end(), std::back_inserter(taken.waiting_));
+        waiting_.erase(first, waiting_.end());
+        return taken;
+    }
+
+    bool empty() const noexcept { return waiting_.empty(); }
+
+    void run() {
+        for (watcher& w : waiting_) w.go();
+    }
+};
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/rpc/outbox.hpp ----
 // outbox.hpp: the sending end of a flow.
 
@@ -12447,11 +12671,7 @@ class basic_outbox : public std::enable_shared_from_this<basic_outbox<Io>> {
     std::uint64_t sent_ = 0;             // items
     std::optional<error> closed_;        // why nothing can be sent any more
     bool told_ = false;                  // the other end knows of it, or is gone
-    struct watcher {
-        const void* key;
-        unique_function<void()> go;
-    };
-    std::vector<watcher> watchers_;      // each called once, when there is credit or nothing can be sent any more
+    watchers watchers_;                  // run when there is credit or nothing can be sent any more
 
     basic_outbox(core& node, context_id peer, flow_address to)
         : node_(node), peer_(peer), port_(to.port), own_(node.new_handle()), mutex_(node.loop().io()), credit_(to.window) {}
@@ -12508,15 +12728,17 @@ public:
     void then(unique_function<void()> go, const void* key = nullptr) {
         {
             const std::lock_guard lock(mutex_);
-            if (!closed_ && !credit_.may_send()) return watchers_.push_back({key, std::move(go)});
+            if (!closed_ && !credit_.may_send()) return watchers_.add(key, std::move(go));
         }
         go();
     }
 
     /// Takes back what was given to then() with this key. False where there is nothing: it has run, or is about to.
     bool forget(const void* key) {
+        watchers gone; // destroyed without the lock
         const std::lock_guard lock(mutex_);
-        return std::erase_if(watchers_, [&](const watcher& w) { return w.key == key; }) != 0;
+        gone = watchers_.take(key);
+        return !gone.empty();
     }
 
     /// Sends what needs no credit.
@@ -12539,16 +12761,16 @@ public:
 
     /// From now on send() fails with `why`; the other end hears of it at end().
     void close(error why) {
-        std::vector<watcher> tell;
+        watchers tell;
         {
             const std::lock_guard lock(mutex_);
             if (closed_) return;
             closed_.emplace(std::move(why));
             changed_.notify_all();
-            tell.swap(watchers_);
+            tell = watchers_.take();
         }
         node_.remove_handler(own_);
-        for (watcher& w : tell) w.go();
+        tell.run();
     }
 
     /// The other end is gone: nothing needs to be said.
@@ -12601,14 +12823,14 @@ private:
         if (kind == static_cast<std::uint8_t>(wire::flow_frame::stop))
             return lose(error(reason::sender_closed, "the receiver has been closed"));
         if (kind != static_cast<std::uint8_t>(wire::flow_frame::credit) || !decode(r, bytes) || !r.finish()) return;
-        std::vector<watcher> tell;
+        watchers tell;
         {
             const std::lock_guard lock(mutex_);
             credit_.grant(bytes);
             changed_.notify_all();
-            if (credit_.may_send()) tell.swap(watchers_);
+            if (credit_.may_send()) tell = watchers_.take();
         }
-        for (watcher& w : tell) w.go();
+        tell.run();
     }
 
     static error receiver_gone(const message& m) {
@@ -14766,6 +14988,7 @@ template <class Method>
 void apply_common(const Method& method, boot_plan& plan) {
     if (!method.name.empty()) plan.name = method.name;
     plan.timeout = to_ns(method.connect_timeout);
+    plan.program_path = method.executable;
     if (method.limits) plan.bounds = *method.limits;
 }
 
@@ -15761,14 +15984,181 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/sys/interrupt.hpp ----
+// interrupt.hpp: SIGINT as bytes in a pipe, for as long as somebody wants to hear of it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// The one handler of SIGINT and whom it tells. One for the process, as signals are.
+class interrupts {
+    static constexpr int most = 64; // watches at once
+    struct ends {
+        std::atomic<int> read{-1};
+        std::atomic<int> write{-1}; // -1: the place is free
+    };
+    std::array<ends, most> places_{};
+    std::atomic<int> owner_{0};  // the process whose watches these are; a copy made by fork() has none
+    std::atomic<int> holder_{0}; // the process one of whose threads adds or removes one
+    std::atomic<int> inside_{0}; // handlers that look at places_
+    std::atomic<int> heard_{0};  // signals since the handler was installed
+    int watches_ = 0;            // held
+    struct ::sigaction former_ {};
+
+    /// Held while watches are added or removed. A fork may have copied it in the hands of a thread that does not exist there.
+    class held {
+        std::atomic<int>& holder_;
+
+    public:
+        explicit held(interrupts& all) noexcept : holder_(all.holder_) {
+            const int me = ::getpid();
+            for (int other = holder_.load(); other == me || !holder_.compare_exchange_weak(other, me); other = holder_.load())
+                static_cast<void>(::sched_yield());
+        }
+        held(held&&) = delete;
+        ~held() { holder_.store(0); }
+    };
+
+    static bool is_own(const struct ::sigaction& action) noexcept {
+        return (action.sa_flags & SA_SIGINFO) && action.sa_sigaction == &interrupts::handle;
+    }
+
+    static void handle(int number, ::siginfo_t* info, void* where);
+
+    void install() noexcept {
+        heard_.store(0);
+        struct ::sigaction now {};
+        static_cast<void>(::sigaction(SIGINT, nullptr, &now));
+        if (is_own(now)) return; // a copy made by fork()
+        former_ = now;
+        if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN) return;
+        struct ::sigaction ours {};
+        ours.sa_sigaction = &interrupts::handle;
+        ours.sa_flags = SA_SIGINFO | SA_RESTART | (now.sa_flags & SA_ONSTACK);
+        ours.sa_mask = now.sa_mask;
+        static_cast<void>(::sigaction(SIGINT, &ours, nullptr));
+    }
+
+    void restore() noexcept {
+        struct ::sigaction now {};
+        if (::sigaction(SIGINT, nullptr, &now) == 0 && is_own(now)) static_cast<void>(::sigaction(SIGINT, &former_, nullptr));
+    }
+
+public:
+    /// True where there was room.
+    bool add(int read_end, int write_end) noexcept {
+        const held lock(*this);
+        if (const int me = ::getpid(); owner_.load() != me) { // the first, or a copy that somebody else has made by fork(2)
+            for (ends& place : places_) place.write.store(-1);
+            inside_.store(0);
+            watches_ = 0;
+            owner_.store(me);
+        }
+        for (ends& place : places_) {
+            if (place.write.load() >= 0) continue;
+            place.read.store(read_end);
+            place.write.store(write_end);
+            if (watches_++ == 0) install();
+            return true;
+        }
+        return false;
+    }
+
+    /// Afterwards no handler writes there.
+    void remove(int write_end) noexcept {
+        const held lock(*this);
+        for (ends& place : places_)
+            if (place.write.load() == write_end) place.write.store(-1);
+        if (--watches_ == 0) restore();
+        while (inside_.load() != 0) static_cast<void>(::sched_yield());
+    }
+
+    /// In a child made by fork(): the parent's watches are none of its own.
+    void forget() noexcept {
+        const held lock(*this);
+        for (ends& place : places_) {
+            const int write_end = place.write.exchange(-1);
+            if (write_end < 0) continue;
+            static_cast<void>(::close(write_end));
+            static_cast<void>(::close(place.read.load()));
+        }
+        inside_.store(0);
+        if (std::exchange(watches_, 0) > 0) restore();
+    }
+};
+
+inline constinit interrupts all_interrupts{};
+
+// Only what POSIX allows in a handler (signal-safety(7)).
+inline void interrupts::handle(int number, ::siginfo_t* info, void* where) {
+    interrupts& all = all_interrupts;
+    const int before = errno;
+    all.inside_.fetch_add(1);
+    const bool ours = all.owner_.load() == ::getpid();
+    for (ends& place : all.places_) {
+        const int to = ours ? place.write.load() : -1;
+        if (to >= 0 && ::write(to, "", 1) < 0) continue; // it is full of them
+    }
+    const struct ::sigaction former = all.former_;
+    all.inside_.fetch_sub(1);
+    if (former.sa_flags & SA_SIGINFO) {
+        former.sa_sigaction(number, info, where);
+    } else if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN) {
+        former.sa_handler(number);
+    } else if (!ours || all.heard_.fetch_add(1) >= 2) {
+        static_cast<void>(::sigaction(number, &former, nullptr));
+        static_cast<void>(::raise(number)); // comes when this handler returns
+    }
+    errno = before;
+}
+
+/// While it exists, each SIGINT that this process gets becomes a byte that can be read from fd(). A handler that the program has
+/// is called as well. Where it has none, the third signal ends the process as ever, so that one that hangs can be ended. Where
+/// the signal is ignored it stays so. The last watch to go restores what was there before, unless the program has changed it
+/// since.
+///
+/// Threads: any. Throws: error with reason::system without descriptors; overloaded_error with 64 others.
+class interrupt_watch {
+    unique_fd read_end_;
+    unique_fd write_end_;
+
+public:
+    interrupt_watch() {
+        long rc = pipe(read_end_, write_end_);
+        if (rc >= 0) rc = move_above_stdio(read_end_);
+        if (rc >= 0) rc = move_above_stdio(write_end_);
+        if (rc >= 0) rc = set_nonblocking(read_end_.get(), true);
+        if (rc >= 0) rc = set_nonblocking(write_end_.get(), true);
+        if (rc < 0) raise(failure("a pipe for SIGINT", rc));
+        if (!all_interrupts.add(read_end_.get(), write_end_.get()))
+            raise(error(reason::overloaded, "too many watch for SIGINT at once"));
+    }
+    interrupt_watch(interrupt_watch&&) = delete;
+    ~interrupt_watch() { all_interrupts.remove(write_end_.get()); }
+
+    /// Readable after a signal; nonblocking.
+    int fd() const noexcept { return read_end_.get(); }
+
+    /// How many signals there were since the last time.
+    int take() noexcept {
+        char bytes[64];
+        int count = 0;
+        for (long n = 0; (n = read(read_end_.get(), bytes, sizeof bytes)) > 0;) count += static_cast<int>(n);
+        return count;
+    }
+};
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/sys/fork.hpp ----
 // fork.hpp: fork(2), and what its child has to put right before anything else.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace sys {
 
-/// Forks. 0 in the child, which has its own process group, all signals unblocked and SIGPIPE at its default; the child's id in
-/// the parent.
+/// Forks. 0 in the child, which has its own process group, all signals unblocked, SIGPIPE at its default and nobody who
+/// watches for SIGINT; the child's id in the parent.
 inline result<int> fork_process() {
     const long rc = checked("fork", -1, [] { return ::fork(); });
     if (rc < 0) return failure("fork", rc);
@@ -15778,6 +16168,7 @@ inline result<int> fork_process() {
         ::sigemptyset(&none);
         static_cast<void>(::pthread_sigmask(SIG_SETMASK, &none, nullptr));
         static_cast<void>(::signal(SIGPIPE, SIG_DFL));
+        all_interrupts.forget();
     }
     return static_cast<int>(rc);
 }
@@ -16089,6 +16480,10 @@ class call_methods {
             return self().port().refuse_call(self().id(), std::move(*why));
         return submit(message, entry_of<F>(), question::manner::gather, &options);
     }
+
+    /// Begins a call that has a dialog; `begin` makes what the caller gets of it. See kit/open_dialog.hpp.
+    template <auto F, class Begin, class... Args>
+    auto open_as(Begin begin, Args&&... args) const;
 
     /// Sends a call that wants an answer.
     awaited& submit(rpc::detail::call_message& message, const function_entry& function, question::manner how,
@@ -18558,10 +18953,6 @@ class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
         port_ptr from{};
         std::optional<error> failure{}; // instead of an item: a sender is lost
     };
-    struct watcher {
-        const void* key;
-        unique_function<void()> go;
-    };
     struct credit { // to be granted, once the mutex is free
         port_ptr to{};
         std::uint64_t bytes = 0;
@@ -18582,7 +18973,7 @@ class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
     bool answered_ = false;    // of a stream
     bool begun_ = false;       // of an opener's
     bool discarding_ = false;
-    std::vector<watcher> watchers_; // each called once, at the next change
+    watchers watchers_; // run at the next change
 
     struct secret {};
 
@@ -18693,23 +19084,16 @@ public:
     void then(unique_function<void()> go, const void* key = nullptr) {
         {
             const std::lock_guard lock(mutex_);
-            if (!has_news()) return watchers_.push_back({key, std::move(go)});
+            if (!has_news()) return watchers_.add(key, std::move(go));
         }
         go();
     }
 
     /// Takes back what was given to then() with this key. False where there is nothing: it has run, or is about to.
     bool forget(const void* key) {
-        std::vector<watcher> gone; // destroyed without the lock
+        watchers gone; // destroyed without the lock
         const std::lock_guard lock(mutex_);
-        for (auto at = watchers_.begin(); at != watchers_.end();) {
-            if (at->key != key) {
-                ++at;
-                continue;
-            }
-            gone.push_back(std::move(*at));
-            at = watchers_.erase(at);
-        }
+        gone = watchers_.take(key);
         return !gone.empty();
     }
 
@@ -18878,13 +19262,13 @@ private:
     }
 
     void changed() {
-        std::vector<watcher> tell;
+        watchers tell;
         {
             const std::lock_guard lock(mutex_);
-            if (has_news()) tell.swap(watchers_);
+            if (has_news()) tell = watchers_.take();
             changed_.notify_all();
         }
-        for (watcher& w : tell) w.go();
+        tell.run();
     }
 };
 
@@ -19560,6 +19944,59 @@ struct item_range_result<generator<T>> {
 } // namespace rpc::detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/kit/interrupt.hpp ----
+// interrupt.hpp: SIGINT, which a terminal sends to the root alone, as a call on the loop.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// While it exists, each SIGINT of this process is a call of `go` on the loop, with how many there have been: 1, 2, … The first
+/// is the request to end what is under way, for instance by firing a stop token; the second, to take no more time for it.
+/// Children have process groups of their own, so that Ctrl-C at the terminal reaches nobody but the root.
+///
+/// A handler that the program has is called as well. Where it has none, the third signal ends the process. Where SIGINT is
+/// ignored it stays so. What was there before is restored at the end. Nurseries have it built in: nursery_options::interrupt.
+/// Threads: any. `go` runs on the loop, and must not block. Errors, thrown: without descriptors. The router must outlive it.
+template <class Io = io::native>
+    requires io::has_local_sockets<Io>
+class basic_on_interrupt {
+    basic_broker<Io>& loop_;
+    unique_function<void(int)> go_;
+    int count_ = 0; // loop
+    sys::interrupt_watch signals_;
+    bound_source<basic_on_interrupt> ready_;
+
+    void on_signal() {
+        for (int news = signals_.take(); news > 0; --news) go_(++count_);
+    }
+
+public:
+    basic_on_interrupt(basic_router<Io>& node, unique_function<void(int)> go) : loop_(node.loop()), go_(std::move(go)) {
+        on_ready<&basic_on_interrupt::on_signal>(ready_, *this, signals_.fd());
+        long rc = 0;
+        loop_.run([&] { rc = loop_.watch(ready_, io::interest::read); });
+        if (rc < 0) raise(sys::failure("watch for SIGINT", rc));
+    }
+    basic_on_interrupt(basic_on_interrupt&&) = delete;
+    ~basic_on_interrupt() {
+        loop_.run([&] { loop_.unwatch(ready_); });
+    }
+};
+
+namespace detail {
+
+/// basic_on_interrupt<Io>, named without being formed: for policies that have none.
+template <class Io>
+struct lazy_on_interrupt {
+    using type = basic_on_interrupt<Io>;
+};
+
+} // namespace detail
+
+/// On the router with this platform's best poller.
+using on_interrupt = basic_on_interrupt<>;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/kit/nursery_member.hpp ----
 // nursery_member.hpp: a task as its nursery sees it, whatever it calls.
 
@@ -19648,6 +20085,7 @@ class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
     std::vector<error> failures_;                    // in the order in which they came
     std::optional<error> cancelled_;                 // why, where nothing has failed before
     bool reports_cancelling_ = false;                // it is an error of the nursery
+    bool hurried_ = false;                           // there is no grace
     bool closing_ = false;
     bool over_ = false;
 
@@ -19858,15 +20296,29 @@ public:
         ask_all();
     }
 
+    /// From now on nothing is given time: what has not ended is ended by force. After cancel(). Never blocks.
+    void hurry() {
+        std::vector<context_id> ending;
+        {
+            const std::lock_guard lock(mutex_);
+            if (std::exchange(hurried_, true)) return;
+            if (closing_) ending = contexts_;
+            wake_.notify();
+        }
+        for (const context_id id : ending) discard(id, true);
+    }
+
     /// Asks every context to end. Tasks that have not ended by now end with their contexts, or are given up.
     void close() {
         std::vector<std::shared_ptr<task>> stubborn;
         std::vector<std::shared_ptr<arrival>> coming;
         std::vector<context_id> up;
         std::optional<error> why;
+        bool all = false;
         {
             const std::lock_guard lock(mutex_);
             closing_ = true;
+            all = hurried_;
             stubborn = tasks_;
             coming = arriving_;
             up = contexts_;
@@ -19882,13 +20334,13 @@ public:
             }
         }
         for (const auto& c : coming) c->abandon(*why);
-        for (const context_id id : up) discard(id, std::find(hurried.begin(), hurried.end(), id) != hurried.end());
+        for (const context_id id : up) discard(id, all || std::find(hurried.begin(), hurried.end(), id) != hurried.end());
     }
 
     /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
     void finish() {
         wait(never, [this] { return tasks_.empty() || stopping(); });
-        if (stopped()) wait(after(router_.loop().io().now(), grace_), [this] { return tasks_.empty(); });
+        if (stopped()) wait(after(router_.loop().io().now(), grace_), [this] { return tasks_.empty() || hurried_; });
         close();
         wait(never, [this] { return tasks_.empty() && processes_ == 0; });
         const std::lock_guard lock(mutex_);
@@ -20125,6 +20577,8 @@ namespace mitogen::inline MITOGEN_ABI {
 struct nursery_options {
     /// from asking tasks to stop, to ending the contexts in which they do not
     std::chrono::milliseconds grace{3'000};
+    /// SIGINT (Ctrl-C) cancels the nursery, whose join() then says so; a second one skips the grace: see basic_on_interrupt
+    bool interrupt = false;
 #if defined(__cpp_lib_jthread)
     std::stop_token stop{}; ///< cancels the nursery, whose join() then says so: that of a function that has one, for instance
 #endif
@@ -20152,6 +20606,21 @@ class basic_nursery {
     };
     std::optional<std::stop_callback<canceller>> on_stop_;
 #endif
+    struct no_signals {};
+    using interrupt_hook = typename std::conditional_t<io::has_local_sockets<Io>, detail::lazy_on_interrupt<Io>,
+                                                       std::type_identity<no_signals>>::type;
+    std::optional<interrupt_hook> on_interrupt_;
+
+    void heed_interrupts() {
+        if constexpr (io::has_local_sockets<Io>) {
+            on_interrupt_.emplace(router(), [state = state_.get()](int count) {
+                if (count == 1) return state->cancel(state->cancelled_here("SIGINT"), true);
+                state->hurry();
+            });
+        } else {
+            raise(error(reason::misuse, "this I/O policy knows no signals: nursery_options::interrupt cannot be set"));
+        }
+    }
 
     basic_router<Io>& router() const noexcept { return state_->router(); }
 
@@ -20171,6 +20640,7 @@ public:
 #if defined(__cpp_lib_jthread)
         if (options.stop.stop_possible()) on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
 #endif
+        if (options.interrupt) heed_interrupts();
     }
 
     basic_nursery(basic_nursery&&) = delete;
@@ -20493,31 +20963,38 @@ struct dialog_types<basic_dialog<Shape, Io>> {
 } // namespace rpc::detail
 
 template <class Target, class Io>
-template <auto F, class... Args>
-auto call_methods<Target, Io>::try_open(Args&&... args) const {
+template <auto F, class Begin, class... Args>
+auto call_methods<Target, Io>::open_as(Begin begin, Args&&... args) const {
     using types = rpc::detail::dialog_types<typename rpc::detail::dialog_in<typename function_traits<F>::parameters>::type>;
     static_assert(std::is_same_v<typename types::policy, Io>,
                   "mitogen: the Function's dialog is of another I/O policy than this context");
     using result_type = rpc::detail::result_of<F>;
+    using dialog = basic_open_dialog<typename types::shape, result_type, Io>;
     const auto items =
         rpc::detail::basic_inbox<Io>::make(static_cast<basic_router<Io>&>(self().port()), rpc::detail::inbox_use::opener);
     awaited& p = begin_flow<F, rpc::detail::verb::open>(items->open_port(self().id()), std::forward<Args>(args)...);
-    return basic_open_dialog<typename types::shape, result_type, Io>::begin(
-        items, basic_future<result_type, Io>(&p, self().port(), self().environment()), entry_of<F>().name());
+    return begin(std::type_identity<dialog>{}, items,
+                 basic_future<result_type, Io>(&p, self().port(), self().environment()));
+}
+
+template <class Target, class Io>
+template <auto F, class... Args>
+auto call_methods<Target, Io>::try_open(Args&&... args) const {
+    return open_as<F>(
+        []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
+            return Dialog::begin(std::move(items), std::move(answer), entry_of<F>().name());
+        },
+        std::forward<Args>(args)...);
 }
 
 template <class Target, class Io>
 template <auto F, class... Args>
 auto call_methods<Target, Io>::open_async(Args&&... args) const {
-    using types = rpc::detail::dialog_types<typename rpc::detail::dialog_in<typename function_traits<F>::parameters>::type>;
-    static_assert(std::is_same_v<typename types::policy, Io>,
-                  "mitogen: the Function's dialog is of another I/O policy than this context");
-    using result_type = rpc::detail::result_of<F>;
-    const auto items =
-        rpc::detail::basic_inbox<Io>::make(static_cast<basic_router<Io>&>(self().port()), rpc::detail::inbox_use::opener);
-    awaited& p = begin_flow<F, rpc::detail::verb::open>(items->open_port(self().id()), std::forward<Args>(args)...);
-    return basic_open_dialog<typename types::shape, result_type, Io>::begin_later(
-        items, basic_future<result_type, Io>(&p, self().port(), self().environment()), entry_of<F>());
+    return open_as<F>(
+        []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
+            return Dialog::begin_later(std::move(items), std::move(answer), entry_of<F>());
+        },
+        std::forward<Args>(args)...);
 }
 
 template <class Target, class Io>
@@ -20526,6 +21003,73 @@ auto call_methods<Target, Io>::open(Args&&... args) const {
     return try_open<F>(std::forward<Args>(args)...).value();
 }
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/item_reader.hpp ----
+// item_reader.hpp: how items are taken from an inbox, by threads and by tasks: what receivers and remote ranges share.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// The end of a flow at which items of type `T` come out. Moves; does not copy.
+///
+/// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
+template <class T, class Io>
+class item_reader {
+protected:
+    using inbox = basic_inbox<Io>;
+
+    std::shared_ptr<inbox> inbox_; // null in one that was moved from
+
+    explicit item_reader(std::shared_ptr<inbox> items) noexcept : inbox_(std::move(items)) {}
+    item_reader(item_reader&&) noexcept = default;
+    item_reader& operator=(item_reader&&) = delete;
+    ~item_reader() = default;
+
+public:
+    using value_type = typename received_item<T>::type;
+    using policy = Io;
+
+    /// The next item; waits for it. Errors, thrown: channel_error with reason::end_of_stream at the end; channel_error where a
+    /// context that sends is lost; codec_error; what a generator threw, as call_error.
+    value_type get() { return try_get().value(); }
+    /// The same, with the error as a value.
+    result<value_type> try_get() { return next_item<value_type>(*inbox_, never); }
+
+    /// As get(), but waits at most `span`: timeout_error.
+    template <class Rep, class Period>
+    value_type get_for(std::chrono::duration<Rep, Period> span) {
+        return try_get_for(span).value();
+    }
+    /// As try_get(), but waits at most `span`, 0 for what is there now: reason::timeout.
+    template <class Rep, class Period>
+    result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
+        return next_item<value_type>(*inbox_, after(inbox_->node().now(), to_ns(span)));
+    }
+
+    /// For tasks: `co_await r.async_get()`, as get(); async_try_get() with the error as a value.
+    next_item_of<value_type, Io> async_get() { return {*inbox_}; }
+    next_item_of<value_type, Io, false> async_try_get() { return {*inbox_}; }
+
+    /// True where get() would not wait.
+    bool ready() const { return inbox_->ready(); }
+
+    /// True once there is nothing more to get.
+    bool ended() const { return inbox_->ended(); }
+
+    /// Runs `go` as soon as there is an item or the end: now, or on the thread that brings it, normally the loop. With a `key`,
+    /// until forget(key).
+    void then(unique_function<void()> go, const void* key = nullptr) const { inbox_->then(std::move(go), key); }
+    void forget(const void* key) const { inbox_->forget(key); }
+
+    call_port& port() const noexcept { return inbox_->node(); }
+
+    /// Iterates to the end; an error is thrown.
+    item_iterator<item_reader> begin() { return item_iterator<item_reader>(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+};
+
+} // namespace rpc::detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/kit/remote_range.hpp ----
@@ -20538,19 +21082,16 @@ namespace mitogen::inline MITOGEN_ABI {
 ///
 /// Moves; does not copy. Threads: one at a time. Blocks: get() and iteration, not from functions that run on the loop.
 template <class T, class Io>
-class [[nodiscard]] basic_remote_range {
+class [[nodiscard]] basic_remote_range : public rpc::detail::item_reader<T, Io> {
     using inbox = rpc::detail::basic_inbox<Io>;
+    using rpc::detail::item_reader<T, Io>::inbox_;
 
-    std::shared_ptr<inbox> inbox_;
     basic_future<void, Io> end_;
 
 public:
-    using value_type = typename rpc::detail::received_item<T>::type;
-    using policy = Io;
-
     /// For call_methods::stream: `end` is the answer to the call that fills `items`.
     basic_remote_range(std::shared_ptr<inbox> items, basic_future<void, Io> end)
-        : inbox_(std::move(items)), end_(std::move(end)) {
+        : rpc::detail::item_reader<T, Io>(std::move(items)), end_(std::move(end)) {
         rpc::detail::end_with(inbox_, end_);
     }
     basic_remote_range(basic_remote_range&&) noexcept = default;
@@ -20559,42 +21100,11 @@ public:
         if (inbox_) cancel();
     }
 
-    /// The next item; waits for it. Errors, thrown: channel_error with reason::end_of_stream at the end; what the generator
-    /// threw, as call_error; channel_error where the context is lost.
-    value_type get() { return try_get().value(); }
-    /// The same, with the error as a value.
-    result<value_type> try_get() { return rpc::detail::next_item<value_type>(*inbox_, never); }
-
-    /// As get() and try_get(), waiting at most `span`: timeout_error, reason::timeout.
-    template <class Rep, class Period>
-    value_type get_for(std::chrono::duration<Rep, Period> span) {
-        return try_get_for(span).value();
-    }
-    template <class Rep, class Period>
-    result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
-        return rpc::detail::next_item<value_type>(*inbox_, after(inbox_->node().now(), to_ns(span)));
-    }
-
-    /// For tasks: as get() and try_get().
-    rpc::detail::next_item_of<value_type, Io> async_get() { return {*inbox_}; }
-    rpc::detail::next_item_of<value_type, Io, false> async_try_get() { return {*inbox_}; }
-
-    /// As basic_receiver's.
-    bool ready() const { return inbox_->ready(); }
-    bool ended() const { return inbox_->ended(); }
-    void then(unique_function<void()> go, const void* key = nullptr) const { inbox_->then(std::move(go), key); }
-    void forget(const void* key) const { inbox_->forget(key); }
-    call_port& port() const noexcept { return inbox_->node(); }
-
     /// Stops the function. What has arrived can still be taken, and is followed by the end.
     void cancel() {
         inbox_->close(error(reason::end_of_stream, "the stream has been left"), false);
         end_.cancel();
     }
-
-    /// Iterates to the end; an error is thrown.
-    item_iterator<basic_remote_range> begin() { return item_iterator<basic_remote_range>(*this); }
-    std::default_sentinel_t end() const noexcept { return {}; }
 };
 
 template <class Target, class Io>
@@ -20797,19 +21307,14 @@ private:
 /// receiver.
 /// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
 template <class T, class Io>
-class basic_receiver {
+class basic_receiver : public rpc::detail::item_reader<T, Io> {
     using inbox = rpc::detail::basic_inbox<Io>;
-
-    basic_router<Io>* router_;
-    std::shared_ptr<inbox> inbox_;
+    using rpc::detail::item_reader<T, Io>::inbox_;
 
 public:
-    using value_type = typename rpc::detail::received_item<T>::type;
-    using policy = Io;
-
     /// The router must outlive it.
     explicit basic_receiver(basic_router<Io>& node)
-        : router_(&node), inbox_(inbox::make(node, rpc::detail::inbox_use::channel)) {}
+        : rpc::detail::item_reader<T, Io>(inbox::make(node, rpc::detail::inbox_use::channel)) {}
     basic_receiver(basic_receiver&&) noexcept = default;
     basic_receiver& operator=(basic_receiver&&) = delete;
     ~basic_receiver() {
@@ -20821,46 +21326,8 @@ public:
         return basic_sender<T, Io>(std::make_shared<rpc::detail::sender_state<Io>>(inbox_));
     }
 
-    /// The next item; waits for it. Errors, thrown: channel_error with reason::end_of_stream at the end; channel_error where a
-    /// sender's context is lost; codec_error.
-    value_type get() { return try_get().value(); }
-    /// The same, with the error as a value.
-    result<value_type> try_get() { return rpc::detail::next_item<value_type>(*inbox_, never); }
-
-    /// As get(), but waits at most `span`: timeout_error.
-    template <class Rep, class Period>
-    value_type get_for(std::chrono::duration<Rep, Period> span) {
-        return try_get_for(span).value();
-    }
-    /// As try_get(), but waits at most `span`, 0 for what is there now: reason::timeout.
-    template <class Rep, class Period>
-    result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
-        return rpc::detail::next_item<value_type>(*inbox_, after(router_->now(), to_ns(span)));
-    }
-
-    /// For tasks: `co_await r.async_get()`, as get(); async_try_get() with the error as a value.
-    rpc::detail::next_item_of<value_type, Io> async_get() { return {*inbox_}; }
-    rpc::detail::next_item_of<value_type, Io, false> async_try_get() { return {*inbox_}; }
-
-    /// True where get() would not wait.
-    bool ready() const { return inbox_->ready(); }
-
-    /// True once there is nothing more to get.
-    bool ended() const { return inbox_->ended(); }
-
-    /// Runs `go` as soon as there is an item or the end: now, or on the thread that brings it, normally the loop. With a `key`,
-    /// until forget(key).
-    void then(unique_function<void()> go, const void* key = nullptr) const { inbox_->then(std::move(go), key); }
-    void forget(const void* key) const { inbox_->forget(key); }
-
     /// Takes nothing any more: whoever sends is told. What has arrived can still be taken.
     void close() { inbox_->close(error(reason::end_of_stream, "the receiver has been closed")); }
-
-    call_port& port() const noexcept { return *router_; }
-
-    /// Iterates to the end; an error is thrown.
-    item_iterator<basic_receiver> begin() { return item_iterator<basic_receiver>(*this); }
-    std::default_sentinel_t end() const noexcept { return {}; }
 };
 
 /// A sender travels as the context, the handle and the window that it sends to. To encode it for a context opens a port for that

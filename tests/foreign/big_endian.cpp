@@ -54,8 +54,8 @@ int main(int argc, char** argv) {
 
         const values sent{0x0102'0304'0506'0708, 2.5, {1, 2, 3}, {{"left", -1}, {"right", 70'000}}, "text", {}};
         const auto [number, fraction, list, map, text, nothing] = far.call<&returned>(sent);
-        std::printf("%llu %.1f [%d %d %d] {left: %d, right: %d} \"%s\" %s\n", static_cast<unsigned long long>(number), fraction, list[0],
-                    list[1], list[2], map.at("left"), map.at("right"), text.c_str(), nothing ? "some" : "none");
+        std::printf("%llu %.1f [%d %d %d] {left: %d, right: %d} \"%s\" %s\n", static_cast<unsigned long long>(number), fraction,
+                    list[0], list[1], list[2], map.at("left"), map.at("right"), text.c_str(), nothing ? "some" : "none");
 
         try {
             far.call<&fail>();
