@@ -24,8 +24,7 @@ inline constexpr std::string_view short_program_text = "mitogen: incomplete prog
 /// The descriptor through which the first stage executes the program.
 inline constexpr int program_descriptor = 9;
 
-/// The first stage. POSIX sh; one argument of one line, so that it survives tcsh and fish as login shells: they see only
-/// `exec sh -c '…'`.
+/// The first stage: POSIX sh, one line without single quotes, for `sh -c`.
 ///
 /// It says the mark and the machine, and only then is anything sent to it: a size on a line of its own (`read` takes it byte by
 /// byte, so that nothing behind it is lost), then that many bytes. They go to a file in a fresh directory that only this user can
@@ -36,7 +35,7 @@ inline constexpr int program_descriptor = 9;
 /// and the shell must not open it so for itself: mksh 59c keeps a copy of what `exec 8>&-` closes (c_exec in
 /// funcs.c, when the copy is descriptor 10). At the end of its input `read` fails, or the program is short, and it exits: it
 /// never waits for a parent that is gone.
-inline std::string first_stage_command() {
+inline std::string first_stage_script() {
     // The command line must not contain the mark, lest an echo of it be taken for the child's voice: octal escapes for what is no
     // text, and an empty argument in the middle, because some shells' echo undoes escapes.
     std::string mark;
@@ -51,8 +50,7 @@ inline std::string first_stage_command() {
     }
     mark.insert(mark.size() / 2, "%s");
     const auto give_up = [](std::string_view text) { return "{ echo \"" + std::string(text) + "\" >&2;exit 1;};"; };
-    std::string s = "exec sh -c '";
-    s += "umask 077;printf \"" + mark + "1 %s\\n\" \"\" \"$(uname -sm)\";";
+    std::string s = "umask 077;printf \"" + mark + "1 %s\\n\" \"\" \"$(uname -sm)\";";
     s += "read -r n||exit 1;";
     s += "for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp /dev/shm \"$HOME\";do ";
     s += "[ -n \"$d\" ]&&d=$d/mitogen-$$&&mkdir \"$d\" 2>/dev/null||continue;";
@@ -62,9 +60,12 @@ inline std::string first_stage_command() {
     s += "exec 9<\"$p\";[ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9&&rm -rf \"$d\"&&trap - 0;";
     s += "head -c \"$n\" >\"$p\";";
     s += "[ $(($(wc -c <&9))) = \"$n\" ]||" + give_up(short_program_text);
-    s += "exec \"$p\" " + std::string(child_argument) + "'";
+    s += "exec \"$p\" " + std::string(child_argument);
     return s;
 }
+
+/// The same as one command for a login shell of any kind: tcsh and fish see only `exec sh -c '…'`.
+inline std::string first_stage_command() { return "exec sh -c '" + first_stage_script() + "'"; }
 
 /// What machine a program is for, as `uname -sm` says it; empty where that cannot be told.
 inline std::string kind_of_program(const sys::unique_fd& program) {
