@@ -59,11 +59,11 @@ enum class reason : std::uint16_t {
     several = 68, ///< more than one thing went wrong: see error::members()
     connect = 80, ///< a child could not be started or reached
     connect_timeout = 81,
-    resolve = 82, ///< the host name has no address
-    connection_refused = 83,
+    resolve = 82,            ///< the host name has no address; there is no container, pod, image or user of that name
+    connection_refused = 83, ///< nothing listens there; the container does not run
     no_init = 84,     ///< started, but main() did not call mitogen::init
     end_of_file = 85, ///< the connection ended before the child said hello
-    auth_required = 86,
+    auth_required = 86, ///< credentials are missing, or this user may not do that
     auth_incorrect = 87,
     host_key = 88,
     payload = 89, ///< the program could not be delivered to, or run on, the target

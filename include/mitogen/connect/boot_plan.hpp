@@ -35,6 +35,7 @@ struct boot_plan {
     std::shared_ptr<sys::unique_fd> program{}; ///< what it is sent
     std::string program_path{};                ///< where that was opened; empty: this program's own
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
+    std::string if_missing{};                                          ///< what to do where `start` cannot be started
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};
     std::shared_ptr<void> held{}; ///< let go of when the process is reaped, or was never made

@@ -234,7 +234,8 @@ private:
         miscarry(b, error(process.error().kind() == kind::overloaded ? reason::overloaded
                           : plan.staged ? reason::connect // the client here is missing
                                         : reason::payload,
-                          plan.what + ": cannot start: " + std::string(process.error().message())));
+                          plan.what + ": cannot start: " + std::string(process.error().message()) +
+                              (plan.if_missing.empty() ? "" : "; " + plan.if_missing)));
     }
 
     void child_up(child& c) override { neighbour_up(c.name(), c.edge); }

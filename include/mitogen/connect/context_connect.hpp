@@ -12,6 +12,7 @@
 #include <mitogen/rpc/context.hpp>
 #include <mitogen/wire/handle.hpp>
 
+#include <string>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -44,6 +45,12 @@ template <class Io>
 template <class Method>
 basic_context<Io> basic_context<Io>::connect(const Method& method) const {
     return try_connect(method).value();
+}
+
+template <class Io>
+template <class Method>
+std::string basic_context<Io>::explain(const Method& method) const {
+    return node().explain(method);
 }
 
 template <class Io>

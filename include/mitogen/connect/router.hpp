@@ -11,6 +11,7 @@
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/children.hpp>
 #include <mitogen/connect/ending.hpp>
+#include <mitogen/connect/explain_plan.hpp>
 #include <mitogen/connect/forwarded_log.hpp>
 #include <mitogen/connect/listening.hpp>
 #include <mitogen/connect/log_uplink.hpp>
@@ -24,6 +25,7 @@
 #include <mitogen/route/status.hpp>
 #include <mitogen/rpc/context.hpp>
 #include <mitogen/rpc/explain.hpp>
+#include <mitogen/rpc/making.hpp>
 #include <mitogen/rpc/typed_handler.hpp>
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/signal.hpp>
@@ -49,7 +51,7 @@ struct router_options {
 ///
 /// Threads: any, but for the destructor. Blocking members must not be called from functions that run on the loop.
 template <class Io>
-class basic_router final : public basic_router_core<Io> {
+class basic_router final : public basic_router_core<Io>, public making<basic_router<Io>, basic_context<Io>> {
     using core = basic_router_core<Io>;
     using child = basic_child<Io>;
     using pending = basic_pending<Io>;
@@ -102,6 +104,8 @@ public:
     context ssh(ssh_options options) { return try_ssh(std::move(options)).value(); }
     result<context> try_ssh(ssh_options options) { return try_connect(options); }
 
+    // Those that run a tool, docker() and the like, are members of `making`.
+
     /// Any method, by its options: `router.connect(mitogen::ssh{.hostname = "web1"})`.
     template <connection_method Method>
     context connect(const Method& method) {
@@ -129,6 +133,17 @@ public:
                                          "executes this program again, and would not know that it is one"));
         }
         return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
+    }
+
+    /// What connect(method) would run, as text: the command quoted for a shell, the context's name, the program and its size, the
+    /// time that it may take. Runs nothing. Errors: those of the options.
+    template <connection_method Method>
+    std::string explain(const Method& method) {
+        return try_explain(method).value();
+    }
+    template <connection_method Method>
+    result<std::string> try_explain(const Method& method) {
+        return detail::explain_plan(method);
     }
 
     // ---- programs that join: see listener.hpp

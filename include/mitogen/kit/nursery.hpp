@@ -19,6 +19,7 @@
 #include <mitogen/kit/nursery_task.hpp>
 #include <mitogen/rpc/context.hpp>
 #include <mitogen/rpc/fwd.hpp>
+#include <mitogen/rpc/making.hpp>
 
 #include <exception>
 #include <memory>
@@ -56,7 +57,7 @@ struct nursery_options {
 /// that is not this nursery's is given up. Threads: any; join() and the destructor one. It blocks, and must not be used on the
 /// loop. The router must outlive it.
 template <class Io = io::native>
-class basic_nursery {
+class basic_nursery : public making<basic_nursery<Io>, basic_context<Io>> {
     std::shared_ptr<detail::nursery_state<Io>> state_;
     int exceptions_ = std::uncaught_exceptions();
 #if defined(__cpp_lib_jthread)
@@ -135,6 +136,8 @@ public:
     /// A process on another machine, reached with the system's ssh.
     context ssh(ssh_options options) { return connect(options); }
     result<context> try_ssh(ssh_options options) { return try_connect(options); }
+
+    // Those that run a tool, docker() and the like, are members of `making`.
 
     /// Any method, by its options.
     template <connection_method Method>

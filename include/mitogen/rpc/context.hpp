@@ -7,6 +7,7 @@
 #include <mitogen/rpc/call.hpp>
 #include <mitogen/rpc/fwd.hpp>
 #include <mitogen/rpc/invocation.hpp>
+#include <mitogen/rpc/making.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/handle.hpp>
 
@@ -67,7 +68,7 @@ public:
 ///
 /// Threads: any. A default-constructed one refers to nothing; every call on it is a logic_error.
 template <class Io>
-class basic_context : public call_methods<basic_context<Io>, Io> {
+class basic_context : public call_methods<basic_context<Io>, Io>, public making<const basic_context<Io>, basic_context<Io>> {
     call_port* router_ = nullptr;
     context_id id_ = no_context;
 
@@ -128,6 +129,8 @@ public:
     basic_context ssh(const ssh_options& options) const;
     result<basic_context> try_ssh(const ssh_options& options) const;
 
+    // Those that run a tool, docker() and the like, are members of `making`.
+
     /// Any method that can travel, by its options: `context.connect(mitogen::ssh{.hostname = "web1"})`.
     template <class Method>
     basic_context connect(const Method& method) const;
@@ -137,6 +140,11 @@ public:
     /// Begins to connect and returns at once. Errors come out of the future; those of the other context name it as their place.
     template <class Method>
     basic_future<basic_context, Io> connect_async(const Method& method) const;
+
+    /// What connect(method) would run there, as text: see basic_router::explain. Said by this context, of its own program and
+    /// with its own files, whatever machine that one is on.
+    template <class Method>
+    std::string explain(const Method& method) const;
 
     /// Asks its loop for a sign of life; done when it has come. Answered although its functions are busy.
     basic_future<void, Io> ping() const {

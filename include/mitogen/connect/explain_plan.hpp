@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// explain_plan.hpp: what a connection method would run, as text for people.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/sys/file.hpp>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// An argument as a POSIX shell reads it: as it is where that is safe, else in single quotes.
+inline std::string quoted_for_shell(std::string_view argument) {
+    constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_";
+    if (!argument.empty() && argument.find_first_not_of(plain) == std::string_view::npos) return std::string(argument);
+    std::string out = "'";
+    for (const char c : argument) c == '\'' ? out += "'\\''" : out += c;
+    return out + "'";
+}
+
+inline std::string quoted_for_shell(const std::vector<std::string>& arguments) {
+    std::string line;
+    for (const std::string& a : arguments) line += (line.empty() ? "" : " ") + quoted_for_shell(a);
+    return line;
+}
+
+/// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does.
+template <class Method>
+result<std::string> explain_plan(const Method& method) {
+    const result<boot_plan> plan = method.plan();
+    if (!plan) return plan.error();
+    const std::string program = method.executable.empty() ? "this one" : method.executable;
+    const std::string size = plan->program ? ", " + std::to_string(sys::file_size(plan->program->get())) + " bytes" : "";
+    return "run: " + quoted_for_shell(plan->start.argv) + "\nname: " + plan->name + "\nprogram: " + program + size +
+           (plan->staged ? ", sent when the shell there has spoken" : ", executed here") +
+           "\ntimeout: " + std::to_string(plan->timeout / 1'000'000) + " ms\n";
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// incus.hpp: a child in an instance of Incus.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/methods/exec_style.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in an instance of Incus that runs: a container, or a virtual machine with its agent.
+struct incus {
+    std::string container{};        ///< its name, or "remote:name"
+    std::string incus_path = "incus"; ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "incus.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "incus";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.incus_path, self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, incus_path, "incus_path");
+        tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
+        return tool.add_stage().plan(*this, container);
+    }
+};
+
+/// The options of basic_router::incus().
+using incus_options = incus;
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// jail.hpp: a child in a FreeBSD jail.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/methods/exec_style.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a FreeBSD jail that runs.
+struct jail {
+    std::string container{};                   ///< name or number of the jail
+    std::string username{};                    ///< as the jail knows it; empty: root
+    std::string jexec_path = "/usr/sbin/jexec"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "jail.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "jail";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.username, self.jexec_path, self.name, self.connect_timeout,
+                        self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, jexec_path, "jexec_path");
+        tool.add_optional("username", username, "-U ").add_required("container", container);
+        return tool.add_stage().plan(*this, container);
+    }
+};
+
+/// The options of basic_router::jail().
+using jail_options = jail;
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// podman.hpp: a child in a Podman container.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/methods/exec_style.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a Podman container that runs.
+struct podman {
+    std::string container{};            ///< name or id
+    std::string username{};             ///< or "user:group"; empty: as the container says
+    std::string podman_path = "podman"; ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "podman.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "podman";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.username, self.podman_path, self.name, self.connect_timeout,
+                        self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, podman_path, "podman_path");
+        tool.add({"exec"}).add_optional("username", username, "--user=").add({"--interactive", "--"});
+        return tool.add_required("container", container).add_stage().plan(*this, container);
+    }
+};
+
+/// The options of basic_router::podman().
+using podman_options = podman;
+
+} // namespace mitogen::inline MITOGEN_ABI

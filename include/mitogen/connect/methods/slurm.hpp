@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// slurm.hpp: a child on a node of a Slurm cluster.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/methods/exec_style.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process on a node of a Slurm cluster, as a job step of one task. Ends when its allocation does.
+struct slurm {
+    std::vector<std::string> args{}; ///< further arguments of srun: {"--partition=debug", "--time=10"}
+    std::string srun_path = "srun";  ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "slurm"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "slurm";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.args, self.srun_path, self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, srun_path, "srun_path");
+        return tool.add({"--unbuffered", "--ntasks=1"}).add(args).add_stage().plan(*this, {});
+    }
+};
+
+/// The options of basic_router::slurm().
+using slurm_options = slurm;
+
+} // namespace mitogen::inline MITOGEN_ABI
