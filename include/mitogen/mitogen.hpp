@@ -40,6 +40,7 @@
 #include <mitogen/connect/methods/buildah.hpp>
 #include <mitogen/connect/methods/chroot.hpp>
 #include <mitogen/connect/methods/command.hpp>
+#include <mitogen/connect/methods/doas.hpp>
 #include <mitogen/connect/methods/docker.hpp>
 #include <mitogen/connect/methods/exec_style.hpp>
 #include <mitogen/connect/methods/fork.hpp>
@@ -52,11 +53,15 @@
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/nsenter.hpp>
 #include <mitogen/connect/methods/podman.hpp>
+#include <mitogen/connect/methods/privilege.hpp>
 #include <mitogen/connect/methods/slurm.hpp>
 #include <mitogen/connect/methods/ssh.hpp>
+#include <mitogen/connect/methods/su.hpp>
+#include <mitogen/connect/methods/sudo.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
 #include <mitogen/connect/methods/tool_symptoms.hpp>
 #include <mitogen/connect/outgoing.hpp>
+#include <mitogen/connect/prompter.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/connect/stdout_forwarder.hpp>
 #include <mitogen/connect/text_tail.hpp>
@@ -163,6 +168,7 @@
 #include <mitogen/sys/poll.hpp>
 #include <mitogen/sys/process.hpp>
 #include <mitogen/sys/program_kind.hpp>
+#include <mitogen/sys/pty.hpp>
 #include <mitogen/sys/signal.hpp>
 #include <mitogen/sys/stdio.hpp>
 #include <mitogen/sys/title.hpp>

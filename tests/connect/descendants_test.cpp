@@ -201,6 +201,7 @@ TEST_CASE("what the other program does not understand is an error that says so")
 
 TEST_CASE("a method arrives as it was sent") {
     mitogen::ssh sent{.hostname = "h", .username = "u", .port = 22222, .identity_file = "/key"};
+    sent.password = "correct horse";
     sent.check_host_keys = mitogen::host_keys::ignore;
     sent.ssh_path = "/opt/ssh";
     sent.ssh_args = {"-J", "bastion"};
@@ -211,7 +212,7 @@ TEST_CASE("a method arrives as it was sent") {
     sent.name = "n";
     sent.limits = mitogen::limits{.message_bytes = 1, .queue_bytes = 2, .nesting = 3, .elements = 4, .open_calls = 5};
     // Every member travels: one that is new is entered here, and in fields().
-    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::ssh::fields(sent))> == 14);
+    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::ssh::fields(sent))> == 15);
     STATIC_REQUIRE(sizeof(mitogen::local) == sizeof(mitogen::local::name) * 2 + sizeof(mitogen::local::connect_timeout) +
                                                  sizeof(mitogen::local::limits));
     const auto plan = mitogen::detail::plan_from(mitogen::detail::encode_method(sent), {});
@@ -221,6 +222,23 @@ TEST_CASE("a method arrives as it was sent") {
     CHECK(plan->name == "n");
     CHECK(plan->timeout == 4'321'000'000);
     CHECK(plan->bounds == *sent.limits);
+    REQUIRE(plan->prompts);
+    CHECK(plan->prompts->password() == sent.password);
+
+    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::sudo::fields(std::declval<mitogen::sudo&>()))> == 13);
+    const mitogen::sudo other{.username = "u",
+                              .password = "p",
+                              .sudo_path = "/opt/sudo",
+                              .preserve_env = true,
+                              .login = true,
+                              .selinux_role = "r",
+                              .selinux_type = "t",
+                              .sudo_args = {"-n"}};
+    const auto other_plan = mitogen::detail::plan_from(mitogen::detail::encode_method(other), {});
+    REQUIRE(other_plan);
+    CHECK(other_plan->start.argv == other.arguments());
+    CHECK(other_plan->start.path == "/opt/sudo");
+    CHECK(other_plan->prompts->password() == other.password);
     const auto bad = mitogen::detail::plan_from(mitogen::detail::encode_method(mitogen::ssh{}), {});
     CHECK(contains(bad.error().what(), "hostname is empty"));
 }

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -60,6 +61,11 @@ public:
 
     /// What was said.
     const boot_dialogue& dialogue() const noexcept { return talk_; }
+
+    /// Says something that is no part of the dialogue, to a tool that comes before it.
+    void type(std::string_view answer) {
+        static_cast<void>(loop_.io().write(out_.get(), answer.data(), answer.size())); // nothing else is in the pipe
+    }
 
     /// Stops listening, and gives the descriptors away: what the child says, and what it hears.
     std::pair<typename Io::descriptor, typename Io::descriptor> take() {

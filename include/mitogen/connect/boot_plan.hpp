@@ -6,6 +6,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/connect/prompter.hpp>
 #include <mitogen/sys/process.hpp>
 
 #include <memory>
@@ -35,6 +36,8 @@ struct boot_plan {
     std::shared_ptr<sys::unique_fd> program{}; ///< what it is sent
     std::string program_path{};                ///< where that was opened; empty: this program's own
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
+    std::optional<prompter> prompts{};                                 ///< of a tool that may ask questions at its terminal
+
     std::string if_missing{};                                          ///< what to do where `start` cannot be started
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};

@@ -57,6 +57,7 @@ public:
         typename Io::descriptor in;  ///< what the child says
         typename Io::descriptor out; ///< what it hears
         typename Io::descriptor err; ///< its stderr; may be empty
+        typename Io::descriptor terminal; ///< the child's side of `err`, where it is a terminal
     };
 
 private:
@@ -95,7 +96,9 @@ public:
         : router_(node), events_(to), plan_(std::move(plan)), welcome_(std::move(welcome)), process_(std::move(process)),
           channel_(node.loop(), std::move(ends.in), std::move(ends.out), plan_, welcome_,
                    [this](typename channel::outcome o) { talked(o); }),
-          err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name), ending_(patience), connecting_(connecting) {
+          err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name, std::move(ends.terminal)), ending_(patience),
+          connecting_(connecting) {
+        if (plan_.prompts) err_.listen([this](std::string_view heard) { converse(heard); });
         timer_.fire = [this] { on_timer(); };
         on_ready<&basic_child::on_exit>(exit_source_, *this, process_.poll_fd());
     }
@@ -171,7 +174,7 @@ public:
 
     /// Kills it at once. Threads: loop.
     void kill() {
-        process_.signal(detail::ending::kill);
+        send_signal(detail::ending::kill);
         ending_.killed();
     }
 
@@ -207,10 +210,42 @@ private:
 
     const detail::boot_dialogue& talk() const noexcept { return channel_.dialogue(); }
 
+    /// Answers the questions of the tool that comes before the first stage.
+    void converse(std::string_view heard) {
+        if (stage_ != stage::starting || talk().stage_seen() || talk().hello_seen()) return;
+        prompter& tool = *plan_.prompts;
+        switch (tool.hear(heard)) {
+        case prompter::reaction::nothing: return;
+        case prompter::reaction::answer: answer(tool.password().reveal()); [[fallthrough]];
+        case prompter::reaction::decline: answer("\n"); return err_.question_answered();
+        case prompter::reaction::give_up: {
+            const auto keep = this->shared_from_this();
+            err_.drop(); // the question says no more than the error
+            return fail(error(tool.why(), plan_.what + ": " + tool.trouble()));
+        }
+        }
+    }
+
+    void answer(std::string_view text) {
+        if (plan_.prompts->where() == prompter::reads::input) return channel_.type(text);
+        err_.type(text);
+    }
+
+    /// What a tool said may repeat what it was told.
+    void mask_password(std::string& words) {
+        if (!plan_.prompts) return;
+        err_.mask(plan_.prompts->password().reveal());
+        detail::mask(words, plan_.prompts->password().reveal());
+    }
+
     /// The hello and the welcome are exchanged: from here on the link carries frames.
     void come_up() {
         basic_broker<Io>& loop = router_.loop();
         loop.cancel_timer(timer_);
+        std::string none;
+        mask_password(none);
+        err_.listen({});
+        plan_.prompts.reset();
         stage_ = stage::up;
         plan_.program.reset();
         edge = std::make_shared<link>(router_);
@@ -254,6 +289,7 @@ private:
         text_tail printed;
         printed.feed(talk().noise(), [](std::string_view) {});
         if (const std::string noise = printed.text(); !noise.empty()) f.words += (f.words.empty() ? "" : "\n  ") + noise;
+        mask_password(f.words);
         return plan_.explain ? plan_.explain(plan_, f) : detail::explain_boot(plan_, f);
     }
 
@@ -328,6 +364,12 @@ private:
         look_after_ending();
     }
 
+    /// Programs of other users cannot be sent any; they end when their terminal hangs up.
+    void send_signal(int number) {
+        process_.signal(number);
+        if (number == detail::ending::kill) err_.hang_up();
+    }
+
     /// The one place that decides what happens next on the way out. Called whenever something has changed.
     void look_after_ending() {
         if (stage_ != stage::ending) return;
@@ -345,7 +387,7 @@ private:
             return bury();
         }
         if (!link_open_ && !reported_ && ending_.report_due(now)) report();
-        if (const int signal = ending_.due_signal(now); signal != detail::ending::no_signal) process_.signal(signal);
+        if (const int signal = ending_.due_signal(now); signal != detail::ending::no_signal) send_signal(signal);
         loop.set_timer(timer_, ending_.next_look(now, exit_source_.watched, link_open_ || reported_));
     }
 

@@ -4,7 +4,12 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/io/policy.hpp>
 #include <mitogen/sys/failure.hpp>
+#include <mitogen/sys/pty.hpp>
+
+#include <string>
+#include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
@@ -29,14 +34,26 @@ struct child_pipes {
     descriptor child_in;
     descriptor child_out;
     descriptor child_err;
+    std::string terminal{}; ///< where `err` and `child_err` are one: its path
 };
 
+/// `at_terminal`: its stderr is a terminal, where the policy has any.
 template <class Io>
-result<child_pipes<Io>> make_child_pipes(Io& io) {
+result<child_pipes<Io>> make_child_pipes(Io& io, bool at_terminal = false) {
     child_pipes<Io> p;
     long rc = io.pipe(p.child_in, p.out);
     if (rc >= 0) rc = io.pipe(p.in, p.child_out);
-    if (rc >= 0) rc = io.pipe(p.err, p.child_err);
+    if constexpr (io::has_terminals<Io>) {
+        if (rc >= 0 && at_terminal) {
+            sys::pty made;
+            rc = io.open_pty(made);
+            if (rc < 0) return sys::failure("pseudo terminal", rc);
+            p.err = std::move(made.master);
+            p.child_err = std::move(made.held);
+            p.terminal = std::move(made.path);
+        }
+    }
+    if (rc >= 0 && p.terminal.empty()) rc = io.pipe(p.err, p.child_err);
     for (const auto* ours : {&p.in, &p.out, &p.err})
         if (rc >= 0) rc = io.set_nonblocking(ours->get(), true);
     if (rc < 0) return sys::failure("pipe", rc);

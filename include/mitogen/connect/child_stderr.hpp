@@ -3,12 +3,15 @@
 // child_stderr.hpp: what a child says on stderr, as its parent reads it: to the log, or into the error that its failure becomes.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/connect/log_meter.hpp>
+#include <mitogen/connect/prompter.hpp>
 #include <mitogen/connect/text_tail.hpp>
 #include <mitogen/loop/broker.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +25,7 @@ namespace detail {
 
 /// Lines are kept while the child starts. Once it is up they go to the log, those that were kept first; where it does not come up
 /// its error quotes the last of them, and the log shows none. Those that come too fast are dropped and counted: see log::bounds.
+/// It may be a terminal, at which the child asks questions before it is up.
 ///
 /// Threads: loop.
 template <class Io>
@@ -34,6 +38,9 @@ class child_stderr {
 
     basic_broker<Io>& loop_;
     typename Io::descriptor end_;
+    typename Io::descriptor terminal_; // so that it has no end while a tool may close and open it
+    unique_function<void(std::string_view)> heard_;
+    bool answer_ends_line_ = false; // at which nobody looks
     context_id id_;
     std::string name_;
     source source_{};
@@ -48,9 +55,10 @@ class child_stderr {
     static constexpr std::size_t most_kept = 1u << 20;
 
 public:
-    /// `end` may be empty. The context's name and number are for the log.
-    child_stderr(basic_broker<Io>& loop, typename Io::descriptor end, context_id id, std::string name)
-        : loop_(loop), end_(std::move(end)), id_(id), name_(std::move(name)) {
+    /// `end` may be empty. `terminal`: the child's side, where it is one. The context's name and number are for the log.
+    child_stderr(basic_broker<Io>& loop, typename Io::descriptor end, context_id id, std::string name,
+                 typename Io::descriptor terminal = typename Io::descriptor())
+        : loop_(loop), end_(std::move(end)), terminal_(std::move(terminal)), id_(id), name_(std::move(name)) {
         source_.fd = end_.get();
         source_.self = this;
         source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(); };
@@ -64,6 +72,34 @@ public:
 
     /// Begins to listen. 0 or -errno.
     long begin() { return end_ ? loop_.watch(source_, io::interest::read) : 0; }
+
+    /// Who hears what it says, so as to answer; may hang up, but not end this.
+    void listen(unique_function<void(std::string_view)> heard) { heard_ = std::move(heard); }
+
+    /// Types an answer at its terminal. The question is not shown: it is forgotten, and so is the end of its line.
+    void type(std::string_view answer) {
+        static_cast<void>(loop_.io().write(end_.get(), answer.data(), answer.size())); // an empty terminal takes 4 KiB
+    }
+    void question_answered() {
+        tail_.drop_unfinished();
+        answer_ends_line_ = true;
+    }
+
+    /// Masks a word in all that is kept.
+    void mask(std::string_view word) {
+        const auto change = [word](std::string& line) { detail::mask(line, word); };
+        tail_.revise(change);
+        for (std::string& line : kept_) change(line);
+    }
+
+    /// Closes a terminal: whoever runs there is told with SIGHUP, and reads no more.
+    void hang_up() {
+        if (!terminal_) return;
+        drain();
+        loop_.unwatch(source_);
+        end_.reset();
+        terminal_.reset();
+    }
 
     /// From now on the log shows what it says, and shows now what was kept.
     void show() {
@@ -97,7 +133,10 @@ public:
     }
 
     /// In a child made by fork(): closes the descriptor.
-    void abandon() noexcept { end_.reset(); }
+    void abandon() noexcept {
+        end_.reset();
+        terminal_.reset();
+    }
 
 private:
     /// Reads once. False where there is nothing more now.
@@ -105,14 +144,20 @@ private:
         char bytes[4096];
         const long n = loop_.io().read(end_.get(), bytes, sizeof bytes);
         if (n > 0) {
-            tail_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { say(line); });
+            hear({bytes, static_cast<std::size_t>(n)});
             return true;
         }
         if (n != -EAGAIN && n != -EWOULDBLOCK) {
             loop_.unwatch(source_);
-            end_.reset();
+            if (!terminal_) end_.reset(); // else who still has it would be hung up on
         }
         return false;
+    }
+
+    void hear(std::string_view bytes) {
+        if (std::exchange(answer_ends_line_, false)) bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
+        tail_.feed(bytes, [this](std::string_view line) { say(line); });
+        if (heard_) heard_(bytes);
     }
 
     void drain() {

@@ -110,10 +110,10 @@ public:
 
     /// The loop takes over a process that was started.
     void adopt(boot_plan plan, birth b, typename Io::process process, child_pipes<Io> pipes) {
-        auto c = std::make_shared<child>(
-            node_, static_cast<typename child::events&>(*this), std::move(plan), std::move(b.welcome), patience_,
-            std::move(process), typename child::plumbing{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err)},
-            b.answer);
+        typename child::plumbing ends{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err), {}};
+        if (!pipes.terminal.empty()) ends.terminal = std::move(pipes.child_err);
+        auto c = std::make_shared<child>(node_, static_cast<typename child::events&>(*this), std::move(plan),
+                                         std::move(b.welcome), patience_, std::move(process), std::move(ends), b.answer);
         node_.loop().defer([this, c = std::move(c)] {
             all_.push_back(c);
             c->begin();
@@ -223,11 +223,12 @@ private:
 
     /// Starts the process of a child that has its numbers. Where that fails, its answer says so.
     void launch(boot_plan plan, birth b) {
-        result<child_pipes<Io>> pipes = make_child_pipes(node_.loop().io());
+        result<child_pipes<Io>> pipes = make_child_pipes(node_.loop().io(), plan.prompts.has_value());
         if (!pipes) return miscarry(b, pipes.error());
         plan.start.in = pipes->child_in.get();
         plan.start.out = pipes->child_out.get();
         plan.start.err = pipes->child_err.get();
+        plan.start.terminal = pipes->terminal;
         result<typename Io::process> process = node_.loop().io().spawn(plan.start);
         if (process) return adopt(std::move(plan), std::move(b), std::move(*process), std::move(*pipes));
         // out of descriptors

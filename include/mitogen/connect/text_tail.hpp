@@ -61,6 +61,20 @@ public:
         if (!partial_.empty()) give(line);
     }
 
+    /// Forgets a line that has not ended.
+    void drop_unfinished() noexcept { partial_.clear(); }
+
+    /// Calls `change(std::string&)` for every line that is remembered.
+    template <class Change>
+    void revise(Change&& change) {
+        kept_bytes_ = 0;
+        for (std::string& l : last_) {
+            change(l);
+            kept_bytes_ += l.size();
+        }
+        change(partial_);
+    }
+
     /// The last lines, one below the other.
     std::string text() const {
         std::string out;

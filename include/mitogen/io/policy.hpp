@@ -147,6 +147,11 @@ concept can_fork = Io::can_fork && std::constructible_from<typename Io::process,
 template <class Io>
 concept has_local_sockets = Io::has_local_sockets && std::constructible_from<typename Io::descriptor, int>;
 
+/// True for policies whose processes can be started at a terminal: `io.open_pty(pty&)`, as sys::open_pty. With others a program
+/// that asks questions at its terminal is started without one. No part of what every policy must have.
+template <class Io>
+concept has_terminals = Io::has_terminals && std::constructible_from<typename Io::descriptor, int>;
+
 /// Readiness: `Io::poller`. One descriptor, one registration; level-triggered.
 ///
 /// add, modify: 0 or -errno. `interest::none` keeps a descriptor registered and reports nothing about it, not even a failure.

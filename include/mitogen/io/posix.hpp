@@ -14,6 +14,7 @@
 #include <mitogen/sys/machine.hpp>
 #include <mitogen/sys/pipe_size.hpp>
 #include <mitogen/sys/process.hpp>
+#include <mitogen/sys/pty.hpp>
 #include <mitogen/sys/stdio.hpp>
 #include <mitogen/sys/title.hpp>
 
@@ -102,6 +103,11 @@ struct posix {
         std::fflush(nullptr);
         sys::null_stdout();
     }
+
+    /// Programs can be started at a terminal of their own.
+    static constexpr bool has_terminals = true;
+    /// As sys::open_pty.
+    long open_pty(sys::pty& p) const { return sys::open_pty(p); }
 
     /// As sys::spawn.
     result<sys::process> spawn(const sys::spawn_options& options) const { return sys::spawn(options); }

@@ -36,6 +36,8 @@ struct spawn_options {
     int out = -1;                           ///< becomes descriptor 1; -1: inherited (/dev/null where this process has none)
     int err = -1;                           ///< becomes descriptor 2; -1: as `out`
     bool new_process_group = true;          ///< so that a terminal's SIGINT reaches only the root of the tree
+    /// path of a terminal that nobody has: becomes descriptor 2 in place of `err`, and the terminal of a session of its own
+    std::string terminal{};
 };
 
 namespace detail {
@@ -56,6 +58,10 @@ public:
     void open_null(int to) {
         if (rc_ == 0) rc_ = ::posix_spawn_file_actions_addopen(&actions_, to, "/dev/null", to == 0 ? O_RDONLY : O_WRONLY, 0);
     }
+    // By a session's leader without a terminal: makes it the session's.
+    void open_terminal(const char* path, int to) {
+        if (rc_ == 0) rc_ = ::posix_spawn_file_actions_addopen(&actions_, to, path, O_RDWR, 0);
+    }
     int rc() const noexcept { return rc_; }
     const ::posix_spawn_file_actions_t* get() const noexcept { return &actions_; }
 };
@@ -65,7 +71,7 @@ class spawn_attributes {
     int rc_;
 
 public:
-    explicit spawn_attributes(bool new_process_group) noexcept : rc_(::posix_spawnattr_init(&attributes_)) {
+    explicit spawn_attributes(const spawn_options& options) noexcept : rc_(::posix_spawnattr_init(&attributes_)) {
         ::sigset_t none;
         ::sigset_t defaults;
         ::sigemptyset(&none);
@@ -73,7 +79,15 @@ public:
         ::sigaddset(&defaults, SIGPIPE);
         ::sigaddset(&defaults, SIGCHLD);
         int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
-        if (new_process_group) flags |= POSIX_SPAWN_SETPGROUP; // group 0: its own
+        if (options.terminal.empty()) {
+            if (options.new_process_group) flags |= POSIX_SPAWN_SETPGROUP; // group 0: its own
+        } else {
+#if defined(POSIX_SPAWN_SETSID)
+            flags |= POSIX_SPAWN_SETSID; // which is a new group as well
+#else
+            if (rc_ == 0) rc_ = ENOTSUP;
+#endif
+        }
         if (rc_ == 0) rc_ = ::posix_spawnattr_setsigmask(&attributes_, &none);
         if (rc_ == 0) rc_ = ::posix_spawnattr_setsigdefault(&attributes_, &defaults);
         if (rc_ == 0) rc_ = ::posix_spawnattr_setpgroup(&attributes_, 0);
@@ -122,6 +136,10 @@ inline std::string plan_stdio(const spawn_options& options, spawn_actions& actio
     const int wanted[3] = {options.in, options.out, options.err};
     for (int to = 0; to < 3; ++to) {
         int from = wanted[to];
+        if (to == 2 && !options.terminal.empty()) {
+            actions.open_terminal(options.terminal.c_str(), to);
+            continue;
+        }
         if (from < 0 && to == 0) {
             actions.open_null(0);
             continue;
@@ -166,7 +184,7 @@ inline result<process> spawn(const spawn_options& options) {
         path = detail::path_of_descriptor(fd);
     }
     detail::spawn_actions actions;
-    const detail::spawn_attributes attributes(options.new_process_group);
+    const detail::spawn_attributes attributes(options);
     long rc = 0;
     if (const std::string what = detail::plan_stdio(options, actions, kept, rc); !what.empty()) {
         return failure("spawn(" + shown + "), " + what, rc);

@@ -78,10 +78,11 @@ inline long read_waiting(int fd, void* to, std::size_t size) {
 /// This process's id.
 inline int own_pid() noexcept { return ::getpid(); }
 
-/// Makes this process the leader of a session of its own, where it can be one, with /dev/null for standard error.
+/// Makes this process the leader of a session of its own, with /dev/null for standard error. One that leads a session already,
+/// because it was given a terminal (spawn_options::terminal), ignores from now on that the terminal hangs up.
 inline void leave_session() {
     put_null(2);
-    static_cast<void>(::setsid());
+    if (::setsid() < 0) static_cast<void>(::signal(SIGHUP, SIG_IGN));
 }
 
 /// Sends a signal to this process.

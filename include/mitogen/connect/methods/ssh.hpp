@@ -10,8 +10,11 @@
 #include <mitogen/connect/first_stage.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
+#include <mitogen/connect/prompter.hpp>
+#include <mitogen/wire/secret.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,12 +32,14 @@ enum class host_keys : std::uint8_t {
     ignore,  ///< accept any, remember none: for machines that are made anew all the time
 };
 
-/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration; never asks anything.
+/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration; never asks anything. Where
+/// a password is given, ssh is started at a terminal of its own, and told the password when it asks.
 struct ssh {
     std::string hostname{};      ///< as ssh takes it: a name, an address, or an alias from its configuration
     std::string username{};      ///< empty: as ssh decides
     std::uint16_t port = 0;      ///< 0: as ssh decides
     std::string identity_file{}; ///< private key; empty: as ssh decides
+    secret password{};           ///< empty: keys and the like only
     host_keys check_host_keys = host_keys::enforce;
     std::string ssh_path = "ssh";        ///< the client to run
     std::vector<std::string> ssh_args{}; ///< further arguments, before the host name
@@ -50,8 +55,8 @@ struct ssh {
     static constexpr std::string_view method_name = "ssh";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.check_host_keys, self.ssh_path,
-                        self.ssh_args, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
+        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.password, self.check_host_keys,
+                        self.ssh_path, self.ssh_args, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
                         self.connect_timeout, self.executable, self.limits);
     }
 
@@ -61,6 +66,7 @@ struct ssh {
         if (hostname[0] == '-')
             return error(reason::misuse,
                          "ssh: the hostname \"" + hostname + "\" begins with a dash, which ssh would take for an option");
+        if (auto why = detail::untypable(password, method_name)) return std::move(*why);
         boot_plan p;
         p.what = "ssh " + hostname;
         p.name = "ssh." + hostname + (port && port != 22 ? ":" + std::to_string(port) : std::string());
@@ -71,17 +77,23 @@ struct ssh {
         p.staged = true;
         p.start.path = ssh_path;
         p.start.argv = arguments();
+        if (!password.empty()) {
+            p.prompts.emplace(&recognise, password, prompter::reads::terminal);
+            p.start.environment = {"SSH_ASKPASS_REQUIRE"}; // it shall ask here
+        }
         p.explain = &explain;
         return p;
     }
 
     /// The command that is executed, first stage included.
     std::vector<std::string> arguments() const {
-        std::vector<std::string> a{ssh_path, "-o", "LogLevel ERROR", "-o", "BatchMode yes"};
+        std::vector<std::string> a{ssh_path, "-o", "LogLevel ERROR"};
         const auto option = [&a](std::string text) {
             a.push_back("-o");
             a.push_back(std::move(text));
         };
+        option(password.empty() ? "BatchMode yes" : "BatchMode no");
+        if (!password.empty()) option("NumberOfPasswordPrompts 1");
         if (!username.empty()) a.insert(a.end(), {"-l", username});
         if (port) a.insert(a.end(), {"-p", std::to_string(port)});
         if (!identity_file.empty()) {
@@ -110,6 +122,17 @@ struct ssh {
     }
 
 private:
+    /// What it asks; its own questions are not translated. Those of the server, which may be in any language, have "(user@host) "
+    /// before them (sshconnect2.c, since OpenSSH 8.5).
+    static prompt_kind recognise(std::string_view line) {
+        if (detail::mentions(line, "(yes/no")) return prompt_kind::host_key;
+        if (!detail::ends_as_question(line)) return prompt_kind::none;
+        if (line.starts_with("Enter passphrase for")) return prompt_kind::passphrase;
+        if (detail::mentions(line, "password")) return prompt_kind::password;
+        const std::size_t shut = line.find(") ");
+        return line[0] == '(' && line.find('@') < shut && shut != std::string_view::npos ? prompt_kind::other : prompt_kind::none;
+    }
+
     /// What ssh says before it has run our command. The messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c)
     /// and not translated.
     static constexpr detail::symptom symptoms_of_ssh[] = {
@@ -141,6 +164,10 @@ private:
         constexpr int connection_failed = 255; // ssh(1), EXIT STATUS; everything else is the remote command's
         if (f.stage_seen) return detail::explain_stage(plan, f, connection_failed);
         if (const detail::symptom* s = detail::known_symptom(symptoms_of_ssh, f)) {
+            if (s->why == reason::auth_required && plan.prompts)
+                return detail::because(plan, f, reason::auth_incorrect,
+                                       plan.prompts->answered() ? "authentication failed: the password is incorrect"
+                                                                : "authentication failed: nobody asked for the password");
             const auto& argv = plan.start.argv;
             const bool key_given = std::find(argv.begin(), argv.end(), "-i") != argv.end();
             if (s->why != reason::auth_required || !key_given) return detail::because(plan, f, s->why, s->meaning);

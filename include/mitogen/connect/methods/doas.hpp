@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// doas.hpp: a child on this machine that runs as another user, through doas.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/methods/method.hpp>
+#include <mitogen/connect/methods/privilege.hpp>
+#include <mitogen/connect/methods/symptoms.hpp>
+#include <mitogen/connect/prompter.hpp>
+#include <mitogen/wire/secret.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process of another user of this machine, by doas.
+struct doas {
+    std::string username = "root";
+    secret password{};              ///< of the user who calls; empty: doas must not ask for one
+    std::string doas_path = "doas"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "doas.<username>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "doas";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.username, self.password, self.doas_path, self.name, self.connect_timeout, self.executable,
+                        self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        auto p = detail::privileged_plan(*this, doas_path, &detail::ask_for_password, prompter::reads::terminal);
+        if (!p) return p;
+        p->start.argv = arguments();
+        p->explain = &explain;
+        return p;
+    }
+
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const {
+        return {doas_path, "-u", username, "--", "sh", "-c", detail::first_stage_in_own_language()};
+    }
+
+private:
+    static constexpr detail::symptom symptoms_of_doas[] = {
+        {"nknown user", reason::connect, "there is no such user"},
+        {"uthentication fail", reason::auth_incorrect, detail::incorrect_text},
+        {"uthorization fail", reason::auth_incorrect, detail::incorrect_text},
+        {"uthentication required", reason::auth_required, "a password is required; set .password"},
+        {"a tty is required", reason::auth_required, "a password is required, and there is no terminal to type it"},
+        {"not enabled", reason::auth_incorrect, "doas has no configuration there, and lets nobody in"},
+        {"not permitted", reason::auth_incorrect, "this user may not become that one, or not run sh"},
+        {"command not found", reason::connect, "there is no sh"},
+    };
+
+    static error explain(const boot_plan& plan, const boot_failure& f) {
+        return detail::explain_privilege(symptoms_of_doas, plan, f);
+    }
+};
+
+/// The options of basic_router::doas().
+using doas_options = doas;
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// su.hpp: a child on this machine that runs as another user, through su.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/methods/method.hpp>
+#include <mitogen/connect/methods/privilege.hpp>
+#include <mitogen/connect/methods/symptoms.hpp>
+#include <mitogen/connect/prompter.hpp>
+#include <mitogen/wire/secret.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process of another user of this machine, by su, through that user's login shell. Fits implementations that read the password
+/// from stdin where that is no terminal, byte by byte, as those with PAM do.
+struct su {
+    std::string username = "root";
+    secret password{};          ///< of that user; empty: su must not ask for one
+    std::string su_path = "su"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "su.<username>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "su";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.username, self.password, self.su_path, self.name, self.connect_timeout, self.executable,
+                        self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        auto p = detail::privileged_plan(*this, su_path, &detail::ask_for_password, prompter::reads::input);
+        if (!p) return p;
+        p->start.argv = arguments();
+        p->explain = &explain;
+        return p;
+    }
+
+    /// The command that is executed, first stage included. The order is that of the BSDs, which the others take as well.
+    std::vector<std::string> arguments() const {
+        return {su_path, username, "-c", "exec sh -c '" + detail::first_stage_in_own_language() + "'"};
+    }
+
+private:
+    /// Of util-linux, shadow and busybox, and what PAM says.
+    static constexpr detail::symptom symptoms_of_su[] = {
+        {"does not exist", reason::connect, "there is no such user"},
+        {"nknown user", reason::connect, "there is no such user"},
+        {"No passwd entry", reason::connect, "there is no such user"},
+        {"not available", reason::end_of_file, "that user's login shell lets nobody in"},
+        {"must be run from a terminal", reason::connect, "this su wants a terminal on its stdin"},
+        {"uthentication fail", reason::auth_incorrect, detail::incorrect_text},
+        {"incorrect password", reason::auth_incorrect, detail::incorrect_text},
+        {"Sorry", reason::auth_incorrect, detail::incorrect_text},
+        {"ermission denied", reason::auth_incorrect, "this user may not become that one"},
+    };
+
+    static error explain(const boot_plan& plan, const boot_failure& f) {
+        return detail::explain_privilege(symptoms_of_su, plan, f);
+    }
+};
+
+/// The options of basic_router::su().
+using su_options = su;
+
+} // namespace mitogen::inline MITOGEN_ABI

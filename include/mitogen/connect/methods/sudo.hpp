@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// sudo.hpp: a child on this machine that runs as another user, through sudo.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/methods/method.hpp>
+#include <mitogen/connect/methods/privilege.hpp>
+#include <mitogen/connect/methods/symptoms.hpp>
+#include <mitogen/connect/prompter.hpp>
+#include <mitogen/wire/secret.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process of another user of this machine, by sudo. It has a terminal of its own, so that `requiretty` is no obstacle.
+struct sudo {
+    std::string username = "root";
+    secret password{};                    ///< of the user who calls; empty: sudo must not ask for one
+    std::string sudo_path = "sudo";       ///< the tool to run
+    bool preserve_env = false;            ///< -E
+    bool set_home = false;                ///< -H
+    bool login = false;                   ///< -i: through that user's login shell
+    std::string selinux_role{};           ///< -r
+    std::string selinux_type{};           ///< -t
+    std::vector<std::string> sudo_args{}; ///< further options
+
+    std::string name{};                                ///< of the context; empty: "sudo.<username>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "sudo";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.username, self.password, self.sudo_path, self.preserve_env, self.set_home, self.login,
+                        self.selinux_role, self.selinux_type, self.sudo_args, self.name, self.connect_timeout, self.executable,
+                        self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        auto p = detail::privileged_plan(*this, sudo_path, &recognise, prompter::reads::terminal);
+        if (!p) return p;
+        p->start.argv = arguments();
+        p->explain = &explain;
+        return p;
+    }
+
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const {
+        std::vector<std::string> a{sudo_path, "-p", std::string(prompt), "-u", username};
+        if (preserve_env) a.push_back("-E");
+        if (set_home) a.push_back("-H");
+        if (login) a.push_back("-i");
+        if (!selinux_role.empty()) a.insert(a.end(), {"-r", selinux_role});
+        if (!selinux_type.empty()) a.insert(a.end(), {"-t", selinux_type});
+        a.insert(a.end(), sudo_args.begin(), sudo_args.end());
+        const std::string script = detail::first_stage_in_own_language();
+        a.insert(a.end(), {"--", "sh", "-c", login ? detail::without_dollars(script) : script});
+        return a;
+    }
+
+private:
+    /// What sudo asks with, whatever the language. sudo-rs puts it in brackets: "[sudo: …] Password: ".
+    static constexpr std::string_view prompt = "mitogen asks for the password:";
+
+    static prompt_kind recognise(std::string_view line) {
+        return line.find(prompt.substr(0, prompt.size() - 1)) == std::string_view::npos || !detail::ends_as_question(line)
+                   ? prompt_kind::none
+                   : prompt_kind::password;
+    }
+
+    /// What sudo says, and sudo-rs, which is younger and has other words.
+    static constexpr detail::symptom symptoms_of_sudo[] = {
+        {"unknown user", reason::connect, "there is no such user"},
+        {"in the sudoers file", reason::auth_incorrect, "this user may not use sudo"},
+        {"may not run sudo", reason::auth_incorrect, "this user may not use sudo"},
+        {"is not allowed to", reason::auth_incorrect, "this user may not become that one, or not run sh"},
+        {"I'm sorry", reason::auth_incorrect, "this user may not use sudo"},
+        {"incorrect password attempt", reason::auth_incorrect, detail::incorrect_text},
+        {"Sorry, try again", reason::auth_incorrect, detail::incorrect_text},
+        {"Authentication fail", reason::auth_incorrect, detail::incorrect_text},
+        {"authentication fail", reason::auth_incorrect, detail::incorrect_text},
+        {"password is required", reason::auth_required, "a password is required; set .password"},
+        {"terminal is required", reason::auth_required, "a password is required, and there is no terminal to type it"},
+        {"must have a tty", reason::connect, "it wants a terminal, and there is none"},
+        {"command not found", reason::connect, "there is no sh"},
+    };
+
+    static error explain(const boot_plan& plan, const boot_failure& f) {
+        return detail::explain_privilege(symptoms_of_sudo, plan, f);
+    }
+};
+
+/// The options of basic_router::sudo().
+using sudo_options = sudo;
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <catch2/catch.hpp>
+#include <mitogen/connect/prompter.hpp>
+#include <mitogen/mitogen.hpp>
+#include <string>
+#include <string_view>
+
+namespace {
+
+using mitogen::prompt_kind;
+using mitogen::prompter;
+using reaction = mitogen::prompter::reaction;
+
+prompt_kind recognise(std::string_view line) {
+    if (line == "password:") return prompt_kind::password;
+    if (line == "phrase:") return prompt_kind::passphrase;
+    if (line == "trust?") return prompt_kind::host_key;
+    return line.ends_with("?") ? prompt_kind::other : prompt_kind::none;
+}
+
+prompter with(std::string_view password) { return {&recognise, password, prompter::reads::terminal}; }
+
+} // namespace
+
+TEST_CASE("a password is typed when it is asked for") {
+    prompter p = with("secret");
+    CHECK(p.hear("lecture: be good\r\npass") == reaction::nothing);
+    CHECK_FALSE(p.answered());
+    CHECK(p.hear("word:") == reaction::answer);
+    CHECK(p.answered());
+    CHECK(p.password().reveal() == "secret");
+    CHECK(p.hear("\r\n") == reaction::nothing);
+    CHECK(p.hear("welcome\n") == reaction::nothing);
+}
+
+TEST_CASE("a question stands on a line of its own that has not ended") {
+    prompter p = with("secret");
+    CHECK(p.hear("password:\n") == reaction::nothing);
+    CHECK(p.hear("the password:") == reaction::nothing);
+    CHECK(p.hear("\rpassword:") == reaction::answer);
+}
+
+TEST_CASE("a second question for the password means that it is wrong") {
+    prompter p = with("secret");
+    REQUIRE(p.hear("password:") == reaction::answer);
+    REQUIRE(p.hear("\nSorry.\npassword:") == reaction::give_up);
+    CHECK(p.why() == mitogen::reason::auth_incorrect);
+    CHECK(p.trouble() == "the password is incorrect");
+}
+
+TEST_CASE("without a password the first question is the last") {
+    prompter p = with("");
+    CHECK(p.hear("password:") == reaction::give_up);
+    CHECK(p.why() == mitogen::reason::auth_required);
+    CHECK(p.trouble() == "a password is required; set .password");
+    CHECK_FALSE(p.answered());
+}
+
+TEST_CASE("an unknown question is taken for the password's, once") {
+    prompter p = with("secret");
+    REQUIRE(p.hear("Passwort?") == reaction::answer);
+    SECTION("the same again") {
+        REQUIRE(p.hear("\nPasswort?") == reaction::give_up);
+        CHECK(p.why() == mitogen::reason::auth_incorrect);
+    }
+    SECTION("another one") {
+        REQUIRE(p.hear("\nCode?") == reaction::give_up);
+        CHECK(p.why() == mitogen::reason::auth_required);
+        CHECK_THAT(p.trouble(), Catch::Contains("Code?"));
+    }
+}
+
+TEST_CASE("other questions are answered with nothing, or not at all") {
+    prompter p = with("secret");
+    CHECK(p.hear("phrase:") == reaction::decline);
+    CHECK(p.hear("\nphrase:") == reaction::decline);
+    CHECK_FALSE(p.answered());
+    CHECK(p.hear("\npassword:") == reaction::answer);
+    CHECK(p.hear("\ntrust?") == reaction::give_up);
+    CHECK(p.why() == mitogen::reason::host_key);
+}
+
+TEST_CASE("a line without end takes no memory without end") {
+    prompter p = with("secret");
+    for (int i = 0; i < 1000; ++i) REQUIRE(p.hear(std::string(1000, 'x')) == reaction::nothing);
+    CHECK(p.hear("?") == reaction::nothing); // what comes after a kilobyte is not looked at
+    CHECK(p.hear("\npassword:") == reaction::answer);
+}
+
+TEST_CASE("the tools' own questions are known") {
+    using namespace mitogen::detail;
+    CHECK(ask_for_password("Password: ") == prompt_kind::password);
+    CHECK(ask_for_password("doas (mia@host) password: ") == prompt_kind::password);
+    CHECK(ask_for_password("Password") == prompt_kind::none);
+    CHECK(ask_for_password("su: ") == prompt_kind::none);
+    CHECK(ask_for_password("   ") == prompt_kind::none);
+    CHECK(ask_for_password("") == prompt_kind::none);
+
+    mitogen::sudo sudo;
+    auto questions = sudo.plan().value().prompts.value();
+    CHECK(questions.hear("Password: ") == reaction::nothing);
+    CHECK(questions.hear("\nmitogen asks for the password:") == reaction::give_up);
+    CHECK(questions.hear("\n[sudo: mitogen asks for the password:] Password: ") == reaction::give_up);
+
+    const auto ssh_says = [](std::string_view line) {
+        return mitogen::ssh{.hostname = "web", .password = "secret"}.plan().value().prompts.value().hear(line);
+    };
+    CHECK(ssh_says("mia@web's password: ") == reaction::answer);
+    CHECK(ssh_says("(mia@web) Password: ") == reaction::answer);
+    CHECK(ssh_says("(mia@web) Passwort: ") == reaction::answer);
+    CHECK(ssh_says("(for your information: ") == reaction::nothing);
+    CHECK(ssh_says("Enter passphrase for key '.ssh/id_rsa': ") == reaction::decline);
+    CHECK(ssh_says("Are you sure you want to continue connecting (yes/no/[fingerprint])? ") == reaction::give_up);
+    CHECK_FALSE(mitogen::ssh{.hostname = "web"}.plan().value().prompts);
+}
+
+TEST_CASE("a password that cannot be typed is refused") {
+    for (const std::string text : {"two\nlines", "\x03", "rub\x7fout"}) {
+        CHECK(mitogen::sudo{.password = text}.plan().error().reason() == mitogen::reason::misuse);
+        CHECK(mitogen::su{.password = text}.plan().error().reason() == mitogen::reason::misuse);
+        CHECK(mitogen::doas{.password = text}.plan().error().reason() == mitogen::reason::misuse);
+        CHECK(mitogen::ssh{.hostname = "web", .password = text}.plan().error().reason() == mitogen::reason::misuse);
+    }
+    CHECK(mitogen::sudo{.password = "Übung macht den Meister"}.plan().has_value());
+}
+
+TEST_CASE("words are masked wherever they stand") {
+    const auto masked = [](std::string text, std::string_view word) {
+        mitogen::detail::mask(text, word);
+        return text;
+    };
+    CHECK(masked("secret, and secret", "secret") == "***, and ***");
+    CHECK(masked("nothing", "secret") == "nothing");
+    CHECK(masked("nothing", "") == "nothing");
+    CHECK(masked("**", "*") == "******");
+}

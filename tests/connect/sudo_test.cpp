@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "support/private_users.hpp"
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <fcntl.h>
+#include <mitogen/mitogen.hpp>
+#include <mutex>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using Catch::Contains;
+
+// ---- what runs there
+
+int user() { return static_cast<int>(::getuid()); }
+int process_id() { return ::getpid(); }
+std::size_t length(const std::string& text) { return text.size(); }
+std::string text_of(std::size_t size) { return std::string(size, 'y'); }
+std::string language() {
+    const char* const text = std::getenv("LC_ALL");
+    return text ? text : "none";
+}
+void set_language(const std::string& text) { ::setenv("LC_ALL", text.c_str(), 1); }
+void complain() {
+    std::fputs("one line\nanother line\n", stderr);
+    std::fflush(stderr);
+}
+void die() { std::raise(SIGKILL); }
+void hang() {
+    for (;;) ::pause();
+}
+
+/// Descriptors that are a terminal, besides 2.
+int terminals() {
+    int found = 0;
+    for (int fd = 0; fd < 256; ++fd) found += fd != 2 && ::isatty(fd);
+    return found;
+}
+
+// ---- helpers
+
+/// A tree in which mia has a process, with a log that a test may read.
+struct tree {
+    support::private_users users;
+    std::mutex mutex;
+    std::string log;
+    mitogen::broker broker;
+    mitogen::router router{broker, {.patience = {.grace = 300'000'000, .after_term = 100'000'000}}};
+    mitogen::context mia;
+
+    tree() {
+        mitogen::log::set_sink([this](const mitogen::log::record& r) {
+            const std::lock_guard lock(mutex);
+            log.append(r.text).append("\n");
+        });
+        mia = router.connect(users.process_of("mia"));
+    }
+    tree(const tree&) = delete;
+    tree& operator=(const tree&) = delete;
+    ~tree() {
+        const support::same_namespace there(mia.call<&process_id>());
+        mia.shutdown().get();
+        CHECK(there.left() == 0);
+        router.close();
+        mitogen::log::set_sink({});
+    }
+
+    std::string logged() {
+        const std::lock_guard lock(mutex);
+        return log;
+    }
+
+    /// With the password.
+    static mitogen::sudo with_password() { return {.password = support::private_users::password}; }
+
+    /// A stub in the place of sudo, as lines of sh. $prompt is the text after -p; `run` executes the command.
+    mitogen::sudo stub(const std::string& body) const {
+        mitogen::sudo how = with_password();
+        how.sudo_path =
+            users.tool("stub", "prompt=$2\nrun() { while [ \"$1\" != -- ]; do shift; done; shift; exec \"$@\"; }\n" + body);
+        return how;
+    }
+};
+
+template <class Method>
+mitogen::error refusal(const mitogen::context& from, const Method& how) {
+    const auto made = from.try_connect(how);
+    if (made) FAIL("it connects");
+    return made.error();
+}
+
+} // namespace
+
+TEST_CASE("functions run as another user by sudo") {
+    if (!support::private_users::possible()) return;
+    tree t;
+    auto root = t.mia.connect(t.with_password());
+    CHECK(root.name() == "mia.sudo.root");
+    CHECK(t.mia.call<&user>() == 4001);
+    CHECK(root.call<&user>() == 0);
+    CHECK(root.call<&length>(std::string(3'000'000, 'x')) == 3'000'000);
+    CHECK(root.call<&text_of>(3'000'000).size() == 3'000'000);
+    CHECK(root.call<&terminals>() == 0);
+    CHECK(t.mia.call<&terminals>() == 2); // both sides of root's
+
+    mitogen::sudo how = t.with_password();
+    how.username = "ole";
+    auto ole = t.mia.connect(how);
+    CHECK(ole.call<&user>() == 4002);
+    how.username = "eva"; // no password is asked for
+    auto eva = t.mia.connect(how);
+    CHECK(eva.call<&user>() == 4003);
+    how.password = {};
+    auto eva_again = t.mia.connect(how);
+    CHECK(eva_again.call<&user>() == 4003);
+    CHECK(t.mia.call<&terminals>() == 8);
+    for (mitogen::context* c : {&ole, &eva, &eva_again}) c->shutdown().get();
+    CHECK(root.shutdown().get().success());
+    CHECK(t.mia.call<&terminals>() == 0);
+    CHECK_THAT(t.logged(), !Contains("password") && !Contains("horse"));
+}
+
+TEST_CASE("sudo's options are options") {
+    const mitogen::sudo how{.username = "mia",
+                            .preserve_env = true,
+                            .set_home = true,
+                            .login = true,
+                            .selinux_role = "r",
+                            .selinux_type = "t",
+                            .sudo_args = {"-n"}};
+    const auto a = how.arguments();
+    REQUIRE(a.size() == 17);
+    CHECK(a[0] == "sudo");
+    CHECK(std::vector<std::string>(a.begin() + 3, a.end() - 1) ==
+          std::vector<std::string>{"-u", "mia", "-E", "-H", "-i", "-r", "r", "-t", "t", "-n", "--", "sh", "-c"});
+    CHECK(mitogen::sudo{.username = ""}.plan().error().reason() == mitogen::reason::misuse);
+    CHECK(mitogen::sudo{.username = "-s"}.plan().error().reason() == mitogen::reason::misuse);
+}
+
+TEST_CASE("sudo goes through a login shell where it is told to") {
+    if (!support::private_users::possible()) return;
+    tree t;
+    mitogen::sudo how = t.with_password();
+    how.login = true;
+    CHECK(t.mia.connect(how).call<&user>() == 0);
+}
+
+TEST_CASE("what sudo complains about arrives as a typed error") {
+    if (!support::private_users::possible()) return;
+    tree t;
+    mitogen::sudo how = t.with_password();
+    SECTION("a wrong password") {
+        how.password = "incorrect horse";
+        const auto e = refusal(t.mia, how);
+        CHECK(e.reason() == mitogen::reason::auth_incorrect);
+        CHECK_THAT(e.what(), Contains("sudo root: the password is incorrect") && !Contains("horse"));
+    }
+    SECTION("no password") {
+        how.password = {};
+        const auto e = refusal(t.mia, how);
+        CHECK(e.reason() == mitogen::reason::auth_required);
+        CHECK_THAT(e.what(), Contains("set .password"));
+    }
+    SECTION("a password that sudo may not ask for") {
+        how.sudo_args = {"-n"};
+        CHECK(refusal(t.mia, how).reason() == mitogen::reason::auth_required);
+    }
+    SECTION("an unknown user") {
+        how.username = "nobody-knows";
+        CHECK_THAT(refusal(t.mia, how).what(), Contains("there is no such user") && Contains("it said:"));
+    }
+    SECTION("a user who may not") {
+        auto ole = t.mia.connect(mitogen::sudo{.username = "ole", .password = t.users.password});
+        const auto e = refusal(ole, how);
+        CHECK(e.reason() == mitogen::reason::auth_incorrect);
+        CHECK_THAT(e.what(), Contains("may not use sudo"));
+    }
+    SECTION("no sudo") {
+        how.sudo_path = "/usr/nowhere/sudo";
+        const auto e = refusal(t.mia, how);
+        CHECK(e.reason() == mitogen::reason::connect);
+        CHECK_THAT(e.what(), Contains("/usr/nowhere/sudo"));
+    }
+    SECTION("a question that nobody answers") {
+        how = t.stub("printf 'Your favourite colour? ' >/dev/tty; read -r colour </dev/tty\n");
+        how.connect_timeout = 300ms;
+        const auto e = refusal(t.mia, how);
+        CHECK(e.reason() == mitogen::reason::connect_timeout);
+        CHECK_THAT(e.what(), Contains("300 ms") && Contains("Your favourite colour?"));
+    }
+    SECTION("a root sudo that never gets to the command") { // mia cannot send it a signal, but can hang up
+        how.sudo_args = {"--", "sh", "-c", "read -r never </dev/tty"};
+        how.connect_timeout = 500ms;
+        CHECK(refusal(t.mia, how).reason() == mitogen::reason::connect_timeout);
+    }
+    CHECK_THAT(t.logged(), !Contains("horse"));
+}
+
+TEST_CASE("sudos of other kinds will do") {
+    if (!support::private_users::possible()) return;
+    tree t;
+    const std::string ask =
+        "stty -echo </dev/tty; printf '[sudo: %s] Password: ' \"$prompt\" >/dev/tty; read -r word </dev/tty\n";
+    const std::string check = "[ \"$word\" = '" + std::string(support::private_users::password) + "' ] || exit 1\n";
+    SECTION("one that asks in its own way") {
+        CHECK(t.mia.connect(t.stub(ask + check + "run \"$@\"")).call<&user>() == 4001);
+    }
+    SECTION("one that drops the terminal") {
+        CHECK(t.mia.connect(t.stub(ask + check + "exec 2>/dev/null; run setsid -w \"$@\"")).call<&user>() == 4001);
+    }
+    SECTION("one that asks in stages") {
+        CHECK(t.mia
+                  .connect(t.stub(
+                      "prompt() { printf \"$1\" >/dev/tty; }; stty -echo </dev/tty; printf '%s' \"${prompt%:}\" >/dev/tty\n"
+                      "printf ':' >/dev/tty; read -r word </dev/tty\n" +
+                      check + "run \"$@\""))
+                  .call<&user>() == 4001);
+    }
+    SECTION("one that shows the password and goes on") {
+        auto child = t.mia.connect(t.stub(ask + check + "echo \"I was told $word\" >&2; run \"$@\""));
+        CHECK(child.call<&user>() == 4001);
+        CHECK_THROWS_WITH(child.call<&die>(), !Contains("horse"));
+        t.mia.shutdown().get();
+        CHECK_THAT(t.logged(), Contains("I was told ***") && !Contains("horse"));
+        t.mia = t.router.connect(t.users.process_of("mia"));
+    }
+    SECTION("one that shows the password and fails") {
+        const auto e = refusal(t.mia, t.stub(ask + check + "echo \"I was told $word\" >&2; echo \"$word\"; exit 3"));
+        CHECK(e.reason() == mitogen::reason::end_of_file);
+        CHECK_THAT(e.what(), Contains("I was told ***") && !Contains("horse"));
+        CHECK_THAT(t.logged(), !Contains("horse"));
+    }
+}
+
+TEST_CASE("sudo is understood in any language, and the child keeps its own") {
+    if (!support::private_users::possible()) return;
+    tree t;
+    CHECK(t.mia.connect(t.stub("run \"$@\"")).call<&language>() == "none");
+    t.mia.call<&set_language>("C.UTF-8");
+    CHECK(t.mia.connect(t.stub("run \"$@\"")).call<&language>() == "C.UTF-8");
+    CHECK(t.mia.connect(t.with_password()).call<&language>() == "C.UTF-8");
+    CHECK_THAT(refusal(t.mia, t.stub("echo \"LC_ALL is $LC_ALL\" >&2; exit 1")).what(),
+               Contains("LC_ALL is C\n") || Contains("LC_ALL is C "));
+    t.mia.call<&set_language>("x; echo injected");
+    CHECK(t.mia.connect(t.stub("run \"$@\"")).call<&language>() == "none");
+}
+
+TEST_CASE("what a child at a terminal says on stderr arrives as it is") {
+    if (!support::private_users::possible()) return;
+    tree t;
+    auto root = t.mia.connect(t.with_password());
+    root.call<&complain>();
+    root.shutdown().get();
+    t.mia.shutdown().get(); // what it has to tell is told
+    CHECK_THAT(t.logged(), Contains("one line\nanother line\n") && !Contains("?"));
+    t.mia = t.router.connect(t.users.process_of("mia"));
+}
+
+TEST_CASE("a root child that hangs ends, although its parent cannot send it a signal") {
+    if (!support::private_users::possible()) return;
+    tree t;
+    auto root = t.mia.connect(t.with_password());
+    const support::same_namespace there(root.call<&process_id>());
+    auto never = root.call_async<&hang>();
+    root.ping().get();
+    CHECK_FALSE(root.shutdown().get().success());
+    CHECK(there.left(1) == 1); // mia's
+    CHECK_FALSE(never.try_get().has_value());
+}
+
+TEST_CASE("a router that goes while sudo asks leaves nothing") {
+    if (!support::private_users::possible()) return;
+    tree t;
+    mitogen::sudo how = t.stub("printf 'Who goes there? ' >/dev/tty; read -r nothing </dev/tty\n");
+    auto coming = t.mia.connect_async(how);
+    t.mia.shutdown().get();
+    CHECK_FALSE(coming.try_get().has_value());
+    t.mia = t.router.connect(t.users.process_of("mia"));
+}

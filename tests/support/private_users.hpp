@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// private_users.hpp: users with passwords, and rules for sudo, su and doas, that exist only for some processes of a test.
+
+#include "support/sshd.hpp"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <mitogen/mitogen.hpp>
+#include <poll.h>
+#include <string>
+#include <system_error>
+#include <unistd.h>
+
+namespace support {
+
+/// A directory with a script that enters a mount namespace of its own, where /etc has three users more: mia, who may become
+/// anybody, and has to be at a terminal for sudo; ole, who may not; and eva, whom mia may become without a password. Their
+/// password is `password`, and root's too. Nothing of it is seen outside.
+class private_users {
+    std::string dir_;
+
+public:
+    static constexpr const char* password = "correct horse";
+
+    /// False where this cannot be made here; says so.
+    static bool possible() {
+        if (::getuid() != 0) {
+            WARN("left out: only root can make users");
+            return false;
+        }
+        for (const char* tool : {"/usr/bin/sudo", "/usr/bin/su", "/usr/bin/doas", "/usr/bin/setpriv", "/usr/bin/unshare"}) {
+            if (std::filesystem::exists(tool)) continue;
+            WARN("left out: " << tool << " is not installed");
+            return false;
+        }
+        return true;
+    }
+
+    private_users() {
+        std::string name = (std::filesystem::temp_directory_path() / "private_users.XXXXXX").string();
+        REQUIRE(::mkdtemp(name.data()));
+        dir_ = name;
+        std::filesystem::permissions(dir_, std::filesystem::perms(0755));
+        write_script(dir_ + "/enter", R"(# enter USER COMMAND ARGUMENT...
+set -e
+mount -t tmpfs -o mode=755 none /mnt
+mkdir /mnt/upper /mnt/work
+mount -t overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work none /etc
+mount -t tmpfs -o mode=755 none /run
+hash='$6$saltsalt$hRM5XZ86KXEw9UOmjigeVqFgULtFB2sgpC9lXQDfMib3Zgw7mEiUvBJI2EplzfAqxL5Vvwp2scFtv/uamSo5z0'
+grep -v '^root:' /etc/shadow >/mnt/shadow
+echo "root:$hash:19000:0:99999:7:::" >>/mnt/shadow
+number=4001
+for user in mia ole eva; do
+    echo "$user:x:$number:$number::/tmp:/bin/sh" >>/etc/passwd
+    echo "$user:x:$number:" >>/etc/group
+    echo "$user:$hash:19000:0:99999:7:::" >>/mnt/shadow
+    number=$((number + 1))
+done
+cat /mnt/shadow >/etc/shadow
+cat >/etc/sudoers.d/private <<END
+Defaults requiretty, timestamp_timeout=0
+mia ALL=(ALL) ALL
+mia ALL=(eva) NOPASSWD: ALL
+END
+chmod 440 /etc/sudoers.d/private
+printf 'permit mia\npermit nopass mia as eva\n' >/etc/doas.conf
+for tool in sudo su doas; do
+    { [ $tool = su ] && echo 'auth sufficient pam_rootok.so'
+      echo 'auth required pam_unix.so nodelay'
+      echo 'account required pam_unix.so'; } >/etc/pam.d/$tool
+done
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp
+user=$1
+shift
+exec setpriv --reuid="$user" --regid="$user" --clear-groups "$@"
+)");
+    }
+    private_users(const private_users&) = delete;
+    private_users& operator=(const private_users&) = delete;
+    ~private_users() {
+        std::error_code ignored;
+        std::filesystem::remove_all(dir_, ignored);
+    }
+
+    const std::string& dir() const { return dir_; }
+
+    /// A program that anybody may run.
+    std::string tool(const std::string& name, const std::string& body) const {
+        const std::string path = write_script(dir_ + "/" + name, body);
+        std::filesystem::permissions(path, std::filesystem::perms(0755));
+        return path;
+    }
+
+    /// A process of that user in there, by something that calls itself sudo. It finds its tools as usual.
+    mitogen::sudo process_of(const std::string& user) const {
+        mitogen::sudo how;
+        how.username = user;
+        how.name = user;
+        how.sudo_path = write_script(dir_ + "/become_" + user,
+                                     "while [ \"$1\" != -- ]; do shift; done; shift\n"
+                                     "exec unshare -m sh " + dir_ + "/enter " + user + " \"$@\"\n");
+        return how;
+    }
+};
+
+/// The processes that live in the same mount namespace as another one; none are left once everything has ended that began there.
+class same_namespace {
+    std::string home_;
+
+    static std::string home_of(const std::string& pid) {
+        std::error_code none;
+        return std::filesystem::read_symlink("/proc/" + pid + "/ns/mnt", none).string();
+    }
+
+public:
+    explicit same_namespace(int pid) : home_(home_of(std::to_string(pid))) {
+        REQUIRE(!home_.empty());
+        REQUIRE(home_ != home_of("self"));
+    }
+
+    /// How many there are. Waits a little until there are no more than expected.
+    int left(int expected = 0) const {
+        constexpr int limit_ms = 5000;
+        for (int waited_ms = 0;; waited_ms += 10) {
+            int found = 0;
+            std::error_code ignored;
+            for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
+                const std::string name = entry.path().filename().string();
+                if (name.find_first_not_of("0123456789") == std::string::npos && home_of(name) == home_) ++found;
+            }
+            if (found <= expected || waited_ms >= limit_ms) return found;
+            ::poll(nullptr, 0, 10);
+        }
+    }
+};
+
+} // namespace support
