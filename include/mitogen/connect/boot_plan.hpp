@@ -36,9 +36,8 @@ struct boot_plan {
     std::shared_ptr<sys::unique_fd> program{}; ///< what it is sent
     std::string program_path{};                ///< where that was opened; empty: this program's own
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
-    std::optional<prompter> prompts{};                                 ///< of a tool that may ask questions at its terminal
-
     std::string if_missing{};                                          ///< what to do where `start` cannot be started
+    std::optional<prompter> prompts{};                                 ///< of a tool that may ask questions at its terminal
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};
     std::shared_ptr<void> held{}; ///< let go of when the process is reaped, or was never made

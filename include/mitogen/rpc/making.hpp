@@ -7,6 +7,9 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+struct sudo;
+struct su;
+struct doas;
 struct docker;
 struct podman;
 struct buildah;
@@ -20,6 +23,9 @@ struct nsenter;
 struct slurm;
 struct command;
 
+using sudo_options = sudo;
+using su_options = su;
+using doas_options = doas;
 using docker_options = docker;
 using podman_options = podman;
 using buildah_options = buildah;
@@ -42,6 +48,18 @@ class making {
     Maker& maker() const noexcept { return const_cast<Maker&>(static_cast<const Maker&>(*this)); }
 
 public:
+    /// A process of another user of the same machine, root where none is named: `sudo({.username = "postgres"})`.
+    Context sudo(const sudo_options& options) const { return maker().connect(options); }
+    result<Context> try_sudo(const sudo_options& options) const { return maker().try_connect(options); }
+
+    /// The same by su, which wants that user's password.
+    Context su(const su_options& options) const { return maker().connect(options); }
+    result<Context> try_su(const su_options& options) const { return maker().try_connect(options); }
+
+    /// The same by OpenBSD's doas.
+    Context doas(const doas_options& options) const { return maker().connect(options); }
+    result<Context> try_doas(const doas_options& options) const { return maker().try_connect(options); }
+
     /// A process in a Docker container that runs, or in a new one: `docker({.container = "web"})`, `docker({.image = "debian"})`.
     Context docker(const docker_options& options) const { return maker().connect(options); }
     result<Context> try_docker(const docker_options& options) const { return maker().try_connect(options); }
