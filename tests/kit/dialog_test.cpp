@@ -377,7 +377,9 @@ TEST_CASE("cancel() is over when the function has left its scope; the context go
     CHECK_FALSE(gone.empty());
     REQUIRE_FALSE(d.outcome());
     CHECK(d.outcome().error().reason() == reason::cancelled);
-    CHECK(d.outcome().error().detail().canceller == t.root.id());
+    const mitogen::cancelled_error why(d.outcome().error());
+    CHECK(why.by() == t.root.id());
+    CHECK(why.radius() == mitogen::cancel_radius::call);
     CHECK(contains(d.outcome().error().what(), "the call was cancelled by its caller"));
     d.cancel(); // nothing more happens
     CHECK(child.call<&alive>());

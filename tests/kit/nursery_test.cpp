@@ -48,6 +48,16 @@ void fail_twice(mitogen::router& here) {
     for (int i = 0; i < 2; ++i) go_on.post();
     inner.join();
 }
+/// With what it was cancelled.
+mitogen::task<mitogen::cancel_radius> cancelled_with(int started) {
+    generic::shared_pipe::post(started);
+    try {
+        co_await mitogen::sleep_for(std::chrono::hours(1));
+    } catch (const mitogen::cancelled_error& e) {
+        co_return e.radius();
+    }
+    co_return mitogen::cancel_radius::none;
+}
 /// Stops when it is told to, and says that this went wrong.
 int fail_to_stop(int started, std::stop_token stop) {
     generic::shared_pipe woken;
@@ -291,6 +301,44 @@ TEST_CASE("a task that its holder cancels is no failure") {
     CHECK(stopped.wait());
     CHECK(running.get() == 1);
     CHECK_NOTHROW(n.join());
+}
+
+TEST_CASE("a cancellation names its radius, here and where the function runs") {
+    using mitogen::cancel_radius;
+    shared_pipe started, held, never;
+    tree t(patient());
+    mitogen::nursery n{t.root, patient_nursery};
+    const mitogen::context child = n.local();
+    auto alone = n.start<&cancelled_with>(child, started.write_end());
+    auto with_all = n.start<&cancelled_with>(child, started.write_end());
+    auto blocking = n.start<&generic::hold>(child, started.write_end(), never.read_end(), 1);
+    auto behind = n.start<&echo>(child, 1);
+    for (int i = 0; i < 3; ++i) CHECK(started.wait());
+    alone.cancel();
+    CHECK(alone.get() == cancel_radius::call);
+    SECTION("the nursery") {
+        n.cancel();
+        CHECK(with_all.get() == cancel_radius::nursery);
+        const mitogen::cancelled_error why(generic::thrown_by([&] { behind.get(); }));
+        CHECK(why.by() == t.root.id());
+        CHECK(why.radius() == cancel_radius::nursery);
+    }
+    SECTION("a call") {
+        behind.cancel();
+        const mitogen::cancelled_error why(generic::thrown_by([&] { behind.get(); }));
+        CHECK(why.by() == t.root.id());
+        CHECK(why.radius() == cancel_radius::call);
+        with_all.cancel();
+    }
+    never.post();
+    CHECK(blocking.get() == 1);
+    CHECK_NOTHROW(n.join());
+    // A context that ends cancels what runs there.
+    const mitogen::context last = t.root.local();
+    auto there = last.call_async<&cancelled_with>(started.write_end());
+    CHECK(started.wait());
+    last.shutdown().get();
+    CHECK(there.get() == cancel_radius::context);
 }
 
 TEST_CASE("a child that does not stop is ended by force") {

@@ -83,6 +83,14 @@ struct exit_status {
     friend bool operator==(const exit_status&, const exit_status&) = default;
 };
 
+/// What a cancellation ends. The numbers travel, and are never reassigned.
+enum class cancel_radius : std::uint8_t {
+    none = 0,    ///< nothing was cancelled
+    call = 1,    ///< one call, stream, dialog or task, and nothing else
+    nursery = 2, ///< everything that one nursery owns
+    context = 3, ///< everything that runs in a context, or the making of it
+};
+
 class error;
 
 /// All that is known about one error. Shared, never changed after construction.
@@ -94,6 +102,7 @@ struct error_detail {
     std::string backtrace{};           ///< of a remote exception, where the build has one
     context_id context = no_context;   ///< id of the context where it happened
     context_id canceller = no_context; ///< of a cancellation: the context that asked for it
+    cancel_radius radius = cancel_radius::none;
     exit_status status{};              ///< of a lost peer, where `has_status`
     bool has_status = false;
     std::string what{};                                  ///< what what() returns; composed from the rest when empty
@@ -230,6 +239,8 @@ public:
     explicit cancelled_error(const error& e) : error(e) {}
     /// The context that asked for it; no_context where nobody did: a deadline, the end of the program.
     context_id by() const noexcept { return detail().canceller; }
+    /// What was cancelled: this call alone, or more.
+    cancel_radius radius() const noexcept { return detail().radius; }
 };
 
 /// A child could not be started or reached.
@@ -299,8 +310,16 @@ public:
 };
 
 /// The error of what context `who` has cancelled.
-inline error cancelled_by(context_id who, std::string text) {
-    return error(error_detail{.why = reason::cancelled, .text = std::move(text), .canceller = who});
+inline error cancelled_by(context_id who, cancel_radius what, std::string text) {
+    return error(error_detail{.why = reason::cancelled, .text = std::move(text), .canceller = who, .radius = what});
+}
+
+/// The same, as the callee sees it: `caller` does not want the call any more, alone or with all of its nursery. `when`: goes
+/// behind the text.
+inline error cancelled_by_caller(context_id caller, cancel_radius what, const char* when = "") {
+    const char* const of = what == cancel_radius::nursery ? "the call was cancelled with its caller's nursery, in context "
+                                                          : "the call was cancelled by its caller, context ";
+    return cancelled_by(caller, what, of + std::to_string(caller) + when);
 }
 
 /// Throws `e` as the class that belongs to its reason. Without exceptions: prints it and aborts.

@@ -159,7 +159,7 @@ public:
 
     /// Cuts the link. Threads: loop.
     void cut(const std::string& why) {
-        if (stage_ == stage::starting) return fail(error(reason::cancelled, plan_.what + ": " + why));
+        if (stage_ == stage::starting) return fail(given_up(why));
         if (link_open_) edge->stream->close(reason::respondent_lost, why);
     }
 
@@ -191,10 +191,14 @@ public:
 private:
     // ---- starting
 
+    error given_up(const std::string& why) const {
+        return cancelled_by(router_.id(), cancel_radius::context, plan_.what + ": " + why);
+    }
+
     /// Somebody has completed the answer. Where it was not this, nobody wants the child any more.
     void answered() {
         if (stage_ == stage::starting && connecting_ && connecting_->done())
-            fail(error(reason::cancelled, plan_.what + ": given up"));
+            fail(given_up("given up"));
     }
 
     void talked(typename channel::outcome o) {
@@ -262,7 +266,7 @@ private:
         err_.show();
         edge->stream->start();
         edge->stream->inject(talk().rest());
-        if (!wanted) shut_down(error(reason::cancelled, plan_.what + ": given up"));
+        if (!wanted) shut_down(given_up("given up"));
     }
 
     /// The connection ended before it was up. The exit status and the last words tell why: they are on their way.

@@ -133,7 +133,8 @@ public:
     void cancel(context_id from, handle_id reply_to) {
         if (const auto at = find(from, reply_to); at != open_.end()) {
             if (!at->child.done())
-                return at->child.abandon(cancelled_by(from, "cancelled by context " + std::to_string(from)));
+                return at->child.abandon(
+                    cancelled_by(from, cancel_radius::context, "cancelled by context " + std::to_string(from)));
             if (const auto up = at->child.outcome()) router_.discard_child(up->id()); // its answer is about to leave
             return;
         }

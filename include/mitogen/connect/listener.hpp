@@ -124,7 +124,7 @@ public:
         client_type* c = find(id);
         if (!c) return false;
         c->await_end(left);
-        c->shut_down(error(reason::cancelled, "it was shut down"));
+        c->shut_down(cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));
         return true;
     }
 

@@ -253,9 +253,9 @@ public:
                 {.to = parent, .handle = handles::end_child, .how = question::manner::pass, .payload = encode(id, false)});
             return basic_future<exit_status, Io>(&p, *this, environment());
         }
-        return with_child<exit_status>(id, [](child& c, pending* p) {
+        return with_child<exit_status>(id, [this](child& c, pending* p) {
             c.await_exit(p);
-            c.shut_down(error(reason::cancelled, "it was shut down"));
+            c.shut_down(cancelled_by(this->id(), cancel_radius::context, "it was shut down"));
         });
     }
 
@@ -272,12 +272,13 @@ public:
 
     /// Ends a direct child that nobody wants; does nothing where there is none of that id. Threads: loop.
     void discard_child(context_id id) {
-        if (child* c = children_.find(id)) c->shut_down(error(reason::cancelled, "nobody wants it any more"));
+        if (child* c = children_.find(id))
+            c->shut_down(cancelled_by(this->id(), cancel_radius::context, "nobody wants it any more"));
     }
 
     /// The same, without the time that it would have to end by itself. Threads: loop.
     void hurry_child(context_id id) {
-        if (child* c = children_.find(id)) c->hurry(error(reason::cancelled, "it did not stop in time"));
+        if (child* c = children_.find(id)) c->hurry(cancelled_by(this->id(), cancel_radius::context, "it did not stop in time"));
     }
 
     /// Ends all children as fast as may be; says how many levels of contexts that are. Threads: loop.

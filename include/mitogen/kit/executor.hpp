@@ -4,6 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/base/ids.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/router.hpp>
@@ -41,9 +42,10 @@ class spawned_state final : public basic_task_scope<Io> {
 
 public:
     basic_broker<Io>& loop;
+    const context_id here;
 
     spawned_state(basic_router_core<Io>& node, task<T> body)
-        : basic_task_scope<Io>(node), body_(std::move(body)), wake_(node.loop().io()), loop(node.loop()) {}
+        : basic_task_scope<Io>(node), body_(std::move(body)), wake_(node.loop().io()), loop(node.loop()), here(node.id()) {}
 
     /// False where the loop takes nothing any more.
     static bool begin(const std::shared_ptr<spawned_state>& s) {
@@ -102,7 +104,7 @@ class [[nodiscard]] basic_spawned {
     std::shared_ptr<state> state_;
     bool refused_ = false;
 
-    static error abandoned() { return error(reason::cancelled, "nobody wants the result of the task any more"); }
+    error cancelled_here(const char* why) const { return cancelled_by(state_->here, cancel_radius::call, why); }
 
     std::optional<error> wait_until(instant deadline) {
         if (refused_) return error(reason::broker_exited, "the loop has ended");
@@ -121,7 +123,7 @@ public:
     basic_spawned& operator=(basic_spawned&&) = delete;
     ~basic_spawned() {
         if (!state_ || refused_ || state_->done()) return;
-        state::cancel(state_, abandoned());
+        state::cancel(state_, cancelled_here("nobody wants the result of the task any more"));
         if (!state_->loop.on_loop()) (void)state_->wait(never);
     }
 
@@ -141,7 +143,7 @@ public:
     }
 
     /// What the task waits for ends with cancelled_error, from now on. Threads: any.
-    void cancel() { state::cancel(state_, error(reason::cancelled, "the task has been cancelled")); }
+    void cancel() { state::cancel(state_, cancelled_here("the task has been cancelled")); }
 
     /// Its result, or what it has thrown. Once.
     detail::spawned_wait<T, Io> operator co_await() && {

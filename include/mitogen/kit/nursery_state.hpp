@@ -105,7 +105,7 @@ public:
 
     /// The error of what was cancelled with this nursery.
     error cancelled_here(const char* by) const {
-        return cancelled_by(router_.id(),
+        return cancelled_by(router_.id(), cancel_radius::nursery,
                             "cancelled with its nursery, in context " + std::to_string(router_.id()) + ", by " + by);
     }
 
@@ -228,7 +228,7 @@ public:
             if (t.ended()) return;
             t.spared_ = true;
         }
-        t.ask_to_stop(cancelled_by(router_.id(), "cancelled by its caller, context " + std::to_string(router_.id())));
+        t.ask_to_stop(cancelled_by_caller(router_.id(), cancel_radius::call));
     }
 
     // ---- the end

@@ -55,7 +55,9 @@ class nursery_task final : public nursery_member<Io> {
         basic_router<Io>& node = this->nursery_->router();
         const awaited& p = *answer_.state();
         const bool begins = why.reason() != reason::cancelled;
-        static_cast<void>(node.tell(p.respondent(), handles::cancel_call, encode(p.handle(), begins), false));
+        const auto what = why.detail().radius == cancel_radius::call ? cancel_radius::call : cancel_radius::nursery;
+        static_cast<void>(node.tell(p.respondent(), handles::cancel_call,
+                                    encode(p.handle(), begins, static_cast<std::uint8_t>(what)), false));
     }
 
     template <class Send>

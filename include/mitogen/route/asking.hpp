@@ -115,7 +115,7 @@ private:
     static error out_of_time(const call_options& options) {
         return error(reason::timeout, "no answer within " + std::to_string(options.within / 1'000'000) + " ms");
     }
-    static error stopped() { return error(reason::cancelled, "cancelled by its caller's stop token"); }
+    error stopped() const { return cancelled_by(id_, cancel_radius::call, "cancelled by its caller's stop token"); }
 
     void give_up(awaited& p, error why) {
         if (pending_->fail(p, std::move(why))) cancel_call(p);

@@ -33,21 +33,25 @@ inline buffer encode_error(const error& e) {
     }
     const auto cut = [](const std::string& s) { return std::string_view(s).substr(0, error_text_bytes); };
     return encode(static_cast<std::uint16_t>(d.why), text, cut(d.type), cut(d.place), cut(d.backtrace), d.context, d.canceller,
-                  d.has_status, static_cast<std::int32_t>(d.status.code), static_cast<std::int32_t>(d.status.signal));
+                  static_cast<std::uint8_t>(d.radius), d.has_status, static_cast<std::int32_t>(d.status.code),
+                  static_cast<std::int32_t>(d.status.signal));
 }
 
 /// The error that the bytes hold; where they hold none, an error that says so.
 inline error decode_error(std::span<const std::byte> bytes) {
     reader r(bytes);
     std::uint16_t why{};
+    std::uint8_t radius{};
     std::int32_t code{};
     std::int32_t signal{};
     error_detail d;
-    if (!decode(r, why, d.text, d.type, d.place, d.backtrace, d.context, d.canceller, d.has_status, code, signal) ||
+    if (!decode(r, why, d.text, d.type, d.place, d.backtrace, d.context, d.canceller, radius, d.has_status, code,
+                signal) ||
         !r.finish()) {
         return error(reason::bad_arguments, "an error arrived that does not decode: " + r.failure_text());
     }
     d.why = static_cast<reason>(why);
+    d.radius = static_cast<cancel_radius>(radius);
     d.status = {code, signal};
     return error(std::move(d));
 }

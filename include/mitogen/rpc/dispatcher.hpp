@@ -123,7 +123,9 @@ public:
 private:
     bool retired() const noexcept { return retired_.load(std::memory_order_acquire); }
 
-    error shutting_down() const { return cancelled_by(router_.id(), "context " + name_ + " is shutting down"); }
+    error shutting_down() const {
+        return cancelled_by(router_.id(), cancel_radius::context, "context " + name_ + " is shutting down");
+    }
 
     /// A call has arrived. On the loop.
     void receive(const message& m) {
@@ -254,15 +256,16 @@ private:
     void cancel(const message& m) {
         reader r(m.payload, router_.bounds());
         handle_id which = 0;
-        bool begins = false; // what nothing keeps from beginning shall begin
-        if (!mitogen::decode(r, which) || (r.remaining() > 0 && !mitogen::decode(r, begins)) || !r.finish()) return;
-        if (call* c = calls_.cancel(m.head.src, which, begins, pool_busy_.load() <= pool_limit_)) {
-            answer_error(c->head,
-                         cancelled_by(m.head.src, "cancelled by context " + std::to_string(m.head.src) + " before it began"),
-                         urgency::soon);
+        bool begins = false;    // what nothing keeps from beginning shall begin
+        std::uint8_t radius = 0; // a cancel_radius
+        if (!mitogen::decode(r, which) || (r.remaining() > 0 && !mitogen::decode(r, begins, radius)) || !r.finish()) return;
+        const cancel_radius what =
+            radius == static_cast<std::uint8_t>(cancel_radius::nursery) ? cancel_radius::nursery : cancel_radius::call;
+        if (call* c = calls_.cancel(m.head.src, which, what, begins, pool_busy_.load() <= pool_limit_)) {
+            answer_error(c->head, cancelled_by_caller(m.head.src, what, " before it began"), urgency::soon);
             calls_.finish(*c);
         } else {
-            tasks_.cancel(m.head.src, which);
+            tasks_.cancel(m.head.src, which, what);
             if (on_other_cancelled) on_other_cancelled(m.head.src, which);
         }
     }

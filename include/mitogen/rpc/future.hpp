@@ -99,7 +99,7 @@ public:
     /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
     void cancel() {
         if (done()) return; // the router may be gone
-        abandon(cancelled_by(router_->id(), "cancelled by its caller, context " + std::to_string(router_->id())));
+        abandon(cancelled_by_caller(router_->id(), cancel_radius::call));
     }
 
     /// As cancel(), with another error.

@@ -41,7 +41,7 @@ struct incoming_call {
     flow_address flow{};     ///< where the caller takes items
     instant deadline = never;
     phase state = phase::queued;
-    bool cancelled = false;
+    cancel_radius cancelled = cancel_radius::none; ///< by its caller, with how much else
     bool due = false; ///< begins although it is cancelled: see cancel()
     incoming_call* next_in_bucket = nullptr;
     incoming_call* previous = nullptr; ///< in the main thread's queue
@@ -166,7 +166,8 @@ public:
         c->flow = frame.flow;
         c->deadline = frame.flags & call_frame::has_deadline ? after(now, frame.time_left) : never;
         c->state = incoming_call::phase::queued;
-        c->cancelled = c->due = false;
+        c->cancelled = cancel_radius::none;
+        c->due = false;
         if (m.whole) {
             c->payload = std::move(*m.whole);
         } else {
@@ -210,8 +211,8 @@ public:
         const std::lock_guard lock(mutex_);
         c.state = incoming_call::phase::running;
         if (stopping_) return error(reason::broker_exited, "the context is shutting down");
-        if (c.cancelled && !c.due)
-            return cancelled_by(c.head.src, "cancelled by context " + std::to_string(c.head.src) + " before it began");
+        if (c.cancelled != cancel_radius::none && !c.due)
+            return cancelled_by_caller(c.head.src, c.cancelled, " before it began");
         if (c.deadline != never && now >= c.deadline) return error(reason::timeout, "the call's deadline passed before it began");
         if (c.chain) {
             if (const error* broken = find_chain(c.head.src, c.chain)) return *broken;
@@ -256,7 +257,7 @@ public:
     /// The caller does not wait any more. Fires the stop token of a call that runs. A call that still stands in the main thread's
     /// queue is taken out and returned: the caller of this answers and finishes it. With `begins`, one that nothing keeps from
     /// running counts as running, although it may not have got there yet; `pool_free`: so do those of the pool.
-    incoming_call* cancel(context_id src, handle_id reply_to, bool begins = false, bool pool_free = false) {
+    incoming_call* cancel(context_id src, handle_id reply_to, cancel_radius what, bool begins = false, bool pool_free = false) {
 #if defined(__cpp_lib_jthread)
         std::stop_source source(std::nostopstate);
 #endif
@@ -264,7 +265,7 @@ public:
             const std::lock_guard lock(mutex_);
             incoming_call* c = lookup(src, reply_to);
             if (!c) return nullptr;
-            c->cancelled = true;
+            c->cancelled = what;
             if (c->state == incoming_call::phase::queued) {
                 const bool in_main_queue = c == first_ || c->previous;
                 c->due = begins && (in_main_queue ? c == first_ && !main_runs_ : pool_free);
@@ -284,8 +285,8 @@ public:
         return nullptr;
     }
 
-    /// True where its caller does not want the call any more.
-    bool cancelled(incoming_call& c) {
+    /// Not none where its caller does not want the call any more.
+    cancel_radius cancelled(incoming_call& c) {
         const std::lock_guard lock(mutex_);
         return c.cancelled;
     }
@@ -295,7 +296,7 @@ public:
     std::stop_token token(incoming_call& c) {
         const std::lock_guard lock(mutex_);
         if (!c.stop) c.stop.emplace();
-        if (c.cancelled || stopping_) c.stop->request_stop(); // nobody can have registered a callback yet
+        if (c.cancelled != cancel_radius::none || stopping_) c.stop->request_stop(); // nobody can have registered a callback yet
         return c.stop->get_token();
     }
 #endif

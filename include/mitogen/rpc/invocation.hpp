@@ -62,7 +62,7 @@ struct invocation {
 #if defined(__cpp_lib_jthread)
     std::stop_token (*stop)(invocation&) = nullptr; ///< the call's stop token, made when first asked for
 #endif
-    bool (*cancelled)(invocation&) = [](invocation&) { return false; }; ///< by its caller
+    cancel_radius (*cancelled)(invocation&) = [](invocation&) { return cancel_radius::none; }; ///< by its caller
     void* call = nullptr; ///< for `stop` and `cancelled`
     std::unique_ptr<item_sink> (*sink)(invocation&) = nullptr; ///< opens `flow`
 

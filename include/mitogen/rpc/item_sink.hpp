@@ -37,9 +37,10 @@ class cancel_watch {
         void operator()() const {
             // Where threads are simulated the function may leave meanwhile: std::stop_callback knows the real ones only.
             const std::shared_ptr<work> kept = what;
-            if (!inv->cancelled(*inv))
+            const cancel_radius what_is_cancelled = inv->cancelled(*inv);
+            if (what_is_cancelled == cancel_radius::none)
                 return kept->go(error(reason::broker_exited, "the context that executes the call is ending"));
-            kept->go(cancelled_by(kept->caller, "the call was cancelled by its caller, context " + std::to_string(kept->caller)));
+            kept->go(cancelled_by_caller(kept->caller, what_is_cancelled));
         }
     };
 #if defined(__cpp_lib_jthread)

@@ -95,8 +95,8 @@ public:
     }
 
     /// The caller of one of them does not wait any more.
-    void cancel(context_id src, handle_id reply_to) {
-        if (task_scope* scope = calls_.task_of(src, reply_to)) scope->cancel(cancelled_by_caller(src));
+    void cancel(context_id src, handle_id reply_to, cancel_radius what) {
+        if (task_scope* scope = calls_.task_of(src, reply_to)) scope->cancel(cancelled_by_caller(src, what));
     }
 
     /// What they wait for ends.
@@ -119,10 +119,6 @@ public:
     }
 
 private:
-    static error cancelled_by_caller(context_id src) {
-        return cancelled_by(src, "cancelled by its caller, context " + std::to_string(src));
-    }
-
     void start(call& c, decode_environment& environment) {
         auto* r = new running(*this, c, environment);
         if (r->next = first_; r->next) r->next->previous = r;
@@ -135,7 +131,7 @@ private:
         owner_.invoke(*c.entry, r->inv);
         if (!r->inv.body) return end(*r);
         calls_.set_task(c, r);
-        if (c.cancelled) r->cancel(cancelled_by_caller(c.head.src));
+        if (c.cancelled != cancel_radius::none) r->cancel(cancelled_by_caller(c.head.src, c.cancelled));
         r->inv.body->start(*r);
     }
 
