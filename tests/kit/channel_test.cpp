@@ -41,6 +41,13 @@ std::string use_later(sender<int> out, int ready, int go_on) {
         if (const auto sent = out.try_send(i); !sent) return std::to_string(static_cast<int>(sent.error().reason()));
     return "never told";
 }
+/// Sends until it is told why not, beginning when it is told to.
+int sends_when_told(sender<int> out, int go_on) {
+    shared_pipe::wait(go_on);
+    for (int i = 0; i < 1'000'000; ++i)
+        if (const auto sent = out.try_send(i); !sent) return static_cast<int>(sent.error().reason());
+    return -1;
+}
 /// How many it can send without waiting, and why not more.
 std::pair<int, int> send_without_waiting(sender<std::string> out, int bytes) {
     const std::string item(static_cast<std::size_t>(bytes), 'x');
@@ -241,6 +248,21 @@ TEST_CASE("who sends to a receiver that is closed is told, also where it waits")
     while (full.try_get()) continue; // what had arrived
     CHECK(full.try_get().error().reason() == reason::end_of_stream);
     CHECK(full.to_sender().try_send("x").error().reason() == reason::sender_closed);
+}
+
+TEST_CASE("what comes for a flow that has ended is counted and dropped") {
+    shared_pipe go_on;
+    tree t;
+    const mitogen::context child = t.root.local();
+    const auto late = [&] { return t.root.status().front().late_frames; };
+    mitogen::receiver<int> r{t.root};
+    auto sending = child.call_async<&sends_when_told>(r.to_sender(), go_on.read_end());
+    r.close();
+    CHECK(late() == 0);
+    go_on.post();
+    CHECK(sending.get() == static_cast<int>(reason::sender_closed)); // it was told, although what it had sent was dropped
+    CHECK(late() > 0);
+    CHECK(generic::contains(t.root.describe(), " late frames"));
 }
 
 TEST_CASE("a sender without credit says so, at once where it must not wait, and on the loop always") {

@@ -311,6 +311,9 @@ TEST_CASE("an answer that does not come in time fails, the other side is told, a
         for (const header& h : asked) f.leaf.router.reply(h, bytes("late"), 0);
     });
     CHECK(*f.root.ask(2, 2001, "behind") == "behind");
+    std::uint64_t late = 0;
+    f.root.loop.run([&] { late = f.root.router.late_frames(); });
+    CHECK(late == 50);
     // An answer in time takes the deadline away.
     pending* p = f.root.open(2);
     f.root.router.expire(*p, f.root.loop.io().now() + 60'000'000'000, error(reason::timeout, "too late"));
@@ -386,6 +389,8 @@ TEST_CASE("an error crosses the wire with all that is known of it, and is cut wh
     d.place = "web1";
     d.backtrace = "#0";
     d.context = 12;
+    d.canceller = 7;
+    d.radius = mitogen::cancel_radius::nursery;
     d.status = {3, 9};
     d.has_status = true;
     const error got = mitogen::decode_error(mitogen::encode_error(error(d)));
@@ -395,6 +400,8 @@ TEST_CASE("an error crosses the wire with all that is known of it, and is cut wh
     CHECK(got.detail().place == d.place);
     CHECK(got.detail().backtrace == d.backtrace);
     CHECK(got.detail().context == 12);
+    CHECK(got.detail().canceller == 7);
+    CHECK(got.detail().radius == mitogen::cancel_radius::nursery);
     CHECK(got.detail().status == d.status);
     CHECK(got.detail().has_status);
     d.text = d.type = d.place = d.backtrace = std::string(10'000'000, 'x');

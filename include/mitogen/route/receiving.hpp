@@ -18,6 +18,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <span>
@@ -41,6 +42,7 @@ protected:
 
     basic_handler_table<Io> handlers_;
     basic_conversations<link> conversations_;
+    std::uint64_t late_frames_ = 0;
 
     explicit basic_receiving(Io& io) : handlers_(io) {}
     ~basic_receiving() = default;
@@ -103,6 +105,7 @@ public:
         const context_id here = core().id();
         if (m.head.handle == handles::call_function && !authorised())
             return core().reply_dead(m.head, refusal::upward_call(m.head, here));
+        if (m.head.handle >= first_dynamic_handle && !taker.refusal) count_late_frame();
         if (taker.closed) return core().reply_dead(m.head, refusal::closed(here));
         core().reply_dead(m.head,
                           taker.refusal ? refusal::not_taken(m.head, here, taker.refusal) : refusal::no_handler(m.head, here));
@@ -120,6 +123,10 @@ public:
 
     /// A large message that begins while too many others are under way on that link.
     void refuse_number(link& from, const header& h) { refuse(from, h, refusal::too_many(core().id())); }
+
+    /// How many messages have come for a call, dialog or flow that had ended here. They are dropped.
+    std::uint64_t late_frames() const noexcept { return late_frames_; }
+    void count_late_frame() noexcept { ++late_frames_; }
 
     /// The links below that have sent to a context which is lost: they are to be told.
     std::vector<std::shared_ptr<link>> partners_of(context_id gone) { return conversations_.end(gone); }
@@ -195,10 +202,11 @@ private:
         if (m.head.dead() && from) {
             // A dead message comes from the hop where delivery failed: it must lie on the way to whoever was asked.
             source = answers.respondent_of(m.head.handle);
-            if (source == no_context) return;
+            if (source == no_context) return count_late_frame();
             if (core().towards(source).get() != from) stranger = true;
         }
         pending* p = stranger ? nullptr : answers.find(m.head.handle, source, stranger);
+        if (!p && !stranger) count_late_frame();
         if (!p) return core().reply_dead(m.head, stranger ? refusal::unexpected_answer(m.head) : refusal::late_answer());
         if (m.head.dead() || (m.head.flags & message_flags::failed)) {
             error why = decode_error(m.payload);

@@ -36,6 +36,7 @@ struct context_status {
     std::uint64_t bytes_out = 0;    ///< ever written to it
     duration_ns uptime = 0;         ///< of the link
     duration_ns round_trip = never; ///< of the last heartbeat that was answered; never: there was none
+    std::uint64_t late_frames = 0;  ///< of place::self: messages that came for a call or flow that had ended, and were dropped
 
     /// One line of text, without its end.
     std::string text() const {
@@ -44,6 +45,7 @@ struct context_status {
                            places[static_cast<std::size_t>(where)];
         if (where == place::below) line += parent == no_context ? "" : " context " + std::to_string(parent);
         if (pending_calls) line += ", " + std::to_string(pending_calls) + " pending calls";
+        if (late_frames) line += ", " + std::to_string(late_frames) + " late frames";
         if (where != place::parent && where != place::child) return line;
         line += ", " + std::to_string(queue_bytes) + " bytes queued, up for " + std::to_string(uptime / 1'000'000) + " ms";
         if (round_trip != never) line += ", round trip " + std::to_string(round_trip / 1'000) + " us";
@@ -79,7 +81,7 @@ std::vector<context_status> status_of(basic_router_core<Io>& node) {
             return all.emplace_back(std::move(s));
         };
         const auto& parent = node.parent();
-        add(node.id(), parent ? parent->peer : no_context, {}, place::self);
+        add(node.id(), parent ? parent->peer : no_context, {}, place::self).late_frames = node.late_frames();
         if (parent) add_link_status(*parent, now, add(parent->peer, no_context, {}, place::parent));
         for (const auto& r : node.below()) {
             const bool direct = r.via->peer == r.id;

@@ -303,7 +303,7 @@ private:
         credit due;
         {
             const std::lock_guard lock(mutex_);
-            if (!p->open) return;
+            if (!p->open) return node_.count_late_frame();
             p->back = m.head.reply_to;
             wrong = accept_frame(p, kind, m, due);
             complete = !wrong && p->ledger.complete();
