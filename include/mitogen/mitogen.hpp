@@ -188,6 +188,7 @@
 #include <mitogen/wire/handle.hpp>
 #include <mitogen/wire/inherited.hpp>
 #include <mitogen/wire/keyed.hpp>
+#include <mitogen/wire/lane_numbers.hpp>
 #include <mitogen/wire/message.hpp>
 #include <mitogen/wire/reader.hpp>
 #include <mitogen/wire/record.hpp>

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "tree.hpp"
 
+#include <mitogen/sys/pipe_size.hpp>
+
 #include <algorithm>
 #include <cstdint>
+#include <future>
 #include <stdexcept>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -479,6 +483,55 @@ TEST_CASE("what passes through is bounded: who sends to a context that does not 
     writes.join();
     CHECK(wrote);
     CHECK(most < 3 * bounds.queue_bytes); // what one read brings is on top; ten millions were sent
+}
+
+TEST_CASE("a small message passes all that other threads send the same way, but what is in the pipe and one part") {
+    const quiet no_noise;
+    node root, middle;
+    root.add_child(1, middle, "middle");
+    raw_end slow = middle.add_raw_child(2); // reads nothing yet
+    sys::enlarge_pipe(slow.in.get());    // as a child's
+    middle.add_echo(1000);
+    root.add_echo(1000, accept::anyone);
+    REQUIRE(middle.ask(0, 1000)); // the news of the other one has reached the root
+    constexpr std::size_t parts = 8;
+    constexpr std::size_t messages = 20;
+    std::thread([&] {
+        for (std::size_t i = 0; i < messages; ++i)
+            (void)root.router.send(root.router.address(2, 2000), buffer(parts * mitogen::fragment_bytes),
+                                   urgency::soon);
+    }).join();
+    REQUIRE(root.links.front()->stream->wait_written(mitogen::never));
+    REQUIRE(root.ask(1, 1000)); // all of it is at the hop
+    REQUIRE(root.router.send(root.router.address(2, 2001), bytes("small"), urgency::now));
+    REQUIRE(root.ask(1, 1000)); // and so is that
+    std::size_t before = static_cast<std::size_t>(-1);
+    std::size_t large = 0;
+    while (large < messages * (parts + 1)) {
+        const auto [h, payload] = slow.next();
+        if (h.handle == 2001) before = large;
+        large += h.handle == 2000;
+    }
+    CHECK(before <= 4); // an announcement, two parts in the pipe, and one that was being written
+}
+
+TEST_CASE("what the loop sends keeps its order, whichever thread leads it") {
+    const quiet no_noise;
+    node one;
+    raw_end far = one.add_raw_child(5);
+    std::promise<void> sent;
+    one.loop.defer([&] { // on the loop's own thread: nobody else leads
+        (void)one.router.send(one.router.address(5, 2000), buffer(8 * mitogen::fragment_bytes), urgency::soon);
+        sent.set_value();
+    });
+    sent.get_future().wait();
+    one.loop.run([&] { // on this thread, where there is a gate
+        (void)one.router.send(one.router.address(5, 2001), bytes("small"), urgency::soon);
+    });
+    std::vector<handle_id> order;
+    while (order.size() < 10) order.push_back(far.next().first.handle);
+    CHECK(std::count(order.begin(), order.end(), 2000) == 9);
+    CHECK(order.back() == 2001);
 }
 
 TEST_CASE("who is held because of a link that is then closed is read again") {

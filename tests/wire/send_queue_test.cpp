@@ -251,16 +251,51 @@ TEST_CASE("what is passed on does not wait for the fragments of a message that i
     CHECK(queue.queued() == 0);
 }
 
+TEST_CASE("what is passed on overtakes all that is of other lanes") {
+    mitogen::send_queue source;
+    hop middle;
+    mitogen::send_batch batch;
+    const auto pass_on = [&] {
+        while (source.take(batch)) transmit(batch, middle);
+    };
+    for (int i = 0; i < 5; ++i)
+        source.push({.dst = 4, .src = 9, .handle = 1}, filled(3 * fragment_bytes, 'a'), &lanes[0]);
+    pass_on();
+    source.push({.dst = 4, .src = 9, .handle = 2}, text("s"), &lanes[0]);
+    source.push({.dst = 4, .src = 9, .handle = 3}, text("t"), &lanes[1]);
+    pass_on();
+    const std::vector<mitogen::handle_id> order = handles_sent(middle.queue);
+    REQUIRE(order.size() == 5 * 4 + 2);
+    CHECK(order.front() == 3);
+    CHECK(order.back() == 2);
+}
+
+TEST_CASE("a lane has a number of its own, or one that it shares with all that came too late") {
+    mitogen::lane_numbers numbers;
+    const std::vector<int> many(2 * mitogen::lane_numbers::most);
+    std::vector<std::uint32_t> given;
+    for (const int& lane : many) given.push_back(numbers.number(&lane));
+    for (std::size_t i = 0; i < many.size(); ++i) {
+        CAPTURE(i);
+        CHECK(numbers.number(&many[i]) == given[i]);
+        CHECK(mitogen::lane_numbers::lane_of(given[i]) == given[i]);
+        CHECK((given[i] == 0) == (i >= mitogen::lane_numbers::most));
+        if (given[i]) CHECK(std::count(given.begin(), given.end(), given[i]) == 1);
+    }
+}
+
 TEST_CASE("what one lane sends keeps its order through a hop, whatever its sizes") {
     const unsigned seed = GENERATE(range(1u, 60u));
-    CAPTURE(seed);
+    const std::size_t count = GENERATE(std::size_t{3}, 2 * mitogen::lane_numbers::most); // the second: many share a number
+    CAPTURE(seed, count);
+    const std::vector<int> threads(count);
     std::mt19937 random(seed);
     mitogen::send_queue source;
     hop middle;
     mitogen::send_batch from_source;
     mitogen::send_batch from_middle;
     peer to;
-    unsigned char next[3] = {};
+    std::vector<unsigned char> next(count);
     const auto pass_on = [&] {
         if (source.take(from_source)) transmit(from_source, middle);
     };
@@ -271,10 +306,10 @@ TEST_CASE("what one lane sends keeps its order through a hop, whatever its sizes
         switch (random() % 4) {
         case 0:
         case 1: {
-            const std::size_t lane = random() % 3;
+            const std::size_t lane = random() % count;
             const std::size_t size = random() % 3 == 0 ? fragment_bytes * (1 + random() % 4) + 1 : 1 + random() % 100;
             // the handle says which lane, the bytes how many it has sent before
-            source.push({.dst = 4, .src = 9, .auth = 9, .handle = lane + 1}, filled(size, next[lane]++), &lanes[lane]);
+            source.push({.dst = 4, .src = 9, .auth = 9, .handle = lane + 1}, filled(size, next[lane]++), &threads[lane]);
             break;
         }
         case 2: pass_on(); break;
@@ -283,9 +318,9 @@ TEST_CASE("what one lane sends keeps its order through a hop, whatever its sizes
     }
     while (!source.empty()) pass_on();
     while (!middle.queue.empty()) deliver();
-    unsigned char expected[3] = {};
+    std::vector<unsigned char> expected(count);
     for (const auto& m : to.messages) CHECK(m.filling == expected[m.head.handle - 1]++);
-    for (int lane = 0; lane < 3; ++lane) CHECK(expected[lane] == next[lane]);
+    CHECK(expected == next);
     CHECK(middle.queue.queued() == 0);
 }
 

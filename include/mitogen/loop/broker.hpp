@@ -122,6 +122,10 @@ public:
     /// True on the thread that leads at this moment.
     bool on_loop() const noexcept { return lead_.here(); }
 
+    /// Whose messages keep their order: those that this thread sends or, on the loop, those of the loop, whichever threads lead
+    /// it one after the other. Threads: any.
+    const void* lane() const noexcept { return on_loop() && !lead_.ahead() ? static_cast<const void*>(this) : io_.self(); }
+
     /// Runs `work` on the loop, soon and in order. Returns false, without keeping it, once the loop is ending.
     /// Threads: any. Wake-ups coalesce: thousands of calls cost a few turns of the loop.
     bool defer(unique_function<void()> work) { return (!stopping() || on_loop()) && add(std::move(work)); }

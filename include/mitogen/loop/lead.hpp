@@ -62,6 +62,8 @@ public:
         }
     }
 
+    /// True while the thread that leads has not begun the wait that it leads for. Threads: the one that leads.
+    bool ahead() const noexcept { return ahead_; }
     /// Marks what take() took as meant for the wait that this thread makes next; see basic_broker::lead_ahead.
     void set_ahead(bool ahead) noexcept { ahead_ = ahead; }
     /// True, once, for the thread that has the lead ahead.

@@ -77,6 +77,7 @@ private:
     basic_sending_side<Io> sending_;
 
     static constexpr int last_reads = 16;
+    static constexpr std::size_t most_in_a_turn = 2 * fragment_bytes; // what is passed on leaves at the end of the turn
 
 public:
     basic_stream(basic_broker<Io>& loop, owner& to, descriptor in, descriptor out, const limits& bounds,
@@ -208,7 +209,7 @@ private:
     bool readable() {
         // One read for each readiness: asking again would be a system call for nothing, unless the descriptor has shown that it
         // has plenty.
-        for (int reads = 0; reads < 8 && !closed_ && !pauses_; ++reads) {
+        for (std::size_t taken = 0; taken < most_in_a_turn && !closed_ && !pauses_;) {
             read_target targets[2];
             const int n = reader_.prepare(targets);
             ::iovec pieces[2];
@@ -227,6 +228,7 @@ private:
             }
             const bool full = static_cast<std::size_t>(got) == room || n == 2;
             received(static_cast<std::size_t>(got));
+            taken += static_cast<std::size_t>(got);
             if (!full) return false;
         }
         return !closed_ && !pauses_;

@@ -182,7 +182,7 @@ private:
     void send_dead_on(link& from, const header& h, const error& why) {
         if (!h.wants_reply()) return;
         const context_id to = from.up || core().routes().leads(h.src, &from) ? h.src : from.peer;
-        from.stream->send(core().address(to, h.reply_to, is_dead), encode_error(why), core().loop().io().self(), urgency::soon);
+        from.stream->send(core().address(to, h.reply_to, is_dead), encode_error(why), core().loop().lane(), urgency::soon);
     }
 
     /// A message that this context does not take: its sender is told or, where it is an answer, whoever waits for it here.

@@ -69,7 +69,7 @@ class basic_route_monitor {
     void tell_partners(context_id gone, std::span<const std::byte> notice) {
         for (const auto& link : router_.partners_of(gone)) {
             link->stream->send(router_.address(link->peer, handles::del_route), mitogen::encode(gone, notice),
-                               router_.loop().io().self(), urgency::soon);
+                               router_.loop().lane(), urgency::soon);
         }
     }
 

@@ -124,7 +124,7 @@ public:
         if (h.dst == id_) return send_to_self(h, payload);
         const std::shared_ptr<link> via = towards(h.dst);
         if (!via) return unreachable(h.dst);
-        const void* lane = broker_.io().self();
+        const void* lane = broker_.lane();
         const bool taken = payload.whole ? via->stream->send(h, std::move(*payload.whole), lane, when)
                                          : via->stream->send(h, payload.bytes, lane, when);
         if (taken) return {};

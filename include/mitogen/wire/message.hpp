@@ -22,7 +22,7 @@ struct header {
     handle_id reply_to =
         0; ///< handle inside `src` that an answer goes to; 0: none wanted; is_dead: this reports a failed delivery
     std::uint32_t length = 0; ///< payload bytes that follow this header
-    std::uint32_t stream = 0; ///< of a fragment: which of the sender's fragmented messages it belongs to
+    std::uint32_t stream = 0; ///< lane of the sender (see lane_numbers); of a fragment also which of its messages it belongs to
     std::uint8_t flags = 0;   ///< `message_flags`
 
     bool dead() const noexcept { return reply_to == is_dead; }

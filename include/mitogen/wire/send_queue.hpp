@@ -6,6 +6,7 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/frame_reader.hpp>
+#include <mitogen/wire/lane_numbers.hpp>
 #include <mitogen/wire/message.hpp>
 #include <mitogen/wire/writer.hpp>
 
@@ -63,8 +64,9 @@ public:
 /// the same lane sends to the same destination, is held behind it. A lane is one thread of the sending program: two threads have
 /// no order between them.
 ///
-/// Fragments that are passed on take turns as well, one at a time. What comes from the same source to the same destination
-/// overtakes those of a message that is still coming in: it is of another lane, else it would come behind the last of them.
+/// Fragments that are passed on take turns as well, one at a time. Everything that is passed on says which lane of its source it
+/// is of (see lane_numbers), and overtakes whatever is of another lane. It also overtakes fragments of a message that is still
+/// coming in: were it of the same lane, it would come behind the last of them.
 class send_queue {
     static constexpr std::size_t kept_bytes = 1u << 20; // capacity of an empty batch
 
@@ -80,9 +82,23 @@ class send_queue {
         std::vector<item> held{};
     };
 
+    /// What keeps its order when it is passed on.
+    struct flow {
+        context_id src;
+        context_id dst;
+        std::uint32_t lane;
+        bool operator==(const flow&) const = default;
+    };
+    struct flow_hash {
+        std::size_t operator()(const flow& f) const noexcept {
+            return static_cast<std::size_t>(((std::uint64_t{f.src} << 32 | f.dst) ^ f.lane) * 0x9E37'79B9'7F4A'7C15u >> 16);
+        }
+    };
+
     buffer ready_;
-    std::deque<item> passing_;                                // fragments, and what must not overtake them
-    std::unordered_map<std::uint64_t, std::uint32_t> barred_; // source and destination: how many in passing_ nothing may overtake
+    std::deque<item> passing_;                                  // fragments, and what must not overtake them
+    std::unordered_map<flow, std::uint32_t, flow_hash> barred_; // how many in passing_ nothing of that flow may overtake
+    lane_numbers lanes_;
     item passed_;                                             // its payload may still be in a batch
     bool own_turn_ = false;                                   // where both have fragments
     std::vector<std::unique_ptr<bulk>> bulks_;
@@ -98,7 +114,7 @@ class send_queue {
         if (!payload.empty()) std::memcpy(to.data() + at + header_layout::size, payload.data(), payload.size());
     }
 
-    static std::uint64_t route_of(const header& h) noexcept { return std::uint64_t{h.src} << 32 | h.dst; }
+    static flow flow_of(const header& h) noexcept { return {h.src, h.dst, lane_numbers::lane_of(h.stream)}; }
 
     /// True for what everything behind it waits for: the last part of a message, and whole messages.
     static bool bars(const header& h) noexcept {
@@ -111,7 +127,7 @@ class send_queue {
         passing_.pop_front();
         const header& h = passed_.head;
         if (bars(h)) {
-            const auto at = barred_.find(route_of(h));
+            const auto at = barred_.find(flow_of(h));
             if (--at->second == 0) barred_.erase(at);
         }
         write_header(batch.head_, h);
@@ -127,7 +143,7 @@ class send_queue {
     }
 
     void start_bulk(item&& message, const void* lane, std::vector<item>&& held = {}) {
-        message.head.stream = next_stream_++;
+        message.head.stream |= next_stream_++ & lane_numbers::stream_mask;
         bulks_.push_back(std::make_unique<bulk>(bulk{std::move(message), lane, 0, false, std::move(held)}));
     }
 
@@ -185,6 +201,7 @@ public:
     /// Appends a message whose bytes are copied. Up to fragment_bytes.
     void push(header h, std::span<const std::byte> payload, const void* lane) {
         h.length = static_cast<std::uint32_t>(payload.size());
+        h.stream = lanes_.number(lane);
         queued_ += header_layout::size + payload.size();
         if (!bulks_.empty()) {
             if (bulk* b = barrier(h, lane)) {
@@ -201,6 +218,7 @@ public:
     void push(header h, buffer&& payload, const void* lane) {
         if (payload.size() <= fragment_bytes) return push(h, std::span<const std::byte>(payload.data(), payload.size()), lane);
         h.length = 0;
+        h.stream = lanes_.number(lane);
         queued_ += header_layout::size + payload.size();
         if (bulk* b = barrier(h, lane)) {
             b->held.push_back({h, std::move(payload)});
@@ -212,9 +230,9 @@ public:
     /// Appends a frame that is passed on as it came, fragments included.
     void forward(const header& h, std::span<const std::byte> payload) {
         queued_ += header_layout::size + payload.size();
-        if (!(h.flags & message_flags::fragment) && (barred_.empty() || !barred_.contains(route_of(h))))
+        if (!(h.flags & message_flags::fragment) && (barred_.empty() || !barred_.contains(flow_of(h))))
             return append_frame(ready_, h, payload);
-        if (bars(h)) ++barred_[route_of(h)];
+        if (bars(h)) ++barred_[flow_of(h)];
         passing_.push_back({h, buffer(payload)});
     }
 
