@@ -44,6 +44,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -53,6 +54,7 @@
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -207,11 +209,11 @@ enum class reason : std::uint16_t {
     several = 68, ///< more than one thing went wrong: see error::members()
     connect = 80, ///< a child could not be started or reached
     connect_timeout = 81,
-    resolve = 82, ///< the host name has no address
-    connection_refused = 83,
+    resolve = 82,            ///< the host name has no address; there is no container, pod, image or user of that name
+    connection_refused = 83, ///< nothing listens there; the container does not run
     no_init = 84,     ///< started, but main() did not call mitogen::init
     end_of_file = 85, ///< the connection ended before the child said hello
-    auth_required = 86,
+    auth_required = 86, ///< credentials are missing, or this user may not do that
     auth_incorrect = 87,
     host_key = 88,
     payload = 89, ///< the program could not be delivered to, or run on, the target
@@ -231,6 +233,14 @@ struct exit_status {
     friend bool operator==(const exit_status&, const exit_status&) = default;
 };
 
+/// What a cancellation ends. The numbers travel, and are never reassigned.
+enum class cancel_radius : std::uint8_t {
+    none = 0,    ///< nothing was cancelled
+    call = 1,    ///< one call, stream, dialog or task, and nothing else
+    nursery = 2, ///< everything that one nursery owns
+    context = 3, ///< everything that runs in a context, or the making of it
+};
+
 class error;
 
 /// All that is known about one error. Shared, never changed after construction.
@@ -242,6 +252,7 @@ struct error_detail {
     std::string backtrace{};           ///< of a remote exception, where the build has one
     context_id context = no_context;   ///< id of the context where it happened
     context_id canceller = no_context; ///< of a cancellation: the context that asked for it
+    cancel_radius radius = cancel_radius::none;
     exit_status status{};              ///< of a lost peer, where `has_status`
     bool has_status = false;
     std::string what{};                                  ///< what what() returns; composed from the rest when empty
@@ -378,6 +389,8 @@ public:
     explicit cancelled_error(const error& e) : error(e) {}
     /// The context that asked for it; no_context where nobody did: a deadline, the end of the program.
     context_id by() const noexcept { return detail().canceller; }
+    /// What was cancelled: this call alone, or more.
+    cancel_radius radius() const noexcept { return detail().radius; }
 };
 
 /// A child could not be started or reached.
@@ -447,8 +460,16 @@ public:
 };
 
 /// The error of what context `who` has cancelled.
-inline error cancelled_by(context_id who, std::string text) {
-    return error(error_detail{.why = reason::cancelled, .text = std::move(text), .canceller = who});
+inline error cancelled_by(context_id who, cancel_radius what, std::string text) {
+    return error(error_detail{.why = reason::cancelled, .text = std::move(text), .canceller = who, .radius = what});
+}
+
+/// The same, as the callee sees it: `caller` does not want the call any more, alone or with all of its nursery. `when`: goes
+/// behind the text.
+inline error cancelled_by_caller(context_id caller, cancel_radius what, const char* when = "") {
+    const char* const of = what == cancel_radius::nursery ? "the call was cancelled with its caller's nursery, in context "
+                                                          : "the call was cancelled by its caller, context ";
+    return cancelled_by(caller, what, of + std::to_string(caller) + when);
 }
 
 /// Throws `e` as the class that belongs to its reason. Without exceptions: prints it and aborts.
@@ -946,6 +967,1125 @@ public:
     }
 };
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/signature.hpp ----
+// signature.hpp: composes the canonical text of a wire type, at run time and only when somebody asks for it.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class T>
+struct codec;
+
+namespace wire {
+// One mutable byte per type, known by its address. It is not const because linkers and optimisers may merge equal constants.
+template <class T>
+inline char type_mark = 0;
+} // namespace wire
+
+/// Receives the signature of a type, piece by piece. The same text comes from every compiler, word size and byte order.
+///
+/// A type that contains itself is written once; inside itself it is `^n`, n being the number of values to step out of:
+/// `struct node { std::vector<node> kids; }` is `{[^2]}`.
+class signature_sink {
+    struct frame {
+        const void* mark;
+        const frame* outer;
+    };
+
+    std::string text_;
+    const frame* inner_ = nullptr;
+
+    bool refer_back(const void* mark) {
+        std::uint64_t distance = 1;
+        for (const frame* at = inner_; at; at = at->outer, ++distance) {
+            if (at->mark == mark) {
+                put('^').put_number(distance);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    void add(const void* mark, void (*signature)(signature_sink&)) {
+        if (refer_back(mark)) return;
+        const frame here{mark, inner_};
+        inner_ = &here;
+        signature(*this);
+        inner_ = here.outer;
+    }
+
+public:
+    signature_sink& put(char c) {
+        text_.push_back(c);
+        return *this;
+    }
+
+    signature_sink& put(std::string_view text) {
+        text_.append(text);
+        return *this;
+    }
+
+    /// A number in decimal.
+    signature_sink& put_number(std::uint64_t number) { return put(std::to_string(number)); }
+
+    /// The signature of `T`, or a reference back to it if we are inside a `T` already.
+    template <class T>
+    signature_sink& add() {
+        if constexpr (std::is_class_v<T>) {
+            add(&wire::type_mark<T>, &codec<T>::signature);
+        } else {
+            codec<T>::signature(*this);
+        }
+        return *this;
+    }
+
+    /// The signatures of `Ts`, separated by `separator`.
+    template <class... Ts>
+    signature_sink& list([[maybe_unused]] char separator) {
+        [[maybe_unused]] const std::size_t begin = text_.size();
+        (((text_.size() == begin ? *this : put(separator)).template add<Ts>()), ...);
+        return *this;
+    }
+
+    /// What was written so far.
+    const std::string& text() const noexcept { return text_; }
+
+    /// The text; the sink is empty afterwards.
+    std::string take() noexcept { return std::move(text_); }
+};
+
+namespace wire {
+/// The signatures of `Ts`, in parentheses where there is not exactly one.
+template <class... Ts>
+void write_signature(signature_sink& s) {
+    if constexpr (sizeof...(Ts) == 1) s.list<Ts...>(',');
+    else s.put('(').template list<Ts...>(',').put(')');
+}
+} // namespace wire
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/writer.hpp ----
+// writer.hpp: stores values as little-endian bytes where room has been made for them.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace wire {
+/// True where an object's bytes are the wire's bytes. Hosts of mixed byte order do not exist any more.
+inline constexpr bool little = std::endian::native == std::endian::little;
+static_assert(little || std::endian::native == std::endian::big);
+
+/// Writes a scalar as little-endian bytes, at any alignment.
+template <class T>
+inline void store(std::byte* to, const T& value) noexcept {
+    if constexpr (little || sizeof(T) == 1) {
+        std::memcpy(to, &value, sizeof(T));
+    } else {
+        std::byte native[sizeof(T)];
+        std::memcpy(native, &value, sizeof(T));
+        for (std::size_t i = 0; i < sizeof(T); ++i) to[i] = native[sizeof(T) - 1 - i];
+    }
+}
+
+/// Reads a scalar from little-endian bytes, at any alignment.
+template <class T>
+inline void load(const std::byte* from, T& value) noexcept {
+    if constexpr (little || sizeof(T) == 1) {
+        std::memcpy(&value, from, sizeof(T));
+    } else {
+        std::byte native[sizeof(T)];
+        for (std::size_t i = 0; i < sizeof(T); ++i) native[i] = from[sizeof(T) - 1 - i];
+        std::memcpy(&value, native, sizeof(T));
+    }
+}
+
+// Most strings are short, and a call of memcpy with a length that is not a constant costs more than copying them: two moves that
+// overlap cover each range of lengths.
+inline void copy_text(std::byte* to, const void* bytes, std::size_t size) noexcept {
+#if !defined(__OPTIMIZE_SIZE__)
+    const auto* from = static_cast<const std::byte*>(bytes);
+    if (size - 8 <= 8) { // 8 to 16
+        std::uint64_t head;
+        std::uint64_t tail;
+        std::memcpy(&head, from, 8);
+        std::memcpy(&tail, from + size - 8, 8);
+        std::memcpy(to, &head, 8);
+        std::memcpy(to + size - 8, &tail, 8);
+        return;
+    }
+    if (size - 4 <= 3) { // 4 to 7
+        std::uint32_t head;
+        std::uint32_t tail;
+        std::memcpy(&head, from, 4);
+        std::memcpy(&tail, from + size - 4, 4);
+        std::memcpy(to, &head, 4);
+        std::memcpy(to + size - 4, &tail, 4);
+        return;
+    }
+#endif
+    if (size != 0) std::memcpy(to, bytes, size);
+}
+} // namespace wire
+
+/// Stores into memory that is known to be large enough: encoded_size() was asked before. Nothing is checked.
+class writer {
+    std::byte* at_;
+    context_id destination_;
+
+public:
+    /// `destination`: the context that the bytes are for, where it is known.
+    explicit writer(void* to, context_id destination = no_context) noexcept
+        : at_(static_cast<std::byte*>(to)), destination_(destination) {}
+
+    /// The context that the bytes are for; no_context where nobody has said it.
+    context_id destination() const noexcept { return destination_; }
+
+    /// Where the next byte goes.
+    std::byte* at() const noexcept { return at_; }
+
+    /// Passes over `size` bytes, for the caller to fill; returns where they begin.
+    std::byte* skip(std::size_t size) noexcept {
+        std::byte* here = at_;
+        at_ += size;
+        return here;
+    }
+
+    /// Copies `size` bytes as they are.
+    void put(const void* bytes, std::size_t size) noexcept {
+        if (size != 0) std::memcpy(at_, bytes, size); // the pointer may be null when there is nothing to copy
+        at_ += size;
+    }
+
+    /// Copies `size` bytes, expected to be few.
+    void put_text(const void* bytes, std::size_t size) noexcept {
+        wire::copy_text(at_, bytes, size);
+        at_ += size;
+    }
+
+    /// A scalar in its own width, little-endian.
+    template <class T>
+    void put_scalar(const T& value) noexcept {
+        wire::store(at_, value);
+        at_ += sizeof(T);
+    }
+
+    void put_u8(std::uint8_t value) noexcept { put_scalar(value); }
+
+    /// A length. Containers of 2^32 elements and more cannot be sent: a message is at most limits::message_bytes long.
+    void put_count(std::size_t count) noexcept { put_scalar(static_cast<std::uint32_t>(count)); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/reader.hpp ----
+// reader.hpp: takes values out of bytes that somebody else wrote, and remembers the first thing that was wrong with them.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A position in received bytes. Failure is sticky: the first one is kept, and nothing can be taken afterwards.
+///
+/// Views that were decoded point into the bytes or into memory that the reader owns: both must outlive them.
+/// Threads: one at a time. Blocks: never. Throws: nothing but std::bad_alloc.
+class reader {
+    using signature_function = void (*)(signature_sink&);
+
+    struct held {
+        held* next;
+        void* memory;
+        std::size_t count = 0;
+        std::size_t align;
+        void (*destroy)(void*, std::size_t);
+    };
+
+    // Elements that take no bytes cost the sender nothing, and memory here: few of them are enough for every honest use.
+    static constexpr std::uint32_t most_empty = 1u << 16;
+
+    static constexpr std::byte nothing{}; // so that taking no bytes from no bytes is not the null of a failure
+
+    const std::byte* at_;
+    const std::byte* end_;
+    const std::byte* begin_;
+    std::size_t size_;
+    std::uint32_t depth_left_;
+    std::uint32_t elements_;
+    std::uint32_t empty_left_;
+    void* environment_;
+    held* held_ = nullptr;
+    const char* what_ = nullptr;
+    std::uint64_t value_ = 0;
+    std::size_t offset_ = 0;
+    bool has_value_ = false;
+    signature_function expected_ = nullptr;
+
+    MITOGEN_COLD bool fail_at(const char* what, std::uint64_t value, bool has_value, std::size_t offset) noexcept {
+        if (what_) return false;
+        what_ = what;
+        value_ = value;
+        has_value_ = has_value;
+        offset_ = offset;
+        end_ = at_; // nothing remains
+        return false;
+    }
+
+    MITOGEN_COLD const std::byte* short_of(std::size_t wanted) noexcept {
+        fail_at("the bytes end too early, missing", wanted - remaining(), true, offset());
+        return nullptr;
+    }
+
+    MITOGEN_COLD bool bad_count(std::size_t count, std::size_t least) noexcept {
+        return count > elements_ ? fail_at("more elements than limits::elements allows:", count, true, offset() - 4)
+               : least == 0 ? fail_at("more elements that take no bytes than one message may have:", count, true, offset() - 4)
+                            : fail_at("more elements than the bytes that follow can hold:", count, true, offset() - 4);
+    }
+
+public:
+    /// Reads `bytes` under `bounds` (nesting, elements). `environment` is for types that need the place where they are decoded.
+    explicit reader(std::span<const std::byte> bytes, const limits& bounds = {}, void* environment = nullptr) noexcept
+        : at_(bytes.data() ? bytes.data() : &nothing), end_(at_ + bytes.size()), begin_(at_), size_(bytes.size()),
+          depth_left_(bounds.nesting), elements_(bounds.elements),
+          empty_left_(bounds.elements < most_empty ? bounds.elements : most_empty), environment_(environment) {}
+
+    reader(reader&&) = delete;
+
+    ~reader() {
+        while (held_) {
+            held* next = held_->next;
+            if (held_->destroy) held_->destroy(held_->memory, held_->count);
+            ::operator delete(held_->memory, std::align_val_t{held_->align});
+            delete held_;
+            held_ = next;
+        }
+    }
+
+    /// False once something was wrong.
+    bool ok() const noexcept { return what_ == nullptr; }
+
+    /// Bytes that were not taken yet; 0 after a failure.
+    std::size_t remaining() const noexcept { return static_cast<std::size_t>(end_ - at_); }
+
+    /// Bytes taken so far.
+    std::size_t offset() const noexcept { return static_cast<std::size_t>(at_ - begin_); }
+
+    /// The byte that take() would return next.
+    const std::byte* here() const noexcept { return at_; }
+
+    /// What the constructor was given.
+    void* environment() const noexcept { return environment_; }
+
+    /// The next `size` bytes, or null (and a failure) where fewer remain.
+    const std::byte* take(std::size_t size) noexcept {
+        if (size > remaining()) [[unlikely]] return short_of(size);
+        const std::byte* here = at_;
+        at_ += size;
+        return here;
+    }
+
+    /// A scalar in its own width.
+    template <class T>
+    bool take_scalar(T& value) noexcept {
+        const std::byte* from = take(sizeof(T));
+        if (!from) [[unlikely]] return false;
+        wire::load(from, value);
+        return true;
+    }
+
+    /// A length: of elements that take at least `least` bytes each on the wire. A length that the remaining bytes cannot back is
+    /// a failure, so that whatever is reserved for it is paid for by the sender. Elements that take none are counted over the
+    /// whole message: at most 65,536 (and limits::elements).
+    bool take_count(std::size_t& count, std::size_t least) noexcept {
+        std::uint32_t wire_count = 0;
+        if (!take_scalar(wire_count)) [[unlikely]] return false;
+        count = wire_count;
+        if (wire_count > elements_ || std::uint64_t{wire_count} * least > remaining()) [[unlikely]]
+            return bad_count(wire_count, least);
+        if (least == 0) {
+            if (wire_count > empty_left_) [[unlikely]] return bad_count(wire_count, least);
+            empty_left_ -= wire_count;
+        }
+        return true;
+    }
+
+    /// A number of bits, eight to a byte, that the remaining bytes hold; a failure otherwise.
+    bool take_bit_count(std::size_t& count) noexcept {
+        std::uint32_t wire_count = 0;
+        if (!take_scalar(wire_count)) [[unlikely]] return false;
+        count = wire_count;
+        if (count > elements_) [[unlikely]] return bad_count(count, 1);
+        if ((count + 7) / 8 > remaining()) [[unlikely]] return short_of((count + 7) / 8) != nullptr;
+        return true;
+    }
+
+    /// Goes one level deeper; false (and a failure) where that is deeper than limits::nesting. Pair it with leave().
+    bool enter() noexcept {
+        if (depth_left_ == 0) [[unlikely]] return fail("nested deeper than limits::nesting allows");
+        --depth_left_;
+        return true;
+    }
+
+    void leave() noexcept { ++depth_left_; }
+
+    /// Records the failure `what` (a literal) at the current position. Always returns false.
+    MITOGEN_COLD bool fail(const char* what) noexcept { return fail_at(what, 0, false, offset()); }
+
+    /// Records the failure `what` (a literal) and the offending value, which began `back` bytes ago. Always returns false.
+    MITOGEN_COLD bool fail(const char* what, std::uint64_t value, std::size_t back) noexcept {
+        return fail_at(what, value, true, offset() - back);
+    }
+
+    /// Adds to a failure which type was expected there; the innermost one is kept. Always returns false.
+    MITOGEN_COLD bool expected(signature_function type) noexcept {
+        if (!expected_) expected_ = type;
+        return false;
+    }
+
+    /// True if all went well and no byte is left over; otherwise there is a failure afterwards.
+    bool finish() noexcept {
+        if (!ok()) return false;
+        return remaining() == 0 || fail("bytes left over:", remaining(), 0);
+    }
+
+    /// The failure in words: what was wrong, at which byte, and what was expected. `whole` writes the type that was to be
+    /// decoded: &wire::write_signature<T>.
+    MITOGEN_COLD std::string failure_text(signature_function whole = nullptr) const {
+        signature_sink out;
+        signature_sink outer;
+        out.put("cannot decode");
+        if (whole) {
+            whole(outer);
+            out.put(' ').put(outer.text());
+        }
+        out.put(": ").put(what_ ? what_ : "no failure");
+        if (has_value_) out.put(' ').put_number(value_);
+        out.put(" at byte ").put_number(offset_).put(" of ").put_number(size_);
+        if (expected_) {
+            signature_sink inner;
+            expected_(inner);
+            if (inner.text() != outer.text()) out.put(", expected ").put(inner.text());
+        }
+        return out.take();
+    }
+
+    /// The failure as an error with reason::codec.
+    MITOGEN_COLD error failure(signature_function whole = nullptr) const { return error(reason::codec, failure_text(whole)); }
+
+    /// `count` value-initialised objects that live as long as the reader. The caller has checked that the payload justifies them.
+    template <class T>
+    T* hold(std::size_t count) {
+        if (count == 0) return nullptr;
+        void* memory = ::operator new(count * sizeof(T), std::align_val_t{alignof(T)});
+        T* first = static_cast<T*>(memory);
+        held_ = new held{held_, memory, 0, alignof(T), nullptr};
+        if constexpr (std::is_trivially_default_constructible_v<T> && std::is_trivially_destructible_v<T>) {
+            return first; // the caller fills it
+        } else {
+            held_->destroy = [](void* from, std::size_t n) { std::destroy_n(static_cast<T*>(from), n); };
+            for (; held_->count < count; ++held_->count) ::new (static_cast<void*>(first + held_->count)) T();
+            return first;
+        }
+    }
+};
+
+/// Goes one level deeper for a scope; test it before going on.
+class depth_guard {
+    reader& reader_;
+    bool entered_;
+
+public:
+    explicit depth_guard(reader& r) noexcept : reader_(r), entered_(r.enter()) {}
+    depth_guard(depth_guard&&) = delete;
+    ~depth_guard() {
+        if (entered_) reader_.leave();
+    }
+    explicit operator bool() const noexcept { return entered_; }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/shapes.hpp ----
+// shapes.hpp: tells what kind of type one is by what it offers, so that no heavy standard header need be included to recognise
+// its types.
+
+#if MITOGEN_HAS_PFR
+#include <boost/pfr/core.hpp>
+#endif
+#if MITOGEN_HAS_DESCRIBE
+#include <boost/describe/bases.hpp>
+#include <boost/describe/enumerators.hpp>
+#include <boost/describe/members.hpp>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+/// The kinds of types that are recognised by their shape. Templates of light headers (vector, string, tuple, …) have codecs of
+/// their own.
+enum class shape : std::uint8_t {
+    none,          // has no codec
+    boolean,
+    scalar,        // fixed width, any bits valid
+    enumeration,
+    described,     // a class described with Boost.Describe
+    path,          // std::filesystem::path
+    duration,      // std::chrono::duration
+    time_point,    // std::chrono::time_point
+    complex,       // std::complex
+    expected,      // std::expected
+    adaptor,       // std::stack, queue, priority_queue
+    map,           // ordered or not, unique keys or not
+    set,
+    sequence,      // push_back, and a size
+    forward_list,
+    aggregate,     // through Boost.PFR
+};
+
+template <class T>
+concept described_class =
+#if MITOGEN_HAS_DESCRIBE
+    std::is_class_v<T> && boost::describe::has_describe_members<T>::value;
+#else
+    false;
+#endif
+
+template <class T>
+concept described_enum =
+#if MITOGEN_HAS_DESCRIBE
+    std::is_enum_v<T> && boost::describe::has_describe_enumerators<T>::value;
+#else
+    false;
+#endif
+
+template <class T>
+concept range_shape = requires(T& t, const T& c) {
+    typename T::value_type;
+    c.begin() != c.end();
+    t.clear();
+};
+
+template <class T>
+concept sequence_shape = range_shape<T> && requires(T& t, const T& c) {
+    c.size();
+    t.push_back(std::declval<typename T::value_type>());
+    t.back();
+};
+
+template <class T>
+concept forward_list_shape = range_shape<T> && requires(T& t, const T& c) {
+    t.insert_after(c.before_begin(), std::declval<typename T::value_type>());
+};
+
+template <class T>
+concept keyed_shape = range_shape<T> && requires(T& t, const T& c) {
+    typename T::key_type;
+    c.size();
+    t.emplace_hint(c.end(), std::declval<typename T::value_type>());
+};
+
+template <class T>
+concept map_shape = keyed_shape<T> && requires { typename T::mapped_type; };
+
+template <class T>
+concept adaptor_shape = requires(T& t, const T& c) {
+    typename T::container_type;
+    typename T::value_type;
+    c.size();
+    t.push(std::declval<typename T::value_type>());
+    t.pop();
+};
+
+template <class T>
+concept path_shape = requires(const T& c) {
+    typename T::string_type;
+    typename T::format;
+    { c.native() } -> std::same_as<const typename T::string_type&>;
+    c.root_directory();
+};
+
+template <class T>
+concept duration_shape = requires(const T& c) {
+    typename T::rep;
+    T::period::num;
+    T::period::den;
+    { c.count() } -> std::same_as<typename T::rep>;
+    T(std::declval<typename T::rep>());
+} && std::is_arithmetic_v<typename T::rep> && !std::is_same_v<typename T::rep, long double>;
+
+template <class T>
+concept time_point_shape = requires(const T& c) {
+    typename T::clock;
+    { c.time_since_epoch() } -> std::same_as<typename T::duration>;
+} && duration_shape<typename T::duration>;
+
+template <class T>
+concept complex_shape = requires(T& t, const T& c, typename T::value_type v) {
+    { c.real() } -> std::same_as<typename T::value_type>;
+    { c.imag() } -> std::same_as<typename T::value_type>;
+    t.real(v);
+    t.imag(v);
+    T(v, v);
+} && std::is_floating_point_v<typename T::value_type> && !std::is_same_v<typename T::value_type, long double>;
+
+template <class T>
+concept expected_shape = requires(const T& c) {
+    typename T::value_type;
+    typename T::error_type;
+    typename T::unexpected_type;
+    { c.has_value() } -> std::same_as<bool>;
+    c.error();
+};
+
+// Converts to the bases of T and to nothing else: initialises an aggregate only where that begins with a base.
+template <class T>
+struct any_base {
+    template <class Base>
+        requires(std::is_base_of_v<Base, T> && !std::is_same_v<Base, T>)
+    operator Base() const;
+};
+
+/// Aggregates that Boost.PFR takes apart: those without base classes.
+template <class T>
+concept plain_aggregate = std::is_aggregate_v<T> && std::is_class_v<T> && !requires { T{any_base<T>{}}; };
+
+template <class T>
+consteval shape class_shape() {
+    if constexpr (!std::is_default_constructible_v<T>) return shape::none;
+    else if constexpr (described_class<T>) return shape::described;
+    else if constexpr (path_shape<T>) return shape::path;
+    else if constexpr (duration_shape<T>) return shape::duration;
+    else if constexpr (time_point_shape<T>) return shape::time_point;
+    else if constexpr (complex_shape<T>) return shape::complex;
+    else if constexpr (expected_shape<T>) return shape::expected;
+    else if constexpr (adaptor_shape<T>) return shape::adaptor;
+    else if constexpr (map_shape<T>) return shape::map;
+    else if constexpr (keyed_shape<T>) return shape::set;
+    else if constexpr (sequence_shape<T>) return shape::sequence;
+    else if constexpr (forward_list_shape<T>) return shape::forward_list;
+    else if constexpr (MITOGEN_HAS_PFR && plain_aggregate<T>) return shape::aggregate;
+    else return shape::none;
+}
+
+template <class T>
+consteval shape shape_of() {
+    if constexpr (std::is_const_v<T> || std::is_volatile_v<T>) return shape::none;
+    else if constexpr (std::is_same_v<T, bool>) return shape::boolean;
+    else if constexpr (std::is_same_v<T, long double>) return shape::none;
+    else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::byte>) return shape::scalar;
+    else if constexpr (std::is_enum_v<T>) return shape::enumeration;
+    else if constexpr (std::is_class_v<T>) return class_shape<T>();
+    else return shape::none;
+}
+
+/// The wire form of a `T` that has the shape `S`.
+template <class T, shape S>
+struct shaped;
+
+/// The types that a codec passes its work on to; what is looked into when a type without a codec is searched for.
+template <class... Ts>
+struct parts {};
+
+} // namespace wire
+
+/// How a `T` travels. Specialise it for a type of your own that is neither an aggregate nor described:
+/// ```
+/// template <> struct mitogen::codec<celsius> {
+///     static std::size_t size(const celsius& t) { return mitogen::encoded_size(t.degrees()); }
+///     static void encode(mitogen::writer& w, const celsius& t) { mitogen::encode(w, t.degrees()); }
+///     static bool decode(mitogen::reader& r, celsius& t) { double d; return mitogen::decode(r, d) && (t = celsius(d), true); }
+///     static void signature(mitogen::signature_sink& s) { s.put("celsius"); }
+/// };
+/// ```
+/// encode() must write exactly size() bytes. decode() gets a default-constructed object and returns false after r.fail("why").
+/// Optional members: `static constexpr std::size_t least`, the fewest bytes that one can take (default 1; a type that may take
+/// none must say 0, and then one message may hold 65,536 elements of it), and `static constexpr bool is_fixed` (all take exactly
+/// `least`; size() is then not used).
+template <class T>
+struct codec : wire::shaped<T, wire::shape_of<T>()> {};
+
+namespace wire {
+
+/// The fewest bytes that a `T` takes.
+template <class T>
+consteval std::size_t least_of() {
+    if constexpr (requires { codec<T>::least; }) return codec<T>::least;
+    else return 1;
+}
+
+/// True where every `T` takes least_of<T>() bytes.
+template <class T>
+consteval bool fixed_of() {
+    if constexpr (requires { codec<T>::is_fixed; }) return codec<T>::is_fixed;
+    else return false;
+}
+
+/// True where the bytes of a `T` in memory are its wire form on this host, and any bytes are a valid `T`.
+template <class T>
+consteval bool bulk_of() {
+    if constexpr (requires { codec<T>::is_bulk; }) return codec<T>::is_bulk;
+    else return false;
+}
+
+/// True where `T` has no codec.
+template <class T>
+consteval bool missing() {
+    return requires { codec<T>::is_missing; };
+}
+
+template <class T>
+inline std::size_t size_of(const T& value) {
+    if constexpr (fixed_of<T>()) return least_of<T>();
+    else return codec<T>::size(value);
+}
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/scalars.hpp ----
+// scalars.hpp: the wire forms of numbers, characters, bool, enums and std::byte.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+// The name says the width, not the C++ type: `long` is i64 in one program and i32 in another, and those two must not understand
+// each other.
+template <class T>
+consteval std::string_view scalar_name() {
+    if constexpr (std::is_same_v<T, std::byte>) return "byte";
+    else if constexpr (std::is_same_v<T, char>) return "char";
+    else if constexpr (std::is_same_v<T, char8_t>) return "char8";
+    else if constexpr (std::is_same_v<T, char16_t>) return "char16";
+    else if constexpr (std::is_same_v<T, char32_t>) return "char32";
+    else if constexpr (std::is_same_v<T, wchar_t>) return sizeof(T) == 2 ? "char16" : "char32";
+    else if constexpr (std::is_floating_point_v<T>) return sizeof(T) == 4 ? "f32" : "f64";
+    else if constexpr (std::is_signed_v<T>)
+        return sizeof(T) == 1 ? "i8" : sizeof(T) == 2 ? "i16" : sizeof(T) == 4 ? "i32" : sizeof(T) == 8 ? "i64" : "i128";
+    else return sizeof(T) == 1 ? "u8" : sizeof(T) == 2 ? "u16" : sizeof(T) == 4 ? "u32" : sizeof(T) == 8 ? "u64" : "u128";
+}
+
+template <class T>
+struct shaped<T, shape::scalar> {
+    static_assert(!std::is_floating_point_v<T> || (std::numeric_limits<T>::is_iec559 && (sizeof(T) == 4 || sizeof(T) == 8)),
+                  "mitogen: floating point travels as IEEE 754 binary32 and binary64; this host has another format");
+
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = sizeof(T);
+    static constexpr bool is_bulk = little || sizeof(T) == 1;
+
+    static void encode(writer& w, const T& value) noexcept { w.put_scalar(value); }
+    static bool decode(reader& r, T& value) noexcept {
+        if (!r.take_scalar(value)) [[unlikely]] return r.expected(&signature);
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put(scalar_name<T>()); }
+};
+
+template <class T>
+struct shaped<T, shape::boolean> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = 1;
+
+    static void encode(writer& w, bool value) noexcept { w.put_u8(value); }
+    static bool decode(reader& r, bool& value) noexcept {
+        std::uint8_t byte = 0;
+        if (!r.take_scalar(byte)) [[unlikely]] return r.expected(&signature);
+        if (byte > 1) [[unlikely]] return r.fail("a bool that is neither 0 nor 1:", byte, 1) || r.expected(&signature);
+        value = byte != 0;
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put("bool"); }
+};
+
+#if MITOGEN_HAS_DESCRIBE
+template <class T, template <class...> class List, class... Enumerators>
+constexpr bool is_enumerator(T value, List<Enumerators...>*) noexcept {
+    return (... || (value == Enumerators::value));
+}
+#endif
+
+// An enum travels as its underlying type. One that is described with Boost.Describe must be one of its enumerators on arrival, so
+// an enum whose values are combined as flags must not be described.
+template <class T>
+struct shaped<T, shape::enumeration> {
+    using number = std::underlying_type_t<T>;
+
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = codec<number>::least;
+    static constexpr bool is_bulk = bulk_of<number>() && !described_enum<T>;
+
+    static void encode(writer& w, const T& value) noexcept { codec<number>::encode(w, static_cast<number>(value)); }
+    static bool decode(reader& r, T& value) noexcept {
+        number n{};
+        if (!codec<number>::decode(r, n)) [[unlikely]] return false;
+        value = static_cast<T>(n);
+#if MITOGEN_HAS_DESCRIBE
+        if constexpr (described_enum<T>) {
+            if (!is_enumerator(value, static_cast<boost::describe::describe_enumerators<T>*>(nullptr))) [[unlikely]]
+                return r.fail("not an enumerator of the described enum:", static_cast<std::uint64_t>(n), least) ||
+                       r.expected(&signature);
+        }
+#endif
+        return true;
+    }
+    static void signature(signature_sink& s) { codec<number>::signature(s); }
+};
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/text.hpp ----
+// text.hpp: the wire forms of strings, and of views into the bytes that were received.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+// Elements that lie side by side: `count` is known to be backed by remaining bytes where T is fixed.
+template <class T>
+inline void encode_elements(writer& w, const T* first, std::size_t count) {
+    if constexpr (bulk_of<T>()) {
+        w.put(first, count * sizeof(T));
+    } else {
+        for (const T* last = first + count; first != last; ++first) codec<T>::encode(w, *first);
+    }
+}
+
+template <class T>
+inline bool decode_elements(reader& r, T* first, std::size_t count) {
+    if constexpr (bulk_of<T>()) {
+        const std::byte* from = r.take(count * sizeof(T));
+        if (!from) [[unlikely]] return r.expected(&codec<T>::signature);
+        if (count != 0) std::memcpy(static_cast<void*>(first), from, count * sizeof(T));
+    } else {
+        for (T* last = first + count; first != last; ++first) {
+            if (!codec<T>::decode(r, *first)) [[unlikely]] return false;
+        }
+    }
+    return true;
+}
+
+template <class T>
+inline std::size_t size_elements(const T* first, std::size_t count) {
+    if constexpr (fixed_of<T>()) {
+        return count * least_of<T>();
+    } else {
+        std::size_t size = 0;
+        for (const T* last = first + count; first != last; ++first) size += codec<T>::size(*first);
+        return size;
+    }
+}
+
+template <class C>
+inline void text_signature(signature_sink& s) {
+    if constexpr (std::is_same_v<C, char>) s.put("string");
+    else s.put('[').template add<C>().put(']');
+}
+
+// Bytes that no alignment can spoil may be looked at where they are; others only by luck.
+template <class T>
+inline const T* view_in_place(const std::byte* from) noexcept {
+    if constexpr (bulk_of<T>()) {
+        if (alignof(T) == 1 || reinterpret_cast<std::uintptr_t>(from) % alignof(T) == 0) return reinterpret_cast<const T*>(from);
+    }
+    return nullptr;
+}
+
+template <class T>
+inline bool decode_view(reader& r, const T*& first, std::size_t& count, void (*signature)(signature_sink&)) {
+    first = nullptr;
+    if (!r.take_count(count, least_of<T>())) [[unlikely]] return r.expected(signature);
+    if (count == 0) return true;
+    if constexpr (bulk_of<T>()) {
+        first = view_in_place<T>(r.here());
+        if (first) return r.take(count * sizeof(T)) != nullptr;
+    }
+    T* copy = r.template hold<T>(count);
+    first = copy;
+    return decode_elements(r, copy, count);
+}
+
+} // namespace wire
+
+template <class C, class Traits, class Allocator>
+struct codec<std::basic_string<C, Traits, Allocator>> {
+    using type = std::basic_string<C, Traits, Allocator>;
+
+    static constexpr std::size_t least = 4;
+
+    static std::size_t size(const type& text) noexcept { return 4 + text.size() * sizeof(C); }
+    static void encode(writer& w, const type& text) noexcept {
+        w.put_count(text.size());
+        if constexpr (sizeof(C) == 1) w.put_text(text.data(), text.size());
+        else wire::encode_elements(w, text.data(), text.size());
+    }
+    static bool decode(reader& r, type& text) {
+        std::size_t count = 0;
+        if (!r.take_count(count, sizeof(C))) [[unlikely]] return r.expected(&signature);
+        if constexpr (sizeof(C) == 1) {
+            const C* const first = reinterpret_cast<const C*>(r.take(count));
+            if (count > text.capacity()) text = type(first, count, text.get_allocator()); // the old bytes need not be moved
+            else text.assign(first, count);
+            return true;
+        } else {
+            text.resize(count);
+            return wire::decode_elements(r, text.data(), count);
+        }
+    }
+    static void signature(signature_sink& s) { wire::text_signature<C>(s); }
+};
+
+/// Decodes to a view of the received bytes (of char16_t and wider: of a copy that the reader owns, where they are not aligned).
+template <class C, class Traits>
+struct codec<std::basic_string_view<C, Traits>> {
+    using type = std::basic_string_view<C, Traits>;
+
+    static constexpr std::size_t least = 4;
+    static constexpr bool may_hold = sizeof(C) != 1;
+
+    static std::size_t size(type text) noexcept { return 4 + text.size() * sizeof(C); }
+    static void encode(writer& w, type text) noexcept {
+        w.put_count(text.size());
+        if constexpr (sizeof(C) == 1) w.put_text(text.data(), text.size());
+        else wire::encode_elements(w, text.data(), text.size());
+    }
+    static bool decode(reader& r, type& text) {
+        const C* first = nullptr;
+        std::size_t count = 0;
+        if (!wire::decode_view(r, first, count, &signature)) [[unlikely]] return false;
+        text = type(first, count);
+        return true;
+    }
+    static void signature(signature_sink& s) { wire::text_signature<C>(s); }
+};
+
+/// Decodes to a view of the received bytes where `T` is copied as it is and they are aligned for it; else of a copy that the
+/// reader owns.
+template <class T>
+struct codec<std::span<const T>> {
+    using parts = wire::parts<T>;
+
+    static constexpr std::size_t least = 4;
+    static constexpr bool may_hold = !wire::bulk_of<T>() || alignof(T) != 1;
+
+    static std::size_t size(std::span<const T> view) { return 4 + wire::size_elements(view.data(), view.size()); }
+    static void encode(writer& w, std::span<const T> view) {
+        w.put_count(view.size());
+        wire::encode_elements(w, view.data(), view.size());
+    }
+    static bool decode(reader& r, std::span<const T>& view) {
+        const T* first = nullptr;
+        std::size_t count = 0;
+        const depth_guard depth(r);
+        if (!depth || !wire::decode_view(r, first, count, &signature)) [[unlikely]] return false;
+        view = std::span<const T>(first, count);
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put('[').template add<T>().put(']'); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/secret.hpp ----
+// secret.hpp: a string that is not printed and is not left behind in memory.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A password or a key. Nothing prints it and nothing converts it back but reveal(); its memory is overwritten when it is
+/// destroyed or assigned to. It cannot answer for the string that it was made from, nor for the messages that carried it.
+class secret {
+    std::unique_ptr<char[]> text_; // not a std::string: moving one would leave short texts behind
+    std::size_t size_ = 0;
+
+    void wipe() noexcept {
+        if (!text_) return;
+        std::memset(text_.get(), 0, size_);
+        asm volatile("" : : "r"(text_.get()) : "memory"); // somebody might look: the stores are not dead
+    }
+
+public:
+    secret() = default;
+    secret(std::string_view text) : text_(text.empty() ? nullptr : new char[text.size()]), size_(text.size()) {
+        if (size_ != 0) std::memcpy(text_.get(), text.data(), size_);
+    }
+    secret(const char* text) : secret(std::string_view(text)) {}
+    secret(const std::string& text) : secret(std::string_view(text)) {}
+    secret(const secret& other) : secret(other.reveal()) {}
+    secret(secret&& other) noexcept : text_(std::move(other.text_)), size_(std::exchange(other.size_, 0)) {}
+    secret& operator=(secret other) noexcept {
+        std::swap(text_, other.text_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+    ~secret() { wipe(); }
+
+    bool empty() const noexcept { return size_ == 0; }
+    std::size_t size() const noexcept { return size_; }
+
+    /// The text, valid as long as this object.
+    std::string_view reveal() const noexcept { return {text_.get(), size_}; }
+
+    /// Takes as long for texts that begin alike as for others.
+    friend bool operator==(const secret& a, const secret& b) noexcept {
+        if (a.size_ != b.size_) return false;
+        unsigned difference = 0;
+        for (std::size_t i = 0; i < a.size_; ++i) difference |= static_cast<unsigned char>(a.text_[i] ^ b.text_[i]);
+        return difference == 0;
+    }
+};
+
+template <>
+struct codec<secret> {
+    static constexpr std::size_t least = 4;
+
+    static std::size_t size(const secret& text) noexcept { return 4 + text.size(); }
+    static void encode(writer& w, const secret& text) noexcept { codec<std::string_view>::encode(w, text.reveal()); }
+    static bool decode(reader& r, secret& text) {
+        std::string_view view;
+        if (!codec<std::string_view>::decode(r, view)) [[unlikely]] return r.expected(&signature);
+        text = secret(view);
+        return true;
+    }
+    static void signature(signature_sink& s) { s.put("secret"); }
+};
+
+static_assert(!std::is_convertible_v<secret, std::string_view> && !std::is_convertible_v<secret, std::string>);
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/prompter.hpp ----
+// prompter.hpp: the questions that a tool asks before it lets anybody in, and who answers them with what.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What a line asks for that a tool has printed and not ended.
+enum class prompt_kind : std::uint8_t {
+    none,       ///< it is no question, or not yet
+    password,   ///< the password
+    passphrase, ///< that of a key, which is not the password: answered with nothing, so that the tool goes on without the key
+    host_key,   ///< whether a host is the right one
+    other,      ///< anything else: the password in another language, or what only a person can answer, a code that is used once
+};
+
+/// Answers a tool's questions with a password, at most once. Bytes in, answers out: it reads and writes nothing itself.
+class prompter {
+public:
+    /// Knows the questions of one tool. Gets what stands on a line so far, up to a kilobyte.
+    using recogniser = prompt_kind (*)(std::string_view line);
+
+    /// Where the tool reads the answer.
+    enum class reads : std::uint8_t {
+        terminal, ///< at its terminal
+        input,    ///< on its stdin where that is a pipe: byte by byte, up to the end of the line
+    };
+
+    /// What is to be done about bytes that were heard.
+    enum class reaction : std::uint8_t {
+        nothing,
+        answer,  ///< type password() and a newline
+        decline, ///< type a newline
+        give_up, ///< why() and trouble() say why
+    };
+
+private:
+    recogniser recognise_ = nullptr;
+    secret password_;
+    reads where_ = reads::terminal;
+    std::string answered_line_; // the question
+    enum reason why_ = reason::none;
+    std::string trouble_;
+    std::string line_;
+
+    static constexpr std::size_t longest_line = 1024;
+
+public:
+    prompter(recogniser recognise, secret password, reads where)
+        : recognise_(recognise), password_(std::move(password)), where_(where) {}
+
+    /// Adds what the tool has printed. After a reaction other than `nothing` the line counts as ended.
+    reaction hear(std::string_view bytes) {
+        for (const char c : bytes) {
+            if (c == '\n' || c == '\r') {
+                line_.clear();
+            } else if (line_.size() < longest_line) {
+                line_ += c;
+            }
+        }
+        const prompt_kind asked = recognise_(line_);
+        if (asked == prompt_kind::none) return reaction::nothing;
+        const std::string line = std::exchange(line_, {});
+        switch (asked) {
+        case prompt_kind::none: break;
+        case prompt_kind::passphrase: return reaction::decline;
+        case prompt_kind::host_key: return give_up(reason::host_key, "the host key is unknown");
+        case prompt_kind::password:
+        case prompt_kind::other:
+            if (password_.empty()) return give_up(reason::auth_required, "a password is required; set .password");
+            if (!answered()) {
+                answered_line_ = line;
+                return reaction::answer;
+            }
+            if (asked == prompt_kind::password || line == answered_line_)
+                return give_up(reason::auth_incorrect, "the password is incorrect");
+            return give_up(reason::auth_required, "it asks \"" + line + "\" as well, which a password does not answer");
+        }
+        return reaction::nothing;
+    }
+
+    /// The password.
+    const secret& password() const noexcept { return password_; }
+    /// Where answers go.
+    reads where() const noexcept { return where_; }
+    /// True once the password was asked for, and there was one.
+    bool answered() const noexcept { return !answered_line_.empty(); }
+    /// Of `give_up`: the reason.
+    enum reason why() const noexcept { return why_; }
+    /// Of `give_up`: in words.
+    const std::string& trouble() const noexcept { return trouble_; }
+
+private:
+    reaction give_up(enum reason why, std::string text) {
+        why_ = why;
+        trouble_ = std::move(text);
+        return reaction::give_up;
+    }
+};
+
+namespace detail {
+
+/// Why nobody can type that password, if so: what the line editor of a terminal would take for a key.
+inline std::optional<error> untypable(const secret& password, std::string_view method) {
+    for (const char c : password.reveal())
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+            return error(reason::misuse, std::string(method) + ": the password contains a control character");
+    return std::nullopt;
+}
+
+/// True for a line that ends as questions do: with a colon, and blanks perhaps.
+inline bool ends_as_question(std::string_view line) noexcept {
+    const std::size_t last = line.find_last_not_of(' ');
+    return last != std::string_view::npos && line[last] == ':';
+}
+
+/// True where `line` contains `word`, whatever the case of its letters. `word` is in small letters.
+inline bool mentions(std::string_view line, std::string_view word) noexcept {
+    const auto small = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    for (std::size_t at = 0; at + word.size() <= line.size(); ++at) {
+        std::size_t same = 0;
+        while (same < word.size() && small(line[at + same]) == word[same]) ++same;
+        if (same == word.size()) return true;
+    }
+    return false;
+}
+
+/// Knows "Password: ", and whatever PAM makes of it, of a tool that speaks English.
+inline prompt_kind ask_for_password(std::string_view line) noexcept {
+    return ends_as_question(line) && mentions(line, "password") ? prompt_kind::password : prompt_kind::none;
+}
+
+/// Overwrites every `word` in `text` with asterisks.
+inline void mask(std::string& text, std::string_view word) {
+    if (word.empty()) return;
+    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos;) text.replace(at, word.size(), "***"), at += 3;
+}
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/sys/failure.hpp ----
@@ -1480,6 +2620,8 @@ struct spawn_options {
     int out = -1;                           ///< becomes descriptor 1; -1: inherited (/dev/null where this process has none)
     int err = -1;                           ///< becomes descriptor 2; -1: as `out`
     bool new_process_group = true;          ///< so that a terminal's SIGINT reaches only the root of the tree
+    /// path of a terminal that nobody has: becomes descriptor 2 in place of `err`, and the terminal of a session of its own
+    std::string terminal{};
 };
 
 namespace detail {
@@ -1500,6 +2642,10 @@ public:
     void open_null(int to) {
         if (rc_ == 0) rc_ = ::posix_spawn_file_actions_addopen(&actions_, to, "/dev/null", to == 0 ? O_RDONLY : O_WRONLY, 0);
     }
+    // By a session's leader without a terminal: makes it the session's.
+    void open_terminal(const char* path, int to) {
+        if (rc_ == 0) rc_ = ::posix_spawn_file_actions_addopen(&actions_, to, path, O_RDWR, 0);
+    }
     int rc() const noexcept { return rc_; }
     const ::posix_spawn_file_actions_t* get() const noexcept { return &actions_; }
 };
@@ -1509,7 +2655,7 @@ class spawn_attributes {
     int rc_;
 
 public:
-    explicit spawn_attributes(bool new_process_group) noexcept : rc_(::posix_spawnattr_init(&attributes_)) {
+    explicit spawn_attributes(const spawn_options& options) noexcept : rc_(::posix_spawnattr_init(&attributes_)) {
         ::sigset_t none;
         ::sigset_t defaults;
         ::sigemptyset(&none);
@@ -1517,7 +2663,15 @@ public:
         ::sigaddset(&defaults, SIGPIPE);
         ::sigaddset(&defaults, SIGCHLD);
         int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
-        if (new_process_group) flags |= POSIX_SPAWN_SETPGROUP; // group 0: its own
+        if (options.terminal.empty()) {
+            if (options.new_process_group) flags |= POSIX_SPAWN_SETPGROUP; // group 0: its own
+        } else {
+#if defined(POSIX_SPAWN_SETSID)
+            flags |= POSIX_SPAWN_SETSID; // which is a new group as well
+#else
+            if (rc_ == 0) rc_ = ENOTSUP;
+#endif
+        }
         if (rc_ == 0) rc_ = ::posix_spawnattr_setsigmask(&attributes_, &none);
         if (rc_ == 0) rc_ = ::posix_spawnattr_setsigdefault(&attributes_, &defaults);
         if (rc_ == 0) rc_ = ::posix_spawnattr_setpgroup(&attributes_, 0);
@@ -1566,6 +2720,10 @@ inline std::string plan_stdio(const spawn_options& options, spawn_actions& actio
     const int wanted[3] = {options.in, options.out, options.err};
     for (int to = 0; to < 3; ++to) {
         int from = wanted[to];
+        if (to == 2 && !options.terminal.empty()) {
+            actions.open_terminal(options.terminal.c_str(), to);
+            continue;
+        }
         if (from < 0 && to == 0) {
             actions.open_null(0);
             continue;
@@ -1610,7 +2768,7 @@ inline result<process> spawn(const spawn_options& options) {
         path = detail::path_of_descriptor(fd);
     }
     detail::spawn_actions actions;
-    const detail::spawn_attributes attributes(options.new_process_group);
+    const detail::spawn_attributes attributes(options);
     long rc = 0;
     if (const std::string what = detail::plan_stdio(options, actions, kept, rc); !what.empty()) {
         return failure("spawn(" + shown + "), " + what, rc);
@@ -1663,6 +2821,8 @@ struct boot_plan {
     std::shared_ptr<sys::unique_fd> program{}; ///< what it is sent
     std::string program_path{};                ///< where that was opened; empty: this program's own
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
+    std::string if_missing{};                                          ///< what to do where `start` cannot be started
+    std::optional<prompter> prompts{};                                 ///< of a tool that may ask questions at its terminal
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};
     std::shared_ptr<void> held{}; ///< let go of when the process is reaped, or was never made
@@ -1910,243 +3070,6 @@ static_assert(std::is_convertible_v<const buffer&, std::span<const std::byte>> &
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/wire/shapes.hpp ----
-// shapes.hpp: tells what kind of type one is by what it offers, so that no heavy standard header need be included to recognise
-// its types.
-
-#if MITOGEN_HAS_PFR
-#include <boost/pfr/core.hpp>
-#endif
-#if MITOGEN_HAS_DESCRIBE
-#include <boost/describe/bases.hpp>
-#include <boost/describe/enumerators.hpp>
-#include <boost/describe/members.hpp>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace wire {
-
-/// The kinds of types that are recognised by their shape. Templates of light headers (vector, string, tuple, …) have codecs of
-/// their own.
-enum class shape : std::uint8_t {
-    none,          // has no codec
-    boolean,
-    scalar,        // fixed width, any bits valid
-    enumeration,
-    described,     // a class described with Boost.Describe
-    path,          // std::filesystem::path
-    duration,      // std::chrono::duration
-    time_point,    // std::chrono::time_point
-    complex,       // std::complex
-    expected,      // std::expected
-    adaptor,       // std::stack, queue, priority_queue
-    map,           // ordered or not, unique keys or not
-    set,
-    sequence,      // push_back, and a size
-    forward_list,
-    aggregate,     // through Boost.PFR
-};
-
-template <class T>
-concept described_class =
-#if MITOGEN_HAS_DESCRIBE
-    std::is_class_v<T> && boost::describe::has_describe_members<T>::value;
-#else
-    false;
-#endif
-
-template <class T>
-concept described_enum =
-#if MITOGEN_HAS_DESCRIBE
-    std::is_enum_v<T> && boost::describe::has_describe_enumerators<T>::value;
-#else
-    false;
-#endif
-
-template <class T>
-concept range_shape = requires(T& t, const T& c) {
-    typename T::value_type;
-    c.begin() != c.end();
-    t.clear();
-};
-
-template <class T>
-concept sequence_shape = range_shape<T> && requires(T& t, const T& c) {
-    c.size();
-    t.push_back(std::declval<typename T::value_type>());
-    t.back();
-};
-
-template <class T>
-concept forward_list_shape = range_shape<T> && requires(T& t, const T& c) {
-    t.insert_after(c.before_begin(), std::declval<typename T::value_type>());
-};
-
-template <class T>
-concept keyed_shape = range_shape<T> && requires(T& t, const T& c) {
-    typename T::key_type;
-    c.size();
-    t.emplace_hint(c.end(), std::declval<typename T::value_type>());
-};
-
-template <class T>
-concept map_shape = keyed_shape<T> && requires { typename T::mapped_type; };
-
-template <class T>
-concept adaptor_shape = requires(T& t, const T& c) {
-    typename T::container_type;
-    typename T::value_type;
-    c.size();
-    t.push(std::declval<typename T::value_type>());
-    t.pop();
-};
-
-template <class T>
-concept path_shape = requires(const T& c) {
-    typename T::string_type;
-    typename T::format;
-    { c.native() } -> std::same_as<const typename T::string_type&>;
-    c.root_directory();
-};
-
-template <class T>
-concept duration_shape = requires(const T& c) {
-    typename T::rep;
-    T::period::num;
-    T::period::den;
-    { c.count() } -> std::same_as<typename T::rep>;
-    T(std::declval<typename T::rep>());
-} && std::is_arithmetic_v<typename T::rep> && !std::is_same_v<typename T::rep, long double>;
-
-template <class T>
-concept time_point_shape = requires(const T& c) {
-    typename T::clock;
-    { c.time_since_epoch() } -> std::same_as<typename T::duration>;
-} && duration_shape<typename T::duration>;
-
-template <class T>
-concept complex_shape = requires(T& t, const T& c, typename T::value_type v) {
-    { c.real() } -> std::same_as<typename T::value_type>;
-    { c.imag() } -> std::same_as<typename T::value_type>;
-    t.real(v);
-    t.imag(v);
-    T(v, v);
-} && std::is_floating_point_v<typename T::value_type> && !std::is_same_v<typename T::value_type, long double>;
-
-template <class T>
-concept expected_shape = requires(const T& c) {
-    typename T::value_type;
-    typename T::error_type;
-    typename T::unexpected_type;
-    { c.has_value() } -> std::same_as<bool>;
-    c.error();
-};
-
-// Converts to the bases of T and to nothing else: initialises an aggregate only where that begins with a base.
-template <class T>
-struct any_base {
-    template <class Base>
-        requires(std::is_base_of_v<Base, T> && !std::is_same_v<Base, T>)
-    operator Base() const;
-};
-
-/// Aggregates that Boost.PFR takes apart: those without base classes.
-template <class T>
-concept plain_aggregate = std::is_aggregate_v<T> && std::is_class_v<T> && !requires { T{any_base<T>{}}; };
-
-template <class T>
-consteval shape class_shape() {
-    if constexpr (!std::is_default_constructible_v<T>) return shape::none;
-    else if constexpr (described_class<T>) return shape::described;
-    else if constexpr (path_shape<T>) return shape::path;
-    else if constexpr (duration_shape<T>) return shape::duration;
-    else if constexpr (time_point_shape<T>) return shape::time_point;
-    else if constexpr (complex_shape<T>) return shape::complex;
-    else if constexpr (expected_shape<T>) return shape::expected;
-    else if constexpr (adaptor_shape<T>) return shape::adaptor;
-    else if constexpr (map_shape<T>) return shape::map;
-    else if constexpr (keyed_shape<T>) return shape::set;
-    else if constexpr (sequence_shape<T>) return shape::sequence;
-    else if constexpr (forward_list_shape<T>) return shape::forward_list;
-    else if constexpr (MITOGEN_HAS_PFR && plain_aggregate<T>) return shape::aggregate;
-    else return shape::none;
-}
-
-template <class T>
-consteval shape shape_of() {
-    if constexpr (std::is_const_v<T> || std::is_volatile_v<T>) return shape::none;
-    else if constexpr (std::is_same_v<T, bool>) return shape::boolean;
-    else if constexpr (std::is_same_v<T, long double>) return shape::none;
-    else if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, std::byte>) return shape::scalar;
-    else if constexpr (std::is_enum_v<T>) return shape::enumeration;
-    else if constexpr (std::is_class_v<T>) return class_shape<T>();
-    else return shape::none;
-}
-
-/// The wire form of a `T` that has the shape `S`.
-template <class T, shape S>
-struct shaped;
-
-/// The types that a codec passes its work on to; what is looked into when a type without a codec is searched for.
-template <class... Ts>
-struct parts {};
-
-} // namespace wire
-
-/// How a `T` travels. Specialise it for a type of your own that is neither an aggregate nor described:
-/// ```
-/// template <> struct mitogen::codec<celsius> {
-///     static std::size_t size(const celsius& t) { return mitogen::encoded_size(t.degrees()); }
-///     static void encode(mitogen::writer& w, const celsius& t) { mitogen::encode(w, t.degrees()); }
-///     static bool decode(mitogen::reader& r, celsius& t) { double d; return mitogen::decode(r, d) && (t = celsius(d), true); }
-///     static void signature(mitogen::signature_sink& s) { s.put("celsius"); }
-/// };
-/// ```
-/// encode() must write exactly size() bytes. decode() gets a default-constructed object and returns false after r.fail("why").
-/// Optional members: `static constexpr std::size_t least`, the fewest bytes that one can take (default 1; a type that may take
-/// none must say 0, and then one message may hold 65,536 elements of it), and `static constexpr bool is_fixed` (all take exactly
-/// `least`; size() is then not used).
-template <class T>
-struct codec : wire::shaped<T, wire::shape_of<T>()> {};
-
-namespace wire {
-
-/// The fewest bytes that a `T` takes.
-template <class T>
-consteval std::size_t least_of() {
-    if constexpr (requires { codec<T>::least; }) return codec<T>::least;
-    else return 1;
-}
-
-/// True where every `T` takes least_of<T>() bytes.
-template <class T>
-consteval bool fixed_of() {
-    if constexpr (requires { codec<T>::is_fixed; }) return codec<T>::is_fixed;
-    else return false;
-}
-
-/// True where the bytes of a `T` in memory are its wire form on this host, and any bytes are a valid `T`.
-template <class T>
-consteval bool bulk_of() {
-    if constexpr (requires { codec<T>::is_bulk; }) return codec<T>::is_bulk;
-    else return false;
-}
-
-/// True where `T` has no codec.
-template <class T>
-consteval bool missing() {
-    return requires { codec<T>::is_missing; };
-}
-
-template <class T>
-inline std::size_t size_of(const T& value) {
-    if constexpr (fixed_of<T>()) return least_of<T>();
-    else return codec<T>::size(value);
-}
-
-} // namespace wire
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/wire/fields.hpp ----
 // fields.hpp: the members of an aggregate as a tuple of references, from Boost.PFR.
 
@@ -2232,439 +3155,6 @@ using fields_of = typename referred<decltype(tie_fields(std::declval<T&>()))>::t
 
 } // namespace wire
 #endif
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/wire/signature.hpp ----
-// signature.hpp: composes the canonical text of a wire type, at run time and only when somebody asks for it.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-template <class T>
-struct codec;
-
-namespace wire {
-// One mutable byte per type, known by its address. It is not const because linkers and optimisers may merge equal constants.
-template <class T>
-inline char type_mark = 0;
-} // namespace wire
-
-/// Receives the signature of a type, piece by piece. The same text comes from every compiler, word size and byte order.
-///
-/// A type that contains itself is written once; inside itself it is `^n`, n being the number of values to step out of:
-/// `struct node { std::vector<node> kids; }` is `{[^2]}`.
-class signature_sink {
-    struct frame {
-        const void* mark;
-        const frame* outer;
-    };
-
-    std::string text_;
-    const frame* inner_ = nullptr;
-
-    bool refer_back(const void* mark) {
-        std::uint64_t distance = 1;
-        for (const frame* at = inner_; at; at = at->outer, ++distance) {
-            if (at->mark == mark) {
-                put('^').put_number(distance);
-                return true;
-            }
-        }
-        return false;
-    }
-
-    void add(const void* mark, void (*signature)(signature_sink&)) {
-        if (refer_back(mark)) return;
-        const frame here{mark, inner_};
-        inner_ = &here;
-        signature(*this);
-        inner_ = here.outer;
-    }
-
-public:
-    signature_sink& put(char c) {
-        text_.push_back(c);
-        return *this;
-    }
-
-    signature_sink& put(std::string_view text) {
-        text_.append(text);
-        return *this;
-    }
-
-    /// A number in decimal.
-    signature_sink& put_number(std::uint64_t number) { return put(std::to_string(number)); }
-
-    /// The signature of `T`, or a reference back to it if we are inside a `T` already.
-    template <class T>
-    signature_sink& add() {
-        if constexpr (std::is_class_v<T>) {
-            add(&wire::type_mark<T>, &codec<T>::signature);
-        } else {
-            codec<T>::signature(*this);
-        }
-        return *this;
-    }
-
-    /// The signatures of `Ts`, separated by `separator`.
-    template <class... Ts>
-    signature_sink& list([[maybe_unused]] char separator) {
-        [[maybe_unused]] const std::size_t begin = text_.size();
-        (((text_.size() == begin ? *this : put(separator)).template add<Ts>()), ...);
-        return *this;
-    }
-
-    /// What was written so far.
-    const std::string& text() const noexcept { return text_; }
-
-    /// The text; the sink is empty afterwards.
-    std::string take() noexcept { return std::move(text_); }
-};
-
-namespace wire {
-/// The signatures of `Ts`, in parentheses where there is not exactly one.
-template <class... Ts>
-void write_signature(signature_sink& s) {
-    if constexpr (sizeof...(Ts) == 1) s.list<Ts...>(',');
-    else s.put('(').template list<Ts...>(',').put(')');
-}
-} // namespace wire
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/wire/writer.hpp ----
-// writer.hpp: stores values as little-endian bytes where room has been made for them.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace wire {
-/// True where an object's bytes are the wire's bytes. Hosts of mixed byte order do not exist any more.
-inline constexpr bool little = std::endian::native == std::endian::little;
-static_assert(little || std::endian::native == std::endian::big);
-
-/// Writes a scalar as little-endian bytes, at any alignment.
-template <class T>
-inline void store(std::byte* to, const T& value) noexcept {
-    if constexpr (little || sizeof(T) == 1) {
-        std::memcpy(to, &value, sizeof(T));
-    } else {
-        std::byte native[sizeof(T)];
-        std::memcpy(native, &value, sizeof(T));
-        for (std::size_t i = 0; i < sizeof(T); ++i) to[i] = native[sizeof(T) - 1 - i];
-    }
-}
-
-/// Reads a scalar from little-endian bytes, at any alignment.
-template <class T>
-inline void load(const std::byte* from, T& value) noexcept {
-    if constexpr (little || sizeof(T) == 1) {
-        std::memcpy(&value, from, sizeof(T));
-    } else {
-        std::byte native[sizeof(T)];
-        for (std::size_t i = 0; i < sizeof(T); ++i) native[i] = from[sizeof(T) - 1 - i];
-        std::memcpy(&value, native, sizeof(T));
-    }
-}
-
-// Most strings are short, and a call of memcpy with a length that is not a constant costs more than copying them: two moves that
-// overlap cover each range of lengths.
-inline void copy_text(std::byte* to, const void* bytes, std::size_t size) noexcept {
-#if !defined(__OPTIMIZE_SIZE__)
-    const auto* from = static_cast<const std::byte*>(bytes);
-    if (size - 8 <= 8) { // 8 to 16
-        std::uint64_t head;
-        std::uint64_t tail;
-        std::memcpy(&head, from, 8);
-        std::memcpy(&tail, from + size - 8, 8);
-        std::memcpy(to, &head, 8);
-        std::memcpy(to + size - 8, &tail, 8);
-        return;
-    }
-    if (size - 4 <= 3) { // 4 to 7
-        std::uint32_t head;
-        std::uint32_t tail;
-        std::memcpy(&head, from, 4);
-        std::memcpy(&tail, from + size - 4, 4);
-        std::memcpy(to, &head, 4);
-        std::memcpy(to + size - 4, &tail, 4);
-        return;
-    }
-#endif
-    if (size != 0) std::memcpy(to, bytes, size);
-}
-} // namespace wire
-
-/// Stores into memory that is known to be large enough: encoded_size() was asked before. Nothing is checked.
-class writer {
-    std::byte* at_;
-    context_id destination_;
-
-public:
-    /// `destination`: the context that the bytes are for, where it is known.
-    explicit writer(void* to, context_id destination = no_context) noexcept
-        : at_(static_cast<std::byte*>(to)), destination_(destination) {}
-
-    /// The context that the bytes are for; no_context where nobody has said it.
-    context_id destination() const noexcept { return destination_; }
-
-    /// Where the next byte goes.
-    std::byte* at() const noexcept { return at_; }
-
-    /// Passes over `size` bytes, for the caller to fill; returns where they begin.
-    std::byte* skip(std::size_t size) noexcept {
-        std::byte* here = at_;
-        at_ += size;
-        return here;
-    }
-
-    /// Copies `size` bytes as they are.
-    void put(const void* bytes, std::size_t size) noexcept {
-        if (size != 0) std::memcpy(at_, bytes, size); // the pointer may be null when there is nothing to copy
-        at_ += size;
-    }
-
-    /// Copies `size` bytes, expected to be few.
-    void put_text(const void* bytes, std::size_t size) noexcept {
-        wire::copy_text(at_, bytes, size);
-        at_ += size;
-    }
-
-    /// A scalar in its own width, little-endian.
-    template <class T>
-    void put_scalar(const T& value) noexcept {
-        wire::store(at_, value);
-        at_ += sizeof(T);
-    }
-
-    void put_u8(std::uint8_t value) noexcept { put_scalar(value); }
-
-    /// A length. Containers of 2^32 elements and more cannot be sent: a message is at most limits::message_bytes long.
-    void put_count(std::size_t count) noexcept { put_scalar(static_cast<std::uint32_t>(count)); }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/wire/reader.hpp ----
-// reader.hpp: takes values out of bytes that somebody else wrote, and remembers the first thing that was wrong with them.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A position in received bytes. Failure is sticky: the first one is kept, and nothing can be taken afterwards.
-///
-/// Views that were decoded point into the bytes or into memory that the reader owns: both must outlive them.
-/// Threads: one at a time. Blocks: never. Throws: nothing but std::bad_alloc.
-class reader {
-    using signature_function = void (*)(signature_sink&);
-
-    struct held {
-        held* next;
-        void* memory;
-        std::size_t count = 0;
-        std::size_t align;
-        void (*destroy)(void*, std::size_t);
-    };
-
-    // Elements that take no bytes cost the sender nothing, and memory here: few of them are enough for every honest use.
-    static constexpr std::uint32_t most_empty = 1u << 16;
-
-    static constexpr std::byte nothing{}; // so that taking no bytes from no bytes is not the null of a failure
-
-    const std::byte* at_;
-    const std::byte* end_;
-    const std::byte* begin_;
-    std::size_t size_;
-    std::uint32_t depth_left_;
-    std::uint32_t elements_;
-    std::uint32_t empty_left_;
-    void* environment_;
-    held* held_ = nullptr;
-    const char* what_ = nullptr;
-    std::uint64_t value_ = 0;
-    std::size_t offset_ = 0;
-    bool has_value_ = false;
-    signature_function expected_ = nullptr;
-
-    MITOGEN_COLD bool fail_at(const char* what, std::uint64_t value, bool has_value, std::size_t offset) noexcept {
-        if (what_) return false;
-        what_ = what;
-        value_ = value;
-        has_value_ = has_value;
-        offset_ = offset;
-        end_ = at_; // nothing remains
-        return false;
-    }
-
-    MITOGEN_COLD const std::byte* short_of(std::size_t wanted) noexcept {
-        fail_at("the bytes end too early, missing", wanted - remaining(), true, offset());
-        return nullptr;
-    }
-
-    MITOGEN_COLD bool bad_count(std::size_t count, std::size_t least) noexcept {
-        return count > elements_ ? fail_at("more elements than limits::elements allows:", count, true, offset() - 4)
-               : least == 0 ? fail_at("more elements that take no bytes than one message may have:", count, true, offset() - 4)
-                            : fail_at("more elements than the bytes that follow can hold:", count, true, offset() - 4);
-    }
-
-public:
-    /// Reads `bytes` under `bounds` (nesting, elements). `environment` is for types that need the place where they are decoded.
-    explicit reader(std::span<const std::byte> bytes, const limits& bounds = {}, void* environment = nullptr) noexcept
-        : at_(bytes.data() ? bytes.data() : &nothing), end_(at_ + bytes.size()), begin_(at_), size_(bytes.size()),
-          depth_left_(bounds.nesting), elements_(bounds.elements),
-          empty_left_(bounds.elements < most_empty ? bounds.elements : most_empty), environment_(environment) {}
-
-    reader(reader&&) = delete;
-
-    ~reader() {
-        while (held_) {
-            held* next = held_->next;
-            if (held_->destroy) held_->destroy(held_->memory, held_->count);
-            ::operator delete(held_->memory, std::align_val_t{held_->align});
-            delete held_;
-            held_ = next;
-        }
-    }
-
-    /// False once something was wrong.
-    bool ok() const noexcept { return what_ == nullptr; }
-
-    /// Bytes that were not taken yet; 0 after a failure.
-    std::size_t remaining() const noexcept { return static_cast<std::size_t>(end_ - at_); }
-
-    /// Bytes taken so far.
-    std::size_t offset() const noexcept { return static_cast<std::size_t>(at_ - begin_); }
-
-    /// The byte that take() would return next.
-    const std::byte* here() const noexcept { return at_; }
-
-    /// What the constructor was given.
-    void* environment() const noexcept { return environment_; }
-
-    /// The next `size` bytes, or null (and a failure) where fewer remain.
-    const std::byte* take(std::size_t size) noexcept {
-        if (size > remaining()) [[unlikely]] return short_of(size);
-        const std::byte* here = at_;
-        at_ += size;
-        return here;
-    }
-
-    /// A scalar in its own width.
-    template <class T>
-    bool take_scalar(T& value) noexcept {
-        const std::byte* from = take(sizeof(T));
-        if (!from) [[unlikely]] return false;
-        wire::load(from, value);
-        return true;
-    }
-
-    /// A length: of elements that take at least `least` bytes each on the wire. A length that the remaining bytes cannot back is
-    /// a failure, so that whatever is reserved for it is paid for by the sender. Elements that take none are counted over the
-    /// whole message: at most 65,536 (and limits::elements).
-    bool take_count(std::size_t& count, std::size_t least) noexcept {
-        std::uint32_t wire_count = 0;
-        if (!take_scalar(wire_count)) [[unlikely]] return false;
-        count = wire_count;
-        if (wire_count > elements_ || std::uint64_t{wire_count} * least > remaining()) [[unlikely]]
-            return bad_count(wire_count, least);
-        if (least == 0) {
-            if (wire_count > empty_left_) [[unlikely]] return bad_count(wire_count, least);
-            empty_left_ -= wire_count;
-        }
-        return true;
-    }
-
-    /// A number of bits, eight to a byte, that the remaining bytes hold; a failure otherwise.
-    bool take_bit_count(std::size_t& count) noexcept {
-        std::uint32_t wire_count = 0;
-        if (!take_scalar(wire_count)) [[unlikely]] return false;
-        count = wire_count;
-        if (count > elements_) [[unlikely]] return bad_count(count, 1);
-        if ((count + 7) / 8 > remaining()) [[unlikely]] return short_of((count + 7) / 8) != nullptr;
-        return true;
-    }
-
-    /// Goes one level deeper; false (and a failure) where that is deeper than limits::nesting. Pair it with leave().
-    bool enter() noexcept {
-        if (depth_left_ == 0) [[unlikely]] return fail("nested deeper than limits::nesting allows");
-        --depth_left_;
-        return true;
-    }
-
-    void leave() noexcept { ++depth_left_; }
-
-    /// Records the failure `what` (a literal) at the current position. Always returns false.
-    MITOGEN_COLD bool fail(const char* what) noexcept { return fail_at(what, 0, false, offset()); }
-
-    /// Records the failure `what` (a literal) and the offending value, which began `back` bytes ago. Always returns false.
-    MITOGEN_COLD bool fail(const char* what, std::uint64_t value, std::size_t back) noexcept {
-        return fail_at(what, value, true, offset() - back);
-    }
-
-    /// Adds to a failure which type was expected there; the innermost one is kept. Always returns false.
-    MITOGEN_COLD bool expected(signature_function type) noexcept {
-        if (!expected_) expected_ = type;
-        return false;
-    }
-
-    /// True if all went well and no byte is left over; otherwise there is a failure afterwards.
-    bool finish() noexcept {
-        if (!ok()) return false;
-        return remaining() == 0 || fail("bytes left over:", remaining(), 0);
-    }
-
-    /// The failure in words: what was wrong, at which byte, and what was expected. `whole` writes the type that was to be
-    /// decoded: &wire::write_signature<T>.
-    MITOGEN_COLD std::string failure_text(signature_function whole = nullptr) const {
-        signature_sink out;
-        signature_sink outer;
-        out.put("cannot decode");
-        if (whole) {
-            whole(outer);
-            out.put(' ').put(outer.text());
-        }
-        out.put(": ").put(what_ ? what_ : "no failure");
-        if (has_value_) out.put(' ').put_number(value_);
-        out.put(" at byte ").put_number(offset_).put(" of ").put_number(size_);
-        if (expected_) {
-            signature_sink inner;
-            expected_(inner);
-            if (inner.text() != outer.text()) out.put(", expected ").put(inner.text());
-        }
-        return out.take();
-    }
-
-    /// The failure as an error with reason::codec.
-    MITOGEN_COLD error failure(signature_function whole = nullptr) const { return error(reason::codec, failure_text(whole)); }
-
-    /// `count` value-initialised objects that live as long as the reader. The caller has checked that the payload justifies them.
-    template <class T>
-    T* hold(std::size_t count) {
-        if (count == 0) return nullptr;
-        void* memory = ::operator new(count * sizeof(T), std::align_val_t{alignof(T)});
-        T* first = static_cast<T*>(memory);
-        held_ = new held{held_, memory, 0, alignof(T), nullptr};
-        if constexpr (std::is_trivially_default_constructible_v<T> && std::is_trivially_destructible_v<T>) {
-            return first; // the caller fills it
-        } else {
-            held_->destroy = [](void* from, std::size_t n) { std::destroy_n(static_cast<T*>(from), n); };
-            for (; held_->count < count; ++held_->count) ::new (static_cast<void*>(first + held_->count)) T();
-            return first;
-        }
-    }
-};
-
-/// Goes one level deeper for a scope; test it before going on.
-class depth_guard {
-    reader& reader_;
-    bool entered_;
-
-public:
-    explicit depth_guard(reader& r) noexcept : reader_(r), entered_(r.enter()) {}
-    depth_guard(depth_guard&&) = delete;
-    ~depth_guard() {
-        if (entered_) reader_.leave();
-    }
-    explicit operator bool() const noexcept { return entered_; }
-};
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/wire/record.hpp ----
@@ -3037,249 +3527,6 @@ constexpr void require() {
 /// Types that can be arguments and results: all that they consist of has a codec.
 template <class T>
 concept wire_type = wire::travels<T>();
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/wire/scalars.hpp ----
-// scalars.hpp: the wire forms of numbers, characters, bool, enums and std::byte.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace wire {
-
-// The name says the width, not the C++ type: `long` is i64 in one program and i32 in another, and those two must not understand
-// each other.
-template <class T>
-consteval std::string_view scalar_name() {
-    if constexpr (std::is_same_v<T, std::byte>) return "byte";
-    else if constexpr (std::is_same_v<T, char>) return "char";
-    else if constexpr (std::is_same_v<T, char8_t>) return "char8";
-    else if constexpr (std::is_same_v<T, char16_t>) return "char16";
-    else if constexpr (std::is_same_v<T, char32_t>) return "char32";
-    else if constexpr (std::is_same_v<T, wchar_t>) return sizeof(T) == 2 ? "char16" : "char32";
-    else if constexpr (std::is_floating_point_v<T>) return sizeof(T) == 4 ? "f32" : "f64";
-    else if constexpr (std::is_signed_v<T>)
-        return sizeof(T) == 1 ? "i8" : sizeof(T) == 2 ? "i16" : sizeof(T) == 4 ? "i32" : sizeof(T) == 8 ? "i64" : "i128";
-    else return sizeof(T) == 1 ? "u8" : sizeof(T) == 2 ? "u16" : sizeof(T) == 4 ? "u32" : sizeof(T) == 8 ? "u64" : "u128";
-}
-
-template <class T>
-struct shaped<T, shape::scalar> {
-    static_assert(!std::is_floating_point_v<T> || (std::numeric_limits<T>::is_iec559 && (sizeof(T) == 4 || sizeof(T) == 8)),
-                  "mitogen: floating point travels as IEEE 754 binary32 and binary64; this host has another format");
-
-    static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = sizeof(T);
-    static constexpr bool is_bulk = little || sizeof(T) == 1;
-
-    static void encode(writer& w, const T& value) noexcept { w.put_scalar(value); }
-    static bool decode(reader& r, T& value) noexcept {
-        if (!r.take_scalar(value)) [[unlikely]] return r.expected(&signature);
-        return true;
-    }
-    static void signature(signature_sink& s) { s.put(scalar_name<T>()); }
-};
-
-template <class T>
-struct shaped<T, shape::boolean> {
-    static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = 1;
-
-    static void encode(writer& w, bool value) noexcept { w.put_u8(value); }
-    static bool decode(reader& r, bool& value) noexcept {
-        std::uint8_t byte = 0;
-        if (!r.take_scalar(byte)) [[unlikely]] return r.expected(&signature);
-        if (byte > 1) [[unlikely]] return r.fail("a bool that is neither 0 nor 1:", byte, 1) || r.expected(&signature);
-        value = byte != 0;
-        return true;
-    }
-    static void signature(signature_sink& s) { s.put("bool"); }
-};
-
-#if MITOGEN_HAS_DESCRIBE
-template <class T, template <class...> class List, class... Enumerators>
-constexpr bool is_enumerator(T value, List<Enumerators...>*) noexcept {
-    return (... || (value == Enumerators::value));
-}
-#endif
-
-// An enum travels as its underlying type. One that is described with Boost.Describe must be one of its enumerators on arrival, so
-// an enum whose values are combined as flags must not be described.
-template <class T>
-struct shaped<T, shape::enumeration> {
-    using number = std::underlying_type_t<T>;
-
-    static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = codec<number>::least;
-    static constexpr bool is_bulk = bulk_of<number>() && !described_enum<T>;
-
-    static void encode(writer& w, const T& value) noexcept { codec<number>::encode(w, static_cast<number>(value)); }
-    static bool decode(reader& r, T& value) noexcept {
-        number n{};
-        if (!codec<number>::decode(r, n)) [[unlikely]] return false;
-        value = static_cast<T>(n);
-#if MITOGEN_HAS_DESCRIBE
-        if constexpr (described_enum<T>) {
-            if (!is_enumerator(value, static_cast<boost::describe::describe_enumerators<T>*>(nullptr))) [[unlikely]]
-                return r.fail("not an enumerator of the described enum:", static_cast<std::uint64_t>(n), least) ||
-                       r.expected(&signature);
-        }
-#endif
-        return true;
-    }
-    static void signature(signature_sink& s) { codec<number>::signature(s); }
-};
-
-} // namespace wire
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/wire/text.hpp ----
-// text.hpp: the wire forms of strings, and of views into the bytes that were received.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace wire {
-
-// Elements that lie side by side: `count` is known to be backed by remaining bytes where T is fixed.
-template <class T>
-inline void encode_elements(writer& w, const T* first, std::size_t count) {
-    if constexpr (bulk_of<T>()) {
-        w.put(first, count * sizeof(T));
-    } else {
-        for (const T* last = first + count; first != last; ++first) codec<T>::encode(w, *first);
-    }
-}
-
-template <class T>
-inline bool decode_elements(reader& r, T* first, std::size_t count) {
-    if constexpr (bulk_of<T>()) {
-        const std::byte* from = r.take(count * sizeof(T));
-        if (!from) [[unlikely]] return r.expected(&codec<T>::signature);
-        if (count != 0) std::memcpy(static_cast<void*>(first), from, count * sizeof(T));
-    } else {
-        for (T* last = first + count; first != last; ++first) {
-            if (!codec<T>::decode(r, *first)) [[unlikely]] return false;
-        }
-    }
-    return true;
-}
-
-template <class T>
-inline std::size_t size_elements(const T* first, std::size_t count) {
-    if constexpr (fixed_of<T>()) {
-        return count * least_of<T>();
-    } else {
-        std::size_t size = 0;
-        for (const T* last = first + count; first != last; ++first) size += codec<T>::size(*first);
-        return size;
-    }
-}
-
-template <class C>
-inline void text_signature(signature_sink& s) {
-    if constexpr (std::is_same_v<C, char>) s.put("string");
-    else s.put('[').template add<C>().put(']');
-}
-
-// Bytes that no alignment can spoil may be looked at where they are; others only by luck.
-template <class T>
-inline const T* view_in_place(const std::byte* from) noexcept {
-    if constexpr (bulk_of<T>()) {
-        if (alignof(T) == 1 || reinterpret_cast<std::uintptr_t>(from) % alignof(T) == 0) return reinterpret_cast<const T*>(from);
-    }
-    return nullptr;
-}
-
-template <class T>
-inline bool decode_view(reader& r, const T*& first, std::size_t& count, void (*signature)(signature_sink&)) {
-    first = nullptr;
-    if (!r.take_count(count, least_of<T>())) [[unlikely]] return r.expected(signature);
-    if (count == 0) return true;
-    if constexpr (bulk_of<T>()) {
-        first = view_in_place<T>(r.here());
-        if (first) return r.take(count * sizeof(T)) != nullptr;
-    }
-    T* copy = r.template hold<T>(count);
-    first = copy;
-    return decode_elements(r, copy, count);
-}
-
-} // namespace wire
-
-template <class C, class Traits, class Allocator>
-struct codec<std::basic_string<C, Traits, Allocator>> {
-    using type = std::basic_string<C, Traits, Allocator>;
-
-    static constexpr std::size_t least = 4;
-
-    static std::size_t size(const type& text) noexcept { return 4 + text.size() * sizeof(C); }
-    static void encode(writer& w, const type& text) noexcept {
-        w.put_count(text.size());
-        if constexpr (sizeof(C) == 1) w.put_text(text.data(), text.size());
-        else wire::encode_elements(w, text.data(), text.size());
-    }
-    static bool decode(reader& r, type& text) {
-        std::size_t count = 0;
-        if (!r.take_count(count, sizeof(C))) [[unlikely]] return r.expected(&signature);
-        if constexpr (sizeof(C) == 1) {
-            const C* const first = reinterpret_cast<const C*>(r.take(count));
-            if (count > text.capacity()) text = type(first, count, text.get_allocator()); // the old bytes need not be moved
-            else text.assign(first, count);
-            return true;
-        } else {
-            text.resize(count);
-            return wire::decode_elements(r, text.data(), count);
-        }
-    }
-    static void signature(signature_sink& s) { wire::text_signature<C>(s); }
-};
-
-/// Decodes to a view of the received bytes (of char16_t and wider: of a copy that the reader owns, where they are not aligned).
-template <class C, class Traits>
-struct codec<std::basic_string_view<C, Traits>> {
-    using type = std::basic_string_view<C, Traits>;
-
-    static constexpr std::size_t least = 4;
-    static constexpr bool may_hold = sizeof(C) != 1;
-
-    static std::size_t size(type text) noexcept { return 4 + text.size() * sizeof(C); }
-    static void encode(writer& w, type text) noexcept {
-        w.put_count(text.size());
-        if constexpr (sizeof(C) == 1) w.put_text(text.data(), text.size());
-        else wire::encode_elements(w, text.data(), text.size());
-    }
-    static bool decode(reader& r, type& text) {
-        const C* first = nullptr;
-        std::size_t count = 0;
-        if (!wire::decode_view(r, first, count, &signature)) [[unlikely]] return false;
-        text = type(first, count);
-        return true;
-    }
-    static void signature(signature_sink& s) { wire::text_signature<C>(s); }
-};
-
-/// Decodes to a view of the received bytes where `T` is copied as it is and they are aligned for it; else of a copy that the
-/// reader owns.
-template <class T>
-struct codec<std::span<const T>> {
-    using parts = wire::parts<T>;
-
-    static constexpr std::size_t least = 4;
-    static constexpr bool may_hold = !wire::bulk_of<T>() || alignof(T) != 1;
-
-    static std::size_t size(std::span<const T> view) { return 4 + wire::size_elements(view.data(), view.size()); }
-    static void encode(writer& w, std::span<const T> view) {
-        w.put_count(view.size());
-        wire::encode_elements(w, view.data(), view.size());
-    }
-    static bool decode(reader& r, std::span<const T>& view) {
-        const T* first = nullptr;
-        std::size_t count = 0;
-        const depth_guard depth(r);
-        if (!depth || !wire::decode_view(r, first, count, &signature)) [[unlikely]] return false;
-        view = std::span<const T>(first, count);
-        return true;
-    }
-    static void signature(signature_sink& s) { s.put('[').template add<T>().put(']'); }
-};
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -4052,73 +4299,6 @@ private:
 };
 
 } // namespace wire
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/wire/secret.hpp ----
-// secret.hpp: a string that is not printed and is not left behind in memory.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A password or a key. Nothing prints it and nothing converts it back but reveal(); its memory is overwritten when it is
-/// destroyed or assigned to. It cannot answer for the string that it was made from, nor for the messages that carried it.
-class secret {
-    std::unique_ptr<char[]> text_; // not a std::string: moving one would leave short texts behind
-    std::size_t size_ = 0;
-
-    void wipe() noexcept {
-        if (!text_) return;
-        std::memset(text_.get(), 0, size_);
-        asm volatile("" : : "r"(text_.get()) : "memory"); // somebody might look: the stores are not dead
-    }
-
-public:
-    secret() = default;
-    secret(std::string_view text) : text_(text.empty() ? nullptr : new char[text.size()]), size_(text.size()) {
-        if (size_ != 0) std::memcpy(text_.get(), text.data(), size_);
-    }
-    secret(const char* text) : secret(std::string_view(text)) {}
-    secret(const std::string& text) : secret(std::string_view(text)) {}
-    secret(const secret& other) : secret(other.reveal()) {}
-    secret(secret&& other) noexcept : text_(std::move(other.text_)), size_(std::exchange(other.size_, 0)) {}
-    secret& operator=(secret other) noexcept {
-        std::swap(text_, other.text_);
-        std::swap(size_, other.size_);
-        return *this;
-    }
-    ~secret() { wipe(); }
-
-    bool empty() const noexcept { return size_ == 0; }
-    std::size_t size() const noexcept { return size_; }
-
-    /// The text, valid as long as this object.
-    std::string_view reveal() const noexcept { return {text_.get(), size_}; }
-
-    /// Takes as long for texts that begin alike as for others.
-    friend bool operator==(const secret& a, const secret& b) noexcept {
-        if (a.size_ != b.size_) return false;
-        unsigned difference = 0;
-        for (std::size_t i = 0; i < a.size_; ++i) difference |= static_cast<unsigned char>(a.text_[i] ^ b.text_[i]);
-        return difference == 0;
-    }
-};
-
-template <>
-struct codec<secret> {
-    static constexpr std::size_t least = 4;
-
-    static std::size_t size(const secret& text) noexcept { return 4 + text.size(); }
-    static void encode(writer& w, const secret& text) noexcept { codec<std::string_view>::encode(w, text.reveal()); }
-    static bool decode(reader& r, secret& text) {
-        std::string_view view;
-        if (!codec<std::string_view>::decode(r, view)) [[unlikely]] return r.expected(&signature);
-        text = secret(view);
-        return true;
-    }
-    static void signature(signature_sink& s) { s.put("secret"); }
-};
-
-static_assert(!std::is_convertible_v<secret, std::string_view> && !std::is_convertible_v<secret, std::string>);
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/wire/values.hpp ----
@@ -4979,10 +5159,11 @@ inline long read_waiting(int fd, void* to, std::size_t size) {
 /// This process's id.
 inline int own_pid() noexcept { return ::getpid(); }
 
-/// Makes this process the leader of a session of its own, where it can be one, with /dev/null for standard error.
+/// Makes this process the leader of a session of its own, with /dev/null for standard error. One that leads a session already,
+/// because it was given a terminal (spawn_options::terminal), ignores from now on that the terminal hangs up.
 inline void leave_session() {
     put_null(2);
-    static_cast<void>(::setsid());
+    if (::setsid() < 0) static_cast<void>(::signal(SIGHUP, SIG_IGN));
 }
 
 /// Sends a signal to this process.
@@ -5004,8 +5185,7 @@ inline constexpr std::string_view short_program_text = "mitogen: incomplete prog
 /// The descriptor through which the first stage executes the program.
 inline constexpr int program_descriptor = 9;
 
-/// The first stage. POSIX sh; one argument of one line, so that it survives tcsh and fish as login shells: they see only
-/// `exec sh -c '…'`.
+/// The first stage: POSIX sh, one line without single quotes, for `sh -c`.
 ///
 /// It says the mark and the machine, and only then is anything sent to it: a size on a line of its own (`read` takes it byte by
 /// byte, so that nothing behind it is lost), then that many bytes. They go to a file in a fresh directory that only this user can
@@ -5016,7 +5196,7 @@ inline constexpr int program_descriptor = 9;
 /// and the shell must not open it so for itself: mksh 59c keeps a copy of what `exec 8>&-` closes (c_exec in
 /// funcs.c, when the copy is descriptor 10). At the end of its input `read` fails, or the program is short, and it exits: it
 /// never waits for a parent that is gone.
-inline std::string first_stage_command() {
+inline std::string first_stage_script() {
     // The command line must not contain the mark, lest an echo of it be taken for the child's voice: octal escapes for what is no
     // text, and an empty argument in the middle, because some shells' echo undoes escapes.
     std::string mark;
@@ -5031,8 +5211,7 @@ inline std::string first_stage_command() {
     }
     mark.insert(mark.size() / 2, "%s");
     const auto give_up = [](std::string_view text) { return "{ echo \"" + std::string(text) + "\" >&2;exit 1;};"; };
-    std::string s = "exec sh -c '";
-    s += "umask 077;printf \"" + mark + "1 %s\\n\" \"\" \"$(uname -sm)\";";
+    std::string s = "umask 077;printf \"" + mark + "1 %s\\n\" \"\" \"$(uname -sm)\";";
     s += "read -r n||exit 1;";
     s += "for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp /dev/shm \"$HOME\";do ";
     s += "[ -n \"$d\" ]&&d=$d/mitogen-$$&&mkdir \"$d\" 2>/dev/null||continue;";
@@ -5042,9 +5221,12 @@ inline std::string first_stage_command() {
     s += "exec 9<\"$p\";[ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9&&rm -rf \"$d\"&&trap - 0;";
     s += "head -c \"$n\" >\"$p\";";
     s += "[ $(($(wc -c <&9))) = \"$n\" ]||" + give_up(short_program_text);
-    s += "exec \"$p\" " + std::string(child_argument) + "'";
+    s += "exec \"$p\" " + std::string(child_argument);
     return s;
 }
+
+/// The same as one command for a login shell of any kind: tcsh and fish see only `exec sh -c '…'`.
+inline std::string first_stage_command() { return "exec sh -c '" + first_stage_script() + "'"; }
 
 /// What machine a program is for, as `uname -sm` says it; empty where that cannot be told.
 inline std::string kind_of_program(const sys::unique_fd& program) {
@@ -5410,6 +5592,11 @@ concept can_fork = Io::can_fork && std::constructible_from<typename Io::process,
 /// listen(). No part of what every policy must have.
 template <class Io>
 concept has_local_sockets = Io::has_local_sockets && std::constructible_from<typename Io::descriptor, int>;
+
+/// True for policies whose processes can be started at a terminal: `io.open_pty(pty&)`, as sys::open_pty. With others a program
+/// that asks questions at its terminal is started without one. No part of what every policy must have.
+template <class Io>
+concept has_terminals = Io::has_terminals && std::constructible_from<typename Io::descriptor, int>;
 
 /// Readiness: `Io::poller`. One descriptor, one registration; level-triggered.
 ///
@@ -6097,6 +6284,64 @@ inline void enlarge_pipe([[maybe_unused]] int fd, [[maybe_unused]] std::size_t b
 } // namespace sys
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/sys/pty.hpp ----
+// pty.hpp: pseudo terminals, for programs that ask their questions at a terminal and nowhere else.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// A pseudo terminal that echoes nothing and passes on what is printed as it is. As long as `held` is open, `master` sees no end.
+struct pty {
+    unique_fd master; ///< this side: reads what is printed there, writes what is typed. Its close hangs the terminal up
+    unique_fd held;   ///< the terminal itself; not this process's controlling one
+    std::string path; ///< of the terminal, for whoever opens it: spawn_options::terminal
+};
+
+/// Opens one, with both descriptors above 2, blocking and close-on-exec. 0 or -errno; then `p` is as it was.
+inline long open_pty(pty& p) {
+    pty made;
+#if defined(__linux__)
+    constexpr int flags = O_RDWR | O_NOCTTY | O_CLOEXEC;
+#else
+    constexpr int flags = O_RDWR | O_NOCTTY;
+#endif
+    long rc = checked("posix_openpt", -1, [] { return ::posix_openpt(flags); });
+    if (rc < 0) return rc;
+    made.master.reset(static_cast<int>(rc));
+    rc = set_cloexec(made.master.get(), true);
+    if (rc >= 0) rc = move_above_stdio(made.master);
+    if (rc >= 0) rc = checked("grantpt", made.master.get(), [&] { return ::grantpt(made.master.get()); });
+    if (rc >= 0) rc = checked("unlockpt", made.master.get(), [&] { return ::unlockpt(made.master.get()); });
+    if (rc < 0) return rc;
+    char path[128] = {};
+#if defined(__linux__)
+    const int named = ::ptsname_r(made.master.get(), path, sizeof path);
+    if (named != 0) return named < 0 ? -errno : -named;
+    made.path = path;
+#else
+    static_cast<void>(path);
+    const char* const name = ::ptsname(made.master.get());
+    if (!name) return -ENOTTY;
+    made.path = name;
+#endif
+    rc = open(made.path.c_str(), O_RDWR | O_NOCTTY);
+    if (rc < 0) return rc;
+    made.held.reset(static_cast<int>(rc));
+    rc = move_above_stdio(made.held);
+    ::termios mode{};
+    if (rc >= 0) rc = checked("tcgetattr", made.held.get(), [&] { return ::tcgetattr(made.held.get(), &mode); });
+    if (rc < 0) return rc;
+    mode.c_lflag &= ~static_cast<::tcflag_t>(ECHO | ECHOE | ECHOK | ECHONL);
+    mode.c_oflag &= ~static_cast<::tcflag_t>(OPOST);
+    rc = checked("tcsetattr", made.held.get(), [&] { return ::tcsetattr(made.held.get(), TCSANOW, &mode); });
+    if (rc < 0) return rc;
+    p = std::move(made);
+    return 0;
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/sys/title.hpp ----
 // title.hpp: what ps and top show for this process.
 
@@ -6217,6 +6462,11 @@ struct posix {
         std::fflush(nullptr);
         sys::null_stdout();
     }
+
+    /// Programs can be started at a terminal of their own.
+    static constexpr bool has_terminals = true;
+    /// As sys::open_pty.
+    long open_pty(sys::pty& p) const { return sys::open_pty(p); }
 
     /// As sys::spawn.
     result<sys::process> spawn(const sys::spawn_options& options) const { return sys::spawn(options); }
@@ -7019,6 +7269,8 @@ public:
         }
     }
 
+    /// True while the thread that leads has not begun the wait that it leads for. Threads: the one that leads.
+    bool ahead() const noexcept { return ahead_; }
     /// Marks what take() took as meant for the wait that this thread makes next; see basic_broker::lead_ahead.
     void set_ahead(bool ahead) noexcept { ahead_ = ahead; }
     /// True, once, for the thread that has the lead ahead.
@@ -7487,6 +7739,10 @@ public:
     /// True on the thread that leads at this moment.
     bool on_loop() const noexcept { return lead_.here(); }
 
+    /// Whose messages keep their order: those that this thread sends or, on the loop, those of the loop, whichever threads lead
+    /// it one after the other. Threads: any.
+    const void* lane() const noexcept { return on_loop() && !lead_.ahead() ? static_cast<const void*>(this) : io_.self(); }
+
     /// Runs `work` on the loop, soon and in order. Returns false, without keeping it, once the loop is ending.
     /// Threads: any. Wake-ups coalesce: thousands of calls cost a few turns of the loop.
     bool defer(unique_function<void()> work) { return (!stopping() || on_loop()) && add(std::move(work)); }
@@ -7760,6 +8016,11 @@ public:
     /// What was said.
     const boot_dialogue& dialogue() const noexcept { return talk_; }
 
+    /// Says something that is no part of the dialogue, to a tool that comes before it.
+    void type(std::string_view answer) {
+        static_cast<void>(loop_.io().write(out_.get(), answer.data(), answer.size())); // nothing else is in the pipe
+    }
+
     /// Stops listening, and gives the descriptors away: what the child says, and what it hears.
     std::pair<typename Io::descriptor, typename Io::descriptor> take() {
         loop_.unwatch(in_source_);
@@ -7963,7 +8224,7 @@ struct header {
     handle_id reply_to =
         0; ///< handle inside `src` that an answer goes to; 0: none wanted; is_dead: this reports a failed delivery
     std::uint32_t length = 0; ///< payload bytes that follow this header
-    std::uint32_t stream = 0; ///< of a fragment: which of the sender's fragmented messages it belongs to
+    std::uint32_t stream = 0; ///< lane of the sender (see lane_numbers); of a fragment also which of its messages it belongs to
     std::uint8_t flags = 0;   ///< `message_flags`
 
     bool dead() const noexcept { return reply_to == is_dead; }
@@ -8158,6 +8419,39 @@ private:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/wire/lane_numbers.hpp ----
+// lane_numbers.hpp: by which number the hops between know a thread of the program that sends.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Numbers for the lanes of a send_queue. They travel in the upper bits of header::stream, below which are the bits that tell a
+/// source's large messages apart. A hop keeps the order of what has one source, one destination and one lane.
+///
+/// A lane keeps its number for ever. There are few numbers: the first lanes have one each, all further ones share 0, and are then
+/// one lane to the hops, which costs waiting, not order.
+class lane_numbers {
+    std::vector<const void*> known_; // the lane of number n at n - 1
+
+public:
+    static constexpr unsigned shift = 26;
+    static constexpr std::uint32_t stream_mask = (std::uint32_t{1} << shift) - 1;
+    static constexpr std::size_t most = (std::size_t{1} << (32 - shift)) - 1;
+
+    /// The number of `lane`, in the bits where it travels.
+    std::uint32_t number(const void* lane) {
+        for (std::size_t i = 0; i < known_.size(); ++i)
+            if (known_[i] == lane) return static_cast<std::uint32_t>(i + 1) << shift;
+        if (known_.size() == most) return 0;
+        known_.push_back(lane);
+        return static_cast<std::uint32_t>(known_.size()) << shift;
+    }
+
+    /// The lane's bits of a header::stream.
+    static constexpr std::uint32_t lane_of(std::uint32_t stream) noexcept { return stream & ~stream_mask; }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/wire/send_queue.hpp ----
 // send_queue.hpp: what a link still has to send, in the order in which it will. Does no I/O and takes no lock.
 
@@ -8204,8 +8498,9 @@ public:
 /// the same lane sends to the same destination, is held behind it. A lane is one thread of the sending program: two threads have
 /// no order between them.
 ///
-/// Fragments that are passed on take turns as well, one at a time. What comes from the same source to the same destination
-/// overtakes those of a message that is still coming in: it is of another lane, else it would come behind the last of them.
+/// Fragments that are passed on take turns as well, one at a time. Everything that is passed on says which lane of its source it
+/// is of (see lane_numbers), and overtakes whatever is of another lane. It also overtakes fragments of a message that is still
+/// coming in: were it of the same lane, it would come behind the last of them.
 class send_queue {
     static constexpr std::size_t kept_bytes = 1u << 20; // capacity of an empty batch
 
@@ -8221,9 +8516,23 @@ class send_queue {
         std::vector<item> held{};
     };
 
+    /// What keeps its order when it is passed on.
+    struct flow {
+        context_id src;
+        context_id dst;
+        std::uint32_t lane;
+        bool operator==(const flow&) const = default;
+    };
+    struct flow_hash {
+        std::size_t operator()(const flow& f) const noexcept {
+            return static_cast<std::size_t>(((std::uint64_t{f.src} << 32 | f.dst) ^ f.lane) * 0x9E37'79B9'7F4A'7C15u >> 16);
+        }
+    };
+
     buffer ready_;
-    std::deque<item> passing_;                                // fragments, and what must not overtake them
-    std::unordered_map<std::uint64_t, std::uint32_t> barred_; // source and destination: how many in passing_ nothing may overtake
+    std::deque<item> passing_;                                  // fragments, and what must not overtake them
+    std::unordered_map<flow, std::uint32_t, flow_hash> barred_; // how many in passing_ nothing of that flow may overtake
+    lane_numbers lanes_;
     item passed_;                                             // its payload may still be in a batch
     bool own_turn_ = false;                                   // where both have fragments
     std::vector<std::unique_ptr<bulk>> bulks_;
@@ -8239,7 +8548,7 @@ class send_queue {
         if (!payload.empty()) std::memcpy(to.data() + at + header_layout::size, payload.data(), payload.size());
     }
 
-    static std::uint64_t route_of(const header& h) noexcept { return std::uint64_t{h.src} << 32 | h.dst; }
+    static flow flow_of(const header& h) noexcept { return {h.src, h.dst, lane_numbers::lane_of(h.stream)}; }
 
     /// True for what everything behind it waits for: the last part of a message, and whole messages.
     static bool bars(const header& h) noexcept {
@@ -8252,7 +8561,7 @@ class send_queue {
         passing_.pop_front();
         const header& h = passed_.head;
         if (bars(h)) {
-            const auto at = barred_.find(route_of(h));
+            const auto at = barred_.find(flow_of(h));
             if (--at->second == 0) barred_.erase(at);
         }
         write_header(batch.head_, h);
@@ -8268,7 +8577,7 @@ class send_queue {
     }
 
     void start_bulk(item&& message, const void* lane, std::vector<item>&& held = {}) {
-        message.head.stream = next_stream_++;
+        message.head.stream |= next_stream_++ & lane_numbers::stream_mask;
         bulks_.push_back(std::make_unique<bulk>(bulk{std::move(message), lane, 0, false, std::move(held)}));
     }
 
@@ -8326,6 +8635,7 @@ public:
     /// Appends a message whose bytes are copied. Up to fragment_bytes.
     void push(header h, std::span<const std::byte> payload, const void* lane) {
         h.length = static_cast<std::uint32_t>(payload.size());
+        h.stream = lanes_.number(lane);
         queued_ += header_layout::size + payload.size();
         if (!bulks_.empty()) {
             if (bulk* b = barrier(h, lane)) {
@@ -8342,6 +8652,7 @@ public:
     void push(header h, buffer&& payload, const void* lane) {
         if (payload.size() <= fragment_bytes) return push(h, std::span<const std::byte>(payload.data(), payload.size()), lane);
         h.length = 0;
+        h.stream = lanes_.number(lane);
         queued_ += header_layout::size + payload.size();
         if (bulk* b = barrier(h, lane)) {
             b->held.push_back({h, std::move(payload)});
@@ -8353,9 +8664,9 @@ public:
     /// Appends a frame that is passed on as it came, fragments included.
     void forward(const header& h, std::span<const std::byte> payload) {
         queued_ += header_layout::size + payload.size();
-        if (!(h.flags & message_flags::fragment) && (barred_.empty() || !barred_.contains(route_of(h))))
+        if (!(h.flags & message_flags::fragment) && (barred_.empty() || !barred_.contains(flow_of(h))))
             return append_frame(ready_, h, payload);
-        if (bars(h)) ++barred_[route_of(h)];
+        if (bars(h)) ++barred_[flow_of(h)];
         passing_.push_back({h, buffer(payload)});
     }
 
@@ -8763,6 +9074,7 @@ private:
     basic_sending_side<Io> sending_;
 
     static constexpr int last_reads = 16;
+    static constexpr std::size_t most_in_a_turn = 2 * fragment_bytes; // what is passed on leaves at the end of the turn
 
 public:
     basic_stream(basic_broker<Io>& loop, owner& to, descriptor in, descriptor out, const limits& bounds,
@@ -8894,7 +9206,7 @@ private:
     bool readable() {
         // One read for each readiness: asking again would be a system call for nothing, unless the descriptor has shown that it
         // has plenty.
-        for (int reads = 0; reads < 8 && !closed_ && !pauses_; ++reads) {
+        for (std::size_t taken = 0; taken < most_in_a_turn && !closed_ && !pauses_;) {
             read_target targets[2];
             const int n = reader_.prepare(targets);
             ::iovec pieces[2];
@@ -8913,6 +9225,7 @@ private:
             }
             const bool full = static_cast<std::size_t>(got) == room || n == 2;
             received(static_cast<std::size_t>(got));
+            taken += static_cast<std::size_t>(got);
             if (!full) return false;
         }
         return !closed_ && !pauses_;
@@ -9583,7 +9896,7 @@ private:
     static error out_of_time(const call_options& options) {
         return error(reason::timeout, "no answer within " + std::to_string(options.within / 1'000'000) + " ms");
     }
-    static error stopped() { return error(reason::cancelled, "cancelled by its caller's stop token"); }
+    error stopped() const { return cancelled_by(id_, cancel_radius::call, "cancelled by its caller's stop token"); }
 
     void give_up(awaited& p, error why) {
         if (pending_->fail(p, std::move(why))) cancel_call(p);
@@ -9726,21 +10039,25 @@ inline buffer encode_error(const error& e) {
     }
     const auto cut = [](const std::string& s) { return std::string_view(s).substr(0, error_text_bytes); };
     return encode(static_cast<std::uint16_t>(d.why), text, cut(d.type), cut(d.place), cut(d.backtrace), d.context, d.canceller,
-                  d.has_status, static_cast<std::int32_t>(d.status.code), static_cast<std::int32_t>(d.status.signal));
+                  static_cast<std::uint8_t>(d.radius), d.has_status, static_cast<std::int32_t>(d.status.code),
+                  static_cast<std::int32_t>(d.status.signal));
 }
 
 /// The error that the bytes hold; where they hold none, an error that says so.
 inline error decode_error(std::span<const std::byte> bytes) {
     reader r(bytes);
     std::uint16_t why{};
+    std::uint8_t radius{};
     std::int32_t code{};
     std::int32_t signal{};
     error_detail d;
-    if (!decode(r, why, d.text, d.type, d.place, d.backtrace, d.context, d.canceller, d.has_status, code, signal) ||
+    if (!decode(r, why, d.text, d.type, d.place, d.backtrace, d.context, d.canceller, radius, d.has_status, code,
+                signal) ||
         !r.finish()) {
         return error(reason::bad_arguments, "an error arrived that does not decode: " + r.failure_text());
     }
     d.why = static_cast<reason>(why);
+    d.radius = static_cast<cancel_radius>(radius);
     d.status = {code, signal};
     return error(std::move(d));
 }
@@ -10313,6 +10630,7 @@ protected:
 
     basic_handler_table<Io> handlers_;
     basic_conversations<link> conversations_;
+    std::uint64_t late_frames_ = 0;
 
     explicit basic_receiving(Io& io) : handlers_(io) {}
     ~basic_receiving() = default;
@@ -10375,6 +10693,7 @@ public:
         const context_id here = core().id();
         if (m.head.handle == handles::call_function && !authorised())
             return core().reply_dead(m.head, refusal::upward_call(m.head, here));
+        if (m.head.handle >= first_dynamic_handle && !taker.refusal) count_late_frame();
         if (taker.closed) return core().reply_dead(m.head, refusal::closed(here));
         core().reply_dead(m.head,
                           taker.refusal ? refusal::not_taken(m.head, here, taker.refusal) : refusal::no_handler(m.head, here));
@@ -10392,6 +10711,10 @@ public:
 
     /// A large message that begins while too many others are under way on that link.
     void refuse_number(link& from, const header& h) { refuse(from, h, refusal::too_many(core().id())); }
+
+    /// How many messages have come for a call, dialog or flow that had ended here. They are dropped.
+    std::uint64_t late_frames() const noexcept { return late_frames_; }
+    void count_late_frame() noexcept { ++late_frames_; }
 
     /// The links below that have sent to a context which is lost: they are to be told.
     std::vector<std::shared_ptr<link>> partners_of(context_id gone) { return conversations_.end(gone); }
@@ -10447,7 +10770,7 @@ private:
     void send_dead_on(link& from, const header& h, const error& why) {
         if (!h.wants_reply()) return;
         const context_id to = from.up || core().routes().leads(h.src, &from) ? h.src : from.peer;
-        from.stream->send(core().address(to, h.reply_to, is_dead), encode_error(why), core().loop().io().self(), urgency::soon);
+        from.stream->send(core().address(to, h.reply_to, is_dead), encode_error(why), core().loop().lane(), urgency::soon);
     }
 
     /// A message that this context does not take: its sender is told or, where it is an answer, whoever waits for it here.
@@ -10467,10 +10790,11 @@ private:
         if (m.head.dead() && from) {
             // A dead message comes from the hop where delivery failed: it must lie on the way to whoever was asked.
             source = answers.respondent_of(m.head.handle);
-            if (source == no_context) return;
+            if (source == no_context) return count_late_frame();
             if (core().towards(source).get() != from) stranger = true;
         }
         pending* p = stranger ? nullptr : answers.find(m.head.handle, source, stranger);
+        if (!p && !stranger) count_late_frame();
         if (!p) return core().reply_dead(m.head, stranger ? refusal::unexpected_answer(m.head) : refusal::late_answer());
         if (m.head.dead() || (m.head.flags & message_flags::failed)) {
             error why = decode_error(m.payload);
@@ -10581,7 +10905,7 @@ public:
         if (h.dst == id_) return send_to_self(h, payload);
         const std::shared_ptr<link> via = towards(h.dst);
         if (!via) return unreachable(h.dst);
-        const void* lane = broker_.io().self();
+        const void* lane = broker_.lane();
         const bool taken = payload.whole ? via->stream->send(h, std::move(*payload.whole), lane, when)
                                          : via->stream->send(h, payload.bytes, lane, when);
         if (taken) return {};
@@ -11952,7 +12276,7 @@ struct incoming_call {
     flow_address flow{};     ///< where the caller takes items
     instant deadline = never;
     phase state = phase::queued;
-    bool cancelled = false;
+    cancel_radius cancelled = cancel_radius::none; ///< by its caller, with how much else
     bool due = false; ///< begins although it is cancelled: see cancel()
     incoming_call* next_in_bucket = nullptr;
     incoming_call* previous = nullptr; ///< in the main thread's queue
@@ -12077,7 +12401,8 @@ public:
         c->flow = frame.flow;
         c->deadline = frame.flags & call_frame::has_deadline ? after(now, frame.time_left) : never;
         c->state = incoming_call::phase::queued;
-        c->cancelled = c->due = false;
+        c->cancelled = cancel_radius::none;
+        c->due = false;
         if (m.whole) {
             c->payload = std::move(*m.whole);
         } else {
@@ -12121,8 +12446,8 @@ public:
         const std::lock_guard lock(mutex_);
         c.state = incoming_call::phase::running;
         if (stopping_) return error(reason::broker_exited, "the context is shutting down");
-        if (c.cancelled && !c.due)
-            return cancelled_by(c.head.src, "cancelled by context " + std::to_string(c.head.src) + " before it began");
+        if (c.cancelled != cancel_radius::none && !c.due)
+            return cancelled_by_caller(c.head.src, c.cancelled, " before it began");
         if (c.deadline != never && now >= c.deadline) return error(reason::timeout, "the call's deadline passed before it began");
         if (c.chain) {
             if (const error* broken = find_chain(c.head.src, c.chain)) return *broken;
@@ -12167,7 +12492,7 @@ public:
     /// The caller does not wait any more. Fires the stop token of a call that runs. A call that still stands in the main thread's
     /// queue is taken out and returned: the caller of this answers and finishes it. With `begins`, one that nothing keeps from
     /// running counts as running, although it may not have got there yet; `pool_free`: so do those of the pool.
-    incoming_call* cancel(context_id src, handle_id reply_to, bool begins = false, bool pool_free = false) {
+    incoming_call* cancel(context_id src, handle_id reply_to, cancel_radius what, bool begins = false, bool pool_free = false) {
 #if defined(__cpp_lib_jthread)
         std::stop_source source(std::nostopstate);
 #endif
@@ -12175,7 +12500,7 @@ public:
             const std::lock_guard lock(mutex_);
             incoming_call* c = lookup(src, reply_to);
             if (!c) return nullptr;
-            c->cancelled = true;
+            c->cancelled = what;
             if (c->state == incoming_call::phase::queued) {
                 const bool in_main_queue = c == first_ || c->previous;
                 c->due = begins && (in_main_queue ? c == first_ && !main_runs_ : pool_free);
@@ -12195,8 +12520,8 @@ public:
         return nullptr;
     }
 
-    /// True where its caller does not want the call any more.
-    bool cancelled(incoming_call& c) {
+    /// Not none where its caller does not want the call any more.
+    cancel_radius cancelled(incoming_call& c) {
         const std::lock_guard lock(mutex_);
         return c.cancelled;
     }
@@ -12206,7 +12531,7 @@ public:
     std::stop_token token(incoming_call& c) {
         const std::lock_guard lock(mutex_);
         if (!c.stop) c.stop.emplace();
-        if (c.cancelled || stopping_) c.stop->request_stop(); // nobody can have registered a callback yet
+        if (c.cancelled != cancel_radius::none || stopping_) c.stop->request_stop(); // nobody can have registered a callback yet
         return c.stop->get_token();
     }
 #endif
@@ -12364,7 +12689,7 @@ struct invocation {
 #if defined(__cpp_lib_jthread)
     std::stop_token (*stop)(invocation&) = nullptr; ///< the call's stop token, made when first asked for
 #endif
-    bool (*cancelled)(invocation&) = [](invocation&) { return false; }; ///< by its caller
+    cancel_radius (*cancelled)(invocation&) = [](invocation&) { return cancel_radius::none; }; ///< by its caller
     void* call = nullptr; ///< for `stop` and `cancelled`
     std::unique_ptr<item_sink> (*sink)(invocation&) = nullptr; ///< opens `flow`
 
@@ -12866,9 +13191,10 @@ class cancel_watch {
         void operator()() const {
             // Where threads are simulated the function may leave meanwhile: std::stop_callback knows the real ones only.
             const std::shared_ptr<work> kept = what;
-            if (!inv->cancelled(*inv))
+            const cancel_radius what_is_cancelled = inv->cancelled(*inv);
+            if (what_is_cancelled == cancel_radius::none)
                 return kept->go(error(reason::broker_exited, "the context that executes the call is ending"));
-            kept->go(cancelled_by(kept->caller, "the call was cancelled by its caller, context " + std::to_string(kept->caller)));
+            kept->go(cancelled_by_caller(kept->caller, what_is_cancelled));
         }
     };
 #if defined(__cpp_lib_jthread)
@@ -12988,7 +13314,7 @@ public:
     /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
     void cancel() {
         if (done()) return; // the router may be gone
-        abandon(cancelled_by(router_->id(), "cancelled by its caller, context " + std::to_string(router_->id())));
+        abandon(cancelled_by_caller(router_->id(), cancel_radius::call));
     }
 
     /// As cancel(), with another error.
@@ -13594,8 +13920,8 @@ public:
     }
 
     /// The caller of one of them does not wait any more.
-    void cancel(context_id src, handle_id reply_to) {
-        if (task_scope* scope = calls_.task_of(src, reply_to)) scope->cancel(cancelled_by_caller(src));
+    void cancel(context_id src, handle_id reply_to, cancel_radius what) {
+        if (task_scope* scope = calls_.task_of(src, reply_to)) scope->cancel(cancelled_by_caller(src, what));
     }
 
     /// What they wait for ends.
@@ -13618,10 +13944,6 @@ public:
     }
 
 private:
-    static error cancelled_by_caller(context_id src) {
-        return cancelled_by(src, "cancelled by its caller, context " + std::to_string(src));
-    }
-
     void start(call& c, decode_environment& environment) {
         auto* r = new running(*this, c, environment);
         if (r->next = first_; r->next) r->next->previous = r;
@@ -13634,7 +13956,7 @@ private:
         owner_.invoke(*c.entry, r->inv);
         if (!r->inv.body) return end(*r);
         calls_.set_task(c, r);
-        if (c.cancelled) r->cancel(cancelled_by_caller(c.head.src));
+        if (c.cancelled != cancel_radius::none) r->cancel(cancelled_by_caller(c.head.src, c.cancelled));
         r->inv.body->start(*r);
     }
 
@@ -13903,7 +14225,9 @@ public:
 private:
     bool retired() const noexcept { return retired_.load(std::memory_order_acquire); }
 
-    error shutting_down() const { return cancelled_by(router_.id(), "context " + name_ + " is shutting down"); }
+    error shutting_down() const {
+        return cancelled_by(router_.id(), cancel_radius::context, "context " + name_ + " is shutting down");
+    }
 
     /// A call has arrived. On the loop.
     void receive(const message& m) {
@@ -14034,15 +14358,16 @@ private:
     void cancel(const message& m) {
         reader r(m.payload, router_.bounds());
         handle_id which = 0;
-        bool begins = false; // what nothing keeps from beginning shall begin
-        if (!mitogen::decode(r, which) || (r.remaining() > 0 && !mitogen::decode(r, begins)) || !r.finish()) return;
-        if (call* c = calls_.cancel(m.head.src, which, begins, pool_busy_.load() <= pool_limit_)) {
-            answer_error(c->head,
-                         cancelled_by(m.head.src, "cancelled by context " + std::to_string(m.head.src) + " before it began"),
-                         urgency::soon);
+        bool begins = false;    // what nothing keeps from beginning shall begin
+        std::uint8_t radius = 0; // a cancel_radius
+        if (!mitogen::decode(r, which) || (r.remaining() > 0 && !mitogen::decode(r, begins, radius)) || !r.finish()) return;
+        const cancel_radius what =
+            radius == static_cast<std::uint8_t>(cancel_radius::nursery) ? cancel_radius::nursery : cancel_radius::call;
+        if (call* c = calls_.cancel(m.head.src, which, what, begins, pool_busy_.load() <= pool_limit_)) {
+            answer_error(c->head, cancelled_by_caller(m.head.src, what, " before it began"), urgency::soon);
             calls_.finish(*c);
         } else {
-            tasks_.cancel(m.head.src, which);
+            tasks_.cancel(m.head.src, which, what);
             if (on_other_cancelled) on_other_cancelled(m.head.src, which);
         }
     }
@@ -14285,6 +14610,20 @@ public:
         if (!partial_.empty()) give(line);
     }
 
+    /// Forgets a line that has not ended.
+    void drop_unfinished() noexcept { partial_.clear(); }
+
+    /// Calls `change(std::string&)` for every line that is remembered.
+    template <class Change>
+    void revise(Change&& change) {
+        kept_bytes_ = 0;
+        for (std::string& l : last_) {
+            change(l);
+            kept_bytes_ += l.size();
+        }
+        change(partial_);
+    }
+
     /// The last lines, one below the other.
     std::string text() const {
         std::string out;
@@ -14308,6 +14647,7 @@ namespace detail {
 
 /// Lines are kept while the child starts. Once it is up they go to the log, those that were kept first; where it does not come up
 /// its error quotes the last of them, and the log shows none. Those that come too fast are dropped and counted: see log::bounds.
+/// It may be a terminal, at which the child asks questions before it is up.
 ///
 /// Threads: loop.
 template <class Io>
@@ -14320,6 +14660,9 @@ class child_stderr {
 
     basic_broker<Io>& loop_;
     typename Io::descriptor end_;
+    typename Io::descriptor terminal_; // so that it has no end while a tool may close and open it
+    unique_function<void(std::string_view)> heard_;
+    bool answer_ends_line_ = false; // at which nobody looks
     context_id id_;
     std::string name_;
     source source_{};
@@ -14334,9 +14677,10 @@ class child_stderr {
     static constexpr std::size_t most_kept = 1u << 20;
 
 public:
-    /// `end` may be empty. The context's name and number are for the log.
-    child_stderr(basic_broker<Io>& loop, typename Io::descriptor end, context_id id, std::string name)
-        : loop_(loop), end_(std::move(end)), id_(id), name_(std::move(name)) {
+    /// `end` may be empty. `terminal`: the child's side, where it is one. The context's name and number are for the log.
+    child_stderr(basic_broker<Io>& loop, typename Io::descriptor end, context_id id, std::string name,
+                 typename Io::descriptor terminal = typename Io::descriptor())
+        : loop_(loop), end_(std::move(end)), terminal_(std::move(terminal)), id_(id), name_(std::move(name)) {
         source_.fd = end_.get();
         source_.self = this;
         source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(); };
@@ -14350,6 +14694,34 @@ public:
 
     /// Begins to listen. 0 or -errno.
     long begin() { return end_ ? loop_.watch(source_, io::interest::read) : 0; }
+
+    /// Who hears what it says, so as to answer; may hang up, but not end this.
+    void listen(unique_function<void(std::string_view)> heard) { heard_ = std::move(heard); }
+
+    /// Types an answer at its terminal. The question is not shown: it is forgotten, and so is the end of its line.
+    void type(std::string_view answer) {
+        static_cast<void>(loop_.io().write(end_.get(), answer.data(), answer.size())); // an empty terminal takes 4 KiB
+    }
+    void question_answered() {
+        tail_.drop_unfinished();
+        answer_ends_line_ = true;
+    }
+
+    /// Masks a word in all that is kept.
+    void mask(std::string_view word) {
+        const auto change = [word](std::string& line) { detail::mask(line, word); };
+        tail_.revise(change);
+        for (std::string& line : kept_) change(line);
+    }
+
+    /// Closes a terminal: whoever runs there is told with SIGHUP, and reads no more.
+    void hang_up() {
+        if (!terminal_) return;
+        drain();
+        loop_.unwatch(source_);
+        end_.reset();
+        terminal_.reset();
+    }
 
     /// From now on the log shows what it says, and shows now what was kept.
     void show() {
@@ -14383,7 +14755,10 @@ public:
     }
 
     /// In a child made by fork(): closes the descriptor.
-    void abandon() noexcept { end_.reset(); }
+    void abandon() noexcept {
+        end_.reset();
+        terminal_.reset();
+    }
 
 private:
     /// Reads once. False where there is nothing more now.
@@ -14391,14 +14766,20 @@ private:
         char bytes[4096];
         const long n = loop_.io().read(end_.get(), bytes, sizeof bytes);
         if (n > 0) {
-            tail_.feed({bytes, static_cast<std::size_t>(n)}, [this](std::string_view line) { say(line); });
+            hear({bytes, static_cast<std::size_t>(n)});
             return true;
         }
         if (n != -EAGAIN && n != -EWOULDBLOCK) {
             loop_.unwatch(source_);
-            end_.reset();
+            if (!terminal_) end_.reset(); // else who still has it would be hung up on
         }
         return false;
+    }
+
+    void hear(std::string_view bytes) {
+        if (std::exchange(answer_ends_line_, false)) bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
+        tail_.feed(bytes, [this](std::string_view line) { say(line); });
+        if (heard_) heard_(bytes);
     }
 
     void drain() {
@@ -14558,6 +14939,7 @@ public:
         typename Io::descriptor in;  ///< what the child says
         typename Io::descriptor out; ///< what it hears
         typename Io::descriptor err; ///< its stderr; may be empty
+        typename Io::descriptor terminal; ///< the child's side of `err`, where it is a terminal
     };
 
 private:
@@ -14596,7 +14978,9 @@ public:
         : router_(node), events_(to), plan_(std::move(plan)), welcome_(std::move(welcome)), process_(std::move(process)),
           channel_(node.loop(), std::move(ends.in), std::move(ends.out), plan_, welcome_,
                    [this](typename channel::outcome o) { talked(o); }),
-          err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name), ending_(patience), connecting_(connecting) {
+          err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name, std::move(ends.terminal)), ending_(patience),
+          connecting_(connecting) {
+        if (plan_.prompts) err_.listen([this](std::string_view heard) { converse(heard); });
         timer_.fire = [this] { on_timer(); };
         on_ready<&basic_child::on_exit>(exit_source_, *this, process_.poll_fd());
     }
@@ -14657,7 +15041,7 @@ public:
 
     /// Cuts the link. Threads: loop.
     void cut(const std::string& why) {
-        if (stage_ == stage::starting) return fail(error(reason::cancelled, plan_.what + ": " + why));
+        if (stage_ == stage::starting) return fail(given_up(why));
         if (link_open_) edge->stream->close(reason::respondent_lost, why);
     }
 
@@ -14672,7 +15056,7 @@ public:
 
     /// Kills it at once. Threads: loop.
     void kill() {
-        process_.signal(detail::ending::kill);
+        send_signal(detail::ending::kill);
         ending_.killed();
     }
 
@@ -14689,10 +15073,14 @@ public:
 private:
     // ---- starting
 
+    error given_up(const std::string& why) const {
+        return cancelled_by(router_.id(), cancel_radius::context, plan_.what + ": " + why);
+    }
+
     /// Somebody has completed the answer. Where it was not this, nobody wants the child any more.
     void answered() {
         if (stage_ == stage::starting && connecting_ && connecting_->done())
-            fail(error(reason::cancelled, plan_.what + ": given up"));
+            fail(given_up("given up"));
     }
 
     void talked(typename channel::outcome o) {
@@ -14708,10 +15096,42 @@ private:
 
     const detail::boot_dialogue& talk() const noexcept { return channel_.dialogue(); }
 
+    /// Answers the questions of the tool that comes before the first stage.
+    void converse(std::string_view heard) {
+        if (stage_ != stage::starting || talk().stage_seen() || talk().hello_seen()) return;
+        prompter& tool = *plan_.prompts;
+        switch (tool.hear(heard)) {
+        case prompter::reaction::nothing: return;
+        case prompter::reaction::answer: answer(tool.password().reveal()); [[fallthrough]];
+        case prompter::reaction::decline: answer("\n"); return err_.question_answered();
+        case prompter::reaction::give_up: {
+            const auto keep = this->shared_from_this();
+            err_.drop(); // the question says no more than the error
+            return fail(error(tool.why(), plan_.what + ": " + tool.trouble()));
+        }
+        }
+    }
+
+    void answer(std::string_view text) {
+        if (plan_.prompts->where() == prompter::reads::input) return channel_.type(text);
+        err_.type(text);
+    }
+
+    /// What a tool said may repeat what it was told.
+    void mask_password(std::string& words) {
+        if (!plan_.prompts) return;
+        err_.mask(plan_.prompts->password().reveal());
+        detail::mask(words, plan_.prompts->password().reveal());
+    }
+
     /// The hello and the welcome are exchanged: from here on the link carries frames.
     void come_up() {
         basic_broker<Io>& loop = router_.loop();
         loop.cancel_timer(timer_);
+        std::string none;
+        mask_password(none);
+        err_.listen({});
+        plan_.prompts.reset();
         stage_ = stage::up;
         plan_.program.reset();
         edge = std::make_shared<link>(router_);
@@ -14728,7 +15148,7 @@ private:
         err_.show();
         edge->stream->start();
         edge->stream->inject(talk().rest());
-        if (!wanted) shut_down(error(reason::cancelled, plan_.what + ": given up"));
+        if (!wanted) shut_down(given_up("given up"));
     }
 
     /// The connection ended before it was up. The exit status and the last words tell why: they are on their way.
@@ -14755,6 +15175,7 @@ private:
         text_tail printed;
         printed.feed(talk().noise(), [](std::string_view) {});
         if (const std::string noise = printed.text(); !noise.empty()) f.words += (f.words.empty() ? "" : "\n  ") + noise;
+        mask_password(f.words);
         return plan_.explain ? plan_.explain(plan_, f) : detail::explain_boot(plan_, f);
     }
 
@@ -14829,6 +15250,12 @@ private:
         look_after_ending();
     }
 
+    /// Programs of other users cannot be sent any; they end when their terminal hangs up.
+    void send_signal(int number) {
+        process_.signal(number);
+        if (number == detail::ending::kill) err_.hang_up();
+    }
+
     /// The one place that decides what happens next on the way out. Called whenever something has changed.
     void look_after_ending() {
         if (stage_ != stage::ending) return;
@@ -14846,7 +15273,7 @@ private:
             return bury();
         }
         if (!link_open_ && !reported_ && ending_.report_due(now)) report();
-        if (const int signal = ending_.due_signal(now); signal != detail::ending::no_signal) process_.signal(signal);
+        if (const int signal = ending_.due_signal(now); signal != detail::ending::no_signal) send_signal(signal);
         loop.set_timer(timer_, ending_.next_look(now, exit_source_.watched, link_open_ || reported_));
     }
 
@@ -14918,14 +15345,26 @@ struct child_pipes {
     descriptor child_in;
     descriptor child_out;
     descriptor child_err;
+    std::string terminal{}; ///< where `err` and `child_err` are one: its path
 };
 
+/// `at_terminal`: its stderr is a terminal, where the policy has any.
 template <class Io>
-result<child_pipes<Io>> make_child_pipes(Io& io) {
+result<child_pipes<Io>> make_child_pipes(Io& io, bool at_terminal = false) {
     child_pipes<Io> p;
     long rc = io.pipe(p.child_in, p.out);
     if (rc >= 0) rc = io.pipe(p.in, p.child_out);
-    if (rc >= 0) rc = io.pipe(p.err, p.child_err);
+    if constexpr (io::has_terminals<Io>) {
+        if (rc >= 0 && at_terminal) {
+            sys::pty made;
+            rc = io.open_pty(made);
+            if (rc < 0) return sys::failure("pseudo terminal", rc);
+            p.err = std::move(made.master);
+            p.child_err = std::move(made.held);
+            p.terminal = std::move(made.path);
+        }
+    }
+    if (rc >= 0 && p.terminal.empty()) rc = io.pipe(p.err, p.child_err);
     for (const auto* ours : {&p.in, &p.out, &p.err})
         if (rc >= 0) rc = io.set_nonblocking(ours->get(), true);
     if (rc < 0) return sys::failure("pipe", rc);
@@ -14995,46 +15434,6 @@ void apply_common(const Method& method, boot_plan& plan) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/local.hpp ----
-// local.hpp: a child on this machine, by executing this program again.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A new process on this machine that executes this program from the file it was started from, although that may have been
-/// replaced since.
-struct local {
-    std::string name{};                                ///< of the context; empty: "local.<id>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::string executable{};                          ///< another program to run, by path; it must call mitogen::init as well
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "local";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.name, self.connect_timeout, self.executable, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        boot_plan p;
-        p.what = "local child";
-        p.name = "local";
-        detail::apply_common(*this, p);
-        auto program = detail::open_program(executable);
-        if (!program) return program.error();
-        p.program = std::move(*program);
-        p.start.executable_fd = p.program->get();
-        p.start.path = executable;
-        p.start.argv = {"mitogen:" + p.name, std::string(child_argument)};
-        return p;
-    }
-};
-
-/// The options of basic_router::local().
-using local_options = local;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/connect/methods/symptoms.hpp ----
 // symptoms.hpp: what is printed when a child does not come up, and what it means.
 
@@ -15097,6 +15496,740 @@ inline error explain_stage(const boot_plan& plan, const boot_failure& f, int too
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/methods/tool_symptoms.hpp ----
+// tool_symptoms.hpp: what tools that run a command in a container, a pod or a jail say when they cannot, and what to do about it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+inline constexpr std::string_view no_such_target_text =
+    "there is none of that name; is it spelt right, and may this user see it?";
+inline constexpr std::string_view not_running_text = "it is not running; start it first";
+inline constexpr std::string_view no_service_text =
+    "the tool does not reach its service; does that run, and at the address that the tool uses?";
+inline constexpr std::string_view no_shell_text = "there is no sh that can be executed there, which the first stage needs";
+inline constexpr std::string_view no_user_text = "it has no such user";
+inline constexpr std::string_view not_allowed_text =
+    "this user may not do that here; connect from a context that may, for instance by sudo";
+
+/// What the first stage's own side of nsenter says of a container without a process.
+inline constexpr std::string_view no_leader_text = "mitogen: the container has no process";
+
+/// The first that fits counts, so that words which may be part of other messages come late. What is said of the user and of the
+/// shell within comes before what is said of the tool's service: docker says both in one line.
+inline constexpr symptom symptoms_of_tools[] = {
+    // docker, podman, buildah
+    {"Cannot connect to the Docker daemon", reason::connection_refused, no_service_text},
+    {"Cannot connect to Podman", reason::connection_refused, no_service_text},
+    {"permission denied while trying to connect", reason::auth_required, not_allowed_text},
+    {"unable to find user", reason::resolve, no_user_text},
+    {"nknown user", reason::resolve, no_user_text}, // su, in its several shapes
+    {"does not exist or the user entry", reason::resolve, no_user_text},
+    {"no matching entries in passwd file", reason::resolve, no_user_text},
+    {"executable file not found", reason::payload, no_shell_text},
+    {"executable file `sh` not found", reason::payload, no_shell_text},
+    {"exec: \"sh\":", reason::payload, no_shell_text},
+    {"pull access denied", reason::resolve, "there is no image of that name, or only for who is logged in to its registry"},
+    {"manifest unknown", reason::resolve, "the registry has no image of that name and tag"},
+    {"Unable to find image", reason::resolve, "the image is not here, and cannot be fetched"},
+    {"o such image", reason::resolve, "there is no image of that name"},
+    {"o such container", reason::resolve, no_such_target_text},
+    {"o such object", reason::resolve, no_such_target_text},
+    {"o container with name or ID", reason::resolve, no_such_target_text},
+    {"container not known", reason::resolve, no_such_target_text},
+    {"is not running", reason::connection_refused, not_running_text},
+    {"is paused", reason::connection_refused, "it is paused; unpause it first"},
+    {"container state improper", reason::connection_refused, not_running_text},
+    // kubectl
+    {"You must be logged in to the server", reason::auth_required, "the cluster does not know this user; see `kubectl config`"},
+    {"(Unauthorized)", reason::auth_required, "the cluster does not know this user; see `kubectl config`"},
+    {"(Forbidden)", reason::auth_required, "the cluster does not let this user do that; it takes the verb create on pods/exec"},
+    {"(NotFound)", reason::resolve, "there is no such pod, or no such namespace; see .ns"},
+    {"is not valid for pod", reason::resolve, "the pod has no container of that name; see .container"},
+    {"container not found", reason::connection_refused, "the pod has no such container, or it does not run yet"},
+    {"completed pod", reason::connection_refused, not_running_text},
+    {"ontainerCreating", reason::connection_refused, "it is not running yet"},
+    {"did you specify the right host or port", reason::connection_refused, no_service_text},
+    {"Unable to connect to the server", reason::connection_refused, no_service_text},
+    // lxc-attach, lxc-info, lxc, incus, machinectl
+    {"Failed to get init pid", reason::connection_refused, "there is none of that name, or it is not running"},
+    {"Failed to get attach context", reason::connection_refused, "there is none of that name, or it is not running"},
+    {"doesn't exist", reason::resolve, no_such_target_text},
+    {"nstance not found", reason::resolve, no_such_target_text},
+    {"Error: not found", reason::resolve, no_such_target_text},
+    {"No machine ", reason::resolve, no_such_target_text},
+    {"unix.socket", reason::connection_refused, no_service_text},
+    {no_leader_text, reason::connection_refused, not_running_text},
+    // jexec, chroot, nsenter
+    {"Operation not permitted", reason::auth_required, not_allowed_text},
+    {"jail \"", reason::resolve, no_such_target_text}, // jexec: jail "x" not found
+    {"cannot change root directory", reason::resolve, "the root is no directory that this user may change to"},
+    {"can't change root directory", reason::resolve, "the root is no directory that this user may change to"}, // busybox
+    {"stat of /proc/", reason::resolve, "there is no process of that number, or this user may not look into it"},
+    {"cannot open /proc/", reason::resolve, "there is no process of that number, or this user may not look into it"},
+    {"can't open '/proc/", reason::resolve, "there is no process of that number, or this user may not look into it"}, // busybox
+    {"failed to run command", reason::payload, no_shell_text},
+    {"failed to execute sh", reason::payload, no_shell_text},
+    // srun
+    {"invalid partition", reason::resolve, "there is no such partition; see `sinfo`"},
+    {"Unable to contact slurm controller", reason::connection_refused, no_service_text},
+    {"Unable to allocate resources", reason::connect, "slurm gives no resources for it"},
+    // what several of them say
+    {"ermission denied", reason::auth_required, not_allowed_text},
+};
+
+/// What such a tool and the first stage said, as one of the errors that a caller can act on.
+inline error explain_tool(const boot_plan& plan, const boot_failure& f) {
+    using how = boot_failure::how;
+    if (f.what == how::timed_out) {
+        const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
+        return because(plan, f, reason::connect_timeout,
+                       "no hello within " + ms +
+                           (f.stage_seen ? "our shell runs there; sending the program, or its start, takes longer than that"
+                                         : "our shell did not speak: " + plan.start.path + " hangs, or waits for something"));
+    }
+    if (f.what == how::confused) return explain_boot(plan, f);
+    constexpr int tool_failed = 125; // as docker, podman, chroot, env and others say that they failed themselves
+    if (f.stage_seen) return explain_stage(plan, f, tool_failed);
+    if (const symptom* s = known_symptom(symptoms_of_tools, f)) return because(plan, f, s->why, s->meaning);
+    if (f.status && not_executed(*f.status))
+        return because(plan, f, reason::payload,
+                       "a program was not found or could not be executed: sh there, or one that " + plan.start.path + " runs");
+    return because(plan, f, reason::end_of_file, plan.start.path + " ended before it ran our shell");
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/exec_style.hpp ----
+// exec_style.hpp: what methods share that run a tool here, which runs a command elsewhere and passes its stdin and stdout on
+// unchanged.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Puts together the command line of such a tool, and refuses what the tool would misunderstand. The names that it says in errors
+/// are those of the options.
+class exec_style {
+    std::string method_;
+    std::vector<std::string> argv_;
+    std::optional<error> trouble_;
+
+    void refuse(const std::string& why) {
+        if (!trouble_) trouble_.emplace(reason::misuse, method_ + ": " + why);
+    }
+
+    /// Where a value begins with a dash, many tools take it for an option, whatever stands before it.
+    bool fits(const std::string& option, const std::string& value) {
+        if (value.starts_with('-')) {
+            refuse(option + " is \"" + value + "\", which begins with a dash: " + argv_[0] + " would take it for an option");
+            return false;
+        }
+        return true;
+    }
+
+public:
+    /// `tool` is the value of the option `path_option`.
+    exec_style(std::string_view method, const std::string& tool, std::string_view path_option) : method_(method), argv_{tool} {
+        if (tool.empty()) refuse(std::string(path_option) + " is empty");
+    }
+
+    /// Arguments as they are: ours, and those that the user wrote as arguments.
+    exec_style& add(const std::vector<std::string>& arguments) {
+        argv_.insert(argv_.end(), arguments.begin(), arguments.end());
+        return *this;
+    }
+
+    /// The value of an option that must be given, behind `prefix` in one argument.
+    exec_style& add_required(const std::string& option, const std::string& value, const std::string& prefix = {}) {
+        if (value.empty()) refuse(option + " is empty");
+        if (fits(option, value)) argv_.push_back(prefix + value);
+        return *this;
+    }
+
+    /// The value of one that may be empty, and is left out then. A prefix that ends with a blank is an argument of its own.
+    exec_style& add_optional(const std::string& option, const std::string& value, const std::string& prefix) {
+        if (value.empty() || !fits(option, value)) return *this;
+        if (!prefix.ends_with(' ')) return add({prefix + value});
+        return add({prefix.substr(0, prefix.size() - 1), value});
+    }
+
+    /// The rest of the command: `sh -c` and the first stage.
+    exec_style& add_stage() { return add({"sh", "-c", first_stage_script()}); }
+
+    /// What is to be executed. `target`: of messages and of the context's name; may be empty.
+    template <class Method>
+    result<boot_plan> plan(const Method& method, const std::string& target) {
+        for (const std::string& argument : argv_)
+            if (argument.find('\0') != std::string::npos) refuse("an argument contains a zero byte, where it would end");
+        if (trouble_) return *trouble_;
+        boot_plan p;
+        p.what = method_ + (target.empty() ? "" : " " + target);
+        p.name = method_ + (target.empty() ? "" : "." + target);
+        apply_common(method, p);
+        auto program = open_program(method.executable);
+        if (!program) return program.error();
+        p.program = std::move(*program);
+        p.staged = true;
+        p.start.path = argv_[0];
+        p.start.argv = argv_;
+        p.explain = &explain_tool;
+        p.if_missing = "is " + argv_[0] + " installed here? The options say where to look for it";
+        return p;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/buildah.hpp ----
+// buildah.hpp: a child in a working container of Buildah.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a working container of Buildah (`buildah from`).
+struct buildah {
+    std::string container{};              ///< name or id
+    std::string username{};               ///< or "user:group"; empty: as the container says
+    std::string buildah_path = "buildah"; ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "buildah.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "buildah";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.username, self.buildah_path, self.name, self.connect_timeout,
+                        self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, buildah_path, "buildah_path");
+        tool.add({"run"}).add_optional("username", username, "--user=").add({"--"});
+        return tool.add_required("container", container).add_stage().plan(*this, container);
+    }
+};
+
+/// The options of basic_router::buildah().
+using buildah_options = buildah;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/chroot.hpp ----
+// chroot.hpp: a child on this machine with another root directory.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process on this machine for which another directory is the root. There must be a POSIX sh in it, and what the first stage
+/// uses: uname, mkdir, chmod, head, wc, rm. Takes root, or what else chroot(8) asks for.
+struct chroot {
+    std::string root{};                 ///< the directory
+    std::string username{};             ///< "user" or "user:group" as known in there; empty: this one. Not every chroot has it
+    std::string chroot_path = "chroot"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "chroot.<root>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "chroot";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.root, self.username, self.chroot_path, self.name, self.connect_timeout,
+                        self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, chroot_path, "chroot_path");
+        tool.add_optional("username", username, "--userspec=").add_required("root", root);
+        return tool.add_stage().plan(*this, root);
+    }
+};
+
+/// The options of basic_router::chroot().
+using chroot_options = chroot;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/command.hpp ----
+// command.hpp: a child by any program that runs a command elsewhere.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process by whatever runs a command given as arguments, with stdin and stdout that pass all bytes unchanged: {"env", "-i"},
+/// {"docker", "--context", "prod", "exec", "-i", "web"}. `sh -c` and the first stage are appended.
+struct command {
+    std::vector<std::string> argv{}; ///< the program, searched for in PATH, and its arguments
+
+    std::string name{};                                ///< of the context; empty: "command.<program>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "command";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.argv, self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        if (argv.empty()) return error(reason::misuse, "command: argv is empty");
+        detail::exec_style tool(method_name, argv[0], "argv[0]");
+        tool.add({argv.begin() + 1, argv.end()});
+        return tool.add_stage().plan(*this, argv[0].substr(argv[0].rfind('/') + 1));
+    }
+};
+
+/// The options of basic_router::command().
+using command_options = command;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/docker.hpp ----
+// docker.hpp: a child in a Docker container.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a Docker container: one that runs (`docker exec`), or a new one of an image (`docker run --rm`), which goes when
+/// the child does. Exactly one of the two. An image with an entrypoint of its own must execute what it is given.
+struct docker {
+    std::string container{};            ///< name or id of a container that runs
+    std::string image{};                ///< name of an image, to run in a new container
+    std::string username{};             ///< or "user:group"; empty: as the container says
+    std::string docker_path = "docker"; ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "docker.<container or image>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "docker";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.image, self.username, self.docker_path, self.name,
+                        self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        if (container.empty() == image.empty())
+            return error(reason::misuse, "docker: give either .container, which runs, or .image, for a new one");
+        detail::exec_style tool(method_name, docker_path, "docker_path");
+        if (image.empty()) {
+            tool.add({"exec", "--interactive"})
+                .add_optional("username", username, "--user=")
+                .add_required("container", container);
+        } else {
+            tool.add({"run", "--interactive"})
+                .add_optional("username", username, "--user=")
+                .add({"--rm"})
+                .add_required("image", image);
+        }
+        return tool.add_stage().plan(*this, container + image);
+    }
+};
+
+/// The options of basic_router::docker().
+using docker_options = docker;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/incus.hpp ----
+// incus.hpp: a child in an instance of Incus.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in an instance of Incus that runs: a container, or a virtual machine with its agent.
+struct incus {
+    std::string container{};        ///< its name, or "remote:name"
+    std::string incus_path = "incus"; ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "incus.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "incus";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.incus_path, self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, incus_path, "incus_path");
+        tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
+        return tool.add_stage().plan(*this, container);
+    }
+};
+
+/// The options of basic_router::incus().
+using incus_options = incus;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/jail.hpp ----
+// jail.hpp: a child in a FreeBSD jail.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a FreeBSD jail that runs.
+struct jail {
+    std::string container{};                   ///< name or number of the jail
+    std::string username{};                    ///< as the jail knows it; empty: root
+    std::string jexec_path = "/usr/sbin/jexec"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "jail.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "jail";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.username, self.jexec_path, self.name, self.connect_timeout,
+                        self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, jexec_path, "jexec_path");
+        tool.add_optional("username", username, "-U ").add_required("container", container);
+        return tool.add_stage().plan(*this, container);
+    }
+};
+
+/// The options of basic_router::jail().
+using jail_options = jail;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/kubectl.hpp ----
+// kubectl.hpp: a child in a pod of a Kubernetes cluster.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a pod of a Kubernetes cluster.
+struct kubectl {
+    std::string pod{};                        ///< its name, or "kind/name" as kubectl takes it ("deploy/web")
+    std::string container{};                  ///< of the pod; empty: its first, or the one that it marks as default
+    std::string ns{};                         ///< the namespace; empty: as kubectl decides
+    std::vector<std::string> kubectl_args{};  ///< further arguments, before `exec`: {"--context=prod"}
+    std::string kubectl_path = "kubectl";     ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "kubectl.<pod>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "kubectl";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.pod, self.container, self.ns, self.kubectl_args, self.kubectl_path,
+                        self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, kubectl_path, "kubectl_path");
+        tool.add(kubectl_args).add_optional("ns", ns, "--namespace=").add({"exec", "--stdin"});
+        tool.add_optional("container", container, "--container=").add_required("pod", pod).add({"--"});
+        return tool.add_stage().plan(*this, pod);
+    }
+};
+
+/// The options of basic_router::kubectl().
+using kubectl_options = kubectl;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/local.hpp ----
+// local.hpp: a child on this machine, by executing this program again.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A new process on this machine that executes this program from the file it was started from, although that may have been
+/// replaced since.
+struct local {
+    std::string name{};                                ///< of the context; empty: "local.<id>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< another program to run, by path; it must call mitogen::init as well
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "local";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        boot_plan p;
+        p.what = "local child";
+        p.name = "local";
+        detail::apply_common(*this, p);
+        auto program = detail::open_program(executable);
+        if (!program) return program.error();
+        p.program = std::move(*program);
+        p.start.executable_fd = p.program->get();
+        p.start.path = executable;
+        p.start.argv = {"mitogen:" + p.name, std::string(child_argument)};
+        return p;
+    }
+};
+
+/// The options of basic_router::local().
+using local_options = local;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/lxc.hpp ----
+// lxc.hpp: a child in an LXC container.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in an LXC container that runs, by lxc-attach: with an environment of its own, as the container's root.
+struct lxc {
+    std::string container{};                    ///< its name
+    std::string lxc_attach_path = "lxc-attach"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "lxc.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "lxc";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.lxc_attach_path, self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, lxc_attach_path, "lxc_attach_path");
+        tool.add({"--clear-env", "--name"}).add_required("container", container).add({"--"});
+        return tool.add_stage().plan(*this, container);
+    }
+};
+
+/// The options of basic_router::lxc().
+using lxc_options = lxc;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/lxd.hpp ----
+// lxd.hpp: a child in an instance of LXD.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in an instance of LXD that runs: a container, or a virtual machine with its agent.
+struct lxd {
+    std::string container{};        ///< its name, or "remote:name"
+    std::string lxc_path = "lxc"; ///< LXD's client; it is called lxc
+
+    std::string name{};                                ///< of the context; empty: "lxd.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "lxd";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.lxc_path, self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, lxc_path, "lxc_path");
+        tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
+        return tool.add_stage().plan(*this, container);
+    }
+};
+
+/// The options of basic_router::lxd().
+using lxd_options = lxd;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/nsenter.hpp ----
+// nsenter.hpp: a child in the namespaces of a process on this machine.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What a container is, whose first process nsenter shall find.
+enum class container_kind : std::uint8_t { none, docker, podman, lxc, lxd, incus, machinectl };
+
+namespace detail {
+
+/// How the first process of a container is found: by a tool, and the line of shell that has it print the number.
+struct leader_lookup {
+    std::string tool;
+    std::string_view ask; ///< "$1" is the tool, "$2" the container
+
+    /// For `sh -c SCRIPT sh TOOL CONTAINER NSENTER ARGUMENTS…`: becomes nsenter, with that process as its target. In a process of
+    /// its own, because a tool may take its time.
+    std::string script() const {
+        return "p=$(" + std::string(ask) + ")||exit $?;case $p in \"\"|0|*[!0-9]*)echo \"" + std::string(no_leader_text) +
+               "\" >&2;exit 1;;esac;n=$3;shift 3;exec \"$n\" --target \"$p\" \"$@\"";
+    }
+};
+
+inline leader_lookup leader_lookup_of(container_kind kind) {
+    constexpr std::string_view inspect = "\"$1\" inspect \"--format={{.State.Pid}}\" \"$2\"";
+    constexpr std::string_view info = "\"$1\" info \"$2\"|sed -n \"s/^ *[Pp][Ii][Dd]: *//p\"";
+    switch (kind) {
+    case container_kind::podman: return {"podman", inspect};
+    case container_kind::lxc: return {"lxc-info", "\"$1\" --name \"$2\" --pid --no-humanize"};
+    case container_kind::lxd: return {"lxc", info};
+    case container_kind::incus: return {"incus", info};
+    case container_kind::machinectl: return {"machinectl", "\"$1\" show --property=Leader \"$2\"|sed \"s/^Leader=//\""};
+    default: return {"docker", inspect};
+    }
+}
+
+inline bool is_namespace(std::string_view text) noexcept {
+    constexpr std::string_view known[] = {"mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time"};
+    for (const std::string_view one : known)
+        if (one == text) return true;
+    return false;
+}
+
+} // namespace detail
+
+/// A process in the namespaces of another one on this machine, by the nsenter of util-linux. That one is given by its number, or
+/// as a container, whose first process a tool is asked for. Exactly one of the two. Takes root, or a user namespace of one's own.
+struct nsenter {
+    int pid = 0;                                ///< a process
+    std::string container{};                    ///< or a container that runs
+    container_kind kind = container_kind::none; ///< what kind of container
+    std::string tool_path{};                    ///< the tool that tells its first process; empty: the usual one of its kind
+    std::vector<std::string> namespaces{};      ///< some of "mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time";
+                                                ///< empty: all, and the root directory as well
+    std::string username{};                     ///< as known in there, by the su that is there; empty: none is changed
+    std::string nsenter_path = "nsenter";       ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "nsenter.<container or pid>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "nsenter";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.pid, self.container, self.kind, self.tool_path, self.namespaces, self.username, self.nsenter_path,
+                        self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        if ((pid != 0) == !container.empty())
+            return error(reason::misuse, "nsenter: give either .pid, or .container and its .kind");
+        if (pid < 0) return error(reason::misuse, "nsenter: pid is negative");
+        if (container.empty() != (kind == container_kind::none))
+            return error(reason::misuse, "nsenter: .container and .kind go together");
+        detail::exec_style tool(method_name, container.empty() ? nsenter_path : "sh", "nsenter_path");
+        if (container.empty()) {
+            tool.add({"--target", std::to_string(pid)});
+        } else {
+            const detail::leader_lookup how = detail::leader_lookup_of(kind);
+            tool.add({"-c", how.script(), "sh"}).add_required("tool_path", tool_path.empty() ? how.tool : tool_path);
+            tool.add_required("container", container).add_required("nsenter_path", nsenter_path);
+        }
+        if (namespaces.empty()) tool.add({"--all", "--root"});
+        for (const std::string& n : namespaces) {
+            if (!detail::is_namespace(n))
+                return error(reason::misuse, "nsenter: there is no kind of namespace called \"" + n + "\"");
+            tool.add({"--" + n});
+        }
+        tool.add({"--"});
+        if (username.empty()) {
+            tool.add_stage();
+        } else {
+            tool.add({"su", "-s", "/bin/sh", "-c", detail::first_stage_script()}).add_required("username", username);
+        }
+        return tool.plan(*this, container.empty() ? std::to_string(pid) : container);
+    }
+};
+
+/// The options of basic_router::nsenter().
+using nsenter_options = nsenter;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/podman.hpp ----
+// podman.hpp: a child in a Podman container.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a Podman container that runs.
+struct podman {
+    std::string container{};            ///< name or id
+    std::string username{};             ///< or "user:group"; empty: as the container says
+    std::string podman_path = "podman"; ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "podman.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "podman";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.username, self.podman_path, self.name, self.connect_timeout,
+                        self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, podman_path, "podman_path");
+        tool.add({"exec"}).add_optional("username", username, "--user=").add({"--interactive", "--"});
+        return tool.add_required("container", container).add_stage().plan(*this, container);
+    }
+};
+
+/// The options of basic_router::podman().
+using podman_options = podman;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/slurm.hpp ----
+// slurm.hpp: a child on a node of a Slurm cluster.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process on a node of a Slurm cluster, as a job step of one task. Ends when its allocation does.
+struct slurm {
+    std::vector<std::string> args{}; ///< further arguments of srun: {"--partition=debug", "--time=10"}
+    std::string srun_path = "srun";  ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "slurm"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "slurm";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.args, self.srun_path, self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, srun_path, "srun_path");
+        return tool.add({"--unbuffered", "--ntasks=1"}).add(args).add_stage().plan(*this, {});
+    }
+};
+
+/// The options of basic_router::slurm().
+using slurm_options = slurm;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/methods/ssh.hpp ----
 // ssh.hpp: a child on another machine, through the system's ssh.
 
@@ -15109,12 +16242,14 @@ enum class host_keys : std::uint8_t {
     ignore,  ///< accept any, remember none: for machines that are made anew all the time
 };
 
-/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration; never asks anything.
+/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration; never asks anything. Where
+/// a password is given, ssh is started at a terminal of its own, and told the password when it asks.
 struct ssh {
     std::string hostname{};      ///< as ssh takes it: a name, an address, or an alias from its configuration
     std::string username{};      ///< empty: as ssh decides
     std::uint16_t port = 0;      ///< 0: as ssh decides
     std::string identity_file{}; ///< private key; empty: as ssh decides
+    secret password{};           ///< empty: keys and the like only
     host_keys check_host_keys = host_keys::enforce;
     std::string ssh_path = "ssh";        ///< the client to run
     std::vector<std::string> ssh_args{}; ///< further arguments, before the host name
@@ -15130,8 +16265,8 @@ struct ssh {
     static constexpr std::string_view method_name = "ssh";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.check_host_keys, self.ssh_path,
-                        self.ssh_args, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
+        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.password, self.check_host_keys,
+                        self.ssh_path, self.ssh_args, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
                         self.connect_timeout, self.executable, self.limits);
     }
 
@@ -15141,6 +16276,7 @@ struct ssh {
         if (hostname[0] == '-')
             return error(reason::misuse,
                          "ssh: the hostname \"" + hostname + "\" begins with a dash, which ssh would take for an option");
+        if (auto why = detail::untypable(password, method_name)) return std::move(*why);
         boot_plan p;
         p.what = "ssh " + hostname;
         p.name = "ssh." + hostname + (port && port != 22 ? ":" + std::to_string(port) : std::string());
@@ -15151,17 +16287,23 @@ struct ssh {
         p.staged = true;
         p.start.path = ssh_path;
         p.start.argv = arguments();
+        if (!password.empty()) {
+            p.prompts.emplace(&recognise, password, prompter::reads::terminal);
+            p.start.environment = {"SSH_ASKPASS_REQUIRE"}; // it shall ask here
+        }
         p.explain = &explain;
         return p;
     }
 
     /// The command that is executed, first stage included.
     std::vector<std::string> arguments() const {
-        std::vector<std::string> a{ssh_path, "-o", "LogLevel ERROR", "-o", "BatchMode yes"};
+        std::vector<std::string> a{ssh_path, "-o", "LogLevel ERROR"};
         const auto option = [&a](std::string text) {
             a.push_back("-o");
             a.push_back(std::move(text));
         };
+        option(password.empty() ? "BatchMode yes" : "BatchMode no");
+        if (!password.empty()) option("NumberOfPasswordPrompts 1");
         if (!username.empty()) a.insert(a.end(), {"-l", username});
         if (port) a.insert(a.end(), {"-p", std::to_string(port)});
         if (!identity_file.empty()) {
@@ -15190,6 +16332,17 @@ struct ssh {
     }
 
 private:
+    /// What it asks; its own questions are not translated. Those of the server, which may be in any language, have "(user@host) "
+    /// before them (sshconnect2.c, since OpenSSH 8.5).
+    static prompt_kind recognise(std::string_view line) {
+        if (detail::mentions(line, "(yes/no")) return prompt_kind::host_key;
+        if (!detail::ends_as_question(line)) return prompt_kind::none;
+        if (line.starts_with("Enter passphrase for")) return prompt_kind::passphrase;
+        if (detail::mentions(line, "password")) return prompt_kind::password;
+        const std::size_t shut = line.find(") ");
+        return line[0] == '(' && line.find('@') < shut && shut != std::string_view::npos ? prompt_kind::other : prompt_kind::none;
+    }
+
     /// What ssh says before it has run our command. The messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c)
     /// and not translated.
     static constexpr detail::symptom symptoms_of_ssh[] = {
@@ -15221,6 +16374,10 @@ private:
         constexpr int connection_failed = 255; // ssh(1), EXIT STATUS; everything else is the remote command's
         if (f.stage_seen) return detail::explain_stage(plan, f, connection_failed);
         if (const detail::symptom* s = detail::known_symptom(symptoms_of_ssh, f)) {
+            if (s->why == reason::auth_required && plan.prompts)
+                return detail::because(plan, f, reason::auth_incorrect,
+                                       plan.prompts->answered() ? "authentication failed: the password is incorrect"
+                                                                : "authentication failed: nobody asked for the password");
             const auto& argv = plan.start.argv;
             const bool key_given = std::find(argv.begin(), argv.end(), "-i") != argv.end();
             if (s->why != reason::auth_required || !key_given) return detail::because(plan, f, s->why, s->meaning);
@@ -15466,7 +16623,7 @@ class basic_route_monitor {
     void tell_partners(context_id gone, std::span<const std::byte> notice) {
         for (const auto& link : router_.partners_of(gone)) {
             link->stream->send(router_.address(link->peer, handles::del_route), mitogen::encode(gone, notice),
-                               router_.loop().io().self(), urgency::soon);
+                               router_.loop().lane(), urgency::soon);
         }
     }
 
@@ -15588,10 +16745,10 @@ public:
 
     /// The loop takes over a process that was started.
     void adopt(boot_plan plan, birth b, typename Io::process process, child_pipes<Io> pipes) {
-        auto c = std::make_shared<child>(
-            node_, static_cast<typename child::events&>(*this), std::move(plan), std::move(b.welcome), patience_,
-            std::move(process), typename child::plumbing{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err)},
-            b.answer);
+        typename child::plumbing ends{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err), {}};
+        if (!pipes.terminal.empty()) ends.terminal = std::move(pipes.child_err);
+        auto c = std::make_shared<child>(node_, static_cast<typename child::events&>(*this), std::move(plan),
+                                         std::move(b.welcome), patience_, std::move(process), std::move(ends), b.answer);
         node_.loop().defer([this, c = std::move(c)] {
             all_.push_back(c);
             c->begin();
@@ -15701,18 +16858,20 @@ private:
 
     /// Starts the process of a child that has its numbers. Where that fails, its answer says so.
     void launch(boot_plan plan, birth b) {
-        result<child_pipes<Io>> pipes = make_child_pipes(node_.loop().io());
+        result<child_pipes<Io>> pipes = make_child_pipes(node_.loop().io(), plan.prompts.has_value());
         if (!pipes) return miscarry(b, pipes.error());
         plan.start.in = pipes->child_in.get();
         plan.start.out = pipes->child_out.get();
         plan.start.err = pipes->child_err.get();
+        plan.start.terminal = pipes->terminal;
         result<typename Io::process> process = node_.loop().io().spawn(plan.start);
         if (process) return adopt(std::move(plan), std::move(b), std::move(*process), std::move(*pipes));
         // out of descriptors
         miscarry(b, error(process.error().kind() == kind::overloaded ? reason::overloaded
                           : plan.staged ? reason::connect // the client here is missing
                                         : reason::payload,
-                          plan.what + ": cannot start: " + std::string(process.error().message())));
+                          plan.what + ": cannot start: " + std::string(process.error().message()) +
+                              (plan.if_missing.empty() ? "" : "; " + plan.if_missing)));
     }
 
     void child_up(child& c) override { neighbour_up(c.name(), c.edge); }
@@ -15738,6 +16897,42 @@ private:
         node_.reply(m.head, {}, 0);
     }
 };
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/explain_plan.hpp ----
+// explain_plan.hpp: what a connection method would run, as text for people.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// An argument as a POSIX shell reads it: as it is where that is safe, else in single quotes.
+inline std::string quoted_for_shell(std::string_view argument) {
+    constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_";
+    if (!argument.empty() && argument.find_first_not_of(plain) == std::string_view::npos) return std::string(argument);
+    std::string out = "'";
+    for (const char c : argument) c == '\'' ? out += "'\\''" : out += c;
+    return out + "'";
+}
+
+inline std::string quoted_for_shell(const std::vector<std::string>& arguments) {
+    std::string line;
+    for (const std::string& a : arguments) line += (line.empty() ? "" : " ") + quoted_for_shell(a);
+    return line;
+}
+
+/// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does.
+template <class Method>
+result<std::string> explain_plan(const Method& method) {
+    const result<boot_plan> plan = method.plan();
+    if (!plan) return plan.error();
+    const std::string program = method.executable.empty() ? "this one" : method.executable;
+    const std::string size = plan->program ? ", " + std::to_string(sys::file_size(plan->program->get())) + " bytes" : "";
+    return "run: " + quoted_for_shell(plan->start.argv) + "\nname: " + plan->name + "\nprogram: " + program + size +
+           (plan->staged ? ", sent when the shell there has spoken" : ", executed here") +
+           "\ntimeout: " + std::to_string(plan->timeout / 1'000'000) + " ms\n";
+}
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -16241,6 +17436,7 @@ struct context_status {
     std::uint64_t bytes_out = 0;    ///< ever written to it
     duration_ns uptime = 0;         ///< of the link
     duration_ns round_trip = never; ///< of the last heartbeat that was answered; never: there was none
+    std::uint64_t late_frames = 0;  ///< of place::self: messages that came for a call or flow that had ended, and were dropped
 
     /// One line of text, without its end.
     std::string text() const {
@@ -16249,6 +17445,7 @@ struct context_status {
                            places[static_cast<std::size_t>(where)];
         if (where == place::below) line += parent == no_context ? "" : " context " + std::to_string(parent);
         if (pending_calls) line += ", " + std::to_string(pending_calls) + " pending calls";
+        if (late_frames) line += ", " + std::to_string(late_frames) + " late frames";
         if (where != place::parent && where != place::child) return line;
         line += ", " + std::to_string(queue_bytes) + " bytes queued, up for " + std::to_string(uptime / 1'000'000) + " ms";
         if (round_trip != never) line += ", round trip " + std::to_string(round_trip / 1'000) + " us";
@@ -16284,7 +17481,7 @@ std::vector<context_status> status_of(basic_router_core<Io>& node) {
             return all.emplace_back(std::move(s));
         };
         const auto& parent = node.parent();
-        add(node.id(), parent ? parent->peer : no_context, {}, place::self);
+        add(node.id(), parent ? parent->peer : no_context, {}, place::self).late_frames = node.late_frames();
         if (parent) add_link_status(*parent, now, add(parent->peer, no_context, {}, place::parent));
         for (const auto& r : node.below()) {
             const bool direct = r.via->peer == r.id;
@@ -16561,6 +17758,117 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/rpc/making.hpp ----
+// making.hpp: the members that make a child by one of the methods that run a tool, once for all who make children.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+struct sudo;
+struct su;
+struct doas;
+struct docker;
+struct podman;
+struct buildah;
+struct kubectl;
+struct lxc;
+struct lxd;
+struct incus;
+struct jail;
+struct chroot;
+struct nsenter;
+struct slurm;
+struct command;
+
+using sudo_options = sudo;
+using su_options = su;
+using doas_options = doas;
+using docker_options = docker;
+using podman_options = podman;
+using buildah_options = buildah;
+using kubectl_options = kubectl;
+using lxc_options = lxc;
+using lxd_options = lxd;
+using incus_options = incus;
+using jail_options = jail;
+using chroot_options = chroot;
+using nsenter_options = nsenter;
+using slurm_options = slurm;
+using command_options = command;
+
+/// A base of whoever has connect(method) and try_connect(method): a router, a context, a nursery. `Maker` is const where those
+/// are; `Context` is what they return. Each method is a struct of options in mitogen/connect/methods/.
+///
+/// All block until the child is up. The try_ forms return the error that the others throw. Threads: as those of `Maker`.
+template <class Maker, class Context>
+class making {
+    Maker& maker() const noexcept { return const_cast<Maker&>(static_cast<const Maker&>(*this)); }
+
+public:
+    /// A process of another user of the same machine, root where none is named: `sudo({.username = "postgres"})`.
+    Context sudo(const sudo_options& options) const { return maker().connect(options); }
+    result<Context> try_sudo(const sudo_options& options) const { return maker().try_connect(options); }
+
+    /// The same by su, which wants that user's password.
+    Context su(const su_options& options) const { return maker().connect(options); }
+    result<Context> try_su(const su_options& options) const { return maker().try_connect(options); }
+
+    /// The same by OpenBSD's doas.
+    Context doas(const doas_options& options) const { return maker().connect(options); }
+    result<Context> try_doas(const doas_options& options) const { return maker().try_connect(options); }
+
+    /// A process in a Docker container that runs, or in a new one: `docker({.container = "web"})`, `docker({.image = "debian"})`.
+    Context docker(const docker_options& options) const { return maker().connect(options); }
+    result<Context> try_docker(const docker_options& options) const { return maker().try_connect(options); }
+
+    /// A process in a Podman container that runs.
+    Context podman(const podman_options& options) const { return maker().connect(options); }
+    result<Context> try_podman(const podman_options& options) const { return maker().try_connect(options); }
+
+    /// A process in a working container of Buildah.
+    Context buildah(const buildah_options& options) const { return maker().connect(options); }
+    result<Context> try_buildah(const buildah_options& options) const { return maker().try_connect(options); }
+
+    /// A process in a pod of a Kubernetes cluster.
+    Context kubectl(const kubectl_options& options) const { return maker().connect(options); }
+    result<Context> try_kubectl(const kubectl_options& options) const { return maker().try_connect(options); }
+
+    /// A process in an LXC container that runs.
+    Context lxc(const lxc_options& options) const { return maker().connect(options); }
+    result<Context> try_lxc(const lxc_options& options) const { return maker().try_connect(options); }
+
+    /// A process in an instance of LXD that runs.
+    Context lxd(const lxd_options& options) const { return maker().connect(options); }
+    result<Context> try_lxd(const lxd_options& options) const { return maker().try_connect(options); }
+
+    /// A process in an instance of Incus that runs.
+    Context incus(const incus_options& options) const { return maker().connect(options); }
+    result<Context> try_incus(const incus_options& options) const { return maker().try_connect(options); }
+
+    /// A process in a FreeBSD jail.
+    Context jail(const jail_options& options) const { return maker().connect(options); }
+    result<Context> try_jail(const jail_options& options) const { return maker().try_connect(options); }
+
+    /// A process with another root directory.
+    Context chroot(const chroot_options& options) const { return maker().connect(options); }
+    result<Context> try_chroot(const chroot_options& options) const { return maker().try_connect(options); }
+
+    /// A process in the namespaces of another one: `nsenter({.pid = 4711})`, `nsenter({.container = "web", .kind =
+    /// container_kind::docker})`.
+    Context nsenter(const nsenter_options& options) const { return maker().connect(options); }
+    result<Context> try_nsenter(const nsenter_options& options) const { return maker().try_connect(options); }
+
+    /// A process on a node of a Slurm cluster.
+    Context slurm(const slurm_options& options) const { return maker().connect(options); }
+    result<Context> try_slurm(const slurm_options& options) const { return maker().try_connect(options); }
+
+    /// A process by any program that runs a command elsewhere and passes its stdin and stdout on: `command({.argv = {"env",
+    /// "-i"}})`.
+    Context command(const command_options& options) const { return maker().connect(options); }
+    result<Context> try_command(const command_options& options) const { return maker().try_connect(options); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/rpc/context.hpp ----
 // context.hpp: one node of the tree, as a value.
 
@@ -16615,7 +17923,7 @@ public:
 ///
 /// Threads: any. A default-constructed one refers to nothing; every call on it is a logic_error.
 template <class Io>
-class basic_context : public call_methods<basic_context<Io>, Io> {
+class basic_context : public call_methods<basic_context<Io>, Io>, public making<const basic_context<Io>, basic_context<Io>> {
     call_port* router_ = nullptr;
     context_id id_ = no_context;
 
@@ -16676,6 +17984,8 @@ public:
     basic_context ssh(const ssh_options& options) const;
     result<basic_context> try_ssh(const ssh_options& options) const;
 
+    // Those that run a tool, docker() and the like, are members of `making`.
+
     /// Any method that can travel, by its options: `context.connect(mitogen::ssh{.hostname = "web1"})`.
     template <class Method>
     basic_context connect(const Method& method) const;
@@ -16685,6 +17995,11 @@ public:
     /// Begins to connect and returns at once. Errors come out of the future; those of the other context name it as their place.
     template <class Method>
     basic_future<basic_context, Io> connect_async(const Method& method) const;
+
+    /// What connect(method) would run there, as text: see basic_router::explain. Said by this context, of its own program and
+    /// with its own files, whatever machine that one is on.
+    template <class Method>
+    std::string explain(const Method& method) const;
 
     /// Asks its loop for a sign of life; done when it has come. Answered although its functions are busy.
     basic_future<void, Io> ping() const {
@@ -16903,7 +18218,7 @@ struct router_options {
 ///
 /// Threads: any, but for the destructor. Blocking members must not be called from functions that run on the loop.
 template <class Io>
-class basic_router final : public basic_router_core<Io> {
+class basic_router final : public basic_router_core<Io>, public making<basic_router<Io>, basic_context<Io>> {
     using core = basic_router_core<Io>;
     using child = basic_child<Io>;
     using pending = basic_pending<Io>;
@@ -16956,6 +18271,8 @@ public:
     context ssh(ssh_options options) { return try_ssh(std::move(options)).value(); }
     result<context> try_ssh(ssh_options options) { return try_connect(options); }
 
+    // Those that run a tool, docker() and the like, are members of `making`.
+
     /// Any method, by its options: `router.connect(mitogen::ssh{.hostname = "web1"})`.
     template <connection_method Method>
     context connect(const Method& method) {
@@ -16983,6 +18300,17 @@ public:
                                          "executes this program again, and would not know that it is one"));
         }
         return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
+    }
+
+    /// What connect(method) would run, as text: the command quoted for a shell, the context's name, the program and its size, the
+    /// time that it may take. Runs nothing. Errors: those of the options.
+    template <connection_method Method>
+    std::string explain(const Method& method) {
+        return try_explain(method).value();
+    }
+    template <connection_method Method>
+    result<std::string> try_explain(const Method& method) {
+        return detail::explain_plan(method);
     }
 
     // ---- programs that join: see listener.hpp
@@ -17092,9 +18420,9 @@ public:
                 {.to = parent, .handle = handles::end_child, .how = question::manner::pass, .payload = encode(id, false)});
             return basic_future<exit_status, Io>(&p, *this, environment());
         }
-        return with_child<exit_status>(id, [](child& c, pending* p) {
+        return with_child<exit_status>(id, [this](child& c, pending* p) {
             c.await_exit(p);
-            c.shut_down(error(reason::cancelled, "it was shut down"));
+            c.shut_down(cancelled_by(this->id(), cancel_radius::context, "it was shut down"));
         });
     }
 
@@ -17111,12 +18439,13 @@ public:
 
     /// Ends a direct child that nobody wants; does nothing where there is none of that id. Threads: loop.
     void discard_child(context_id id) {
-        if (child* c = children_.find(id)) c->shut_down(error(reason::cancelled, "nobody wants it any more"));
+        if (child* c = children_.find(id))
+            c->shut_down(cancelled_by(this->id(), cancel_radius::context, "nobody wants it any more"));
     }
 
     /// The same, without the time that it would have to end by itself. Threads: loop.
     void hurry_child(context_id id) {
-        if (child* c = children_.find(id)) c->hurry(error(reason::cancelled, "it did not stop in time"));
+        if (child* c = children_.find(id)) c->hurry(cancelled_by(this->id(), cancel_radius::context, "it did not stop in time"));
     }
 
     /// Ends all children as fast as may be; says how many levels of contexts that are. Threads: loop.
@@ -17349,6 +18678,12 @@ class connect_server {
         });
     }
 
+    /// Another program may ask for them, although this one never does.
+    template <class... Methods>
+    static void know_all() {
+        (void)std::initializer_list<const known_method*>{&knows<Methods>...};
+    }
+
     error with_place(const error& why) const {
         error_detail d = why.detail();
         if (!d.place.empty()) return why;
@@ -17361,8 +18696,9 @@ class connect_server {
 public:
     /// `name`: of this context.
     connect_server(basic_router<Io>& node, std::string name) : router_(node), name_(std::move(name)) {
-        (void)&knows<mitogen::local>;
-        (void)&knows<mitogen::ssh>;
+        know_all<mitogen::local, mitogen::ssh, mitogen::docker, mitogen::podman, mitogen::buildah, mitogen::kubectl, mitogen::lxc,
+                 mitogen::lxd, mitogen::incus, mitogen::jail, mitogen::chroot, mitogen::nsenter, mitogen::slurm,
+                 mitogen::command>();
         (void)router_.add_raw_handler(handles::connect, {}, [this](const message& m) { serve(m); });
         (void)router_.add_raw_handler(handles::end_child, {}, [this](const message& m) { end_child(m); });
     }
@@ -17373,7 +18709,8 @@ public:
     void cancel(context_id from, handle_id reply_to) {
         if (const auto at = find(from, reply_to); at != open_.end()) {
             if (!at->child.done())
-                return at->child.abandon(cancelled_by(from, "cancelled by context " + std::to_string(from)));
+                return at->child.abandon(
+                    cancelled_by(from, cancel_radius::context, "cancelled by context " + std::to_string(from)));
             if (const auto up = at->child.outcome()) router_.discard_child(up->id()); // its answer is about to leave
             return;
         }
@@ -17978,6 +19315,12 @@ template <class Io>
 template <class Method>
 basic_context<Io> basic_context<Io>::connect(const Method& method) const {
     return try_connect(method).value();
+}
+
+template <class Io>
+template <class Method>
+std::string basic_context<Io>::explain(const Method& method) const {
+    return node().explain(method);
 }
 
 template <class Io>
@@ -18588,7 +19931,7 @@ public:
         client_type* c = find(id);
         if (!c) return false;
         c->await_end(left);
-        c->shut_down(error(reason::cancelled, "it was shut down"));
+        c->shut_down(cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));
         return true;
     }
 
@@ -18727,6 +20070,303 @@ result<basic_listener<Io>> basic_router<Io>::try_listen(const std::string& path,
 
 /// The listener of this platform's best policy.
 using listener = basic_listener<io::native>;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/privilege.hpp ----
+// privilege.hpp: what sudo, su and doas have in common: a tool that asks for a password and then becomes another user here.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+inline constexpr std::string_view incorrect_text = "the password is incorrect";
+
+/// The first stage behind a tool that was made to speak English: in the language that was there before.
+inline std::string first_stage_in_own_language() {
+    const char* const was = std::getenv("LC_ALL");
+    const std::string_view language = was ? was : "";
+    for (const char c : language)
+        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '.' || c == '-' ||
+              c == '@'))
+            return "unset LC_ALL;" + first_stage_script();
+    if (language.empty()) return "unset LC_ALL;" + first_stage_script();
+    return "LC_ALL=" + std::string(language) + ";export LC_ALL;" + first_stage_script();
+}
+
+/// The same script without a dollar sign, which `sudo -i` leaves open to the shell that it starts first.
+inline std::string without_dollars(std::string_view script) {
+    std::string text;
+    for (const char c : script) { // backquotes and printf undo each one layer of backslashes: octal for everything special
+        if (c == '%') {
+            text += "%%";
+        } else if (c == '$' || c == '\\' || c == '"' || c == '`') {
+            const auto digit = [c](int shift) { return static_cast<char>('0' + ((c >> shift) & 7)); };
+            text += {'\\', digit(6), digit(3), digit(0)};
+        } else {
+            text += c;
+        }
+    }
+    return "eval \"`printf '" + text + "'`\"";
+}
+
+/// What the plans of all three have. `program`: the tool's path; arguments and `explain` come later.
+template <class Method>
+result<boot_plan> privileged_plan(const Method& method, const std::string& program, prompter::recogniser recognise,
+                                  prompter::reads where) {
+    const std::string tool(Method::method_name);
+    if (method.username.empty()) return error(reason::misuse, tool + ": username is empty");
+    if (method.username[0] == '-')
+        return error(reason::misuse,
+                     tool + ": the username \"" + method.username + "\" begins with a dash, which " + tool +
+                         " would take for an option");
+    if (auto why = untypable(method.password, tool)) return std::move(*why);
+    boot_plan p;
+    p.what = tool + " " + method.username;
+    p.name = tool + "." + method.username;
+    apply_common(method, p);
+    auto file = open_program(method.executable);
+    if (!file) return file.error();
+    p.program = std::move(*file);
+    p.staged = true;
+    p.prompts.emplace(recognise, method.password, where);
+    p.start.path = program;
+    p.start.environment = {"LC_ALL=C"}; // the questions and complaints that are known are English
+    return p;
+}
+
+/// What a tool and the first stage said, as one of the errors that a caller can act on.
+template <std::size_t N>
+error explain_privilege(const symptom (&symptoms)[N], const boot_plan& plan, const boot_failure& f) {
+    using how = boot_failure::how;
+    if (f.what == how::timed_out) {
+        const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
+        return because(plan, f, reason::connect_timeout,
+                       "no hello within " + ms +
+                           (f.stage_seen ? "sending the program, or its start, takes longer than that"
+                                         : "it asks something that nobody answers, or takes longer than that"));
+    }
+    if (f.what == how::confused) return explain_boot(plan, f);
+    if (f.stage_seen) return explain_stage(plan, f);
+    const bool answered = plan.prompts && plan.prompts->answered();
+    if (const symptom* s = known_symptom(symptoms, f)) {
+        if (s->why != reason::auth_incorrect || answered || s->meaning != incorrect_text)
+            return because(plan, f, s->why, s->meaning);
+        return because(plan, f, reason::auth_required, "authentication failed, and no password was asked for");
+    }
+    return because(plan, f, reason::end_of_file, no_hello_text);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/doas.hpp ----
+// doas.hpp: a child on this machine that runs as another user, through doas.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process of another user of this machine, by doas.
+struct doas {
+    std::string username = "root";
+    secret password{};              ///< of the user who calls; empty: doas must not ask for one
+    std::string doas_path = "doas"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "doas.<username>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "doas";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.username, self.password, self.doas_path, self.name, self.connect_timeout, self.executable,
+                        self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        auto p = detail::privileged_plan(*this, doas_path, &detail::ask_for_password, prompter::reads::terminal);
+        if (!p) return p;
+        p->start.argv = arguments();
+        p->explain = &explain;
+        return p;
+    }
+
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const {
+        return {doas_path, "-u", username, "--", "sh", "-c", detail::first_stage_in_own_language()};
+    }
+
+private:
+    static constexpr detail::symptom symptoms_of_doas[] = {
+        {"nknown user", reason::connect, "there is no such user"},
+        {"uthentication fail", reason::auth_incorrect, detail::incorrect_text},
+        {"uthorization fail", reason::auth_incorrect, detail::incorrect_text},
+        {"uthentication required", reason::auth_required, "a password is required; set .password"},
+        {"a tty is required", reason::auth_required, "a password is required, and there is no terminal to type it"},
+        {"not enabled", reason::auth_incorrect, "doas has no configuration there, and lets nobody in"},
+        {"not permitted", reason::auth_incorrect, "this user may not become that one, or not run sh"},
+        {"command not found", reason::connect, "there is no sh"},
+    };
+
+    static error explain(const boot_plan& plan, const boot_failure& f) {
+        return detail::explain_privilege(symptoms_of_doas, plan, f);
+    }
+};
+
+/// The options of basic_router::doas().
+using doas_options = doas;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/su.hpp ----
+// su.hpp: a child on this machine that runs as another user, through su.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process of another user of this machine, by su, through that user's login shell. Fits implementations that read the password
+/// from stdin where that is no terminal, byte by byte, as those with PAM do.
+struct su {
+    std::string username = "root";
+    secret password{};          ///< of that user; empty: su must not ask for one
+    std::string su_path = "su"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "su.<username>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "su";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.username, self.password, self.su_path, self.name, self.connect_timeout, self.executable,
+                        self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        auto p = detail::privileged_plan(*this, su_path, &detail::ask_for_password, prompter::reads::input);
+        if (!p) return p;
+        p->start.argv = arguments();
+        p->explain = &explain;
+        return p;
+    }
+
+    /// The command that is executed, first stage included. The order is that of the BSDs, which the others take as well.
+    std::vector<std::string> arguments() const {
+        return {su_path, username, "-c", "exec sh -c '" + detail::first_stage_in_own_language() + "'"};
+    }
+
+private:
+    /// Of util-linux, shadow and busybox, and what PAM says.
+    static constexpr detail::symptom symptoms_of_su[] = {
+        {"does not exist", reason::connect, "there is no such user"},
+        {"nknown user", reason::connect, "there is no such user"},
+        {"No passwd entry", reason::connect, "there is no such user"},
+        {"not available", reason::end_of_file, "that user's login shell lets nobody in"},
+        {"must be run from a terminal", reason::connect, "this su wants a terminal on its stdin"},
+        {"uthentication fail", reason::auth_incorrect, detail::incorrect_text},
+        {"incorrect password", reason::auth_incorrect, detail::incorrect_text},
+        {"Sorry", reason::auth_incorrect, detail::incorrect_text},
+        {"ermission denied", reason::auth_incorrect, "this user may not become that one"},
+    };
+
+    static error explain(const boot_plan& plan, const boot_failure& f) {
+        return detail::explain_privilege(symptoms_of_su, plan, f);
+    }
+};
+
+/// The options of basic_router::su().
+using su_options = su;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/sudo.hpp ----
+// sudo.hpp: a child on this machine that runs as another user, through sudo.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process of another user of this machine, by sudo. It has a terminal of its own, so that `requiretty` is no obstacle.
+struct sudo {
+    std::string username = "root";
+    secret password{};                    ///< of the user who calls; empty: sudo must not ask for one
+    std::string sudo_path = "sudo";       ///< the tool to run
+    bool preserve_env = false;            ///< -E
+    bool set_home = false;                ///< -H
+    bool login = false;                   ///< -i: through that user's login shell
+    std::string selinux_role{};           ///< -r
+    std::string selinux_type{};           ///< -t
+    std::vector<std::string> sudo_args{}; ///< further options
+
+    std::string name{};                                ///< of the context; empty: "sudo.<username>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "sudo";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.username, self.password, self.sudo_path, self.preserve_env, self.set_home, self.login,
+                        self.selinux_role, self.selinux_type, self.sudo_args, self.name, self.connect_timeout, self.executable,
+                        self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        auto p = detail::privileged_plan(*this, sudo_path, &recognise, prompter::reads::terminal);
+        if (!p) return p;
+        p->start.argv = arguments();
+        p->explain = &explain;
+        return p;
+    }
+
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const {
+        std::vector<std::string> a{sudo_path, "-p", std::string(prompt), "-u", username};
+        if (preserve_env) a.push_back("-E");
+        if (set_home) a.push_back("-H");
+        if (login) a.push_back("-i");
+        if (!selinux_role.empty()) a.insert(a.end(), {"-r", selinux_role});
+        if (!selinux_type.empty()) a.insert(a.end(), {"-t", selinux_type});
+        a.insert(a.end(), sudo_args.begin(), sudo_args.end());
+        const std::string script = detail::first_stage_in_own_language();
+        a.insert(a.end(), {"--", "sh", "-c", login ? detail::without_dollars(script) : script});
+        return a;
+    }
+
+private:
+    /// What sudo asks with, whatever the language. sudo-rs puts it in brackets: "[sudo: …] Password: ".
+    static constexpr std::string_view prompt = "mitogen asks for the password:";
+
+    static prompt_kind recognise(std::string_view line) {
+        return line.find(prompt.substr(0, prompt.size() - 1)) == std::string_view::npos || !detail::ends_as_question(line)
+                   ? prompt_kind::none
+                   : prompt_kind::password;
+    }
+
+    /// What sudo says, and sudo-rs, which is younger and has other words.
+    static constexpr detail::symptom symptoms_of_sudo[] = {
+        {"unknown user", reason::connect, "there is no such user"},
+        {"in the sudoers file", reason::auth_incorrect, "this user may not use sudo"},
+        {"may not run sudo", reason::auth_incorrect, "this user may not use sudo"},
+        {"is not allowed to", reason::auth_incorrect, "this user may not become that one, or not run sh"},
+        {"I'm sorry", reason::auth_incorrect, "this user may not use sudo"},
+        {"incorrect password attempt", reason::auth_incorrect, detail::incorrect_text},
+        {"Sorry, try again", reason::auth_incorrect, detail::incorrect_text},
+        {"Authentication fail", reason::auth_incorrect, detail::incorrect_text},
+        {"authentication fail", reason::auth_incorrect, detail::incorrect_text},
+        {"password is required", reason::auth_required, "a password is required; set .password"},
+        {"terminal is required", reason::auth_required, "a password is required, and there is no terminal to type it"},
+        {"must have a tty", reason::connect, "it wants a terminal, and there is none"},
+        {"command not found", reason::connect, "there is no sh"},
+    };
+
+    static error explain(const boot_plan& plan, const boot_failure& f) {
+        return detail::explain_privilege(symptoms_of_sudo, plan, f);
+    }
+};
+
+/// The options of basic_router::sudo().
+using sudo_options = sudo;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -19184,7 +20824,7 @@ private:
         credit due;
         {
             const std::lock_guard lock(mutex_);
-            if (!p->open) return;
+            if (!p->open) return node_.count_late_frame();
             p->back = m.head.reply_to;
             wrong = accept_frame(p, kind, m, due);
             complete = !wrong && p->ledger.complete();
@@ -19691,9 +21331,10 @@ class spawned_state final : public basic_task_scope<Io> {
 
 public:
     basic_broker<Io>& loop;
+    const context_id here;
 
     spawned_state(basic_router_core<Io>& node, task<T> body)
-        : basic_task_scope<Io>(node), body_(std::move(body)), wake_(node.loop().io()), loop(node.loop()) {}
+        : basic_task_scope<Io>(node), body_(std::move(body)), wake_(node.loop().io()), loop(node.loop()), here(node.id()) {}
 
     /// False where the loop takes nothing any more.
     static bool begin(const std::shared_ptr<spawned_state>& s) {
@@ -19752,7 +21393,7 @@ class [[nodiscard]] basic_spawned {
     std::shared_ptr<state> state_;
     bool refused_ = false;
 
-    static error abandoned() { return error(reason::cancelled, "nobody wants the result of the task any more"); }
+    error cancelled_here(const char* why) const { return cancelled_by(state_->here, cancel_radius::call, why); }
 
     std::optional<error> wait_until(instant deadline) {
         if (refused_) return error(reason::broker_exited, "the loop has ended");
@@ -19771,7 +21412,7 @@ public:
     basic_spawned& operator=(basic_spawned&&) = delete;
     ~basic_spawned() {
         if (!state_ || refused_ || state_->done()) return;
-        state::cancel(state_, abandoned());
+        state::cancel(state_, cancelled_here("nobody wants the result of the task any more"));
         if (!state_->loop.on_loop()) (void)state_->wait(never);
     }
 
@@ -19791,7 +21432,7 @@ public:
     }
 
     /// What the task waits for ends with cancelled_error, from now on. Threads: any.
-    void cancel() { state::cancel(state_, error(reason::cancelled, "the task has been cancelled")); }
+    void cancel() { state::cancel(state_, cancelled_here("the task has been cancelled")); }
 
     /// Its result, or what it has thrown. Once.
     detail::spawned_wait<T, Io> operator co_await() && {
@@ -20144,7 +21785,7 @@ public:
 
     /// The error of what was cancelled with this nursery.
     error cancelled_here(const char* by) const {
-        return cancelled_by(router_.id(),
+        return cancelled_by(router_.id(), cancel_radius::nursery,
                             "cancelled with its nursery, in context " + std::to_string(router_.id()) + ", by " + by);
     }
 
@@ -20267,7 +21908,7 @@ public:
             if (t.ended()) return;
             t.spared_ = true;
         }
-        t.ask_to_stop(cancelled_by(router_.id(), "cancelled by its caller, context " + std::to_string(router_.id())));
+        t.ask_to_stop(cancelled_by_caller(router_.id(), cancel_radius::call));
     }
 
     // ---- the end
@@ -20405,7 +22046,9 @@ class nursery_task final : public nursery_member<Io> {
         basic_router<Io>& node = this->nursery_->router();
         const awaited& p = *answer_.state();
         const bool begins = why.reason() != reason::cancelled;
-        static_cast<void>(node.tell(p.respondent(), handles::cancel_call, encode(p.handle(), begins), false));
+        const auto what = why.detail().radius == cancel_radius::call ? cancel_radius::call : cancel_radius::nursery;
+        static_cast<void>(node.tell(p.respondent(), handles::cancel_call,
+                                    encode(p.handle(), begins, static_cast<std::uint8_t>(what)), false));
     }
 
     template <class Send>
@@ -20596,7 +22239,7 @@ struct nursery_options {
 /// that is not this nursery's is given up. Threads: any; join() and the destructor one. It blocks, and must not be used on the
 /// loop. The router must outlive it.
 template <class Io = io::native>
-class basic_nursery {
+class basic_nursery : public making<basic_nursery<Io>, basic_context<Io>> {
     std::shared_ptr<detail::nursery_state<Io>> state_;
     int exceptions_ = std::uncaught_exceptions();
 #if defined(__cpp_lib_jthread)
@@ -20675,6 +22318,8 @@ public:
     /// A process on another machine, reached with the system's ssh.
     context ssh(ssh_options options) { return connect(options); }
     result<context> try_ssh(ssh_options options) { return try_connect(options); }
+
+    // Those that run a tool, docker() and the like, are members of `making`.
 
     /// Any method, by its options.
     template <connection_method Method>
