@@ -20,7 +20,7 @@
 #include <tuple>
 #include <vector>
 
-namespace {
+namespace big_endian { // unnamed ones are the same in one build only
 
 bool is_big_endian() { return std::endian::native == std::endian::big; }
 
@@ -43,7 +43,9 @@ mitogen::generator<int> count(int n) {
 }
 std::vector<std::uint32_t> same(std::vector<std::uint32_t> v) { return v; }
 
-} // namespace
+} // namespace big_endian
+
+using namespace big_endian;
 
 int main(int argc, char** argv) {
     return mitogen::run(argc, argv, [](mitogen::router& router) {
@@ -60,7 +62,7 @@ int main(int argc, char** argv) {
         try {
             far.call<&fail>();
         } catch (const mitogen::call_error& e) {
-            std::printf("failed there: %s\n", e.message().c_str());
+            std::printf("failed there: %s\n", std::string(e.message()).c_str());
         }
         std::printf("a child of the child: %d\n", far.call<&product_in_a_child>(10));
 
