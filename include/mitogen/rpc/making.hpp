@@ -42,7 +42,8 @@ using command_options = command;
 /// A base of whoever has connect(method) and try_connect(method): a router, a context, a nursery. `Maker` is const where those
 /// are; `Context` is what they return. Each method is a struct of options in mitogen/connect/methods/.
 ///
-/// All block until the child is up. The try_ forms return the error that the others throw. Threads: as those of `Maker`.
+/// To call one takes its header, which the umbrella has. All block until the child is up. The try_ forms return the error that
+/// the others throw. Threads: as those of `Maker`.
 template <class Maker, class Context>
 class making {
     Maker& maker() const noexcept { return const_cast<Maker&>(static_cast<const Maker&>(*this)); }
