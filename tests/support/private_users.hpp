@@ -66,7 +66,7 @@ mia ALL=(eva) NOPASSWD: ALL
 END
 chmod 440 /etc/sudoers.d/private
 printf 'permit mia\npermit nopass mia as eva\n' >/etc/doas.conf
-for tool in sudo su doas; do
+for tool in sudo su doas sshd; do
     { [ $tool = su ] && echo 'auth sufficient pam_rootok.so'
       echo 'auth required pam_unix.so nodelay'
       echo 'account required pam_unix.so'; } >/etc/pam.d/$tool
