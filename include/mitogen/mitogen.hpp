@@ -2,6 +2,7 @@
 #pragma once
 // mitogen.hpp: the whole library. Written by tools/amalgamate.
 
+#include <mitogen/base/checksum.hpp>
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/error_group.hpp>
@@ -61,7 +62,10 @@
 #include <mitogen/connect/methods/symptoms.hpp>
 #include <mitogen/connect/methods/tool_symptoms.hpp>
 #include <mitogen/connect/outgoing.hpp>
+#include <mitogen/connect/payload.hpp>
+#include <mitogen/connect/program_choice.hpp>
 #include <mitogen/connect/prompter.hpp>
+#include <mitogen/connect/receiving_stage.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/connect/stdout_forwarder.hpp>
 #include <mitogen/connect/text_tail.hpp>

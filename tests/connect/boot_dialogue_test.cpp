@@ -2,6 +2,8 @@
 #include <mitogen/connect/boot_dialogue.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/outgoing.hpp>
+#include <mitogen/connect/payload.hpp>
+#include <mitogen/sys/file.hpp>
 #include <mitogen/sys/machine.hpp>
 
 #include <algorithm>
@@ -75,27 +77,27 @@ TEST_CASE("what there is to say is written as the descriptor takes it") {
     CHECK(out.write(io, 1) == progress::closed);
 }
 
-TEST_CASE("a program goes out behind its size, piece by piece") {
+TEST_CASE("a program goes out behind its line, piece by piece") {
     std::string text;
     for (int i = 0; text.size() < 200'000; ++i) text += std::to_string(i) + " ";
     const file program(text);
     outgoing out;
     narrow_io io;
-    out.send_program(program.fd.get());
+    out.send_program(program.fd.get(), "a line\n");
     int turns = 0;
     for (progress p = progress::waiting; p == progress::waiting && turns < 100; ++turns) {
         io.room = 10'000;
         p = out.write(io, 1);
     }
     CHECK(turns == 21);
-    CHECK(io.taken == std::to_string(text.size()) + "\n" + text);
+    CHECK(io.taken == "a line\n" + text);
 }
 
 TEST_CASE("a program that becomes shorter, or cannot be read, is trouble") {
     const file program(std::string(100'000, 'p'));
     narrow_io io;
     outgoing out;
-    out.send_program(program.fd.get());
+    out.send_program(program.fd.get(), "a line\n");
     io.room = 10;
     CHECK(out.write(io, 1) == progress::waiting);
     REQUIRE(::ftruncate(program.fd.get(), 5) == 0);
@@ -103,7 +105,7 @@ TEST_CASE("a program that becomes shorter, or cannot be read, is trouble") {
     CHECK(out.write(io, 1) == progress::unreadable);
     CHECK(out.trouble() == "it has become shorter");
     outgoing nothing;
-    nothing.send_program(-1);
+    nothing.send_program(-1, "");
     CHECK(nothing.write(io, 1) == progress::unreadable);
     CHECK(nothing.trouble().find("EBADF") != std::string::npos);
 }
@@ -136,22 +138,43 @@ TEST_CASE("a staged child is sent the program first") {
     plan.program = mitogen::detail::open_program("").value();
     boot_dialogue talk(plan);
     narrow_io io{.room = 100};
-    const std::string stage = std::string(handshake::mark) + "1 " + mitogen::sys::machine_text() + "\n";
+    const std::string stage = std::string(handshake::mark) + "1 " + mitogen::sys::machine_text() + ";\n";
     talk.feed(bytes(stage));
     REQUIRE(talk.next() == turn::write);
     CHECK(talk.write(io, 1) == progress::waiting);
     CHECK(talk.stage_seen());
-    CHECK(io.taken.find('\n') < 20);
+    CHECK(io.taken.starts_with(mitogen::detail::identity_of(plan.program->get())->settings()));
     io.room = std::size_t{1} << 40;
     io.at_once = io.room;
     CHECK(talk.write(io, 1) == progress::written);
+    const auto size = static_cast<std::size_t>(mitogen::sys::file_size(plan.program->get()));
+    CHECK(io.taken.find('\n') == io.taken.size() - size - 1);
     talk.feed(bytes(hello_text()));
     CHECK(talk.next() == turn::hello);
 }
 
+TEST_CASE("a target that has the program is sent none") {
+    mitogen::boot_plan plan;
+    plan.staged = true;
+    plan.program = mitogen::detail::open_program("").value();
+    boot_dialogue talk(plan);
+    narrow_io io{.room = 100};
+    const std::string stage = std::string(handshake::mark) + "1 " + mitogen::sys::machine_text() + ";kept\n";
+    SECTION("whose words come first") {
+        talk.feed(bytes(stage));
+        CHECK(talk.next() == turn::listen);
+        CHECK(talk.write(io, 1) == progress::written);
+        talk.feed(bytes(hello_text()));
+    }
+    SECTION("and says both at once") { talk.feed(bytes(stage + hello_text())); }
+    CHECK(talk.next() == turn::hello);
+    CHECK(talk.stage_seen());
+    CHECK(io.taken.empty());
+}
+
 TEST_CASE("what makes no sense ends the dialogue, with the reason") {
     mitogen::boot_plan plan;
-    const std::string stage = std::string(handshake::mark) + "1 Vax vax\n";
+    const std::string stage = std::string(handshake::mark) + "1 Vax vax; gzip\n";
     {
         boot_dialogue talk(plan);
         talk.feed(bytes(stage));
@@ -171,7 +194,7 @@ TEST_CASE("what makes no sense ends the dialogue, with the reason") {
     boot_dialogue talk(plan);
     talk.feed(bytes(stage));
     CHECK(talk.next() == turn::unfit);
-    CHECK(talk.trouble().find("Vax vax") != std::string::npos);
+    CHECK(talk.trouble().find("the target is Vax vax, and") != std::string::npos);
 }
 
 } // namespace

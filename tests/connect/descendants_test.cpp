@@ -210,9 +210,10 @@ TEST_CASE("a method arrives as it was sent") {
     sent.keepalive_count = 8;
     sent.connect_timeout = std::chrono::milliseconds(4321);
     sent.name = "n";
+    sent.keep_program = false;
     sent.limits = mitogen::limits{.message_bytes = 1, .queue_bytes = 2, .nesting = 3, .elements = 4, .open_calls = 5};
     // Every member travels: one that is new is entered here, and in fields().
-    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::ssh::fields(sent))> == 15);
+    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::ssh::fields(sent))> == 16);
     STATIC_REQUIRE(sizeof(mitogen::local) == sizeof(mitogen::local::name) * 2 + sizeof(mitogen::local::connect_timeout) +
                                                  sizeof(mitogen::local::limits));
     const auto plan = mitogen::detail::plan_from(mitogen::detail::encode_method(sent), {});
@@ -239,6 +240,7 @@ TEST_CASE("a method arrives as it was sent") {
     CHECK(other_plan->start.argv == other.arguments());
     CHECK(other_plan->start.path == "/opt/sudo");
     CHECK(other_plan->prompts->password() == other.password);
+    CHECK_FALSE(plan->keep_program);
     const auto bad = mitogen::detail::plan_from(mitogen::detail::encode_method(mitogen::ssh{}), {});
     CHECK(contains(bad.error().what(), "hostname is empty"));
 }

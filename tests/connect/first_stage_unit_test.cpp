@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <mitogen/connect/first_stage.hpp>
+#include <mitogen/connect/payload.hpp>
+#include <mitogen/connect/receiving_stage.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/process.hpp>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstdint>
 #include <cstdlib>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +58,21 @@ outcome run_stage(const std::string& shell, std::string_view input, std::vector<
     return got;
 }
 
+mitogen::detail::program_identity identity(const std::string& text) {
+    mitogen::detail::sha256 digest;
+    mitogen::detail::cksum crc;
+    const auto bytes = std::as_bytes(std::span(text.data(), text.size()));
+    digest.feed(bytes);
+    crc.feed(bytes);
+    return {digest.finish(), crc.value(), static_cast<std::int64_t>(text.size())};
+}
+
+/// What is sent to a first stage: of a program, these bytes.
+std::string sending(const std::string& program, std::string_view bytes, bool keep = false) {
+    const auto size = static_cast<std::int64_t>(program.size());
+    return mitogen::detail::receiving_stage(identity(program), {.size = size, .keep = keep}) + std::string(bytes);
+}
+
 bool is_there(const char* shell) { return std::system((std::string("command -v ") + shell + " >/dev/null 2>&1").c_str()) == 0; }
 
 TEST_CASE("the first stage is one short line that every login shell can pass on") {
@@ -83,7 +102,7 @@ TEST_CASE("the first stage executes what it is sent, with its arguments, and lea
     const std::string program = "#!/bin/sh\necho \"ran $1 with $(cat)\"\n";
     char directory[] = "/tmp/mitogen-first-stage-XXXXXX";
     REQUIRE(::mkdtemp(directory));
-    const outcome got = run_stage("sh", std::to_string(program.size()) + "\n" + program + "the rest",
+    const outcome got = run_stage("sh", sending(program, program + "the rest"),
                                   {"XDG_RUNTIME_DIR=" + std::string(directory)});
     CHECK(got.out.find("ran --mitogen-child with the rest") != std::string::npos);
     CHECK(got.err.empty());
@@ -95,7 +114,7 @@ TEST_CASE("the first stage executes what it is sent, with its arguments, and lea
 TEST_CASE("the first stage refuses a program that is cut short, and leaves nothing") {
     char directory[] = "/tmp/mitogen-first-stage-XXXXXX";
     REQUIRE(::mkdtemp(directory));
-    const outcome got = run_stage("sh", "1000\nshort", {"XDG_RUNTIME_DIR=" + std::string(directory)});
+    const outcome got = run_stage("sh", sending(std::string(1000, 'x'), "short"), {"XDG_RUNTIME_DIR=" + std::string(directory)});
     CHECK(got.err.find(mitogen::detail::short_program_text) != std::string::npos);
     CHECK_FALSE(got.status.success());
     CHECK(std::system(("rmdir " + std::string(directory)).c_str()) == 0); // only an empty one can be removed so

@@ -341,7 +341,7 @@ TEST_CASE("what is wrong on the host arrives as a typed error") {
         }
         SECTION("a file that may not become large enough") {
             const auto e = refusal<mitogen::payload_error>(t.router, target.with_login_script("ulimit -f 64; exec sh \"$@\"\n"));
-            CHECK_THAT(e.what(), Contains("did not arrive whole"));
+            CHECK_THAT(e.what(), Contains("room for the program: is a disk full"));
         }
         if (::getuid() == 0) {
             const std::string everywhere = "for d in /tmp /var/tmp /dev/shm; do mount -t tmpfs -o ";
@@ -349,7 +349,7 @@ TEST_CASE("what is wrong on the host arrives as a typed error") {
                 const auto e = refusal<mitogen::payload_error>(
                     t.router, target.with_login_script("exec unshare -m sh -c '" + everywhere +
                                                        "size=64k none $d; done; HOME= exec sh \"$@\"' sh \"$@\"\n"));
-                CHECK_THAT(e.what(), Contains("did not arrive whole"));
+                CHECK_THAT(e.what(), Contains("room for the program: is a disk full"));
             }
             SECTION("no directory whose programs may run") {
                 const std::string options = GENERATE("noexec", "ro");

@@ -4,12 +4,11 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/connect/boot_plan.hpp>
-#include <mitogen/connect/first_stage.hpp>
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/outgoing.hpp>
-#include <mitogen/sys/executable.hpp>
-#include <mitogen/sys/fd.hpp>
-#include <mitogen/sys/program_kind.hpp>
+#include <mitogen/connect/payload.hpp>
+#include <mitogen/connect/program_choice.hpp>
+#include <mitogen/connect/receiving_stage.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -27,7 +26,6 @@ class boot_dialogue {
     handshake::listener listener_;
     handshake::hello said_;
     outgoing out_;
-    sys::unique_fd other_; // the program for another kind of machine
     bool stage_seen_ = false;
     bool hello_seen_ = false;
     std::string trouble_;
@@ -56,7 +54,10 @@ public:
             return confused(listener_.wrong_protocol() ? "the program there speaks another version of this library's protocol; "
                                                          "build both sides with the same version"
                                                        : "it printed too much that makes no sense here before its hello");
-        case finding::stage: return meet_stage();
+        case finding::stage: {
+            const turn t = meet_stage();
+            return t == turn::listen ? next() : t; // it has become the program, whose hello may have come with its words
+        }
         case finding::hello:
             hello_seen_ = true;
             if (!handshake::decode_hello(listener_.payload(), said_)) return confused("its hello does not decode");
@@ -99,20 +100,18 @@ private:
     turn meet_stage() {
         if (!plan_.staged || stage_seen_) return confused("a shell spoke where none was expected");
         stage_seen_ = true;
-        std::string_view there = listener_.text();
-        if (!there.empty()) there.remove_prefix(1); // a blank
-        if (trouble_ = why_unfit(*plan_.program, there); trouble_.empty()) {
-            out_.send_program(plan_.program->get());
-            return turn::write;
+        const stage_words said(listener_.text());
+        const choice chosen = choose_program(plan_, said.machine);
+        trouble_ = chosen.trouble;
+        if (!chosen.file) return turn::unfit;
+        if (said.kept) return turn::listen; // it becomes the program by itself
+        const program_identity* program = identity_of(chosen.file->get());
+        if (program) {
+            const transfer how{.size = program->size, .keep = plan_.keep_program};
+            out_.send_program(chosen.file->get(), receiving_stage(*program, how));
+        } else {
+            out_.send_program(chosen.file->get(), {}); // which cannot be read
         }
-        const std::string path = plan_.program_path.empty() ? sys::self_path() : plan_.program_path;
-        other_ = program_beside(path, there);
-        if (!other_) {
-            if (!path.empty()) trouble_ += ", or put one beside this as " + sys::paths_of_kinds(path, there)[0];
-            return turn::unfit;
-        }
-        trouble_.clear();
-        out_.send_program(other_.get());
         return turn::write;
     }
 };

@@ -35,6 +35,7 @@ struct boot_plan {
     bool staged = false;                       ///< a POSIX shell speaks first and is then sent the program
     std::shared_ptr<sys::unique_fd> program{}; ///< what it is sent
     std::string program_path{};                ///< where that was opened; empty: this program's own
+    bool keep_program = true;                  ///< it may stay in a cache there, for the next time
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     std::string if_missing{};                                          ///< what to do where `start` cannot be started
     std::optional<prompter> prompts{};                                 ///< of a tool that may ask questions at its terminal

@@ -13,12 +13,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// Bytes, or a program with its size in front. One at a time: the next when everything is written.
+/// Bytes, or a file with a line in front. One at a time: the next when everything is written.
 class outgoing {
     buffer bytes_;
     std::size_t done_ = 0;
@@ -42,17 +43,15 @@ public:
         left_ = 0;
     }
 
-    /// Says the size of a program, in a line of its own, and the program, which stays open until it is written. The text is read
-    /// piece by piece: it may be larger than what anybody wants to keep in memory.
-    void send_program(int file) {
+    /// Says `front` and then the program, which stays open until it is written. It is read piece by piece: it may be larger than
+    /// what anybody wants to keep in memory.
+    void send_program(int file, std::string_view front) {
         program_ = file;
         at_ = 0;
         left_ = sys::file_size(file);
         done_ = 0;
         bytes_.clear();
-        if (left_ < 0) return;
-        const std::string size = std::to_string(left_) + "\n";
-        bytes_.append(size.data(), size.size());
+        if (left_ >= 0) bytes_.append(front.data(), front.size());
     }
 
     /// In words, after `unreadable`.

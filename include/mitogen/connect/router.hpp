@@ -19,6 +19,7 @@
 #include <mitogen/connect/methods/local.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/ssh.hpp>
+#include <mitogen/connect/program_choice.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/router_core.hpp>
@@ -132,6 +133,7 @@ public:
                                          "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                          "executes this program again, and would not know that it is one"));
         }
+        if (plan->staged) detail::name_program(*plan);
         return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
     }
 

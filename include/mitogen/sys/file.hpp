@@ -32,6 +32,30 @@ inline bool same_file(int a, int b) {
     return ::fstat(a, &s) == 0 && ::fstat(b, &t) == 0 && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
 }
 
+/// What changes when a file is replaced, or written to.
+struct file_stamp {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::int64_t size = 0;
+    std::int64_t modified_ns = 0;
+    std::int64_t changed_ns = 0;
+
+    friend bool operator==(const file_stamp&, const file_stamp&) = default;
+};
+
+/// The stamp of an open file. 0 or -errno.
+inline long stamp_file(int fd, file_stamp& to) {
+    struct ::stat s {};
+    if (::fstat(fd, &s) < 0) return -long{errno};
+    const auto ns = [](const auto& t) { return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; };
+#if defined(__APPLE__)
+    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtimespec), ns(s.st_ctimespec)};
+#else
+    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtim), ns(s.st_ctim)};
+#endif
+    return 0;
+}
+
 /// Removes a file. 0 or -errno.
 inline long remove_file(const char* path) { return ::unlink(path) < 0 ? -long{errno} : 0; }
 

@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/sys/call.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -75,24 +76,25 @@ inline bool machine_runs(std::string_view there, std::string_view kind) {
     return false;
 }
 
-/// Where a program for a machine that says `there` of itself may lie beside the one at `path`: "tool.Linux-aarch64" beside
-/// "tool".
-/// The first is for exactly that machine, the others are for what it runs as well ("tool.Linux-arm" for armv7l).
-inline std::vector<std::string> paths_of_kinds(const std::string& path, std::string_view there) {
-    const auto beside = [&path](std::string kind) {
-        for (char& c : kind)
-            if (c == ' ' || c == '/') c = c == ' ' ? '-' : '_';
-        return path + "." + kind;
-    };
-    std::vector<std::string> all{beside(std::string(there))};
-    const std::string system(there.substr(0, there.find(' ')));
-    for (const detail::elf_machine& m : detail::elf_machines) {
-        for (const char* const name : {m.narrow_little, m.narrow_big, m.wide_little, m.wide_big}) {
-            const std::string kind = system + " " + name;
-            if (*name && kind != there && machine_runs(there, kind)) all.push_back(beside(kind));
-        }
+/// A shell's pattern for what `uname -sm` prints on machines that run programs of `kind`: at most what machine_runs() says, and
+/// at least `kind` itself. No character of it needs quotes in a `case`.
+inline std::string machine_pattern(std::string_view kind) {
+    std::string pattern;
+    for (const char c : kind) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+        pattern += plain ? c : '?';
     }
-    return all;
+    const std::size_t blank = kind.find(' ');
+    if (blank == std::string_view::npos) return pattern;
+    const std::string system = pattern.substr(0, blank + 1);
+    const std::string_view machine = kind.substr(blank + 1);
+    const auto or_else = [&](std::string_view other) { pattern += "|" + system + std::string(other); };
+    if (machine == "i686") or_else("i?86"), or_else("x86_64");
+    if (machine == "arm") or_else("armv*"), or_else("aarch64");
+    if (machine == "mips") or_else("mips64");
+    if (machine == "x86_64") or_else("amd64");
+    if (machine == "aarch64") or_else("arm64"), or_else("evbarm");
+    return pattern;
 }
 
 } // namespace sys

@@ -68,6 +68,7 @@ void apply_common(const Method& method, boot_plan& plan) {
     plan.timeout = to_ns(method.connect_timeout);
     plan.program_path = method.executable;
     if (method.limits) plan.bounds = *method.limits;
+    if constexpr (requires { method.keep_program; }) plan.keep_program = method.keep_program;
 }
 
 } // namespace detail

@@ -51,13 +51,14 @@ struct ssh {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< there, in a cache: the next connection sends none
 
     static constexpr std::string_view method_name = "ssh";
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.hostname, self.username, self.port, self.identity_file, self.password, self.check_host_keys,
                         self.ssh_path, self.ssh_args, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
-                        self.connect_timeout, self.executable, self.limits);
+                        self.connect_timeout, self.executable, self.limits, self.keep_program);
     }
 
     /// What is to be executed.

@@ -5,7 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/connect/boot_plan.hpp>
-#include <mitogen/connect/first_stage.hpp>
+#include <mitogen/connect/receiving_stage.hpp>
 
 #include <cstddef>
 #include <string>
@@ -26,6 +26,7 @@ struct symptom {
 /// executed.
 inline constexpr symptom symptoms_of_stage[] = {
     {no_place_text, reason::payload, "no directory there may hold programs that can be run"},
+    {no_room_text, reason::payload, "no directory there has room for the program: is a disk full, or the size of files limited?"},
     {short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
     {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
     {"GLIBC", reason::payload,
