@@ -541,10 +541,13 @@ TEST_CASE("when the tree is killed, what a client waits for fails, and later cal
     me.parent().on_disconnect(lost.call());
     auto waiting = me.parent().call_async<&generic::hold>(started.write_end(), never.read_end(), 1);
     REQUIRE(started.wait());
+    CHECK(me.parent().alive());
     ::kill(pid, SIGKILL);
     CHECK_THROWS_AS(waiting.get(), mitogen::channel_error);
     CHECK(contains(lost.text(), "the tree is lost"));
     CHECK_FALSE(me.alive());
+    CHECK_FALSE(me.parent().alive());
+    CHECK(me.router().myself().alive());
     CHECK_THROWS_AS(me.parent().call<&generic::add>(1, 1), mitogen::channel_error);
     CHECK_FALSE(server.try_get().has_value());
     // What it left behind is no obstacle.

@@ -94,6 +94,25 @@ TEST_CASE("shutdown of one context ends it and what is below it, and nothing els
     CHECK_THROWS_AS(one.shutdown().get(), mitogen::channel_error);
 }
 
+int unnamed(int value) { return value; } // has a name within this build only
+
+TEST_CASE("a call to a lost context says that it is lost, also where the function has no name outside this build") {
+    tree t(patient());
+    mitogen::context one = t.root.local();
+    mitogen::context below = one.call<&make_child>();
+    CHECK(one.call<&unnamed>(7) == 7);
+    CHECK(below.call<&unnamed>(7) == 7);
+    CHECK(one.shutdown().get().success());
+    for (const mitogen::context& gone : {one, below}) {
+        const auto e = generic::thrown_by([&] { gone.call<&unnamed>(7); });
+        CHECK(e.kind() == mitogen::kind::disconnected);
+        CHECK(contains(e.what(), "is lost"));
+        CHECK(gone.try_call<&unnamed>(7).error().kind() == mitogen::kind::disconnected);
+    }
+    const auto nobody = generic::thrown_by([&] { mitogen::context(t.root, 4'000'000'000u).call<&unnamed>(7); });
+    CHECK(nobody.reason() == reason::no_route);
+}
+
 TEST_CASE("a tree that is idle ends by itself, however patient its root is") {
     tree t(patient());
     for (int i = 0; i < 3; ++i) t.root.local().call<&make_child>();

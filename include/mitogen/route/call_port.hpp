@@ -80,7 +80,8 @@ public:
     /// Finds the key by which `subject` is called in `to`, which runs another build. Set by the layer above.
     result<std::uint64_t> (*key_of)(const void* subject, context_id to) = nullptr;
 
-    /// True if `id` is known to run the same build as this context.
+    /// True if `id` is known to run the same build as this context. Also where nobody is there: that it is lost, not what it
+    /// runs, is what a caller must hear.
     virtual bool same_build(context_id id) = 0;
     /// Sends a question. What goes wrong becomes the answer. The caller holds one reference.
     virtual awaited& ask(const question& what) = 0;

@@ -104,11 +104,11 @@ public:
     build_hash own_build() const noexcept { return own_build_; }
     void set_own_build(build_hash build) noexcept { own_build_ = build; }
 
-    /// True if `id` is known to run the same build as this context.
     bool same_build(context_id id) final {
         build_hash theirs = routes_.build_of(id);
         if (theirs == 0 && parent_ && id == parent_->peer) theirs = parent_->build;
-        return id == id_ || (theirs != 0 && theirs == own_build_);
+        if (theirs == 0) return id == id_ || why_lost(id) || !towards(id);
+        return theirs == own_build_;
     }
 
     // ---- sending
@@ -146,6 +146,12 @@ public:
     std::shared_ptr<link> towards(context_id dst) {
         if (auto below = routes_.find(dst)) return below;
         return parent_;
+    }
+
+    /// True if it is this context, or there is a way to it as far as is known here. Threads: any.
+    bool reaches(context_id id) {
+        if (id == id_ || routes_.find(id)) return true;
+        return parent_ && !departures_.why_parent_lost() && !departures_.why_lost(id);
     }
 
     /// Answers a message. Threads: any.

@@ -102,7 +102,7 @@ public:
     }
 
     /// True while there is a route to it.
-    bool alive() const { return id_ == port().id() || node().towards(id_) != nullptr; }
+    bool alive() const { return node().reaches(id_); }
 
     /// One line of text about it: see basic_router::describe.
     std::string describe() const {
