@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <mitogen/connect/boot_dialogue.hpp>
+#include <mitogen/connect/first_stage.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/outgoing.hpp>
 #include <mitogen/connect/payload.hpp>
+#include <mitogen/connect/program_choice.hpp>
 #include <mitogen/sys/file.hpp>
 #include <mitogen/sys/machine.hpp>
 
@@ -170,6 +172,78 @@ TEST_CASE("a target that has the program is sent none") {
     CHECK(talk.next() == turn::hello);
     CHECK(talk.stage_seen());
     CHECK(io.taken.empty());
+}
+
+TEST_CASE("a machine of another kind is sent the program that was built for it") {
+    const auto elf = [](char machine) { // elf(5): 64 bits, little-endian
+        std::string header("\x7f" "ELF\2\1\1", 7);
+        header.resize(64);
+        header[16] = 2;
+        header[18] = machine;
+        return header;
+    };
+    const file arm(elf(static_cast<char>(183)));
+    const file mistaken(elf(62));
+    const auto share = [](const file& f) { return std::make_shared<mitogen::sys::unique_fd>(::dup(f.fd.get())); };
+    mitogen::boot_plan plan;
+    plan.staged = true;
+    plan.program = share(mistaken);
+    plan.others = {{{"Linux aarch64", "/arm"}, share(arm), {}},
+                   {{"Linux s390x", "/big"}, share(mistaken), {}},
+                   {{"Linux ppc64le", "/gone"}, nullptr, "it is gone"}};
+    const auto meet = [&](const std::string& machine, std::string& trouble) {
+        boot_dialogue talk(plan);
+        narrow_io io{.room = 10'000, .at_once = 10'000};
+        talk.feed(bytes(std::string(handshake::mark) + "1 " + machine + ";\n"));
+        const turn t = talk.next();
+        trouble = talk.trouble();
+        if (t == turn::write) CHECK(talk.write(io, 1) == progress::written);
+        return io.taken;
+    };
+    std::string trouble;
+    CHECK(meet("Linux x86_64", trouble).ends_with("\n" + elf(62)));
+    CHECK(meet("Linux aarch64", trouble).ends_with("\n" + elf(static_cast<char>(183))));
+    CHECK(trouble.empty());
+    CHECK(meet("Linux s390x", trouble).empty());
+    CHECK(trouble == "the target is Linux s390x, and the payload for Linux s390x, /big, was built for Linux x86_64");
+    CHECK(meet("Linux ppc64le", trouble).empty());
+    CHECK(trouble == "it is gone");
+    CHECK(meet("Linux riscv64", trouble).empty());
+    CHECK(trouble.find("payloads has others for Linux aarch64, Linux s390x, Linux ppc64le;") != std::string::npos);
+}
+
+TEST_CASE("a first stage is told what it may have, for each kind of machine") {
+    const std::string name = "/tmp/mitogen-test-payload-" + std::to_string(::getpid());
+    REQUIRE(std::system(("echo some program >" + name).c_str()) == 0);
+    mitogen::boot_plan plan;
+    plan.program = mitogen::detail::open_program("").value();
+    plan.start.argv = {"tool", mitogen::detail::first_stage_script()};
+    const std::string before = plan.start.argv[1];
+    SECTION("where it may be kept") {
+        mitogen::detail::name_program(plan,
+                                      {{"Linux aarch64", name}, {"Odd $(machine)", name}, {"Linux s390x", "/tmp/not/there"}});
+        const std::string& script = plan.start.argv[1];
+        // as sha256sum and cksum say
+        const std::string arm = ")h=ce7c16b7be254e5b236236155bed37ac29e3bdee460d69d96f99249a20efca19;k=3420577238?13;;";
+        CHECK(script.find(mitogen::detail::identity_of(plan.program->get())->settings()) != std::string::npos);
+        CHECK(script.find("Linux?aarch64|Linux?arm64|Linux?evbarm" + arm) != std::string::npos);
+        CHECK(script.find("Odd???machine?" + arm) != std::string::npos);
+        CHECK(script.find("s390x") == std::string::npos);
+        CHECK(std::system(("sh -nc '" + script + "'").c_str()) == 0);
+        CHECK(plan.others[2].trouble.find("cannot open the payload for Linux s390x, /tmp/not/there") != std::string::npos);
+    }
+    SECTION("where nothing shall be kept") {
+        plan.keep_program = false;
+        mitogen::detail::name_program(plan, {{"Linux aarch64", name}});
+        CHECK(plan.start.argv[1] == before);
+        CHECK(plan.others.size() == 1);
+    }
+    SECTION("where another program is asked for") {
+        plan.program = mitogen::detail::open_program("/bin/sh").value();
+        mitogen::detail::name_program(plan, {{"Linux aarch64", name}});
+        CHECK(plan.others.empty());
+    }
+    ::unlink(name.c_str());
 }
 
 TEST_CASE("what makes no sense ends the dialogue, with the reason") {

@@ -6,6 +6,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/connect/payload.hpp>
 #include <mitogen/connect/prompter.hpp>
 #include <mitogen/sys/process.hpp>
 
@@ -13,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -29,13 +31,14 @@ struct boot_failure {
 
 /// One way to start one child. Made by a connection method; executed by basic_child.
 struct boot_plan {
-    std::string what{};                        ///< for messages: "local child", "ssh web1"
-    std::string name{};                        ///< of the context, where the caller gave none
-    sys::spawn_options start{};                ///< descriptors are filled in later
-    bool staged = false;                       ///< a POSIX shell speaks first and is then sent the program
-    std::shared_ptr<sys::unique_fd> program{}; ///< what it is sent
-    std::string program_path{};                ///< where that was opened; empty: this program's own
-    bool keep_program = true;                  ///< it may stay in a cache there, for the next time
+    std::string what{};                         ///< for messages: "local child", "ssh web1"
+    std::string name{};                         ///< of the context, where the caller gave none
+    sys::spawn_options start{};                 ///< descriptors are filled in later
+    bool staged = false;                        ///< a POSIX shell speaks first and is then sent the program
+    std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent
+    std::string program_path{};                 ///< where that was opened; empty: this program's own
+    std::vector<detail::payload_file> others{}; ///< what is sent to machines that the program was not built for
+    bool keep_program = true;                   ///< it may stay in a cache there, for the next time
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     std::string if_missing{};                                          ///< what to do where `start` cannot be started
     std::optional<prompter> prompts{};                                 ///< of a tool that may ask questions at its terminal

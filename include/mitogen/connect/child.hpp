@@ -252,6 +252,7 @@ private:
         plan_.prompts.reset();
         stage_ = stage::up;
         plan_.program.reset();
+        plan_.others.clear();
         edge = std::make_shared<link>(router_);
         edge->peer = id();
         edge->build = hash_build(talk().said().build);

@@ -5,6 +5,7 @@
 #include <mitogen/base/checksum.hpp>
 #include <mitogen/base/config.hpp>
 #include <mitogen/sys/call.hpp>
+#include <mitogen/sys/fd.hpp>
 #include <mitogen/sys/file.hpp>
 
 #include <atomic>
@@ -17,7 +18,20 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+/// A program to send to machines that this program was not built for: the same source, built for them.
+struct payload {
+    std::string machine{}; ///< what `uname -sm` prints there: "Linux aarch64"
+    std::string path{};    ///< of the program, here
+};
+
 namespace detail {
+
+/// A payload that was opened, or why it could not be.
+struct payload_file {
+    payload what{};
+    std::shared_ptr<sys::unique_fd> file{};
+    std::string trouble{};
+};
 
 /// What a program is, by its bytes: so a target knows whether it has it.
 struct program_identity {

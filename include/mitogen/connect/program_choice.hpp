@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// program_choice.hpp: whether a target can run the program, and whether it has it.
+// program_choice.hpp: which program a target is sent: the one that is asked for, or, where that cannot run there, another build.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/connect/first_stage.hpp>
 #include <mitogen/connect/payload.hpp>
 #include <mitogen/sys/executable.hpp>
+#include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/fd.hpp>
 #include <mitogen/sys/file.hpp>
 #include <mitogen/sys/machine.hpp>
 #include <mitogen/sys/program_kind.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
@@ -58,19 +62,46 @@ struct choice {
 inline choice choose_program(const boot_plan& plan, std::string_view there) {
     const std::string kind = kind_of(*plan.program);
     if (kind.empty() || sys::machine_runs(there, kind)) return {plan.program.get()};
+    for (const payload_file& other : plan.others) {
+        if (!sys::machine_runs(there, other.what.machine)) continue;
+        if (!other.file) return {nullptr, other.trouble};
+        const std::string other_kind = kind_of(*other.file);
+        if (other_kind.empty() || sys::machine_runs(there, other_kind)) return {other.file.get()};
+        return {nullptr, "the target is " + std::string(there) + ", and the payload for " + other.what.machine + ", " +
+                             other.what.path + ", was built for " + other_kind};
+    }
+    std::string known;
+    for (const payload_file& other : plan.others) known += (known.empty() ? "" : ", ") + other.what.machine;
     return {nullptr, "the target is " + (there.empty() ? "of an unknown kind" : std::string(there)) +
                          ", and this program was built for " + kind +
-                         "; give `.executable` a program that runs there"};
+                         (known.empty() ? "" : "; router_options::payloads has others for " + known) +
+                         "; give `.executable` a program that runs there, or router_options::payloads one for such machines"};
 }
 
 /// Tells the first stage of a plan what program it will become, so that it can look for it there. Reads programs that it sees for
-/// the first time.
-inline void name_program(boot_plan& plan) {
+/// the first time. `payloads`: for machines that this program was not built for; where the plan is for another program, they are
+/// of no use.
+inline void name_program(boot_plan& plan, const std::vector<payload>& payloads) {
+    if (sys::same_file(plan.program->get(), sys::self_executable().get())) {
+        for (const payload& p : payloads) {
+            payload_file& added = plan.others.emplace_back(payload_file{p, nullptr, {}});
+            const long rc = sys::open_to_read(p.path.c_str());
+            if (rc >= 0) added.file = std::make_shared<sys::unique_fd>(static_cast<int>(rc));
+            else
+                added.trouble =
+                    std::string(sys::failure("cannot open the payload for " + p.machine + ", " + p.path, rc).message());
+        }
+    }
     if (!plan.keep_program) return;
-    const program_identity* program = identity_of(plan.program->get());
-    if (!program) return;
+    std::string arms;
+    const auto add = [&arms](const std::string& pattern, const sys::unique_fd& file) {
+        if (const program_identity* program = identity_of(file.get())) arms += pattern + ")" + program->settings() + ";";
+    };
     const std::string kind = kind_of(*plan.program);
-    const std::string arms = (kind.empty() ? "*" : sys::machine_pattern(kind)) + ")" + program->settings() + ";";
+    add(kind.empty() ? "*" : sys::machine_pattern(kind), *plan.program);
+    for (const payload_file& other : plan.others)
+        if (other.file) add(sys::machine_pattern(other.what.machine), *other.file);
+    if (arms.empty()) return;
     const std::string named = std::string(no_program) + "case $m in " + arms + "esac;";
     for (std::string& argument : plan.start.argv)
         if (const std::size_t at = argument.find(no_program); at != std::string::npos)

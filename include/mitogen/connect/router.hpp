@@ -19,6 +19,7 @@
 #include <mitogen/connect/methods/local.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/ssh.hpp>
+#include <mitogen/connect/payload.hpp>
 #include <mitogen/connect/program_choice.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
@@ -46,6 +47,7 @@ struct router_options {
     ending_patience patience{};     ///< how long children may take to end
     std::uint32_t pool_threads = 4; ///< most threads that a child gives to on::pool functions
     tree_rules rules{};             ///< for the whole tree
+    std::vector<payload> payloads{}; ///< this program, built for machines of other kinds
 };
 
 /// One context's place in the tree. Every way to make a child is a member. The destructor ends all children and waits for them.
@@ -58,6 +60,7 @@ class basic_router final : public basic_router_core<Io>, public making<basic_rou
     using pending = basic_pending<Io>;
 
     detail::children<Io> children_;
+    std::vector<payload> payloads_;
     std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
     detail::log_uplink<Io> logs_{*this};
 
@@ -66,7 +69,8 @@ public:
     using context = basic_context<Io>;
 
     explicit basic_router(basic_broker<Io>& loop, router_options options = {})
-        : core(loop, options.limits, options.rules), children_(*this, options.patience, options.pool_threads) {
+        : core(loop, options.limits, options.rules), children_(*this, options.patience, options.pool_threads),
+          payloads_(std::move(options.payloads)) {
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         detail::receive_forwarded_logs(*this, logs_);
@@ -133,7 +137,7 @@ public:
                                          "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                          "executes this program again, and would not know that it is one"));
         }
-        if (plan->staged) detail::name_program(*plan);
+        if (plan->staged) detail::name_program(*plan, payloads_);
         return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
     }
 
