@@ -32,6 +32,7 @@
 #include <mitogen/connect/forwarded_log.hpp>
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/init.hpp>
+#include <mitogen/connect/interview.hpp>
 #include <mitogen/connect/join.hpp>
 #include <mitogen/connect/joining.hpp>
 #include <mitogen/connect/listener.hpp>

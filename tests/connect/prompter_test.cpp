@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "generic/inject.hpp"
+
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <mitogen/connect/prompter.hpp>
 #include <mitogen/mitogen.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace {
 
@@ -115,7 +119,7 @@ TEST_CASE("the tools' own questions are known") {
 }
 
 TEST_CASE("a password that cannot be typed is refused") {
-    for (const std::string text : {"two\nlines", "\x03", "rub\x7fout"}) {
+    for (const std::string& text : std::vector<std::string>{"two\nlines", "\x03", "rub\x7fout"}) {
         CHECK(mitogen::sudo{.password = text}.plan().error().reason() == mitogen::reason::misuse);
         CHECK(mitogen::su{.password = text}.plan().error().reason() == mitogen::reason::misuse);
         CHECK(mitogen::doas{.password = text}.plan().error().reason() == mitogen::reason::misuse);
@@ -133,4 +137,14 @@ TEST_CASE("words are masked wherever they stand") {
     CHECK(masked("nothing", "secret") == "nothing");
     CHECK(masked("nothing", "") == "nothing");
     CHECK(masked("**", "*") == "******");
+}
+
+TEST_CASE("a machine without a free terminal is overloaded, and nothing is left") {
+    mitogen::broker broker;
+    mitogen::router router{broker};
+    const generic::inject fault("posix_openpt", -EMFILE);
+    const auto made = router.try_sudo({.sudo_path = "/bin/true"});
+    REQUIRE_FALSE(made);
+    CHECK(made.error().reason() == mitogen::reason::overloaded);
+    CHECK_THAT(made.error().what(), Catch::Contains("terminal"));
 }

@@ -102,7 +102,7 @@ mitogen::error refusal(const mitogen::context& from, const Method& how) {
 TEST_CASE("functions run as another user by sudo") {
     if (!support::private_users::possible()) return;
     tree t;
-    auto root = t.mia.connect(t.with_password());
+    auto root = t.mia.sudo(t.with_password());
     CHECK(root.name() == "mia.sudo.root");
     CHECK(t.mia.call<&user>() == 4001);
     CHECK(root.call<&user>() == 0);
@@ -150,7 +150,8 @@ TEST_CASE("sudo goes through a login shell where it is told to") {
     tree t;
     mitogen::sudo how = t.with_password();
     how.login = true;
-    CHECK(t.mia.connect(how).call<&user>() == 0);
+    CHECK(t.mia.sudo(how).call<&user>() == 0);
+    CHECK(t.router.sudo({}).call<&user>() == 0); // root is not asked
 }
 
 TEST_CASE("what sudo complains about arrives as a typed error") {
@@ -175,12 +176,14 @@ TEST_CASE("what sudo complains about arrives as a typed error") {
     }
     SECTION("an unknown user") {
         how.username = "nobody-knows";
-        CHECK_THAT(refusal(t.mia, how).what(), Contains("there is no such user") && Contains("it said:"));
+        const auto e = refusal(t.mia, how);
+        CHECK(e.reason() == mitogen::reason::resolve);
+        CHECK_THAT(e.what(), Contains("there is no such user") && Contains("it said:"));
     }
     SECTION("a user who may not") {
         auto ole = t.mia.connect(mitogen::sudo{.username = "ole", .password = t.users.password});
         const auto e = refusal(ole, how);
-        CHECK(e.reason() == mitogen::reason::auth_incorrect);
+        CHECK(e.reason() == mitogen::reason::auth_required);
         CHECK_THAT(e.what(), Contains("may not use sudo"));
     }
     SECTION("no sudo") {

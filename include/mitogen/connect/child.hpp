@@ -12,6 +12,7 @@
 #include <mitogen/connect/child_stderr.hpp>
 #include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/handshake.hpp>
+#include <mitogen/connect/interview.hpp>
 #include <mitogen/connect/text_tail.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
@@ -72,6 +73,7 @@ private:
     typename Io::process process_;
     channel channel_; // until it is up
     detail::child_stderr<Io> err_;
+    detail::interview<Io> interview_{plan_.prompts, err_, channel_};
     detail::ending ending_;
     stage stage_ = stage::starting;
     bound_source<basic_child> exit_source_{};
@@ -214,42 +216,19 @@ private:
 
     const detail::boot_dialogue& talk() const noexcept { return channel_.dialogue(); }
 
-    /// Answers the questions of the tool that comes before the first stage.
+    /// What the tool that comes before the first stage has printed.
     void converse(std::string_view heard) {
-        if (stage_ != stage::starting || talk().stage_seen() || talk().hello_seen()) return;
-        prompter& tool = *plan_.prompts;
-        switch (tool.hear(heard)) {
-        case prompter::reaction::nothing: return;
-        case prompter::reaction::answer: answer(tool.password().reveal()); [[fallthrough]];
-        case prompter::reaction::decline: answer("\n"); return err_.question_answered();
-        case prompter::reaction::give_up: {
-            const auto keep = this->shared_from_this();
-            err_.drop(); // the question says no more than the error
-            return fail(error(tool.why(), plan_.what + ": " + tool.trouble()));
-        }
-        }
-    }
-
-    void answer(std::string_view text) {
-        if (plan_.prompts->where() == prompter::reads::input) return channel_.type(text);
-        err_.type(text);
-    }
-
-    /// What a tool said may repeat what it was told.
-    void mask_password(std::string& words) {
-        if (!plan_.prompts) return;
-        err_.mask(plan_.prompts->password().reveal());
-        detail::mask(words, plan_.prompts->password().reveal());
+        if (stage_ != stage::starting || interview_.answer(heard)) return;
+        const auto keep = this->shared_from_this();
+        err_.drop(); // the question says no more than the error
+        fail(error(plan_.prompts->why(), plan_.what + ": " + plan_.prompts->trouble()));
     }
 
     /// The hello and the welcome are exchanged: from here on the link carries frames.
     void come_up() {
         basic_broker<Io>& loop = router_.loop();
         loop.cancel_timer(timer_);
-        std::string none;
-        mask_password(none);
-        err_.listen({});
-        plan_.prompts.reset();
+        interview_.finish();
         stage_ = stage::up;
         plan_.program.reset();
         plan_.others.clear();
@@ -294,7 +273,7 @@ private:
         text_tail printed;
         printed.feed(talk().noise(), [](std::string_view) {});
         if (const std::string noise = printed.text(); !noise.empty()) f.words += (f.words.empty() ? "" : "\n  ") + noise;
-        mask_password(f.words);
+        interview_.mask(f.words);
         return plan_.explain ? plan_.explain(plan_, f) : detail::explain_boot(plan_, f);
     }
 

@@ -56,14 +56,14 @@ struct doas {
 
 private:
     static constexpr detail::symptom symptoms_of_doas[] = {
-        {"nknown user", reason::connect, "there is no such user"},
+        {"nknown user", reason::resolve, "there is no such user"},
         {"uthentication fail", reason::auth_incorrect, detail::incorrect_text},
         {"uthorization fail", reason::auth_incorrect, detail::incorrect_text},
         {"uthentication required", reason::auth_required, "a password is required; set .password"},
         {"a tty is required", reason::auth_required, "a password is required, and there is no terminal to type it"},
-        {"not enabled", reason::auth_incorrect, "doas has no configuration there, and lets nobody in"},
-        {"not permitted", reason::auth_incorrect, "this user may not become that one, or not run sh"},
-        {"command not found", reason::connect, "there is no sh"},
+        {"not enabled", reason::auth_required, "doas has no configuration there, and lets nobody in"},
+        {"not permitted", reason::auth_required, "this user may not become that one, or not run sh"},
+        {"command not found", reason::payload, "there is no sh"},
     };
 
     static error explain(const boot_plan& plan, const boot_failure& f) {

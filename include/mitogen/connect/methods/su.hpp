@@ -58,15 +58,15 @@ struct su {
 private:
     /// Of util-linux, shadow and busybox, and what PAM says.
     static constexpr detail::symptom symptoms_of_su[] = {
-        {"does not exist", reason::connect, "there is no such user"},
-        {"nknown user", reason::connect, "there is no such user"},
-        {"No passwd entry", reason::connect, "there is no such user"},
+        {"does not exist", reason::resolve, "there is no such user"},
+        {"nknown user", reason::resolve, "there is no such user"},
+        {"No passwd entry", reason::resolve, "there is no such user"},
         {"not available", reason::end_of_file, "that user's login shell lets nobody in"},
         {"must be run from a terminal", reason::connect, "this su wants a terminal on its stdin"},
         {"uthentication fail", reason::auth_incorrect, detail::incorrect_text},
         {"incorrect password", reason::auth_incorrect, detail::incorrect_text},
         {"Sorry", reason::auth_incorrect, detail::incorrect_text},
-        {"ermission denied", reason::auth_incorrect, "this user may not become that one"},
+        {"ermission denied", reason::auth_required, "this user may not become that one"},
     };
 
     static error explain(const boot_plan& plan, const boot_failure& f) {

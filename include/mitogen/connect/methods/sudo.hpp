@@ -82,11 +82,11 @@ private:
 
     /// What sudo says, and sudo-rs, which is younger and has other words.
     static constexpr detail::symptom symptoms_of_sudo[] = {
-        {"unknown user", reason::connect, "there is no such user"},
-        {"in the sudoers file", reason::auth_incorrect, "this user may not use sudo"},
-        {"may not run sudo", reason::auth_incorrect, "this user may not use sudo"},
-        {"is not allowed to", reason::auth_incorrect, "this user may not become that one, or not run sh"},
-        {"I'm sorry", reason::auth_incorrect, "this user may not use sudo"},
+        {"unknown user", reason::resolve, "there is no such user"},
+        {"in the sudoers file", reason::auth_required, "this user may not use sudo"},
+        {"may not run sudo", reason::auth_required, "this user may not use sudo"},
+        {"is not allowed to", reason::auth_required, "this user may not become that one, or not run sh"},
+        {"I'm sorry", reason::auth_required, "this user may not use sudo"},
         {"incorrect password attempt", reason::auth_incorrect, detail::incorrect_text},
         {"Sorry, try again", reason::auth_incorrect, detail::incorrect_text},
         {"Authentication fail", reason::auth_incorrect, detail::incorrect_text},
@@ -94,7 +94,7 @@ private:
         {"password is required", reason::auth_required, "a password is required; set .password"},
         {"terminal is required", reason::auth_required, "a password is required, and there is no terminal to type it"},
         {"must have a tty", reason::connect, "it wants a terminal, and there is none"},
-        {"command not found", reason::connect, "there is no sh"},
+        {"command not found", reason::payload, "there is no sh"},
     };
 
     static error explain(const boot_plan& plan, const boot_failure& f) {
