@@ -136,6 +136,138 @@
 
 #define MITOGEN_COLD [[gnu::cold, gnu::noinline]]
 
+// ---- mitogen/base/checksum.hpp ----
+// checksum.hpp: the two checksums of a file that a bare machine can compute as well: SHA-256, and that of cksum(1).
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// SHA-256 of bytes that arrive piece by piece: what sha256sum(1) prints. FIPS 180-4, sections 4.1.2, 4.2.2, 5.1.1, 5.3.3, 6.2.
+class sha256 {
+    static constexpr std::size_t block_size = 64;
+    static constexpr std::uint32_t k[64] = {
+        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01,
+        0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc,
+        0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147,
+        0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+        0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08,
+        0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
+        0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+
+    std::uint32_t state_[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    unsigned char block_[block_size]; // what is left of the last piece
+    std::size_t held_ = 0;
+    std::uint64_t total_ = 0;
+
+    void take(const unsigned char* at) noexcept {
+        std::uint32_t w[64];
+        for (int t = 0; t < 16; ++t, at += 4)
+            w[t] = (std::uint32_t{at[0]} << 24) | (std::uint32_t{at[1]} << 16) | (std::uint32_t{at[2]} << 8) | at[3];
+        for (int t = 16; t < 64; ++t) {
+            const std::uint32_t a = w[t - 15];
+            const std::uint32_t b = w[t - 2];
+            w[t] = w[t - 16] + w[t - 7] + (((a >> 7) | (a << 25)) ^ ((a >> 18) | (a << 14)) ^ (a >> 3)) +
+                   (((b >> 17) | (b << 15)) ^ ((b >> 19) | (b << 13)) ^ (b >> 10));
+        }
+        std::uint32_t a = state_[0], b = state_[1], c = state_[2], d = state_[3];
+        std::uint32_t e = state_[4], f = state_[5], g = state_[6], h = state_[7];
+        for (int t = 0; t < 64; ++t) {
+            const std::uint32_t one = h + (((e >> 6) | (e << 26)) ^ ((e >> 11) | (e << 21)) ^ ((e >> 25) | (e << 7))) +
+                                      (g ^ (e & (f ^ g))) + k[t] + w[t];
+            const std::uint32_t two =
+                (((a >> 2) | (a << 30)) ^ ((a >> 13) | (a << 19)) ^ ((a >> 22) | (a << 10))) + ((a & b) | (c & (a | b)));
+            h = g, g = f, f = e, e = d + one, d = c, c = b, b = a, a = one + two;
+        }
+        state_[0] += a, state_[1] += b, state_[2] += c, state_[3] += d;
+        state_[4] += e, state_[5] += f, state_[6] += g, state_[7] += h;
+    }
+
+public:
+    /// Adds bytes.
+    void feed(std::span<const std::byte> bytes) noexcept {
+        const auto* at = reinterpret_cast<const unsigned char*>(bytes.data());
+        std::size_t left = bytes.size();
+        total_ += left;
+        while (left > 0) {
+            if (held_ == 0 && left >= block_size) {
+                take(at);
+                at += block_size;
+                left -= block_size;
+                continue;
+            }
+            const std::size_t n = left < block_size - held_ ? left : block_size - held_;
+            std::memcpy(block_ + held_, at, n);
+            held_ += n;
+            at += n;
+            left -= n;
+            if (held_ == block_size) take(block_), held_ = 0;
+        }
+    }
+
+    /// The digest as 64 hex digits. Nothing may be added afterwards.
+    std::string finish() {
+        const std::uint64_t bits = total_ * 8;
+        block_[held_++] = 0x80;
+        if (held_ > block_size - 8) {
+            std::memset(block_ + held_, 0, block_size - held_);
+            take(block_);
+            held_ = 0;
+        }
+        std::memset(block_ + held_, 0, block_size - 8 - held_);
+        for (int i = 0; i < 8; ++i)
+            block_[block_size - 1 - static_cast<std::size_t>(i)] = static_cast<unsigned char>(bits >> (8 * i));
+        take(block_);
+        static constexpr char digits[] = "0123456789abcdef";
+        std::string out;
+        for (const std::uint32_t word : state_)
+            for (int shift = 28; shift >= 0; shift -= 4) out += digits[(word >> shift) & 15];
+        return out;
+    }
+};
+
+struct cksum_table {
+    std::uint32_t of[256]{};
+
+    constexpr cksum_table() {
+        for (std::uint32_t i = 0; i < 256; ++i) {
+            std::uint32_t c = i << 24;
+            for (int bit = 0; bit < 8; ++bit) c = (c & 0x80000000) != 0 ? (c << 1) ^ 0x04c11db7 : c << 1;
+            of[i] = c;
+        }
+    }
+};
+
+/// The checksum that cksum(1) prints, of bytes that arrive piece by piece. POSIX.1-2017, cksum, "EXTENDED DESCRIPTION".
+class cksum {
+    static constexpr cksum_table steps{};
+
+    std::uint32_t crc_ = 0;
+    std::uint64_t total_ = 0;
+
+    static std::uint32_t step(std::uint32_t crc, std::uint32_t byte) noexcept {
+        return (crc << 8) ^ steps.of[(crc >> 24) ^ byte];
+    }
+
+public:
+    /// Adds bytes.
+    void feed(std::span<const std::byte> bytes) noexcept {
+        total_ += bytes.size();
+        std::uint32_t crc = crc_;
+        for (const std::byte b : bytes) crc = step(crc, std::to_integer<std::uint32_t>(b));
+        crc_ = crc;
+    }
+
+    /// The checksum so far.
+    std::uint32_t value() const noexcept {
+        std::uint32_t crc = crc_;
+        for (std::uint64_t n = total_; n != 0; n >>= 8) crc = step(crc, static_cast<std::uint32_t>(n & 255));
+        return ~crc;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/base/ids.hpp ----
 // ids.hpp: the numbers that name contexts and handles.
 
@@ -967,6 +1099,454 @@ public:
     }
 };
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/failure.hpp ----
+// failure.hpp: a failed system call as an error that says which call, on which descriptor, and why.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// The symbol of an error number ("EBADF"); empty for those that this library never meets.
+inline std::string_view errno_name(int number) noexcept {
+    switch (number) {
+#define MITOGEN_ERRNO(name) \
+    case name: return #name;
+        MITOGEN_ERRNO(E2BIG) MITOGEN_ERRNO(EACCES) MITOGEN_ERRNO(EADDRINUSE) MITOGEN_ERRNO(EAFNOSUPPORT) MITOGEN_ERRNO(EAGAIN)
+        MITOGEN_ERRNO(EBADF) MITOGEN_ERRNO(EBUSY) MITOGEN_ERRNO(ECHILD) MITOGEN_ERRNO(ECONNABORTED) MITOGEN_ERRNO(ECONNREFUSED)
+        MITOGEN_ERRNO(ECONNRESET) MITOGEN_ERRNO(EEXIST) MITOGEN_ERRNO(EFAULT) MITOGEN_ERRNO(EFBIG) MITOGEN_ERRNO(EHOSTUNREACH)
+        MITOGEN_ERRNO(EINTR) MITOGEN_ERRNO(EINVAL) MITOGEN_ERRNO(EIO) MITOGEN_ERRNO(EISDIR) MITOGEN_ERRNO(ELOOP)
+        MITOGEN_ERRNO(EMFILE) MITOGEN_ERRNO(EMSGSIZE) MITOGEN_ERRNO(ENAMETOOLONG) MITOGEN_ERRNO(ENFILE) MITOGEN_ERRNO(ENODEV)
+        MITOGEN_ERRNO(ENOENT) MITOGEN_ERRNO(ENOEXEC) MITOGEN_ERRNO(ENOMEM) MITOGEN_ERRNO(ENOSPC) MITOGEN_ERRNO(ENOSYS)
+        MITOGEN_ERRNO(ENOTCONN) MITOGEN_ERRNO(ENOTDIR) MITOGEN_ERRNO(ENOTSOCK) MITOGEN_ERRNO(ENOTTY) MITOGEN_ERRNO(ENXIO)
+        MITOGEN_ERRNO(EOPNOTSUPP) MITOGEN_ERRNO(EPERM) MITOGEN_ERRNO(EPIPE) MITOGEN_ERRNO(EROFS) MITOGEN_ERRNO(ESRCH)
+        MITOGEN_ERRNO(ETIMEDOUT) MITOGEN_ERRNO(ETXTBSY) MITOGEN_ERRNO(EXDEV)
+#undef MITOGEN_ERRNO
+    default: return {};
+    }
+}
+
+namespace detail {
+// strerror_r comes in two shapes: POSIX returns int and fills the buffer, GNU returns the text.
+inline const char* strerror_text(int rc, const char* buffer) noexcept { return rc == 0 ? buffer : "unknown error"; }
+inline const char* strerror_text(const char* text, const char*) noexcept { return text; }
+} // namespace detail
+
+/// The text for an error number: "Bad file descriptor (EBADF)". Threads: any.
+inline std::string errno_text(int number) {
+    char buffer[128] = {};
+    std::string out = detail::strerror_text(::strerror_r(number, buffer, sizeof buffer), buffer);
+    const std::string_view name = errno_name(number);
+    out += " (";
+    out += name.empty() ? "errno " + std::to_string(number) : std::string(name);
+    return out += ")";
+}
+
+/// The error for a call that returned `rc` (a negative errno): "read(fd 7): Bad file descriptor (EBADF)".
+/// `expression` is the name of the call, or already the whole call where `fd` is -1 ("open(/etc/x)").
+/// Its reason is `overloaded` where the machine or the process is out of descriptors or memory (it may work later), else
+/// `system`.
+MITOGEN_COLD inline error failure(std::string_view expression, long rc, int fd = -1) {
+    const int number = static_cast<int>(-rc);
+    std::string text(expression);
+    if (fd >= 0) text += "(fd " + std::to_string(fd) + ")";
+    text += ": " + errno_text(number);
+    const bool exhausted = number == EMFILE || number == ENFILE || number == ENOMEM;
+    return {exhausted ? reason::overloaded : reason::system, std::move(text)};
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/fault.hpp ----
+// fault.hpp: the one shape of a system call: repeated after EINTR, -errno on failure, failed on purpose by tests.
+
+#if defined(MITOGEN_FAULTS)
+#include <atomic>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Decides the fate of one system call in a test: 0 lets it happen, -errno is returned to the caller in its place.
+/// `name` is the name of the wrapper in namespace mitogen::sys; `fd` the descriptor it concerns, or -1. -EINTR makes the wrapper
+/// repeat the call, and so consult the hook again. The hook runs on the thread that makes the call.
+using fault_hook = long (*)(const char* name, int fd);
+
+#if defined(MITOGEN_FAULTS)
+/// The hook of this process; null: none. Exists only where MITOGEN_FAULTS is defined, which must then hold for the whole program.
+inline constinit std::atomic<fault_hook> fault{nullptr};
+#endif
+
+namespace detail {
+inline long injected([[maybe_unused]] const char* name, [[maybe_unused]] int fd) {
+#if defined(MITOGEN_FAULTS)
+    if (const fault_hook hook = fault.load(std::memory_order_acquire)) return hook(name, fd);
+#endif
+    return 0;
+}
+} // namespace detail
+
+/// Makes one system call: `call()` returns -1 and sets errno on failure. Repeats it after EINTR. Returns its result, or -errno.
+template <class Call>
+long checked(const char* name, int fd, Call call) {
+    for (;;) {
+        long rc = detail::injected(name, fd);
+        if (rc == 0) {
+            rc = static_cast<long>(call());
+            if (rc >= 0) return rc;
+            rc = -static_cast<long>(errno);
+        }
+        if (rc != -EINTR) return rc;
+    }
+}
+
+/// As checked(), for calls that must not be repeated blindly after EINTR because time has passed: returns -EINTR instead.
+template <class Call>
+long checked_once(const char* name, int fd, Call call) {
+    if (const long rc = detail::injected(name, fd)) return rc;
+    const long rc = static_cast<long>(call());
+    return rc >= 0 ? rc : -static_cast<long>(errno);
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/fd.hpp ----
+// fd.hpp: one owned file descriptor.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Owns one descriptor and closes it. Empty when get() is -1.
+///
+/// Threads: distinct objects: safe; shared objects: unsafe.   Blocks: as close(2): never for pipes, sockets and kernel objects.
+class unique_fd {
+    int fd_ = -1;
+
+public:
+    unique_fd() = default;
+    /// Takes ownership of `fd`; any negative number is an empty object.
+    explicit unique_fd(int fd) noexcept : fd_(fd < 0 ? -1 : fd) {}
+    unique_fd(unique_fd&& other) noexcept : fd_(other.release()) {}
+    unique_fd& operator=(unique_fd&& other) noexcept {
+        if (this != &other) reset(other.release());
+        return *this;
+    }
+    ~unique_fd() { reset(); }
+
+    /// The descriptor, or -1.
+    int get() const noexcept { return fd_; }
+
+    /// Gives up ownership: returns the descriptor and leaves the object empty.
+    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
+
+    /// Closes what is owned and takes `fd` instead.
+    void reset(int fd = -1) noexcept {
+        // close() is never repeated after EINTR: Linux and FreeBSD have freed the number by then, and another thread may own it.
+        if (fd_ >= 0) static_cast<void>(::close(fd_));
+        fd_ = fd < 0 ? -1 : fd;
+    }
+
+    explicit operator bool() const noexcept { return fd_ >= 0; }
+};
+
+static_assert(!std::is_copy_constructible_v<unique_fd> && std::is_nothrow_move_assignable_v<unique_fd>);
+static_assert(sizeof(unique_fd) == sizeof(int));
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/call.hpp ----
+// call.hpp: the system calls on descriptors, each >= 0 or -errno, each repeated after EINTR.
+
+#if defined(__linux__)
+#include <sys/eventfd.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+/// System calls, as thin as they can be. A `long` result is >= 0 on success and a negative errno on failure; EINTR is never seen.
+/// Threads: any.   Blocks: as the call of the same name does on that descriptor.
+namespace sys {
+
+/// read(2): number of bytes, 0 at the end.
+inline long read(int fd, void* to, std::size_t size) {
+    return checked("read", fd, [=] { return ::read(fd, to, size); });
+}
+
+/// write(2): number of bytes, possibly fewer than `size`.
+inline long write(int fd, const void* from, std::size_t size) {
+    return checked("write", fd, [=] { return ::write(fd, from, size); });
+}
+
+/// readv(2): number of bytes over all of `count` parts (at most IOV_MAX), 0 at the end.
+inline long readv(int fd, const ::iovec* parts, int count) {
+    return checked("readv", fd, [=] { return ::readv(fd, parts, count); });
+}
+
+/// writev(2): number of bytes, possibly fewer than all of `count` parts (at most IOV_MAX) hold.
+inline long writev(int fd, const ::iovec* parts, int count) {
+    return checked("writev", fd, [=] { return ::writev(fd, parts, count); });
+}
+
+/// pread(2): as read(), at `offset` bytes from the start, without moving the file position.
+inline long pread(int fd, void* to, std::size_t size, ::off_t offset) {
+    return checked("pread", fd, [=] { return ::pread(fd, to, size, offset); });
+}
+
+/// Sets or clears close-on-exec.
+inline long set_cloexec(int fd, bool on) {
+    return checked("set_cloexec", fd, [=] { return ::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); });
+}
+
+/// The descriptor's flags (FD_CLOEXEC or 0); -EBADF where it is not open.
+inline long descriptor_flags(int fd) {
+    return checked("descriptor_flags", fd, [=] { return ::fcntl(fd, F_GETFD); });
+}
+
+/// Sets or clears O_NONBLOCK. It belongs to the open file description: every process that shares it is affected.
+inline long set_nonblocking(int fd, bool on) {
+    return checked("set_nonblocking", fd, [=] {
+        const int flags = ::fcntl(fd, F_GETFL);
+        if (flags < 0) return flags;
+        const int wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+        return wanted == flags ? 0 : ::fcntl(fd, F_SETFL, wanted);
+    });
+}
+
+/// A duplicate of `fd` with the lowest free number that is at least `least`, close-on-exec.
+inline long dup_above(int fd, int least) {
+    return checked("dup_above", fd, [=] { return ::fcntl(fd, F_DUPFD_CLOEXEC, least); });
+}
+
+/// Makes `to` a duplicate of `from`, without close-on-exec; closes what `to` was. With from == to it only clears close-on-exec.
+inline long dup_to(int from, int to) {
+    return checked("dup_to", from, [=] { return from == to ? ::fcntl(to, F_SETFD, 0) : ::dup2(from, to); });
+}
+
+/// Moves a descriptor above 2, where standard input, output and error can't be mistaken for it. Keeps it where it is on failure.
+inline long move_above_stdio(unique_fd& fd) {
+    if (fd.get() < 0 || fd.get() > 2) return 0;
+    const long moved = dup_above(fd.get(), 3);
+    if (moved >= 0) fd.reset(static_cast<int>(moved));
+    return moved < 0 ? moved : 0;
+}
+
+/// open(2), close-on-exec. `mode` counts only with O_CREAT.
+inline long open(const char* path, int flags, ::mode_t mode = 0) {
+    return checked("open", -1, [=] { return ::open(path, flags | O_CLOEXEC, mode); });
+}
+
+/// A pipe: what is written to `write_end` can be read from `read_end`. Both blocking and close-on-exec.
+inline long pipe(unique_fd& read_end, unique_fd& write_end) {
+    int fds[2] = {-1, -1};
+    const long rc = checked("pipe", -1, [&] {
+#if defined(__APPLE__)
+        return ::pipe(fds);
+#else
+        return ::pipe2(fds, O_CLOEXEC);
+#endif
+    });
+    if (rc < 0) return rc;
+    read_end.reset(fds[0]);
+    write_end.reset(fds[1]);
+#if defined(__APPLE__) // no pipe2: a process that another thread starts in between inherits both
+    static_cast<void>(set_cloexec(fds[0], true));
+    static_cast<void>(set_cloexec(fds[1], true));
+#endif
+    return 0;
+}
+
+/// Two connected AF_UNIX stream sockets, blocking and close-on-exec.
+inline long socket_pair(unique_fd& one, unique_fd& other) {
+    int fds[2] = {-1, -1};
+    const long rc = checked("socket_pair", -1, [&] {
+#if defined(SOCK_CLOEXEC)
+        return ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
+#else
+        return ::socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+#endif
+    });
+    if (rc < 0) return rc;
+    one.reset(fds[0]);
+    other.reset(fds[1]);
+#if !defined(SOCK_CLOEXEC)
+    static_cast<void>(set_cloexec(fds[0], true));
+    static_cast<void>(set_cloexec(fds[1], true));
+#endif
+    return 0;
+}
+
+#if defined(__linux__)
+/// eventfd(2): a counter that starts at `start`; nonblocking and close-on-exec.
+inline long eventfd(unsigned start) {
+    return checked("eventfd", -1, [=] { return ::eventfd(start, EFD_NONBLOCK | EFD_CLOEXEC); });
+}
+#endif
+
+/// Nanoseconds on the monotonic clock (CLOCK_MONOTONIC: stops while the machine is suspended on Linux). Never fails.
+inline instant monotonic_now() noexcept {
+    ::timespec t{};
+    static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &t));
+    return static_cast<instant>(t.tv_sec) * 1'000'000'000 + static_cast<instant>(t.tv_nsec);
+}
+
+/// A span as the kernel wants it; negative spans become 0.
+inline ::timespec to_timespec(duration_ns span) noexcept {
+    ::timespec t{};
+    if (span < 0) span = 0;
+    const duration_ns seconds = span / 1'000'000'000;
+    // A 32-bit time_t ends at 68 years: waiting that long is waiting for ever.
+    t.tv_sec = sizeof(t.tv_sec) < 8 && seconds > INT32_MAX ? INT32_MAX : static_cast<decltype(t.tv_sec)>(seconds);
+    t.tv_nsec = static_cast<decltype(t.tv_nsec)>(span % 1'000'000'000);
+    return t;
+}
+
+/// A span in whole milliseconds, rounded up so that a sleep never ends before its deadline; -1 (no limit) for negative spans.
+inline int to_poll_ms(duration_ns span) noexcept {
+    if (span < 0) return -1;
+    if (span >= duration_ns{INT32_MAX} * 1'000'000) return INT32_MAX;
+    return static_cast<int>((span + 999'999) / 1'000'000);
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/file.hpp ----
+// file.hpp: the little that the library needs to know about files.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Opens a file for reading, close-on-exec: a descriptor or -errno.
+inline long open_to_read(const char* path) { return open(path, O_RDONLY); }
+
+/// Size in bytes of an open file, or -errno.
+inline std::int64_t file_size(int fd) {
+    struct ::stat s {};
+    if (::fstat(fd, &s) < 0) return -static_cast<std::int64_t>(errno);
+    return s.st_size;
+}
+
+/// True if both descriptors are open and refer to one file.
+inline bool same_file(int a, int b) {
+    struct ::stat s {};
+    struct ::stat t {};
+    return ::fstat(a, &s) == 0 && ::fstat(b, &t) == 0 && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+}
+
+/// What changes when a file is replaced, or written to.
+struct file_stamp {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::int64_t size = 0;
+    std::int64_t modified_ns = 0;
+    std::int64_t changed_ns = 0;
+
+    friend bool operator==(const file_stamp&, const file_stamp&) = default;
+};
+
+/// The stamp of an open file. 0 or -errno.
+inline long stamp_file(int fd, file_stamp& to) {
+    struct ::stat s {};
+    if (::fstat(fd, &s) < 0) return -long{errno};
+    const auto ns = [](const auto& t) { return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; };
+#if defined(__APPLE__)
+    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtimespec), ns(s.st_ctimespec)};
+#else
+    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtim), ns(s.st_ctim)};
+#endif
+    return 0;
+}
+
+/// Removes a file. 0 or -errno.
+inline long remove_file(const char* path) { return ::unlink(path) < 0 ? -long{errno} : 0; }
+
+/// Removes an empty directory. 0 or -errno.
+inline long remove_directory(const char* path) { return ::rmdir(path) < 0 ? -long{errno} : 0; }
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/payload.hpp ----
+// payload.hpp: the programs that may be sent to a target, and how the target knows them again.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A program to send to machines that this program was not built for: the same source, built for them.
+struct payload {
+    std::string machine{}; ///< what `uname -sm` prints there: "Linux aarch64"
+    std::string path{};    ///< of the program, here
+};
+
+namespace detail {
+
+/// A payload that was opened, or why it could not be.
+struct payload_file {
+    payload what{};
+    std::shared_ptr<sys::unique_fd> file{};
+    std::string trouble{};
+};
+
+/// What a program is, by its bytes: so a target knows whether it has it.
+struct program_identity {
+    std::string sha256{}; ///< 64 hex digits
+    std::uint32_t crc = 0;
+    std::int64_t size = 0;
+
+    /// The same for the first stage, which compares what sha256sum or, where there is none, cksum prints with the patterns $h and
+    /// $k.
+    std::string settings() const { return "h=" + sha256 + ";k=" + std::to_string(crc) + "?" + std::to_string(size) + ";"; }
+};
+
+/// What was found out about a file. Process-wide, because it takes some milliseconds for each megabyte; never forgotten, because
+/// there are few programs. A file that is written to is another one.
+struct known_program {
+    sys::file_stamp stamp{};
+    program_identity identity{};
+    const known_program* before = nullptr;
+
+    inline static constinit std::atomic<const known_program*> newest{nullptr};
+
+    static const program_identity* find(const sys::file_stamp& stamp) noexcept {
+        const known_program* at = newest.load(std::memory_order_acquire);
+        while (at && at->stamp != stamp) at = at->before;
+        return at ? &at->identity : nullptr;
+    }
+
+    static const program_identity* add(const sys::file_stamp& stamp, program_identity identity) {
+        auto* const node = new known_program{stamp, std::move(identity), newest.load(std::memory_order_acquire)};
+        while (!newest.compare_exchange_weak(node->before, node, std::memory_order_acq_rel)) {}
+        return &node->identity;
+    }
+};
+
+/// The identity of an open file; null where it cannot be read. The first call for a file reads all of it; the later ones none.
+/// Threads: any.
+inline const program_identity* identity_of(int fd) {
+    sys::file_stamp stamp;
+    if (sys::stamp_file(fd, stamp) < 0) return nullptr;
+    if (const program_identity* known = known_program::find(stamp)) return known;
+    constexpr std::size_t chunk = 64 * 1024;
+    const std::unique_ptr<std::byte[]> bytes(new std::byte[chunk]);
+    sha256 digest;
+    cksum crc;
+    program_identity found;
+    for (;;) {
+        const long n = sys::pread(fd, bytes.get(), chunk, found.size);
+        if (n < 0) return nullptr;
+        if (n == 0) break;
+        const std::span<const std::byte> piece(bytes.get(), static_cast<std::size_t>(n));
+        digest.feed(piece);
+        crc.feed(piece);
+        found.size += n;
+    }
+    found.sha256 = digest.finish();
+    found.crc = crc.value();
+    return known_program::add(stamp, std::move(found));
+}
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/wire/signature.hpp ----
@@ -2088,317 +2668,6 @@ inline void mask(std::string& text, std::string_view word) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/sys/failure.hpp ----
-// failure.hpp: a failed system call as an error that says which call, on which descriptor, and why.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// The symbol of an error number ("EBADF"); empty for those that this library never meets.
-inline std::string_view errno_name(int number) noexcept {
-    switch (number) {
-#define MITOGEN_ERRNO(name) \
-    case name: return #name;
-        MITOGEN_ERRNO(E2BIG) MITOGEN_ERRNO(EACCES) MITOGEN_ERRNO(EADDRINUSE) MITOGEN_ERRNO(EAFNOSUPPORT) MITOGEN_ERRNO(EAGAIN)
-        MITOGEN_ERRNO(EBADF) MITOGEN_ERRNO(EBUSY) MITOGEN_ERRNO(ECHILD) MITOGEN_ERRNO(ECONNABORTED) MITOGEN_ERRNO(ECONNREFUSED)
-        MITOGEN_ERRNO(ECONNRESET) MITOGEN_ERRNO(EEXIST) MITOGEN_ERRNO(EFAULT) MITOGEN_ERRNO(EFBIG) MITOGEN_ERRNO(EHOSTUNREACH)
-        MITOGEN_ERRNO(EINTR) MITOGEN_ERRNO(EINVAL) MITOGEN_ERRNO(EIO) MITOGEN_ERRNO(EISDIR) MITOGEN_ERRNO(ELOOP)
-        MITOGEN_ERRNO(EMFILE) MITOGEN_ERRNO(EMSGSIZE) MITOGEN_ERRNO(ENAMETOOLONG) MITOGEN_ERRNO(ENFILE) MITOGEN_ERRNO(ENODEV)
-        MITOGEN_ERRNO(ENOENT) MITOGEN_ERRNO(ENOEXEC) MITOGEN_ERRNO(ENOMEM) MITOGEN_ERRNO(ENOSPC) MITOGEN_ERRNO(ENOSYS)
-        MITOGEN_ERRNO(ENOTCONN) MITOGEN_ERRNO(ENOTDIR) MITOGEN_ERRNO(ENOTSOCK) MITOGEN_ERRNO(ENOTTY) MITOGEN_ERRNO(ENXIO)
-        MITOGEN_ERRNO(EOPNOTSUPP) MITOGEN_ERRNO(EPERM) MITOGEN_ERRNO(EPIPE) MITOGEN_ERRNO(EROFS) MITOGEN_ERRNO(ESRCH)
-        MITOGEN_ERRNO(ETIMEDOUT) MITOGEN_ERRNO(ETXTBSY) MITOGEN_ERRNO(EXDEV)
-#undef MITOGEN_ERRNO
-    default: return {};
-    }
-}
-
-namespace detail {
-// strerror_r comes in two shapes: POSIX returns int and fills the buffer, GNU returns the text.
-inline const char* strerror_text(int rc, const char* buffer) noexcept { return rc == 0 ? buffer : "unknown error"; }
-inline const char* strerror_text(const char* text, const char*) noexcept { return text; }
-} // namespace detail
-
-/// The text for an error number: "Bad file descriptor (EBADF)". Threads: any.
-inline std::string errno_text(int number) {
-    char buffer[128] = {};
-    std::string out = detail::strerror_text(::strerror_r(number, buffer, sizeof buffer), buffer);
-    const std::string_view name = errno_name(number);
-    out += " (";
-    out += name.empty() ? "errno " + std::to_string(number) : std::string(name);
-    return out += ")";
-}
-
-/// The error for a call that returned `rc` (a negative errno): "read(fd 7): Bad file descriptor (EBADF)".
-/// `expression` is the name of the call, or already the whole call where `fd` is -1 ("open(/etc/x)").
-/// Its reason is `overloaded` where the machine or the process is out of descriptors or memory (it may work later), else
-/// `system`.
-MITOGEN_COLD inline error failure(std::string_view expression, long rc, int fd = -1) {
-    const int number = static_cast<int>(-rc);
-    std::string text(expression);
-    if (fd >= 0) text += "(fd " + std::to_string(fd) + ")";
-    text += ": " + errno_text(number);
-    const bool exhausted = number == EMFILE || number == ENFILE || number == ENOMEM;
-    return {exhausted ? reason::overloaded : reason::system, std::move(text)};
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/fault.hpp ----
-// fault.hpp: the one shape of a system call: repeated after EINTR, -errno on failure, failed on purpose by tests.
-
-#if defined(MITOGEN_FAULTS)
-#include <atomic>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// Decides the fate of one system call in a test: 0 lets it happen, -errno is returned to the caller in its place.
-/// `name` is the name of the wrapper in namespace mitogen::sys; `fd` the descriptor it concerns, or -1. -EINTR makes the wrapper
-/// repeat the call, and so consult the hook again. The hook runs on the thread that makes the call.
-using fault_hook = long (*)(const char* name, int fd);
-
-#if defined(MITOGEN_FAULTS)
-/// The hook of this process; null: none. Exists only where MITOGEN_FAULTS is defined, which must then hold for the whole program.
-inline constinit std::atomic<fault_hook> fault{nullptr};
-#endif
-
-namespace detail {
-inline long injected([[maybe_unused]] const char* name, [[maybe_unused]] int fd) {
-#if defined(MITOGEN_FAULTS)
-    if (const fault_hook hook = fault.load(std::memory_order_acquire)) return hook(name, fd);
-#endif
-    return 0;
-}
-} // namespace detail
-
-/// Makes one system call: `call()` returns -1 and sets errno on failure. Repeats it after EINTR. Returns its result, or -errno.
-template <class Call>
-long checked(const char* name, int fd, Call call) {
-    for (;;) {
-        long rc = detail::injected(name, fd);
-        if (rc == 0) {
-            rc = static_cast<long>(call());
-            if (rc >= 0) return rc;
-            rc = -static_cast<long>(errno);
-        }
-        if (rc != -EINTR) return rc;
-    }
-}
-
-/// As checked(), for calls that must not be repeated blindly after EINTR because time has passed: returns -EINTR instead.
-template <class Call>
-long checked_once(const char* name, int fd, Call call) {
-    if (const long rc = detail::injected(name, fd)) return rc;
-    const long rc = static_cast<long>(call());
-    return rc >= 0 ? rc : -static_cast<long>(errno);
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/fd.hpp ----
-// fd.hpp: one owned file descriptor.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// Owns one descriptor and closes it. Empty when get() is -1.
-///
-/// Threads: distinct objects: safe; shared objects: unsafe.   Blocks: as close(2): never for pipes, sockets and kernel objects.
-class unique_fd {
-    int fd_ = -1;
-
-public:
-    unique_fd() = default;
-    /// Takes ownership of `fd`; any negative number is an empty object.
-    explicit unique_fd(int fd) noexcept : fd_(fd < 0 ? -1 : fd) {}
-    unique_fd(unique_fd&& other) noexcept : fd_(other.release()) {}
-    unique_fd& operator=(unique_fd&& other) noexcept {
-        if (this != &other) reset(other.release());
-        return *this;
-    }
-    ~unique_fd() { reset(); }
-
-    /// The descriptor, or -1.
-    int get() const noexcept { return fd_; }
-
-    /// Gives up ownership: returns the descriptor and leaves the object empty.
-    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
-
-    /// Closes what is owned and takes `fd` instead.
-    void reset(int fd = -1) noexcept {
-        // close() is never repeated after EINTR: Linux and FreeBSD have freed the number by then, and another thread may own it.
-        if (fd_ >= 0) static_cast<void>(::close(fd_));
-        fd_ = fd < 0 ? -1 : fd;
-    }
-
-    explicit operator bool() const noexcept { return fd_ >= 0; }
-};
-
-static_assert(!std::is_copy_constructible_v<unique_fd> && std::is_nothrow_move_assignable_v<unique_fd>);
-static_assert(sizeof(unique_fd) == sizeof(int));
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/call.hpp ----
-// call.hpp: the system calls on descriptors, each >= 0 or -errno, each repeated after EINTR.
-
-#if defined(__linux__)
-#include <sys/eventfd.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-/// System calls, as thin as they can be. A `long` result is >= 0 on success and a negative errno on failure; EINTR is never seen.
-/// Threads: any.   Blocks: as the call of the same name does on that descriptor.
-namespace sys {
-
-/// read(2): number of bytes, 0 at the end.
-inline long read(int fd, void* to, std::size_t size) {
-    return checked("read", fd, [=] { return ::read(fd, to, size); });
-}
-
-/// write(2): number of bytes, possibly fewer than `size`.
-inline long write(int fd, const void* from, std::size_t size) {
-    return checked("write", fd, [=] { return ::write(fd, from, size); });
-}
-
-/// readv(2): number of bytes over all of `count` parts (at most IOV_MAX), 0 at the end.
-inline long readv(int fd, const ::iovec* parts, int count) {
-    return checked("readv", fd, [=] { return ::readv(fd, parts, count); });
-}
-
-/// writev(2): number of bytes, possibly fewer than all of `count` parts (at most IOV_MAX) hold.
-inline long writev(int fd, const ::iovec* parts, int count) {
-    return checked("writev", fd, [=] { return ::writev(fd, parts, count); });
-}
-
-/// pread(2): as read(), at `offset` bytes from the start, without moving the file position.
-inline long pread(int fd, void* to, std::size_t size, ::off_t offset) {
-    return checked("pread", fd, [=] { return ::pread(fd, to, size, offset); });
-}
-
-/// Sets or clears close-on-exec.
-inline long set_cloexec(int fd, bool on) {
-    return checked("set_cloexec", fd, [=] { return ::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); });
-}
-
-/// The descriptor's flags (FD_CLOEXEC or 0); -EBADF where it is not open.
-inline long descriptor_flags(int fd) {
-    return checked("descriptor_flags", fd, [=] { return ::fcntl(fd, F_GETFD); });
-}
-
-/// Sets or clears O_NONBLOCK. It belongs to the open file description: every process that shares it is affected.
-inline long set_nonblocking(int fd, bool on) {
-    return checked("set_nonblocking", fd, [=] {
-        const int flags = ::fcntl(fd, F_GETFL);
-        if (flags < 0) return flags;
-        const int wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
-        return wanted == flags ? 0 : ::fcntl(fd, F_SETFL, wanted);
-    });
-}
-
-/// A duplicate of `fd` with the lowest free number that is at least `least`, close-on-exec.
-inline long dup_above(int fd, int least) {
-    return checked("dup_above", fd, [=] { return ::fcntl(fd, F_DUPFD_CLOEXEC, least); });
-}
-
-/// Makes `to` a duplicate of `from`, without close-on-exec; closes what `to` was. With from == to it only clears close-on-exec.
-inline long dup_to(int from, int to) {
-    return checked("dup_to", from, [=] { return from == to ? ::fcntl(to, F_SETFD, 0) : ::dup2(from, to); });
-}
-
-/// Moves a descriptor above 2, where standard input, output and error can't be mistaken for it. Keeps it where it is on failure.
-inline long move_above_stdio(unique_fd& fd) {
-    if (fd.get() < 0 || fd.get() > 2) return 0;
-    const long moved = dup_above(fd.get(), 3);
-    if (moved >= 0) fd.reset(static_cast<int>(moved));
-    return moved < 0 ? moved : 0;
-}
-
-/// open(2), close-on-exec. `mode` counts only with O_CREAT.
-inline long open(const char* path, int flags, ::mode_t mode = 0) {
-    return checked("open", -1, [=] { return ::open(path, flags | O_CLOEXEC, mode); });
-}
-
-/// A pipe: what is written to `write_end` can be read from `read_end`. Both blocking and close-on-exec.
-inline long pipe(unique_fd& read_end, unique_fd& write_end) {
-    int fds[2] = {-1, -1};
-    const long rc = checked("pipe", -1, [&] {
-#if defined(__APPLE__)
-        return ::pipe(fds);
-#else
-        return ::pipe2(fds, O_CLOEXEC);
-#endif
-    });
-    if (rc < 0) return rc;
-    read_end.reset(fds[0]);
-    write_end.reset(fds[1]);
-#if defined(__APPLE__) // no pipe2: a process that another thread starts in between inherits both
-    static_cast<void>(set_cloexec(fds[0], true));
-    static_cast<void>(set_cloexec(fds[1], true));
-#endif
-    return 0;
-}
-
-/// Two connected AF_UNIX stream sockets, blocking and close-on-exec.
-inline long socket_pair(unique_fd& one, unique_fd& other) {
-    int fds[2] = {-1, -1};
-    const long rc = checked("socket_pair", -1, [&] {
-#if defined(SOCK_CLOEXEC)
-        return ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
-#else
-        return ::socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
-#endif
-    });
-    if (rc < 0) return rc;
-    one.reset(fds[0]);
-    other.reset(fds[1]);
-#if !defined(SOCK_CLOEXEC)
-    static_cast<void>(set_cloexec(fds[0], true));
-    static_cast<void>(set_cloexec(fds[1], true));
-#endif
-    return 0;
-}
-
-#if defined(__linux__)
-/// eventfd(2): a counter that starts at `start`; nonblocking and close-on-exec.
-inline long eventfd(unsigned start) {
-    return checked("eventfd", -1, [=] { return ::eventfd(start, EFD_NONBLOCK | EFD_CLOEXEC); });
-}
-#endif
-
-/// Nanoseconds on the monotonic clock (CLOCK_MONOTONIC: stops while the machine is suspended on Linux). Never fails.
-inline instant monotonic_now() noexcept {
-    ::timespec t{};
-    static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &t));
-    return static_cast<instant>(t.tv_sec) * 1'000'000'000 + static_cast<instant>(t.tv_nsec);
-}
-
-/// A span as the kernel wants it; negative spans become 0.
-inline ::timespec to_timespec(duration_ns span) noexcept {
-    ::timespec t{};
-    if (span < 0) span = 0;
-    const duration_ns seconds = span / 1'000'000'000;
-    // A 32-bit time_t ends at 68 years: waiting that long is waiting for ever.
-    t.tv_sec = sizeof(t.tv_sec) < 8 && seconds > INT32_MAX ? INT32_MAX : static_cast<decltype(t.tv_sec)>(seconds);
-    t.tv_nsec = static_cast<decltype(t.tv_nsec)>(span % 1'000'000'000);
-    return t;
-}
-
-/// A span in whole milliseconds, rounded up so that a sleep never ends before its deadline; -1 (no limit) for negative spans.
-inline int to_poll_ms(duration_ns span) noexcept {
-    if (span < 0) return -1;
-    if (span >= duration_ns{INT32_MAX} * 1'000'000) return INT32_MAX;
-    return static_cast<int>((span + 999'999) / 1'000'000);
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/sys/kqueue.hpp ----
 // kqueue.hpp: the kqueue system calls; empty where there is no kqueue. MITOGEN_USE_LIBKQUEUE takes them from libkqueue on Linux.
 
@@ -2814,12 +3083,14 @@ struct boot_failure {
 
 /// One way to start one child. Made by a connection method; executed by basic_child.
 struct boot_plan {
-    std::string what{};                        ///< for messages: "local child", "ssh web1"
-    std::string name{};                        ///< of the context, where the caller gave none
-    sys::spawn_options start{};                ///< descriptors are filled in later
-    bool staged = false;                       ///< a POSIX shell speaks first and is then sent the program
-    std::shared_ptr<sys::unique_fd> program{}; ///< what it is sent
-    std::string program_path{};                ///< where that was opened; empty: this program's own
+    std::string what{};                         ///< for messages: "local child", "ssh web1"
+    std::string name{};                         ///< of the context, where the caller gave none
+    sys::spawn_options start{};                 ///< descriptors are filled in later
+    bool staged = false;                        ///< a POSIX shell speaks first and is then sent the program
+    std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent
+    std::string program_path{};                 ///< where that was opened; empty: this program's own
+    std::vector<detail::payload_file> others{}; ///< what is sent to machines that the program was not built for
+    bool keep_program = true;                   ///< it may stay in a cache there, for the next time
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     std::string if_missing{};                                          ///< what to do where `start` cannot be started
     std::optional<prompter> prompts{};                                 ///< of a tool that may ask questions at its terminal
@@ -4757,6 +5028,89 @@ private:
 } // namespace handshake
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/outgoing.hpp ----
+// outgoing.hpp: what a starting child must hear before the link carries frames, written as the descriptor takes it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Bytes, or a file with a line in front. One at a time: the next when everything is written.
+class outgoing {
+    buffer bytes_;
+    std::size_t done_ = 0;
+    int program_ = -1;
+    std::int64_t at_ = 0;   // of the program: how much was taken
+    std::int64_t left_ = 0; // still to be taken
+    std::string trouble_;
+
+public:
+    enum class progress : std::uint8_t {
+        written,    ///< everything
+        waiting,    ///< the descriptor takes no more at the moment
+        closed,     ///< nobody hears it any more
+        unreadable, ///< the program cannot be read; see trouble()
+    };
+
+    /// Says these bytes.
+    void say(buffer bytes) {
+        bytes_ = std::move(bytes);
+        done_ = 0;
+        left_ = 0;
+    }
+
+    /// Says `front` and then the program, which stays open until it is written. It is read piece by piece: it may be larger than
+    /// what anybody wants to keep in memory.
+    void send_program(int file, std::string_view front) {
+        program_ = file;
+        at_ = 0;
+        left_ = sys::file_size(file);
+        done_ = 0;
+        bytes_.clear();
+        if (left_ >= 0) bytes_.append(front.data(), front.size());
+    }
+
+    /// In words, after `unreadable`.
+    const std::string& trouble() const noexcept { return trouble_; }
+
+    /// Writes as much as `fd` takes.
+    template <class Io>
+    progress write(Io& io, int fd) {
+        for (;;) {
+            if (done_ == bytes_.size()) {
+                if (left_ == 0) return progress::written;
+                if (!refill()) return progress::unreadable;
+            }
+            const long n = io.write(fd, bytes_.data() + done_, bytes_.size() - done_);
+            if (n == -EAGAIN || n == -EWOULDBLOCK) return progress::waiting;
+            if (n < 0) return progress::closed;
+            done_ += static_cast<std::size_t>(n);
+        }
+    }
+
+private:
+    bool refill() {
+        constexpr std::int64_t chunk = 64 * 1024;
+        done_ = 0;
+        bytes_.clear();
+        long n = static_cast<long>(left_); // negative: its size could not be found out
+        if (left_ > 0) {
+            bytes_.resize(static_cast<std::size_t>(std::min(left_, chunk)));
+            n = sys::pread(program_, bytes_.data(), bytes_.size(), at_);
+        }
+        if (n <= 0) {
+            trouble_ = n < 0 ? sys::errno_text(static_cast<int>(-n)) : "it has become shorter";
+            return false;
+        }
+        bytes_.resize(static_cast<std::size_t>(n));
+        at_ += n;
+        left_ -= n;
+        return true;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/sys/executable.hpp ----
 // executable.hpp: this program's own file, held open because the one on disk may be replaced while it runs, and the build's
 // identity.
@@ -4916,156 +5270,6 @@ inline const std::string& build_id() {
 } // namespace sys
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/sys/file.hpp ----
-// file.hpp: the little that the library needs to know about files.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// Opens a file for reading, close-on-exec: a descriptor or -errno.
-inline long open_to_read(const char* path) { return open(path, O_RDONLY); }
-
-/// Size in bytes of an open file, or -errno.
-inline std::int64_t file_size(int fd) {
-    struct ::stat s {};
-    if (::fstat(fd, &s) < 0) return -static_cast<std::int64_t>(errno);
-    return s.st_size;
-}
-
-/// True if both descriptors are open and refer to one file.
-inline bool same_file(int a, int b) {
-    struct ::stat s {};
-    struct ::stat t {};
-    return ::fstat(a, &s) == 0 && ::fstat(b, &t) == 0 && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
-}
-
-/// Removes a file. 0 or -errno.
-inline long remove_file(const char* path) { return ::unlink(path) < 0 ? -long{errno} : 0; }
-
-/// Removes an empty directory. 0 or -errno.
-inline long remove_directory(const char* path) { return ::rmdir(path) < 0 ? -long{errno} : 0; }
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/machine.hpp ----
-// machine.hpp: what kind of machine this is, and who runs here.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// "Linux x86_64": what `uname -sm` prints.
-inline std::string machine_text() {
-    ::utsname u{};
-    if (::uname(&u) < 0) return "unknown";
-    return std::string(u.sysname) + " " + u.machine;
-}
-
-/// "user@host:pid" of this process: the default name by which its children show whose they are.
-inline std::string identity_text() {
-    ::utsname u{};
-    static_cast<void>(::uname(&u));
-    // Not getpwuid(): in a statically linked program glibc would load the shared libraries of another glibc for it.
-    const char* user = std::getenv("USER");
-    if (!user || !*user) user = std::getenv("LOGNAME");
-    const std::string name = user && *user ? std::string(user) : "uid" + std::to_string(::getuid());
-    return name + "@" + u.nodename + ":" + std::to_string(::getpid());
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/program_kind.hpp ----
-// program_kind.hpp: what machine an executable file is for, and whether a machine can run it, before it is sent there.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-namespace detail {
-
-/// A machine by its number in an ELF header, and its names by word size and byte order.
-struct elf_machine {
-    unsigned number;
-    const char* narrow_little;
-    const char* narrow_big;
-    const char* wide_little;
-    const char* wide_big;
-};
-inline constexpr elf_machine elf_machines[] = {
-    {3, "i686", "", "", ""},
-    {4, "", "m68k", "", ""},
-    {8, "mips", "mips", "mips64", "mips64"},
-    {20, "", "ppc", "", ""},
-    {21, "", "", "ppc64le", "ppc64"},
-    {22, "", "s390", "", "s390x"},
-    {40, "arm", "armeb", "", ""},
-    {43, "", "", "", "sparc64"},
-    {62, "", "", "x86_64", ""},
-    {183, "", "", "aarch64", "aarch64_be"},
-    {243, "riscv32", "", "riscv64", ""},
-    {258, "loongarch32", "", "loongarch64", ""},
-};
-
-} // namespace detail
-
-/// A file's system and machine as `uname -sm` says them, "Linux x86_64"; empty for what is no ELF file or for an unknown machine.
-/// Numbers from elf(5) and the gABI's list of machines; system V's OSABI (0) is taken for Linux.
-inline std::string program_kind(int fd) {
-    unsigned char h[20];
-    if (sys::pread(fd, h, sizeof h, 0) != static_cast<long>(sizeof h)) return {};
-    if (std::string_view(reinterpret_cast<const char*>(h), 4) != "\x7f"
-                                                                 "ELF")
-        return {};
-    const bool wide = h[4] == 2;
-    const bool big = h[5] == 2;
-    const unsigned machine = big ? h[18] * 256u + h[19] : h[19] * 256u + h[18];
-    const char* system = h[7] == 9 ? "FreeBSD " : h[7] == 2 ? "NetBSD " : h[7] == 12 ? "OpenBSD " : "Linux ";
-    for (const detail::elf_machine& k : detail::elf_machines) {
-        if (k.number != machine) continue;
-        const char* name = wide ? (big ? k.wide_big : k.wide_little) : (big ? k.narrow_big : k.narrow_little);
-        return *name ? std::string(system) + name : std::string();
-    }
-    return {};
-}
-
-/// True if a machine that says `there` of itself runs programs of `kind`; both as `uname -sm` spells it.
-inline bool machine_runs(std::string_view there, std::string_view kind) {
-    if (there == kind) return true;
-    const auto machine_of = [](std::string_view text) { return text.substr(text.find(' ') + 1); };
-    if (there.substr(0, there.find(' ')) != kind.substr(0, kind.find(' '))) return false;
-    const std::string_view machine = machine_of(there);
-    const std::string_view wanted = machine_of(kind);
-    if (wanted == "i686") return machine == "x86_64" || (machine.size() == 4 && machine[0] == 'i' && machine.substr(2) == "86");
-    if (wanted == "arm") return machine.substr(0, 3) == "arm" || machine == "aarch64"; // armv6l, armv7l, armv8l
-    if (wanted == "mips") return machine == "mips64";
-    if (wanted == "x86_64") return machine == "amd64"; // the BSDs' names
-    if (wanted == "aarch64") return machine == "arm64" || machine == "evbarm";
-    return false;
-}
-
-/// Where a program for a machine that says `there` of itself may lie beside the one at `path`: "tool.Linux-aarch64" beside
-/// "tool".
-/// The first is for exactly that machine, the others are for what it runs as well ("tool.Linux-arm" for armv7l).
-inline std::vector<std::string> paths_of_kinds(const std::string& path, std::string_view there) {
-    const auto beside = [&path](std::string kind) {
-        for (char& c : kind)
-            if (c == ' ' || c == '/') c = c == ' ' ? '-' : '_';
-        return path + "." + kind;
-    };
-    std::vector<std::string> all{beside(std::string(there))};
-    const std::string system(there.substr(0, there.find(' ')));
-    for (const detail::elf_machine& m : detail::elf_machines) {
-        for (const char* const name : {m.narrow_little, m.narrow_big, m.wide_little, m.wide_big}) {
-            const std::string kind = system + " " + name;
-            if (*name && kind != there && machine_runs(there, kind)) all.push_back(beside(kind));
-        }
-    }
-    return all;
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/sys/poll.hpp ----
 // poll.hpp: the poll system call.
 
@@ -5173,29 +5377,30 @@ inline void signal_self(int number) noexcept { static_cast<void>(::kill(::getpid
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/first_stage.hpp ----
-// first_stage.hpp: the line of shell that receives a program on a machine where nothing of ours is, and becomes it.
+// first_stage.hpp: the line of shell that is executed on a machine where nothing of ours runs, and becomes the program.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// What the first stage says on stderr when it must give up.
-inline constexpr std::string_view no_place_text = "mitogen: no directory for programs";
-inline constexpr std::string_view short_program_text = "mitogen: incomplete program";
-
-/// The descriptor through which the first stage executes the program.
+/// The descriptor through which the program is executed.
 inline constexpr int program_descriptor = 9;
+
+/// Stands in the first stage for the identity of the program, until that is known: see name_program(). What it says itself is
+/// that of no program.
+inline constexpr std::string_view no_program = "h=none;k=none;";
+
+/// What the first stage says behind the machine where it has the program; else the names of what it can decompress with.
+inline constexpr std::string_view kept_word = "kept";
 
 /// The first stage: POSIX sh, one line without single quotes, for `sh -c`.
 ///
-/// It says the mark and the machine, and only then is anything sent to it: a size on a line of its own (`read` takes it byte by
-/// byte, so that nothing behind it is lost), then that many bytes. They go to a file in a fresh directory that only this user can
-/// enter. A directory that is mounted noexec shows when the file is not executable (`[ -x ]` asks access(2), which says so on
-/// Linux). File and directory are removed before the first byte arrives, so that nothing is left behind whoever dies; the program
-/// is executed through its descriptor. Where there is no /proc it is executed by name, and removes itself (leave_first_stage);
-/// until then a trap does. Only `head` has the file open for writing, because nothing can be executed that is open for writing,
-/// and the shell must not open it so for itself: mksh 59c keeps a copy of what `exec 8>&-` closes (c_exec in
-/// funcs.c, when the copy is descriptor 10). At the end of its input `read` fails, or the program is short, and it exits: it
-/// never waits for a parent that is gone.
+/// It looks whether the program is in one of its caches, directories that are this user's own: the file's name is its SHA-256,
+/// and its contents are checked. So that they cannot change any more, it is checked and executed through one descriptor, where
+/// there is a /proc. The empty program `x` beside it tells whether programs may be executed there: `[ -x ]` does not know of
+/// noexec in every shell. Then the first stage says the mark, the machine, and that it has the program or what it can decompress
+/// with. If it has it, it becomes the program, without waiting for anything; else it reads a line of further shell (see
+/// receiving_stage.hpp), which is followed by the program. Nothing is sent to it before the mark, and `read` takes a line byte
+/// by byte: nothing behind it is lost. At the end of its input it exits: it never waits for a parent that is gone.
 inline std::string first_stage_script() {
     // The command line must not contain the mark, lest an echo of it be taken for the child's voice: octal escapes for what is no
     // text, and an empty argument in the middle, because some shells' echo undoes escapes.
@@ -5210,51 +5415,22 @@ inline std::string first_stage_script() {
         }
     }
     mark.insert(mark.size() / 2, "%s");
-    const auto give_up = [](std::string_view text) { return "{ echo \"" + std::string(text) + "\" >&2;exit 1;};"; };
-    std::string s = "umask 077;printf \"" + mark + "1 %s\\n\" \"\" \"$(uname -sm)\";";
-    s += "read -r n||exit 1;";
-    s += "for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp /dev/shm \"$HOME\";do ";
-    s += "[ -n \"$d\" ]&&d=$d/mitogen-$$&&mkdir \"$d\" 2>/dev/null||continue;";
-    s += "p=$d/m;(:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&break;rm -rf \"$d\";p=;done;";
-    s += "[ -n \"$p\" ]||" + give_up(no_place_text);
-    s += "trap \"rm -rf \\\"\\$d\\\"\" 0;trap \"exit 1\" 1 2 13 15;";
-    s += "exec 9<\"$p\";[ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9&&rm -rf \"$d\"&&trap - 0;";
-    s += "head -c \"$n\" >\"$p\";";
-    s += "[ $(($(wc -c <&9))) = \"$n\" ]||" + give_up(short_program_text);
-    s += "exec \"$p\" " + std::string(child_argument);
+    std::string s = "umask 077;m=$(uname -sm);u=mitogen.$LOGNAME;z=;" + std::string(no_program);
+    s += "v(){ case \"$( (sha256sum||cksum)2>/dev/null)\" in $h?*|$k*);;*)return 1;esac;};";
+    s += "set -- \"${XDG_CACHE_HOME:+$XDG_CACHE_HOME/mitogen}\" \"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" \"/tmp/$u\" "
+         "\"/dev/shm/$u\";";
+    s += "for c do p=$c/$h;[ -h \"$c\" ]||{ [ -O \"$c\" ]&&[ -x \"$p\" ]&&[ -r \"$p\" ]&&\"$c/x\" </dev/null 2>/dev/null&&"
+         "exec 9<\"$p\"&&v <&9&&z=" + std::string(kept_word) + "&&break;};done;";
+    s += "[ $z ]||for t in zstd gzip;do command -v $t >/dev/null&&z=\"$z $t\";done;";
+    s += "printf \"" + mark + "1 %s;%s\\n\" \"\" \"$m\" \"$z\";";
+    s += "[ \"$z\" = " + std::string(kept_word) + " ]&&{ [ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9;exec \"$p\" " +
+         std::string(child_argument) + ";};";
+    s += "read -r s||exit 1;eval \"$s\"";
     return s;
 }
 
 /// The same as one command for a login shell of any kind: tcsh and fish see only `exec sh -c '…'`.
 inline std::string first_stage_command() { return "exec sh -c '" + first_stage_script() + "'"; }
-
-/// What machine a program is for, as `uname -sm` says it; empty where that cannot be told.
-inline std::string kind_of_program(const sys::unique_fd& program) {
-    std::string kind = sys::program_kind(program.get());
-    if (kind.empty() && sys::same_file(program.get(), sys::self_executable().get())) kind = sys::machine_text();
-    return kind;
-}
-
-/// Why the program must not be sent to the target, which says `there` of itself ("Linux aarch64"); empty where nothing speaks
-/// against it. A shell that cannot execute a program may take it for a script, so that it is better not to try.
-inline std::string why_unfit(const sys::unique_fd& program, std::string_view there) {
-    const std::string kind = kind_of_program(program);
-    if (kind.empty() || sys::machine_runs(there, kind)) return {};
-    return "the target is " + (there.empty() ? "of an unknown kind" : std::string(there)) + ", and this program was built for " +
-           kind + "; give `.executable` a program that runs there";
-}
-
-/// The same program for a target that says `there` of itself, where it lies beside the one at `path`; else empty.
-inline sys::unique_fd program_beside(const std::string& path, std::string_view there) {
-    if (path.empty() || there.empty()) return {};
-    for (const std::string& candidate : sys::paths_of_kinds(path, there)) {
-        const long rc = sys::open_to_read(candidate.c_str());
-        if (rc < 0) continue;
-        sys::unique_fd found(static_cast<int>(rc));
-        if (why_unfit(found, there).empty()) return found;
-    }
-    return {};
-}
 
 /// In a child, at its start: closes and removes what the first stage could not, being itself replaced by this program.
 inline void leave_first_stage(const char* path) {
@@ -5270,87 +5446,301 @@ inline void leave_first_stage(const char* path) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/outgoing.hpp ----
-// outgoing.hpp: what a starting child must hear before the link carries frames, written as the descriptor takes it.
+// ---- mitogen/sys/machine.hpp ----
+// machine.hpp: what kind of machine this is, and who runs here.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// "Linux x86_64": what `uname -sm` prints.
+inline std::string machine_text() {
+    ::utsname u{};
+    if (::uname(&u) < 0) return "unknown";
+    return std::string(u.sysname) + " " + u.machine;
+}
+
+/// "user@host:pid" of this process: the default name by which its children show whose they are.
+inline std::string identity_text() {
+    ::utsname u{};
+    static_cast<void>(::uname(&u));
+    // Not getpwuid(): in a statically linked program glibc would load the shared libraries of another glibc for it.
+    const char* user = std::getenv("USER");
+    if (!user || !*user) user = std::getenv("LOGNAME");
+    const std::string name = user && *user ? std::string(user) : "uid" + std::to_string(::getuid());
+    return name + "@" + u.nodename + ":" + std::to_string(::getpid());
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/program_kind.hpp ----
+// program_kind.hpp: what machine an executable file is for, and whether a machine can run it, before it is sent there.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+namespace detail {
+
+/// A machine by its number in an ELF header, and its names by word size and byte order.
+struct elf_machine {
+    unsigned number;
+    const char* narrow_little;
+    const char* narrow_big;
+    const char* wide_little;
+    const char* wide_big;
+};
+inline constexpr elf_machine elf_machines[] = {
+    {3, "i686", "", "", ""},
+    {4, "", "m68k", "", ""},
+    {8, "mips", "mips", "mips64", "mips64"},
+    {20, "", "ppc", "", ""},
+    {21, "", "", "ppc64le", "ppc64"},
+    {22, "", "s390", "", "s390x"},
+    {40, "arm", "armeb", "", ""},
+    {43, "", "", "", "sparc64"},
+    {62, "", "", "x86_64", ""},
+    {183, "", "", "aarch64", "aarch64_be"},
+    {243, "riscv32", "", "riscv64", ""},
+    {258, "loongarch32", "", "loongarch64", ""},
+};
+
+} // namespace detail
+
+/// A file's system and machine as `uname -sm` says them, "Linux x86_64"; empty for what is no ELF file or for an unknown machine.
+/// Numbers from elf(5) and the gABI's list of machines; system V's OSABI (0) is taken for Linux.
+inline std::string program_kind(int fd) {
+    unsigned char h[20];
+    if (sys::pread(fd, h, sizeof h, 0) != static_cast<long>(sizeof h)) return {};
+    if (std::string_view(reinterpret_cast<const char*>(h), 4) != "\x7f"
+                                                                 "ELF")
+        return {};
+    const bool wide = h[4] == 2;
+    const bool big = h[5] == 2;
+    const unsigned machine = big ? h[18] * 256u + h[19] : h[19] * 256u + h[18];
+    const char* system = h[7] == 9 ? "FreeBSD " : h[7] == 2 ? "NetBSD " : h[7] == 12 ? "OpenBSD " : "Linux ";
+    for (const detail::elf_machine& k : detail::elf_machines) {
+        if (k.number != machine) continue;
+        const char* name = wide ? (big ? k.wide_big : k.wide_little) : (big ? k.narrow_big : k.narrow_little);
+        return *name ? std::string(system) + name : std::string();
+    }
+    return {};
+}
+
+/// True if a machine that says `there` of itself runs programs of `kind`; both as `uname -sm` spells it.
+inline bool machine_runs(std::string_view there, std::string_view kind) {
+    if (there == kind) return true;
+    const auto machine_of = [](std::string_view text) { return text.substr(text.find(' ') + 1); };
+    if (there.substr(0, there.find(' ')) != kind.substr(0, kind.find(' '))) return false;
+    const std::string_view machine = machine_of(there);
+    const std::string_view wanted = machine_of(kind);
+    if (wanted == "i686") return machine == "x86_64" || (machine.size() == 4 && machine[0] == 'i' && machine.substr(2) == "86");
+    if (wanted == "arm") return machine.substr(0, 3) == "arm" || machine == "aarch64"; // armv6l, armv7l, armv8l
+    if (wanted == "mips") return machine == "mips64";
+    if (wanted == "x86_64") return machine == "amd64"; // the BSDs' names
+    if (wanted == "aarch64") return machine == "arm64" || machine == "evbarm";
+    return false;
+}
+
+/// A shell's pattern for what `uname -sm` prints on machines that run programs of `kind`: at most what machine_runs() says, and
+/// at least `kind` itself. No character of it needs quotes in a `case`.
+inline std::string machine_pattern(std::string_view kind) {
+    std::string pattern;
+    for (const char c : kind) {
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+        pattern += plain ? c : '?';
+    }
+    const std::size_t blank = kind.find(' ');
+    if (blank == std::string_view::npos) return pattern;
+    const std::string system = pattern.substr(0, blank + 1);
+    const std::string_view machine = kind.substr(blank + 1);
+    const auto or_else = [&](std::string_view other) { pattern += "|" + system + std::string(other); };
+    if (machine == "i686") or_else("i?86"), or_else("x86_64");
+    if (machine == "arm") or_else("armv*"), or_else("aarch64");
+    if (machine == "mips") or_else("mips64");
+    if (machine == "x86_64") or_else("amd64");
+    if (machine == "aarch64") or_else("arm64"), or_else("evbarm");
+    return pattern;
+}
+
+/// What machines a program may be for, as `uname -m` spells them: those of program_kind().
+inline std::vector<std::string> known_machines() {
+    std::vector<std::string> all;
+    for (const detail::elf_machine& m : detail::elf_machines) {
+        for (const char* const name : {m.narrow_little, m.narrow_big, m.wide_little, m.wide_big})
+            if (*name && (all.empty() || all.back() != name)) all.emplace_back(name);
+    }
+    return all;
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/program_choice.hpp ----
+// program_choice.hpp: which program a target is sent: the one that is asked for, or, where that cannot run there, another build.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// Bytes, or a program with its size in front. One at a time: the next when everything is written.
-class outgoing {
-    buffer bytes_;
-    std::size_t done_ = 0;
-    int program_ = -1;
-    std::int64_t at_ = 0;   // of the program: how much was taken
-    std::int64_t left_ = 0; // still to be taken
-    std::string trouble_;
+/// What a first stage says of its machine, behind the mark: " Linux x86_64;kept", or " Linux x86_64; zstd gzip".
+struct stage_words {
+    std::string_view machine{};
+    std::string_view tools{};
+    bool kept = false;
 
-public:
-    enum class progress : std::uint8_t {
-        written,    ///< everything
-        waiting,    ///< the descriptor takes no more at the moment
-        closed,     ///< nobody hears it any more
-        unreadable, ///< the program cannot be read; see trouble()
-    };
-
-    /// Says these bytes.
-    void say(buffer bytes) {
-        bytes_ = std::move(bytes);
-        done_ = 0;
-        left_ = 0;
+    explicit stage_words(std::string_view said) {
+        if (said.starts_with(' ')) said.remove_prefix(1);
+        const std::size_t end = said.rfind(';');
+        machine = said.substr(0, end);
+        if (end == std::string_view::npos) return;
+        tools = said.substr(end + 1);
+        kept = tools == kept_word;
     }
 
-    /// Says the size of a program, in a line of its own, and the program, which stays open until it is written. The text is read
-    /// piece by piece: it may be larger than what anybody wants to keep in memory.
-    void send_program(int file) {
-        program_ = file;
-        at_ = 0;
-        left_ = sys::file_size(file);
-        done_ = 0;
-        bytes_.clear();
-        if (left_ < 0) return;
-        const std::string size = std::to_string(left_) + "\n";
-        bytes_.append(size.data(), size.size());
-    }
-
-    /// In words, after `unreadable`.
-    const std::string& trouble() const noexcept { return trouble_; }
-
-    /// Writes as much as `fd` takes.
-    template <class Io>
-    progress write(Io& io, int fd) {
-        for (;;) {
-            if (done_ == bytes_.size()) {
-                if (left_ == 0) return progress::written;
-                if (!refill()) return progress::unreadable;
-            }
-            const long n = io.write(fd, bytes_.data() + done_, bytes_.size() - done_);
-            if (n == -EAGAIN || n == -EWOULDBLOCK) return progress::waiting;
-            if (n < 0) return progress::closed;
-            done_ += static_cast<std::size_t>(n);
-        }
-    }
-
-private:
-    bool refill() {
-        constexpr std::int64_t chunk = 64 * 1024;
-        done_ = 0;
-        bytes_.clear();
-        long n = static_cast<long>(left_); // negative: its size could not be found out
-        if (left_ > 0) {
-            bytes_.resize(static_cast<std::size_t>(std::min(left_, chunk)));
-            n = sys::pread(program_, bytes_.data(), bytes_.size(), at_);
-        }
-        if (n <= 0) {
-            trouble_ = n < 0 ? sys::errno_text(static_cast<int>(-n)) : "it has become shorter";
-            return false;
-        }
-        bytes_.resize(static_cast<std::size_t>(n));
-        at_ += n;
-        left_ -= n;
-        return true;
+    /// True if it can undo what `tool` has compressed.
+    bool has(std::string_view tool) const noexcept {
+        return (std::string(tools) + " ").find(" " + std::string(tool) + " ") != std::string::npos;
     }
 };
+
+/// What machines a program is for, as `uname -sm` says it; empty where that cannot be told.
+inline std::string kind_of(const sys::unique_fd& program) {
+    std::string kind = sys::program_kind(program.get());
+    if (kind.empty() && sys::same_file(program.get(), sys::self_executable().get())) kind = sys::machine_text();
+    return kind;
+}
+
+/// A program, or why there is none.
+struct choice {
+    const sys::unique_fd* file = nullptr;
+    std::string trouble{};
+};
+
+/// The program for the target, which says `there` of itself ("Linux aarch64"). A shell that cannot execute a program may take it
+/// for a script, so that it is better not to try.
+inline choice choose_program(const boot_plan& plan, std::string_view there) {
+    const std::string kind = kind_of(*plan.program);
+    if (kind.empty() || sys::machine_runs(there, kind)) return {plan.program.get()};
+    for (const payload_file& other : plan.others) {
+        if (!sys::machine_runs(there, other.what.machine)) continue;
+        if (!other.file) return {nullptr, other.trouble};
+        const std::string other_kind = kind_of(*other.file);
+        if (other_kind.empty() || sys::machine_runs(there, other_kind)) return {other.file.get()};
+        return {nullptr, "the target is " + std::string(there) + ", and the payload for " + other.what.machine + ", " +
+                             other.what.path + ", was built for " + other_kind};
+    }
+    std::string known;
+    for (const payload_file& other : plan.others) known += (known.empty() ? "" : ", ") + other.what.machine;
+    return {nullptr, "the target is " + (there.empty() ? "of an unknown kind" : std::string(there)) +
+                         ", and this program was built for " + kind +
+                         (known.empty() ? "" : "; there are others for " + known) +
+                         "; build it for such machines too (mitogen_payload in CMake, or router_options::payloads), or give "
+                         "`.executable` a program that runs there"};
+}
+
+/// Opens the builds of a plan's program for other machines: those of `payloads`, which are of no use where the plan is for
+/// another program than this one; and those that lie beside it, "tool.Linux-aarch64" beside "tool".
+inline void open_payloads(boot_plan& plan, const std::vector<payload>& payloads) {
+    const auto open = [&plan](const payload& p, bool wanted) {
+        const long rc = sys::open_to_read(p.path.c_str());
+        if (rc < 0 && !wanted) return;
+        payload_file& added = plan.others.emplace_back(payload_file{p, nullptr, {}});
+        if (rc < 0)
+            added.trouble = std::string(sys::failure("cannot open the payload for " + p.machine + ", " + p.path, rc).message());
+        else added.file = std::make_shared<sys::unique_fd>(static_cast<int>(rc));
+    };
+    if (sys::same_file(plan.program->get(), sys::self_executable().get()))
+        for (const payload& p : payloads) open(p, true);
+    const std::string path = plan.program_path.empty() ? sys::self_path() : plan.program_path;
+    if (path.empty()) return;
+    for (const std::string& machine : sys::known_machines()) open({"Linux " + machine, path + ".Linux-" + machine}, false);
+}
+
+/// Tells the first stage of a plan what program it will become, so that it can look for it there. Reads programs that it sees for
+/// the first time.
+inline void name_program(boot_plan& plan) {
+    if (!plan.keep_program) return;
+    std::string arms;
+    const auto add = [&arms](const std::string& pattern, const sys::unique_fd& file) {
+        if (const program_identity* program = identity_of(file.get())) arms += pattern + ")" + program->settings() + ";";
+    };
+    const std::string kind = kind_of(*plan.program);
+    add(kind.empty() ? "*" : sys::machine_pattern(kind), *plan.program);
+    for (const payload_file& other : plan.others)
+        if (other.file) add(sys::machine_pattern(other.what.machine), *other.file);
+    if (arms.empty()) return;
+    const std::string named = std::string(no_program) + "case $m in " + arms + "esac;";
+    for (std::string& argument : plan.start.argv)
+        if (const std::size_t at = argument.find(no_program); at != std::string::npos)
+            argument.replace(at, no_program.size(), named);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/receiving_stage.hpp ----
+// receiving_stage.hpp: the line of shell that a first stage without the program is sent, to receive it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What the stages say on stderr when they must give up.
+inline constexpr std::string_view no_place_text = "mitogen: no directory for programs";
+inline constexpr std::string_view no_room_text = "mitogen: no room for the program";
+inline constexpr std::string_view short_program_text = "mitogen: incomplete program";
+
+/// How a program is sent.
+struct transfer {
+    std::int64_t size = 0;   ///< bytes that are sent
+    std::string_view tool{}; ///< what undoes their compression, "gzip" or "zstd"; empty: they are the program
+    bool keep = true;        ///< it may stay in a cache
+};
+
+/// What a first stage does to receive `program`; one line, executed by the first stage's own shell, and followed by the program.
+///
+/// A file for it is made before anything is read. In the first cache that can be used: under a name of its own, from which it is
+/// moved into place once it is complete. Else, or where it shall not be kept, in a fresh directory, which is removed with it
+/// before the first byte arrives, where there is a /proc; it is executed through its descriptor then, and nothing is left behind
+/// whoever dies. Without a /proc it is executed by name, and removes itself (leave_first_stage); until then a trap does. A
+/// directory will do when an empty file can be executed there, which shells do without starting anything, and when there is
+/// room: zeros are written first. So a program that has been sent finds its place.
+///
+/// Only `head`, or what decompresses, has the file open for writing, because nothing can be executed that is open for writing,
+/// and the shell must not open it so for itself: mksh 59c keeps a copy of what `exec 8>&-` closes (c_exec in funcs.c, when the
+/// copy is descriptor 10). What is executed has been read back and checked. The caches keep the eight programs that were used
+/// last, as far as the file system notes reading; what was left there by a shell that was killed goes after a day.
+inline std::string receiving_stage(const program_identity& program, const transfer& how) {
+    const auto give_up = [](std::string_view text) { return "{ echo \"" + std::string(text) + "\" >&2;exit 1;};"; };
+    const std::string tool = how.tool.empty() ? std::string() : "|" + std::string(how.tool) + " -dc";
+    std::string s = program.settings() + "s=" + std::to_string(program.size) + ";n=" + std::to_string(how.size) + ";";
+    s += "g(){ if command -v head >/dev/null;then head -c $1;else dd ibs=1 obs=65536 count=$1 2>/dev/null;fi;};";
+    // f: makes the file $p. w: what was wrong with the last place.
+    s += "w=\"" + std::string(no_place_text) + "\";";
+    s += "f(){ (set -C;:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&\"$p\" </dev/null 2>/dev/null||return 1;";
+    s += "(g $s </dev/zero >\"$p\")2>/dev/null&&return 0;w=\"" + std::string(no_room_text) + "\";return 1;};";
+    s += "p=;d=;";
+    if (how.keep) {
+        s += "for c do [ -n \"$c\" ]||continue;d=${c%/*};[ -d \"$d\" ]||mkdir \"$d\";[ -d \"$c\" ]||mkdir \"$c\";";
+        s += "[ ! -h \"$c\" ]&&[ -O \"$c\" ]&&chmod 700 \"$c\"||continue;";
+        s += "p=$c/.$h.$(uname -n).$$;f&&break;rm -f \"$p\";rmdir \"$c\";p=;done 2>/dev/null;d=;";
+    }
+    s += "[ -n \"$p\" ]||for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp /dev/shm \"$HOME\";do ";
+    s += "[ -n \"$d\" ]&&d=$d/mitogen-$$&&mkdir \"$d\" 2>/dev/null||continue;p=$d/m;f&&break;rm -rf \"$d\";p=;done;";
+    s += "[ -n \"$p\" ]||" + give_up("$w");
+    s += "trap \"rm -rf \\\"\\${d:-\\$p}\\\"\" 0;trap \"exit 1\" 1 2 13 15;exec 9<\"$p\";q=$p;";
+    s += "[ -r /proc/self/fd/9 ]&&{ q=/proc/self/fd/9;[ -n \"$d\" ]&&p=$q&&rm -rf \"$d\";};";
+    s += "(g $n" + tool + " >\"$p\");";
+    s += "v <&9||{ ! command -v sha256sum&&! command -v cksum&&[ $(($(wc -c <&9))) = $s ];}>/dev/null||" +
+         give_up(short_program_text);
+    if (how.keep) {
+        s += "[ -n \"$d\" ]||if mv -f \"$p\" \"$c/$h\";then [ \"$q\" = \"$p\" ]&&q=$c/$h;p=$c/$h;";
+        s += "[ -f \"$c/x\" ]||{ (:>\"$c/x\");chmod 700 \"$c/x\";};";
+        s += "(cd \"$c\"&&{ ls -tu|grep -v x|tail -n +9|while read -r f;do rm -f \"$f\";done;";
+        s += "find . -name \".?*\" -type f -mtime +0 -exec rm -f {} \\;;})</dev/null >/dev/null 2>&1;";
+        s += "else [ \"$q\" = \"$p\" ]||rm -f \"$p\";fi;";
+    }
+    s += "exec \"$q\" " + std::string(child_argument) + "\n";
+    return s;
+}
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -5368,7 +5758,6 @@ class boot_dialogue {
     handshake::listener listener_;
     handshake::hello said_;
     outgoing out_;
-    sys::unique_fd other_; // the program for another kind of machine
     bool stage_seen_ = false;
     bool hello_seen_ = false;
     std::string trouble_;
@@ -5397,7 +5786,10 @@ public:
             return confused(listener_.wrong_protocol() ? "the program there speaks another version of this library's protocol; "
                                                          "build both sides with the same version"
                                                        : "it printed too much that makes no sense here before its hello");
-        case finding::stage: return meet_stage();
+        case finding::stage: {
+            const turn t = meet_stage();
+            return t == turn::listen ? next() : t; // it has become the program, whose hello may have come with its words
+        }
         case finding::hello:
             hello_seen_ = true;
             if (!handshake::decode_hello(listener_.payload(), said_)) return confused("its hello does not decode");
@@ -5440,20 +5832,18 @@ private:
     turn meet_stage() {
         if (!plan_.staged || stage_seen_) return confused("a shell spoke where none was expected");
         stage_seen_ = true;
-        std::string_view there = listener_.text();
-        if (!there.empty()) there.remove_prefix(1); // a blank
-        if (trouble_ = why_unfit(*plan_.program, there); trouble_.empty()) {
-            out_.send_program(plan_.program->get());
-            return turn::write;
+        const stage_words said(listener_.text());
+        const choice chosen = choose_program(plan_, said.machine);
+        trouble_ = chosen.trouble;
+        if (!chosen.file) return turn::unfit;
+        if (said.kept) return turn::listen; // it becomes the program by itself
+        const program_identity* program = identity_of(chosen.file->get());
+        if (program) {
+            const transfer how{.size = program->size, .keep = plan_.keep_program};
+            out_.send_program(chosen.file->get(), receiving_stage(*program, how));
+        } else {
+            out_.send_program(chosen.file->get(), {}); // which cannot be read
         }
-        const std::string path = plan_.program_path.empty() ? sys::self_path() : plan_.program_path;
-        other_ = program_beside(path, there);
-        if (!other_) {
-            if (!path.empty()) trouble_ += ", or put one beside this as " + sys::paths_of_kinds(path, there)[0];
-            return turn::unfit;
-        }
-        trouble_.clear();
-        out_.send_program(other_.get());
         return turn::write;
     }
 };
@@ -9481,7 +9871,8 @@ public:
     /// Finds the key by which `subject` is called in `to`, which runs another build. Set by the layer above.
     result<std::uint64_t> (*key_of)(const void* subject, context_id to) = nullptr;
 
-    /// True if `id` is known to run the same build as this context.
+    /// True if `id` is known to run the same build as this context. Also where nobody is there: that it is lost, not what it
+    /// runs, is what a caller must hear.
     virtual bool same_build(context_id id) = 0;
     /// Sends a question. What goes wrong becomes the answer. The caller holds one reference.
     virtual awaited& ask(const question& what) = 0;
@@ -10885,11 +11276,11 @@ public:
     build_hash own_build() const noexcept { return own_build_; }
     void set_own_build(build_hash build) noexcept { own_build_ = build; }
 
-    /// True if `id` is known to run the same build as this context.
     bool same_build(context_id id) final {
         build_hash theirs = routes_.build_of(id);
         if (theirs == 0 && parent_ && id == parent_->peer) theirs = parent_->build;
-        return id == id_ || (theirs != 0 && theirs == own_build_);
+        if (theirs == 0) return id == id_ || why_lost(id) || !towards(id);
+        return theirs == own_build_;
     }
 
     // ---- sending
@@ -10927,6 +11318,12 @@ public:
     std::shared_ptr<link> towards(context_id dst) {
         if (auto below = routes_.find(dst)) return below;
         return parent_;
+    }
+
+    /// True if it is this context, or there is a way to it as far as is known here. Threads: any.
+    bool reaches(context_id id) {
+        if (id == id_ || routes_.find(id)) return true;
+        return parent_ && !departures_.why_parent_lost() && !departures_.why_lost(id);
     }
 
     /// Answers a message. Threads: any.
@@ -14906,6 +15303,63 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/interview.hpp ----
+// interview.hpp: carries what a prompter says to where the tool that asks will read it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Answers the questions of the tool that comes before the first stage, where the plan foresees any.
+///
+/// Threads: loop.
+template <class Io>
+class interview {
+    std::optional<prompter>& tool_;
+    child_stderr<Io>& err_;
+    boot_channel<Io>& channel_;
+
+    void type(std::string_view text) {
+        if (tool_->where() == prompter::reads::input) return channel_.type(text);
+        err_.type(text);
+    }
+
+public:
+    /// All outlive this.
+    interview(std::optional<prompter>& tool, child_stderr<Io>& err, boot_channel<Io>& channel)
+        : tool_(tool), err_(err), channel_(channel) {}
+
+    /// The tool has printed something. False where there is no answer: the prompter knows why.
+    bool answer(std::string_view heard) {
+        if (channel_.dialogue().stage_seen() || channel_.dialogue().hello_seen()) return true; // it asks no more
+        switch (tool_->hear(heard)) {
+        case prompter::reaction::nothing: return true;
+        case prompter::reaction::answer: type(tool_->password().reveal()); [[fallthrough]];
+        case prompter::reaction::decline: type("\n"); break;
+        case prompter::reaction::give_up: return false;
+        }
+        err_.question_answered();
+        return true;
+    }
+
+    /// Masks the password in `words` and in all that is kept of stderr: a tool may repeat what it was told.
+    void mask(std::string& words) {
+        if (!tool_) return;
+        err_.mask(tool_->password().reveal());
+        detail::mask(words, tool_->password().reveal());
+    }
+
+    /// No more questions. Wipes the password.
+    void finish() {
+        std::string none;
+        mask(none);
+        err_.listen({});
+        tool_.reset();
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/child.hpp ----
 // child.hpp: one child process from its start to its funeral, as its parent sees it.
 
@@ -14954,6 +15408,7 @@ private:
     typename Io::process process_;
     channel channel_; // until it is up
     detail::child_stderr<Io> err_;
+    detail::interview<Io> interview_{plan_.prompts, err_, channel_};
     detail::ending ending_;
     stage stage_ = stage::starting;
     bound_source<basic_child> exit_source_{};
@@ -15096,44 +15551,22 @@ private:
 
     const detail::boot_dialogue& talk() const noexcept { return channel_.dialogue(); }
 
-    /// Answers the questions of the tool that comes before the first stage.
+    /// What the tool that comes before the first stage has printed.
     void converse(std::string_view heard) {
-        if (stage_ != stage::starting || talk().stage_seen() || talk().hello_seen()) return;
-        prompter& tool = *plan_.prompts;
-        switch (tool.hear(heard)) {
-        case prompter::reaction::nothing: return;
-        case prompter::reaction::answer: answer(tool.password().reveal()); [[fallthrough]];
-        case prompter::reaction::decline: answer("\n"); return err_.question_answered();
-        case prompter::reaction::give_up: {
-            const auto keep = this->shared_from_this();
-            err_.drop(); // the question says no more than the error
-            return fail(error(tool.why(), plan_.what + ": " + tool.trouble()));
-        }
-        }
-    }
-
-    void answer(std::string_view text) {
-        if (plan_.prompts->where() == prompter::reads::input) return channel_.type(text);
-        err_.type(text);
-    }
-
-    /// What a tool said may repeat what it was told.
-    void mask_password(std::string& words) {
-        if (!plan_.prompts) return;
-        err_.mask(plan_.prompts->password().reveal());
-        detail::mask(words, plan_.prompts->password().reveal());
+        if (stage_ != stage::starting || interview_.answer(heard)) return;
+        const auto keep = this->shared_from_this();
+        err_.drop(); // the question says no more than the error
+        fail(error(plan_.prompts->why(), plan_.what + ": " + plan_.prompts->trouble()));
     }
 
     /// The hello and the welcome are exchanged: from here on the link carries frames.
     void come_up() {
         basic_broker<Io>& loop = router_.loop();
         loop.cancel_timer(timer_);
-        std::string none;
-        mask_password(none);
-        err_.listen({});
-        plan_.prompts.reset();
+        interview_.finish();
         stage_ = stage::up;
         plan_.program.reset();
+        plan_.others.clear();
         edge = std::make_shared<link>(router_);
         edge->peer = id();
         edge->build = hash_build(talk().said().build);
@@ -15175,7 +15608,7 @@ private:
         text_tail printed;
         printed.feed(talk().noise(), [](std::string_view) {});
         if (const std::string noise = printed.text(); !noise.empty()) f.words += (f.words.empty() ? "" : "\n  ") + noise;
-        mask_password(f.words);
+        interview_.mask(f.words);
         return plan_.explain ? plan_.explain(plan_, f) : detail::explain_boot(plan_, f);
     }
 
@@ -15429,9 +15862,50 @@ void apply_common(const Method& method, boot_plan& plan) {
     plan.timeout = to_ns(method.connect_timeout);
     plan.program_path = method.executable;
     if (method.limits) plan.bounds = *method.limits;
+    if constexpr (requires { method.keep_program; }) plan.keep_program = method.keep_program;
 }
 
 } // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/local.hpp ----
+// local.hpp: a child on this machine, by executing this program again.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A new process on this machine that executes this program from the file it was started from, although that may have been
+/// replaced since.
+struct local {
+    std::string name{};                                ///< of the context; empty: "local.<id>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< another program to run, by path; it must call mitogen::init as well
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "local";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        boot_plan p;
+        p.what = "local child";
+        p.name = "local";
+        detail::apply_common(*this, p);
+        auto program = detail::open_program(executable);
+        if (!program) return program.error();
+        p.program = std::move(*program);
+        p.start.executable_fd = p.program->get();
+        p.start.path = executable;
+        p.start.argv = {"mitogen:" + p.name, std::string(child_argument)};
+        return p;
+    }
+};
+
+/// The options of basic_router::local().
+using local_options = local;
+
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/methods/symptoms.hpp ----
@@ -15451,6 +15925,7 @@ struct symptom {
 /// executed.
 inline constexpr symptom symptoms_of_stage[] = {
     {no_place_text, reason::payload, "no directory there may hold programs that can be run"},
+    {no_room_text, reason::payload, "no directory there has room for the program: is a disk full, or the size of files limited?"},
     {short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
     {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
     {"GLIBC", reason::payload,
@@ -15496,740 +15971,6 @@ inline error explain_stage(const boot_plan& plan, const boot_failure& f, int too
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/tool_symptoms.hpp ----
-// tool_symptoms.hpp: what tools that run a command in a container, a pod or a jail say when they cannot, and what to do about it.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-inline constexpr std::string_view no_such_target_text =
-    "there is none of that name; is it spelt right, and may this user see it?";
-inline constexpr std::string_view not_running_text = "it is not running; start it first";
-inline constexpr std::string_view no_service_text =
-    "the tool does not reach its service; does that run, and at the address that the tool uses?";
-inline constexpr std::string_view no_shell_text = "there is no sh that can be executed there, which the first stage needs";
-inline constexpr std::string_view no_user_text = "it has no such user";
-inline constexpr std::string_view not_allowed_text =
-    "this user may not do that here; connect from a context that may, for instance by sudo";
-
-/// What the first stage's own side of nsenter says of a container without a process.
-inline constexpr std::string_view no_leader_text = "mitogen: the container has no process";
-
-/// The first that fits counts, so that words which may be part of other messages come late. What is said of the user and of the
-/// shell within comes before what is said of the tool's service: docker says both in one line.
-inline constexpr symptom symptoms_of_tools[] = {
-    // docker, podman, buildah
-    {"Cannot connect to the Docker daemon", reason::connection_refused, no_service_text},
-    {"Cannot connect to Podman", reason::connection_refused, no_service_text},
-    {"permission denied while trying to connect", reason::auth_required, not_allowed_text},
-    {"unable to find user", reason::resolve, no_user_text},
-    {"nknown user", reason::resolve, no_user_text}, // su, in its several shapes
-    {"does not exist or the user entry", reason::resolve, no_user_text},
-    {"no matching entries in passwd file", reason::resolve, no_user_text},
-    {"executable file not found", reason::payload, no_shell_text},
-    {"executable file `sh` not found", reason::payload, no_shell_text},
-    {"exec: \"sh\":", reason::payload, no_shell_text},
-    {"pull access denied", reason::resolve, "there is no image of that name, or only for who is logged in to its registry"},
-    {"manifest unknown", reason::resolve, "the registry has no image of that name and tag"},
-    {"Unable to find image", reason::resolve, "the image is not here, and cannot be fetched"},
-    {"o such image", reason::resolve, "there is no image of that name"},
-    {"o such container", reason::resolve, no_such_target_text},
-    {"o such object", reason::resolve, no_such_target_text},
-    {"o container with name or ID", reason::resolve, no_such_target_text},
-    {"container not known", reason::resolve, no_such_target_text},
-    {"is not running", reason::connection_refused, not_running_text},
-    {"is paused", reason::connection_refused, "it is paused; unpause it first"},
-    {"container state improper", reason::connection_refused, not_running_text},
-    // kubectl
-    {"You must be logged in to the server", reason::auth_required, "the cluster does not know this user; see `kubectl config`"},
-    {"(Unauthorized)", reason::auth_required, "the cluster does not know this user; see `kubectl config`"},
-    {"(Forbidden)", reason::auth_required, "the cluster does not let this user do that; it takes the verb create on pods/exec"},
-    {"(NotFound)", reason::resolve, "there is no such pod, or no such namespace; see .ns"},
-    {"is not valid for pod", reason::resolve, "the pod has no container of that name; see .container"},
-    {"container not found", reason::connection_refused, "the pod has no such container, or it does not run yet"},
-    {"completed pod", reason::connection_refused, not_running_text},
-    {"ontainerCreating", reason::connection_refused, "it is not running yet"},
-    {"did you specify the right host or port", reason::connection_refused, no_service_text},
-    {"Unable to connect to the server", reason::connection_refused, no_service_text},
-    // lxc-attach, lxc-info, lxc, incus, machinectl
-    {"Failed to get init pid", reason::connection_refused, "there is none of that name, or it is not running"},
-    {"Failed to get attach context", reason::connection_refused, "there is none of that name, or it is not running"},
-    {"doesn't exist", reason::resolve, no_such_target_text},
-    {"nstance not found", reason::resolve, no_such_target_text},
-    {"Error: not found", reason::resolve, no_such_target_text},
-    {"No machine ", reason::resolve, no_such_target_text},
-    {"unix.socket", reason::connection_refused, no_service_text},
-    {no_leader_text, reason::connection_refused, not_running_text},
-    // jexec, chroot, nsenter
-    {"Operation not permitted", reason::auth_required, not_allowed_text},
-    {"jail \"", reason::resolve, no_such_target_text}, // jexec: jail "x" not found
-    {"cannot change root directory", reason::resolve, "the root is no directory that this user may change to"},
-    {"can't change root directory", reason::resolve, "the root is no directory that this user may change to"}, // busybox
-    {"stat of /proc/", reason::resolve, "there is no process of that number, or this user may not look into it"},
-    {"cannot open /proc/", reason::resolve, "there is no process of that number, or this user may not look into it"},
-    {"can't open '/proc/", reason::resolve, "there is no process of that number, or this user may not look into it"}, // busybox
-    {"failed to run command", reason::payload, no_shell_text},
-    {"failed to execute sh", reason::payload, no_shell_text},
-    // srun
-    {"invalid partition", reason::resolve, "there is no such partition; see `sinfo`"},
-    {"Unable to contact slurm controller", reason::connection_refused, no_service_text},
-    {"Unable to allocate resources", reason::connect, "slurm gives no resources for it"},
-    // what several of them say
-    {"ermission denied", reason::auth_required, not_allowed_text},
-};
-
-/// What such a tool and the first stage said, as one of the errors that a caller can act on.
-inline error explain_tool(const boot_plan& plan, const boot_failure& f) {
-    using how = boot_failure::how;
-    if (f.what == how::timed_out) {
-        const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
-        return because(plan, f, reason::connect_timeout,
-                       "no hello within " + ms +
-                           (f.stage_seen ? "our shell runs there; sending the program, or its start, takes longer than that"
-                                         : "our shell did not speak: " + plan.start.path + " hangs, or waits for something"));
-    }
-    if (f.what == how::confused) return explain_boot(plan, f);
-    constexpr int tool_failed = 125; // as docker, podman, chroot, env and others say that they failed themselves
-    if (f.stage_seen) return explain_stage(plan, f, tool_failed);
-    if (const symptom* s = known_symptom(symptoms_of_tools, f)) return because(plan, f, s->why, s->meaning);
-    if (f.status && not_executed(*f.status))
-        return because(plan, f, reason::payload,
-                       "a program was not found or could not be executed: sh there, or one that " + plan.start.path + " runs");
-    return because(plan, f, reason::end_of_file, plan.start.path + " ended before it ran our shell");
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/exec_style.hpp ----
-// exec_style.hpp: what methods share that run a tool here, which runs a command elsewhere and passes its stdin and stdout on
-// unchanged.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Puts together the command line of such a tool, and refuses what the tool would misunderstand. The names that it says in errors
-/// are those of the options.
-class exec_style {
-    std::string method_;
-    std::vector<std::string> argv_;
-    std::optional<error> trouble_;
-
-    void refuse(const std::string& why) {
-        if (!trouble_) trouble_.emplace(reason::misuse, method_ + ": " + why);
-    }
-
-    /// Where a value begins with a dash, many tools take it for an option, whatever stands before it.
-    bool fits(const std::string& option, const std::string& value) {
-        if (value.starts_with('-')) {
-            refuse(option + " is \"" + value + "\", which begins with a dash: " + argv_[0] + " would take it for an option");
-            return false;
-        }
-        return true;
-    }
-
-public:
-    /// `tool` is the value of the option `path_option`.
-    exec_style(std::string_view method, const std::string& tool, std::string_view path_option) : method_(method), argv_{tool} {
-        if (tool.empty()) refuse(std::string(path_option) + " is empty");
-    }
-
-    /// Arguments as they are: ours, and those that the user wrote as arguments.
-    exec_style& add(const std::vector<std::string>& arguments) {
-        argv_.insert(argv_.end(), arguments.begin(), arguments.end());
-        return *this;
-    }
-
-    /// The value of an option that must be given, behind `prefix` in one argument.
-    exec_style& add_required(const std::string& option, const std::string& value, const std::string& prefix = {}) {
-        if (value.empty()) refuse(option + " is empty");
-        if (fits(option, value)) argv_.push_back(prefix + value);
-        return *this;
-    }
-
-    /// The value of one that may be empty, and is left out then. A prefix that ends with a blank is an argument of its own.
-    exec_style& add_optional(const std::string& option, const std::string& value, const std::string& prefix) {
-        if (value.empty() || !fits(option, value)) return *this;
-        if (!prefix.ends_with(' ')) return add({prefix + value});
-        return add({prefix.substr(0, prefix.size() - 1), value});
-    }
-
-    /// The rest of the command: `sh -c` and the first stage.
-    exec_style& add_stage() { return add({"sh", "-c", first_stage_script()}); }
-
-    /// What is to be executed. `target`: of messages and of the context's name; may be empty.
-    template <class Method>
-    result<boot_plan> plan(const Method& method, const std::string& target) {
-        for (const std::string& argument : argv_)
-            if (argument.find('\0') != std::string::npos) refuse("an argument contains a zero byte, where it would end");
-        if (trouble_) return *trouble_;
-        boot_plan p;
-        p.what = method_ + (target.empty() ? "" : " " + target);
-        p.name = method_ + (target.empty() ? "" : "." + target);
-        apply_common(method, p);
-        auto program = open_program(method.executable);
-        if (!program) return program.error();
-        p.program = std::move(*program);
-        p.staged = true;
-        p.start.path = argv_[0];
-        p.start.argv = argv_;
-        p.explain = &explain_tool;
-        p.if_missing = "is " + argv_[0] + " installed here? The options say where to look for it";
-        return p;
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/buildah.hpp ----
-// buildah.hpp: a child in a working container of Buildah.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in a working container of Buildah (`buildah from`).
-struct buildah {
-    std::string container{};              ///< name or id
-    std::string username{};               ///< or "user:group"; empty: as the container says
-    std::string buildah_path = "buildah"; ///< the client to run
-
-    std::string name{};                                ///< of the context; empty: "buildah.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "buildah";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.username, self.buildah_path, self.name, self.connect_timeout,
-                        self.executable, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, buildah_path, "buildah_path");
-        tool.add({"run"}).add_optional("username", username, "--user=").add({"--"});
-        return tool.add_required("container", container).add_stage().plan(*this, container);
-    }
-};
-
-/// The options of basic_router::buildah().
-using buildah_options = buildah;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/chroot.hpp ----
-// chroot.hpp: a child on this machine with another root directory.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process on this machine for which another directory is the root. There must be a POSIX sh in it, and what the first stage
-/// uses: uname, mkdir, chmod, head, wc, rm. Takes root, or what else chroot(8) asks for.
-struct chroot {
-    std::string root{};                 ///< the directory
-    std::string username{};             ///< "user" or "user:group" as known in there; empty: this one. Not every chroot has it
-    std::string chroot_path = "chroot"; ///< the tool to run
-
-    std::string name{};                                ///< of the context; empty: "chroot.<root>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "chroot";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.root, self.username, self.chroot_path, self.name, self.connect_timeout,
-                        self.executable, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, chroot_path, "chroot_path");
-        tool.add_optional("username", username, "--userspec=").add_required("root", root);
-        return tool.add_stage().plan(*this, root);
-    }
-};
-
-/// The options of basic_router::chroot().
-using chroot_options = chroot;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/command.hpp ----
-// command.hpp: a child by any program that runs a command elsewhere.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process by whatever runs a command given as arguments, with stdin and stdout that pass all bytes unchanged: {"env", "-i"},
-/// {"docker", "--context", "prod", "exec", "-i", "web"}. `sh -c` and the first stage are appended.
-struct command {
-    std::vector<std::string> argv{}; ///< the program, searched for in PATH, and its arguments
-
-    std::string name{};                                ///< of the context; empty: "command.<program>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "command";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.argv, self.name, self.connect_timeout, self.executable, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        if (argv.empty()) return error(reason::misuse, "command: argv is empty");
-        detail::exec_style tool(method_name, argv[0], "argv[0]");
-        tool.add({argv.begin() + 1, argv.end()});
-        return tool.add_stage().plan(*this, argv[0].substr(argv[0].rfind('/') + 1));
-    }
-};
-
-/// The options of basic_router::command().
-using command_options = command;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/docker.hpp ----
-// docker.hpp: a child in a Docker container.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in a Docker container: one that runs (`docker exec`), or a new one of an image (`docker run --rm`), which goes when
-/// the child does. Exactly one of the two. An image with an entrypoint of its own must execute what it is given.
-struct docker {
-    std::string container{};            ///< name or id of a container that runs
-    std::string image{};                ///< name of an image, to run in a new container
-    std::string username{};             ///< or "user:group"; empty: as the container says
-    std::string docker_path = "docker"; ///< the client to run
-
-    std::string name{};                                ///< of the context; empty: "docker.<container or image>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "docker";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.image, self.username, self.docker_path, self.name,
-                        self.connect_timeout, self.executable, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        if (container.empty() == image.empty())
-            return error(reason::misuse, "docker: give either .container, which runs, or .image, for a new one");
-        detail::exec_style tool(method_name, docker_path, "docker_path");
-        if (image.empty()) {
-            tool.add({"exec", "--interactive"})
-                .add_optional("username", username, "--user=")
-                .add_required("container", container);
-        } else {
-            tool.add({"run", "--interactive"})
-                .add_optional("username", username, "--user=")
-                .add({"--rm"})
-                .add_required("image", image);
-        }
-        return tool.add_stage().plan(*this, container + image);
-    }
-};
-
-/// The options of basic_router::docker().
-using docker_options = docker;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/incus.hpp ----
-// incus.hpp: a child in an instance of Incus.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in an instance of Incus that runs: a container, or a virtual machine with its agent.
-struct incus {
-    std::string container{};        ///< its name, or "remote:name"
-    std::string incus_path = "incus"; ///< the client to run
-
-    std::string name{};                                ///< of the context; empty: "incus.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "incus";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.incus_path, self.name, self.connect_timeout, self.executable, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, incus_path, "incus_path");
-        tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
-        return tool.add_stage().plan(*this, container);
-    }
-};
-
-/// The options of basic_router::incus().
-using incus_options = incus;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/jail.hpp ----
-// jail.hpp: a child in a FreeBSD jail.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in a FreeBSD jail that runs.
-struct jail {
-    std::string container{};                   ///< name or number of the jail
-    std::string username{};                    ///< as the jail knows it; empty: root
-    std::string jexec_path = "/usr/sbin/jexec"; ///< the tool to run
-
-    std::string name{};                                ///< of the context; empty: "jail.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "jail";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.username, self.jexec_path, self.name, self.connect_timeout,
-                        self.executable, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, jexec_path, "jexec_path");
-        tool.add_optional("username", username, "-U ").add_required("container", container);
-        return tool.add_stage().plan(*this, container);
-    }
-};
-
-/// The options of basic_router::jail().
-using jail_options = jail;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/kubectl.hpp ----
-// kubectl.hpp: a child in a pod of a Kubernetes cluster.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in a pod of a Kubernetes cluster.
-struct kubectl {
-    std::string pod{};                        ///< its name, or "kind/name" as kubectl takes it ("deploy/web")
-    std::string container{};                  ///< of the pod; empty: its first, or the one that it marks as default
-    std::string ns{};                         ///< the namespace; empty: as kubectl decides
-    std::vector<std::string> kubectl_args{};  ///< further arguments, before `exec`: {"--context=prod"}
-    std::string kubectl_path = "kubectl";     ///< the client to run
-
-    std::string name{};                                ///< of the context; empty: "kubectl.<pod>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "kubectl";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.pod, self.container, self.ns, self.kubectl_args, self.kubectl_path,
-                        self.name, self.connect_timeout, self.executable, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, kubectl_path, "kubectl_path");
-        tool.add(kubectl_args).add_optional("ns", ns, "--namespace=").add({"exec", "--stdin"});
-        tool.add_optional("container", container, "--container=").add_required("pod", pod).add({"--"});
-        return tool.add_stage().plan(*this, pod);
-    }
-};
-
-/// The options of basic_router::kubectl().
-using kubectl_options = kubectl;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/local.hpp ----
-// local.hpp: a child on this machine, by executing this program again.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A new process on this machine that executes this program from the file it was started from, although that may have been
-/// replaced since.
-struct local {
-    std::string name{};                                ///< of the context; empty: "local.<id>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::string executable{};                          ///< another program to run, by path; it must call mitogen::init as well
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "local";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.name, self.connect_timeout, self.executable, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        boot_plan p;
-        p.what = "local child";
-        p.name = "local";
-        detail::apply_common(*this, p);
-        auto program = detail::open_program(executable);
-        if (!program) return program.error();
-        p.program = std::move(*program);
-        p.start.executable_fd = p.program->get();
-        p.start.path = executable;
-        p.start.argv = {"mitogen:" + p.name, std::string(child_argument)};
-        return p;
-    }
-};
-
-/// The options of basic_router::local().
-using local_options = local;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/lxc.hpp ----
-// lxc.hpp: a child in an LXC container.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in an LXC container that runs, by lxc-attach: with an environment of its own, as the container's root.
-struct lxc {
-    std::string container{};                    ///< its name
-    std::string lxc_attach_path = "lxc-attach"; ///< the tool to run
-
-    std::string name{};                                ///< of the context; empty: "lxc.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "lxc";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.lxc_attach_path, self.name, self.connect_timeout, self.executable, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, lxc_attach_path, "lxc_attach_path");
-        tool.add({"--clear-env", "--name"}).add_required("container", container).add({"--"});
-        return tool.add_stage().plan(*this, container);
-    }
-};
-
-/// The options of basic_router::lxc().
-using lxc_options = lxc;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/lxd.hpp ----
-// lxd.hpp: a child in an instance of LXD.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in an instance of LXD that runs: a container, or a virtual machine with its agent.
-struct lxd {
-    std::string container{};        ///< its name, or "remote:name"
-    std::string lxc_path = "lxc"; ///< LXD's client; it is called lxc
-
-    std::string name{};                                ///< of the context; empty: "lxd.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "lxd";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.lxc_path, self.name, self.connect_timeout, self.executable, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, lxc_path, "lxc_path");
-        tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
-        return tool.add_stage().plan(*this, container);
-    }
-};
-
-/// The options of basic_router::lxd().
-using lxd_options = lxd;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/nsenter.hpp ----
-// nsenter.hpp: a child in the namespaces of a process on this machine.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// What a container is, whose first process nsenter shall find.
-enum class container_kind : std::uint8_t { none, docker, podman, lxc, lxd, incus, machinectl };
-
-namespace detail {
-
-/// How the first process of a container is found: by a tool, and the line of shell that has it print the number.
-struct leader_lookup {
-    std::string tool;
-    std::string_view ask; ///< "$1" is the tool, "$2" the container
-
-    /// For `sh -c SCRIPT sh TOOL CONTAINER NSENTER ARGUMENTS…`: becomes nsenter, with that process as its target. In a process of
-    /// its own, because a tool may take its time.
-    std::string script() const {
-        return "p=$(" + std::string(ask) + ")||exit $?;case $p in \"\"|0|*[!0-9]*)echo \"" + std::string(no_leader_text) +
-               "\" >&2;exit 1;;esac;n=$3;shift 3;exec \"$n\" --target \"$p\" \"$@\"";
-    }
-};
-
-inline leader_lookup leader_lookup_of(container_kind kind) {
-    constexpr std::string_view inspect = "\"$1\" inspect \"--format={{.State.Pid}}\" \"$2\"";
-    constexpr std::string_view info = "\"$1\" info \"$2\"|sed -n \"s/^ *[Pp][Ii][Dd]: *//p\"";
-    switch (kind) {
-    case container_kind::podman: return {"podman", inspect};
-    case container_kind::lxc: return {"lxc-info", "\"$1\" --name \"$2\" --pid --no-humanize"};
-    case container_kind::lxd: return {"lxc", info};
-    case container_kind::incus: return {"incus", info};
-    case container_kind::machinectl: return {"machinectl", "\"$1\" show --property=Leader \"$2\"|sed \"s/^Leader=//\""};
-    default: return {"docker", inspect};
-    }
-}
-
-inline bool is_namespace(std::string_view text) noexcept {
-    constexpr std::string_view known[] = {"mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time"};
-    for (const std::string_view one : known)
-        if (one == text) return true;
-    return false;
-}
-
-} // namespace detail
-
-/// A process in the namespaces of another one on this machine, by the nsenter of util-linux. That one is given by its number, or
-/// as a container, whose first process a tool is asked for. Exactly one of the two. Takes root, or a user namespace of one's own.
-struct nsenter {
-    int pid = 0;                                ///< a process
-    std::string container{};                    ///< or a container that runs
-    container_kind kind = container_kind::none; ///< what kind of container
-    std::string tool_path{};                    ///< the tool that tells its first process; empty: the usual one of its kind
-    std::vector<std::string> namespaces{};      ///< some of "mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time";
-                                                ///< empty: all, and the root directory as well
-    std::string username{};                     ///< as known in there, by the su that is there; empty: none is changed
-    std::string nsenter_path = "nsenter";       ///< the tool to run
-
-    std::string name{};                                ///< of the context; empty: "nsenter.<container or pid>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "nsenter";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.pid, self.container, self.kind, self.tool_path, self.namespaces, self.username, self.nsenter_path,
-                        self.name, self.connect_timeout, self.executable, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        if ((pid != 0) == !container.empty())
-            return error(reason::misuse, "nsenter: give either .pid, or .container and its .kind");
-        if (pid < 0) return error(reason::misuse, "nsenter: pid is negative");
-        if (container.empty() != (kind == container_kind::none))
-            return error(reason::misuse, "nsenter: .container and .kind go together");
-        detail::exec_style tool(method_name, container.empty() ? nsenter_path : "sh", "nsenter_path");
-        if (container.empty()) {
-            tool.add({"--target", std::to_string(pid)});
-        } else {
-            const detail::leader_lookup how = detail::leader_lookup_of(kind);
-            tool.add({"-c", how.script(), "sh"}).add_required("tool_path", tool_path.empty() ? how.tool : tool_path);
-            tool.add_required("container", container).add_required("nsenter_path", nsenter_path);
-        }
-        if (namespaces.empty()) tool.add({"--all", "--root"});
-        for (const std::string& n : namespaces) {
-            if (!detail::is_namespace(n))
-                return error(reason::misuse, "nsenter: there is no kind of namespace called \"" + n + "\"");
-            tool.add({"--" + n});
-        }
-        tool.add({"--"});
-        if (username.empty()) {
-            tool.add_stage();
-        } else {
-            tool.add({"su", "-s", "/bin/sh", "-c", detail::first_stage_script()}).add_required("username", username);
-        }
-        return tool.plan(*this, container.empty() ? std::to_string(pid) : container);
-    }
-};
-
-/// The options of basic_router::nsenter().
-using nsenter_options = nsenter;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/podman.hpp ----
-// podman.hpp: a child in a Podman container.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in a Podman container that runs.
-struct podman {
-    std::string container{};            ///< name or id
-    std::string username{};             ///< or "user:group"; empty: as the container says
-    std::string podman_path = "podman"; ///< the client to run
-
-    std::string name{};                                ///< of the context; empty: "podman.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "podman";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.username, self.podman_path, self.name, self.connect_timeout,
-                        self.executable, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, podman_path, "podman_path");
-        tool.add({"exec"}).add_optional("username", username, "--user=").add({"--interactive", "--"});
-        return tool.add_required("container", container).add_stage().plan(*this, container);
-    }
-};
-
-/// The options of basic_router::podman().
-using podman_options = podman;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/slurm.hpp ----
-// slurm.hpp: a child on a node of a Slurm cluster.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process on a node of a Slurm cluster, as a job step of one task. Ends when its allocation does.
-struct slurm {
-    std::vector<std::string> args{}; ///< further arguments of srun: {"--partition=debug", "--time=10"}
-    std::string srun_path = "srun";  ///< the tool to run
-
-    std::string name{};                                ///< of the context; empty: "slurm"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "slurm";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.args, self.srun_path, self.name, self.connect_timeout, self.executable, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, srun_path, "srun_path");
-        return tool.add({"--unbuffered", "--ntasks=1"}).add(args).add_stage().plan(*this, {});
-    }
-};
-
-/// The options of basic_router::slurm().
-using slurm_options = slurm;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/connect/methods/ssh.hpp ----
 // ssh.hpp: a child on another machine, through the system's ssh.
 
@@ -16261,13 +16002,14 @@ struct ssh {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< there, in a cache: the next connection sends none
 
     static constexpr std::string_view method_name = "ssh";
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.hostname, self.username, self.port, self.identity_file, self.password, self.check_host_keys,
                         self.ssh_path, self.ssh_args, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
-                        self.connect_timeout, self.executable, self.limits);
+                        self.connect_timeout, self.executable, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -17798,7 +17540,8 @@ using command_options = command;
 /// A base of whoever has connect(method) and try_connect(method): a router, a context, a nursery. `Maker` is const where those
 /// are; `Context` is what they return. Each method is a struct of options in mitogen/connect/methods/.
 ///
-/// All block until the child is up. The try_ forms return the error that the others throw. Threads: as those of `Maker`.
+/// To call one takes its header, which the umbrella has. All block until the child is up. The try_ forms return the error that
+/// the others throw. Threads: as those of `Maker`.
 template <class Maker, class Context>
 class making {
     Maker& maker() const noexcept { return const_cast<Maker&>(static_cast<const Maker&>(*this)); }
@@ -17957,7 +17700,7 @@ public:
     }
 
     /// True while there is a route to it.
-    bool alive() const { return id_ == port().id() || node().towards(id_) != nullptr; }
+    bool alive() const { return node().reaches(id_); }
 
     /// One line of text about it: see basic_router::describe.
     std::string describe() const {
@@ -18212,6 +17955,7 @@ struct router_options {
     ending_patience patience{};     ///< how long children may take to end
     std::uint32_t pool_threads = 4; ///< most threads that a child gives to on::pool functions
     tree_rules rules{};             ///< for the whole tree
+    std::vector<payload> payloads{}; ///< this program, built for machines of other kinds
 };
 
 /// One context's place in the tree. Every way to make a child is a member. The destructor ends all children and waits for them.
@@ -18224,6 +17968,7 @@ class basic_router final : public basic_router_core<Io>, public making<basic_rou
     using pending = basic_pending<Io>;
 
     detail::children<Io> children_;
+    std::vector<payload> payloads_;
     std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
     detail::log_uplink<Io> logs_{*this};
 
@@ -18232,7 +17977,8 @@ public:
     using context = basic_context<Io>;
 
     explicit basic_router(basic_broker<Io>& loop, router_options options = {})
-        : core(loop, options.limits, options.rules), children_(*this, options.patience, options.pool_threads) {
+        : core(loop, options.limits, options.rules), children_(*this, options.patience, options.pool_threads),
+          payloads_(std::move(options.payloads)) {
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         detail::receive_forwarded_logs(*this, logs_);
@@ -18298,6 +18044,10 @@ public:
             return failed<context>(error(reason::misuse,
                                          "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                          "executes this program again, and would not know that it is one"));
+        }
+        if (plan->staged) {
+            detail::open_payloads(*plan, payloads_);
+            detail::name_program(*plan);
         }
         return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
     }
@@ -18678,12 +18428,6 @@ class connect_server {
         });
     }
 
-    /// Another program may ask for them, although this one never does.
-    template <class... Methods>
-    static void know_all() {
-        (void)std::initializer_list<const known_method*>{&knows<Methods>...};
-    }
-
     error with_place(const error& why) const {
         error_detail d = why.detail();
         if (!d.place.empty()) return why;
@@ -18696,9 +18440,10 @@ class connect_server {
 public:
     /// `name`: of this context.
     connect_server(basic_router<Io>& node, std::string name) : router_(node), name_(std::move(name)) {
-        know_all<mitogen::local, mitogen::ssh, mitogen::docker, mitogen::podman, mitogen::buildah, mitogen::kubectl, mitogen::lxc,
-                 mitogen::lxd, mitogen::incus, mitogen::jail, mitogen::chroot, mitogen::nsenter, mitogen::slurm,
-                 mitogen::command>();
+        // What another program may ask for, although this one never does. All others are known where the program names them: it
+        // is to be sent over connections, and each costs it some kilobytes.
+        (void)&knows<mitogen::local>;
+        (void)&knows<mitogen::ssh>;
         (void)router_.add_raw_handler(handles::connect, {}, [this](const message& m) { serve(m); });
         (void)router_.add_raw_handler(handles::end_child, {}, [this](const message& m) { end_child(m); });
     }
@@ -20073,6 +19818,300 @@ using listener = basic_listener<io::native>;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/methods/tool_symptoms.hpp ----
+// tool_symptoms.hpp: what tools that run a command in a container, a pod or a jail say when they cannot, and what to do about it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+inline constexpr std::string_view no_such_target_text =
+    "there is none of that name; is it spelt right, and may this user see it?";
+inline constexpr std::string_view not_running_text = "it is not running; start it first";
+inline constexpr std::string_view no_service_text =
+    "the tool does not reach its service; does that run, and at the address that the tool uses?";
+inline constexpr std::string_view no_shell_text = "there is no sh that can be executed there, which the first stage needs";
+inline constexpr std::string_view no_user_text = "it has no such user";
+inline constexpr std::string_view not_allowed_text =
+    "this user may not do that here; connect from a context that may, for instance by sudo";
+
+/// What the first stage's own side of nsenter says of a container without a process.
+inline constexpr std::string_view no_leader_text = "mitogen: the container has no process";
+
+/// The first that fits counts, so that words which may be part of other messages come late. What is said of the user and of the
+/// shell within comes before what is said of the tool's service: docker says both in one line.
+inline constexpr symptom symptoms_of_tools[] = {
+    // docker, podman, buildah
+    {"Cannot connect to the Docker daemon", reason::connection_refused, no_service_text},
+    {"Cannot connect to Podman", reason::connection_refused, no_service_text},
+    {"permission denied while trying to connect", reason::auth_required, not_allowed_text},
+    {"unable to find user", reason::resolve, no_user_text},
+    {"nknown user", reason::resolve, no_user_text}, // su, in its several shapes
+    {"does not exist or the user entry", reason::resolve, no_user_text},
+    {"no matching entries in passwd file", reason::resolve, no_user_text},
+    {"executable file not found", reason::payload, no_shell_text},
+    {"executable file `sh` not found", reason::payload, no_shell_text},
+    {"exec: \"sh\":", reason::payload, no_shell_text},
+    {"pull access denied", reason::resolve, "there is no image of that name, or only for who is logged in to its registry"},
+    {"manifest unknown", reason::resolve, "the registry has no image of that name and tag"},
+    {"Unable to find image", reason::resolve, "the image is not here, and cannot be fetched"},
+    {"o such image", reason::resolve, "there is no image of that name"},
+    {"o such container", reason::resolve, no_such_target_text},
+    {"o such object", reason::resolve, no_such_target_text},
+    {"o container with name or ID", reason::resolve, no_such_target_text},
+    {"container not known", reason::resolve, no_such_target_text},
+    {"is not running", reason::connection_refused, not_running_text},
+    {"is paused", reason::connection_refused, "it is paused; unpause it first"},
+    {"container state improper", reason::connection_refused, not_running_text},
+    // kubectl
+    {"You must be logged in to the server", reason::auth_required, "the cluster does not know this user; see `kubectl config`"},
+    {"(Unauthorized)", reason::auth_required, "the cluster does not know this user; see `kubectl config`"},
+    {"(Forbidden)", reason::auth_required, "the cluster does not let this user do that; it takes the verb create on pods/exec"},
+    {"(NotFound)", reason::resolve, "there is no such pod, or no such namespace; see .ns"},
+    {"is not valid for pod", reason::resolve, "the pod has no container of that name; see .container"},
+    {"container not found", reason::connection_refused, "the pod has no such container, or it does not run yet"},
+    {"completed pod", reason::connection_refused, not_running_text},
+    {"ontainerCreating", reason::connection_refused, "it is not running yet"},
+    {"did you specify the right host or port", reason::connection_refused, no_service_text},
+    {"Unable to connect to the server", reason::connection_refused, no_service_text},
+    // lxc-attach, lxc-info, lxc, incus, machinectl
+    {"Failed to get init pid", reason::connection_refused, "there is none of that name, or it is not running"},
+    {"Failed to get attach context", reason::connection_refused, "there is none of that name, or it is not running"},
+    {"doesn't exist", reason::resolve, no_such_target_text},
+    {"nstance not found", reason::resolve, no_such_target_text},
+    {"Error: not found", reason::resolve, no_such_target_text},
+    {"No machine ", reason::resolve, no_such_target_text},
+    {"unix.socket", reason::connection_refused, no_service_text},
+    {no_leader_text, reason::connection_refused, not_running_text},
+    // jexec, chroot, nsenter
+    {"Operation not permitted", reason::auth_required, not_allowed_text},
+    {"jail \"", reason::resolve, no_such_target_text}, // jexec: jail "x" not found
+    {"cannot change root directory", reason::resolve, "the root is no directory that this user may change to"},
+    {"can't change root directory", reason::resolve, "the root is no directory that this user may change to"}, // busybox
+    {"stat of /proc/", reason::resolve, "there is no process of that number, or this user may not look into it"},
+    {"cannot open /proc/", reason::resolve, "there is no process of that number, or this user may not look into it"},
+    {"can't open '/proc/", reason::resolve, "there is no process of that number, or this user may not look into it"}, // busybox
+    {"failed to run command", reason::payload, no_shell_text},
+    {"failed to execute sh", reason::payload, no_shell_text},
+    // srun
+    {"invalid partition", reason::resolve, "there is no such partition; see `sinfo`"},
+    {"Unable to contact slurm controller", reason::connection_refused, no_service_text},
+    {"Unable to allocate resources", reason::connect, "slurm gives no resources for it"},
+    // what several of them say
+    {"ermission denied", reason::auth_required, not_allowed_text},
+};
+
+/// What such a tool and the first stage said, as one of the errors that a caller can act on.
+inline error explain_tool(const boot_plan& plan, const boot_failure& f) {
+    using how = boot_failure::how;
+    if (f.what == how::timed_out) {
+        const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
+        return because(plan, f, reason::connect_timeout,
+                       "no hello within " + ms +
+                           (f.stage_seen ? "our shell runs there; sending the program, or its start, takes longer than that"
+                                         : "our shell did not speak: " + plan.start.path + " hangs, or waits for something"));
+    }
+    if (f.what == how::confused) return explain_boot(plan, f);
+    constexpr int tool_failed = 125; // as docker, podman, chroot, env and others say that they failed themselves
+    if (f.stage_seen) return explain_stage(plan, f, tool_failed);
+    if (const symptom* s = known_symptom(symptoms_of_tools, f)) return because(plan, f, s->why, s->meaning);
+    if (f.status && not_executed(*f.status))
+        return because(plan, f, reason::payload,
+                       "a program was not found or could not be executed: sh there, or one that " + plan.start.path + " runs");
+    return because(plan, f, reason::end_of_file, plan.start.path + " ended before it ran our shell");
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/exec_style.hpp ----
+// exec_style.hpp: what methods share that run a tool here, which runs a command elsewhere and passes its stdin and stdout on
+// unchanged.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Puts together the command line of such a tool, and refuses what the tool would misunderstand. The names that it says in errors
+/// are those of the options.
+class exec_style {
+    std::string method_;
+    std::vector<std::string> argv_;
+    std::optional<error> trouble_;
+
+    void refuse(const std::string& why) {
+        if (!trouble_) trouble_.emplace(reason::misuse, method_ + ": " + why);
+    }
+
+    /// Where a value begins with a dash, many tools take it for an option, whatever stands before it.
+    bool fits(const std::string& option, const std::string& value) {
+        if (value.starts_with('-')) {
+            refuse(option + " is \"" + value + "\", which begins with a dash: " + argv_[0] + " would take it for an option");
+            return false;
+        }
+        return true;
+    }
+
+public:
+    /// `tool` is the value of the option `path_option`.
+    exec_style(std::string_view method, const std::string& tool, std::string_view path_option) : method_(method), argv_{tool} {
+        if (tool.empty()) refuse(std::string(path_option) + " is empty");
+    }
+
+    /// Arguments as they are: ours, and those that the user wrote as arguments.
+    exec_style& add(const std::vector<std::string>& arguments) {
+        argv_.insert(argv_.end(), arguments.begin(), arguments.end());
+        return *this;
+    }
+
+    /// The value of an option that must be given, behind `prefix` in one argument.
+    exec_style& add_required(const std::string& option, const std::string& value, const std::string& prefix = {}) {
+        if (value.empty()) refuse(option + " is empty");
+        if (fits(option, value)) argv_.push_back(prefix + value);
+        return *this;
+    }
+
+    /// The value of one that may be empty, and is left out then. A prefix that ends with a blank is an argument of its own.
+    exec_style& add_optional(const std::string& option, const std::string& value, const std::string& prefix) {
+        if (value.empty() || !fits(option, value)) return *this;
+        if (!prefix.ends_with(' ')) return add({prefix + value});
+        return add({prefix.substr(0, prefix.size() - 1), value});
+    }
+
+    /// The rest of the command: `sh -c` and the first stage.
+    exec_style& add_stage() { return add({"sh", "-c", first_stage_script()}); }
+
+    /// What is to be executed. `target`: of messages and of the context's name; may be empty.
+    template <class Method>
+    result<boot_plan> plan(const Method& method, const std::string& target) {
+        for (const std::string& argument : argv_)
+            if (argument.find('\0') != std::string::npos) refuse("an argument contains a zero byte, where it would end");
+        if (trouble_) return *trouble_;
+        boot_plan p;
+        p.what = method_ + (target.empty() ? "" : " " + target);
+        p.name = method_ + (target.empty() ? "" : "." + target);
+        apply_common(method, p);
+        auto program = open_program(method.executable);
+        if (!program) return program.error();
+        p.program = std::move(*program);
+        p.staged = true;
+        p.start.path = argv_[0];
+        p.start.argv = argv_;
+        p.explain = &explain_tool;
+        p.if_missing = "is " + argv_[0] + " installed here? The options say where to look for it";
+        return p;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/buildah.hpp ----
+// buildah.hpp: a child in a working container of Buildah.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a working container of Buildah (`buildah from`).
+struct buildah {
+    std::string container{};              ///< name or id
+    std::string username{};               ///< or "user:group"; empty: as the container says
+    std::string buildah_path = "buildah"; ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "buildah.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "buildah";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.username, self.buildah_path, self.name, self.connect_timeout,
+                        self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, buildah_path, "buildah_path");
+        tool.add({"run"}).add_optional("username", username, "--user=").add({"--"});
+        return tool.add_required("container", container).add_stage().plan(*this, container);
+    }
+};
+
+/// The options of basic_router::buildah().
+using buildah_options = buildah;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/chroot.hpp ----
+// chroot.hpp: a child on this machine with another root directory.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process on this machine for which another directory is the root. There must be a POSIX sh in it, and what the first stage
+/// uses: uname, mkdir, chmod, head, wc, rm. Takes root, or what else chroot(8) asks for.
+struct chroot {
+    std::string root{};                 ///< the directory
+    std::string username{};             ///< "user" or "user:group" as known in there; empty: this one. Not every chroot has it
+    std::string chroot_path = "chroot"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "chroot.<root>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "chroot";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.root, self.username, self.chroot_path, self.name, self.connect_timeout,
+                        self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, chroot_path, "chroot_path");
+        tool.add_optional("username", username, "--userspec=").add_required("root", root);
+        return tool.add_stage().plan(*this, root);
+    }
+};
+
+/// The options of basic_router::chroot().
+using chroot_options = chroot;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/command.hpp ----
+// command.hpp: a child by any program that runs a command elsewhere.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process by whatever runs a command given as arguments, with stdin and stdout that pass all bytes unchanged: {"env", "-i"},
+/// {"docker", "--context", "prod", "exec", "-i", "web"}. `sh -c` and the first stage are appended.
+struct command {
+    std::vector<std::string> argv{}; ///< the program, searched for in PATH, and its arguments
+
+    std::string name{};                                ///< of the context; empty: "command.<program>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "command";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.argv, self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        if (argv.empty()) return error(reason::misuse, "command: argv is empty");
+        detail::exec_style tool(method_name, argv[0], "argv[0]");
+        tool.add({argv.begin() + 1, argv.end()});
+        return tool.add_stage().plan(*this, argv[0].substr(argv[0].rfind('/') + 1));
+    }
+};
+
+/// The options of basic_router::command().
+using command_options = command;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/methods/privilege.hpp ----
 // privilege.hpp: what sudo, su and doas have in common: a tool that asks for a password and then becomes another user here.
 
@@ -20198,14 +20237,14 @@ struct doas {
 
 private:
     static constexpr detail::symptom symptoms_of_doas[] = {
-        {"nknown user", reason::connect, "there is no such user"},
+        {"nknown user", reason::resolve, "there is no such user"},
         {"uthentication fail", reason::auth_incorrect, detail::incorrect_text},
         {"uthorization fail", reason::auth_incorrect, detail::incorrect_text},
         {"uthentication required", reason::auth_required, "a password is required; set .password"},
         {"a tty is required", reason::auth_required, "a password is required, and there is no terminal to type it"},
-        {"not enabled", reason::auth_incorrect, "doas has no configuration there, and lets nobody in"},
-        {"not permitted", reason::auth_incorrect, "this user may not become that one, or not run sh"},
-        {"command not found", reason::connect, "there is no sh"},
+        {"not enabled", reason::auth_required, "doas has no configuration there, and lets nobody in"},
+        {"not permitted", reason::auth_required, "this user may not become that one, or not run sh"},
+        {"command not found", reason::payload, "there is no sh"},
     };
 
     static error explain(const boot_plan& plan, const boot_failure& f) {
@@ -20215,6 +20254,406 @@ private:
 
 /// The options of basic_router::doas().
 using doas_options = doas;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/docker.hpp ----
+// docker.hpp: a child in a Docker container.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a Docker container: one that runs (`docker exec`), or a new one of an image (`docker run --rm`), which goes when
+/// the child does. Exactly one of the two. An image with an entrypoint of its own must execute what it is given.
+struct docker {
+    std::string container{};            ///< name or id of a container that runs
+    std::string image{};                ///< name of an image, to run in a new container
+    std::string username{};             ///< or "user:group"; empty: as the container says
+    std::string docker_path = "docker"; ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "docker.<container or image>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "docker";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.image, self.username, self.docker_path, self.name,
+                        self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        if (container.empty() == image.empty())
+            return error(reason::misuse, "docker: give either .container, which runs, or .image, for a new one");
+        detail::exec_style tool(method_name, docker_path, "docker_path");
+        if (image.empty()) {
+            tool.add({"exec", "--interactive"})
+                .add_optional("username", username, "--user=")
+                .add_required("container", container);
+        } else {
+            tool.add({"run", "--interactive"})
+                .add_optional("username", username, "--user=")
+                .add({"--rm"})
+                .add_required("image", image);
+        }
+        return tool.add_stage().plan(*this, container + image);
+    }
+};
+
+/// The options of basic_router::docker().
+using docker_options = docker;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/incus.hpp ----
+// incus.hpp: a child in an instance of Incus.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in an instance of Incus that runs: a container, or a virtual machine with its agent.
+struct incus {
+    std::string container{};        ///< its name, or "remote:name"
+    std::string incus_path = "incus"; ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "incus.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "incus";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.incus_path, self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, incus_path, "incus_path");
+        tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
+        return tool.add_stage().plan(*this, container);
+    }
+};
+
+/// The options of basic_router::incus().
+using incus_options = incus;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/jail.hpp ----
+// jail.hpp: a child in a FreeBSD jail.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a FreeBSD jail that runs.
+struct jail {
+    std::string container{};                   ///< name or number of the jail
+    std::string username{};                    ///< as the jail knows it; empty: root
+    std::string jexec_path = "/usr/sbin/jexec"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "jail.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "jail";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.username, self.jexec_path, self.name, self.connect_timeout,
+                        self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, jexec_path, "jexec_path");
+        tool.add_optional("username", username, "-U ").add_required("container", container);
+        return tool.add_stage().plan(*this, container);
+    }
+};
+
+/// The options of basic_router::jail().
+using jail_options = jail;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/kubectl.hpp ----
+// kubectl.hpp: a child in a pod of a Kubernetes cluster.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a pod of a Kubernetes cluster.
+struct kubectl {
+    std::string pod{};                        ///< its name, or "kind/name" as kubectl takes it ("deploy/web")
+    std::string container{};                  ///< of the pod; empty: its first, or the one that it marks as default
+    std::string ns{};                         ///< the namespace; empty: as kubectl decides
+    std::vector<std::string> kubectl_args{};  ///< further arguments, before `exec`: {"--context=prod"}
+    std::string kubectl_path = "kubectl";     ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "kubectl.<pod>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "kubectl";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.pod, self.container, self.ns, self.kubectl_args, self.kubectl_path,
+                        self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, kubectl_path, "kubectl_path");
+        tool.add(kubectl_args).add_optional("ns", ns, "--namespace=").add({"exec", "--stdin"});
+        tool.add_optional("container", container, "--container=").add_required("pod", pod).add({"--"});
+        return tool.add_stage().plan(*this, pod);
+    }
+};
+
+/// The options of basic_router::kubectl().
+using kubectl_options = kubectl;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/lxc.hpp ----
+// lxc.hpp: a child in an LXC container.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in an LXC container that runs, by lxc-attach: with an environment of its own, as the container's root.
+struct lxc {
+    std::string container{};                    ///< its name
+    std::string lxc_attach_path = "lxc-attach"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "lxc.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "lxc";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.lxc_attach_path, self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, lxc_attach_path, "lxc_attach_path");
+        tool.add({"--clear-env", "--name"}).add_required("container", container).add({"--"});
+        return tool.add_stage().plan(*this, container);
+    }
+};
+
+/// The options of basic_router::lxc().
+using lxc_options = lxc;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/lxd.hpp ----
+// lxd.hpp: a child in an instance of LXD.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in an instance of LXD that runs: a container, or a virtual machine with its agent.
+struct lxd {
+    std::string container{};        ///< its name, or "remote:name"
+    std::string lxc_path = "lxc"; ///< LXD's client; it is called lxc
+
+    std::string name{};                                ///< of the context; empty: "lxd.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "lxd";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.lxc_path, self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, lxc_path, "lxc_path");
+        tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
+        return tool.add_stage().plan(*this, container);
+    }
+};
+
+/// The options of basic_router::lxd().
+using lxd_options = lxd;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/nsenter.hpp ----
+// nsenter.hpp: a child in the namespaces of a process on this machine.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What a container is, whose first process nsenter shall find.
+enum class container_kind : std::uint8_t { none, docker, podman, lxc, lxd, incus, machinectl };
+
+namespace detail {
+
+/// How the first process of a container is found: by a tool, and the line of shell that has it print the number.
+struct leader_lookup {
+    std::string tool;
+    std::string_view ask; ///< "$1" is the tool, "$2" the container
+
+    /// For `sh -c SCRIPT sh TOOL CONTAINER NSENTER ARGUMENTS…`: becomes nsenter, with that process as its target. In a process of
+    /// its own, because a tool may take its time.
+    std::string script() const {
+        return "p=$(" + std::string(ask) + ")||exit $?;case $p in \"\"|0|*[!0-9]*)echo \"" + std::string(no_leader_text) +
+               "\" >&2;exit 1;;esac;n=$3;shift 3;exec \"$n\" --target \"$p\" \"$@\"";
+    }
+};
+
+inline leader_lookup leader_lookup_of(container_kind kind) {
+    constexpr std::string_view inspect = "\"$1\" inspect \"--format={{.State.Pid}}\" \"$2\"";
+    constexpr std::string_view info = "\"$1\" info \"$2\"|sed -n \"s/^ *[Pp][Ii][Dd]: *//p\"";
+    switch (kind) {
+    case container_kind::podman: return {"podman", inspect};
+    case container_kind::lxc: return {"lxc-info", "\"$1\" --name \"$2\" --pid --no-humanize"};
+    case container_kind::lxd: return {"lxc", info};
+    case container_kind::incus: return {"incus", info};
+    case container_kind::machinectl: return {"machinectl", "\"$1\" show --property=Leader \"$2\"|sed \"s/^Leader=//\""};
+    default: return {"docker", inspect};
+    }
+}
+
+inline bool is_namespace(std::string_view text) noexcept {
+    constexpr std::string_view known[] = {"mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time"};
+    for (const std::string_view one : known)
+        if (one == text) return true;
+    return false;
+}
+
+} // namespace detail
+
+/// A process in the namespaces of another one on this machine, by the nsenter of util-linux. That one is given by its number, or
+/// as a container, whose first process a tool is asked for. Exactly one of the two. Takes root, or a user namespace of one's own.
+struct nsenter {
+    int pid = 0;                                ///< a process
+    std::string container{};                    ///< or a container that runs
+    container_kind kind = container_kind::none; ///< what kind of container
+    std::string tool_path{};                    ///< the tool that tells its first process; empty: the usual one of its kind
+    std::vector<std::string> namespaces{};      ///< some of "mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time";
+                                                ///< empty: all, and the root directory as well
+    std::string username{};                     ///< as known in there, by the su that is there; empty: none is changed
+    std::string nsenter_path = "nsenter";       ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "nsenter.<container or pid>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "nsenter";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.pid, self.container, self.kind, self.tool_path, self.namespaces, self.username, self.nsenter_path,
+                        self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        if ((pid != 0) == !container.empty())
+            return error(reason::misuse, "nsenter: give either .pid, or .container and its .kind");
+        if (pid < 0) return error(reason::misuse, "nsenter: pid is negative");
+        if (container.empty() != (kind == container_kind::none))
+            return error(reason::misuse, "nsenter: .container and .kind go together");
+        detail::exec_style tool(method_name, container.empty() ? nsenter_path : "sh", "nsenter_path");
+        if (container.empty()) {
+            tool.add({"--target", std::to_string(pid)});
+        } else {
+            const detail::leader_lookup how = detail::leader_lookup_of(kind);
+            tool.add({"-c", how.script(), "sh"}).add_required("tool_path", tool_path.empty() ? how.tool : tool_path);
+            tool.add_required("container", container).add_required("nsenter_path", nsenter_path);
+        }
+        if (namespaces.empty()) tool.add({"--all", "--root"});
+        for (const std::string& n : namespaces) {
+            if (!detail::is_namespace(n))
+                return error(reason::misuse, "nsenter: there is no kind of namespace called \"" + n + "\"");
+            tool.add({"--" + n});
+        }
+        tool.add({"--"});
+        if (username.empty()) {
+            tool.add_stage();
+        } else {
+            tool.add({"su", "-s", "/bin/sh", "-c", detail::first_stage_script()}).add_required("username", username);
+        }
+        return tool.plan(*this, container.empty() ? std::to_string(pid) : container);
+    }
+};
+
+/// The options of basic_router::nsenter().
+using nsenter_options = nsenter;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/podman.hpp ----
+// podman.hpp: a child in a Podman container.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a Podman container that runs.
+struct podman {
+    std::string container{};            ///< name or id
+    std::string username{};             ///< or "user:group"; empty: as the container says
+    std::string podman_path = "podman"; ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "podman.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "podman";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.username, self.podman_path, self.name, self.connect_timeout,
+                        self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, podman_path, "podman_path");
+        tool.add({"exec"}).add_optional("username", username, "--user=").add({"--interactive", "--"});
+        return tool.add_required("container", container).add_stage().plan(*this, container);
+    }
+};
+
+/// The options of basic_router::podman().
+using podman_options = podman;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/slurm.hpp ----
+// slurm.hpp: a child on a node of a Slurm cluster.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process on a node of a Slurm cluster, as a job step of one task. Ends when its allocation does.
+struct slurm {
+    std::vector<std::string> args{}; ///< further arguments of srun: {"--partition=debug", "--time=10"}
+    std::string srun_path = "srun";  ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "slurm"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "slurm";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.args, self.srun_path, self.name, self.connect_timeout, self.executable, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, srun_path, "srun_path");
+        return tool.add({"--unbuffered", "--ntasks=1"}).add(args).add_stage().plan(*this, {});
+    }
+};
+
+/// The options of basic_router::slurm().
+using slurm_options = slurm;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -20259,15 +20698,15 @@ struct su {
 private:
     /// Of util-linux, shadow and busybox, and what PAM says.
     static constexpr detail::symptom symptoms_of_su[] = {
-        {"does not exist", reason::connect, "there is no such user"},
-        {"nknown user", reason::connect, "there is no such user"},
-        {"No passwd entry", reason::connect, "there is no such user"},
+        {"does not exist", reason::resolve, "there is no such user"},
+        {"nknown user", reason::resolve, "there is no such user"},
+        {"No passwd entry", reason::resolve, "there is no such user"},
         {"not available", reason::end_of_file, "that user's login shell lets nobody in"},
         {"must be run from a terminal", reason::connect, "this su wants a terminal on its stdin"},
         {"uthentication fail", reason::auth_incorrect, detail::incorrect_text},
         {"incorrect password", reason::auth_incorrect, detail::incorrect_text},
         {"Sorry", reason::auth_incorrect, detail::incorrect_text},
-        {"ermission denied", reason::auth_incorrect, "this user may not become that one"},
+        {"ermission denied", reason::auth_required, "this user may not become that one"},
     };
 
     static error explain(const boot_plan& plan, const boot_failure& f) {
@@ -20345,11 +20784,11 @@ private:
 
     /// What sudo says, and sudo-rs, which is younger and has other words.
     static constexpr detail::symptom symptoms_of_sudo[] = {
-        {"unknown user", reason::connect, "there is no such user"},
-        {"in the sudoers file", reason::auth_incorrect, "this user may not use sudo"},
-        {"may not run sudo", reason::auth_incorrect, "this user may not use sudo"},
-        {"is not allowed to", reason::auth_incorrect, "this user may not become that one, or not run sh"},
-        {"I'm sorry", reason::auth_incorrect, "this user may not use sudo"},
+        {"unknown user", reason::resolve, "there is no such user"},
+        {"in the sudoers file", reason::auth_required, "this user may not use sudo"},
+        {"may not run sudo", reason::auth_required, "this user may not use sudo"},
+        {"is not allowed to", reason::auth_required, "this user may not become that one, or not run sh"},
+        {"I'm sorry", reason::auth_required, "this user may not use sudo"},
         {"incorrect password attempt", reason::auth_incorrect, detail::incorrect_text},
         {"Sorry, try again", reason::auth_incorrect, detail::incorrect_text},
         {"Authentication fail", reason::auth_incorrect, detail::incorrect_text},
@@ -20357,7 +20796,7 @@ private:
         {"password is required", reason::auth_required, "a password is required; set .password"},
         {"terminal is required", reason::auth_required, "a password is required, and there is no terminal to type it"},
         {"must have a tty", reason::connect, "it wants a terminal, and there is none"},
-        {"command not found", reason::connect, "there is no sh"},
+        {"command not found", reason::payload, "there is no sh"},
     };
 
     static error explain(const boot_plan& plan, const boot_failure& f) {

@@ -209,7 +209,7 @@ TEST_CASE("a machine of another kind is sent the program that was built for it")
     CHECK(meet("Linux ppc64le", trouble).empty());
     CHECK(trouble == "it is gone");
     CHECK(meet("Linux riscv64", trouble).empty());
-    CHECK(trouble.find("payloads has others for Linux aarch64, Linux s390x, Linux ppc64le;") != std::string::npos);
+    CHECK(trouble.find("there are others for Linux aarch64, Linux s390x, Linux ppc64le;") != std::string::npos);
 }
 
 TEST_CASE("a first stage is told what it may have, for each kind of machine") {
@@ -220,8 +220,9 @@ TEST_CASE("a first stage is told what it may have, for each kind of machine") {
     plan.start.argv = {"tool", mitogen::detail::first_stage_script()};
     const std::string before = plan.start.argv[1];
     SECTION("where it may be kept") {
-        mitogen::detail::name_program(plan,
-                                      {{"Linux aarch64", name}, {"Odd $(machine)", name}, {"Linux s390x", "/tmp/not/there"}});
+        mitogen::detail::open_payloads(
+            plan, {{"Linux aarch64", name}, {"Odd $(machine)", name}, {"Linux s390x", "/tmp/not/there"}});
+        mitogen::detail::name_program(plan);
         const std::string& script = plan.start.argv[1];
         // as sha256sum and cksum say
         const std::string arm = ")h=ce7c16b7be254e5b236236155bed37ac29e3bdee460d69d96f99249a20efca19;k=3420577238?13;;";
@@ -234,14 +235,27 @@ TEST_CASE("a first stage is told what it may have, for each kind of machine") {
     }
     SECTION("where nothing shall be kept") {
         plan.keep_program = false;
-        mitogen::detail::name_program(plan, {{"Linux aarch64", name}});
+        mitogen::detail::open_payloads(plan, {{"Linux aarch64", name}});
+        mitogen::detail::name_program(plan);
         CHECK(plan.start.argv[1] == before);
         CHECK(plan.others.size() == 1);
     }
     SECTION("where another program is asked for") {
         plan.program = mitogen::detail::open_program("/bin/sh").value();
-        mitogen::detail::name_program(plan, {{"Linux aarch64", name}});
+        mitogen::detail::open_payloads(plan, {{"Linux aarch64", name}});
+        mitogen::detail::name_program(plan);
         CHECK(plan.others.empty());
+    }
+    SECTION("where one lies beside the program") {
+        const std::string beside = name + ".Linux-s390x";
+        REQUIRE(std::system(("echo some program >" + beside).c_str()) == 0);
+        plan.program = mitogen::detail::open_program(name).value();
+        plan.program_path = name;
+        mitogen::detail::open_payloads(plan, {});
+        ::unlink(beside.c_str());
+        REQUIRE(plan.others.size() == 1);
+        CHECK(plan.others[0].what.machine == "Linux s390x");
+        CHECK(plan.others[0].what.path == beside);
     }
     ::unlink(name.c_str());
 }

@@ -74,24 +74,32 @@ inline choice choose_program(const boot_plan& plan, std::string_view there) {
     for (const payload_file& other : plan.others) known += (known.empty() ? "" : ", ") + other.what.machine;
     return {nullptr, "the target is " + (there.empty() ? "of an unknown kind" : std::string(there)) +
                          ", and this program was built for " + kind +
-                         (known.empty() ? "" : "; router_options::payloads has others for " + known) +
-                         "; give `.executable` a program that runs there, or router_options::payloads one for such machines"};
+                         (known.empty() ? "" : "; there are others for " + known) +
+                         "; build it for such machines too (mitogen_payload in CMake, or router_options::payloads), or give "
+                         "`.executable` a program that runs there"};
+}
+
+/// Opens the builds of a plan's program for other machines: those of `payloads`, which are of no use where the plan is for
+/// another program than this one; and those that lie beside it, "tool.Linux-aarch64" beside "tool".
+inline void open_payloads(boot_plan& plan, const std::vector<payload>& payloads) {
+    const auto open = [&plan](const payload& p, bool wanted) {
+        const long rc = sys::open_to_read(p.path.c_str());
+        if (rc < 0 && !wanted) return;
+        payload_file& added = plan.others.emplace_back(payload_file{p, nullptr, {}});
+        if (rc < 0)
+            added.trouble = std::string(sys::failure("cannot open the payload for " + p.machine + ", " + p.path, rc).message());
+        else added.file = std::make_shared<sys::unique_fd>(static_cast<int>(rc));
+    };
+    if (sys::same_file(plan.program->get(), sys::self_executable().get()))
+        for (const payload& p : payloads) open(p, true);
+    const std::string path = plan.program_path.empty() ? sys::self_path() : plan.program_path;
+    if (path.empty()) return;
+    for (const std::string& machine : sys::known_machines()) open({"Linux " + machine, path + ".Linux-" + machine}, false);
 }
 
 /// Tells the first stage of a plan what program it will become, so that it can look for it there. Reads programs that it sees for
-/// the first time. `payloads`: for machines that this program was not built for; where the plan is for another program, they are
-/// of no use.
-inline void name_program(boot_plan& plan, const std::vector<payload>& payloads) {
-    if (sys::same_file(plan.program->get(), sys::self_executable().get())) {
-        for (const payload& p : payloads) {
-            payload_file& added = plan.others.emplace_back(payload_file{p, nullptr, {}});
-            const long rc = sys::open_to_read(p.path.c_str());
-            if (rc >= 0) added.file = std::make_shared<sys::unique_fd>(static_cast<int>(rc));
-            else
-                added.trouble =
-                    std::string(sys::failure("cannot open the payload for " + p.machine + ", " + p.path, rc).message());
-        }
-    }
+/// the first time.
+inline void name_program(boot_plan& plan) {
     if (!plan.keep_program) return;
     std::string arms;
     const auto add = [&arms](const std::string& pattern, const sys::unique_fd& file) {

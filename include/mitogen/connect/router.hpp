@@ -137,7 +137,10 @@ public:
                                          "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                          "executes this program again, and would not know that it is one"));
         }
-        if (plan->staged) detail::name_program(*plan, payloads_);
+        if (plan->staged) {
+            detail::open_payloads(*plan, payloads_);
+            detail::name_program(*plan);
+        }
         return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
     }
 

@@ -97,5 +97,15 @@ inline std::string machine_pattern(std::string_view kind) {
     return pattern;
 }
 
+/// What machines a program may be for, as `uname -m` spells them: those of program_kind().
+inline std::vector<std::string> known_machines() {
+    std::vector<std::string> all;
+    for (const detail::elf_machine& m : detail::elf_machines) {
+        for (const char* const name : {m.narrow_little, m.narrow_big, m.wide_little, m.wide_big})
+            if (*name && (all.empty() || all.back() != name)) all.emplace_back(name);
+    }
+    return all;
+}
+
 } // namespace sys
 } // namespace mitogen::inline MITOGEN_ABI
