@@ -66,7 +66,7 @@ template <class Method>
 void apply_common(const Method& method, boot_plan& plan) {
     if (!method.name.empty()) plan.name = method.name;
     plan.timeout = to_ns(method.connect_timeout);
-    plan.program_path = method.executable;
+    if constexpr (requires { method.executable; }) plan.program_path = method.executable;
     if (method.limits) plan.bounds = *method.limits;
     if constexpr (requires { method.keep_program; }) plan.keep_program = method.keep_program;
 }
