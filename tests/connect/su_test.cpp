@@ -111,6 +111,23 @@ TEMPLATE_TEST_CASE("what su and doas complain about arrives as a typed error", "
     }
 }
 
+TEST_CASE("a su that asks on its stdout will do") { // as that of busybox
+    if (!support::private_users::possible()) return;
+    tree t;
+    mitogen::su how{.password = support::private_users::password};
+    how.su_path = t.users.tool(
+        "su", "printf 'Password: '; read -r word; [ \"$word\" = 'correct horse' ] || { echo 'su: incorrect password'; exit 1; }\n"
+              "shift; exec sh \"$@\"\n");
+    mitogen::context child = t.mia.su(how);
+    CHECK(child.call<&user>() == 4001);
+    how.password = "incorrect horse";
+    const auto e = refusal(t.mia, how);
+    CHECK(e.reason() == mitogen::reason::auth_incorrect);
+    CHECK_THAT(e.what(), !Contains("horse"));
+    how.password = {};
+    CHECK(refusal(t.mia, how).reason() == mitogen::reason::auth_required);
+}
+
 TEST_CASE("doas says who may not") {
     if (!support::private_users::possible()) return;
     tree t;

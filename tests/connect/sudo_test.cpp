@@ -7,9 +7,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
+#include <fstream>
 #include <mitogen/mitogen.hpp>
 #include <mutex>
+#include <poll.h>
 #include <string>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
@@ -34,6 +37,16 @@ void complain() {
     std::fflush(stderr);
 }
 void die() { std::raise(SIGKILL); }
+/// Detaches, says so to a named pipe, and stays until somebody writes into another one.
+void leave(mitogen::router& here, const std::string& says, const std::string& go) {
+    here.detach();
+    const mitogen::sys::unique_fd to(::open(says.c_str(), O_WRONLY | O_CLOEXEC));
+    (void)!::write(to.get(), "x", 1);
+    const mitogen::sys::unique_fd from(::open(go.c_str(), O_RDONLY | O_CLOEXEC));
+    char byte = 0;
+    (void)!::read(from.get(), &byte, 1);
+}
+void stop() { std::raise(SIGSTOP); }
 void hang() {
     for (;;) ::pause();
 }
@@ -89,6 +102,18 @@ struct tree {
         return how;
     }
 };
+
+/// Waits until a process is stopped.
+bool is_stopped(int pid) {
+    for (int waited_ms = 0; waited_ms < 10'000; waited_ms += 5) {
+        std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+        std::string text;
+        std::getline(file, text);
+        if (const auto name = text.rfind(") "); name != std::string::npos && text.substr(name + 2, 1) == "T") return true;
+        ::poll(nullptr, 0, 5);
+    }
+    return false;
+}
 
 template <class Method>
 mitogen::error refusal(const mitogen::context& from, const Method& how) {
@@ -277,6 +302,42 @@ TEST_CASE("a root child that hangs ends, although its parent cannot send it a si
     CHECK_FALSE(root.shutdown().get().success());
     CHECK(there.left(1) == 1); // mia's
     CHECK_FALSE(never.try_get().has_value());
+}
+
+TEST_CASE("a stopped child of another user that sudo has become ends when its terminal hangs up") {
+    if (!support::private_users::possible()) return;
+    tree t;
+    auto eva = t.mia.sudo({.username = "eva"});
+    const int pid = eva.call<&process_id>();
+    auto never = eva.call_async<&stop>();
+    REQUIRE(is_stopped(pid));
+    CHECK(eva.shutdown().get().signal == SIGHUP); // nothing else reaches it
+    CHECK_FALSE(never.try_get().has_value());
+}
+
+TEST_CASE("a child that sudo has become can detach from its terminal too") {
+    if (!support::private_users::possible()) return;
+    tree t;
+    const std::string names[2] = {t.users.dir() + "/says", t.users.dir() + "/go"};
+    mitogen::sys::unique_fd pipes[2];
+    for (const int i : {0, 1}) {
+        REQUIRE(::mkfifo(names[i].c_str(), 0666) == 0);
+        REQUIRE(::chmod(names[i].c_str(), 0666) == 0);
+        pipes[i].reset(::open(names[i].c_str(), O_RDWR | O_CLOEXEC));
+        REQUIRE(pipes[i]);
+    }
+    auto eva = t.mia.sudo({.username = "eva"});
+    const int pid = eva.call<&process_id>();
+    const support::same_namespace there(pid);
+    eva.call_no_reply<&leave>(names[0], names[1]);
+    ::pollfd said{pipes[0].get(), POLLIN, 0};
+    REQUIRE(::poll(&said, 1, 10'000) == 1);
+    t.mia.shutdown().get(); // which closes the terminal
+    CHECK(there.left(1) == 1);
+    CHECK(::kill(pid, 0) == 0);
+    REQUIRE(::write(pipes[1].get(), "x", 1) == 1);
+    CHECK(there.left() == 0);
+    t.mia = t.router.connect(t.users.process_of("mia"));
 }
 
 TEST_CASE("a router that goes while sudo asks leaves nothing") {

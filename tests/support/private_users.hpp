@@ -15,8 +15,9 @@
 namespace support {
 
 /// A directory with a script that enters a mount namespace of its own, where /etc has three users more: mia, who may become
-/// anybody, and has to be at a terminal for sudo; ole, who may not; and eva, whom mia may become without a password. Their
-/// password is `password`, and root's too. Nothing of it is seen outside.
+/// anybody, and has to be at a terminal for sudo; ole, who may not; and eva, whom mia may become without a password, and
+/// without that sudo stays beside: it becomes the command itself. Their password is `password`, and root's too. Nothing of it is
+/// seen outside.
 class private_users {
     std::string dir_;
 
@@ -61,6 +62,7 @@ done
 cat /mnt/shadow >/etc/shadow
 cat >/etc/sudoers.d/private <<END
 Defaults requiretty, timestamp_timeout=0
+Defaults>eva !use_pty, !pam_session, !pam_setcred
 mia ALL=(ALL) ALL
 mia ALL=(eva) NOPASSWD: ALL
 END

@@ -42,6 +42,7 @@ private:
     const handshake::welcome& welcome_;
     boot_dialogue talk_;
     unique_function<void(outcome)> over_;
+    unique_function<void(std::string_view)> heard_;
     bound_source<boot_channel> in_source_{};
     bound_source<boot_channel> out_source_{};
 
@@ -61,6 +62,9 @@ public:
 
     /// What was said.
     const boot_dialogue& dialogue() const noexcept { return talk_; }
+
+    /// Who hears what is no part of the dialogue, before it begins. May close or destroy this.
+    void listen(unique_function<void(std::string_view)> heard) { heard_ = std::move(heard); }
 
     /// Says something that is no part of the dialogue, to a tool that comes before it.
     void type(std::string_view answer) {
@@ -99,7 +103,9 @@ private:
         talk_.feed({bytes, static_cast<std::size_t>(n)});
         for (;;) {
             switch (talk_.next()) {
-            case boot_dialogue::turn::listen: return outcome::open;
+            case boot_dialogue::turn::listen:
+                if (heard_ && !talk_.stage_seen()) heard_({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(n)});
+                return outcome::open;
             case boot_dialogue::turn::confused: return outcome::confused;
             case boot_dialogue::turn::unfit: return outcome::impossible;
             case boot_dialogue::turn::hello: talk_.welcome(welcome_); break;

@@ -100,7 +100,7 @@ public:
                    [this](typename channel::outcome o) { talked(o); }),
           err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name, std::move(ends.terminal)), ending_(patience),
           connecting_(connecting) {
-        if (plan_.prompts) err_.listen([this](std::string_view heard) { converse(heard); });
+        interview_.begin([this](std::string_view heard) { converse(heard); });
         timer_.fire = [this] { on_timer(); };
         on_ready<&basic_child::on_exit>(exit_source_, *this, process_.poll_fd());
     }

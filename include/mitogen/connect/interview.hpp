@@ -33,6 +33,14 @@ public:
     interview(std::optional<prompter>& tool, child_stderr<Io>& err, boot_channel<Io>& channel)
         : tool_(tool), err_(err), channel_(channel) {}
 
+    /// Has `heard` called with what the tool prints, which is to call answer(). One that reads its stdin may ask on its stdout.
+    template <class Heard>
+    void begin(Heard heard) {
+        if (!tool_) return;
+        err_.listen(heard);
+        if (tool_->where() == prompter::reads::input) channel_.listen(heard);
+    }
+
     /// The tool has printed something. False where there is no answer: the prompter knows why.
     bool answer(std::string_view heard) {
         if (channel_.dialogue().stage_seen() || channel_.dialogue().hello_seen()) return true; // it asks no more
