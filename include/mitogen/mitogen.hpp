@@ -156,6 +156,7 @@
 #include <mitogen/sync/latch.hpp>
 #include <mitogen/sync/waiter.hpp>
 #include <mitogen/sys/call.hpp>
+#include <mitogen/sys/debugger.hpp>
 #include <mitogen/sys/epoll.hpp>
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/failure.hpp>

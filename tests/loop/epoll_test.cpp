@@ -23,7 +23,10 @@ TEST_CASE("a turn reads no more than the next ones can wait for, however much th
     mitogen::write_header(frame.data(), {.dst = 1, .handle = 1, .length = each});
     std::size_t written = 0;
     while (sys::write(far_out.get(), frame.data(), frame.size()) == static_cast<long>(frame.size())) ++written;
-    if (written * each < 6 * mitogen::fragment_bytes) return WARN("left out: this user's pipes may not hold 1 MiB");
+    if (written * each < 6 * mitogen::fragment_bytes) {
+        WARN("left out: this user's pipes may not hold 1 MiB");
+        return;
+    }
     end here;
     here.link = std::make_shared<stream>(loop, here, std::move(in), std::move(out), mitogen::limits{});
     loop.run([&] { here.link->start(); });

@@ -14,6 +14,7 @@
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/interview.hpp>
 #include <mitogen/connect/text_tail.hpp>
+#include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/router_core.hpp>
@@ -238,6 +239,8 @@ private:
         auto [in, out] = channel_.take();
         edge->open(loop, std::move(in), std::move(out), router_.bounds());
         edge->on_closed = [this](link&, enum reason cause, const std::string& why) { link_closed(cause, why); };
+        if constexpr (io::knows_debuggers<Io>)
+            edge->is_held = [this] { return runs_here() && router_.loop().io().is_traced(static_cast<int>(process_.pid())); };
         link_open_ = true;
         events_.child_up(*this);
         const buffer value = encode(id());
@@ -306,9 +309,11 @@ private:
         begin_ending();
     }
 
+    /// True if the context itself was started here, and not a client that connects to it.
+    bool runs_here() const noexcept { return static_cast<int>(process_.pid()) == static_cast<int>(talk().said().pid); }
+
     void begin_ending() {
-        if (stage_ == stage::up && let_go_ && static_cast<int>(process_.pid()) == static_cast<int>(talk().said().pid))
-            return part();
+        if (stage_ == stage::up && let_go_ && runs_here()) return part();
         if (stage_ == stage::up) {
             stage_ = stage::ending;
             ending_.begin(router_.loop().io().now(), edge->levels);

@@ -97,6 +97,8 @@ public:
             router_.link_lost(link, error(cause, "the parent is lost: " + why));
             end("the parent is lost");
         };
+        if constexpr (io::knows_debuggers<Io>)
+            parent_->is_held = [this] { return broker_.io().is_traced(broker_.io().parent_pid()); };
         router_.on_detached = [this] { detach(); };
         log::set_level(static_cast<log::level>(welcome_.log_level));
         log::set_bounds(welcome_.logs);

@@ -152,6 +152,14 @@ concept has_local_sockets = Io::has_local_sockets && std::constructible_from<typ
 template <class Io>
 concept has_terminals = Io::has_terminals && std::constructible_from<typename Io::descriptor, int>;
 
+/// True for policies that know whether a debugger holds another process, and which process has started this one:
+/// `io.is_traced(pid)`, `io.parent_pid()`. A link to one that is held does not count as silent. No part of what every policy must have.
+template <class Io>
+concept knows_debuggers = requires(const Io io, int pid) {
+    { io.is_traced(pid) } -> std::same_as<bool>;
+    { io.parent_pid() } -> std::same_as<int>;
+};
+
 /// Readiness: `Io::poller`. One descriptor, one registration; level-triggered.
 ///
 /// add, modify: 0 or -errno. `interest::none` keeps a descriptor registered and reports nothing about it, not even a failure.

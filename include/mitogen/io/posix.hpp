@@ -11,6 +11,7 @@
 #include <mitogen/io/thread.hpp>
 #include <mitogen/io/waker.hpp>
 #include <mitogen/sys/call.hpp>
+#include <mitogen/sys/debugger.hpp>
 #include <mitogen/sys/machine.hpp>
 #include <mitogen/sys/pipe_size.hpp>
 #include <mitogen/sys/process.hpp>
@@ -88,6 +89,10 @@ struct posix {
     static constexpr bool has_local_sockets = true;
 
     int own_pid() const noexcept { return sys::own_pid(); }
+    /// As sys::parent_pid.
+    int parent_pid() const noexcept { return sys::parent_pid(); }
+    /// As sys::is_traced.
+    bool is_traced(int pid) const { return sys::is_traced(pid); }
     /// As sys::identity_text.
     std::string own_name() const { return sys::identity_text(); }
     bool can_spawn_self() const noexcept { return main_arguments.known; }

@@ -42,6 +42,8 @@ public:
         virtual void closed(basic_stream& from, reason cause, const std::string& why) = 0;
         /// Nothing was sent for a while or, with `answer`, nothing was heard: send something small; see heartbeat.
         virtual void quiet(basic_stream& from, bool answer) { (void)from, (void)answer; }
+        /// Nothing was heard for the limit. True where that has a reason that will pass: the link gets as much time again.
+        virtual bool held(basic_stream& from) { return (void)from, false; }
 
     protected:
         ~owner() = default;
@@ -179,7 +181,11 @@ private:
     void look() {
         const instant now = broker_.io().now();
         if (pauses_) silence_.excuse();
-        const silence::finding f = silence_.look(now, bytes_in(), bytes_out());
+        silence::finding f = silence_.look(now, bytes_in(), bytes_out());
+        if (f.lost && owner_->held(*this)) {
+            silence_.excuse();
+            f.lost = false;
+        }
         if (f.lost)
             return close(reason::respondent_lost, "no sign of life for " + std::to_string(silence_.lasts() / 1'000'000) + " ms");
         if ((!f.heard || !f.sent) && queued() == 0) owner_->quiet(*this, !f.heard); // else it would only wait in the queue

@@ -46,6 +46,7 @@ public:
     context_id authority = no_context;                          ///< what comes from there has it; no_context: only its own
     typename basic_conversations<basic_link>::partners talks{}; ///< to whom it sends through here
     unique_function<void(basic_link&, enum reason, const std::string&)> on_closed; ///< the stream has ended; called once
+    unique_function<bool()> is_held{};                                             ///< true while a debugger holds the far end
 
     explicit basic_link(basic_router_core<Io>& node) : router_(node) {}
 
@@ -81,6 +82,8 @@ public:
         to.send(router_.address(peer, handles::heartbeat, answer ? handles::heartbeat : 0), std::span<const std::byte>(), nullptr,
                 urgency::soon);
     }
+
+    bool held(stream_type&) override { return is_held && is_held(); }
 
     /// The neighbour has answered a heartbeat.
     void heartbeat_answered() {
