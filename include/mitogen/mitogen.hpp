@@ -92,6 +92,7 @@
 #include <mitogen/kit/nursery_task.hpp>
 #include <mitogen/kit/open_dialog.hpp>
 #include <mitogen/kit/remote_range.hpp>
+#include <mitogen/kit/restart.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/loop/condition.hpp>

@@ -17,6 +17,7 @@
 #include <mitogen/kit/interrupt.hpp>
 #include <mitogen/kit/nursery_state.hpp>
 #include <mitogen/kit/nursery_task.hpp>
+#include <mitogen/kit/restart.hpp>
 #include <mitogen/rpc/context.hpp>
 #include <mitogen/rpc/fwd.hpp>
 #include <mitogen/rpc/making.hpp>
@@ -25,6 +26,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -43,6 +45,41 @@ struct nursery_options {
 #if defined(__cpp_lib_jthread)
     std::stop_token stop{}; ///< cancels the nursery, whose join() then says so: that of a function that has one, for instance
 #endif
+};
+
+/// What basic_nursery::restarting returns. A cheap value; the nursery must outlive it.
+template <class Io>
+class basic_restarting {
+    std::shared_ptr<detail::nursery_state<Io>> state_;
+    restart_policy how_;
+
+    template <auto F>
+    auto make() const {
+        return std::make_shared<detail::nursery_task<rpc::detail::result_of<F>, Io>>(state_);
+    }
+
+public:
+    basic_restarting(std::shared_ptr<detail::nursery_state<Io>> state, restart_policy how)
+        : state_(std::move(state)), how_(how) {}
+
+    /// As basic_nursery::start.
+    template <auto F, class Target, class... Args>
+        requires(!connection_method<std::remove_cvref_t<Target>>)
+    basic_nursery_task<rpc::detail::result_of<F>, Io> start(const Target& target, Args&&... args) const {
+        auto t = make<F>();
+        t->call_again(how_, target.id(), [target, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
+            return std::apply([&](const auto&... each) { return target.template call_async<F>(each...); }, given);
+        });
+        return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
+    }
+    template <auto F, connection_method Method, class... Args>
+    basic_nursery_task<rpc::detail::result_of<F>, Io> start(const Method& method, Args&&... args) const {
+        auto t = make<F>();
+        t->template connect_and_call_again<F>(
+            how_, [state = state_, method] { return state->connect(detail::plan_of(method, state->router().bounds())); },
+            std::forward<Args>(args)...);
+        return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
+    }
 };
 
 /// Owns contexts and tasks. When join() returns, every task has ended and every process that it has started is reaped, whatever
@@ -84,14 +121,6 @@ class basic_nursery : public making<basic_nursery<Io>, basic_context<Io>> {
     }
 
     basic_router<Io>& router() const noexcept { return state_->router(); }
-
-    basic_future<basic_context<Io>, Io> own(result<boot_plan> plan) {
-        if (const std::optional<error> why = state_->refusal()) plan = *why;
-        if (plan) plan->held = state_->hold();
-        auto coming = router().connect_by(std::move(plan));
-        state_->expect(coming);
-        return coming;
-    }
 
 public:
     using context = basic_context<Io>;
@@ -154,7 +183,7 @@ public:
     /// error is the future's, and no failure of the nursery.
     template <connection_method Method>
     basic_future<context, Io> connect_async(const Method& method) {
-        return own(detail::plan_of(method, router().bounds()));
+        return state_->connect(detail::plan_of(method, router().bounds()));
     }
 
     // ---- tasks
@@ -177,6 +206,12 @@ public:
         t->template connect_and_call<F>([&] { return connect_async(method); }, std::forward<Args>(args)...);
         return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
     }
+
+    /// For tasks that are begun again when they have ended: `n.restarting({.limit = 3}).start<&serve>(method, …)`. Their
+    /// arguments are copied. With a method each run has a new context, and the former one ends; the loss of such a context is a
+    /// failure of its task and not of the nursery. In a context that was there before, its loss is the end. join() waits for the
+    /// last run; the task's value is that of the last, too. To cancel during a pause ends it at once.
+    basic_restarting<Io> restarting(restart_policy how) const { return basic_restarting<Io>(state_, how); }
 
     // ---- the end
 

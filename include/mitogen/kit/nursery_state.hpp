@@ -42,6 +42,7 @@ class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
     std::vector<std::shared_ptr<task>> tasks_;       // that have not ended
     std::vector<std::shared_ptr<arrival>> arriving_; // contexts that are not up yet
     std::vector<context_id> contexts_;               // that are up, or were
+    std::vector<context_id> replaceable_;            // of those: whose loss is only a failure of the task that they were made for
     std::size_t processes_ = 0;                      // not reaped yet, those that are only being made as well
     std::vector<error> failures_;                    // in the order in which they came
     std::optional<error> cancelled_;                 // why, where nothing has failed before
@@ -141,6 +142,24 @@ public:
         if (too_late) mine->abandon(*too_late);
     }
 
+    /// Makes a context of this nursery. Never blocks.
+    arrival connect(result<boot_plan> plan) {
+        if (const std::optional<error> why = refusal()) plan = *why;
+        if (plan) plan->held = hold();
+        arrival coming = router_.connect_by(std::move(plan));
+        expect(coming);
+        return coming;
+    }
+
+    /// A context that was made for a task which may get another one. Before anything runs there.
+    void replaceable(context_id id) {
+        const std::lock_guard lock(mutex_);
+        replaceable_.push_back(id);
+    }
+
+    /// Such a context has done its work: it ends beside what goes on.
+    void replace(context_id id) { discard(id, false); }
+
 private:
     void arrived(const std::shared_ptr<arrival>& coming) {
         const result<basic_context<Io>> up = coming->outcome();
@@ -163,6 +182,7 @@ private:
         {
             const std::lock_guard lock(mutex_);
             std::erase(contexts_, id);
+            if (std::erase(replaceable_, id) > 0) return;
             if (closing_ || known(why) || (why.detail().has_status && why.detail().status.success())) return;
             failures_.push_back(why);
             wake_.notify();
@@ -220,6 +240,12 @@ public:
             if (tasks_.empty() || first) wake_.notify();
         }
         if (first) ask_all();
+    }
+
+    /// True where a task that has ended may be begun again: nothing wants it to stop.
+    bool may_go_on(const task& t) {
+        const std::lock_guard lock(mutex_);
+        return !t.spared_ && !stopping() && !closing_;
     }
 
     void cancel_one(task& t) {
