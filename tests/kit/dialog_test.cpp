@@ -60,6 +60,11 @@ int fails_later(ints& peer) {
     for (int i = 0; i < 3; ++i) peer.send(i);
     throw std::runtime_error("in the middle");
 }
+/// Fails as a function further down does.
+int passes_on_failure(ints& peer, mitogen::context below) {
+    peer.started("x");
+    return below.open<&fails_later>().result();
+}
 /// Closes its own direction, and goes on.
 int closes(ints& peer) {
     peer.started("x");
@@ -590,10 +595,11 @@ TEST_CASE("what threads of the function have sent before it returned arrives, al
 }
 
 TEST_CASE("a function that is cancelled in the middle of a large item leaves its link in order") {
-    const char* many = std::getenv("MITOGEN_TEST_MANY");
+    const char* const many = std::getenv("MITOGEN_TEST_MANY"); // the target `cancel_long`
+    const int times = many ? std::atoi(many) : 50;
     tree t;
     mitogen::context child = t.root.local();
-    for (int i = 0; i < (many ? 1000 : 100); ++i) {
+    for (int i = 0; i < times; ++i) {
         auto d = child.open<&sends_many>(1'000'000, 8 << 20);
         if (i % 2) CHECK(d.receive().size() == 8u << 20);
         d.cancel();
@@ -601,6 +607,38 @@ TEST_CASE("a function that is cancelled in the middle of a large item leaves its
         CHECK(d.outcome().error().reason() == reason::cancelled);
         CHECK(child.call<&generic::add>(i, 1) == i + 1);
     }
+}
+
+TEST_CASE("whoever opened a dialog cancels it while it sends a large item, and its link stays in order") {
+    tree t;
+    mitogen::context child = t.root.local();
+    const std::string item(8 << 20, 'x');
+    for (int i = 0; i < 20; ++i) {
+        auto d = child.open<&echo_text>();
+        std::thread sender([&] {
+            while (d.try_send(item)) {} // until it is told that nobody receives any more
+        });
+        if (i % 2) CHECK(d.receive().size() == item.size());
+        d.cancel();
+        sender.join();
+        CHECK(d.outcome().error().reason() == reason::cancelled);
+        CHECK(child.call<&generic::add>(i, 1) == i + 1);
+    }
+}
+
+TEST_CASE("an error that passes through several contexts keeps the text and the place of each") {
+    tree t;
+    mitogen::context middle = t.root.local({.name = "middle"});
+    mitogen::context below = middle.call<&child_of>("below");
+    auto d = middle.open<&passes_on_failure>(below);
+    const mitogen::error& why = d.outcome().error();
+    CHECK(why.detail().context == middle.id()); // where it left the last function
+    CHECK(why.detail().place == "middle");
+    const std::string text = why.what();
+    INFO(text);
+    CHECK(contains(text, "in the middle"));
+    CHECK(contains(text, "[in below] [in middle]"));
+    CHECK(&thrown_by([&] { d.result(); }).detail() == &why.detail());
 }
 
 TEST_CASE("views become what owns its memory, and values that move only stay so") {

@@ -58,6 +58,14 @@ mitogen::task<mitogen::cancel_radius> cancelled_with(int started) {
     }
     co_return mitogen::cancel_radius::none;
 }
+/// Cancels a call of its own, and lets the error of that pass.
+void cancels_its_own(mitogen::router& here) {
+    auto below = here.local({.name = "below"});
+    auto call = below.call_async<&echo>(1);
+    if (call.wait_until(0)) throw std::runtime_error("it was too quick");
+    call.cancel();
+    call.get();
+}
 /// Stops when it is told to, and says that this went wrong.
 int fail_to_stop(int started, std::stop_token stop) {
     generic::shared_pipe woken;
@@ -301,6 +309,20 @@ TEST_CASE("a task that its holder cancels is no failure") {
     CHECK(stopped.wait());
     CHECK(running.get() == 1);
     CHECK_NOTHROW(n.join());
+}
+
+TEST_CASE("a cancellation that nobody on this side has asked for is an error") {
+    tree t(patient());
+    mitogen::nursery n{t.root, patient_nursery};
+    n.start<&cancels_its_own>(n.local());
+    try {
+        n.join();
+        FAIL("no error");
+    } catch (const mitogen::cancelled_error& e) {
+        CHECK(e.by() != t.root.id());
+        CHECK(e.radius() == mitogen::cancel_radius::call);
+    }
+    CHECK(n.stopping());
 }
 
 TEST_CASE("a cancellation names its radius, here and where the function runs") {

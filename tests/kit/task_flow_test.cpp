@@ -7,6 +7,7 @@
 #include <chrono>
 #include <memory>
 #include <mitogen/mitogen.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -63,6 +64,8 @@ task<void> produce(mitogen::sender<int> out, int n) {
 
 // ---- tasks of this program
 
+void send_one(mitogen::sender<int> out, int item) { out.send(item); }
+task<int> take_one(mitogen::receiver<int>& from) { co_return co_await from.async_get(); }
 task<double> converse(mitogen::context with, int items) {
     auto d = co_await with.open_async<&mean>(8);
     if (d.started() != "window of 8") throw std::runtime_error("started with " + d.started());
@@ -237,6 +240,37 @@ TEST_CASE("cancelling a task cancels its dialog, and the other end") {
         d.cancel();
     }
     CHECK(ended.wait());
+}
+
+TEST_CASE("a task that waits for an item is cancelled and begun again a hundred times: every item comes once") {
+    generic::tree tree;
+    auto child = tree.root.local();
+    mitogen::receiver<int> r{tree.root};
+    auto unused = r.to_sender(); // the end does not come before this is gone
+    int stopped = 0;
+    for (int next = 0; next < 100; ++next) {
+        auto waits_first = mitogen::spawn(tree.root, take_one(r)); // nobody has sent anything
+        waits_first.cancel();
+        CHECK_THROWS_AS(waits_first.get(), mitogen::cancelled_error);
+        auto sending = child.call_async<&send_one>(r.to_sender(), next);
+        for (;;) { // while it comes
+            auto waits = mitogen::spawn(tree.root, take_one(r));
+            if (next % 3) waits.cancel();
+            std::optional<int> got;
+            try {
+                got = waits.get();
+            } catch (const mitogen::cancelled_error&) {
+                ++stopped;
+            }
+            if (!got) continue;
+            REQUIRE(*got == next);
+            break;
+        }
+        sending.get();
+    }
+    CHECK(stopped > 0);
+    unused = {};
+    CHECK(r.try_get().error().reason() == mitogen::reason::end_of_stream);
 }
 
 TEST_CASE("hundreds of dialogs to one child at once, as tasks") {
