@@ -35,6 +35,7 @@ struct boot_plan {
     std::string name{};                         ///< of the context, where the caller gave none
     sys::spawn_options start{};                 ///< descriptors are filled in later
     bool staged = false;                        ///< a POSIX shell speaks first and is then sent the program
+    bool attached = false;                      ///< nothing is started: its stream is there already
     std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent
     std::string program_path{};                 ///< where that was opened; empty: this program's own
     std::vector<detail::payload_file> others{}; ///< what is sent to machines that the program was not built for

@@ -270,7 +270,7 @@ private:
 
     error explain(boot_failure f) {
         f.stage_seen = talk().stage_seen();
-        f.status = status_;
+        if (!plan_.attached) f.status = status_;
         f.words = err_.last_words();
         err_.drop(); // said once is enough
         text_tail printed;
@@ -364,7 +364,7 @@ private:
         if (stage_ != stage::ending) return;
         const auto keep = this->shared_from_this();
         basic_broker<Io>& loop = router_.loop();
-        if (!status_) status_ = process_.try_wait();
+        if (!status_) status_ = look_for_status();
         const instant now = loop.io().now();
         if (status_) {
             loop.unwatch(exit_source_);
@@ -376,8 +376,18 @@ private:
             return bury();
         }
         if (!link_open_ && !reported_ && ending_.report_due(now)) report();
-        if (const int signal = ending_.due_signal(now); signal != detail::ending::no_signal) send_signal(signal);
-        loop.set_timer(timer_, ending_.next_look(now, exit_source_.watched, link_open_ || reported_));
+        if (const int signal = ending_.due_signal(now); signal != detail::ending::no_signal) {
+            send_signal(signal);
+            if (plan_.attached && signal == detail::ending::kill) // all that can be done from here
+                return edge->stream->close(reason::respondent_lost, "it was asked to end, and did not");
+        }
+        loop.set_timer(timer_, ending_.next_look(now, exit_source_.watched || plan_.attached, link_open_ || reported_));
+    }
+
+    /// How its process has ended, where it has. One that was attached has none here: it is there while its link is.
+    std::optional<exit_status> look_for_status() {
+        if (!plan_.attached) return process_.try_wait();
+        return link_open_ ? std::nullopt : std::optional<exit_status>(exit_status{});
     }
 
     void on_timer() {
@@ -401,8 +411,8 @@ private:
         d.place = welcome_.name;
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
         if (const std::string words = err_.last_words(); !words.empty()) d.text += "; its last lines on stderr:\n  " + words;
-        d.has_status = status_.has_value();
-        if (status_) d.status = *status_;
+        d.has_status = status_.has_value() && !plan_.attached;
+        if (d.has_status) d.status = *status_;
         events_.child_lost(*this, error(std::move(d)));
     }
 

@@ -72,17 +72,17 @@ public:
     /// Makes a child by starting a process as the plan says. The caller holds one reference to the answer: its id, or why it did
     /// not come up. Where nobody waits for the answer any more, the child ends. Never blocks.
     pending& make(boot_plan plan) {
-        std::optional<error> why;
-        pending* answer = begin(why);
-        if (!answer) return *node_.failed_answer(node_.id(), std::move(*why));
-        ids_.next([this, answer, plan = std::move(plan)](const result<context_id>& id) mutable {
-            birth b{{}, answer};
-            if (!id) return miscarry(b, id.error());
-            if (answer->done()) return end_birth(b); // given up
-            b.welcome = welcome_for(*id, plan);
-            launch(std::move(plan), std::move(b));
+        return make(std::move(plan), [this](boot_plan p, birth b) { launch(std::move(p), std::move(b)); });
+    }
+
+    /// The same, of one that is there already, at the far end of these. It has no process here.
+    pending& attach(boot_plan plan, typename Io::descriptor in, typename Io::descriptor out) {
+        child_pipes<Io> ends;
+        ends.in = std::move(in);
+        ends.out = std::move(out);
+        return make(std::move(plan), [this, ends = std::move(ends)](boot_plan p, birth b) mutable {
+            adopt(std::move(p), std::move(b), typename Io::process(), std::move(ends));
         });
-        return *answer;
     }
 
     /// Number and answer for a child whose process the caller makes. The caller holds one reference more to the answer. Blocks
@@ -181,6 +181,22 @@ public:
     }
 
 private:
+    /// Goes on with `start(plan, birth)` once there is a number for it.
+    template <class Start>
+    pending& make(boot_plan plan, Start start) {
+        std::optional<error> why;
+        pending* answer = begin(why);
+        if (!answer) return *node_.failed_answer(node_.id(), std::move(*why));
+        ids_.next([this, answer, plan = std::move(plan), start = std::move(start)](const result<context_id>& id) mutable {
+            birth b{{}, answer};
+            if (!id) return miscarry(b, id.error());
+            if (answer->done()) return end_birth(b); // given up
+            b.welcome = welcome_for(*id, plan);
+            start(std::move(plan), std::move(b));
+        });
+        return *answer;
+    }
+
     /// Counts one more and opens its answer, with a reference for the caller and one for its birth. Null with `why` where there
     /// can be no more.
     pending* begin(std::optional<error>& why) {

@@ -15,6 +15,7 @@
 #include <mitogen/connect/forwarded_log.hpp>
 #include <mitogen/connect/listening.hpp>
 #include <mitogen/connect/log_uplink.hpp>
+#include <mitogen/connect/methods/attach.hpp>
 #include <mitogen/connect/methods/fork.hpp>
 #include <mitogen/connect/methods/local.hpp>
 #include <mitogen/connect/methods/method.hpp>
@@ -110,6 +111,28 @@ public:
     result<context> try_ssh(ssh_options options) { return try_connect(options); }
 
     // Those that run a tool, docker() and the like, are members of `making`.
+
+    /// A child that is there already: a program that calls mitogen::init, started by whoever and wherever with the one argument
+    /// `mitogen::child_argument`, whose stdin and stdout are the far end of a byte stream (a socket, a serial line, another
+    /// library's connection). `fd_in` is what it says, `fd_out` what it hears; both may be one. They are taken over, closed also
+    /// where this fails, and become nonblocking. No process of it is known here: it ends with its link, and the exit status is 0.
+    context attach(int fd_in, int fd_out, link_options options = {})
+        requires io::has_local_sockets<Io>
+    {
+        return try_attach(fd_in, fd_out, std::move(options)).value();
+    }
+    result<context> try_attach(int fd_in, int fd_out, link_options options = {})
+        requires io::has_local_sockets<Io>
+    {
+        result<detail::stream_ends> ends = detail::take_stream(this->loop().io(), fd_in, fd_out);
+        if (!ends) return ends.error();
+        if (this->loop().on_loop()) return detail::waits_for_child();
+        using descriptor = typename Io::descriptor;
+        return basic_future<context, Io>(&children_.attach(detail::plan_to_attach(options, this->bounds()),
+                                                           descriptor(ends->in.release()), descriptor(ends->out.release())),
+                                         *this, environment())
+            .try_get();
+    }
 
     /// Any method, by its options: `router.connect(mitogen::ssh{.hostname = "web1"})`.
     template <connection_method Method>

@@ -153,7 +153,8 @@ template <class Io>
 concept has_terminals = Io::has_terminals && std::constructible_from<typename Io::descriptor, int>;
 
 /// True for policies that know whether a debugger holds another process, and which process has started this one:
-/// `io.is_traced(pid)`, `io.parent_pid()`. A link to one that is held does not count as silent. No part of what every policy must have.
+/// `io.is_traced(pid)`, `io.parent_pid()`. A link to one that is held does not count as silent. No part of what every policy must
+/// have.
 template <class Io>
 concept knows_debuggers = requires(const Io io, int pid) {
     { io.is_traced(pid) } -> std::same_as<bool>;
