@@ -18,7 +18,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// A process in an instance of Incus that runs: a container, or a virtual machine with its agent.
 struct incus {
-    std::string container{};        ///< its name, or "remote:name"
+    std::string container{};          ///< its name, or "remote:name"
     std::string incus_path = "incus"; ///< the client to run
 
     std::string name{};                                ///< of the context; empty: "incus.<container>"

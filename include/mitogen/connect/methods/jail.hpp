@@ -18,8 +18,8 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// A process in a FreeBSD jail that runs.
 struct jail {
-    std::string container{};                   ///< name or number of the jail
-    std::string username{};                    ///< as the jail knows it; empty: root
+    std::string container{};                    ///< name or number of the jail
+    std::string username{};                     ///< as the jail knows it; empty: root
     std::string jexec_path = "/usr/sbin/jexec"; ///< the tool to run
 
     std::string name{};                                ///< of the context; empty: "jail.<container>"

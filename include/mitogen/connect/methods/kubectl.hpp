@@ -19,11 +19,11 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// A process in a pod of a Kubernetes cluster.
 struct kubectl {
-    std::string pod{};                        ///< its name, or "kind/name" as kubectl takes it ("deploy/web")
-    std::string container{};                  ///< of the pod; empty: its first, or the one that it marks as default
-    std::string ns{};                         ///< the namespace; empty: as kubectl decides
-    std::vector<std::string> kubectl_args{};  ///< further arguments, before `exec`: {"--context=prod"}
-    std::string kubectl_path = "kubectl";     ///< the client to run
+    std::string pod{};                       ///< its name, or "kind/name" as kubectl takes it ("deploy/web")
+    std::string container{};                 ///< of the pod; empty: its first, or the one that it marks as default
+    std::string ns{};                        ///< the namespace; empty: as kubectl decides
+    std::vector<std::string> kubectl_args{}; ///< further arguments, before `exec`: {"--context=prod"}
+    std::string kubectl_path = "kubectl";    ///< the client to run
 
     std::string name{};                                ///< of the context; empty: "kubectl.<pod>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included

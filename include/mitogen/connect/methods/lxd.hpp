@@ -18,7 +18,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// A process in an instance of LXD that runs: a container, or a virtual machine with its agent.
 struct lxd {
-    std::string container{};        ///< its name, or "remote:name"
+    std::string container{};      ///< its name, or "remote:name"
     std::string lxc_path = "lxc"; ///< LXD's client; it is called lxc
 
     std::string name{};                                ///< of the context; empty: "lxd.<container>"

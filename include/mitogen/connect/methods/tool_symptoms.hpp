@@ -23,11 +23,10 @@ inline constexpr std::string_view no_user_text = "it has no such user";
 inline constexpr std::string_view not_allowed_text =
     "this user may not do that here; connect from a context that may, for instance by sudo";
 
-/// What the first stage's own side of nsenter says of a container without a process.
+/// What is said here of a container without a process, before nsenter runs.
 inline constexpr std::string_view no_leader_text = "mitogen: the container has no process";
 
-/// The first that fits counts, so that words which may be part of other messages come late. What is said of the user and of the
-/// shell within comes before what is said of the tool's service: docker says both in one line.
+/// The first that fits counts, so that words which may be part of other messages come late.
 inline constexpr symptom symptoms_of_tools[] = {
     // docker, podman, buildah
     {"Cannot connect to the Docker daemon", reason::connection_refused, no_service_text},
