@@ -65,7 +65,9 @@
 #include <mitogen/connect/methods/tool_symptoms.hpp>
 #include <mitogen/connect/outgoing.hpp>
 #include <mitogen/connect/payload.hpp>
+#include <mitogen/connect/press.hpp>
 #include <mitogen/connect/program_choice.hpp>
+#include <mitogen/connect/program_press.hpp>
 #include <mitogen/connect/prompter.hpp>
 #include <mitogen/connect/receiving_stage.hpp>
 #include <mitogen/connect/router.hpp>

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <mitogen/base/function.hpp>
 #include <mitogen/connect/boot_dialogue.hpp>
 #include <mitogen/connect/first_stage.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/outgoing.hpp>
 #include <mitogen/connect/payload.hpp>
+#include <mitogen/connect/press.hpp>
 #include <mitogen/connect/program_choice.hpp>
 #include <mitogen/sys/file.hpp>
 #include <mitogen/sys/machine.hpp>
@@ -19,6 +21,7 @@
 #include <string>
 #include <string_view>
 #include <unistd.h>
+#include <vector>
 
 namespace {
 
@@ -153,6 +156,60 @@ TEST_CASE("a staged child is sent the program first") {
     CHECK(io.taken.find('\n') == io.taken.size() - size - 1);
     talk.feed(bytes(hello_text()));
     CHECK(talk.next() == turn::hello);
+}
+
+/// Compresses at once, or not at all.
+struct quick_press : mitogen::detail::press {
+    std::shared_ptr<mitogen::sys::unique_fd> result{};
+    std::vector<std::string_view> asked{};
+
+    void make(const mitogen::sys::unique_fd&, std::vector<std::string_view> tools,
+              mitogen::unique_function<void(const mitogen::detail::pressed&)> done) override {
+        asked = tools;
+        done({result, result ? "gzip" : ""});
+    }
+};
+
+TEST_CASE("a program is compressed on the way where the target can undo it") {
+    mitogen::boot_plan plan;
+    const auto press = std::make_shared<quick_press>();
+    plan.press = press;
+    plan.staged = true;
+    plan.compress_program = true;
+    const std::string text(1000, 'p');
+    plan.program = std::make_shared<mitogen::sys::unique_fd>(::dup(file(text).fd.get()));
+    boot_dialogue talk(plan);
+    narrow_io io{.room = 100'000, .at_once = 100'000};
+    const auto meet = [&](const std::string& tools) {
+        talk.feed(bytes(std::string(handshake::mark) + "1 Linux x86_64;" + tools + "\n"));
+        return talk.next();
+    };
+    const auto sent = [&] {
+        talk.press_program([&talk](const mitogen::detail::pressed& how) { talk.send(how); });
+        CHECK(talk.write(io, 1) == progress::written);
+        return io.taken;
+    };
+    SECTION("in the way that both know") {
+        REQUIRE(meet(" zstd gzip") == turn::press);
+        press->result = std::make_shared<mitogen::sys::unique_fd>(::dup(file("small").fd.get()));
+        CHECK(sent().ends_with("\nsmall"));
+        CHECK(press->asked == std::vector<std::string_view>{"zstd", "gzip"});
+        CHECK(io.taken.find(";s=1000;n=5;") != std::string::npos);
+        CHECK(io.taken.find("|gzip -dc") != std::string::npos);
+    }
+    SECTION("if that works here") {
+        REQUIRE(meet(" gzip") == turn::press);
+        CHECK(sent().ends_with("\n" + text));
+        CHECK(io.taken.find(";s=1000;n=1000;") != std::string::npos);
+        CHECK(io.taken.find("|gzip") == std::string::npos);
+    }
+    SECTION("and not where it knows none") { CHECK(meet("") == turn::write); }
+    SECTION("and not where it is not wanted") {
+        plan.compress_program = false;
+        CHECK(meet(" gzip") == turn::write);
+    }
+    SECTION("and not where it is there already") { CHECK(meet("kept") == turn::listen); }
+    CHECK(talk.stage_seen());
 }
 
 TEST_CASE("a target that has the program is sent none") {

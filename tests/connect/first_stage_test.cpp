@@ -116,6 +116,7 @@ struct staged {
     std::string executable{};
     std::optional<mitogen::limits> limits{};
     bool keep_program = true;
+    bool compress_program = false;
 
     mitogen::result<mitogen::boot_plan> plan() const {
         mitogen::boot_plan p;
@@ -124,6 +125,7 @@ struct staged {
         mitogen::detail::apply_common(*this, p);
         p.program = mitogen::detail::open_program(executable).value();
         p.staged = true;
+        p.compress_program = compress_program;
         p.start.path = shell;
         p.start.argv = {shell, "-c", mitogen::detail::first_stage_command()};
         p.start.environment = environment;
@@ -551,4 +553,99 @@ TEST_CASE("the first stage makes do with the tools that are there") {
     }
     for (int i = 0; i < 2; ++i) CHECK(use(place, {"PATH=" + bin}) == 5);
     for (const std::string& left : place.left_behind()) CHECK(left == "");
+}
+
+// ---- compression
+
+namespace {
+
+/// While it lives, programs are looked for in a directory of the playground first, or only there.
+class search_path {
+    std::string before_ = std::getenv("PATH");
+
+public:
+    explicit search_path(const std::string& now) { ::setenv("PATH", now.c_str(), 1); }
+    search_path(const search_path&) = delete;
+    search_path& operator=(const search_path&) = delete;
+    ~search_path() { ::setenv("PATH", before_.c_str(), 1); }
+};
+
+} // namespace
+
+TEST_CASE("a program is compressed once for all who need it, as the target can undo it") {
+    const std::string tool = GENERATE("zstd", "gzip");
+    CAPTURE(tool);
+    playground here;
+    playground there;
+    const std::string other = tool == "zstd" ? "gzip" : "zstd";
+    here.script(tool, "echo \"$1\" >>" + here.home() + "/../log; exec " + find_program(tool) + " \"$@\"\n");
+    there.script(tool,
+                 "cat >" + there.home() + "/../sent.$$; exec " + find_program(tool) + " -dc <" + there.home() + "/../sent.$$\n");
+    if (other == "zstd") here.script(other, "echo it is broken >&2; exit 3\n");
+    const search_path first(here.path());
+    const bool keep = GENERATE(false, true);
+    {
+        mitogen::broker broker;
+        mitogen::router router(broker);
+        const staged how{.environment = there.environment(), .keep_program = keep, .compress_program = true};
+        std::vector<mitogen::future<mitogen::context>> coming;
+        for (int i = 0; i < 3; ++i) coming.push_back(router.connect_async(how));
+        for (auto& c : coming) CHECK(c.get().call<&add>(2, 3) == 5);
+        CHECK(router.connect(how).call<&add>(2, 3) == 5);
+    }
+    CHECK(here.log() == (tool == "zstd" ? "-qc3\n" : "-c1\n"));
+    CHECK(there.left_behind().empty());
+}
+
+TEST_CASE("a program is sent as it is where it cannot be compressed") {
+    playground here;
+    playground there;
+    std::string path = here.path();
+    SECTION("because no tool is here") { path = here.home(); }
+    SECTION("because the tools fail") {
+        here.script("zstd", "echo nonsense; exit 1\n");
+        here.script("gzip", "kill -9 $$\n");
+    }
+    SECTION("because that makes it larger") {
+        here.script("zstd", "cat; cat /proc/$PPID/exe\n");
+        here.script("gzip", "cat; cat /proc/$PPID/exe\n");
+    }
+    const staged how{.environment = there.environment(), .compress_program = true};
+    const search_path now(path);
+    mitogen::broker broker;
+    mitogen::router router(broker);
+    CHECK(router.connect(how).call<&add>(2, 3) == 5);
+    CHECK(there.left_behind().empty());
+}
+
+TEST_CASE("what the target cannot decompress is an error") {
+    playground there;
+    const std::string broken = GENERATE("exit 1", "echo nonsense", "kill -9 $$", "cat", "head -c 1000");
+    CAPTURE(broken);
+    there.script("zstd", broken + "\n");
+    mitogen::broker broker;
+    mitogen::router router(broker);
+    const staged how{.environment = there.environment(), .keep_program = GENERATE(false, true), .compress_program = true};
+    const auto child = router.try_connect(how);
+    REQUIRE(!child);
+    CHECK_THAT(child.error().what(), Catch::Contains(std::string(mitogen::detail::short_program_text)));
+    CHECK(there.left_behind().empty());
+    CHECK(there.programs().empty());
+}
+
+TEST_CASE("a router that goes while a program is compressed leaves nothing") {
+    playground here;
+    playground there;
+    REQUIRE(::mkfifo((here.home() + "/begun").c_str(), 0600) == 0);
+    here.script("zstd", "echo begun >" + here.home() + "/begun; exec sleep 1000\n");
+    const search_path first(here.path());
+    mitogen::broker broker;
+    mitogen::router router(broker);
+    auto coming = router.connect_async(staged{.environment = there.environment(), .compress_program = true});
+    CHECK(contents(here.home() + "/begun") == "begun\n"); // waits for it
+    SECTION("with the router") { router.close(); }
+    SECTION("although the child is given up before") {
+        coming = {};
+        router.close();
+    }
 }

@@ -8,6 +8,7 @@
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/outgoing.hpp>
+#include <mitogen/connect/press.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
@@ -15,6 +16,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -43,6 +45,7 @@ private:
     boot_dialogue talk_;
     unique_function<void(outcome)> over_;
     unique_function<void(std::string_view)> heard_;
+    std::shared_ptr<char> open_ = std::make_shared<char>(); // as long as it is listened
     bound_source<boot_channel> in_source_{};
     bound_source<boot_channel> out_source_{};
 
@@ -73,6 +76,7 @@ public:
 
     /// Stops listening, and gives the descriptors away: what the child says, and what it hears.
     std::pair<typename Io::descriptor, typename Io::descriptor> take() {
+        open_.reset();
         loop_.unwatch(in_source_);
         loop_.unwatch(out_source_);
         return {std::move(in_), std::move(out_)};
@@ -109,10 +113,21 @@ private:
             case boot_dialogue::turn::confused: return outcome::confused;
             case boot_dialogue::turn::unfit: return outcome::impossible;
             case boot_dialogue::turn::hello: talk_.welcome(welcome_); break;
+            case boot_dialogue::turn::press: return press();
             case boot_dialogue::turn::write: break;
             }
             if (const outcome o = write(); o != outcome::open) return o;
         }
+    }
+
+    /// The program is compressed, and then sent; meanwhile there is nothing to say. Where it is done already, at once.
+    outcome press() {
+        talk_.press_program([this, open = std::weak_ptr<char>(open_)](const pressed& how) {
+            if (open.expired()) return;
+            talk_.send(how);
+            go_on(write());
+        });
+        return outcome::open;
     }
 
     /// Writes the welcome, or the program, as the descriptor takes it.

@@ -7,14 +7,20 @@
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/outgoing.hpp>
 #include <mitogen/connect/payload.hpp>
+#include <mitogen/connect/press.hpp>
 #include <mitogen/connect/program_choice.hpp>
 #include <mitogen/connect/receiving_stage.hpp>
+#include <mitogen/sys/fd.hpp>
+#include <mitogen/sys/file.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
@@ -26,6 +32,9 @@ class boot_dialogue {
     handshake::listener listener_;
     handshake::hello said_;
     outgoing out_;
+    const sys::unique_fd* program_ = nullptr; // what is sent
+    std::vector<std::string_view> tools_;     // with which it may be compressed
+    std::shared_ptr<sys::unique_fd> pressed_; // it, compressed
     bool stage_seen_ = false;
     bool hello_seen_ = false;
     std::string trouble_;
@@ -35,6 +44,7 @@ public:
         listen,   ///< nothing more is said
         write,    ///< the program is to be sent: write()
         hello,    ///< the child has introduced itself: welcome(), then write()
+        press,    ///< the program is to be compressed: press_program(), then send(), then write()
         confused, ///< what it says makes no sense; see trouble()
         unfit,    ///< the program cannot run on that machine; see trouble()
     };
@@ -68,6 +78,21 @@ public:
 
     /// Answers the hello.
     void welcome(const handshake::welcome& w) { out_.say(handshake::encode_welcome(w)); }
+
+    /// After `press`: has `done` called with the compressed program, at once or later.
+    template <class Done>
+    void press_program(Done done) {
+        plan_.press->make(*program_, tools_, std::move(done));
+    }
+
+    /// Says the program, compressed or, without that, as it is.
+    void send(const pressed& how) {
+        pressed_ = how.file;
+        const int file = (how.file ? *how.file : *program_).get();
+        const program_identity* program = identity_of(program_->get());
+        const transfer t{.size = sys::file_size(file), .tool = how.tool, .keep = plan_.keep_program};
+        out_.send_program(program ? file : -1, program ? receiving_stage(*program, t) : std::string());
+    }
 
     /// Writes what there is to say, as far as `fd` takes it.
     template <class Io>
@@ -105,13 +130,11 @@ private:
         trouble_ = chosen.trouble;
         if (!chosen.file) return turn::unfit;
         if (said.kept) return turn::listen; // it becomes the program by itself
-        const program_identity* program = identity_of(chosen.file->get());
-        if (program) {
-            const transfer how{.size = program->size, .keep = plan_.keep_program};
-            out_.send_program(chosen.file->get(), receiving_stage(*program, how));
-        } else {
-            out_.send_program(chosen.file->get(), {}); // which cannot be read
-        }
+        program_ = chosen.file;
+        for (const press_tool& tool : press_tools)
+            if (said.has(tool.name)) tools_.push_back(tool.name);
+        if (plan_.press && plan_.compress_program && !tools_.empty()) return turn::press;
+        send({});
         return turn::write;
     }
 };

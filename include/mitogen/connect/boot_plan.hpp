@@ -7,6 +7,7 @@
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/payload.hpp>
+#include <mitogen/connect/press.hpp>
 #include <mitogen/connect/prompter.hpp>
 #include <mitogen/sys/process.hpp>
 
@@ -39,6 +40,8 @@ struct boot_plan {
     std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent
     std::string program_path{};                 ///< where that was opened; empty: this program's own
     std::vector<detail::payload_file> others{}; ///< what is sent to machines that the program was not built for
+    std::shared_ptr<detail::press> press{};     ///< compresses it, where that is worth it; may be null
+    bool compress_program = false;              ///< the way there is likely slower than compressing
     bool keep_program = true;                   ///< it may stay in a cache there, for the next time
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     std::string if_missing{};                                          ///< what to do where `start` cannot be started

@@ -12,6 +12,7 @@
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/handshake.hpp>
+#include <mitogen/connect/program_press.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/id_allocator.hpp>
@@ -49,6 +50,7 @@ class children : private basic_child<Io>::events {
     std::uint32_t pool_threads_;
     basic_route_monitor<Io> monitor_;
     basic_id_allocator<Io> ids_;
+    std::shared_ptr<program_press<Io>> press_; // shared with the plans, whose children go before
     std::vector<std::shared_ptr<child>> all_; // loop's
     std::atomic<std::size_t> child_count_{0}; // those that are only being made as well
     waiter<Io> all_gone_;
@@ -63,7 +65,8 @@ public:
     };
 
     children(core& node, ending_patience patience, std::uint32_t pool_threads)
-        : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node), all_gone_(node.loop().io()) {
+        : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node),
+          press_(std::make_shared<program_press<Io>>(node.loop())), all_gone_(node.loop().io()) {
         (void)node.add_raw_handler(handles::detaching, {.from = accept::anyone}, [this](const message& m) { let_go(m); });
     }
 
@@ -72,6 +75,7 @@ public:
     /// Makes a child by starting a process as the plan says. The caller holds one reference to the answer: its id, or why it did
     /// not come up. Where nobody waits for the answer any more, the child ends. Never blocks.
     pending& make(boot_plan plan) {
+        plan.press = press_;
         return make(std::move(plan), [this](boot_plan p, birth b) { launch(std::move(p), std::move(b)); });
     }
 
@@ -158,6 +162,7 @@ public:
         node_.loop().wait(all_gone_, never, true, [this] { return child_count_.load() == 0; });
         node_.loop().run([this] { // the loop has left the callback that woke us
             for (const auto& c : std::exchange(all_, {})) c->forget(); // what has detached
+            press_->close();
         });
         return true;
     }
@@ -178,6 +183,7 @@ public:
         requires io::can_fork<Io>
     {
         for (const auto& c : all_) c->abandon();
+        press_->abandon();
     }
 
 private:

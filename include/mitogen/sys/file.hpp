@@ -4,11 +4,17 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/sys/call.hpp>
+#include <mitogen/sys/fd.hpp>
 
 #include <cerrno>
 #include <cstdint>
+#include <cstdlib>
+#include <string>
 
 #include <fcntl.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +23,35 @@ namespace sys {
 
 /// Opens a file for reading, close-on-exec: a descriptor or -errno.
 inline long open_to_read(const char* path) { return open(path, O_RDONLY); }
+
+/// The file of an open descriptor, opened once more for reading, so that it has a position of its own: a descriptor or -errno.
+/// Where the system cannot do that, it is a duplicate at the file's beginning.
+inline long reopen_to_read(int fd) {
+#if defined(__linux__)
+    const long own = open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDONLY);
+    if (own >= 0) return own;
+#endif
+    if (::lseek(fd, 0, SEEK_SET) < 0) return -long{errno};
+    return dup_above(fd, 3);
+}
+
+/// A new file without a name, for reading and writing, above 2 and close-on-exec: a descriptor or -errno. In memory where the
+/// system has that.
+inline long nameless_file() {
+#if defined(__linux__) && defined(MFD_CLOEXEC)
+    const long rc = checked("memfd_create", -1, [] { return ::memfd_create("mitogen", MFD_CLOEXEC); });
+    if (rc < 0) return rc;
+    unique_fd made(static_cast<int>(rc));
+#else
+    char name[] = "/tmp/mitogen-XXXXXX";
+    unique_fd made(::mkstemp(name));
+    if (!made) return -long{errno};
+    static_cast<void>(::unlink(name));
+    static_cast<void>(set_cloexec(made.get(), true));
+#endif
+    const long moved = move_above_stdio(made);
+    return moved < 0 ? moved : made.release();
+}
 
 /// Size in bytes of an open file, or -errno.
 inline std::int64_t file_size(int fd) {

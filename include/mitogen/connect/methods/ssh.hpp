@@ -76,6 +76,7 @@ struct ssh {
         if (!program) return program.error();
         p.program = std::move(*program);
         p.staged = true;
+        p.compress_program = !compression && !is_here(hostname);
         p.start.path = ssh_path;
         p.start.argv = arguments();
         if (!password.empty()) {
@@ -132,6 +133,11 @@ private:
         if (detail::mentions(line, "password")) return prompt_kind::password;
         const std::size_t shut = line.find(") ");
         return line[0] == '(' && line.find('@') < shut && shut != std::string_view::npos ? prompt_kind::other : prompt_kind::none;
+    }
+
+    /// True of what is this machine by its name: memory is faster than any compressor.
+    static bool is_here(std::string_view host) noexcept {
+        return host == "localhost" || host == "::1" || host.starts_with("127.");
     }
 
     /// What ssh says before it has run our command. The messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c)

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// press.hpp: compresses programs before they are sent over a link that is slower than that, once each.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/sys/fd.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A compressed program, or nothing.
+struct pressed {
+    std::shared_ptr<sys::unique_fd> file{}; ///< null: it is to be sent as it is
+    std::string_view tool{};                ///< what undoes it
+};
+
+/// Whoever compresses programs.
+class press {
+public:
+    virtual ~press() = default;
+    /// Has `done` called on the loop, at once or later, with `program` so compressed that one of `tools` undoes it; with nothing
+    /// where that is not possible or not worth it. Threads: loop.
+    virtual void make(const sys::unique_fd& program, std::vector<std::string_view> tools,
+                      unique_function<void(const pressed&)> done) = 0;
+};
+
+/// The tools, the better first. Level 1 of gzip: the others cost more time than they save on most links.
+struct press_tool {
+    std::string_view name;
+    std::string_view options;
+};
+inline constexpr press_tool press_tools[] = {{"zstd", "-qc3"}, {"gzip", "-c1"}};
+
+/// Smaller programs are sent as they are.
+inline constexpr std::int64_t least_pressed = 64 * 1024;
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
