@@ -110,10 +110,13 @@ inline void name_program(boot_plan& plan) {
     for (const payload_file& other : plan.others)
         if (other.file) add(sys::machine_pattern(other.what.machine), *other.file);
     if (arms.empty()) return;
-    const std::string named = std::string(no_program) + "case $m in " + arms + "esac;";
-    for (std::string& argument : plan.start.argv)
-        if (const std::size_t at = argument.find(no_program); at != std::string::npos)
-            argument.replace(at, no_program.size(), named);
+    for (std::string& argument : plan.start.argv) {
+        const std::size_t at = argument.find(no_program);
+        if (at == std::string::npos) continue;
+        // A script that had to do without dollar signs has them in octal: see without_dollars().
+        const std::string machine = argument.find('$') == std::string::npos ? "\\044m" : "$m";
+        argument.replace(at, no_program.size(), std::string(no_program) + "case " + machine + " in " + arms + "esac;");
+    }
 }
 
 } // namespace detail

@@ -4,6 +4,9 @@
 
 #include <mitogen/base/config.hpp>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
@@ -20,14 +23,31 @@ inline std::string machine_text() {
     return std::string(u.sysname) + " " + u.machine;
 }
 
+/// The name of a user by /etc/passwd, or "uid1000" where that has none. Not getpwuid(): in a statically linked program glibc
+/// would load the shared libraries of another glibc for it.
+inline std::string user_name(unsigned uid) {
+    const std::string number = std::to_string(uid);
+    std::string text;
+    if (std::FILE* const users = std::fopen("/etc/passwd", "re")) {
+        char piece[4096];
+        while (const std::size_t n = std::fread(piece, 1, sizeof piece, users)) text.append(piece, n);
+        static_cast<void>(std::fclose(users));
+    }
+    for (std::size_t at = 0, end = 0; at < text.size(); at = end + 1) { // name:password:uid:…
+        end = std::min(text.find('\n', at), text.size());
+        const std::size_t name = text.find(':', at);
+        const std::size_t second = name < end ? text.find(':', name + 1) : end;
+        if (second < end && text.compare(second + 1, number.size() + 1, number + ":") == 0) return text.substr(at, name - at);
+    }
+    return "uid" + number;
+}
+
 /// "user@host:pid" of this process: the default name by which its children show whose they are.
 inline std::string identity_text() {
     ::utsname u{};
     static_cast<void>(::uname(&u));
-    // Not getpwuid(): in a statically linked program glibc would load the shared libraries of another glibc for it.
     const char* user = std::getenv("USER");
-    if (!user || !*user) user = std::getenv("LOGNAME");
-    const std::string name = user && *user ? std::string(user) : "uid" + std::to_string(::getuid());
+    const std::string name = user && *user ? std::string(user) : user_name(::getuid());
     return name + "@" + u.nodename + ":" + std::to_string(::getpid());
 }
 
