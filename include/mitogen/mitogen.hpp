@@ -16,6 +16,7 @@
 #include <mitogen/connect/boot_channel.hpp>
 #include <mitogen/connect/boot_dialogue.hpp>
 #include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/boot_progress.hpp>
 #include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/call_server.hpp>
 #include <mitogen/connect/child.hpp>

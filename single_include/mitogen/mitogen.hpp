@@ -1101,6 +1101,33 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/boot_progress.hpp ----
+// boot_progress.hpp: how far the start of a child is, and what it took.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How far a connection attempt is.
+struct connect_progress {
+    enum class phase : std::uint8_t {
+        login,  ///< what leads there has been started: it finds the host, and authenticates
+        upload, ///< the program is sent; not where the target has it already, or it is this machine's
+        start,  ///< the program is started there, and has not answered yet
+        up,     ///< it has
+    };
+
+    phase now = phase::login;
+    std::uint64_t sent = 0;  ///< of the program, compressed where it is; bytes
+    std::uint64_t total = 0; ///< 0: nothing is sent
+};
+
+/// What the start of a child took.
+struct boot_info {
+    std::string machine{};                ///< what it says of its machine: "Linux aarch64"
+    std::uint64_t payload_bytes_sent = 0; ///< 0 where the target had the program, or is this machine
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/sys/failure.hpp ----
 // failure.hpp: a failed system call as an error that says which call, on which descriptor, and why.
 
@@ -1415,11 +1442,44 @@ inline int to_poll_ms(duration_ns span) noexcept {
 // ---- mitogen/sys/file.hpp ----
 // file.hpp: the little that the library needs to know about files.
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace mitogen::inline MITOGEN_ABI {
 namespace sys {
 
 /// Opens a file for reading, close-on-exec: a descriptor or -errno.
 inline long open_to_read(const char* path) { return open(path, O_RDONLY); }
+
+/// The file of an open descriptor, opened once more for reading, so that it has a position of its own: a descriptor or -errno.
+/// Where the system cannot do that, it is a duplicate at the file's beginning.
+inline long reopen_to_read(int fd) {
+#if defined(__linux__)
+    const long own = open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDONLY);
+    if (own >= 0) return own;
+#endif
+    if (::lseek(fd, 0, SEEK_SET) < 0) return -long{errno};
+    return dup_above(fd, 3);
+}
+
+/// A new file without a name, for reading and writing, above 2 and close-on-exec: a descriptor or -errno. In memory where the
+/// system has that.
+inline long nameless_file() {
+#if defined(__linux__) && defined(MFD_CLOEXEC)
+    const long rc = checked("memfd_create", -1, [] { return ::memfd_create("mitogen", MFD_CLOEXEC); });
+    if (rc < 0) return rc;
+    unique_fd made(static_cast<int>(rc));
+#else
+    char name[] = "/tmp/mitogen-XXXXXX";
+    unique_fd made(::mkstemp(name));
+    if (!made) return -long{errno};
+    static_cast<void>(::unlink(name));
+    static_cast<void>(set_cloexec(made.get(), true));
+#endif
+    const long moved = move_above_stdio(made);
+    return moved < 0 ? moved : made.release();
+}
 
 /// Size in bytes of an open file, or -errno.
 inline std::int64_t file_size(int fd) {
@@ -1545,6 +1605,41 @@ inline const program_identity* identity_of(int fd) {
     found.crc = crc.value();
     return known_program::add(stamp, std::move(found));
 }
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/press.hpp ----
+// press.hpp: compresses programs before they are sent over a link that is slower than that, once each.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A compressed program, or nothing.
+struct pressed {
+    std::shared_ptr<sys::unique_fd> file{}; ///< null: it is to be sent as it is
+    std::string_view tool{};                ///< what undoes it
+};
+
+/// Whoever compresses programs.
+class press {
+public:
+    virtual ~press() = default;
+    /// Has `done` called on the loop, at once or later, with `program` so compressed that one of `tools` undoes it; with nothing
+    /// where that is not possible or not worth it. Threads: loop.
+    virtual void make(const sys::unique_fd& program, std::vector<std::string_view> tools,
+                      unique_function<void(const pressed&)> done) = 0;
+};
+
+/// The tools, the better first. Level 1 of gzip: the others cost more time than they save on most links.
+struct press_tool {
+    std::string_view name;
+    std::string_view options;
+};
+inline constexpr press_tool press_tools[] = {{"zstd", "-qc3"}, {"gzip", "-c1"}};
+
+/// Smaller programs are sent as they are.
+inline constexpr std::int64_t least_pressed = 64 * 1024;
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -3087,13 +3182,17 @@ struct boot_plan {
     std::string name{};                         ///< of the context, where the caller gave none
     sys::spawn_options start{};                 ///< descriptors are filled in later
     bool staged = false;                        ///< a POSIX shell speaks first and is then sent the program
+    bool attached = false;                      ///< nothing is started: its stream is there already
     std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent
     std::string program_path{};                 ///< where that was opened; empty: this program's own
     std::vector<detail::payload_file> others{}; ///< what is sent to machines that the program was not built for
+    std::shared_ptr<detail::press> press{};     ///< compresses it, where that is worth it; may be null
+    bool compress_program = false;              ///< the way there is likely slower than compressing
     bool keep_program = true;                   ///< it may stay in a cache there, for the next time
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     std::string if_missing{};                                          ///< what to do where `start` cannot be started
     std::optional<prompter> prompts{};                                 ///< of a tool that may ask questions at its terminal
+    unique_function<void(const connect_progress&)> on_progress{};      ///< on the loop; may be empty
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};
     std::shared_ptr<void> held{}; ///< let go of when the process is reaped, or was never made
@@ -5069,6 +5168,10 @@ public:
         if (left_ >= 0) bytes_.append(front.data(), front.size());
     }
 
+    /// How much of the program was written, and of how much; bytes.
+    std::uint64_t program_sent() const noexcept { return static_cast<std::uint64_t>(at_) - (at_ ? bytes_.size() - done_ : 0); }
+    std::uint64_t program_size() const noexcept { return static_cast<std::uint64_t>(at_ + left_); }
+
     /// In words, after `unreadable`.
     const std::string& trouble() const noexcept { return trouble_; }
 
@@ -5459,14 +5562,31 @@ inline std::string machine_text() {
     return std::string(u.sysname) + " " + u.machine;
 }
 
+/// The name of a user by /etc/passwd, or "uid1000" where that has none. Not getpwuid(): in a statically linked program glibc
+/// would load the shared libraries of another glibc for it.
+inline std::string user_name(unsigned uid) {
+    const std::string number = std::to_string(uid);
+    std::string text;
+    if (std::FILE* const users = std::fopen("/etc/passwd", "re")) {
+        char piece[4096];
+        while (const std::size_t n = std::fread(piece, 1, sizeof piece, users)) text.append(piece, n);
+        static_cast<void>(std::fclose(users));
+    }
+    for (std::size_t at = 0, end = 0; at < text.size(); at = end + 1) { // name:password:uid:…
+        end = std::min(text.find('\n', at), text.size());
+        const std::size_t name = text.find(':', at);
+        const std::size_t second = name < end ? text.find(':', name + 1) : end;
+        if (second < end && text.compare(second + 1, number.size() + 1, number + ":") == 0) return text.substr(at, name - at);
+    }
+    return "uid" + number;
+}
+
 /// "user@host:pid" of this process: the default name by which its children show whose they are.
 inline std::string identity_text() {
     ::utsname u{};
     static_cast<void>(::uname(&u));
-    // Not getpwuid(): in a statically linked program glibc would load the shared libraries of another glibc for it.
     const char* user = std::getenv("USER");
-    if (!user || !*user) user = std::getenv("LOGNAME");
-    const std::string name = user && *user ? std::string(user) : "uid" + std::to_string(::getuid());
+    const std::string name = user && *user ? std::string(user) : user_name(::getuid());
     return name + "@" + u.nodename + ":" + std::to_string(::getpid());
 }
 
@@ -5668,10 +5788,13 @@ inline void name_program(boot_plan& plan) {
     for (const payload_file& other : plan.others)
         if (other.file) add(sys::machine_pattern(other.what.machine), *other.file);
     if (arms.empty()) return;
-    const std::string named = std::string(no_program) + "case $m in " + arms + "esac;";
-    for (std::string& argument : plan.start.argv)
-        if (const std::size_t at = argument.find(no_program); at != std::string::npos)
-            argument.replace(at, no_program.size(), named);
+    for (std::string& argument : plan.start.argv) {
+        const std::size_t at = argument.find(no_program);
+        if (at == std::string::npos) continue;
+        // A script that had to do without dollar signs has them in octal: see without_dollars().
+        const std::string machine = argument.find('$') == std::string::npos ? "\\044m" : "$m";
+        argument.replace(at, no_program.size(), std::string(no_program) + "case " + machine + " in " + arms + "esac;");
+    }
 }
 
 } // namespace detail
@@ -5754,10 +5877,15 @@ namespace detail {
 /// The parent's half. A staged child begins with a shell that is sent the program; then, or at once, comes the child's hello,
 /// which is answered with the welcome. Bytes in, turns out; writes to whatever descriptor it is given.
 class boot_dialogue {
-    const boot_plan& plan_;
+    boot_plan& plan_;
     handshake::listener listener_;
     handshake::hello said_;
     outgoing out_;
+    const sys::unique_fd* program_ = nullptr; // what is sent
+    std::vector<std::string_view> tools_;     // with which it may be compressed
+    std::shared_ptr<sys::unique_fd> pressed_; // it, compressed
+    connect_progress told_;
+    std::uint64_t unsaid_ = 0; // bytes sent since then
     bool stage_seen_ = false;
     bool hello_seen_ = false;
     std::string trouble_;
@@ -5767,11 +5895,12 @@ public:
         listen,   ///< nothing more is said
         write,    ///< the program is to be sent: write()
         hello,    ///< the child has introduced itself: welcome(), then write()
+        press,    ///< the program is to be compressed: press_program(), then send(), then write()
         confused, ///< what it says makes no sense; see trouble()
         unfit,    ///< the program cannot run on that machine; see trouble()
     };
 
-    explicit boot_dialogue(const boot_plan& plan) : plan_(plan) {}
+    explicit boot_dialogue(boot_plan& plan) : plan_(plan) {}
 
     /// Adds bytes that arrived.
     void feed(std::span<const std::byte> bytes) { listener_.feed(bytes); }
@@ -5798,13 +5927,48 @@ public:
         return turn::listen;
     }
 
+    /// Tells whoever wants to know how far it is.
+    void tell(connect_progress::phase now) {
+        told_.now = now;
+        if (plan_.on_progress) plan_.on_progress(told_);
+    }
+
     /// Answers the hello.
-    void welcome(const handshake::welcome& w) { out_.say(handshake::encode_welcome(w)); }
+    void welcome(const handshake::welcome& w) {
+        out_.say(handshake::encode_welcome(w));
+        tell(connect_progress::phase::up);
+    }
+
+    /// After `press`: has `done` called with the compressed program, at once or later.
+    template <class Done>
+    void press_program(Done done) {
+        plan_.press->make(*program_, tools_, std::move(done));
+    }
+
+    /// Says the program, compressed or, without that, as it is.
+    void send(const pressed& how) {
+        pressed_ = how.file;
+        const int file = (how.file ? *how.file : *program_).get();
+        const program_identity* program = identity_of(program_->get());
+        const transfer t{.size = sys::file_size(file), .tool = how.tool, .keep = plan_.keep_program};
+        out_.send_program(program ? file : -1, program ? receiving_stage(*program, t) : std::string());
+        told_.total = out_.program_size();
+        tell(connect_progress::phase::upload);
+    }
 
     /// Writes what there is to say, as far as `fd` takes it.
     template <class Io>
     outgoing::progress write(Io& io, int fd) {
         const outgoing::progress p = out_.write(io, fd);
+        if (told_.now == connect_progress::phase::upload) {
+            const bool done = p == outgoing::progress::written;
+            const std::uint64_t news = out_.program_sent() - std::exchange(told_.sent, out_.program_sent());
+            if ((unsaid_ += news) * 100 >= told_.total || done) { // a hundred times at most
+                unsaid_ = 0;
+                tell(connect_progress::phase::upload);
+            }
+            if (done) tell(connect_progress::phase::start);
+        }
         if (p == outgoing::progress::unreadable) trouble_ = "cannot read the program that shall be sent: " + out_.trouble();
         return p;
     }
@@ -5813,6 +5977,8 @@ public:
     const std::string& trouble() const noexcept { return trouble_; }
     /// What the child has said of itself.
     const handshake::hello& said() const noexcept { return said_; }
+    /// What it took so far.
+    boot_info info() const { return {said_.machine, told_.sent}; }
     /// True once the shell has spoken.
     bool stage_seen() const noexcept { return stage_seen_; }
     /// True once the child has spoken.
@@ -5836,14 +6002,15 @@ private:
         const choice chosen = choose_program(plan_, said.machine);
         trouble_ = chosen.trouble;
         if (!chosen.file) return turn::unfit;
-        if (said.kept) return turn::listen; // it becomes the program by itself
-        const program_identity* program = identity_of(chosen.file->get());
-        if (program) {
-            const transfer how{.size = program->size, .keep = plan_.keep_program};
-            out_.send_program(chosen.file->get(), receiving_stage(*program, how));
-        } else {
-            out_.send_program(chosen.file->get(), {}); // which cannot be read
+        if (said.kept) { // it becomes the program by itself
+            tell(connect_progress::phase::start);
+            return turn::listen;
         }
+        program_ = chosen.file;
+        for (const press_tool& tool : press_tools)
+            if (said.has(tool.name)) tools_.push_back(tool.name);
+        if (plan_.press && plan_.compress_program && !tools_.empty()) return turn::press;
+        send({});
         return turn::write;
     }
 };
@@ -5987,6 +6154,15 @@ concept has_local_sockets = Io::has_local_sockets && std::constructible_from<typ
 /// that asks questions at its terminal is started without one. No part of what every policy must have.
 template <class Io>
 concept has_terminals = Io::has_terminals && std::constructible_from<typename Io::descriptor, int>;
+
+/// True for policies that know whether a debugger holds another process, and which process has started this one:
+/// `io.is_traced(pid)`, `io.parent_pid()`. A link to one that is held does not count as silent. No part of what every policy must
+/// have.
+template <class Io>
+concept knows_debuggers = requires(const Io io, int pid) {
+    { io.is_traced(pid) } -> std::same_as<bool>;
+    { io.parent_pid() } -> std::same_as<int>;
+};
 
 /// Readiness: `Io::poller`. One descriptor, one registration; level-triggered.
 ///
@@ -6655,6 +6831,31 @@ using posix_waker = pipe_waker;
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/sys/debugger.hpp ----
+// debugger.hpp: whether a debugger holds a process.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// True if `pid`, a process of this machine, is traced: gdb, lldb or strace is attached to its main thread. From proc(5),
+/// TracerPid; false where there is no such file, as on BSD and macOS. Blocks: never.
+inline bool is_traced(::pid_t pid) {
+    const unique_fd file(static_cast<int>(open(("/proc/" + std::to_string(pid) + "/status").c_str(), O_RDONLY)));
+    if (!file) return false;
+    char text[1024]; // it is the eighth line, and the first ones are short
+    const long size = read(file.get(), text, sizeof text);
+    const std::string_view all(text, size > 0 ? static_cast<std::size_t>(size) : 0);
+    constexpr std::string_view key = "\nTracerPid:\t";
+    const std::size_t at = all.find(key);
+    return at != all.npos && at + key.size() < all.size() && all[at + key.size()] != '0';
+}
+
+/// The process that has started this one, or whoever has taken it over since.
+inline int parent_pid() noexcept { return ::getppid(); }
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/sys/pipe_size.hpp ----
 // pipe_size.hpp: makes a pipe hold more, where the system lets us.
 
@@ -6837,6 +7038,10 @@ struct posix {
     static constexpr bool has_local_sockets = true;
 
     int own_pid() const noexcept { return sys::own_pid(); }
+    /// As sys::parent_pid.
+    int parent_pid() const noexcept { return sys::parent_pid(); }
+    /// As sys::is_traced.
+    bool is_traced(int pid) const { return sys::is_traced(pid); }
     /// As sys::identity_text.
     std::string own_name() const { return sys::identity_text(); }
     bool can_spawn_self() const noexcept { return main_arguments.known; }
@@ -8386,12 +8591,14 @@ private:
     const handshake::welcome& welcome_;
     boot_dialogue talk_;
     unique_function<void(outcome)> over_;
+    unique_function<void(std::string_view)> heard_;
+    std::shared_ptr<char> open_ = std::make_shared<char>(); // as long as it is listened
     bound_source<boot_channel> in_source_{};
     bound_source<boot_channel> out_source_{};
 
 public:
     /// `over` is called at most once, may close or destroy this, and is never called with `open`. Plan and welcome outlive it.
-    boot_channel(basic_broker<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, const boot_plan& plan,
+    boot_channel(basic_broker<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, boot_plan& plan,
                  const handshake::welcome& welcome, unique_function<void(outcome)> over)
         : loop_(loop), in_(std::move(in)), out_(std::move(out)), welcome_(welcome), talk_(plan), over_(std::move(over)) {
         on_ready<&boot_channel::readable>(in_source_, *this, in_.get());
@@ -8401,10 +8608,16 @@ public:
     boot_channel(boot_channel&&) = delete;
 
     /// Begins to listen. 0 or -errno.
-    long begin() { return loop_.watch(in_source_, io::interest::read); }
+    long begin() {
+        talk_.tell(connect_progress::phase::login);
+        return loop_.watch(in_source_, io::interest::read);
+    }
 
     /// What was said.
     const boot_dialogue& dialogue() const noexcept { return talk_; }
+
+    /// Who hears what is no part of the dialogue, before it begins. May close or destroy this.
+    void listen(unique_function<void(std::string_view)> heard) { heard_ = std::move(heard); }
 
     /// Says something that is no part of the dialogue, to a tool that comes before it.
     void type(std::string_view answer) {
@@ -8413,6 +8626,7 @@ public:
 
     /// Stops listening, and gives the descriptors away: what the child says, and what it hears.
     std::pair<typename Io::descriptor, typename Io::descriptor> take() {
+        open_.reset();
         loop_.unwatch(in_source_);
         loop_.unwatch(out_source_);
         return {std::move(in_), std::move(out_)};
@@ -8443,14 +8657,27 @@ private:
         talk_.feed({bytes, static_cast<std::size_t>(n)});
         for (;;) {
             switch (talk_.next()) {
-            case boot_dialogue::turn::listen: return outcome::open;
+            case boot_dialogue::turn::listen:
+                if (heard_ && !talk_.stage_seen()) heard_({reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(n)});
+                return outcome::open;
             case boot_dialogue::turn::confused: return outcome::confused;
             case boot_dialogue::turn::unfit: return outcome::impossible;
             case boot_dialogue::turn::hello: talk_.welcome(welcome_); break;
+            case boot_dialogue::turn::press: return press();
             case boot_dialogue::turn::write: break;
             }
             if (const outcome o = write(); o != outcome::open) return o;
         }
+    }
+
+    /// The program is compressed, and then sent; meanwhile there is nothing to say. Where it is done already, at once.
+    outcome press() {
+        talk_.press_program([this, open = std::weak_ptr<char>(open_)](const pressed& how) {
+            if (open.expired()) return;
+            talk_.send(how);
+            go_on(write());
+        });
+        return outcome::open;
     }
 
     /// Writes the welcome, or the program, as the descriptor takes it.
@@ -9429,6 +9656,8 @@ public:
         virtual void closed(basic_stream& from, reason cause, const std::string& why) = 0;
         /// Nothing was sent for a while or, with `answer`, nothing was heard: send something small; see heartbeat.
         virtual void quiet(basic_stream& from, bool answer) { (void)from, (void)answer; }
+        /// Nothing was heard for the limit. True where that has a reason that will pass: the link gets as much time again.
+        virtual bool held(basic_stream& from) { return (void)from, false; }
 
     protected:
         ~owner() = default;
@@ -9566,7 +9795,11 @@ private:
     void look() {
         const instant now = broker_.io().now();
         if (pauses_) silence_.excuse();
-        const silence::finding f = silence_.look(now, bytes_in(), bytes_out());
+        silence::finding f = silence_.look(now, bytes_in(), bytes_out());
+        if (f.lost && owner_->held(*this)) {
+            silence_.excuse();
+            f.lost = false;
+        }
         if (f.lost)
             return close(reason::respondent_lost, "no sign of life for " + std::to_string(silence_.lasts() / 1'000'000) + " ms");
         if ((!f.heard || !f.sent) && queued() == 0) owner_->quiet(*this, !f.heard); // else it would only wait in the queue
@@ -10838,6 +11071,7 @@ public:
     context_id authority = no_context;                          ///< what comes from there has it; no_context: only its own
     typename basic_conversations<basic_link>::partners talks{}; ///< to whom it sends through here
     unique_function<void(basic_link&, enum reason, const std::string&)> on_closed; ///< the stream has ended; called once
+    unique_function<bool()> is_held{};                                             ///< true while a debugger holds the far end
 
     explicit basic_link(basic_router_core<Io>& node) : router_(node) {}
 
@@ -10873,6 +11107,8 @@ public:
         to.send(router_.address(peer, handles::heartbeat, answer ? handles::heartbeat : 0), std::span<const std::byte>(), nullptr,
                 urgency::soon);
     }
+
+    bool held(stream_type&) override { return is_held && is_held(); }
 
     /// The neighbour has answered a heartbeat.
     void heartbeat_answered() {
@@ -15328,6 +15564,14 @@ public:
     interview(std::optional<prompter>& tool, child_stderr<Io>& err, boot_channel<Io>& channel)
         : tool_(tool), err_(err), channel_(channel) {}
 
+    /// Has `heard` called with what the tool prints, which is to call answer(). One that reads its stdin may ask on its stdout.
+    template <class Heard>
+    void begin(Heard heard) {
+        if (!tool_) return;
+        err_.listen(heard);
+        if (tool_->where() == prompter::reads::input) channel_.listen(heard);
+    }
+
     /// The tool has printed something. False where there is no answer: the prompter knows why.
     bool answer(std::string_view heard) {
         if (channel_.dialogue().stage_seen() || channel_.dialogue().hello_seen()) return true; // it asks no more
@@ -15435,7 +15679,7 @@ public:
                    [this](typename channel::outcome o) { talked(o); }),
           err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name, std::move(ends.terminal)), ending_(patience),
           connecting_(connecting) {
-        if (plan_.prompts) err_.listen([this](std::string_view heard) { converse(heard); });
+        interview_.begin([this](std::string_view heard) { converse(heard); });
         timer_.fire = [this] { on_timer(); };
         on_ready<&basic_child::on_exit>(exit_source_, *this, process_.poll_fd());
     }
@@ -15445,6 +15689,7 @@ public:
     context_id id() const noexcept { return welcome_.id; }
     const std::string& name() const noexcept { return welcome_.name; }
     auto pid() const noexcept { return process_.pid(); }
+    boot_info info() const { return talk().info(); }
     bool up() const noexcept { return stage_ == stage::up; }
     bool detached() const noexcept { return stage_ == stage::detached; }
 
@@ -15573,6 +15818,8 @@ private:
         auto [in, out] = channel_.take();
         edge->open(loop, std::move(in), std::move(out), router_.bounds());
         edge->on_closed = [this](link&, enum reason cause, const std::string& why) { link_closed(cause, why); };
+        if constexpr (io::knows_debuggers<Io>)
+            edge->is_held = [this] { return runs_here() && router_.loop().io().is_traced(static_cast<int>(process_.pid())); };
         link_open_ = true;
         events_.child_up(*this);
         const buffer value = encode(id());
@@ -15602,7 +15849,7 @@ private:
 
     error explain(boot_failure f) {
         f.stage_seen = talk().stage_seen();
-        f.status = status_;
+        if (!plan_.attached) f.status = status_;
         f.words = err_.last_words();
         err_.drop(); // said once is enough
         text_tail printed;
@@ -15641,9 +15888,11 @@ private:
         begin_ending();
     }
 
+    /// True if the context itself was started here, and not a client that connects to it.
+    bool runs_here() const noexcept { return static_cast<int>(process_.pid()) == static_cast<int>(talk().said().pid); }
+
     void begin_ending() {
-        if (stage_ == stage::up && let_go_ && static_cast<int>(process_.pid()) == static_cast<int>(talk().said().pid))
-            return part();
+        if (stage_ == stage::up && let_go_ && runs_here()) return part();
         if (stage_ == stage::up) {
             stage_ = stage::ending;
             ending_.begin(router_.loop().io().now(), edge->levels);
@@ -15694,7 +15943,7 @@ private:
         if (stage_ != stage::ending) return;
         const auto keep = this->shared_from_this();
         basic_broker<Io>& loop = router_.loop();
-        if (!status_) status_ = process_.try_wait();
+        if (!status_) status_ = look_for_status();
         const instant now = loop.io().now();
         if (status_) {
             loop.unwatch(exit_source_);
@@ -15706,8 +15955,18 @@ private:
             return bury();
         }
         if (!link_open_ && !reported_ && ending_.report_due(now)) report();
-        if (const int signal = ending_.due_signal(now); signal != detail::ending::no_signal) send_signal(signal);
-        loop.set_timer(timer_, ending_.next_look(now, exit_source_.watched, link_open_ || reported_));
+        if (const int signal = ending_.due_signal(now); signal != detail::ending::no_signal) {
+            send_signal(signal);
+            if (plan_.attached && signal == detail::ending::kill) // all that can be done from here
+                return edge->stream->close(reason::respondent_lost, "it was asked to end, and did not");
+        }
+        loop.set_timer(timer_, ending_.next_look(now, exit_source_.watched || plan_.attached, link_open_ || reported_));
+    }
+
+    /// How its process has ended, where it has. One that was attached has none here: it is there while its link is.
+    std::optional<exit_status> look_for_status() {
+        if (!plan_.attached) return process_.try_wait();
+        return link_open_ ? std::nullopt : std::optional<exit_status>(exit_status{});
     }
 
     void on_timer() {
@@ -15731,8 +15990,8 @@ private:
         d.place = welcome_.name;
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
         if (const std::string words = err_.last_words(); !words.empty()) d.text += "; its last lines on stderr:\n  " + words;
-        d.has_status = status_.has_value();
-        if (status_) d.status = *status_;
+        d.has_status = status_.has_value() && !plan_.attached;
+        if (d.has_status) d.status = *status_;
         events_.child_lost(*this, error(std::move(d)));
     }
 
@@ -15860,7 +16119,7 @@ template <class Method>
 void apply_common(const Method& method, boot_plan& plan) {
     if (!method.name.empty()) plan.name = method.name;
     plan.timeout = to_ns(method.connect_timeout);
-    plan.program_path = method.executable;
+    if constexpr (requires { method.executable; }) plan.program_path = method.executable;
     if (method.limits) plan.bounds = *method.limits;
     if constexpr (requires { method.keep_program; }) plan.keep_program = method.keep_program;
 }
@@ -16027,6 +16286,7 @@ struct ssh {
         if (!program) return program.error();
         p.program = std::move(*program);
         p.staged = true;
+        p.compress_program = !compression && !is_here(hostname);
         p.start.path = ssh_path;
         p.start.argv = arguments();
         if (!password.empty()) {
@@ -16085,6 +16345,11 @@ private:
         return line[0] == '(' && line.find('@') < shut && shut != std::string_view::npos ? prompt_kind::other : prompt_kind::none;
     }
 
+    /// True of what is this machine by its name: memory is faster than any compressor.
+    static bool is_here(std::string_view host) noexcept {
+        return host == "localhost" || host == "::1" || host.starts_with("127.");
+    }
+
     /// What ssh says before it has run our command. The messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c)
     /// and not translated.
     static constexpr detail::symptom symptoms_of_ssh[] = {
@@ -16136,6 +16401,156 @@ private:
 /// The options of basic_router::ssh().
 using ssh_options = ssh;
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/program_press.hpp ----
+// program_press.hpp: compresses programs with a tool of this machine, while the loop goes on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Runs a tool of this machine that writes into a file without a name, which is kept for those who need it later; the loop
+/// goes on meanwhile. A tool that takes too long is given up.
+template <class Io>
+class program_press final : public press {
+    using callback = unique_function<void(const pressed&)>;
+
+    struct request {
+        std::vector<std::string_view> tools;
+        callback done;
+    };
+
+    /// One program and one tool: under way, and then done.
+    struct job {
+        program_press* owner;
+        sys::file_stamp stamp;
+        const press_tool* tool;
+        std::shared_ptr<sys::unique_fd> file{}; ///< null where it has failed
+        std::optional<typename Io::process> process{};
+        typename Io::descriptor end{}; // of a pipe that it holds until it ends
+        bound_source<job> source{};
+        timer limit{};
+        instant given_up_at = never;
+        sys::unique_fd program{}; // should another tool be tried
+        std::vector<request> waiting{};
+
+        void readable() {
+            char words[512]; // what it complains of helps nobody: the program is sent as it is
+            const long n = owner->loop_.io().read(end.get(), words, sizeof words);
+            if (n > 0 || n == -EAGAIN || n == -EWOULDBLOCK) return;
+            owner->loop_.unwatch(source);
+            owner->look_after(*this);
+        }
+    };
+
+    basic_broker<Io>& loop_;
+    std::vector<std::unique_ptr<job>> jobs_;
+
+    static constexpr duration_ns patience = 10'000'000'000;
+    static constexpr duration_ns shortly = 1'000'000;
+
+public:
+    explicit program_press(basic_broker<Io>& loop) : loop_(loop) {}
+    program_press(program_press&&) = delete;
+
+    void make(const sys::unique_fd& program, std::vector<std::string_view> tools, callback done) override {
+        sys::file_stamp stamp;
+        if (sys::stamp_file(program.get(), stamp) < 0 || stamp.size < least_pressed) return done({});
+        for (const press_tool& tool : press_tools) {
+            bool known_there = false;
+            for (const std::string_view name : tools) known_there = known_there || name == tool.name;
+            if (!known_there) continue;
+            job* j = find(stamp, tool);
+            if (!j) j = begin(stamp, tool, program);
+            if (j->process) return j->waiting.push_back({std::move(tools), std::move(done)});
+            if (j->file) return done({j->file, tool.name});
+        }
+        done({});
+    }
+
+    /// Ends what is under way. Nobody waits for it any more. Threads: loop.
+    void close() {
+        for (const auto& j : jobs_) {
+            j->waiting.clear();
+            if (j->process) {
+                stop(*j);
+                j->file.reset();
+            }
+        }
+    }
+
+    /// In a child made by fork(): closes descriptors and forgets processes.
+    void abandon() noexcept {
+        for (const auto& j : jobs_) {
+            if (j->process) j->process->forget();
+            j->end.reset();
+            j->program.reset();
+        }
+    }
+
+private:
+    job* find(const sys::file_stamp& stamp, const press_tool& tool) {
+        for (const auto& j : jobs_)
+            if (j->stamp == stamp && j->tool == &tool) return j.get();
+        return nullptr;
+    }
+
+    /// Starts it. Where that fails, it is done and has no file.
+    job* begin(const sys::file_stamp& stamp, const press_tool& tool, const sys::unique_fd& program) {
+        job& j = *jobs_.emplace_back(std::make_unique<job>());
+        j.owner = this;
+        j.stamp = stamp;
+        j.tool = &tool;
+        j.program.reset(static_cast<int>(sys::reopen_to_read(program.get()))); // with a position of its own
+        sys::unique_fd out(static_cast<int>(sys::nameless_file()));
+        typename Io::descriptor theirs;
+        if (!j.program || !out || loop_.io().pipe(j.end, theirs) < 0) return &j;
+        (void)loop_.io().set_nonblocking(j.end.get(), true);
+        sys::spawn_options start;
+        start.path = std::string(tool.name);
+        start.argv = {start.path, std::string(tool.options)};
+        start.in = j.program.get();
+        start.out = out.get();
+        start.err = theirs.get();
+        auto process = loop_.io().spawn(start);
+        if (!process) {
+            j.end.reset();
+            j.program.reset();
+            return &j;
+        }
+        j.process.emplace(std::move(*process));
+        j.file = std::make_shared<sys::unique_fd>(std::move(out));
+        j.given_up_at = after(loop_.io().now(), patience);
+        j.limit.fire = [this, &j] { look_after(j); };
+        on_ready<&job::readable>(j.source, j, j.end.get());
+        loop_.set_timer(j.limit, j.given_up_at);
+        (void)loop_.watch(j.source, io::interest::read); // should that fail, it is given up in the end
+        return &j;
+    }
+
+    /// It has closed its stderr, and so is about to end; or takes too long.
+    void look_after(job& j) {
+        const instant now = loop_.io().now();
+        const auto status = j.process->try_wait();
+        if (!status && now < j.given_up_at) return loop_.set_timer(j.limit, after(now, shortly));
+        const bool whole = status && status->success();
+        stop(j);
+        // a gain of less than a tenth is not worth it
+        if (!whole || sys::file_size(j.file->get()) > j.stamp.size / 10 * 9) j.file.reset();
+        const sys::unique_fd program = std::move(j.program);
+        // it, or another tool
+        for (request& r : std::exchange(j.waiting, {})) make(program, std::move(r.tools), std::move(r.done));
+    }
+
+    void stop(job& j) {
+        loop_.cancel_timer(j.limit);
+        loop_.unwatch(j.source);
+        j.end.reset();
+        j.process.reset(); // kills and reaps it, should it still be there
+    }
+};
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/route/id_allocator.hpp ----
@@ -16426,6 +16841,7 @@ class children : private basic_child<Io>::events {
     std::uint32_t pool_threads_;
     basic_route_monitor<Io> monitor_;
     basic_id_allocator<Io> ids_;
+    std::shared_ptr<program_press<Io>> press_; // shared with the plans, whose children go before
     std::vector<std::shared_ptr<child>> all_; // loop's
     std::atomic<std::size_t> child_count_{0}; // those that are only being made as well
     waiter<Io> all_gone_;
@@ -16440,7 +16856,8 @@ public:
     };
 
     children(core& node, ending_patience patience, std::uint32_t pool_threads)
-        : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node), all_gone_(node.loop().io()) {
+        : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node),
+          press_(std::make_shared<program_press<Io>>(node.loop())), all_gone_(node.loop().io()) {
         (void)node.add_raw_handler(handles::detaching, {.from = accept::anyone}, [this](const message& m) { let_go(m); });
     }
 
@@ -16449,17 +16866,18 @@ public:
     /// Makes a child by starting a process as the plan says. The caller holds one reference to the answer: its id, or why it did
     /// not come up. Where nobody waits for the answer any more, the child ends. Never blocks.
     pending& make(boot_plan plan) {
-        std::optional<error> why;
-        pending* answer = begin(why);
-        if (!answer) return *node_.failed_answer(node_.id(), std::move(*why));
-        ids_.next([this, answer, plan = std::move(plan)](const result<context_id>& id) mutable {
-            birth b{{}, answer};
-            if (!id) return miscarry(b, id.error());
-            if (answer->done()) return end_birth(b); // given up
-            b.welcome = welcome_for(*id, plan);
-            launch(std::move(plan), std::move(b));
+        plan.press = press_;
+        return make(std::move(plan), [this](boot_plan p, birth b) { launch(std::move(p), std::move(b)); });
+    }
+
+    /// The same, of one that is there already, at the far end of these. It has no process here.
+    pending& attach(boot_plan plan, typename Io::descriptor in, typename Io::descriptor out) {
+        child_pipes<Io> ends;
+        ends.in = std::move(in);
+        ends.out = std::move(out);
+        return make(std::move(plan), [this, ends = std::move(ends)](boot_plan p, birth b) mutable {
+            adopt(std::move(p), std::move(b), typename Io::process(), std::move(ends));
         });
-        return *answer;
     }
 
     /// Number and answer for a child whose process the caller makes. The caller holds one reference more to the answer. Blocks
@@ -16535,6 +16953,7 @@ public:
         node_.loop().wait(all_gone_, never, true, [this] { return child_count_.load() == 0; });
         node_.loop().run([this] { // the loop has left the callback that woke us
             for (const auto& c : std::exchange(all_, {})) c->forget(); // what has detached
+            press_->close();
         });
         return true;
     }
@@ -16555,9 +16974,26 @@ public:
         requires io::can_fork<Io>
     {
         for (const auto& c : all_) c->abandon();
+        press_->abandon();
     }
 
 private:
+    /// Goes on with `start(plan, birth)` once there is a number for it.
+    template <class Start>
+    pending& make(boot_plan plan, Start start) {
+        std::optional<error> why;
+        pending* answer = begin(why);
+        if (!answer) return *node_.failed_answer(node_.id(), std::move(*why));
+        ids_.next([this, answer, plan = std::move(plan), start = std::move(start)](const result<context_id>& id) mutable {
+            birth b{{}, answer};
+            if (!id) return miscarry(b, id.error());
+            if (answer->done()) return end_birth(b); // given up
+            b.welcome = welcome_for(*id, plan);
+            start(std::move(plan), std::move(b));
+        });
+        return *answer;
+    }
+
     /// Counts one more and opens its answer, with a reference for the caller and one for its birth. Null with `why` where there
     /// can be no more.
     pending* begin(std::optional<error>& why) {
@@ -16917,6 +17353,69 @@ public:
     /// In a child made by fork(): closes all descriptors.
     virtual void abandon() noexcept = 0;
 };
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/attach.hpp ----
+// attach.hpp: a child at the far end of a byte stream that is there already.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Of a child whose byte stream the program has made itself.
+struct link_options {
+    std::string name{};                                ///< of the context; empty: "attached"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< until its hello
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+};
+
+namespace detail {
+
+inline error explain_attached(const boot_plan& plan, const boot_failure& f) {
+    if (f.what == boot_failure::how::confused) return explain_boot(plan, f);
+    const std::string advice = "; a program that calls mitogen::init must run at its far end, started with the one argument " +
+                               std::string(child_argument) + ", its stdin and stdout being the stream";
+    if (f.what == boot_failure::how::timed_out)
+        return because(plan, f, reason::connect_timeout,
+                       "no hello within " + std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout)" + advice);
+    return because(plan, f, reason::end_of_file, "it ended before the child said hello" + advice);
+}
+
+/// What is known about such a child. `inherited`: the limits, where the options say nothing of them.
+inline boot_plan plan_to_attach(const link_options& options, const limits& inherited) {
+    boot_plan p;
+    p.what = "attached stream";
+    p.name = "attached";
+    p.bounds = inherited;
+    p.attached = true;
+    p.explain = &explain_attached;
+    apply_common(options, p);
+    return p;
+}
+
+/// Both directions of a stream, as a link wants them: two descriptors of its own, close-on-exec, nonblocking.
+struct stream_ends {
+    sys::unique_fd in;
+    sys::unique_fd out;
+};
+
+/// Takes over two descriptors, which may be one; they are closed also where that fails.
+template <class Io>
+result<stream_ends> take_stream(Io& io, int fd_in, int fd_out) {
+    if (fd_in < 0 || fd_out < 0) return error(reason::misuse, "attach: a descriptor is negative");
+    const sys::unique_fd given_in(fd_in);
+    const sys::unique_fd given_out(fd_out == fd_in ? -1 : fd_out);
+    stream_ends ends;
+    for (const auto& [fd, end] : {std::pair(fd_in, &ends.in), std::pair(fd_out, &ends.out)}) {
+        long rc = sys::dup_above(fd, 3); // close-on-exec
+        if (rc >= 0) {
+            end->reset(static_cast<int>(rc));
+            rc = io.set_nonblocking(end->get(), true);
+        }
+        if (rc < 0) return sys::failure("attach", rc, fd);
+    }
+    return ends;
+}
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -17621,6 +18120,7 @@ public:
 
 namespace mitogen::inline MITOGEN_ABI {
 
+struct boot_info;
 struct local;
 struct ssh;
 using local_options = local;
@@ -17743,6 +18243,9 @@ public:
     /// with its own files, whatever machine that one is on.
     template <class Method>
     std::string explain(const Method& method) const;
+
+    /// What its start took, and whether the program had to be sent. Known where it was made; a logic_error elsewhere.
+    mitogen::boot_info boot_info() const;
 
     /// Asks its loop for a sign of life; done when it has come. Answered although its functions are busy.
     basic_future<void, Io> ping() const {
@@ -18019,6 +18522,28 @@ public:
 
     // Those that run a tool, docker() and the like, are members of `making`.
 
+    /// A child that is there already: a program that calls mitogen::init, started by whoever and wherever with the one argument
+    /// `mitogen::child_argument`, whose stdin and stdout are the far end of a byte stream (a socket, a serial line, another
+    /// library's connection). `fd_in` is what it says, `fd_out` what it hears; both may be one. They are taken over, closed also
+    /// where this fails, and become nonblocking. No process of it is known here: it ends with its link, and the exit status is 0.
+    context attach(int fd_in, int fd_out, link_options options = {})
+        requires io::has_local_sockets<Io>
+    {
+        return try_attach(fd_in, fd_out, std::move(options)).value();
+    }
+    result<context> try_attach(int fd_in, int fd_out, link_options options = {})
+        requires io::has_local_sockets<Io>
+    {
+        result<detail::stream_ends> ends = detail::take_stream(this->loop().io(), fd_in, fd_out);
+        if (!ends) return ends.error();
+        if (this->loop().on_loop()) return detail::waits_for_child();
+        using descriptor = typename Io::descriptor;
+        return basic_future<context, Io>(&children_.attach(detail::plan_to_attach(options, this->bounds()),
+                                                           descriptor(ends->in.release()), descriptor(ends->out.release())),
+                                         *this, environment())
+            .try_get();
+    }
+
     /// Any method, by its options: `router.connect(mitogen::ssh{.hostname = "web1"})`.
     template <connection_method Method>
     context connect(const Method& method) {
@@ -18035,6 +18560,14 @@ public:
     template <connection_method Method>
     basic_future<context, Io> connect_async(const Method& method) {
         return connect_by(detail::plan_of(method, this->bounds()));
+    }
+
+    /// The same; `progress` is called on the loop whenever there is news, and must not block.
+    template <connection_method Method>
+    basic_future<context, Io> connect_async(const Method& method, unique_function<void(const connect_progress&)> progress) {
+        result<boot_plan> plan = detail::plan_of(method, this->bounds());
+        if (plan) plan->on_progress = std::move(progress);
+        return connect_by(std::move(plan));
     }
 
     /// The same, where the method is not known by its type any more.
@@ -18200,6 +18733,18 @@ public:
 
     /// Ends all children as fast as may be; says how many levels of contexts that are. Threads: loop.
     std::uint32_t hurry_children() { return children_.hurry(); }
+
+    /// What the start of a direct child took; a logic_error where there is none of that id.
+    boot_info info_of_boot(context_id id) {
+        std::optional<boot_info> info;
+        this->loop().run([&] {
+            if (child* c = children_.find(id)) info = c->info();
+        });
+        if (!info)
+            raise(error(reason::misuse,
+                        "how context " + std::to_string(id) + " was started is known to its parent alone, and while it lives"));
+        return std::move(*info);
+    }
 
     /// Process id of a direct child; -1 where there is none of that id.
     int child_pid(context_id id) {
@@ -18598,6 +19143,8 @@ public:
             router_.link_lost(link, error(cause, "the parent is lost: " + why));
             end("the parent is lost");
         };
+        if constexpr (io::knows_debuggers<Io>)
+            parent_->is_held = [this] { return broker_.io().is_traced(broker_.io().parent_pid()); };
         router_.on_detached = [this] { detach(); };
         log::set_level(static_cast<log::level>(welcome_.log_level));
         log::set_bounds(welcome_.logs);
@@ -19066,6 +19613,11 @@ template <class Io>
 template <class Method>
 std::string basic_context<Io>::explain(const Method& method) const {
     return node().explain(method);
+}
+
+template <class Io>
+mitogen::boot_info basic_context<Io>::boot_info() const {
+    return node().info_of_boot(id_);
 }
 
 template <class Io>
@@ -19834,11 +20386,10 @@ inline constexpr std::string_view no_user_text = "it has no such user";
 inline constexpr std::string_view not_allowed_text =
     "this user may not do that here; connect from a context that may, for instance by sudo";
 
-/// What the first stage's own side of nsenter says of a container without a process.
+/// What is said here of a container without a process, before nsenter runs.
 inline constexpr std::string_view no_leader_text = "mitogen: the container has no process";
 
-/// The first that fits counts, so that words which may be part of other messages come late. What is said of the user and of the
-/// shell within comes before what is said of the tool's service: docker says both in one line.
+/// The first that fits counts, so that words which may be part of other messages come late.
 inline constexpr symptom symptoms_of_tools[] = {
     // docker, podman, buildah
     {"Cannot connect to the Docker daemon", reason::connection_refused, no_service_text},
@@ -20313,7 +20864,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// A process in an instance of Incus that runs: a container, or a virtual machine with its agent.
 struct incus {
-    std::string container{};        ///< its name, or "remote:name"
+    std::string container{};          ///< its name, or "remote:name"
     std::string incus_path = "incus"; ///< the client to run
 
     std::string name{};                                ///< of the context; empty: "incus.<container>"
@@ -20347,8 +20898,8 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// A process in a FreeBSD jail that runs.
 struct jail {
-    std::string container{};                   ///< name or number of the jail
-    std::string username{};                    ///< as the jail knows it; empty: root
+    std::string container{};                    ///< name or number of the jail
+    std::string username{};                     ///< as the jail knows it; empty: root
     std::string jexec_path = "/usr/sbin/jexec"; ///< the tool to run
 
     std::string name{};                                ///< of the context; empty: "jail.<container>"
@@ -20383,11 +20934,11 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// A process in a pod of a Kubernetes cluster.
 struct kubectl {
-    std::string pod{};                        ///< its name, or "kind/name" as kubectl takes it ("deploy/web")
-    std::string container{};                  ///< of the pod; empty: its first, or the one that it marks as default
-    std::string ns{};                         ///< the namespace; empty: as kubectl decides
-    std::vector<std::string> kubectl_args{};  ///< further arguments, before `exec`: {"--context=prod"}
-    std::string kubectl_path = "kubectl";     ///< the client to run
+    std::string pod{};                       ///< its name, or "kind/name" as kubectl takes it ("deploy/web")
+    std::string container{};                 ///< of the pod; empty: its first, or the one that it marks as default
+    std::string ns{};                        ///< the namespace; empty: as kubectl decides
+    std::vector<std::string> kubectl_args{}; ///< further arguments, before `exec`: {"--context=prod"}
+    std::string kubectl_path = "kubectl";    ///< the client to run
 
     std::string name{};                                ///< of the context; empty: "kubectl.<pod>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
@@ -20456,7 +21007,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// A process in an instance of LXD that runs: a container, or a virtual machine with its agent.
 struct lxd {
-    std::string container{};        ///< its name, or "remote:name"
+    std::string container{};      ///< its name, or "remote:name"
     std::string lxc_path = "lxc"; ///< LXD's client; it is called lxc
 
     std::string name{};                                ///< of the context; empty: "lxd.<container>"
@@ -22161,6 +22712,7 @@ class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
     std::vector<std::shared_ptr<task>> tasks_;       // that have not ended
     std::vector<std::shared_ptr<arrival>> arriving_; // contexts that are not up yet
     std::vector<context_id> contexts_;               // that are up, or were
+    std::vector<context_id> replaceable_;            // of those: whose loss is only a failure of the task that they were made for
     std::size_t processes_ = 0;                      // not reaped yet, those that are only being made as well
     std::vector<error> failures_;                    // in the order in which they came
     std::optional<error> cancelled_;                 // why, where nothing has failed before
@@ -22260,6 +22812,24 @@ public:
         if (too_late) mine->abandon(*too_late);
     }
 
+    /// Makes a context of this nursery. Never blocks.
+    arrival connect(result<boot_plan> plan) {
+        if (const std::optional<error> why = refusal()) plan = *why;
+        if (plan) plan->held = hold();
+        arrival coming = router_.connect_by(std::move(plan));
+        expect(coming);
+        return coming;
+    }
+
+    /// A context that was made for a task which may get another one. Before anything runs there.
+    void replaceable(context_id id) {
+        const std::lock_guard lock(mutex_);
+        replaceable_.push_back(id);
+    }
+
+    /// Such a context has done its work: it ends beside what goes on.
+    void replace(context_id id) { discard(id, false); }
+
 private:
     void arrived(const std::shared_ptr<arrival>& coming) {
         const result<basic_context<Io>> up = coming->outcome();
@@ -22282,6 +22852,7 @@ private:
         {
             const std::lock_guard lock(mutex_);
             std::erase(contexts_, id);
+            if (std::erase(replaceable_, id) > 0) return;
             if (closing_ || known(why) || (why.detail().has_status && why.detail().status.success())) return;
             failures_.push_back(why);
             wake_.notify();
@@ -22339,6 +22910,12 @@ public:
             if (tasks_.empty() || first) wake_.notify();
         }
         if (first) ask_all();
+    }
+
+    /// True where a task that has ended may be begun again: nothing wants it to stop.
+    bool may_go_on(const task& t) {
+        const std::lock_guard lock(mutex_);
+        return !t.spared_ && !stopping() && !closing_;
     }
 
     void cancel_one(task& t) {
@@ -22448,6 +23025,74 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/kit/restart.hpp ----
+// restart.hpp: whether a task of a nursery that has ended is begun again, and when.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// After which ends a task is begun again.
+enum class restart : std::uint8_t {
+    off,        ///< not at all
+    on_failure, ///< after an error
+    always,     ///< after any end, until it is cancelled
+};
+
+/// How a task of a nursery is begun again: see basic_nursery::restarting.
+///
+/// A failure is every error that the task ends with, also that its context did not come up or was lost, but for what came of its
+/// being cancelled, or of another failure of the nursery. After the n-th failure within the window there is a pause of
+/// first_delay · 2^(n-1), and no more than longest_delay; after more failures within it than `limit` the task has failed, with
+/// the last. An end without failure, after which `always` goes on, pauses first_delay, and counts for nothing.
+struct restart_policy {
+    restart when = restart::on_failure;
+    std::uint32_t limit = 5;                        ///< of failures within the window; above 4096: none
+    std::chrono::milliseconds window{60'000};       ///< what lies further back is forgotten
+    std::chrono::milliseconds first_delay{100};
+    std::chrono::milliseconds longest_delay{10'000};
+};
+
+namespace detail {
+
+/// The arithmetic of it. Threads: one at a time.
+class restart_schedule {
+    restart_policy policy_;
+    std::deque<instant> failures_; // within the window, oldest first
+
+    static constexpr std::uint32_t most = 4096;
+
+public:
+    explicit restart_schedule(restart_policy policy) noexcept : policy_(policy) {}
+
+    /// The pause before it is begun again; nothing where it is not.
+    std::optional<duration_ns> after_end(bool failed, instant now) {
+        const duration_ns first = to_ns(policy_.first_delay);
+        if (policy_.when == restart::off || (!failed && policy_.when != restart::always)) return std::nullopt;
+        if (!failed) return first;
+        while (!failures_.empty() && now - failures_.front() > to_ns(policy_.window)) failures_.pop_front();
+        if (failures_.size() >= policy_.limit && policy_.limit <= most) return std::nullopt;
+        failures_.push_back(now);
+        if (failures_.size() > most) failures_.pop_front();
+        const duration_ns longest = to_ns(policy_.longest_delay);
+        duration_ns pause = std::min(first, longest);
+        for (std::size_t i = 1; i < failures_.size() && 0 < pause && pause < longest; ++i)
+            pause = pause > longest / 2 ? longest : pause * 2;
+        return pause;
+    }
+};
+
+/// What a task has that may be begun again.
+struct restarts {
+    restart_schedule schedule;
+    const bool in_new_context; ///< made for each run
+    unique_function<void()> begin{};
+    awaited* pause = nullptr; ///< under the task's mutex: what ends the pause that it is in
+
+    restarts(restart_policy policy, bool makes_contexts) : schedule(policy), in_new_context(makes_contexts) {}
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/kit/nursery_task.hpp ----
 // nursery_task.hpp: a call that belongs to a nursery.
 
@@ -22467,6 +23112,7 @@ class nursery_task final : public nursery_member<Io> {
     bool calls_ = false;         // answer_ is there
     std::optional<error> asked_; // to stop, and why
     std::optional<error> given_up_;
+    std::unique_ptr<restarts> again_; // null: it runs once
 
     /// Where an exception comes in between, there is no such task.
     struct unless_begun {
@@ -22505,7 +23151,7 @@ class nursery_task final : public nursery_member<Io> {
             stop = asked_;
             unwanted = given_up_;
         }
-        answer_.then([me = self()] { me->nursery_->ended(*me, me->answer_.state()->failure()); });
+        answer_.then([me = self()] { me->ran(me->answer_.state()->failure()); });
         if (unwanted) return answer_.abandon(*unwanted);
         if (stop) tell_callee(*stop);
     }
@@ -22521,9 +23167,78 @@ class nursery_task final : public nursery_member<Io> {
             const std::lock_guard lock(mutex_);
             failure = asked_;
         }
-        if (failure) return this->nursery_->ended(*this, &*failure);
+        if (failure) return ran(&*failure);
+        if (again_) this->nursery_->replaceable(up->id());
         send(up->id(),
              [&] { return std::apply([&](auto&... each) { return up->template call_async<F>(std::move(each)...); }, given); });
+    }
+
+    /// Runs it in a context that is on its way.
+    template <auto F, class Given>
+    void run_in(basic_future<context, Io> coming, Given given) {
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            coming_ = std::move(coming);
+            why = asked_;
+        }
+        coming_.then([me = self(), given = std::move(given)]() mutable { me->template connected<F>(given); });
+        if (why) return coming_.abandon(*why);
+        this->nursery_->begun(*this);
+    }
+
+    // ---- what may be begun again
+
+    /// A run of it is over.
+    void ran(const error* failure) {
+        if (!again_ || !pause(failure)) this->nursery_->ended(*this, failure);
+    }
+
+    /// Begins the pause before the next run. False where there is none.
+    bool pause(const error* failure) {
+        basic_router<Io>& node = this->nursery_->router();
+        const bool closed = failure && failure->reason() == reason::broker_exited;
+        if (closed || node.loop().stopping() || !this->nursery_->may_go_on(*this)) return false;
+        const instant now = node.loop().io().now();
+        context_id left = no_context;
+        awaited* over = nullptr;
+        std::optional<duration_ns> span;
+        {
+            const std::lock_guard lock(mutex_);
+            if (asked_ || given_up_ || (!again_->in_new_context && node.why_lost(where_))) return false;
+            span = again_->schedule.after_end(failure != nullptr, now);
+            if (!span) return false;
+            if (again_->in_new_context) left = std::exchange(where_, no_context);
+            calls_ = false;
+            over = again_->pause = &node.open_event();
+        }
+        if (left != no_context) this->nursery_->replace(left);
+        node.expire(*over, after(now, *span), error(reason::timeout, "the pause is over"));
+        over->then([me = self(), over] { me->paused(*over); });
+        return true;
+    }
+
+    /// A pause has ended: it is over, the task is to stop, or the router has been closed.
+    void paused(awaited& over) {
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            again_->pause = nullptr;
+            if (asked_) why = asked_;
+            else if (over.failure()->reason() != reason::timeout) why = *over.failure();
+        }
+        over.release();
+        if (why) return this->nursery_->ended(*this, &*why);
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+            again_->begin();
+        } catch (const std::exception& e) {
+            const error failure(reason::misuse, std::string("the task could not be begun again: ") + e.what());
+            this->nursery_->ended(*this, &failure);
+        }
+#else
+        again_->begin();
+#endif
     }
 
 public:
@@ -22548,14 +23263,29 @@ public:
         basic_future<context, Io> coming = connect();
         std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
         guard.begun = true;
-        {
-            const std::lock_guard lock(mutex_);
-            coming_ = std::move(coming);
-            why = asked_;
-        }
-        coming_.then([me = self(), given = std::move(given)]() mutable { me->template connected<F>(given); });
-        if (why) return coming_.abandon(*why);
-        this->nursery_->begun(*this);
+        run_in<F>(std::move(coming), std::move(given));
+    }
+
+    /// As call(), for one that may run several times: each time `send_it` is called.
+    template <class Send>
+    void call_again(restart_policy how, context_id to, Send send_it) {
+        again_ = std::make_unique<restarts>(how, false);
+        again_->begin = [this, to, send_it] { send(to, send_it); };
+        call(to, send_it);
+    }
+
+    /// As connect_and_call().
+    template <auto F, class Connect, class... Args>
+    void connect_and_call_again(restart_policy how, Connect connect, Args&&... args) {
+        std::optional<error> why;
+        again_ = std::make_unique<restarts>(how, true);
+        if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
+        unless_begun guard{*this};
+        again_->begin = [this, connect, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
+            run_in<F>(connect(), given);
+        };
+        again_->begin();
+        guard.begun = true;
     }
 
     // ---- how it ends
@@ -22563,14 +23293,19 @@ public:
     void ask_to_stop(const error& why) override {
         bool calls;
         bool connects;
+        awaited* pause = nullptr;
         {
             const std::lock_guard lock(mutex_);
             if (asked_) return;
             asked_ = why;
             calls = calls_;
             connects = coming_.valid();
+            if (again_ && again_->pause) (pause = again_->pause)->retain();
         }
-        if (calls) {
+        if (pause) {
+            pause->fail(why);
+            pause->release();
+        } else if (calls) {
             tell_callee(why);
         } else if (connects) {
             coming_.abandon(why);
@@ -22666,6 +23401,41 @@ struct nursery_options {
 #endif
 };
 
+/// What basic_nursery::restarting returns. A cheap value; the nursery must outlive it.
+template <class Io>
+class basic_restarting {
+    std::shared_ptr<detail::nursery_state<Io>> state_;
+    restart_policy how_;
+
+    template <auto F>
+    auto make() const {
+        return std::make_shared<detail::nursery_task<rpc::detail::result_of<F>, Io>>(state_);
+    }
+
+public:
+    basic_restarting(std::shared_ptr<detail::nursery_state<Io>> state, restart_policy how)
+        : state_(std::move(state)), how_(how) {}
+
+    /// As basic_nursery::start.
+    template <auto F, class Target, class... Args>
+        requires(!connection_method<std::remove_cvref_t<Target>>)
+    basic_nursery_task<rpc::detail::result_of<F>, Io> start(const Target& target, Args&&... args) const {
+        auto t = make<F>();
+        t->call_again(how_, target.id(), [target, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
+            return std::apply([&](const auto&... each) { return target.template call_async<F>(each...); }, given);
+        });
+        return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
+    }
+    template <auto F, connection_method Method, class... Args>
+    basic_nursery_task<rpc::detail::result_of<F>, Io> start(const Method& method, Args&&... args) const {
+        auto t = make<F>();
+        t->template connect_and_call_again<F>(
+            how_, [state = state_, method] { return state->connect(detail::plan_of(method, state->router().bounds())); },
+            std::forward<Args>(args)...);
+        return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
+    }
+};
+
 /// Owns contexts and tasks. When join() returns, every task has ended and every process that it has started is reaped, whatever
 /// happened meanwhile.
 ///
@@ -22705,14 +23475,6 @@ class basic_nursery : public making<basic_nursery<Io>, basic_context<Io>> {
     }
 
     basic_router<Io>& router() const noexcept { return state_->router(); }
-
-    basic_future<basic_context<Io>, Io> own(result<boot_plan> plan) {
-        if (const std::optional<error> why = state_->refusal()) plan = *why;
-        if (plan) plan->held = state_->hold();
-        auto coming = router().connect_by(std::move(plan));
-        state_->expect(coming);
-        return coming;
-    }
 
 public:
     using context = basic_context<Io>;
@@ -22775,7 +23537,7 @@ public:
     /// error is the future's, and no failure of the nursery.
     template <connection_method Method>
     basic_future<context, Io> connect_async(const Method& method) {
-        return own(detail::plan_of(method, router().bounds()));
+        return state_->connect(detail::plan_of(method, router().bounds()));
     }
 
     // ---- tasks
@@ -22798,6 +23560,12 @@ public:
         t->template connect_and_call<F>([&] { return connect_async(method); }, std::forward<Args>(args)...);
         return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
     }
+
+    /// For tasks that are begun again when they have ended: `n.restarting({.limit = 3}).start<&serve>(method, …)`. Their
+    /// arguments are copied. With a method each run has a new context, and the former one ends; the loss of such a context is a
+    /// failure of its task and not of the nursery. In a context that was there before, its loss is the end. join() waits for the
+    /// last run; the task's value is that of the last, too. To cancel during a pause ends it at once.
+    basic_restarting<Io> restarting(restart_policy how) const { return basic_restarting<Io>(state_, how); }
 
     // ---- the end
 

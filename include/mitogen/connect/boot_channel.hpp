@@ -51,7 +51,7 @@ private:
 
 public:
     /// `over` is called at most once, may close or destroy this, and is never called with `open`. Plan and welcome outlive it.
-    boot_channel(basic_broker<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, const boot_plan& plan,
+    boot_channel(basic_broker<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, boot_plan& plan,
                  const handshake::welcome& welcome, unique_function<void(outcome)> over)
         : loop_(loop), in_(std::move(in)), out_(std::move(out)), welcome_(welcome), talk_(plan), over_(std::move(over)) {
         on_ready<&boot_channel::readable>(in_source_, *this, in_.get());
@@ -61,7 +61,10 @@ public:
     boot_channel(boot_channel&&) = delete;
 
     /// Begins to listen. 0 or -errno.
-    long begin() { return loop_.watch(in_source_, io::interest::read); }
+    long begin() {
+        talk_.tell(connect_progress::phase::login);
+        return loop_.watch(in_source_, io::interest::read);
+    }
 
     /// What was said.
     const boot_dialogue& dialogue() const noexcept { return talk_; }

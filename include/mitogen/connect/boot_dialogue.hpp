@@ -28,13 +28,15 @@ namespace detail {
 /// The parent's half. A staged child begins with a shell that is sent the program; then, or at once, comes the child's hello,
 /// which is answered with the welcome. Bytes in, turns out; writes to whatever descriptor it is given.
 class boot_dialogue {
-    const boot_plan& plan_;
+    boot_plan& plan_;
     handshake::listener listener_;
     handshake::hello said_;
     outgoing out_;
     const sys::unique_fd* program_ = nullptr; // what is sent
     std::vector<std::string_view> tools_;     // with which it may be compressed
     std::shared_ptr<sys::unique_fd> pressed_; // it, compressed
+    connect_progress told_;
+    std::uint64_t unsaid_ = 0; // bytes sent since then
     bool stage_seen_ = false;
     bool hello_seen_ = false;
     std::string trouble_;
@@ -49,7 +51,7 @@ public:
         unfit,    ///< the program cannot run on that machine; see trouble()
     };
 
-    explicit boot_dialogue(const boot_plan& plan) : plan_(plan) {}
+    explicit boot_dialogue(boot_plan& plan) : plan_(plan) {}
 
     /// Adds bytes that arrived.
     void feed(std::span<const std::byte> bytes) { listener_.feed(bytes); }
@@ -76,8 +78,17 @@ public:
         return turn::listen;
     }
 
+    /// Tells whoever wants to know how far it is.
+    void tell(connect_progress::phase now) {
+        told_.now = now;
+        if (plan_.on_progress) plan_.on_progress(told_);
+    }
+
     /// Answers the hello.
-    void welcome(const handshake::welcome& w) { out_.say(handshake::encode_welcome(w)); }
+    void welcome(const handshake::welcome& w) {
+        out_.say(handshake::encode_welcome(w));
+        tell(connect_progress::phase::up);
+    }
 
     /// After `press`: has `done` called with the compressed program, at once or later.
     template <class Done>
@@ -92,12 +103,23 @@ public:
         const program_identity* program = identity_of(program_->get());
         const transfer t{.size = sys::file_size(file), .tool = how.tool, .keep = plan_.keep_program};
         out_.send_program(program ? file : -1, program ? receiving_stage(*program, t) : std::string());
+        told_.total = out_.program_size();
+        tell(connect_progress::phase::upload);
     }
 
     /// Writes what there is to say, as far as `fd` takes it.
     template <class Io>
     outgoing::progress write(Io& io, int fd) {
         const outgoing::progress p = out_.write(io, fd);
+        if (told_.now == connect_progress::phase::upload) {
+            const bool done = p == outgoing::progress::written;
+            const std::uint64_t news = out_.program_sent() - std::exchange(told_.sent, out_.program_sent());
+            if ((unsaid_ += news) * 100 >= told_.total || done) { // a hundred times at most
+                unsaid_ = 0;
+                tell(connect_progress::phase::upload);
+            }
+            if (done) tell(connect_progress::phase::start);
+        }
         if (p == outgoing::progress::unreadable) trouble_ = "cannot read the program that shall be sent: " + out_.trouble();
         return p;
     }
@@ -106,6 +128,8 @@ public:
     const std::string& trouble() const noexcept { return trouble_; }
     /// What the child has said of itself.
     const handshake::hello& said() const noexcept { return said_; }
+    /// What it took so far.
+    boot_info info() const { return {said_.machine, told_.sent}; }
     /// True once the shell has spoken.
     bool stage_seen() const noexcept { return stage_seen_; }
     /// True once the child has spoken.
@@ -129,7 +153,10 @@ private:
         const choice chosen = choose_program(plan_, said.machine);
         trouble_ = chosen.trouble;
         if (!chosen.file) return turn::unfit;
-        if (said.kept) return turn::listen; // it becomes the program by itself
+        if (said.kept) { // it becomes the program by itself
+            tell(connect_progress::phase::start);
+            return turn::listen;
+        }
         program_ = chosen.file;
         for (const press_tool& tool : press_tools)
             if (said.has(tool.name)) tools_.push_back(tool.name);

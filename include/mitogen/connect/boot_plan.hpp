@@ -4,8 +4,10 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot_progress.hpp>
 #include <mitogen/connect/payload.hpp>
 #include <mitogen/connect/press.hpp>
 #include <mitogen/connect/prompter.hpp>
@@ -46,6 +48,7 @@ struct boot_plan {
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     std::string if_missing{};                                          ///< what to do where `start` cannot be started
     std::optional<prompter> prompts{};                                 ///< of a tool that may ask questions at its terminal
+    unique_function<void(const connect_progress&)> on_progress{};      ///< on the loop; may be empty
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};
     std::shared_ptr<void> held{}; ///< let go of when the process is reaped, or was never made

@@ -111,6 +111,7 @@ public:
     context_id id() const noexcept { return welcome_.id; }
     const std::string& name() const noexcept { return welcome_.name; }
     auto pid() const noexcept { return process_.pid(); }
+    boot_info info() const { return talk().info(); }
     bool up() const noexcept { return stage_ == stage::up; }
     bool detached() const noexcept { return stage_ == stage::detached; }
 

@@ -54,6 +54,11 @@ std::string basic_context<Io>::explain(const Method& method) const {
 }
 
 template <class Io>
+mitogen::boot_info basic_context<Io>::boot_info() const {
+    return node().info_of_boot(id_);
+}
+
+template <class Io>
 basic_context<Io> basic_context<Io>::local() const {
     return try_connect(local_options{}).value();
 }

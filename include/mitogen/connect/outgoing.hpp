@@ -54,6 +54,10 @@ public:
         if (left_ >= 0) bytes_.append(front.data(), front.size());
     }
 
+    /// How much of the program was written, and of how much; bytes.
+    std::uint64_t program_sent() const noexcept { return static_cast<std::uint64_t>(at_) - (at_ ? bytes_.size() - done_ : 0); }
+    std::uint64_t program_size() const noexcept { return static_cast<std::uint64_t>(at_ + left_); }
+
     /// In words, after `unreadable`.
     const std::string& trouble() const noexcept { return trouble_; }
 

@@ -152,6 +152,14 @@ public:
         return connect_by(detail::plan_of(method, this->bounds()));
     }
 
+    /// The same; `progress` is called on the loop whenever there is news, and must not block.
+    template <connection_method Method>
+    basic_future<context, Io> connect_async(const Method& method, unique_function<void(const connect_progress&)> progress) {
+        result<boot_plan> plan = detail::plan_of(method, this->bounds());
+        if (plan) plan->on_progress = std::move(progress);
+        return connect_by(std::move(plan));
+    }
+
     /// The same, where the method is not known by its type any more.
     basic_future<context, Io> connect_by(result<boot_plan> plan) {
         if (!plan) return failed<context>(plan.error());
@@ -315,6 +323,18 @@ public:
 
     /// Ends all children as fast as may be; says how many levels of contexts that are. Threads: loop.
     std::uint32_t hurry_children() { return children_.hurry(); }
+
+    /// What the start of a direct child took; a logic_error where there is none of that id.
+    boot_info info_of_boot(context_id id) {
+        std::optional<boot_info> info;
+        this->loop().run([&] {
+            if (child* c = children_.find(id)) info = c->info();
+        });
+        if (!info)
+            raise(error(reason::misuse,
+                        "how context " + std::to_string(id) + " was started is known to its parent alone, and while it lives"));
+        return std::move(*info);
+    }
 
     /// Process id of a direct child; -1 where there is none of that id.
     int child_pid(context_id id) {

@@ -23,6 +23,7 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+struct boot_info;
 struct local;
 struct ssh;
 using local_options = local;
@@ -145,6 +146,9 @@ public:
     /// with its own files, whatever machine that one is on.
     template <class Method>
     std::string explain(const Method& method) const;
+
+    /// What its start took, and whether the program had to be sent. Known where it was made; a logic_error elsewhere.
+    mitogen::boot_info boot_info() const;
 
     /// Asks its loop for a sign of life; done when it has come. Answered although its functions are busy.
     basic_future<void, Io> ping() const {
