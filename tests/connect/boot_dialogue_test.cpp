@@ -116,7 +116,7 @@ TEST_CASE("a program that becomes shorter, or cannot be read, is trouble") {
 }
 
 TEST_CASE("an executed child says hello and is answered") {
-    const mitogen::boot_plan plan;
+    mitogen::boot_plan plan;
     boot_dialogue talk(plan);
     narrow_io io{.room = 1000};
     const std::string all = "motd\n" + hello_text() + "frames";

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <mitogen/mitogen.hpp>
-#include <stdexcept>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -65,7 +64,7 @@ TEST_CASE("whoever connects hears how far it is, and afterwards what it took") {
     CHECK(second.boot_info().payload_bytes_sent == 0);
 
     CHECK(router.local().boot_info().payload_bytes_sent == 0);
-    CHECK_THROWS_AS(router.myself().boot_info(), std::logic_error);
+    CHECK_THROWS_AS(router.myself().boot_info(), mitogen::logic_error);
 }
 
 } // namespace
