@@ -172,6 +172,7 @@
 #include <mitogen/sys/futex.hpp>
 #include <mitogen/sys/interrupt.hpp>
 #include <mitogen/sys/kqueue.hpp>
+#include <mitogen/sys/left_behind.hpp>
 #include <mitogen/sys/local_socket.hpp>
 #include <mitogen/sys/machine.hpp>
 #include <mitogen/sys/owned_process.hpp>

@@ -3,6 +3,7 @@
 
 #include "../generic/inject.hpp"
 
+#include <mitogen/sys/fork.hpp>
 #include <mitogen/sys/poll.hpp>
 
 #include <catch2/catch.hpp>
@@ -94,6 +95,26 @@ TEST_CASE("a forgotten child is neither killed nor reaped") {
 }
 
 #if defined(__linux__)
+TEST_CASE("a child that is left behind goes on, and is reaped when another one is started after its end") {
+    child c(3);
+    const ::pid_t pid = c.process.pid();
+    c.process.leave();
+    CHECK(c.process.pid() == -1);
+    sys::reap_left_behind();
+    CHECK(exists(pid));
+    c.let_go();
+    ::siginfo_t info{};
+    REQUIRE(::waitid(P_PID, static_cast<::id_t>(pid), &info, WEXITED | WNOWAIT) == 0); // it has ended, and is not reaped
+    CHECK(exists(pid));
+    const auto next = sys::fork_process();
+    REQUIRE(next);
+    if (*next == 0) sys::exit_now(0);
+    CHECK_FALSE(exists(pid));
+    CHECK(sys::process(*next).wait() == exit_status{.code = 0});
+    sys::reap_left_behind(); // nothing is left of it
+    CHECK(::waitpid(pid, nullptr, WNOHANG) == -1);
+}
+
 TEST_CASE("the process descriptor is readable from the end on") {
     child c(0);
     REQUIRE(c.process.poll_fd() > 2);

@@ -173,7 +173,8 @@ public:
     /// Nobody waits for its process any more. Threads: loop.
     void forget() {
         router_.loop().unwatch(exit_source_);
-        process_.forget();
+        if constexpr (requires { process_.leave(); }) process_.leave();
+        else process_.forget();
     }
 
     /// Kills it at once. Threads: loop.

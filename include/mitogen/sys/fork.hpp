@@ -7,6 +7,7 @@
 #include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/fault.hpp>
 #include <mitogen/sys/interrupt.hpp>
+#include <mitogen/sys/left_behind.hpp>
 
 #include <signal.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@ namespace sys {
 /// Forks. 0 in the child, which has its own process group, all signals unblocked, SIGPIPE at its default and nobody who
 /// watches for SIGINT; the child's id in the parent.
 inline result<int> fork_process() {
+    reap_left_behind();
     const long rc = checked("fork", -1, [] { return ::fork(); });
     if (rc < 0) return failure("fork", rc);
     if (rc == 0) {

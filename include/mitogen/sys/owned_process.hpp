@@ -8,6 +8,7 @@
 #include <mitogen/sys/fault.hpp>
 #include <mitogen/sys/fd.hpp>
 #include <mitogen/sys/kqueue.hpp>
+#include <mitogen/sys/left_behind.hpp>
 
 #include <cerrno>
 #include <optional>
@@ -133,6 +134,12 @@ public:
         pid_ = -1;
         watch_.reset();
         status_.reset();
+    }
+
+    /// Gives up ownership of a child that goes on alone: see leave_behind. The object is empty afterwards.
+    void leave() noexcept {
+        if (running()) leave_behind(pid_);
+        forget();
     }
 
     /// Kills and reaps it if it still runs, which waits for the kernel to end it (microseconds).

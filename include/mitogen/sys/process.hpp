@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/sys/call.hpp>
+#include <mitogen/sys/left_behind.hpp>
 #include <mitogen/sys/owned_process.hpp>
 
 #include <array>
@@ -171,6 +172,7 @@ inline std::string plan_stdio(const spawn_options& options, spawn_actions& actio
 /// Threads: any; not while another thread changes the environment.   Blocks: until the child has executed the program (about 300
 /// µs).
 inline result<process> spawn(const spawn_options& options) {
+    reap_left_behind();
     std::array<unique_fd, 4> kept;
     const std::string shown = !options.path.empty() ? options.path : options.argv.empty() ? "a descriptor" : options.argv[0];
     std::string path = options.path;
