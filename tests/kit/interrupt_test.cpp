@@ -3,6 +3,7 @@
 #include "../generic/forked.hpp"
 #include "../generic/tree.hpp"
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <csignal>
@@ -177,8 +178,8 @@ TEST_CASE("a second SIGINT skips the grace") {
 }
 
 TEST_CASE("a handler of the program's own is called as well, and is back when the nursery has ended") {
-    static volatile std::sig_atomic_t own_calls;
-    static const auto own = [](int) { own_calls = own_calls + 1; };
+    static std::atomic<int> own_calls{0};
+    static const auto own = [](int) { ++own_calls; };
     shared_pipe started, stopped;
     const int code = root_process(
         [&] {

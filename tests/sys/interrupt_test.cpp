@@ -17,8 +17,8 @@ namespace sys = mitogen::sys;
 
 namespace {
 
-volatile std::sig_atomic_t own_calls = 0;
-void own_handler(int) { own_calls = own_calls + 1; }
+std::atomic<int> own_calls{0};
+void own_handler(int) { ++own_calls; }
 void (*handler_now())(int) {
     struct sigaction now {};
     ::sigaction(SIGINT, nullptr, &now);
