@@ -91,6 +91,7 @@
 #include <mitogen/kit/generator.hpp>
 #include <mitogen/kit/interrupt.hpp>
 #include <mitogen/kit/nursery.hpp>
+#include <mitogen/kit/nursery_call.hpp>
 #include <mitogen/kit/nursery_member.hpp>
 #include <mitogen/kit/nursery_state.hpp>
 #include <mitogen/kit/nursery_task.hpp>
