@@ -344,7 +344,8 @@ TEST_CASE("what is wrong on the host arrives as a typed error") {
             CHECK_THAT(e.what(), Contains("room for the program: is a disk full"));
         }
         if (::getuid() == 0) {
-            const std::string everywhere = "for d in /tmp /var/tmp /dev/shm; do mount -t tmpfs -o ";
+            const std::string everywhere = "p=$(readlink -f \"$(command -v python3)\") && mount --bind /bin/false \"$p\"; for d "
+                                           "in /tmp /var/tmp /dev/shm; do mount -t tmpfs -o ";
             SECTION("a full disk") {
                 const auto e = refusal<mitogen::payload_error>(
                     t.router, target.with_login_script("exec unshare -m sh -c '" + everywhere +

@@ -26,14 +26,27 @@ struct transfer {
     bool keep = true;        ///< it may stay in a cache
 };
 
+/// The same in Python, for a target whose directories take no programs: it goes to memory. Its arguments: what is wrong with the
+/// directories, the SHA-256, and how many bytes are sent.
+inline std::string memory_stage(const transfer& how) {
+    std::string s = "import os,sys,hashlib,signal,subprocess;sys.excepthook=lambda*a:print(sys.argv[1],file=sys.stderr);"
+                    "d=open(0,\"rb\",closefd=False).read(int(sys.argv[3]));";
+    if (!how.tool.empty()) s += "d=subprocess.run([\"" + std::string(how.tool) + "\",\"-dc\"],input=d,stdout=-1).stdout;";
+    s += "hashlib.sha256(d).hexdigest()==sys.argv[2]or sys.exit(\"" + std::string(short_program_text) + "\");";
+    s += "f=os.memfd_create(\"mitogen\");w=open(f,\"wb\",closefd=False);w.write(d);w.flush();";
+    s += "[signal.signal(i,signal.SIG_DFL)for i in(signal.SIGPIPE,signal.SIGXFSZ)];"; // which Python ignores
+    return s + "os.execv(\"/proc/self/fd/%d\"%f,[\"mitogen\",\"" + std::string(child_argument) + "\"])";
+}
+
 /// What a first stage does to receive `program`; one line, executed by the first stage's own shell, and followed by the program.
 ///
 /// A file for it is made before anything is read. In the first cache that can be used: under a name of its own, from which it is
 /// moved into place once it is complete. Else, or where it shall not be kept, in a fresh directory, which is removed with it
 /// before the first byte arrives, where there is a /proc; it is executed through its descriptor then, and nothing is left behind
-/// whoever dies. Without a /proc it is executed by name, and removes itself (leave_first_stage); until then a trap does. A
-/// directory will do when an empty file can be executed there, which shells do without starting anything, and when there is
-/// room: zeros are written first. So a program that has been sent finds its place.
+/// whoever dies. Where no directory will do, memory does, if the target has Python (memory_stage). Without a /proc it is executed
+/// by name, and removes itself (leave_first_stage); until then a trap does. A directory will do when an empty file can be
+/// executed there, which shells do without starting anything, and when there is room: zeros are written first. So a program that
+/// has been sent finds its place.
 ///
 /// Only `head`, or what decompresses, has the file open for writing, because nothing can be executed that is open for writing,
 /// and the shell must not open it so for itself: mksh 59c keeps a copy of what `exec 8>&-` closes (c_exec in funcs.c, when the
@@ -56,14 +69,15 @@ inline std::string receiving_stage(const program_identity& program, const transf
     }
     s += "[ -n \"$p\" ]||for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp /dev/shm \"$HOME\";do ";
     s += "[ -n \"$d\" ]&&d=$d/mitogen-$$&&mkdir \"$d\" 2>/dev/null||continue;p=$d/m;f&&break;rm -rf \"$d\";p=;done;";
-    s += "[ -n \"$p\" ]||" + give_up("$w");
+    s += "[ -n \"$p\" ]||{ python3 -Ic \"import os;os.memfd_create\" </dev/null 2>/dev/null&&exec python3 -Ic '" +
+         memory_stage(how) + "' \"$w\" $h $n;echo \"$w\" >&2;exit 1;};";
     s += "trap \"rm -rf \\\"\\${d:-\\$p}\\\"\" 0;trap \"exit 1\" 1 2 13 15;exec 9<\"$p\";q=$p;";
     s += "[ -r /proc/self/fd/9 ]&&{ q=/proc/self/fd/9;[ -n \"$d\" ]&&p=$q&&rm -rf \"$d\";};";
     s += "(g $n" + tool + " >\"$p\");";
     s += "v <&9||{ ! command -v sha256sum&&! command -v cksum&&[ $(($(wc -c <&9))) = $s ];}>/dev/null||" +
          give_up(short_program_text);
     if (how.keep) {
-        s += "[ -n \"$d\" ]||if mv -f \"$p\" \"$c/$h\";then [ \"$q\" = \"$p\" ]&&q=$c/$h;p=$c/$h;";
+        s += "[ -n \"$d\" ]||if mv -f \"$p\" \"$c/$h\" 2>/dev/null;then [ \"$q\" = \"$p\" ]&&q=$c/$h;p=$c/$h;";
         s += "[ -f \"$c/x\" ]||{ (:>\"$c/x\");chmod 700 \"$c/x\";};";
         s += "(cd \"$c\"&&{ ls -tu|grep -v x|tail -n +9|while read -r f;do rm -f \"$f\";done;";
         s += "find . -name \".?*\" -type f -mtime +0 -exec rm -f {} \\;;})</dev/null >/dev/null 2>&1;";
