@@ -99,6 +99,7 @@ public:
             if (j->process) j->process->forget();
             j->end.reset();
             j->program.reset();
+            j->file.reset();
         }
     }
 
