@@ -226,7 +226,7 @@ TEST_CASE("a method arrives as it was sent") {
     REQUIRE(plan->prompts);
     CHECK(plan->prompts->password() == sent.password);
 
-    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::sudo::fields(std::declval<mitogen::sudo&>()))> == 13);
+    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::sudo::fields(std::declval<mitogen::sudo&>()))> == 14);
     const mitogen::sudo other{.username = "u",
                               .password = "p",
                               .sudo_path = "/opt/sudo",

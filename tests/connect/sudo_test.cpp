@@ -176,7 +176,7 @@ TEST_CASE("sudo goes through a login shell where it is told to") {
     mitogen::sudo how = t.with_password();
     how.login = true;
     CHECK(t.mia.sudo(how).call<&user>() == 0);
-    CHECK(t.router.sudo({}).call<&user>() == 0); // root is not asked
+    CHECK(t.router.sudo({.keep_program = false}).call<&user>() == 0); // root is not asked
 }
 
 TEST_CASE("what sudo complains about arrives as a typed error") {

@@ -54,7 +54,9 @@ grep -v '^root:' /etc/shadow >/mnt/shadow
 echo "root:$hash:19000:0:99999:7:::" >>/mnt/shadow
 number=4001
 for user in mia ole eva; do
-    echo "$user:x:$number:$number::/tmp:/bin/sh" >>/etc/passwd
+    echo "$user:x:$number:$number::/mnt/home/$user:/bin/sh" >>/etc/passwd
+    mkdir -p /mnt/home/$user
+    chown $number:$number /mnt/home/$user
     echo "$user:x:$number:" >>/etc/group
     echo "$user:$hash:19000:0:99999:7:::" >>/mnt/shadow
     number=$((number + 1))
@@ -73,8 +75,10 @@ for tool in sudo su doas sshd; do
       echo 'auth required pam_unix.so nodelay'
       echo 'account required pam_unix.so'; } >/etc/pam.d/$tool
 done
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp
+mount -t tmpfs -o mode=700 none /root
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 user=$1
+HOME=/mnt/home/$user
 shift
 exec setpriv --reuid="$user" --regid="$user" --clear-groups "$@"
 )");
