@@ -47,7 +47,9 @@ void leave(mitogen::router& here, const std::string& says, const std::string& go
     (void)!::read(from.get(), &byte, 1);
 }
 void stop() { std::raise(SIGSTOP); }
+/// Says so in its name.
 void hang() {
+    std::ofstream("/proc/self/comm") << "hanging";
     for (;;) ::pause();
 }
 
@@ -103,13 +105,13 @@ struct tree {
     }
 };
 
-/// Waits until a process is stopped.
-bool is_stopped(int pid) {
+/// Waits until the first line of /proc/PID/stat has this in it.
+bool becomes(int pid, const std::string& sign) {
     for (int waited_ms = 0; waited_ms < 10'000; waited_ms += 5) {
         std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
         std::string text;
         std::getline(file, text);
-        if (const auto name = text.rfind(") "); name != std::string::npos && text.substr(name + 2, 1) == "T") return true;
+        if (text.find(sign) != std::string::npos) return true;
         ::poll(nullptr, 0, 5);
     }
     return false;
@@ -296,9 +298,10 @@ TEST_CASE("a root child that hangs ends, although its parent cannot send it a si
     if (!support::private_users::possible()) return;
     tree t;
     auto root = t.mia.connect(t.with_password());
-    const support::same_namespace there(root.call<&process_id>());
+    const int pid = root.call<&process_id>();
+    const support::same_namespace there(pid);
     auto never = root.call_async<&hang>();
-    root.ping().get();
+    REQUIRE(becomes(pid, "(hanging)"));
     CHECK_FALSE(root.shutdown().get().success());
     CHECK(there.left(1) == 1); // mia's
     CHECK_FALSE(never.try_get().has_value());
@@ -310,7 +313,7 @@ TEST_CASE("a stopped child of another user that sudo has become ends when its te
     auto eva = t.mia.sudo({.username = "eva"});
     const int pid = eva.call<&process_id>();
     auto never = eva.call_async<&stop>();
-    REQUIRE(is_stopped(pid));
+    REQUIRE(becomes(pid, ") T "));
     CHECK(eva.shutdown().get().signal == SIGHUP); // nothing else reaches it
     CHECK_FALSE(never.try_get().has_value());
 }
