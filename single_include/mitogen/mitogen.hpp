@@ -2763,6 +2763,52 @@ inline void mask(std::string& text, std::string_view word) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/sys/left_behind.hpp ----
+// left_behind.hpp: children that outlive whoever would wait for them, and are no zombies for longer than need be.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+namespace detail {
+
+struct left_behind {
+    ::pid_t pid;
+    left_behind* next;
+};
+
+// Of this program. A stack without a lock: fork() may copy it at any moment.
+inline constinit std::atomic<left_behind*> all_left_behind{nullptr};
+
+inline void push_left_behind(left_behind* one) noexcept {
+    one->next = all_left_behind.load(std::memory_order_relaxed);
+    while (!all_left_behind.compare_exchange_weak(one->next, one, std::memory_order_release, std::memory_order_relaxed)) {}
+}
+
+} // namespace detail
+
+/// From now on nobody waits for `pid`, a child of this process; reap_left_behind() does once it has ended. Threads: any.
+inline void leave_behind(::pid_t pid) noexcept {
+    if (auto* one = new (std::nothrow) detail::left_behind{pid, nullptr}) detail::push_left_behind(one);
+}
+
+/// Reaps those that have ended. Called by whatever starts a process. Threads: any.   Blocks: never.
+inline void reap_left_behind() noexcept {
+    detail::left_behind* one = detail::all_left_behind.exchange(nullptr, std::memory_order_acquire);
+    while (one) {
+        detail::left_behind* next = one->next;
+        int status = 0;
+        if (checked("waitpid", -1, [&] { return ::waitpid(one->pid, &status, WNOHANG); }) == 0) {
+            detail::push_left_behind(one);
+        } else {
+            delete one; // reaped; or no child of this process, which is somebody else's copy
+        }
+        one = next;
+    }
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/sys/kqueue.hpp ----
 // kqueue.hpp: the kqueue system calls; empty where there is no kqueue. MITOGEN_USE_LIBKQUEUE takes them from libkqueue on Linux.
 
@@ -2950,6 +2996,12 @@ public:
         status_.reset();
     }
 
+    /// Gives up ownership of a child that goes on alone: see leave_behind. The object is empty afterwards.
+    void leave() noexcept {
+        if (running()) leave_behind(pid_);
+        forget();
+    }
+
     /// Kills and reaps it if it still runs, which waits for the kernel to end it (microseconds).
     void stop() noexcept {
         if (!running()) return;
@@ -3119,6 +3171,7 @@ inline std::string plan_stdio(const spawn_options& options, spawn_actions& actio
 /// Threads: any; not while another thread changes the environment.   Blocks: until the child has executed the program (about 300
 /// µs).
 inline result<process> spawn(const spawn_options& options) {
+    reap_left_behind();
     std::array<unique_fd, 4> kept;
     const std::string shown = !options.path.empty() ? options.path : options.argv.empty() ? "a descriptor" : options.argv[0];
     std::string path = options.path;
@@ -5818,14 +5871,27 @@ struct transfer {
     bool keep = true;        ///< it may stay in a cache
 };
 
+/// The same in Python, for a target whose directories take no programs: it goes to memory. Its arguments: what is wrong with the
+/// directories, the SHA-256, and how many bytes are sent.
+inline std::string memory_stage(const transfer& how) {
+    std::string s = "import os,sys,hashlib,signal,subprocess;sys.excepthook=lambda*a:print(sys.argv[1],file=sys.stderr);"
+                    "d=open(0,\"rb\",closefd=False).read(int(sys.argv[3]));";
+    if (!how.tool.empty()) s += "d=subprocess.run([\"" + std::string(how.tool) + "\",\"-dc\"],input=d,stdout=-1).stdout;";
+    s += "hashlib.sha256(d).hexdigest()==sys.argv[2]or sys.exit(\"" + std::string(short_program_text) + "\");";
+    s += "f=os.memfd_create(\"mitogen\");w=open(f,\"wb\",closefd=False);w.write(d);w.flush();";
+    s += "[signal.signal(i,signal.SIG_DFL)for i in(signal.SIGPIPE,signal.SIGXFSZ)];"; // which Python ignores
+    return s + "os.execv(\"/proc/self/fd/%d\"%f,[\"mitogen\",\"" + std::string(child_argument) + "\"])";
+}
+
 /// What a first stage does to receive `program`; one line, executed by the first stage's own shell, and followed by the program.
 ///
 /// A file for it is made before anything is read. In the first cache that can be used: under a name of its own, from which it is
 /// moved into place once it is complete. Else, or where it shall not be kept, in a fresh directory, which is removed with it
 /// before the first byte arrives, where there is a /proc; it is executed through its descriptor then, and nothing is left behind
-/// whoever dies. Without a /proc it is executed by name, and removes itself (leave_first_stage); until then a trap does. A
-/// directory will do when an empty file can be executed there, which shells do without starting anything, and when there is
-/// room: zeros are written first. So a program that has been sent finds its place.
+/// whoever dies. Where no directory will do, memory does, if the target has Python (memory_stage). Without a /proc it is executed
+/// by name, and removes itself (leave_first_stage); until then a trap does. A directory will do when an empty file can be
+/// executed there, which shells do without starting anything, and when there is room: zeros are written first. So a program that
+/// has been sent finds its place.
 ///
 /// Only `head`, or what decompresses, has the file open for writing, because nothing can be executed that is open for writing,
 /// and the shell must not open it so for itself: mksh 59c keeps a copy of what `exec 8>&-` closes (c_exec in funcs.c, when the
@@ -5848,14 +5914,15 @@ inline std::string receiving_stage(const program_identity& program, const transf
     }
     s += "[ -n \"$p\" ]||for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp /dev/shm \"$HOME\";do ";
     s += "[ -n \"$d\" ]&&d=$d/mitogen-$$&&mkdir \"$d\" 2>/dev/null||continue;p=$d/m;f&&break;rm -rf \"$d\";p=;done;";
-    s += "[ -n \"$p\" ]||" + give_up("$w");
+    s += "[ -n \"$p\" ]||{ python3 -Ic \"import os;os.memfd_create\" </dev/null 2>/dev/null&&exec python3 -Ic '" +
+         memory_stage(how) + "' \"$w\" $h $n;echo \"$w\" >&2;exit 1;};";
     s += "trap \"rm -rf \\\"\\${d:-\\$p}\\\"\" 0;trap \"exit 1\" 1 2 13 15;exec 9<\"$p\";q=$p;";
     s += "[ -r /proc/self/fd/9 ]&&{ q=/proc/self/fd/9;[ -n \"$d\" ]&&p=$q&&rm -rf \"$d\";};";
     s += "(g $n" + tool + " >\"$p\");";
     s += "v <&9||{ ! command -v sha256sum&&! command -v cksum&&[ $(($(wc -c <&9))) = $s ];}>/dev/null||" +
          give_up(short_program_text);
     if (how.keep) {
-        s += "[ -n \"$d\" ]||if mv -f \"$p\" \"$c/$h\";then [ \"$q\" = \"$p\" ]&&q=$c/$h;p=$c/$h;";
+        s += "[ -n \"$d\" ]||if mv -f \"$p\" \"$c/$h\" 2>/dev/null;then [ \"$q\" = \"$p\" ]&&q=$c/$h;p=$c/$h;";
         s += "[ -f \"$c/x\" ]||{ (:>\"$c/x\");chmod 700 \"$c/x\";};";
         s += "(cd \"$c\"&&{ ls -tu|grep -v x|tail -n +9|while read -r f;do rm -f \"$f\";done;";
         s += "find . -name \".?*\" -type f -mtime +0 -exec rm -f {} \\;;})</dev/null >/dev/null 2>&1;";
@@ -15751,7 +15818,8 @@ public:
     /// Nobody waits for its process any more. Threads: loop.
     void forget() {
         router_.loop().unwatch(exit_source_);
-        process_.forget();
+        if constexpr (requires { process_.leave(); }) process_.leave();
+        else process_.forget();
     }
 
     /// Kills it at once. Threads: loop.
@@ -16485,6 +16553,7 @@ public:
             if (j->process) j->process->forget();
             j->end.reset();
             j->program.reset();
+            j->file.reset();
         }
     }
 
@@ -17596,6 +17665,7 @@ namespace sys {
 /// Forks. 0 in the child, which has its own process group, all signals unblocked, SIGPIPE at its default and nobody who
 /// watches for SIGINT; the child's id in the parent.
 inline result<int> fork_process() {
+    reap_left_behind();
     const long rc = checked("fork", -1, [] { return ::fork(); });
     if (rc < 0) return failure("fork", rc);
     if (rc == 0) {
@@ -20570,12 +20640,13 @@ struct buildah {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "buildah";
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.username, self.buildah_path, self.name, self.connect_timeout,
-                        self.executable, self.limits);
+                        self.executable, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -20607,12 +20678,13 @@ struct chroot {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "chroot";
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.root, self.username, self.chroot_path, self.name, self.connect_timeout,
-                        self.executable, self.limits);
+                        self.executable, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -20642,11 +20714,12 @@ struct command {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "command";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.argv, self.name, self.connect_timeout, self.executable, self.limits);
+        return std::tie(self.argv, self.name, self.connect_timeout, self.executable, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -20764,12 +20837,13 @@ struct doas {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
 
     static constexpr std::string_view method_name = "doas";
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.username, self.password, self.doas_path, self.name, self.connect_timeout, self.executable,
-                        self.limits);
+                        self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -20825,12 +20899,13 @@ struct docker {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "docker";
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.image, self.username, self.docker_path, self.name,
-                        self.connect_timeout, self.executable, self.limits);
+                        self.connect_timeout, self.executable, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -20871,11 +20946,13 @@ struct incus {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "incus";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.incus_path, self.name, self.connect_timeout, self.executable, self.limits);
+        return std::tie(self.container, self.incus_path, self.name, self.connect_timeout, self.executable, self.limits,
+                        self.keep_program);
     }
 
     /// What is to be executed.
@@ -20906,12 +20983,13 @@ struct jail {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "jail";
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.username, self.jexec_path, self.name, self.connect_timeout,
-                        self.executable, self.limits);
+                        self.executable, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -20944,12 +21022,13 @@ struct kubectl {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "kubectl";
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.pod, self.container, self.ns, self.kubectl_args, self.kubectl_path,
-                        self.name, self.connect_timeout, self.executable, self.limits);
+                        self.name, self.connect_timeout, self.executable, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -20980,11 +21059,13 @@ struct lxc {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "lxc";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.lxc_attach_path, self.name, self.connect_timeout, self.executable, self.limits);
+        return std::tie(self.container, self.lxc_attach_path, self.name, self.connect_timeout, self.executable, self.limits,
+                        self.keep_program);
     }
 
     /// What is to be executed.
@@ -21014,11 +21095,13 @@ struct lxd {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "lxd";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.lxc_path, self.name, self.connect_timeout, self.executable, self.limits);
+        return std::tie(self.container, self.lxc_path, self.name, self.connect_timeout, self.executable, self.limits,
+                        self.keep_program);
     }
 
     /// What is to be executed.
@@ -21095,12 +21178,13 @@ struct nsenter {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "nsenter";
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.pid, self.container, self.kind, self.tool_path, self.namespaces, self.username, self.nsenter_path,
-                        self.name, self.connect_timeout, self.executable, self.limits);
+                        self.name, self.connect_timeout, self.executable, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -21154,12 +21238,13 @@ struct podman {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "podman";
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.username, self.podman_path, self.name, self.connect_timeout,
-                        self.executable, self.limits);
+                        self.executable, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -21189,11 +21274,13 @@ struct slurm {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "slurm";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.args, self.srun_path, self.name, self.connect_timeout, self.executable, self.limits);
+        return std::tie(self.args, self.srun_path, self.name, self.connect_timeout, self.executable, self.limits,
+                        self.keep_program);
     }
 
     /// What is to be executed.
@@ -21224,12 +21311,13 @@ struct su {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
 
     static constexpr std::string_view method_name = "su";
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.username, self.password, self.su_path, self.name, self.connect_timeout, self.executable,
-                        self.limits);
+                        self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -21291,13 +21379,14 @@ struct sudo {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
 
     static constexpr std::string_view method_name = "sudo";
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.username, self.password, self.sudo_path, self.preserve_env, self.set_home, self.login,
                         self.selinux_role, self.selinux_type, self.sudo_args, self.name, self.connect_timeout, self.executable,
-                        self.limits);
+                        self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -23093,8 +23182,8 @@ struct restarts {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/kit/nursery_task.hpp ----
-// nursery_task.hpp: a call that belongs to a nursery.
+// ---- mitogen/kit/nursery_call.hpp ----
+// nursery_call.hpp: a call that belongs to a nursery: how it begins, ends, and begins again.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
@@ -23333,6 +23422,12 @@ public:
 };
 
 } // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/nursery_task.hpp ----
+// nursery_task.hpp: what a nursery's start() returns.
+
+namespace mitogen::inline MITOGEN_ABI {
 
 /// A call that belongs to a nursery: a cheap value, which may outlive it. To drop it changes nothing.
 ///

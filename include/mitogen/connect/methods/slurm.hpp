@@ -26,11 +26,13 @@ struct slurm {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "slurm";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.args, self.srun_path, self.name, self.connect_timeout, self.executable, self.limits);
+        return std::tie(self.args, self.srun_path, self.name, self.connect_timeout, self.executable, self.limits,
+                        self.keep_program);
     }
 
     /// What is to be executed.
