@@ -51,7 +51,7 @@ int main(int argc, char** argv) {
     return mitogen::run(argc, argv, [](mitogen::router& router) {
         std::string here = __FILE__;
         here.resize(here.rfind('/') + 1);
-        auto far = router.command({.argv = {here + "on_s390x"}});
+        auto far = router.command({.argv = {here + "on_s390x"}, .keep_program = false});
         std::printf("the other machine is big-endian: %d\n", far.call<&is_big_endian>());
 
         const values sent{0x0102'0304'0506'0708, 2.5, {1, 2, 3}, {{"left", -1}, {"right", 70'000}}, "text", {}};
