@@ -822,6 +822,7 @@ struct limits {
     std::uint32_t nesting = 64;               ///< depth of values inside values while decoding
     std::uint32_t elements = 1u << 28;        ///< elements of one container while decoding
     std::uint32_t open_calls = 1u << 20;      ///< calls that one context may have waiting for an answer
+    std::uint32_t window_bytes = 4u << 20;    ///< on the way in one channel, stream or dialog: what a window grows to
 
     friend bool operator==(const limits&, const limits&) = default;
 };
@@ -4958,7 +4959,7 @@ namespace mitogen::inline MITOGEN_ABI {
 template <>
 struct codec<limits> {
     static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = 8 + 8 + 4 + 4 + 4;
+    static constexpr std::size_t least = 8 + 8 + 4 + 4 + 4 + 4;
 
     static void encode(writer& w, const limits& l) noexcept {
         w.put_scalar(l.message_bytes);
@@ -4966,10 +4967,11 @@ struct codec<limits> {
         w.put_scalar(l.nesting);
         w.put_scalar(l.elements);
         w.put_scalar(l.open_calls);
+        w.put_scalar(l.window_bytes);
     }
     static bool decode(reader& r, limits& l) {
         return r.take_scalar(l.message_bytes) && r.take_scalar(l.queue_bytes) && r.take_scalar(l.nesting) &&
-               r.take_scalar(l.elements) && r.take_scalar(l.open_calls);
+               r.take_scalar(l.elements) && r.take_scalar(l.open_calls) && r.take_scalar(l.window_bytes);
     }
     static void signature(signature_sink& s) { s.put("limits"); }
 };
@@ -10033,9 +10035,6 @@ inline constexpr std::uint64_t item_overhead = 64;
 /// KiB: with twice that, a sender on the same machine rarely waits.
 inline constexpr std::uint32_t flow_window = 256 * 1024;
 
-/// What a window grows to at most, and so what a receiver that stops may hold of one flow, besides one item.
-inline constexpr std::uint32_t flow_window_limit = 4 * 1024 * 1024;
-
 /// The sending end's account. The last item may be larger than what is left: no item is too large for a window.
 class flow_credit {
     std::int64_t left_;
@@ -10055,13 +10054,15 @@ public:
 /// The receiving end's account.
 class flow_ledger {
     std::uint64_t window_;
+    std::uint64_t most_;
     std::int64_t allowed_;   // what the sender may still send, as this end knows it
     std::uint64_t owed_ = 0; // consumed, and not granted again yet
     std::uint64_t received_ = 0;
     std::uint64_t announced_ = UINT64_MAX; // how many items there are, once that is known
 
 public:
-    explicit flow_ledger(std::uint32_t window) noexcept : window_(window), allowed_(window) {}
+    /// `most`: what the window grows to, and so what a receiver that stops may hold of one flow, besides one item.
+    flow_ledger(std::uint32_t window, std::uint32_t most) noexcept : window_(window), most_(most), allowed_(window) {}
 
     std::uint64_t window() const noexcept { return window_; }
 
@@ -10089,9 +10090,10 @@ public:
     /// more than that fits on the way between them: the window doubles.
     std::uint64_t consume(std::size_t bytes, bool starved = false) noexcept {
         owed_ += bytes + item_overhead;
-        if (starved && allowed_ <= 0 && window_ < flow_window_limit) {
-            owed_ += window_;
-            window_ *= 2;
+        if (starved && allowed_ <= 0 && window_ < most_) {
+            const std::uint64_t more = window_ < most_ - window_ ? window_ : most_ - window_;
+            owed_ += more;
+            window_ += more;
         }
         if (owed_ < window_ / 2) return 0;
         const std::uint64_t granted = owed_;
@@ -15880,6 +15882,7 @@ private:
         stage_ = stage::up;
         plan_.program.reset();
         plan_.others.clear();
+        plan_.on_progress = {};
         edge = std::make_shared<link>(router_);
         edge->peer = id();
         edge->build = hash_build(talk().said().build);
@@ -21664,7 +21667,8 @@ class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
         bool open = true;
         bool awaits_answer = false; // flow_frame::done has come
 
-        port(handle_id handle, context_id from, std::uint32_t window) : number(handle), peer(from), ledger(window) {}
+        port(handle_id handle, context_id from, std::uint32_t window, std::uint32_t most)
+            : number(handle), peer(from), ledger(window, most) {}
     };
     using port_ptr = std::shared_ptr<port>;
     struct arrival {
@@ -21680,6 +21684,7 @@ class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
 
     core& node_;
     inbox_use use_;
+    std::uint32_t most_;
     std::uint32_t window_;
     typename Io::mutex mutex_;
     basic_condition<Io> changed_;
@@ -21697,11 +21702,12 @@ class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
     struct secret {};
 
 public:
-    basic_inbox(secret, core& node, inbox_use use, std::uint32_t window)
-        : node_(node), use_(use), window_(window), mutex_(node.loop().io()) {}
+    basic_inbox(secret, core& node, inbox_use use)
+        : node_(node), use_(use), most_(std::max(node.bounds().window_bytes, 1u)), window_(std::min(most_, wire::flow_window)),
+          mutex_(node.loop().io()) {}
 
-    static std::shared_ptr<basic_inbox> make(core& node, inbox_use use, std::uint32_t window = wire::flow_window) {
-        auto made = std::make_shared<basic_inbox>(secret{}, node, use, window);
+    static std::shared_ptr<basic_inbox> make(core& node, inbox_use use) {
+        auto made = std::make_shared<basic_inbox>(secret{}, node, use);
         if (use == inbox_use::channel) made->await_close();
         return made;
     }
@@ -21710,7 +21716,7 @@ public:
 
     /// Where a sending end in `peer` sends to. Port 0 where this end is closed.
     flow_address open_port(context_id peer) {
-        const auto p = std::make_shared<port>(node_.new_handle(), peer, window_);
+        const auto p = std::make_shared<port>(node_.new_handle(), peer, window_, most_);
         {
             const std::lock_guard lock(mutex_);
             if (closed_ || (end_ && use_ != inbox_use::channel)) return {};

@@ -211,7 +211,8 @@ TEST_CASE("a method arrives as it was sent") {
     sent.connect_timeout = std::chrono::milliseconds(4321);
     sent.name = "n";
     sent.keep_program = false;
-    sent.limits = mitogen::limits{.message_bytes = 1, .queue_bytes = 2, .nesting = 3, .elements = 4, .open_calls = 5};
+    sent.limits =
+        mitogen::limits{.message_bytes = 1, .queue_bytes = 2, .nesting = 3, .elements = 4, .open_calls = 5, .window_bytes = 6};
     // Every member travels: one that is new is entered here, and in fields().
     STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::ssh::fields(sent))> == 16);
     STATIC_REQUIRE(sizeof(mitogen::local) == sizeof(mitogen::local::name) * 2 + sizeof(mitogen::local::connect_timeout) +

@@ -73,6 +73,7 @@ TEST_CASE("a welcome arrives as it was sent") {
     w.bounds.nesting = 3;
     w.bounds.elements = 4;
     w.bounds.open_calls = 5;
+    w.bounds.window_bytes = 6;
     w.rules = {.heartbeat = {6, 7}, .unidirectional = true};
     handshake::listener l;
     const mitogen::buffer sent = handshake::encode_welcome(w);

@@ -265,6 +265,19 @@ TEST_CASE("what comes for a flow that has ended is counted and dropped") {
     CHECK(generic::contains(t.root.describe(), " late frames"));
 }
 
+TEST_CASE("limits say how much may be on the way") {
+    tree t{{.limits = {.window_bytes = 5000}}};
+    receiver<std::string> in{t.root};
+    const auto [count, why] = t.root.local().call<&send_without_waiting>(in.to_sender(), 1000);
+    CHECK(why == static_cast<int>(reason::timeout));
+    CHECK(count == 5); // the last one is larger than what is left
+    CHECK(all_of(in).size() == 5);
+    receiver<int> fast{t.root}; // its window does not grow beyond that, and everything arrives
+    auto call = t.root.local().call_async<&produce>(fast.to_sender(), 0, 10'000);
+    CHECK(all_of(fast).size() == 10'000);
+    call.get();
+}
+
 TEST_CASE("a sender without credit says so, at once where it must not wait, and on the loop always") {
     tree t;
     mitogen::context child = t.root.local();

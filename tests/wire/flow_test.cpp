@@ -8,6 +8,8 @@
 namespace {
 using namespace mitogen::wire;
 
+constexpr std::uint32_t most = 4 * 1024 * 1024;
+
 TEST_CASE("credit is spent by items and may be overdrawn by one") {
     flow_credit credit(1000);
     CHECK(credit.may_send());
@@ -25,7 +27,7 @@ TEST_CASE("credit is spent by items and may be overdrawn by one") {
 }
 
 TEST_CASE("the receiving end refuses what there was no credit for") {
-    flow_ledger ledger(1000);
+    flow_ledger ledger(1000, most);
     CHECK(ledger.receive(500));
     CHECK(ledger.receive(500)); // the last one may be larger than what is left
     CHECK_FALSE(ledger.receive(1));
@@ -34,7 +36,7 @@ TEST_CASE("the receiving end refuses what there was no credit for") {
 }
 
 TEST_CASE("grants are few: nothing is granted until half a window is owed") {
-    flow_ledger ledger(flow_window);
+    flow_ledger ledger(flow_window, most);
     int grants = 0;
     std::uint64_t granted = 0;
     for (int i = 0; i < 10'000; ++i) {
@@ -49,27 +51,27 @@ TEST_CASE("grants are few: nothing is granted until half a window is owed") {
 }
 
 TEST_CASE("the window doubles where it alone holds the sender back, up to its limit") {
-    flow_ledger slow(1000); // its queue is never empty
+    flow_ledger slow(1000, most); // its queue is never empty
     for (int i = 0; i < 100; ++i) {
         if (slow.receive(1000)) static_cast<void>(slow.consume(1000, false));
     }
     CHECK(slow.window() == 1000);
-    flow_ledger unhurried(1000); // its sender always has credit
+    flow_ledger unhurried(1000, most); // its sender always has credit
     for (int i = 0; i < 100; ++i) {
         REQUIRE(unhurried.receive(10));
         static_cast<void>(unhurried.consume(10, true));
     }
     CHECK(unhurried.window() == 1000);
-    flow_ledger fast(flow_window);
+    flow_ledger fast(flow_window, most);
     for (int i = 0; i < 100; ++i) {
         REQUIRE(fast.receive(8 << 20));
         CHECK(fast.consume(8 << 20, true) > 0);
     }
-    CHECK(fast.window() == flow_window_limit);
+    CHECK(fast.window() == most);
 }
 
 TEST_CASE("what is announced is complete when it is there, and no more is taken") {
-    flow_ledger ledger(100'000);
+    flow_ledger ledger(100'000, most);
     CHECK_FALSE(ledger.complete());
     CHECK(ledger.receive(1));
     CHECK_FALSE(ledger.announce(0));
@@ -79,7 +81,7 @@ TEST_CASE("what is announced is complete when it is there, and no more is taken"
     CHECK(ledger.receive(1));
     CHECK(ledger.complete());
     CHECK_FALSE(ledger.receive(1));
-    flow_ledger none(1);
+    flow_ledger none(1, most);
     CHECK_FALSE(none.announce(UINT64_MAX));
     CHECK(none.announce(0));
     CHECK(none.complete());
@@ -93,7 +95,7 @@ TEST_CASE("both ends' accounts agree whatever is sent and received, and neither 
     for (int run = 0; run < 200; ++run) {
         const std::uint32_t window = 1 + below(100'000);
         flow_credit credit(window);
-        flow_ledger ledger(window);
+        flow_ledger ledger(window, most);
         std::deque<std::size_t> wire, queue;
         std::deque<std::uint64_t> grants;
         int sent = 0;

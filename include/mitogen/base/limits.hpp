@@ -18,6 +18,7 @@ struct limits {
     std::uint32_t nesting = 64;               ///< depth of values inside values while decoding
     std::uint32_t elements = 1u << 28;        ///< elements of one container while decoding
     std::uint32_t open_calls = 1u << 20;      ///< calls that one context may have waiting for an answer
+    std::uint32_t window_bytes = 4u << 20;    ///< on the way in one channel, stream or dialog: what a window grows to
 
     friend bool operator==(const limits&, const limits&) = default;
 };

@@ -235,6 +235,7 @@ private:
         stage_ = stage::up;
         plan_.program.reset();
         plan_.others.clear();
+        plan_.on_progress = {};
         edge = std::make_shared<link>(router_);
         edge->peer = id();
         edge->build = hash_build(talk().said().build);

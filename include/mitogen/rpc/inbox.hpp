@@ -18,6 +18,7 @@
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/flow.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -64,7 +65,8 @@ class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
         bool open = true;
         bool awaits_answer = false; // flow_frame::done has come
 
-        port(handle_id handle, context_id from, std::uint32_t window) : number(handle), peer(from), ledger(window) {}
+        port(handle_id handle, context_id from, std::uint32_t window, std::uint32_t most)
+            : number(handle), peer(from), ledger(window, most) {}
     };
     using port_ptr = std::shared_ptr<port>;
     struct arrival {
@@ -80,6 +82,7 @@ class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
 
     core& node_;
     inbox_use use_;
+    std::uint32_t most_;
     std::uint32_t window_;
     typename Io::mutex mutex_;
     basic_condition<Io> changed_;
@@ -97,11 +100,12 @@ class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
     struct secret {};
 
 public:
-    basic_inbox(secret, core& node, inbox_use use, std::uint32_t window)
-        : node_(node), use_(use), window_(window), mutex_(node.loop().io()) {}
+    basic_inbox(secret, core& node, inbox_use use)
+        : node_(node), use_(use), most_(std::max(node.bounds().window_bytes, 1u)), window_(std::min(most_, wire::flow_window)),
+          mutex_(node.loop().io()) {}
 
-    static std::shared_ptr<basic_inbox> make(core& node, inbox_use use, std::uint32_t window = wire::flow_window) {
-        auto made = std::make_shared<basic_inbox>(secret{}, node, use, window);
+    static std::shared_ptr<basic_inbox> make(core& node, inbox_use use) {
+        auto made = std::make_shared<basic_inbox>(secret{}, node, use);
         if (use == inbox_use::channel) made->await_close();
         return made;
     }
@@ -110,7 +114,7 @@ public:
 
     /// Where a sending end in `peer` sends to. Port 0 where this end is closed.
     flow_address open_port(context_id peer) {
-        const auto p = std::make_shared<port>(node_.new_handle(), peer, window_);
+        const auto p = std::make_shared<port>(node_.new_handle(), peer, window_, most_);
         {
             const std::lock_guard lock(mutex_);
             if (closed_ || (end_ && use_ != inbox_use::channel)) return {};

@@ -38,9 +38,6 @@ inline constexpr std::uint64_t item_overhead = 64;
 /// KiB: with twice that, a sender on the same machine rarely waits.
 inline constexpr std::uint32_t flow_window = 256 * 1024;
 
-/// What a window grows to at most, and so what a receiver that stops may hold of one flow, besides one item.
-inline constexpr std::uint32_t flow_window_limit = 4 * 1024 * 1024;
-
 /// The sending end's account. The last item may be larger than what is left: no item is too large for a window.
 class flow_credit {
     std::int64_t left_;
@@ -60,13 +57,15 @@ public:
 /// The receiving end's account.
 class flow_ledger {
     std::uint64_t window_;
+    std::uint64_t most_;
     std::int64_t allowed_;   // what the sender may still send, as this end knows it
     std::uint64_t owed_ = 0; // consumed, and not granted again yet
     std::uint64_t received_ = 0;
     std::uint64_t announced_ = UINT64_MAX; // how many items there are, once that is known
 
 public:
-    explicit flow_ledger(std::uint32_t window) noexcept : window_(window), allowed_(window) {}
+    /// `most`: what the window grows to, and so what a receiver that stops may hold of one flow, besides one item.
+    flow_ledger(std::uint32_t window, std::uint32_t most) noexcept : window_(window), most_(most), allowed_(window) {}
 
     std::uint64_t window() const noexcept { return window_; }
 
@@ -94,9 +93,10 @@ public:
     /// more than that fits on the way between them: the window doubles.
     std::uint64_t consume(std::size_t bytes, bool starved = false) noexcept {
         owed_ += bytes + item_overhead;
-        if (starved && allowed_ <= 0 && window_ < flow_window_limit) {
-            owed_ += window_;
-            window_ *= 2;
+        if (starved && allowed_ <= 0 && window_ < most_) {
+            const std::uint64_t more = window_ < most_ - window_ ? window_ : most_ - window_;
+            owed_ += more;
+            window_ += more;
         }
         if (owed_ < window_ / 2) return 0;
         const std::uint64_t granted = owed_;
