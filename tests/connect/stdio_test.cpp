@@ -23,7 +23,8 @@ void print(std::string_view to_stdout, std::string_view to_stderr) {
 }
 bool write_at_once(int fd, std::uint32_t size) {
     std::string text;
-    while (text.size() + 100 <= size) text += std::string(99, 'w') + "\n";
+    const std::string line(99, 'w');
+    while (text.size() + 100 <= size) text += line + "\n";
     std::size_t done = 0;
     while (done < text.size()) {
         const ssize_t n = ::write(fd, text.data() + done, text.size() - done);

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: BSL-1.0
+// prepared_simulation.cpp: what prepared.hpp promises, under the simulated policy.
+#include "prepared.hpp"
+
+MITOGEN_TEST_PREPARE(template, mitogen::io::simulated)
