@@ -9725,7 +9725,7 @@ public:
         virtual void closed(basic_stream& from, reason cause, const std::string& why) = 0;
         /// Nothing was sent for a while or, with `answer`, nothing was heard: send something small; see heartbeat.
         virtual void quiet(basic_stream& from, bool answer) { (void)from, (void)answer; }
-        /// Nothing was heard for the limit. True where that has a reason that will pass: the link gets as much time again.
+        /// Nothing was heard since the last look. True where that has a reason that will pass: the link gets as much time again.
         virtual bool held(basic_stream& from) { return (void)from, false; }
 
     protected:
@@ -9865,7 +9865,7 @@ private:
         const instant now = broker_.io().now();
         if (pauses_) silence_.excuse();
         silence::finding f = silence_.look(now, bytes_in(), bytes_out());
-        if (f.lost && owner_->held(*this)) {
+        if (!f.heard && owner_->held(*this)) { // asked before it is too late: it may be let go just before the limit
             silence_.excuse();
             f.lost = false;
         }

@@ -25,7 +25,10 @@ struct home {
     home(home&&) = delete;
     ~home() { std::filesystem::remove_all(path); }
 
-    mitogen::command as_command() const { return {.argv = {"env", "-i", "PATH=/usr/bin:/bin", "HOME=" + path}}; }
+    /// Its LOGNAME names the caches in shared directories, where others may have left the program.
+    mitogen::command as_command() const {
+        return {.argv = {"env", "-i", "PATH=/usr/bin:/bin", "HOME=" + path, "LOGNAME=" + path.substr(path.rfind('/') + 1)}};
+    }
 };
 
 TEST_CASE("whoever connects hears how far it is, and afterwards what it took") {

@@ -58,7 +58,7 @@ struct broken {
         p.name = "broken";
         mitogen::detail::apply_common(*this, p);
         p.start.path = "/bin/sh";
-        p.start.argv = {"sh", "-c", "printf x >&" + std::to_string(ran) + "; exit 3"};
+        p.start.argv = {"sh", "-c", "printf x >/dev/fd/" + std::to_string(ran) + "; exit 3"};
         return p;
     }
 };
