@@ -271,7 +271,9 @@ int use(const playground& place, std::vector<std::string> more = {}, std::string
 
 std::string contents(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
+    std::string text(static_cast<std::size_t>(fs::file_size(path)), '\0'); // at once: programs are large
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    return text;
 }
 
 } // namespace
