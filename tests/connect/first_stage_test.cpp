@@ -271,8 +271,12 @@ int use(const playground& place, std::vector<std::string> more = {}, std::string
 
 std::string contents(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
-    std::string text(static_cast<std::size_t>(fs::file_size(path)), '\0'); // at once: programs are large
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    std::string text;
+    std::string piece(1 << 20, '\0'); // programs are large
+    do {
+        file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+        text.append(piece, 0, static_cast<std::size_t>(file.gcount()));
+    } while (file);
     return text;
 }
 
