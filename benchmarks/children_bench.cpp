@@ -7,6 +7,7 @@
 // On all CPUs. Memory is this process's own (Private_Dirty and Private_Clean of /proc/self/smaps_rollup), descriptors those of
 // /proc/self/fd.
 
+#include "support/holding.hpp"
 #include "support/raw.hpp"
 #include "support/report.hpp"
 
@@ -14,7 +15,6 @@
 
 #include <string_view>
 
-#include <dirent.h>
 #include <spawn.h>
 #include <sys/resource.h>
 
@@ -27,33 +27,6 @@ namespace {
 using namespace bench;
 
 constexpr std::string_view answer_argument = "--answer-bytes";
-
-/// Private memory of a process, KiB.
-double private_kib(::pid_t pid) {
-    char path[64];
-    std::snprintf(path, sizeof path, "/proc/%d/smaps_rollup", static_cast<int>(pid));
-    std::FILE* f = std::fopen(path, "r");
-    if (!f) return 0;
-    double sum = 0;
-    char line[256];
-    while (std::fgets(line, sizeof line, f)) {
-        long kib = 0;
-        if (std::sscanf(line, "Private_Clean: %ld", &kib) == 1 || std::sscanf(line, "Private_Dirty: %ld", &kib) == 1)
-            sum += static_cast<double>(kib);
-    }
-    std::fclose(f);
-    return sum;
-}
-
-double open_descriptors() {
-    ::DIR* d = ::opendir("/proc/self/fd");
-    double n = 0;
-    while (::readdir(d)) ++n;
-    ::closedir(d);
-    return n - 3; // ".", ".." and the directory
-}
-
-double ms_since(std::uint64_t begin) { return static_cast<double>(now() - begin) / 1e6; }
 
 void raw_children(rounds& all, std::size_t children) {
     struct child {

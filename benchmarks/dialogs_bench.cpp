@@ -3,6 +3,7 @@
 //
 //   ./dialogs_bench [--dialogs=10000] [--items=10] [--rounds=3] [--json[=file]] [--smoke]
 
+#include "support/holding.hpp"
 #include "support/report.hpp"
 
 #include <mitogen/mitogen.hpp>
@@ -15,6 +16,9 @@
 #include <unistd.h>
 
 namespace dialogs_bench {
+
+using bench::ms_since;
+using bench::private_kib;
 
 /// Sends back what it receives; returns how many that were.
 mitogen::task<int> echo(mitogen::dialog<void(int, int)>& peer) {
@@ -39,21 +43,6 @@ mitogen::task<int> end(open_dialog& d) {
     d.close();
     co_return co_await d.async_result();
 }
-
-/// Memory of a process that it shares with no other, in KiB.
-double private_kib(int pid) {
-    std::FILE* file = std::fopen(("/proc/" + std::to_string(pid) + "/smaps_rollup").c_str(), "r");
-    if (!file) return 0;
-    double sum = 0;
-    char line[256];
-    for (unsigned long kib; std::fgets(line, sizeof line, file);)
-        if (std::sscanf(line, "Private_Clean: %lu kB", &kib) == 1 || std::sscanf(line, "Private_Dirty: %lu kB", &kib) == 1)
-            sum += static_cast<double>(kib);
-    std::fclose(file);
-    return sum;
-}
-
-double ms_since(std::uint64_t begin) { return static_cast<double>(bench::now() - begin) / 1e6; }
 
 void one_round(bench::rounds& all, mitogen::router& root, std::size_t dialogs, int items) {
     auto child = root.local();

@@ -6,6 +6,7 @@
 //
 // Brings its own server (tools/with_sshd), which takes most of the time: both ends share the machine's CPUs.
 
+#include "support/holding.hpp"
 #include "support/raw.hpp"
 #include "support/report.hpp"
 
@@ -13,7 +14,6 @@
 
 #include <string>
 
-#include <dirent.h>
 #include <spawn.h>
 #include <sys/resource.h>
 
@@ -24,16 +24,6 @@ int add(int a, int b) { return a + b; }
 namespace {
 
 using namespace bench;
-
-double open_descriptors() {
-    ::DIR* d = ::opendir("/proc/self/fd");
-    double n = 0;
-    while (::readdir(d)) ++n;
-    ::closedir(d);
-    return n - 3; // ".", ".." and the directory
-}
-
-double ms_since(std::uint64_t begin) { return static_cast<double>(now() - begin) / 1e6; }
 
 std::string host(std::size_t i) { return "127.0.0." + std::to_string(1 + i % 3); }
 

@@ -6,6 +6,7 @@
 //
 // On all CPUs. Memory is a process's own (Private_Dirty and Private_Clean of /proc/<pid>/smaps_rollup).
 
+#include "support/holding.hpp"
 #include "support/report.hpp"
 
 #include <mitogen/mitogen.hpp>
@@ -15,7 +16,6 @@
 #include <string>
 #include <vector>
 
-#include <dirent.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -33,27 +33,8 @@ struct holding {
     double threads = 0;
 };
 
-std::size_t entries(const char* path) {
-    ::DIR* d = ::opendir(path);
-    std::size_t n = 0;
-    while (d && ::readdir(d)) ++n;
-    if (d) ::closedir(d);
-    return n;
-}
-
 holding holding_of_this() {
-    holding h;
-    std::FILE* f = std::fopen("/proc/self/smaps_rollup", "r");
-    char line[256];
-    while (f && std::fgets(line, sizeof line, f)) {
-        long kib = 0;
-        if (std::sscanf(line, "Private_Clean: %ld", &kib) == 1 || std::sscanf(line, "Private_Dirty: %ld", &kib) == 1)
-            h.private_kib += static_cast<double>(kib);
-    }
-    if (f) std::fclose(f);
-    h.descriptors = static_cast<double>(entries("/proc/self/fd")) - 3; // ".", ".." and the directory
-    h.threads = static_cast<double>(entries("/proc/self/task")) - 2;
-    return h;
+    return {bench::private_kib(::getpid()), bench::open_descriptors(), static_cast<double>(bench::entries("/proc/self/task"))};
 }
 
 /// The same for the wire: private memory in KiB, descriptors, threads.
@@ -68,8 +49,6 @@ namespace {
 
 using namespace bench;
 using namespace tree_scale;
-
-double ms_since(std::uint64_t begin) { return static_cast<double>(now() - begin) / 1e6; }
 
 void use_all_descriptors() {
     ::rlimit files;

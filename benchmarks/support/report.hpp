@@ -25,6 +25,9 @@ inline std::uint64_t now() noexcept {
     return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
 }
 
+/// Since a moment, ms.
+inline double ms_since(std::uint64_t begin) noexcept { return static_cast<double>(now() - begin) / 1e6; }
+
 [[noreturn]] inline void die(const char* what) {
     std::perror(what);
     std::exit(1);

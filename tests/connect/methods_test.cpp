@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "support/refusal.hpp"
 #include "support/sshd.hpp"
 
 #include <catch2/catch.hpp>
@@ -16,6 +17,8 @@
 
 namespace {
 
+using support::thrown_refusal;
+using tree = support::quiet_tree;
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using Catch::Contains;
@@ -57,22 +60,6 @@ public:
     std::string tool(const std::string& expected) const {
         return script("tool", "said=\nwhile [ $# -gt 0 ] && [ \"$1\" != sh ]; do said=\"$said $1\"; shift; done\n"
                               "[ \"$said\" = '" + expected + "' ] || { echo \"called with$said\" >&2; exit 64; }\nexec \"$@\"\n");
-    }
-};
-
-/// A tree whose logs nobody wants to read: they repeat what the errors say.
-struct tree {
-    mitogen::broker broker;
-    mitogen::router router{broker};
-
-    tree() {
-        mitogen::log::set_sink([](const mitogen::log::record&) {});
-    }
-    tree(const tree&) = delete;
-    tree& operator=(const tree&) = delete;
-    ~tree() {
-        router.close();
-        mitogen::log::set_sink({});
     }
 };
 
@@ -127,20 +114,6 @@ auto one_of_each() {
 template <class F>
 void for_each_method(F f) {
     std::apply([&](auto... method) { (f(method), ...); }, one_of_each());
-}
-
-/// The error with which a connection fails; fails the test where it is no `Error`, or where there is none.
-template <class Error, class Method>
-mitogen::error refusal(mitogen::router& router, const Method& how) {
-    try {
-        (void)router.connect(how);
-    } catch (const Error& e) {
-        return e;
-    } catch (const std::exception& e) {
-        FAIL("another error than expected: " << e.what());
-    }
-    FAIL("it connects");
-    std::abort();
 }
 
 /// Real containers take root.
@@ -517,7 +490,7 @@ TEST_CASE("what a tool complains about arrives as a typed error with its words")
     tree t;
     const std::string tool =
         dir.script("tool", "cat >&2 <<'END'\n" + said.words + "\nEND\nexit " + std::to_string(said.status) + "\n");
-    const auto e = refusal<mitogen::connect_error>(t.router, mitogen::docker{.container = "web", .docker_path = tool});
+    const auto e = thrown_refusal<mitogen::connect_error>(t.router, mitogen::docker{.container = "web", .docker_path = tool});
     CHECK(e.reason() == said.why);
     const std::string last_line = said.words.substr(said.words.rfind('\n') + 1);
     CHECK_THAT(e.what(), Contains("docker web: ") && Contains(said.meaning) && Contains(last_line));
@@ -530,35 +503,35 @@ TEST_CASE("tools that say nothing, hang, are killed or are not there") {
     mitogen::docker how{.container = "web", .docker_path = dir / "tool"};
     SECTION("silent") {
         dir.script("tool", "exit 0\n");
-        CHECK_THAT(refusal<mitogen::eof_error>(t.router, how).what(), Contains("ended before it ran our shell"));
+        CHECK_THAT(thrown_refusal<mitogen::eof_error>(t.router, how).what(), Contains("ended before it ran our shell"));
     }
     SECTION("hanging") {
         dir.script("tool", "echo waiting for the lock >&2; exec sleep 1000\n");
         how.connect_timeout = 300ms;
-        const auto e = refusal<mitogen::connect_error>(t.router, how);
+        const auto e = thrown_refusal<mitogen::connect_error>(t.router, how);
         CHECK(e.reason() == mitogen::reason::connect_timeout);
         CHECK_THAT(e.what(), Contains("no hello within 300 ms") && Contains("our shell did not speak"));
     }
     SECTION("killed") {
         dir.script("tool", "kill -9 $$\n");
-        const auto e = refusal<mitogen::eof_error>(t.router, how);
+        const auto e = thrown_refusal<mitogen::eof_error>(t.router, how);
         CHECK(e.detail().status.signal == SIGKILL);
     }
     SECTION("not there") {
-        const auto e = refusal<mitogen::connect_error>(t.router, how);
+        const auto e = thrown_refusal<mitogen::connect_error>(t.router, how);
         CHECK(e.reason() == mitogen::reason::connect);
         CHECK_THAT(e.what(), Contains("docker web: cannot start") && Contains("ENOENT") && Contains("installed here"));
     }
     SECTION("failing after our shell has spoken") {
         dir.script("tool", "printf '\\365\\246mit%sogen\\246\\3651 %s\\n' '' \"$(uname -sm)\"\n"
                            "read -r size; echo the pod was evicted >&2; exit 125\n");
-        const auto e = refusal<mitogen::eof_error>(t.router, how);
+        const auto e = thrown_refusal<mitogen::eof_error>(t.router, how);
         CHECK_THAT(e.what(), Contains("ended before the child said hello") && Contains("the pod was evicted"));
     }
     SECTION("passing on that our program does not run") {
         dir.script("tool", "shift 3; exec \"$@\"\n");
         how.executable = dir.script("program", "echo wrong program; exit 3\n");
-        const auto e = refusal<mitogen::payload_error>(t.router, how);
+        const auto e = thrown_refusal<mitogen::payload_error>(t.router, how);
         CHECK(e.reason() == mitogen::reason::no_init);
         CHECK_THAT(e.what(), Contains("did not call mitogen::init") && Contains("wrong program"));
     }
@@ -590,11 +563,11 @@ TEST_CASE("a child comes up within another root directory") {
         CHECK(child.call<&file_exists>("/marker"));
     }
     SECTION("that is none") {
-        const auto e = refusal<mitogen::connect_error>(t.router, mitogen::chroot{.root = dir / "missing"});
+        const auto e = thrown_refusal<mitogen::connect_error>(t.router, mitogen::chroot{.root = dir / "missing"});
         CHECK(e.reason() == mitogen::reason::resolve);
     }
     SECTION("without a shell") {
-        CHECK_THAT(refusal<mitogen::payload_error>(t.router, mitogen::chroot{.root = root}).what(), Contains("no sh"));
+        CHECK_THAT(thrown_refusal<mitogen::payload_error>(t.router, mitogen::chroot{.root = root}).what(), Contains("no sh"));
     }
 }
 
@@ -621,11 +594,11 @@ TEST_CASE("a child comes up in the namespaces of a process") {
         CHECK(child.call<&host_name>() == "inner");
     }
     SECTION("as a user who is not known there") {
-        CHECK(refusal<mitogen::connect_error>(t.router, mitogen::nsenter{.pid = inner.pid(), .username = "no-such-user"})
+        CHECK(thrown_refusal<mitogen::connect_error>(t.router, mitogen::nsenter{.pid = inner.pid(), .username = "no-such-user"})
                   .reason() == mitogen::reason::resolve);
     }
     SECTION("which are gone") {
-        const auto e = refusal<mitogen::connect_error>(t.router, mitogen::nsenter{.pid = 2'000'000'000});
+        const auto e = thrown_refusal<mitogen::connect_error>(t.router, mitogen::nsenter{.pid = 2'000'000'000});
         CHECK(e.reason() == mitogen::reason::resolve);
         CHECK_THAT(e.what(), Contains("no process of that number"));
     }
@@ -666,10 +639,10 @@ TEST_CASE("a child comes up in an LXC container") {
         }
         SECTION("but not in one that does not exist") {
             const mitogen::lxc how{.container = "crate", .lxc_attach_path = attach};
-            CHECK(refusal<mitogen::connect_error>(t.router, how).reason() == mitogen::reason::connection_refused);
+            CHECK(thrown_refusal<mitogen::connect_error>(t.router, how).reason() == mitogen::reason::connection_refused);
             const mitogen::nsenter entering{
                 .container = "crate", .kind = mitogen::container_kind::lxc, .tool_path = tool("lxc-info")};
-            CHECK(refusal<mitogen::connect_error>(t.router, entering).reason() == mitogen::reason::resolve);
+            CHECK(thrown_refusal<mitogen::connect_error>(t.router, entering).reason() == mitogen::reason::resolve);
         }
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support/private_users.hpp"
+#include "support/refusal.hpp"
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
@@ -77,12 +78,6 @@ struct host {
                             "/sshd_log'"};
         return how;
     }
-
-    mitogen::error refusal(const mitogen::ssh& how) {
-        const auto made = router.try_connect(how);
-        if (made) FAIL("it connects");
-        return made.error();
-    }
 };
 
 const std::string by_password = "UsePAM no\nPasswordAuthentication yes\n";
@@ -121,17 +116,17 @@ TEST_CASE("a password that opens no host is a typed error") {
     mitogen::ssh how = h.login(GENERATE(as<std::string>{}, by_password, by_pam));
     SECTION("a wrong one") {
         how.password = "incorrect horse";
-        const auto e = h.refusal(how);
+        const auto e = support::refusal(h.router, how);
         CHECK(e.reason() == mitogen::reason::auth_incorrect);
         CHECK_THAT(e.what(), Contains("ssh private") && Contains("the password is incorrect") && !Contains("horse"));
     }
     SECTION("none") {
         how.password = {};
-        CHECK(h.refusal(how).reason() == mitogen::reason::auth_required);
+        CHECK(support::refusal(h.router, how).reason() == mitogen::reason::auth_required);
     }
     SECTION("one that nobody wants") {
         how = h.login("PasswordAuthentication no\nKbdInteractiveAuthentication no\n");
-        const auto e = h.refusal(how);
+        const auto e = support::refusal(h.router, how);
         CHECK(e.reason() == mitogen::reason::auth_incorrect);
         CHECK_THAT(e.what(), Contains("nobody asked for the password"));
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "support/refusal.hpp"
 #include "support/sshd.hpp"
 
 #include <arpa/inet.h>
@@ -20,6 +21,8 @@
 
 namespace {
 
+using support::thrown_refusal;
+using tree = support::quiet_tree;
 using namespace std::chrono_literals;
 using Catch::Contains;
 
@@ -62,36 +65,6 @@ int add_through_ssh_with_closed_stdio(mitogen::router& router, std::vector<std::
 }
 
 // ---- helpers
-
-/// The error with which a connection fails; fails the test where it is no `Error`, or where there is none.
-template <class Error>
-mitogen::error refusal(mitogen::router& router, const mitogen::ssh& how) {
-    try {
-        (void)router.connect(how);
-    } catch (const Error& e) {
-        return e;
-    } catch (const std::exception& e) {
-        FAIL("another error than expected: " << e.what());
-    }
-    FAIL("it connects");
-    std::abort();
-}
-
-/// A tree whose logs nobody wants to read: they repeat what the errors say.
-struct tree {
-    mitogen::broker broker;
-    mitogen::router router{broker};
-
-    tree() {
-        mitogen::log::set_sink([](const mitogen::log::record&) {});
-    }
-    tree(const tree&) = delete;
-    tree& operator=(const tree&) = delete;
-    ~tree() {
-        router.close();
-        mitogen::log::set_sink({});
-    }
-};
 
 /// A TCP socket on a free port of 127.0.0.1 that nobody listens on, unless told to.
 class tcp_port {
@@ -231,7 +204,7 @@ TEST_CASE("what ssh complains about arrives as a typed error") {
     {
         tree t;
         SECTION("a host name without address") {
-            const auto e = refusal<mitogen::connect_error>(t.router, target.host("no-such-host.invalid"));
+            const auto e = thrown_refusal<mitogen::connect_error>(t.router, target.host("no-such-host.invalid"));
             CHECK(e.reason() == mitogen::reason::resolve);
             CHECK_THAT(e.what(), Contains("ssh no-such-host.invalid: the host name has no address") && Contains("it said:"));
         }
@@ -239,7 +212,7 @@ TEST_CASE("what ssh complains about arrives as a typed error") {
             const tcp_port silent;
             mitogen::ssh how = target.bare_host();
             how.port = silent.number();
-            const auto e = refusal<mitogen::connect_error>(t.router, how);
+            const auto e = thrown_refusal<mitogen::connect_error>(t.router, how);
             CHECK(e.reason() == mitogen::reason::connection_refused);
             CHECK(e.kind() == mitogen::kind::disconnected);
         }
@@ -249,31 +222,32 @@ TEST_CASE("what ssh complains about arrives as a typed error") {
             mitogen::ssh how = target.bare_host();
             how.port = silent.number();
             how.connect_timeout = 300ms;
-            const auto e = refusal<mitogen::connect_error>(t.router, how);
+            const auto e = thrown_refusal<mitogen::connect_error>(t.router, how);
             CHECK(e.reason() == mitogen::reason::connect_timeout);
             CHECK_THAT(e.what(), Contains("300 ms") && Contains("does not answer"));
         }
         SECTION("a key that opens nothing") {
             mitogen::ssh how = target.bare_host();
             how.identity_file = target.dir() + "/wrong_key";
-            CHECK(refusal<mitogen::auth_error>(t.router, how).reason() == mitogen::reason::auth_incorrect);
+            CHECK(thrown_refusal<mitogen::auth_error>(t.router, how).reason() == mitogen::reason::auth_incorrect);
         }
         SECTION("no key") {
             mitogen::ssh how = target.bare_host();
             how.ssh_args.insert(how.ssh_args.end(), {"-o", "IdentityFile none"});
-            const auto e = refusal<mitogen::auth_error>(t.router, how);
+            const auto e = thrown_refusal<mitogen::auth_error>(t.router, how);
             CHECK(e.reason() == mitogen::reason::auth_required);
             CHECK_THAT(e.what(), Contains("Permission denied"));
         }
         SECTION("a client that is not there") {
             mitogen::ssh how = target.host();
             how.ssh_path = "/usr/nowhere/ssh";
-            const auto e = refusal<mitogen::connect_error>(t.router, how);
+            const auto e = thrown_refusal<mitogen::connect_error>(t.router, how);
             CHECK_THAT(e.what(), Contains("/usr/nowhere/ssh") && Contains("ENOENT"));
         }
         SECTION("a host name that would be an option") {
-            CHECK(refusal<mitogen::logic_error>(t.router, target.host("-oProxyCommand=id")).reason() == mitogen::reason::misuse);
-            CHECK(refusal<mitogen::logic_error>(t.router, target.host("")).reason() == mitogen::reason::misuse);
+            CHECK(thrown_refusal<mitogen::logic_error>(t.router, target.host("-oProxyCommand=id")).reason() ==
+                  mitogen::reason::misuse);
+            CHECK(thrown_refusal<mitogen::logic_error>(t.router, target.host("")).reason() == mitogen::reason::misuse);
         }
     }
     CHECK(target.left_behind() == "");
@@ -286,7 +260,7 @@ TEST_CASE("unknown and changed host keys are refused, learnt or ignored, as aske
     mitogen::ssh how = target.host();
     how.ssh_args.insert(how.ssh_args.begin(), {"-o", "UserKnownHostsFile " + known});
 
-    const auto unknown = refusal<mitogen::host_key_error>(t.router, how);
+    const auto unknown = thrown_refusal<mitogen::host_key_error>(t.router, how);
     CHECK(unknown.reason() == mitogen::reason::host_key);
     CHECK_THAT(unknown.what(), Contains("is unknown"));
     CHECK_FALSE(std::filesystem::exists(known));
@@ -308,7 +282,7 @@ TEST_CASE("unknown and changed host keys are refused, learnt or ignored, as aske
     std::ofstream(known) << "[127.0.0.1]:" << target.port() << ' ' << type << ' ' << base64 << '\n';
     for (const auto check : {mitogen::host_keys::enforce, mitogen::host_keys::accept}) {
         how.check_host_keys = check;
-        CHECK_THAT(refusal<mitogen::host_key_error>(t.router, how).what(), Contains("another one than it was"));
+        CHECK_THAT(thrown_refusal<mitogen::host_key_error>(t.router, how).what(), Contains("another one than it was"));
     }
     how.check_host_keys = mitogen::host_keys::ignore;
     CHECK(t.router.ssh(how).call<&add>(2, 3) == 5);
@@ -320,41 +294,42 @@ TEST_CASE("what is wrong on the host arrives as a typed error") {
         tree t;
         SECTION("a login shell that ends at once") {
             const auto e =
-                refusal<mitogen::eof_error>(t.router, target.with_login_script("echo This account is closed.; exit 1\n"));
+                thrown_refusal<mitogen::eof_error>(t.router, target.with_login_script("echo This account is closed.; exit 1\n"));
             CHECK_THAT(e.what(), Contains("login shell") && Contains("This account is closed.") && Contains("exit status 1"));
         }
         SECTION("a login shell that is not there") {
-            CHECK_THAT(refusal<mitogen::eof_error>(t.router, target.with_login_shell("/usr/nowhere/shell")).what(),
+            CHECK_THAT(thrown_refusal<mitogen::eof_error>(t.router, target.with_login_shell("/usr/nowhere/shell")).what(),
                        Contains("/usr/nowhere/shell"));
         }
         SECTION("a login shell that never gets to our command") {
             mitogen::ssh how = target.with_login_script("read -r forever\n");
             how.connect_timeout = 1500ms;
-            CHECK(refusal<mitogen::connect_error>(t.router, how).reason() == mitogen::reason::connect_timeout);
+            CHECK(thrown_refusal<mitogen::connect_error>(t.router, how).reason() == mitogen::reason::connect_timeout);
         }
         SECTION("another architecture") {
             support::write_script(target.dir() + "/bin/uname", "echo Linux riscv32\n");
-            const auto e = refusal<mitogen::payload_error>(
+            const auto e = thrown_refusal<mitogen::payload_error>(
                 t.router, target.with_login_script("PATH=" + target.dir() + "/bin:$PATH exec sh \"$@\"\n"));
             CHECK_THAT(e.what(),
                        Contains("the target is Linux riscv32") && Contains("built for " + mitogen::sys::machine_text()));
         }
         SECTION("a file that may not become large enough") {
-            const auto e = refusal<mitogen::payload_error>(t.router, target.with_login_script("ulimit -f 64; exec sh \"$@\"\n"));
+            const auto e =
+                thrown_refusal<mitogen::payload_error>(t.router, target.with_login_script("ulimit -f 64; exec sh \"$@\"\n"));
             CHECK_THAT(e.what(), Contains("room for the program: is a disk full"));
         }
         if (::getuid() == 0) {
             const std::string everywhere = "p=$(readlink -f \"$(command -v python3)\") && mount --bind /bin/false \"$p\"; for d "
                                            "in /tmp /var/tmp /dev/shm; do mount -t tmpfs -o ";
             SECTION("a full disk") {
-                const auto e = refusal<mitogen::payload_error>(
+                const auto e = thrown_refusal<mitogen::payload_error>(
                     t.router, target.with_login_script("exec unshare -m sh -c '" + everywhere +
                                                        "size=64k none $d; done; HOME= exec sh \"$@\"' sh \"$@\"\n"));
                 CHECK_THAT(e.what(), Contains("room for the program: is a disk full"));
             }
             SECTION("no directory whose programs may run") {
                 const std::string options = GENERATE("noexec", "ro");
-                const auto e = refusal<mitogen::payload_error>(
+                const auto e = thrown_refusal<mitogen::payload_error>(
                     t.router, target.with_login_script("exec unshare -m sh -c '" + everywhere + options +
                                                        " none $d; done; HOME= exec sh \"$@\"' sh \"$@\"\n"));
                 CHECK_THAT(e.what(), Contains("no directory"));
@@ -380,22 +355,22 @@ TEST_CASE("a program that cannot run there is refused or explained") {
         SECTION("for another machine: without trying") {
             header[18] = static_cast<char>(183);
             std::ofstream(program, std::ios::binary) << header;
-            CHECK_THAT(refusal<mitogen::payload_error>(t.router, how).what(), Contains("built for Linux aarch64"));
+            CHECK_THAT(thrown_refusal<mitogen::payload_error>(t.router, how).what(), Contains("built for Linux aarch64"));
         }
         SECTION("damaged") {
             if (!mitogen::sys::machine_text().ends_with("x86_64")) return;
             header[18] = 62;
             std::ofstream(program, std::ios::binary) << header << std::string(5000, '#');
-            CHECK_THAT(refusal<mitogen::payload_error>(t.router, how).what(), Contains("cannot run there"));
+            CHECK_THAT(thrown_refusal<mitogen::payload_error>(t.router, how).what(), Contains("cannot run there"));
         }
         SECTION("that does not know this library") {
             support::write_script(program, "echo hello; exit 3\n");
-            const auto e = refusal<mitogen::payload_error>(t.router, how);
+            const auto e = thrown_refusal<mitogen::payload_error>(t.router, how);
             CHECK(e.reason() == mitogen::reason::no_init);
             CHECK_THAT(e.what(), Contains("did not call mitogen::init") && Contains("hello"));
         }
         SECTION("that is not there") {
-            CHECK_THAT(refusal<mitogen::payload_error>(t.router, how).what(), Contains(program) && Contains("ENOENT"));
+            CHECK_THAT(thrown_refusal<mitogen::payload_error>(t.router, how).what(), Contains(program) && Contains("ENOENT"));
         }
     }
     CHECK(target.left_behind() == "");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support/private_users.hpp"
+#include "support/refusal.hpp"
 
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -8,6 +9,8 @@
 #include <unistd.h>
 
 namespace {
+
+using support::refusal;
 
 using namespace std::chrono_literals;
 using Catch::Contains;
@@ -36,13 +39,6 @@ struct tree {
         mitogen::log::set_sink({});
     }
 };
-
-template <class Method>
-mitogen::error refusal(const mitogen::context& from, const Method& how) {
-    const auto made = from.try_connect(how);
-    if (made) FAIL("it connects");
-    return made.error();
-}
 
 } // namespace
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support/private_users.hpp"
+#include "support/refusal.hpp"
 
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -17,6 +18,8 @@
 #include <vector>
 
 namespace {
+
+using support::refusal;
 
 using namespace std::chrono_literals;
 using Catch::Contains;
@@ -115,13 +118,6 @@ bool becomes(int pid, const std::string& sign) {
         ::poll(nullptr, 0, 5);
     }
     return false;
-}
-
-template <class Method>
-mitogen::error refusal(const mitogen::context& from, const Method& how) {
-    const auto made = from.try_connect(how);
-    if (made) FAIL("it connects");
-    return made.error();
 }
 
 } // namespace
