@@ -68,7 +68,10 @@
 #include <mitogen/connect/payload.hpp>
 #include <mitogen/connect/press.hpp>
 #include <mitogen/connect/program_choice.hpp>
+#include <mitogen/connect/program_fetch.hpp>
 #include <mitogen/connect/program_press.hpp>
+#include <mitogen/connect/program_server.hpp>
+#include <mitogen/connect/program_source.hpp>
 #include <mitogen/connect/prompter.hpp>
 #include <mitogen/connect/receiving_stage.hpp>
 #include <mitogen/connect/router.hpp>

@@ -1322,6 +1322,11 @@ inline long pread(int fd, void* to, std::size_t size, ::off_t offset) {
     return checked("pread", fd, [=] { return ::pread(fd, to, size, offset); });
 }
 
+/// pwrite(2): as write(), at `offset` bytes from the start, without moving the file position.
+inline long pwrite(int fd, const void* from, std::size_t size, ::off_t offset) {
+    return checked("pwrite", fd, [=] { return ::pwrite(fd, from, size, offset); });
+}
+
 /// Sets or clears close-on-exec.
 inline long set_cloexec(int fd, bool on) {
     return checked("set_cloexec", fd, [=] { return ::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); });
@@ -1542,13 +1547,6 @@ struct payload {
 
 namespace detail {
 
-/// A payload that was opened, or why it could not be.
-struct payload_file {
-    payload what{};
-    std::shared_ptr<sys::unique_fd> file{};
-    std::string trouble{};
-};
-
 /// What a program is, by its bytes: so a target knows whether it has it.
 struct program_identity {
     std::string sha256{}; ///< 64 hex digits
@@ -1558,6 +1556,14 @@ struct program_identity {
     /// The same for the first stage, which compares what sha256sum or, where there is none, cksum prints with the patterns $h and
     /// $k.
     std::string settings() const { return "h=" + sha256 + ";k=" + std::to_string(crc) + "?" + std::to_string(size) + ";"; }
+};
+
+/// A payload that was opened, or why it could not be; or one that is not here.
+struct payload_file {
+    payload what{};
+    std::shared_ptr<sys::unique_fd> file{};
+    std::string trouble{};
+    std::optional<program_identity> above{}; ///< a context above has it: it is fetched when it is needed
 };
 
 /// What was found out about a file. Process-wide, because it takes some milliseconds for each megabyte; never forgotten, because
@@ -1641,6 +1647,29 @@ inline constexpr press_tool press_tools[] = {{"zstd", "-qc3"}, {"gzip", "-c1"}};
 
 /// Smaller programs are sent as they are.
 inline constexpr std::int64_t least_pressed = 64 * 1024;
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/program_source.hpp ----
+// program_source.hpp: gets this program's builds for other machines from the contexts above, where this one has none.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Whoever gets programs from further up.
+class program_source {
+public:
+    using found = unique_function<void(const std::vector<payload_file>&)>;
+    using fetched = unique_function<void(const result<std::shared_ptr<sys::unique_fd>>&)>;
+
+    virtual ~program_source() = default;
+    /// Has `done` called on the loop, at once or later, with what the contexts above have: descriptions, no files. Threads: loop.
+    virtual void look_up(found done) = 0;
+    /// Has `done` called on the loop, at once or later, with one of those, by its SHA-256, or why it cannot be had. It is fetched
+    /// once, however many ask for it. Threads: loop.
+    virtual void fetch(const std::string& sha256, fetched done) = 0;
+};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -3240,6 +3269,7 @@ struct boot_plan {
     std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent
     std::string program_path{};                 ///< where that was opened; empty: this program's own
     std::vector<detail::payload_file> others{}; ///< what is sent to machines that the program was not built for
+    std::shared_ptr<detail::program_source> source{}; ///< gets those of `others` that are not here
     std::shared_ptr<detail::press> press{};     ///< compresses it, where that is worth it; may be null
     bool compress_program = false;              ///< the way there is likely slower than compressing
     bool keep_program = true;                   ///< it may stay in a cache there, for the next time
@@ -3250,6 +3280,9 @@ struct boot_plan {
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};
     std::shared_ptr<void> held{}; ///< let go of when the process is reaped, or was never made
+
+    /// True where it starts this program, or another build of it, and not `.executable` or what is there already.
+    bool runs_this_program() const noexcept { return program_path.empty() && !attached; }
 };
 
 namespace detail {
@@ -5777,16 +5810,22 @@ struct stage_words {
     }
 };
 
+/// True for this program's own file, whatever its path is.
+inline bool is_own_program(const sys::unique_fd& program) {
+    return sys::same_file(program.get(), sys::self_executable().get());
+}
+
 /// What machines a program is for, as `uname -sm` says it; empty where that cannot be told.
 inline std::string kind_of(const sys::unique_fd& program) {
     std::string kind = sys::program_kind(program.get());
-    if (kind.empty() && sys::same_file(program.get(), sys::self_executable().get())) kind = sys::machine_text();
+    if (kind.empty() && is_own_program(program)) kind = sys::machine_text();
     return kind;
 }
 
 /// A program, or why there is none.
 struct choice {
     const sys::unique_fd* file = nullptr;
+    const program_identity* above = nullptr; ///< in its place: what is to be fetched first
     std::string trouble{};
 };
 
@@ -5797,37 +5836,50 @@ inline choice choose_program(const boot_plan& plan, std::string_view there) {
     if (kind.empty() || sys::machine_runs(there, kind)) return {plan.program.get()};
     for (const payload_file& other : plan.others) {
         if (!sys::machine_runs(there, other.what.machine)) continue;
-        if (!other.file) return {nullptr, other.trouble};
+        if (other.above) return {nullptr, &*other.above};
+        if (!other.file) return {nullptr, nullptr, other.trouble};
         const std::string other_kind = kind_of(*other.file);
         if (other_kind.empty() || sys::machine_runs(there, other_kind)) return {other.file.get()};
-        return {nullptr, "the target is " + std::string(there) + ", and the payload for " + other.what.machine + ", " +
+        return {nullptr, nullptr, "the target is " + std::string(there) + ", and the payload for " + other.what.machine + ", " +
                              other.what.path + ", was built for " + other_kind};
     }
     std::string known;
     for (const payload_file& other : plan.others) known += (known.empty() ? "" : ", ") + other.what.machine;
-    return {nullptr, "the target is " + (there.empty() ? "of an unknown kind" : std::string(there)) +
+    return {nullptr, nullptr, "the target is " + (there.empty() ? "of an unknown kind" : std::string(there)) +
                          ", and this program was built for " + kind +
                          (known.empty() ? "" : "; there are others for " + known) +
                          "; build it for such machines too (mitogen_payload in CMake, or router_options::payloads), or give "
                          "`.executable` a program that runs there"};
 }
 
-/// Opens the builds of a plan's program for other machines: those of `payloads`, which are of no use where the plan is for
-/// another program than this one; and those that lie beside it, "tool.Linux-aarch64" beside "tool".
-inline void open_payloads(boot_plan& plan, const std::vector<payload>& payloads) {
-    const auto open = [&plan](const payload& p, bool wanted) {
+/// The builds of `program` for other machines: those of `payloads`, which are of no use where it is another program than this
+/// one; and those that lie beside it, "tool.Linux-aarch64" beside "tool". `path`: where it was opened; empty: this program's own.
+inline std::vector<payload_file> open_payloads(const sys::unique_fd& program, const std::string& path,
+                                               const std::vector<payload>& payloads) {
+    std::vector<payload_file> opened;
+    const auto open = [&opened](const payload& p, bool wanted) {
         const long rc = sys::open_to_read(p.path.c_str());
         if (rc < 0 && !wanted) return;
-        payload_file& added = plan.others.emplace_back(payload_file{p, nullptr, {}});
+        payload_file& added = opened.emplace_back(payload_file{p});
         if (rc < 0)
             added.trouble = std::string(sys::failure("cannot open the payload for " + p.machine + ", " + p.path, rc).message());
         else added.file = std::make_shared<sys::unique_fd>(static_cast<int>(rc));
     };
-    if (sys::same_file(plan.program->get(), sys::self_executable().get()))
+    if (is_own_program(program))
         for (const payload& p : payloads) open(p, true);
-    const std::string path = plan.program_path.empty() ? sys::self_path() : plan.program_path;
-    if (path.empty()) return;
-    for (const std::string& machine : sys::known_machines()) open({"Linux " + machine, path + ".Linux-" + machine}, false);
+    const std::string beside = path.empty() ? sys::self_path() : path;
+    if (beside.empty()) return opened;
+    for (const std::string& machine : sys::known_machines()) open({"Linux " + machine, beside + ".Linux-" + machine}, false);
+    return opened;
+}
+
+/// Adds what is for machines that a plan has no program for.
+inline void add_payloads(boot_plan& plan, const std::vector<payload_file>& further) {
+    const std::string own = kind_of(*plan.program);
+    for (const payload_file& f : further) {
+        const auto same = [&f](const payload_file& other) { return other.what.machine == f.what.machine; };
+        if (f.what.machine != own && std::none_of(plan.others.begin(), plan.others.end(), same)) plan.others.push_back(f);
+    }
 }
 
 /// Tells the first stage of a plan what program it will become, so that it can look for it there. Reads programs that it sees for
@@ -5835,13 +5887,15 @@ inline void open_payloads(boot_plan& plan, const std::vector<payload>& payloads)
 inline void name_program(boot_plan& plan) {
     if (!plan.keep_program) return;
     std::string arms;
-    const auto add = [&arms](const std::string& pattern, const sys::unique_fd& file) {
-        if (const program_identity* program = identity_of(file.get())) arms += pattern + ")" + program->settings() + ";";
+    const auto add = [&arms](const std::string& pattern, const program_identity* program) {
+        if (program) arms += pattern + ")" + program->settings() + ";";
     };
     const std::string kind = kind_of(*plan.program);
-    add(kind.empty() ? "*" : sys::machine_pattern(kind), *plan.program);
-    for (const payload_file& other : plan.others)
-        if (other.file) add(sys::machine_pattern(other.what.machine), *other.file);
+    add(kind.empty() ? "*" : sys::machine_pattern(kind), identity_of(plan.program->get()));
+    for (const payload_file& other : plan.others) {
+        if (other.file) add(sys::machine_pattern(other.what.machine), identity_of(other.file->get()));
+        if (other.above) add(sys::machine_pattern(other.what.machine), &*other.above);
+    }
     if (arms.empty()) return;
     for (std::string& argument : plan.start.argv) {
         const std::size_t at = argument.find(no_program);
@@ -5951,6 +6005,8 @@ class boot_dialogue {
     handshake::hello said_;
     outgoing out_;
     const sys::unique_fd* program_ = nullptr; // what is sent
+    std::string wanted_;                      // what is to be fetched for that, by its SHA-256
+    std::shared_ptr<sys::unique_fd> fetched_; // it
     std::vector<std::string_view> tools_;     // with which it may be compressed
     std::shared_ptr<sys::unique_fd> pressed_; // it, compressed
     connect_progress told_;
@@ -5964,6 +6020,7 @@ public:
         listen,   ///< nothing more is said
         write,    ///< the program is to be sent: write()
         hello,    ///< the child has introduced itself: welcome(), then write()
+        fetch,    ///< the program is to be fetched: fetch_program(), then take_program(), which says what is next
         press,    ///< the program is to be compressed: press_program(), then send(), then write()
         confused, ///< what it says makes no sense; see trouble()
         unfit,    ///< the program cannot run on that machine; see trouble()
@@ -6006,6 +6063,23 @@ public:
     void welcome(const handshake::welcome& w) {
         out_.say(handshake::encode_welcome(w));
         tell(connect_progress::phase::up);
+    }
+
+    /// After `fetch`: has `done` called with the program, or why there is none, at once or later.
+    template <class Done>
+    void fetch_program(Done done) {
+        plan_.source->fetch(wanted_, std::move(done));
+    }
+
+    /// What was fetched is what shall be sent.
+    turn take_program(const result<std::shared_ptr<sys::unique_fd>>& got) {
+        if (!got) {
+            trouble_ = got.error().message();
+            return turn::unfit;
+        }
+        fetched_ = *got;
+        program_ = fetched_.get();
+        return prepare();
     }
 
     /// After `press`: has `done` called with the compressed program, at once or later.
@@ -6070,7 +6144,7 @@ private:
         const stage_words said(listener_.text());
         const choice chosen = choose_program(plan_, said.machine);
         trouble_ = chosen.trouble;
-        if (!chosen.file) return turn::unfit;
+        if (!chosen.file && !chosen.above) return turn::unfit;
         if (said.kept) { // it becomes the program by itself
             tell(connect_progress::phase::start);
             return turn::listen;
@@ -6078,6 +6152,13 @@ private:
         program_ = chosen.file;
         for (const press_tool& tool : press_tools)
             if (said.has(tool.name)) tools_.push_back(tool.name);
+        if (program_) return prepare();
+        wanted_ = chosen.above->sha256;
+        return turn::fetch;
+    }
+
+    /// The program is here.
+    turn prepare() {
         if (plan_.press && plan_.compress_program && !tools_.empty()) return turn::press;
         send({});
         return turn::write;
@@ -8732,11 +8813,25 @@ private:
             case boot_dialogue::turn::confused: return outcome::confused;
             case boot_dialogue::turn::unfit: return outcome::impossible;
             case boot_dialogue::turn::hello: talk_.welcome(welcome_); break;
+            case boot_dialogue::turn::fetch: return fetch();
             case boot_dialogue::turn::press: return press();
             case boot_dialogue::turn::write: break;
             }
             if (const outcome o = write(); o != outcome::open) return o;
         }
+    }
+
+    /// The program comes from above first. Where it is here already, at once.
+    outcome fetch() {
+        talk_.fetch_program([this, open = std::weak_ptr<char>(open_)](const result<std::shared_ptr<sys::unique_fd>>& got) {
+            if (open.expired()) return;
+            switch (talk_.take_program(got)) {
+            case boot_dialogue::turn::unfit: return go_on(outcome::impossible);
+            case boot_dialogue::turn::press: return go_on(press());
+            default: return go_on(write());
+            }
+        });
+        return outcome::open;
     }
 
     /// The program is compressed, and then sent; meanwhile there is nothing to say. Where it is done already, at once.
@@ -10486,6 +10581,8 @@ inline constexpr handle_id connect = 114;      ///< make a child there; payload:
 inline constexpr handle_id heartbeat = 115;    ///< between neighbours: a sign of life; answered where it asks for that
 inline constexpr handle_id end_child = 116;    ///< end a child of that context, or cut its link; answered with its exit status
 inline constexpr handle_id admitted = 119;     ///< to a program that joins: it is a context of the tree now
+inline constexpr handle_id list_programs = 120; ///< what a parent has of its child's program for other machines
+inline constexpr handle_id read_program = 121;  ///< a piece of one of them
 } // namespace handles
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -15761,6 +15858,7 @@ public:
     boot_info info() const { return talk().info(); }
     bool up() const noexcept { return stage_ == stage::up; }
     bool detached() const noexcept { return stage_ == stage::detached; }
+    bool runs_this_program() const noexcept { return plan_.runs_this_program(); }
 
     /// Begins to listen. Threads: loop.
     void begin() {
@@ -16474,6 +16572,174 @@ using ssh_options = ssh;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/program_fetch.hpp ----
+// program_fetch.hpp: asks the parent for programs, piece by piece.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A program that a parent offers, as it travels: machine, SHA-256, CRC of cksum, size.
+using offered_program = std::tuple<std::string, std::string, std::uint32_t, std::int64_t>;
+
+/// Most that one message of a program holds, in bytes.
+inline constexpr std::int64_t program_piece = 256 * 1024;
+
+/// Programs from the parent, which gets them from its own where it has to. What was fetched stays in a file without a name as
+/// long as the router: all further children need nothing from above.
+///
+/// Threads: loop, but for the constructor.
+template <class Io>
+class program_fetch final : public program_source, public std::enable_shared_from_this<program_fetch<Io>> {
+    using core = basic_router_core<Io>;
+    using file = std::shared_ptr<sys::unique_fd>;
+
+    /// One program: on its way, and then here.
+    struct job {
+        program_identity wanted;
+        file into{};
+        std::int64_t asked = 0;   // bytes
+        std::int64_t arrived = 0; // of them
+        std::vector<fetched> waiting{};
+
+        bool whole() const noexcept { return arrived == wanted.size; }
+    };
+
+    core& node_;
+    std::optional<std::vector<payload_file>> offers_; // once they are known
+    std::vector<found> waiting_;                      // until then
+    std::vector<std::shared_ptr<job>> jobs_;
+    bool closed_ = false;
+
+    static constexpr std::int64_t most_on_the_way = 4 * program_piece;
+
+public:
+    explicit program_fetch(core& node) : node_(node) {}
+    program_fetch(program_fetch&&) = delete;
+
+    void look_up(found done) override {
+        if (offers_) return done(*offers_);
+        if (closed_ || !node_.parent()) return done({});
+        waiting_.push_back(std::move(done));
+        if (waiting_.size() > 1) return;
+        ask(handles::list_programs, {}, [this](awaited& answer) {
+            if (!answer.failure()) take_offers(answer.payload());
+            tell_offers();
+        });
+    }
+
+    void fetch(const std::string& sha256, fetched done) override {
+        const std::shared_ptr<job> j = job_for(sha256);
+        if (!j) return done(error(reason::payload, "no context above offers that program any more"));
+        if (j->whole()) return done(j->into);
+        if (!j->into) {
+            j->into = std::make_shared<sys::unique_fd>(static_cast<int>(sys::nameless_file()));
+            if (!*j->into) return give_up(j, error(reason::payload, "there is no room for it"), std::move(done));
+        }
+        j->waiting.push_back(std::move(done));
+        ask_more(j);
+    }
+
+    /// Nobody waits any more.
+    void close() {
+        closed_ = true;
+        jobs_.clear();
+        tell_offers();
+    }
+
+    /// In a child made by fork(): closes the files.
+    void abandon() noexcept {
+        for (const auto& j : jobs_)
+            if (j->into) j->into->reset();
+    }
+
+private:
+    /// Puts a question to the parent. `then` hears the answer on the loop, unless this is gone by then.
+    template <class Then>
+    void ask(handle_id what, const buffer& question, Then then) {
+        awaited& p = node_.ask(
+            {.to = node_.parent()->peer, .handle = what, .how = question::manner::pass, .payload = question});
+        p.then([&loop = node_.loop(), weak = this->weak_from_this(), &p, then = std::move(then)]() mutable {
+            const bool accepted = loop.defer([weak, &p, then = std::move(then)]() mutable {
+                if (const auto self = weak.lock(); self && !self->closed_) then(p);
+                p.release();
+            });
+            if (!accepted) p.release();
+        });
+    }
+
+    void take_offers(const buffer& list) {
+        const auto offers = decode<std::vector<offered_program>>(list);
+        if (!offers) return;
+        offers_.emplace();
+        for (const auto& [machine, sha256, crc, size] : *offers)
+            if (size > 0)
+                offers_->push_back({{machine, "that of a context above"}, nullptr, {}, program_identity{sha256, crc, size}});
+    }
+
+    void tell_offers() {
+        for (found& done : std::exchange(waiting_, {})) done(offers_ ? *offers_ : std::vector<payload_file>());
+    }
+
+    std::shared_ptr<job> job_for(const std::string& sha256) {
+        for (const auto& j : jobs_)
+            if (j->wanted.sha256 == sha256) return j;
+        if (!offers_) return nullptr;
+        for (const payload_file& offer : *offers_)
+            if (offer.above->sha256 == sha256) return jobs_.emplace_back(std::make_shared<job>(job{*offer.above}));
+        return nullptr;
+    }
+
+    void ask_more(const std::shared_ptr<job>& j) {
+        while (j->asked < j->wanted.size && j->asked - j->arrived < most_on_the_way) {
+            const std::int64_t size = std::min(program_piece, j->wanted.size - j->asked);
+            ask_piece(j, j->asked, size);
+            j->asked += size;
+        }
+    }
+
+    void ask_piece(const std::shared_ptr<job>& j, std::int64_t at, std::int64_t size) {
+        ask(handles::read_program, encode(j->wanted.sha256, at, size), [this, j, at, size](awaited& answer) {
+            if (std::find(jobs_.begin(), jobs_.end(), j) == jobs_.end()) return; // given up
+            if (answer.failure()) return give_up(j, *answer.failure());
+            const buffer& piece = answer.payload();
+            const auto arrived = static_cast<std::int64_t>(piece.size());
+            if (arrived == 0 || arrived > size) return give_up(j, error(reason::payload, "the parent sent something else"));
+            if (!write(*j->into, piece, at)) return give_up(j, error(reason::payload, "there is no room for it"));
+            j->arrived += arrived;
+            if (arrived < size) ask_piece(j, at + arrived, size - arrived); // the parent sends smaller messages
+            else ask_more(j);
+            if (j->whole()) finish(*j);
+        });
+    }
+
+    static bool write(const sys::unique_fd& to, const buffer& piece, std::int64_t at) {
+        for (std::size_t done = 0; done < piece.size();) {
+            const long n = sys::pwrite(to.get(), piece.data() + done, piece.size() - done, at + static_cast<std::int64_t>(done));
+            if (n <= 0) return false;
+            done += static_cast<std::size_t>(n);
+        }
+        return true;
+    }
+
+    void finish(job& j) {
+        // It need not be read for that: where it is executed its checksum is compared.
+        if (sys::file_stamp stamp; sys::stamp_file(j.into->get(), stamp) >= 0) known_program::add(stamp, j.wanted);
+        for (fetched& done : std::exchange(j.waiting, {})) done(j.into);
+    }
+
+    /// Whoever asks next begins anew.
+    void give_up(const std::shared_ptr<job>& j, const error& why, fetched also = {}) {
+        std::erase(jobs_, j);
+        const result<file> none =
+            error(why.reason(), "cannot fetch the program for such machines from above: " + std::string(why.message()));
+        for (fetched& done : std::exchange(j->waiting, {})) done(none);
+        if (also) also(none);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/program_press.hpp ----
 // program_press.hpp: compresses programs with a tool of this machine, while the loop goes on.
 
@@ -16913,7 +17179,8 @@ class children : private basic_child<Io>::events {
     std::uint32_t pool_threads_;
     basic_route_monitor<Io> monitor_;
     basic_id_allocator<Io> ids_;
-    std::shared_ptr<program_press<Io>> press_; // shared with the plans, whose children go before
+    std::shared_ptr<program_fetch<Io>> above_; // both shared with the plans, whose children go before
+    std::shared_ptr<program_press<Io>> press_;
     std::vector<std::shared_ptr<child>> all_; // loop's
     std::atomic<std::size_t> child_count_{0}; // those that are only being made as well
     waiter<Io> all_gone_;
@@ -16929,7 +17196,8 @@ public:
 
     children(core& node, ending_patience patience, std::uint32_t pool_threads)
         : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node),
-          press_(std::make_shared<program_press<Io>>(node.loop())), all_gone_(node.loop().io()) {
+          above_(std::make_shared<program_fetch<Io>>(node)), press_(std::make_shared<program_press<Io>>(node.loop())),
+          all_gone_(node.loop().io()) {
         (void)node.add_raw_handler(handles::detaching, {.from = accept::anyone}, [this](const message& m) { let_go(m); });
     }
 
@@ -16939,7 +17207,16 @@ public:
     /// not come up. Where nobody waits for the answer any more, the child ends. Never blocks.
     pending& make(boot_plan plan) {
         plan.press = press_;
-        return make(std::move(plan), [this](boot_plan p, birth b) { launch(std::move(p), std::move(b)); });
+        plan.source = above_;
+        return make(std::move(plan), [this](boot_plan p, birth b) {
+            if (!p.staged) return launch(std::move(p), std::move(b));
+            if (!node_.parent() || !p.runs_this_program()) return launch_staged(std::move(p), std::move(b), {});
+            node_.loop().defer([this, p = std::move(p), b = std::move(b)]() mutable {
+                above_->look_up([this, p = std::move(p), b = std::move(b)](const std::vector<payload_file>& further) mutable {
+                    launch_staged(std::move(p), std::move(b), further);
+                });
+            });
+        });
     }
 
     /// The same, of one that is there already, at the far end of these. It has no process here.
@@ -16990,6 +17267,7 @@ public:
 
     // For those who come by themselves, too.
     basic_id_allocator<Io>& ids() noexcept { return ids_; }
+    program_source& above() noexcept { return *above_; }
     const ending_patience& patience() const noexcept { return patience_; }
     std::uint32_t pool_threads() const noexcept { return pool_threads_; }
     bool closed() const noexcept { return closed_; }
@@ -17019,6 +17297,7 @@ public:
         if (closed_.exchange(true)) return false;
         ids_.close(closing());
         node_.loop().defer([this] {
+            above_->close();
             const auto all = all_; // a child that goes removes itself
             for (const auto& c : all) c->shut_down(closing());
         });
@@ -17047,6 +17326,7 @@ public:
     {
         for (const auto& c : all_) c->abandon();
         press_->abandon();
+        above_->abandon();
     }
 
 private:
@@ -17104,6 +17384,14 @@ private:
         w.rules = node_.rules();
         w.logs = log::current_bounds();
         return w;
+    }
+
+    /// The same, with what the contexts above have for machines that this one has no program for.
+    void launch_staged(boot_plan plan, birth b, const std::vector<payload_file>& further) {
+        if (closed_) return miscarry(b, closing());
+        add_payloads(plan, further);
+        name_program(plan);
+        launch(std::move(plan), std::move(b));
     }
 
     /// Starts the process of a child that has its numbers. Where that fails, its answer says so.
@@ -17721,6 +18009,107 @@ result<int> fork_child(Io& io, child_pipes<Io>& pipes, const fork_options& optio
     abandon();
     enter_fork_child<Io>(io, pipes, options);
 }
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/program_server.hpp ----
+// program_server.hpp: gives children this program's builds for other machines, so that they can make children of other kinds.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Answers list_programs and read_program: with this program's own file, its payloads, and those of the contexts above, which are
+/// fetched first. Only children that run this program are told of any.
+///
+/// Threads: loop, but for the constructor. Reads files on the loop: all of one when it is offered for the first time.
+template <class Io>
+class program_server {
+    using core = basic_router_core<Io>;
+
+    /// A program that was offered. It stays open: what was offered can be had.
+    struct offered {
+        std::string machine;
+        const program_identity* identity;
+        std::shared_ptr<sys::unique_fd> file;
+    };
+
+    core& node_;
+    program_source& above_;
+    const std::vector<payload>& payloads_;
+    unique_function<bool(context_id)> serves_;
+    std::vector<offered> offered_;
+
+public:
+    /// `serves` says whether a context is a child that runs this program. All outlive this.
+    program_server(core& node, program_source& above, const std::vector<payload>& payloads,
+                   unique_function<bool(context_id)> serves)
+        : node_(node), above_(above), payloads_(payloads), serves_(std::move(serves)) {
+        (void)node_.add_raw_handler(handles::list_programs, {.from = accept::anyone}, [this](const message& m) { list(m); });
+        (void)node_.add_raw_handler(handles::read_program, {.from = accept::anyone}, [this](const message& m) { read(m); });
+    }
+
+    program_server(program_server&&) = delete;
+
+private:
+    void list(const message& m) {
+        if (!serves_(m.src())) return node_.reply(m.head, encode(std::vector<offered_program>()), 0);
+        const std::shared_ptr<sys::unique_fd> own(std::shared_ptr<void>(), &sys::self_executable());
+        const std::vector<payload_file> others = open_payloads(*own, {}, payloads_);
+        for (auto p = others.rbegin(); p != others.rend(); ++p) offer(p->what.machine, p->file);
+        offer(kind_of(*own), own);
+        above_.look_up([this, head = m.head](const std::vector<payload_file>& further) {
+            std::vector<offered_program> all;
+            const auto add = [&all](const std::string& machine, const program_identity& p) {
+                const auto same = [&](const offered_program& o) { return std::get<0>(o) == machine; };
+                if (std::none_of(all.begin(), all.end(), same)) all.emplace_back(machine, p.sha256, p.crc, p.size);
+            };
+            for (const offered& o : offered_) add(o.machine, *o.identity);
+            for (const payload_file& f : further) add(f.what.machine, *f.above);
+            node_.reply(head, encode(all), 0);
+        });
+    }
+
+    /// Where there are two for a machine, the one that comes last is offered.
+    void offer(const std::string& machine, const std::shared_ptr<sys::unique_fd>& file) {
+        const program_identity* program = file && *file && !machine.empty() ? identity_of(file->get()) : nullptr;
+        if (program && !find(program->sha256)) offered_.insert(offered_.begin(), {machine, program, file});
+    }
+
+    const offered* find(const std::string& sha256) const {
+        for (const offered& o : offered_)
+            if (o.identity->sha256 == sha256) return &o;
+        return nullptr;
+    }
+
+    void read(const message& m) {
+        reader r(m.payload);
+        std::string sha256;
+        std::int64_t at{};
+        std::int64_t size{};
+        if (!decode(r, sha256, at, size) || !r.finish())
+            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        if (!serves_(m.src()))
+            return node_.reply_dead(m.head, error(reason::refused_by_policy, "programs are for children that run this one"));
+        if (const offered* here = find(sha256)) return answer(m.head, *here->file, at, size);
+        above_.fetch(sha256, [this, head = m.head, at, size](const result<std::shared_ptr<sys::unique_fd>>& got) {
+            if (!got) return node_.reply_dead(head, got.error());
+            answer(head, **got, at, size);
+        });
+    }
+
+    void answer(const header& request, const sys::unique_fd& file, std::int64_t at, std::int64_t size) {
+        const auto most = static_cast<std::int64_t>(std::min<std::uint64_t>(program_piece, node_.bounds().message_bytes));
+        buffer piece;
+        piece.resize(static_cast<std::size_t>(std::clamp<std::int64_t>(size, 0, most)));
+        const long n = sys::pread(file.get(), piece.data(), piece.size(), std::max<std::int64_t>(at, 0));
+        if (n < 0)
+            return node_.reply_dead(request, error(reason::payload, std::string(sys::failure("cannot read it", n).message())));
+        if (n == 0 && size > 0) return node_.reply_dead(request, error(reason::payload, "it has become shorter"));
+        piece.resize(static_cast<std::size_t>(n));
+        node_.reply(request, std::move(piece), 0);
+    }
+};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -18531,7 +18920,7 @@ struct router_options {
     ending_patience patience{};     ///< how long children may take to end
     std::uint32_t pool_threads = 4; ///< most threads that a child gives to on::pool functions
     tree_rules rules{};             ///< for the whole tree
-    std::vector<payload> payloads{}; ///< this program, built for machines of other kinds
+    std::vector<payload> payloads{}; ///< this program, built for machines of other kinds; for all below, too
 };
 
 /// One context's place in the tree. Every way to make a child is a member. The destructor ends all children and waits for them.
@@ -18545,6 +18934,10 @@ class basic_router final : public basic_router_core<Io>, public making<basic_rou
 
     detail::children<Io> children_;
     std::vector<payload> payloads_;
+    detail::program_server<Io> programs_{*this, children_.above(), payloads_, [this](context_id id) {
+                                             const child* c = children_.find(id);
+                                             return c && c->runs_this_program();
+                                         }};
     std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
     detail::log_uplink<Io> logs_{*this};
 
@@ -18651,10 +19044,7 @@ public:
                                          "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                          "executes this program again, and would not know that it is one"));
         }
-        if (plan->staged) {
-            detail::open_payloads(*plan, payloads_);
-            detail::name_program(*plan);
-        }
+        if (plan->staged) plan->others = detail::open_payloads(*plan->program, plan->program_path, payloads_);
         return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
     }
 

@@ -276,9 +276,11 @@ TEST_CASE("a first stage is told what it may have, for each kind of machine") {
     plan.program = mitogen::detail::open_program("").value();
     plan.start.argv = {"tool", mitogen::detail::first_stage_script()};
     const std::string before = plan.start.argv[1];
+    const auto open = [&plan](const std::vector<mitogen::payload>& payloads) {
+        plan.others = mitogen::detail::open_payloads(*plan.program, plan.program_path, payloads);
+    };
     SECTION("where it may be kept") {
-        mitogen::detail::open_payloads(
-            plan, {{"Linux aarch64", name}, {"Odd $(machine)", name}, {"Linux s390x", "/tmp/not/there"}});
+        open({{"Linux aarch64", name}, {"Odd $(machine)", name}, {"Linux s390x", "/tmp/not/there"}});
         mitogen::detail::name_program(plan);
         const std::string& script = plan.start.argv[1];
         // as sha256sum and cksum say
@@ -290,16 +292,31 @@ TEST_CASE("a first stage is told what it may have, for each kind of machine") {
         CHECK(std::system(("sh -nc '" + script + "'").c_str()) == 0);
         CHECK(plan.others[2].trouble.find("cannot open the payload for Linux s390x, /tmp/not/there") != std::string::npos);
     }
+    SECTION("where a context above has one, where there is none here") {
+        open({{"Linux aarch64", name}});
+        const auto above = [](const char* machine) {
+            return mitogen::detail::payload_file{{machine, {}}, nullptr, {}, mitogen::detail::program_identity{machine, 7, 8}};
+        };
+        mitogen::detail::add_payloads(plan,
+                                      {above("Linux aarch64"), above("Linux m68k"), above(mitogen::sys::machine_text().c_str())});
+        REQUIRE(plan.others.size() == 2);
+        mitogen::detail::name_program(plan);
+        CHECK(plan.start.argv[1].find("Linux?m68k)h=Linux m68k;k=7?8;;") != std::string::npos);
+        const mitogen::detail::choice chosen = mitogen::detail::choose_program(plan, "Linux m68k");
+        REQUIRE(chosen.above);
+        CHECK(chosen.above->size == 8);
+        CHECK(mitogen::detail::choose_program(plan, "Linux aarch64").file);
+    }
     SECTION("where nothing shall be kept") {
         plan.keep_program = false;
-        mitogen::detail::open_payloads(plan, {{"Linux aarch64", name}});
+        open({{"Linux aarch64", name}});
         mitogen::detail::name_program(plan);
         CHECK(plan.start.argv[1] == before);
         CHECK(plan.others.size() == 1);
     }
     SECTION("where another program is asked for") {
         plan.program = mitogen::detail::open_program("/bin/sh").value();
-        mitogen::detail::open_payloads(plan, {{"Linux aarch64", name}});
+        open({{"Linux aarch64", name}});
         mitogen::detail::name_program(plan);
         CHECK(plan.others.empty());
     }
@@ -308,7 +325,7 @@ TEST_CASE("a first stage is told what it may have, for each kind of machine") {
         REQUIRE(std::system(("echo some program >" + beside).c_str()) == 0);
         plan.program = mitogen::detail::open_program(name).value();
         plan.program_path = name;
-        mitogen::detail::open_payloads(plan, {});
+        open({});
         ::unlink(beside.c_str());
         REQUIRE(plan.others.size() == 1);
         CHECK(plan.others[0].what.machine == "Linux s390x");

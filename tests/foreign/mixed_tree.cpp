@@ -55,10 +55,8 @@ int main(int argc, char** argv) {
     auto host = router.ssh({.hostname = "127.0.0.1"});
     auto root = host.sudo({.keep_program = false});
     auto apart = root.command({.argv = {"unshare", "-n"}, .name = "namespace", .keep_program = false});
-    auto other = apart.command({.argv = {here + "on_s390x"},
-                                .name = "other",
-                                .executable = mitogen::sys::self_path() + ".Linux-s390x",
-                                .keep_program = false});
+    // The program for that machine lies beside this one; the three contexts between fetch it from here.
+    auto other = apart.command({.argv = {here + "on_s390x"}, .name = "other", .keep_program = false});
 
     int total = 0;
     int value = 0;

@@ -4,6 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/function.hpp>
+#include <mitogen/base/result.hpp>
 #include <mitogen/connect/boot_dialogue.hpp>
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/connect/handshake.hpp>
@@ -12,6 +13,7 @@
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
+#include <mitogen/sys/fd.hpp>
 
 #include <cerrno>
 #include <cstddef>
@@ -116,11 +118,25 @@ private:
             case boot_dialogue::turn::confused: return outcome::confused;
             case boot_dialogue::turn::unfit: return outcome::impossible;
             case boot_dialogue::turn::hello: talk_.welcome(welcome_); break;
+            case boot_dialogue::turn::fetch: return fetch();
             case boot_dialogue::turn::press: return press();
             case boot_dialogue::turn::write: break;
             }
             if (const outcome o = write(); o != outcome::open) return o;
         }
+    }
+
+    /// The program comes from above first. Where it is here already, at once.
+    outcome fetch() {
+        talk_.fetch_program([this, open = std::weak_ptr<char>(open_)](const result<std::shared_ptr<sys::unique_fd>>& got) {
+            if (open.expired()) return;
+            switch (talk_.take_program(got)) {
+            case boot_dialogue::turn::unfit: return go_on(outcome::impossible);
+            case boot_dialogue::turn::press: return go_on(press());
+            default: return go_on(write());
+            }
+        });
+        return outcome::open;
     }
 
     /// The program is compressed, and then sent; meanwhile there is nothing to say. Where it is done already, at once.

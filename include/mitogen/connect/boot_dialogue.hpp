@@ -3,6 +3,7 @@
 // boot_dialogue.hpp: what a parent and the child that it has started say to each other before the link carries frames.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/result.hpp>
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/outgoing.hpp>
@@ -33,6 +34,8 @@ class boot_dialogue {
     handshake::hello said_;
     outgoing out_;
     const sys::unique_fd* program_ = nullptr; // what is sent
+    std::string wanted_;                      // what is to be fetched for that, by its SHA-256
+    std::shared_ptr<sys::unique_fd> fetched_; // it
     std::vector<std::string_view> tools_;     // with which it may be compressed
     std::shared_ptr<sys::unique_fd> pressed_; // it, compressed
     connect_progress told_;
@@ -46,6 +49,7 @@ public:
         listen,   ///< nothing more is said
         write,    ///< the program is to be sent: write()
         hello,    ///< the child has introduced itself: welcome(), then write()
+        fetch,    ///< the program is to be fetched: fetch_program(), then take_program(), which says what is next
         press,    ///< the program is to be compressed: press_program(), then send(), then write()
         confused, ///< what it says makes no sense; see trouble()
         unfit,    ///< the program cannot run on that machine; see trouble()
@@ -88,6 +92,23 @@ public:
     void welcome(const handshake::welcome& w) {
         out_.say(handshake::encode_welcome(w));
         tell(connect_progress::phase::up);
+    }
+
+    /// After `fetch`: has `done` called with the program, or why there is none, at once or later.
+    template <class Done>
+    void fetch_program(Done done) {
+        plan_.source->fetch(wanted_, std::move(done));
+    }
+
+    /// What was fetched is what shall be sent.
+    turn take_program(const result<std::shared_ptr<sys::unique_fd>>& got) {
+        if (!got) {
+            trouble_ = got.error().message();
+            return turn::unfit;
+        }
+        fetched_ = *got;
+        program_ = fetched_.get();
+        return prepare();
     }
 
     /// After `press`: has `done` called with the compressed program, at once or later.
@@ -152,7 +173,7 @@ private:
         const stage_words said(listener_.text());
         const choice chosen = choose_program(plan_, said.machine);
         trouble_ = chosen.trouble;
-        if (!chosen.file) return turn::unfit;
+        if (!chosen.file && !chosen.above) return turn::unfit;
         if (said.kept) { // it becomes the program by itself
             tell(connect_progress::phase::start);
             return turn::listen;
@@ -160,6 +181,13 @@ private:
         program_ = chosen.file;
         for (const press_tool& tool : press_tools)
             if (said.has(tool.name)) tools_.push_back(tool.name);
+        if (program_) return prepare();
+        wanted_ = chosen.above->sha256;
+        return turn::fetch;
+    }
+
+    /// The program is here.
+    turn prepare() {
         if (plan_.press && plan_.compress_program && !tools_.empty()) return turn::press;
         send({});
         return turn::write;

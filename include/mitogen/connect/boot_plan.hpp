@@ -10,6 +10,7 @@
 #include <mitogen/connect/boot_progress.hpp>
 #include <mitogen/connect/payload.hpp>
 #include <mitogen/connect/press.hpp>
+#include <mitogen/connect/program_source.hpp>
 #include <mitogen/connect/prompter.hpp>
 #include <mitogen/sys/process.hpp>
 
@@ -42,6 +43,7 @@ struct boot_plan {
     std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent
     std::string program_path{};                 ///< where that was opened; empty: this program's own
     std::vector<detail::payload_file> others{}; ///< what is sent to machines that the program was not built for
+    std::shared_ptr<detail::program_source> source{}; ///< gets those of `others` that are not here
     std::shared_ptr<detail::press> press{};     ///< compresses it, where that is worth it; may be null
     bool compress_program = false;              ///< the way there is likely slower than compressing
     bool keep_program = true;                   ///< it may stay in a cache there, for the next time
@@ -52,6 +54,9 @@ struct boot_plan {
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};
     std::shared_ptr<void> held{}; ///< let go of when the process is reaped, or was never made
+
+    /// True where it starts this program, or another build of it, and not `.executable` or what is there already.
+    bool runs_this_program() const noexcept { return program_path.empty() && !attached; }
 };
 
 namespace detail {

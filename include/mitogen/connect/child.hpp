@@ -114,6 +114,7 @@ public:
     boot_info info() const { return talk().info(); }
     bool up() const noexcept { return stage_ == stage::up; }
     bool detached() const noexcept { return stage_ == stage::detached; }
+    bool runs_this_program() const noexcept { return plan_.runs_this_program(); }
 
     /// Begins to listen. Threads: loop.
     void begin() {

@@ -12,7 +12,11 @@
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/handshake.hpp>
+#include <mitogen/connect/payload.hpp>
+#include <mitogen/connect/program_choice.hpp>
+#include <mitogen/connect/program_fetch.hpp>
 #include <mitogen/connect/program_press.hpp>
+#include <mitogen/connect/program_source.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/id_allocator.hpp>
@@ -50,7 +54,8 @@ class children : private basic_child<Io>::events {
     std::uint32_t pool_threads_;
     basic_route_monitor<Io> monitor_;
     basic_id_allocator<Io> ids_;
-    std::shared_ptr<program_press<Io>> press_; // shared with the plans, whose children go before
+    std::shared_ptr<program_fetch<Io>> above_; // both shared with the plans, whose children go before
+    std::shared_ptr<program_press<Io>> press_;
     std::vector<std::shared_ptr<child>> all_; // loop's
     std::atomic<std::size_t> child_count_{0}; // those that are only being made as well
     waiter<Io> all_gone_;
@@ -66,7 +71,8 @@ public:
 
     children(core& node, ending_patience patience, std::uint32_t pool_threads)
         : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node),
-          press_(std::make_shared<program_press<Io>>(node.loop())), all_gone_(node.loop().io()) {
+          above_(std::make_shared<program_fetch<Io>>(node)), press_(std::make_shared<program_press<Io>>(node.loop())),
+          all_gone_(node.loop().io()) {
         (void)node.add_raw_handler(handles::detaching, {.from = accept::anyone}, [this](const message& m) { let_go(m); });
     }
 
@@ -76,7 +82,16 @@ public:
     /// not come up. Where nobody waits for the answer any more, the child ends. Never blocks.
     pending& make(boot_plan plan) {
         plan.press = press_;
-        return make(std::move(plan), [this](boot_plan p, birth b) { launch(std::move(p), std::move(b)); });
+        plan.source = above_;
+        return make(std::move(plan), [this](boot_plan p, birth b) {
+            if (!p.staged) return launch(std::move(p), std::move(b));
+            if (!node_.parent() || !p.runs_this_program()) return launch_staged(std::move(p), std::move(b), {});
+            node_.loop().defer([this, p = std::move(p), b = std::move(b)]() mutable {
+                above_->look_up([this, p = std::move(p), b = std::move(b)](const std::vector<payload_file>& further) mutable {
+                    launch_staged(std::move(p), std::move(b), further);
+                });
+            });
+        });
     }
 
     /// The same, of one that is there already, at the far end of these. It has no process here.
@@ -127,6 +142,7 @@ public:
 
     // For those who come by themselves, too.
     basic_id_allocator<Io>& ids() noexcept { return ids_; }
+    program_source& above() noexcept { return *above_; }
     const ending_patience& patience() const noexcept { return patience_; }
     std::uint32_t pool_threads() const noexcept { return pool_threads_; }
     bool closed() const noexcept { return closed_; }
@@ -156,6 +172,7 @@ public:
         if (closed_.exchange(true)) return false;
         ids_.close(closing());
         node_.loop().defer([this] {
+            above_->close();
             const auto all = all_; // a child that goes removes itself
             for (const auto& c : all) c->shut_down(closing());
         });
@@ -184,6 +201,7 @@ public:
     {
         for (const auto& c : all_) c->abandon();
         press_->abandon();
+        above_->abandon();
     }
 
 private:
@@ -241,6 +259,14 @@ private:
         w.rules = node_.rules();
         w.logs = log::current_bounds();
         return w;
+    }
+
+    /// The same, with what the contexts above have for machines that this one has no program for.
+    void launch_staged(boot_plan plan, birth b, const std::vector<payload_file>& further) {
+        if (closed_) return miscarry(b, closing());
+        add_payloads(plan, further);
+        name_program(plan);
+        launch(std::move(plan), std::move(b));
     }
 
     /// Starts the process of a child that has its numbers. Where that fails, its answer says so.

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -26,13 +27,6 @@ struct payload {
 
 namespace detail {
 
-/// A payload that was opened, or why it could not be.
-struct payload_file {
-    payload what{};
-    std::shared_ptr<sys::unique_fd> file{};
-    std::string trouble{};
-};
-
 /// What a program is, by its bytes: so a target knows whether it has it.
 struct program_identity {
     std::string sha256{}; ///< 64 hex digits
@@ -42,6 +36,14 @@ struct program_identity {
     /// The same for the first stage, which compares what sha256sum or, where there is none, cksum prints with the patterns $h and
     /// $k.
     std::string settings() const { return "h=" + sha256 + ";k=" + std::to_string(crc) + "?" + std::to_string(size) + ";"; }
+};
+
+/// A payload that was opened, or why it could not be; or one that is not here.
+struct payload_file {
+    payload what{};
+    std::shared_ptr<sys::unique_fd> file{};
+    std::string trouble{};
+    std::optional<program_identity> above{}; ///< a context above has it: it is fetched when it is needed
 };
 
 /// What was found out about a file. Process-wide, because it takes some milliseconds for each megabyte; never forgotten, because

@@ -13,6 +13,7 @@
 #include <mitogen/sys/machine.hpp>
 #include <mitogen/sys/program_kind.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -44,16 +45,22 @@ struct stage_words {
     }
 };
 
+/// True for this program's own file, whatever its path is.
+inline bool is_own_program(const sys::unique_fd& program) {
+    return sys::same_file(program.get(), sys::self_executable().get());
+}
+
 /// What machines a program is for, as `uname -sm` says it; empty where that cannot be told.
 inline std::string kind_of(const sys::unique_fd& program) {
     std::string kind = sys::program_kind(program.get());
-    if (kind.empty() && sys::same_file(program.get(), sys::self_executable().get())) kind = sys::machine_text();
+    if (kind.empty() && is_own_program(program)) kind = sys::machine_text();
     return kind;
 }
 
 /// A program, or why there is none.
 struct choice {
     const sys::unique_fd* file = nullptr;
+    const program_identity* above = nullptr; ///< in its place: what is to be fetched first
     std::string trouble{};
 };
 
@@ -64,37 +71,50 @@ inline choice choose_program(const boot_plan& plan, std::string_view there) {
     if (kind.empty() || sys::machine_runs(there, kind)) return {plan.program.get()};
     for (const payload_file& other : plan.others) {
         if (!sys::machine_runs(there, other.what.machine)) continue;
-        if (!other.file) return {nullptr, other.trouble};
+        if (other.above) return {nullptr, &*other.above};
+        if (!other.file) return {nullptr, nullptr, other.trouble};
         const std::string other_kind = kind_of(*other.file);
         if (other_kind.empty() || sys::machine_runs(there, other_kind)) return {other.file.get()};
-        return {nullptr, "the target is " + std::string(there) + ", and the payload for " + other.what.machine + ", " +
+        return {nullptr, nullptr, "the target is " + std::string(there) + ", and the payload for " + other.what.machine + ", " +
                              other.what.path + ", was built for " + other_kind};
     }
     std::string known;
     for (const payload_file& other : plan.others) known += (known.empty() ? "" : ", ") + other.what.machine;
-    return {nullptr, "the target is " + (there.empty() ? "of an unknown kind" : std::string(there)) +
+    return {nullptr, nullptr, "the target is " + (there.empty() ? "of an unknown kind" : std::string(there)) +
                          ", and this program was built for " + kind +
                          (known.empty() ? "" : "; there are others for " + known) +
                          "; build it for such machines too (mitogen_payload in CMake, or router_options::payloads), or give "
                          "`.executable` a program that runs there"};
 }
 
-/// Opens the builds of a plan's program for other machines: those of `payloads`, which are of no use where the plan is for
-/// another program than this one; and those that lie beside it, "tool.Linux-aarch64" beside "tool".
-inline void open_payloads(boot_plan& plan, const std::vector<payload>& payloads) {
-    const auto open = [&plan](const payload& p, bool wanted) {
+/// The builds of `program` for other machines: those of `payloads`, which are of no use where it is another program than this
+/// one; and those that lie beside it, "tool.Linux-aarch64" beside "tool". `path`: where it was opened; empty: this program's own.
+inline std::vector<payload_file> open_payloads(const sys::unique_fd& program, const std::string& path,
+                                               const std::vector<payload>& payloads) {
+    std::vector<payload_file> opened;
+    const auto open = [&opened](const payload& p, bool wanted) {
         const long rc = sys::open_to_read(p.path.c_str());
         if (rc < 0 && !wanted) return;
-        payload_file& added = plan.others.emplace_back(payload_file{p, nullptr, {}});
+        payload_file& added = opened.emplace_back(payload_file{p});
         if (rc < 0)
             added.trouble = std::string(sys::failure("cannot open the payload for " + p.machine + ", " + p.path, rc).message());
         else added.file = std::make_shared<sys::unique_fd>(static_cast<int>(rc));
     };
-    if (sys::same_file(plan.program->get(), sys::self_executable().get()))
+    if (is_own_program(program))
         for (const payload& p : payloads) open(p, true);
-    const std::string path = plan.program_path.empty() ? sys::self_path() : plan.program_path;
-    if (path.empty()) return;
-    for (const std::string& machine : sys::known_machines()) open({"Linux " + machine, path + ".Linux-" + machine}, false);
+    const std::string beside = path.empty() ? sys::self_path() : path;
+    if (beside.empty()) return opened;
+    for (const std::string& machine : sys::known_machines()) open({"Linux " + machine, beside + ".Linux-" + machine}, false);
+    return opened;
+}
+
+/// Adds what is for machines that a plan has no program for.
+inline void add_payloads(boot_plan& plan, const std::vector<payload_file>& further) {
+    const std::string own = kind_of(*plan.program);
+    for (const payload_file& f : further) {
+        const auto same = [&f](const payload_file& other) { return other.what.machine == f.what.machine; };
+        if (f.what.machine != own && std::none_of(plan.others.begin(), plan.others.end(), same)) plan.others.push_back(f);
+    }
 }
 
 /// Tells the first stage of a plan what program it will become, so that it can look for it there. Reads programs that it sees for
@@ -102,13 +122,15 @@ inline void open_payloads(boot_plan& plan, const std::vector<payload>& payloads)
 inline void name_program(boot_plan& plan) {
     if (!plan.keep_program) return;
     std::string arms;
-    const auto add = [&arms](const std::string& pattern, const sys::unique_fd& file) {
-        if (const program_identity* program = identity_of(file.get())) arms += pattern + ")" + program->settings() + ";";
+    const auto add = [&arms](const std::string& pattern, const program_identity* program) {
+        if (program) arms += pattern + ")" + program->settings() + ";";
     };
     const std::string kind = kind_of(*plan.program);
-    add(kind.empty() ? "*" : sys::machine_pattern(kind), *plan.program);
-    for (const payload_file& other : plan.others)
-        if (other.file) add(sys::machine_pattern(other.what.machine), *other.file);
+    add(kind.empty() ? "*" : sys::machine_pattern(kind), identity_of(plan.program->get()));
+    for (const payload_file& other : plan.others) {
+        if (other.file) add(sys::machine_pattern(other.what.machine), identity_of(other.file->get()));
+        if (other.above) add(sys::machine_pattern(other.what.machine), &*other.above);
+    }
     if (arms.empty()) return;
     for (std::string& argument : plan.start.argv) {
         const std::size_t at = argument.find(no_program);

@@ -22,6 +22,7 @@
 #include <mitogen/connect/methods/ssh.hpp>
 #include <mitogen/connect/payload.hpp>
 #include <mitogen/connect/program_choice.hpp>
+#include <mitogen/connect/program_server.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/router_core.hpp>
@@ -48,7 +49,7 @@ struct router_options {
     ending_patience patience{};     ///< how long children may take to end
     std::uint32_t pool_threads = 4; ///< most threads that a child gives to on::pool functions
     tree_rules rules{};             ///< for the whole tree
-    std::vector<payload> payloads{}; ///< this program, built for machines of other kinds
+    std::vector<payload> payloads{}; ///< this program, built for machines of other kinds; for all below, too
 };
 
 /// One context's place in the tree. Every way to make a child is a member. The destructor ends all children and waits for them.
@@ -62,6 +63,10 @@ class basic_router final : public basic_router_core<Io>, public making<basic_rou
 
     detail::children<Io> children_;
     std::vector<payload> payloads_;
+    detail::program_server<Io> programs_{*this, children_.above(), payloads_, [this](context_id id) {
+                                             const child* c = children_.find(id);
+                                             return c && c->runs_this_program();
+                                         }};
     std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
     detail::log_uplink<Io> logs_{*this};
 
@@ -168,10 +173,7 @@ public:
                                          "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                          "executes this program again, and would not know that it is one"));
         }
-        if (plan->staged) {
-            detail::open_payloads(*plan, payloads_);
-            detail::name_program(*plan);
-        }
+        if (plan->staged) plan->others = detail::open_payloads(*plan->program, plan->program_path, payloads_);
         return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
     }
 

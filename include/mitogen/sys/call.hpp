@@ -51,6 +51,11 @@ inline long pread(int fd, void* to, std::size_t size, ::off_t offset) {
     return checked("pread", fd, [=] { return ::pread(fd, to, size, offset); });
 }
 
+/// pwrite(2): as write(), at `offset` bytes from the start, without moving the file position.
+inline long pwrite(int fd, const void* from, std::size_t size, ::off_t offset) {
+    return checked("pwrite", fd, [=] { return ::pwrite(fd, from, size, offset); });
+}
+
 /// Sets or clears close-on-exec.
 inline long set_cloexec(int fd, bool on) {
     return checked("set_cloexec", fd, [=] { return ::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); });
