@@ -27,6 +27,7 @@
 #include <mitogen/connect/client.hpp>
 #include <mitogen/connect/connect_server.hpp>
 #include <mitogen/connect/context_connect.hpp>
+#include <mitogen/connect/descendants.hpp>
 #include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/explain_plan.hpp>
 #include <mitogen/connect/first_stage.hpp>

@@ -17439,6 +17439,169 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/listening.hpp ----
+// listening.hpp: what a router knows of the programs that join it; the rest is compiled where listen() is called.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class Io>
+class basic_pending;
+template <class Io>
+class basic_listener;
+
+/// What a program that joins may do.
+enum class authority : std::uint8_t {
+    none,   ///< it may be called, and use the handles that take messages from anyone
+    parent, ///< as the context that listens: it may also call that, and whatever is below that
+};
+
+/// How a context listens for programs that join it.
+struct listen_options {
+    mitogen::authority authority = mitogen::authority::none;
+    std::chrono::milliseconds handshake_timeout{5'000}; ///< from connecting to being a context
+    std::uint32_t most_waiting = 32;                    ///< connected and no context yet; others wait for one of them to go on
+    std::optional<mitogen::limits> limits{};            ///< for those who join; empty: this context's own
+};
+
+namespace detail {
+
+/// Who listens, and who has joined. Threads: loop, but for close() and finish().
+template <class Io>
+class listening {
+public:
+    virtual ~listening() = default;
+    /// Listens no more, asks everybody to leave, and waits until they have. Before the router closes. Not on the loop.
+    virtual void close() = 0;
+    /// Waits for the functions that were called. After the router has closed.
+    virtual void finish() = 0;
+    /// Cuts the link of a context that has joined; false where there is none of that id.
+    virtual bool cut(context_id id, const std::string& why) = 0;
+    /// Asks it to leave, and answers `left` when it has, taking over one reference; false where there is none of that id.
+    virtual bool shut_down(context_id id, basic_pending<Io>* left) = 0;
+    /// In a child made by fork(): closes all descriptors.
+    virtual void abandon() noexcept = 0;
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/descendants.hpp ----
+// descendants.hpp: ends the contexts below this one, or cuts them off.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What a router does to one context below, by its id: itself where that is its child, through its parent where it is further
+/// down.
+///
+/// Threads: any, but where marked.
+template <class Io>
+class descendants {
+    using core = basic_router_core<Io>;
+    using child = basic_child<Io>;
+
+    core& node_;
+    children<Io>& children_;
+    const std::unique_ptr<listening<Io>>& listening_;
+    decode_environment environment_;
+
+public:
+    /// All outlive this.
+    descendants(core& node, children<Io>& all, const std::unique_ptr<listening<Io>>& joined,
+                const decode_environment& environment)
+        : node_(node), children_(all), listening_(joined), environment_(environment) {}
+
+    descendants(descendants&&) = delete;
+
+    /// Begins to end it; see basic_context::shutdown.
+    basic_future<exit_status, Io> shut_down(context_id id) {
+        if (const context_id parent = far_parent_of(id); parent != no_context) {
+            awaited& p = node_.ask(
+                {.to = parent, .handle = handles::end_child, .how = question::manner::pass, .payload = encode(id, false)});
+            return basic_future<exit_status, Io>(&p, node_, environment_);
+        }
+        std::optional<error> why;
+        basic_pending<Io>* p = node_.answers().open(node_.id(), why);
+        if (!p) raise(*why);
+        p->retain();
+        if (!node_.loop().defer([this, id, p] { shut_down_child(id, *p); })) {
+            node_.answers().fail(*p, error(reason::broker_exited, "the broker has exited"));
+            p->release();
+        }
+        return basic_future<exit_status, Io>(p, node_, environment_);
+    }
+
+    /// See basic_context::disconnect.
+    void disconnect(context_id id) {
+        if (const context_id parent = far_parent_of(id); parent != no_context)
+            return (void)node_.tell(parent, handles::end_child, encode(id, true), false);
+        node_.loop().defer([this, id] {
+            constexpr const char* why = "disconnected by its parent";
+            if (child* c = children_.find(id)) return c->cut(why);
+            if (listening_) listening_->cut(id, why);
+        });
+    }
+
+    /// Ends a direct child that nobody wants; does nothing where there is none of that id. Threads: loop.
+    void discard(context_id id) {
+        if (child* c = children_.find(id))
+            c->shut_down(cancelled_by(node_.id(), cancel_radius::context, "nobody wants it any more"));
+    }
+
+    /// The same, without the time that it would have to end by itself. Threads: loop.
+    void hurry(context_id id) {
+        if (child* c = children_.find(id))
+            c->hurry(cancelled_by(node_.id(), cancel_radius::context, "it did not stop in time"));
+    }
+
+    /// Ends all children as fast as may be; says how many levels of contexts that are. Threads: loop.
+    std::uint32_t hurry_all() { return children_.hurry(); }
+
+    /// What the start of a direct child took; a logic_error where there is none of that id.
+    boot_info info_of_boot(context_id id) {
+        std::optional<boot_info> info;
+        node_.loop().run([&] {
+            if (child* c = children_.find(id)) info = c->info();
+        });
+        if (!info)
+            raise(error(reason::misuse,
+                        "how context " + std::to_string(id) + " was started is known to its parent alone, and while it lives"));
+        return std::move(*info);
+    }
+
+    /// Process id of a direct child; -1 where there is none of that id.
+    int pid(context_id id) {
+        int found = -1;
+        node_.loop().run([&] {
+            if (child* c = children_.find(id)) found = static_cast<int>(c->pid());
+        });
+        return found;
+    }
+
+private:
+    /// The parent of a context further down; no_context of any other.
+    context_id far_parent_of(context_id id) {
+        const auto known = node_.routes().get(id);
+        return known.id == id && known.parent != node_.id() ? known.parent : no_context;
+    }
+
+    /// Answers `gone` when it is; takes over one reference. Threads: loop.
+    void shut_down_child(context_id id, basic_pending<Io>& gone) {
+        if (child* c = children_.find(id)) {
+            c->await_exit(&gone);
+            return c->shut_down(cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));
+        }
+        if (listening_ && listening_->shut_down(id, &gone)) return;
+        const std::optional<error> lost = node_.why_lost(id);
+        node_.answers().fail(
+            gone, lost ? *lost : error(reason::no_route, "context " + std::to_string(id) + " is not a child of this context"));
+        gone.release();
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/explain_plan.hpp ----
 // explain_plan.hpp: what a connection method would run, as text for people.
 
@@ -17667,52 +17830,6 @@ void receive_forwarded_logs(basic_router_core<Io>& node, log_uplink<Io>& up) {
         log::emit({severity, origin, known.name, logger, text});
     });
 }
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/listening.hpp ----
-// listening.hpp: what a router knows of the programs that join it; the rest is compiled where listen() is called.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-template <class Io>
-class basic_pending;
-template <class Io>
-class basic_listener;
-
-/// What a program that joins may do.
-enum class authority : std::uint8_t {
-    none,   ///< it may be called, and use the handles that take messages from anyone
-    parent, ///< as the context that listens: it may also call that, and whatever is below that
-};
-
-/// How a context listens for programs that join it.
-struct listen_options {
-    mitogen::authority authority = mitogen::authority::none;
-    std::chrono::milliseconds handshake_timeout{5'000}; ///< from connecting to being a context
-    std::uint32_t most_waiting = 32;                    ///< connected and no context yet; others wait for one of them to go on
-    std::optional<mitogen::limits> limits{};            ///< for those who join; empty: this context's own
-};
-
-namespace detail {
-
-/// Who listens, and who has joined. Threads: loop, but for close() and finish().
-template <class Io>
-class listening {
-public:
-    virtual ~listening() = default;
-    /// Listens no more, asks everybody to leave, and waits until they have. Before the router closes. Not on the loop.
-    virtual void close() = 0;
-    /// Waits for the functions that were called. After the router has closed.
-    virtual void finish() = 0;
-    /// Cuts the link of a context that has joined; false where there is none of that id.
-    virtual bool cut(context_id id, const std::string& why) = 0;
-    /// Asks it to leave, and answers `left` when it has, taking over one reference; false where there is none of that id.
-    virtual bool shut_down(context_id id, basic_pending<Io>* left) = 0;
-    /// In a child made by fork(): closes all descriptors.
-    virtual void abandon() noexcept = 0;
-};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -18740,10 +18857,10 @@ public:
 
     /// Ends it and everything below it: its running functions are told to stop, and it exits. Does not block; the future has the
     /// exit status. One that does not end by itself is killed, see basic_router.
-    basic_future<exit_status, Io> shutdown() const { return node().shutdown_child(id_); }
+    basic_future<exit_status, Io> shutdown() const { return node().descendants().shut_down(id_); }
 
     /// Cuts the link to it at once: calls to it fail, and it ends.
-    void disconnect() const { node().disconnect_child(id_); }
+    void disconnect() const { node().descendants().disconnect(id_); }
 
     /// For call_methods.
     const call_options& options() const noexcept {
@@ -18930,7 +19047,6 @@ template <class Io>
 class basic_router final : public basic_router_core<Io>, public making<basic_router<Io>, basic_context<Io>> {
     using core = basic_router_core<Io>;
     using child = basic_child<Io>;
-    using pending = basic_pending<Io>;
 
     detail::children<Io> children_;
     std::vector<payload> payloads_;
@@ -18939,6 +19055,7 @@ class basic_router final : public basic_router_core<Io>, public making<basic_rou
                                              return c && c->runs_this_program();
                                          }};
     std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
+    detail::descendants<Io> descendants_{*this, children_, listening_, environment()};
     detail::log_uplink<Io> logs_{*this};
 
 public:
@@ -19159,64 +19276,11 @@ public:
     /// What detach() does once the parent has agreed; for whoever runs a child. Threads: any but the loop.
     unique_function<void()> on_detached;
 
-    /// Begins to end one context below; see basic_context::shutdown.
-    basic_future<exit_status, Io> shutdown_child(context_id id) {
-        if (const context_id parent = far_parent_of(id); parent != no_context) {
-            awaited& p = this->ask(
-                {.to = parent, .handle = handles::end_child, .how = question::manner::pass, .payload = encode(id, false)});
-            return basic_future<exit_status, Io>(&p, *this, environment());
-        }
-        return with_child<exit_status>(id, [this](child& c, pending* p) {
-            c.await_exit(p);
-            c.shut_down(cancelled_by(this->id(), cancel_radius::context, "it was shut down"));
-        });
-    }
-
-    /// See basic_context::disconnect.
-    void disconnect_child(context_id id) {
-        if (const context_id parent = far_parent_of(id); parent != no_context)
-            return (void)this->tell(parent, handles::end_child, encode(id, true), false);
-        this->loop().defer([this, id] {
-            constexpr const char* why = "disconnected by its parent";
-            if (child* c = children_.find(id)) return c->cut(why);
-            if (listening_) listening_->cut(id, why);
-        });
-    }
-
-    /// Ends a direct child that nobody wants; does nothing where there is none of that id. Threads: loop.
-    void discard_child(context_id id) {
-        if (child* c = children_.find(id))
-            c->shut_down(cancelled_by(this->id(), cancel_radius::context, "nobody wants it any more"));
-    }
-
-    /// The same, without the time that it would have to end by itself. Threads: loop.
-    void hurry_child(context_id id) {
-        if (child* c = children_.find(id)) c->hurry(cancelled_by(this->id(), cancel_radius::context, "it did not stop in time"));
-    }
-
-    /// Ends all children as fast as may be; says how many levels of contexts that are. Threads: loop.
-    std::uint32_t hurry_children() { return children_.hurry(); }
-
-    /// What the start of a direct child took; a logic_error where there is none of that id.
-    boot_info info_of_boot(context_id id) {
-        std::optional<boot_info> info;
-        this->loop().run([&] {
-            if (child* c = children_.find(id)) info = c->info();
-        });
-        if (!info)
-            raise(error(reason::misuse,
-                        "how context " + std::to_string(id) + " was started is known to its parent alone, and while it lives"));
-        return std::move(*info);
-    }
+    /// The contexts below, to end them, or to cut them off.
+    detail::descendants<Io>& descendants() noexcept { return descendants_; }
 
     /// Process id of a direct child; -1 where there is none of that id.
-    int child_pid(context_id id) {
-        int pid = -1;
-        this->loop().run([&] {
-            if (child* c = children_.find(id)) pid = static_cast<int>(c->pid());
-        });
-        return pid;
-    }
+    int child_pid(context_id id) { return descendants_.pid(id); }
 
     /// In a child made by fork(): closes every descriptor of the library and forgets every process.
     void abandon() noexcept
@@ -19229,12 +19293,6 @@ public:
     }
 
 private:
-    /// The parent of a context further down; no_context of any other.
-    context_id far_parent_of(context_id id) {
-        const auto known = this->routes().get(id);
-        return known.id == id && known.parent != this->id() ? known.parent : no_context;
-    }
-
     template <class T>
     basic_future<T, Io> failed(error why) {
         return basic_future<T, Io>(this->failed_answer(this->id(), std::move(why)), *this, environment());
@@ -19263,28 +19321,6 @@ private:
         }
         children_.adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
         return up;
-    }
-
-    /// Hands the direct child `id` and a future's slot to `work`, on the loop.
-    template <class T, class Work>
-    basic_future<T, Io> with_child(context_id id, Work work) {
-        std::optional<error> why;
-        pending* p = this->answers().open(this->id(), why);
-        if (!p) raise(*why);
-        p->retain();
-        const bool accepted = this->loop().defer([this, id, p, work] {
-            if (child* c = children_.find(id)) return work(*c, p);
-            if (listening_ && listening_->shut_down(id, p)) return;
-            const std::optional<error> lost = this->why_lost(id);
-            this->answers().fail(
-                *p, lost ? *lost : error(reason::no_route, "context " + std::to_string(id) + " is not a child of this context"));
-            p->release();
-        });
-        if (!accepted) {
-            this->answers().fail(*p, error(reason::broker_exited, "the broker has exited"));
-            p->release();
-        }
-        return basic_future<T, Io>(p, *this, environment());
     }
 };
 
@@ -19427,8 +19463,8 @@ class connect_server {
         bool cut{};
         if (!decode(r, which, cut) || !r.finish())
             return router_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
-        if (cut) return router_.disconnect_child(which);
-        const auto gone = std::make_shared<basic_future<exit_status, Io>>(router_.shutdown_child(which));
+        if (cut) return router_.descendants().disconnect(which);
+        const auto gone = std::make_shared<basic_future<exit_status, Io>>(router_.descendants().shut_down(which));
         gone->then([&node = router_, gone, head = m.head] {
             const result<exit_status> status = gone->outcome();
             if (status) return node.reply(head, encode(*status), 0);
@@ -19464,13 +19500,13 @@ public:
             if (!at->child.done())
                 return at->child.abandon(
                     cancelled_by(from, cancel_radius::context, "cancelled by context " + std::to_string(from)));
-            if (const auto up = at->child.outcome()) router_.discard_child(up->id()); // its answer is about to leave
+            if (const auto up = at->child.outcome()) router_.descendants().discard(up->id()); // its answer is about to leave
             return;
         }
         const auto late = std::find_if(delivered_.begin(), delivered_.end(), [&](const delivery& d) {
             return d.to == from && d.reply_to == reply_to;
         });
-        if (late != delivered_.end()) router_.discard_child(late->child);
+        if (late != delivered_.end()) router_.descendants().discard(late->child);
     }
 };
 
@@ -19614,7 +19650,7 @@ public:
         log::set_sink([this](const log::record& r) { router_.logs().record(r); });
         (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message& m) {
             end("context " + welcome_.name + " is shutting down");
-            if (!m.payload.empty()) (void)router_.hurry_children();
+            if (!m.payload.empty()) (void)router_.descendants().hurry_all();
         });
         broker_.defer([this, rest] {
             router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
@@ -19653,7 +19689,7 @@ private:
     void overdue() {
         const instant now = broker_.io().now();
         if (signals_ == 0) {
-            const std::uint32_t levels = router_.hurry_children();
+            const std::uint32_t levels = router_.descendants().hurry_all();
             if (now < stop_at_) return broker_.set_timer(overdue_, stop_at_);
             if (hurried_until_ == never) hurried_until_ = after(now, levels * ending::for_each_level);
             constexpr duration_ns look_again = 20'000'000;
@@ -20080,7 +20116,7 @@ std::string basic_context<Io>::explain(const Method& method) const {
 
 template <class Io>
 mitogen::boot_info basic_context<Io>::boot_info() const {
-    return node().info_of_boot(id_);
+    return node().descendants().info_of_boot(id_);
 }
 
 template <class Io>
@@ -23249,7 +23285,8 @@ class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
     }
 
     void discard(context_id id, bool hurried) {
-        router_.loop().defer([&router = router_, id, hurried] { hurried ? router.hurry_child(id) : router.discard_child(id); });
+        router_.loop().defer(
+            [&router = router_, id, hurried] { hurried ? router.descendants().hurry(id) : router.descendants().discard(id); });
     }
 
 public:

@@ -105,7 +105,7 @@ public:
         log::set_sink([this](const log::record& r) { router_.logs().record(r); });
         (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message& m) {
             end("context " + welcome_.name + " is shutting down");
-            if (!m.payload.empty()) (void)router_.hurry_children();
+            if (!m.payload.empty()) (void)router_.descendants().hurry_all();
         });
         broker_.defer([this, rest] {
             router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
@@ -144,7 +144,7 @@ private:
     void overdue() {
         const instant now = broker_.io().now();
         if (signals_ == 0) {
-            const std::uint32_t levels = router_.hurry_children();
+            const std::uint32_t levels = router_.descendants().hurry_all();
             if (now < stop_at_) return broker_.set_timer(overdue_, stop_at_);
             if (hurried_until_ == never) hurried_until_ = after(now, levels * ending::for_each_level);
             constexpr duration_ns look_again = 20'000'000;

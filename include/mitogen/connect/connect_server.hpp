@@ -80,8 +80,8 @@ class connect_server {
         bool cut{};
         if (!decode(r, which, cut) || !r.finish())
             return router_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
-        if (cut) return router_.disconnect_child(which);
-        const auto gone = std::make_shared<basic_future<exit_status, Io>>(router_.shutdown_child(which));
+        if (cut) return router_.descendants().disconnect(which);
+        const auto gone = std::make_shared<basic_future<exit_status, Io>>(router_.descendants().shut_down(which));
         gone->then([&node = router_, gone, head = m.head] {
             const result<exit_status> status = gone->outcome();
             if (status) return node.reply(head, encode(*status), 0);
@@ -117,13 +117,13 @@ public:
             if (!at->child.done())
                 return at->child.abandon(
                     cancelled_by(from, cancel_radius::context, "cancelled by context " + std::to_string(from)));
-            if (const auto up = at->child.outcome()) router_.discard_child(up->id()); // its answer is about to leave
+            if (const auto up = at->child.outcome()) router_.descendants().discard(up->id()); // its answer is about to leave
             return;
         }
         const auto late = std::find_if(delivered_.begin(), delivered_.end(), [&](const delivery& d) {
             return d.to == from && d.reply_to == reply_to;
         });
-        if (late != delivered_.end()) router_.discard_child(late->child);
+        if (late != delivered_.end()) router_.descendants().discard(late->child);
     }
 };
 

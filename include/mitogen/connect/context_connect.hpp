@@ -55,7 +55,7 @@ std::string basic_context<Io>::explain(const Method& method) const {
 
 template <class Io>
 mitogen::boot_info basic_context<Io>::boot_info() const {
-    return node().info_of_boot(id_);
+    return node().descendants().info_of_boot(id_);
 }
 
 template <class Io>

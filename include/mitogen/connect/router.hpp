@@ -10,6 +10,7 @@
 #include <mitogen/connect/child.hpp>
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/children.hpp>
+#include <mitogen/connect/descendants.hpp>
 #include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/explain_plan.hpp>
 #include <mitogen/connect/forwarded_log.hpp>
@@ -59,7 +60,6 @@ template <class Io>
 class basic_router final : public basic_router_core<Io>, public making<basic_router<Io>, basic_context<Io>> {
     using core = basic_router_core<Io>;
     using child = basic_child<Io>;
-    using pending = basic_pending<Io>;
 
     detail::children<Io> children_;
     std::vector<payload> payloads_;
@@ -68,6 +68,7 @@ class basic_router final : public basic_router_core<Io>, public making<basic_rou
                                              return c && c->runs_this_program();
                                          }};
     std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
+    detail::descendants<Io> descendants_{*this, children_, listening_, environment()};
     detail::log_uplink<Io> logs_{*this};
 
 public:
@@ -288,64 +289,11 @@ public:
     /// What detach() does once the parent has agreed; for whoever runs a child. Threads: any but the loop.
     unique_function<void()> on_detached;
 
-    /// Begins to end one context below; see basic_context::shutdown.
-    basic_future<exit_status, Io> shutdown_child(context_id id) {
-        if (const context_id parent = far_parent_of(id); parent != no_context) {
-            awaited& p = this->ask(
-                {.to = parent, .handle = handles::end_child, .how = question::manner::pass, .payload = encode(id, false)});
-            return basic_future<exit_status, Io>(&p, *this, environment());
-        }
-        return with_child<exit_status>(id, [this](child& c, pending* p) {
-            c.await_exit(p);
-            c.shut_down(cancelled_by(this->id(), cancel_radius::context, "it was shut down"));
-        });
-    }
-
-    /// See basic_context::disconnect.
-    void disconnect_child(context_id id) {
-        if (const context_id parent = far_parent_of(id); parent != no_context)
-            return (void)this->tell(parent, handles::end_child, encode(id, true), false);
-        this->loop().defer([this, id] {
-            constexpr const char* why = "disconnected by its parent";
-            if (child* c = children_.find(id)) return c->cut(why);
-            if (listening_) listening_->cut(id, why);
-        });
-    }
-
-    /// Ends a direct child that nobody wants; does nothing where there is none of that id. Threads: loop.
-    void discard_child(context_id id) {
-        if (child* c = children_.find(id))
-            c->shut_down(cancelled_by(this->id(), cancel_radius::context, "nobody wants it any more"));
-    }
-
-    /// The same, without the time that it would have to end by itself. Threads: loop.
-    void hurry_child(context_id id) {
-        if (child* c = children_.find(id)) c->hurry(cancelled_by(this->id(), cancel_radius::context, "it did not stop in time"));
-    }
-
-    /// Ends all children as fast as may be; says how many levels of contexts that are. Threads: loop.
-    std::uint32_t hurry_children() { return children_.hurry(); }
-
-    /// What the start of a direct child took; a logic_error where there is none of that id.
-    boot_info info_of_boot(context_id id) {
-        std::optional<boot_info> info;
-        this->loop().run([&] {
-            if (child* c = children_.find(id)) info = c->info();
-        });
-        if (!info)
-            raise(error(reason::misuse,
-                        "how context " + std::to_string(id) + " was started is known to its parent alone, and while it lives"));
-        return std::move(*info);
-    }
+    /// The contexts below, to end them, or to cut them off.
+    detail::descendants<Io>& descendants() noexcept { return descendants_; }
 
     /// Process id of a direct child; -1 where there is none of that id.
-    int child_pid(context_id id) {
-        int pid = -1;
-        this->loop().run([&] {
-            if (child* c = children_.find(id)) pid = static_cast<int>(c->pid());
-        });
-        return pid;
-    }
+    int child_pid(context_id id) { return descendants_.pid(id); }
 
     /// In a child made by fork(): closes every descriptor of the library and forgets every process.
     void abandon() noexcept
@@ -358,12 +306,6 @@ public:
     }
 
 private:
-    /// The parent of a context further down; no_context of any other.
-    context_id far_parent_of(context_id id) {
-        const auto known = this->routes().get(id);
-        return known.id == id && known.parent != this->id() ? known.parent : no_context;
-    }
-
     template <class T>
     basic_future<T, Io> failed(error why) {
         return basic_future<T, Io>(this->failed_answer(this->id(), std::move(why)), *this, environment());
@@ -392,28 +334,6 @@ private:
         }
         children_.adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
         return up;
-    }
-
-    /// Hands the direct child `id` and a future's slot to `work`, on the loop.
-    template <class T, class Work>
-    basic_future<T, Io> with_child(context_id id, Work work) {
-        std::optional<error> why;
-        pending* p = this->answers().open(this->id(), why);
-        if (!p) raise(*why);
-        p->retain();
-        const bool accepted = this->loop().defer([this, id, p, work] {
-            if (child* c = children_.find(id)) return work(*c, p);
-            if (listening_ && listening_->shut_down(id, p)) return;
-            const std::optional<error> lost = this->why_lost(id);
-            this->answers().fail(
-                *p, lost ? *lost : error(reason::no_route, "context " + std::to_string(id) + " is not a child of this context"));
-            p->release();
-        });
-        if (!accepted) {
-            this->answers().fail(*p, error(reason::broker_exited, "the broker has exited"));
-            p->release();
-        }
-        return basic_future<T, Io>(p, *this, environment());
     }
 };
 

@@ -94,7 +94,8 @@ class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
     }
 
     void discard(context_id id, bool hurried) {
-        router_.loop().defer([&router = router_, id, hurried] { hurried ? router.hurry_child(id) : router.discard_child(id); });
+        router_.loop().defer(
+            [&router = router_, id, hurried] { hurried ? router.descendants().hurry(id) : router.descendants().discard(id); });
     }
 
 public:

@@ -181,10 +181,10 @@ public:
 
     /// Ends it and everything below it: its running functions are told to stop, and it exits. Does not block; the future has the
     /// exit status. One that does not end by itself is killed, see basic_router.
-    basic_future<exit_status, Io> shutdown() const { return node().shutdown_child(id_); }
+    basic_future<exit_status, Io> shutdown() const { return node().descendants().shut_down(id_); }
 
     /// Cuts the link to it at once: calls to it fail, and it ends.
-    void disconnect() const { node().disconnect_child(id_); }
+    void disconnect() const { node().descendants().disconnect(id_); }
 
     /// For call_methods.
     const call_options& options() const noexcept {
