@@ -2793,737 +2793,622 @@ inline void mask(std::string& text, std::string_view word) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/sys/left_behind.hpp ----
-// left_behind.hpp: children that outlive whoever would wait for them, and are no zombies for longer than need be.
+// ---- mitogen/rpc/detail/canonical_name.hpp ----
+// canonical_name.hpp: turns what compilers and demanglers print for a function into one spelling.
+//
+// Three dialects are read: the demangler of libstdc++ (GNU libiberty), that of libc++abi (LLVM), and the __PRETTY_FUNCTION__ text
+// of gcc and clang. They differ in `&`, parentheses and return types around names, the order of `const`, names of integers,
+// suffixes of literals, default template arguments, inline and anonymous namespaces. All texts come from this program, none from
+// a peer.
 
 namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
+namespace rpc::detail {
 
-namespace detail {
-
-struct left_behind {
-    ::pid_t pid;
-    left_behind* next;
-};
-
-// Of this program. A stack without a lock: fork() may copy it at any moment.
-inline constinit std::atomic<left_behind*> all_left_behind{nullptr};
-
-inline void push_left_behind(left_behind* one) noexcept {
-    one->next = all_left_behind.load(std::memory_order_relaxed);
-    while (!all_left_behind.compare_exchange_weak(one->next, one, std::memory_order_release, std::memory_order_relaxed)) {}
+constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+constexpr bool is_word(char c) noexcept {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' || c == '$' || (c & 0x80) != 0;
 }
 
-} // namespace detail
+inline constexpr std::string_view anonymous = "(anonymous namespace)";
 
-/// From now on nobody waits for `pid`, a child of this process; reap_left_behind() does once it has ended. Threads: any.
-inline void leave_behind(::pid_t pid) noexcept {
-    if (auto* one = new (std::nothrow) detail::left_behind{pid, nullptr}) detail::push_left_behind(one);
+inline std::string_view trimmed(std::string_view text) noexcept {
+    while (text.starts_with(' ')) text.remove_prefix(1);
+    while (text.ends_with(' ')) text.remove_suffix(1);
+    return text;
 }
 
-/// Reaps those that have ended. Called by whatever starts a process. Threads: any.   Blocks: never.
-inline void reap_left_behind() noexcept {
-    detail::left_behind* one = detail::all_left_behind.exchange(nullptr, std::memory_order_acquire);
-    while (one) {
-        detail::left_behind* next = one->next;
-        int status = 0;
-        if (checked("waitpid", -1, [&] { return ::waitpid(one->pid, &status, WNOHANG); }) == 0) {
-            detail::push_left_behind(one);
-        } else {
-            delete one; // reaped; or no child of this process, which is somebody else's copy
+// Where the word at `at` is `operator`: the end of the operator's name; else `at`.
+inline std::size_t operator_end(std::string_view text, std::size_t at) noexcept {
+    constexpr std::string_view word = "operator";
+    if (!text.substr(at).starts_with(word) || (at > 0 && is_word(text[at - 1]))) return at;
+    std::size_t end = at + word.size();
+    if (end == text.size() || is_word(text[end]) || text[end] == ' ') return at;
+    const auto symbol = text.substr(end, 2);
+    if (symbol == "()" || symbol == "[]") return end + 2;
+    while (end < text.size() && std::string_view("+-*/%^&|~!=<>,\"").find(text[end]) != std::string_view::npos) ++end;
+    return end;
+}
+
+// The index behind the unit that begins at `at`: a bracketed group, a character literal, an operator's name, or one character.
+inline std::size_t unit_end(std::string_view text, std::size_t at) noexcept {
+    const std::size_t after_operator = operator_end(text, at);
+    if (after_operator != at) return after_operator;
+    if (text[at] == '\'' && at + 2 < text.size() && (text[at + 1] == '\\' || text[at + 2] == '\'')) {
+        const std::size_t close = text.find('\'', at + 1 + (text[at + 1] == '\\' ? 2u : 1u));
+        return close == std::string_view::npos ? text.size() : close + 1;
+    }
+    const std::size_t kind = std::string_view("(<[{").find(text[at]);
+    if (kind == std::string_view::npos) return at + 1;
+    const char close = ")>]}"[kind];
+    for (std::size_t i = at + 1; i < text.size();) {
+        if (text[i] == close) return i + 1;
+        i = unit_end(text, i);
+    }
+    return text.size();
+}
+
+// True if `text` is one group from its first character to its last.
+inline bool is_group(std::string_view text) noexcept { return text.starts_with('(') && unit_end(text, 0) == text.size(); }
+
+inline std::vector<std::string_view> split_at_commas(std::string_view text) {
+    std::vector<std::string_view> parts;
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < text.size();) {
+        if (text[i] == ',') {
+            parts.push_back(trimmed(text.substr(begin, i - begin)));
+            begin = i + 1;
         }
-        one = next;
+        i = unit_end(text, i);
     }
+    if (const auto last = trimmed(text.substr(begin)); !last.empty()) parts.push_back(last);
+    return parts;
 }
 
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/kqueue.hpp ----
-// kqueue.hpp: the kqueue system calls; empty where there is no kqueue. MITOGEN_USE_LIBKQUEUE takes them from libkqueue on Linux.
-
-#if (!defined(__linux__) || defined(MITOGEN_USE_LIBKQUEUE)) && __has_include(<sys/event.h>)
-#define MITOGEN_HAS_KQUEUE 1
-#include <sys/event.h>
-#elif defined(MITOGEN_USE_LIBKQUEUE)
-#define MITOGEN_HAS_KQUEUE 1
-#include <kqueue/sys/event.h>
-#else
-#define MITOGEN_HAS_KQUEUE 0
-#endif
-
-#if MITOGEN_HAS_KQUEUE
-#include <cerrno>
-#include <cstdint>
-
-#include <sys/types.h>
-#include <time.h>
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// kqueue(2), close-on-exec. It is not inherited by fork(), except from libkqueue.
-inline long kqueue_create() {
-    const long fd = checked("kqueue_create", -1, [] { return ::kqueue(); });
-    if (fd >= 0) static_cast<void>(set_cloexec(static_cast<int>(fd), true));
-    return fd;
-}
-
-/// One change to a kqueue: `ident` is a descriptor or a process, by `filter` (EVFILT_…); `flags` is EV_ADD or EV_DELETE. 0 or
-/// -errno.
-inline long kqueue_change(int queue, std::intptr_t ident, int filter, unsigned flags, unsigned details, std::intptr_t user_data) {
-    return checked("kqueue_change", queue, [=] {
-        struct ::kevent change {};
-        change.ident = static_cast<decltype(change.ident)>(ident);
-        change.filter = static_cast<decltype(change.filter)>(filter);
-        change.flags = static_cast<decltype(change.flags)>(flags);
-        change.fflags = static_cast<decltype(change.fflags)>(details);
-        change.udata = reinterpret_cast<decltype(change.udata)>(user_data);
-        return ::kevent(queue, &change, 1, nullptr, 0, nullptr);
-    });
-}
-
-/// Waits for events: their number, 0 on timeout, -errno. `timeout` in ns, < 0: no limit.
-/// A signal ends a wait that has a limit early, with 0: the caller knows its deadline.
-inline long kqueue_wait(int queue, struct ::kevent* out, int capacity, duration_ns timeout) {
-    // macOS refuses spans above some years: wake up every 11 days
-    constexpr duration_ns longest = 1'000'000 * duration_ns{1'000'000'000};
-#if defined(LIBKQUEUE)
-    // it cuts to milliseconds: too early, and again and again
-    if (timeout > 0) timeout = duration_ns{to_poll_ms(timeout)} * 1'000'000;
-#endif
-    for (;;) {
-        const ::timespec span = to_timespec(timeout < longest ? timeout : longest);
-        const long rc = checked_once("kqueue_wait", queue, [&] {
-            return ::kevent(queue, nullptr, 0, out, capacity, timeout < 0 ? nullptr : &span);
-        });
-        if (rc != -EINTR) return rc;
-        if (timeout > 0) return 0;
-    }
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-#endif
-
-// ---- mitogen/sys/owned_process.hpp ----
-// owned_process.hpp: a child process as a value: watched without a signal handler, always reaped.
-
-#if defined(__linux__)
-#include <sys/syscall.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-namespace detail {
-// A descriptor that becomes readable when `pid`, a child of ours, has ended; negative where the system has none.
-inline long open_exit_watch(::pid_t pid) {
-#if defined(__linux__) && defined(SYS_pidfd_open)
-    // close-on-exec by itself
-    unique_fd fd(static_cast<int>(checked("pidfd_open", -1, [=] { return ::syscall(SYS_pidfd_open, pid, 0); })));
-    static_cast<void>(move_above_stdio(fd));
-    return fd ? fd.release() : -ENOSYS;
-#elif !defined(__linux__) && MITOGEN_HAS_KQUEUE
-    unique_fd queue(static_cast<int>(kqueue_create())); // a kqueue can itself be polled
-    const long rc = queue ? kqueue_change(queue.get(), pid, EVFILT_PROC, EV_ADD, NOTE_EXIT, 0) : -ENOSYS;
-    return rc < 0 ? rc : queue.release();
-#else
-    static_cast<void>(pid);
-    return -ENOSYS;
-#endif
-}
-} // namespace detail
-
-/// Owns one child process. While it is owned and not reaped its process id can't be reused, so that signal() never hits a
-/// stranger.
-///
-/// The destructor kills (SIGKILL) and reaps a child that still runs: no zombie and no orphan is left behind by any path.
-/// No SIGCHLD handler is installed. Where the program ignores SIGCHLD (init() undoes it where it was started so), or reaps
-/// children that are not its own, the status is lost: the code is then -1.
-/// Threads: distinct objects: safe; shared objects: unsafe.
-class process {
-    ::pid_t pid_ = -1;
-    unique_fd watch_;
-    std::optional<exit_status> status_;
-
-    std::optional<exit_status> reap(int options) {
-        if (status_ || pid_ < 0) return status_;
-        int raw = 0;
-        const long rc = checked("waitpid", -1, [&] { return ::waitpid(pid_, &raw, options); });
-        if (rc == 0) return std::nullopt;
-        if (rc > 0 && WIFEXITED(raw)) {
-            status_ = exit_status{.code = WEXITSTATUS(raw), .signal = 0};
-        } else if (rc > 0 && WIFSIGNALED(raw)) {
-            status_ = exit_status{.code = 0, .signal = WTERMSIG(raw)};
-        } else {
-            status_ = exit_status{.code = -1, .signal = 0}; // ECHILD: somebody else has reaped it
+// The qualified name in the declaration of a function: `int ns::f<1>(int) const` gives `ns::f<1>`.
+inline std::string_view declared_name(std::string_view text) noexcept {
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < text.size();) {
+        const std::size_t end = unit_end(text, i);
+        if (text[i] == ' ') {
+            begin = end;
+        } else if (text[i] == '(' && text.substr(i, anonymous.size()) != anonymous) {
+            std::string_view rest = text.substr(end);
+            if (rest.starts_with('(')) { // a function that returns a pointer to a function
+                std::string_view inner = text.substr(i + 1, end - i - 2);
+                while (inner.starts_with('*') || inner.starts_with('&') || inner.starts_with(' ')) inner.remove_prefix(1);
+                return declared_name(inner);
+            }
+            if (rest.starts_with(" const")) rest.remove_prefix(6);
+            const bool enclosing = rest.starts_with("::"); // the function that a local class is in
+            const bool in_result = rest.starts_with(' ') && rest.size() > 1 && (is_word(rest[1]) || rest[1] == '(') &&
+                                   !rest.starts_with(" volatile") && !rest.starts_with(" noexcept") &&
+                                   !rest.starts_with(" requires");
+            if (!enclosing && !in_result) return text.substr(begin, i - begin);
+        } else if (end != i + 1 && text[i] == 'o' && text.substr(end).starts_with(" <")) {
+            i = end + 1; // `operator< <int>`
+            continue;
         }
-        watch_.reset();
-        return status_;
+        i = end;
     }
-
-public:
-    process() = default;
-    /// Takes ownership of a child of this process that nobody has waited for (fork). Never fails: poll_fd() may be -1.
-    explicit process(::pid_t pid) : pid_(pid) {
-        if (pid_ >= 0) watch_.reset(static_cast<int>(detail::open_exit_watch(pid_)));
-    }
-    process(process&& other) noexcept
-        : pid_(std::exchange(other.pid_, -1)), watch_(std::move(other.watch_)),
-          status_(std::exchange(other.status_, std::nullopt)) {}
-    process& operator=(process&& other) noexcept {
-        if (this != &other) {
-            stop();
-            pid_ = std::exchange(other.pid_, -1);
-            watch_ = std::move(other.watch_);
-            status_ = std::exchange(other.status_, std::nullopt);
-        }
-        return *this;
-    }
-    ~process() { stop(); }
-
-    /// The process id, also after the end; -1 for an empty object.
-    ::pid_t pid() const noexcept { return pid_; }
-
-    /// A descriptor, owned by this object, that is readable once the process has ended: a pidfd on Linux, a kqueue on BSD and
-    /// macOS.
-    /// -1 where the system has neither or is out of descriptors, and after the process has been reaped: remove it from pollers
-    /// before.
-    int poll_fd() const noexcept { return watch_.get(); }
-
-    /// True from the start until try_wait() or wait() has returned a status.
-    bool running() const noexcept { return pid_ >= 0 && !status_; }
-
-    /// How it ended, or nothing while it runs. Remembers: may be called again. Blocks: never.
-    std::optional<exit_status> try_wait() { return reap(WNOHANG); }
-
-    /// Waits for the end. Blocks: until then. An empty object has the code -1.
-    exit_status wait() { return reap(0).value_or(exit_status{.code = -1, .signal = 0}); }
-
-    /// Sends a signal. 0, also where the process is already reaped; else -errno.
-    long signal(int number) {
-        if (!running()) return 0;
-        return checked("kill", -1, [&] {
-#if defined(__linux__) && defined(SYS_pidfd_send_signal)
-            // Exact even where somebody else has reaped it and its number is in use again.
-            if (watch_) return static_cast<long>(::syscall(SYS_pidfd_send_signal, watch_.get(), number, nullptr, 0));
-#endif
-            return static_cast<long>(::kill(pid_, number));
-        });
-    }
-
-    /// Sends a signal to its process group, of which it must be the leader (spawn_options::new_process_group).
-    long signal_group(int number) {
-        if (!running()) return 0;
-        return checked("kill", -1, [&] { return ::kill(-pid_, number); });
-    }
-
-    /// Gives up ownership: the process is neither killed nor waited for. The object is empty afterwards.
-    void forget() noexcept {
-        pid_ = -1;
-        watch_.reset();
-        status_.reset();
-    }
-
-    /// Gives up ownership of a child that goes on alone: see leave_behind. The object is empty afterwards.
-    void leave() noexcept {
-        if (running()) leave_behind(pid_);
-        forget();
-    }
-
-    /// Kills and reaps it if it still runs, which waits for the kernel to end it (microseconds).
-    void stop() noexcept {
-        if (!running()) return;
-        static_cast<void>(signal(SIGKILL));
-        static_cast<void>(wait());
-    }
-};
-
-static_assert(!std::is_copy_constructible_v<process> && std::is_nothrow_move_assignable_v<process>);
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/process.hpp ----
-// process.hpp: starts a program as a child process, in the 300 µs that posix_spawn takes whatever the size of this process.
-
-#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || defined(__DragonFly__)
-extern "C" char** environ; // glibc and musl declare it; the BSDs want the program to
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// What to start, and with what.
-struct spawn_options {
-    /// the program as an open file (a binary, no script); before `path` where it is not -1
-    int executable_fd = -1;
-    std::string path{};                     ///< the program; searched for in PATH where it contains no slash
-    std::vector<std::string> argv{};        ///< all arguments, the zeroth included; empty: { path }
-    std::vector<std::string> environment{}; ///< on top of this process's own: "NAME=VALUE" sets, "NAME" removes
-    int in = -1;                            ///< becomes descriptor 0; -1: /dev/null
-    int out = -1;                           ///< becomes descriptor 1; -1: inherited (/dev/null where this process has none)
-    int err = -1;                           ///< becomes descriptor 2; -1: as `out`
-    bool new_process_group = true;          ///< so that a terminal's SIGINT reaches only the root of the tree
-    /// path of a terminal that nobody has: becomes descriptor 2 in place of `err`, and the terminal of a session of its own
-    std::string terminal{};
-};
-
-namespace detail {
-
-class spawn_actions {
-    ::posix_spawn_file_actions_t actions_;
-    int rc_;
-
-public:
-    spawn_actions() noexcept : rc_(::posix_spawn_file_actions_init(&actions_)) {}
-    spawn_actions(const spawn_actions&) = delete;
-    spawn_actions& operator=(const spawn_actions&) = delete;
-    ~spawn_actions() { static_cast<void>(::posix_spawn_file_actions_destroy(&actions_)); }
-
-    void dup(int from, int to) {
-        if (rc_ == 0) rc_ = ::posix_spawn_file_actions_adddup2(&actions_, from, to);
-    }
-    void open_null(int to) {
-        if (rc_ == 0) rc_ = ::posix_spawn_file_actions_addopen(&actions_, to, "/dev/null", to == 0 ? O_RDONLY : O_WRONLY, 0);
-    }
-    // By a session's leader without a terminal: makes it the session's.
-    void open_terminal(const char* path, int to) {
-        if (rc_ == 0) rc_ = ::posix_spawn_file_actions_addopen(&actions_, to, path, O_RDWR, 0);
-    }
-    int rc() const noexcept { return rc_; }
-    const ::posix_spawn_file_actions_t* get() const noexcept { return &actions_; }
-};
-
-class spawn_attributes {
-    ::posix_spawnattr_t attributes_;
-    int rc_;
-
-public:
-    explicit spawn_attributes(const spawn_options& options) noexcept : rc_(::posix_spawnattr_init(&attributes_)) {
-        ::sigset_t none;
-        ::sigset_t defaults;
-        ::sigemptyset(&none);
-        ::sigemptyset(&defaults);
-        ::sigaddset(&defaults, SIGPIPE);
-        ::sigaddset(&defaults, SIGCHLD);
-        int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
-        if (options.terminal.empty()) {
-            if (options.new_process_group) flags |= POSIX_SPAWN_SETPGROUP; // group 0: its own
-        } else {
-#if defined(POSIX_SPAWN_SETSID)
-            flags |= POSIX_SPAWN_SETSID; // which is a new group as well
-#else
-            if (rc_ == 0) rc_ = ENOTSUP;
-#endif
-        }
-        if (rc_ == 0) rc_ = ::posix_spawnattr_setsigmask(&attributes_, &none);
-        if (rc_ == 0) rc_ = ::posix_spawnattr_setsigdefault(&attributes_, &defaults);
-        if (rc_ == 0) rc_ = ::posix_spawnattr_setpgroup(&attributes_, 0);
-        if (rc_ == 0) rc_ = ::posix_spawnattr_setflags(&attributes_, static_cast<short>(flags));
-    }
-    spawn_attributes(const spawn_attributes&) = delete;
-    spawn_attributes& operator=(const spawn_attributes&) = delete;
-    ~spawn_attributes() { static_cast<void>(::posix_spawnattr_destroy(&attributes_)); }
-
-    int rc() const noexcept { return rc_; }
-    const ::posix_spawnattr_t* get() const noexcept { return &attributes_; }
-};
-
-// A path under which an open file can be executed.
-inline std::string path_of_descriptor(int fd) {
-#if defined(__APPLE__) && defined(F_GETPATH)
-    char path[1024] = {}; // MAXPATHLEN, which F_GETPATH demands
-    return ::fcntl(fd, F_GETPATH, path) < 0 ? "/dev/fd/" + std::to_string(fd) : std::string(path);
-#elif defined(__linux__)
-    return "/proc/self/fd/" + std::to_string(fd); // resolved by the child, before its close-on-exec sweep
-#else
-    return "/dev/fd/" + std::to_string(fd); // needs fdescfs for numbers above 2
-#endif
+    return text.substr(begin);
 }
 
-inline std::string_view name_of_variable(std::string_view entry) { return entry.substr(0, entry.find('=')); }
+std::string canonical_type(std::string_view text);
+std::string canonical_name(std::string_view text);
 
-inline std::vector<char*> merged_environment(const std::vector<std::string>& changes) {
-    std::vector<char*> out;
-    for (char** e = environ; e && *e; ++e) {
-        bool changed = false;
-        for (const auto& c : changes) changed = changed || name_of_variable(c) == name_of_variable(*e);
-        if (!changed) out.push_back(*e);
+// A character literal as its number, an integer without its suffix, anything else unchanged.
+inline std::string canonical_literal(std::string_view text) {
+    if (text.size() >= 3 && text.starts_with('\'')) {
+        if (text[1] != '\\') return std::to_string(static_cast<int>(static_cast<signed char>(text[1])));
+        int octal = 0;
+        for (std::size_t i = 2; i + 1 < text.size() && is_digit(text[i]); ++i) octal = octal * 8 + (text[i] - '0');
+        constexpr std::string_view escapes = "abtnvfr"; // in the order of their codes, from 7 on; gcc also writes \' and \\.
+        if (const auto at = escapes.find(text[2]); at != std::string_view::npos) return std::to_string(at + 7);
+        return std::to_string(is_digit(text[2]) ? octal : static_cast<int>(text[2]));
     }
-    for (const auto& c : changes) {
-        if (c.find('=') != std::string::npos) out.push_back(const_cast<char*>(c.c_str()));
+    while (!text.empty() && std::string_view("uUlL").find(text.back()) != std::string_view::npos) text.remove_suffix(1);
+    return std::string(text);
+}
+
+inline std::string canonical_argument(std::string_view text) {
+    if (text.starts_with('&')) { // the address of a function or an object
+        text = trimmed(text.substr(1));
+        if (is_group(text) && text != anonymous) text = text.substr(1, text.size() - 2);
+        return canonical_name(declared_name(text));
     }
-    out.push_back(nullptr);
+    const bool negative = text.starts_with('-');
+    if (text.starts_with('\'') || is_digit(text[negative ? 1 : 0])) return canonical_literal(text);
+    if (text.starts_with('(') && !text.starts_with(anonymous)) { // a literal with its type: only an enumeration keeps it
+        const std::size_t end = unit_end(text, 0);
+        const auto type = canonical_type(text.substr(1, end - 2));
+        if (end == text.size()) return "(" + type + ")";
+        const auto value = canonical_literal(text.substr(end));
+        const bool is_integer =
+            (type.starts_with('i') || type.starts_with('u')) && type.find_first_not_of("0123456789", 1) == std::string::npos;
+        return is_integer || type == "char" ? value : "(" + type + ")" + value;
+    }
+    return canonical_type(text);
+}
+
+// True for what the standard gives as the default where `first` is the first argument: gcc does not always print those.
+inline bool is_default(std::string_view argument, std::string_view first) noexcept {
+    if (argument.starts_with("std::allocator<")) return true;
+    for (const std::string_view name : {"char_traits", "less", "hash", "equal_to", "default_delete"}) {
+        const std::string_view rest = argument.substr(argument.starts_with("std::") ? 5 : 0);
+        if (rest.size() == name.size() + first.size() + 2 && rest.starts_with(name) &&
+            rest.substr(name.size() + 1, first.size()) == first) {
+            return true;
+        }
+    }
+    return false;
+}
+
+inline std::string canonical_arguments(std::string_view inside, bool of_std) {
+    std::vector<std::string> arguments;
+    for (const auto part : split_at_commas(inside)) arguments.push_back(canonical_argument(part));
+    while (of_std && arguments.size() > 1 && is_default(arguments.back(), arguments.front())) arguments.pop_back();
+    std::string out = "<";
+    for (const auto& argument : arguments) {
+        if (out.size() > 1) out += ',';
+        out += argument;
+    }
+    return out + ">";
+}
+
+// True for namespaces that say how a library was built, not what the thing is: our own inline namespace, std::__cxx11, std::__1,
+// ….
+inline bool is_hidden_namespace(std::string_view component, std::string_view before) noexcept {
+    if (before == "mitogen::") return component.size() > 2 && component[0] == 'v' && is_digit(component[1]);
+    return before.starts_with("std::") && (component.starts_with("__") || component == "_V2");
+}
+
+inline std::string canonical_name(std::string_view text) {
+    std::string out;
+    for (std::size_t i = text.starts_with("::") ? 2 : 0; i < text.size();) {
+        std::size_t end = i;
+        std::string component;
+        while (end < text.size() && !text.substr(end).starts_with("::") && !(text[end] == '<' && end > i)) {
+            const std::size_t next = unit_end(text, end);
+            if (text[end] == '(' && end > i)
+                component += "()"; // an enclosing function: its parameters tell nothing here
+            else if (text[end] != '[' && text[end] != ' ')
+                component += text.substr(end, next - end); // `[abi:cxx11]` goes
+            else if (end == i || text[end] != '[')
+                component += text[end];
+            end = next;
+        }
+        if (component == "{anonymous}") component = anonymous;
+        if (i == 0 && component == "main" && text.substr(end).starts_with("::"))
+            component = "main()"; // it has no mangled parameters
+        const bool last = end >= text.size() || text[end] == '<';
+        if (last || !is_hidden_namespace(component, out)) {
+            out += component;
+            if (end < text.size() && text[end] == '<') {
+                const std::size_t close = unit_end(text, end);
+                out += canonical_arguments(text.substr(end + 1, close - end - 2), out.starts_with("std::"));
+                end = close;
+            }
+            if (out == "std::basic_string<char>") out = "std::string";
+            if (out == "std::basic_string_view<char>") out = "std::string_view";
+            if (text.substr(end).starts_with("::")) out += "::";
+        }
+        i = end + (text.substr(end).starts_with("::") ? 2 : (end < text.size() && end == i) ? 1 : 0);
+    }
     return out;
 }
 
-// Plans what becomes 0, 1 and 2. Whatever lies at 0 to 2 now is duplicated above first (into `kept`): the child's dup2() calls
-// run one after the other, so that in=1, out=0 would otherwise lose one of them. Returns what failed, or an empty text.
-inline std::string plan_stdio(const spawn_options& options, spawn_actions& actions, std::array<unique_fd, 4>& kept, long& rc) {
-    static constexpr const char* names[3] = {"standard input", "standard output", "standard error"};
-    const int wanted[3] = {options.in, options.out, options.err};
-    for (int to = 0; to < 3; ++to) {
-        int from = wanted[to];
-        if (to == 2 && !options.terminal.empty()) {
-            actions.open_terminal(options.terminal.c_str(), to);
-            continue;
+// The words of an arithmetic type, in any order: `long unsigned int` is u64 or u32, by the width of long here.
+struct arithmetic_words {
+    int longs = 0, shorts = 0, chars = 0, ints = 0, doubles = 0, wides = 0, is_signed = 0, is_unsigned = 0;
+
+    bool take(std::string_view word) noexcept {
+        const struct {
+            std::string_view name;
+            int& count;
+        } words[] = {{"long", longs},     {"short", shorts},   {"char", chars},       {"int", ints},
+                     {"double", doubles}, {"__int128", wides}, {"signed", is_signed}, {"unsigned", is_unsigned}};
+        for (const auto& known : words) {
+            if (word == known.name) return ++known.count, true;
         }
-        if (from < 0 && to == 0) {
-            actions.open_null(0);
-            continue;
-        }
-        const long flags = descriptor_flags(from < 0 ? to : from);
-        if (from < 0) {
-            if (flags == -EBADF) actions.open_null(to); // else the first file that the child opens would become its stdout
-            if (flags != FD_CLOEXEC) continue;          // inherited as it is
-            from = to;
-        }
-        rc = flags;
-        if (rc >= 0 && from <= 2) rc = dup_above(from, 3);
-        if (rc < 0) return std::string(names[to]) + " from descriptor " + std::to_string(from);
-        if (from <= 2) {
-            kept[static_cast<std::size_t>(to)].reset(static_cast<int>(rc));
-            from = static_cast<int>(rc);
-        }
-        actions.dup(from, to);
+        return false;
     }
-    return {};
-}
 
-} // namespace detail
+    bool any() const noexcept { return longs || shorts || chars || ints || doubles || wides || is_signed || is_unsigned; }
 
-/// Starts a program. It begins with an empty signal mask, SIGPIPE and SIGCHLD at their defaults, and every descriptor of ours
-/// that is not close-on-exec; the descriptors named in the options may be any, 0 to 2 and each other's targets included.
-///
-/// Errors: reason::system (or overloaded: out of descriptors or memory); the text names the program and says why it can't run.
-/// Threads: any; not while another thread changes the environment.   Blocks: until the child has executed the program (about 300
-/// µs).
-inline result<process> spawn(const spawn_options& options) {
-    reap_left_behind();
-    std::array<unique_fd, 4> kept;
-    const std::string shown = !options.path.empty() ? options.path : options.argv.empty() ? "a descriptor" : options.argv[0];
-    std::string path = options.path;
-    if (options.executable_fd >= 0) {
-        int fd = options.executable_fd;
-        if (fd <= 2) { // would be overwritten by the child's own 0, 1 or 2
-            const long rc = dup_above(fd, 3);
-            if (rc < 0) return failure("spawn(" + shown + "), executable", rc, fd);
-            kept[3].reset(fd = static_cast<int>(rc));
-        }
-        path = detail::path_of_descriptor(fd);
+    std::string name() const {
+        if (doubles) return longs ? "long double" : "f64";
+        if (chars && !is_signed && !is_unsigned) return "char";
+        const std::size_t bytes = chars       ? 1
+                                  : shorts    ? sizeof(short)
+                                  : wides     ? 16
+                                  : longs > 1 ? sizeof(long long)
+                                  : longs     ? sizeof(long)
+                                              : sizeof(int);
+        return (is_unsigned ? "u" : "i") + std::to_string(bytes * 8);
     }
-    detail::spawn_actions actions;
-    const detail::spawn_attributes attributes(options);
-    long rc = 0;
-    if (const std::string what = detail::plan_stdio(options, actions, kept, rc); !what.empty()) {
-        return failure("spawn(" + shown + "), " + what, rc);
-    }
-    const int prepared = actions.rc() != 0 ? actions.rc() : attributes.rc();
-    if (prepared != 0) return failure("spawn(" + shown + ")", -prepared);
-
-    std::vector<char*> argv;
-    for (const auto& a : options.argv) argv.push_back(const_cast<char*>(a.c_str()));
-    if (argv.empty()) argv.push_back(const_cast<char*>(shown.c_str())); // hardened kernels refuse an empty argument list
-    argv.push_back(nullptr);
-    std::vector<char*> changed;
-    if (!options.environment.empty()) changed = detail::merged_environment(options.environment);
-    char** const variables = changed.empty() ? environ : changed.data();
-
-    ::pid_t pid = -1;
-    rc = checked("posix_spawn", options.executable_fd, [&] {
-        errno = ::posix_spawnp(&pid, path.c_str(), actions.get(), attributes.get(), argv.data(), variables);
-        return errno == 0 ? 0 : -1;
-    });
-    if (rc < 0) return failure("spawn(" + shown + ")", rc);
-    return process(pid);
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/boot_plan.hpp ----
-// boot_plan.hpp: what a connection method has to say about how its child is started, and what its failures mean.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Everything that is known when a child did not come up.
-struct boot_failure {
-    enum class how : std::uint8_t { ended, timed_out, confused };
-
-    how what = how::ended;               ///< the connection ended; the deadline passed; what it said makes no sense
-    bool stage_seen = false;             ///< the shell on the target has spoken
-    std::string detail{};                ///< of `confused`: in words
-    std::string words{};                 ///< last lines of stderr and stdout, most telling first; may be empty
-    std::optional<exit_status> status{}; ///< of the process that was started here, where it has ended
 };
 
-/// One way to start one child. Made by a connection method; executed by basic_child.
-struct boot_plan {
-    std::string what{};                         ///< for messages: "local child", "ssh web1"
-    std::string name{};                         ///< of the context, where the caller gave none
-    sys::spawn_options start{};                 ///< descriptors are filled in later
-    bool staged = false;                        ///< a POSIX shell speaks first and is then sent the program
-    bool attached = false;                      ///< nothing is started: its stream is there already
-    std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent
-    std::string program_path{};                 ///< where that was opened; empty: this program's own
-    std::vector<detail::payload_file> others{}; ///< what is sent to machines that the program was not built for
-    std::shared_ptr<detail::program_source> source{}; ///< gets those of `others` that are not here
-    std::shared_ptr<detail::press> press{};     ///< compresses it, where that is worth it; may be null
-    bool compress_program = false;              ///< the way there is likely slower than compressing
-    bool keep_program = true;                   ///< it may stay in a cache there, for the next time
-    error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
-    std::string if_missing{};                                          ///< what to do where `start` cannot be started
-    std::optional<prompter> prompts{};                                 ///< of a tool that may ask questions at its terminal
-    unique_function<void(const connect_progress&)> on_progress{};      ///< on the loop; may be empty
-    duration_ns timeout = 30'000'000'000;                              ///< from start to hello
-    limits bounds{};
-    std::shared_ptr<void> held{}; ///< let go of when the process is reaped, or was never made
-
-    /// True where it starts this program, or another build of it, and not `.executable` or what is there already.
-    bool runs_this_program() const noexcept { return program_path.empty() && !attached; }
-};
-
-namespace detail {
-
-inline std::string quoted_words(const boot_failure& f) { return f.words.empty() ? std::string() : "; it said:\n  " + f.words; }
-
-inline std::string status_text(const boot_failure& f) { return f.status ? " (" + f.status->text() + ")" : std::string(); }
-
-/// True if a shell ended so because it could not execute the program. POSIX says 126 for a program that is there; zsh says 127.
-inline bool not_executed(const exit_status& s) noexcept { return s.signal == 0 && (s.code == 126 || s.code == 127); }
-
-/// What a failure means where nothing more special is known.
-inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
-    const std::string ms = std::to_string(plan.timeout / 1'000'000);
-    switch (f.what) {
-    case boot_failure::how::timed_out:
-        return error(reason::connect_timeout, plan.what + ": no hello within " + ms +
-                                                  " ms (connect_timeout): the program was started, but main() did not call "
-                                                  "mitogen::init, or something before it hangs" +
-                                                  quoted_words(f));
-    case boot_failure::how::confused: return error(reason::connect, plan.what + ": " + f.detail + quoted_words(f));
-    case boot_failure::how::ended: break;
+// What follows the name in a type: pointers, references, arrays, parameter lists.
+inline std::string canonical_declarator(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size();) {
+        const std::size_t end = unit_end(text, i);
+        if (text[i] == '(') {
+            const auto inside = trimmed(text.substr(i + 1, end - i - 2));
+            out += '(';
+            if (inside.starts_with('*') || inside.starts_with('&') || inside.ends_with("::*")) {
+                out += canonical_declarator(inside);
+            } else {
+                for (const auto part : split_at_commas(inside)) {
+                    if (out.back() != '(') out += ',';
+                    out += canonical_type(part);
+                }
+            }
+            out += ')';
+        } else if (text[i] == '[') {
+            out += "[" + canonical_literal(text.substr(i + 1, end - i - 2)) + "]";
+        } else if (text[i] != ' ') {
+            if (i > 0 && text[i - 1] == ' ' && is_word(text[i]) && !out.empty()) out += ' ';
+            out += text.substr(i, end - i);
+        }
+        i = end;
     }
-    error_detail d;
-    d.has_status = f.status.has_value();
-    if (d.has_status) d.status = *f.status;
-    if (f.status && f.status->signal) {
-        d.why = reason::end_of_file;
-        d.text = plan.what + ": died before it said hello" + quoted_words(f);
-    } else if (f.stage_seen && f.status && not_executed(*f.status)) {
-        d.why = reason::payload;
-        d.text = plan.what + ": the target cannot execute the program that it was sent" + quoted_words(f);
-    } else {
-        d.why = reason::no_init;
-        d.text =
-            plan.what +
-            ": the program was started, but main() did not call mitogen::init; call it first thing in main, or use mitogen::run" +
-            quoted_words(f);
-    }
-    return error(std::move(d));
+    return out;
 }
 
-} // namespace detail
+inline std::string canonical_type(std::string_view text) {
+    arithmetic_words arithmetic;
+    bool is_const = false;
+    bool is_volatile = false;
+    std::string name;
+    std::size_t i = 0;
+    while (i < text.size()) {
+        const bool special =
+            text.substr(i).starts_with(anonymous) || text[i] == '{' || text[i] == '<' || text[i] == ':' || text[i] == '\'';
+        if (text[i] == ' ') {
+            ++i;
+            continue;
+        }
+        if (!is_word(text[i]) && !special) break;
+        std::size_t end = i;
+        while (end < text.size() && text[end] != ' ') { // one word: a keyword or a qualified name
+            const bool open = text[end] == '(';
+            const std::size_t next = unit_end(text, end);
+            if (open && !text.substr(end).starts_with(anonymous) && !text.substr(next).starts_with("::")) break;
+            if (text[end] == '*' || text[end] == '&' || (text[end] == '[' && !text.substr(end).starts_with("[abi:"))) break;
+            end = next;
+        }
+        const auto word = text.substr(i, end - i);
+        if (word == "const")
+            is_const = true;
+        else if (word == "volatile")
+            is_volatile = true;
+        else if (word == "float")
+            name = "f32";
+        else if (!arithmetic.take(word))
+            name += (name.empty() ? "" : " ") + canonical_name(word);
+        i = end;
+    }
+    if (arithmetic.any()) name = arithmetic.name() + name;
+    return name + (is_const ? " const" : "") + (is_volatile ? " volatile" : "") + canonical_declarator(text.substr(i));
+}
+
+// The name of a function, or of the class of a function object, that was printed as a template argument.
+inline std::string canonical_function(std::string_view text) {
+    constexpr std::string_view closure = "<lambda closure object>"; // gcc
+    if (text.starts_with(closure)) {
+        text.remove_prefix(closure.size());
+        if (text.ends_with("()")) text.remove_suffix(2);
+        return canonical_name(text);
+    }
+    if (text.starts_with("(lambda")) return std::string(text); // clang: the place in the source
+    if (text.starts_with('&')) text.remove_prefix(1);
+    if (is_group(text)) text = text.substr(1, text.size() - 2);
+    if (text.ends_with("{}")) return canonical_name(text.substr(0, text.size() - 2));
+    return canonical_name(declared_name(text));
+}
+
+// True if the same source may give this text another meaning, or this function another text, in another build: closures,
+// anonymous namespaces, what is declared inside a function.
+inline bool names_within_one_build(std::string_view name) noexcept {
+    for (const std::string_view sign :
+         {")::", "$_", "{lambda", "<lambda", "'lambda", "(lambda", "{unnamed", "<unnamed", "'unnamed"}) {
+        if (name.find(sign) != std::string_view::npos) return true;
+    }
+    return false;
+}
+
+} // namespace rpc::detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/wire/block_cache.hpp ----
-// block_cache.hpp: keeps a few large blocks of memory for the next large message.
+// ---- mitogen/wire/check.hpp ----
+// check.hpp: finds the type that cannot travel, however deep it is, and says what to do about it in one line.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace wire {
 
-/// One thread's spare blocks.
-///
-/// A fresh block of 1 MiB costs 256 page faults, together about 350 µs: more than carrying its contents to another process and
-/// back. malloc gives such blocks back to the system each time, so the library keeps a few. At most `most_bytes` for each thread
-/// that has sent or received large messages; freed when the thread ends.
-class block_cache {
-    struct block {
-        void* memory;
-        std::size_t capacity;
-    };
+/// A step on the way to the type that has no codec: the part of `Whole` (element, member, alternative) with that index, from 0.
+template <class Whole, std::size_t Index>
+struct part_of;
 
-    static constexpr std::size_t most_blocks = 4;
-    static constexpr std::size_t most_bytes = 8u << 20;
+template <class>
+inline constexpr bool never_true = false;
 
-    struct store {
-        block blocks[most_blocks];
-        std::size_t count;
-        std::size_t bytes;
-        bool closed; // the thread is at its end
-    };
-    struct closer {
-        ~closer() {
-            store& s = here();
-            while (s.count) std::free(s.blocks[--s.count].memory);
-            s.closed = true;
-        }
-    };
+/// Fails to compile. Compilers print `T`, and `Reached` as the way from the type that was to travel.
+template <class T, class... Reached>
+constexpr void no_codec() {
+    if constexpr (std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T>)
+        static_assert(never_true<T>,
+                      "mitogen: a pointer means nothing in another process; send the value itself, a std::optional or a "
+                      "std::unique_ptr (T, named beside this message, is the type)");
+    else if constexpr (std::is_const_v<T> || std::is_volatile_v<T> || std::is_reference_v<T>)
+        static_assert(never_true<T>,
+                      "mitogen: nothing can be decoded into a const, volatile or reference member; make it an ordinary one "
+                      "(T, named beside this message, is its type)");
+    else if constexpr (std::is_same_v<T, long double>)
+        static_assert(never_true<T>, "mitogen: long double has another format on every kind of machine; send a double");
+    else if constexpr (std::is_class_v<T> && !std::is_default_constructible_v<T>)
+        static_assert(never_true<T>,
+                      "mitogen: T, named beside this message, has no default constructor, which decoding needs; give it one or "
+                      "specialise mitogen::codec<T>");
+    else if constexpr (!MITOGEN_HAS_PFR && plain_aggregate<T>)
+        static_assert(never_true<T>,
+                      "mitogen: the aggregate T, named beside this message, travels through Boost.PFR, which is not on the "
+                      "include path; install Boost 1.81 or newer (Debian: libboost-dev) or specialise mitogen::codec<T>");
+    else if constexpr (std::is_aggregate_v<T> && std::is_class_v<T>)
+        static_assert(never_true<T>,
+                      "mitogen: the aggregate T, named beside this message, has base classes, which Boost.PFR cannot see; "
+                      "describe it with BOOST_DESCRIBE_STRUCT (Boost 1.81 or newer; Debian: libboost-dev)");
+    else
+        static_assert(never_true<T>,
+                      "mitogen: T, named beside this message, has no codec; make it an aggregate, describe it with "
+                      "BOOST_DESCRIBE_CLASS (Boost 1.81 or newer; Debian: libboost-dev) or specialise mitogen::codec<T>");
+}
 
-    static store& here() noexcept {
-        static thread_local constinit store s{};
-        return s;
-    }
+/// A type without a codec: whoever uses one all the same gets the message of no_codec(), once.
+template <class T>
+struct shaped<T, shape::none> {
+    static constexpr bool is_missing = true;
 
-public:
-    /// Blocks below this are left to malloc alone.
-    static constexpr std::size_t least = 256 * 1024;
-
-    /// A spare block of at least `capacity` bytes, which is set to its size; or null.
-    static void* take(std::size_t& capacity) noexcept {
-        store& s = here();
-        for (std::size_t i = 0; i < s.count; ++i) {
-            const block b = s.blocks[i];
-            if (b.capacity < capacity || b.capacity / 4 > capacity) continue;
-            s.blocks[i] = s.blocks[--s.count];
-            s.bytes -= b.capacity;
-            capacity = b.capacity;
-            return b.memory;
-        }
-        return nullptr;
-    }
-
-    /// Keeps a block, or frees it.
-    static void give(void* memory, std::size_t capacity) noexcept {
-        static thread_local closer at_exit;
-        (void)&at_exit;
-        store& s = here();
-        if (s.closed || s.count == most_blocks || s.bytes + capacity > most_bytes) return std::free(memory);
-        s.blocks[s.count++] = {memory, capacity};
-        s.bytes += capacity;
-    }
+    static std::size_t size(const T&) { return no_codec<T>(), std::size_t{0}; }
+    static void encode(writer&, const T&) { no_codec<T>(); }
+    static bool decode(reader&, T&) { return no_codec<T>(), false; }
+    static void signature(signature_sink&) { no_codec<T>(); }
 };
 
+template <class T, class... Outer>
+consteval bool travels();
+
+template <class... Outer, class... Ts>
+consteval bool all_travel(parts<Ts...>) {
+    return (... && travels<Ts, Outer...>());
+}
+
+// Outer are the types that we are inside of: a type that contains itself is looked at once.
+template <class T, class... Outer>
+consteval bool travels() {
+    if constexpr (missing<T>()) return false;
+    else if constexpr ((... || std::is_same_v<T, Outer>)) return true;
+    else if constexpr (requires { typename codec<T>::parts; }) return all_travel<T, Outer...>(typename codec<T>::parts{});
+    else return true;
+}
+
+template <class T, class... Outer>
+consteval bool may_hold();
+
+template <class... Outer, class... Ts>
+consteval bool any_may_hold(parts<Ts...>) {
+    return (... || may_hold<Ts, Outer...>());
+}
+
+// True where decoding may leave memory with the reader that the value points into.
+template <class T, class... Outer>
+consteval bool may_hold() {
+    if constexpr ((... || std::is_same_v<T, Outer>)) return false;
+    else if constexpr (requires { requires codec<T>::may_hold; }) return true;
+    else if constexpr (requires { typename codec<T>::parts; }) return any_may_hold<T, Outer...>(typename codec<T>::parts{});
+    else return false;
+}
+
+template <class T, class... Reached>
+constexpr void blame();
+
+template <class Whole, class... Reached, class... Ts, std::size_t... I>
+constexpr void blame_first(parts<Ts...>, std::index_sequence<I...>) {
+    constexpr bool fine[] = {travels<Ts>()..., false};
+    constexpr std::size_t culprit = [&fine] {
+        std::size_t i = 0;
+        while (fine[i]) ++i;
+        return i;
+    }();
+    ([] { if constexpr (I == culprit) blame<Ts, Reached..., part_of<Whole, I>>(); }(), ...);
+}
+
+// Walks to the first type without a codec.
+template <class T, class... Reached>
+constexpr void blame() {
+    if constexpr (missing<T>()) {
+        no_codec<T, Reached...>();
+    } else if constexpr (requires { typename codec<T>::parts; }) {
+        []<class... Ts>(parts<Ts...> p) {
+            blame_first<T, Reached...>(p, std::index_sequence_for<Ts...>{});
+        }(typename codec<T>::parts{});
+    }
+}
+
+/// Fails to compile with the reason why `T` does not travel, where it does not.
+template <class T>
+constexpr void require() {
+    if constexpr (!travels<T>()) blame<T>();
+}
+
 } // namespace wire
+
+/// Types that can be arguments and results: all that they consist of has a codec.
+template <class T>
+concept wire_type = wire::travels<T>();
+
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/wire/buffer.hpp ----
-// buffer.hpp: bytes that grow without being zeroed and without being copied twice.
+// ---- mitogen/rpc/traits.hpp ----
+// traits.hpp: what a remote function takes and returns, and which of its parameters travel.
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Owning bytes. Unlike std::vector<std::byte> it never zeroes what it is about to overwrite, and grows by realloc (which moves
-/// pages instead of bytes where it can). New bytes have no defined value. As a contiguous range it converts to std::span.
-///
-/// Errors: out of memory is std::bad_alloc, or the end of the process without exceptions. Threads: as any value.
-class buffer {
-    std::byte* data_ = nullptr;
-    std::size_t size_ = 0;
-    std::size_t capacity_ = 0;
-
-    [[noreturn]] MITOGEN_COLD static void out_of_memory() {
-#if MITOGEN_HAS_EXCEPTIONS
-        throw std::bad_alloc();
-#else
-        std::abort();
-#endif
-    }
-
-    MITOGEN_COLD void reallocate(std::size_t capacity) {
-        if (!data_ && capacity >= wire::block_cache::least) {
-            if (void* spare = wire::block_cache::take(capacity)) {
-                data_ = static_cast<std::byte*>(spare);
-                capacity_ = capacity;
-                return;
-            }
-        }
-        auto* moved = static_cast<std::byte*>(std::realloc(data_, capacity));
-        if (!moved) out_of_memory();
-        data_ = moved;
-        capacity_ = capacity;
-    }
-
-    void release() noexcept {
-        if (capacity_ >= wire::block_cache::least) {
-            wire::block_cache::give(data_, capacity_);
-        } else {
-            std::free(data_);
-        }
-    }
-
-    void grow(std::size_t least) {
-        if (least < size_) out_of_memory(); // the sum has wrapped
-        std::size_t capacity = capacity_ + capacity_ / 2;
-        if (capacity < least) capacity = least;
-        reallocate(capacity < 64 ? 64 : capacity);
-    }
-
-public:
-    using value_type = std::byte;
-
-    buffer() = default;
-
-    /// `size` bytes of no defined value.
-    explicit buffer(std::size_t size) { resize(size); }
-
-    /// A copy of `bytes`.
-    explicit buffer(std::span<const std::byte> bytes) { append(bytes.data(), bytes.size()); }
-
-    buffer(buffer&& other) noexcept
-        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
-          capacity_(std::exchange(other.capacity_, 0)) {}
-
-    buffer& operator=(buffer&& other) noexcept {
-        std::swap(data_, other.data_);
-        std::swap(size_, other.size_);
-        std::swap(capacity_, other.capacity_);
-        other.reset();
-        return *this;
-    }
-
-    ~buffer() { release(); }
-
-    std::byte* data() noexcept { return data_; }
-    const std::byte* data() const noexcept { return data_; }
-    std::size_t size() const noexcept { return size_; }
-    std::size_t capacity() const noexcept { return capacity_; }
-    bool empty() const noexcept { return size_ == 0; }
-    std::byte* begin() noexcept { return data_; }
-    std::byte* end() noexcept { return data_ + size_; }
-    const std::byte* begin() const noexcept { return data_; }
-    const std::byte* end() const noexcept { return data_ + size_; }
-    std::byte& operator[](std::size_t i) noexcept { return data_[i]; }
-    const std::byte& operator[](std::size_t i) const noexcept { return data_[i]; }
-
-    /// Makes the size `size`; bytes that are added have no defined value.
-    void resize(std::size_t size) {
-        if (size > capacity_) grow(size);
-        size_ = size;
-    }
-
-    /// Makes room for `capacity` bytes in all.
-    void reserve(std::size_t capacity) {
-        if (capacity > capacity_) reallocate(capacity);
-    }
-
-    /// Adds `size` bytes of no defined value and returns where they begin.
-    std::byte* extend(std::size_t size) {
-        const std::size_t old = size_;
-        if (size > capacity_ - size_) grow(size_ + size);
-        size_ = old + size;
-        return data_ + old;
-    }
-
-    /// Adds a copy of `size` bytes; they must not be this buffer's own.
-    void append(const void* bytes, std::size_t size) {
-        if (size != 0) std::memcpy(extend(size), bytes, size);
-    }
-
-    /// Forgets the bytes and keeps the memory.
-    void clear() noexcept { size_ = 0; }
-
-    /// Gives the memory back.
-    void reset() noexcept {
-        release();
-        data_ = nullptr;
-        size_ = capacity_ = 0;
-    }
+/// A list of types; nothing is ever stored in one.
+template <class... Ts>
+struct type_list {
+    static constexpr std::size_t size = sizeof...(Ts);
 };
 
-static_assert(std::is_convertible_v<const buffer&, std::span<const std::byte>> &&
-              std::is_convertible_v<buffer&, std::span<std::byte>>);
+/// True for parameters that are supplied where the function runs and are not sent (`router&`, `caller&`, …).
+///
+/// Specialise it for the parameter type exactly as functions spell it (`is_injected<router&>`), or for the plain type
+/// (`is_injected<std::stop_token>`): then any spelling counts, by value or by reference.
+template <class Parameter>
+inline constexpr bool is_injected = false;
+
+/// True for parameters that are supplied where the function runs and through which it exchanges items with its caller, such as
+/// `dialog<…>&`. They are part of the signature; the function is opened, not called.
+template <class Parameter>
+inline constexpr bool is_dialog = false;
+
+/// True for results that arrive item by item, such as `generator<T>`: the function is streamed, not called.
+template <class R>
+inline constexpr bool is_item_range = false;
+
+/// True for results of coroutines that run on the loop, `task<T>`: the function is called, and answers when it has ended.
+template <class R>
+inline constexpr bool is_task = false;
+
+/// What the caller gets of a result of type `R`. Specialise it for types that stand for another, as `task<T>` does for `T`.
+template <class R>
+struct wire_result {
+    using type = std::remove_cvref_t<R>;
+};
+
+namespace rpc::detail {
+
+template <class Parameter>
+inline constexpr bool injected = is_injected<Parameter> || is_injected<std::remove_cvref_t<Parameter>>;
+
+template <class List, class... Ts>
+struct append;
+template <class... Listed, class... Ts>
+struct append<type_list<Listed...>, Ts...> {
+    using type = type_list<Listed..., Ts...>;
+};
+
+// Folds the parameters into those that travel and, `WithDialogs`, those that are dialogs; without const and references.
+template <bool WithDialogs, class Kept, class... Parameters>
+struct kept_parameters {
+    using type = Kept;
+};
+template <bool WithDialogs, class Kept, class First, class... Rest>
+struct kept_parameters<WithDialogs, Kept, First, Rest...>
+    : std::conditional_t<injected<First> && !(WithDialogs && is_dialog<std::remove_cvref_t<First>>),
+                         kept_parameters<WithDialogs, Kept, Rest...>,
+                         kept_parameters<WithDialogs, typename append<Kept, std::remove_cvref_t<First>>::type, Rest...>> {};
+
+// Why something is no remote function. Reported by check_function(), because a class that fails to compile causes more errors
+// where it is used.
+enum class fault : unsigned char { none, not_a_function, not_const };
+
+template <bool Noexcept, class R, class... Parameters>
+struct callable {
+    static constexpr fault what_is_wrong = fault::none;
+    using result = R;
+    using parameters = type_list<Parameters...>;
+    using wire_parameters = typename kept_parameters<false, type_list<>, Parameters...>::type;
+    using signature_parameters = typename kept_parameters<true, type_list<>, Parameters...>::type;
+    static constexpr std::size_t dialogs = (std::size_t{0} + ... + is_dialog<std::remove_cvref_t<Parameters>>);
+    static constexpr bool is_noexcept = Noexcept;
+};
+
+template <class>
+inline constexpr bool never_true = false;
+
+template <class Operator>
+struct call_operator : callable<false, void> {
+    static constexpr fault what_is_wrong = fault::not_const;
+};
+template <class C, class R, class... Ps>
+struct call_operator<R (C::*)(Ps...) const> : callable<false, R, Ps...> {};
+template <class C, class R, class... Ps>
+struct call_operator<R (C::*)(Ps...) const noexcept> : callable<true, R, Ps...> {};
+
+template <class T>
+concept has_one_call_operator = requires {
+    &T::operator();
+};
+
+} // namespace rpc::detail
+
+/// Result, parameters and exception specification of a function pointer or of a captureless closure.
+///
+/// `result` and every member of `parameters` are as declared; `wire_parameters` are those that travel, without const and
+/// references (`const T&` is `T`; views stay views); `signature_parameters` are these and the dialogs.
+template <class F>
+struct callable_traits : rpc::detail::callable<false, void> {
+    static constexpr auto what_is_wrong = rpc::detail::fault::not_a_function;
+};
+template <class R, class... Ps>
+struct callable_traits<R (*)(Ps...)> : rpc::detail::callable<false, R, Ps...> {};
+template <class R, class... Ps>
+struct callable_traits<R (*)(Ps...) noexcept> : rpc::detail::callable<true, R, Ps...> {};
+template <rpc::detail::has_one_call_operator F>
+struct callable_traits<F> : rpc::detail::call_operator<decltype(&F::operator())> {};
+
+/// callable_traits of the function `F`.
+template <auto F>
+struct function_traits : callable_traits<std::remove_cv_t<decltype(F)>> {
+    static constexpr std::size_t arity = callable_traits<std::remove_cv_t<decltype(F)>>::parameters::size;
+    static constexpr bool is_closure = std::is_class_v<std::remove_cv_t<decltype(F)>>;
+};
+
+namespace rpc::detail {
+
+// Fail to compile where something cannot travel. Compilers print the template arguments above the message: function, position,
+// type.
+template <auto Function, std::size_t Position, class Parameter>
+void check_parameter() {
+    using referred = std::remove_reference_t<Parameter>;
+    if constexpr (!injected<Parameter>) {
+        if constexpr (std::is_lvalue_reference_v<Parameter> && !std::is_const_v<referred>) {
+            static_assert(
+                never_true<Parameter>,
+                "mitogen: this Parameter of Function (counted from 1 by Position) is a reference to non-const: what the function "
+                "writes there would stay in the other process; take it by value or by const&, and return what changes");
+        } else {
+            wire::require<std::remove_cvref_t<Parameter>>();
+        }
+    }
+}
+
+template <auto Function, class Result>
+void check_result() {
+    if constexpr (!std::is_void_v<Result>) wire::require<Result>();
+}
+
+template <auto F, class... Ps, std::size_t... Is>
+void check_parameters(type_list<Ps...>, std::index_sequence<Is...>) {
+    (check_parameter<F, Is + 1, Ps>(), ...);
+}
+
+// Never called: to take its address is to have it compiled, and its failure does not spoil the constant that does so.
+template <auto F>
+void check_function() {
+    using traits = function_traits<F>;
+    static_assert(traits::what_is_wrong != fault::not_a_function,
+                  "mitogen: a remote function is a function, a static member function, or a captureless lambda without `auto` "
+                  "parameters; a member function needs an object, which lives in one process only: see call_service");
+    static_assert(traits::what_is_wrong != fault::not_const,
+                  "mitogen: the operator() of a remote function object must be const: drop `mutable`");
+    check_parameters<F>(typename traits::parameters{}, std::make_index_sequence<traits::arity>{});
+    check_result<F, typename wire_result<typename traits::result>::type>();
+}
+
+} // namespace rpc::detail
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -3775,6 +3660,205 @@ struct shaped<T, shape::aggregate> {
 #endif
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/wire/block_cache.hpp ----
+// block_cache.hpp: keeps a few large blocks of memory for the next large message.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+/// One thread's spare blocks.
+///
+/// A fresh block of 1 MiB costs 256 page faults, together about 350 µs: more than carrying its contents to another process and
+/// back. malloc gives such blocks back to the system each time, so the library keeps a few. At most `most_bytes` for each thread
+/// that has sent or received large messages; freed when the thread ends.
+class block_cache {
+    struct block {
+        void* memory;
+        std::size_t capacity;
+    };
+
+    static constexpr std::size_t most_blocks = 4;
+    static constexpr std::size_t most_bytes = 8u << 20;
+
+    struct store {
+        block blocks[most_blocks];
+        std::size_t count;
+        std::size_t bytes;
+        bool closed; // the thread is at its end
+    };
+    struct closer {
+        ~closer() {
+            store& s = here();
+            while (s.count) std::free(s.blocks[--s.count].memory);
+            s.closed = true;
+        }
+    };
+
+    static store& here() noexcept {
+        static thread_local constinit store s{};
+        return s;
+    }
+
+public:
+    /// Blocks below this are left to malloc alone.
+    static constexpr std::size_t least = 256 * 1024;
+
+    /// A spare block of at least `capacity` bytes, which is set to its size; or null.
+    static void* take(std::size_t& capacity) noexcept {
+        store& s = here();
+        for (std::size_t i = 0; i < s.count; ++i) {
+            const block b = s.blocks[i];
+            if (b.capacity < capacity || b.capacity / 4 > capacity) continue;
+            s.blocks[i] = s.blocks[--s.count];
+            s.bytes -= b.capacity;
+            capacity = b.capacity;
+            return b.memory;
+        }
+        return nullptr;
+    }
+
+    /// Keeps a block, or frees it.
+    static void give(void* memory, std::size_t capacity) noexcept {
+        static thread_local closer at_exit;
+        (void)&at_exit;
+        store& s = here();
+        if (s.closed || s.count == most_blocks || s.bytes + capacity > most_bytes) return std::free(memory);
+        s.blocks[s.count++] = {memory, capacity};
+        s.bytes += capacity;
+    }
+};
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/buffer.hpp ----
+// buffer.hpp: bytes that grow without being zeroed and without being copied twice.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Owning bytes. Unlike std::vector<std::byte> it never zeroes what it is about to overwrite, and grows by realloc (which moves
+/// pages instead of bytes where it can). New bytes have no defined value. As a contiguous range it converts to std::span.
+///
+/// Errors: out of memory is std::bad_alloc, or the end of the process without exceptions. Threads: as any value.
+class buffer {
+    std::byte* data_ = nullptr;
+    std::size_t size_ = 0;
+    std::size_t capacity_ = 0;
+
+    [[noreturn]] MITOGEN_COLD static void out_of_memory() {
+#if MITOGEN_HAS_EXCEPTIONS
+        throw std::bad_alloc();
+#else
+        std::abort();
+#endif
+    }
+
+    MITOGEN_COLD void reallocate(std::size_t capacity) {
+        if (!data_ && capacity >= wire::block_cache::least) {
+            if (void* spare = wire::block_cache::take(capacity)) {
+                data_ = static_cast<std::byte*>(spare);
+                capacity_ = capacity;
+                return;
+            }
+        }
+        auto* moved = static_cast<std::byte*>(std::realloc(data_, capacity));
+        if (!moved) out_of_memory();
+        data_ = moved;
+        capacity_ = capacity;
+    }
+
+    void release() noexcept {
+        if (capacity_ >= wire::block_cache::least) {
+            wire::block_cache::give(data_, capacity_);
+        } else {
+            std::free(data_);
+        }
+    }
+
+    void grow(std::size_t least) {
+        if (least < size_) out_of_memory(); // the sum has wrapped
+        std::size_t capacity = capacity_ + capacity_ / 2;
+        if (capacity < least) capacity = least;
+        reallocate(capacity < 64 ? 64 : capacity);
+    }
+
+public:
+    using value_type = std::byte;
+
+    buffer() = default;
+
+    /// `size` bytes of no defined value.
+    explicit buffer(std::size_t size) { resize(size); }
+
+    /// A copy of `bytes`.
+    explicit buffer(std::span<const std::byte> bytes) { append(bytes.data(), bytes.size()); }
+
+    buffer(buffer&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
+          capacity_(std::exchange(other.capacity_, 0)) {}
+
+    buffer& operator=(buffer&& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+        std::swap(capacity_, other.capacity_);
+        other.reset();
+        return *this;
+    }
+
+    ~buffer() { release(); }
+
+    std::byte* data() noexcept { return data_; }
+    const std::byte* data() const noexcept { return data_; }
+    std::size_t size() const noexcept { return size_; }
+    std::size_t capacity() const noexcept { return capacity_; }
+    bool empty() const noexcept { return size_ == 0; }
+    std::byte* begin() noexcept { return data_; }
+    std::byte* end() noexcept { return data_ + size_; }
+    const std::byte* begin() const noexcept { return data_; }
+    const std::byte* end() const noexcept { return data_ + size_; }
+    std::byte& operator[](std::size_t i) noexcept { return data_[i]; }
+    const std::byte& operator[](std::size_t i) const noexcept { return data_[i]; }
+
+    /// Makes the size `size`; bytes that are added have no defined value.
+    void resize(std::size_t size) {
+        if (size > capacity_) grow(size);
+        size_ = size;
+    }
+
+    /// Makes room for `capacity` bytes in all.
+    void reserve(std::size_t capacity) {
+        if (capacity > capacity_) reallocate(capacity);
+    }
+
+    /// Adds `size` bytes of no defined value and returns where they begin.
+    std::byte* extend(std::size_t size) {
+        const std::size_t old = size_;
+        if (size > capacity_ - size_) grow(size_ + size);
+        size_ = old + size;
+        return data_ + old;
+    }
+
+    /// Adds a copy of `size` bytes; they must not be this buffer's own.
+    void append(const void* bytes, std::size_t size) {
+        if (size != 0) std::memcpy(extend(size), bytes, size);
+    }
+
+    /// Forgets the bytes and keeps the memory.
+    void clear() noexcept { size_ = 0; }
+
+    /// Gives the memory back.
+    void reset() noexcept {
+        release();
+        data_ = nullptr;
+        size_ = capacity_ = 0;
+    }
+};
+
+static_assert(std::is_convertible_v<const buffer&, std::span<const std::byte>> &&
+              std::is_convertible_v<buffer&, std::span<std::byte>>);
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/wire/blob.hpp ----
 // blob.hpp: owning bytes as an argument or a result.
 
@@ -3855,135 +3939,6 @@ struct codec<blob> {
     }
     static void signature(signature_sink& s) { s.put("blob"); }
 };
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/wire/check.hpp ----
-// check.hpp: finds the type that cannot travel, however deep it is, and says what to do about it in one line.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace wire {
-
-/// A step on the way to the type that has no codec: the part of `Whole` (element, member, alternative) with that index, from 0.
-template <class Whole, std::size_t Index>
-struct part_of;
-
-template <class>
-inline constexpr bool never_true = false;
-
-/// Fails to compile. Compilers print `T`, and `Reached` as the way from the type that was to travel.
-template <class T, class... Reached>
-constexpr void no_codec() {
-    if constexpr (std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T>)
-        static_assert(never_true<T>,
-                      "mitogen: a pointer means nothing in another process; send the value itself, a std::optional or a "
-                      "std::unique_ptr (T, named beside this message, is the type)");
-    else if constexpr (std::is_const_v<T> || std::is_volatile_v<T> || std::is_reference_v<T>)
-        static_assert(never_true<T>,
-                      "mitogen: nothing can be decoded into a const, volatile or reference member; make it an ordinary one "
-                      "(T, named beside this message, is its type)");
-    else if constexpr (std::is_same_v<T, long double>)
-        static_assert(never_true<T>, "mitogen: long double has another format on every kind of machine; send a double");
-    else if constexpr (std::is_class_v<T> && !std::is_default_constructible_v<T>)
-        static_assert(never_true<T>,
-                      "mitogen: T, named beside this message, has no default constructor, which decoding needs; give it one or "
-                      "specialise mitogen::codec<T>");
-    else if constexpr (!MITOGEN_HAS_PFR && plain_aggregate<T>)
-        static_assert(never_true<T>,
-                      "mitogen: the aggregate T, named beside this message, travels through Boost.PFR, which is not on the "
-                      "include path; install Boost 1.81 or newer (Debian: libboost-dev) or specialise mitogen::codec<T>");
-    else if constexpr (std::is_aggregate_v<T> && std::is_class_v<T>)
-        static_assert(never_true<T>,
-                      "mitogen: the aggregate T, named beside this message, has base classes, which Boost.PFR cannot see; "
-                      "describe it with BOOST_DESCRIBE_STRUCT (Boost 1.81 or newer; Debian: libboost-dev)");
-    else
-        static_assert(never_true<T>,
-                      "mitogen: T, named beside this message, has no codec; make it an aggregate, describe it with "
-                      "BOOST_DESCRIBE_CLASS (Boost 1.81 or newer; Debian: libboost-dev) or specialise mitogen::codec<T>");
-}
-
-/// A type without a codec: whoever uses one all the same gets the message of no_codec(), once.
-template <class T>
-struct shaped<T, shape::none> {
-    static constexpr bool is_missing = true;
-
-    static std::size_t size(const T&) { return no_codec<T>(), std::size_t{0}; }
-    static void encode(writer&, const T&) { no_codec<T>(); }
-    static bool decode(reader&, T&) { return no_codec<T>(), false; }
-    static void signature(signature_sink&) { no_codec<T>(); }
-};
-
-template <class T, class... Outer>
-consteval bool travels();
-
-template <class... Outer, class... Ts>
-consteval bool all_travel(parts<Ts...>) {
-    return (... && travels<Ts, Outer...>());
-}
-
-// Outer are the types that we are inside of: a type that contains itself is looked at once.
-template <class T, class... Outer>
-consteval bool travels() {
-    if constexpr (missing<T>()) return false;
-    else if constexpr ((... || std::is_same_v<T, Outer>)) return true;
-    else if constexpr (requires { typename codec<T>::parts; }) return all_travel<T, Outer...>(typename codec<T>::parts{});
-    else return true;
-}
-
-template <class T, class... Outer>
-consteval bool may_hold();
-
-template <class... Outer, class... Ts>
-consteval bool any_may_hold(parts<Ts...>) {
-    return (... || may_hold<Ts, Outer...>());
-}
-
-// True where decoding may leave memory with the reader that the value points into.
-template <class T, class... Outer>
-consteval bool may_hold() {
-    if constexpr ((... || std::is_same_v<T, Outer>)) return false;
-    else if constexpr (requires { requires codec<T>::may_hold; }) return true;
-    else if constexpr (requires { typename codec<T>::parts; }) return any_may_hold<T, Outer...>(typename codec<T>::parts{});
-    else return false;
-}
-
-template <class T, class... Reached>
-constexpr void blame();
-
-template <class Whole, class... Reached, class... Ts, std::size_t... I>
-constexpr void blame_first(parts<Ts...>, std::index_sequence<I...>) {
-    constexpr bool fine[] = {travels<Ts>()..., false};
-    constexpr std::size_t culprit = [&fine] {
-        std::size_t i = 0;
-        while (fine[i]) ++i;
-        return i;
-    }();
-    ([] { if constexpr (I == culprit) blame<Ts, Reached..., part_of<Whole, I>>(); }(), ...);
-}
-
-// Walks to the first type without a codec.
-template <class T, class... Reached>
-constexpr void blame() {
-    if constexpr (missing<T>()) {
-        no_codec<T, Reached...>();
-    } else if constexpr (requires { typename codec<T>::parts; }) {
-        []<class... Ts>(parts<Ts...> p) {
-            blame_first<T, Reached...>(p, std::index_sequence_for<Ts...>{});
-        }(typename codec<T>::parts{});
-    }
-}
-
-/// Fails to compile with the reason why `T` does not travel, where it does not.
-template <class T>
-constexpr void require() {
-    if constexpr (!travels<T>()) blame<T>();
-}
-
-} // namespace wire
-
-/// Types that can be arguments and results: all that they consist of has a codec.
-template <class T>
-concept wire_type = wire::travels<T>();
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -4983,6 +4938,914 @@ std::string signature_of() {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/rpc/identity.hpp ----
+// identity.hpp: the text that names a remote function in every program that has it: qualified name and wire signature.
+//
+// Everything here is made at run time, when somebody asks; before that a function costs a few words of constant data.
+//
+// Where the name comes from, and what it is worth between two builds:
+//   with RTTI              complete: templates, default arguments, inline namespaces; the same from gcc and clang
+//   gcc without RTTI       the same, but default arguments of the program's own class templates are missing, and enumerators and
+//                          functions as template arguments are spelt differently
+//   clang without RTTI     the arguments of function templates and the program's inline namespaces are missing: see `exact`
+
+#if MITOGEN_HAS_RTTI
+#include <cxxabi.h>
+#include <typeinfo>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The name by which `F` is known in other programs, in place of its qualified name:
+/// `template <> inline constexpr std::string_view mitogen::name_of<&fn> = "db.count";` (before the first use of `fn`).
+/// Needed for lambdas and functions in anonymous namespaces that two different builds call in each other.
+template <auto F>
+inline constexpr std::string_view name_of{};
+
+namespace rpc::detail {
+
+/// What is known of a function's name. Made once per function, when first asked for.
+struct function_texts {
+    std::string name;      ///< canonical qualified name, or what name_of says
+    std::string signature; ///< `(i32,string)->[u64]`
+    std::string identity;  ///< name and signature
+    std::uint64_t key = 0; ///< hash of `identity`
+    bool is_stable = true; ///< false: the name means something within one build only
+    bool is_exact = true;  ///< false: other functions may have printed the same name (clang without RTTI)
+};
+
+// The pieces of a signature, shared by all functions that have it.
+struct signature_parts {
+    using writer = void (*)(signature_sink&);
+    const writer* parameters;
+    std::size_t count;
+    writer result;
+};
+
+template <class T>
+void write_type(signature_sink& sink) {
+    if constexpr (std::is_void_v<T>) {
+        sink.put("void");
+    } else if constexpr (wire::travels<T>()) { // else check_function() says so, with the function and the position
+        sink.add<T>();
+    }
+}
+
+template <class Result, class Parameters>
+struct parts_of;
+template <class Result, class... Ps>
+struct parts_of<Result, type_list<Ps...>> {
+    static constexpr signature_parts::writer parameters[sizeof...(Ps) + 1] = {&write_type<Ps>..., nullptr};
+    static constexpr signature_parts value{parameters, sizeof...(Ps), &write_type<Result>};
+};
+
+// Where the texts of one function come from: constant data only. A null `read_name` stands for the usual way, which need not be
+// compiled where a function is only called.
+struct function_source {
+    void (*read_name)(const void* raw, function_texts& to);
+    const void* raw;
+    const signature_parts* signature;
+};
+
+template <auto F>
+inline constexpr std::string_view given_name = name_of<F>;
+
+inline void name_from_given(const void* raw, function_texts& to) { to.name = *static_cast<const std::string_view*>(raw); }
+
+#if MITOGEN_HAS_RTTI
+template <auto F>
+struct name_tag {};
+
+// The mangled name of name_tag<F> contains F's own with everything in it; no other place does in both compilers.
+inline void name_from_type(const void* raw, function_texts& to) {
+    const char* const mangled = static_cast<const std::type_info*>(raw)->name();
+    int status = 0;
+    char* const demangled = abi::__cxa_demangle(mangled, nullptr, nullptr, &status);
+    if (demangled) {
+        constexpr std::string_view tag = "name_tag<";
+        std::string_view text = demangled;
+        text.remove_prefix(text.find(tag) + tag.size());
+        text.remove_suffix(1);
+        to.name = canonical_function(text);
+        to.is_stable = !names_within_one_build(to.name);
+        std::free(demangled);
+    } else { // mangled in a way that is newer than the demangler: unique, but unreadable and this compiler's alone
+        to.name = mangled;
+        to.is_stable = false;
+    }
+}
+#endif
+
+#if !MITOGEN_HAS_RTTI
+// A function of its own: gcc replaces the macro too early where it initialises a constant.
+template <auto F>
+consteval const char* printed_value() noexcept {
+    return __PRETTY_FUNCTION__;
+}
+template <class F>
+consteval const char* printed_type() noexcept {
+    return __PRETTY_FUNCTION__;
+}
+
+// gcc: `… [with auto F = ns::f<1>]`; clang: `… [F = &ns::f]`.
+template <auto F>
+consteval std::string_view printed_name() noexcept {
+    using function = std::remove_cv_t<decltype(F)>;
+    std::string_view text;
+    if constexpr (std::is_empty_v<function>)
+        text = printed_type<function>(); // clang prints a closure as `{}`, but its type with its place
+    else
+        text = printed_value<F>();
+    const std::size_t begin = text.find("F = ") + 4;
+    return text.substr(begin, text.size() - begin - 1);
+}
+
+// The name alone, without what the compiler prints around it: that would be most of the bytes that a function costs.
+template <auto F>
+inline constexpr auto name_bytes = [] {
+    constexpr std::string_view text = printed_name<F>();
+    std::array<char, text.size() + 1> bytes{};
+    for (std::size_t i = 0; i < text.size(); ++i) bytes[i] = text[i];
+    return bytes;
+}();
+
+inline void name_from_print(const void* raw, function_texts& to) {
+#if defined(__clang__)
+    to.is_exact = false;
+#endif
+    to.name = canonical_function(static_cast<const char*>(raw));
+    to.is_stable = !names_within_one_build(to.name);
+}
+#endif
+
+template <auto F>
+consteval function_source source_of() noexcept {
+    using traits = function_traits<F>;
+    constexpr void (*check)() = &check_function<F>;
+    static_cast<void>(check);
+    constexpr const signature_parts* signature =
+        &parts_of<typename wire_result<typename traits::result>::type, typename traits::signature_parameters>::value;
+    if constexpr (!given_name<F>.empty()) {
+        return {&name_from_given, &given_name<F>, signature};
+    } else {
+#if MITOGEN_HAS_RTTI
+        return {nullptr, &typeid(name_tag<F>), signature};
+#else
+        return {nullptr, name_bytes<F>.data(), signature};
+#endif
+    }
+}
+
+// One per function; a local constant would be laid out again by each that asks.
+template <auto F>
+inline constexpr function_source source = source_of<F>();
+
+/// FNV-1a, 64 bits (Fowler, Noll, Vo; RFC 9923): the key of an identity. Its inputs are the program's own names, not an
+/// attacker's.
+constexpr std::uint64_t identity_hash(std::string_view text) noexcept {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    return hash;
+}
+
+MITOGEN_COLD inline function_texts read_texts(const function_source& from) {
+    function_texts texts;
+    if (from.read_name) {
+        from.read_name(from.raw, texts);
+    } else {
+#if MITOGEN_HAS_RTTI
+        name_from_type(from.raw, texts);
+#else
+        name_from_print(from.raw, texts);
+#endif
+    }
+    signature_sink sink;
+    sink.put('(');
+    for (std::size_t i = 0; i < from.signature->count; ++i) {
+        if (i > 0) sink.put(',');
+        from.signature->parameters[i](sink);
+    }
+    sink.put(")->");
+    from.signature->result(sink);
+    texts.signature = sink.take();
+    texts.identity = texts.name + texts.signature;
+    texts.key = identity_hash(texts.identity);
+    return texts;
+}
+
+MITOGEN_COLD inline std::string read_text(const function_source& from, std::string function_texts::*which) {
+    function_texts texts = read_texts(from);
+    return std::move(texts.*which);
+}
+
+} // namespace rpc::detail
+
+/// The canonical qualified name of `F`, for instance `app::scale<i32>`; or what `name_of<F>` says. Composed at each call: keep
+/// it.
+template <auto F>
+std::string function_name() {
+    return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::name);
+}
+
+/// The wire signature of `F`, for instance `(i32,string)->[u64]`. Parameters that are injected where the function runs are not in
+/// it, except dialogs.
+template <auto F>
+std::string function_signature() {
+    return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::signature);
+}
+
+/// Name and signature: equal in two programs where one may call the other's `F`.
+template <auto F>
+std::string function_identity() {
+    return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::identity);
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/function_entry.hpp ----
+// function_entry.hpp: what one function that other contexts may call is, and how it gets into the list of them.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Where a function runs in the context that is called.
+enum class on : std::uint8_t {
+    main, ///< on the context's main thread, one after another
+    pool, ///< on any of the context's worker threads, concurrently
+    loop, ///< on the I/O thread, in place: for functions that never block
+    task, ///< on the I/O thread, as a coroutine: every function that returns task<T>, and no other
+    context, ///< where the options of the context say with `.executor`, which is on its main thread where they do not
+};
+
+/// Where `F` runs: `template <> inline constexpr auto mitogen::run_on<&fn> = mitogen::on::pool;` (before the first use of `fn`).
+template <auto F>
+inline constexpr on run_on = on::context;
+
+struct invocation;
+class function_entry;
+
+/// Decodes the arguments of one call, runs `F`, encodes the result.
+template <auto F>
+void invoke_thunk(invocation&);
+
+namespace rpc::detail {
+struct registration;
+
+// The part of an entry that changes and that no call looks at. Apart from it, so that the entry is half a cache line.
+struct entry_state {
+    const function_entry* before = nullptr;            // the one that was registered before this one
+    std::atomic<const function_texts*> texts{nullptr}; // made by whoever asks first, then kept
+};
+} // namespace rpc::detail
+
+/// One function that can be called from other contexts. There is exactly one entry per function, and it lives as long as the
+/// process.
+///
+/// Threads: any.   Blocks: never.
+class function_entry {
+    friend struct rpc::detail::registration;
+
+    std::uint32_t index_ = unregistered;
+
+public:
+    /// index() of an entry whose static initialiser has not run yet.
+    static constexpr std::uint32_t unregistered = 0xffff'ffff;
+
+    /// Where it runs.
+    const on where;
+    /// Executes one call.
+    void (*const invoke)(invocation&);
+
+private:
+    const rpc::detail::function_source* source_;
+    rpc::detail::entry_state* state_; // to name it is what makes the object exist whose constructor registers the entry
+
+    MITOGEN_COLD const rpc::detail::function_texts& describe() const {
+        const auto* made = new rpc::detail::function_texts(rpc::detail::read_texts(*source_));
+        const rpc::detail::function_texts* other = nullptr;
+        if (state_->texts.compare_exchange_strong(other, made, std::memory_order_acq_rel)) return *made;
+        delete made;
+        return *other;
+    }
+
+public:
+    constexpr function_entry(const rpc::detail::function_source* source, on runs, void (*call)(invocation&),
+                             rpc::detail::entry_state* state) noexcept
+        : where(runs), invoke(call), source_(source), state_(state) {}
+    function_entry(const function_entry&) = delete;
+
+    /// Dense, from 0; the same in every process that runs the same binary.
+    std::uint32_t index() const noexcept { return index_; }
+
+    /// Canonical qualified name, or what name_of says.
+    const std::string& name() const { return texts().name; }
+    /// Wire signature, for instance `(i32,string)->[u64]`.
+    const std::string& signature() const { return texts().signature; }
+    /// Name and signature.
+    const std::string& identity() const { return texts().identity; }
+    /// The 64-bit hash of the identity, by which programs of different builds refer to the function.
+    std::uint64_t key() const { return texts().key; }
+
+    /// False if only programs of this very build can call it: lambdas, anonymous namespaces, what is declared inside a function;
+    /// and what this program cannot tell from another of its functions. `name_of` makes it true.
+    bool stable_name() const;
+
+    /// All that is known of the name.
+    const rpc::detail::function_texts& texts() const {
+        const auto* known = state_->texts.load(std::memory_order_acquire);
+        return known ? *known : describe();
+    }
+
+    /// The entry that was registered before this one; null for the first.
+    const function_entry* before() const noexcept { return state_->before; }
+};
+
+namespace rpc::detail {
+
+// The entry that was registered last; each leads to the one before it.
+inline constinit std::atomic<const function_entry*> newest{nullptr};
+
+// A static object of this type puts its entry into the list. One binary runs its static initialisers in one order: the numbers
+// never change.
+struct registration : entry_state {
+    MITOGEN_COLD explicit registration(function_entry& entry) noexcept {
+        before = newest.load(std::memory_order_acquire);
+        do {
+            entry.index_ = before ? before->index_ + 1 : 0;
+        } while (!newest.compare_exchange_weak(before, &entry, std::memory_order_acq_rel));
+    }
+};
+
+// Where `F` runs, whatever run_on says of a task.
+template <auto F>
+constexpr on place_of() noexcept {
+    constexpr bool coroutine = is_task<typename function_traits<F>::result>;
+    static_assert(coroutine ? run_on<F> != on::pool : run_on<F> != on::task,
+                  "mitogen: a function that returns task<T> runs on the loop, and nothing else is a task: drop its run_on");
+    return coroutine ? on::task : run_on<F>;
+}
+
+template <auto F>
+struct slot {
+    static function_entry entry;
+    static registration link;
+};
+template <auto F>
+constinit function_entry slot<F>::entry{&source<F>, place_of<F>(), &invoke_thunk<F>, &slot<F>::link};
+template <auto F>
+registration slot<F>::link{slot<F>::entry};
+
+} // namespace rpc::detail
+
+/// The entry of `F`. To name it is to register `F`.
+template <auto F>
+const function_entry& entry_of() noexcept {
+    return rpc::detail::slot<F>::entry;
+}
+
+/// Exports a function that this program itself never calls. Any mention that is compiled suffices, at any scope and whether or
+/// not it is ever executed: `[[maybe_unused]] constexpr auto& exported = mitogen::remote<&fn>;`. (Inside sizeof or decltype it is
+/// no mention.)
+template <auto F>
+inline constexpr const function_entry& remote = rpc::detail::slot<F>::entry;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/left_behind.hpp ----
+// left_behind.hpp: children that outlive whoever would wait for them, and are no zombies for longer than need be.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+namespace detail {
+
+struct left_behind {
+    ::pid_t pid;
+    left_behind* next;
+};
+
+// Of this program. A stack without a lock: fork() may copy it at any moment.
+inline constinit std::atomic<left_behind*> all_left_behind{nullptr};
+
+inline void push_left_behind(left_behind* one) noexcept {
+    one->next = all_left_behind.load(std::memory_order_relaxed);
+    while (!all_left_behind.compare_exchange_weak(one->next, one, std::memory_order_release, std::memory_order_relaxed)) {}
+}
+
+} // namespace detail
+
+/// From now on nobody waits for `pid`, a child of this process; reap_left_behind() does once it has ended. Threads: any.
+inline void leave_behind(::pid_t pid) noexcept {
+    if (auto* one = new (std::nothrow) detail::left_behind{pid, nullptr}) detail::push_left_behind(one);
+}
+
+/// Reaps those that have ended. Called by whatever starts a process. Threads: any.   Blocks: never.
+inline void reap_left_behind() noexcept {
+    detail::left_behind* one = detail::all_left_behind.exchange(nullptr, std::memory_order_acquire);
+    while (one) {
+        detail::left_behind* next = one->next;
+        int status = 0;
+        if (checked("waitpid", -1, [&] { return ::waitpid(one->pid, &status, WNOHANG); }) == 0) {
+            detail::push_left_behind(one);
+        } else {
+            delete one; // reaped; or no child of this process, which is somebody else's copy
+        }
+        one = next;
+    }
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/kqueue.hpp ----
+// kqueue.hpp: the kqueue system calls; empty where there is no kqueue. MITOGEN_USE_LIBKQUEUE takes them from libkqueue on Linux.
+
+#if (!defined(__linux__) || defined(MITOGEN_USE_LIBKQUEUE)) && __has_include(<sys/event.h>)
+#define MITOGEN_HAS_KQUEUE 1
+#include <sys/event.h>
+#elif defined(MITOGEN_USE_LIBKQUEUE)
+#define MITOGEN_HAS_KQUEUE 1
+#include <kqueue/sys/event.h>
+#else
+#define MITOGEN_HAS_KQUEUE 0
+#endif
+
+#if MITOGEN_HAS_KQUEUE
+#include <cerrno>
+#include <cstdint>
+
+#include <sys/types.h>
+#include <time.h>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// kqueue(2), close-on-exec. It is not inherited by fork(), except from libkqueue.
+inline long kqueue_create() {
+    const long fd = checked("kqueue_create", -1, [] { return ::kqueue(); });
+    if (fd >= 0) static_cast<void>(set_cloexec(static_cast<int>(fd), true));
+    return fd;
+}
+
+/// One change to a kqueue: `ident` is a descriptor or a process, by `filter` (EVFILT_…); `flags` is EV_ADD or EV_DELETE. 0 or
+/// -errno.
+inline long kqueue_change(int queue, std::intptr_t ident, int filter, unsigned flags, unsigned details, std::intptr_t user_data) {
+    return checked("kqueue_change", queue, [=] {
+        struct ::kevent change {};
+        change.ident = static_cast<decltype(change.ident)>(ident);
+        change.filter = static_cast<decltype(change.filter)>(filter);
+        change.flags = static_cast<decltype(change.flags)>(flags);
+        change.fflags = static_cast<decltype(change.fflags)>(details);
+        change.udata = reinterpret_cast<decltype(change.udata)>(user_data);
+        return ::kevent(queue, &change, 1, nullptr, 0, nullptr);
+    });
+}
+
+/// Waits for events: their number, 0 on timeout, -errno. `timeout` in ns, < 0: no limit.
+/// A signal ends a wait that has a limit early, with 0: the caller knows its deadline.
+inline long kqueue_wait(int queue, struct ::kevent* out, int capacity, duration_ns timeout) {
+    // macOS refuses spans above some years: wake up every 11 days
+    constexpr duration_ns longest = 1'000'000 * duration_ns{1'000'000'000};
+#if defined(LIBKQUEUE)
+    // it cuts to milliseconds: too early, and again and again
+    if (timeout > 0) timeout = duration_ns{to_poll_ms(timeout)} * 1'000'000;
+#endif
+    for (;;) {
+        const ::timespec span = to_timespec(timeout < longest ? timeout : longest);
+        const long rc = checked_once("kqueue_wait", queue, [&] {
+            return ::kevent(queue, nullptr, 0, out, capacity, timeout < 0 ? nullptr : &span);
+        });
+        if (rc != -EINTR) return rc;
+        if (timeout > 0) return 0;
+    }
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+#endif
+
+// ---- mitogen/sys/owned_process.hpp ----
+// owned_process.hpp: a child process as a value: watched without a signal handler, always reaped.
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+namespace detail {
+// A descriptor that becomes readable when `pid`, a child of ours, has ended; negative where the system has none.
+inline long open_exit_watch(::pid_t pid) {
+#if defined(__linux__) && defined(SYS_pidfd_open)
+    // close-on-exec by itself
+    unique_fd fd(static_cast<int>(checked("pidfd_open", -1, [=] { return ::syscall(SYS_pidfd_open, pid, 0); })));
+    static_cast<void>(move_above_stdio(fd));
+    return fd ? fd.release() : -ENOSYS;
+#elif !defined(__linux__) && MITOGEN_HAS_KQUEUE
+    unique_fd queue(static_cast<int>(kqueue_create())); // a kqueue can itself be polled
+    const long rc = queue ? kqueue_change(queue.get(), pid, EVFILT_PROC, EV_ADD, NOTE_EXIT, 0) : -ENOSYS;
+    return rc < 0 ? rc : queue.release();
+#else
+    static_cast<void>(pid);
+    return -ENOSYS;
+#endif
+}
+} // namespace detail
+
+/// Owns one child process. While it is owned and not reaped its process id can't be reused, so that signal() never hits a
+/// stranger.
+///
+/// The destructor kills (SIGKILL) and reaps a child that still runs: no zombie and no orphan is left behind by any path.
+/// No SIGCHLD handler is installed. Where the program ignores SIGCHLD (init() undoes it where it was started so), or reaps
+/// children that are not its own, the status is lost: the code is then -1.
+/// Threads: distinct objects: safe; shared objects: unsafe.
+class process {
+    ::pid_t pid_ = -1;
+    unique_fd watch_;
+    std::optional<exit_status> status_;
+
+    std::optional<exit_status> reap(int options) {
+        if (status_ || pid_ < 0) return status_;
+        int raw = 0;
+        const long rc = checked("waitpid", -1, [&] { return ::waitpid(pid_, &raw, options); });
+        if (rc == 0) return std::nullopt;
+        if (rc > 0 && WIFEXITED(raw)) {
+            status_ = exit_status{.code = WEXITSTATUS(raw), .signal = 0};
+        } else if (rc > 0 && WIFSIGNALED(raw)) {
+            status_ = exit_status{.code = 0, .signal = WTERMSIG(raw)};
+        } else {
+            status_ = exit_status{.code = -1, .signal = 0}; // ECHILD: somebody else has reaped it
+        }
+        watch_.reset();
+        return status_;
+    }
+
+public:
+    process() = default;
+    /// Takes ownership of a child of this process that nobody has waited for (fork). Never fails: poll_fd() may be -1.
+    explicit process(::pid_t pid) : pid_(pid) {
+        if (pid_ >= 0) watch_.reset(static_cast<int>(detail::open_exit_watch(pid_)));
+    }
+    process(process&& other) noexcept
+        : pid_(std::exchange(other.pid_, -1)), watch_(std::move(other.watch_)),
+          status_(std::exchange(other.status_, std::nullopt)) {}
+    process& operator=(process&& other) noexcept {
+        if (this != &other) {
+            stop();
+            pid_ = std::exchange(other.pid_, -1);
+            watch_ = std::move(other.watch_);
+            status_ = std::exchange(other.status_, std::nullopt);
+        }
+        return *this;
+    }
+    ~process() { stop(); }
+
+    /// The process id, also after the end; -1 for an empty object.
+    ::pid_t pid() const noexcept { return pid_; }
+
+    /// A descriptor, owned by this object, that is readable once the process has ended: a pidfd on Linux, a kqueue on BSD and
+    /// macOS.
+    /// -1 where the system has neither or is out of descriptors, and after the process has been reaped: remove it from pollers
+    /// before.
+    int poll_fd() const noexcept { return watch_.get(); }
+
+    /// True from the start until try_wait() or wait() has returned a status.
+    bool running() const noexcept { return pid_ >= 0 && !status_; }
+
+    /// How it ended, or nothing while it runs. Remembers: may be called again. Blocks: never.
+    std::optional<exit_status> try_wait() { return reap(WNOHANG); }
+
+    /// Waits for the end. Blocks: until then. An empty object has the code -1.
+    exit_status wait() { return reap(0).value_or(exit_status{.code = -1, .signal = 0}); }
+
+    /// Sends a signal. 0, also where the process is already reaped; else -errno.
+    long signal(int number) {
+        if (!running()) return 0;
+        return checked("kill", -1, [&] {
+#if defined(__linux__) && defined(SYS_pidfd_send_signal)
+            // Exact even where somebody else has reaped it and its number is in use again.
+            if (watch_) return static_cast<long>(::syscall(SYS_pidfd_send_signal, watch_.get(), number, nullptr, 0));
+#endif
+            return static_cast<long>(::kill(pid_, number));
+        });
+    }
+
+    /// Sends a signal to its process group, of which it must be the leader (spawn_options::new_process_group).
+    long signal_group(int number) {
+        if (!running()) return 0;
+        return checked("kill", -1, [&] { return ::kill(-pid_, number); });
+    }
+
+    /// Gives up ownership: the process is neither killed nor waited for. The object is empty afterwards.
+    void forget() noexcept {
+        pid_ = -1;
+        watch_.reset();
+        status_.reset();
+    }
+
+    /// Gives up ownership of a child that goes on alone: see leave_behind. The object is empty afterwards.
+    void leave() noexcept {
+        if (running()) leave_behind(pid_);
+        forget();
+    }
+
+    /// Kills and reaps it if it still runs, which waits for the kernel to end it (microseconds).
+    void stop() noexcept {
+        if (!running()) return;
+        static_cast<void>(signal(SIGKILL));
+        static_cast<void>(wait());
+    }
+};
+
+static_assert(!std::is_copy_constructible_v<process> && std::is_nothrow_move_assignable_v<process>);
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/process.hpp ----
+// process.hpp: starts a program as a child process, in the 300 µs that posix_spawn takes whatever the size of this process.
+
+#if defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__) || defined(__NetBSD__) || defined(__DragonFly__)
+extern "C" char** environ; // glibc and musl declare it; the BSDs want the program to
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// What to start, and with what.
+struct spawn_options {
+    /// the program as an open file (a binary, no script); before `path` where it is not -1
+    int executable_fd = -1;
+    std::string path{};                     ///< the program; searched for in PATH where it contains no slash
+    std::vector<std::string> argv{};        ///< all arguments, the zeroth included; empty: { path }
+    std::vector<std::string> environment{}; ///< on top of this process's own: "NAME=VALUE" sets, "NAME" removes
+    int in = -1;                            ///< becomes descriptor 0; -1: /dev/null
+    int out = -1;                           ///< becomes descriptor 1; -1: inherited (/dev/null where this process has none)
+    int err = -1;                           ///< becomes descriptor 2; -1: as `out`
+    bool new_process_group = true;          ///< so that a terminal's SIGINT reaches only the root of the tree
+    /// path of a terminal that nobody has: becomes descriptor 2 in place of `err`, and the terminal of a session of its own
+    std::string terminal{};
+};
+
+namespace detail {
+
+class spawn_actions {
+    ::posix_spawn_file_actions_t actions_;
+    int rc_;
+
+public:
+    spawn_actions() noexcept : rc_(::posix_spawn_file_actions_init(&actions_)) {}
+    spawn_actions(const spawn_actions&) = delete;
+    spawn_actions& operator=(const spawn_actions&) = delete;
+    ~spawn_actions() { static_cast<void>(::posix_spawn_file_actions_destroy(&actions_)); }
+
+    void dup(int from, int to) {
+        if (rc_ == 0) rc_ = ::posix_spawn_file_actions_adddup2(&actions_, from, to);
+    }
+    void open_null(int to) {
+        if (rc_ == 0) rc_ = ::posix_spawn_file_actions_addopen(&actions_, to, "/dev/null", to == 0 ? O_RDONLY : O_WRONLY, 0);
+    }
+    // By a session's leader without a terminal: makes it the session's.
+    void open_terminal(const char* path, int to) {
+        if (rc_ == 0) rc_ = ::posix_spawn_file_actions_addopen(&actions_, to, path, O_RDWR, 0);
+    }
+    int rc() const noexcept { return rc_; }
+    const ::posix_spawn_file_actions_t* get() const noexcept { return &actions_; }
+};
+
+class spawn_attributes {
+    ::posix_spawnattr_t attributes_;
+    int rc_;
+
+public:
+    explicit spawn_attributes(const spawn_options& options) noexcept : rc_(::posix_spawnattr_init(&attributes_)) {
+        ::sigset_t none;
+        ::sigset_t defaults;
+        ::sigemptyset(&none);
+        ::sigemptyset(&defaults);
+        ::sigaddset(&defaults, SIGPIPE);
+        ::sigaddset(&defaults, SIGCHLD);
+        int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+        if (options.terminal.empty()) {
+            if (options.new_process_group) flags |= POSIX_SPAWN_SETPGROUP; // group 0: its own
+        } else {
+#if defined(POSIX_SPAWN_SETSID)
+            flags |= POSIX_SPAWN_SETSID; // which is a new group as well
+#else
+            if (rc_ == 0) rc_ = ENOTSUP;
+#endif
+        }
+        if (rc_ == 0) rc_ = ::posix_spawnattr_setsigmask(&attributes_, &none);
+        if (rc_ == 0) rc_ = ::posix_spawnattr_setsigdefault(&attributes_, &defaults);
+        if (rc_ == 0) rc_ = ::posix_spawnattr_setpgroup(&attributes_, 0);
+        if (rc_ == 0) rc_ = ::posix_spawnattr_setflags(&attributes_, static_cast<short>(flags));
+    }
+    spawn_attributes(const spawn_attributes&) = delete;
+    spawn_attributes& operator=(const spawn_attributes&) = delete;
+    ~spawn_attributes() { static_cast<void>(::posix_spawnattr_destroy(&attributes_)); }
+
+    int rc() const noexcept { return rc_; }
+    const ::posix_spawnattr_t* get() const noexcept { return &attributes_; }
+};
+
+// A path under which an open file can be executed.
+inline std::string path_of_descriptor(int fd) {
+#if defined(__APPLE__) && defined(F_GETPATH)
+    char path[1024] = {}; // MAXPATHLEN, which F_GETPATH demands
+    return ::fcntl(fd, F_GETPATH, path) < 0 ? "/dev/fd/" + std::to_string(fd) : std::string(path);
+#elif defined(__linux__)
+    return "/proc/self/fd/" + std::to_string(fd); // resolved by the child, before its close-on-exec sweep
+#else
+    return "/dev/fd/" + std::to_string(fd); // needs fdescfs for numbers above 2
+#endif
+}
+
+inline std::string_view name_of_variable(std::string_view entry) { return entry.substr(0, entry.find('=')); }
+
+inline std::vector<char*> merged_environment(const std::vector<std::string>& changes) {
+    std::vector<char*> out;
+    for (char** e = environ; e && *e; ++e) {
+        bool changed = false;
+        for (const auto& c : changes) changed = changed || name_of_variable(c) == name_of_variable(*e);
+        if (!changed) out.push_back(*e);
+    }
+    for (const auto& c : changes) {
+        if (c.find('=') != std::string::npos) out.push_back(const_cast<char*>(c.c_str()));
+    }
+    out.push_back(nullptr);
+    return out;
+}
+
+// Plans what becomes 0, 1 and 2. Whatever lies at 0 to 2 now is duplicated above first (into `kept`): the child's dup2() calls
+// run one after the other, so that in=1, out=0 would otherwise lose one of them. Returns what failed, or an empty text.
+inline std::string plan_stdio(const spawn_options& options, spawn_actions& actions, std::array<unique_fd, 4>& kept, long& rc) {
+    static constexpr const char* names[3] = {"standard input", "standard output", "standard error"};
+    const int wanted[3] = {options.in, options.out, options.err};
+    for (int to = 0; to < 3; ++to) {
+        int from = wanted[to];
+        if (to == 2 && !options.terminal.empty()) {
+            actions.open_terminal(options.terminal.c_str(), to);
+            continue;
+        }
+        if (from < 0 && to == 0) {
+            actions.open_null(0);
+            continue;
+        }
+        const long flags = descriptor_flags(from < 0 ? to : from);
+        if (from < 0) {
+            if (flags == -EBADF) actions.open_null(to); // else the first file that the child opens would become its stdout
+            if (flags != FD_CLOEXEC) continue;          // inherited as it is
+            from = to;
+        }
+        rc = flags;
+        if (rc >= 0 && from <= 2) rc = dup_above(from, 3);
+        if (rc < 0) return std::string(names[to]) + " from descriptor " + std::to_string(from);
+        if (from <= 2) {
+            kept[static_cast<std::size_t>(to)].reset(static_cast<int>(rc));
+            from = static_cast<int>(rc);
+        }
+        actions.dup(from, to);
+    }
+    return {};
+}
+
+} // namespace detail
+
+/// Starts a program. It begins with an empty signal mask, SIGPIPE and SIGCHLD at their defaults, and every descriptor of ours
+/// that is not close-on-exec; the descriptors named in the options may be any, 0 to 2 and each other's targets included.
+///
+/// Errors: reason::system (or overloaded: out of descriptors or memory); the text names the program and says why it can't run.
+/// Threads: any; not while another thread changes the environment.   Blocks: until the child has executed the program (about 300
+/// µs).
+inline result<process> spawn(const spawn_options& options) {
+    reap_left_behind();
+    std::array<unique_fd, 4> kept;
+    const std::string shown = !options.path.empty() ? options.path : options.argv.empty() ? "a descriptor" : options.argv[0];
+    std::string path = options.path;
+    if (options.executable_fd >= 0) {
+        int fd = options.executable_fd;
+        if (fd <= 2) { // would be overwritten by the child's own 0, 1 or 2
+            const long rc = dup_above(fd, 3);
+            if (rc < 0) return failure("spawn(" + shown + "), executable", rc, fd);
+            kept[3].reset(fd = static_cast<int>(rc));
+        }
+        path = detail::path_of_descriptor(fd);
+    }
+    detail::spawn_actions actions;
+    const detail::spawn_attributes attributes(options);
+    long rc = 0;
+    if (const std::string what = detail::plan_stdio(options, actions, kept, rc); !what.empty()) {
+        return failure("spawn(" + shown + "), " + what, rc);
+    }
+    const int prepared = actions.rc() != 0 ? actions.rc() : attributes.rc();
+    if (prepared != 0) return failure("spawn(" + shown + ")", -prepared);
+
+    std::vector<char*> argv;
+    for (const auto& a : options.argv) argv.push_back(const_cast<char*>(a.c_str()));
+    if (argv.empty()) argv.push_back(const_cast<char*>(shown.c_str())); // hardened kernels refuse an empty argument list
+    argv.push_back(nullptr);
+    std::vector<char*> changed;
+    if (!options.environment.empty()) changed = detail::merged_environment(options.environment);
+    char** const variables = changed.empty() ? environ : changed.data();
+
+    ::pid_t pid = -1;
+    rc = checked("posix_spawn", options.executable_fd, [&] {
+        errno = ::posix_spawnp(&pid, path.c_str(), actions.get(), attributes.get(), argv.data(), variables);
+        return errno == 0 ? 0 : -1;
+    });
+    if (rc < 0) return failure("spawn(" + shown + ")", rc);
+    return process(pid);
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/boot_plan.hpp ----
+// boot_plan.hpp: what a connection method has to say about how its child is started, and what its failures mean.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Everything that is known when a child did not come up.
+struct boot_failure {
+    enum class how : std::uint8_t { ended, timed_out, confused };
+
+    how what = how::ended;               ///< the connection ended; the deadline passed; what it said makes no sense
+    bool stage_seen = false;             ///< the shell on the target has spoken
+    std::string detail{};                ///< of `confused`: in words
+    std::string words{};                 ///< last lines of stderr and stdout, most telling first; may be empty
+    std::optional<exit_status> status{}; ///< of the process that was started here, where it has ended
+};
+
+/// One way to start one child. Made by a connection method; executed by basic_child.
+struct boot_plan {
+    std::string what{};                         ///< for messages: "local child", "ssh web1"
+    std::string name{};                         ///< of the context, where the caller gave none
+    sys::spawn_options start{};                 ///< descriptors are filled in later
+    bool staged = false;                        ///< a POSIX shell speaks first and is then sent the program
+    bool attached = false;                      ///< nothing is started: its stream is there already
+    std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent
+    std::string program_path{};                 ///< where that was opened; empty: this program's own
+    std::vector<detail::payload_file> others{}; ///< what is sent to machines that the program was not built for
+    std::shared_ptr<detail::program_source> source{}; ///< gets those of `others` that are not here
+    std::shared_ptr<detail::press> press{};     ///< compresses it, where that is worth it; may be null
+    bool compress_program = false;              ///< the way there is likely slower than compressing
+    bool keep_program = true;                   ///< it may stay in a cache there, for the next time
+    error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
+    std::string if_missing{};                                          ///< what to do where `start` cannot be started
+    std::optional<prompter> prompts{};                                 ///< of a tool that may ask questions at its terminal
+    unique_function<void(const connect_progress&)> on_progress{};      ///< on the loop; may be empty
+    duration_ns timeout = 30'000'000'000;                              ///< from start to hello
+    limits bounds{};
+    on executor = on::main;       ///< of functions that do not say where they run
+    std::shared_ptr<void> held{}; ///< let go of when the process is reaped, or was never made
+
+    /// True where it starts this program, or another build of it, and not `.executable` or what is there already.
+    bool runs_this_program() const noexcept { return program_path.empty() && !attached; }
+};
+
+namespace detail {
+
+inline std::string quoted_words(const boot_failure& f) { return f.words.empty() ? std::string() : "; it said:\n  " + f.words; }
+
+inline std::string status_text(const boot_failure& f) { return f.status ? " (" + f.status->text() + ")" : std::string(); }
+
+/// True if a shell ended so because it could not execute the program. POSIX says 126 for a program that is there; zsh says 127.
+inline bool not_executed(const exit_status& s) noexcept { return s.signal == 0 && (s.code == 126 || s.code == 127); }
+
+/// What a failure means where nothing more special is known.
+inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
+    const std::string ms = std::to_string(plan.timeout / 1'000'000);
+    switch (f.what) {
+    case boot_failure::how::timed_out:
+        return error(reason::connect_timeout, plan.what + ": no hello within " + ms +
+                                                  " ms (connect_timeout): the program was started, but main() did not call "
+                                                  "mitogen::init, or something before it hangs" +
+                                                  quoted_words(f));
+    case boot_failure::how::confused: return error(reason::connect, plan.what + ": " + f.detail + quoted_words(f));
+    case boot_failure::how::ended: break;
+    }
+    error_detail d;
+    d.has_status = f.status.has_value();
+    if (d.has_status) d.status = *f.status;
+    if (f.status && f.status->signal) {
+        d.why = reason::end_of_file;
+        d.text = plan.what + ": died before it said hello" + quoted_words(f);
+    } else if (f.stage_seen && f.status && not_executed(*f.status)) {
+        d.why = reason::payload;
+        d.text = plan.what + ": the target cannot execute the program that it was sent" + quoted_words(f);
+    } else {
+        d.why = reason::no_init;
+        d.text =
+            plan.what +
+            ": the program was started, but main() did not call mitogen::init; call it first thing in main, or use mitogen::run" +
+            quoted_words(f);
+    }
+    return error(std::move(d));
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/wire/inherited.hpp ----
 // inherited.hpp: the wire forms of what a context takes over from the one above it: limits and the rules of the tree.
 
@@ -5098,6 +5961,7 @@ struct welcome {
     limits bounds{};
     tree_rules rules{};
     log::bounds logs{};
+    on executor = on::main; ///< of functions that do not say where they run
 };
 
 /// Mark, speaker, protocol, length and payload.
@@ -5120,7 +5984,7 @@ inline buffer encode_hello(const hello& h) {
 
 inline buffer encode_welcome(const welcome& w) {
     return marked(speaker::program, mitogen::encode(w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads,
-                                                    w.grace_ns, w.bounds, w.rules, w.logs));
+                                                    w.grace_ns, w.bounds, w.rules, w.logs, w.executor));
 }
 
 inline bool decode_hello(std::span<const std::byte> bytes, hello& h) {
@@ -5131,7 +5995,7 @@ inline bool decode_hello(std::span<const std::byte> bytes, hello& h) {
 inline bool decode_welcome(std::span<const std::byte> bytes, welcome& w) {
     reader r(bytes);
     return mitogen::decode(r, w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads, w.grace_ns,
-                           w.bounds, w.rules, w.logs) &&
+                           w.bounds, w.rules, w.logs, w.executor) &&
            r.finish();
 }
 
@@ -11989,867 +12853,6 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
 } // namespace rpc::detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/rpc/detail/canonical_name.hpp ----
-// canonical_name.hpp: turns what compilers and demanglers print for a function into one spelling.
-//
-// Three dialects are read: the demangler of libstdc++ (GNU libiberty), that of libc++abi (LLVM), and the __PRETTY_FUNCTION__ text
-// of gcc and clang. They differ in `&`, parentheses and return types around names, the order of `const`, names of integers,
-// suffixes of literals, default template arguments, inline and anonymous namespaces. All texts come from this program, none from
-// a peer.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace rpc::detail {
-
-constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-constexpr bool is_word(char c) noexcept {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' || c == '$' || (c & 0x80) != 0;
-}
-
-inline constexpr std::string_view anonymous = "(anonymous namespace)";
-
-inline std::string_view trimmed(std::string_view text) noexcept {
-    while (text.starts_with(' ')) text.remove_prefix(1);
-    while (text.ends_with(' ')) text.remove_suffix(1);
-    return text;
-}
-
-// Where the word at `at` is `operator`: the end of the operator's name; else `at`.
-inline std::size_t operator_end(std::string_view text, std::size_t at) noexcept {
-    constexpr std::string_view word = "operator";
-    if (!text.substr(at).starts_with(word) || (at > 0 && is_word(text[at - 1]))) return at;
-    std::size_t end = at + word.size();
-    if (end == text.size() || is_word(text[end]) || text[end] == ' ') return at;
-    const auto symbol = text.substr(end, 2);
-    if (symbol == "()" || symbol == "[]") return end + 2;
-    while (end < text.size() && std::string_view("+-*/%^&|~!=<>,\"").find(text[end]) != std::string_view::npos) ++end;
-    return end;
-}
-
-// The index behind the unit that begins at `at`: a bracketed group, a character literal, an operator's name, or one character.
-inline std::size_t unit_end(std::string_view text, std::size_t at) noexcept {
-    const std::size_t after_operator = operator_end(text, at);
-    if (after_operator != at) return after_operator;
-    if (text[at] == '\'' && at + 2 < text.size() && (text[at + 1] == '\\' || text[at + 2] == '\'')) {
-        const std::size_t close = text.find('\'', at + 1 + (text[at + 1] == '\\' ? 2u : 1u));
-        return close == std::string_view::npos ? text.size() : close + 1;
-    }
-    const std::size_t kind = std::string_view("(<[{").find(text[at]);
-    if (kind == std::string_view::npos) return at + 1;
-    const char close = ")>]}"[kind];
-    for (std::size_t i = at + 1; i < text.size();) {
-        if (text[i] == close) return i + 1;
-        i = unit_end(text, i);
-    }
-    return text.size();
-}
-
-// True if `text` is one group from its first character to its last.
-inline bool is_group(std::string_view text) noexcept { return text.starts_with('(') && unit_end(text, 0) == text.size(); }
-
-inline std::vector<std::string_view> split_at_commas(std::string_view text) {
-    std::vector<std::string_view> parts;
-    std::size_t begin = 0;
-    for (std::size_t i = 0; i < text.size();) {
-        if (text[i] == ',') {
-            parts.push_back(trimmed(text.substr(begin, i - begin)));
-            begin = i + 1;
-        }
-        i = unit_end(text, i);
-    }
-    if (const auto last = trimmed(text.substr(begin)); !last.empty()) parts.push_back(last);
-    return parts;
-}
-
-// The qualified name in the declaration of a function: `int ns::f<1>(int) const` gives `ns::f<1>`.
-inline std::string_view declared_name(std::string_view text) noexcept {
-    std::size_t begin = 0;
-    for (std::size_t i = 0; i < text.size();) {
-        const std::size_t end = unit_end(text, i);
-        if (text[i] == ' ') {
-            begin = end;
-        } else if (text[i] == '(' && text.substr(i, anonymous.size()) != anonymous) {
-            std::string_view rest = text.substr(end);
-            if (rest.starts_with('(')) { // a function that returns a pointer to a function
-                std::string_view inner = text.substr(i + 1, end - i - 2);
-                while (inner.starts_with('*') || inner.starts_with('&') || inner.starts_with(' ')) inner.remove_prefix(1);
-                return declared_name(inner);
-            }
-            if (rest.starts_with(" const")) rest.remove_prefix(6);
-            const bool enclosing = rest.starts_with("::"); // the function that a local class is in
-            const bool in_result = rest.starts_with(' ') && rest.size() > 1 && (is_word(rest[1]) || rest[1] == '(') &&
-                                   !rest.starts_with(" volatile") && !rest.starts_with(" noexcept") &&
-                                   !rest.starts_with(" requires");
-            if (!enclosing && !in_result) return text.substr(begin, i - begin);
-        } else if (end != i + 1 && text[i] == 'o' && text.substr(end).starts_with(" <")) {
-            i = end + 1; // `operator< <int>`
-            continue;
-        }
-        i = end;
-    }
-    return text.substr(begin);
-}
-
-std::string canonical_type(std::string_view text);
-std::string canonical_name(std::string_view text);
-
-// A character literal as its number, an integer without its suffix, anything else unchanged.
-inline std::string canonical_literal(std::string_view text) {
-    if (text.size() >= 3 && text.starts_with('\'')) {
-        if (text[1] != '\\') return std::to_string(static_cast<int>(static_cast<signed char>(text[1])));
-        int octal = 0;
-        for (std::size_t i = 2; i + 1 < text.size() && is_digit(text[i]); ++i) octal = octal * 8 + (text[i] - '0');
-        constexpr std::string_view escapes = "abtnvfr"; // in the order of their codes, from 7 on; gcc also writes \' and \\.
-        if (const auto at = escapes.find(text[2]); at != std::string_view::npos) return std::to_string(at + 7);
-        return std::to_string(is_digit(text[2]) ? octal : static_cast<int>(text[2]));
-    }
-    while (!text.empty() && std::string_view("uUlL").find(text.back()) != std::string_view::npos) text.remove_suffix(1);
-    return std::string(text);
-}
-
-inline std::string canonical_argument(std::string_view text) {
-    if (text.starts_with('&')) { // the address of a function or an object
-        text = trimmed(text.substr(1));
-        if (is_group(text) && text != anonymous) text = text.substr(1, text.size() - 2);
-        return canonical_name(declared_name(text));
-    }
-    const bool negative = text.starts_with('-');
-    if (text.starts_with('\'') || is_digit(text[negative ? 1 : 0])) return canonical_literal(text);
-    if (text.starts_with('(') && !text.starts_with(anonymous)) { // a literal with its type: only an enumeration keeps it
-        const std::size_t end = unit_end(text, 0);
-        const auto type = canonical_type(text.substr(1, end - 2));
-        if (end == text.size()) return "(" + type + ")";
-        const auto value = canonical_literal(text.substr(end));
-        const bool is_integer =
-            (type.starts_with('i') || type.starts_with('u')) && type.find_first_not_of("0123456789", 1) == std::string::npos;
-        return is_integer || type == "char" ? value : "(" + type + ")" + value;
-    }
-    return canonical_type(text);
-}
-
-// True for what the standard gives as the default where `first` is the first argument: gcc does not always print those.
-inline bool is_default(std::string_view argument, std::string_view first) noexcept {
-    if (argument.starts_with("std::allocator<")) return true;
-    for (const std::string_view name : {"char_traits", "less", "hash", "equal_to", "default_delete"}) {
-        const std::string_view rest = argument.substr(argument.starts_with("std::") ? 5 : 0);
-        if (rest.size() == name.size() + first.size() + 2 && rest.starts_with(name) &&
-            rest.substr(name.size() + 1, first.size()) == first) {
-            return true;
-        }
-    }
-    return false;
-}
-
-inline std::string canonical_arguments(std::string_view inside, bool of_std) {
-    std::vector<std::string> arguments;
-    for (const auto part : split_at_commas(inside)) arguments.push_back(canonical_argument(part));
-    while (of_std && arguments.size() > 1 && is_default(arguments.back(), arguments.front())) arguments.pop_back();
-    std::string out = "<";
-    for (const auto& argument : arguments) {
-        if (out.size() > 1) out += ',';
-        out += argument;
-    }
-    return out + ">";
-}
-
-// True for namespaces that say how a library was built, not what the thing is: our own inline namespace, std::__cxx11, std::__1,
-// ….
-inline bool is_hidden_namespace(std::string_view component, std::string_view before) noexcept {
-    if (before == "mitogen::") return component.size() > 2 && component[0] == 'v' && is_digit(component[1]);
-    return before.starts_with("std::") && (component.starts_with("__") || component == "_V2");
-}
-
-inline std::string canonical_name(std::string_view text) {
-    std::string out;
-    for (std::size_t i = text.starts_with("::") ? 2 : 0; i < text.size();) {
-        std::size_t end = i;
-        std::string component;
-        while (end < text.size() && !text.substr(end).starts_with("::") && !(text[end] == '<' && end > i)) {
-            const std::size_t next = unit_end(text, end);
-            if (text[end] == '(' && end > i)
-                component += "()"; // an enclosing function: its parameters tell nothing here
-            else if (text[end] != '[' && text[end] != ' ')
-                component += text.substr(end, next - end); // `[abi:cxx11]` goes
-            else if (end == i || text[end] != '[')
-                component += text[end];
-            end = next;
-        }
-        if (component == "{anonymous}") component = anonymous;
-        if (i == 0 && component == "main" && text.substr(end).starts_with("::"))
-            component = "main()"; // it has no mangled parameters
-        const bool last = end >= text.size() || text[end] == '<';
-        if (last || !is_hidden_namespace(component, out)) {
-            out += component;
-            if (end < text.size() && text[end] == '<') {
-                const std::size_t close = unit_end(text, end);
-                out += canonical_arguments(text.substr(end + 1, close - end - 2), out.starts_with("std::"));
-                end = close;
-            }
-            if (out == "std::basic_string<char>") out = "std::string";
-            if (out == "std::basic_string_view<char>") out = "std::string_view";
-            if (text.substr(end).starts_with("::")) out += "::";
-        }
-        i = end + (text.substr(end).starts_with("::") ? 2 : (end < text.size() && end == i) ? 1 : 0);
-    }
-    return out;
-}
-
-// The words of an arithmetic type, in any order: `long unsigned int` is u64 or u32, by the width of long here.
-struct arithmetic_words {
-    int longs = 0, shorts = 0, chars = 0, ints = 0, doubles = 0, wides = 0, is_signed = 0, is_unsigned = 0;
-
-    bool take(std::string_view word) noexcept {
-        const struct {
-            std::string_view name;
-            int& count;
-        } words[] = {{"long", longs},     {"short", shorts},   {"char", chars},       {"int", ints},
-                     {"double", doubles}, {"__int128", wides}, {"signed", is_signed}, {"unsigned", is_unsigned}};
-        for (const auto& known : words) {
-            if (word == known.name) return ++known.count, true;
-        }
-        return false;
-    }
-
-    bool any() const noexcept { return longs || shorts || chars || ints || doubles || wides || is_signed || is_unsigned; }
-
-    std::string name() const {
-        if (doubles) return longs ? "long double" : "f64";
-        if (chars && !is_signed && !is_unsigned) return "char";
-        const std::size_t bytes = chars       ? 1
-                                  : shorts    ? sizeof(short)
-                                  : wides     ? 16
-                                  : longs > 1 ? sizeof(long long)
-                                  : longs     ? sizeof(long)
-                                              : sizeof(int);
-        return (is_unsigned ? "u" : "i") + std::to_string(bytes * 8);
-    }
-};
-
-// What follows the name in a type: pointers, references, arrays, parameter lists.
-inline std::string canonical_declarator(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size();) {
-        const std::size_t end = unit_end(text, i);
-        if (text[i] == '(') {
-            const auto inside = trimmed(text.substr(i + 1, end - i - 2));
-            out += '(';
-            if (inside.starts_with('*') || inside.starts_with('&') || inside.ends_with("::*")) {
-                out += canonical_declarator(inside);
-            } else {
-                for (const auto part : split_at_commas(inside)) {
-                    if (out.back() != '(') out += ',';
-                    out += canonical_type(part);
-                }
-            }
-            out += ')';
-        } else if (text[i] == '[') {
-            out += "[" + canonical_literal(text.substr(i + 1, end - i - 2)) + "]";
-        } else if (text[i] != ' ') {
-            if (i > 0 && text[i - 1] == ' ' && is_word(text[i]) && !out.empty()) out += ' ';
-            out += text.substr(i, end - i);
-        }
-        i = end;
-    }
-    return out;
-}
-
-inline std::string canonical_type(std::string_view text) {
-    arithmetic_words arithmetic;
-    bool is_const = false;
-    bool is_volatile = false;
-    std::string name;
-    std::size_t i = 0;
-    while (i < text.size()) {
-        const bool special =
-            text.substr(i).starts_with(anonymous) || text[i] == '{' || text[i] == '<' || text[i] == ':' || text[i] == '\'';
-        if (text[i] == ' ') {
-            ++i;
-            continue;
-        }
-        if (!is_word(text[i]) && !special) break;
-        std::size_t end = i;
-        while (end < text.size() && text[end] != ' ') { // one word: a keyword or a qualified name
-            const bool open = text[end] == '(';
-            const std::size_t next = unit_end(text, end);
-            if (open && !text.substr(end).starts_with(anonymous) && !text.substr(next).starts_with("::")) break;
-            if (text[end] == '*' || text[end] == '&' || (text[end] == '[' && !text.substr(end).starts_with("[abi:"))) break;
-            end = next;
-        }
-        const auto word = text.substr(i, end - i);
-        if (word == "const")
-            is_const = true;
-        else if (word == "volatile")
-            is_volatile = true;
-        else if (word == "float")
-            name = "f32";
-        else if (!arithmetic.take(word))
-            name += (name.empty() ? "" : " ") + canonical_name(word);
-        i = end;
-    }
-    if (arithmetic.any()) name = arithmetic.name() + name;
-    return name + (is_const ? " const" : "") + (is_volatile ? " volatile" : "") + canonical_declarator(text.substr(i));
-}
-
-// The name of a function, or of the class of a function object, that was printed as a template argument.
-inline std::string canonical_function(std::string_view text) {
-    constexpr std::string_view closure = "<lambda closure object>"; // gcc
-    if (text.starts_with(closure)) {
-        text.remove_prefix(closure.size());
-        if (text.ends_with("()")) text.remove_suffix(2);
-        return canonical_name(text);
-    }
-    if (text.starts_with("(lambda")) return std::string(text); // clang: the place in the source
-    if (text.starts_with('&')) text.remove_prefix(1);
-    if (is_group(text)) text = text.substr(1, text.size() - 2);
-    if (text.ends_with("{}")) return canonical_name(text.substr(0, text.size() - 2));
-    return canonical_name(declared_name(text));
-}
-
-// True if the same source may give this text another meaning, or this function another text, in another build: closures,
-// anonymous namespaces, what is declared inside a function.
-inline bool names_within_one_build(std::string_view name) noexcept {
-    for (const std::string_view sign :
-         {")::", "$_", "{lambda", "<lambda", "'lambda", "(lambda", "{unnamed", "<unnamed", "'unnamed"}) {
-        if (name.find(sign) != std::string_view::npos) return true;
-    }
-    return false;
-}
-
-} // namespace rpc::detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/traits.hpp ----
-// traits.hpp: what a remote function takes and returns, and which of its parameters travel.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A list of types; nothing is ever stored in one.
-template <class... Ts>
-struct type_list {
-    static constexpr std::size_t size = sizeof...(Ts);
-};
-
-/// True for parameters that are supplied where the function runs and are not sent (`router&`, `caller&`, …).
-///
-/// Specialise it for the parameter type exactly as functions spell it (`is_injected<router&>`), or for the plain type
-/// (`is_injected<std::stop_token>`): then any spelling counts, by value or by reference.
-template <class Parameter>
-inline constexpr bool is_injected = false;
-
-/// True for parameters that are supplied where the function runs and through which it exchanges items with its caller, such as
-/// `dialog<…>&`. They are part of the signature; the function is opened, not called.
-template <class Parameter>
-inline constexpr bool is_dialog = false;
-
-/// True for results that arrive item by item, such as `generator<T>`: the function is streamed, not called.
-template <class R>
-inline constexpr bool is_item_range = false;
-
-/// True for results of coroutines that run on the loop, `task<T>`: the function is called, and answers when it has ended.
-template <class R>
-inline constexpr bool is_task = false;
-
-/// What the caller gets of a result of type `R`. Specialise it for types that stand for another, as `task<T>` does for `T`.
-template <class R>
-struct wire_result {
-    using type = std::remove_cvref_t<R>;
-};
-
-namespace rpc::detail {
-
-template <class Parameter>
-inline constexpr bool injected = is_injected<Parameter> || is_injected<std::remove_cvref_t<Parameter>>;
-
-template <class List, class... Ts>
-struct append;
-template <class... Listed, class... Ts>
-struct append<type_list<Listed...>, Ts...> {
-    using type = type_list<Listed..., Ts...>;
-};
-
-// Folds the parameters into those that travel and, `WithDialogs`, those that are dialogs; without const and references.
-template <bool WithDialogs, class Kept, class... Parameters>
-struct kept_parameters {
-    using type = Kept;
-};
-template <bool WithDialogs, class Kept, class First, class... Rest>
-struct kept_parameters<WithDialogs, Kept, First, Rest...>
-    : std::conditional_t<injected<First> && !(WithDialogs && is_dialog<std::remove_cvref_t<First>>),
-                         kept_parameters<WithDialogs, Kept, Rest...>,
-                         kept_parameters<WithDialogs, typename append<Kept, std::remove_cvref_t<First>>::type, Rest...>> {};
-
-// Why something is no remote function. Reported by check_function(), because a class that fails to compile causes more errors
-// where it is used.
-enum class fault : unsigned char { none, not_a_function, not_const };
-
-template <bool Noexcept, class R, class... Parameters>
-struct callable {
-    static constexpr fault what_is_wrong = fault::none;
-    using result = R;
-    using parameters = type_list<Parameters...>;
-    using wire_parameters = typename kept_parameters<false, type_list<>, Parameters...>::type;
-    using signature_parameters = typename kept_parameters<true, type_list<>, Parameters...>::type;
-    static constexpr std::size_t dialogs = (std::size_t{0} + ... + is_dialog<std::remove_cvref_t<Parameters>>);
-    static constexpr bool is_noexcept = Noexcept;
-};
-
-template <class>
-inline constexpr bool never_true = false;
-
-template <class Operator>
-struct call_operator : callable<false, void> {
-    static constexpr fault what_is_wrong = fault::not_const;
-};
-template <class C, class R, class... Ps>
-struct call_operator<R (C::*)(Ps...) const> : callable<false, R, Ps...> {};
-template <class C, class R, class... Ps>
-struct call_operator<R (C::*)(Ps...) const noexcept> : callable<true, R, Ps...> {};
-
-template <class T>
-concept has_one_call_operator = requires {
-    &T::operator();
-};
-
-} // namespace rpc::detail
-
-/// Result, parameters and exception specification of a function pointer or of a captureless closure.
-///
-/// `result` and every member of `parameters` are as declared; `wire_parameters` are those that travel, without const and
-/// references (`const T&` is `T`; views stay views); `signature_parameters` are these and the dialogs.
-template <class F>
-struct callable_traits : rpc::detail::callable<false, void> {
-    static constexpr auto what_is_wrong = rpc::detail::fault::not_a_function;
-};
-template <class R, class... Ps>
-struct callable_traits<R (*)(Ps...)> : rpc::detail::callable<false, R, Ps...> {};
-template <class R, class... Ps>
-struct callable_traits<R (*)(Ps...) noexcept> : rpc::detail::callable<true, R, Ps...> {};
-template <rpc::detail::has_one_call_operator F>
-struct callable_traits<F> : rpc::detail::call_operator<decltype(&F::operator())> {};
-
-/// callable_traits of the function `F`.
-template <auto F>
-struct function_traits : callable_traits<std::remove_cv_t<decltype(F)>> {
-    static constexpr std::size_t arity = callable_traits<std::remove_cv_t<decltype(F)>>::parameters::size;
-    static constexpr bool is_closure = std::is_class_v<std::remove_cv_t<decltype(F)>>;
-};
-
-namespace rpc::detail {
-
-// Fail to compile where something cannot travel. Compilers print the template arguments above the message: function, position,
-// type.
-template <auto Function, std::size_t Position, class Parameter>
-void check_parameter() {
-    using referred = std::remove_reference_t<Parameter>;
-    if constexpr (!injected<Parameter>) {
-        if constexpr (std::is_lvalue_reference_v<Parameter> && !std::is_const_v<referred>) {
-            static_assert(
-                never_true<Parameter>,
-                "mitogen: this Parameter of Function (counted from 1 by Position) is a reference to non-const: what the function "
-                "writes there would stay in the other process; take it by value or by const&, and return what changes");
-        } else {
-            wire::require<std::remove_cvref_t<Parameter>>();
-        }
-    }
-}
-
-template <auto Function, class Result>
-void check_result() {
-    if constexpr (!std::is_void_v<Result>) wire::require<Result>();
-}
-
-template <auto F, class... Ps, std::size_t... Is>
-void check_parameters(type_list<Ps...>, std::index_sequence<Is...>) {
-    (check_parameter<F, Is + 1, Ps>(), ...);
-}
-
-// Never called: to take its address is to have it compiled, and its failure does not spoil the constant that does so.
-template <auto F>
-void check_function() {
-    using traits = function_traits<F>;
-    static_assert(traits::what_is_wrong != fault::not_a_function,
-                  "mitogen: a remote function is a function, a static member function, or a captureless lambda without `auto` "
-                  "parameters; a member function needs an object, which lives in one process only: see call_service");
-    static_assert(traits::what_is_wrong != fault::not_const,
-                  "mitogen: the operator() of a remote function object must be const: drop `mutable`");
-    check_parameters<F>(typename traits::parameters{}, std::make_index_sequence<traits::arity>{});
-    check_result<F, typename wire_result<typename traits::result>::type>();
-}
-
-} // namespace rpc::detail
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/identity.hpp ----
-// identity.hpp: the text that names a remote function in every program that has it: qualified name and wire signature.
-//
-// Everything here is made at run time, when somebody asks; before that a function costs a few words of constant data.
-//
-// Where the name comes from, and what it is worth between two builds:
-//   with RTTI              complete: templates, default arguments, inline namespaces; the same from gcc and clang
-//   gcc without RTTI       the same, but default arguments of the program's own class templates are missing, and enumerators and
-//                          functions as template arguments are spelt differently
-//   clang without RTTI     the arguments of function templates and the program's inline namespaces are missing: see `exact`
-
-#if MITOGEN_HAS_RTTI
-#include <cxxabi.h>
-#include <typeinfo>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// The name by which `F` is known in other programs, in place of its qualified name:
-/// `template <> inline constexpr std::string_view mitogen::name_of<&fn> = "db.count";` (before the first use of `fn`).
-/// Needed for lambdas and functions in anonymous namespaces that two different builds call in each other.
-template <auto F>
-inline constexpr std::string_view name_of{};
-
-namespace rpc::detail {
-
-/// What is known of a function's name. Made once per function, when first asked for.
-struct function_texts {
-    std::string name;      ///< canonical qualified name, or what name_of says
-    std::string signature; ///< `(i32,string)->[u64]`
-    std::string identity;  ///< name and signature
-    std::uint64_t key = 0; ///< hash of `identity`
-    bool is_stable = true; ///< false: the name means something within one build only
-    bool is_exact = true;  ///< false: other functions may have printed the same name (clang without RTTI)
-};
-
-// The pieces of a signature, shared by all functions that have it.
-struct signature_parts {
-    using writer = void (*)(signature_sink&);
-    const writer* parameters;
-    std::size_t count;
-    writer result;
-};
-
-template <class T>
-void write_type(signature_sink& sink) {
-    if constexpr (std::is_void_v<T>) {
-        sink.put("void");
-    } else if constexpr (wire::travels<T>()) { // else check_function() says so, with the function and the position
-        sink.add<T>();
-    }
-}
-
-template <class Result, class Parameters>
-struct parts_of;
-template <class Result, class... Ps>
-struct parts_of<Result, type_list<Ps...>> {
-    static constexpr signature_parts::writer parameters[sizeof...(Ps) + 1] = {&write_type<Ps>..., nullptr};
-    static constexpr signature_parts value{parameters, sizeof...(Ps), &write_type<Result>};
-};
-
-// Where the texts of one function come from: constant data only. A null `read_name` stands for the usual way, which need not be
-// compiled where a function is only called.
-struct function_source {
-    void (*read_name)(const void* raw, function_texts& to);
-    const void* raw;
-    const signature_parts* signature;
-};
-
-template <auto F>
-inline constexpr std::string_view given_name = name_of<F>;
-
-inline void name_from_given(const void* raw, function_texts& to) { to.name = *static_cast<const std::string_view*>(raw); }
-
-#if MITOGEN_HAS_RTTI
-template <auto F>
-struct name_tag {};
-
-// The mangled name of name_tag<F> contains F's own with everything in it; no other place does in both compilers.
-inline void name_from_type(const void* raw, function_texts& to) {
-    const char* const mangled = static_cast<const std::type_info*>(raw)->name();
-    int status = 0;
-    char* const demangled = abi::__cxa_demangle(mangled, nullptr, nullptr, &status);
-    if (demangled) {
-        constexpr std::string_view tag = "name_tag<";
-        std::string_view text = demangled;
-        text.remove_prefix(text.find(tag) + tag.size());
-        text.remove_suffix(1);
-        to.name = canonical_function(text);
-        to.is_stable = !names_within_one_build(to.name);
-        std::free(demangled);
-    } else { // mangled in a way that is newer than the demangler: unique, but unreadable and this compiler's alone
-        to.name = mangled;
-        to.is_stable = false;
-    }
-}
-#endif
-
-#if !MITOGEN_HAS_RTTI
-// A function of its own: gcc replaces the macro too early where it initialises a constant.
-template <auto F>
-consteval const char* printed_value() noexcept {
-    return __PRETTY_FUNCTION__;
-}
-template <class F>
-consteval const char* printed_type() noexcept {
-    return __PRETTY_FUNCTION__;
-}
-
-// gcc: `… [with auto F = ns::f<1>]`; clang: `… [F = &ns::f]`.
-template <auto F>
-consteval std::string_view printed_name() noexcept {
-    using function = std::remove_cv_t<decltype(F)>;
-    std::string_view text;
-    if constexpr (std::is_empty_v<function>)
-        text = printed_type<function>(); // clang prints a closure as `{}`, but its type with its place
-    else
-        text = printed_value<F>();
-    const std::size_t begin = text.find("F = ") + 4;
-    return text.substr(begin, text.size() - begin - 1);
-}
-
-// The name alone, without what the compiler prints around it: that would be most of the bytes that a function costs.
-template <auto F>
-inline constexpr auto name_bytes = [] {
-    constexpr std::string_view text = printed_name<F>();
-    std::array<char, text.size() + 1> bytes{};
-    for (std::size_t i = 0; i < text.size(); ++i) bytes[i] = text[i];
-    return bytes;
-}();
-
-inline void name_from_print(const void* raw, function_texts& to) {
-#if defined(__clang__)
-    to.is_exact = false;
-#endif
-    to.name = canonical_function(static_cast<const char*>(raw));
-    to.is_stable = !names_within_one_build(to.name);
-}
-#endif
-
-template <auto F>
-consteval function_source source_of() noexcept {
-    using traits = function_traits<F>;
-    constexpr void (*check)() = &check_function<F>;
-    static_cast<void>(check);
-    constexpr const signature_parts* signature =
-        &parts_of<typename wire_result<typename traits::result>::type, typename traits::signature_parameters>::value;
-    if constexpr (!given_name<F>.empty()) {
-        return {&name_from_given, &given_name<F>, signature};
-    } else {
-#if MITOGEN_HAS_RTTI
-        return {nullptr, &typeid(name_tag<F>), signature};
-#else
-        return {nullptr, name_bytes<F>.data(), signature};
-#endif
-    }
-}
-
-// One per function; a local constant would be laid out again by each that asks.
-template <auto F>
-inline constexpr function_source source = source_of<F>();
-
-/// FNV-1a, 64 bits (Fowler, Noll, Vo; RFC 9923): the key of an identity. Its inputs are the program's own names, not an
-/// attacker's.
-constexpr std::uint64_t identity_hash(std::string_view text) noexcept {
-    std::uint64_t hash = 0xcbf29ce484222325;
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    return hash;
-}
-
-MITOGEN_COLD inline function_texts read_texts(const function_source& from) {
-    function_texts texts;
-    if (from.read_name) {
-        from.read_name(from.raw, texts);
-    } else {
-#if MITOGEN_HAS_RTTI
-        name_from_type(from.raw, texts);
-#else
-        name_from_print(from.raw, texts);
-#endif
-    }
-    signature_sink sink;
-    sink.put('(');
-    for (std::size_t i = 0; i < from.signature->count; ++i) {
-        if (i > 0) sink.put(',');
-        from.signature->parameters[i](sink);
-    }
-    sink.put(")->");
-    from.signature->result(sink);
-    texts.signature = sink.take();
-    texts.identity = texts.name + texts.signature;
-    texts.key = identity_hash(texts.identity);
-    return texts;
-}
-
-MITOGEN_COLD inline std::string read_text(const function_source& from, std::string function_texts::*which) {
-    function_texts texts = read_texts(from);
-    return std::move(texts.*which);
-}
-
-} // namespace rpc::detail
-
-/// The canonical qualified name of `F`, for instance `app::scale<i32>`; or what `name_of<F>` says. Composed at each call: keep
-/// it.
-template <auto F>
-std::string function_name() {
-    return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::name);
-}
-
-/// The wire signature of `F`, for instance `(i32,string)->[u64]`. Parameters that are injected where the function runs are not in
-/// it, except dialogs.
-template <auto F>
-std::string function_signature() {
-    return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::signature);
-}
-
-/// Name and signature: equal in two programs where one may call the other's `F`.
-template <auto F>
-std::string function_identity() {
-    return rpc::detail::read_text(rpc::detail::source<F>, &rpc::detail::function_texts::identity);
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/function_entry.hpp ----
-// function_entry.hpp: what one function that other contexts may call is, and how it gets into the list of them.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Where a function runs in the context that is called.
-enum class on : std::uint8_t {
-    main, ///< on the context's main thread, one after another
-    pool, ///< on any of the context's worker threads, concurrently
-    loop, ///< on the I/O thread, in place: for functions that never block
-    task, ///< on the I/O thread, as a coroutine: every function that returns task<T>, and no other
-};
-
-/// Where `F` runs: `template <> inline constexpr auto mitogen::run_on<&fn> = mitogen::on::pool;` (before the first use of `fn`).
-template <auto F>
-inline constexpr on run_on = on::main;
-
-struct invocation;
-class function_entry;
-
-/// Decodes the arguments of one call, runs `F`, encodes the result.
-template <auto F>
-void invoke_thunk(invocation&);
-
-namespace rpc::detail {
-struct registration;
-
-// The part of an entry that changes and that no call looks at. Apart from it, so that the entry is half a cache line.
-struct entry_state {
-    const function_entry* before = nullptr;            // the one that was registered before this one
-    std::atomic<const function_texts*> texts{nullptr}; // made by whoever asks first, then kept
-};
-} // namespace rpc::detail
-
-/// One function that can be called from other contexts. There is exactly one entry per function, and it lives as long as the
-/// process.
-///
-/// Threads: any.   Blocks: never.
-class function_entry {
-    friend struct rpc::detail::registration;
-
-    std::uint32_t index_ = unregistered;
-
-public:
-    /// index() of an entry whose static initialiser has not run yet.
-    static constexpr std::uint32_t unregistered = 0xffff'ffff;
-
-    /// Where it runs.
-    const on where;
-    /// Executes one call.
-    void (*const invoke)(invocation&);
-
-private:
-    const rpc::detail::function_source* source_;
-    rpc::detail::entry_state* state_; // to name it is what makes the object exist whose constructor registers the entry
-
-    MITOGEN_COLD const rpc::detail::function_texts& describe() const {
-        const auto* made = new rpc::detail::function_texts(rpc::detail::read_texts(*source_));
-        const rpc::detail::function_texts* other = nullptr;
-        if (state_->texts.compare_exchange_strong(other, made, std::memory_order_acq_rel)) return *made;
-        delete made;
-        return *other;
-    }
-
-public:
-    constexpr function_entry(const rpc::detail::function_source* source, on runs, void (*call)(invocation&),
-                             rpc::detail::entry_state* state) noexcept
-        : where(runs), invoke(call), source_(source), state_(state) {}
-    function_entry(const function_entry&) = delete;
-
-    /// Dense, from 0; the same in every process that runs the same binary.
-    std::uint32_t index() const noexcept { return index_; }
-
-    /// Canonical qualified name, or what name_of says.
-    const std::string& name() const { return texts().name; }
-    /// Wire signature, for instance `(i32,string)->[u64]`.
-    const std::string& signature() const { return texts().signature; }
-    /// Name and signature.
-    const std::string& identity() const { return texts().identity; }
-    /// The 64-bit hash of the identity, by which programs of different builds refer to the function.
-    std::uint64_t key() const { return texts().key; }
-
-    /// False if only programs of this very build can call it: lambdas, anonymous namespaces, what is declared inside a function;
-    /// and what this program cannot tell from another of its functions. `name_of` makes it true.
-    bool stable_name() const;
-
-    /// All that is known of the name.
-    const rpc::detail::function_texts& texts() const {
-        const auto* known = state_->texts.load(std::memory_order_acquire);
-        return known ? *known : describe();
-    }
-
-    /// The entry that was registered before this one; null for the first.
-    const function_entry* before() const noexcept { return state_->before; }
-};
-
-namespace rpc::detail {
-
-// The entry that was registered last; each leads to the one before it.
-inline constinit std::atomic<const function_entry*> newest{nullptr};
-
-// A static object of this type puts its entry into the list. One binary runs its static initialisers in one order: the numbers
-// never change.
-struct registration : entry_state {
-    MITOGEN_COLD explicit registration(function_entry& entry) noexcept {
-        before = newest.load(std::memory_order_acquire);
-        do {
-            entry.index_ = before ? before->index_ + 1 : 0;
-        } while (!newest.compare_exchange_weak(before, &entry, std::memory_order_acq_rel));
-    }
-};
-
-// Where `F` runs, whatever run_on says of a task.
-template <auto F>
-constexpr on place_of() noexcept {
-    constexpr bool coroutine = is_task<typename function_traits<F>::result>;
-    static_assert(coroutine ? run_on<F> == on::main || run_on<F> == on::loop || run_on<F> == on::task : run_on<F> != on::task,
-                  "mitogen: a function that returns task<T> runs on the loop, and nothing else is a task: drop its run_on");
-    return coroutine ? on::task : run_on<F>;
-}
-
-template <auto F>
-struct slot {
-    static function_entry entry;
-    static registration link;
-};
-template <auto F>
-constinit function_entry slot<F>::entry{&source<F>, place_of<F>(), &invoke_thunk<F>, &slot<F>::link};
-template <auto F>
-registration slot<F>::link{slot<F>::entry};
-
-} // namespace rpc::detail
-
-/// The entry of `F`. To name it is to register `F`.
-template <auto F>
-const function_entry& entry_of() noexcept {
-    return rpc::detail::slot<F>::entry;
-}
-
-/// Exports a function that this program itself never calls. Any mention that is compiled suffices, at any scope and whether or
-/// not it is ever executed: `[[maybe_unused]] constexpr auto& exported = mitogen::remote<&fn>;`. (Inside sizeof or decltype it is
-/// no mention.)
-template <auto F>
-inline constexpr const function_entry& remote = rpc::detail::slot<F>::entry;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/rpc/detail/key_table.hpp ----
 // key_table.hpp: finds functions by the hash of their identity, and those that cannot be told apart by it.
 
@@ -14943,6 +14946,7 @@ class basic_dispatcher {
     core& router_;
     decode_environment environment_;
     std::string name_;
+    on executor_;
     incoming_calls<Io> calls_;
     waiter<Io> main_wake_;
     std::atomic<bool> stopping_{false};
@@ -14959,8 +14963,10 @@ public:
     /// Told of cancelled requests that are no calls known here: who asked, and where the answer was to go. On the loop.
     unique_function<void(context_id, handle_id)> on_other_cancelled;
 
-    basic_dispatcher(core& node, decode_environment environment, std::string name, std::size_t pool_threads)
-        : router_(node), environment_(environment), name_(std::move(name)), calls_(node.loop().io()),
+    /// `executor`: where functions run that do not say.
+    basic_dispatcher(core& node, decode_environment environment, std::string name, std::size_t pool_threads,
+                     on executor = on::main)
+        : router_(node), environment_(environment), name_(std::move(name)), executor_(executor), calls_(node.loop().io()),
           main_wake_(node.loop().io()), pool_queue_(node.loop().io()), pool_limit_(pool_threads) {
         (void)router_.add_raw_handler(handles::call_function, {}, [this](const message& m) { receive(m); });
         (void)router_.add_raw_handler(handles::cancel_call, {}, [this](const message& m) { cancel(m); });
@@ -15043,14 +15049,15 @@ private:
                                                             std::to_string(frame.function)));
         }
         if (stopping()) return router_.reply_dead(m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
-        if (entry->where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
+        const on where = entry->where == on::context ? executor_ : entry->where;
+        if (where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
         call* c = calls_.add(m, *entry, frame, r.offset(), router_.loop().io().now(), router_.bounds().queue_bytes);
         if (!c)
             return router_.reply_dead(
                 m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting, or too many bytes of them"));
-        if (entry->where == on::pool) {
+        if (where == on::pool) {
             enqueue_pool(c);
-        } else if (entry->where == on::task) {
+        } else if (where == on::task) {
             tasks_.add(*c, environment_);
         } else {
             calls_.put_main(*c);
@@ -16290,6 +16297,7 @@ void apply_common(const Method& method, boot_plan& plan) {
     plan.timeout = to_ns(method.connect_timeout);
     if constexpr (requires { method.executable; }) plan.program_path = method.executable;
     if (method.limits) plan.bounds = *method.limits;
+    if constexpr (requires { method.executor; }) plan.executor = method.executor;
     if constexpr (requires { method.keep_program; }) plan.keep_program = method.keep_program;
 }
 
@@ -16307,12 +16315,13 @@ struct local {
     std::string name{};                                ///< of the context; empty: "local.<id>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
     std::string executable{};                          ///< another program to run, by path; it must call mitogen::init as well
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
 
     static constexpr std::string_view method_name = "local";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.name, self.connect_timeout, self.executable, self.limits);
+        return std::tie(self.name, self.connect_timeout, self.executable, self.executor, self.limits);
     }
 
     /// What is to be executed.
@@ -16429,6 +16438,7 @@ struct ssh {
     std::string name{};                                ///< of the context; empty: "ssh.<hostname>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< there, in a cache: the next connection sends none
 
@@ -16437,7 +16447,7 @@ struct ssh {
     static constexpr auto fields(Self& self) {
         return std::tie(self.hostname, self.username, self.port, self.identity_file, self.password, self.check_host_keys,
                         self.ssh_path, self.ssh_args, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
-                        self.connect_timeout, self.executable, self.limits, self.keep_program);
+                        self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -17233,7 +17243,7 @@ public:
     /// while the root is asked for numbers.
     result<birth> prepare(const boot_plan& plan) {
         std::optional<error> why;
-        birth b{{}, begin(why)};
+        birth b{{}, begin(plan, why)};
         if (!b.answer) return std::move(*why);
         const result<context_id> id = ids_.next();
         if (!id) {
@@ -17334,7 +17344,7 @@ private:
     template <class Start>
     pending& make(boot_plan plan, Start start) {
         std::optional<error> why;
-        pending* answer = begin(why);
+        pending* answer = begin(plan, why);
         if (!answer) return *node_.failed_answer(node_.id(), std::move(*why));
         ids_.next([this, answer, plan = std::move(plan), start = std::move(start)](const result<context_id>& id) mutable {
             birth b{{}, answer};
@@ -17348,11 +17358,13 @@ private:
 
     /// Counts one more and opens its answer, with a reference for the caller and one for its birth. Null with `why` where there
     /// can be no more.
-    pending* begin(std::optional<error>& why) {
+    pending* begin(const boot_plan& plan, std::optional<error>& why) {
         child_count_.fetch_add(1); // first: close() waits for whoever has not seen that it is closed
         pending* answer = nullptr;
         if (closed_) {
             why.emplace(closing());
+        } else if (plan.executor != on::main && plan.executor != on::pool && plan.executor != on::loop) {
+            why.emplace(reason::misuse, plan.what + ": .executor must be on::main, on::pool or on::loop");
         } else if ((answer = node_.answers().open(node_.id(), why))) {
             answer->retain();
             return answer;
@@ -17383,6 +17395,7 @@ private:
         w.bounds = plan.bounds;
         w.rules = node_.rules();
         w.logs = log::current_bounds();
+        w.executor = plan.executor;
         return w;
     }
 
@@ -17843,6 +17856,7 @@ namespace mitogen::inline MITOGEN_ABI {
 struct link_options {
     std::string name{};                                ///< of the context; empty: "attached"
     std::chrono::milliseconds connect_timeout{30'000}; ///< until its hello
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
 };
 
@@ -18102,6 +18116,7 @@ namespace mitogen::inline MITOGEN_ABI {
 struct fork_options {
     std::string name{};                                ///< of the context; empty: "fork"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     void (*on_start)() = nullptr;                      ///< called first in the child: re-seed generators, drop caches
 };
@@ -19624,7 +19639,7 @@ public:
         : welcome_(std::move(welcome)), broker_(io),
           router_(broker_,
                   {.limits = welcome_.bounds, .pool_threads = welcome_.pool_threads, .rules = welcome_.rules}),
-          dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads),
+          dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads, welcome_.executor),
           connects_(router_, welcome_.name), stdout_(broker_, router_.logs(), std::move(stdout_end)) {
         dispatcher_.on_other_cancelled = [this](context_id from, handle_id reply_to) { connects_.cancel(from, reply_to); };
         overdue_.fire = [this] { overdue(); };
@@ -21068,6 +21083,7 @@ struct buildah {
     std::string name{};                                ///< of the context; empty: "buildah.<container>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
@@ -21075,7 +21091,7 @@ struct buildah {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.username, self.buildah_path, self.name, self.connect_timeout,
-                        self.executable, self.limits, self.keep_program);
+                        self.executable, self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -21106,6 +21122,7 @@ struct chroot {
     std::string name{};                                ///< of the context; empty: "chroot.<root>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
@@ -21113,7 +21130,7 @@ struct chroot {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.root, self.username, self.chroot_path, self.name, self.connect_timeout,
-                        self.executable, self.limits, self.keep_program);
+                        self.executable, self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -21142,13 +21159,15 @@ struct command {
     std::string name{};                                ///< of the context; empty: "command.<program>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "command";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.argv, self.name, self.connect_timeout, self.executable, self.limits, self.keep_program);
+        return std::tie(self.argv, self.name, self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.keep_program);
     }
 
     /// What is to be executed.
@@ -21265,6 +21284,7 @@ struct doas {
     std::string name{};                                ///< of the context; empty: "doas.<username>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
 
@@ -21272,7 +21292,7 @@ struct doas {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.username, self.password, self.doas_path, self.name, self.connect_timeout, self.executable,
-                        self.limits, self.keep_program);
+                        self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -21327,6 +21347,7 @@ struct docker {
     std::string name{};                                ///< of the context; empty: "docker.<container or image>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
@@ -21334,7 +21355,7 @@ struct docker {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.image, self.username, self.docker_path, self.name,
-                        self.connect_timeout, self.executable, self.limits, self.keep_program);
+                        self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -21374,14 +21395,15 @@ struct incus {
     std::string name{};                                ///< of the context; empty: "incus.<container>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "incus";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.incus_path, self.name, self.connect_timeout, self.executable, self.limits,
-                        self.keep_program);
+        return std::tie(self.container, self.incus_path, self.name, self.connect_timeout, self.executable, self.executor,
+                        self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -21411,6 +21433,7 @@ struct jail {
     std::string name{};                                ///< of the context; empty: "jail.<container>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
@@ -21418,7 +21441,7 @@ struct jail {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.username, self.jexec_path, self.name, self.connect_timeout,
-                        self.executable, self.limits, self.keep_program);
+                        self.executable, self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -21450,6 +21473,7 @@ struct kubectl {
     std::string name{};                                ///< of the context; empty: "kubectl.<pod>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
@@ -21457,7 +21481,7 @@ struct kubectl {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.pod, self.container, self.ns, self.kubectl_args, self.kubectl_path,
-                        self.name, self.connect_timeout, self.executable, self.limits, self.keep_program);
+                        self.name, self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -21487,14 +21511,15 @@ struct lxc {
     std::string name{};                                ///< of the context; empty: "lxc.<container>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "lxc";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.lxc_attach_path, self.name, self.connect_timeout, self.executable, self.limits,
-                        self.keep_program);
+        return std::tie(self.container, self.lxc_attach_path, self.name, self.connect_timeout, self.executable, self.executor,
+                        self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -21523,14 +21548,15 @@ struct lxd {
     std::string name{};                                ///< of the context; empty: "lxd.<container>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "lxd";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.lxc_path, self.name, self.connect_timeout, self.executable, self.limits,
-                        self.keep_program);
+        return std::tie(self.container, self.lxc_path, self.name, self.connect_timeout, self.executable, self.executor,
+                        self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -21606,6 +21632,7 @@ struct nsenter {
     std::string name{};                                ///< of the context; empty: "nsenter.<container or pid>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
@@ -21613,7 +21640,7 @@ struct nsenter {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.pid, self.container, self.kind, self.tool_path, self.namespaces, self.username, self.nsenter_path,
-                        self.name, self.connect_timeout, self.executable, self.limits, self.keep_program);
+                        self.name, self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -21666,6 +21693,7 @@ struct podman {
     std::string name{};                                ///< of the context; empty: "podman.<container>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
@@ -21673,7 +21701,7 @@ struct podman {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.username, self.podman_path, self.name, self.connect_timeout,
-                        self.executable, self.limits, self.keep_program);
+                        self.executable, self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -21702,13 +21730,14 @@ struct slurm {
     std::string name{};                                ///< of the context; empty: "slurm"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
     static constexpr std::string_view method_name = "slurm";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.args, self.srun_path, self.name, self.connect_timeout, self.executable, self.limits,
+        return std::tie(self.args, self.srun_path, self.name, self.connect_timeout, self.executable, self.executor, self.limits,
                         self.keep_program);
     }
 
@@ -21739,6 +21768,7 @@ struct su {
     std::string name{};                                ///< of the context; empty: "su.<username>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
 
@@ -21746,7 +21776,7 @@ struct su {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.username, self.password, self.su_path, self.name, self.connect_timeout, self.executable,
-                        self.limits, self.keep_program);
+                        self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
@@ -21807,6 +21837,7 @@ struct sudo {
     std::string name{};                                ///< of the context; empty: "sudo.<username>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
 
@@ -21815,7 +21846,7 @@ struct sudo {
     static constexpr auto fields(Self& self) {
         return std::tie(self.username, self.password, self.sudo_path, self.preserve_env, self.set_home, self.login,
                         self.selinux_role, self.selinux_type, self.sudo_args, self.name, self.connect_timeout, self.executable,
-                        self.limits, self.keep_program);
+                        self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.

@@ -107,7 +107,7 @@ TEST_CASE("an exported function is there although nobody calls it") {
 
 TEST_CASE("an entry says where its function runs") {
     CHECK(entry_of<&registry_test::called>().where == mitogen::on::loop);
-    CHECK(entry_of<&registry_test::exported_only>().where == mitogen::on::main);
+    CHECK(entry_of<&registry_test::exported_only>().where == mitogen::on::context);
     CHECK(entry_of<&registry_functions::in_two_files>().where == mitogen::on::pool);
 }
 

@@ -12,6 +12,7 @@
 #include <mitogen/connect/press.hpp>
 #include <mitogen/connect/program_source.hpp>
 #include <mitogen/connect/prompter.hpp>
+#include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/sys/process.hpp>
 
 #include <memory>
@@ -53,6 +54,7 @@ struct boot_plan {
     unique_function<void(const connect_progress&)> on_progress{};      ///< on the loop; may be empty
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};
+    on executor = on::main;       ///< of functions that do not say where they run
     std::shared_ptr<void> held{}; ///< let go of when the process is reaped, or was never made
 
     /// True where it starts this program, or another build of it, and not `.executable` or what is there already.

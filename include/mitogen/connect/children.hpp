@@ -108,7 +108,7 @@ public:
     /// while the root is asked for numbers.
     result<birth> prepare(const boot_plan& plan) {
         std::optional<error> why;
-        birth b{{}, begin(why)};
+        birth b{{}, begin(plan, why)};
         if (!b.answer) return std::move(*why);
         const result<context_id> id = ids_.next();
         if (!id) {
@@ -209,7 +209,7 @@ private:
     template <class Start>
     pending& make(boot_plan plan, Start start) {
         std::optional<error> why;
-        pending* answer = begin(why);
+        pending* answer = begin(plan, why);
         if (!answer) return *node_.failed_answer(node_.id(), std::move(*why));
         ids_.next([this, answer, plan = std::move(plan), start = std::move(start)](const result<context_id>& id) mutable {
             birth b{{}, answer};
@@ -223,11 +223,13 @@ private:
 
     /// Counts one more and opens its answer, with a reference for the caller and one for its birth. Null with `why` where there
     /// can be no more.
-    pending* begin(std::optional<error>& why) {
+    pending* begin(const boot_plan& plan, std::optional<error>& why) {
         child_count_.fetch_add(1); // first: close() waits for whoever has not seen that it is closed
         pending* answer = nullptr;
         if (closed_) {
             why.emplace(closing());
+        } else if (plan.executor != on::main && plan.executor != on::pool && plan.executor != on::loop) {
+            why.emplace(reason::misuse, plan.what + ": .executor must be on::main, on::pool or on::loop");
         } else if ((answer = node_.answers().open(node_.id(), why))) {
             answer->retain();
             return answer;
@@ -258,6 +260,7 @@ private:
         w.bounds = plan.bounds;
         w.rules = node_.rules();
         w.logs = log::current_bounds();
+        w.executor = plan.executor;
         return w;
     }
 

@@ -7,6 +7,7 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/log.hpp>
+#include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/inherited.hpp>
@@ -65,6 +66,7 @@ struct welcome {
     limits bounds{};
     tree_rules rules{};
     log::bounds logs{};
+    on executor = on::main; ///< of functions that do not say where they run
 };
 
 /// Mark, speaker, protocol, length and payload.
@@ -87,7 +89,7 @@ inline buffer encode_hello(const hello& h) {
 
 inline buffer encode_welcome(const welcome& w) {
     return marked(speaker::program, mitogen::encode(w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads,
-                                                    w.grace_ns, w.bounds, w.rules, w.logs));
+                                                    w.grace_ns, w.bounds, w.rules, w.logs, w.executor));
 }
 
 inline bool decode_hello(std::span<const std::byte> bytes, hello& h) {
@@ -98,7 +100,7 @@ inline bool decode_hello(std::span<const std::byte> bytes, hello& h) {
 inline bool decode_welcome(std::span<const std::byte> bytes, welcome& w) {
     reader r(bytes);
     return mitogen::decode(r, w.id, w.ancestors, w.name, w.title, w.build, w.log_level, w.pool_threads, w.grace_ns,
-                           w.bounds, w.rules, w.logs) &&
+                           w.bounds, w.rules, w.logs, w.executor) &&
            r.finish();
 }
 

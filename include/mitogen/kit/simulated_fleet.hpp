@@ -40,12 +40,13 @@ struct host {
     std::string name{};                                ///< of the host and of the context
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, in virtual time
     std::string executable{};                          ///< has no meaning here
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
 
     static constexpr std::string_view method_name = "simulated host";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.name, self.connect_timeout, self.executable, self.limits);
+        return std::tie(self.name, self.connect_timeout, self.executable, self.executor, self.limits);
     }
 
     result<boot_plan> plan() const {

@@ -42,6 +42,7 @@ class basic_dispatcher {
     core& router_;
     decode_environment environment_;
     std::string name_;
+    on executor_;
     incoming_calls<Io> calls_;
     waiter<Io> main_wake_;
     std::atomic<bool> stopping_{false};
@@ -58,8 +59,10 @@ public:
     /// Told of cancelled requests that are no calls known here: who asked, and where the answer was to go. On the loop.
     unique_function<void(context_id, handle_id)> on_other_cancelled;
 
-    basic_dispatcher(core& node, decode_environment environment, std::string name, std::size_t pool_threads)
-        : router_(node), environment_(environment), name_(std::move(name)), calls_(node.loop().io()),
+    /// `executor`: where functions run that do not say.
+    basic_dispatcher(core& node, decode_environment environment, std::string name, std::size_t pool_threads,
+                     on executor = on::main)
+        : router_(node), environment_(environment), name_(std::move(name)), executor_(executor), calls_(node.loop().io()),
           main_wake_(node.loop().io()), pool_queue_(node.loop().io()), pool_limit_(pool_threads) {
         (void)router_.add_raw_handler(handles::call_function, {}, [this](const message& m) { receive(m); });
         (void)router_.add_raw_handler(handles::cancel_call, {}, [this](const message& m) { cancel(m); });
@@ -142,14 +145,15 @@ private:
                                                             std::to_string(frame.function)));
         }
         if (stopping()) return router_.reply_dead(m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
-        if (entry->where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
+        const on where = entry->where == on::context ? executor_ : entry->where;
+        if (where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
         call* c = calls_.add(m, *entry, frame, r.offset(), router_.loop().io().now(), router_.bounds().queue_bytes);
         if (!c)
             return router_.reply_dead(
                 m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting, or too many bytes of them"));
-        if (entry->where == on::pool) {
+        if (where == on::pool) {
             enqueue_pool(c);
-        } else if (entry->where == on::task) {
+        } else if (where == on::task) {
             tasks_.add(*c, environment_);
         } else {
             calls_.put_main(*c);

@@ -18,11 +18,12 @@ enum class on : std::uint8_t {
     pool, ///< on any of the context's worker threads, concurrently
     loop, ///< on the I/O thread, in place: for functions that never block
     task, ///< on the I/O thread, as a coroutine: every function that returns task<T>, and no other
+    context, ///< where the options of the context say with `.executor`, which is on its main thread where they do not
 };
 
 /// Where `F` runs: `template <> inline constexpr auto mitogen::run_on<&fn> = mitogen::on::pool;` (before the first use of `fn`).
 template <auto F>
-inline constexpr on run_on = on::main;
+inline constexpr on run_on = on::context;
 
 struct invocation;
 class function_entry;
@@ -123,7 +124,7 @@ struct registration : entry_state {
 template <auto F>
 constexpr on place_of() noexcept {
     constexpr bool coroutine = is_task<typename function_traits<F>::result>;
-    static_assert(coroutine ? run_on<F> == on::main || run_on<F> == on::loop || run_on<F> == on::task : run_on<F> != on::task,
+    static_assert(coroutine ? run_on<F> != on::pool : run_on<F> != on::task,
                   "mitogen: a function that returns task<T> runs on the loop, and nothing else is a task: drop its run_on");
     return coroutine ? on::task : run_on<F>;
 }

@@ -10,6 +10,7 @@
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
+#include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/fd.hpp>
@@ -24,6 +25,7 @@ namespace mitogen::inline MITOGEN_ABI {
 struct link_options {
     std::string name{};                                ///< of the context; empty: "attached"
     std::chrono::milliseconds connect_timeout{30'000}; ///< until its hello
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
 };
 

@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/connect/methods/exec_style.hpp>
+#include <mitogen/rpc/function_entry.hpp>
 
 #include <optional>
 #include <string>
@@ -25,6 +26,7 @@ struct buildah {
     std::string name{};                                ///< of the context; empty: "buildah.<container>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache there: the next connection sends none
 
@@ -32,7 +34,7 @@ struct buildah {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.container, self.username, self.buildah_path, self.name, self.connect_timeout,
-                        self.executable, self.limits, self.keep_program);
+                        self.executable, self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.

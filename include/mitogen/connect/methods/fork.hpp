@@ -9,6 +9,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/io/policy.hpp>
+#include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/sys/fork.hpp>
 
 #include <cstdio>
@@ -22,6 +23,7 @@ namespace mitogen::inline MITOGEN_ABI {
 struct fork_options {
     std::string name{};                                ///< of the context; empty: "fork"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     void (*on_start)() = nullptr;                      ///< called first in the child: re-seed generators, drop caches
 };

@@ -9,6 +9,7 @@
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/methods/method.hpp>
+#include <mitogen/rpc/function_entry.hpp>
 
 #include <optional>
 #include <string>
@@ -24,12 +25,13 @@ struct local {
     std::string name{};                                ///< of the context; empty: "local.<id>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
     std::string executable{};                          ///< another program to run, by path; it must call mitogen::init as well
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
 
     static constexpr std::string_view method_name = "local";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.name, self.connect_timeout, self.executable, self.limits);
+        return std::tie(self.name, self.connect_timeout, self.executable, self.executor, self.limits);
     }
 
     /// What is to be executed.

@@ -7,6 +7,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/fd.hpp>
@@ -68,6 +69,7 @@ void apply_common(const Method& method, boot_plan& plan) {
     plan.timeout = to_ns(method.connect_timeout);
     if constexpr (requires { method.executable; }) plan.program_path = method.executable;
     if (method.limits) plan.bounds = *method.limits;
+    if constexpr (requires { method.executor; }) plan.executor = method.executor;
     if constexpr (requires { method.keep_program; }) plan.keep_program = method.keep_program;
 }
 

@@ -11,6 +11,7 @@
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
 #include <mitogen/connect/prompter.hpp>
+#include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/wire/secret.hpp>
 
 #include <algorithm>
@@ -50,6 +51,7 @@ struct ssh {
     std::string name{};                                ///< of the context; empty: "ssh.<hostname>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< there, in a cache: the next connection sends none
 
@@ -58,7 +60,7 @@ struct ssh {
     static constexpr auto fields(Self& self) {
         return std::tie(self.hostname, self.username, self.port, self.identity_file, self.password, self.check_host_keys,
                         self.ssh_path, self.ssh_args, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
-                        self.connect_timeout, self.executable, self.limits, self.keep_program);
+                        self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.

@@ -11,6 +11,7 @@
 #include <mitogen/connect/methods/privilege.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
 #include <mitogen/connect/prompter.hpp>
+#include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/wire/secret.hpp>
 
 #include <optional>
@@ -32,6 +33,7 @@ struct su {
     std::string name{};                                ///< of the context; empty: "su.<username>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
     std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
     bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
 
@@ -39,7 +41,7 @@ struct su {
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.username, self.password, self.su_path, self.name, self.connect_timeout, self.executable,
-                        self.limits, self.keep_program);
+                        self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
