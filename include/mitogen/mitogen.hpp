@@ -70,6 +70,7 @@
 #include <mitogen/connect/press.hpp>
 #include <mitogen/connect/program_choice.hpp>
 #include <mitogen/connect/program_fetch.hpp>
+#include <mitogen/connect/program_files.hpp>
 #include <mitogen/connect/program_press.hpp>
 #include <mitogen/connect/program_server.hpp>
 #include <mitogen/connect/program_source.hpp>

@@ -6647,6 +6647,48 @@ inline std::vector<std::string> known_machines() {
 } // namespace sys
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/program_files.hpp ----
+// program_files.hpp: what an executable file is for, and where the builds of a program for other machines are.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// True for this program's own file, whatever its path is.
+inline bool is_own_program(const sys::unique_fd& program) {
+    return sys::same_file(program.get(), sys::self_executable().get());
+}
+
+/// What machines a program is for, as `uname -sm` says it; empty where that cannot be told.
+inline std::string kind_of(const sys::unique_fd& program) {
+    std::string kind = sys::program_kind(program.get());
+    if (kind.empty() && is_own_program(program)) kind = sys::machine_text();
+    return kind;
+}
+
+/// The builds of `program` for other machines: those of `payloads`, which are of no use where it is another program than this
+/// one; and those that lie beside it, "tool.Linux-aarch64" beside "tool". `path`: where it was opened; empty: this program's own.
+inline std::vector<payload_file> open_payloads(const sys::unique_fd& program, const std::string& path,
+                                               const std::vector<payload>& payloads) {
+    std::vector<payload_file> opened;
+    const auto open = [&opened](const payload& p, bool wanted) {
+        const long rc = sys::open_to_read(p.path.c_str());
+        if (rc < 0 && !wanted) return;
+        payload_file& added = opened.emplace_back(payload_file{p});
+        if (rc < 0)
+            added.trouble = std::string(sys::failure("cannot open the payload for " + p.machine + ", " + p.path, rc).message());
+        else added.file = std::make_shared<sys::unique_fd>(static_cast<int>(rc));
+    };
+    if (is_own_program(program))
+        for (const payload& p : payloads) open(p, true);
+    const std::string beside = path.empty() ? sys::self_path() : path;
+    if (beside.empty()) return opened;
+    for (const std::string& machine : sys::known_machines()) open({"Linux " + machine, beside + ".Linux-" + machine}, false);
+    return opened;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/program_choice.hpp ----
 // program_choice.hpp: which program a target is sent: the one that is asked for, or, where that cannot run there, another build.
 
@@ -6673,18 +6715,6 @@ struct stage_words {
         return (std::string(tools) + " ").find(" " + std::string(tool) + " ") != std::string::npos;
     }
 };
-
-/// True for this program's own file, whatever its path is.
-inline bool is_own_program(const sys::unique_fd& program) {
-    return sys::same_file(program.get(), sys::self_executable().get());
-}
-
-/// What machines a program is for, as `uname -sm` says it; empty where that cannot be told.
-inline std::string kind_of(const sys::unique_fd& program) {
-    std::string kind = sys::program_kind(program.get());
-    if (kind.empty() && is_own_program(program)) kind = sys::machine_text();
-    return kind;
-}
 
 /// A program, or why there is none.
 struct choice {
@@ -6714,27 +6744,6 @@ inline choice choose_program(const boot_plan& plan, std::string_view there) {
                          (known.empty() ? "" : "; there are others for " + known) +
                          "; build it for such machines too (mitogen_payload in CMake, or router_options::payloads), or give "
                          "`.executable` a program that runs there"};
-}
-
-/// The builds of `program` for other machines: those of `payloads`, which are of no use where it is another program than this
-/// one; and those that lie beside it, "tool.Linux-aarch64" beside "tool". `path`: where it was opened; empty: this program's own.
-inline std::vector<payload_file> open_payloads(const sys::unique_fd& program, const std::string& path,
-                                               const std::vector<payload>& payloads) {
-    std::vector<payload_file> opened;
-    const auto open = [&opened](const payload& p, bool wanted) {
-        const long rc = sys::open_to_read(p.path.c_str());
-        if (rc < 0 && !wanted) return;
-        payload_file& added = opened.emplace_back(payload_file{p});
-        if (rc < 0)
-            added.trouble = std::string(sys::failure("cannot open the payload for " + p.machine + ", " + p.path, rc).message());
-        else added.file = std::make_shared<sys::unique_fd>(static_cast<int>(rc));
-    };
-    if (is_own_program(program))
-        for (const payload& p : payloads) open(p, true);
-    const std::string beside = path.empty() ? sys::self_path() : path;
-    if (beside.empty()) return opened;
-    for (const std::string& machine : sys::known_machines()) open({"Linux " + machine, beside + ".Linux-" + machine}, false);
-    return opened;
 }
 
 /// Adds what is for machines that a plan has no program for.

@@ -8,8 +8,8 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/connect/payload.hpp>
-#include <mitogen/connect/program_choice.hpp>
 #include <mitogen/connect/program_fetch.hpp>
+#include <mitogen/connect/program_files.hpp>
 #include <mitogen/connect/program_source.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/sys/call.hpp>

@@ -22,7 +22,7 @@
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/ssh.hpp>
 #include <mitogen/connect/payload.hpp>
-#include <mitogen/connect/program_choice.hpp>
+#include <mitogen/connect/program_files.hpp>
 #include <mitogen/connect/program_server.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
