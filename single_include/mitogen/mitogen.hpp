@@ -18192,6 +18192,9 @@ public:
 
     program_server(program_server&&) = delete;
 
+    /// In a child made by fork(): closes the files.
+    void abandon() noexcept { offered_.clear(); }
+
 private:
     void list(const message& m) {
         if (!serves_(m.src())) return node_.reply(m.head, encode(std::vector<offered_program>()), 0);
@@ -19311,6 +19314,7 @@ public:
         requires io::can_fork<Io>
     {
         children_.abandon();
+        programs_.abandon();
         if (listening_) listening_->abandon();
         if (this->parent()) this->parent()->stream->abandon();
         this->loop().abandon();

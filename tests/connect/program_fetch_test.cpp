@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <cstdint>
 #include <cstdio>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <mitogen/mitogen.hpp>
@@ -14,6 +15,13 @@
 namespace {
 
 int add(int a, int b) { return a + b; }
+int open_descriptors() {
+    int n = 0;
+    for (int fd = 0; fd < 1000; ++fd) n += ::fcntl(fd, F_GETFD) >= 0;
+    return n;
+}
+/// Those of a fork child of the context that is asked.
+int open_in_fork(mitogen::router& here) { return here.fork().call<&open_descriptors>(); }
 
 /// A machine of another kind, as far as anybody can tell: uname says so. Its programs are scripts that start this one.
 struct other_machine {
@@ -144,6 +152,18 @@ TEST_CASE("children that run another program are offered nothing") {
     mitogen::router router(broker, there.payloads());
     const mitogen::context relay = router.local({.executable = mitogen::sys::self_path()});
     CHECK(message_of(relay.try_command(there.method())).find("Linux riscv64") != std::string::npos);
+}
+
+TEST_CASE("fork children hold none of the programs that their parent has open for others") {
+    const other_machine there;
+    mitogen::broker broker;
+    mitogen::router router(broker, there.payloads());
+    const mitogen::context relay = router.local();
+    const int above = open_in_fork(router);
+    const int below = relay.call<&open_in_fork>();
+    CHECK(relay.command(there.method()).call<&add>(1, 2) == 3);
+    CHECK(open_in_fork(router) == above);
+    CHECK(relay.call<&open_in_fork>() == below);
 }
 
 TEST_CASE("a context that ends while it fetches leaves nothing behind") {

@@ -63,6 +63,9 @@ public:
 
     program_server(program_server&&) = delete;
 
+    /// In a child made by fork(): closes the files.
+    void abandon() noexcept { offered_.clear(); }
+
 private:
     void list(const message& m) {
         if (!serves_(m.src())) return node_.reply(m.head, encode(std::vector<offered_program>()), 0);

@@ -300,6 +300,7 @@ public:
         requires io::can_fork<Io>
     {
         children_.abandon();
+        programs_.abandon();
         if (listening_) listening_->abandon();
         if (this->parent()) this->parent()->stream->abandon();
         this->loop().abandon();
