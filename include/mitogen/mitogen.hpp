@@ -65,6 +65,7 @@
 #include <mitogen/connect/methods/sudo.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
 #include <mitogen/connect/methods/tool_symptoms.hpp>
+#include <mitogen/connect/open_question.hpp>
 #include <mitogen/connect/outgoing.hpp>
 #include <mitogen/connect/payload.hpp>
 #include <mitogen/connect/press.hpp>
@@ -74,9 +75,12 @@
 #include <mitogen/connect/program_press.hpp>
 #include <mitogen/connect/program_server.hpp>
 #include <mitogen/connect/program_source.hpp>
+#include <mitogen/connect/prompt.hpp>
 #include <mitogen/connect/prompter.hpp>
+#include <mitogen/connect/prompting.hpp>
 #include <mitogen/connect/receiving_stage.hpp>
 #include <mitogen/connect/router.hpp>
+#include <mitogen/connect/router_options.hpp>
 #include <mitogen/connect/stdout_forwarder.hpp>
 #include <mitogen/connect/text_tail.hpp>
 #include <mitogen/connect/travelling.hpp>

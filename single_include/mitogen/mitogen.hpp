@@ -2592,6 +2592,17 @@ struct codec<std::span<const T>> {
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
+/// Overwrites memory that is about to be given back.
+inline void wipe(void* bytes, std::size_t size) noexcept {
+    if (size == 0) return;
+    std::memset(bytes, 0, size);
+    asm volatile("" : : "r"(bytes) : "memory"); // somebody might look: the stores are not dead
+}
+
+} // namespace detail
+
 /// A password or a key. Nothing prints it and nothing converts it back but reveal(); its memory is overwritten when it is
 /// destroyed or assigned to. It cannot answer for the string that it was made from, nor for the messages that carried it.
 class secret {
@@ -2599,9 +2610,7 @@ class secret {
     std::size_t size_ = 0;
 
     void wipe() noexcept {
-        if (!text_) return;
-        std::memset(text_.get(), 0, size_);
-        asm volatile("" : : "r"(text_.get()) : "memory"); // somebody might look: the stores are not dead
+        if (text_) detail::wipe(text_.get(), size_);
     }
 
 public:
@@ -2654,6 +2663,198 @@ static_assert(!std::is_convertible_v<secret, std::string_view> && !std::is_conve
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/prompt.hpp ----
+// prompt.hpp: a question that only a person can answer, on its way to whoever has that person.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What has become of a question that was put to somebody.
+enum class prompt_outcome : std::uint8_t {
+    answered,
+    declined, ///< somebody was asked, and does not answer
+    nobody,   ///< there is nobody to ask
+};
+
+namespace detail {
+
+/// Where what becomes of a question is told, at most once.
+class answer_taker {
+public:
+    /// Ignored, and wiped, where no answer is wanted any more. Threads: any.
+    virtual void take(prompt_outcome how, secret answer) noexcept = 0;
+    /// Has `over` called on the loop when no answer is wanted any more, if there was none. Threads: loop.
+    virtual void when_over(unique_function<void()> over) = 0;
+
+protected:
+    ~answer_taker() = default;
+};
+
+struct prompt_access;
+
+} // namespace detail
+
+/// A question that a tool asks before it lets anybody in, and that no option answers: a one-time code, a passphrase, a password
+/// that was not given. Moves; does not copy. Keep it and answer it later, from any thread: to drop it is to decline. What comes
+/// after the attempt to connect is over is ignored; the router may be gone by then. An answer is forgotten once it was typed.
+///
+/// Threads: one at a time. Blocks: never.
+class prompt {
+    friend struct detail::prompt_access;
+
+    std::string what_;
+    std::string text_;
+    std::shared_ptr<detail::answer_taker> to_;
+
+    void settle(prompt_outcome how, secret answer) noexcept {
+        if (const auto to = std::exchange(to_, nullptr)) to->take(how, std::move(answer));
+    }
+
+public:
+    prompt() = default;
+    prompt(std::string what, std::string text, std::shared_ptr<detail::answer_taker> to) noexcept
+        : what_(std::move(what)), text_(std::move(text)), to_(std::move(to)) {}
+    prompt(prompt&&) noexcept = default;
+    prompt& operator=(prompt&& other) noexcept {
+        if (this == &other) return *this;
+        decline();
+        what_ = std::move(other.what_);
+        text_ = std::move(other.text_);
+        to_ = std::move(other.to_);
+        return *this;
+    }
+    ~prompt() { decline(); }
+
+    /// What is being connected: "ssh web1".
+    const std::string& what() const noexcept { return what_; }
+
+    /// The question as the tool asks it, its last line: "(mia@web1) Verification code: ". What it says may come from another
+    /// machine; control characters are replaced.
+    const std::string& text() const noexcept { return text_; }
+
+    /// Types it, and Enter. With control characters in it the attempt ends with a logic_error. The same question again means
+    /// that it was wrong. Nothing happens where this was answered or declined before.
+    void answer(secret text) noexcept { settle(prompt_outcome::answered, std::move(text)); }
+
+    /// There will be no answer: the attempt ends with auth_error. Only a key's passphrase can be done without.
+    void decline() noexcept { settle(prompt_outcome::declined, {}); }
+};
+
+static_assert(!std::is_copy_constructible_v<prompt> && std::is_nothrow_move_constructible_v<prompt>);
+
+/// Who is asked: `void(prompt)`, called on the loop, which it must not block. Copies share one callable.
+class prompt_callback {
+    std::shared_ptr<unique_function<void(prompt)>> call_;
+
+public:
+    prompt_callback() = default;
+    prompt_callback(std::nullptr_t) noexcept {}
+    template <class F>
+        requires(!std::same_as<std::remove_cvref_t<F>, prompt_callback> && std::invocable<std::decay_t<F>&, prompt>)
+    prompt_callback(F&& call) : call_(std::make_shared<unique_function<void(prompt)>>(std::forward<F>(call))) {}
+
+    explicit operator bool() const noexcept { return call_ != nullptr; }
+    void operator()(prompt question) const { (*call_)(std::move(question)); }
+};
+
+namespace detail {
+
+/// What a context does with a question that it hands on.
+struct prompt_access {
+    static void nobody(prompt& question) noexcept { question.settle(prompt_outcome::nobody, {}); }
+    static void when_over(prompt& question, unique_function<void()> over) {
+        if (question.to_) question.to_->when_over(std::move(over));
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/text_tail.hpp ----
+// text_tail.hpp: splits what a process prints into lines, and remembers the last of them for error messages.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Replaces control characters but tabs: what a stranger's program prints must not reprogram the terminal of whoever reads it.
+inline void defuse(std::string& text) noexcept {
+    for (char& c : text)
+        if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
+}
+
+} // namespace detail
+
+/// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?'.
+class text_tail {
+    std::string partial_;
+    std::deque<std::string> last_;
+    std::size_t kept_bytes_ = 0;
+
+    static constexpr std::size_t line_limit = 8192;
+    static constexpr std::size_t tail_lines = 20;
+    static constexpr std::size_t tail_bytes = 4096;
+
+    template <class Line>
+    void give(Line&& line) {
+        detail::defuse(partial_);
+        line(std::string_view(partial_));
+        kept_bytes_ += partial_.size();
+        last_.push_back(std::exchange(partial_, {}));
+        while (last_.size() > tail_lines || (kept_bytes_ > tail_bytes && last_.size() > 1)) { // the very last stays whole
+            kept_bytes_ -= last_.front().size();
+            last_.pop_front();
+        }
+    }
+
+public:
+    /// Adds bytes; calls `line(std::string_view)` for each line that is complete.
+    template <class Line>
+    void feed(std::string_view bytes, Line&& line) {
+        for (const char c : bytes) {
+            if (c == '\n') {
+                if (!partial_.empty() && partial_.back() == '\r') partial_.pop_back();
+                give(line);
+            } else {
+                partial_.push_back(c);
+                if (partial_.size() == line_limit) give(line);
+            }
+        }
+    }
+
+    /// The end has come: a last line without newline is a line too.
+    template <class Line>
+    void finish(Line&& line) {
+        if (!partial_.empty()) give(line);
+    }
+
+    /// Forgets a line that has not ended.
+    void drop_unfinished() noexcept { partial_.clear(); }
+
+    /// Calls `change(std::string&)` for every line that is remembered.
+    template <class Change>
+    void revise(Change&& change) {
+        kept_bytes_ = 0;
+        for (std::string& l : last_) {
+            change(l);
+            kept_bytes_ += l.size();
+        }
+        change(partial_);
+    }
+
+    /// The last lines, one below the other.
+    std::string text() const {
+        std::string out;
+        for (const std::string& l : last_) out.append(out.empty() ? "" : "\n  ").append(l);
+        if (!partial_.empty()) {
+            std::string unfinished = partial_;
+            detail::defuse(unfinished);
+            out.append(out.empty() ? "" : "\n  ").append(unfinished);
+        }
+        return out;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/prompter.hpp ----
 // prompter.hpp: the questions that a tool asks before it lets anybody in, and who answers them with what.
 
@@ -2666,9 +2867,43 @@ enum class prompt_kind : std::uint8_t {
     passphrase, ///< that of a key, which is not the password: answered with nothing, so that the tool goes on without the key
     host_key,   ///< whether a host is the right one
     other,      ///< anything else: the password in another language, or what only a person can answer, a code that is used once
+    unsure,     ///< it ends as a question, and that is all that is known
 };
 
-/// Answers a tool's questions with a password, at most once. Bytes in, answers out: it reads and writes nothing itself.
+namespace detail {
+
+/// Why nobody can type that, if so: what the line editor of a terminal would take for a key.
+inline bool is_typable(const secret& text) noexcept {
+    for (const char c : text.reveal())
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
+    return true;
+}
+
+/// The same of a method's password, as an error.
+inline std::optional<error> untypable(const secret& password, std::string_view method) {
+    if (is_typable(password)) return std::nullopt;
+    return error(reason::misuse, std::string(method) + ": the password contains a control character");
+}
+
+/// True for a line that ends in one of these, and blanks perhaps.
+inline bool ends_in(std::string_view line, std::initializer_list<std::string_view> ends) noexcept {
+    line = line.substr(0, line.find_last_not_of(' ') + 1);
+    return std::any_of(ends.begin(), ends.end(), [line](std::string_view end) { return line.ends_with(end); });
+}
+
+/// True for a line that ends as questions for passwords do: with a colon, be it one as wide as Chinese characters.
+inline bool ends_as_question(std::string_view line) noexcept { return ends_in(line, {":", "\xEF\xBC\x9A"}); }
+
+/// Overwrites every `word` in `text` with asterisks.
+inline void mask(std::string& text, std::string_view word) {
+    if (word.empty()) return;
+    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos;) text.replace(at, word.size(), "***"), at += 3;
+}
+
+} // namespace detail
+
+/// Answers a tool's questions: with a password, at most once; the others are a person's, where there is one. Bytes in, answers
+/// out: it reads and writes nothing itself.
 class prompter {
 public:
     /// Knows the questions of one tool. Gets what stands on a line so far, up to a kilobyte.
@@ -2683,19 +2918,30 @@ public:
     /// What is to be done about bytes that were heard.
     enum class reaction : std::uint8_t {
         nothing,
-        answer,  ///< type password() and a newline
-        decline, ///< type a newline
-        give_up, ///< why() and trouble() say why
+        answer,   ///< type answer() and a newline
+        decline,  ///< type a newline
+        ask,      ///< put question() to a person, in the place of any before, and say to settle() what comes of it
+        withdraw, ///< what was put to a person was no question
+        give_up,  ///< why() and trouble() say why
     };
+
+    static constexpr int most_questions = 32; ///< that are put to a person in one attempt
 
 private:
     recogniser recognise_ = nullptr;
     secret password_;
     reads where_ = reads::terminal;
-    std::string answered_line_; // the question
+    bool person_there_ = false;
+    bool asking_ = false;               // a person has the question
+    bool typing_password_ = false;      // what answer() is
+    int asked_ = 0;                     // how often
+    std::string line_;                  // so far
+    prompt_kind kind_{};                // of the question
+    std::string question_;              // the latest
+    std::string password_asked_;        // the question that the password was typed for
+    std::vector<secret> given_;         // a person's answers
     enum reason why_ = reason::none;
     std::string trouble_;
-    std::string line_;
 
     static constexpr std::size_t longest_line = 1024;
 
@@ -2703,7 +2949,10 @@ public:
     prompter(recogniser recognise, secret password, reads where)
         : recognise_(recognise), password_(std::move(password)), where_(where) {}
 
-    /// Adds what the tool has printed. After a reaction other than `nothing` the line counts as ended.
+    /// Whether a person can be asked. False at first.
+    void person_there(bool yes) noexcept { person_there_ = yes; }
+
+    /// Adds what the tool has printed. After a reaction other than `nothing` and `withdraw` the line counts as ended.
     reaction hear(std::string_view bytes) {
         for (const char c : bytes) {
             if (c == '\n' || c == '\r') {
@@ -2712,61 +2961,122 @@ public:
                 line_ += c;
             }
         }
-        const prompt_kind asked = recognise_(line_);
-        if (asked == prompt_kind::none) return reaction::nothing;
-        const std::string line = std::exchange(line_, {});
-        switch (asked) {
-        case prompt_kind::none: break;
-        case prompt_kind::passphrase: return reaction::decline;
-        case prompt_kind::host_key: return give_up(reason::host_key, "the host key is unknown");
-        case prompt_kind::password:
-        case prompt_kind::other:
-            if (password_.empty()) return give_up(reason::auth_required, "a password is required; set .password");
-            if (!answered()) {
-                answered_line_ = line;
-                return reaction::answer;
-            }
-            if (asked == prompt_kind::password || line == answered_line_)
-                return give_up(reason::auth_incorrect, "the password is incorrect");
-            return give_up(reason::auth_required, "it asks \"" + line + "\" as well, which a password does not answer");
+        const prompt_kind asked = kind_of(line_);
+        if (asked == prompt_kind::none) {
+            const bool was_no_question = asking_ && kind_ == prompt_kind::unsure && !bytes.empty();
+            if (was_no_question) asking_ = false;
+            return was_no_question ? reaction::withdraw : reaction::nothing;
         }
-        return reaction::nothing;
+        kind_ = asked;
+        question_ = presentable(std::exchange(line_, {}));
+        asking_ = false;
+        if (kind_ == prompt_kind::host_key) return give_up(reason::host_key, "the host key is unknown");
+        if ((kind_ == prompt_kind::password || kind_ == prompt_kind::other) && !password_.empty() && password_asked_.empty()) {
+            password_asked_ = question_;
+            typing_password_ = true;
+            return reaction::answer;
+        }
+        return person_there_ ? ask() : unanswered();
     }
 
-    /// The password.
-    const secret& password() const noexcept { return password_; }
+    /// What has become of a question that was put to a person.
+    reaction settle(prompt_outcome how, secret answer) {
+        if (!std::exchange(asking_, false)) return reaction::nothing;
+        switch (how) {
+        case prompt_outcome::answered:
+            if (!detail::is_typable(answer))
+                return give_up(reason::misuse, "the answer to " + quoted() + " contains a control character");
+            given_.push_back(std::move(answer));
+            typing_password_ = false;
+            return reaction::answer;
+        case prompt_outcome::declined:
+            if (kind_ == prompt_kind::passphrase) return reaction::decline;
+            if (question_ == password_asked_) return give_up(reason::auth_incorrect, "the password is incorrect");
+            return give_up(reason::auth_required, "nobody answered its question " + quoted());
+        case prompt_outcome::nobody: break;
+        }
+        person_there_ = false;
+        return unanswered();
+    }
+
+    /// What is to be typed after `answer`.
+    const secret& answer() const noexcept { return typing_password_ ? password_ : given_.back(); }
+    /// The question that is to be put to a person. Nothing in it was typed here, and there are no control characters.
+    const std::string& question() const noexcept { return question_; }
+    /// Where a person has it, and has not answered: so in words. Else empty.
+    std::string waiting_text() const { return asking_ ? "nobody has answered its question " + quoted() + " yet" : std::string(); }
     /// Where answers go.
     reads where() const noexcept { return where_; }
-    /// True once the password was asked for, and there was one.
-    bool answered() const noexcept { return !answered_line_.empty(); }
+    /// True once something was typed that should have let somebody in.
+    bool answered() const noexcept { return !password_asked_.empty() || !given_.empty(); }
+    /// True once a person has answered.
+    bool answered_by_person() const noexcept { return !given_.empty(); }
+    /// The password; empty: there is none.
+    const secret& password() const noexcept { return password_; }
     /// Of `give_up`: the reason.
     enum reason why() const noexcept { return why_; }
     /// Of `give_up`: in words.
     const std::string& trouble() const noexcept { return trouble_; }
 
+    /// Calls `call(const secret&)` for all that must not be shown.
+    template <class Call>
+    void for_each_secret(Call&& call) const {
+        call(password_);
+        for (const secret& s : given_) call(s);
+    }
+
 private:
+    prompt_kind kind_of(std::string_view line) const {
+        const prompt_kind known = recognise_(line);
+        return known == prompt_kind::none && person_there_ && detail::ends_in(line, {":", "?", "\xEF\xBC\x9A"})
+                   ? prompt_kind::unsure
+                   : known;
+    }
+
+    reaction ask() {
+        if (++asked_ > most_questions)
+            return give_up(reason::auth_required, "it asks without end; the last question was " + quoted());
+        asking_ = true;
+        return reaction::ask;
+    }
+
+    /// What is done where there is no person.
+    reaction unanswered() {
+        const std::string hint = "router_options::on_prompt";
+        switch (kind_) {
+        case prompt_kind::passphrase: return reaction::decline;
+        case prompt_kind::password:
+        case prompt_kind::other:
+            if (question_ == password_asked_) return give_up(reason::auth_incorrect, "the password is incorrect");
+            if (password_asked_.empty() && kind_ == prompt_kind::password)
+                return give_up(reason::auth_required, "a password is required; set .password or " + hint);
+            if (password_asked_.empty())
+                return give_up(reason::auth_required, "it asks " + quoted() + "; set .password or " + hint);
+            if (kind_ == prompt_kind::password)
+                return give_up(reason::auth_incorrect, "the password is incorrect, or another one is wanted: it asks " +
+                                                           quoted() + " as well; see " + hint);
+            return give_up(reason::auth_required,
+                           "it asks " + quoted() + " as well, which a password does not answer; set " + hint);
+        default: return reaction::nothing; // it may yet go on by itself
+        }
+    }
+
     reaction give_up(enum reason why, std::string text) {
         why_ = why;
         trouble_ = std::move(text);
         return reaction::give_up;
     }
+
+    std::string quoted() const { return "\"" + question_.substr(0, question_.find_last_not_of(' ') + 1) + "\""; }
+
+    std::string presentable(std::string line) const {
+        for_each_secret([&](const secret& s) { detail::mask(line, s.reveal()); });
+        detail::defuse(line);
+        return line;
+    }
 };
 
 namespace detail {
-
-/// Why nobody can type that password, if so: what the line editor of a terminal would take for a key.
-inline std::optional<error> untypable(const secret& password, std::string_view method) {
-    for (const char c : password.reveal())
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-            return error(reason::misuse, std::string(method) + ": the password contains a control character");
-    return std::nullopt;
-}
-
-/// True for a line that ends as questions do: with a colon, and blanks perhaps.
-inline bool ends_as_question(std::string_view line) noexcept {
-    const std::size_t last = line.find_last_not_of(' ');
-    return last != std::string_view::npos && line[last] == ':';
-}
 
 /// True where `line` contains `word`, whatever the case of its letters. `word` is in small letters.
 inline bool mentions(std::string_view line, std::string_view word) noexcept {
@@ -2782,12 +3092,6 @@ inline bool mentions(std::string_view line, std::string_view word) noexcept {
 /// Knows "Password: ", and whatever PAM makes of it, of a tool that speaks English.
 inline prompt_kind ask_for_password(std::string_view line) noexcept {
     return ends_as_question(line) && mentions(line, "password") ? prompt_kind::password : prompt_kind::none;
-}
-
-/// Overwrites every `word` in `text` with asterisks.
-inline void mask(std::string& text, std::string_view word) {
-    if (word.empty()) return;
-    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos;) text.replace(at, word.size(), "***"), at += 3;
 }
 
 } // namespace detail
@@ -5793,6 +6097,7 @@ struct boot_plan {
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     std::string if_missing{};                                          ///< what to do where `start` cannot be started
     std::optional<prompter> prompts{};                                 ///< of a tool that may ask questions at its terminal
+    unique_function<void(prompt)> ask{};                               ///< puts them to a person, on the loop; may be empty
     unique_function<void(const connect_progress&)> on_progress{};      ///< on the loop; may be empty
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};
@@ -11107,6 +11412,9 @@ struct call_options {
 #endif
 };
 
+/// The question::subject of a request to handles::connect.
+inline constexpr char connect_request = 0;
+
 /// A message that wants an answer.
 struct question {
     enum class manner : std::uint8_t {
@@ -11453,6 +11761,7 @@ inline constexpr handle_id ping = 113;         ///< answered at once, by the loo
 inline constexpr handle_id connect = 114;      ///< make a child there; payload: see connect/travelling.hpp
 inline constexpr handle_id heartbeat = 115;    ///< between neighbours: a sign of life; answered where it asks for that
 inline constexpr handle_id end_child = 116;    ///< end a child of that context, or cut its link; answered with its exit status
+inline constexpr handle_id prompt = 118;       ///< what a tool asks that was to connect something; answered with a secret
 inline constexpr handle_id admitted = 119;     ///< to a program that joins: it is a context of the tree now
 inline constexpr handle_id list_programs = 120; ///< what a parent has of its child's program for other machines
 inline constexpr handle_id read_program = 121;  ///< a piece of one of them
@@ -15371,89 +15680,6 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/text_tail.hpp ----
-// text_tail.hpp: splits what a process prints into lines, and remembers the last of them for error messages.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?': what a
-/// stranger's program prints must not reprogram the terminal of whoever reads the error.
-class text_tail {
-    std::string partial_;
-    std::deque<std::string> last_;
-    std::size_t kept_bytes_ = 0;
-
-    static constexpr std::size_t line_limit = 8192;
-    static constexpr std::size_t tail_lines = 20;
-    static constexpr std::size_t tail_bytes = 4096;
-
-    static void defuse(std::string& text) noexcept {
-        for (char& c : text)
-            if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
-    }
-
-    template <class Line>
-    void give(Line&& line) {
-        defuse(partial_);
-        line(std::string_view(partial_));
-        kept_bytes_ += partial_.size();
-        last_.push_back(std::exchange(partial_, {}));
-        while (last_.size() > tail_lines || (kept_bytes_ > tail_bytes && last_.size() > 1)) { // the very last stays whole
-            kept_bytes_ -= last_.front().size();
-            last_.pop_front();
-        }
-    }
-
-public:
-    /// Adds bytes; calls `line(std::string_view)` for each line that is complete.
-    template <class Line>
-    void feed(std::string_view bytes, Line&& line) {
-        for (const char c : bytes) {
-            if (c == '\n') {
-                if (!partial_.empty() && partial_.back() == '\r') partial_.pop_back();
-                give(line);
-            } else {
-                partial_.push_back(c);
-                if (partial_.size() == line_limit) give(line);
-            }
-        }
-    }
-
-    /// The end has come: a last line without newline is a line too.
-    template <class Line>
-    void finish(Line&& line) {
-        if (!partial_.empty()) give(line);
-    }
-
-    /// Forgets a line that has not ended.
-    void drop_unfinished() noexcept { partial_.clear(); }
-
-    /// Calls `change(std::string&)` for every line that is remembered.
-    template <class Change>
-    void revise(Change&& change) {
-        kept_bytes_ = 0;
-        for (std::string& l : last_) {
-            change(l);
-            kept_bytes_ += l.size();
-        }
-        change(partial_);
-    }
-
-    /// The last lines, one below the other.
-    std::string text() const {
-        std::string out;
-        for (const std::string& l : last_) out.append(out.empty() ? "" : "\n  ").append(l);
-        if (!partial_.empty()) {
-            std::string unfinished = partial_;
-            defuse(unfinished);
-            out.append(out.empty() ? "" : "\n  ").append(unfinished);
-        }
-        return out;
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/connect/child_stderr.hpp ----
 // child_stderr.hpp: what a child says on stderr, as its parent reads it: to the log, or into the error that its failure becomes.
 
@@ -15721,8 +15947,67 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/open_question.hpp ----
+// open_question.hpp: brings an answer that may come from any thread, and at any time, to the loop that waits for it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Shared by a prompt and whoever waits for its answer; the prompt may outlive the loop.
+template <class Io>
+class open_question final : public answer_taker, public std::enable_shared_from_this<open_question<Io>> {
+    Io io_;
+    typename Io::mutex mutex_;
+    basic_broker<Io>* loop_;                               // null once no answer is wanted; under mutex_
+    unique_function<void(prompt_outcome, secret)> settled_; // loop's
+    unique_function<void()> over_;                         // loop's
+
+public:
+    /// `settled` is called on the loop, at most once.
+    open_question(basic_broker<Io>& loop, unique_function<void(prompt_outcome, secret)> settled)
+        : io_(loop.io()), mutex_(io_), loop_(&loop), settled_(std::move(settled)) {}
+
+    open_question(open_question&&) = delete;
+
+    void take(prompt_outcome how, secret answer) noexcept override {
+        const std::lock_guard lock(mutex_); // the loop cannot go meanwhile
+        if (!loop_) return;
+        (void)loop_->defer([self = this->shared_from_this(), how, answer = std::move(answer)]() mutable {
+            self->settle(how, std::move(answer));
+        });
+    }
+
+    void when_over(unique_function<void()> over) override {
+        if (settled_) over_ = std::move(over);
+    }
+
+    /// No answer is wanted any more. Threads: loop.
+    void close() {
+        leave_loop();
+        settled_.reset();
+        if (auto over = std::exchange(over_, {})) over();
+    }
+
+private:
+    void leave_loop() {
+        const std::lock_guard lock(mutex_);
+        loop_ = nullptr;
+    }
+
+    void settle(prompt_outcome how, secret answer) {
+        if (!settled_) return; // closed meanwhile: the answer is wiped
+        leave_loop();
+        over_.reset();
+        auto settled = std::exchange(settled_, {});
+        settled(how, std::move(answer));
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/interview.hpp ----
-// interview.hpp: carries what a prompter says to where the tool that asks will read it.
+// interview.hpp: carries questions of a tool to whoever answers them, and the answers to where the tool reads them.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
@@ -15732,54 +16017,99 @@ namespace detail {
 /// Threads: loop.
 template <class Io>
 class interview {
-    std::optional<prompter>& tool_;
+    basic_broker<Io>& loop_;
+    boot_plan& plan_;
     child_stderr<Io>& err_;
     boot_channel<Io>& channel_;
-
-    void type(std::string_view text) {
-        if (tool_->where() == prompter::reads::input) return channel_.type(text);
-        err_.type(text);
-    }
+    unique_function<void(const error&)> failed_;
+    std::shared_ptr<open_question<Io>> open_; // put to a person
+    bool over_ = false;
 
 public:
     /// All outlive this.
-    interview(std::optional<prompter>& tool, child_stderr<Io>& err, boot_channel<Io>& channel)
-        : tool_(tool), err_(err), channel_(channel) {}
+    interview(basic_broker<Io>& loop, boot_plan& plan, child_stderr<Io>& err, boot_channel<Io>& channel)
+        : loop_(loop), plan_(plan), err_(err), channel_(channel) {}
 
-    /// Has `heard` called with what the tool prints, which is to call answer(). One that reads its stdin may ask on its stdout.
-    template <class Heard>
-    void begin(Heard heard) {
-        if (!tool_) return;
-        err_.listen(heard);
-        if (tool_->where() == prompter::reads::input) channel_.listen(heard);
+    interview(interview&&) = delete;
+    ~interview() { close(); }
+
+    /// Hears what the tool prints, from now on. One that reads its stdin may ask on its stdout. `failed` is called where there is
+    /// no answer; it may end the attempt, and is the last that is done here.
+    void begin(unique_function<void(const error&)> failed) {
+        if (!plan_.prompts) return;
+        failed_ = std::move(failed);
+        plan_.prompts->person_there(static_cast<bool>(plan_.ask));
+        err_.listen([this](std::string_view heard) { hear(heard); });
+        if (plan_.prompts->where() == prompter::reads::input) channel_.listen([this](std::string_view heard) { hear(heard); });
     }
 
-    /// The tool has printed something. False where there is no answer: the prompter knows why.
-    bool answer(std::string_view heard) {
-        if (channel_.dialogue().stage_seen() || channel_.dialogue().hello_seen()) return true; // it asks no more
-        switch (tool_->hear(heard)) {
-        case prompter::reaction::nothing: return true;
-        case prompter::reaction::answer: type(tool_->password().reveal()); [[fallthrough]];
-        case prompter::reaction::decline: type("\n"); break;
-        case prompter::reaction::give_up: return false;
-        }
-        err_.question_answered();
-        return true;
+    /// The attempt has failed: no more questions, and no more answers.
+    void close() {
+        over_ = true;
+        withdraw();
     }
 
-    /// Masks the password in `words` and in all that is kept of stderr: a tool may repeat what it was told.
+    /// Masks in `words` and in all that is kept of stderr what was typed: a tool may repeat what it was told.
     void mask(std::string& words) {
-        if (!tool_) return;
-        err_.mask(tool_->password().reveal());
-        detail::mask(words, tool_->password().reveal());
+        if (!plan_.prompts) return;
+        plan_.prompts->for_each_secret([&](const secret& typed) {
+            err_.mask(typed.reveal());
+            detail::mask(words, typed.reveal());
+        });
     }
 
-    /// No more questions. Wipes the password.
+    /// The child is up: no more questions. Wipes the password and all answers.
     void finish() {
+        close();
         std::string none;
         mask(none);
         err_.listen({});
-        tool_.reset();
+        plan_.prompts.reset();
+        plan_.ask.reset();
+    }
+
+private:
+    /// It asks no more.
+    bool past() const { return over_ || channel_.dialogue().stage_seen() || channel_.dialogue().hello_seen(); }
+
+    void hear(std::string_view heard) {
+        if (!past()) react(plan_.prompts->hear(heard));
+    }
+
+    void react(prompter::reaction what) {
+        prompter& tool = *plan_.prompts;
+        switch (what) {
+        case prompter::reaction::nothing: return;
+        case prompter::reaction::ask: return ask();
+        case prompter::reaction::withdraw: return withdraw();
+        case prompter::reaction::answer: type(tool.answer().reveal()); [[fallthrough]];
+        case prompter::reaction::decline: type("\n"); break;
+        case prompter::reaction::give_up: {
+            over_ = true;
+            const error why(tool.why(), plan_.what + ": " + tool.trouble());
+            return failed_(why);
+        }
+        }
+        withdraw(); // a person's, where the tool has asked something else meanwhile
+        err_.question_answered();
+    }
+
+    void type(std::string_view text) {
+        if (plan_.prompts->where() == prompter::reads::input) return channel_.type(text);
+        err_.type(text);
+    }
+
+    void ask() {
+        withdraw();
+        open_ = std::make_shared<open_question<Io>>(loop_, [this](prompt_outcome how, secret answer) {
+            open_.reset();
+            if (!past()) react(plan_.prompts->settle(how, std::move(answer)));
+        });
+        plan_.ask(prompt(plan_.what, plan_.prompts->question(), open_));
+    }
+
+    void withdraw() {
+        if (const auto open = std::exchange(open_, nullptr)) open->close();
     }
 };
 
@@ -15834,7 +16164,7 @@ private:
     typename Io::process process_;
     channel channel_; // until it is up
     detail::child_stderr<Io> err_;
-    detail::interview<Io> interview_{plan_.prompts, err_, channel_};
+    detail::interview<Io> interview_{router_.loop(), plan_, err_, channel_};
     detail::ending ending_;
     stage stage_ = stage::starting;
     bound_source<basic_child> exit_source_{};
@@ -15861,7 +16191,7 @@ public:
                    [this](typename channel::outcome o) { talked(o); }),
           err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name, std::move(ends.terminal)), ending_(patience),
           connecting_(connecting) {
-        interview_.begin([this](std::string_view heard) { converse(heard); });
+        interview_.begin([this](const error& why) { question_unanswered(why); });
         timer_.fire = [this] { on_timer(); };
         on_ready<&basic_child::on_exit>(exit_source_, *this, process_.poll_fd());
     }
@@ -15980,12 +16310,10 @@ private:
 
     const detail::boot_dialogue& talk() const noexcept { return channel_.dialogue(); }
 
-    /// What the tool that comes before the first stage has printed.
-    void converse(std::string_view heard) {
-        if (stage_ != stage::starting || interview_.answer(heard)) return;
+    void question_unanswered(const error& why) {
         const auto keep = this->shared_from_this();
         err_.drop(); // the question says no more than the error
-        fail(error(plan_.prompts->why(), plan_.what + ": " + plan_.prompts->trouble()));
+        fail(why);
     }
 
     /// The hello and the welcome are exchanged: from here on the link carries frames.
@@ -16019,6 +16347,7 @@ private:
     /// The connection ended before it was up. The exit status and the last words tell why: they are on their way.
     void ended_early() {
         if (stage_ != stage::starting) return;
+        interview_.close();
         channel_.close();
         stage_ = stage::ending;
         ending_.begin(router_.loop().io().now());
@@ -16033,6 +16362,7 @@ private:
     }
 
     error explain(boot_failure f) {
+        interview_.close(); // what it prints from now on is for the error only
         f.stage_seen = talk().stage_seen();
         if (!plan_.attached) f.status = status_;
         f.words = err_.last_words();
@@ -16046,6 +16376,7 @@ private:
 
     /// The connection attempt is over.
     void fail(const error& why) {
+        interview_.close();
         refuse(why);
         if (stage_ == stage::starting) {
             channel_.close();
@@ -16429,17 +16760,23 @@ enum class host_keys : std::uint8_t {
     ignore,  ///< accept any, remember none: for machines that are made anew all the time
 };
 
-/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration; never asks anything. Where
-/// a password is given, ssh is started at a terminal of its own, and told the password when it asks.
+/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration, and asks nothing. Where a
+/// password is given or `interactive` is set, ssh is started at a terminal of its own: it is told the password when it asks, and
+/// its other questions go to router_options::on_prompt.
 struct ssh {
     std::string hostname{};      ///< as ssh takes it: a name, an address, or an alias from its configuration
     std::string username{};      ///< empty: as ssh decides
     std::uint16_t port = 0;      ///< 0: as ssh decides
     std::string identity_file{}; ///< private key; empty: as ssh decides
-    secret password{};           ///< empty: keys and the like only
+    bool identities_only = true; ///< with identity_file: no other keys, such as the agent's, are tried
+    secret password{};           ///< empty: keys and the like only. The first who asks is told, were it the host of proxy_jump
+    bool interactive = false;    ///< questions that no option answers go to router_options::on_prompt
     host_keys check_host_keys = host_keys::enforce;
     std::string ssh_path = "ssh";        ///< the client to run
     std::vector<std::string> ssh_args{}; ///< further arguments, before the host name
+    std::string proxy_jump{};             ///< "user@host:port", several with commas; empty: as ssh decides
+    bool forward_agent = false;           ///< the agent here serves programs there; false: as ssh decides
+    int debug_level = 0;                  ///< 1 to 3: what ssh says of its work goes to the child's stderr; 0: errors only
     bool compression = false;
     std::chrono::seconds keepalive_interval{15}; ///< 0: none
     int keepalive_count = 3;                     ///< intervals without answer until ssh gives up
@@ -16454,17 +16791,20 @@ struct ssh {
     static constexpr std::string_view method_name = "ssh";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.password, self.check_host_keys,
-                        self.ssh_path, self.ssh_args, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
+        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.identities_only, self.password,
+                        self.interactive, self.check_host_keys, self.ssh_path, self.ssh_args, self.proxy_jump, self.forward_agent,
+                        self.debug_level, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
                         self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
     result<boot_plan> plan() const {
         if (hostname.empty()) return error(reason::misuse, "ssh: hostname is empty");
-        if (hostname[0] == '-')
-            return error(reason::misuse,
-                         "ssh: the hostname \"" + hostname + "\" begins with a dash, which ssh would take for an option");
+        for (const std::string* host : {&hostname, &proxy_jump})
+            if (host->starts_with('-'))
+                return error(reason::misuse, "ssh: the " + std::string(host == &hostname ? "hostname" : "proxy_jump") + " \"" +
+                                                 *host + "\" begins with a dash, which ssh would take for an option");
+        if (debug_level < 0 || debug_level > 3) return error(reason::misuse, "ssh: debug_level is not one of 0, 1, 2 and 3");
         if (auto why = detail::untypable(password, method_name)) return std::move(*why);
         boot_plan p;
         p.what = "ssh " + hostname;
@@ -16477,9 +16817,11 @@ struct ssh {
         p.compress_program = !compression && !is_here(hostname);
         p.start.path = ssh_path;
         p.start.argv = arguments();
-        if (!password.empty()) {
+        if (may_ask()) {
             p.prompts.emplace(&recognise, password, prompter::reads::terminal);
             p.start.environment = {"SSH_ASKPASS_REQUIRE"}; // it shall ask here
+        } else if (!proxy_jump.empty()) { // the ssh that leads to that host gets no BatchMode, and shall not ask at our terminal
+            p.start.environment = {"SSH_ASKPASS=/bin/false", "SSH_ASKPASS_REQUIRE=force"};
         }
         p.explain = &explain;
         return p;
@@ -16487,19 +16829,23 @@ struct ssh {
 
     /// The command that is executed, first stage included.
     std::vector<std::string> arguments() const {
-        std::vector<std::string> a{ssh_path, "-o", "LogLevel ERROR"};
+        std::vector<std::string> a{ssh_path};
         const auto option = [&a](std::string text) {
             a.push_back("-o");
             a.push_back(std::move(text));
         };
-        option(password.empty() ? "BatchMode yes" : "BatchMode no");
-        if (!password.empty()) option("NumberOfPasswordPrompts 1");
+        if (debug_level > 0) a.push_back("-" + std::string(static_cast<std::size_t>(debug_level), 'v'));
+        else option("LogLevel ERROR");
+        option(may_ask() ? "BatchMode no" : "BatchMode yes");
+        if (may_ask()) option(interactive ? "NumberOfPasswordPrompts 3" : "NumberOfPasswordPrompts 1");
         if (!username.empty()) a.insert(a.end(), {"-l", username});
         if (port) a.insert(a.end(), {"-p", std::to_string(port)});
         if (!identity_file.empty()) {
-            option("IdentitiesOnly yes");
+            if (identities_only) option("IdentitiesOnly yes");
             a.insert(a.end(), {"-i", identity_file});
         }
+        if (!proxy_jump.empty()) a.insert(a.end(), {"-J", proxy_jump});
+        if (forward_agent) option("ForwardAgent yes");
         option(compression ? "Compression yes" : "Compression no");
         if (keepalive_interval.count() > 0) {
             option("ServerAliveInterval " + std::to_string(keepalive_interval.count()));
@@ -16522,6 +16868,8 @@ struct ssh {
     }
 
 private:
+    bool may_ask() const noexcept { return interactive || !password.empty(); }
+
     /// What it asks; its own questions are not translated. Those of the server, which may be in any language, have "(user@host) "
     /// before them (sshconnect2.c, since OpenSSH 8.5).
     static prompt_kind recognise(std::string_view line) {
@@ -16545,7 +16893,7 @@ private:
          "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
         {"Host key verification failed", reason::host_key, "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
         {"Permission denied", reason::auth_required,
-         "authentication failed: no key was accepted, and none of the other methods may ask"},
+         "authentication failed: no key was accepted, and none of the other methods may ask; set .password or .interactive"},
         {"Too many authentication failures", reason::auth_incorrect,
          "authentication failed: too many keys were tried; set identity_file"},
         {"Could not resolve hostname", reason::resolve, "the host name has no address"},
@@ -16555,14 +16903,31 @@ private:
         {"Network is unreachable", reason::connect, "the network does not reach it"},
     };
 
+    /// Why the questions that it has asked, or has not asked, let nobody in. An empty error where it may have been a key.
+    static error explain_questions(const boot_plan& plan, const boot_failure& f) {
+        const prompter& asked = *plan.prompts;
+        const auto because = [&](enum reason why, const std::string& text) {
+            return detail::because(plan, f, why, "authentication failed: " + text);
+        };
+        if (asked.answered_by_person()) return because(reason::auth_incorrect, "what was answered is incorrect");
+        if (asked.answered()) return because(reason::auth_incorrect, "the password is incorrect");
+        if (!asked.password().empty()) return because(reason::auth_incorrect, "nobody asked for the password");
+        if (!asked.question().empty())
+            return because(reason::auth_required,
+                           "nobody answered its question \"" + asked.question() + "\"; see router_options::on_prompt");
+        return error(reason::none, "");
+    }
+
     /// What ssh and the first stage said, as one of the errors that a caller can act on.
     static error explain(const boot_plan& plan, const boot_failure& f) {
         using how = boot_failure::how;
         if (f.what == how::timed_out) {
             const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
+            const std::string waits = plan.prompts ? plan.prompts->waiting_text() : std::string();
             return detail::because(plan, f, reason::connect_timeout,
                            "no hello within " + ms +
-                               (f.stage_seen ? "the login went well; sending the program, or its start, takes longer than that"
+                               (!waits.empty()  ? waits
+                                : f.stage_seen ? "the login went well; sending the program, or its start, takes longer than that"
                                              : "the host does not answer, or the login takes longer than that"));
         }
         if (f.what == how::confused) return detail::explain_boot(plan, f);
@@ -16570,9 +16935,7 @@ private:
         if (f.stage_seen) return detail::explain_stage(plan, f, connection_failed);
         if (const detail::symptom* s = detail::known_symptom(symptoms_of_ssh, f)) {
             if (s->why == reason::auth_required && plan.prompts)
-                return detail::because(plan, f, reason::auth_incorrect,
-                                       plan.prompts->answered() ? "authentication failed: the password is incorrect"
-                                                                : "authentication failed: nobody asked for the password");
+                if (const error why = explain_questions(plan, f); why.reason() != reason::none) return why;
             const auto& argv = plan.start.argv;
             const bool key_given = std::find(argv.begin(), argv.end(), "-i") != argv.end();
             if (s->why != reason::auth_required || !key_given) return detail::because(plan, f, s->why, s->meaning);
@@ -16589,6 +16952,157 @@ private:
 /// The options of basic_router::ssh().
 using ssh_options = ssh;
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/prompting.hpp ----
+// prompting.hpp: brings questions that only a person can answer to the context that asked for the connection, and the answers
+// back.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Puts questions to the person whom this program has, if it has one: those of tools that run here, and those of tools that other
+/// contexts run because this one asked them for a child.
+///
+/// Threads: loop, but for the constructor and close(). The router outlives it.
+template <class Io>
+class prompting {
+    using core = basic_router_core<Io>;
+
+    struct order {
+        context_id from;
+        handle_id number; // what the request to connect is answered to
+        int questions = 0;
+        std::shared_ptr<open_question<Io>> open{};
+    };
+
+    core& node_;
+    prompt_callback on_prompt_;
+    std::vector<order> orders_; // that have led to questions
+    bool closed_ = false;
+
+    static constexpr std::size_t longest_text = 1024;
+
+    void put(prompt question) {
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+            on_prompt_(std::move(question));
+        } catch (const std::exception& e) {
+            log::write(log::level::error, std::string("router_options::on_prompt has thrown: ") + e.what());
+        } catch (...) {
+            log::write(log::level::error, "router_options::on_prompt has thrown what is not a std::exception");
+        }
+#else
+        on_prompt_(std::move(question));
+#endif
+    }
+
+    /// True while this context waits for what it asked `from` to connect.
+    bool ordered(context_id from, handle_id number) {
+        bool stranger = false;
+        basic_pending<Io>* p = node_.answers().find(number, from, stranger);
+        if (!p) return false;
+        const bool is_order = p->subject == &connect_request;
+        p->release();
+        return is_order;
+    }
+
+    order& order_of(context_id from, handle_id number) {
+        std::erase_if(orders_, [&](const order& o) {
+            if (ordered(o.from, o.number)) return false;
+            if (o.open) o.open->close();
+            return true;
+        });
+        const auto known =
+            std::find_if(orders_.begin(), orders_.end(), [&](const order& o) { return o.from == from && o.number == number; });
+        return known != orders_.end() ? *known : orders_.emplace_back(order{from, number});
+    }
+
+    /// A tool that another context runs has a question.
+    void serve(const message& m) {
+        reader r(m.payload);
+        handle_id number{};
+        std::string what;
+        std::string text;
+        if (!decode(r, number, what, text) || !r.finish())
+            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        if (closed_ || !ordered(m.src(), number))
+            return node_.reply_dead(m.head, error(reason::refused_by_policy,
+                                                  "context " + std::to_string(m.src()) + " was not asked to connect anything"));
+        order& o = order_of(m.src(), number);
+        if (o.open) o.open->close();
+        if (++o.questions > prompter::most_questions)
+            return node_.reply_dead(m.head, error(reason::overloaded, "too many questions for one connection"));
+        o.open = std::make_shared<open_question<Io>>(
+            node_.loop(), [this, request = m.head, number](prompt_outcome how, const secret& answer) {
+                if (ordered(request.src, number)) reply(request, how, answer);
+            });
+        put(prompt(presentable(std::move(what)), presentable(std::move(text)), o.open));
+    }
+
+    void reply(const header& request, prompt_outcome how, const secret& answer) {
+        if (how != prompt_outcome::answered)
+            return node_.reply_dead(request, error(reason::auth_required, "nobody has answered"));
+        buffer bytes = encode(answer);
+        node_.reply(request, std::span<const std::byte>(bytes), 0);
+        wipe(bytes.data(), bytes.size());
+    }
+
+    /// What another machine wants to be shown.
+    static std::string presentable(std::string text) {
+        text.resize(std::min(text.size(), longest_text));
+        defuse(text);
+        return text;
+    }
+
+public:
+    /// `on_prompt` may be empty: then this does nothing.
+    prompting(core& node, prompt_callback on_prompt) : node_(node), on_prompt_(std::move(on_prompt)) {
+        if (on_prompt_)
+            (void)node.add_raw_handler(handles::prompt, {.from = accept::anyone}, [this](const message& m) { serve(m); });
+    }
+
+    prompting(prompting&&) = delete;
+
+    /// Whoever carries out the plan asks here, unless it knows better. Threads: any.
+    void attend(boot_plan& plan) {
+        if (on_prompt_ && plan.prompts && !plan.ask) plan.ask = [this](prompt question) { put(std::move(question)); };
+    }
+
+    /// No answers from now on. Threads: any but the loop.
+    void close() {
+        if (!on_prompt_) return;
+        const auto end = [this] {
+            closed_ = true;
+            for (const order& o : std::exchange(orders_, {}))
+                if (o.open) o.open->close();
+        };
+        if (!node_.loop().run(end)) end();
+    }
+};
+
+/// Puts the question of a tool that runs here to the context that sent `request` to handles::connect. Threads: loop.
+template <class Io>
+void ask_whom_it_is_for(basic_router_core<Io>& node, const header& request, prompt question) {
+    awaited& p = node.ask({.to = request.src,
+                           .handle = handles::prompt,
+                           .how = mitogen::question::manner::pass,
+                           .payload = encode(request.reply_to, question.what(), question.text())});
+    const auto answer = std::make_shared<basic_future<secret, Io>>(&p, node, decode_environment{});
+    prompt_access::when_over(question, [weak = std::weak_ptr(answer)] {
+        if (const auto late = weak.lock()) (void)late->state()->fail(error(reason::cancelled, "the attempt is over"));
+    });
+    answer->then([answer, question = std::make_shared<prompt>(std::move(question))] {
+        result<secret> said = answer->outcome();
+        buffer& bytes = answer->state()->payload();
+        wipe(bytes.data(), bytes.size());
+        if (said) return question->answer(std::move(*said));
+        if (said.error().reason() == reason::auth_required) return question->decline();
+        prompt_access::nobody(*question);
+    });
+}
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/program_fetch.hpp ----
@@ -18258,6 +18772,25 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/router_options.hpp ----
+// router_options.hpp: how a router is made.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How a router is made.
+struct router_options {
+    mitogen::limits limits{};       ///< for this context and all below it
+    ending_patience patience{};     ///< how long children may take to end
+    std::uint32_t pool_threads = 4; ///< most threads that a child gives to on::pool functions
+    tree_rules rules{};             ///< for the whole tree
+    std::vector<payload> payloads{}; ///< this program, built for machines of other kinds; for all below, too
+    /// Gets the questions that no option of a connection answers, also those of children that other contexts are asked to make.
+    /// On the loop: it must not block.
+    prompt_callback on_prompt{};
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/route/status.hpp ----
 // status.hpp: the tree as one context sees it, as data and as text.
 
@@ -19010,7 +19543,8 @@ void explain_unknown_functions(basic_router_core<Io>& node) {
                                                    "std::string_view mitogen::name_of<&f> = \"…\";");
     };
     node.on_failure = [&node](basic_pending<Io>& p, const error& why) {
-        if (why.reason() != reason::unknown_function || !p.subject || p.explained) return false;
+        if (why.reason() != reason::unknown_function || !p.subject || p.subject == &connect_request || p.explained)
+            return false;
         p.explained = true;
         const auto& function = *static_cast<const function_entry*>(p.subject);
         const header question{
@@ -19058,15 +19592,6 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// How a router is made.
-struct router_options {
-    mitogen::limits limits{};       ///< for this context and all below it
-    ending_patience patience{};     ///< how long children may take to end
-    std::uint32_t pool_threads = 4; ///< most threads that a child gives to on::pool functions
-    tree_rules rules{};             ///< for the whole tree
-    std::vector<payload> payloads{}; ///< this program, built for machines of other kinds; for all below, too
-};
-
 /// One context's place in the tree. Every way to make a child is a member. The destructor ends all children and waits for them.
 ///
 /// Threads: any, but for the destructor. Blocking members must not be called from functions that run on the loop.
@@ -19075,6 +19600,7 @@ class basic_router final : public basic_router_core<Io>, public making<basic_rou
     using core = basic_router_core<Io>;
     using child = basic_child<Io>;
 
+    detail::prompting<Io> prompting_;
     detail::children<Io> children_;
     std::vector<payload> payloads_;
     detail::program_server<Io> programs_{*this, children_.above(), payloads_, [this](context_id id) {
@@ -19090,8 +19616,8 @@ public:
     using context = basic_context<Io>;
 
     explicit basic_router(basic_broker<Io>& loop, router_options options = {})
-        : core(loop, options.limits, options.rules), children_(*this, options.patience, options.pool_threads),
-          payloads_(std::move(options.payloads)) {
+        : core(loop, options.limits, options.rules), prompting_(*this, std::move(options.on_prompt)),
+          children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)) {
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         detail::receive_forwarded_logs(*this, logs_);
@@ -19188,6 +19714,7 @@ public:
                                          "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                          "executes this program again, and would not know that it is one"));
         }
+        prompting_.attend(*plan);
         if (plan->staged) plan->others = detail::open_payloads(*plan->program, plan->program_path, payloads_);
         return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
     }
@@ -19278,6 +19805,7 @@ public:
     void close() {
         if (listening_) listening_->close();
         if (!children_.close()) return;
+        prompting_.close();
         logs_.close();
         core::close();
         if (listening_) listening_->finish();
@@ -19466,7 +19994,13 @@ class connect_server {
 
     void serve(const message& m) {
         if (!m.head.wants_reply()) return; // nobody would know the child
-        open_.push_back({m.head, router_.connect_by(plan_from(m.payload, router_.bounds()))});
+        result<boot_plan> plan = plan_from(m.payload, router_.bounds());
+        if (plan && plan->prompts) {
+            plan->ask = [&node = router_, request = m.head](prompt question) {
+                ask_whom_it_is_for<Io>(node, request, std::move(question));
+            };
+        }
+        open_.push_back({m.head, router_.connect_by(std::move(plan))});
         open_.back().child.then([this, from = m.head.src, reply_to = m.head.reply_to] {
             router_.loop().defer([this, from, reply_to] { answer(from, reply_to); });
         });
@@ -20115,7 +20649,8 @@ basic_future<basic_context<Io>, Io> basic_context<Io>::connect_async(const Metho
     if constexpr (travelling_method<Method>) {
         call_port& at = port();
         if (id_ == at.id()) return node().connect_async(method);
-        awaited& p = at.ask({.to = id_, .handle = handles::connect, .payload = detail::encode_method(method)});
+        awaited& p = at.ask(
+            {.to = id_, .handle = handles::connect, .payload = detail::encode_method(method), .subject = &connect_request});
         return basic_future<basic_context, Io>(&p, at, environment());
     } else {
         return {};
@@ -21264,9 +21799,11 @@ error explain_privilege(const symptom (&symptoms)[N], const boot_plan& plan, con
     using how = boot_failure::how;
     if (f.what == how::timed_out) {
         const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
+        const std::string waits = plan.prompts ? plan.prompts->waiting_text() : std::string();
         return because(plan, f, reason::connect_timeout,
                        "no hello within " + ms +
-                           (f.stage_seen ? "sending the program, or its start, takes longer than that"
+                           (!waits.empty()  ? waits
+                            : f.stage_seen ? "sending the program, or its start, takes longer than that"
                                          : "it asks something that nobody answers, or takes longer than that"));
     }
     if (f.what == how::confused) return explain_boot(plan, f);

@@ -204,7 +204,12 @@ TEST_CASE("a method arrives as it was sent") {
     sent.password = "correct horse";
     sent.check_host_keys = mitogen::host_keys::ignore;
     sent.ssh_path = "/opt/ssh";
-    sent.ssh_args = {"-J", "bastion"};
+    sent.ssh_args = {"-4"};
+    sent.identities_only = false;
+    sent.interactive = true;
+    sent.proxy_jump = "bastion";
+    sent.forward_agent = true;
+    sent.debug_level = 2;
     sent.compression = true;
     sent.keepalive_interval = std::chrono::seconds(77);
     sent.keepalive_count = 8;
@@ -214,7 +219,7 @@ TEST_CASE("a method arrives as it was sent") {
     sent.limits =
         mitogen::limits{.message_bytes = 1, .queue_bytes = 2, .nesting = 3, .elements = 4, .open_calls = 5, .window_bytes = 6};
     // Every member travels: one that is new is entered here, and in fields().
-    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::ssh::fields(sent))> == 16);
+    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::ssh::fields(sent))> == 21);
     STATIC_REQUIRE(sizeof(mitogen::local) == sizeof(mitogen::local::name) * 2 + sizeof(mitogen::local::connect_timeout) +
                                                  sizeof(mitogen::local::limits));
     const auto plan = mitogen::detail::plan_from(mitogen::detail::encode_method(sent), {});

@@ -14,6 +14,7 @@ namespace {
 using mitogen::prompt_kind;
 using mitogen::prompter;
 using reaction = mitogen::prompter::reaction;
+using outcome = mitogen::prompt_outcome;
 
 prompt_kind recognise(std::string_view line) {
     if (line == "password:") return prompt_kind::password;
@@ -21,6 +22,8 @@ prompt_kind recognise(std::string_view line) {
     if (line == "trust?") return prompt_kind::host_key;
     return line.ends_with("?") ? prompt_kind::other : prompt_kind::none;
 }
+
+prompt_kind none_at_all(std::string_view) { return prompt_kind::none; }
 
 prompter with(std::string_view password) { return {&recognise, password, prompter::reads::terminal}; }
 
@@ -32,7 +35,7 @@ TEST_CASE("a password is typed when it is asked for") {
     CHECK_FALSE(p.answered());
     CHECK(p.hear("word:") == reaction::answer);
     CHECK(p.answered());
-    CHECK(p.password().reveal() == "secret");
+    CHECK(p.answer().reveal() == "secret");
     CHECK(p.hear("\r\n") == reaction::nothing);
     CHECK(p.hear("welcome\n") == reaction::nothing);
 }
@@ -56,7 +59,7 @@ TEST_CASE("without a password the first question is the last") {
     prompter p = with("");
     CHECK(p.hear("password:") == reaction::give_up);
     CHECK(p.why() == mitogen::reason::auth_required);
-    CHECK(p.trouble() == "a password is required; set .password");
+    CHECK(p.trouble() == "a password is required; set .password or router_options::on_prompt");
     CHECK_FALSE(p.answered());
 }
 
@@ -72,6 +75,99 @@ TEST_CASE("an unknown question is taken for the password's, once") {
         CHECK(p.why() == mitogen::reason::auth_required);
         CHECK_THAT(p.trouble(), Catch::Contains("Code?"));
     }
+}
+
+TEST_CASE("a person is asked what the password does not answer") {
+    prompter p = with("secret");
+    p.person_there(true);
+    REQUIRE(p.hear("password:") == reaction::answer);
+    REQUIRE(p.hear("\nlecture\nCode?") == reaction::ask);
+    CHECK(p.question() == "Code?");
+    CHECK(p.waiting_text() == "nobody has answered its question \"Code?\" yet");
+    SECTION("who answers") {
+        CHECK(p.settle(outcome::answered, "246810") == reaction::answer);
+        CHECK(p.answer().reveal() == "246810");
+        CHECK(p.answered_by_person());
+        CHECK(p.waiting_text().empty());
+        CHECK(p.settle(outcome::answered, "again") == reaction::nothing);
+        SECTION("wrongly") {
+            CHECK(p.hear("\n246810 is wrong, secret. Code? ") == reaction::ask);
+            CHECK(p.question() == "*** is wrong, ***. Code? ");
+        }
+        SECTION("and is asked for the password, too") { CHECK(p.hear("\npassword:") == reaction::ask); }
+    }
+    SECTION("who does not") {
+        CHECK(p.settle(outcome::declined, {}) == reaction::give_up);
+        CHECK(p.why() == mitogen::reason::auth_required);
+        CHECK(p.trouble() == "nobody answered its question \"Code?\"");
+    }
+    SECTION("who types what cannot be typed") {
+        CHECK(p.settle(outcome::answered, "24\x1b") == reaction::give_up);
+        CHECK(p.why() == mitogen::reason::misuse);
+    }
+    SECTION("and is not there") {
+        CHECK(p.settle(outcome::nobody, {}) == reaction::give_up);
+        CHECK(p.why() == mitogen::reason::auth_required);
+        CHECK_THAT(p.trouble(), Catch::Contains("Code?") && Catch::Contains("router_options::on_prompt"));
+    }
+}
+
+TEST_CASE("a person is not asked for what the options answer, nor whether a host is the right one") {
+    prompter p = with("secret");
+    p.person_there(true);
+    REQUIRE(p.hear("phrase:") == reaction::ask);
+    REQUIRE(p.settle(outcome::answered, "phrase") == reaction::answer);
+    CHECK(p.hear("\npassword:") == reaction::answer);
+    CHECK(p.answer().reveal() == "secret");
+    CHECK(p.hear("\npassword:") == reaction::ask); // it was wrong
+    CHECK(p.settle(outcome::declined, {}) == reaction::give_up);
+    CHECK(p.why() == mitogen::reason::auth_incorrect);
+    CHECK(p.hear("\ntrust?") == reaction::give_up);
+    CHECK(p.why() == mitogen::reason::host_key);
+}
+
+TEST_CASE("a passphrase that nobody knows is declined") {
+    prompter p = with("");
+    p.person_there(true);
+    const outcome how = GENERATE(outcome::declined, outcome::nobody);
+    REQUIRE(p.hear("phrase:") == reaction::ask);
+    CHECK(p.settle(how, {}) == reaction::decline);
+    CHECK(p.hear("\nphrase:") == (how == outcome::nobody ? reaction::decline : reaction::ask));
+}
+
+TEST_CASE("whatever ends as a question goes to a person, and is withdrawn where it was none") {
+    prompter p(&none_at_all, "secret", prompter::reads::terminal);
+    CHECK(p.hear("Passwort: ") == reaction::nothing); // nobody is there
+    p.person_there(true);
+    for (const char* text : {"\nPasswort: ", "\nMot de passe :", "\n\u5BC6\u7801\uFF1A", "\nWirklich? "}) {
+        CHECK(p.hear(text) == reaction::ask);
+        CHECK(p.settle(outcome::answered, "x") == reaction::answer);
+    }
+    CHECK(p.hear("\nWorking: ") == reaction::ask);
+    CHECK(p.hear("50 %") == reaction::withdraw);
+    CHECK(p.settle(outcome::answered, "x") == reaction::nothing);
+    CHECK(p.hear("\rWorking: ") == reaction::ask);
+    CHECK(p.hear("50 %: ") == reaction::ask); // in its place
+    CHECK(p.hear("\n") == reaction::withdraw);
+    CHECK(p.hear("\n") == reaction::nothing);
+}
+
+TEST_CASE("a question that a person reads has no control characters") {
+    prompter p = with("");
+    p.person_there(true);
+    REQUIRE(p.hear("\x1b[31mCode\x7f? ") == reaction::ask);
+    CHECK(p.question() == "?[31mCode?? ");
+}
+
+TEST_CASE("a person is not asked without end") {
+    prompter p = with("");
+    p.person_there(true);
+    for (int i = 0; i < prompter::most_questions; ++i) {
+        REQUIRE(p.hear("\nCode?") == reaction::ask);
+        REQUIRE(p.settle(outcome::answered, "0") == reaction::answer);
+    }
+    CHECK(p.hear("\nCode?") == reaction::give_up);
+    CHECK(p.why() == mitogen::reason::auth_required);
 }
 
 TEST_CASE("other questions are answered with nothing, or not at all") {
@@ -116,6 +212,7 @@ TEST_CASE("the tools' own questions are known") {
     CHECK(ssh_says("Enter passphrase for key '.ssh/id_rsa': ") == reaction::decline);
     CHECK(ssh_says("Are you sure you want to continue connecting (yes/no/[fingerprint])? ") == reaction::give_up);
     CHECK_FALSE(mitogen::ssh{.hostname = "web"}.plan().value().prompts);
+    CHECK(mitogen::ssh{.hostname = "web", .interactive = true}.plan().value().prompts);
 }
 
 TEST_CASE("a password that cannot be typed is refused") {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "support/person.hpp"
 #include "support/private_users.hpp"
 #include "support/refusal.hpp"
 
@@ -10,6 +11,8 @@
 #include <mutex>
 #include <string>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -30,7 +33,7 @@ struct host {
     std::mutex mutex;
     std::string log;
     mitogen::broker broker;
-    mitogen::router router{broker};
+    mitogen::router router;
 
     static bool possible() {
         if (!support::private_users::possible()) return false;
@@ -39,7 +42,7 @@ struct host {
         return false;
     }
 
-    host() {
+    explicit host(mitogen::prompt_callback who = {}) : router(broker, {.on_prompt = std::move(who)}) {
         run("ssh-keygen -q -t ed25519 -N '' -f " + users.dir() + "/host_key");
         mitogen::log::set_sink([this](const mitogen::log::record& r) {
             const std::lock_guard lock(mutex);
@@ -129,5 +132,69 @@ TEST_CASE("a password that opens no host is a typed error") {
         const auto e = support::refusal(h.router, how);
         CHECK(e.reason() == mitogen::reason::auth_incorrect);
         CHECK_THAT(e.what(), Contains("nobody asked for the password"));
+    }
+}
+
+TEST_CASE("ssh asks a person for what no option answers") {
+    if (!host::possible()) return;
+    const auto& codes = support::private_users::codes;
+    const std::string password = support::private_users::password;
+    SECTION("a one-time code") {
+        const support::person who({codes[0], codes[1], codes[2]});
+        host h(who.callback());
+        if (!h.users.ask_for_codes()) return;
+        mitogen::ssh how = h.login(by_pam);
+        how.interactive = true;
+        CHECK(h.router.connect(how).call<&user>() == 4001);
+        REQUIRE(who.asked().size() == 1);
+        CHECK_THAT(who.asked()[0], Contains("ssh private|(mia@private) One-time password (OATH) for `mia':"));
+        auto child = h.router.local();
+        CHECK(child.connect(how).call<&user>() == 4001);
+        CHECK(who.asked().size() == 2);
+    }
+    SECTION("both once more, where the code was wrong") {
+        const support::person who({"000000", password, codes[0]});
+        host h(who.callback());
+        if (!h.users.ask_for_codes()) return;
+        mitogen::ssh how = h.login(by_pam);
+        how.interactive = true;
+        CHECK(h.router.connect(how).call<&user>() == 4001);
+        CHECK(who.asked().size() == 3);
+    }
+    SECTION("the password, three times") {
+        const support::person who({"wrong horse", "wrong horse", "wrong horse"});
+        host h(who.callback());
+        mitogen::ssh how = h.login(GENERATE(as<std::string>{}, by_password, by_pam));
+        how.password = {};
+        how.interactive = true;
+        const auto e = support::refusal(h.router, how);
+        CHECK(e.reason() == mitogen::reason::auth_incorrect);
+        CHECK_THAT(e.what(), Contains("what was answered is incorrect") && !Contains("horse"));
+        CHECK(who.asked().size() == 3);
+    }
+    SECTION("the passphrase of a key") {
+        const support::person who({"wrong phrase", "phrase of its own"});
+        host h(who.callback());
+        const std::string key = h.users.dir() + "/key";
+        run("ssh-keygen -q -t ed25519 -N 'phrase of its own' -f " + key);
+        mitogen::ssh how = h.login("UsePAM no\nPasswordAuthentication no\nAuthorizedKeysFile " + key + ".pub\n");
+        how.password = {};
+        how.interactive = true;
+        how.identity_file = key;
+        CHECK(h.router.connect(how).call<&user>() == 4001);
+        CHECK(who.asked() == std::vector<std::string>(2, "ssh private|Enter passphrase for key '" + key + "': "));
+    }
+    SECTION("and says so where there is nobody") {
+        host h;
+        mitogen::ssh how = h.login(by_pam);
+        how.interactive = true;
+        if (!h.users.ask_for_codes()) return;
+        const auto e = support::refusal(h.router, how);
+        CHECK(e.reason() == mitogen::reason::auth_incorrect);
+        CHECK_THAT(e.what(), Contains("or another one is wanted") && Contains("One-time password") && Contains("on_prompt"));
+        how.password = {};
+        const auto none = support::refusal(h.router, how);
+        CHECK(none.reason() == mitogen::reason::auth_required);
+        CHECK_THAT(none.what(), Contains("router_options::on_prompt"));
     }
 }

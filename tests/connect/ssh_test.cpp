@@ -9,7 +9,9 @@
 #include <filesystem>
 #include <fstream>
 #include <mitogen/mitogen.hpp>
+#include <mutex>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stop_token>
 #include <string>
 #include <sys/socket.h>
@@ -37,6 +39,10 @@ machine describe_machine() {
 }
 
 int add(int a, int b) { return a + b; }
+std::string agent_socket() {
+    const char* const path = std::getenv("SSH_AUTH_SOCK");
+    return path ? path : "none";
+}
 int parent_process() { return ::getppid(); }
 void die() { std::raise(SIGKILL); }
 void mumble_and_die() {
@@ -194,6 +200,115 @@ TEST_CASE("busybox is system enough") {
                                                           "PATH=$HOME/busybox exec sh \"$@\"\n"));
         CHECK(host.call<&add>(2, 3) == 5);
     }
+    CHECK(target.left_behind() == "");
+}
+
+namespace {
+
+/// What ssh is started with, but for its name and the first stage.
+std::vector<std::string> arguments_of(const mitogen::ssh& how) {
+    std::vector<std::string> a = how.arguments();
+    REQUIRE(a.size() > 2);
+    a.erase(a.begin());
+    a.pop_back();
+    return a;
+}
+
+} // namespace
+
+TEST_CASE("ssh's options are options") {
+    using words = std::vector<std::string>;
+    const words rest{"-o", "Compression no", "-o", "ServerAliveInterval 15", "-o", "ServerAliveCountMax 3",
+                     "-o", "StrictHostKeyChecking yes", "-T", "web"};
+    const auto before_rest = [&](words w) {
+        w.insert(w.end(), rest.begin(), rest.end());
+        return w;
+    };
+    CHECK(arguments_of({.hostname = "web"}) == before_rest({"-o", "LogLevel ERROR", "-o", "BatchMode yes"}));
+    CHECK(arguments_of({.hostname = "web", .password = "p"}) ==
+          before_rest({"-o", "LogLevel ERROR", "-o", "BatchMode no", "-o", "NumberOfPasswordPrompts 1"}));
+    CHECK(arguments_of({.hostname = "web", .password = "p", .interactive = true}) ==
+          before_rest({"-o", "LogLevel ERROR", "-o", "BatchMode no", "-o", "NumberOfPasswordPrompts 3"}));
+    CHECK(arguments_of({.hostname = "web", .interactive = true}) ==
+          before_rest({"-o", "LogLevel ERROR", "-o", "BatchMode no", "-o", "NumberOfPasswordPrompts 3"}));
+    CHECK(arguments_of({.hostname = "web", .identity_file = "/key"}) ==
+          before_rest({"-o", "LogLevel ERROR", "-o", "BatchMode yes", "-o", "IdentitiesOnly yes", "-i", "/key"}));
+    CHECK(arguments_of({.hostname = "web", .identity_file = "/key", .identities_only = false}) ==
+          before_rest({"-o", "LogLevel ERROR", "-o", "BatchMode yes", "-i", "/key"}));
+    CHECK(arguments_of({.hostname = "web", .identities_only = true}) ==
+          before_rest({"-o", "LogLevel ERROR", "-o", "BatchMode yes"}));
+    CHECK(arguments_of({.hostname = "web", .username = "mia", .port = 2222, .proxy_jump = "a@b:22,c", .forward_agent = true}) ==
+          before_rest({"-o", "LogLevel ERROR", "-o", "BatchMode yes", "-l", "mia", "-p", "2222", "-J", "a@b:22,c", "-o",
+                       "ForwardAgent yes"}));
+    for (const int level : {1, 2, 3})
+        CHECK(arguments_of({.hostname = "web", .debug_level = level}) ==
+              before_rest({"-" + std::string(static_cast<std::size_t>(level), 'v'), "-o", "BatchMode yes"}));
+    CHECK(arguments_of({.hostname = "web",
+                        .check_host_keys = mitogen::host_keys::accept,
+                        .ssh_args = {"-4"},
+                        .compression = true,
+                        .keepalive_interval = 0s}) ==
+          words{"-o", "LogLevel ERROR", "-o", "BatchMode yes", "-o", "Compression yes", "-o", "StrictHostKeyChecking accept-new",
+                "-T", "-4", "web"});
+    CHECK(mitogen::ssh{.hostname = "web", .proxy_jump = "-oProxyCommand=x"}.plan().error().reason() == mitogen::reason::misuse);
+    for (const int level : {-1, 4})
+        CHECK(mitogen::ssh{.hostname = "web", .debug_level = level}.plan().error().reason() == mitogen::reason::misuse);
+}
+
+TEST_CASE("a host behind another one is reached through that") {
+    const support::sshd target;
+    {
+        tree t;
+        mitogen::ssh how = target.host("127.0.0.1");
+        how.proxy_jump = "127.0.0.3";
+        CHECK(t.router.ssh(how).call<&add>(2, 3) == 5);
+        how.proxy_jump = "no-such-host.invalid";
+        CHECK(thrown_refusal<mitogen::connect_error>(t.router, how).reason() == mitogen::reason::resolve);
+    }
+    CHECK(target.left_behind() == "");
+}
+
+TEST_CASE("what ssh says of its work arrives as the child's stderr") {
+    const support::sshd target;
+    std::mutex mutex;
+    std::string log;
+    {
+        tree t;
+        mitogen::log::set_sink([&](const mitogen::log::record& r) {
+            const std::lock_guard lock(mutex);
+            log.append(r.logger).append(": ").append(r.text).append("\n");
+        });
+        mitogen::ssh how = target.host();
+        how.debug_level = 1;
+        auto host = t.router.ssh(how);
+        CHECK(host.call<&add>(2, 3) == 5);
+        host.shutdown().get();
+    }
+    CHECK_THAT(log, Contains("stderr: debug1: "));
+}
+
+TEST_CASE("an agent here serves programs there where that is wanted") {
+    if (!installed("/usr/bin/ssh-agent")) return;
+    const support::sshd target;
+    const std::string socket = target.dir() + "/agent";
+    mitogen::sys::spawn_options options;
+    options.path = "/usr/bin/ssh-agent";
+    options.argv = {"ssh-agent", "-D", "-a", socket};
+    auto agent = mitogen::sys::spawn(options).value();
+    for (int waited_ms = 0; waited_ms < 10'000 && !std::filesystem::exists(socket); waited_ms += 5) ::poll(nullptr, 0, 5);
+    {
+        tree t;
+        mitogen::ssh how = target.host();
+        const std::string client = support::write_script(
+            target.dir() + "/ssh", "SSH_AUTH_SOCK='" + socket + "' exec ssh \"$@\"\n");
+        how.ssh_path = client;
+        how.ssh_args.insert(how.ssh_args.end(), {"-o", "IdentityAgent SSH_AUTH_SOCK"});
+        CHECK(t.router.ssh(how).call<&agent_socket>() == "none");
+        how.forward_agent = true;
+        CHECK(t.router.ssh(how).call<&agent_socket>() != "none");
+    }
+    agent.signal(SIGTERM);
+    agent.wait();
     CHECK(target.left_behind() == "");
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "support/person.hpp"
 #include "support/private_users.hpp"
 #include "support/refusal.hpp"
 
@@ -347,4 +348,21 @@ TEST_CASE("a router that goes while sudo asks leaves nothing") {
     t.mia.shutdown().get();
     CHECK_FALSE(coming.try_get().has_value());
     t.mia = t.router.connect(t.users.process_of("mia"));
+}
+
+TEST_CASE("sudo and doas ask a person for a one-time code") {
+    if (!support::private_users::possible()) return;
+    const auto& codes = support::private_users::codes;
+    const support::person who({codes[0], support::private_users::password, codes[1]});
+    const support::private_users users;
+    if (!users.ask_for_codes()) return;
+    mitogen::broker broker;
+    mitogen::router router(broker, {.on_prompt = who.callback()});
+    auto mia = router.connect(users.process_of("mia"));
+    CHECK(mia.sudo({.password = support::private_users::password}).call<&user>() == 0);
+    REQUIRE(who.asked().size() == 1);
+    CHECK_THAT(who.asked()[0], Contains("sudo root|mitogen asks for the password:")); // whatever PAM asks for
+    CHECK(mia.doas({}).call<&user>() == 0);
+    REQUIRE(who.asked().size() == 3);
+    CHECK_THAT(who.asked()[2], Contains("doas root|One-time password (OATH) for `mia':"));
 }

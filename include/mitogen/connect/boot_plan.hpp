@@ -11,6 +11,7 @@
 #include <mitogen/connect/payload.hpp>
 #include <mitogen/connect/press.hpp>
 #include <mitogen/connect/program_source.hpp>
+#include <mitogen/connect/prompt.hpp>
 #include <mitogen/connect/prompter.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/sys/process.hpp>
@@ -51,6 +52,7 @@ struct boot_plan {
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     std::string if_missing{};                                          ///< what to do where `start` cannot be started
     std::optional<prompter> prompts{};                                 ///< of a tool that may ask questions at its terminal
+    unique_function<void(prompt)> ask{};                               ///< puts them to a person, on the loop; may be empty
     unique_function<void(const connect_progress&)> on_progress{};      ///< on the loop; may be empty
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
     limits bounds{};

@@ -74,7 +74,7 @@ private:
     typename Io::process process_;
     channel channel_; // until it is up
     detail::child_stderr<Io> err_;
-    detail::interview<Io> interview_{plan_.prompts, err_, channel_};
+    detail::interview<Io> interview_{router_.loop(), plan_, err_, channel_};
     detail::ending ending_;
     stage stage_ = stage::starting;
     bound_source<basic_child> exit_source_{};
@@ -101,7 +101,7 @@ public:
                    [this](typename channel::outcome o) { talked(o); }),
           err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name, std::move(ends.terminal)), ending_(patience),
           connecting_(connecting) {
-        interview_.begin([this](std::string_view heard) { converse(heard); });
+        interview_.begin([this](const error& why) { question_unanswered(why); });
         timer_.fire = [this] { on_timer(); };
         on_ready<&basic_child::on_exit>(exit_source_, *this, process_.poll_fd());
     }
@@ -220,12 +220,10 @@ private:
 
     const detail::boot_dialogue& talk() const noexcept { return channel_.dialogue(); }
 
-    /// What the tool that comes before the first stage has printed.
-    void converse(std::string_view heard) {
-        if (stage_ != stage::starting || interview_.answer(heard)) return;
+    void question_unanswered(const error& why) {
         const auto keep = this->shared_from_this();
         err_.drop(); // the question says no more than the error
-        fail(error(plan_.prompts->why(), plan_.what + ": " + plan_.prompts->trouble()));
+        fail(why);
     }
 
     /// The hello and the welcome are exchanged: from here on the link carries frames.
@@ -259,6 +257,7 @@ private:
     /// The connection ended before it was up. The exit status and the last words tell why: they are on their way.
     void ended_early() {
         if (stage_ != stage::starting) return;
+        interview_.close();
         channel_.close();
         stage_ = stage::ending;
         ending_.begin(router_.loop().io().now());
@@ -273,6 +272,7 @@ private:
     }
 
     error explain(boot_failure f) {
+        interview_.close(); // what it prints from now on is for the error only
         f.stage_seen = talk().stage_seen();
         if (!plan_.attached) f.status = status_;
         f.words = err_.last_words();
@@ -286,6 +286,7 @@ private:
 
     /// The connection attempt is over.
     void fail(const error& why) {
+        interview_.close();
         refuse(why);
         if (stage_ == stage::starting) {
             channel_.close();

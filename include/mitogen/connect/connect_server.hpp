@@ -7,6 +7,8 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/connect/methods/local.hpp>
 #include <mitogen/connect/methods/ssh.hpp>
+#include <mitogen/connect/prompt.hpp>
+#include <mitogen/connect/prompting.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/connect/travelling.hpp>
 #include <mitogen/route/error_notice.hpp>
@@ -55,7 +57,13 @@ class connect_server {
 
     void serve(const message& m) {
         if (!m.head.wants_reply()) return; // nobody would know the child
-        open_.push_back({m.head, router_.connect_by(plan_from(m.payload, router_.bounds()))});
+        result<boot_plan> plan = plan_from(m.payload, router_.bounds());
+        if (plan && plan->prompts) {
+            plan->ask = [&node = router_, request = m.head](prompt question) {
+                ask_whom_it_is_for<Io>(node, request, std::move(question));
+            };
+        }
+        open_.push_back({m.head, router_.connect_by(std::move(plan))});
         open_.back().child.then([this, from = m.head.src, reply_to = m.head.reply_to] {
             router_.loop().defer([this, from, reply_to] { answer(from, reply_to); });
         });

@@ -26,7 +26,8 @@ basic_future<basic_context<Io>, Io> basic_context<Io>::connect_async(const Metho
     if constexpr (travelling_method<Method>) {
         call_port& at = port();
         if (id_ == at.id()) return node().connect_async(method);
-        awaited& p = at.ask({.to = id_, .handle = handles::connect, .payload = detail::encode_method(method)});
+        awaited& p = at.ask(
+            {.to = id_, .handle = handles::connect, .payload = detail::encode_method(method), .subject = &connect_request});
         return basic_future<basic_context, Io>(&p, at, environment());
     } else {
         return {};

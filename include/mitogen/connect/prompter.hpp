@@ -4,14 +4,19 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/connect/prompt.hpp>
+#include <mitogen/connect/text_tail.hpp>
 #include <mitogen/wire/secret.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -22,9 +27,43 @@ enum class prompt_kind : std::uint8_t {
     passphrase, ///< that of a key, which is not the password: answered with nothing, so that the tool goes on without the key
     host_key,   ///< whether a host is the right one
     other,      ///< anything else: the password in another language, or what only a person can answer, a code that is used once
+    unsure,     ///< it ends as a question, and that is all that is known
 };
 
-/// Answers a tool's questions with a password, at most once. Bytes in, answers out: it reads and writes nothing itself.
+namespace detail {
+
+/// Why nobody can type that, if so: what the line editor of a terminal would take for a key.
+inline bool is_typable(const secret& text) noexcept {
+    for (const char c : text.reveal())
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
+    return true;
+}
+
+/// The same of a method's password, as an error.
+inline std::optional<error> untypable(const secret& password, std::string_view method) {
+    if (is_typable(password)) return std::nullopt;
+    return error(reason::misuse, std::string(method) + ": the password contains a control character");
+}
+
+/// True for a line that ends in one of these, and blanks perhaps.
+inline bool ends_in(std::string_view line, std::initializer_list<std::string_view> ends) noexcept {
+    line = line.substr(0, line.find_last_not_of(' ') + 1);
+    return std::any_of(ends.begin(), ends.end(), [line](std::string_view end) { return line.ends_with(end); });
+}
+
+/// True for a line that ends as questions for passwords do: with a colon, be it one as wide as Chinese characters.
+inline bool ends_as_question(std::string_view line) noexcept { return ends_in(line, {":", "\xEF\xBC\x9A"}); }
+
+/// Overwrites every `word` in `text` with asterisks.
+inline void mask(std::string& text, std::string_view word) {
+    if (word.empty()) return;
+    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos;) text.replace(at, word.size(), "***"), at += 3;
+}
+
+} // namespace detail
+
+/// Answers a tool's questions: with a password, at most once; the others are a person's, where there is one. Bytes in, answers
+/// out: it reads and writes nothing itself.
 class prompter {
 public:
     /// Knows the questions of one tool. Gets what stands on a line so far, up to a kilobyte.
@@ -39,19 +78,30 @@ public:
     /// What is to be done about bytes that were heard.
     enum class reaction : std::uint8_t {
         nothing,
-        answer,  ///< type password() and a newline
-        decline, ///< type a newline
-        give_up, ///< why() and trouble() say why
+        answer,   ///< type answer() and a newline
+        decline,  ///< type a newline
+        ask,      ///< put question() to a person, in the place of any before, and say to settle() what comes of it
+        withdraw, ///< what was put to a person was no question
+        give_up,  ///< why() and trouble() say why
     };
+
+    static constexpr int most_questions = 32; ///< that are put to a person in one attempt
 
 private:
     recogniser recognise_ = nullptr;
     secret password_;
     reads where_ = reads::terminal;
-    std::string answered_line_; // the question
+    bool person_there_ = false;
+    bool asking_ = false;               // a person has the question
+    bool typing_password_ = false;      // what answer() is
+    int asked_ = 0;                     // how often
+    std::string line_;                  // so far
+    prompt_kind kind_{};                // of the question
+    std::string question_;              // the latest
+    std::string password_asked_;        // the question that the password was typed for
+    std::vector<secret> given_;         // a person's answers
     enum reason why_ = reason::none;
     std::string trouble_;
-    std::string line_;
 
     static constexpr std::size_t longest_line = 1024;
 
@@ -59,7 +109,10 @@ public:
     prompter(recogniser recognise, secret password, reads where)
         : recognise_(recognise), password_(std::move(password)), where_(where) {}
 
-    /// Adds what the tool has printed. After a reaction other than `nothing` the line counts as ended.
+    /// Whether a person can be asked. False at first.
+    void person_there(bool yes) noexcept { person_there_ = yes; }
+
+    /// Adds what the tool has printed. After a reaction other than `nothing` and `withdraw` the line counts as ended.
     reaction hear(std::string_view bytes) {
         for (const char c : bytes) {
             if (c == '\n' || c == '\r') {
@@ -68,61 +121,122 @@ public:
                 line_ += c;
             }
         }
-        const prompt_kind asked = recognise_(line_);
-        if (asked == prompt_kind::none) return reaction::nothing;
-        const std::string line = std::exchange(line_, {});
-        switch (asked) {
-        case prompt_kind::none: break;
-        case prompt_kind::passphrase: return reaction::decline;
-        case prompt_kind::host_key: return give_up(reason::host_key, "the host key is unknown");
-        case prompt_kind::password:
-        case prompt_kind::other:
-            if (password_.empty()) return give_up(reason::auth_required, "a password is required; set .password");
-            if (!answered()) {
-                answered_line_ = line;
-                return reaction::answer;
-            }
-            if (asked == prompt_kind::password || line == answered_line_)
-                return give_up(reason::auth_incorrect, "the password is incorrect");
-            return give_up(reason::auth_required, "it asks \"" + line + "\" as well, which a password does not answer");
+        const prompt_kind asked = kind_of(line_);
+        if (asked == prompt_kind::none) {
+            const bool was_no_question = asking_ && kind_ == prompt_kind::unsure && !bytes.empty();
+            if (was_no_question) asking_ = false;
+            return was_no_question ? reaction::withdraw : reaction::nothing;
         }
-        return reaction::nothing;
+        kind_ = asked;
+        question_ = presentable(std::exchange(line_, {}));
+        asking_ = false;
+        if (kind_ == prompt_kind::host_key) return give_up(reason::host_key, "the host key is unknown");
+        if ((kind_ == prompt_kind::password || kind_ == prompt_kind::other) && !password_.empty() && password_asked_.empty()) {
+            password_asked_ = question_;
+            typing_password_ = true;
+            return reaction::answer;
+        }
+        return person_there_ ? ask() : unanswered();
     }
 
-    /// The password.
-    const secret& password() const noexcept { return password_; }
+    /// What has become of a question that was put to a person.
+    reaction settle(prompt_outcome how, secret answer) {
+        if (!std::exchange(asking_, false)) return reaction::nothing;
+        switch (how) {
+        case prompt_outcome::answered:
+            if (!detail::is_typable(answer))
+                return give_up(reason::misuse, "the answer to " + quoted() + " contains a control character");
+            given_.push_back(std::move(answer));
+            typing_password_ = false;
+            return reaction::answer;
+        case prompt_outcome::declined:
+            if (kind_ == prompt_kind::passphrase) return reaction::decline;
+            if (question_ == password_asked_) return give_up(reason::auth_incorrect, "the password is incorrect");
+            return give_up(reason::auth_required, "nobody answered its question " + quoted());
+        case prompt_outcome::nobody: break;
+        }
+        person_there_ = false;
+        return unanswered();
+    }
+
+    /// What is to be typed after `answer`.
+    const secret& answer() const noexcept { return typing_password_ ? password_ : given_.back(); }
+    /// The question that is to be put to a person. Nothing in it was typed here, and there are no control characters.
+    const std::string& question() const noexcept { return question_; }
+    /// Where a person has it, and has not answered: so in words. Else empty.
+    std::string waiting_text() const { return asking_ ? "nobody has answered its question " + quoted() + " yet" : std::string(); }
     /// Where answers go.
     reads where() const noexcept { return where_; }
-    /// True once the password was asked for, and there was one.
-    bool answered() const noexcept { return !answered_line_.empty(); }
+    /// True once something was typed that should have let somebody in.
+    bool answered() const noexcept { return !password_asked_.empty() || !given_.empty(); }
+    /// True once a person has answered.
+    bool answered_by_person() const noexcept { return !given_.empty(); }
+    /// The password; empty: there is none.
+    const secret& password() const noexcept { return password_; }
     /// Of `give_up`: the reason.
     enum reason why() const noexcept { return why_; }
     /// Of `give_up`: in words.
     const std::string& trouble() const noexcept { return trouble_; }
 
+    /// Calls `call(const secret&)` for all that must not be shown.
+    template <class Call>
+    void for_each_secret(Call&& call) const {
+        call(password_);
+        for (const secret& s : given_) call(s);
+    }
+
 private:
+    prompt_kind kind_of(std::string_view line) const {
+        const prompt_kind known = recognise_(line);
+        return known == prompt_kind::none && person_there_ && detail::ends_in(line, {":", "?", "\xEF\xBC\x9A"})
+                   ? prompt_kind::unsure
+                   : known;
+    }
+
+    reaction ask() {
+        if (++asked_ > most_questions)
+            return give_up(reason::auth_required, "it asks without end; the last question was " + quoted());
+        asking_ = true;
+        return reaction::ask;
+    }
+
+    /// What is done where there is no person.
+    reaction unanswered() {
+        const std::string hint = "router_options::on_prompt";
+        switch (kind_) {
+        case prompt_kind::passphrase: return reaction::decline;
+        case prompt_kind::password:
+        case prompt_kind::other:
+            if (question_ == password_asked_) return give_up(reason::auth_incorrect, "the password is incorrect");
+            if (password_asked_.empty() && kind_ == prompt_kind::password)
+                return give_up(reason::auth_required, "a password is required; set .password or " + hint);
+            if (password_asked_.empty())
+                return give_up(reason::auth_required, "it asks " + quoted() + "; set .password or " + hint);
+            if (kind_ == prompt_kind::password)
+                return give_up(reason::auth_incorrect, "the password is incorrect, or another one is wanted: it asks " +
+                                                           quoted() + " as well; see " + hint);
+            return give_up(reason::auth_required,
+                           "it asks " + quoted() + " as well, which a password does not answer; set " + hint);
+        default: return reaction::nothing; // it may yet go on by itself
+        }
+    }
+
     reaction give_up(enum reason why, std::string text) {
         why_ = why;
         trouble_ = std::move(text);
         return reaction::give_up;
     }
+
+    std::string quoted() const { return "\"" + question_.substr(0, question_.find_last_not_of(' ') + 1) + "\""; }
+
+    std::string presentable(std::string line) const {
+        for_each_secret([&](const secret& s) { detail::mask(line, s.reveal()); });
+        detail::defuse(line);
+        return line;
+    }
 };
 
 namespace detail {
-
-/// Why nobody can type that password, if so: what the line editor of a terminal would take for a key.
-inline std::optional<error> untypable(const secret& password, std::string_view method) {
-    for (const char c : password.reveal())
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-            return error(reason::misuse, std::string(method) + ": the password contains a control character");
-    return std::nullopt;
-}
-
-/// True for a line that ends as questions do: with a colon, and blanks perhaps.
-inline bool ends_as_question(std::string_view line) noexcept {
-    const std::size_t last = line.find_last_not_of(' ');
-    return last != std::string_view::npos && line[last] == ':';
-}
 
 /// True where `line` contains `word`, whatever the case of its letters. `word` is in small letters.
 inline bool mentions(std::string_view line, std::string_view word) noexcept {
@@ -138,12 +252,6 @@ inline bool mentions(std::string_view line, std::string_view word) noexcept {
 /// Knows "Password: ", and whatever PAM makes of it, of a tool that speaks English.
 inline prompt_kind ask_for_password(std::string_view line) noexcept {
     return ends_as_question(line) && mentions(line, "password") ? prompt_kind::password : prompt_kind::none;
-}
-
-/// Overwrites every `word` in `text` with asterisks.
-inline void mask(std::string& text, std::string_view word) {
-    if (word.empty()) return;
-    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos;) text.replace(at, word.size(), "***"), at += 3;
 }
 
 } // namespace detail

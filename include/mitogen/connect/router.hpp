@@ -24,6 +24,8 @@
 #include <mitogen/connect/payload.hpp>
 #include <mitogen/connect/program_files.hpp>
 #include <mitogen/connect/program_server.hpp>
+#include <mitogen/connect/prompting.hpp>
+#include <mitogen/connect/router_options.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/router_core.hpp>
@@ -44,15 +46,6 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// How a router is made.
-struct router_options {
-    mitogen::limits limits{};       ///< for this context and all below it
-    ending_patience patience{};     ///< how long children may take to end
-    std::uint32_t pool_threads = 4; ///< most threads that a child gives to on::pool functions
-    tree_rules rules{};             ///< for the whole tree
-    std::vector<payload> payloads{}; ///< this program, built for machines of other kinds; for all below, too
-};
-
 /// One context's place in the tree. Every way to make a child is a member. The destructor ends all children and waits for them.
 ///
 /// Threads: any, but for the destructor. Blocking members must not be called from functions that run on the loop.
@@ -61,6 +54,7 @@ class basic_router final : public basic_router_core<Io>, public making<basic_rou
     using core = basic_router_core<Io>;
     using child = basic_child<Io>;
 
+    detail::prompting<Io> prompting_;
     detail::children<Io> children_;
     std::vector<payload> payloads_;
     detail::program_server<Io> programs_{*this, children_.above(), payloads_, [this](context_id id) {
@@ -76,8 +70,8 @@ public:
     using context = basic_context<Io>;
 
     explicit basic_router(basic_broker<Io>& loop, router_options options = {})
-        : core(loop, options.limits, options.rules), children_(*this, options.patience, options.pool_threads),
-          payloads_(std::move(options.payloads)) {
+        : core(loop, options.limits, options.rules), prompting_(*this, std::move(options.on_prompt)),
+          children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)) {
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         detail::receive_forwarded_logs(*this, logs_);
@@ -174,6 +168,7 @@ public:
                                          "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                          "executes this program again, and would not know that it is one"));
         }
+        prompting_.attend(*plan);
         if (plan->staged) plan->others = detail::open_payloads(*plan->program, plan->program_path, payloads_);
         return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
     }
@@ -264,6 +259,7 @@ public:
     void close() {
         if (listening_) listening_->close();
         if (!children_.close()) return;
+        prompting_.close();
         logs_.close();
         core::close();
         if (listening_) listening_->finish();

@@ -11,9 +11,17 @@
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
 
-/// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?': what a
-/// stranger's program prints must not reprogram the terminal of whoever reads the error.
+/// Replaces control characters but tabs: what a stranger's program prints must not reprogram the terminal of whoever reads it.
+inline void defuse(std::string& text) noexcept {
+    for (char& c : text)
+        if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
+}
+
+} // namespace detail
+
+/// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?'.
 class text_tail {
     std::string partial_;
     std::deque<std::string> last_;
@@ -23,14 +31,9 @@ class text_tail {
     static constexpr std::size_t tail_lines = 20;
     static constexpr std::size_t tail_bytes = 4096;
 
-    static void defuse(std::string& text) noexcept {
-        for (char& c : text)
-            if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
-    }
-
     template <class Line>
     void give(Line&& line) {
-        defuse(partial_);
+        detail::defuse(partial_);
         line(std::string_view(partial_));
         kept_bytes_ += partial_.size();
         last_.push_back(std::exchange(partial_, {}));
@@ -81,7 +84,7 @@ public:
         for (const std::string& l : last_) out.append(out.empty() ? "" : "\n  ").append(l);
         if (!partial_.empty()) {
             std::string unfinished = partial_;
-            defuse(unfinished);
+            detail::defuse(unfinished);
             out.append(out.empty() ? "" : "\n  ").append(unfinished);
         }
         return out;

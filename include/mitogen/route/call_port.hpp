@@ -46,6 +46,9 @@ struct call_options {
 #endif
 };
 
+/// The question::subject of a request to handles::connect.
+inline constexpr char connect_request = 0;
+
 /// A message that wants an answer.
 struct question {
     enum class manner : std::uint8_t {

@@ -29,7 +29,8 @@ void explain_unknown_functions(basic_router_core<Io>& node) {
                                                    "std::string_view mitogen::name_of<&f> = \"…\";");
     };
     node.on_failure = [&node](basic_pending<Io>& p, const error& why) {
-        if (why.reason() != reason::unknown_function || !p.subject || p.explained) return false;
+        if (why.reason() != reason::unknown_function || !p.subject || p.subject == &connect_request || p.explained)
+            return false;
         p.explained = true;
         const auto& function = *static_cast<const function_entry*>(p.subject);
         const header question{

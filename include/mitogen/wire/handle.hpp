@@ -35,6 +35,7 @@ inline constexpr handle_id ping = 113;         ///< answered at once, by the loo
 inline constexpr handle_id connect = 114;      ///< make a child there; payload: see connect/travelling.hpp
 inline constexpr handle_id heartbeat = 115;    ///< between neighbours: a sign of life; answered where it asks for that
 inline constexpr handle_id end_child = 116;    ///< end a child of that context, or cut its link; answered with its exit status
+inline constexpr handle_id prompt = 118;       ///< what a tool asks that was to connect something; answered with a secret
 inline constexpr handle_id admitted = 119;     ///< to a program that joins: it is a context of the tree now
 inline constexpr handle_id list_programs = 120; ///< what a parent has of its child's program for other machines
 inline constexpr handle_id read_program = 121;  ///< a piece of one of them

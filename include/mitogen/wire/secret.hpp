@@ -19,6 +19,17 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
+/// Overwrites memory that is about to be given back.
+inline void wipe(void* bytes, std::size_t size) noexcept {
+    if (size == 0) return;
+    std::memset(bytes, 0, size);
+    asm volatile("" : : "r"(bytes) : "memory"); // somebody might look: the stores are not dead
+}
+
+} // namespace detail
+
 /// A password or a key. Nothing prints it and nothing converts it back but reveal(); its memory is overwritten when it is
 /// destroyed or assigned to. It cannot answer for the string that it was made from, nor for the messages that carried it.
 class secret {
@@ -26,9 +37,7 @@ class secret {
     std::size_t size_ = 0;
 
     void wipe() noexcept {
-        if (!text_) return;
-        std::memset(text_.get(), 0, size_);
-        asm volatile("" : : "r"(text_.get()) : "memory"); // somebody might look: the stores are not dead
+        if (text_) detail::wipe(text_.get(), size_);
     }
 
 public:

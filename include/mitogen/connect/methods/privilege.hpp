@@ -82,9 +82,11 @@ error explain_privilege(const symptom (&symptoms)[N], const boot_plan& plan, con
     using how = boot_failure::how;
     if (f.what == how::timed_out) {
         const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
+        const std::string waits = plan.prompts ? plan.prompts->waiting_text() : std::string();
         return because(plan, f, reason::connect_timeout,
                        "no hello within " + ms +
-                           (f.stage_seen ? "sending the program, or its start, takes longer than that"
+                           (!waits.empty()  ? waits
+                            : f.stage_seen ? "sending the program, or its start, takes longer than that"
                                          : "it asks something that nobody answers, or takes longer than that"));
     }
     if (f.what == how::confused) return explain_boot(plan, f);

@@ -33,17 +33,23 @@ enum class host_keys : std::uint8_t {
     ignore,  ///< accept any, remember none: for machines that are made anew all the time
 };
 
-/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration; never asks anything. Where
-/// a password is given, ssh is started at a terminal of its own, and told the password when it asks.
+/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration, and asks nothing. Where a
+/// password is given or `interactive` is set, ssh is started at a terminal of its own: it is told the password when it asks, and
+/// its other questions go to router_options::on_prompt.
 struct ssh {
     std::string hostname{};      ///< as ssh takes it: a name, an address, or an alias from its configuration
     std::string username{};      ///< empty: as ssh decides
     std::uint16_t port = 0;      ///< 0: as ssh decides
     std::string identity_file{}; ///< private key; empty: as ssh decides
-    secret password{};           ///< empty: keys and the like only
+    bool identities_only = true; ///< with identity_file: no other keys, such as the agent's, are tried
+    secret password{};           ///< empty: keys and the like only. The first who asks is told, were it the host of proxy_jump
+    bool interactive = false;    ///< questions that no option answers go to router_options::on_prompt
     host_keys check_host_keys = host_keys::enforce;
     std::string ssh_path = "ssh";        ///< the client to run
     std::vector<std::string> ssh_args{}; ///< further arguments, before the host name
+    std::string proxy_jump{};             ///< "user@host:port", several with commas; empty: as ssh decides
+    bool forward_agent = false;           ///< the agent here serves programs there; false: as ssh decides
+    int debug_level = 0;                  ///< 1 to 3: what ssh says of its work goes to the child's stderr; 0: errors only
     bool compression = false;
     std::chrono::seconds keepalive_interval{15}; ///< 0: none
     int keepalive_count = 3;                     ///< intervals without answer until ssh gives up
@@ -58,17 +64,20 @@ struct ssh {
     static constexpr std::string_view method_name = "ssh";
     template <class Self>
     static constexpr auto fields(Self& self) {
-        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.password, self.check_host_keys,
-                        self.ssh_path, self.ssh_args, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
+        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.identities_only, self.password,
+                        self.interactive, self.check_host_keys, self.ssh_path, self.ssh_args, self.proxy_jump, self.forward_agent,
+                        self.debug_level, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
                         self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
     }
 
     /// What is to be executed.
     result<boot_plan> plan() const {
         if (hostname.empty()) return error(reason::misuse, "ssh: hostname is empty");
-        if (hostname[0] == '-')
-            return error(reason::misuse,
-                         "ssh: the hostname \"" + hostname + "\" begins with a dash, which ssh would take for an option");
+        for (const std::string* host : {&hostname, &proxy_jump})
+            if (host->starts_with('-'))
+                return error(reason::misuse, "ssh: the " + std::string(host == &hostname ? "hostname" : "proxy_jump") + " \"" +
+                                                 *host + "\" begins with a dash, which ssh would take for an option");
+        if (debug_level < 0 || debug_level > 3) return error(reason::misuse, "ssh: debug_level is not one of 0, 1, 2 and 3");
         if (auto why = detail::untypable(password, method_name)) return std::move(*why);
         boot_plan p;
         p.what = "ssh " + hostname;
@@ -81,9 +90,11 @@ struct ssh {
         p.compress_program = !compression && !is_here(hostname);
         p.start.path = ssh_path;
         p.start.argv = arguments();
-        if (!password.empty()) {
+        if (may_ask()) {
             p.prompts.emplace(&recognise, password, prompter::reads::terminal);
             p.start.environment = {"SSH_ASKPASS_REQUIRE"}; // it shall ask here
+        } else if (!proxy_jump.empty()) { // the ssh that leads to that host gets no BatchMode, and shall not ask at our terminal
+            p.start.environment = {"SSH_ASKPASS=/bin/false", "SSH_ASKPASS_REQUIRE=force"};
         }
         p.explain = &explain;
         return p;
@@ -91,19 +102,23 @@ struct ssh {
 
     /// The command that is executed, first stage included.
     std::vector<std::string> arguments() const {
-        std::vector<std::string> a{ssh_path, "-o", "LogLevel ERROR"};
+        std::vector<std::string> a{ssh_path};
         const auto option = [&a](std::string text) {
             a.push_back("-o");
             a.push_back(std::move(text));
         };
-        option(password.empty() ? "BatchMode yes" : "BatchMode no");
-        if (!password.empty()) option("NumberOfPasswordPrompts 1");
+        if (debug_level > 0) a.push_back("-" + std::string(static_cast<std::size_t>(debug_level), 'v'));
+        else option("LogLevel ERROR");
+        option(may_ask() ? "BatchMode no" : "BatchMode yes");
+        if (may_ask()) option(interactive ? "NumberOfPasswordPrompts 3" : "NumberOfPasswordPrompts 1");
         if (!username.empty()) a.insert(a.end(), {"-l", username});
         if (port) a.insert(a.end(), {"-p", std::to_string(port)});
         if (!identity_file.empty()) {
-            option("IdentitiesOnly yes");
+            if (identities_only) option("IdentitiesOnly yes");
             a.insert(a.end(), {"-i", identity_file});
         }
+        if (!proxy_jump.empty()) a.insert(a.end(), {"-J", proxy_jump});
+        if (forward_agent) option("ForwardAgent yes");
         option(compression ? "Compression yes" : "Compression no");
         if (keepalive_interval.count() > 0) {
             option("ServerAliveInterval " + std::to_string(keepalive_interval.count()));
@@ -126,6 +141,8 @@ struct ssh {
     }
 
 private:
+    bool may_ask() const noexcept { return interactive || !password.empty(); }
+
     /// What it asks; its own questions are not translated. Those of the server, which may be in any language, have "(user@host) "
     /// before them (sshconnect2.c, since OpenSSH 8.5).
     static prompt_kind recognise(std::string_view line) {
@@ -149,7 +166,7 @@ private:
          "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
         {"Host key verification failed", reason::host_key, "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
         {"Permission denied", reason::auth_required,
-         "authentication failed: no key was accepted, and none of the other methods may ask"},
+         "authentication failed: no key was accepted, and none of the other methods may ask; set .password or .interactive"},
         {"Too many authentication failures", reason::auth_incorrect,
          "authentication failed: too many keys were tried; set identity_file"},
         {"Could not resolve hostname", reason::resolve, "the host name has no address"},
@@ -159,14 +176,31 @@ private:
         {"Network is unreachable", reason::connect, "the network does not reach it"},
     };
 
+    /// Why the questions that it has asked, or has not asked, let nobody in. An empty error where it may have been a key.
+    static error explain_questions(const boot_plan& plan, const boot_failure& f) {
+        const prompter& asked = *plan.prompts;
+        const auto because = [&](enum reason why, const std::string& text) {
+            return detail::because(plan, f, why, "authentication failed: " + text);
+        };
+        if (asked.answered_by_person()) return because(reason::auth_incorrect, "what was answered is incorrect");
+        if (asked.answered()) return because(reason::auth_incorrect, "the password is incorrect");
+        if (!asked.password().empty()) return because(reason::auth_incorrect, "nobody asked for the password");
+        if (!asked.question().empty())
+            return because(reason::auth_required,
+                           "nobody answered its question \"" + asked.question() + "\"; see router_options::on_prompt");
+        return error(reason::none, "");
+    }
+
     /// What ssh and the first stage said, as one of the errors that a caller can act on.
     static error explain(const boot_plan& plan, const boot_failure& f) {
         using how = boot_failure::how;
         if (f.what == how::timed_out) {
             const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
+            const std::string waits = plan.prompts ? plan.prompts->waiting_text() : std::string();
             return detail::because(plan, f, reason::connect_timeout,
                            "no hello within " + ms +
-                               (f.stage_seen ? "the login went well; sending the program, or its start, takes longer than that"
+                               (!waits.empty()  ? waits
+                                : f.stage_seen ? "the login went well; sending the program, or its start, takes longer than that"
                                              : "the host does not answer, or the login takes longer than that"));
         }
         if (f.what == how::confused) return detail::explain_boot(plan, f);
@@ -174,9 +208,7 @@ private:
         if (f.stage_seen) return detail::explain_stage(plan, f, connection_failed);
         if (const detail::symptom* s = detail::known_symptom(symptoms_of_ssh, f)) {
             if (s->why == reason::auth_required && plan.prompts)
-                return detail::because(plan, f, reason::auth_incorrect,
-                                       plan.prompts->answered() ? "authentication failed: the password is incorrect"
-                                                                : "authentication failed: nobody asked for the password");
+                if (const error why = explain_questions(plan, f); why.reason() != reason::none) return why;
             const auto& argv = plan.start.argv;
             const bool key_given = std::find(argv.begin(), argv.end(), "-i") != argv.end();
             if (s->why != reason::auth_required || !key_given) return detail::because(plan, f, s->why, s->meaning);
