@@ -416,6 +416,19 @@ TEST_CASE("a tool that another context runs asks the one that wants the child") 
     }
 }
 
+TEST_CASE("a program that has joined is asked for the children that it wants") {
+    const person nobody;
+    const person who({"blue"});
+    tree t(nobody);
+    auto relay = t.router->local();
+    t.router->listen(t.dir + "/socket", {.authority = mitogen::authority::parent});
+    mitogen::joined me = mitogen::join(t.dir + "/socket", {.on_prompt = who.callback()});
+    mitogen::context same = me.router().context_by_id(relay.id());
+    CHECK(same.sudo(t.sudo(colour)).call<&add>(2, 3) == 5);
+    CHECK(who.asked() == texts{"sudo root|Your favourite colour? "});
+    CHECK(nobody.asked().empty());
+}
+
 TEST_CASE("a question of another context ends with what it is about") {
     const person who;
     tree t(who);

@@ -9,6 +9,7 @@
 #include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/call_server.hpp>
 #include <mitogen/connect/joining.hpp>
+#include <mitogen/connect/prompt.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/io/policy.hpp>
@@ -41,6 +42,7 @@ struct join_options {
     std::string name{};                                ///< of the context; empty: "client.<pid>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< until it is a context
     std::uint32_t pool_threads = 4;                    ///< most threads that on::pool functions get here
+    prompt_callback on_prompt{};                       ///< see router_options
 };
 
 namespace detail {
@@ -59,7 +61,10 @@ class membership {
 public:
     membership(Io io, joining::answer said, const join_options& options)
         : broker_(io),
-          router_(broker_, {.limits = said.bounds, .pool_threads = options.pool_threads, .rules = said.rules}),
+          router_(broker_, {.limits = said.bounds,
+                            .pool_threads = options.pool_threads,
+                            .rules = said.rules,
+                            .on_prompt = options.on_prompt}),
           parent_(std::make_shared<basic_link<Io>>(router_)),
           server_(router_, said.name, options.pool_threads), settled_(broker_.io()) {
         parent_->peer = said.ancestors.front();
