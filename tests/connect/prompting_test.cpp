@@ -22,15 +22,19 @@
 #include <utility>
 #include <vector>
 
+namespace prompting_test {
+int add(int a, int b) { return a + b; } // has a name everywhere
+} // namespace prompting_test
+
 namespace {
 
 using namespace std::chrono_literals;
 using Catch::Contains;
 using support::person;
+using prompting_test::add;
 using support::refusal;
 using texts = std::vector<std::string>;
 
-int add(int a, int b) { return a + b; }
 void die() { std::raise(SIGKILL); }
 
 /// Puts a question to the root although that has asked for nothing but this call, under all numbers that the call may have.
@@ -342,6 +346,20 @@ TEST_CASE("a question may outlive all that it is about") {
     SECTION("and the loop") { t.end(); }
     question.answer("blue");
     if (coming.valid()) CHECK_FALSE(coming.try_get().has_value());
+}
+
+TEST_CASE("an answer may meet the end of what it is for") {
+    const bool further_down = GENERATE(false, true);
+    for (int i = 0; i < 10; ++i) {
+        const person who;
+        tree t(who);
+        mitogen::context from = further_down ? t.router->local() : t.router->myself();
+        auto coming = from.connect_async(t.sudo(colour));
+        std::thread answering([question = who.next()]() mutable { question.answer("blue"); });
+        if (i % 2 == 0) coming = {};
+        t.end();
+        answering.join();
+    }
 }
 
 TEST_CASE("what looks like a question, and is none, is withdrawn") {
