@@ -24,7 +24,7 @@ namespace mitogen::inline MITOGEN_ABI {
 enum class prompt_kind : std::uint8_t {
     none,       ///< it is no question, or not yet
     password,   ///< the password
-    passphrase, ///< that of a key, which is not the password: answered with nothing, so that the tool goes on without the key
+    passphrase, ///< that of a key, which is not the password: where nobody answers, the tool goes on without the key
     host_key,   ///< whether a host is the right one
     other,      ///< anything else: the password in another language, or what only a person can answer, a code that is used once
     unsure,     ///< it ends as a question, and that is all that is known
@@ -32,14 +32,14 @@ enum class prompt_kind : std::uint8_t {
 
 namespace detail {
 
-/// Why nobody can type that, if so: what the line editor of a terminal would take for a key.
+/// False for what the line editor of a terminal would take for a key.
 inline bool is_typable(const secret& text) noexcept {
     for (const char c : text.reveal())
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
     return true;
 }
 
-/// The same of a method's password, as an error.
+/// Why nobody can type a method's password, if so.
 inline std::optional<error> untypable(const secret& password, std::string_view method) {
     if (is_typable(password)) return std::nullopt;
     return error(reason::misuse, std::string(method) + ": the password contains a control character");

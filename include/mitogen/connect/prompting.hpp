@@ -88,7 +88,8 @@ class prompting {
         return known != orders_.end() ? *known : orders_.emplace_back(order{from, number});
     }
 
-    /// A tool that another context runs has a question.
+    /// A tool that another context runs has a question: the number that the answer to the order comes to, what is being
+    /// connected, and the question's text. What is declined is answered with auth_required.
     void serve(const message& m) {
         reader r(m.payload);
         handle_id number{};
