@@ -292,8 +292,8 @@ TEST_CASE("an agent here serves programs there where that is wanted") {
     const support::sshd target;
     const std::string socket = target.dir() + "/agent";
     mitogen::sys::spawn_options options;
-    options.path = "/usr/bin/ssh-agent";
-    options.argv = {"ssh-agent", "-D", "-a", socket};
+    options.path = "/bin/sh";
+    options.argv = {"sh", "-c", "exec ssh-agent -D -a \"$1\" >/dev/null", "sh", socket};
     auto agent = mitogen::sys::spawn(options).value();
     for (int waited_ms = 0; waited_ms < 10'000 && !std::filesystem::exists(socket); waited_ms += 5) ::poll(nullptr, 0, 5);
     {
