@@ -216,12 +216,15 @@ TEST_CASE("a method arrives as it was sent") {
     sent.connect_timeout = std::chrono::milliseconds(4321);
     sent.name = "n";
     sent.keep_program = false;
+    sent.executor = mitogen::on::pool;
     sent.limits =
         mitogen::limits{.message_bytes = 1, .queue_bytes = 2, .nesting = 3, .elements = 4, .open_calls = 5, .window_bytes = 6};
     // Every member travels: one that is new is entered here, and in fields().
-    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::ssh::fields(sent))> == 21);
-    STATIC_REQUIRE(sizeof(mitogen::local) == sizeof(mitogen::local::name) * 2 + sizeof(mitogen::local::connect_timeout) +
-                                                 sizeof(mitogen::local::limits));
+    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::ssh::fields(sent))> == 22);
+    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::local::fields(std::declval<mitogen::local&>()))> == 5);
+    STATIC_REQUIRE(sizeof(mitogen::local) ==
+                   sizeof(mitogen::local::name) * 2 + sizeof(mitogen::local::connect_timeout) + sizeof(std::uint64_t) +
+                       sizeof(mitogen::local::limits)); // executor: one byte, and what aligns the limits
     const auto plan = mitogen::detail::plan_from(mitogen::detail::encode_method(sent), {});
     REQUIRE(plan);
     CHECK(plan->start.argv == sent.arguments());
@@ -229,10 +232,11 @@ TEST_CASE("a method arrives as it was sent") {
     CHECK(plan->name == "n");
     CHECK(plan->timeout == 4'321'000'000);
     CHECK(plan->bounds == *sent.limits);
+    CHECK(plan->executor == mitogen::on::pool);
     REQUIRE(plan->prompts);
     CHECK(plan->prompts->password() == sent.password);
 
-    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::sudo::fields(std::declval<mitogen::sudo&>()))> == 14);
+    STATIC_REQUIRE(std::tuple_size_v<decltype(mitogen::sudo::fields(std::declval<mitogen::sudo&>()))> == 15);
     const mitogen::sudo other{.username = "u",
                               .password = "p",
                               .sudo_path = "/opt/sudo",
