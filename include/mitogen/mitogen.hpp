@@ -29,6 +29,8 @@
 #include <mitogen/connect/context_connect.hpp>
 #include <mitogen/connect/descendants.hpp>
 #include <mitogen/connect/ending.hpp>
+#include <mitogen/connect/enter_main.hpp>
+#include <mitogen/connect/entering.hpp>
 #include <mitogen/connect/explain_plan.hpp>
 #include <mitogen/connect/first_stage.hpp>
 #include <mitogen/connect/forwarded_log.hpp>
@@ -47,6 +49,7 @@
 #include <mitogen/connect/methods/command.hpp>
 #include <mitogen/connect/methods/doas.hpp>
 #include <mitogen/connect/methods/docker.hpp>
+#include <mitogen/connect/methods/entering_plan.hpp>
 #include <mitogen/connect/methods/exec_style.hpp>
 #include <mitogen/connect/methods/fork.hpp>
 #include <mitogen/connect/methods/incus.hpp>
@@ -171,6 +174,7 @@
 #include <mitogen/sync/latch.hpp>
 #include <mitogen/sync/waiter.hpp>
 #include <mitogen/sys/call.hpp>
+#include <mitogen/sys/credentials.hpp>
 #include <mitogen/sys/debugger.hpp>
 #include <mitogen/sys/epoll.hpp>
 #include <mitogen/sys/executable.hpp>
@@ -185,6 +189,8 @@
 #include <mitogen/sys/left_behind.hpp>
 #include <mitogen/sys/local_socket.hpp>
 #include <mitogen/sys/machine.hpp>
+#include <mitogen/sys/namespaces.hpp>
+#include <mitogen/sys/output_of.hpp>
 #include <mitogen/sys/owned_process.hpp>
 #include <mitogen/sys/pipe_size.hpp>
 #include <mitogen/sys/poll.hpp>
@@ -192,8 +198,10 @@
 #include <mitogen/sys/program_kind.hpp>
 #include <mitogen/sys/pty.hpp>
 #include <mitogen/sys/signal.hpp>
+#include <mitogen/sys/stand_in.hpp>
 #include <mitogen/sys/stdio.hpp>
 #include <mitogen/sys/title.hpp>
+#include <mitogen/sys/user_file.hpp>
 #include <mitogen/wire/aggregate.hpp>
 #include <mitogen/wire/assembler.hpp>
 #include <mitogen/wire/blob.hpp>

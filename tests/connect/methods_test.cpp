@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "support/companion.hpp"
 #include "support/refusal.hpp"
 #include "support/sshd.hpp"
 
@@ -17,6 +18,7 @@
 
 namespace {
 
+using support::companion;
 using support::thrown_refusal;
 using tree = support::quiet_tree;
 namespace fs = std::filesystem;
@@ -106,6 +108,8 @@ auto one_of_each() {
         mitogen::chroot{.root = "/c", .username = "u", .chroot_path = "tool"},
         nsenter{.pid = 7, .namespaces = {"net"}, .username = "u", .nsenter_path = "tool"},
         nsenter{.container = "c", .kind = container_kind::lxc, .tool_path = "info", .nsenter_path = "tool"},
+        nsenter{.pid = 7, .namespaces = {"net", "mount"}, .username = "u"},
+        nsenter{.container = "c", .kind = container_kind::lxc, .tool_path = "info"},
         slurm{.args = {"-p", "x"}, .srun_path = "tool"},
         command{.argv = {"tool", "x"}},
     };
@@ -122,38 +126,6 @@ bool may(const std::string& what) {
     WARN("left out: " << what << " takes root");
     return false;
 }
-
-/// A program that runs beside the test, from when it has printed `word` until this object goes.
-class companion {
-    mitogen::sys::process process_;
-
-public:
-    companion(std::vector<std::string> argv, const std::string& word) {
-        mitogen::sys::unique_fd in;
-        mitogen::sys::unique_fd out;
-        REQUIRE(mitogen::sys::pipe(in, out) >= 0);
-        mitogen::sys::spawn_options options;
-        options.path = argv[0];
-        options.argv = std::move(argv);
-        options.out = out.get();
-        options.err = 2;
-        process_ = mitogen::sys::spawn(options).value();
-        out.reset();
-        std::string said;
-        for (char c = 0; said.find(word) == std::string::npos && ::read(in.get(), &c, 1) == 1;) said += c;
-        if (said.find(word) != std::string::npos) return;
-        process_.signal(SIGKILL);
-        process_.wait();
-        FAIL("it does not start: " << said);
-    }
-    companion(const companion&) = delete;
-    companion& operator=(const companion&) = delete;
-    ~companion() {
-        process_.signal(SIGKILL);
-        process_.wait();
-    }
-    int pid() const { return static_cast<int>(process_.pid()); }
-};
 
 } // namespace
 
@@ -200,11 +172,13 @@ TEST_CASE("each method and option has its command line") {
     CHECK(command_of(command{.argv = {"env", "-i"}}) == "env -i sh -c STAGE");
 }
 
-TEST_CASE("nsenter takes a process, or the first one of a container") {
+TEST_CASE("the tool nsenter takes a process, or the first one of a container") {
     using namespace mitogen;
-    CHECK(command_of(nsenter{.pid = 7}) == "nsenter --target 7 --all --root -- sh -c STAGE");
-    CHECK(command_of(nsenter{.pid = 7, .namespaces = {"net", "mount"}}) == "nsenter --target 7 --net --mount -- sh -c STAGE");
-    CHECK(command_of(nsenter{.pid = 7, .username = "u"}) == "nsenter --target 7 --all --root -- su -s /bin/sh -c STAGE u");
+    CHECK(command_of(nsenter{.pid = 7, .nsenter_path = "nsenter"}) == "nsenter --target 7 --all --root -- sh -c STAGE");
+    CHECK(command_of(nsenter{.pid = 7, .namespaces = {"net", "mount"}, .nsenter_path = "nsenter"}) ==
+          "nsenter --target 7 --net --mount -- sh -c STAGE");
+    CHECK(command_of(nsenter{.pid = 7, .username = "u", .nsenter_path = "nsenter"}) ==
+          "nsenter --target 7 --all --root -- su -s /bin/sh -c STAGE u");
     CHECK(command_of(nsenter{.pid = 7, .nsenter_path = "/n"}) == "/n --target 7 --all --root -- sh -c STAGE");
 
     const auto lookup = [](container_kind kind, const std::string& tool_path = {}) {
@@ -571,39 +545,6 @@ TEST_CASE("a child comes up within another root directory") {
     }
 }
 
-TEST_CASE("a child comes up in the namespaces of a process") {
-    if (!may("unshare(1) and nsenter(1)")) return;
-    const companion inner({"unshare", "-mu", "sh", "-c",
-                        "mount -t tmpfs none /mnt && : >/mnt/marker && hostname inner && echo ready; exec sleep 1000"}, "ready");
-    tree t;
-    SECTION("all of them") {
-        auto child = t.router.nsenter({.pid = inner.pid()});
-        CHECK(child.call<&host_name>() == "inner");
-        CHECK(child.call<&file_exists>("/mnt/marker"));
-        CHECK_FALSE(file_exists("/mnt/marker"));
-        CHECK(child.shutdown().get().success());
-    }
-    SECTION("some of them") {
-        auto child = t.router.nsenter({.pid = inner.pid(), .namespaces = {"uts"}});
-        CHECK(child.call<&host_name>() == "inner");
-        CHECK_FALSE(child.call<&file_exists>("/mnt/marker"));
-    }
-    SECTION("as another user") {
-        auto child = t.router.nsenter({.pid = inner.pid(), .username = "nobody"});
-        CHECK(child.call<&user_number>() == 65534);
-        CHECK(child.call<&host_name>() == "inner");
-    }
-    SECTION("as a user who is not known there") {
-        CHECK(thrown_refusal<mitogen::connect_error>(t.router, mitogen::nsenter{.pid = inner.pid(), .username = "no-such-user"})
-                  .reason() == mitogen::reason::resolve);
-    }
-    SECTION("which are gone") {
-        const auto e = thrown_refusal<mitogen::connect_error>(t.router, mitogen::nsenter{.pid = 2'000'000'000});
-        CHECK(e.reason() == mitogen::reason::resolve);
-        CHECK_THAT(e.what(), Contains("no process of that number"));
-    }
-}
-
 TEST_CASE("a child comes up in an LXC container") {
     if (!may("lxc-start(1)")) return;
     if (!fs::exists("/usr/bin/lxc-create")) {
@@ -633,9 +574,13 @@ TEST_CASE("a child comes up in an LXC container") {
             CHECK(child.shutdown().get().success());
         }
         SECTION("by nsenter") {
-            auto child = t.router.nsenter(
-                {.container = "box", .kind = mitogen::container_kind::lxc, .tool_path = tool("lxc-info")});
+            const std::string how = GENERATE("", "nsenter");
+            auto child = t.router.nsenter({.container = "box",
+                                           .kind = mitogen::container_kind::lxc,
+                                           .tool_path = tool("lxc-info"),
+                                           .nsenter_path = how});
             CHECK(child.call<&host_name>() == "box");
+            CHECK(child.shutdown().get().success());
         }
         SECTION("but not in one that does not exist") {
             const mitogen::lxc how{.container = "crate", .lxc_attach_path = attach};

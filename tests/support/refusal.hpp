@@ -34,9 +34,10 @@ mitogen::error thrown_refusal(mitogen::router& router, const Method& how) {
 /// A tree whose logs nobody wants to read: they repeat what the errors say.
 struct quiet_tree {
     mitogen::broker broker;
-    mitogen::router router{broker};
+    mitogen::router router;
 
-    quiet_tree() {
+    /// `patience`: how long its children may take to end.
+    explicit quiet_tree(mitogen::ending_patience patience = {}) : router(broker, {.patience = patience}) {
         mitogen::log::set_sink([](const mitogen::log::record&) {});
     }
     quiet_tree(quiet_tree&&) = delete;

@@ -16,6 +16,7 @@
 #include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/sys/process.hpp>
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +41,8 @@ struct boot_plan {
     std::string what{};                         ///< for messages: "local child", "ssh web1"
     std::string name{};                         ///< of the context, where the caller gave none
     sys::spawn_options start{};                 ///< descriptors are filled in later
+    std::string enters{};                       ///< what `start` does before it executes its own last arguments, in words
+    std::size_t command_at = 0;                 ///< where these begin; 0: `start` is what is executed
     bool staged = false;                        ///< a POSIX shell speaks first and is then sent the program
     bool attached = false;                      ///< nothing is started: its stream is there already
     std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent

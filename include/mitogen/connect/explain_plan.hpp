@@ -7,6 +7,7 @@
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/sys/file.hpp>
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,14 +30,18 @@ inline std::string quoted_for_shell(const std::vector<std::string>& arguments) {
     return line;
 }
 
-/// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does.
+/// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does. Before it comes one
+/// that says what is entered, where it is this program that does so.
 template <class Method>
 result<std::string> explain_plan(const Method& method) {
     const result<boot_plan> plan = method.plan();
     if (!plan) return plan.error();
     const std::string program = method.executable.empty() ? "this one" : method.executable;
     const std::string size = plan->program ? ", " + std::to_string(sys::file_size(plan->program->get())) + " bytes" : "";
-    return "run: " + quoted_for_shell(plan->start.argv) + "\nname: " + plan->name + "\nprogram: " + program + size +
+    const std::vector<std::string> command(plan->start.argv.begin() + static_cast<std::ptrdiff_t>(plan->command_at),
+                                           plan->start.argv.end());
+    return (plan->enters.empty() ? "" : "enter: " + plan->enters + "\n") + "run: " + quoted_for_shell(command) +
+           "\nname: " + plan->name + "\nprogram: " + program + size +
            (plan->staged ? ", sent when the shell there has spoken" : ", executed here") +
            "\ntimeout: " + std::to_string(plan->timeout / 1'000'000) + " ms\n";
 }

@@ -6,6 +6,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/connect/child_main.hpp>
 #include <mitogen/connect/child_pipes.hpp>
+#include <mitogen/connect/enter_main.hpp>
 #include <mitogen/connect/first_stage.hpp>
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/router.hpp>
@@ -32,10 +33,12 @@ namespace mitogen::inline MITOGEN_ABI {
 /// it later has decided so itself.
 template <class Io = io::native>
 void init(int argc, char** argv) {
+    const std::string_view first = argc < 2 ? std::string_view() : std::string_view(argv[1]);
+    if (const auto enter = detail::enter_main.load(); enter && first == detail::enter_argument) enter(argc, argv);
     io::main_arguments = {.argc = argc, .argv = argv, .known = true};
     sys::keep_exit_statuses();
     sys::self_executable(); // opened now: the file may be replaced while we run
-    if (argc < 2 || std::string_view(argv[1]) != child_argument) {
+    if (first != child_argument) {
         for (const std::string& same : registry::duplicates()) {
             log::write(log::level::warning,
                        "two remote functions cannot be told apart between different builds: " + same +

@@ -163,7 +163,7 @@ public:
     /// The same, where the method is not known by its type any more.
     basic_future<context, Io> connect_by(result<boot_plan> plan) {
         if (!plan) return failed<context>(plan.error());
-        if (!this->loop().io().can_spawn_self() && !plan->staged && plan->start.path.empty()) {
+        if (!this->loop().io().can_spawn_self() && plan->start.executable_fd >= 0 && plan->start.path.empty()) {
             return failed<context>(error(reason::misuse,
                                          "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                          "executes this program again, and would not know that it is one"));

@@ -7,14 +7,17 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/methods/entering_plan.hpp>
 #include <mitogen/connect/methods/exec_style.hpp>
 #include <mitogen/rpc/function_entry.hpp>
+#include <mitogen/sys/namespaces.hpp>
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -29,8 +32,8 @@ struct leader_lookup {
     std::string tool;
     std::string_view ask; ///< "$1" is the tool, "$2" the container
 
-    /// For `sh -c SCRIPT sh TOOL CONTAINER NSENTER ARGUMENTS…`: becomes nsenter, with that process as its target. In a process of
-    /// its own, because a tool may take its time.
+    /// For nsenter(1), for `sh -c SCRIPT sh TOOL CONTAINER NSENTER ARGUMENTS…`: becomes nsenter, with that process as its target.
+    /// In a process of its own, because a tool may take its time.
     std::string script() const {
         return "p=$(" + std::string(ask) + ")||exit $?;case $p in \"\"|0|*[!0-9]*)echo \"" + std::string(no_leader_text) +
                "\" >&2;exit 1;;esac;n=$3;shift 3;exec \"$n\" --target \"$p\" \"$@\"";
@@ -38,11 +41,11 @@ struct leader_lookup {
 };
 
 inline leader_lookup leader_lookup_of(container_kind kind) {
-    constexpr std::string_view inspect = "\"$1\" inspect \"--format={{.State.Pid}}\" \"$2\"";
+    constexpr std::string_view inspect = "exec \"$1\" inspect \"--format={{.State.Pid}}\" \"$2\"";
     constexpr std::string_view info = "\"$1\" info \"$2\"|sed -n \"s/^ *[Pp][Ii][Dd]: *//p\"";
     switch (kind) {
     case container_kind::podman: return {"podman", inspect};
-    case container_kind::lxc: return {"lxc-info", "\"$1\" --name \"$2\" --pid --no-humanize"};
+    case container_kind::lxc: return {"lxc-info", "exec \"$1\" --name \"$2\" --pid --no-humanize"};
     case container_kind::lxd: return {"lxc", info};
     case container_kind::incus: return {"incus", info};
     case container_kind::machinectl: return {"machinectl", "\"$1\" show --property=Leader \"$2\"|sed \"s/^Leader=//\""};
@@ -50,26 +53,21 @@ inline leader_lookup leader_lookup_of(container_kind kind) {
     }
 }
 
-inline bool is_namespace(std::string_view text) noexcept {
-    constexpr std::string_view known[] = {"mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time"};
-    for (const std::string_view one : known)
-        if (one == text) return true;
-    return false;
-}
-
 } // namespace detail
 
-/// A process in the namespaces of another one on this machine, by the nsenter of util-linux. That one is given by its number, or
+/// A process in the namespaces of another one on this machine, and under its root directory. That one is given by its number, or
 /// as a container, whose first process a tool is asked for. Exactly one of the two. Takes root, or a user namespace of one's own.
+/// The process that is started enters them itself; no tool is needed.
 struct nsenter {
     int pid = 0;                                ///< a process
     std::string container{};                    ///< or a container that runs
     container_kind kind = container_kind::none; ///< what kind of container
     std::string tool_path{};                    ///< the tool that tells its first process; empty: the usual one of its kind
     std::vector<std::string> namespaces{};      ///< some of "mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time";
-                                                ///< empty: all, and the root directory as well
-    std::string username{};                     ///< as known in there, by the su that is there; empty: none is changed
-    std::string nsenter_path = "nsenter";       ///< the tool to run
+                                                ///< empty: all. The root directory comes with "mount"
+    std::string username{};                     ///< as in /etc/passwd there; empty: root of a user namespace, else this one
+    /// the nsenter of util-linux, where that shall do it; then by the su that is there
+    std::string nsenter_path{};
 
     std::string name{};                                ///< of the context; empty: "nsenter.<container or pid>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
@@ -85,13 +83,39 @@ struct nsenter {
                         self.name, self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
     }
 
-    /// What is to be executed.
+    /// What is to be executed. A template, so that only who uses it knows how to enter.
+    template <class Self = nsenter>
     result<boot_plan> plan() const {
         if ((pid != 0) == !container.empty())
             return error(reason::misuse, "nsenter: give either .pid, or .container and its .kind");
         if (pid < 0) return error(reason::misuse, "nsenter: pid is negative");
         if (container.empty() != (kind == container_kind::none))
             return error(reason::misuse, "nsenter: .container and .kind go together");
+        for (const std::string& n : namespaces)
+            if (!sys::is_namespace(n))
+                return error(reason::misuse, "nsenter: there is no kind of namespace called \"" + n + "\"");
+        return nsenter_path.empty() ? plan_to_enter<Self>() : plan_of_tool();
+    }
+
+private:
+    std::string target() const { return container.empty() ? std::to_string(pid) : container; }
+
+    template <class Self>
+    result<boot_plan> plan_to_enter() const {
+        detail::entering what;
+        what.pid = pid;
+        what.namespaces = namespaces;
+        what.username = username;
+        if (!container.empty()) {
+            const detail::leader_lookup how = detail::leader_lookup_of(kind);
+            what.ask = how.ask;
+            what.tool = tool_path.empty() ? how.tool : tool_path;
+            what.container = container;
+        }
+        return detail::entering_plan(static_cast<const Self&>(*this), std::move(what), target());
+    }
+
+    result<boot_plan> plan_of_tool() const {
         detail::exec_style tool(method_name, container.empty() ? nsenter_path : "sh", "nsenter_path");
         if (container.empty()) {
             tool.add({"--target", std::to_string(pid)});
@@ -101,18 +125,14 @@ struct nsenter {
             tool.add_required("container", container).add_required("nsenter_path", nsenter_path);
         }
         if (namespaces.empty()) tool.add({"--all", "--root"});
-        for (const std::string& n : namespaces) {
-            if (!detail::is_namespace(n))
-                return error(reason::misuse, "nsenter: there is no kind of namespace called \"" + n + "\"");
-            tool.add({"--" + n});
-        }
+        for (const std::string& n : namespaces) tool.add({"--" + n});
         tool.add({"--"});
         if (username.empty()) {
             tool.add_stage();
         } else {
             tool.add({"su", "-s", "/bin/sh", "-c", detail::first_stage_script()}).add_required("username", username);
         }
-        return tool.plan(*this, container.empty() ? std::to_string(pid) : container);
+        return tool.plan(*this, target());
     }
 };
 

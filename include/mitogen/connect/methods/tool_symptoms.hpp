@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/enter_main.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
 
 #include <string>
@@ -22,9 +23,6 @@ inline constexpr std::string_view no_shell_text = "there is no sh that can be ex
 inline constexpr std::string_view no_user_text = "it has no such user";
 inline constexpr std::string_view not_allowed_text =
     "this user may not do that here; connect from a context that may, for instance by sudo";
-
-/// What is said here of a container without a process, before nsenter runs.
-inline constexpr std::string_view no_leader_text = "mitogen: the container has no process";
 
 /// The first that fits counts, so that words which may be part of other messages come late.
 inline constexpr symptom symptoms_of_tools[] = {

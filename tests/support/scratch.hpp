@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// scratch.hpp: a directory for the length of a test, and scripts in it.
+
+#include "support/sshd.hpp"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <unistd.h>
+
+namespace support {
+
+/// A directory that goes with this object, and all that is in it.
+class scratch {
+    std::string dir_;
+
+public:
+    scratch() {
+        std::string name = (std::filesystem::temp_directory_path() / "scratch.XXXXXX").string();
+        REQUIRE(::mkdtemp(name.data()));
+        dir_ = name;
+    }
+    scratch(const scratch&) = delete;
+    scratch& operator=(const scratch&) = delete;
+    ~scratch() {
+        std::error_code ignored;
+        std::filesystem::remove_all(dir_, ignored);
+    }
+    std::string operator/(const std::string& name) const { return dir_ + "/" + name; }
+    const std::string& path() const { return dir_; }
+
+    /// An executable script of sh.
+    std::string script(const std::string& name, const std::string& body) const { return write_script(*this / name, body); }
+};
+
+} // namespace support
