@@ -496,6 +496,15 @@ TEST_CASE("tools that say nothing, hang, are killed or are not there") {
         CHECK(e.reason() == mitogen::reason::connect);
         CHECK_THAT(e.what(), Contains("docker web: cannot start") && Contains("ENOENT") && Contains("installed here"));
     }
+    SECTION("hanging, with something to undo") {
+        const bool stubborn = GENERATE(false, true);
+        dir.script("tool", "trap '" + std::string(stubborn ? ":" : "echo undone >" + (dir / "undone") + "; exit 1") +
+                               "' TERM\necho waiting >&2\nwhile :; do sleep 0.1; done\n");
+        const mitogen::slurm job{.srun_path = dir / "tool", .connect_timeout = 300ms};
+        CHECK(thrown_refusal<mitogen::connect_error>(t.router, job).reason() == mitogen::reason::connect_timeout);
+        t.router.close();
+        CHECK(fs::exists(dir / "undone") == !stubborn);
+    }
     SECTION("failing after our shell has spoken") {
         dir.script("tool", "printf '\\365\\246mit%sogen\\246\\3651 %s\\n' '' \"$(uname -sm)\"\n"
                            "read -r size; echo the pod was evicted >&2; exit 125\n");

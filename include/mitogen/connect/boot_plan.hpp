@@ -51,6 +51,8 @@ struct boot_plan {
     std::shared_ptr<detail::program_source> source{}; ///< gets those of `others` that are not here
     std::shared_ptr<detail::press> press{};     ///< compresses it, where that is worth it; may be null
     bool compress_program = false;              ///< the way there is likely slower than compressing
+    /// where it comes to nothing, what is started has something to undo: SIGTERM comes first
+    bool clears_up = false;
     bool keep_program = true;                   ///< it may stay in a cache there, for the next time
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     std::string if_missing{};                                          ///< what to do where `start` cannot be started

@@ -291,9 +291,15 @@ private:
         if (stage_ == stage::starting) {
             channel_.close();
             stage_ = stage::ending;
-            kill();
+            if (plan_.clears_up) terminate();
+            else kill();
         }
         look_after_ending();
+    }
+
+    void terminate() {
+        send_signal(detail::ending::term);
+        ending_.terminated(router_.loop().io().now());
     }
 
     void refuse(const error& why) {

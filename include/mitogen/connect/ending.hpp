@@ -60,6 +60,13 @@ public:
         if (exited_at_ == never) exited_at_ = now;
     }
 
+    /// It was sent SIGTERM, without having been asked before.
+    void terminated(instant now) noexcept {
+        asked_at_ = now;
+        patience_.grace = 0;
+        signals_sent_ = 1;
+    }
+
     /// It was killed: no further signal is due.
     void killed() noexcept { signals_sent_ = 2; }
 

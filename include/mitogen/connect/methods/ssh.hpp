@@ -165,6 +165,8 @@ private:
         {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
          "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
         {"Host key verification failed", reason::host_key, "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
+        {"dbclient: Ignoring unknown", reason::connect,
+         "ssh_path is the client of dropbear, which lacks options that this needs; use that of OpenSSH"},
         {"Permission denied", reason::auth_required,
          "authentication failed: no key was accepted, and none of the other methods may ask; set .password or .interactive"},
         {"Too many authentication failures", reason::auth_incorrect,
