@@ -12,8 +12,10 @@
 #include <iterator>
 #include <mitogen/mitogen.hpp>
 #include <optional>
+#include <poll.h>
 #include <string>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #if defined(__linux__)
@@ -74,8 +76,49 @@ bool possible(const std::vector<std::string>& tools) {
 
 std::string script() { return (fs::absolute(__FILE__).parent_path() / "start").string(); }
 
+/// The control groups of what a test starts, which outlive their processes.
+class control_groups {
+    std::string name_;
+
+    /// Removes what is empty. What is frozen (a container that is paused) does not even die. True if nothing is left.
+    bool remove() const {
+        std::vector<fs::path> found;
+        std::error_code none;
+        std::vector<fs::path> hierarchies{"/sys/fs/cgroup"}; // the one there is, or one for each controller in there
+        for (const auto& entry : fs::directory_iterator("/sys/fs/cgroup", none)) hierarchies.push_back(entry.path());
+        for (const fs::path& hierarchy : hierarchies) {
+            const fs::path top = hierarchy / name_;
+            if (!fs::exists(top, none)) continue;
+            found.push_back(top);
+            for (const auto& entry : fs::recursive_directory_iterator(top, none))
+                if (entry.is_directory(none)) found.push_back(entry.path());
+        }
+        bool all = true;
+        for (auto group = found.rbegin(); group != found.rend(); ++group) { // what is within comes first
+            if (fs::exists(*group / "freezer.state", none)) std::ofstream(*group / "freezer.state") << "THAWED";
+            if (::rmdir(group->c_str()) < 0) all = false;
+        }
+        return all;
+    }
+
+public:
+    explicit control_groups(std::string name) : name_(std::move(name)) {}
+    control_groups(const control_groups&) = delete;
+    ~control_groups() {
+        for (int waited_ms = 0; !remove(); waited_ms += 20) {
+            if (waited_ms >= 5000) {
+                FAIL_CHECK("control groups are left: " << name_);
+                return;
+            }
+            ::poll(nullptr, 0, 20);
+        }
+    }
+    const std::string& name() const { return name_; }
+};
+
 /// What tests/containers/start starts, and a context beside it.
 struct place {
+    control_groups groups{"mitogen-test-" + std::to_string(::getpid())};
     support::companion daemon;
     support::quiet_tree tree;
     mitogen::context inside;
@@ -83,7 +126,7 @@ struct place {
 
     explicit place(const std::string& kind)
         : daemon({"unshare", "-mn", "--pid", "--fork", "--kill-child", "--mount-proc", script(), kind,
-                  fs::read_symlink("/proc/self/exe").string()},
+                  fs::read_symlink("/proc/self/exe").string(), groups.name()},
                  "ready"),
           inside(tree.router.nsenter({.pid = daemon.child(), .name = kind})), before(inside.call<&processes>()) {}
 
