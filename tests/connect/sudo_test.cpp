@@ -267,6 +267,43 @@ TEST_CASE("sudos of other kinds will do") {
     }
 }
 
+TEST_CASE("sudo-rs is understood") { // in the words of its version 0.2.5
+    if (!support::private_users::possible()) return;
+    tree t;
+    const std::string ask =
+        "stty -echo </dev/tty; while :; do printf '[sudo: %s] Password: ' \"$prompt\" >/dev/tty; read -r word </dev/tty\n"
+        "printf '\\r\\n' >/dev/tty; [ \"$word\" != '" +
+        std::string(support::private_users::password) +
+        "' ] || break\n"
+        "printf 'sudo: Authentication failed, try again.\\r\\n' >/dev/tty; done\n";
+    auto how = t.stub(ask + "run \"$@\"");
+    SECTION("a right password") { CHECK(t.mia.connect(how).call<&user>() == 4001); }
+    SECTION("a wrong one") {
+        how.password = "battery staple";
+        CHECK(refusal(t.mia, how).reason() == mitogen::reason::auth_incorrect);
+    }
+    SECTION("a missing one") {
+        how.password = {};
+        CHECK(refusal(t.mia, how).reason() == mitogen::reason::auth_required);
+    }
+    SECTION("a user who may not") {
+        const auto e = refusal(t.mia, t.stub("echo \"sudo-rs: I'm sorry mia. I'm afraid I can't do that\" >&2; exit 1"));
+        CHECK(e.reason() == mitogen::reason::auth_required);
+        CHECK_THAT(e.what(), Contains("may not use sudo"));
+    }
+    SECTION("a user who is not there") {
+        const auto e = refusal(t.mia, t.stub("echo \"sudo-rs: user 'nix' not found\" >&2; exit 1"));
+        CHECK(e.reason() == mitogen::reason::resolve);
+        CHECK_THAT(e.what(), Contains("no such user"));
+    }
+    SECTION("an option that it does not have yet") {
+        const std::string warning = "[sudo.root] warning: `--preserve-env` has not yet been implemented and will be ignored";
+        how = t.stub("echo '" + warning + "' >&2\n" + ask + "run \"$@\"");
+        how.preserve_env = true;
+        CHECK(t.mia.connect(how).call<&user>() == 4001);
+    }
+}
+
 TEST_CASE("sudo is understood in any language, and the child keeps its own") {
     if (!support::private_users::possible()) return;
     tree t;

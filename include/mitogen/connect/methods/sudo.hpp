@@ -86,6 +86,7 @@ private:
     /// What sudo says, and sudo-rs, which is younger and has other words.
     static constexpr detail::symptom symptoms_of_sudo[] = {
         {"unknown user", reason::resolve, "there is no such user"},
+        {"sudo-rs: user '", reason::resolve, "there is no such user"}, // not found
         {"in the sudoers file", reason::auth_required, "this user may not use sudo"},
         {"may not run sudo", reason::auth_required, "this user may not use sudo"},
         {"is not allowed to", reason::auth_required, "this user may not become that one, or not run sh"},
