@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support/companion.hpp"
 #include "support/refusal.hpp"
-#include "support/sshd.hpp"
+#include "support/scratch.hpp"
 
 #include <catch2/catch.hpp>
 #include <csignal>
@@ -38,26 +38,7 @@ unsigned user_number() { return ::getuid(); }
 
 // ---- helpers
 
-class scratch {
-    std::string dir_;
-
-public:
-    scratch() {
-        std::string name = (fs::temp_directory_path() / "methods.XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()));
-        dir_ = name;
-    }
-    scratch(const scratch&) = delete;
-    scratch& operator=(const scratch&) = delete;
-    ~scratch() {
-        std::error_code ignored;
-        fs::remove_all(dir_, ignored);
-    }
-    std::string operator/(const std::string& name) const { return dir_ + "/" + name; }
-    std::string script(const std::string& name, const std::string& body) const {
-        return support::write_script(*this / name, body);
-    }
-
+struct scratch : support::scratch {
     /// A tool that insists on these arguments in front of `sh`, one blank before each, and executes the rest.
     std::string tool(const std::string& expected) const {
         return script("tool", "said=\nwhile [ $# -gt 0 ] && [ \"$1\" != sh ]; do said=\"$said $1\"; shift; done\n"
