@@ -43,6 +43,7 @@
 #include <mitogen/connect/listening.hpp>
 #include <mitogen/connect/log_meter.hpp>
 #include <mitogen/connect/log_uplink.hpp>
+#include <mitogen/connect/memory_stage.hpp>
 #include <mitogen/connect/methods/attach.hpp>
 #include <mitogen/connect/methods/buildah.hpp>
 #include <mitogen/connect/methods/chroot.hpp>

@@ -274,7 +274,7 @@ TEST_CASE("a first stage is told what it may have, for each kind of machine") {
     REQUIRE(std::system(("echo some program >" + name).c_str()) == 0);
     mitogen::boot_plan plan;
     plan.program = mitogen::detail::open_program("").value();
-    plan.start.argv = {"tool", mitogen::detail::first_stage_script()};
+    plan.start.argv = {"tool", mitogen::detail::first_stage_script(35)};
     const std::string before = plan.start.argv[1];
     const auto open = [&plan](const std::vector<mitogen::payload>& payloads) {
         plan.others = mitogen::detail::open_payloads(*plan.program, plan.program_path, payloads);

@@ -9,7 +9,9 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <mitogen/mitogen.hpp>
+#include <optional>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -54,10 +56,23 @@ std::string directory_of_program() {
     return fs::read_symlink("/proc/self/exe", none).parent_path().string();
 }
 
+/// A first stage on this machine that uses `place`, and what its child answers.
+int use(const playground& place, std::vector<std::string> more = {}, std::string executable = {},
+        bool keep = true) {
+    mitogen::broker broker;
+    mitogen::router router(broker);
+    staged how{.environment = place.environment(), .executable = std::move(executable), .keep_program = keep};
+    how.environment.insert(how.environment.end(), more.begin(), more.end());
+    auto child = router.connect(how);
+    const int sum = child.call<&add>(2, 3);
+    (void)child.shutdown().get();
+    return sum;
+}
+
 } // namespace
 
 TEST_CASE("the first stage is short, and one line without its mark") {
-    const std::string command = mitogen::detail::first_stage_command();
+    const std::string command = mitogen::detail::first_stage_command(35);
     CHECK(command.size() < 1024);
     CHECK(command.find('\n') == std::string::npos);
     CHECK(command.find('!') == std::string::npos); // history in some shells, even within quotes
@@ -178,6 +193,63 @@ TEST_CASE("the first stage ends with its input, wherever that ends") {
     CHECK(place.programs().empty());
 }
 
+TEST_CASE("the first stage does not wait for ever for a parent that says no more") {
+    const bool of_busybox = GENERATE(false, true);
+    if (of_busybox && !fs::exists("/bin/busybox")) {
+        WARN("left out: busybox is not installed");
+        return;
+    }
+    struct waiting {
+        playground place{};
+        std::string shell{};
+        std::string heard{};
+        std::optional<bare_stage> stage{};
+    };
+    std::vector<std::unique_ptr<waiting>> all; // at the same time: each takes a second
+    for (const std::string& shell : shells) {
+        if (!fs::exists(shell)) continue;
+        for (const bool keep : {false, true}) {
+            const std::string line = bare_stage::sending(keep);
+            for (const std::string& heard : {std::string(), line.substr(0, 100), line, line + "xxx"}) {
+                waiting& w = *all.emplace_back(std::make_unique<waiting>());
+                w.shell = shell;
+                w.heard = heard;
+                w.place.put("sh", shell);
+                if (of_busybox) w.place.put("timeout", "/bin/busybox");
+                w.stage.emplace(w.place, std::vector<std::string>{}, 1);
+                w.stage->say(heard);
+            }
+        }
+    }
+    for (const auto& w : all) {
+        CAPTURE(w->shell, w->heard);
+        CHECK_THAT(w->stage->rest(), Catch::Contains(std::string(mitogen::detail::no_parent_text)));
+        CHECK(w->stage->wait() == mitogen::exit_status{.code = 1});
+        CHECK(w->place.left_behind().empty());
+        CHECK(w->place.programs().empty());
+    }
+}
+
+TEST_CASE("without timeout the first stage receives a program as well") {
+    playground place;
+    place.script("timeout", "exit 127\n");
+    CHECK(use(place) == 5);
+    CHECK(use(place, {}, {}, false) == 5);
+    CHECK(place.left_behind().empty());
+}
+
+TEST_CASE("a program arrives whole through the timeout of busybox") {
+    if (!fs::exists("/bin/busybox")) {
+        WARN("left out: busybox is not installed");
+        return;
+    }
+    playground place;
+    place.put("timeout", "/bin/busybox");
+    CHECK(use(place) == 5);
+    CHECK(use(place, {}, {}, false) == 5);
+    CHECK(place.left_behind().empty());
+}
+
 TEST_CASE("a first stage that is killed while it receives leaves nothing") {
     const int signal = GENERATE(SIGKILL, SIGTERM, SIGHUP);
     playground place;
@@ -256,18 +328,6 @@ TEST_CASE("a machine runs what is made for it") {
 // ---- the cache
 
 namespace {
-
-/// A first stage on this machine that uses `place`, and what its child answers.
-int use(const playground& place, std::vector<std::string> more = {}, std::string executable = {}) {
-    mitogen::broker broker;
-    mitogen::router router(broker);
-    staged how{.environment = place.environment(), .executable = std::move(executable)};
-    how.environment.insert(how.environment.end(), more.begin(), more.end());
-    auto child = router.connect(how);
-    const int sum = child.call<&add>(2, 3);
-    (void)child.shutdown().get();
-    return sum;
-}
 
 std::string contents(const std::string& path) {
     std::ifstream file(path, std::ios::binary);

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <mitogen/connect/first_stage.hpp>
+#include <mitogen/connect/memory_stage.hpp>
 #include <mitogen/connect/payload.hpp>
+#include <mitogen/connect/program_choice.hpp>
 #include <mitogen/connect/receiving_stage.hpp>
 #include <mitogen/sys/call.hpp>
+#include <mitogen/sys/executable.hpp>
+#include <mitogen/sys/machine.hpp>
 #include <mitogen/sys/process.hpp>
+#include <mitogen/sys/program_kind.hpp>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <sys/syscall.h>
 #include <vector>
 
 namespace {
@@ -39,7 +47,7 @@ outcome run_stage(const std::string& shell, std::string_view input, std::vector<
     REQUIRE(sys::pipe(err_read, err_write) == 0);
     sys::spawn_options options;
     options.path = shell;
-    options.argv = {shell, "-c", mitogen::detail::first_stage_command()};
+    options.argv = {shell, "-c", mitogen::detail::first_stage_command(35)};
     options.environment = std::move(environment);
     options.in = in_read.get();
     options.out = out_write.get();
@@ -76,7 +84,7 @@ std::string sending(const std::string& program, std::string_view bytes, bool kee
 bool is_there(const char* shell) { return std::system((std::string("command -v ") + shell + " >/dev/null 2>&1").c_str()) == 0; }
 
 TEST_CASE("the first stage is one short line that every login shell can pass on") {
-    const std::string line = mitogen::detail::first_stage_command();
+    const std::string line = mitogen::detail::first_stage_command(35);
     CHECK(line.size() < 1024);
     CHECK(line.find('\n') == std::string::npos);
     CHECK(line.starts_with("exec sh -c '"));
@@ -85,6 +93,45 @@ TEST_CASE("the first stage is one short line that every login shell can pass on"
     CHECK(line.find('!') == std::string::npos); // history expansion of csh, also inside quotes
     for (const char c : line) CHECK((c >= 0x20 && c < 0x7f));
     CHECK(line.find(mitogen::handshake::mark) == std::string::npos);
+}
+
+TEST_CASE("the first stage stays short where it is told what program it becomes") {
+    mitogen::boot_plan plan;
+    plan.program = std::shared_ptr<sys::unique_fd>(std::shared_ptr<void>(), &sys::self_executable());
+    plan.start.argv = {mitogen::detail::first_stage_command(1'000'005)};
+    mitogen::detail::name_program(plan);
+    CHECK(plan.start.argv[0].find(mitogen::detail::identity_of(plan.program->get())->sha256) != std::string::npos);
+    CHECK(plan.start.argv[0].size() < 1024);
+}
+
+TEST_CASE("those who wait for a parent wait longer than it does, and not for ever") {
+    using mitogen::detail::patience_for;
+    using mitogen::to_ns;
+    using std::chrono::milliseconds;
+    CHECK(patience_for(to_ns(milliseconds(30'000))) == 35);
+    CHECK(patience_for(to_ns(milliseconds(30'999))) == 35);
+    CHECK(patience_for(to_ns(milliseconds(0))) == 5);
+    CHECK(patience_for(to_ns(milliseconds(-1))) == 5);
+    CHECK(patience_for(to_ns(milliseconds::max())) == 1'000'005);
+}
+
+TEST_CASE("the number of memfd_create is known for every machine that programs are known for") {
+    using mitogen::detail::memfd_number_of;
+    for (const std::string& machine : sys::known_machines()) {
+        CAPTURE(machine);
+        CHECK(memfd_number_of("Linux " + machine).narrow > 0);
+        CHECK((memfd_number_of("Linux " + machine).wide > 0) ==
+              (machine.find("64") != std::string::npos || machine == "s390x")); // as these names have it
+    }
+    CHECK(memfd_number_of("Linux i586").narrow == 356);
+    CHECK(memfd_number_of("Linux armv7l").narrow == 385);
+    CHECK(memfd_number_of("Linux armv7b").narrow == 385);
+    CHECK(memfd_number_of("FreeBSD x86_64").narrow == 0);
+    CHECK(memfd_number_of("").narrow == 0);
+#ifdef SYS_memfd_create
+    const auto own = memfd_number_of(sys::machine_text());
+    CHECK((sizeof(void*) == 8 ? own.wide : own.narrow) == SYS_memfd_create);
+#endif
 }
 
 TEST_CASE("the first stage says who it is, and ends when nothing comes") {

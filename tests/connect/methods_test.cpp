@@ -55,7 +55,7 @@ std::string command_of(const Method& method) {
     CHECK(plan->start.path == plan->start.argv.at(0));
     std::string line;
     for (const std::string& a : plan->start.argv)
-        line += (line.empty() ? "" : " ") + (a == mitogen::detail::first_stage_script() ? "STAGE" : a);
+        line += (line.empty() ? "" : " ") + (a == mitogen::detail::first_stage_script(35) ? "STAGE" : a);
     return line;
 }
 
@@ -492,6 +492,23 @@ TEST_CASE("tools that say nothing, hang, are killed or are not there") {
         const auto e = thrown_refusal<mitogen::eof_error>(t.router, how);
         CHECK_THAT(e.what(), Contains("ended before the child said hello") && Contains("the pod was evicted"));
     }
+    SECTION("failing while the program is sent, with whatever status") {
+        dir.script("tool", "printf '\\365\\246mit%sogen\\246\\3651 %s\\n' '' \"$(uname -sm)\"\n"
+                           "head -c 10000 >/dev/null; echo lost the pod >&2; exit 1\n");
+        const auto e = thrown_refusal<mitogen::eof_error>(t.router, how);
+        CHECK_THAT(e.what(), Contains("ended while the program was sent") && Contains("lost the pod"));
+        CHECK_THAT(e.what(), !Contains("mitogen::init"));
+        CHECK(e.detail().status == mitogen::exit_status{1, 0});
+    }
+    SECTION("failing after that: who it was cannot be told") {
+        dir.script("tool", "printf '\\365\\246mit%sogen\\246\\3651 %s\\n' '' \"$(uname -sm)\"\n"
+                           "read -r line; n=${line#*;n=}; head -c \"${n%%;*}\" >/dev/null; echo lost the pod >&2; exit 1\n");
+        const auto e = thrown_refusal<mitogen::payload_error>(t.router, how);
+        CHECK(e.reason() == mitogen::reason::no_init);
+        CHECK_THAT(e.what(), Contains("the program was sent") && Contains("did not call mitogen::init") &&
+                                 Contains(how.docker_path + " failed") && Contains("lost the pod"));
+        CHECK(e.detail().status == mitogen::exit_status{1, 0});
+    }
     SECTION("passing on that our program does not run") {
         dir.script("tool", "shift 3; exec \"$@\"\n");
         how.executable = dir.script("program", "echo wrong program; exit 3\n");
@@ -510,8 +527,9 @@ TEST_CASE("a child comes up within another root directory") {
     fs::create_directory(root);
     std::ofstream(root + "/marker") << "x";
     // A mount namespace of its own, in which the root directory has the system's programs; it goes with the child.
-    const std::string tool = dir.script("chroot", "exec unshare -m sh -c 'for d in bin usr lib lib64 tmp dev proc; do\n"
+    const std::string tool = dir.script("chroot", "exec unshare -m sh -c 'for d in bin usr lib lib64 dev proc; do\n"
                                                   "[ ! -e /$d ] || { mkdir $0/$d; mount --rbind /$d $0/$d; }; done\n"
+                                                  "mkdir $0/tmp; mount -t tmpfs none $0/tmp\n"
                                                   "exec chroot \"$@\"' " + root + " \"$@\"\n");
     tree t;
     SECTION("as root") {
@@ -591,7 +609,7 @@ TEST_CASE("explain says what would be run, and runs nothing") {
     const mitogen::docker how{.container = "it's", .docker_path = tool, .connect_timeout = 5s};
     const std::string text = t.router.explain(how);
     CHECK_THAT(text, Contains("run: '" + tool + "' exec --interactive 'it'\\''s' sh -c '" +
-                              mitogen::detail::first_stage_script() + "'\n"));
+                              mitogen::detail::first_stage_script(10) + "'\n"));
     CHECK_THAT(text, Contains("name: docker.it's\n") && Contains("timeout: 5000 ms\n"));
     const auto size = fs::file_size(fs::read_symlink("/proc/self/exe"));
     CHECK_THAT(text, Contains("program: this one, " + std::to_string(size) + " bytes, sent"));

@@ -434,7 +434,8 @@ TEST_CASE("what is wrong on the host arrives as a typed error") {
             CHECK_THAT(e.what(), Contains("room for the program: is a disk full"));
         }
         if (::getuid() == 0) {
-            const std::string everywhere = "p=$(readlink -f \"$(command -v python3)\") && mount --bind /bin/false \"$p\"; for d "
+            const std::string everywhere = "p=$(readlink -f \"$(command -v python3)\") && mount --bind /bin/false \"$p\"; "
+                                           "mount --bind /bin/false \"$(command -v perl)\"; for d "
                                            "in /tmp /var/tmp /dev/shm; do mount -t tmpfs -o ";
             SECTION("a full disk") {
                 const auto e = thrown_refusal<mitogen::payload_error>(

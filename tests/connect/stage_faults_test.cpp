@@ -57,7 +57,8 @@ TEST_CASE("the first stage ends at the end of its input, after any byte of what 
     const bool keep = GENERATE(false, true);
     const std::string line = bare_stage::sending(keep);
     playground place;
-    for (std::size_t heard = 0; heard < line.size(); heard += 131) {
+    const auto next = [&line](std::size_t heard) { return heard < 40 || heard + 40 > line.size() ? 1u : 37u; };
+    for (std::size_t heard = 0; heard < line.size(); heard += next(heard)) {
         CAPTURE(heard);
         bare_stage stage(place);
         stage.say(line.substr(0, heard));
@@ -161,9 +162,9 @@ TEST_CASE("a cache whose programs may not be executed any more is passed over") 
     CHECK(place.left_behind().empty());
 }
 
-TEST_CASE("where no directory takes programs, memory does, if python is there") {
-    if (::getuid() != 0) {
-        WARN("left out: mounts need root");
+TEST_CASE("where no directory takes programs, memory does, if python or perl is there") {
+    if (::getuid() != 0 || !fs::exists("/usr/bin/python3") || !fs::exists("/usr/bin/perl")) {
+        WARN("left out: it needs root, for mounts, python3 and perl");
         return;
     }
     playground place;
@@ -171,21 +172,34 @@ TEST_CASE("where no directory takes programs, memory does, if python is there") 
     CAPTURE(option);
     const std::string mounts = "for d in /tmp /var/tmp /dev/shm;do mount -t tmpfs -o " + option + " none $d;done";
     const std::string no_python = "p=$(readlink -f \"$(command -v python3)\") && mount --bind /bin/false \"$p\";";
+    const std::string no_perl = "mount --bind /bin/false /usr/bin/perl;";
+    const std::string no_digest = "for p in $(perl -e \"print qq(@INC)\");do "
+                                  "[ ! -f $p/Digest/SHA.pm ] || mount --bind /dev/null $p/Digest/SHA.pm;done;";
+    const std::string no_tool = "mount --bind /dev/null \"$(command -v sha256sum)\";";
     staged how{.environment = place.environment(), .keep_program = GENERATE(false, true)};
     how.environment.push_back("HOME=");
-    SECTION("and compressed or not") {
-        if (!fs::exists("/usr/bin/python3")) {
-        WARN("left out: python3 is not installed");
-        return;
+    const auto no_memory = [&] {
+        const auto got = attempt(how);
+        REQUIRE(!got);
+        CHECK_THAT(got.error().what(), Contains(option == "size=64k" ? "room for the program" : "no directory"));
+    };
+    SECTION("python, compressed or not") {
+        how.shell = shell_among(place, no_perl + mounts);
+        how.compress_program = GENERATE(false, true);
+        CHECK_THAT(attempt(how).value(), Contains("memfd:mitogen"));
     }
-        how.shell = shell_among(place, mounts);
+    SECTION("perl, compressed or not, with its own digest or the tool's") {
+        const std::string missing = GENERATE_COPY(no_digest, no_tool);
+        how.shell = shell_among(place, no_python + missing + mounts);
         how.compress_program = GENERATE(false, true);
         CHECK_THAT(attempt(how).value(), Contains("memfd:mitogen"));
     }
     SECTION("and else there is an error that says so") {
-        how.shell = shell_among(place, no_python + mounts);
-        const auto got = attempt(how);
-        REQUIRE(!got);
-        CHECK_THAT(got.error().what(), Contains(option == "size=64k" ? "room for the program" : "no directory"));
+        how.shell = shell_among(place, no_python + no_perl + mounts);
+        no_memory();
+    }
+    SECTION("also where perl finds no digest") {
+        how.shell = shell_among(place, no_python + no_digest + no_tool + mounts);
+        no_memory();
     }
 }

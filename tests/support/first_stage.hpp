@@ -107,7 +107,8 @@ struct staged {
         p.staged = true;
         p.compress_program = compress_program;
         p.start.path = shell;
-        p.start.argv = {shell, "-c", mitogen::detail::first_stage_command()};
+        p.start.argv = {shell, "-c",
+                        mitogen::detail::first_stage_command(mitogen::detail::patience_for(mitogen::to_ns(connect_timeout)))};
         p.start.environment = environment;
         return p;
     }
@@ -121,14 +122,14 @@ public:
     mitogen::sys::unique_fd to;
     mitogen::sys::unique_fd from;
 
-    explicit bare_stage(const playground& place, const std::vector<std::string>& more = {}) {
+    explicit bare_stage(const playground& place, const std::vector<std::string>& more = {}, int patience_s = 100) {
         mitogen::sys::unique_fd child_in;
         mitogen::sys::unique_fd child_out;
         REQUIRE(mitogen::sys::pipe(child_in, to) >= 0);
         REQUIRE(mitogen::sys::pipe(from, child_out) >= 0);
         mitogen::sys::spawn_options options;
         options.path = "/bin/sh";
-        options.argv = {"sh", "-c", mitogen::detail::first_stage_command()};
+        options.argv = {"sh", "-c", mitogen::detail::first_stage_command(patience_s)};
         options.environment = place.environment();
         options.environment.insert(options.environment.end(), more.begin(), more.end());
         options.in = child_in.get();

@@ -40,6 +40,7 @@ class boot_dialogue {
     std::shared_ptr<sys::unique_fd> pressed_; // it, compressed
     connect_progress told_;
     std::uint64_t unsaid_ = 0; // bytes sent since then
+    std::string machine_;      // what the shell there says of it
     bool stage_seen_ = false;
     bool hello_seen_ = false;
     std::string trouble_;
@@ -122,7 +123,11 @@ public:
         pressed_ = how.file;
         const int file = (how.file ? *how.file : *program_).get();
         const program_identity* program = identity_of(program_->get());
-        const transfer t{.size = sys::file_size(file), .tool = how.tool, .keep = plan_.keep_program};
+        const transfer t{.size = sys::file_size(file),
+                         .tool = how.tool,
+                         .keep = plan_.keep_program,
+                         .patience_s = patience_for(plan_.timeout),
+                         .machine = machine_};
         out_.send_program(program ? file : -1, program ? receiving_stage(*program, t) : std::string());
         told_.total = out_.program_size();
         tell(connect_progress::phase::upload);
@@ -153,6 +158,8 @@ public:
     boot_info info() const { return {said_.machine, told_.sent}; }
     /// True once the shell has spoken.
     bool stage_seen() const noexcept { return stage_seen_; }
+    /// True once the program is there, or all of it on its way.
+    bool program_sent() const noexcept { return told_.now >= connect_progress::phase::start; }
     /// True once the child has spoken.
     bool hello_seen() const noexcept { return hello_seen_; }
     /// What else was printed; cut to some kilobytes.
@@ -179,6 +186,7 @@ private:
             return turn::listen;
         }
         program_ = chosen.file;
+        machine_ = said.machine;
         for (const press_tool& tool : press_tools)
             if (said.has(tool.name)) tools_.push_back(tool.name);
         if (program_) return prepare();

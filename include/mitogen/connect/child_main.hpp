@@ -22,6 +22,7 @@
 #include <mitogen/sys/signal.hpp>
 #include <mitogen/sys/stdio.hpp>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -33,16 +34,38 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone or makes
-/// no sense.
+/// How long a child waits for the answer to its hello. A parent that lives answers at once, over whatever network; one that is
+/// stopped, or whose connection only looks alive, would have it wait for ever.
+inline constexpr duration_ns welcome_patience = 60'000'000'000;
+
+/// As io.read_waiting(), but not beyond `end`: then it is -ETIMEDOUT. What no poller takes, a file, is read at once.
 template <class Io>
-std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends, handshake::listener& listener) {
+long read_until(Io& io, int fd, void* to, std::size_t size, instant end) {
+    typename Io::poller poller(io);
+    if (poller.add(fd, 0, io::interest::read) >= 0) {
+        io::event ready;
+        int n = 0;
+        for (instant now = io.now(); n == 0 && now < end; now = io.now()) n = poller.wait(&ready, 1, end - now);
+        poller.remove(fd);
+        if (n == 0) return -ETIMEDOUT;
+        if (n < 0) return n;
+    }
+    return io.read_waiting(fd, to, size);
+}
+
+/// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone, makes no
+/// sense, or does not answer within `patience` ns.
+template <class Io>
+std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends, handshake::listener& listener,
+                                              duration_ns patience = welcome_patience) {
     const buffer hello =
         handshake::encode_hello({sys::build_id(), sys::machine_text(), static_cast<std::uint32_t>(io.own_pid())});
     if (!io.write_all(ends.out.get(), hello.data(), hello.size())) return std::nullopt;
+    const instant end = after(io.now(), patience);
     for (;;) {
         std::byte bytes[4096];
-        const long n = io.read_waiting(ends.in.get(), bytes, sizeof bytes);
+        const long n = read_until(io, ends.in.get(), bytes, sizeof bytes, end);
+        if (n == -ETIMEDOUT) log::write(log::level::error, "the parent does not answer the hello");
         if (n <= 0) return std::nullopt;
         listener.feed({bytes, static_cast<std::size_t>(n)});
         switch (listener.look()) {

@@ -3,12 +3,15 @@
 // first_stage.hpp: the line of shell that is executed on a machine where nothing of ours runs, and becomes the program.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/time.hpp>
 #include <mitogen/connect/handshake.hpp>
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/fd.hpp>
 #include <mitogen/sys/file.hpp>
 #include <mitogen/sys/stdio.hpp>
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -25,6 +28,16 @@ inline constexpr std::string_view no_program = "h=none;k=none;";
 /// What the first stage says behind the machine where it has the program; else the names of what it can decompress with.
 inline constexpr std::string_view kept_word = "kept";
 
+/// What the stages say on stderr when their parent leaves them waiting.
+inline constexpr std::string_view no_parent_text = "mitogen: the parent does not answer";
+
+/// For how many seconds what runs on a target waits for a parent with that connect_timeout, each time: by then the parent has
+/// given up for certain. A connection may stay open although nobody is there: the parent is stopped, or its network is gone.
+constexpr std::int64_t patience_for(duration_ns connect_timeout) {
+    constexpr std::int64_t longest = 1'000'000; // eleven days; some tools read it as an int
+    return std::clamp<std::int64_t>(connect_timeout / 1'000'000'000, 0, longest) + 5;
+}
+
 /// The first stage: POSIX sh, one line without single quotes, for `sh -c`.
 ///
 /// It looks whether the program is in one of its caches, directories that are this user's own: the file's name is its SHA-256,
@@ -33,8 +46,10 @@ inline constexpr std::string_view kept_word = "kept";
 /// noexec in every shell. Then the first stage says the mark, the machine, and that it has the program or what it can decompress
 /// with. If it has it, it becomes the program, without waiting for anything; else it reads a line of further shell (see
 /// receiving_stage.hpp), which is followed by the program. Nothing is sent to it before the mark, and `read` takes a line byte
-/// by byte: nothing behind it is lost. At the end of its input it exits: it never waits for a parent that is gone.
-inline std::string first_stage_script() {
+/// by byte: nothing behind it is lost. At the end of its input it exits, and where there is timeout(1) also when nothing comes
+/// for that many seconds: it never waits for a parent that is gone. What timeout executes stays in the foreground where it can,
+/// so that it may read from a terminal; busybox's has no word for that, and leaves a process without descriptors for a second.
+inline std::string first_stage_script(std::int64_t patience_s) {
     // The command line must not contain the mark, lest an echo of it be taken for the child's voice: octal escapes for what is no
     // text, and an empty argument in the middle, because some shells' echo undoes escapes.
     std::string mark;
@@ -58,12 +73,18 @@ inline std::string first_stage_script() {
     s += "printf \"" + mark + "1 %s;%s\\n\" \"\" \"$m\" \"$z\";";
     s += "[ \"$z\" = " + std::string(kept_word) + " ]&&{ [ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9;exec \"$p\" " +
          std::string(child_argument) + ";};";
-    s += "read -r s||exit 1;eval \"$s\"";
+    const std::string seconds = std::to_string(patience_s);
+    s += "for t in \"timeout --foreground " + seconds + "\" \"timeout " + seconds + "\" \"\";do "
+         "$t sh -c : 2>/dev/null&&break;done;";
+    s += "s=$($t sh -c \"read -r s&&printf %s \\\"\\$s\\\"\")||{ case $? in 124|143)echo \"" + std::string(no_parent_text) +
+         "\" >&2;esac;exit 1;};eval \"$s\"";
     return s;
 }
 
 /// The same as one command for a login shell of any kind: tcsh and fish see only `exec sh -c '…'`.
-inline std::string first_stage_command() { return "exec sh -c '" + first_stage_script() + "'"; }
+inline std::string first_stage_command(std::int64_t patience_s) {
+    return "exec sh -c '" + first_stage_script(patience_s) + "'";
+}
 
 /// In a child, at its start: closes and removes what the first stage could not, being itself replaced by this program.
 inline void leave_first_stage(const char* path) {

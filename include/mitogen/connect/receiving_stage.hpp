@@ -4,49 +4,24 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/connect/first_stage.hpp>
-#include <mitogen/connect/handshake.hpp>
+#include <mitogen/connect/memory_stage.hpp>
 #include <mitogen/connect/payload.hpp>
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// What the stages say on stderr when they must give up.
-inline constexpr std::string_view no_place_text = "mitogen: no directory for programs";
-inline constexpr std::string_view no_room_text = "mitogen: no room for the program";
-inline constexpr std::string_view short_program_text = "mitogen: incomplete program";
-
-/// How a program is sent.
-struct transfer {
-    std::int64_t size = 0;   ///< bytes that are sent
-    std::string_view tool{}; ///< what undoes their compression, "gzip" or "zstd"; empty: they are the program
-    bool keep = true;        ///< it may stay in a cache
-};
-
-/// The same in Python, for a target whose directories take no programs: it goes to memory. Its arguments: what is wrong with the
-/// directories, the SHA-256, and how many bytes are sent.
-inline std::string memory_stage(const transfer& how) {
-    std::string s = "import os,sys,hashlib,signal,subprocess;sys.excepthook=lambda*a:print(sys.argv[1],file=sys.stderr);"
-                    "d=open(0,\"rb\",closefd=False).read(int(sys.argv[3]));";
-    if (!how.tool.empty()) s += "d=subprocess.run([\"" + std::string(how.tool) + "\",\"-dc\"],input=d,stdout=-1).stdout;";
-    s += "hashlib.sha256(d).hexdigest()==sys.argv[2]or sys.exit(\"" + std::string(short_program_text) + "\");";
-    s += "f=os.memfd_create(\"mitogen\");w=open(f,\"wb\",closefd=False);w.write(d);w.flush();";
-    s += "[signal.signal(i,signal.SIG_DFL)for i in(signal.SIGPIPE,signal.SIGXFSZ)];"; // which Python ignores
-    return s + "os.execv(\"/proc/self/fd/%d\"%f,[\"mitogen\",\"" + std::string(child_argument) + "\"])";
-}
-
 /// What a first stage does to receive `program`; one line, executed by the first stage's own shell, and followed by the program.
 ///
 /// A file for it is made before anything is read. In the first cache that can be used: under a name of its own, from which it is
 /// moved into place once it is complete. Else, or where it shall not be kept, in a fresh directory, which is removed with it
 /// before the first byte arrives, where there is a /proc; it is executed through its descriptor then, and nothing is left behind
-/// whoever dies. Where no directory will do, memory does, if the target has Python (memory_stage). Without a /proc it is executed
-/// by name, and removes itself (leave_first_stage); until then a trap does. A directory will do when an empty file can be
-/// executed there, which shells do without starting anything, and when there is room: zeros are written first. So a program that
-/// has been sent finds its place.
+/// whoever dies. Where no directory will do, memory does, if the target has Python or Perl (memory_stage.hpp). Without a /proc it
+/// is executed by name, and removes itself (leave_first_stage); until then a trap does. A directory will do when an empty file
+/// can be executed there, which shells do without starting anything, and when there is room: zeros are written first. So a
+/// program that has been sent finds its place.
 ///
 /// Only `head`, or what decompresses, has the file open for writing, because nothing can be executed that is open for writing,
 /// and the shell must not open it so for itself: mksh 59c keeps a copy of what `exec 8>&-` closes (c_exec in funcs.c, when the
@@ -54,9 +29,12 @@ inline std::string memory_stage(const transfer& how) {
 /// last, as far as the file system notes reading; what was left there by a shell that was killed goes after a day.
 inline std::string receiving_stage(const program_identity& program, const transfer& how) {
     const auto give_up = [](std::string_view text) { return "{ echo \"" + std::string(text) + "\" >&2;exit 1;};"; };
-    const std::string tool = how.tool.empty() ? std::string() : "|" + std::string(how.tool) + " -dc";
     std::string s = program.settings() + "s=" + std::to_string(program.size) + ";n=" + std::to_string(how.size) + ";";
-    s += "g(){ if command -v head >/dev/null;then head -c $1;else dd ibs=1 obs=65536 count=$1 2>/dev/null;fi;};";
+    // g: takes so many bytes; the rest of its arguments are a command to do it with. i: takes the program with $t, see
+    // first_stage.hpp.
+    s += "g(){ l=$1;shift;if command -v head >/dev/null;then \"$@\" head -c $l;"
+         "else \"$@\" dd ibs=1 obs=65536 count=$l 2>/dev/null;fi;};";
+    s += "i(){ g $n $t||case $? in 124|143)echo \"" + std::string(no_parent_text) + "\" >&2;esac;};";
     // f: makes the file $p. w: what was wrong with the last place.
     s += "w=\"" + std::string(no_place_text) + "\";";
     s += "f(){ (set -C;:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&\"$p\" </dev/null 2>/dev/null||return 1;";
@@ -69,11 +47,14 @@ inline std::string receiving_stage(const program_identity& program, const transf
     }
     s += "[ -n \"$p\" ]||for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp /dev/shm \"$HOME\";do ";
     s += "[ -n \"$d\" ]&&d=$d/mitogen-$$&&mkdir \"$d\" 2>/dev/null||continue;p=$d/m;f&&break;rm -rf \"$d\";p=;done;";
-    s += "[ -n \"$p\" ]||{ python3 -Ic \"import os;os.memfd_create\" </dev/null 2>/dev/null&&exec python3 -Ic '" +
-         memory_stage(how) + "' \"$w\" $h $n;echo \"$w\" >&2;exit 1;};";
+    s += "[ -n \"$p\" ]||{ " + memory_stage(how) + "};";
     s += "trap \"rm -rf \\\"\\${d:-\\$p}\\\"\" 0;trap \"exit 1\" 1 2 13 15;exec 9<\"$p\";q=$p;";
     s += "[ -r /proc/self/fd/9 ]&&{ q=/proc/self/fd/9;[ -n \"$d\" ]&&p=$q&&rm -rf \"$d\";};";
-    s += "(g $n" + tool + " >\"$p\");";
+    if (!how.tool.empty()) {
+        s += "(i|" + std::string(how.tool) + " -dc >\"$p\");";
+    } else { // busybox's timeout would have the file open for a moment longer
+        s += "case $t in *-f*|\"\")(i >\"$p\");;*)(i|cat >\"$p\");;esac;";
+    }
     s += "v <&9||{ ! command -v sha256sum&&! command -v cksum&&[ $(($(wc -c <&9))) = $s ];}>/dev/null||" +
          give_up(short_program_text);
     if (how.keep) {

@@ -41,7 +41,7 @@ struct buildah {
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, buildah_path, "buildah_path");
         tool.add({"run"}).add_optional("username", username, "--user=").add({"--"});
-        auto p = tool.add_required("container", container).add_stage().plan(*this, container);
+        auto p = tool.add_required("container", container).add_stage(connect_timeout).plan(*this, container);
         // with --isolation=chroot buildah passes on 64 KiB in 100 ms, where they are not read at once
         if (p) p->compress_program = true;
         return p;

@@ -42,7 +42,7 @@ struct chroot {
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, chroot_path, "chroot_path");
         tool.add_optional("username", username, "--userspec=").add_required("root", root);
-        return tool.add_stage().plan(*this, root);
+        return tool.add_stage(connect_timeout).plan(*this, root);
     }
 };
 

@@ -42,7 +42,7 @@ struct command {
         if (argv.empty()) return error(reason::misuse, "command: argv is empty");
         detail::exec_style tool(method_name, argv[0], "argv[0]");
         tool.add({argv.begin() + 1, argv.end()});
-        return tool.add_stage().plan(*this, argv[0].substr(argv[0].rfind('/') + 1));
+        return tool.add_stage(connect_timeout).plan(*this, argv[0].substr(argv[0].rfind('/') + 1));
     }
 };
 

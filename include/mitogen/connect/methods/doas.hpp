@@ -54,7 +54,7 @@ struct doas {
 
     /// The command that is executed, first stage included.
     std::vector<std::string> arguments() const {
-        return {doas_path, "-u", username, "--", "sh", "-c", detail::first_stage_in_own_language()};
+        return {doas_path, "-u", username, "--", "sh", "-c", detail::first_stage_in_own_language(connect_timeout)};
     }
 
 private:

@@ -54,7 +54,7 @@ struct docker {
                 .add({"--rm"})
                 .add_required("image", image);
         }
-        return tool.add_stage().plan(*this, container + image);
+        return tool.add_stage(connect_timeout).plan(*this, container + image);
     }
 };
 

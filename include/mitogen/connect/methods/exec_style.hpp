@@ -6,6 +6,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/connect/first_stage.hpp>
 #include <mitogen/connect/methods/method.hpp>
@@ -68,7 +69,9 @@ public:
     }
 
     /// The rest of the command: `sh -c` and the first stage.
-    exec_style& add_stage() { return add({"sh", "-c", first_stage_script()}); }
+    exec_style& add_stage(std::chrono::milliseconds connect_timeout) {
+        return add({"sh", "-c", first_stage_script(patience_for(to_ns(connect_timeout)))});
+    }
 
     /// What is to be executed. `target`: of messages and of the context's name; may be empty.
     template <class Method>

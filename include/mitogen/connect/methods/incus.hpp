@@ -40,7 +40,7 @@ struct incus {
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, incus_path, "incus_path");
         tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
-        return tool.add_stage().plan(*this, container);
+        return tool.add_stage(connect_timeout).plan(*this, container);
     }
 };
 

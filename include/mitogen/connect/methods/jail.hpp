@@ -41,7 +41,7 @@ struct jail {
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, jexec_path, "jexec_path");
         tool.add_optional("username", username, "-U ").add_required("container", container);
-        return tool.add_stage().plan(*this, container);
+        return tool.add_stage(connect_timeout).plan(*this, container);
     }
 };
 

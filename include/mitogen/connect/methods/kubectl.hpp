@@ -45,7 +45,7 @@ struct kubectl {
         detail::exec_style tool(method_name, kubectl_path, "kubectl_path");
         tool.add(kubectl_args).add_optional("ns", ns, "--namespace=").add({"exec", "--stdin"});
         tool.add_optional("container", container, "--container=").add_required("pod", pod).add({"--"});
-        return tool.add_stage().plan(*this, pod);
+        return tool.add_stage(connect_timeout).plan(*this, pod);
     }
 };
 

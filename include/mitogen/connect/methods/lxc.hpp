@@ -40,7 +40,7 @@ struct lxc {
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, lxc_attach_path, "lxc_attach_path");
         tool.add({"--clear-env", "--name"}).add_required("container", container).add({"--"});
-        return tool.add_stage().plan(*this, container);
+        return tool.add_stage(connect_timeout).plan(*this, container);
     }
 };
 

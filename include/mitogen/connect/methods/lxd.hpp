@@ -40,7 +40,7 @@ struct lxd {
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, lxc_path, "lxc_path");
         tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
-        return tool.add_stage().plan(*this, container);
+        return tool.add_stage(connect_timeout).plan(*this, container);
     }
 };
 

@@ -128,9 +128,10 @@ private:
         for (const std::string& n : namespaces) tool.add({"--" + n});
         tool.add({"--"});
         if (username.empty()) {
-            tool.add_stage();
+            tool.add_stage(connect_timeout);
         } else {
-            tool.add({"su", "-s", "/bin/sh", "-c", detail::first_stage_script()}).add_required("username", username);
+            tool.add({"su", "-s", "/bin/sh", "-c", detail::first_stage_script(detail::patience_for(to_ns(connect_timeout)))})
+                .add_required("username", username);
         }
         return tool.plan(*this, target());
     }

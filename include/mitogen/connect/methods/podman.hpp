@@ -41,7 +41,7 @@ struct podman {
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, podman_path, "podman_path");
         tool.add({"exec"}).add_optional("username", username, "--user=").add({"--interactive", "--"});
-        return tool.add_required("container", container).add_stage().plan(*this, container);
+        return tool.add_required("container", container).add_stage(connect_timeout).plan(*this, container);
     }
 };
 

@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot_plan.hpp>
 #include <mitogen/connect/first_stage.hpp>
 #include <mitogen/connect/methods/method.hpp>
@@ -24,15 +25,16 @@ namespace detail {
 inline constexpr std::string_view incorrect_text = "the password is incorrect";
 
 /// The first stage behind a tool that was made to speak English: in the language that was there before.
-inline std::string first_stage_in_own_language() {
+inline std::string first_stage_in_own_language(std::chrono::milliseconds connect_timeout) {
+    const std::string script = first_stage_script(patience_for(to_ns(connect_timeout)));
     const char* const was = std::getenv("LC_ALL");
     const std::string_view language = was ? was : "";
     for (const char c : language)
         if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '.' || c == '-' ||
               c == '@'))
-            return "unset LC_ALL;" + first_stage_script();
-    if (language.empty()) return "unset LC_ALL;" + first_stage_script();
-    return "LC_ALL=" + std::string(language) + ";export LC_ALL;" + first_stage_script();
+            return "unset LC_ALL;" + script;
+    if (language.empty()) return "unset LC_ALL;" + script;
+    return "LC_ALL=" + std::string(language) + ";export LC_ALL;" + script;
 }
 
 /// The same script without a dollar sign, which `sudo -i` leaves open to the shell that it starts first.

@@ -40,7 +40,7 @@ struct slurm {
     /// What is to be executed.
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, srun_path, "srun_path");
-        auto p = tool.add({"--unbuffered", "--ntasks=1"}).add(args).add_stage().plan(*this, {});
+        auto p = tool.add({"--unbuffered", "--ntasks=1"}).add(args).add_stage(connect_timeout).plan(*this, {});
         if (p) p->clears_up = true; // a job that waits in the queue stays there when srun is killed
         return p;
     }

@@ -136,7 +136,7 @@ struct ssh {
         a.push_back("-T"); // a terminal would mangle bytes
         a.insert(a.end(), ssh_args.begin(), ssh_args.end());
         a.push_back(hostname);
-        a.push_back(detail::first_stage_command());
+        a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
         return a;
     }
 

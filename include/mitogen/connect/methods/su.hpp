@@ -55,7 +55,7 @@ struct su {
 
     /// The command that is executed, first stage included. The order is that of the BSDs, which the others take as well.
     std::vector<std::string> arguments() const {
-        return {su_path, username, "-c", "exec sh -c '" + detail::first_stage_in_own_language() + "'"};
+        return {su_path, username, "-c", "exec sh -c '" + detail::first_stage_in_own_language(connect_timeout) + "'"};
     }
 
 private:

@@ -68,7 +68,7 @@ struct sudo {
         if (!selinux_role.empty()) a.insert(a.end(), {"-r", selinux_role});
         if (!selinux_type.empty()) a.insert(a.end(), {"-t", selinux_type});
         a.insert(a.end(), sudo_args.begin(), sudo_args.end());
-        const std::string script = detail::first_stage_in_own_language();
+        const std::string script = detail::first_stage_in_own_language(connect_timeout);
         a.insert(a.end(), {"--", "sh", "-c", login ? detail::without_dollars(script) : script});
         return a;
     }

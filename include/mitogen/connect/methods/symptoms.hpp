@@ -25,6 +25,7 @@ struct symptom {
 /// What the first stage, the shell that runs it, or the dynamic loader says. The path is the one by which the program is
 /// executed.
 inline constexpr symptom symptoms_of_stage[] = {
+    {no_parent_text, reason::connect_timeout, "the program did not arrive there in time: does anything hold up the connection?"},
     {no_place_text, reason::payload, "no directory there may hold programs that can be run"},
     {no_room_text, reason::payload, "no directory there has room for the program: is a disk full, or the size of files limited?"},
     {short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
