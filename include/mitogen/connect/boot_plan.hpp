@@ -31,6 +31,7 @@ struct boot_failure {
 
     how what = how::ended;               ///< the connection ended; the deadline passed; what it said makes no sense
     bool stage_seen = false;             ///< the shell on the target has spoken
+    bool program_sent = false;           ///< it has, or was written, all of the program
     std::string detail{};                ///< of `confused`: in words
     std::string words{};                 ///< last lines of stderr and stdout, most telling first; may be empty
     std::optional<exit_status> status{}; ///< of the process that was started here, where it has ended
@@ -98,6 +99,15 @@ inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
     } else if (f.stage_seen && f.status && not_executed(*f.status)) {
         d.why = reason::payload;
         d.text = plan.what + ": the target cannot execute the program that it was sent" + quoted_words(f);
+    } else if (f.stage_seen && !f.program_sent) {
+        d.why = reason::end_of_file;
+        d.text = plan.what + ": the connection ended while the program was sent" + quoted_words(f);
+    } else if (f.stage_seen) { // whose exit status it is cannot be told: most tools pass on that of the program
+        d.why = reason::no_init;
+        d.text = plan.what +
+                 ": the program was sent, and the connection ended before its hello: main() did not call mitogen::init "
+                 "first thing, or ended before that, or " +
+                 plan.start.path + " failed" + quoted_words(f);
     } else {
         d.why = reason::no_init;
         d.text =

@@ -274,6 +274,7 @@ private:
     error explain(boot_failure f) {
         interview_.close(); // what it prints from now on is for the error only
         f.stage_seen = talk().stage_seen();
+        f.program_sent = talk().program_sent();
         if (!plan_.attached) f.status = status_;
         f.words = err_.last_words();
         err_.drop(); // said once is enough
