@@ -2,6 +2,7 @@
 // The main of every test executable. A pass through a test case fails where it leaves a descriptor, a thread or a child.
 #define CATCH_CONFIG_EXTERNAL_INTERFACES // for the listener
 #include "leak_check.hpp"
+#include "private_home.hpp"
 
 #include <catch2/catch.hpp>
 #include <csignal>
@@ -79,6 +80,7 @@ int main(int argc, char** argv) {
 #if __has_include("../../include/mitogen/sys/executable.hpp")
     mitogen::sys::self_executable();
 #endif
+    const support::private_home home;
     std::thread([] {}).join(); // a sanitizer's own thread starts with the first one
     install_handlers();
     return run_tests(argc, argv);

@@ -50,6 +50,7 @@ mount -t tmpfs -o mode=755 none /mnt
 mkdir /mnt/upper /mnt/work
 mount -t overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work none /etc
 mount -t tmpfs -o mode=755 none /run
+mount -t tmpfs none /var/tmp
 hash='$6$saltsalt$hRM5XZ86KXEw9UOmjigeVqFgULtFB2sgpC9lXQDfMib3Zgw7mEiUvBJI2EplzfAqxL5Vvwp2scFtv/uamSo5z0'
 grep -v '^root:' /etc/shadow >/mnt/shadow
 echo "root:$hash:19000:0:99999:7:::" >>/mnt/shadow
