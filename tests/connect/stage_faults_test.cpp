@@ -203,3 +203,26 @@ TEST_CASE("where no directory takes programs, memory does, if python or perl is 
         no_memory();
     }
 }
+
+TEST_CASE("what receives a program into memory does not wait for ever for the rest of it") {
+    if (::getuid() != 0 || !fs::exists("/usr/bin/python3") || !fs::exists("/usr/bin/perl")) {
+        WARN("left out: it needs root, for mounts, python3 and perl");
+        return;
+    }
+    playground place;
+    const std::string language = GENERATE("python", "perl");
+    CAPTURE(language);
+    const std::string no_python = "p=$(readlink -f \"$(command -v python3)\") && mount --bind /bin/false \"$p\";";
+    place.script("sh", "exec unshare -m /bin/sh -c '" + (language == "perl" ? no_python : std::string()) +
+                           "for d in /tmp /var/tmp /dev/shm;do mount -t tmpfs -o noexec none $d;done && exec /bin/sh \"$@\"' sh "
+                           "\"$@\"\n");
+    const mitogen::detail::program_identity program{std::string(64, '0'), 0, 1000};
+    bare_stage stage(place, {"HOME="});
+    stage.say(mitogen::detail::receiving_stage(
+                  program, {.size = 1000, .keep = false, .patience_s = 1, .machine = mitogen::sys::machine_text()}) +
+              "xxx");
+    const std::string said = stage.rest();
+    CHECK_THAT(said, Contains(std::string(mitogen::detail::no_parent_text)));
+    CHECK_THAT(said, !Contains(std::string(mitogen::detail::no_place_text)));
+    CHECK(stage.wait() == mitogen::exit_status{.code = 1});
+}
