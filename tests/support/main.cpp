@@ -6,8 +6,10 @@
 
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <mitogen/mitogen.hpp>
+#include <string>
 #include <thread>
 #include <unistd.h>
 
@@ -83,5 +85,8 @@ int main(int argc, char** argv) {
     const support::private_home home;
     std::thread([] {}).join(); // a sanitizer's own thread starts with the first one
     install_handlers();
-    return run_tests(argc, argv);
+    const int failed = run_tests(argc, argv);
+    const std::string left = home.left_elsewhere();
+    if (!left.empty()) std::fprintf(stderr, "tests have left programs in caches that others use:\n%s", left.c_str());
+    return failed != 0 ? failed : left.empty() ? 0 : 1;
 }
