@@ -210,7 +210,9 @@ TEST_CASE("the first stage does not wait for ever for a parent that says no more
         if (!fs::exists(shell)) continue;
         for (const bool keep : {false, true}) {
             const std::string line = bare_stage::sending(keep);
-            for (const std::string& heard : {std::string(), line.substr(0, 100), line, line + "xxx"}) {
+            const std::string packed = mitogen::detail::receiving_stage({std::string(64, '0'), 0, 1000},
+                                                                        {.size = 1000, .tool = "gzip", .keep = keep});
+            for (const std::string& heard : {std::string(), line.substr(0, 100), line, line + "xxx", packed + "xxx"}) {
                 waiting& w = *all.emplace_back(std::make_unique<waiting>());
                 w.shell = shell;
                 w.heard = heard;

@@ -20,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -78,15 +79,21 @@ inline std::string status_text(const boot_failure& f) { return f.status ? " (" +
 /// True if a shell ended so because it could not execute the program. POSIX says 126 for a program that is there; zsh says 127.
 inline bool not_executed(const exit_status& s) noexcept { return s.signal == 0 && (s.code == 126 || s.code == 127); }
 
+/// What a deadline that has passed means where nothing more special is known.
+inline error explain_timeout(const boot_plan& plan, const boot_failure& f) {
+    const std::string ms = std::to_string(plan.timeout / 1'000'000);
+    const std::string_view meaning =
+        !plan.staged ? "the program was started, but main() did not call mitogen::init, or something before it hangs"
+        : f.stage_seen ? "sending the program, or its start, takes longer than that"
+                       : "no shell has spoken there";
+    return error(reason::connect_timeout,
+                 plan.what + ": no hello within " + ms + " ms (connect_timeout): " + std::string(meaning) + quoted_words(f));
+}
+
 /// What a failure means where nothing more special is known.
 inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
-    const std::string ms = std::to_string(plan.timeout / 1'000'000);
     switch (f.what) {
-    case boot_failure::how::timed_out:
-        return error(reason::connect_timeout, plan.what + ": no hello within " + ms +
-                                                  " ms (connect_timeout): the program was started, but main() did not call "
-                                                  "mitogen::init, or something before it hangs" +
-                                                  quoted_words(f));
+    case boot_failure::how::timed_out: return explain_timeout(plan, f);
     case boot_failure::how::confused: return error(reason::connect, plan.what + ": " + f.detail + quoted_words(f));
     case boot_failure::how::ended: break;
     }
@@ -96,6 +103,9 @@ inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
     if (f.status && f.status->signal) {
         d.why = reason::end_of_file;
         d.text = plan.what + ": died before it said hello" + quoted_words(f);
+    } else if (plan.staged && !f.stage_seen) {
+        d.why = reason::end_of_file;
+        d.text = plan.what + ": the connection ended before a shell spoke there" + quoted_words(f);
     } else if (f.stage_seen && f.status && not_executed(*f.status)) {
         d.why = reason::payload;
         d.text = plan.what + ": the target cannot execute the program that it was sent" + quoted_words(f);
