@@ -38,6 +38,18 @@ TEST_CASE("any byte counts, in each direction") {
     }
 }
 
+TEST_CASE("who looks sooner after a look that was late still says something where nothing is heard") {
+    silence s({.interval = 15 * second, .limit = 60 * second});
+    instant now = s.begin(7 * second) + 1'000'000; // a clock of the operating system is never on time
+    CHECK(s.look(now, 0, 0).heard);                // the first one: the link is young
+    for (int i = 1; i <= 3; ++i) {
+        now = s.next_look(now) + 1'000'000 - i * 100'000;
+        const auto f = s.look(now, 0, 0);
+        CHECK_FALSE(f.heard);
+        CHECK_FALSE(f.sent);
+    }
+}
+
 TEST_CASE("who stood still itself gives the other side fresh time") {
     silence s({.interval = 15 * second, .limit = 60 * second});
     s.begin(0);

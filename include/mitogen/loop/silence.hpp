@@ -18,6 +18,7 @@ class silence {
     duration_ns limit_ = 0;
     duration_ns lasts_ = 0; // at least so long nothing was heard
     instant last_look_ = 0;
+    bool begun_ = true; // and not looked yet
     std::uint64_t in_ = 0;
     std::uint64_t out_ = 0;
 
@@ -34,6 +35,7 @@ public:
     /// Returns when to look first.
     instant begin(instant now) noexcept {
         last_look_ = now;
+        begun_ = true;
         return next_look(now);
     }
 
@@ -54,7 +56,9 @@ public:
         }
         // What was heard last may have come at any time in the step before the silence began to count.
         f.lost = lasts_ > limit_ - step_ - step_ / 2;
-        if (gap < step_) f.heard = f.sent = true; // the first look comes early: nothing needs to be said yet
+        // The first look comes early: nothing needs to be said yet. Any other may be a moment early as well, where the one before
+        // was late, but then something does: both sides could find so again and again, and lose each other in silence.
+        if (std::exchange(begun_, false) && gap < step_) f.heard = f.sent = true;
         return f;
     }
 
