@@ -4,10 +4,12 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/sys/call.hpp>
 #include <mitogen/sys/fault.hpp>
 
 #if defined(__linux__)
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 
 #include <linux/futex.h>
@@ -25,14 +27,10 @@ using futex_field = long; // two longs; monotonic seconds fit 32 bits for 68 yea
 inline constexpr long futex_number = SYS_futex_time64; // the only one on 32-bit architectures younger than 2020
 using futex_field = std::int64_t;
 #endif
-} // namespace detail
 
-/// Sleeps while `word` is `expected`, until futex_wake() or `deadline` (CLOCK_MONOTONIC; `never`: no limit).
-/// 0 when woken, -EAGAIN when the word differs, -ETIMEDOUT, -EINTR; may also wake for no reason. futex(2), private to the
-/// process.
-inline long futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected, instant deadline) {
+inline long futex_wait_once(const std::atomic<std::uint32_t>& word, std::uint32_t expected, instant deadline) {
     return checked_once("futex_wait", -1, [&] {
-        using field = detail::futex_field;
+        using field = futex_field;
         struct {
             field seconds, nanoseconds;
         } t{};
@@ -40,9 +38,28 @@ inline long futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t exp
         if (limited && deadline > 0) {
             t = {static_cast<field>(deadline / 1'000'000'000), static_cast<field>(deadline % 1'000'000'000)};
         }
-        return ::syscall(detail::futex_number, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+        return ::syscall(futex_number, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
                          limited ? &t : nullptr, nullptr, FUTEX_BITSET_MATCH_ANY);
     });
+}
+
+} // namespace detail
+
+/// Sleeps while `word` is `expected`, until futex_wake() or `deadline` (CLOCK_MONOTONIC; `never`: no limit).
+/// 0 when woken, -EAGAIN when the word differs, -ETIMEDOUT, -EINTR; may also wake for no reason. futex(2), private to the
+/// process.
+inline long futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected, instant deadline) {
+    if constexpr (MITOGEN_TSAN == 0) {
+        return detail::futex_wait_once(word, expected, deadline);
+    } else {
+        // ThreadSanitizer runs a signal's handler when the thread calls a function that it knows, and syscall(2) is none: it is
+        // asked now and then.
+        constexpr duration_ns patience = 50'000'000;
+        const instant moment = monotonic_now() + patience;
+        const long rc = detail::futex_wait_once(word, expected, deadline < moment ? deadline : moment);
+        ::usleep(0);
+        return rc == -ETIMEDOUT && moment < deadline ? -EINTR : rc;
+    }
 }
 
 /// Wakes up to `count` threads that sleep on `word`; the number of those woken. Safe on memory that has been freed meanwhile.
