@@ -113,6 +113,28 @@ TEST_CASE("a call to a lost context says that it is lost, also where the functio
     CHECK(nobody.reason() == reason::no_route);
 }
 
+TEST_CASE("a router that closes in the middle of many connects cancels each of them with a reason, and leaves nothing") {
+    tree t(hurried());
+    std::vector<mitogen::future<mitogen::context>> coming; // anywhere in their start, or up
+    std::vector<mitogen::future<mitogen::context>> silent; // nothing of theirs ever says hello
+    for (int i = 0; i < 15; ++i) {
+        coming.push_back(t.root.connect_async(mitogen::local{}));
+        silent.push_back(t.root.connect_async(mitogen::command{.argv = {"sh", "-c", "exec sleep 3600"}}));
+    }
+    coming[0].wait_until(mitogen::never); // the others are on their way
+    t.root.close();
+    std::vector<mitogen::result<mitogen::context>> ended;
+    for (auto& c : silent) ended.push_back(c.try_get());
+    for (const auto& end : ended) {
+        REQUIRE_FALSE(end);
+        CHECK(end.error().reason() == reason::broker_exited);
+    }
+    for (auto& c : coming) {
+        if (const auto end = c.try_get(); !end) CHECK(end.error().reason() == reason::broker_exited);
+    }
+    CHECK_FALSE(t.root.try_connect(mitogen::local{}));
+}
+
 TEST_CASE("a tree that is idle ends by itself, however patient its root is") {
     tree t(patient());
     for (int i = 0; i < 3; ++i) t.root.local().call<&make_child>();
