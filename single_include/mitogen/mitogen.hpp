@@ -8,6 +8,7 @@
 #include <bit>
 #include <bitset>
 #include <cerrno>
+#include <charconv>
 #include <concepts>
 #include <coroutine>
 #include <csignal>
@@ -2864,7 +2865,7 @@ namespace mitogen::inline MITOGEN_ABI {
 enum class prompt_kind : std::uint8_t {
     none,       ///< it is no question, or not yet
     password,   ///< the password
-    passphrase, ///< that of a key, which is not the password: answered with nothing, so that the tool goes on without the key
+    passphrase, ///< that of a key, which is not the password: where nobody answers, the tool goes on without the key
     host_key,   ///< whether a host is the right one
     other,      ///< anything else: the password in another language, or what only a person can answer, a code that is used once
     unsure,     ///< it ends as a question, and that is all that is known
@@ -2872,14 +2873,14 @@ enum class prompt_kind : std::uint8_t {
 
 namespace detail {
 
-/// Why nobody can type that, if so: what the line editor of a terminal would take for a key.
+/// False for what the line editor of a terminal would take for a key.
 inline bool is_typable(const secret& text) noexcept {
     for (const char c : text.reveal())
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
     return true;
 }
 
-/// The same of a method's password, as an error.
+/// Why nobody can type a method's password, if so.
 inline std::optional<error> untypable(const secret& password, std::string_view method) {
     if (is_typable(password)) return std::nullopt;
     return error(reason::misuse, std::string(method) + ": the password contains a control character");
@@ -6075,6 +6076,7 @@ struct boot_failure {
 
     how what = how::ended;               ///< the connection ended; the deadline passed; what it said makes no sense
     bool stage_seen = false;             ///< the shell on the target has spoken
+    bool program_sent = false;           ///< it has, or was written, all of the program
     std::string detail{};                ///< of `confused`: in words
     std::string words{};                 ///< last lines of stderr and stdout, most telling first; may be empty
     std::optional<exit_status> status{}; ///< of the process that was started here, where it has ended
@@ -6085,6 +6087,8 @@ struct boot_plan {
     std::string what{};                         ///< for messages: "local child", "ssh web1"
     std::string name{};                         ///< of the context, where the caller gave none
     sys::spawn_options start{};                 ///< descriptors are filled in later
+    std::string enters{};                       ///< what `start` does before it executes its own last arguments, in words
+    std::size_t command_at = 0;                 ///< where these begin; 0: `start` is what is executed
     bool staged = false;                        ///< a POSIX shell speaks first and is then sent the program
     bool attached = false;                      ///< nothing is started: its stream is there already
     std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent
@@ -6093,6 +6097,8 @@ struct boot_plan {
     std::shared_ptr<detail::program_source> source{}; ///< gets those of `others` that are not here
     std::shared_ptr<detail::press> press{};     ///< compresses it, where that is worth it; may be null
     bool compress_program = false;              ///< the way there is likely slower than compressing
+    /// where it comes to nothing, what is started has something to undo: SIGTERM comes first
+    bool clears_up = false;
     bool keep_program = true;                   ///< it may stay in a cache there, for the next time
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     std::string if_missing{};                                          ///< what to do where `start` cannot be started
@@ -6117,15 +6123,21 @@ inline std::string status_text(const boot_failure& f) { return f.status ? " (" +
 /// True if a shell ended so because it could not execute the program. POSIX says 126 for a program that is there; zsh says 127.
 inline bool not_executed(const exit_status& s) noexcept { return s.signal == 0 && (s.code == 126 || s.code == 127); }
 
+/// What a deadline that has passed means where nothing more special is known.
+inline error explain_timeout(const boot_plan& plan, const boot_failure& f) {
+    const std::string ms = std::to_string(plan.timeout / 1'000'000);
+    const std::string_view meaning =
+        !plan.staged ? "the program was started, but main() did not call mitogen::init, or something before it hangs"
+        : f.stage_seen ? "sending the program, or its start, takes longer than that"
+                       : "no shell has spoken there";
+    return error(reason::connect_timeout,
+                 plan.what + ": no hello within " + ms + " ms (connect_timeout): " + std::string(meaning) + quoted_words(f));
+}
+
 /// What a failure means where nothing more special is known.
 inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
-    const std::string ms = std::to_string(plan.timeout / 1'000'000);
     switch (f.what) {
-    case boot_failure::how::timed_out:
-        return error(reason::connect_timeout, plan.what + ": no hello within " + ms +
-                                                  " ms (connect_timeout): the program was started, but main() did not call "
-                                                  "mitogen::init, or something before it hangs" +
-                                                  quoted_words(f));
+    case boot_failure::how::timed_out: return explain_timeout(plan, f);
     case boot_failure::how::confused: return error(reason::connect, plan.what + ": " + f.detail + quoted_words(f));
     case boot_failure::how::ended: break;
     }
@@ -6135,9 +6147,21 @@ inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
     if (f.status && f.status->signal) {
         d.why = reason::end_of_file;
         d.text = plan.what + ": died before it said hello" + quoted_words(f);
+    } else if (plan.staged && !f.stage_seen) {
+        d.why = reason::end_of_file;
+        d.text = plan.what + ": the connection ended before a shell spoke there" + quoted_words(f);
     } else if (f.stage_seen && f.status && not_executed(*f.status)) {
         d.why = reason::payload;
         d.text = plan.what + ": the target cannot execute the program that it was sent" + quoted_words(f);
+    } else if (f.stage_seen && !f.program_sent) {
+        d.why = reason::end_of_file;
+        d.text = plan.what + ": the connection ended while the program was sent" + quoted_words(f);
+    } else if (f.stage_seen) { // whose exit status it is cannot be told: most tools pass on that of the program
+        d.why = reason::no_init;
+        d.text = plan.what +
+                 ": the program was sent, and the connection ended before its hello: main() did not call mitogen::init "
+                 "first thing, or ended before that, or " +
+                 plan.start.path + " failed" + quoted_words(f);
     } else {
         d.why = reason::no_init;
         d.text =
@@ -6752,6 +6776,16 @@ inline constexpr std::string_view no_program = "h=none;k=none;";
 /// What the first stage says behind the machine where it has the program; else the names of what it can decompress with.
 inline constexpr std::string_view kept_word = "kept";
 
+/// What the stages say on stderr when their parent leaves them waiting.
+inline constexpr std::string_view no_parent_text = "mitogen: the parent does not answer";
+
+/// For how many seconds what runs on a target waits for a parent with that connect_timeout, each time: by then the parent has
+/// given up for certain. A connection may stay open although nobody is there: the parent is stopped, or its network is gone.
+constexpr std::int64_t patience_for(duration_ns connect_timeout) {
+    constexpr std::int64_t longest = 1'000'000; // eleven days; some tools read it as an int
+    return std::clamp<std::int64_t>(connect_timeout / 1'000'000'000, 0, longest) + 5;
+}
+
 /// The first stage: POSIX sh, one line without single quotes, for `sh -c`.
 ///
 /// It looks whether the program is in one of its caches, directories that are this user's own: the file's name is its SHA-256,
@@ -6760,8 +6794,10 @@ inline constexpr std::string_view kept_word = "kept";
 /// noexec in every shell. Then the first stage says the mark, the machine, and that it has the program or what it can decompress
 /// with. If it has it, it becomes the program, without waiting for anything; else it reads a line of further shell (see
 /// receiving_stage.hpp), which is followed by the program. Nothing is sent to it before the mark, and `read` takes a line byte
-/// by byte: nothing behind it is lost. At the end of its input it exits: it never waits for a parent that is gone.
-inline std::string first_stage_script() {
+/// by byte: nothing behind it is lost. At the end of its input it exits, and where there is timeout(1) also when nothing comes
+/// for that many seconds: it never waits for a parent that is gone. What timeout executes stays in the foreground where it can,
+/// so that it may read from a terminal; busybox's has no word for that, and leaves a process without descriptors for a second.
+inline std::string first_stage_script(std::int64_t patience_s) {
     // The command line must not contain the mark, lest an echo of it be taken for the child's voice: octal escapes for what is no
     // text, and an empty argument in the middle, because some shells' echo undoes escapes.
     std::string mark;
@@ -6785,12 +6821,18 @@ inline std::string first_stage_script() {
     s += "printf \"" + mark + "1 %s;%s\\n\" \"\" \"$m\" \"$z\";";
     s += "[ \"$z\" = " + std::string(kept_word) + " ]&&{ [ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9;exec \"$p\" " +
          std::string(child_argument) + ";};";
-    s += "read -r s||exit 1;eval \"$s\"";
+    const std::string seconds = std::to_string(patience_s);
+    s += "for t in \"timeout --foreground " + seconds + "\" \"timeout " + seconds + "\" \"\";do "
+         "$t sh -c : 2>/dev/null&&break;done;";
+    s += "s=$($t sh -c \"read -r s&&printf %s \\\"\\$s\\\"\")||{ case $? in 124|143)echo \"" + std::string(no_parent_text) +
+         "\" >&2;esac;exit 1;};eval \"$s\"";
     return s;
 }
 
 /// The same as one command for a login shell of any kind: tcsh and fish see only `exec sh -c '…'`.
-inline std::string first_stage_command() { return "exec sh -c '" + first_stage_script() + "'"; }
+inline std::string first_stage_command(std::int64_t patience_s) {
+    return "exec sh -c '" + first_stage_script(patience_s) + "'";
+}
 
 /// In a child, at its start: closes and removes what the first stage could not, being itself replaced by this program.
 inline void leave_first_stage(const char* path) {
@@ -7087,8 +7129,8 @@ inline void name_program(boot_plan& plan) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/receiving_stage.hpp ----
-// receiving_stage.hpp: the line of shell that a first stage without the program is sent, to receive it.
+// ---- mitogen/connect/memory_stage.hpp ----
+// memory_stage.hpp: what receives a program into memory, on a target whose directories take none.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
@@ -7100,16 +7142,47 @@ inline constexpr std::string_view short_program_text = "mitogen: incomplete prog
 
 /// How a program is sent.
 struct transfer {
-    std::int64_t size = 0;   ///< bytes that are sent
-    std::string_view tool{}; ///< what undoes their compression, "gzip" or "zstd"; empty: they are the program
-    bool keep = true;        ///< it may stay in a cache
+    std::int64_t size = 0;       ///< bytes that are sent
+    std::string_view tool{};     ///< what undoes their compression, "gzip" or "zstd"; empty: they are the program
+    bool keep = true;            ///< it may stay in a cache
+    std::int64_t patience_s = 0; ///< for how long it is waited for, where it goes to memory; 0: for ever
+    std::string_view machine{};  ///< what the target says of itself: "Linux x86_64"
 };
 
-/// The same in Python, for a target whose directories take no programs: it goes to memory. Its arguments: what is wrong with the
-/// directories, the SHA-256, and how many bytes are sent.
-inline std::string memory_stage(const transfer& how) {
-    std::string s = "import os,sys,hashlib,signal,subprocess;sys.excepthook=lambda*a:print(sys.argv[1],file=sys.stderr);"
-                    "d=open(0,\"rb\",closefd=False).read(int(sys.argv[3]));";
+/// The number of the system call memfd_create, for programs with pointers of 8 and of 4 bytes; 0: unknown.
+struct memfd_number {
+    std::string_view machine;
+    int wide;
+    int narrow;
+};
+
+/// From the kernel's tables: arch/*/{entry,kernel,tools}/**/syscall*.tbl and include/uapi/asm-generic/unistd.h. The numbers of
+/// mips are those of its ABIs n64 and o32.
+inline constexpr memfd_number memfd_numbers[] = {
+    {"x86_64", 319, 356},      {"i686", 0, 356},        {"aarch64", 279, 385},     {"aarch64_be", 279, 385}, {"arm", 0, 385},
+    {"armeb", 0, 385},         {"riscv64", 279, 279},   {"riscv32", 0, 279},       {"loongarch64", 279, 279},
+    {"loongarch32", 0, 279},   {"ppc64le", 360, 360},   {"ppc64", 360, 360},       {"ppc", 0, 360},
+    {"s390x", 350, 350},       {"s390", 0, 350},        {"sparc64", 348, 348},     {"mips64", 5314, 4354},
+    {"mips", 0, 4354},         {"m68k", 0, 353},
+};
+
+/// That of a machine which says `there` of itself, as `uname -sm` prints it. Nothing known: both are 0.
+constexpr memfd_number memfd_number_of(std::string_view there) {
+    if (!there.starts_with("Linux ")) return {{}, 0, 0};
+    there.remove_prefix(6);
+    if (there.size() == 4 && there[0] == 'i' && there.ends_with("86")) there = "i686";
+    if (there.starts_with("armv")) there = there.ends_with('b') ? "armeb" : "arm"; // armv7l, armv5tejl, armv7b
+    for (const memfd_number& n : memfd_numbers)
+        if (n.machine == there) return n;
+    return {{}, 0, 0};
+}
+
+/// In Python. Arguments, as of the next: what is wrong with the directories, the SHA-256, and how many bytes are sent.
+inline std::string python_stage(const transfer& how) {
+    std::string s = "import os,sys,hashlib,signal,subprocess;sys.excepthook=lambda*a:print(sys.argv[1],file=sys.stderr);";
+    s += "signal.signal(signal.SIGALRM,lambda*a:sys.exit(\"" + std::string(no_parent_text) + "\"));signal.alarm(" +
+         std::to_string(how.patience_s) + ");";
+    s += "d=open(0,\"rb\",closefd=False).read(int(sys.argv[3]));signal.alarm(0);";
     if (!how.tool.empty()) s += "d=subprocess.run([\"" + std::string(how.tool) + "\",\"-dc\"],input=d,stdout=-1).stdout;";
     s += "hashlib.sha256(d).hexdigest()==sys.argv[2]or sys.exit(\"" + std::string(short_program_text) + "\");";
     s += "f=os.memfd_create(\"mitogen\");w=open(f,\"wb\",closefd=False);w.write(d);w.flush();";
@@ -7117,15 +7190,53 @@ inline std::string memory_stage(const transfer& how) {
     return s + "os.execv(\"/proc/self/fd/%d\"%f,[\"mitogen\",\"" + std::string(child_argument) + "\"])";
 }
 
+/// The same in Perl, which knows the system call only by its number. What undoes the compression, or finds the digest where the
+/// module for that is missing, opens the memory by its name in /proc. The file's first descriptor does not count as open for
+/// writing: what is executed must not be.
+inline std::string perl_stage(const transfer& how, const memfd_number& number) {
+    std::string s = "sub f{print STDERR \"$_[0]\\n\";exit 1}($w,$h,$n)=@ARGV;$SIG{PIPE}=\"IGNORE\";";
+    s += "$SIG{ALRM}=sub{f(\"" + std::string(no_parent_text) + "\")};";
+    s += "$m=\"mitogen\";$f=syscall(length(pack(\"p\",undef))>4?" + std::to_string(number.wide) + ":" +
+         std::to_string(number.narrow) + ",$m,1);$p=\"/proc/$$/fd/$f\";"; // 1: MFD_CLOEXEC
+    s +=
+        "$f>2&&readlink($p)=~/^.memfd:mitogen/&&(eval{require Digest::SHA}||!system(\"command -v sha256sum>/dev/null\"))||f($w);";
+    s += how.tool.empty() ? "open(O,\">\",$p)" : "open(O,\"|" + std::string(how.tool) + " -dc >$p\")";
+    s += "||f($w);binmode O;alarm " + std::to_string(how.patience_s) + ";";
+    s += "while($n>0&&($r=sysread(STDIN,$b,$n>65536?65536:$n))>0){$n-=$r;print O $b}alarm 0;close O;";
+    s += "$d=eval{require Digest::SHA;Digest::SHA->new(256)->addfile($p,\"b\")->hexdigest}||`sha256sum <$p`;";
+    s += "substr($d,0,64)eq$h||f(\"" + std::string(short_program_text) + "\");$SIG{PIPE}=\"DEFAULT\";";
+    return s + "exec{\"/proc/self/fd/$f\"}\"mitogen\",\"" + std::string(child_argument) + "\";f($w)";
+}
+
+/// For a shell that has found no directory for the program: it becomes one of them, if it can, and else says why not: $w. $h is
+/// the
+/// SHA-256, $n the number of bytes.
+inline std::string memory_stage(const transfer& how) {
+    std::string s = "python3 -Ic \"import os;os.memfd_create\" </dev/null 2>/dev/null&&exec python3 -Ic '" + python_stage(how) +
+                    "' \"$w\" $h $n;";
+    if (const memfd_number number = memfd_number_of(how.machine); number.narrow)
+        s += "perl -e 1 </dev/null 2>/dev/null&&exec perl -e '" + perl_stage(how, number) + "' \"$w\" $h $n;";
+    return s + "echo \"$w\" >&2;exit 1;";
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/receiving_stage.hpp ----
+// receiving_stage.hpp: the line of shell that a first stage without the program is sent, to receive it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
 /// What a first stage does to receive `program`; one line, executed by the first stage's own shell, and followed by the program.
 ///
 /// A file for it is made before anything is read. In the first cache that can be used: under a name of its own, from which it is
 /// moved into place once it is complete. Else, or where it shall not be kept, in a fresh directory, which is removed with it
 /// before the first byte arrives, where there is a /proc; it is executed through its descriptor then, and nothing is left behind
-/// whoever dies. Where no directory will do, memory does, if the target has Python (memory_stage). Without a /proc it is executed
-/// by name, and removes itself (leave_first_stage); until then a trap does. A directory will do when an empty file can be
-/// executed there, which shells do without starting anything, and when there is room: zeros are written first. So a program that
-/// has been sent finds its place.
+/// whoever dies. Where no directory will do, memory does, if the target has Python or Perl (memory_stage.hpp). Without a /proc it
+/// is executed by name, and removes itself (leave_first_stage); until then a trap does. A directory will do when an empty file
+/// can be executed there, which shells do without starting anything, and when there is room: zeros are written first. So a
+/// program that has been sent finds its place.
 ///
 /// Only `head`, or what decompresses, has the file open for writing, because nothing can be executed that is open for writing,
 /// and the shell must not open it so for itself: mksh 59c keeps a copy of what `exec 8>&-` closes (c_exec in funcs.c, when the
@@ -7133,9 +7244,12 @@ inline std::string memory_stage(const transfer& how) {
 /// last, as far as the file system notes reading; what was left there by a shell that was killed goes after a day.
 inline std::string receiving_stage(const program_identity& program, const transfer& how) {
     const auto give_up = [](std::string_view text) { return "{ echo \"" + std::string(text) + "\" >&2;exit 1;};"; };
-    const std::string tool = how.tool.empty() ? std::string() : "|" + std::string(how.tool) + " -dc";
     std::string s = program.settings() + "s=" + std::to_string(program.size) + ";n=" + std::to_string(how.size) + ";";
-    s += "g(){ if command -v head >/dev/null;then head -c $1;else dd ibs=1 obs=65536 count=$1 2>/dev/null;fi;};";
+    // g: takes so many bytes; the rest of its arguments are a command to do it with. i: takes the program with $t, see
+    // first_stage.hpp.
+    s += "g(){ l=$1;shift;if command -v head >/dev/null;then \"$@\" head -c $l;"
+         "else \"$@\" dd ibs=1 obs=65536 count=$l 2>/dev/null;fi;};";
+    s += "i(){ g $n $t||case $? in 124|143)echo \"" + std::string(no_parent_text) + "\" >&2;esac;};";
     // f: makes the file $p. w: what was wrong with the last place.
     s += "w=\"" + std::string(no_place_text) + "\";";
     s += "f(){ (set -C;:>\"$p\")2>/dev/null&&chmod 700 \"$p\"&&[ -x \"$p\" ]&&\"$p\" </dev/null 2>/dev/null||return 1;";
@@ -7148,11 +7262,14 @@ inline std::string receiving_stage(const program_identity& program, const transf
     }
     s += "[ -n \"$p\" ]||for d in \"$XDG_RUNTIME_DIR\" \"$HOME/.cache\" \"$TMPDIR\" /tmp /var/tmp /dev/shm \"$HOME\";do ";
     s += "[ -n \"$d\" ]&&d=$d/mitogen-$$&&mkdir \"$d\" 2>/dev/null||continue;p=$d/m;f&&break;rm -rf \"$d\";p=;done;";
-    s += "[ -n \"$p\" ]||{ python3 -Ic \"import os;os.memfd_create\" </dev/null 2>/dev/null&&exec python3 -Ic '" +
-         memory_stage(how) + "' \"$w\" $h $n;echo \"$w\" >&2;exit 1;};";
+    s += "[ -n \"$p\" ]||{ " + memory_stage(how) + "};";
     s += "trap \"rm -rf \\\"\\${d:-\\$p}\\\"\" 0;trap \"exit 1\" 1 2 13 15;exec 9<\"$p\";q=$p;";
     s += "[ -r /proc/self/fd/9 ]&&{ q=/proc/self/fd/9;[ -n \"$d\" ]&&p=$q&&rm -rf \"$d\";};";
-    s += "(g $n" + tool + " >\"$p\");";
+    if (!how.tool.empty()) {
+        s += "(i|" + std::string(how.tool) + " -dc >\"$p\");";
+    } else { // busybox's timeout would have the file open for a moment longer
+        s += "case $t in *-f*|\"\")(i >\"$p\");;*)(i|cat >\"$p\");;esac;";
+    }
     s += "v <&9||{ ! command -v sha256sum&&! command -v cksum&&[ $(($(wc -c <&9))) = $s ];}>/dev/null||" +
          give_up(short_program_text);
     if (how.keep) {
@@ -7189,6 +7306,7 @@ class boot_dialogue {
     std::shared_ptr<sys::unique_fd> pressed_; // it, compressed
     connect_progress told_;
     std::uint64_t unsaid_ = 0; // bytes sent since then
+    std::string machine_;      // what the shell there says of it
     bool stage_seen_ = false;
     bool hello_seen_ = false;
     std::string trouble_;
@@ -7271,7 +7389,11 @@ public:
         pressed_ = how.file;
         const int file = (how.file ? *how.file : *program_).get();
         const program_identity* program = identity_of(program_->get());
-        const transfer t{.size = sys::file_size(file), .tool = how.tool, .keep = plan_.keep_program};
+        const transfer t{.size = sys::file_size(file),
+                         .tool = how.tool,
+                         .keep = plan_.keep_program,
+                         .patience_s = patience_for(plan_.timeout),
+                         .machine = machine_};
         out_.send_program(program ? file : -1, program ? receiving_stage(*program, t) : std::string());
         told_.total = out_.program_size();
         tell(connect_progress::phase::upload);
@@ -7302,6 +7424,8 @@ public:
     boot_info info() const { return {said_.machine, told_.sent}; }
     /// True once the shell has spoken.
     bool stage_seen() const noexcept { return stage_seen_; }
+    /// True once the program is there, or all of it on its way.
+    bool program_sent() const noexcept { return told_.now >= connect_progress::phase::start; }
     /// True once the child has spoken.
     bool hello_seen() const noexcept { return hello_seen_; }
     /// What else was printed; cut to some kilobytes.
@@ -7328,6 +7452,7 @@ private:
             return turn::listen;
         }
         program_ = chosen.file;
+        machine_ = said.machine;
         for (const press_tool& tool : press_tools)
             if (said.has(tool.name)) tools_.push_back(tool.name);
         if (program_) return prepare();
@@ -7718,6 +7843,7 @@ inline constinit main_arguments_type main_arguments{};
 
 #if defined(__linux__)
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 
 #include <linux/futex.h>
@@ -7735,14 +7861,10 @@ using futex_field = long; // two longs; monotonic seconds fit 32 bits for 68 yea
 inline constexpr long futex_number = SYS_futex_time64; // the only one on 32-bit architectures younger than 2020
 using futex_field = std::int64_t;
 #endif
-} // namespace detail
 
-/// Sleeps while `word` is `expected`, until futex_wake() or `deadline` (CLOCK_MONOTONIC; `never`: no limit).
-/// 0 when woken, -EAGAIN when the word differs, -ETIMEDOUT, -EINTR; may also wake for no reason. futex(2), private to the
-/// process.
-inline long futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected, instant deadline) {
+inline long futex_wait_once(const std::atomic<std::uint32_t>& word, std::uint32_t expected, instant deadline) {
     return checked_once("futex_wait", -1, [&] {
-        using field = detail::futex_field;
+        using field = futex_field;
         struct {
             field seconds, nanoseconds;
         } t{};
@@ -7750,9 +7872,28 @@ inline long futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t exp
         if (limited && deadline > 0) {
             t = {static_cast<field>(deadline / 1'000'000'000), static_cast<field>(deadline % 1'000'000'000)};
         }
-        return ::syscall(detail::futex_number, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+        return ::syscall(futex_number, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
                          limited ? &t : nullptr, nullptr, FUTEX_BITSET_MATCH_ANY);
     });
+}
+
+} // namespace detail
+
+/// Sleeps while `word` is `expected`, until futex_wake() or `deadline` (CLOCK_MONOTONIC; `never`: no limit).
+/// 0 when woken, -EAGAIN when the word differs, -ETIMEDOUT, -EINTR; may also wake for no reason. futex(2), private to the
+/// process.
+inline long futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected, instant deadline) {
+    if constexpr (MITOGEN_TSAN == 0) {
+        return detail::futex_wait_once(word, expected, deadline);
+    } else {
+        // ThreadSanitizer runs a signal's handler when the thread calls a function that it knows, and syscall(2) is none: it is
+        // asked now and then.
+        constexpr duration_ns patience = 50'000'000;
+        const instant moment = monotonic_now() + patience;
+        const long rc = detail::futex_wait_once(word, expected, deadline < moment ? deadline : moment);
+        ::usleep(0);
+        return rc == -ETIMEDOUT && moment < deadline ? -EINTR : rc;
+    }
 }
 
 /// Wakes up to `count` threads that sleep on `word`; the number of those woken. Safe on memory that has been freed meanwhile.
@@ -10929,6 +11070,7 @@ class silence {
     duration_ns limit_ = 0;
     duration_ns lasts_ = 0; // at least so long nothing was heard
     instant last_look_ = 0;
+    bool begun_ = true; // and not looked yet
     std::uint64_t in_ = 0;
     std::uint64_t out_ = 0;
 
@@ -10945,6 +11087,7 @@ public:
     /// Returns when to look first.
     instant begin(instant now) noexcept {
         last_look_ = now;
+        begun_ = true;
         return next_look(now);
     }
 
@@ -10965,7 +11108,9 @@ public:
         }
         // What was heard last may have come at any time in the step before the silence began to count.
         f.lost = lasts_ > limit_ - step_ - step_ / 2;
-        if (gap < step_) f.heard = f.sent = true; // the first look comes early: nothing needs to be said yet
+        // The first look comes early: nothing needs to be said yet. Any other may be a moment early as well, where the one before
+        // was late, but then something does: both sides could find so again and again, and lose each other in silence.
+        if (std::exchange(begun_, false) && gap < step_) f.heard = f.sent = true;
         return f;
     }
 
@@ -11761,7 +11906,7 @@ inline constexpr handle_id ping = 113;         ///< answered at once, by the loo
 inline constexpr handle_id connect = 114;      ///< make a child there; payload: see connect/travelling.hpp
 inline constexpr handle_id heartbeat = 115;    ///< between neighbours: a sign of life; answered where it asks for that
 inline constexpr handle_id end_child = 116;    ///< end a child of that context, or cut its link; answered with its exit status
-inline constexpr handle_id prompt = 118;       ///< what a tool asks that was to connect something; answered with a secret
+inline constexpr handle_id prompt = 118;       ///< a tool's question; payload: see connect/prompting.hpp; answered with a secret
 inline constexpr handle_id admitted = 119;     ///< to a program that joins: it is a context of the tree now
 inline constexpr handle_id list_programs = 120; ///< what a parent has of its child's program for other machines
 inline constexpr handle_id read_program = 121;  ///< a piece of one of them
@@ -15909,6 +16054,13 @@ public:
         if (exited_at_ == never) exited_at_ = now;
     }
 
+    /// It was sent SIGTERM, without having been asked before.
+    void terminated(instant now) noexcept {
+        asked_at_ = now;
+        patience_.grace = 0;
+        signals_sent_ = 1;
+    }
+
     /// It was killed: no further signal is due.
     void killed() noexcept { signals_sent_ = 2; }
 
@@ -16364,6 +16516,7 @@ private:
     error explain(boot_failure f) {
         interview_.close(); // what it prints from now on is for the error only
         f.stage_seen = talk().stage_seen();
+        f.program_sent = talk().program_sent();
         if (!plan_.attached) f.status = status_;
         f.words = err_.last_words();
         err_.drop(); // said once is enough
@@ -16381,9 +16534,15 @@ private:
         if (stage_ == stage::starting) {
             channel_.close();
             stage_ = stage::ending;
-            kill();
+            if (plan_.clears_up) terminate();
+            else kill();
         }
         look_after_ending();
+    }
+
+    void terminate() {
+        send_signal(detail::ending::term);
+        ending_.terminated(router_.loop().io().now());
     }
 
     void refuse(const error& why) {
@@ -16701,6 +16860,7 @@ struct symptom {
 /// What the first stage, the shell that runs it, or the dynamic loader says. The path is the one by which the program is
 /// executed.
 inline constexpr symptom symptoms_of_stage[] = {
+    {no_parent_text, reason::connect_timeout, "the program did not arrive there in time: does anything hold up the connection?"},
     {no_place_text, reason::payload, "no directory there may hold programs that can be run"},
     {no_room_text, reason::payload, "no directory there has room for the program: is a disk full, or the size of files limited?"},
     {short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
@@ -16863,7 +17023,7 @@ struct ssh {
         a.push_back("-T"); // a terminal would mangle bytes
         a.insert(a.end(), ssh_args.begin(), ssh_args.end());
         a.push_back(hostname);
-        a.push_back(detail::first_stage_command());
+        a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
         return a;
     }
 
@@ -16892,6 +17052,8 @@ private:
         {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
          "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
         {"Host key verification failed", reason::host_key, "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
+        {"dbclient: Ignoring unknown", reason::connect,
+         "ssh_path is the client of dropbear, which lacks options that this needs; use that of OpenSSH"},
         {"Permission denied", reason::auth_required,
          "authentication failed: no key was accepted, and none of the other methods may ask; set .password or .interactive"},
         {"Too many authentication failures", reason::auth_incorrect,
@@ -17018,7 +17180,8 @@ class prompting {
         return known != orders_.end() ? *known : orders_.emplace_back(order{from, number});
     }
 
-    /// A tool that another context runs has a question.
+    /// A tool that another context runs has a question: the number that the answer to the order comes to, what is being
+    /// connected, and the question's text. What is declined is answered with auth_required.
     void serve(const message& m) {
         reader r(m.payload);
         handle_id number{};
@@ -18159,14 +18322,18 @@ inline std::string quoted_for_shell(const std::vector<std::string>& arguments) {
     return line;
 }
 
-/// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does.
+/// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does. Before it comes one
+/// that says what is entered, where it is this program that does so.
 template <class Method>
 result<std::string> explain_plan(const Method& method) {
     const result<boot_plan> plan = method.plan();
     if (!plan) return plan.error();
     const std::string program = method.executable.empty() ? "this one" : method.executable;
     const std::string size = plan->program ? ", " + std::to_string(sys::file_size(plan->program->get())) + " bytes" : "";
-    return "run: " + quoted_for_shell(plan->start.argv) + "\nname: " + plan->name + "\nprogram: " + program + size +
+    const std::vector<std::string> command(plan->start.argv.begin() + static_cast<std::ptrdiff_t>(plan->command_at),
+                                           plan->start.argv.end());
+    return (plan->enters.empty() ? "" : "enter: " + plan->enters + "\n") + "run: " + quoted_for_shell(command) +
+           "\nname: " + plan->name + "\nprogram: " + program + size +
            (plan->staged ? ", sent when the shell there has spoken" : ", executed here") +
            "\ntimeout: " + std::to_string(plan->timeout / 1'000'000) + " ms\n";
 }
@@ -19709,7 +19876,7 @@ public:
     /// The same, where the method is not known by its type any more.
     basic_future<context, Io> connect_by(result<boot_plan> plan) {
         if (!plan) return failed<context>(plan.error());
-        if (!this->loop().io().can_spawn_self() && !plan->staged && plan->start.path.empty()) {
+        if (!this->loop().io().can_spawn_self() && plan->start.executable_fd >= 0 && plan->start.path.empty()) {
             return failed<context>(error(reason::misuse,
                                          "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                          "executes this program again, and would not know that it is one"));
@@ -20140,16 +20307,38 @@ public:
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone or makes
-/// no sense.
+/// How long a child waits for the answer to its hello. A parent that lives answers at once, over whatever network; one that is
+/// stopped, or whose connection only looks alive, would have it wait for ever.
+inline constexpr duration_ns welcome_patience = 60'000'000'000;
+
+/// As io.read_waiting(), but not beyond `end`: then it is -ETIMEDOUT. What no poller takes, a file, is read at once.
 template <class Io>
-std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends, handshake::listener& listener) {
+long read_until(Io& io, int fd, void* to, std::size_t size, instant end) {
+    typename Io::poller poller(io);
+    if (poller.add(fd, 0, io::interest::read) >= 0) {
+        io::event ready;
+        int n = 0;
+        for (instant now = io.now(); n == 0 && now < end; now = io.now()) n = poller.wait(&ready, 1, end - now);
+        poller.remove(fd);
+        if (n == 0) return -ETIMEDOUT;
+        if (n < 0) return n;
+    }
+    return io.read_waiting(fd, to, size);
+}
+
+/// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone, makes no
+/// sense, or does not answer within `patience` ns.
+template <class Io>
+std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends, handshake::listener& listener,
+                                              duration_ns patience = welcome_patience) {
     const buffer hello =
         handshake::encode_hello({sys::build_id(), sys::machine_text(), static_cast<std::uint32_t>(io.own_pid())});
     if (!io.write_all(ends.out.get(), hello.data(), hello.size())) return std::nullopt;
+    const instant end = after(io.now(), patience);
     for (;;) {
         std::byte bytes[4096];
-        const long n = io.read_waiting(ends.in.get(), bytes, sizeof bytes);
+        const long n = read_until(io, ends.in.get(), bytes, sizeof bytes, end);
+        if (n == -ETIMEDOUT) log::write(log::level::error, "the parent does not answer the hello");
         if (n <= 0) return std::nullopt;
         listener.feed({bytes, static_cast<std::size_t>(n)});
         switch (listener.look()) {
@@ -20714,6 +20903,655 @@ result<basic_context<Io>> basic_context<Io>::try_ssh(const ssh_options& options)
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/enter_main.hpp ----
+// enter_main.hpp: how init() finds what runs where this program was started to enter the namespaces of another process.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The first argument of a program that shall do so.
+inline constexpr std::string_view enter_argument = "--mitogen-enter";
+
+// What is printed where it fails: errors are told apart by these words.
+inline constexpr std::string_view no_leader_text = "mitogen: the container has no process";
+inline constexpr std::string_view no_process_text = "mitogen: no such process: ";
+inline constexpr std::string_view not_permitted_text = "mitogen: not permitted: ";
+inline constexpr std::string_view no_user_there_text = "mitogen: no such user: ";
+inline constexpr std::string_view not_executed_text = "mitogen: cannot execute ";
+inline constexpr std::string_view cannot_enter_text = "mitogen: cannot enter: ";
+
+/// What runs then. Process-wide: a static initialiser sets it where the program names the method, so that others, which are sent
+/// over connections too, do not carry its code.
+inline constinit std::atomic<void (*)(int argc, char** argv)> enter_main{nullptr};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/user_file.hpp ----
+// user_file.hpp: users as /etc/passwd and /etc/group tell them, read without the C library: in another root directory its lookups
+// would load modules from there.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// One user, and the groups that he is in, his own first.
+struct user_entry {
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::string home{};
+    std::string shell{};
+    std::vector<std::uint32_t> groups{};
+};
+
+namespace detail {
+
+// The next line of `text`, which is cut off there.
+inline std::string_view next_line(std::string_view& text) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    return line;
+}
+
+// The fields of a line. False where there are fewer than N; the last one has all the rest.
+template <std::size_t N>
+bool split_fields(std::string_view line, char by, std::array<std::string_view, N>& fields) {
+    for (std::size_t i = 0; i + 1 < N; ++i) {
+        const std::size_t end = line.find(by);
+        if (end == std::string_view::npos) return false;
+        fields[i] = line.substr(0, end);
+        line.remove_prefix(end + 1);
+    }
+    fields[N - 1] = line;
+    return true;
+}
+
+// 2^32 - 1 is no id: it means "unchanged" to the system.
+inline std::optional<std::uint32_t> id_number(std::string_view digits) {
+    std::uint32_t value = 0;
+    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (digits.empty() || failed != std::errc() || end != digits.data() + digits.size() || value == UINT32_MAX)
+        return std::nullopt;
+    return value;
+}
+
+inline bool lists(std::string_view members, std::string_view name) {
+    while (!members.empty()) {
+        const std::size_t end = members.find(',');
+        if (members.substr(0, end) == name) return true;
+        members.remove_prefix(end == std::string_view::npos ? members.size() : end + 1);
+    }
+    return false;
+}
+
+} // namespace detail
+
+/// The user of that name in the texts of /etc/passwd and /etc/group; nothing where there is none. Lines that are no entries are
+/// passed over. At most 65536 groups, the kernel's limit (NGROUPS_MAX).
+inline std::optional<user_entry> find_user(std::string_view passwd, std::string_view group, std::string_view name) {
+    constexpr std::size_t most_groups = 65536;
+    while (!passwd.empty()) {
+        std::array<std::string_view, 7> f; // name, password, uid, gid, comment, home, shell
+        if (!detail::split_fields(detail::next_line(passwd), ':', f) || f[0] != name || name.empty()) continue;
+        const auto uid = detail::id_number(f[2]);
+        const auto gid = detail::id_number(f[3]);
+        if (!uid || !gid) continue;
+        user_entry found{*uid, *gid, std::string(f[5]), std::string(f[6]), {*gid}};
+        while (!group.empty() && found.groups.size() < most_groups) {
+            std::array<std::string_view, 4> g; // name, password, gid, members
+            if (!detail::split_fields(detail::next_line(group), ':', g) || !detail::lists(g[3], name)) continue;
+            if (const auto id = detail::id_number(g[2]); id && *id != *gid) found.groups.push_back(*id);
+        }
+        return found;
+    }
+    return std::nullopt;
+}
+
+/// The contents of a small ordinary file; empty where it is anything else, cannot be read, or is larger than 16 MiB. Whoever
+/// made it cannot make this wait.
+inline std::string small_file(const char* path) {
+    constexpr std::size_t most = std::size_t{16} << 20;
+    const unique_fd file(static_cast<int>(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
+    struct ::stat s {};
+    if (!file || ::fstat(file.get(), &s) < 0 || !S_ISREG(s.st_mode)) return {};
+    std::string text;
+    char block[4096];
+    for (long n = 0; (n = read(file.get(), block, sizeof block)) > 0;) {
+        text.append(block, static_cast<std::size_t>(n));
+        if (text.size() > most) return {};
+    }
+    return text;
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/credentials.hpp ----
+// credentials.hpp: this process becomes another user; and executes another program.
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+#if defined(__linux__)
+/// Sets the groups that a process is in besides its own; of this thread alone. 0 or -errno.
+inline long set_groups(const std::vector<std::uint32_t>& groups) {
+#if defined(SYS_setgroups32)
+    constexpr long number = SYS_setgroups32; // the other one has 16 bits for each
+#else
+    constexpr long number = SYS_setgroups;
+#endif
+    // Without <grp.h>: its `group` would be ambiguous wherever a program has one of its own.
+    return checked("setgroups", -1, [&] { return ::syscall(number, groups.size(), groups.data()); });
+}
+#endif
+
+/// Sets the group, for good. 0 or -errno.
+inline long set_group(std::uint32_t gid) {
+    return checked("setgid", -1, [=] { return ::setgid(gid); });
+}
+
+/// Sets the user, for good. 0 or -errno.
+inline long set_user(std::uint32_t uid) {
+    return checked("setuid", -1, [=] { return ::setuid(uid); });
+}
+
+/// What programs expect that were started by a login: HOME, SHELL, LOGNAME and USER. 0 or -errno.
+inline long set_login_variables(const std::string& name, const user_entry& user) {
+    const auto set = [](const char* variable, const char* value) {
+        return checked("setenv", -1, [=] { return ::setenv(variable, value, 1); });
+    };
+    long rc = set("HOME", user.home.empty() ? "/" : user.home.c_str());
+    if (rc >= 0) rc = set("SHELL", user.shell.empty() ? "/bin/sh" : user.shell.c_str());
+    if (rc >= 0) rc = set("LOGNAME", name.c_str());
+    if (rc >= 0) rc = set("USER", name.c_str());
+    return rc;
+}
+
+/// Changes the working directory to `path`, or, where that is not possible, to the root directory.
+inline void change_directory(const std::string& path) {
+    if (path.empty() || ::chdir(path.c_str()) < 0)
+        if (::chdir("/") < 0) return; // this process stays where it is
+}
+
+/// Becomes another program, which is searched for in PATH. Returns only on failure: -errno.
+inline long execute(const std::vector<std::string>& argv) {
+    std::vector<char*> list;
+    for (const std::string& a : argv) list.push_back(const_cast<char*>(a.c_str()));
+    list.push_back(nullptr);
+    return checked("execvp", -1, [&] { return ::execvp(list[0], list.data()); });
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/namespaces.hpp ----
+// namespaces.hpp: this process goes over into the namespaces, and under the root directory, of another one.
+
+#if defined(__linux__)
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// A kind of namespace: as people call it, and its file in /proc/PID/ns.
+struct namespace_kind {
+    std::string_view name;
+    const char* file;
+    const char* own_file; ///< where what this process starts is, which is what entering changes
+    bool optional;        ///< kernels of the last ten years need not have it
+};
+
+/// All kinds, in the order in which they are entered. The one of users comes first: see namespaces_of::enter().
+inline constexpr std::array<namespace_kind, 8> namespace_kinds{{
+    {"user", "ns/user", "/proc/self/ns/user", false},
+    {"cgroup", "ns/cgroup", "/proc/self/ns/cgroup", true},
+    {"ipc", "ns/ipc", "/proc/self/ns/ipc", false},
+    {"uts", "ns/uts", "/proc/self/ns/uts", false},
+    {"net", "ns/net", "/proc/self/ns/net", false},
+    {"pid", "ns/pid", "/proc/self/ns/pid_for_children", false},
+    {"mount", "ns/mnt", "/proc/self/ns/mnt", false},
+    {"time", "ns/time", "/proc/self/ns/time_for_children", true},
+}};
+
+/// True if it is the name of one.
+inline bool is_namespace(std::string_view name) noexcept {
+    for (const namespace_kind& k : namespace_kinds)
+        if (k.name == name) return true;
+    return false;
+}
+
+#if defined(__linux__)
+
+/// Why a process's namespaces cannot be entered.
+struct namespace_failure {
+    long rc = 0;        ///< -errno
+    std::string what{}; ///< "its net namespace"
+    bool absent = false; ///< there is no such process (any more)
+};
+
+/// Some of the namespaces of a process, those that this one is not in already, with its root and working directories. They are
+/// opened when this is made, and stay even if the process ends.
+///
+/// Threads: unsafe; the whole process changes. Blocks: never.
+class namespaces_of {
+    std::array<unique_fd, namespace_kinds.size()> files_;
+    unique_fd root_;
+    unique_fd directory_;
+    bool groups_denied_ = false;
+    bool user_entered_ = false;
+    bool pid_entered_ = false;
+
+    static long open_at(int directory, const char* path, int flags) {
+        return checked("openat", directory, [=] { return ::openat(directory, path, flags | O_CLOEXEC); });
+    }
+
+    static bool same(int fd, const char* path) {
+        struct ::stat a {};
+        struct ::stat b {};
+        return ::fstat(fd, &a) == 0 && ::stat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+    }
+
+    static long join(int fd) {
+        return checked("setns", fd, [=] { return ::setns(fd, 0); });
+    }
+
+    // Where a user namespace knows no groups, or was made by somebody who has no say over his own, the groups must stay.
+    static bool denies_groups(int process) {
+        const unique_fd map(static_cast<int>(open_at(process, "gid_map", O_RDONLY)));
+        const unique_fd rule(static_cast<int>(open_at(process, "setgroups", O_RDONLY)));
+        char word[5] = {};
+        if (map && sys::read(map.get(), word, 1) == 0) return true;
+        return rule && sys::read(rule.get(), word, 4) == 4 && std::string_view(word) == "deny";
+    }
+
+    std::optional<namespace_failure> open_one(int process, std::size_t kind, bool chosen) {
+        const namespace_kind& k = namespace_kinds[kind];
+        const long rc = open_at(process, k.file, O_RDONLY);
+        if (rc == -ENOENT && k.optional && !chosen) return std::nullopt;
+        if (rc < 0) return namespace_failure{rc, "its " + std::string(k.name) + " namespace", rc == -ENOENT && !k.optional};
+        unique_fd file(static_cast<int>(rc));
+        if (!same(file.get(), k.own_file)) files_[kind] = std::move(file);
+        return std::nullopt;
+    }
+
+    std::optional<namespace_failure> open_directories(int process) {
+        long rc = open_at(process, "root", O_PATH | O_DIRECTORY);
+        if (rc < 0) return namespace_failure{rc, "its root directory", rc == -ENOENT};
+        root_.reset(static_cast<int>(rc));
+        if (!files_[mount_at] && same(root_.get(), "/")) root_.reset();
+        rc = open_at(process, "cwd", O_PATH | O_DIRECTORY);
+        if (rc >= 0) directory_.reset(static_cast<int>(rc)); // one that is gone is no obstacle
+        return std::nullopt;
+    }
+
+    static constexpr std::size_t user_at = 0;
+    static constexpr std::size_t pid_at = 5;
+    static constexpr std::size_t mount_at = 6;
+    static_assert(namespace_kinds[pid_at].name == "pid" && namespace_kinds[mount_at].name == "mount");
+
+public:
+    namespaces_of() = default;
+
+    /// Opens those of process `pid` whose names are in `chosen`; empty: all. Its directories come with the one of mounts.
+    std::optional<namespace_failure> open(int pid, const std::vector<std::string>& chosen) {
+        const std::string path = "/proc/" + std::to_string(pid);
+        const long rc = sys::open(path.c_str(), O_RDONLY | O_DIRECTORY);
+        if (rc < 0) return namespace_failure{rc, path, rc == -ENOENT};
+        const unique_fd process(static_cast<int>(rc)); // of this very process, also when its number is used again
+        bool with_mounts = chosen.empty();
+        for (std::size_t i = 0; i < namespace_kinds.size(); ++i) {
+            bool wanted = chosen.empty();
+            for (const std::string& c : chosen) wanted = wanted || c == namespace_kinds[i].name;
+            if (!wanted) continue;
+            if (auto failed = open_one(process.get(), i, !chosen.empty())) return failed;
+            with_mounts = with_mounts || i == mount_at;
+        }
+        if (files_[user_at]) groups_denied_ = denies_groups(process.get());
+        return with_mounts ? open_directories(process.get()) : std::nullopt;
+    }
+
+    /// Enters them. What takes rights that only the user namespace gives is entered after it; what takes rights that are lost in
+    /// there, before. A new pid namespace is that of the processes which this one makes from now on.
+    std::optional<namespace_failure> enter() {
+        // Whoever rules in there shall not look into this process while it still is this program. Executing another one ends it.
+        static_cast<void>(checked("prctl", -1, [] { return ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }));
+        user_entered_ = static_cast<bool>(files_[user_at]);
+        pid_entered_ = static_cast<bool>(files_[pid_at]);
+        for (const bool last : {false, true}) {
+            for (std::size_t i = last ? user_at : user_at + 1; i < files_.size(); ++i) {
+                if (!files_[i]) continue;
+                const long rc = join(files_[i].get());
+                if (rc >= 0) files_[i].reset();
+                else if (last) return namespace_failure{rc, "its " + std::string(namespace_kinds[i].name) + " namespace"};
+            }
+        }
+        return change_directories();
+    }
+
+    bool user_entered() const noexcept { return user_entered_; } ///< after enter()
+    bool pid_entered() const noexcept { return pid_entered_; }   ///< after enter()
+    bool groups_denied() const noexcept { return groups_denied_; } ///< nobody may change his groups in there
+
+private:
+    std::optional<namespace_failure> change_directories() {
+        const auto to = [](const unique_fd& fd) { return checked("fchdir", fd.get(), [&] { return ::fchdir(fd.get()); }); };
+        if (root_) {
+            long rc = to(root_);
+            if (rc >= 0) rc = checked("chroot", -1, [] { return ::chroot("."); });
+            if (rc < 0) return namespace_failure{rc, "its root directory"};
+        }
+        if (directory_ && to(directory_) < 0 && ::chdir("/") < 0) return namespace_failure{-long{errno}, "its working directory"};
+        root_.reset();
+        directory_.reset();
+        return std::nullopt;
+    }
+};
+
+#endif
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/output_of.hpp ----
+// output_of.hpp: runs a program for what it prints.
+
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// What a program printed, at most 64 KiB of it, and how it ended.
+struct printed {
+    std::string text{};
+    exit_status status{};
+};
+
+/// Runs it with nothing to read; its stderr is ours. It dies with this process, which must have no other threads: it is a copy
+/// first. Blocks: until it has ended.
+inline result<printed> output_of(const std::vector<std::string>& argv) {
+    constexpr std::size_t most = 65536;
+    unique_fd in;
+    unique_fd out;
+    long rc = pipe(in, out);
+    if (rc < 0) return failure("pipe", rc);
+    rc = checked("fork", -1, [] { return ::fork(); });
+    if (rc < 0) return failure("fork", rc);
+    if (rc == 0) {
+#if defined(__linux__)
+        static_cast<void>(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
+#endif
+        put_null(0);
+        if (dup_to(out.get(), 1) < 0 || execute(argv) < 0) ::_exit(127);
+    }
+    process runs(static_cast<::pid_t>(rc));
+    out.reset();
+    printed p;
+    char block[512];
+    for (long n = 0; (n = read(in.get(), block, sizeof block)) > 0;)
+        if (p.text.size() < most) p.text.append(block, static_cast<std::size_t>(n));
+    p.status = runs.wait();
+    return p;
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/stand_in.hpp ----
+// stand_in.hpp: a process that stays in another one's place: passes on its signals, ends as it does, and takes it along.
+
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+#if defined(__linux__)
+
+namespace detail {
+
+// What somebody may send to a process that is meant for what it stands for.
+inline ::sigset_t passed_signals() noexcept {
+    ::sigset_t set;
+    ::sigemptyset(&set);
+    for (const int s : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH, SIGCHLD}) ::sigaddset(&set, s);
+    return set;
+}
+
+// Ends as that one did; without a core file, which it may have left itself.
+[[noreturn]] inline void end_like(int status) {
+    if (WIFSIGNALED(status)) {
+        const int number = WTERMSIG(status);
+        static_cast<void>(::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+        static_cast<void>(::signal(number, SIG_DFL));
+        ::sigset_t only;
+        ::sigemptyset(&only);
+        ::sigaddset(&only, number);
+        static_cast<void>(::sigprocmask(SIG_UNBLOCK, &only, nullptr));
+        static_cast<void>(::raise(number));
+        ::_exit(128 + number);
+    }
+    ::_exit(WEXITSTATUS(status));
+}
+
+[[noreturn]] inline void stand_in_for(::pid_t pid, const ::sigset_t& passed) {
+    for (int fd = 0; fd < 3; ++fd) static_cast<void>(::close(fd)); // whoever waits for their end waits for that one's
+    for (;;) {
+        int status = 0;
+        const ::pid_t ended = ::waitpid(pid, &status, WNOHANG);
+        if (ended == pid) end_like(status);
+        if (ended < 0 && errno != EINTR) ::_exit(1);
+        const int number = ::sigwaitinfo(&passed, nullptr);
+        if (number > 0 && number != SIGCHLD) static_cast<void>(::kill(pid, number));
+    }
+}
+
+} // namespace detail
+
+/// Where the rest of this program runs in a process of its own: keeps it from outliving the one that stays.
+class stand_in {
+    unique_fd other_side_; // closed when the one that stays is gone
+
+public:
+    /// Forks; returns 0 in the child alone, or -errno in the only process. The other one, which must have no other threads,
+    /// stays: signals to it go to the child, it ends with the child's exit status or by the same signal, and when it is killed,
+    /// the child is too. It closes its descriptors 0, 1 and 2.
+    long step_behind() {
+        unique_fd theirs;
+        long rc = pipe(other_side_, theirs);
+        if (rc < 0) return rc;
+        const ::sigset_t passed = detail::passed_signals();
+        ::sigset_t before;
+        static_cast<void>(::sigprocmask(SIG_BLOCK, &passed, &before));
+        rc = checked("fork", -1, [] { return ::fork(); });
+        if (rc > 0) {
+            other_side_.reset();
+            detail::stand_in_for(static_cast<::pid_t>(rc), passed);
+        }
+        static_cast<void>(::sigprocmask(SIG_SETMASK, &before, nullptr));
+        return rc;
+    }
+
+    /// In the child, last before it executes something: the system forgets it when the user changes. False where the other one
+    /// is gone already.
+    bool tie() {
+        if (!other_side_) return true; // nobody stays
+        if (checked("prctl", -1, [] { return ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); }) < 0) return false;
+        ::pollfd gone{other_side_.get(), 0, 0};
+        return ::poll(&gone, 1, 0) == 0;
+    }
+};
+
+#endif
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/entering.hpp ----
+// entering.hpp: this program, started to enter the namespaces of a process and to execute a command there.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What to enter, and what to execute there. It travels as arguments of the program.
+struct entering {
+    int pid = 0;                           ///< a process
+    std::string ask{};                     ///< or a line of shell that prints its number: "$1" is the tool, "$2" the container
+    std::string tool{};                    ///< which knows that
+    std::string container{};
+    std::vector<std::string> namespaces{}; ///< names of some; empty: all
+    std::string username{};                ///< as known in there; empty: none is changed
+    std::vector<std::string> command{};
+
+    static constexpr std::size_t command_at = 8; ///< among the arguments
+
+    /// All arguments; the zeroth is `title`.
+    std::vector<std::string> arguments(const std::string& title) const {
+        std::string kinds;
+        for (const std::string& n : namespaces) kinds += (kinds.empty() ? "" : ",") + n;
+        std::vector<std::string> all{title,   std::string(enter_argument), std::to_string(pid), ask, tool, container, kinds,
+                                     username};
+        all.insert(all.end(), command.begin(), command.end());
+        return all;
+    }
+
+    /// What they say; nothing where they make no sense.
+    static std::optional<entering> from(const std::vector<std::string>& all) {
+        if (all.size() <= command_at) return std::nullopt;
+        entering e{number_of(all[2]), all[3], all[4], all[5], {}, all[7], {}};
+        for (std::string_view rest = all[6]; !rest.empty();) {
+            const std::size_t end = rest.find(',');
+            e.namespaces.emplace_back(rest.substr(0, end));
+            rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+        }
+        e.command.assign(all.begin() + command_at, all.end());
+        return e;
+    }
+
+    /// The number of a process, as a tool prints it; 0 where it is none.
+    static int number_of(std::string_view text) {
+        while (text.ends_with('\n')) text.remove_suffix(1);
+        int number = 0;
+        const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+        return failed == std::errc() && end == text.data() + text.size() && number > 0 ? number : 0;
+    }
+};
+
+#if defined(__linux__)
+
+/// Does what an `entering` says, step by step, each of which may be the last. Runs alone in its process.
+class entrance {
+    const entering& what_;
+    sys::stand_in outside_;
+    sys::namespaces_of target_;
+
+    [[noreturn]] static void give_up(std::string_view kind, const std::string& why, int code = 1) {
+        const std::string line = std::string(kind) + why + "\n";
+        static_cast<void>(sys::write_all(2, line.data(), line.size()));
+        sys::exit_now(code);
+    }
+
+    [[noreturn]] static void give_up(const std::string& step, long rc) {
+        const bool forbidden = rc == -EPERM || rc == -EACCES;
+        give_up(forbidden ? not_permitted_text : cannot_enter_text, step + ": " + sys::errno_text(static_cast<int>(-rc)));
+    }
+
+    /// The process whose namespaces they are.
+    int target() const {
+        if (what_.ask.empty()) return what_.pid;
+        const result<sys::printed> said = sys::output_of({"sh", "-c", what_.ask, "sh", what_.tool, what_.container});
+        if (!said) give_up(cannot_enter_text, std::string(said.error().message()));
+        if (!said->status.success()) sys::exit_now(said->status.code ? said->status.code : 1); // it has said why
+        if (const int pid = entering::number_of(said->text)) return pid;
+        give_up(no_leader_text, {});
+    }
+
+    void enter() {
+        const int pid = target();
+        auto failed = target_.open(pid, what_.namespaces);
+        if (failed && failed->absent) give_up(no_process_text, std::to_string(pid));
+        if (!failed) failed = target_.enter();
+        if (!failed) return;
+        const char* const hint =
+            failed->rc == -EINVAL || failed->rc == -EUSERS ? "; has this program started threads before main()?" : "";
+        give_up(failed->what + " (process " + std::to_string(pid) + ")" + hint, failed->rc);
+    }
+
+    /// Only processes that are started from now on are in a pid namespace that was entered.
+    void step_in() {
+        const long rc = target_.pid_entered() ? outside_.step_behind() : 0;
+        if (rc == -ENOMEM) give_up(no_process_text, "the pid namespace has lost its first process");
+        if (rc < 0) give_up("fork", rc);
+    }
+
+    void become(const std::string& name) {
+        const auto user = sys::find_user(sys::small_file("/etc/passwd"), sys::small_file("/etc/group"), name);
+        if (!user) give_up(no_user_there_text, name);
+        long rc = target_.groups_denied() ? 0 : sys::set_groups(user->groups);
+        if (rc < 0) give_up("setgroups", rc);
+        if ((rc = sys::set_group(user->gid)) < 0) give_up("setgid " + std::to_string(user->gid), rc);
+        if ((rc = sys::set_user(user->uid)) < 0) give_up("setuid " + std::to_string(user->uid), rc);
+        if ((rc = sys::set_login_variables(name, *user)) < 0) give_up("setenv", rc);
+        sys::change_directory(user->home);
+    }
+
+    /// In a user namespace, whoever entered it rules, but is nobody. Where it has no root, that is how it stays.
+    void become_root() {
+        long rc = target_.groups_denied() ? 0 : sys::set_groups({});
+        if (rc >= 0) rc = sys::set_group(0);
+        if (rc >= 0 || rc == -EINVAL) rc = sys::set_user(0);
+        if (rc < 0 && rc != -EINVAL) give_up("becoming its root", rc);
+    }
+
+public:
+    explicit entrance(const entering& what) : what_(what) {}
+
+    [[noreturn]] void run() {
+        enter();
+        step_in();
+        if (!what_.username.empty()) become(what_.username);
+        else if (target_.user_entered()) become_root();
+        if (!outside_.tie()) sys::exit_now(1);
+        const long rc = sys::execute(what_.command);
+        give_up(not_executed_text, what_.command[0] + ": " + sys::errno_text(static_cast<int>(-rc)), rc == -ENOENT ? 127 : 126);
+    }
+};
+
+#endif
+
+/// For main(): the arguments are those of an `entering`. Never returns.
+inline void enter_and_execute(int argc, char** argv) {
+    const auto what = entering::from(std::vector<std::string>(argv, argv + argc));
+    if (!what) sys::exit_now(2);
+#if defined(__linux__)
+    entrance(*what).run();
+#else
+    const std::string line = std::string(cannot_enter_text) + "this system has no namespaces\n";
+    static_cast<void>(sys::write_all(2, line.data(), line.size()));
+    sys::exit_now(1);
+#endif
+}
+
+/// To name it is to make the program know how to enter. See enter_main.
+struct knows_how_to_enter {
+    knows_how_to_enter() noexcept { enter_main = &enter_and_execute; }
+};
+template <class Method>
+inline const knows_how_to_enter can_enter{};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/init.hpp ----
 // init.hpp: where a program says that it is one; and the whole of a simple program in one call.
 
@@ -20727,10 +21565,12 @@ namespace mitogen::inline MITOGEN_ABI {
 /// it later has decided so itself.
 template <class Io = io::native>
 void init(int argc, char** argv) {
+    const std::string_view first = argc < 2 ? std::string_view() : std::string_view(argv[1]);
+    if (const auto enter = detail::enter_main.load(); enter && first == detail::enter_argument) enter(argc, argv);
     io::main_arguments = {.argc = argc, .argv = argv, .known = true};
     sys::keep_exit_statuses();
     sys::self_executable(); // opened now: the file may be replaced while we run
-    if (argc < 2 || std::string_view(argv[1]) != child_argument) {
+    if (first != child_argument) {
         for (const std::string& same : registry::duplicates()) {
             log::write(log::level::warning,
                        "two remote functions cannot be told apart between different builds: " + same +
@@ -21001,6 +21841,7 @@ struct join_options {
     std::string name{};                                ///< of the context; empty: "client.<pid>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< until it is a context
     std::uint32_t pool_threads = 4;                    ///< most threads that on::pool functions get here
+    prompt_callback on_prompt{};                       ///< see router_options
 };
 
 namespace detail {
@@ -21019,7 +21860,10 @@ class membership {
 public:
     membership(Io io, joining::answer said, const join_options& options)
         : broker_(io),
-          router_(broker_, {.limits = said.bounds, .pool_threads = options.pool_threads, .rules = said.rules}),
+          router_(broker_, {.limits = said.bounds,
+                            .pool_threads = options.pool_threads,
+                            .rules = said.rules,
+                            .on_prompt = options.on_prompt}),
           parent_(std::make_shared<basic_link<Io>>(router_)),
           server_(router_, said.name, options.pool_threads), settled_(broker_.io()) {
         parent_->peer = said.ancestors.front();
@@ -21448,9 +22292,6 @@ inline constexpr std::string_view no_user_text = "it has no such user";
 inline constexpr std::string_view not_allowed_text =
     "this user may not do that here; connect from a context that may, for instance by sudo";
 
-/// What is said here of a container without a process, before nsenter runs.
-inline constexpr std::string_view no_leader_text = "mitogen: the container has no process";
-
 /// The first that fits counts, so that words which may be part of other messages come late.
 inline constexpr symptom symptoms_of_tools[] = {
     // docker, podman, buildah
@@ -21590,7 +22431,9 @@ public:
     }
 
     /// The rest of the command: `sh -c` and the first stage.
-    exec_style& add_stage() { return add({"sh", "-c", first_stage_script()}); }
+    exec_style& add_stage(std::chrono::milliseconds connect_timeout) {
+        return add({"sh", "-c", first_stage_script(patience_for(to_ns(connect_timeout)))});
+    }
 
     /// What is to be executed. `target`: of messages and of the context's name; may be empty.
     template <class Method>
@@ -21646,7 +22489,10 @@ struct buildah {
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, buildah_path, "buildah_path");
         tool.add({"run"}).add_optional("username", username, "--user=").add({"--"});
-        return tool.add_required("container", container).add_stage().plan(*this, container);
+        auto p = tool.add_required("container", container).add_stage(connect_timeout).plan(*this, container);
+        // with --isolation=chroot buildah passes on 64 KiB in 100 ms, where they are not read at once
+        if (p) p->compress_program = true;
+        return p;
     }
 };
 
@@ -21685,7 +22531,7 @@ struct chroot {
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, chroot_path, "chroot_path");
         tool.add_optional("username", username, "--userspec=").add_required("root", root);
-        return tool.add_stage().plan(*this, root);
+        return tool.add_stage(connect_timeout).plan(*this, root);
     }
 };
 
@@ -21723,7 +22569,7 @@ struct command {
         if (argv.empty()) return error(reason::misuse, "command: argv is empty");
         detail::exec_style tool(method_name, argv[0], "argv[0]");
         tool.add({argv.begin() + 1, argv.end()});
-        return tool.add_stage().plan(*this, argv[0].substr(argv[0].rfind('/') + 1));
+        return tool.add_stage(connect_timeout).plan(*this, argv[0].substr(argv[0].rfind('/') + 1));
     }
 };
 
@@ -21741,15 +22587,16 @@ namespace detail {
 inline constexpr std::string_view incorrect_text = "the password is incorrect";
 
 /// The first stage behind a tool that was made to speak English: in the language that was there before.
-inline std::string first_stage_in_own_language() {
+inline std::string first_stage_in_own_language(std::chrono::milliseconds connect_timeout) {
+    const std::string script = first_stage_script(patience_for(to_ns(connect_timeout)));
     const char* const was = std::getenv("LC_ALL");
     const std::string_view language = was ? was : "";
     for (const char c : language)
         if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '.' || c == '-' ||
               c == '@'))
-            return "unset LC_ALL;" + first_stage_script();
-    if (language.empty()) return "unset LC_ALL;" + first_stage_script();
-    return "LC_ALL=" + std::string(language) + ";export LC_ALL;" + first_stage_script();
+            return "unset LC_ALL;" + script;
+    if (language.empty()) return "unset LC_ALL;" + script;
+    return "LC_ALL=" + std::string(language) + ";export LC_ALL;" + script;
 }
 
 /// The same script without a dollar sign, which `sudo -i` leaves open to the shell that it starts first.
@@ -21856,7 +22703,7 @@ struct doas {
 
     /// The command that is executed, first stage included.
     std::vector<std::string> arguments() const {
-        return {doas_path, "-u", username, "--", "sh", "-c", detail::first_stage_in_own_language()};
+        return {doas_path, "-u", username, "--", "sh", "-c", detail::first_stage_in_own_language(connect_timeout)};
     }
 
 private:
@@ -21923,13 +22770,99 @@ struct docker {
                 .add({"--rm"})
                 .add_required("image", image);
         }
-        return tool.add_stage().plan(*this, container + image);
+        return tool.add_stage(connect_timeout).plan(*this, container + image);
     }
 };
 
 /// The options of basic_router::docker().
 using docker_options = docker;
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/entering_plan.hpp ----
+// entering_plan.hpp: the boot plan of a child in the namespaces of another process, and what its failures mean.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What is printed by what enters, before anything is executed there.
+inline constexpr symptom symptoms_of_entering[] = {
+    {no_leader_text, reason::connection_refused, not_running_text},
+    {no_process_text, reason::resolve, "there is no process of that number, or this user may not see it"},
+    {not_permitted_text, reason::auth_required,
+     "this user may not enter its namespaces: that takes root, or a user namespace of his own; connect from a context that may, "
+     "for instance by sudo"},
+    {no_user_there_text, reason::resolve, no_user_text},
+    {not_executed_text, reason::payload, no_shell_text},
+    {cannot_enter_text, reason::connect, "its namespaces cannot be entered"},
+};
+
+/// The error that it means.
+inline error explain_entering(const boot_plan& plan, const boot_failure& f) {
+    if (f.what == boot_failure::how::timed_out) {
+        const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
+        return because(plan, f, reason::connect_timeout,
+                       "no hello within " + ms +
+                           (f.stage_seen ? "our shell runs there; sending the program, or its start, takes longer than that"
+                                         : "our shell did not speak; does a tool hang that tells the container's process?"));
+    }
+    if (f.what == boot_failure::how::confused) return explain_boot(plan, f);
+    if (f.stage_seen) return explain_stage(plan, f);
+    if (const symptom* s = known_symptom(symptoms_of_entering, f)) return because(plan, f, s->why, s->meaning);
+    if (const symptom* s = known_symptom(symptoms_of_tools, f)) return because(plan, f, s->why, s->meaning);
+    if (f.status && not_executed(*f.status))
+        return because(plan, f, reason::connect, "the tool that tells the container's process cannot be executed; tool_path says "
+                                                 "where to look for it");
+    return because(plan, f, reason::end_of_file, "it ended before our shell ran there");
+}
+
+/// "the namespaces mount, net and the root directory of process 7, as its user mia"
+inline std::string text_of(const entering& what) {
+    std::string kinds;
+    bool root = what.namespaces.empty();
+    for (const std::string& n : what.namespaces) {
+        kinds += (kinds.empty() ? "" : ", ") + n;
+        root = root || n == "mount";
+    }
+    std::string text = kinds.empty() ? "all namespaces" : "the namespaces " + kinds;
+    text += (root ? " and the root directory of " : " of ");
+    if (what.ask.empty()) text += "process " + std::to_string(what.pid);
+    else text += "the first process of container " + what.container + ", as " + what.tool + " tells it";
+    return text + (what.username.empty() ? "" : ", as its user " + what.username);
+}
+
+/// This program, started once more, enters and then executes a shell there. `target`: of messages and of the context's name.
+template <class Method>
+result<boot_plan> entering_plan(const Method& method, entering what, const std::string& target) {
+    (void)&can_enter<Method>;
+    const std::pair<std::string_view, const std::string*> names[] = {
+        {"container", &what.container}, {"tool_path", &what.tool}, {"username", &what.username}};
+    for (const auto& [option, value] : names) {
+        const std::string begin = std::string(Method::method_name) + ": " + std::string(option);
+        if (value->starts_with('-'))
+            return error(reason::misuse,
+                         begin + " is \"" + *value + "\", which begins with a dash: a tool would take it for an option");
+        if (value->find('\0') != std::string::npos)
+            return error(reason::misuse, begin + " contains a zero byte, where it would end");
+    }
+    boot_plan p;
+    p.what = std::string(Method::method_name) + " " + target;
+    p.name = std::string(Method::method_name) + "." + target;
+    apply_common(method, p);
+    auto program = open_program(method.executable);
+    if (!program) return program.error();
+    p.program = std::move(*program);
+    p.staged = true;
+    p.enters = text_of(what);
+    p.command_at = entering::command_at;
+    what.command = {"sh", "-c", first_stage_script()};
+    p.start.executable_fd = sys::self_executable().get();
+    p.start.argv = what.arguments("mitogen:" + p.name);
+    p.explain = &explain_entering;
+    return p;
+}
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/methods/incus.hpp ----
@@ -21960,7 +22893,7 @@ struct incus {
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, incus_path, "incus_path");
         tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
-        return tool.add_stage().plan(*this, container);
+        return tool.add_stage(connect_timeout).plan(*this, container);
     }
 };
 
@@ -21998,7 +22931,7 @@ struct jail {
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, jexec_path, "jexec_path");
         tool.add_optional("username", username, "-U ").add_required("container", container);
-        return tool.add_stage().plan(*this, container);
+        return tool.add_stage(connect_timeout).plan(*this, container);
     }
 };
 
@@ -22039,7 +22972,7 @@ struct kubectl {
         detail::exec_style tool(method_name, kubectl_path, "kubectl_path");
         tool.add(kubectl_args).add_optional("ns", ns, "--namespace=").add({"exec", "--stdin"});
         tool.add_optional("container", container, "--container=").add_required("pod", pod).add({"--"});
-        return tool.add_stage().plan(*this, pod);
+        return tool.add_stage(connect_timeout).plan(*this, pod);
     }
 };
 
@@ -22076,7 +23009,7 @@ struct lxc {
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, lxc_attach_path, "lxc_attach_path");
         tool.add({"--clear-env", "--name"}).add_required("container", container).add({"--"});
-        return tool.add_stage().plan(*this, container);
+        return tool.add_stage(connect_timeout).plan(*this, container);
     }
 };
 
@@ -22113,7 +23046,7 @@ struct lxd {
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, lxc_path, "lxc_path");
         tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
-        return tool.add_stage().plan(*this, container);
+        return tool.add_stage(connect_timeout).plan(*this, container);
     }
 };
 
@@ -22137,8 +23070,8 @@ struct leader_lookup {
     std::string tool;
     std::string_view ask; ///< "$1" is the tool, "$2" the container
 
-    /// For `sh -c SCRIPT sh TOOL CONTAINER NSENTER ARGUMENTS…`: becomes nsenter, with that process as its target. In a process of
-    /// its own, because a tool may take its time.
+    /// For nsenter(1), for `sh -c SCRIPT sh TOOL CONTAINER NSENTER ARGUMENTS…`: becomes nsenter, with that process as its target.
+    /// In a process of its own, because a tool may take its time.
     std::string script() const {
         return "p=$(" + std::string(ask) + ")||exit $?;case $p in \"\"|0|*[!0-9]*)echo \"" + std::string(no_leader_text) +
                "\" >&2;exit 1;;esac;n=$3;shift 3;exec \"$n\" --target \"$p\" \"$@\"";
@@ -22146,11 +23079,11 @@ struct leader_lookup {
 };
 
 inline leader_lookup leader_lookup_of(container_kind kind) {
-    constexpr std::string_view inspect = "\"$1\" inspect \"--format={{.State.Pid}}\" \"$2\"";
+    constexpr std::string_view inspect = "exec \"$1\" inspect \"--format={{.State.Pid}}\" \"$2\"";
     constexpr std::string_view info = "\"$1\" info \"$2\"|sed -n \"s/^ *[Pp][Ii][Dd]: *//p\"";
     switch (kind) {
     case container_kind::podman: return {"podman", inspect};
-    case container_kind::lxc: return {"lxc-info", "\"$1\" --name \"$2\" --pid --no-humanize"};
+    case container_kind::lxc: return {"lxc-info", "exec \"$1\" --name \"$2\" --pid --no-humanize"};
     case container_kind::lxd: return {"lxc", info};
     case container_kind::incus: return {"incus", info};
     case container_kind::machinectl: return {"machinectl", "\"$1\" show --property=Leader \"$2\"|sed \"s/^Leader=//\""};
@@ -22158,26 +23091,21 @@ inline leader_lookup leader_lookup_of(container_kind kind) {
     }
 }
 
-inline bool is_namespace(std::string_view text) noexcept {
-    constexpr std::string_view known[] = {"mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time"};
-    for (const std::string_view one : known)
-        if (one == text) return true;
-    return false;
-}
-
 } // namespace detail
 
-/// A process in the namespaces of another one on this machine, by the nsenter of util-linux. That one is given by its number, or
+/// A process in the namespaces of another one on this machine, and under its root directory. That one is given by its number, or
 /// as a container, whose first process a tool is asked for. Exactly one of the two. Takes root, or a user namespace of one's own.
+/// The process that is started enters them itself; no tool is needed.
 struct nsenter {
     int pid = 0;                                ///< a process
     std::string container{};                    ///< or a container that runs
     container_kind kind = container_kind::none; ///< what kind of container
     std::string tool_path{};                    ///< the tool that tells its first process; empty: the usual one of its kind
     std::vector<std::string> namespaces{};      ///< some of "mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time";
-                                                ///< empty: all, and the root directory as well
-    std::string username{};                     ///< as known in there, by the su that is there; empty: none is changed
-    std::string nsenter_path = "nsenter";       ///< the tool to run
+                                                ///< empty: all. The root directory comes with "mount"
+    std::string username{};                     ///< as in /etc/passwd there; empty: root of a user namespace, else this one
+    /// the nsenter of util-linux, where that shall do it; then by the su that is there
+    std::string nsenter_path{};
 
     std::string name{};                                ///< of the context; empty: "nsenter.<container or pid>"
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
@@ -22193,13 +23121,39 @@ struct nsenter {
                         self.name, self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
     }
 
-    /// What is to be executed.
+    /// What is to be executed. A template, so that only who uses it knows how to enter.
+    template <class Self = nsenter>
     result<boot_plan> plan() const {
         if ((pid != 0) == !container.empty())
             return error(reason::misuse, "nsenter: give either .pid, or .container and its .kind");
         if (pid < 0) return error(reason::misuse, "nsenter: pid is negative");
         if (container.empty() != (kind == container_kind::none))
             return error(reason::misuse, "nsenter: .container and .kind go together");
+        for (const std::string& n : namespaces)
+            if (!sys::is_namespace(n))
+                return error(reason::misuse, "nsenter: there is no kind of namespace called \"" + n + "\"");
+        return nsenter_path.empty() ? plan_to_enter<Self>() : plan_of_tool();
+    }
+
+private:
+    std::string target() const { return container.empty() ? std::to_string(pid) : container; }
+
+    template <class Self>
+    result<boot_plan> plan_to_enter() const {
+        detail::entering what;
+        what.pid = pid;
+        what.namespaces = namespaces;
+        what.username = username;
+        if (!container.empty()) {
+            const detail::leader_lookup how = detail::leader_lookup_of(kind);
+            what.ask = how.ask;
+            what.tool = tool_path.empty() ? how.tool : tool_path;
+            what.container = container;
+        }
+        return detail::entering_plan(static_cast<const Self&>(*this), std::move(what), target());
+    }
+
+    result<boot_plan> plan_of_tool() const {
         detail::exec_style tool(method_name, container.empty() ? nsenter_path : "sh", "nsenter_path");
         if (container.empty()) {
             tool.add({"--target", std::to_string(pid)});
@@ -22209,18 +23163,15 @@ struct nsenter {
             tool.add_required("container", container).add_required("nsenter_path", nsenter_path);
         }
         if (namespaces.empty()) tool.add({"--all", "--root"});
-        for (const std::string& n : namespaces) {
-            if (!detail::is_namespace(n))
-                return error(reason::misuse, "nsenter: there is no kind of namespace called \"" + n + "\"");
-            tool.add({"--" + n});
-        }
+        for (const std::string& n : namespaces) tool.add({"--" + n});
         tool.add({"--"});
         if (username.empty()) {
-            tool.add_stage();
+            tool.add_stage(connect_timeout);
         } else {
-            tool.add({"su", "-s", "/bin/sh", "-c", detail::first_stage_script()}).add_required("username", username);
+            tool.add({"su", "-s", "/bin/sh", "-c", detail::first_stage_script(detail::patience_for(to_ns(connect_timeout)))})
+                .add_required("username", username);
         }
-        return tool.plan(*this, container.empty() ? std::to_string(pid) : container);
+        return tool.plan(*this, target());
     }
 };
 
@@ -22258,7 +23209,7 @@ struct podman {
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, podman_path, "podman_path");
         tool.add({"exec"}).add_optional("username", username, "--user=").add({"--interactive", "--"});
-        return tool.add_required("container", container).add_stage().plan(*this, container);
+        return tool.add_required("container", container).add_stage(connect_timeout).plan(*this, container);
     }
 };
 
@@ -22294,7 +23245,9 @@ struct slurm {
     /// What is to be executed.
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, srun_path, "srun_path");
-        return tool.add({"--unbuffered", "--ntasks=1"}).add(args).add_stage().plan(*this, {});
+        auto p = tool.add({"--unbuffered", "--ntasks=1"}).add(args).add_stage(connect_timeout).plan(*this, {});
+        if (p) p->clears_up = true; // a job that waits in the queue stays there when srun is killed
+        return p;
     }
 };
 
@@ -22340,7 +23293,7 @@ struct su {
 
     /// The command that is executed, first stage included. The order is that of the BSDs, which the others take as well.
     std::vector<std::string> arguments() const {
-        return {su_path, username, "-c", "exec sh -c '" + detail::first_stage_in_own_language() + "'"};
+        return {su_path, username, "-c", "exec sh -c '" + detail::first_stage_in_own_language(connect_timeout) + "'"};
     }
 
 private:
@@ -22417,7 +23370,7 @@ struct sudo {
         if (!selinux_role.empty()) a.insert(a.end(), {"-r", selinux_role});
         if (!selinux_type.empty()) a.insert(a.end(), {"-t", selinux_type});
         a.insert(a.end(), sudo_args.begin(), sudo_args.end());
-        const std::string script = detail::first_stage_in_own_language();
+        const std::string script = detail::first_stage_in_own_language(connect_timeout);
         a.insert(a.end(), {"--", "sh", "-c", login ? detail::without_dollars(script) : script});
         return a;
     }
@@ -22435,6 +23388,7 @@ private:
     /// What sudo says, and sudo-rs, which is younger and has other words.
     static constexpr detail::symptom symptoms_of_sudo[] = {
         {"unknown user", reason::resolve, "there is no such user"},
+        {"sudo-rs: user '", reason::resolve, "there is no such user"}, // not found
         {"in the sudoers file", reason::auth_required, "this user may not use sudo"},
         {"may not run sudo", reason::auth_required, "this user may not use sudo"},
         {"is not allowed to", reason::auth_required, "this user may not become that one, or not run sh"},
