@@ -90,7 +90,7 @@ result<boot_plan> entering_plan(const Method& method, entering what, const std::
     p.staged = true;
     p.enters = text_of(what);
     p.command_at = entering::command_at;
-    what.command = {"sh", "-c", first_stage_script()};
+    what.command = {"sh", "-c", first_stage_script(patience_for(p.timeout))};
     p.start.executable_fd = sys::self_executable().get();
     p.start.argv = what.arguments("mitogen:" + p.name);
     p.explain = &explain_entering;
