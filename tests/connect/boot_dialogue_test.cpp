@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <mitogen/base/function.hpp>
-#include <mitogen/connect/boot_dialogue.hpp>
-#include <mitogen/connect/first_stage.hpp>
+#include <mitogen/connect/boot/boot_dialogue.hpp>
+#include <mitogen/connect/boot/first_stage.hpp>
+#include <mitogen/connect/boot/outgoing.hpp>
+#include <mitogen/connect/boot/program_choice.hpp>
 #include <mitogen/connect/methods/method.hpp>
-#include <mitogen/connect/outgoing.hpp>
-#include <mitogen/connect/payload.hpp>
-#include <mitogen/connect/press.hpp>
-#include <mitogen/connect/program_choice.hpp>
+#include <mitogen/connect/programs/payload.hpp>
+#include <mitogen/connect/programs/press.hpp>
 #include <mitogen/sys/file.hpp>
 #include <mitogen/sys/machine.hpp>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <mitogen/connect/first_stage.hpp>
-#include <mitogen/connect/memory_stage.hpp>
-#include <mitogen/connect/payload.hpp>
-#include <mitogen/connect/program_choice.hpp>
-#include <mitogen/connect/receiving_stage.hpp>
+#include <mitogen/connect/boot/first_stage.hpp>
+#include <mitogen/connect/boot/memory_stage.hpp>
+#include <mitogen/connect/boot/program_choice.hpp>
+#include <mitogen/connect/boot/receiving_stage.hpp>
+#include <mitogen/connect/programs/payload.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/machine.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <mitogen/connect/handshake.hpp>
+#include <mitogen/connect/boot/handshake.hpp>
 
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <mitogen/connect/log_meter.hpp>
+#include <mitogen/connect/logs/log_meter.hpp>
 
 #include <catch2/catch.hpp>
 #include <cstdint>

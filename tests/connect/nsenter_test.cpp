@@ -425,7 +425,8 @@ TEST_CASE("the first process of a container is asked for before its namespaces a
 
 TEST_CASE("explain says what would be entered, and as whom", "[nsenter]") {
     tree t;
-    const std::string run = "run: sh -c '" + mitogen::detail::first_stage_script(mitogen::detail::patience_for(30'000'000'000)) + "'\nname: nsenter.";
+    const std::string run =
+        "run: sh -c '" + mitogen::detail::first_stage_script(mitogen::detail::patience_for(30'000'000'000)) + "'\nname: nsenter.";
     CHECK_THAT(t.router.explain(mitogen::nsenter{.pid = 7}),
                Catch::StartsWith("enter: all namespaces and the root directory of process 7\n" + run + "7\n"));
     CHECK_THAT(t.router.explain(mitogen::nsenter{.pid = 7, .namespaces = {"net", "uts"}, .username = "mia"}),

@@ -3,7 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <cerrno>
-#include <mitogen/connect/prompter.hpp>
+#include <mitogen/connect/prompts/prompter.hpp>
 #include <mitogen/mitogen.hpp>
 #include <string>
 #include <string_view>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <mitogen/connect/text_tail.hpp>
+#include <mitogen/connect/logs/text_tail.hpp>
 
 #include <catch2/catch.hpp>
 #include <string>

@@ -4,14 +4,14 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/log.hpp>
+#include <mitogen/connect/boot/handshake.hpp>
 #include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/connect_server.hpp>
 #include <mitogen/connect/ending.hpp>
-#include <mitogen/connect/handshake.hpp>
+#include <mitogen/connect/logs/stdout_forwarder.hpp>
 #include <mitogen/connect/methods/fork.hpp>
 #include <mitogen/connect/router.hpp>
-#include <mitogen/connect/stdout_forwarder.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/rpc/dispatcher.hpp>

@@ -7,8 +7,8 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/connect/methods/local.hpp>
 #include <mitogen/connect/methods/ssh.hpp>
-#include <mitogen/connect/prompt.hpp>
 #include <mitogen/connect/prompting.hpp>
+#include <mitogen/connect/prompts/prompt.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/connect/travelling.hpp>
 #include <mitogen/route/error_notice.hpp>

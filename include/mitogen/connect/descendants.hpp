@@ -5,10 +5,10 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/ids.hpp>
-#include <mitogen/connect/boot_progress.hpp>
+#include <mitogen/connect/boot/boot_progress.hpp>
 #include <mitogen/connect/child.hpp>
 #include <mitogen/connect/children.hpp>
-#include <mitogen/connect/listening.hpp>
+#include <mitogen/connect/joining/listening.hpp>
 #include <mitogen/route/awaited.hpp>
 #include <mitogen/route/call_port.hpp>
 #include <mitogen/route/router_core.hpp>

@@ -4,11 +4,11 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/log.hpp>
+#include <mitogen/connect/boot/first_stage.hpp>
+#include <mitogen/connect/boot/handshake.hpp>
 #include <mitogen/connect/child_main.hpp>
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/enter_main.hpp>
-#include <mitogen/connect/first_stage.hpp>
-#include <mitogen/connect/handshake.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/io/main_arguments.hpp>
 #include <mitogen/io/native.hpp>

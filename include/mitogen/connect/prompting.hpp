@@ -7,11 +7,11 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/log.hpp>
-#include <mitogen/connect/boot_plan.hpp>
-#include <mitogen/connect/open_question.hpp>
-#include <mitogen/connect/prompt.hpp>
-#include <mitogen/connect/prompter.hpp>
-#include <mitogen/connect/text_tail.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/logs/text_tail.hpp>
+#include <mitogen/connect/prompts/open_question.hpp>
+#include <mitogen/connect/prompts/prompt.hpp>
+#include <mitogen/connect/prompts/prompter.hpp>
 #include <mitogen/route/call_port.hpp>
 #include <mitogen/route/pending.hpp>
 #include <mitogen/route/router_core.hpp>

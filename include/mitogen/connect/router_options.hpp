@@ -5,8 +5,8 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/connect/ending.hpp>
-#include <mitogen/connect/payload.hpp>
-#include <mitogen/connect/prompt.hpp>
+#include <mitogen/connect/programs/payload.hpp>
+#include <mitogen/connect/prompts/prompt.hpp>
 
 #include <cstdint>
 #include <vector>

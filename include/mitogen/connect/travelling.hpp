@@ -6,7 +6,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/inherited.hpp>

@@ -6,7 +6,7 @@
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/child_main.hpp>
 #include <mitogen/connect/context_connect.hpp>
 #include <mitogen/connect/methods/method.hpp>

@@ -6,7 +6,7 @@
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/methods/exec_style.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 

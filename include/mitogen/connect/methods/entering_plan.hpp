@@ -5,9 +5,9 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/connect/boot_plan.hpp>
-#include <mitogen/connect/entering.hpp>
-#include <mitogen/connect/first_stage.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/boot/first_stage.hpp>
+#include <mitogen/connect/methods/entering.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
 #include <mitogen/connect/methods/tool_symptoms.hpp>

@@ -7,8 +7,8 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/connect/boot_plan.hpp>
-#include <mitogen/connect/first_stage.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/boot/first_stage.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/tool_symptoms.hpp>
 

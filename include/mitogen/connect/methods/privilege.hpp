@@ -6,11 +6,11 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/connect/boot_plan.hpp>
-#include <mitogen/connect/first_stage.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/boot/first_stage.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
-#include <mitogen/connect/prompter.hpp>
+#include <mitogen/connect/prompts/prompter.hpp>
 
 #include <cstddef>
 #include <cstdlib>

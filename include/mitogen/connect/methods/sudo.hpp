@@ -6,11 +6,11 @@
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/privilege.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
-#include <mitogen/connect/prompter.hpp>
+#include <mitogen/connect/prompts/prompter.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/wire/secret.hpp>
 

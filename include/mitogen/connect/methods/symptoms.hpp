@@ -4,8 +4,8 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
-#include <mitogen/connect/boot_plan.hpp>
-#include <mitogen/connect/receiving_stage.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/boot/receiving_stage.hpp>
 
 #include <cstddef>
 #include <string>

@@ -4,7 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
-#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/enter_main.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
 

@@ -3,10 +3,10 @@
 // program_choice.hpp: which program a target is sent: the one that is asked for, or, where that cannot run there, another build.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/connect/boot_plan.hpp>
-#include <mitogen/connect/first_stage.hpp>
-#include <mitogen/connect/payload.hpp>
-#include <mitogen/connect/program_files.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/boot/first_stage.hpp>
+#include <mitogen/connect/programs/payload.hpp>
+#include <mitogen/connect/programs/program_files.hpp>
 #include <mitogen/sys/fd.hpp>
 #include <mitogen/sys/program_kind.hpp>
 

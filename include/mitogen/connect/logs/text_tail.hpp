@@ -19,6 +19,12 @@ inline void defuse(std::string& text) noexcept {
         if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
 }
 
+/// Overwrites every `word` in `text` with asterisks.
+inline void mask(std::string& text, std::string_view word) {
+    if (word.empty()) return;
+    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos;) text.replace(at, word.size(), "***"), at += 3;
+}
+
 } // namespace detail
 
 /// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?'.

@@ -4,8 +4,8 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
-#include <mitogen/connect/prompt.hpp>
-#include <mitogen/connect/text_tail.hpp>
+#include <mitogen/connect/logs/text_tail.hpp>
+#include <mitogen/connect/prompts/prompt.hpp>
 #include <mitogen/wire/secret.hpp>
 
 #include <algorithm>
@@ -53,12 +53,6 @@ inline bool ends_in(std::string_view line, std::initializer_list<std::string_vie
 
 /// True for a line that ends as questions for passwords do: with a colon, be it one as wide as Chinese characters.
 inline bool ends_as_question(std::string_view line) noexcept { return ends_in(line, {":", "\xEF\xBC\x9A"}); }
-
-/// Overwrites every `word` in `text` with asterisks.
-inline void mask(std::string& text, std::string_view word) {
-    if (word.empty()) return;
-    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos;) text.replace(at, word.size(), "***"), at += 3;
-}
 
 } // namespace detail
 

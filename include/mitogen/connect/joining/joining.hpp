@@ -5,7 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/limits.hpp>
-#include <mitogen/connect/handshake.hpp>
+#include <mitogen/connect/boot/handshake.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/inherited.hpp>

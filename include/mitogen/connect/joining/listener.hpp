@@ -7,10 +7,10 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/connect/call_server.hpp>
 #include <mitogen/connect/children.hpp>
-#include <mitogen/connect/client.hpp>
-#include <mitogen/connect/listening.hpp>
+#include <mitogen/connect/joining/call_server.hpp>
+#include <mitogen/connect/joining/client.hpp>
+#include <mitogen/connect/joining/listening.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>

@@ -4,13 +4,13 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/connect/boot_plan.hpp>
-#include <mitogen/connect/handshake.hpp>
-#include <mitogen/connect/outgoing.hpp>
-#include <mitogen/connect/payload.hpp>
-#include <mitogen/connect/press.hpp>
-#include <mitogen/connect/program_choice.hpp>
-#include <mitogen/connect/receiving_stage.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/boot/handshake.hpp>
+#include <mitogen/connect/boot/outgoing.hpp>
+#include <mitogen/connect/boot/program_choice.hpp>
+#include <mitogen/connect/boot/receiving_stage.hpp>
+#include <mitogen/connect/programs/payload.hpp>
+#include <mitogen/connect/programs/press.hpp>
 #include <mitogen/sys/fd.hpp>
 #include <mitogen/sys/file.hpp>
 

@@ -4,7 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/connect/first_stage.hpp>
+#include <mitogen/connect/boot/first_stage.hpp>
 
 #include <cstdint>
 #include <string>

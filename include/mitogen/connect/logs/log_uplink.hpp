@@ -6,7 +6,7 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/connect/log_meter.hpp>
+#include <mitogen/connect/logs/log_meter.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/loop/stream.hpp>
 #include <mitogen/route/router_core.hpp>

@@ -5,11 +5,11 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/connect/boot_dialogue.hpp>
-#include <mitogen/connect/boot_plan.hpp>
-#include <mitogen/connect/handshake.hpp>
-#include <mitogen/connect/outgoing.hpp>
-#include <mitogen/connect/press.hpp>
+#include <mitogen/connect/boot/boot_dialogue.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/boot/handshake.hpp>
+#include <mitogen/connect/boot/outgoing.hpp>
+#include <mitogen/connect/programs/press.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>

@@ -7,10 +7,10 @@
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/connect/payload.hpp>
-#include <mitogen/connect/program_fetch.hpp>
-#include <mitogen/connect/program_files.hpp>
-#include <mitogen/connect/program_source.hpp>
+#include <mitogen/connect/programs/payload.hpp>
+#include <mitogen/connect/programs/program_fetch.hpp>
+#include <mitogen/connect/programs/program_files.hpp>
+#include <mitogen/connect/programs/program_source.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/executable.hpp>

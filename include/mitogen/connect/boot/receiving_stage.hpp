@@ -3,9 +3,9 @@
 // receiving_stage.hpp: the line of shell that a first stage without the program is sent, to receive it.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/connect/first_stage.hpp>
-#include <mitogen/connect/memory_stage.hpp>
-#include <mitogen/connect/payload.hpp>
+#include <mitogen/connect/boot/first_stage.hpp>
+#include <mitogen/connect/boot/memory_stage.hpp>
+#include <mitogen/connect/programs/payload.hpp>
 
 #include <string>
 #include <string_view>

@@ -5,12 +5,12 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
-#include <mitogen/connect/boot_channel.hpp>
-#include <mitogen/connect/boot_plan.hpp>
-#include <mitogen/connect/child_stderr.hpp>
-#include <mitogen/connect/open_question.hpp>
-#include <mitogen/connect/prompt.hpp>
-#include <mitogen/connect/prompter.hpp>
+#include <mitogen/connect/boot/boot_channel.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/logs/child_stderr.hpp>
+#include <mitogen/connect/prompts/open_question.hpp>
+#include <mitogen/connect/prompts/prompt.hpp>
+#include <mitogen/connect/prompts/prompter.hpp>
 #include <mitogen/loop/broker.hpp>
 
 #include <memory>

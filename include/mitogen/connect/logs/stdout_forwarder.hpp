@@ -3,8 +3,8 @@
 // stdout_forwarder.hpp: what a child's functions print, on its way up the tree.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/connect/log_uplink.hpp>
-#include <mitogen/connect/text_tail.hpp>
+#include <mitogen/connect/logs/log_uplink.hpp>
+#include <mitogen/connect/logs/text_tail.hpp>
 #include <mitogen/loop/broker.hpp>
 
 #include <cerrno>

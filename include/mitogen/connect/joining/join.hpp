@@ -7,9 +7,9 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/build_hash.hpp>
-#include <mitogen/connect/call_server.hpp>
-#include <mitogen/connect/joining.hpp>
-#include <mitogen/connect/prompt.hpp>
+#include <mitogen/connect/joining/call_server.hpp>
+#include <mitogen/connect/joining/joining.hpp>
+#include <mitogen/connect/prompts/prompt.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/io/policy.hpp>

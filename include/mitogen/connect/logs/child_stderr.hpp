@@ -6,9 +6,8 @@
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/log.hpp>
-#include <mitogen/connect/log_meter.hpp>
-#include <mitogen/connect/prompter.hpp>
-#include <mitogen/connect/text_tail.hpp>
+#include <mitogen/connect/logs/log_meter.hpp>
+#include <mitogen/connect/logs/text_tail.hpp>
 #include <mitogen/loop/broker.hpp>
 
 #include <algorithm>

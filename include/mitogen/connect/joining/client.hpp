@@ -7,10 +7,10 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot/outgoing.hpp>
 #include <mitogen/connect/build_hash.hpp>
-#include <mitogen/connect/joining.hpp>
-#include <mitogen/connect/listening.hpp>
-#include <mitogen/connect/outgoing.hpp>
+#include <mitogen/connect/joining/joining.hpp>
+#include <mitogen/connect/joining/listening.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>

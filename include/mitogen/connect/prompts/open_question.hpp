@@ -4,7 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/function.hpp>
-#include <mitogen/connect/prompt.hpp>
+#include <mitogen/connect/prompts/prompt.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/wire/secret.hpp>
 

@@ -5,7 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/connect/payload.hpp>
+#include <mitogen/connect/programs/payload.hpp>
 #include <mitogen/sys/fd.hpp>
 
 #include <memory>

@@ -4,7 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/log.hpp>
-#include <mitogen/connect/log_uplink.hpp>
+#include <mitogen/connect/logs/log_uplink.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/handle.hpp>

@@ -3,7 +3,7 @@
 // program_files.hpp: what an executable file is for, and where the builds of a program for other machines are.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/connect/payload.hpp>
+#include <mitogen/connect/programs/payload.hpp>
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/fd.hpp>

@@ -4,7 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/connect/boot_plan.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/sys/file.hpp>
 
 #include <cstddef>

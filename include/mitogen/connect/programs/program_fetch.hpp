@@ -5,8 +5,8 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/connect/payload.hpp>
-#include <mitogen/connect/program_source.hpp>
+#include <mitogen/connect/programs/payload.hpp>
+#include <mitogen/connect/programs/program_source.hpp>
 #include <mitogen/route/awaited.hpp>
 #include <mitogen/route/call_port.hpp>
 #include <mitogen/route/router_core.hpp>

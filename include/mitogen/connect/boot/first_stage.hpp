@@ -4,7 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/connect/handshake.hpp>
+#include <mitogen/connect/boot/handshake.hpp>
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/fd.hpp>
 #include <mitogen/sys/file.hpp>

@@ -7,12 +7,12 @@
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/connect/boot_progress.hpp>
-#include <mitogen/connect/payload.hpp>
-#include <mitogen/connect/press.hpp>
-#include <mitogen/connect/program_source.hpp>
-#include <mitogen/connect/prompt.hpp>
-#include <mitogen/connect/prompter.hpp>
+#include <mitogen/connect/boot/boot_progress.hpp>
+#include <mitogen/connect/programs/payload.hpp>
+#include <mitogen/connect/programs/press.hpp>
+#include <mitogen/connect/programs/program_source.hpp>
+#include <mitogen/connect/prompts/prompt.hpp>
+#include <mitogen/connect/prompts/prompter.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/sys/process.hpp>
 

@@ -5,7 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/connect/press.hpp>
+#include <mitogen/connect/programs/press.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/sys/fd.hpp>
