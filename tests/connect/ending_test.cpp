@@ -38,6 +38,15 @@ TEST_CASE("nothing is due after a kill") {
     CHECK(e.due_signal(500) == ending::no_signal);
 }
 
+TEST_CASE("what was sent SIGTERM at once has until SIGKILL, and is sent no second one") {
+    ending e(patience);
+    e.terminated(100);
+    CHECK(e.next_look(100, true, true) == 110);
+    CHECK(e.due_signal(109) == ending::no_signal);
+    CHECK(e.due_signal(110) == ending::kill);
+    CHECK(e.due_signal(500) == ending::no_signal);
+}
+
 TEST_CASE("a loss is reported without exit status after a while, and that is looked at in time") {
     ending e(patience);
     e.begin(100);
