@@ -13,6 +13,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/base/version.hpp>
+#include <mitogen/connect/boot/boot_attempt.hpp>
 #include <mitogen/connect/boot/boot_channel.hpp>
 #include <mitogen/connect/boot/boot_dialogue.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>

@@ -10185,46 +10185,6 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/boot/explain_plan.hpp ----
-// explain_plan.hpp: what a connection method would run, as text for people.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// An argument as a POSIX shell reads it: as it is where that is safe, else in single quotes.
-inline std::string quoted_for_shell(std::string_view argument) {
-    constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_";
-    if (!argument.empty() && argument.find_first_not_of(plain) == std::string_view::npos) return std::string(argument);
-    std::string out = "'";
-    for (const char c : argument) c == '\'' ? out += "'\\''" : out += c;
-    return out + "'";
-}
-
-inline std::string quoted_for_shell(const std::vector<std::string>& arguments) {
-    std::string line;
-    for (const std::string& a : arguments) line += (line.empty() ? "" : " ") + quoted_for_shell(a);
-    return line;
-}
-
-/// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does. Before it comes one
-/// that says what is entered, where it is this program that does so.
-template <class Method>
-result<std::string> explain_plan(const Method& method) {
-    const result<boot_plan> plan = method.plan();
-    if (!plan) return plan.error();
-    const std::string program = method.executable.empty() ? "this one" : method.executable;
-    const std::string size = plan->program ? ", " + std::to_string(sys::file_size(plan->program->get())) + " bytes" : "";
-    const std::vector<std::string> command(plan->start.argv.begin() + static_cast<std::ptrdiff_t>(plan->command_at),
-                                           plan->start.argv.end());
-    return (plan->enters.empty() ? "" : "enter: " + plan->enters + "\n") + "run: " + quoted_for_shell(command) +
-           "\nname: " + plan->name + "\nprogram: " + program + size +
-           (plan->staged ? ", sent when the shell there has spoken" : ", executed here") +
-           "\ntimeout: " + std::to_string(plan->timeout / 1'000'000) + " ms\n";
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/connect/logs/log_meter.hpp ----
 // log_meter.hpp: decides which log records pass and which are dropped, and counts those. Has no clock and no link.
 
@@ -10670,231 +10630,6 @@ private:
 
     void withdraw() {
         if (const auto open = std::exchange(open_, nullptr)) open->close();
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/route/route_table.hpp ----
-// route_table.hpp: which link leads to which context, and what is known about it.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Hash of a build, as programs compare each other's: equal builds call functions by index. 0: not known.
-using build_hash = std::uint64_t;
-
-/// One context below this one.
-template <class Link>
-struct route {
-    context_id id = no_context;
-    context_id parent = no_context; ///< who made it
-    std::string name{};
-    build_hash build = 0;
-    std::shared_ptr<Link> via{}; ///< the link to it, or to whoever leads to it
-};
-
-/// All contexts below this one. Sorted by id: children get ascending ids, so that adding is appending.
-/// Threads: any; the lock is held for a binary search.
-template <class Link, class Io>
-class basic_route_table {
-    typename Io::mutex mutex_;
-    std::vector<route<Link>> routes_;
-
-    auto lower(context_id id) {
-        return std::lower_bound(routes_.begin(), routes_.end(), id,
-                                [](const route<Link>& r, context_id wanted) { return r.id < wanted; });
-    }
-
-public:
-    explicit basic_route_table(Io& io) : mutex_(io) {}
-
-    /// False where the id is taken.
-    bool add(route<Link> r) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(r.id);
-        if (at != routes_.end() && at->id == r.id) return false;
-        routes_.insert(at, std::move(r));
-        return true;
-    }
-
-    /// The link to `id`, or null.
-    std::shared_ptr<Link> find(context_id id) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? at->via : nullptr;
-    }
-
-    /// True if `id` is reached through `via`.
-    bool leads(context_id id, const Link* via) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id && at->via.get() == via;
-    }
-
-    /// The build of `id`, or 0.
-    build_hash build_of(context_id id) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? at->build : 0;
-    }
-
-    /// Everything about `id`; its `id` is no_context where nothing is known.
-    route<Link> get(context_id id) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? *at : route<Link>{};
-    }
-
-    /// Removes one; false where it was not there, or is reached through another link.
-    bool remove(context_id id, const Link* via) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        if (at == routes_.end() || at->id != id || at->via.get() != via) return false;
-        routes_.erase(at);
-        return true;
-    }
-
-    /// Removes all that are reached through `via`, and returns their ids.
-    std::vector<context_id> remove_via(const Link* via) {
-        const std::lock_guard lock(mutex_);
-        std::vector<context_id> gone;
-        std::erase_if(routes_, [&](const route<Link>& r) {
-            if (r.via.get() != via) return false;
-            gone.push_back(r.id);
-            return true;
-        });
-        return gone;
-    }
-
-    /// How many contexts lie between this one and `id`, one below the other.
-    std::uint32_t depth_of(context_id id) {
-        const std::lock_guard lock(mutex_);
-        std::uint32_t depth = 0;
-        for (auto at = lower(id); at != routes_.end() && at->id == id && depth < routes_.size(); at = lower(id)) {
-            id = at->parent;
-            ++depth;
-        }
-        return depth > 0 ? depth - 1 : 0;
-    }
-
-    /// A copy of all.
-    std::vector<route<Link>> all() {
-        const std::lock_guard lock(mutex_);
-        return routes_;
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/build_hash.hpp ----
-// build_hash.hpp: the short form of a build id, by which two contexts know on every call whether they run the same program.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Hash by which builds are compared on the hot path. FNV-1a, 64 bit; never 0.
-inline build_hash hash_build(std::string_view id) noexcept {
-    std::uint64_t h = 0xCBF2'9CE4'8422'2325u;
-    for (const char c : id) h = (h ^ static_cast<unsigned char>(c)) * 0x0000'0100'0000'01B3u;
-    return h ? h : 1;
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/ending.hpp ----
-// ending.hpp: how long the end of a child may take, and what is due at a moment of it. Knows only the time: no process, no link.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// How long the end of a child may take, step by step.
-struct ending_patience {
-    duration_ns grace = 3'000'000'000;      ///< from being asked to end, to SIGTERM
-    duration_ns after_term = 1'000'000'000; ///< from SIGTERM to SIGKILL
-    duration_ns for_status = 500'000'000;   ///< from the link's end, until its loss is reported without exit status
-    duration_ns for_link = 500'000'000;     ///< from the process's end, until a link that somebody else keeps open is closed
-};
-
-namespace detail {
-
-/// The ladder from being asked to end, over SIGTERM, to SIGKILL.
-class ending {
-    ending_patience patience_;
-    instant asked_at_ = never;
-    duration_ns for_levels_ = 0;
-    instant exited_at_ = never;
-    int signals_sent_ = 0;
-
-    instant term_at() const noexcept { return after(after(asked_at_, patience_.grace), for_levels_); }
-    instant kill_at() const noexcept { return after(term_at(), patience_.after_term); }
-
-public:
-    static constexpr int no_signal = 0;
-    static constexpr int term = 15;
-    static constexpr int kill = 9;
-
-    /// What each level of contexts below it adds to its time: it is to see the end of its children, from their SIGTERM to their
-    /// SIGKILL, before it goes itself. Nobody else could end one that is stopped.
-    static constexpr duration_ns for_each_level = 1'500'000'000;
-
-    explicit ending(ending_patience patience) noexcept : patience_(patience) {}
-
-    /// It was asked to end, or its link has ended. `levels`: how deep the tree below it is.
-    void begin(instant now, std::uint32_t levels = 0) noexcept {
-        asked_at_ = now;
-        for_levels_ = levels * for_each_level;
-    }
-
-    /// From now on it has little time but what the levels below it need.
-    void hurry(instant now) noexcept {
-        constexpr duration_ns orderly = 300'000'000; // with SIGTERM and SIGKILL less than a level's
-        asked_at_ = now;
-        patience_.grace = std::min(patience_.grace, orderly);
-    }
-
-    /// Its process has ended. Only the first time counts.
-    void exited(instant now) noexcept {
-        if (exited_at_ == never) exited_at_ = now;
-    }
-
-    /// It was sent SIGTERM, without having been asked before.
-    void terminated(instant now) noexcept {
-        asked_at_ = now;
-        patience_.grace = 0;
-        signals_sent_ = 1;
-    }
-
-    /// It was killed: no further signal is due.
-    void killed() noexcept { signals_sent_ = 2; }
-
-    /// The signal to send now; counts as sent.
-    int due_signal(instant now) noexcept {
-        if (signals_sent_ <= 1 && now >= kill_at()) {
-            signals_sent_ = 2;
-            return kill;
-        }
-        if (signals_sent_ == 0 && now >= term_at()) {
-            signals_sent_ = 1;
-            return term;
-        }
-        return no_signal;
-    }
-
-    /// True if its loss should be reported although there is no exit status yet.
-    bool report_due(instant now) const noexcept { return now >= after(asked_at_, patience_.for_status); }
-
-    /// When the link of a process that has ended is closed: until then answers may still be in the pipe.
-    instant link_end() const noexcept { return after(exited_at_, patience_.for_link); }
-
-    /// When to look again at a process that has not ended. `watched`: its end is reported by the poller, else it must be asked
-    /// for. `reported`: report_due() does not matter any more.
-    instant next_look(instant now, bool watched, bool reported) const noexcept {
-        constexpr duration_ns poll_interval = 5'000'000;
-        instant next = watched ? never : after(now, poll_interval);
-        if (!reported) next = std::min(next, after(asked_at_, patience_.for_status));
-        if (signals_sent_ == 0) next = std::min(next, term_at());
-        if (signals_sent_ == 1) next = std::min(next, kill_at());
-        if (next == never) next = after(now, patience_.after_term);
-        return std::max(next, now);
     }
 };
 
@@ -12982,6 +12717,117 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/route/route_table.hpp ----
+// route_table.hpp: which link leads to which context, and what is known about it.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Hash of a build, as programs compare each other's: equal builds call functions by index. 0: not known.
+using build_hash = std::uint64_t;
+
+/// One context below this one.
+template <class Link>
+struct route {
+    context_id id = no_context;
+    context_id parent = no_context; ///< who made it
+    std::string name{};
+    build_hash build = 0;
+    std::shared_ptr<Link> via{}; ///< the link to it, or to whoever leads to it
+};
+
+/// All contexts below this one. Sorted by id: children get ascending ids, so that adding is appending.
+/// Threads: any; the lock is held for a binary search.
+template <class Link, class Io>
+class basic_route_table {
+    typename Io::mutex mutex_;
+    std::vector<route<Link>> routes_;
+
+    auto lower(context_id id) {
+        return std::lower_bound(routes_.begin(), routes_.end(), id,
+                                [](const route<Link>& r, context_id wanted) { return r.id < wanted; });
+    }
+
+public:
+    explicit basic_route_table(Io& io) : mutex_(io) {}
+
+    /// False where the id is taken.
+    bool add(route<Link> r) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(r.id);
+        if (at != routes_.end() && at->id == r.id) return false;
+        routes_.insert(at, std::move(r));
+        return true;
+    }
+
+    /// The link to `id`, or null.
+    std::shared_ptr<Link> find(context_id id) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id ? at->via : nullptr;
+    }
+
+    /// True if `id` is reached through `via`.
+    bool leads(context_id id, const Link* via) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id && at->via.get() == via;
+    }
+
+    /// The build of `id`, or 0.
+    build_hash build_of(context_id id) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id ? at->build : 0;
+    }
+
+    /// Everything about `id`; its `id` is no_context where nothing is known.
+    route<Link> get(context_id id) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id ? *at : route<Link>{};
+    }
+
+    /// Removes one; false where it was not there, or is reached through another link.
+    bool remove(context_id id, const Link* via) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        if (at == routes_.end() || at->id != id || at->via.get() != via) return false;
+        routes_.erase(at);
+        return true;
+    }
+
+    /// Removes all that are reached through `via`, and returns their ids.
+    std::vector<context_id> remove_via(const Link* via) {
+        const std::lock_guard lock(mutex_);
+        std::vector<context_id> gone;
+        std::erase_if(routes_, [&](const route<Link>& r) {
+            if (r.via.get() != via) return false;
+            gone.push_back(r.id);
+            return true;
+        });
+        return gone;
+    }
+
+    /// How many contexts lie between this one and `id`, one below the other.
+    std::uint32_t depth_of(context_id id) {
+        const std::lock_guard lock(mutex_);
+        std::uint32_t depth = 0;
+        for (auto at = lower(id); at != routes_.end() && at->id == id && depth < routes_.size(); at = lower(id)) {
+            id = at->parent;
+            ++depth;
+        }
+        return depth > 0 ? depth - 1 : 0;
+    }
+
+    /// A copy of all.
+    std::vector<route<Link>> all() {
+        const std::lock_guard lock(mutex_);
+        return routes_;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/wire/assembler.hpp ----
 // assembler.hpp: puts the fragments of large messages together again, at their destination only.
 
@@ -13751,6 +13597,268 @@ private:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/boot/boot_attempt.hpp ----
+// boot_attempt.hpp: one attempt to bring up a child whose process runs: all that is said before the link, and who waits for it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The dialogue with the child, the questions of the tool that leads there, and the answer to whoever wants the child, which is
+/// given once.
+///
+/// Threads: loop, but for the constructor.
+template <class Io>
+class boot_attempt {
+    using core = basic_router_core<Io>;
+    using channel = boot_channel<Io>;
+
+    core& router_;
+    boot_plan& plan_;
+    child_stderr<Io>& err_;
+    channel channel_;
+    interview<Io> interview_{router_.loop(), plan_, err_, channel_};
+    basic_pending<Io>* answer_; // null once it is given
+
+public:
+    using outcome = typename channel::outcome;
+
+    /// Takes over one reference to `answer`. `over` is told once how the dialogue has ended, `unanswered` why a question has no
+    /// answer; both may end the attempt. The rest outlives this.
+    boot_attempt(core& node, boot_plan& plan, const handshake::welcome& welcome, child_stderr<Io>& err,
+                 typename Io::descriptor in, typename Io::descriptor out, basic_pending<Io>* answer,
+                 unique_function<void(outcome)> over, unique_function<void(const error&)> unanswered)
+        : router_(node), plan_(plan), err_(err),
+          channel_(node.loop(), std::move(in), std::move(out), plan, welcome, std::move(over)), answer_(answer) {
+        interview_.begin(std::move(unanswered));
+    }
+
+    boot_attempt(boot_attempt&&) = delete;
+
+    /// Begins to listen. 0 or -errno.
+    long begin() { return channel_.begin(); }
+
+    /// What was said.
+    const boot_dialogue& talk() const noexcept { return channel_.dialogue(); }
+
+    /// Has `call` called when the answer is given, by this or by somebody who gives the child up.
+    void when_answered(unique_function<void()> call) { router_.answers().then(*answer_, std::move(call)); }
+    /// True if somebody has given it up.
+    bool given_up() const noexcept { return answer_ && answer_->done(); }
+    /// True until refuse() or accept().
+    bool unanswered() const noexcept { return answer_ != nullptr; }
+
+    /// Hello and welcome are exchanged: gives the descriptors away, what the child says and what it hears, and forgets what only
+    /// a start needs.
+    auto take() {
+        interview_.finish();
+        plan_.program.reset();
+        plan_.others.clear();
+        plan_.on_progress = {};
+        return channel_.take();
+    }
+
+    /// Answers with the child's id. False where nobody wants it any more.
+    bool accept(context_id id) {
+        const buffer value = encode(id);
+        const bool wanted = router_.answers().complete(*answer_, value, nullptr);
+        std::exchange(answer_, nullptr)->release();
+        err_.show();
+        return wanted;
+    }
+
+    /// Answers with an error, unless there was an answer.
+    void refuse(const error& why) {
+        if (!answer_) return;
+        err_.show();
+        router_.answers().fail(*answer_, why);
+        std::exchange(answer_, nullptr)->release();
+    }
+
+    /// No more questions, no more answers, nothing more is said: the child sees the end, should it still live.
+    void end() {
+        interview_.close();
+        channel_.close();
+    }
+
+    /// The error that a failure means. What the tool and the child have printed stands in it, and is shown nowhere else.
+    error explain(boot_failure::how what, const std::optional<exit_status>& status, std::string detail = {}) {
+        interview_.close(); // what it prints from now on is for the error only
+        boot_failure f;
+        f.what = what;
+        f.detail = std::move(detail);
+        f.stage_seen = talk().stage_seen();
+        f.program_sent = talk().program_sent();
+        if (!plan_.attached) f.status = status;
+        f.words = err_.last_words();
+        err_.drop();
+        text_tail printed;
+        printed.feed(talk().noise(), [](std::string_view) {});
+        if (const std::string noise = printed.text(); !noise.empty()) f.words += (f.words.empty() ? "" : "\n  ") + noise;
+        interview_.mask(f.words);
+        return plan_.explain ? plan_.explain(plan_, f) : explain_boot(plan_, f);
+    }
+
+    /// In a child made by fork(): closes the descriptors.
+    void abandon() noexcept { channel_.abandon(); }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/boot/explain_plan.hpp ----
+// explain_plan.hpp: what a connection method would run, as text for people.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// An argument as a POSIX shell reads it: as it is where that is safe, else in single quotes.
+inline std::string quoted_for_shell(std::string_view argument) {
+    constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_";
+    if (!argument.empty() && argument.find_first_not_of(plain) == std::string_view::npos) return std::string(argument);
+    std::string out = "'";
+    for (const char c : argument) c == '\'' ? out += "'\\''" : out += c;
+    return out + "'";
+}
+
+inline std::string quoted_for_shell(const std::vector<std::string>& arguments) {
+    std::string line;
+    for (const std::string& a : arguments) line += (line.empty() ? "" : " ") + quoted_for_shell(a);
+    return line;
+}
+
+/// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does. Before it comes one
+/// that says what is entered, where it is this program that does so.
+template <class Method>
+result<std::string> explain_plan(const Method& method) {
+    const result<boot_plan> plan = method.plan();
+    if (!plan) return plan.error();
+    const std::string program = method.executable.empty() ? "this one" : method.executable;
+    const std::string size = plan->program ? ", " + std::to_string(sys::file_size(plan->program->get())) + " bytes" : "";
+    const std::vector<std::string> command(plan->start.argv.begin() + static_cast<std::ptrdiff_t>(plan->command_at),
+                                           plan->start.argv.end());
+    return (plan->enters.empty() ? "" : "enter: " + plan->enters + "\n") + "run: " + quoted_for_shell(command) +
+           "\nname: " + plan->name + "\nprogram: " + program + size +
+           (plan->staged ? ", sent when the shell there has spoken" : ", executed here") +
+           "\ntimeout: " + std::to_string(plan->timeout / 1'000'000) + " ms\n";
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/build_hash.hpp ----
+// build_hash.hpp: the short form of a build id, by which two contexts know on every call whether they run the same program.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Hash by which builds are compared on the hot path. FNV-1a, 64 bit; never 0.
+inline build_hash hash_build(std::string_view id) noexcept {
+    std::uint64_t h = 0xCBF2'9CE4'8422'2325u;
+    for (const char c : id) h = (h ^ static_cast<unsigned char>(c)) * 0x0000'0100'0000'01B3u;
+    return h ? h : 1;
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/ending.hpp ----
+// ending.hpp: how long the end of a child may take, and what is due at a moment of it. Knows only the time: no process, no link.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How long the end of a child may take, step by step.
+struct ending_patience {
+    duration_ns grace = 3'000'000'000;      ///< from being asked to end, to SIGTERM
+    duration_ns after_term = 1'000'000'000; ///< from SIGTERM to SIGKILL
+    duration_ns for_status = 500'000'000;   ///< from the link's end, until its loss is reported without exit status
+    duration_ns for_link = 500'000'000;     ///< from the process's end, until a link that somebody else keeps open is closed
+};
+
+namespace detail {
+
+/// The ladder from being asked to end, over SIGTERM, to SIGKILL.
+class ending {
+    ending_patience patience_;
+    instant asked_at_ = never;
+    duration_ns for_levels_ = 0;
+    instant exited_at_ = never;
+    int signals_sent_ = 0;
+
+    instant term_at() const noexcept { return after(after(asked_at_, patience_.grace), for_levels_); }
+    instant kill_at() const noexcept { return after(term_at(), patience_.after_term); }
+
+public:
+    static constexpr int no_signal = 0;
+    static constexpr int term = 15;
+    static constexpr int kill = 9;
+
+    /// What each level of contexts below it adds to its time: it is to see the end of its children, from their SIGTERM to their
+    /// SIGKILL, before it goes itself. Nobody else could end one that is stopped.
+    static constexpr duration_ns for_each_level = 1'500'000'000;
+
+    explicit ending(ending_patience patience) noexcept : patience_(patience) {}
+
+    /// It was asked to end, or its link has ended. `levels`: how deep the tree below it is.
+    void begin(instant now, std::uint32_t levels = 0) noexcept {
+        asked_at_ = now;
+        for_levels_ = levels * for_each_level;
+    }
+
+    /// From now on it has little time but what the levels below it need.
+    void hurry(instant now) noexcept {
+        constexpr duration_ns orderly = 300'000'000; // with SIGTERM and SIGKILL less than a level's
+        asked_at_ = now;
+        patience_.grace = std::min(patience_.grace, orderly);
+    }
+
+    /// Its process has ended. Only the first time counts.
+    void exited(instant now) noexcept {
+        if (exited_at_ == never) exited_at_ = now;
+    }
+
+    /// It was sent SIGTERM, without having been asked before.
+    void terminated(instant now) noexcept {
+        asked_at_ = now;
+        patience_.grace = 0;
+        signals_sent_ = 1;
+    }
+
+    /// It was killed: no further signal is due.
+    void killed() noexcept { signals_sent_ = 2; }
+
+    /// The signal to send now; counts as sent.
+    int due_signal(instant now) noexcept {
+        if (signals_sent_ <= 1 && now >= kill_at()) {
+            signals_sent_ = 2;
+            return kill;
+        }
+        if (signals_sent_ == 0 && now >= term_at()) {
+            signals_sent_ = 1;
+            return term;
+        }
+        return no_signal;
+    }
+
+    /// True if its loss should be reported although there is no exit status yet.
+    bool report_due(instant now) const noexcept { return now >= after(asked_at_, patience_.for_status); }
+
+    /// When the link of a process that has ended is closed: until then answers may still be in the pipe.
+    instant link_end() const noexcept { return after(exited_at_, patience_.for_link); }
+
+    /// When to look again at a process that has not ended. `watched`: its end is reported by the poller, else it must be asked
+    /// for. `reported`: report_due() does not matter any more.
+    instant next_look(instant now, bool watched, bool reported) const noexcept {
+        constexpr duration_ns poll_interval = 5'000'000;
+        instant next = watched ? never : after(now, poll_interval);
+        if (!reported) next = std::min(next, after(asked_at_, patience_.for_status));
+        if (signals_sent_ == 0) next = std::min(next, term_at());
+        if (signals_sent_ == 1) next = std::min(next, kill_at());
+        if (next == never) next = after(now, patience_.after_term);
+        return std::max(next, now);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/child.hpp ----
 // child.hpp: one child process from its start to its funeral, as its parent sees it.
 
@@ -13788,7 +13896,7 @@ public:
     };
 
 private:
-    using channel = detail::boot_channel<Io>;
+    using attempt = detail::boot_attempt<Io>;
 
     enum class stage : std::uint8_t { starting, up, ending, detached, gone };
 
@@ -13797,9 +13905,8 @@ private:
     boot_plan plan_;
     handshake::welcome welcome_;
     typename Io::process process_;
-    channel channel_; // until it is up
     detail::child_stderr<Io> err_;
-    detail::interview<Io> interview_{router_.loop(), plan_, err_, channel_};
+    attempt boot_; // until it is up
     detail::ending ending_;
     stage stage_ = stage::starting;
     bound_source<basic_child> exit_source_{};
@@ -13812,7 +13919,6 @@ private:
     reason lost_cause_ = reason::respondent_lost;
     std::string lost_text_;
 
-    basic_pending<Io>* connecting_;                 // answered once up, or failed
     std::vector<basic_pending<Io>*> awaiting_exit_; // answered with the exit status
 
 public:
@@ -13822,11 +13928,10 @@ public:
     basic_child(core& node, events& to, boot_plan plan, handshake::welcome welcome, ending_patience patience,
                 typename Io::process process, plumbing ends, basic_pending<Io>* connecting)
         : router_(node), events_(to), plan_(std::move(plan)), welcome_(std::move(welcome)), process_(std::move(process)),
-          channel_(node.loop(), std::move(ends.in), std::move(ends.out), plan_, welcome_,
-                   [this](typename channel::outcome o) { talked(o); }),
-          err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name, std::move(ends.terminal)), ending_(patience),
-          connecting_(connecting) {
-        interview_.begin([this](const error& why) { question_unanswered(why); });
+          err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name, std::move(ends.terminal)),
+          boot_(node, plan_, welcome_, err_, std::move(ends.in), std::move(ends.out), connecting,
+                [this](typename attempt::outcome o) { talked(o); }, [this](const error& why) { question_unanswered(why); }),
+          ending_(patience) {
         timer_.fire = [this] { on_timer(); };
         on_ready<&basic_child::on_exit>(exit_source_, *this, process_.poll_fd());
     }
@@ -13836,7 +13941,7 @@ public:
     context_id id() const noexcept { return welcome_.id; }
     const std::string& name() const noexcept { return welcome_.name; }
     auto pid() const noexcept { return process_.pid(); }
-    boot_info info() const { return talk().info(); }
+    boot_info info() const { return boot_.talk().info(); }
     bool up() const noexcept { return stage_ == stage::up; }
     bool detached() const noexcept { return stage_ == stage::detached; }
     bool runs_this_program() const noexcept { return plan_.runs_this_program(); }
@@ -13844,13 +13949,13 @@ public:
     /// Begins to listen. Threads: loop.
     void begin() {
         basic_broker<Io>& loop = router_.loop();
-        long rc = channel_.begin();
+        long rc = boot_.begin();
         if (rc >= 0) rc = err_.begin();
         if (rc >= 0 && exit_source_.fd >= 0) rc = loop.watch(exit_source_, io::interest::read);
         loop.set_timer(timer_, after(loop.io().now(), plan_.timeout));
         if (rc < 0)
             return fail(error(reason::system, plan_.what + ": cannot watch it: " + sys::errno_text(static_cast<int>(-rc))));
-        router_.answers().then(*connecting_, [&loop, weak = this->weak_from_this()] {
+        boot_.when_answered([&loop, weak = this->weak_from_this()] {
             loop.defer([weak] {
                 if (const auto self = weak.lock()) self->answered();
             });
@@ -13914,7 +14019,7 @@ public:
         requires io::can_fork<Io>
     {
         process_.forget();
-        channel_.abandon();
+        boot_.abandon();
         err_.abandon();
         if (edge) edge->stream->abandon();
     }
@@ -13928,22 +14033,19 @@ private:
 
     /// Somebody has completed the answer. Where it was not this, nobody wants the child any more.
     void answered() {
-        if (stage_ == stage::starting && connecting_ && connecting_->done())
-            fail(given_up("given up"));
+        if (stage_ == stage::starting && boot_.given_up()) fail(given_up("given up"));
     }
 
-    void talked(typename channel::outcome o) {
+    void talked(typename attempt::outcome o) {
         const auto keep = this->shared_from_this();
         switch (o) {
-        case channel::outcome::open: return;
-        case channel::outcome::up: return come_up();
-        case channel::outcome::ended: return ended_early();
-        case channel::outcome::confused: return fail_boot(boot_failure::how::confused, talk().trouble());
-        case channel::outcome::impossible: return fail(error(reason::payload, plan_.what + ": " + talk().trouble()));
+        case attempt::outcome::open: return;
+        case attempt::outcome::up: return come_up();
+        case attempt::outcome::ended: return ended_early();
+        case attempt::outcome::confused: return fail(boot_.explain(boot_failure::how::confused, status_, boot_.talk().trouble()));
+        case attempt::outcome::impossible: return fail(error(reason::payload, plan_.what + ": " + boot_.talk().trouble()));
         }
     }
-
-    const detail::boot_dialogue& talk() const noexcept { return channel_.dialogue(); }
 
     void question_unanswered(const error& why) {
         const auto keep = this->shared_from_this();
@@ -13955,67 +14057,38 @@ private:
     void come_up() {
         basic_broker<Io>& loop = router_.loop();
         loop.cancel_timer(timer_);
-        interview_.finish();
         stage_ = stage::up;
-        plan_.program.reset();
-        plan_.others.clear();
-        plan_.on_progress = {};
         edge = std::make_shared<link>(router_);
         edge->peer = id();
-        edge->build = hash_build(talk().said().build);
-        auto [in, out] = channel_.take();
+        edge->build = hash_build(boot_.talk().said().build);
+        auto [in, out] = boot_.take();
         edge->open(loop, std::move(in), std::move(out), router_.bounds());
         edge->on_closed = [this](link&, enum reason cause, const std::string& why) { link_closed(cause, why); };
         if constexpr (io::knows_debuggers<Io>)
             edge->is_held = [this] { return runs_here() && router_.loop().io().is_traced(static_cast<int>(process_.pid())); };
         link_open_ = true;
         events_.child_up(*this);
-        const buffer value = encode(id());
-        const bool wanted = router_.answers().complete(*connecting_, value, nullptr);
-        std::exchange(connecting_, nullptr)->release();
-        err_.show();
+        const bool wanted = boot_.accept(id());
         edge->stream->start();
-        edge->stream->inject(talk().rest());
+        edge->stream->inject(boot_.talk().rest());
         if (!wanted) shut_down(given_up("given up"));
     }
 
     /// The connection ended before it was up. The exit status and the last words tell why: they are on their way.
     void ended_early() {
         if (stage_ != stage::starting) return;
-        interview_.close();
-        channel_.close();
+        boot_.end();
         stage_ = stage::ending;
         ending_.begin(router_.loop().io().now());
         look_after_ending();
     }
 
-    void fail_boot(boot_failure::how how, std::string detail) {
-        boot_failure f;
-        f.what = how;
-        f.detail = std::move(detail);
-        fail(explain(std::move(f)));
-    }
-
-    error explain(boot_failure f) {
-        interview_.close(); // what it prints from now on is for the error only
-        f.stage_seen = talk().stage_seen();
-        f.program_sent = talk().program_sent();
-        if (!plan_.attached) f.status = status_;
-        f.words = err_.last_words();
-        err_.drop(); // said once is enough
-        text_tail printed;
-        printed.feed(talk().noise(), [](std::string_view) {});
-        if (const std::string noise = printed.text(); !noise.empty()) f.words += (f.words.empty() ? "" : "\n  ") + noise;
-        interview_.mask(f.words);
-        return plan_.explain ? plan_.explain(plan_, f) : detail::explain_boot(plan_, f);
-    }
-
     /// The connection attempt is over.
     void fail(const error& why) {
-        interview_.close();
-        refuse(why);
+        boot_.end();
+        reported_ = true;
+        boot_.refuse(why);
         if (stage_ == stage::starting) {
-            channel_.close();
             stage_ = stage::ending;
             if (plan_.clears_up) terminate();
             else kill();
@@ -14026,14 +14099,6 @@ private:
     void terminate() {
         send_signal(detail::ending::term);
         ending_.terminated(router_.loop().io().now());
-    }
-
-    void refuse(const error& why) {
-        reported_ = true;
-        if (!connecting_) return;
-        err_.show();
-        router_.answers().fail(*connecting_, why);
-        std::exchange(connecting_, nullptr)->release();
     }
 
     // ---- ending
@@ -14047,7 +14112,7 @@ private:
     }
 
     /// True if the context itself was started here, and not a client that connects to it.
-    bool runs_here() const noexcept { return static_cast<int>(process_.pid()) == static_cast<int>(talk().said().pid); }
+    bool runs_here() const noexcept { return static_cast<int>(process_.pid()) == static_cast<int>(boot_.talk().said().pid); }
 
     void begin_ending() {
         if (stage_ == stage::up && let_go_ && runs_here()) return part();
@@ -14131,17 +14196,13 @@ private:
         const auto keep = this->shared_from_this();
         if (stage_ != stage::starting) return look_after_ending();
         if (status_) return ended_early();
-        fail_boot(boot_failure::how::timed_out, {});
+        fail(boot_.explain(boot_failure::how::timed_out, status_));
     }
 
     /// Tells everyone who waits for it that it is lost, once.
     void report() {
         if (std::exchange(reported_, true)) return;
-        if (connecting_) {
-            boot_failure f;
-            f.what = boot_failure::how::ended;
-            return refuse(explain(std::move(f)));
-        }
+        if (boot_.unanswered()) return boot_.refuse(boot_.explain(boot_failure::how::ended, status_));
         error_detail d;
         d.why = lost_cause_;
         d.context = id();

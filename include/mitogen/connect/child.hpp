@@ -5,15 +5,12 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/connect/boot/boot_channel.hpp>
-#include <mitogen/connect/boot/boot_dialogue.hpp>
+#include <mitogen/connect/boot/boot_attempt.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/boot/handshake.hpp>
-#include <mitogen/connect/boot/interview.hpp>
 #include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/logs/child_stderr.hpp>
-#include <mitogen/connect/logs/text_tail.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
@@ -63,7 +60,7 @@ public:
     };
 
 private:
-    using channel = detail::boot_channel<Io>;
+    using attempt = detail::boot_attempt<Io>;
 
     enum class stage : std::uint8_t { starting, up, ending, detached, gone };
 
@@ -72,9 +69,8 @@ private:
     boot_plan plan_;
     handshake::welcome welcome_;
     typename Io::process process_;
-    channel channel_; // until it is up
     detail::child_stderr<Io> err_;
-    detail::interview<Io> interview_{router_.loop(), plan_, err_, channel_};
+    attempt boot_; // until it is up
     detail::ending ending_;
     stage stage_ = stage::starting;
     bound_source<basic_child> exit_source_{};
@@ -87,7 +83,6 @@ private:
     reason lost_cause_ = reason::respondent_lost;
     std::string lost_text_;
 
-    basic_pending<Io>* connecting_;                 // answered once up, or failed
     std::vector<basic_pending<Io>*> awaiting_exit_; // answered with the exit status
 
 public:
@@ -97,11 +92,10 @@ public:
     basic_child(core& node, events& to, boot_plan plan, handshake::welcome welcome, ending_patience patience,
                 typename Io::process process, plumbing ends, basic_pending<Io>* connecting)
         : router_(node), events_(to), plan_(std::move(plan)), welcome_(std::move(welcome)), process_(std::move(process)),
-          channel_(node.loop(), std::move(ends.in), std::move(ends.out), plan_, welcome_,
-                   [this](typename channel::outcome o) { talked(o); }),
-          err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name, std::move(ends.terminal)), ending_(patience),
-          connecting_(connecting) {
-        interview_.begin([this](const error& why) { question_unanswered(why); });
+          err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name, std::move(ends.terminal)),
+          boot_(node, plan_, welcome_, err_, std::move(ends.in), std::move(ends.out), connecting,
+                [this](typename attempt::outcome o) { talked(o); }, [this](const error& why) { question_unanswered(why); }),
+          ending_(patience) {
         timer_.fire = [this] { on_timer(); };
         on_ready<&basic_child::on_exit>(exit_source_, *this, process_.poll_fd());
     }
@@ -111,7 +105,7 @@ public:
     context_id id() const noexcept { return welcome_.id; }
     const std::string& name() const noexcept { return welcome_.name; }
     auto pid() const noexcept { return process_.pid(); }
-    boot_info info() const { return talk().info(); }
+    boot_info info() const { return boot_.talk().info(); }
     bool up() const noexcept { return stage_ == stage::up; }
     bool detached() const noexcept { return stage_ == stage::detached; }
     bool runs_this_program() const noexcept { return plan_.runs_this_program(); }
@@ -119,13 +113,13 @@ public:
     /// Begins to listen. Threads: loop.
     void begin() {
         basic_broker<Io>& loop = router_.loop();
-        long rc = channel_.begin();
+        long rc = boot_.begin();
         if (rc >= 0) rc = err_.begin();
         if (rc >= 0 && exit_source_.fd >= 0) rc = loop.watch(exit_source_, io::interest::read);
         loop.set_timer(timer_, after(loop.io().now(), plan_.timeout));
         if (rc < 0)
             return fail(error(reason::system, plan_.what + ": cannot watch it: " + sys::errno_text(static_cast<int>(-rc))));
-        router_.answers().then(*connecting_, [&loop, weak = this->weak_from_this()] {
+        boot_.when_answered([&loop, weak = this->weak_from_this()] {
             loop.defer([weak] {
                 if (const auto self = weak.lock()) self->answered();
             });
@@ -189,7 +183,7 @@ public:
         requires io::can_fork<Io>
     {
         process_.forget();
-        channel_.abandon();
+        boot_.abandon();
         err_.abandon();
         if (edge) edge->stream->abandon();
     }
@@ -203,22 +197,19 @@ private:
 
     /// Somebody has completed the answer. Where it was not this, nobody wants the child any more.
     void answered() {
-        if (stage_ == stage::starting && connecting_ && connecting_->done())
-            fail(given_up("given up"));
+        if (stage_ == stage::starting && boot_.given_up()) fail(given_up("given up"));
     }
 
-    void talked(typename channel::outcome o) {
+    void talked(typename attempt::outcome o) {
         const auto keep = this->shared_from_this();
         switch (o) {
-        case channel::outcome::open: return;
-        case channel::outcome::up: return come_up();
-        case channel::outcome::ended: return ended_early();
-        case channel::outcome::confused: return fail_boot(boot_failure::how::confused, talk().trouble());
-        case channel::outcome::impossible: return fail(error(reason::payload, plan_.what + ": " + talk().trouble()));
+        case attempt::outcome::open: return;
+        case attempt::outcome::up: return come_up();
+        case attempt::outcome::ended: return ended_early();
+        case attempt::outcome::confused: return fail(boot_.explain(boot_failure::how::confused, status_, boot_.talk().trouble()));
+        case attempt::outcome::impossible: return fail(error(reason::payload, plan_.what + ": " + boot_.talk().trouble()));
         }
     }
-
-    const detail::boot_dialogue& talk() const noexcept { return channel_.dialogue(); }
 
     void question_unanswered(const error& why) {
         const auto keep = this->shared_from_this();
@@ -230,67 +221,38 @@ private:
     void come_up() {
         basic_broker<Io>& loop = router_.loop();
         loop.cancel_timer(timer_);
-        interview_.finish();
         stage_ = stage::up;
-        plan_.program.reset();
-        plan_.others.clear();
-        plan_.on_progress = {};
         edge = std::make_shared<link>(router_);
         edge->peer = id();
-        edge->build = hash_build(talk().said().build);
-        auto [in, out] = channel_.take();
+        edge->build = hash_build(boot_.talk().said().build);
+        auto [in, out] = boot_.take();
         edge->open(loop, std::move(in), std::move(out), router_.bounds());
         edge->on_closed = [this](link&, enum reason cause, const std::string& why) { link_closed(cause, why); };
         if constexpr (io::knows_debuggers<Io>)
             edge->is_held = [this] { return runs_here() && router_.loop().io().is_traced(static_cast<int>(process_.pid())); };
         link_open_ = true;
         events_.child_up(*this);
-        const buffer value = encode(id());
-        const bool wanted = router_.answers().complete(*connecting_, value, nullptr);
-        std::exchange(connecting_, nullptr)->release();
-        err_.show();
+        const bool wanted = boot_.accept(id());
         edge->stream->start();
-        edge->stream->inject(talk().rest());
+        edge->stream->inject(boot_.talk().rest());
         if (!wanted) shut_down(given_up("given up"));
     }
 
     /// The connection ended before it was up. The exit status and the last words tell why: they are on their way.
     void ended_early() {
         if (stage_ != stage::starting) return;
-        interview_.close();
-        channel_.close();
+        boot_.end();
         stage_ = stage::ending;
         ending_.begin(router_.loop().io().now());
         look_after_ending();
     }
 
-    void fail_boot(boot_failure::how how, std::string detail) {
-        boot_failure f;
-        f.what = how;
-        f.detail = std::move(detail);
-        fail(explain(std::move(f)));
-    }
-
-    error explain(boot_failure f) {
-        interview_.close(); // what it prints from now on is for the error only
-        f.stage_seen = talk().stage_seen();
-        f.program_sent = talk().program_sent();
-        if (!plan_.attached) f.status = status_;
-        f.words = err_.last_words();
-        err_.drop(); // said once is enough
-        text_tail printed;
-        printed.feed(talk().noise(), [](std::string_view) {});
-        if (const std::string noise = printed.text(); !noise.empty()) f.words += (f.words.empty() ? "" : "\n  ") + noise;
-        interview_.mask(f.words);
-        return plan_.explain ? plan_.explain(plan_, f) : detail::explain_boot(plan_, f);
-    }
-
     /// The connection attempt is over.
     void fail(const error& why) {
-        interview_.close();
-        refuse(why);
+        boot_.end();
+        reported_ = true;
+        boot_.refuse(why);
         if (stage_ == stage::starting) {
-            channel_.close();
             stage_ = stage::ending;
             if (plan_.clears_up) terminate();
             else kill();
@@ -301,14 +263,6 @@ private:
     void terminate() {
         send_signal(detail::ending::term);
         ending_.terminated(router_.loop().io().now());
-    }
-
-    void refuse(const error& why) {
-        reported_ = true;
-        if (!connecting_) return;
-        err_.show();
-        router_.answers().fail(*connecting_, why);
-        std::exchange(connecting_, nullptr)->release();
     }
 
     // ---- ending
@@ -322,7 +276,7 @@ private:
     }
 
     /// True if the context itself was started here, and not a client that connects to it.
-    bool runs_here() const noexcept { return static_cast<int>(process_.pid()) == static_cast<int>(talk().said().pid); }
+    bool runs_here() const noexcept { return static_cast<int>(process_.pid()) == static_cast<int>(boot_.talk().said().pid); }
 
     void begin_ending() {
         if (stage_ == stage::up && let_go_ && runs_here()) return part();
@@ -406,17 +360,13 @@ private:
         const auto keep = this->shared_from_this();
         if (stage_ != stage::starting) return look_after_ending();
         if (status_) return ended_early();
-        fail_boot(boot_failure::how::timed_out, {});
+        fail(boot_.explain(boot_failure::how::timed_out, status_));
     }
 
     /// Tells everyone who waits for it that it is lost, once.
     void report() {
         if (std::exchange(reported_, true)) return;
-        if (connecting_) {
-            boot_failure f;
-            f.what = boot_failure::how::ended;
-            return refuse(explain(std::move(f)));
-        }
+        if (boot_.unanswered()) return boot_.refuse(boot_.explain(boot_failure::how::ended, status_));
         error_detail d;
         d.why = lost_cause_;
         d.context = id();
