@@ -114,11 +114,12 @@ std::vector<int> neighbours_of(int pid) {
     return all;
 }
 
-/// A context that runs as an ordinary user: this one's, where it is one.
-mitogen::context ordinary(tree& t) {
+/// A context that runs as an ordinary user, at home in `dir`: this one's, where it is one.
+mitogen::context ordinary(tree& t, const scratch& dir) {
     if (::getuid() != 0) return t.router.local();
+    REQUIRE(::chown(dir.path().c_str(), 65534, 65534) == 0);
     return t.router.command(
-        {.argv = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=/", "LOGNAME=nobody"}});
+        {.argv = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "HOME=" + dir.path()}});
 }
 
 /// As process_with(), by an ordinary user.
@@ -288,7 +289,7 @@ TEST_CASE("a child becomes a user that is known in there", "[nsenter]") {
         CHECK(child.shutdown().get().success());
     }
     SECTION("everywhere") {
-        auto child = t.router.nsenter({.pid = inner.pid(), .username = "nobody", .nsenter_path = how});
+        auto child = t.router.nsenter({.pid = inner.pid(), .username = "nobody", .nsenter_path = how, .keep_program = false});
         CHECK(child.call<&ids>()[0] == 65534);
     }
     SECTION("or is refused") {
@@ -304,15 +305,16 @@ TEST_CASE("root of a user namespace is what one becomes there", "[nsenter]") {
     for (const char* map : {"uid_map", "gid_map"})
         std::ofstream("/proc/" + std::to_string(inner.pid()) + "/" + map) << "0 100000 1000";
     tree t;
-    auto child = t.router.nsenter({.pid = inner.pid()});
+    auto child = t.router.nsenter({.pid = inner.pid(), .keep_program = false}); // he is nobody in the directories of this machine
     CHECK(child.call<&ids>() == std::vector<unsigned>{0, 0, 0, 0});
 }
 
 // ---- as an ordinary user
 
 TEST_CASE("an ordinary user enters a user namespace of his own", "[nsenter]") {
+    const scratch dir;
     tree t;
-    auto user = ordinary(t);
+    auto user = ordinary(t, dir);
     SECTION("with all others") {
         const companion inner = ordinary_process_with({"-Ur", "-muin", "--pid", "--fork", "--kill-child", "--mount-proc"},
                                                       "mount -t tmpfs none /mnt && : >/mnt/marker");
@@ -322,7 +324,7 @@ TEST_CASE("an ordinary user enters a user namespace of his own", "[nsenter]") {
         CHECK(child.call<&file_exists>("/mnt/marker"));
         CHECK(child.call<&ids>()[0] == 0);
         CHECK(child.shutdown().get().success());
-        auto root = user.nsenter({.pid = pid, .username = "root"});
+        auto root = user.nsenter({.pid = pid, .username = "root", .keep_program = false});
         CHECK(root.call<&ids>()[0] == 0);
         CHECK(root.call<&variable>("LOGNAME") == "root");
         const auto e = refusal(user, mitogen::nsenter{.pid = pid, .namespaces = {"uts"}});
@@ -342,8 +344,9 @@ TEST_CASE("an ordinary user enters a user namespace of his own", "[nsenter]") {
 TEST_CASE("an ordinary user may not enter what is not his", "[nsenter]") {
     if (!is_root()) return;
     const auto inner = process_with({"-mu"});
+    const scratch dir;
     tree t;
-    auto user = ordinary(t);
+    auto user = ordinary(t, dir);
     const auto e = refusal(user, mitogen::nsenter{.pid = inner.pid()});
     CHECK(e.reason() == mitogen::reason::auth_required);
     CHECK_THAT(e.what(), Contains("may not enter its namespaces") && Contains("EACCES") && Contains("exit status 1"));
@@ -368,7 +371,7 @@ TEST_CASE("the first process of a container is asked for before its namespaces a
     const auto enter = [&](container_kind kind, const std::string& asked, const std::string& answer) {
         const std::string tool =
             dir.script("info", "[ \"$*\" = '" + asked + "' ] || { echo \"asked for $*\" >&2; exit 64; }\n" + answer);
-        return t.router.try_nsenter({.container = "c", .kind = kind, .tool_path = tool, .connect_timeout = 3s});
+        return t.router.try_nsenter({.container = "c", .kind = kind, .tool_path = tool, .connect_timeout = 2s});
     };
     const std::string pid = std::to_string(inner.pid());
     const auto is_inside = [&](const mitogen::result<mitogen::context>& child) {
