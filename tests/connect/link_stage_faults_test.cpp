@@ -144,13 +144,19 @@ TEST_CASE("what the program says may end after any byte") {
 }
 
 TEST_CASE("whatever is killed while a program arrives, the attempt ends and nothing is left") {
-    const std::string tool = GENERATE("uname", "timeout", "mkdir", "chmod", "head", "gzip", "sha256sum", "mv", "ls");
+    const std::string tool = GENERATE("uname", "timeout", "mkdir", "chmod", "head", "zstd", "sha256sum", "mv", "ls");
     const std::string victim = GENERATE("$$", "$PPID");
     CAPTURE(tool, victim);
     playground place;
-    place.script(tool, "kill -9 " + victim + "\nexec " + find_program(tool) + " \"$@\"\n");
-    const auto why =
-        attempt(staged{.environment = place.environment(), .executable = small, .keep_program = GENERATE(true, false)});
+    place.script(tool, "echo " + tool + " >>" + place.home() + "/../log\nkill -9 " + victim + "\nexec " + find_program(tool) +
+                           " \"$@\"\n");
+    staged how{.environment = place.environment(), .executable = small, .keep_program = GENERATE(true, false)};
+    if (tool == "zstd") { // a program that is large enough for it
+        how.executable = "/bin/bash";
+        how.compress_program = true;
+    }
+    const auto why = attempt(how);
+    if (how.keep_program) CHECK_FALSE(place.log().empty()); // some are needed for the cache alone
     REQUIRE(why);
     CAPTURE(why->what());
     CHECK(why->reason() != mitogen::reason::connect_timeout);
