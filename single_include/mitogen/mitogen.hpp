@@ -13742,6 +13742,23 @@ result<std::string> explain_plan(const Method& method) {
            "\ntimeout: " + std::to_string(plan->timeout / 1'000'000) + " ms\n";
 }
 
+/// The same for a path through several contexts, each made by the one before it: a line for each that says where, and its four.
+template <class... Methods>
+result<std::string> explain_path(const Methods&... methods) {
+    std::string text;
+    std::optional<error> wrong;
+    std::string in = "this context";
+    const auto explain = [&](const auto& method) {
+        const result<std::string> step = explain_plan(method);
+        if (!step) return wrong.emplace(step.error()), false;
+        text += in + ":\n" + *step;
+        in = "in " + method.plan()->name;
+        return true;
+    };
+    if ((explain(methods) && ...)) return text;
+    return *wrong;
+}
+
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -17540,8 +17557,8 @@ public:
 
     /// What connect(method) would run there, as text: see basic_router::explain. Said by this context, of its own program and
     /// with its own files, whatever machine that one is on.
-    template <class Method>
-    std::string explain(const Method& method) const;
+    template <class... Methods>
+    std::string explain(const Methods&... methods) const;
 
     /// What its start took, and whether the program had to be sent. Known where it was made; a logic_error elsewhere.
     mitogen::boot_info boot_info() const;
@@ -18113,14 +18130,16 @@ public:
     }
 
     /// What connect(method) would run, as text: the command quoted for a shell, the context's name, the program and its size, the
-    /// time that it may take. Runs nothing. Errors: those of the options.
-    template <connection_method Method>
-    std::string explain(const Method& method) {
-        return try_explain(method).value();
+    /// time that it may take. Of several methods: what each would run in the context that the one before makes. Runs nothing.
+    /// Errors: those of the options.
+    template <connection_method Method, connection_method... Further>
+    std::string explain(const Method& method, const Further&... further) {
+        return try_explain(method, further...).value();
     }
-    template <connection_method Method>
-    result<std::string> try_explain(const Method& method) {
-        return detail::explain_plan(method);
+    template <connection_method Method, connection_method... Further>
+    result<std::string> try_explain(const Method& method, const Further&... further) {
+        if constexpr (sizeof...(further) == 0) return detail::explain_plan(method);
+        else return detail::explain_path(method, further...);
     }
 
     // ---- programs that join: see listener.hpp
@@ -20558,9 +20577,9 @@ basic_context<Io> basic_context<Io>::connect(const Method& method) const {
 }
 
 template <class Io>
-template <class Method>
-std::string basic_context<Io>::explain(const Method& method) const {
-    return node().explain(method);
+template <class... Methods>
+std::string basic_context<Io>::explain(const Methods&... methods) const {
+    return node().explain(methods...);
 }
 
 template <class Io>

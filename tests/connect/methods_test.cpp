@@ -624,6 +624,13 @@ TEST_CASE("explain says what would be run, and runs nothing") {
     CHECK(child.explain(how) == text);
     CHECK(t.router.try_explain(mitogen::docker{}).error().reason() == mitogen::reason::misuse);
     CHECK_THROWS_AS(t.router.explain(mitogen::docker{}), mitogen::logic_error);
+
+    const mitogen::ssh host{.hostname = "web1"};
+    const mitogen::sudo user{.username = "postgres"};
+    CHECK(t.router.explain(host, user, how) ==
+          "this context:\n" + t.router.explain(host) + "in ssh.web1:\n" + t.router.explain(user) + "in sudo.postgres:\n" + text);
+    const auto wrong = t.router.try_explain(host, mitogen::docker{}, user);
+    CHECK_THAT(wrong.error().what(), Contains("docker: "));
 }
 
 TEST_CASE("what explain quotes is what a shell reads") {

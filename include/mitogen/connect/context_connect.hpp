@@ -49,9 +49,9 @@ basic_context<Io> basic_context<Io>::connect(const Method& method) const {
 }
 
 template <class Io>
-template <class Method>
-std::string basic_context<Io>::explain(const Method& method) const {
-    return node().explain(method);
+template <class... Methods>
+std::string basic_context<Io>::explain(const Methods&... methods) const {
+    return node().explain(methods...);
 }
 
 template <class Io>

@@ -174,14 +174,16 @@ public:
     }
 
     /// What connect(method) would run, as text: the command quoted for a shell, the context's name, the program and its size, the
-    /// time that it may take. Runs nothing. Errors: those of the options.
-    template <connection_method Method>
-    std::string explain(const Method& method) {
-        return try_explain(method).value();
+    /// time that it may take. Of several methods: what each would run in the context that the one before makes. Runs nothing.
+    /// Errors: those of the options.
+    template <connection_method Method, connection_method... Further>
+    std::string explain(const Method& method, const Further&... further) {
+        return try_explain(method, further...).value();
     }
-    template <connection_method Method>
-    result<std::string> try_explain(const Method& method) {
-        return detail::explain_plan(method);
+    template <connection_method Method, connection_method... Further>
+    result<std::string> try_explain(const Method& method, const Further&... further) {
+        if constexpr (sizeof...(further) == 0) return detail::explain_plan(method);
+        else return detail::explain_path(method, further...);
     }
 
     // ---- programs that join: see listener.hpp

@@ -144,8 +144,8 @@ public:
 
     /// What connect(method) would run there, as text: see basic_router::explain. Said by this context, of its own program and
     /// with its own files, whatever machine that one is on.
-    template <class Method>
-    std::string explain(const Method& method) const;
+    template <class... Methods>
+    std::string explain(const Methods&... methods) const;
 
     /// What its start took, and whether the program had to be sent. Known where it was made; a logic_error elsewhere.
     mitogen::boot_info boot_info() const;

@@ -3,11 +3,13 @@
 // explain_plan.hpp: what a connection method would run, as text for people.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/sys/file.hpp>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +46,23 @@ result<std::string> explain_plan(const Method& method) {
            "\nname: " + plan->name + "\nprogram: " + program + size +
            (plan->staged ? ", sent when the shell there has spoken" : ", executed here") +
            "\ntimeout: " + std::to_string(plan->timeout / 1'000'000) + " ms\n";
+}
+
+/// The same for a path through several contexts, each made by the one before it: a line for each that says where, and its four.
+template <class... Methods>
+result<std::string> explain_path(const Methods&... methods) {
+    std::string text;
+    std::optional<error> wrong;
+    std::string in = "this context";
+    const auto explain = [&](const auto& method) {
+        const result<std::string> step = explain_plan(method);
+        if (!step) return wrong.emplace(step.error()), false;
+        text += in + ":\n" + *step;
+        in = "in " + method.plan()->name;
+        return true;
+    };
+    if ((explain(methods) && ...)) return text;
+    return *wrong;
 }
 
 } // namespace detail
