@@ -2740,8 +2740,6 @@ public:
     void decline() noexcept { settle(prompt_outcome::declined, {}); }
 };
 
-static_assert(!std::is_copy_constructible_v<prompt> && std::is_nothrow_move_constructible_v<prompt>);
-
 /// Who is asked: `void(prompt)`, called on the loop, which it must not block. Copies share one callable.
 class prompt_callback {
     std::shared_ptr<unique_function<void(prompt)>> call_;
@@ -2750,7 +2748,7 @@ public:
     prompt_callback() = default;
     prompt_callback(std::nullptr_t) noexcept {}
     template <class F>
-        requires(!std::same_as<std::remove_cvref_t<F>, prompt_callback> && std::invocable<std::decay_t<F>&, prompt>)
+        requires(!std::is_same_v<std::remove_cvref_t<F>, prompt_callback>)
     prompt_callback(F&& call) : call_(std::make_shared<unique_function<void(prompt)>>(std::forward<F>(call))) {}
 
     explicit operator bool() const noexcept { return call_ != nullptr; }

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <system_error>
 #include <thread>
+#include <type_traits>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -127,6 +128,8 @@ const std::string asks_thrice = "for i in 1 2 3; do\n  ask \"$prompt\"; [ \"$wor
 const std::string colour = "ask 'Your favourite colour? '; [ \"$word\" = blue ] || exit 1; run \"$@\"\n";
 
 } // namespace
+
+static_assert(!std::is_copy_constructible_v<mitogen::prompt> && std::is_nothrow_move_constructible_v<mitogen::prompt>);
 
 TEST_CASE("questions that no option answers go to on_prompt") {
     SECTION("behind the password of the options") {
