@@ -6,6 +6,9 @@ math(EXPR MITOGEN_SIMULATION_FEW "(${MITOGEN_SIMULATION_SEEDS} + 9) / 10")
 
 add_executable(simulate simulation/simulate.cpp simulation/workload.cpp)
 target_link_libraries(simulate PRIVATE mitogen_testing)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(simulate PRIVATE -O2) # it runs for minutes
+endif()
 
 add_test(NAME simulation.seeds COMMAND simulate --seeds 1..${MITOGEN_SIMULATION_SEEDS})
 foreach(profile IN ITEMS none io latency spawn kill freeze clock cut silence+latency)

@@ -7,6 +7,7 @@
 #include <mitogen/mitogen.hpp>
 #include <mitogen/simulation.hpp>
 
+#define CATCH_CONFIG_EXTERNAL_INTERFACES // for main.cpp
 #include <catch2/catch.hpp>
 
 #define MITOGEN_TEST_PREPARE(instantiate, policy)                                                                              \
@@ -28,3 +29,43 @@
 
 MITOGEN_TEST_PREPARE_NATIVE(extern template)
 MITOGEN_TEST_PREPARE(extern template, mitogen::io::simulated)
+
+// Nothing keeps a compiler from instantiating inline members again in every test, only to drop them. What a precompiled header
+// has used is instantiated there already, with clang; g++ would do it later, and in every test.
+#ifdef __clang__
+namespace support {
+
+inline int prepared_function(int n) { return n; }
+
+template <class Router, class Method>
+void use_router(Router& root, const Method& method) {
+    const auto child = root.connect(method);
+    (void)root.connect_async(method);
+    (void)child.template call<&prepared_function>(1);
+    (void)child.template try_call<&prepared_function>(1);
+    (void)child.template call_async<&prepared_function>(1).get();
+    child.template call_no_reply<&prepared_function>(1);
+    child.ping().get();
+    (void)child.shutdown().get();
+    root.close();
+}
+
+inline void use_most_of_it() { // called by nobody
+    mitogen::broker loop;
+    mitogen::router root(loop);
+    use_router(root, mitogen::local{});
+    use_router(root, mitogen::ssh{});
+    (void)root.local();
+    (void)root.fork();
+    mitogen::nursery nursery(root);
+    nursery.start<&prepared_function>(nursery.local(), 1);
+    nursery.join();
+    mitogen::detail::serve_as_child<mitogen::io::native>({}, {});
+
+    mitogen::simulation::broker simulated_loop{mitogen::io::simulated{}};
+    mitogen::simulation::router simulated_root(simulated_loop);
+    use_router(simulated_root, mitogen::simulation::host{});
+}
+
+} // namespace support
+#endif
