@@ -48,6 +48,8 @@ int main(int argc, char** argv) {
         const int failed = std::system((std::string(argv[0]) + " ask " + socket).c_str());
         door.close();
         ::rmdir(folder);
+        for (const mitogen::context& c : router.contexts())
+            if (c.name() == "tool") (void)c.shutdown().try_get(); // its process has ended, and the end of its link is on its way
         std::printf("service: %zu context below, now that the tool has left\n", router.contexts().size());
         return failed ? 1 : 0;
     });

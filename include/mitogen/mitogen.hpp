@@ -117,6 +117,7 @@
 #include <mitogen/loop/condition.hpp>
 #include <mitogen/loop/event_flag.hpp>
 #include <mitogen/loop/lead.hpp>
+#include <mitogen/loop/loop_users.hpp>
 #include <mitogen/loop/sending_side.hpp>
 #include <mitogen/loop/silence.hpp>
 #include <mitogen/loop/slow_timers.hpp>

@@ -9361,6 +9361,62 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/loop/loop_users.hpp ----
+// loop_users.hpp: those whose things live on a loop, which therefore cannot end before they have.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Somebody who needs a loop: a router.
+struct loop_user {
+    unique_function<void()> end; ///< begins what leads to basic_broker::leave(); called once, must not block nor leave itself
+    bool told = false;           ///< the registry's
+};
+
+/// The users of one loop. Threads: any.
+template <class Io>
+class basic_loop_users {
+    typename Io::mutex mutex_;
+    std::vector<loop_user*> users_;
+    bool ending_ = false;
+
+    void tell() { // under mutex_: nobody leaves meanwhile
+        for (loop_user* u : users_)
+            if (!std::exchange(u->told, true)) u->end();
+    }
+
+public:
+    explicit basic_loop_users(Io& io) : mutex_(io) {}
+
+    /// From now on the loop waits for `user`, who is told at once where it is to end already.
+    void enter(loop_user& user) {
+        const std::lock_guard lock(mutex_);
+        users_.push_back(&user);
+        if (ending_) tell();
+    }
+
+    /// `user` needs it no more, and is not told from now on. True if the loop is to end and that was the last.
+    bool leave(loop_user& user) {
+        const std::lock_guard lock(mutex_);
+        return std::erase(users_, &user) > 0 && ending_ && users_.empty();
+    }
+
+    /// The loop shall end: tells everybody. True if there is nobody.
+    bool end() {
+        const std::lock_guard lock(mutex_);
+        ending_ = true;
+        tell();
+        return users_.empty();
+    }
+
+    /// True once end() was called.
+    bool ending() {
+        const std::lock_guard lock(mutex_);
+        return ending_;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/loop/slow_timers.hpp ----
 // slow_timers.hpp: timers that no turn of the loop looks at the clock for: the broker's thread, which sleeps anyway, does.
 
@@ -9738,6 +9794,8 @@ class basic_broker : public basic_turns<Io> {
     const bool own_thread_;
     std::atomic<bool> finished_{false}; // where there is no thread: finish() has been called
     basic_waiting_line<Io> line_;       // where there is no thread: those who wait until they may lead
+    basic_loop_users<Io> users_;
+    flag stopped_; // stop() was called
     typename Io::thread thread_;
 
 public:
@@ -9745,7 +9803,7 @@ public:
 
     explicit basic_broker(Io io = {}) : basic_broker(broker_options{}, std::move(io)) {}
     explicit basic_broker(broker_options how, Io io = {})
-        : turns(std::move(io)), lead_(io_, poller_), own_thread_(how.thread), line_(io_) {
+        : turns(std::move(io)), lead_(io_, poller_), own_thread_(how.thread), line_(io_), users_(io_), stopped_(io_) {
         if (own_thread_) {
             thread_ = typename Io::thread(io_, "mitogen-broker", [this] { home(); });
         } else if constexpr (io::has_outer_loop<Io>) {
@@ -9762,18 +9820,24 @@ public:
         join();
     }
 
-    /// Ends the loop once everything that was accepted has run. From now on only the loop itself may add work, so that what it
-    /// has begun can end. Threads: any. Never blocks.
-    void shutdown() noexcept {
-        stopping_.store(true);
-        waker_.wake();
-        if constexpr (Io::poller::has_gate) poller_.kick_gate();
+    /// Ends the loop: closes the routers on it, all at once, and ends when everything that was accepted has run. From then on
+    /// only the loop itself may add work, so that what it has begun can end. Threads: any. Never blocks.
+    void shutdown() {
+        if (users_.end()) stop();
     }
 
-    /// Waits for the loop's thread to end. Threads: any but the loop.
+    /// Waits until the loop has ended. Threads: any but the loop.
     void join() {
         if (thread_.joinable()) thread_.join();
-        if (!own_thread_ && stopping()) finish_once();
+        if (own_thread_ || !users_.ending()) return;
+        stopped_.sleep();
+        finish_once();
+    }
+
+    /// From now on the loop does not end before `user` has left; until then `user` stays where it is. Threads: any.
+    void enter(loop_user& user) { users_.enter(user); }
+    void leave(loop_user& user) {
+        if (users_.leave(user)) stop();
     }
 
     /// Of a broker without a thread: a descriptor that is readable when process() has something to do.
@@ -9795,7 +9859,7 @@ public:
         give_back();
     }
 
-    /// True once shutdown() was called.
+    /// True once it was to end, and nobody used it any more.
     bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
 
     /// True on the thread that leads at this moment.
@@ -9929,6 +9993,13 @@ public:
     }
 
 private:
+    void stop() noexcept {
+        stopping_.store(true);
+        waker_.wake();
+        if constexpr (Io::poller::has_gate) poller_.kick_gate();
+        stopped_.raise();
+    }
+
     /// Leads until it is ready, and gives the lead back. False at the deadline.
     template <class Ready>
     bool drive(waiter<Io>& wake, instant deadline, Ready&& ready) {
@@ -10011,7 +10082,7 @@ private:
         finish();
     }
 
-    /// After shutdown(): whoever leads leaves, what was accepted runs, and no more is accepted.
+    /// After stop(): whoever leads leaves, what was accepted runs, and no more is accepted.
     void finish() {
         while (!lead_.take_home()) {
             waker_.wake(); // whoever leads sees stopping() and leaves
@@ -15978,9 +16049,9 @@ public:
         return nullptr;
     }
 
-    /// Ends all of them and waits until they are gone; makes no more. False where that was done before.
-    bool close() {
-        if (closed_.exchange(true)) return false;
+    /// Ends all of them and waits until they are gone; makes no more. Called once.
+    void close() {
+        closed_ = true;
         ids_.close(closing());
         node_.loop().defer([this] {
             above_->close();
@@ -15992,7 +16063,6 @@ public:
             for (const auto& c : std::exchange(all_, {})) c->forget(); // what has detached
             press_->close();
         });
-        return true;
     }
 
     /// Ends all of them as fast as may be, and says how many levels of contexts that are. Threads: loop.
@@ -18018,6 +18088,9 @@ class basic_router final : public basic_router_core<Io>, public making<basic_rou
     std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
     detail::descendants<Io> descendants_{*this, children_, listening_, environment()};
     detail::log_uplink<Io> logs_{*this};
+    loop_user use_{};
+    std::atomic<bool> closing_{false};
+    typename Io::thread closer_{}; // closes this where the loop is asked to end before it was
 
 public:
     using policy = Io;
@@ -18030,9 +18103,14 @@ public:
         this->set_own_build(hash_build(sys::build_id()));
         detail::receive_forwarded_logs(*this, logs_);
         explain_unknown_functions(*this);
+        use_.end = [this] { closer_ = typename Io::thread(this->loop().io(), "mitogen-close", [this] { close(); }); };
+        loop.enter(use_);
     }
 
-    ~basic_router() { close(); }
+    ~basic_router() {
+        close();
+        closer_ = {};
+    }
 
     // ---- making children. The try_ forms return the error that the others throw; connect_async returns at once.
 
@@ -18211,14 +18289,16 @@ public:
     // ---- the end
 
     /// Ends every child and waits until all are gone, by force where they do not go; fails everything that waits. The destructor
-    /// does it too.
+    /// does it too, and so does basic_broker::shutdown(), without waiting. Returns at once where another thread is at it.
     void close() {
+        if (closing_.exchange(true)) return;
         if (listening_) listening_->close();
-        if (!children_.close()) return;
+        children_.close();
         prompting_.close();
         logs_.close();
         core::close();
         if (listening_) listening_->finish();
+        this->loop().leave(use_);
     }
 
     /// Leaves the tree: this process goes on without its parent, which neither waits for it nor ends it. Its own children stay
@@ -18253,6 +18333,7 @@ public:
     {
         children_.abandon();
         programs_.abandon();
+        closer_.forget();
         if (listening_) listening_->abandon();
         if (this->parent()) this->parent()->stream->abandon();
         this->loop().abandon();

@@ -9,6 +9,7 @@
 #include <mitogen/mitogen.hpp>
 #include <optional>
 #include <string>
+#include <support/leak_check.hpp>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -113,7 +114,8 @@ TEST_CASE("a call to a lost context says that it is lost, also where the functio
     CHECK(nobody.reason() == reason::no_route);
 }
 
-TEST_CASE("a router that closes in the middle of many connects cancels each of them with a reason, and leaves nothing") {
+TEST_CASE("a router or a loop that ends in the middle of many connects cancels each of them with a reason, and leaves nothing") {
+    const bool loop_first = GENERATE(false, true);
     tree t(hurried());
     std::vector<mitogen::future<mitogen::context>> coming; // anywhere in their start, or up
     std::vector<mitogen::future<mitogen::context>> silent; // nothing of theirs ever says hello
@@ -122,7 +124,8 @@ TEST_CASE("a router that closes in the middle of many connects cancels each of t
         silent.push_back(t.root.connect_async(mitogen::command{.argv = {"sh", "-c", "exec sleep 3600"}}));
     }
     coming[0].wait_until(mitogen::never); // the others are on their way
-    t.root.close();
+    if (loop_first) t.loop.shutdown();
+    else t.root.close();
     std::vector<mitogen::result<mitogen::context>> ended;
     for (auto& c : silent) ended.push_back(c.try_get());
     for (const auto& end : ended) {
@@ -133,6 +136,29 @@ TEST_CASE("a router that closes in the middle of many connects cancels each of t
         if (const auto end = c.try_get(); !end) CHECK(end.error().reason() == reason::broker_exited);
     }
     CHECK_FALSE(t.root.try_connect(mitogen::local{}));
+    if (!loop_first) return;
+    t.loop.join();
+    CHECK(support::take_census().children.empty());
+    CHECK_FALSE(t.loop.defer([] {}));
+}
+
+TEST_CASE("a loop that is shut down closes its routers first, also those that are made afterwards") {
+    generic::shared_pipe started;
+    mitogen::broker loop(mitogen::broker_options{.thread = GENERATE(true, false)});
+    mitogen::router one(loop, hurried());
+    mitogen::router two(loop);
+    const mitogen::context child = one.local();
+    const mitogen::context other = two.local();
+    auto call = child.call_async<&hang>(started.write_end(), false);
+    loop.shutdown();
+    loop.shutdown();
+    mitogen::router late(loop);
+    CHECK_FALSE(late.try_local());
+    loop.join();
+    CHECK(support::take_census().children.empty());
+    CHECK_FALSE(call.try_get());
+    CHECK_FALSE(other.try_call<&generic::add>(1, 2));
+    one.close();
 }
 
 TEST_CASE("a tree that is idle ends by itself, however patient its root is") {

@@ -42,9 +42,11 @@ std::vector<std::string> processes() {
     for (const auto& entry : fs::directory_iterator("/proc")) {
         if (entry.path().filename().string().find_first_not_of("0123456789") != std::string::npos) continue;
         std::ifstream file(entry.path() / "cmdline", std::ios::binary);
-        std::string line{std::istreambuf_iterator<char>(file), {}};
+        std::string line(4096, 0);
+        file.read(line.data(), static_cast<std::streamsize>(line.size())); // fails where it ends meanwhile
+        line.resize(static_cast<std::size_t>(file.gcount()));
         for (char& c : line) c = c == 0 ? ' ' : c;
-        found.push_back(line);
+        if (!line.empty()) found.push_back(line); // else it has ended, and is about to be reaped
     }
     std::sort(found.begin(), found.end());
     return found;

@@ -167,9 +167,9 @@ public:
         return nullptr;
     }
 
-    /// Ends all of them and waits until they are gone; makes no more. False where that was done before.
-    bool close() {
-        if (closed_.exchange(true)) return false;
+    /// Ends all of them and waits until they are gone; makes no more. Called once.
+    void close() {
+        closed_ = true;
         ids_.close(closing());
         node_.loop().defer([this] {
             above_->close();
@@ -181,7 +181,6 @@ public:
             for (const auto& c : std::exchange(all_, {})) c->forget(); // what has detached
             press_->close();
         });
-        return true;
     }
 
     /// Ends all of them as fast as may be, and says how many levels of contexts that are. Threads: loop.

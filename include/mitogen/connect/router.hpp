@@ -28,6 +28,7 @@
 #include <mitogen/connect/router_options.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/loop_users.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/route/status.hpp>
 #include <mitogen/rpc/context.hpp>
@@ -37,6 +38,7 @@
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/signal.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -64,6 +66,9 @@ class basic_router final : public basic_router_core<Io>, public making<basic_rou
     std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
     detail::descendants<Io> descendants_{*this, children_, listening_, environment()};
     detail::log_uplink<Io> logs_{*this};
+    loop_user use_{};
+    std::atomic<bool> closing_{false};
+    typename Io::thread closer_{}; // closes this where the loop is asked to end before it was
 
 public:
     using policy = Io;
@@ -76,9 +81,14 @@ public:
         this->set_own_build(hash_build(sys::build_id()));
         detail::receive_forwarded_logs(*this, logs_);
         explain_unknown_functions(*this);
+        use_.end = [this] { closer_ = typename Io::thread(this->loop().io(), "mitogen-close", [this] { close(); }); };
+        loop.enter(use_);
     }
 
-    ~basic_router() { close(); }
+    ~basic_router() {
+        close();
+        closer_ = {};
+    }
 
     // ---- making children. The try_ forms return the error that the others throw; connect_async returns at once.
 
@@ -257,14 +267,16 @@ public:
     // ---- the end
 
     /// Ends every child and waits until all are gone, by force where they do not go; fails everything that waits. The destructor
-    /// does it too.
+    /// does it too, and so does basic_broker::shutdown(), without waiting. Returns at once where another thread is at it.
     void close() {
+        if (closing_.exchange(true)) return;
         if (listening_) listening_->close();
-        if (!children_.close()) return;
+        children_.close();
         prompting_.close();
         logs_.close();
         core::close();
         if (listening_) listening_->finish();
+        this->loop().leave(use_);
     }
 
     /// Leaves the tree: this process goes on without its parent, which neither waits for it nor ends it. Its own children stay
@@ -299,6 +311,7 @@ public:
     {
         children_.abandon();
         programs_.abandon();
+        closer_.forget();
         if (listening_) listening_->abandon();
         if (this->parent()) this->parent()->stream->abandon();
         this->loop().abandon();

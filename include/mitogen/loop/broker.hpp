@@ -10,6 +10,7 @@
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/event_flag.hpp>
 #include <mitogen/loop/lead.hpp>
+#include <mitogen/loop/loop_users.hpp>
 #include <mitogen/loop/turns.hpp>
 #include <mitogen/loop/waiting_line.hpp>
 #include <mitogen/loop/work_queue.hpp>
@@ -59,6 +60,8 @@ class basic_broker : public basic_turns<Io> {
     const bool own_thread_;
     std::atomic<bool> finished_{false}; // where there is no thread: finish() has been called
     basic_waiting_line<Io> line_;       // where there is no thread: those who wait until they may lead
+    basic_loop_users<Io> users_;
+    flag stopped_; // stop() was called
     typename Io::thread thread_;
 
 public:
@@ -66,7 +69,7 @@ public:
 
     explicit basic_broker(Io io = {}) : basic_broker(broker_options{}, std::move(io)) {}
     explicit basic_broker(broker_options how, Io io = {})
-        : turns(std::move(io)), lead_(io_, poller_), own_thread_(how.thread), line_(io_) {
+        : turns(std::move(io)), lead_(io_, poller_), own_thread_(how.thread), line_(io_), users_(io_), stopped_(io_) {
         if (own_thread_) {
             thread_ = typename Io::thread(io_, "mitogen-broker", [this] { home(); });
         } else if constexpr (io::has_outer_loop<Io>) {
@@ -83,18 +86,24 @@ public:
         join();
     }
 
-    /// Ends the loop once everything that was accepted has run. From now on only the loop itself may add work, so that what it
-    /// has begun can end. Threads: any. Never blocks.
-    void shutdown() noexcept {
-        stopping_.store(true);
-        waker_.wake();
-        if constexpr (Io::poller::has_gate) poller_.kick_gate();
+    /// Ends the loop: closes the routers on it, all at once, and ends when everything that was accepted has run. From then on
+    /// only the loop itself may add work, so that what it has begun can end. Threads: any. Never blocks.
+    void shutdown() {
+        if (users_.end()) stop();
     }
 
-    /// Waits for the loop's thread to end. Threads: any but the loop.
+    /// Waits until the loop has ended. Threads: any but the loop.
     void join() {
         if (thread_.joinable()) thread_.join();
-        if (!own_thread_ && stopping()) finish_once();
+        if (own_thread_ || !users_.ending()) return;
+        stopped_.sleep();
+        finish_once();
+    }
+
+    /// From now on the loop does not end before `user` has left; until then `user` stays where it is. Threads: any.
+    void enter(loop_user& user) { users_.enter(user); }
+    void leave(loop_user& user) {
+        if (users_.leave(user)) stop();
     }
 
     /// Of a broker without a thread: a descriptor that is readable when process() has something to do.
@@ -116,7 +125,7 @@ public:
         give_back();
     }
 
-    /// True once shutdown() was called.
+    /// True once it was to end, and nobody used it any more.
     bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
 
     /// True on the thread that leads at this moment.
@@ -250,6 +259,13 @@ public:
     }
 
 private:
+    void stop() noexcept {
+        stopping_.store(true);
+        waker_.wake();
+        if constexpr (Io::poller::has_gate) poller_.kick_gate();
+        stopped_.raise();
+    }
+
     /// Leads until it is ready, and gives the lead back. False at the deadline.
     template <class Ready>
     bool drive(waiter<Io>& wake, instant deadline, Ready&& ready) {
@@ -332,7 +348,7 @@ private:
         finish();
     }
 
-    /// After shutdown(): whoever leads leaves, what was accepted runs, and no more is accepted.
+    /// After stop(): whoever leads leaves, what was accepted runs, and no more is accepted.
     void finish() {
         while (!lead_.take_home()) {
             waker_.wake(); // whoever leads sees stopping() and leaves

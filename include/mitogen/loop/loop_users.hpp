@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// loop_users.hpp: those whose things live on a loop, which therefore cannot end before they have.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/function.hpp>
+
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Somebody who needs a loop: a router.
+struct loop_user {
+    unique_function<void()> end; ///< begins what leads to basic_broker::leave(); called once, must not block nor leave itself
+    bool told = false;           ///< the registry's
+};
+
+/// The users of one loop. Threads: any.
+template <class Io>
+class basic_loop_users {
+    typename Io::mutex mutex_;
+    std::vector<loop_user*> users_;
+    bool ending_ = false;
+
+    void tell() { // under mutex_: nobody leaves meanwhile
+        for (loop_user* u : users_)
+            if (!std::exchange(u->told, true)) u->end();
+    }
+
+public:
+    explicit basic_loop_users(Io& io) : mutex_(io) {}
+
+    /// From now on the loop waits for `user`, who is told at once where it is to end already.
+    void enter(loop_user& user) {
+        const std::lock_guard lock(mutex_);
+        users_.push_back(&user);
+        if (ending_) tell();
+    }
+
+    /// `user` needs it no more, and is not told from now on. True if the loop is to end and that was the last.
+    bool leave(loop_user& user) {
+        const std::lock_guard lock(mutex_);
+        return std::erase(users_, &user) > 0 && ending_ && users_.empty();
+    }
+
+    /// The loop shall end: tells everybody. True if there is nobody.
+    bool end() {
+        const std::lock_guard lock(mutex_);
+        ending_ = true;
+        tell();
+        return users_.empty();
+    }
+
+    /// True once end() was called.
+    bool ending() {
+        const std::lock_guard lock(mutex_);
+        return ending_;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
