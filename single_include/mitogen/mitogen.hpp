@@ -13797,18 +13797,22 @@ inline std::string quoted_for_shell(const std::vector<std::string>& arguments) {
 
 /// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does. Before it comes one
 /// that says what is entered, where it is this program that does so.
+inline std::string explain_plan(const boot_plan& plan) {
+    const std::string program = plan.program_path.empty() ? "this one" : plan.program_path;
+    const std::string size = plan.program ? ", " + std::to_string(sys::file_size(plan.program->get())) + " bytes" : "";
+    const std::vector<std::string> command(plan.start.argv.begin() + static_cast<std::ptrdiff_t>(plan.command_at),
+                                           plan.start.argv.end());
+    return (plan.enters.empty() ? "" : "enter: " + plan.enters + "\n") + "run: " + quoted_for_shell(command) +
+           "\nname: " + plan.name + "\nprogram: " + program + size +
+           (plan.staged ? ", sent when the shell there has spoken" : ", executed here") +
+           "\ntimeout: " + std::to_string(plan.timeout / 1'000'000) + " ms\n";
+}
+
 template <class Method>
-result<std::string> explain_plan(const Method& method) {
+result<std::string> explain_method(const Method& method) {
     const result<boot_plan> plan = method.plan();
     if (!plan) return plan.error();
-    const std::string program = method.executable.empty() ? "this one" : method.executable;
-    const std::string size = plan->program ? ", " + std::to_string(sys::file_size(plan->program->get())) + " bytes" : "";
-    const std::vector<std::string> command(plan->start.argv.begin() + static_cast<std::ptrdiff_t>(plan->command_at),
-                                           plan->start.argv.end());
-    return (plan->enters.empty() ? "" : "enter: " + plan->enters + "\n") + "run: " + quoted_for_shell(command) +
-           "\nname: " + plan->name + "\nprogram: " + program + size +
-           (plan->staged ? ", sent when the shell there has spoken" : ", executed here") +
-           "\ntimeout: " + std::to_string(plan->timeout / 1'000'000) + " ms\n";
+    return explain_plan(*plan);
 }
 
 /// The same for a path through several contexts, each made by the one before it: a line for each that says where, and its four.
@@ -13818,10 +13822,10 @@ result<std::string> explain_path(const Methods&... methods) {
     std::optional<error> wrong;
     std::string in = "this context";
     const auto explain = [&](const auto& method) {
-        const result<std::string> step = explain_plan(method);
-        if (!step) return wrong.emplace(step.error()), false;
-        text += in + ":\n" + *step;
-        in = "in " + method.plan()->name;
+        const result<boot_plan> plan = method.plan();
+        if (!plan) return wrong.emplace(plan.error()), false;
+        text += in + ":\n" + explain_plan(*plan);
+        in = "in " + plan->name;
         return true;
     };
     if ((explain(methods) && ...)) return text;
@@ -18214,7 +18218,7 @@ public:
     }
     template <connection_method Method, connection_method... Further>
     result<std::string> try_explain(const Method& method, const Further&... further) {
-        if constexpr (sizeof...(further) == 0) return detail::explain_plan(method);
+        if constexpr (sizeof...(further) == 0) return detail::explain_method(method);
         else return detail::explain_path(method, further...);
     }
 

@@ -192,7 +192,7 @@ public:
     }
     template <connection_method Method, connection_method... Further>
     result<std::string> try_explain(const Method& method, const Further&... further) {
-        if constexpr (sizeof...(further) == 0) return detail::explain_plan(method);
+        if constexpr (sizeof...(further) == 0) return detail::explain_method(method);
         else return detail::explain_path(method, further...);
     }
 
