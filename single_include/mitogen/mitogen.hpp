@@ -22674,11 +22674,13 @@ inline result<printed> output_of(const std::vector<std::string>& argv) {
     unique_fd out;
     long rc = pipe(in, out);
     if (rc < 0) return failure("pipe", rc);
+    [[maybe_unused]] const ::pid_t self = ::getpid();
     rc = checked("fork", -1, [] { return ::fork(); });
     if (rc < 0) return failure("fork", rc);
     if (rc == 0) {
 #if defined(__linux__)
         static_cast<void>(::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
+        if (::getppid() != self) ::_exit(127); // it has ended before it was asked for
 #endif
         put_null(0);
         if (dup_to(out.get(), 1) < 0 || execute(argv) < 0) ::_exit(127);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support/first_stage.hpp"
+#include "support/soon.hpp"
 
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -8,7 +9,6 @@
 #include <fstream>
 #include <mitogen/mitogen.hpp>
 #include <optional>
-#include <poll.h>
 #include <string>
 #include <unistd.h>
 #include <utility>
@@ -80,16 +80,17 @@ std::string text_of(const fs::path& path) {
 
 /// The processes there, which all have its home. Waits a little for them to go.
 std::string running(const playground& place) {
-    for (int tries = 0;; ++tries) {
-        std::string found;
+    std::string found;
+    support::soon([&] {
+        found.clear();
         std::error_code ignored;
         for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
             if (text_of(entry.path() / "environ").find("HOME=" + place.home() + '\0') != std::string::npos)
                 found += text_of(entry.path() / "cmdline").substr(0, 100) + "\n";
         }
-        if (found.empty() || tries >= 1000) return found;
-        ::poll(nullptr, 0, 5);
-    }
+        return found.empty();
+    });
+    return found;
 }
 
 /// A command line for `argv`, whose stdin and stdout pass through these filters. What ends first ends the link: no shell waits

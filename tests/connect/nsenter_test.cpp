@@ -5,6 +5,7 @@
 #include "support/private_users.hpp"
 #include "support/refusal.hpp"
 #include "support/scratch.hpp"
+#include "support/soon.hpp"
 
 #include <catch2/catch.hpp>
 #include <cerrno>
@@ -222,8 +223,7 @@ TEST_CASE("a child in another pid namespace ends as one does here", "[nsenter]")
     }
     SECTION("when it is stopped, in time") { REQUIRE(::kill(process, SIGSTOP) == 0); }
     t.router.close();
-    for (int waited_ms = 0; neighbours_of(inner.child()).size() > 1 && waited_ms < 5000; waited_ms += 10) ::poll(nullptr, 0, 10);
-    CHECK(neighbours_of(inner.child()) == std::vector<int>{inner.child()});
+    CHECK(support::soon([&] { return neighbours_of(inner.child()) == std::vector<int>{inner.child()}; }));
 }
 
 TEST_CASE("a child has the root directory of a process that has another one", "[nsenter]") {
@@ -410,11 +410,11 @@ TEST_CASE("the first process of a container is asked for before its namespaces a
         int tool = 0;
         std::ifstream(dir / "pid") >> tool;
         REQUIRE(tool > 0);
-        for (int waited_ms = 0; ::kill(tool, 0) == 0 && parent_of(tool) != 1 && waited_ms < 5000; waited_ms += 10)
-            ::poll(nullptr, 0, 10);
-        std::string state;
-        std::ifstream("/proc/" + std::to_string(tool) + "/cmdline") >> state;
-        CHECK(state.empty()); // at most a zombie of somebody else
+        CHECK(support::soon([&] { // it has no line of arguments any more: it is gone, or a zombie of somebody else
+            std::string line;
+            std::ifstream("/proc/" + std::to_string(tool) + "/cmdline") >> line;
+            return line.empty();
+        }));
     }
     SECTION("one whose tool is not there") {
         const auto e =

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support/refusal.hpp"
+#include "support/soon.hpp"
 #include "support/sshd.hpp"
 
 #include <arpa/inet.h>
@@ -11,7 +12,6 @@
 #include <mitogen/mitogen.hpp>
 #include <mutex>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stop_token>
 #include <string>
 #include <sys/socket.h>
@@ -295,7 +295,7 @@ TEST_CASE("an agent here serves programs there where that is wanted") {
     options.path = "/bin/sh";
     options.argv = {"sh", "-c", "exec ssh-agent -D -a \"$1\" >/dev/null", "sh", socket};
     auto agent = mitogen::sys::spawn(options).value();
-    for (int waited_ms = 0; waited_ms < 10'000 && !std::filesystem::exists(socket); waited_ms += 5) ::poll(nullptr, 0, 5);
+    REQUIRE(support::soon([&] { return std::filesystem::exists(socket); }));
     {
         tree t;
         mitogen::ssh how = target.host();

@@ -2,6 +2,7 @@
 #include "support/person.hpp"
 #include "support/private_users.hpp"
 #include "support/refusal.hpp"
+#include "support/soon.hpp"
 
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -111,14 +112,12 @@ struct tree {
 
 /// Waits until the first line of /proc/PID/stat has this in it.
 bool becomes(int pid, const std::string& sign) {
-    for (int waited_ms = 0; waited_ms < 10'000; waited_ms += 5) {
+    return support::soon([&] {
         std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
         std::string text;
         std::getline(file, text);
-        if (text.find(sign) != std::string::npos) return true;
-        ::poll(nullptr, 0, 5);
-    }
-    return false;
+        return text.find(sign) != std::string::npos;
+    });
 }
 
 } // namespace

@@ -2,6 +2,7 @@
 // The methods that run a tool, each with the real tool and its daemon, in namespaces that are entered by `nsenter`.
 #include "support/companion.hpp"
 #include "support/refusal.hpp"
+#include "support/soon.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -12,7 +13,6 @@
 #include <iterator>
 #include <mitogen/mitogen.hpp>
 #include <optional>
-#include <poll.h>
 #include <string>
 #include <unistd.h>
 #include <utility>
@@ -107,13 +107,7 @@ public:
     explicit control_groups(std::string name) : name_(std::move(name)) {}
     control_groups(const control_groups&) = delete;
     ~control_groups() {
-        for (int waited_ms = 0; !remove(); waited_ms += 20) {
-            if (waited_ms >= 5000) {
-                FAIL_CHECK("control groups are left: " << name_);
-                return;
-            }
-            ::poll(nullptr, 0, 20);
-        }
+        if (!support::soon([&] { return remove(); })) FAIL_CHECK("control groups are left: " << name_);
     }
     const std::string& name() const { return name_; }
 };
@@ -144,10 +138,7 @@ struct place {
 
     std::vector<std::string> settled() {
         auto now = inside.call<&processes>();
-        for (int waited_ms = 0; now != before && waited_ms < 5000; waited_ms += 20) {
-            ::poll(nullptr, 0, 20);
-            now = inside.call<&processes>();
-        }
+        support::soon([&] { return (now = inside.call<&processes>()) == before; });
         return now;
     }
 

@@ -2,13 +2,14 @@
 #pragma once
 // first_stage.hpp: the first stage on this machine, with a home of its own, for tests.
 
+#include "support/soon.hpp"
+
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <mitogen/mitogen.hpp>
-#include <poll.h>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -151,12 +152,10 @@ public:
     /// Waits until it has opened the file that receives the program.
     bool receiving(const std::string& ending) const {
         const std::string link = "/proc/" + std::to_string(process_.pid()) + "/fd/9";
-        for (int tries = 0; tries < 5000; ++tries) {
+        return soon([&] {
             std::error_code none;
-            if (fs::read_symlink(link, none).string().ends_with(ending)) return true;
-            ::poll(nullptr, 0, 1);
-        }
-        return false;
+            return fs::read_symlink(link, none).string().ends_with(ending);
+        });
     }
 
     int pid() const { return static_cast<int>(process_.pid()); }

@@ -26,7 +26,7 @@ std::vector<std::string> differences(const census& before, const census& after);
 
 /// As differences(before, take_census()), but gives what is just ending up to `limit_ms` to be gone: a thread that has been
 /// joined, or a child that has been waited for, may be visible for a moment longer.
-std::vector<std::string> settled_differences(const census& before, int limit_ms = 2000);
+std::vector<std::string> settled_differences(const census& before, int limit_ms = 10'000);
 
 /// Kills and reaps the children that `before` did not have, so that one bad test does not hold up the whole run.
 void end_children_since(const census& before);

@@ -2,13 +2,13 @@
 #pragma once
 // private_users.hpp: users with passwords, and rules for sudo, su and doas, that exist only for some processes of a test.
 
+#include "support/soon.hpp"
 #include "support/sshd.hpp"
 
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <mitogen/mitogen.hpp>
-#include <poll.h>
 #include <string>
 #include <system_error>
 #include <unistd.h>
@@ -151,17 +151,17 @@ public:
 
     /// How many there are. Waits a little until there are no more than expected.
     int left(int expected = 0) const {
-        constexpr int limit_ms = 5000;
-        for (int waited_ms = 0;; waited_ms += 10) {
-            int found = 0;
+        int found = 0;
+        soon([&] {
+            found = 0;
             std::error_code ignored;
             for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
                 const std::string name = entry.path().filename().string();
                 if (name.find_first_not_of("0123456789") == std::string::npos && home_of(name) == home_) ++found;
             }
-            if (found <= expected || waited_ms >= limit_ms) return found;
-            ::poll(nullptr, 0, 10);
-        }
+            return found <= expected;
+        });
+        return found;
     }
 };
 

@@ -2,6 +2,8 @@
 #pragma once
 // sshd.hpp: an ssh server for the length of a test, with keys of its own, on 127.0.0.1, 127.0.0.2 and 127.0.0.3.
 
+#include "support/soon.hpp"
+
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <ctime>
@@ -10,7 +12,6 @@
 #include <fstream>
 #include <iterator>
 #include <mitogen/mitogen.hpp>
-#include <poll.h>
 #include <string>
 #include <unistd.h>
 #include <utility>
@@ -108,12 +109,9 @@ public:
 
     /// What is still there of what ran there: processes, and directories of the first stage. Waits a little for it to go.
     std::string left_behind() const {
-        constexpr int limit_ms = 5000;
-        for (int waited_ms = 0;; waited_ms += 20) {
-            const std::string found = look_around();
-            if (found.empty() || waited_ms >= limit_ms) return found;
-            ::poll(nullptr, 0, 20);
-        }
+        std::string found;
+        soon([&] { return (found = look_around()).empty(); });
+        return found;
     }
 
 private:
