@@ -299,7 +299,7 @@ TEST_CASE("one that says nothing is dropped at the deadline, and disturbs nobody
     folder f;
     generic::log_capture log;
     tree t;
-    t.root.listen(f.socket(), {.authority = authority::parent, .handshake_timeout = 300ms});
+    t.root.listen(f.socket(), {.authority = authority::parent, .handshake_timeout = 2s});
     const raw_socket silent = raw_socket::connected(f.socket());
     const raw_socket slow = raw_socket::connected(f.socket());
     slow.say(good_request().substr(0, 12));
@@ -315,7 +315,7 @@ TEST_CASE("one that says nothing is dropped at the deadline, and disturbs nobody
 TEST_CASE("as many as may wait do; the others get their turn") {
     folder f;
     tree t;
-    t.root.listen(f.socket(), {.authority = authority::parent, .handshake_timeout = 200ms, .most_waiting = 2});
+    t.root.listen(f.socket(), {.authority = authority::parent, .handshake_timeout = 1s, .most_waiting = 2});
     std::vector<raw_socket> silent;
     for (int i = 0; i < 5; ++i) silent.push_back(raw_socket::connected(f.socket()));
     mitogen::joined me = mitogen::join(f.socket()); // behind all of them

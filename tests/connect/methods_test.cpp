@@ -481,7 +481,7 @@ TEST_CASE("tools that say nothing, hang, are killed or are not there") {
         const bool stubborn = GENERATE(false, true);
         dir.script("tool", "trap '" + std::string(stubborn ? ":" : "echo undone >" + (dir / "undone") + "; exit 1") +
                                "' TERM\necho waiting >&2\nwhile :; do sleep 0.1; done\n");
-        const mitogen::slurm job{.srun_path = dir / "tool", .connect_timeout = 300ms};
+        const mitogen::slurm job{.srun_path = dir / "tool", .connect_timeout = 2s}; // time to set its trap
         CHECK(thrown_refusal<mitogen::connect_error>(t.router, job).reason() == mitogen::reason::connect_timeout);
         t.router.close();
         CHECK(fs::exists(dir / "undone") == !stubborn);

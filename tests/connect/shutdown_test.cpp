@@ -186,7 +186,9 @@ TEST_CASE("shutdown stops what runs and refuses what waits") {
 TEST_CASE("a function that hangs does not keep ping and shutdown from working") {
     const bool ignores = GENERATE(false, true);
     shared_pipe started;
-    tree t(hurried());
+    mitogen::router_options options = hurried();
+    if (!ignores) options.patience.after_term = patient().patience.after_term;
+    tree t(options);
     mitogen::context child = t.root.local();
     auto hanging = child.call_async<&hang>(started.write_end(), ignores);
     CHECK(started.wait());

@@ -80,7 +80,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": a deadline reaches the caller and the callee") {
     tree t;
     context child = make(t, forked);
     const mitogen::error why = generic::thrown_by(
-        [&] { child.within(50ms).template call<&generic::until_stopped>(started.write_end(), stopped.write_end()); });
+        [&] { child.within(1s).template call<&generic::until_stopped>(started.write_end(), stopped.write_end()); });
     CHECK(why.reason() == mitogen::reason::timeout);
     CHECK(stopped.wait());
     CHECK(child.call<&generic::add>(1, 2) == 3);

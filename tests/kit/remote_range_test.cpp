@@ -188,7 +188,7 @@ TEST_CASE("the loss of the context ends a range with the reason; a deadline does
     shared_pipe running, never;
     tree t;
     mitogen::context child = t.root.local();
-    auto late = child.within(50ms).stream<&hangs>(running.write_end(), never.read_end());
+    auto late = child.within(1s).stream<&hangs>(running.write_end(), never.read_end());
     CHECK(late.get() == 1);
     CHECK(late.try_get().error().reason() == reason::timeout);
     mitogen::context other = t.root.local();

@@ -228,7 +228,7 @@ TEST_CASE("cancelling a task ends what it waits for") {
         CHECK(ended.wait());
     }
     SECTION("by a deadline") {
-        const auto r = child.within(50ms).try_call<&waits>(started.write_end(), ended.write_end());
+        const auto r = child.within(1s).try_call<&waits>(started.write_end(), ended.write_end());
         CHECK(r.error().reason() == mitogen::reason::timeout);
         CHECK(ended.wait());
     }

@@ -112,7 +112,7 @@ TEST_CASE("a cancellation and a deadline cross ten hops") {
     shared_pipe started, stopped;
     chain c;
     auto running = by_deadline
-                       ? c.at[9].within(200ms).call_async<&generic::until_stopped>(started.write_end(), stopped.write_end())
+                       ? c.at[9].within(2s).call_async<&generic::until_stopped>(started.write_end(), stopped.write_end())
                        : c.at[9].call_async<&generic::until_stopped>(started.write_end(), stopped.write_end());
     CHECK(started.wait());
     if (!by_deadline) running.cancel();
