@@ -92,6 +92,7 @@
 #include <mitogen/io/epoll.hpp>
 #include <mitogen/io/kqueue.hpp>
 #include <mitogen/io/main_arguments.hpp>
+#include <mitogen/io/mutex.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/io/parker.hpp>
 #include <mitogen/io/policy.hpp>

@@ -113,6 +113,25 @@ MITOGEN_POLICY_TEST(": a mutex admits one thread at a time") {
     mutex.unlock();
 }
 
+MITOGEN_POLICY_TEST(": several threads that want a mutex all get it") {
+    io_type io;
+    io_type::mutex mutex(io);
+    int value = 0;
+    const auto count = [&] {
+        for (int i = 0; i < 2'000; ++i) {
+            const std::lock_guard lock(mutex);
+            const int before = value;
+            for (int pause = 0; pause < 20; ++pause) io.relax(); // the others find it locked
+            value = before + 1;
+        }
+    };
+    io_type::thread others[3];
+    for (auto& t : others) t = io_type::thread(io, "other", count);
+    count();
+    for (auto& t : others) t.join();
+    CHECK(value == 8'000);
+}
+
 MITOGEN_POLICY_TEST(": the clock never goes back") {
     io_type io;
     mitogen::instant last = io.now();

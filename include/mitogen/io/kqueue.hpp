@@ -6,9 +6,9 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/io/mutex.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/io/posix.hpp>
-#include <mitogen/io/thread.hpp>
 #include <mitogen/io/waker.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/kqueue.hpp>

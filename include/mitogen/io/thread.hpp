@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// thread.hpp: the mutex and the thread that the native policies share.
+// thread.hpp: the thread that the native policies share.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
@@ -22,24 +22,6 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace io {
-
-/// A mutex; not recursive. No system call while nobody competes for it.   Threads: any.
-class posix_mutex {
-    ::pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
-
-public:
-    template <class Io>
-    explicit posix_mutex(Io&) noexcept {}
-    posix_mutex(posix_mutex&&) = delete;
-    ~posix_mutex() { static_cast<void>(::pthread_mutex_destroy(&mutex_)); }
-
-    /// Acquires it; sleeps while another thread holds it.
-    void lock() noexcept { static_cast<void>(::pthread_mutex_lock(&mutex_)); }
-    /// Releases it.
-    void unlock() noexcept { static_cast<void>(::pthread_mutex_unlock(&mutex_)); }
-    /// Acquires it if that needs no waiting.
-    bool try_lock() noexcept { return ::pthread_mutex_trylock(&mutex_) == 0; }
-};
 
 /// A thread of the library. It runs with all signals blocked, so that the program's handlers run on the program's threads.
 ///
