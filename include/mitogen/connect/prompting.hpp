@@ -69,8 +69,8 @@ class prompting {
 
     /// True while this context waits for what it asked `from` to connect.
     bool ordered(context_id from, handle_id number) {
-        bool stranger = false;
-        basic_pending<Io>* p = node_.answers().find(number, from, stranger);
+        arrival what;
+        basic_pending<Io>* p = node_.answers().find(number, from, what);
         if (!p) return false;
         const bool is_order = p->subject == &connect_request;
         p->release();

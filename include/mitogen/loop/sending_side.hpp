@@ -100,13 +100,11 @@ public:
         if (writing_) return true; // whoever writes takes it along
         writing_ = true;
         if (when == urgency::now) {
-            lock.unlock();
-            drain();
-        } else {
-            post(errand::flush); // writing_ stays set for the loop
-            return !refusing_;
+            drain(lock);
+            return true;
         }
-        return true;
+        post(errand::flush); // writing_ stays set for the loop
+        return !refusing_;
     }
 
     /// Passes on a frame; `crowded`: more waits now than limits::queue_bytes.
@@ -193,18 +191,16 @@ private:
     }
 
     void run_errand() {
+        std::shared_ptr<stream> keep; // outlives the lock
         std::unique_lock lock(mutex_);
-        const auto keep = std::move(posted_);
-        posted_ = nullptr;
+        keep = std::move(posted_);
+        if (stream_.is_closed()) return out_.reset();
+        if (errand_ == errand::flush) return drain(lock);
         const errand what = errand_;
         const long failure = write_error_;
         lock.unlock();
-        if (stream_.is_closed()) return out_.reset();
-        switch (what) {
-        case errand::flush: drain(); break;
-        case errand::await_writable: await_writable(); break;
-        case errand::fail: stream_.cannot_write(failure); break;
-        }
+        if (what == errand::await_writable) return await_writable();
+        stream_.cannot_write(failure);
     }
 
     void await_writable() {
@@ -215,7 +211,8 @@ private:
 
     void writable() {
         if (const long rc = broker_.change(source_, io::interest::none); rc < 0) return cannot_watch(rc);
-        drain();
+        std::unique_lock lock(mutex_);
+        drain(lock);
     }
 
     /// Nobody will ever go on: the caller holds writing_.
@@ -224,11 +221,11 @@ private:
         out_.reset();
     }
 
-    /// Writes until nothing is left or the descriptor is full. The caller holds writing_.
-    void drain() {
+    /// Writes until nothing is left or the descriptor is full. The caller holds writing_, and `lock`, which is given up for each
+    /// write.
+    void drain(std::unique_lock<typename Io::mutex>& lock) {
         for (int rounds = 0;; ++rounds) {
             if (batch_.empty()) {
-                const std::lock_guard lock(mutex_);
                 if (refusing_) return drop_output();
                 const bool more = queue_.take(batch_);
                 in_batch_ = batch_.size();
@@ -245,10 +242,11 @@ private:
             batch_.pieces([&](const std::byte* data, std::size_t size) {
                 pieces[count++] = {const_cast<std::byte*>(data), size};
             });
+            lock.unlock();
             const long n = broker_.io().writev(out_.get(), pieces, count);
+            lock.lock();
+            if (n == -EAGAIN || n == -EWOULDBLOCK) return post(errand::await_writable);
             if (n < 0) {
-                const std::lock_guard lock(mutex_);
-                if (n == -EAGAIN || n == -EWOULDBLOCK) return post(errand::await_writable);
                 write_error_ = n;
                 return post(errand::fail);
             }

@@ -43,6 +43,13 @@ public:
     explicit basic_pending(Io& io) : wake(io) {}
 };
 
+/// What becomes of a message that comes to a handle of the table.
+enum class arrival : std::uint8_t {
+    awaited, ///< somebody waits for it
+    late,    ///< nobody does any more, or ever did
+    strange, ///< it does not come from whoever was asked
+};
+
 /// All awaited answers of one router. Threads: any.
 template <class Io>
 class basic_pending_table final : public awaited_keeper {
@@ -55,22 +62,40 @@ class basic_pending_table final : public awaited_keeper {
     std::size_t open_ = 0;
     bool refusing_ = false;
     std::uint32_t limit_;
-    std::atomic<std::uint64_t> live_{1}; // slots in use, and one for the owner: the last to go frees the table
+    std::uint64_t live_ = 1; // slots in use, and one for the owner: the last to go frees the table
+
+    static constexpr std::size_t kept_bytes = 4096; // capacity of a free slot's payload
 
     void drop() noexcept {
-        if (live_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-    }
-
-    void finish(pending& p) {
-        p.done_.store(true, std::memory_order_release);
-        p.wake.notify();
-        unique_function<void()> go;
+        bool last;
         {
             const std::lock_guard lock(mutex_);
-            go = std::move(p.continuation);
+            last = --live_ == 0;
         }
+        if (last) delete this;
+    }
+
+    /// Completes an open slot whose payload or failure is there, and returns what is to be run. Under mutex_.
+    unique_function<void()> settle(pending& p) noexcept {
+        p.open_ = false;
+        --open_;
+        p.done_.store(true, std::memory_order_release);
+        return std::move(p.continuation);
+    }
+
+    /// Tells whoever waits for what was settled. Without mutex_.
+    void tell(pending& p, unique_function<void()>& go) {
+        p.wake.notify();
         if (go) go();
         p.release(); // the table's reference
+    }
+
+    /// The open slot behind a handle that an answer came to, or null. Under mutex_.
+    pending* open_slot(handle_id handle) noexcept {
+        const auto slot = static_cast<std::uint32_t>(handle);
+        if (slot >= slots_.size()) return nullptr;
+        pending& p = slots_[slot];
+        return p.open_ && p.generation_ == static_cast<std::uint32_t>(handle >> 32) ? &p : nullptr;
     }
 
     pending* take_slot(context_id respondent) { // under mutex_
@@ -88,14 +113,36 @@ class basic_pending_table final : public awaited_keeper {
         p->references_.store(2, std::memory_order_relaxed);
         p->open_ = true;
         ++open_;
-        live_.fetch_add(1, std::memory_order_relaxed);
+        ++live_;
         return p;
     }
 
-    bool close_slot(pending& p) noexcept { // under mutex_
-        if (!p.open_) return false;
-        p.open_ = false;
-        --open_;
+    static arrival arrival_for(const pending* p, context_id from) noexcept {
+        return !p ? arrival::late : p->respondent_ != from ? arrival::strange : arrival::awaited;
+    }
+
+    /// Completes the slot that `pick()`, called under mutex_, returns; false where that is null.
+    template <class Pick>
+    bool complete_one(Pick&& pick, std::span<const std::byte> payload, buffer* whole) {
+        buffer copy;
+        if (!whole && payload.size() > kept_bytes) { // not under the lock
+            copy = buffer(payload);
+            whole = &copy;
+        }
+        pending* p;
+        unique_function<void()> go;
+        {
+            const std::lock_guard lock(mutex_);
+            p = pick();
+            if (!p) return false;
+            if (whole) {
+                p->payload_ = std::move(*whole);
+            } else {
+                p->payload_.append(payload.data(), payload.size());
+            }
+            go = settle(*p);
+        }
+        tell(*p, go);
         return true;
     }
 
@@ -144,77 +191,71 @@ public:
         return p;
     }
 
-    /// The open slot behind a handle that an answer came to, or null: too late, or never asked. `from` must be who was asked,
-    /// else null and `stranger` is set. The caller holds a reference: whoever else completes it meanwhile, the slot is not used
-    /// again before release().
-    pending* find(handle_id handle, context_id from, bool& stranger) {
+    /// The open slot behind a handle that an answer came to, or null where it is not `awaited`. The caller holds a reference:
+    /// whoever else completes it meanwhile, the slot is not used again before release().
+    pending* find(handle_id handle, context_id from, arrival& what) {
         const std::lock_guard lock(mutex_);
-        const auto slot = static_cast<std::uint32_t>(handle);
-        if (slot >= slots_.size()) return nullptr;
-        pending& p = slots_[slot];
-        if (!p.open_ || p.generation_ != static_cast<std::uint32_t>(handle >> 32)) return nullptr;
-        if (p.respondent_ != from) {
-            stranger = true;
-            return nullptr;
-        }
-        p.retain();
-        return &p;
+        pending* p = open_slot(handle);
+        what = arrival_for(p, from);
+        if (what != arrival::awaited) return nullptr;
+        p->retain();
+        return p;
     }
 
     /// Who was asked for the answer that comes to `handle`; no_context where nobody waits for it.
     context_id respondent_of(handle_id handle) {
         const std::lock_guard lock(mutex_);
-        const auto slot = static_cast<std::uint32_t>(handle);
-        if (slot >= slots_.size()) return no_context;
-        const pending& p = slots_[slot];
-        return p.open_ && p.generation_ == static_cast<std::uint32_t>(handle >> 32) ? p.respondent_ : no_context;
+        const pending* p = open_slot(handle);
+        return p ? p->respondent_ : no_context;
     }
 
-    /// Completes with a value. `whole`: the payload's own buffer, taken over, or null: the bytes are copied. False if somebody
-    /// else completes it: done() then follows at once, if it does not hold yet.
+    /// Completes the open slot behind a handle with a value from `from`, where it is `awaited`. `whole`: the payload's own
+    /// buffer, taken over, or null: the bytes are copied.
+    arrival complete(handle_id handle, context_id from, std::span<const std::byte> payload, buffer* whole) {
+        arrival what;
+        complete_one(
+            [&] {
+                pending* p = open_slot(handle);
+                what = arrival_for(p, from);
+                return what == arrival::awaited ? p : nullptr;
+            },
+            payload, whole);
+        return what;
+    }
+
+    /// As well. False if somebody else has completed it.
     bool complete(pending& p, std::span<const std::byte> payload, buffer* whole) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (!close_slot(p)) return false;
-        }
-        if (whole) {
-            p.payload_ = std::move(*whole);
-        } else {
-            p.payload_.append(payload.data(), payload.size());
-        }
-        finish(p);
-        return true;
+        return complete_one([&] { return p.open_ ? &p : nullptr; }, payload, whole);
     }
 
-    /// Completes with an error. False as for complete().
+    /// Completes with an error. False if somebody else has completed it.
     bool fail(awaited& answer, error why) final {
         pending& p = static_cast<pending&>(answer);
+        unique_function<void()> go;
         {
             const std::lock_guard lock(mutex_);
-            if (!close_slot(p)) return false;
+            if (!p.open_) return false;
+            p.failure_.emplace(std::move(why));
+            go = settle(p);
         }
-        p.failure_.emplace(std::move(why));
-        finish(p);
+        tell(p, go);
         return true;
     }
 
     /// Fails everything that is awaited from `respondent`; with no_context, from anyone.
     void fail_all(context_id respondent, const error& why) {
         for (;;) {
-            std::vector<pending*> hit;
+            std::vector<std::pair<pending*, unique_function<void()>>> hit;
             {
                 const std::lock_guard lock(mutex_);
                 for (pending& p : slots_) {
                     if (!p.open_ || (respondent != no_context && p.respondent_ != respondent)) continue;
-                    close_slot(p);
-                    hit.push_back(&p);
+                    p.failure_.emplace(why);
+                    hit.emplace_back(&p, settle(p));
                 }
             }
             if (hit.empty()) return;
-            for (pending* p : hit) {
-                p->failure_.emplace(why);
-                finish(*p);
-            }
+            for (auto& [p, go] : hit) tell(*p, go);
         }
     }
 
@@ -260,18 +301,20 @@ public:
 
     void recycle(awaited& answer) noexcept final {
         pending& p = static_cast<pending&>(answer);
+        bool last;
         {
             const std::lock_guard lock(mutex_);
             p.done_.store(false, std::memory_order_relaxed);
             p.failure_.reset();
-            if (p.payload_.capacity() > 4096) p.payload_ = buffer{};
+            if (p.payload_.capacity() > kept_bytes) p.payload_ = buffer{};
             p.payload_.clear();
             p.continuation.reset();
             p.subject = nullptr;
             p.explained = false;
             if (p.generation_ != UINT32_MAX) free_.push_back(&p); // else its numbers are used up
+            last = --live_ == 0;
         }
-        drop();
+        if (last) delete this;
     }
 };
 

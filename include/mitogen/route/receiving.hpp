@@ -196,25 +196,33 @@ private:
 
     /// A message to a pending answer's handle.
     void answer(link* from, const message& m) {
+        if (m.head.dead() || (m.head.flags & message_flags::failed)) return answer_failure(from, m);
+        const arrival what = core().answers().complete(m.head.handle, m.head.src, m.payload, m.whole);
+        if (what != arrival::awaited) not_awaited(m, what);
+    }
+
+    /// The same, of one that is an error.
+    void answer_failure(link* from, const message& m) {
         basic_pending_table<Io>& answers = core().answers();
-        bool stranger = false;
         context_id source = m.head.src;
         if (m.head.dead() && from) {
             // A dead message comes from the hop where delivery failed: it must lie on the way to whoever was asked.
             source = answers.respondent_of(m.head.handle);
             if (source == no_context) return count_late_frame();
-            if (core().towards(source).get() != from) stranger = true;
+            if (core().towards(source).get() != from) return not_awaited(m, arrival::strange);
         }
-        pending* p = stranger ? nullptr : answers.find(m.head.handle, source, stranger);
-        if (!p && !stranger) count_late_frame();
-        if (!p) return core().reply_dead(m.head, stranger ? refusal::unexpected_answer(m.head) : refusal::late_answer());
-        if (m.head.dead() || (m.head.flags & message_flags::failed)) {
-            error why = decode_error(m.payload);
-            if (!on_failure || !on_failure(*p, why)) answers.fail(*p, std::move(why));
-        } else {
-            answers.complete(*p, m.payload, m.whole);
-        }
+        arrival what;
+        pending* p = answers.find(m.head.handle, source, what);
+        if (!p) return not_awaited(m, what);
+        error why = decode_error(m.payload);
+        if (!on_failure || !on_failure(*p, why)) answers.fail(*p, std::move(why));
         p->release();
+    }
+
+    /// An answer that nobody here wants.
+    void not_awaited(const message& m, arrival what) {
+        if (what == arrival::late) count_late_frame();
+        core().reply_dead(m.head, what == arrival::strange ? refusal::unexpected_answer(m.head) : refusal::late_answer());
     }
 };
 

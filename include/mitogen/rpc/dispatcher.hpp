@@ -55,6 +55,8 @@ class basic_dispatcher {
     basic_task_calls<basic_dispatcher, Io> tasks_{router_, *this, calls_};
     buffer loop_result_; // reused by functions that run on the loop
 
+    static constexpr std::size_t kept_result = 64 * 1024; // a thread keeps no more memory than that between two calls
+
 public:
     /// Told of cancelled requests that are no calls known here: who asked, and where the answer was to go. On the loop.
     unique_function<void(context_id, handle_id)> on_other_cancelled;
@@ -75,14 +77,16 @@ public:
     /// Executes main-thread calls on the calling thread until stop(). Threads: the main one.
     void serve() {
         basic_broker<Io>& loop = router_.loop();
+        buffer result;
+        std::optional<error> refusal;
         for (;;) {
             loop.wait(main_wake_, never, true, [this] { return stopping() || retired() || calls_.main_waiting(); });
             if (stopping()) return;
             if (retired()) return;
-            while (call* next = retired() ? nullptr : calls_.take_main()) {
+            while (call* next = retired() ? nullptr : calls_.take_main(refusal)) {
                 if (loop.on_loop()) loop.end_lead_ahead(); // it came just before
                 const bool last = !calls_.main_waiting();
-                execute(*next, last ? urgency::now : urgency::soon, last);
+                execute(*next, refusal, result, last ? urgency::now : urgency::soon, last);
             }
         }
     }
@@ -106,7 +110,8 @@ public:
     void join_pool() {
         tasks_.join(shutting_down());
         // What still waits is answered, not dropped: begin() refuses it.
-        while (std::optional<call*> left = pool_queue_.try_get()) execute(**left, urgency::soon);
+        buffer none;
+        while (std::optional<call*> left = pool_queue_.try_get()) execute(**left, calls_.begin(**left), none, urgency::soon);
         pool_queue_.close();
         for (auto& t : pool_) t.join();
         pool_.clear();
@@ -147,7 +152,8 @@ private:
         if (stopping()) return router_.reply_dead(m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
         const on where = entry->where == on::context ? executor_ : entry->where;
         if (where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
-        call* c = calls_.add(m, *entry, frame, r.offset(), router_.loop().io().now(), router_.bounds().queue_bytes);
+        const bool on_main = where != on::pool && where != on::task;
+        call* c = calls_.add(m, *entry, frame, r.offset(), router_.bounds().queue_bytes, on_main);
         if (!c)
             return router_.reply_dead(
                 m.head, error(reason::overloaded, "context " + name_ + " has too many calls waiting, or too many bytes of them"));
@@ -156,7 +162,6 @@ private:
         } else if (where == on::task) {
             tasks_.add(*c, environment_);
         } else {
-            calls_.put_main(*c);
             main_wake_.notify();
         }
     }
@@ -177,15 +182,16 @@ private:
         finish(m.head, inv, frame.flags & call_frame::has_chain ? frame.chain : 0, urgency::soon);
     }
 
-    /// Runs a queued call on this thread and answers it. `waits_next`: this thread is about to wait for the next call, and so
-    /// leads before the answer makes the caller send it.
-    void execute(call& c, urgency when, bool waits_next = false) {
-        if (std::optional<error> refusal = calls_.begin(c, router_.loop().io().now())) {
+    /// Runs a queued call on this thread and answers it, or answers it with what refuses it. `result`: kept by this thread from
+    /// one call to the next. `waits_next`: this thread is about to wait for the next call, and so leads before the answer makes
+    /// the caller send it.
+    void execute(call& c, const std::optional<error>& refusal, buffer& result, urgency when, bool waits_next = false) {
+        if (refusal) {
             answer_error(c.head, *refusal, when);
             return calls_.finish(c);
         }
         reader arguments(std::span<const std::byte>(c.payload).subspan(c.arguments_at), router_.bounds(), &environment_);
-        buffer result;
+        result.clear();
         invocation inv{arguments, result, environment_, {c.head.src, c.head.auth}, c.flow};
         attach(inv, c);
         invoke(*c.entry, inv);
@@ -194,6 +200,7 @@ private:
         if (waits_next && !calls_.main_waiting()) (void)router_.loop().lead_ahead();
         finish(c.head, inv, c.chain, when);
         calls_.finish(c);
+        if (result.capacity() > kept_result) result.reset();
     }
 
     /// Gives the function of a call its way to those who cancel it, and to where its items go.
@@ -292,8 +299,9 @@ private:
         // Threads are made as they are needed, up to the limit. On the loop, so only one at a time.
         if (pool_busy_.fetch_add(1) >= pool_.size() && pool_.size() < pool_limit_) {
             pool_.emplace_back(router_.loop().io(), "mitogen-pool", [this] {
+                buffer kept;
                 while (result<call*> next = pool_queue_.get()) {
-                    execute(**next, urgency::now);
+                    execute(**next, calls_.begin(**next), kept, urgency::now);
                     pool_busy_.fetch_sub(1);
                 }
             });

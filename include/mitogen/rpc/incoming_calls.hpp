@@ -11,6 +11,7 @@
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/message.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -40,9 +41,10 @@ struct incoming_call {
     std::uint64_t chain = 0; ///< 0: none
     flow_address flow{};     ///< where the caller takes items
     instant deadline = never;
-    phase state = phase::queued;
+    std::atomic<phase> state{phase::queued};
     cancel_radius cancelled = cancel_radius::none; ///< by its caller, with how much else
-    bool due = false; ///< begins although it is cancelled: see cancel()
+    bool due = false;     ///< begins although it is cancelled: see cancel()
+    bool on_main = false; ///< the main thread executes it
     incoming_call* next_in_bucket = nullptr;
     incoming_call* previous = nullptr; ///< in the main thread's queue
     incoming_call* next = nullptr;
@@ -57,6 +59,7 @@ struct incoming_call {
 /// more each than one does. Threads: any.
 template <class Io>
 class incoming_calls {
+    Io& io_;
     typename Io::mutex mutex_;
     std::deque<incoming_call> memory_;
     std::vector<incoming_call*> free_;
@@ -65,7 +68,8 @@ class incoming_calls {
     std::uint64_t bytes_ = 0;        // of the payloads of all of them
     incoming_call* first_ = nullptr; // the main thread's queue
     incoming_call* last_ = nullptr;
-    bool main_runs_ = false; // the main thread executes calls
+    std::atomic<bool> main_waiting_{false}; // there is a first_
+    bool main_runs_ = false;                // the main thread executes a call
     bool stopping_ = false;
 
     struct chain_key {
@@ -129,6 +133,28 @@ class incoming_calls {
         (c.previous ? c.previous->next : first_) = c.next;
         (c.next ? c.next->previous : last_) = c.previous;
         c.previous = c.next = nullptr;
+        main_waiting_.store(first_ != nullptr, std::memory_order_release);
+    }
+
+    void queue(incoming_call& c) noexcept {
+        c.previous = last_;
+        c.next = nullptr;
+        (last_ ? last_->next : first_) = &c;
+        last_ = &c;
+        main_waiting_.store(true, std::memory_order_release);
+    }
+
+    std::optional<error> start(incoming_call& c) {
+        c.state.store(incoming_call::phase::running, std::memory_order_relaxed);
+        if (stopping_) return error(reason::broker_exited, "the context is shutting down");
+        if (c.cancelled != cancel_radius::none && !c.due)
+            return cancelled_by_caller(c.head.src, c.cancelled, " before it began");
+        if (c.deadline != never && io_.now() >= c.deadline)
+            return error(reason::timeout, "the call's deadline passed before it began");
+        if (c.chain) {
+            if (const error* broken = find_chain(c.head.src, c.chain)) return *broken;
+        }
+        return std::nullopt;
     }
 
     const error* find_chain(context_id src, std::uint64_t chain) noexcept {
@@ -143,11 +169,12 @@ class incoming_calls {
     }
 
 public:
-    explicit incoming_calls(Io& io) : mutex_(io) {}
+    explicit incoming_calls(Io& io) : io_(io), mutex_(io) {}
 
     /// Accepts a call; null where there are too many, or they hold more than `most_bytes` together. One alone may be larger.
+    /// `for_main`: appends it to the main thread's queue.
     incoming_call* add(const message& m, const function_entry& entry, const call_frame& frame, std::size_t arguments_at,
-                       instant now, std::uint64_t most_bytes) {
+                       std::uint64_t most_bytes, bool for_main) {
         const std::lock_guard lock(mutex_);
         if (size_ >= most_calls || (size_ > 0 && bytes_ + m.payload.size() > most_bytes)) return nullptr;
         bytes_ += m.payload.size();
@@ -164,10 +191,11 @@ public:
         c->arguments_at = arguments_at;
         c->chain = frame.flags & call_frame::has_chain ? frame.chain : 0;
         c->flow = frame.flow;
-        c->deadline = frame.flags & call_frame::has_deadline ? after(now, frame.time_left) : never;
-        c->state = incoming_call::phase::queued;
+        c->deadline = frame.flags & call_frame::has_deadline ? after(io_.now(), frame.time_left) : never;
+        c->state.store(incoming_call::phase::queued, std::memory_order_relaxed);
         c->cancelled = cancel_radius::none;
         c->due = false;
+        c->on_main = false;
         if (m.whole) {
             c->payload = std::move(*m.whole);
         } else {
@@ -177,54 +205,33 @@ public:
         if (c->chain) ++chains_[{c->head.src, c->chain}].open;
         if (++size_ > buckets_.size()) grow();
         insert(*c);
+        if (for_main) queue(*c);
         return c;
     }
 
-    /// Appends a call to the main thread's queue.
-    void put_main(incoming_call& c) {
-        const std::lock_guard lock(mutex_);
-        c.previous = last_;
-        c.next = nullptr;
-        (last_ ? last_->next : first_) = &c;
-        last_ = &c;
-    }
+    /// True if a call waits for the main thread.
+    bool main_waiting() const noexcept { return main_waiting_.load(std::memory_order_acquire); }
 
-    bool main_waiting() {
-        const std::lock_guard lock(mutex_);
-        return first_ != nullptr;
-    }
-
-    /// The main thread's next call, or null.
-    incoming_call* take_main() {
+    /// The main thread's next call, which it is about to run, or null. `refusal`: why it shall not run after all, or nothing.
+    incoming_call* take_main(std::optional<error>& refusal) {
+        if (!main_waiting()) return nullptr;
         const std::lock_guard lock(mutex_);
         incoming_call* c = first_;
-        main_runs_ = c != nullptr;
-        if (c) {
-            unqueue(*c);
-            c->state = incoming_call::phase::running;
-        }
+        if (!c) return nullptr;
+        unqueue(*c);
+        main_runs_ = c->on_main = true;
+        refusal = start(*c);
         return c;
     }
 
     /// About to run a call: why it shall not run after all, or nothing.
-    std::optional<error> begin(incoming_call& c, instant now) {
+    std::optional<error> begin(incoming_call& c) {
         const std::lock_guard lock(mutex_);
-        c.state = incoming_call::phase::running;
-        if (stopping_) return error(reason::broker_exited, "the context is shutting down");
-        if (c.cancelled != cancel_radius::none && !c.due)
-            return cancelled_by_caller(c.head.src, c.cancelled, " before it began");
-        if (c.deadline != never && now >= c.deadline) return error(reason::timeout, "the call's deadline passed before it began");
-        if (c.chain) {
-            if (const error* broken = find_chain(c.head.src, c.chain)) return *broken;
-        }
-        return std::nullopt;
+        return start(c);
     }
 
     /// The function has returned: cancelling the call has no effect any more.
-    void end(incoming_call& c) {
-        const std::lock_guard lock(mutex_);
-        c.state = incoming_call::phase::answering;
-    }
+    void end(incoming_call& c) noexcept { c.state.store(incoming_call::phase::answering, std::memory_order_release); }
 
     /// The task that executes a call, until it ends. Threads: the loop.
     void set_task(incoming_call& c, task_scope* task) {
@@ -250,6 +257,7 @@ public:
 #endif
         bytes_ -= c.payload.size();
         if (c.payload.capacity() > 64 * 1024) c.payload = buffer{};
+        if (c.on_main) main_runs_ = false;
         free_.push_back(&c);
         --size_;
     }
@@ -266,17 +274,18 @@ public:
             incoming_call* c = lookup(src, reply_to);
             if (!c) return nullptr;
             c->cancelled = what;
-            if (c->state == incoming_call::phase::queued) {
+            const auto state = c->state.load(std::memory_order_acquire);
+            if (state == incoming_call::phase::queued) {
                 const bool in_main_queue = c == first_ || c->previous;
                 c->due = begins && (in_main_queue ? c == first_ && !main_runs_ : pool_free);
                 if (c->due) return nullptr;
                 if (!in_main_queue) return nullptr; // in the pool's queue: refused when its turn comes
                 unqueue(*c);
-                c->state = incoming_call::phase::answering;
+                end(*c);
                 return c;
             }
 #if defined(__cpp_lib_jthread)
-            if (c->state == incoming_call::phase::running && c->stop) source = *c->stop;
+            if (state == incoming_call::phase::running && c->stop) source = *c->stop;
 #endif
         }
 #if defined(__cpp_lib_jthread)
@@ -317,7 +326,8 @@ public:
 #if defined(__cpp_lib_jthread)
             for (incoming_call* c : buckets_)
                 for (; c; c = c->next_in_bucket)
-                    if (c->state == incoming_call::phase::running && c->stop) running.push_back(*c->stop);
+                    if (c->state.load(std::memory_order_acquire) == incoming_call::phase::running && c->stop)
+                        running.push_back(*c->stop);
 #endif
         }
 #if defined(__cpp_lib_jthread)

@@ -124,7 +124,7 @@ private:
         if (r->next = first_; r->next) r->next->previous = r;
         first_ = r;
         Owner::attach(r->inv, c);
-        if (std::optional<error> refusal = calls_.begin(c, node_.loop().io().now())) {
+        if (std::optional<error> refusal = calls_.begin(c)) {
             r->inv.failure = std::move(refusal);
             return end(*r);
         }

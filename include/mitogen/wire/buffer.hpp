@@ -47,6 +47,10 @@ class buffer {
     }
 
     void release() noexcept {
+        if (data_) give_back(); // most buffers that end are empty
+    }
+
+    void give_back() noexcept {
         if (capacity_ >= wire::block_cache::least) {
             wire::block_cache::give(data_, capacity_);
         } else {
