@@ -17,6 +17,7 @@ namespace {
 using io_type = mitogen::io::native;
 using table = mitogen::basic_pending_table<io_type>;
 using pending = mitogen::basic_pending<io_type>;
+using mitogen::arrival;
 using mitogen::error;
 using mitogen::reason;
 
@@ -42,9 +43,10 @@ TEST_CASE("an answer completes what it was awaited by, once") {
     pending* p = w.open();
     CHECK_FALSE(p->done());
     CHECK(w.answers->respondent_of(p->handle()) == 1);
-    bool stranger = false;
-    pending* found = w.answers->find(p->handle(), 1, stranger);
+    arrival what;
+    pending* found = w.answers->find(p->handle(), 1, what);
     REQUIRE(found == p);
+    CHECK(what == arrival::awaited);
     CHECK(w.answers->complete(*found, bytes("value"), nullptr));
     CHECK_FALSE(w.answers->complete(*found, bytes("again"), nullptr));
     CHECK_FALSE(w.answers->fail(*found, error(reason::timeout, "late")));
@@ -59,14 +61,15 @@ TEST_CASE("an answer completes what it was awaited by, once") {
 TEST_CASE("an answer from somebody else is a stranger's") {
     world w;
     pending* p = w.open(3);
-    bool stranger = false;
-    CHECK(w.answers->find(p->handle(), 4, stranger) == nullptr);
-    CHECK(stranger);
+    arrival what;
+    CHECK(w.answers->find(p->handle(), 4, what) == nullptr);
+    CHECK(what == arrival::strange);
+    CHECK(w.answers->complete(p->handle(), 4, bytes("false"), nullptr) == arrival::strange);
     CHECK_FALSE(p->done());
     w.answers->fail(*p, error(reason::timeout, "x"));
-    stranger = false;
-    CHECK(w.answers->find(p->handle(), 3, stranger) == nullptr); // too late is not strange
-    CHECK_FALSE(stranger);
+    CHECK(w.answers->find(p->handle(), 3, what) == nullptr); // too late is not strange
+    CHECK(what == arrival::late);
+    CHECK(w.answers->complete(p->handle(), 3, bytes("late"), nullptr) == arrival::late);
     CHECK(w.answers->respondent_of(p->handle()) == mitogen::no_context);
     CHECK(p->failure()->reason() == reason::timeout);
     p->release();
@@ -80,15 +83,35 @@ TEST_CASE("a handle is never the same twice, and an old one finds nothing") {
         pending* p = w.open();
         CHECK(p->handle() > UINT32_MAX);
         CHECK(seen.insert(p->handle()).second);
-        bool stranger = false;
-        if (old) CHECK(w.answers->find(old, 1, stranger) == nullptr);
+        if (old) CHECK(w.answers->complete(old, 1, bytes("old"), nullptr) == arrival::late);
         old = p->handle();
-        w.answers->complete(*p, {}, nullptr);
+        CHECK(w.answers->complete(old, 1, bytes("new"), nullptr) == arrival::awaited);
+        CHECK(p->payload().size() == 3);
         p->release();
     }
-    bool stranger = false;
-    CHECK(w.answers->find(mitogen::handle_id{1} << 32 | 12345, 1, stranger) == nullptr);
+    arrival what;
+    CHECK(w.answers->find(mitogen::handle_id{1} << 32 | 12345, 1, what) == nullptr);
+    CHECK(what == arrival::late);
     CHECK(w.answers->respondent_of(mitogen::handle_id{1} << 32 | 12345) == mitogen::no_context);
+}
+
+TEST_CASE("an answer may be large, and may be handed over with its buffer") {
+    world w;
+    const std::string large(100'000, 'x');
+    pending* copied = w.open();
+    pending* moved = w.open();
+    mitogen::buffer whole(bytes(large.c_str()));
+    const std::byte* where = whole.data();
+    CHECK(w.answers->complete(copied->handle(), 1, bytes(large.c_str()), nullptr) == arrival::awaited);
+    CHECK(w.answers->complete(moved->handle(), 1, whole, &whole) == arrival::awaited);
+    CHECK(copied->payload().size() == large.size());
+    CHECK(moved->payload().data() == where);
+    copied->release();
+    moved->release();
+    pending* next = w.open();
+    CHECK(next->payload().empty());
+    w.answers->fail(*next, error(reason::cancelled, ""));
+    next->release();
 }
 
 TEST_CASE("a slot is not used again while somebody still looks at it") {
@@ -201,9 +224,11 @@ TEST_CASE("answer, error and giving up may compete: one wins, everyone sees it")
         threads.emplace_back([&, t] {
             for (int i = 1; i <= rounds; ++i) {
                 while (round.load(std::memory_order_acquire) < i) std::this_thread::yield();
-                bool stranger = false;
-                if (pending* p = w.answers->find(handle, 1, stranger)) {
-                    wins += t ? w.answers->complete(*p, bytes("v"), nullptr) : w.answers->fail(*p, error(reason::cancelled, "c"));
+                arrival what;
+                if (t) {
+                    wins += w.answers->complete(handle, 1, bytes("v"), nullptr) == arrival::awaited;
+                } else if (pending* p = w.answers->find(handle, 1, what)) {
+                    wins += w.answers->fail(*p, error(reason::cancelled, "c"));
                     p->release();
                 }
                 --left;
