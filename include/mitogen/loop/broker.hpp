@@ -64,6 +64,8 @@ class basic_broker : public basic_turns<Io> {
     flag stopped_; // stop() was called
     typename Io::thread thread_;
 
+    static constexpr duration_ns first_patience = 1'000'000;
+
 public:
     using policy = Io;
 
@@ -180,12 +182,17 @@ public:
             return wait_in_turn(wake, deadline, ready);
         bool leads = lead_.claim_ahead();
         if (!leads && ready()) return true;
-        const bool alone = waiting_.fetch_add(1, std::memory_order_relaxed) == 0;
+        lead = waiting_.fetch_add(1, std::memory_order_relaxed) == 0 && lead && Io::poller::has_gate;
+        duration_ns patience = first_patience;
         while (!ready()) {
-            if (std::exchange(leads, false) || (lead && alone && !stopping() && lead_.take())) {
+            if (std::exchange(leads, false) || (lead && !stopping() && lead_.take())) {
                 if (!drive(wake, deadline, ready)) break;
-            } else if (!wake.sleep_until(deadline)) {
-                break;
+            } else if (!lead) {
+                if (!wake.sleep_until(deadline)) break;
+            } else { // the broker's thread is in a turn: asks again whether it still is
+                const instant again = io_.now() + patience;
+                if (!wake.sleep_until(std::min(deadline, again)) && deadline <= again) break;
+                patience *= 2;
             }
         }
         waiting_.fetch_sub(1, std::memory_order_relaxed);

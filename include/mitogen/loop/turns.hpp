@@ -111,10 +111,7 @@ protected:
     /// Runs what was handed over. What it adds runs in the same go, as long as that is not without end: work that makes work must
     /// not keep the loop from its descriptors and timers.
     void run_work() {
-        for (int round = 0; work_.pending(); ++round) {
-            if (round == most_rounds) return waker_.wake(); // whoever leads next goes on at once
-            work_.run_some([this](auto&& work) { this->guarded(work); });
-        }
+        if (work_.pending()) run_pending();
     }
 
     /// An exception in one callback must not hurt the others.
@@ -134,6 +131,13 @@ protected:
     }
 
 private:
+    void run_pending() {
+        for (int round = 0; work_.pending(); ++round) {
+            if (round == most_rounds) return waker_.wake(); // whoever leads next goes on at once
+            work_.run_some([this](auto&& work) { this->guarded(work); });
+        }
+    }
+
     void dispatch(const io::event& e) {
         if (e.token == 0) {
             waker_.drain();

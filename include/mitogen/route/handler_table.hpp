@@ -11,6 +11,7 @@
 #include <mitogen/wire/message.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -56,12 +57,21 @@ private:
     typename Io::mutex mutex_;
     std::vector<registration> handlers_; // those without a call are removed: to close the gap each time would be quadratic
     std::size_t removed_ = 0;
+    std::size_t last_found_ = 0; // where the last message went
     handle_id next_handle_ = first_dynamic_handle;
     bool closed_ = false;
 
     auto find(handle_id number) { // under mutex_
         return std::lower_bound(handlers_.begin(), handlers_.end(), number,
                                 [](const registration& r, handle_id wanted) { return r.number < wanted; });
+    }
+    /// As find(), for messages: the usual next one goes where the last one went.
+    auto find_again(handle_id number) { // under mutex_
+        if (last_found_ < handlers_.size() && handlers_[last_found_].number == number)
+            return handlers_.begin() + static_cast<std::ptrdiff_t>(last_found_);
+        const auto at = find(number);
+        last_found_ = static_cast<std::size_t>(at - handlers_.begin());
+        return at;
     }
     bool is_at(typename std::vector<registration>::const_iterator at, handle_id number) const {
         return at != handlers_.end() && at->number == number && at->call;
@@ -120,7 +130,7 @@ public:
     template <class Authorised, class OnTheWay>
     verdict select(const header& h, Authorised&& authorised, OnTheWay&& on_the_way) {
         const std::lock_guard lock(mutex_);
-        const auto at = find(h.handle);
+        const auto at = find_again(h.handle);
         if (!is_at(at, h.handle)) return {.closed = closed_};
         const context_id respondent = at->options.respondent;
         if (respondent != no_context && respondent != h.src && !(h.dead() && on_the_way(respondent)))

@@ -6,6 +6,7 @@
 #include <mitogen/base/ids.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -34,6 +35,7 @@ template <class Link, class Io>
 class basic_route_table {
     typename Io::mutex mutex_;
     std::vector<route<Link>> routes_;
+    std::atomic<bool> any_{false}; // there has been one: most contexts have none, and look nothing up
 
     auto lower(context_id id) {
         return std::lower_bound(routes_.begin(), routes_.end(), id,
@@ -49,11 +51,13 @@ public:
         const auto at = lower(r.id);
         if (at != routes_.end() && at->id == r.id) return false;
         routes_.insert(at, std::move(r));
+        any_.store(true, std::memory_order_release);
         return true;
     }
 
     /// The link to `id`, or null.
     std::shared_ptr<Link> find(context_id id) {
+        if (!any_.load(std::memory_order_acquire)) return nullptr;
         const std::lock_guard lock(mutex_);
         const auto at = lower(id);
         return at != routes_.end() && at->id == id ? at->via : nullptr;

@@ -122,7 +122,8 @@ public:
     result<void> send(const header& h, outgoing_bytes payload, urgency when) {
         if (payload.size() > most_bytes(h)) return refusal::too_large_to_send(payload.size(), limits_.message_bytes);
         if (h.dst == id_) return send_to_self(h, payload);
-        const std::shared_ptr<link> via = towards(h.dst);
+        const std::shared_ptr<link> below = routes_.find(h.dst);
+        link* const via = below ? below.get() : parent_.get(); // the parent's link stays
         if (!via) return unreachable(h.dst);
         const void* lane = broker_.lane();
         const bool taken = payload.whole ? via->stream->send(h, std::move(*payload.whole), lane, when)

@@ -81,14 +81,18 @@ public:
           capacity_(std::exchange(other.capacity_, 0)) {}
 
     buffer& operator=(buffer&& other) noexcept {
-        std::swap(data_, other.data_);
-        std::swap(size_, other.size_);
-        std::swap(capacity_, other.capacity_);
+        swap(other);
         other.reset();
         return *this;
     }
 
     ~buffer() { release(); }
+
+    void swap(buffer& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+        std::swap(capacity_, other.capacity_);
+    }
 
     std::byte* data() noexcept { return data_; }
     const std::byte* data() const noexcept { return data_; }

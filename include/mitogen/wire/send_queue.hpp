@@ -26,31 +26,31 @@ namespace mitogen::inline MITOGEN_ABI {
 /// A run of bytes that one write takes from a send_queue. Whoever holds it may write without a lock.
 class send_batch {
     friend class send_queue;
-    struct part {
-        const std::byte* data;
-        std::size_t size;
-    };
 
     buffer frames_;                               // whole frames
     std::byte head_[2 * header_layout::size + 8]; // header of one fragment, before it where needed the announcement
     std::size_t head_size_ = 0;
     std::span<const std::byte> fragment_{}; // inside the large message's payload
+    std::size_t size_ = 0;                  // of all three
     std::size_t done_ = 0;                  // bytes that are written
 
 public:
-    bool empty() const noexcept { return done_ == size(); }
-    std::size_t size() const noexcept { return frames_.size() + head_size_ + fragment_.size(); }
-    std::size_t left() const noexcept { return size() - done_; }
+    bool empty() const noexcept { return done_ == size_; }
+    std::size_t size() const noexcept { return size_; }
+    std::size_t left() const noexcept { return size_ - done_; }
 
     /// Calls `add(data, size)` for each piece that is still to be written, at most three times.
     template <class Add>
     void pieces(Add&& add) const {
         std::size_t skip = done_;
-        for (const part& p :
-             {part{frames_.data(), frames_.size()}, part{head_, head_size_}, part{fragment_.data(), fragment_.size()}}) {
-            if (skip < p.size) add(p.data + skip, p.size - skip);
-            skip -= skip < p.size ? skip : p.size;
-        }
+        const auto piece = [&](const std::byte* data, std::size_t size) {
+            if (skip < size) add(data + skip, size - skip);
+            skip -= skip < size ? skip : size;
+        };
+        piece(frames_.data(), frames_.size());
+        if (size_ == frames_.size()) return; // as usual
+        piece(head_, head_size_);
+        piece(fragment_.data(), fragment_.size());
     }
 
     /// `count` more bytes are written.
@@ -245,7 +245,7 @@ public:
         batch.done_ = 0;
         last_.reset();
         passed_.payload.clear();
-        std::swap(batch.frames_, ready_);
+        batch.frames_.swap(ready_);
         queued_ -= batch.frames_.size();
         own_turn_ = !bulks_.empty() && (passing_.empty() || !own_turn_);
         if (own_turn_) {
@@ -253,6 +253,7 @@ public:
         } else if (!passing_.empty()) {
             queued_ -= take_passing(batch);
         }
+        batch.size_ = batch.frames_.size() + batch.head_size_ + batch.fragment_.size();
         return !batch.empty();
     }
 
