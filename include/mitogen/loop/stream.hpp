@@ -59,7 +59,12 @@ private:
     /// Adapts `owner` to what frame_reader wants.
     struct sink {
         basic_stream& self;
-        void frame(const header& h, std::span<const std::byte> payload) { self.owner_->frame(self, h, payload); }
+        int frames = 0;
+
+        void frame(const header& h, std::span<const std::byte> payload) {
+            ++frames;
+            self.owner_->frame(self, h, payload);
+        }
         std::byte* reserve(const header& h) { return self.owner_->reserve(self, h); }
         void reserved_complete(const header& h) { self.owner_->reserved_complete(self, h); }
         bool stopped() const { return self.closed_; }
@@ -76,9 +81,11 @@ private:
     timer look_{}; // at whether the other side shows signs of life
 
     std::atomic<std::uint64_t> bytes_in_{0};
+    std::atomic<bool> crowded_{false}; // several frames came at once: those who answer them, or go on, do that at once as well
     basic_sending_side<Io> sending_;
 
     static constexpr int last_reads = 16;
+    static constexpr int crowd = 4; // from as many on gathering costs less than a write for each
     static constexpr std::size_t most_in_a_turn = 2 * fragment_bytes; // what is passed on leaves at the end of the turn
 
 public:
@@ -125,10 +132,10 @@ public:
     /// Queues a message and, if `when` says so, writes it. Returns false where the stream is closed: nothing was taken.
     /// `lane`: see send_queue. Threads: any. Never blocks.
     bool send(const header& h, std::span<const std::byte> payload, const void* lane, urgency when) {
-        return sending_.push([&](send_queue& queue) { queue.push(h, payload, lane); }, when);
+        return sending_.push([&](send_queue& queue) { queue.push(h, payload, lane); }, eased(when));
     }
     bool send(const header& h, buffer&& payload, const void* lane, urgency when) {
-        return sending_.push([&](send_queue& queue) { queue.push(h, std::move(payload), lane); }, when);
+        return sending_.push([&](send_queue& queue) { queue.push(h, std::move(payload), lane); }, eased(when));
     }
     /// Passes on a frame of somebody else's.
     bool forward(const header& h, std::span<const std::byte> payload) {
@@ -177,6 +184,9 @@ public:
     }
 
 private:
+    /// Where many threads make one call after the other over this link, they are gathered too.
+    urgency eased(urgency when) const noexcept { return crowded_.load(std::memory_order_relaxed) ? urgency::soon : when; }
+
     /// Once in a heartbeat's interval: is the other side there, and does it know that this one is?
     void look() {
         const instant now = broker_.io().now();
@@ -243,8 +253,9 @@ private:
     void received(std::size_t count) {
         bytes_in_.fetch_add(count, std::memory_order_relaxed);
         sink to{*this};
-        if (const char* wrong = reader_.commit(count, to))
-            close(reason::link_corrupt, std::string("the link is corrupt: ") + wrong);
+        const char* const wrong = reader_.commit(count, to);
+        crowded_.store(to.frames >= crowd, std::memory_order_relaxed);
+        if (wrong) close(reason::link_corrupt, std::string("the link is corrupt: ") + wrong);
     }
 };
 
