@@ -34,6 +34,23 @@ TEST_CASE("routes lead to the link they were added with, whatever the order of a
     CHECK(std::is_sorted(all.begin(), all.end(), [](const auto& x, const auto& y) { return x.id < y.id; }));
 }
 
+TEST_CASE("a build is common to all contexts or to none") {
+    mitogen::io::native io;
+    table t(io);
+    const auto a = std::make_shared<edge>();
+    CHECK(t.common_build() == 0);
+    t.add({1, 0, "", 7, a});
+    t.add({2, 0, "", 7, a});
+    CHECK(t.common_build() == 7);
+    t.add({3, 0, "", 8, a});
+    CHECK(t.common_build() == 0);
+    t.add({4, 0, "", 7, a});
+    CHECK(t.common_build() == 0);
+    t.remove_via(a.get());
+    t.add({5, 0, "", 8, a});
+    CHECK(t.common_build() == 8);
+}
+
 TEST_CASE("an id is taken once, and given back only by the link that leads there") {
     mitogen::io::native io;
     table t(io);

@@ -16,7 +16,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -57,7 +56,7 @@ class basic_pending_table final : public awaited_keeper {
 
     Io io_;
     typename Io::mutex mutex_;
-    std::deque<pending> slots_; // stable addresses; grows to the largest number ever open at once
+    std::vector<std::unique_ptr<pending>> slots_; // grows to the largest number ever open at once
     std::vector<pending*> free_;
     std::size_t open_ = 0;
     bool refusing_ = false;
@@ -75,12 +74,12 @@ class basic_pending_table final : public awaited_keeper {
         if (last) delete this;
     }
 
-    /// Completes an open slot whose payload or failure is there, and returns what is to be run. Under mutex_.
-    unique_function<void()> settle(pending& p) noexcept {
+    /// Completes an open slot whose payload or failure is there; `go`: what tell() shall run. Under mutex_.
+    void settle(pending& p, unique_function<void()>& go) noexcept {
         p.open_ = false;
         --open_;
+        if (p.continuation) go = std::move(p.continuation);
         p.done_.store(true, std::memory_order_release);
-        return std::move(p.continuation);
     }
 
     /// Tells whoever waits for what was settled. Without mutex_.
@@ -94,14 +93,14 @@ class basic_pending_table final : public awaited_keeper {
     pending* open_slot(handle_id handle) noexcept {
         const auto slot = static_cast<std::uint32_t>(handle);
         if (slot >= slots_.size()) return nullptr;
-        pending& p = slots_[slot];
-        return p.open_ && p.generation_ == static_cast<std::uint32_t>(handle >> 32) ? &p : nullptr;
+        pending* p = slots_[slot].get();
+        return p->open_ && p->generation_ == static_cast<std::uint32_t>(handle >> 32) ? p : nullptr;
     }
 
     pending* take_slot(context_id respondent) { // under mutex_
         pending* p;
         if (free_.empty()) {
-            p = &slots_.emplace_back(io_);
+            p = slots_.emplace_back(std::make_unique<pending>(io_)).get();
             p->keeper_ = this;
             p->slot_ = static_cast<std::uint32_t>(slots_.size() - 1);
         } else {
@@ -140,7 +139,7 @@ class basic_pending_table final : public awaited_keeper {
             } else {
                 p->payload_.append(payload.data(), payload.size());
             }
-            go = settle(*p);
+            settle(*p, go);
         }
         tell(*p, go);
         return true;
@@ -236,7 +235,7 @@ public:
             const std::lock_guard lock(mutex_);
             if (!p.open_) return false;
             p.failure_.emplace(std::move(why));
-            go = settle(p);
+            settle(p, go);
         }
         tell(p, go);
         return true;
@@ -248,10 +247,10 @@ public:
             std::vector<std::pair<pending*, unique_function<void()>>> hit;
             {
                 const std::lock_guard lock(mutex_);
-                for (pending& p : slots_) {
-                    if (!p.open_ || (respondent != no_context && p.respondent_ != respondent)) continue;
-                    p.failure_.emplace(why);
-                    hit.emplace_back(&p, settle(p));
+                for (const auto& p : slots_) {
+                    if (!p->open_ || (respondent != no_context && p->respondent_ != respondent)) continue;
+                    p->failure_.emplace(why);
+                    settle(*p, hit.emplace_back(p.get(), nullptr).second);
                 }
             }
             if (hit.empty()) return;
@@ -295,7 +294,7 @@ public:
     std::size_t open_count_of(context_id respondent) {
         const std::lock_guard lock(mutex_);
         std::size_t count = 0;
-        for (const pending& p : slots_) count += p.open_ && p.respondent_ == respondent;
+        for (const auto& p : slots_) count += p->open_ && p->respondent_ == respondent;
         return count;
     }
 

@@ -35,7 +35,8 @@ template <class Link, class Io>
 class basic_route_table {
     typename Io::mutex mutex_;
     std::vector<route<Link>> routes_;
-    std::atomic<bool> any_{false}; // there has been one: most contexts have none, and look nothing up
+    std::atomic<bool> any_{false};      // there has been one: most contexts have none, and look nothing up
+    std::atomic<build_hash> common_{0}; // see common_build()
 
     auto lower(context_id id) {
         return std::lower_bound(routes_.begin(), routes_.end(), id,
@@ -50,6 +51,8 @@ public:
         const std::lock_guard lock(mutex_);
         const auto at = lower(r.id);
         if (at != routes_.end() && at->id == r.id) return false;
+        if (r.build != common_.load(std::memory_order_relaxed))
+            common_.store(routes_.empty() ? r.build : 0, std::memory_order_release);
         routes_.insert(at, std::move(r));
         any_.store(true, std::memory_order_release);
         return true;
@@ -69,6 +72,9 @@ public:
         const auto at = lower(id);
         return at != routes_.end() && at->id == id && at->via.get() == via;
     }
+
+    /// The one build that all contexts here have, or 0.
+    build_hash common_build() const noexcept { return common_.load(std::memory_order_acquire); }
 
     /// The build of `id`, or 0.
     build_hash build_of(context_id id) {

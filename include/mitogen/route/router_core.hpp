@@ -105,6 +105,7 @@ public:
     void set_own_build(build_hash build) noexcept { own_build_ = build; }
 
     bool same_build(context_id id) final {
+        if (!parent_ && own_build_ != 0 && routes_.common_build() == own_build_) return true; // whether it is there or not
         build_hash theirs = routes_.build_of(id);
         if (theirs == 0 && parent_ && id == parent_->peer) theirs = parent_->build;
         if (theirs == 0) return id == id_ || why_lost(id) || !towards(id);
