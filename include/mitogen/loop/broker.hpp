@@ -217,6 +217,19 @@ public:
         give_back();
     }
 
+    /// Leads ahead where it is `wanted`, and gives that back at the end of the scope unless it is kept for the wait().
+    class ahead {
+        basic_broker* leads_;
+
+    public:
+        ahead(basic_broker& loop, bool wanted) noexcept : leads_(wanted && loop.lead_ahead() ? &loop : nullptr) {}
+        ahead(ahead&&) = delete;
+        ~ahead() {
+            if (leads_) leads_->end_lead_ahead();
+        }
+        void keep() noexcept { leads_ = nullptr; }
+    };
+
     /// Runs `work` on the loop and returns when it has run: at once on the loop itself. False, without having run it, once the
     /// loop has ended. An exception of `work` is logged, as every callback's, and does not come back.
     template <class Work>

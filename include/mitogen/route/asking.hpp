@@ -72,8 +72,11 @@ public:
         pending* p = pending_->open(what.to, why);
         if (!p) return *failed_answer(what.to, std::move(*why));
         p->subject = what.subject;
+        // Before the answer can come: else it finds the gate open, and wakes the broker's thread.
+        typename basic_broker<Io>::ahead lead(broker_, what.how == manner::wait);
         const result<void> sent = core().send(core().address(what.to, what.handle, p->handle()), what.payload,
                                               what.how == manner::wait ? urgency::now : urgency::soon);
+        lead.keep();
         if (!sent) pending_->fail(*p, sent.error());
         if (what.options) guard(*p, *what.options);
         return *p;

@@ -52,7 +52,7 @@ inline constexpr char connect_request = 0;
 /// A message that wants an answer.
 struct question {
     enum class manner : std::uint8_t {
-        wait,   ///< the caller waits for the answer next; refused on the loop, which it would stop
+        wait,   ///< await() or await_call() comes next, whatever has happened; refused on the loop, which it would stop
         gather, ///< more may follow; waits first while the link's queue is full
         pass,   ///< as gather, but never waits
     };
