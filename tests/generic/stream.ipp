@@ -249,6 +249,36 @@ TEST_CASE(MITOGEN_TEST_NAME ": writes that are taken in part, or not at all, are
     CHECK(calls > 3);
 }
 
+TEST_CASE(MITOGEN_TEST_NAME ": after several frames that came at once what threads send is gathered") {
+    const medium m = both_media();
+    world w(m, true);
+    static thread_local bool mine = false;
+    static std::atomic<int> written_here;
+    mine = true;
+    written_here = 0;
+    const auto answered_by = [&](int frames) { // how many of three messages this thread writes itself, after so many have come
+        const std::size_t before = w.a.count();
+        std::vector<std::byte> bytes(static_cast<std::size_t>(frames) * mitogen::header_layout::size);
+        for (int i = 0; i < frames; ++i)
+            mitogen::write_header(bytes.data() + static_cast<std::size_t>(i) * mitogen::header_layout::size, header{.dst = 1});
+        REQUIRE(sys::write_all(w.raw_out.get(), bytes.data(), bytes.size()));
+        w.a.wait_for(before + static_cast<std::size_t>(frames));
+        w.here.run([] {}); // the turn that has read them is over
+        written_here = 0;
+        sys::fault = [](const char* name, int) -> long { return written_here += mine && std::strcmp(name, "writev") == 0, 0; };
+        for (int i = 0; i < 3; ++i) {
+            CHECK(w.send(10, 'x', urgency::now));
+            if (!w.a.link->wait_written(never)) break;
+        }
+        sys::fault = nullptr;
+        return written_here.load();
+    };
+    CHECK(answered_by(1) == 3);
+    CHECK(answered_by(20) == 0);
+    CHECK(answered_by(1) == 3);
+    mine = false;
+}
+
 TEST_CASE(MITOGEN_TEST_NAME ": the end of the link is reported once, with what had arrived before") {
     const medium m = both_media();
     world w(m);

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <future>
 #include <thread>
 
 namespace {
@@ -112,6 +113,48 @@ TEST_CASE("a lead that is taken ahead serves the wait that follows, or is given 
     CHECK(ran > 0);
     CHECK(loop.run([&] { ran = -1; })); // the loop goes on without this thread
     CHECK(ran == -1);
+}
+
+TEST_CASE("a lead ahead that is not kept is given back with its scope") {
+    if (!mitogen::io::native::poller::has_gate) return;
+    mitogen::broker loop;
+    int led = 0;
+    for (int round = 0; round < 100; ++round) {
+        {
+            const mitogen::broker::ahead lead(loop, true);
+            led += loop.on_loop();
+        }
+        CHECK_FALSE(loop.on_loop());
+        {
+            mitogen::broker::ahead lead(loop, true);
+            lead.keep();
+        }
+        if (loop.on_loop()) loop.end_lead_ahead();
+        CHECK_FALSE(loop.on_loop());
+        const mitogen::broker::ahead unwanted(loop, false);
+        CHECK_FALSE(loop.on_loop());
+    }
+    CHECK(led > 0);
+}
+
+TEST_CASE("a thread that comes while the broker's thread is in a turn leads after it") {
+    if (!mitogen::io::native::poller::has_gate) return;
+    mitogen::broker loop;
+    std::promise<void> begun, go;
+    loop.defer([&] {
+        begun.set_value();
+        go.get_future().wait();
+    });
+    begun.get_future().wait();
+    mitogen::waiter<mitogen::io::native> wake(loop.io());
+    int asked = 0;
+    bool led = false;
+    const auto leads = [&] {
+        if (++asked == 3) go.set_value(); // it has found the loop led, and has slept
+        return led = led || loop.on_loop();
+    };
+    CHECK(loop.wait(wake, loop.io().now() + 20'000'000'000, true, leads));
+    if (asked < 3) go.set_value();
 }
 
 TEST_CASE("nobody leads ahead of a loop that is led, or that ends") {
