@@ -233,6 +233,7 @@
 #include <mitogen/wire/signature.hpp>
 #include <mitogen/wire/text.hpp>
 #include <mitogen/wire/values.hpp>
+#include <mitogen/wire/wipe.hpp>
 #include <mitogen/wire/writer.hpp>
 
 #include <mitogen/base/undef.hpp>

@@ -54,6 +54,39 @@ TEST_CASE("moving a buffer takes its memory and leaves it empty") {
     CHECK(b.empty());       // NOLINT(bugprone-use-after-move)
 }
 
+TEST_CASE("a buffer that keeps a secret overwrites it before the memory is used again") {
+    buffer b;
+    b.append("hidden", 6);
+    buffer open;
+    open.append("public", 6);
+    b.keep_secret();
+    for (buffer* each : {&b, &open}) {
+        each->resize(4); // what is behind the end counts too
+        each->clear();
+    }
+    CHECK_FALSE(b.is_secret());
+    b.resize(6);
+    open.resize(6);
+    CHECK(text(b) == std::string_view("\0\0\0\0\0\0", 6));
+    CHECK(text(open) == "public");
+}
+
+TEST_CASE("a secret stays one where its buffer grows, or moves") {
+    buffer a;
+    a.append("hidden", 6);
+    a.keep_secret();
+    a.resize(1000);
+    buffer b = std::move(a);
+    CHECK(b.is_secret());
+    CHECK_FALSE(a.is_secret()); // NOLINT(bugprone-use-after-move): that it is empty is promised
+    buffer c;
+    c = std::move(b);
+    CHECK(c.is_secret());
+    CHECK(text(c).substr(0, 6) == "hidden");
+    c.reset();
+    CHECK_FALSE(c.is_secret());
+}
+
 TEST_CASE("extend returns where the new bytes of a buffer begin") {
     buffer b;
     b.append("ab", 2);

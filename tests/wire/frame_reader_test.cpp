@@ -18,6 +18,7 @@ using mitogen::buffer;
 using mitogen::frame_reader;
 using mitogen::header;
 using mitogen::header_layout;
+using mitogen::read_target;
 
 struct received {
     header head;
@@ -101,6 +102,35 @@ TEST_CASE("frames come out whole whatever the pieces in which bytes arrive") {
         CHECK(equal);
         if (direct && step == 4096) CHECK(to.reservations >= 5);
     }
+}
+
+TEST_CASE("the payload of a secret frame is not left in the reader's memory") {
+    const bool secret = GENERATE(false, true);
+    const bool direct = GENERATE(false, true);
+    const std::size_t size = GENERATE(24u, 9000u);
+    frame_reader reader;
+    sink to;
+    to.direct = direct;
+    const std::vector<std::byte> payload(size, std::byte{'S'});
+    std::vector<std::byte> bytes;
+    put(bytes, {.flags = secret ? mitogen::message_flags::secret : std::uint8_t{0}}, payload);
+    mitogen::read_target targets[2];
+    reader.prepare(targets);
+    const read_target memory = targets[0];
+    std::memset(memory.data, 0, memory.size); // it may have been another reader's
+    // Its beginning first, behind so much else that it is moved when the rest is waited for.
+    std::vector<std::byte> before;
+    put(before, {}, std::vector<std::byte>(70'000));
+    REQUIRE(feed(reader, to, before, before.size()).empty());
+    before.clear();
+    put(before, {}, std::vector<std::byte>(100));
+    before.insert(before.end(), bytes.begin(), bytes.begin() + 60);
+    REQUIRE(feed(reader, to, before, before.size()).empty());
+    REQUIRE(feed(reader, to, std::span(bytes).subspan(60), 70).empty());
+    REQUIRE(to.got.size() == 3);
+    CHECK(to.got.back().payload == payload);
+    INFO("direct " << direct << ", " << size << " bytes");
+    CHECK((std::count(memory.data, memory.data + memory.size, std::byte{'S'}) == 0) == secret);
 }
 
 TEST_CASE("random frames in random pieces arrive in order") {

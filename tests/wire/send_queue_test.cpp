@@ -195,6 +195,52 @@ TEST_CASE("what a lane sends to one destination stays in order behind its large 
     CHECK(queue.queued() == 0);
 }
 
+TEST_CASE("a secret travels in memory of its own, and what its lane sends stays behind it") {
+    const auto hidden = [](std::size_t size, unsigned char with) {
+        buffer b = filled(size, with);
+        b.keep_secret();
+        return b;
+    };
+    mitogen::send_queue queue;
+    queue.push({.dst = 1}, filled(10, '1'), &lanes[0]);
+    queue.push({.dst = 1, .flags = message_flags::failed}, hidden(24, '2'), &lanes[0]);
+    queue.push({.dst = 1}, filled(10, '3'), &lanes[0]);
+    queue.push({.dst = 1}, hidden(2 * fragment_bytes, '4'), &lanes[0]);
+    queue.push({.dst = 1}, hidden(24, '5'), &lanes[0]);
+    queue.push({.dst = 1}, filled(10, '6'), &lanes[0]);
+    hop middle;
+    mitogen::send_batch batch;
+    while (queue.take(batch)) transmit(batch, middle);
+    CHECK(queue.queued() == 0);
+    peer to;
+    transmit_all(middle.queue, to);
+    REQUIRE(to.messages.size() == 6);
+    for (std::size_t i = 0; i < 6; ++i) CHECK(to.messages[i].filling == '1' + i);
+    CHECK(to.messages[1].size == 24);
+    CHECK(to.messages[1].head.flags == message_flags::failed);
+    for (const header& h : to.frames) {
+        const bool fragment = h.flags & message_flags::fragment;
+        CHECK(static_cast<bool>(h.flags & message_flags::secret) == fragment); // the whole ones are the other three
+    }
+}
+
+TEST_CASE("a secret that was passed on is overwritten before its memory is used for the next") {
+    const std::uint8_t flag = GENERATE(message_flags::fragment, message_flags::secret);
+    mitogen::send_queue queue;
+    queue.forward({.dst = 1, .length = 24, .flags = flag}, filled(24, 'S'));
+    mitogen::send_batch batch;
+    REQUIRE(queue.take(batch));
+    const std::byte* memory = nullptr;
+    batch.pieces([&](const std::byte* data, std::size_t size) {
+        if (size == 24) memory = data;
+    });
+    REQUIRE(memory);
+    CHECK(*memory == std::byte{'S'});
+    batch.consume(batch.size());
+    CHECK_FALSE(queue.take(batch));
+    CHECK((*memory == std::byte{'S'}) == (flag == message_flags::fragment));
+}
+
 TEST_CASE("several large messages take turns") {
     mitogen::send_queue queue;
     for (std::uint32_t i = 0; i < 3; ++i)

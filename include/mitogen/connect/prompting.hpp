@@ -114,9 +114,7 @@ class prompting {
     void reply(const header& request, prompt_outcome how, const secret& answer) {
         if (how != prompt_outcome::answered)
             return node_.reply_dead(request, error(reason::auth_required, "nobody has answered"));
-        buffer bytes = encode(answer);
-        node_.reply(request, std::span<const std::byte>(bytes), 0);
-        wipe(bytes.data(), bytes.size());
+        node_.reply(request, encode(answer), 0);
     }
 
     /// What another machine wants to be shown.
@@ -165,8 +163,7 @@ void ask_whom_it_is_for(basic_router_core<Io>& node, const header& request, prom
     });
     answer->then([answer, question = std::make_shared<prompt>(std::move(question))] {
         result<secret> said = answer->outcome();
-        buffer& bytes = answer->state()->payload();
-        wipe(bytes.data(), bytes.size());
+        answer->state()->payload().reset();
         if (said) return question->answer(std::move(*said));
         if (said.error().reason() == reason::auth_required) return question->decline();
         prompt_access::nobody(*question);

@@ -99,9 +99,8 @@ public:
             return out_->tell(encode(kind, here.port, here.window));
         } else {
             const typename shape::started& first = (value, ...);
-            buffer frame(encoded_size(kind, here.port, here.window, first));
-            writer w(frame.data(), peer_);
-            encode(w, kind, here.port, here.window, first);
+            buffer frame;
+            encode_into(frame, peer_, kind, here.port, here.window, first);
             return out_->tell(std::move(frame));
         }
     }

@@ -13,6 +13,7 @@
 #include <mitogen/rpc/traits.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/handle.hpp>
+#include <mitogen/wire/wipe.hpp>
 
 #include <cstddef>
 #include <optional>
@@ -86,6 +87,7 @@ class call_message {
     alignas(16) std::byte small_[512];
     buffer large_;
     std::size_t size_ = 0;
+    bool secret_ = false;
 
 public:
     /// Room for `size` bytes.
@@ -96,9 +98,22 @@ public:
         return large_.data();
     }
 
+    call_message() = default;
+    call_message(const call_message&) = delete;
+    ~call_message() {
+        if (secret_) [[unlikely]] mitogen::detail::wipe(small_, sizeof small_);
+    }
+
+    /// They are not to be left behind in memory.
+    void keep_secret() {
+        secret_ = true;
+        if (size_ <= sizeof small_) large_.append(small_, size_);
+        large_.keep_secret();
+    }
+
     /// All of them, to send.
     outgoing_bytes bytes() {
-        if (size_ <= sizeof small_) return std::span<const std::byte>(small_, size_);
+        if (!secret_ && size_ <= sizeof small_) return std::span<const std::byte>(small_, size_);
         return std::move(large_);
     }
 };
@@ -141,6 +156,7 @@ bool compose(call_message& message, std::optional<error>& why, call_port& port, 
     writer w(message.reserve(front + encoded_size(args...)), to);
     frame.write(w);
     encode(w, args...);
+    if (w.has_secret()) [[unlikely]] message.keep_secret();
     return true;
 }
 

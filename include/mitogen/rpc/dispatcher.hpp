@@ -252,7 +252,7 @@ private:
                                                                      " bytes, more than limits::message_bytes allows"),
                                 when);
         }
-        if (inv.result.size() > fragment_bytes) {
+        if (inv.result.size() > fragment_bytes || inv.result.is_secret()) {
             router_.reply(request, std::move(inv.result), 0, when);
         } else {
             router_.reply(request, std::span<const std::byte>(inv.result), 0, when);

@@ -256,7 +256,7 @@ public:
         c.stop.reset();
 #endif
         bytes_ -= c.payload.size();
-        if (c.payload.capacity() > 64 * 1024) c.payload = buffer{};
+        if (c.payload.capacity() > 64 * 1024 || c.payload.is_secret()) c.payload = buffer{};
         if (c.on_main) main_runs_ = false;
         free_.push_back(&c);
         --size_;

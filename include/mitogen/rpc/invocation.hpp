@@ -212,9 +212,7 @@ void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::
         F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
     } else {
         const wire& value = F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
-        inv.result.resize(encoded_size(value));
-        writer w(inv.result.data(), inv.who.id);
-        encode(w, value);
+        encode_into(inv.result, inv.who.id, value);
     }
 }
 

@@ -58,9 +58,8 @@ struct received_item {
 template <class T>
 buffer item_frame(context_id to, const T& value) {
     constexpr auto kind = static_cast<std::uint8_t>(wire::flow_frame::item);
-    buffer bytes(encoded_size(kind, value));
-    writer w(bytes.data(), to);
-    encode(w, kind, value);
+    buffer bytes;
+    encode_into(bytes, to, kind, value);
     return bytes;
 }
 

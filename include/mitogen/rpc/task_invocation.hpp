@@ -96,9 +96,7 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
             coroutine->take();
         } else {
             const T& value = coroutine->take();
-            inv.result.resize(encoded_size(value));
-            writer w(inv.result.data(), inv.who.id);
-            encode(w, value);
+            encode_into(inv.result, inv.who.id, value);
         }
     }
 };

@@ -74,6 +74,7 @@ public:
         if (partials_.size() == most_messages) return outcome::too_many;
         const auto total = detail::load_le<std::uint64_t>(payload.data());
         partials_.push_back({h, total, buffer{}, total > limit});
+        if (h.flags & message_flags::secret) partials_.back().payload.keep_secret();
         return total > limit ? outcome::too_large : outcome::stored;
     }
 

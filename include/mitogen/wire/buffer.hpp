@@ -4,6 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/wire/block_cache.hpp>
+#include <mitogen/wire/wipe.hpp>
 
 #include <cstddef>
 #include <cstdlib>
@@ -23,6 +24,7 @@ class buffer {
     std::byte* data_ = nullptr;
     std::size_t size_ = 0;
     std::size_t capacity_ = 0;
+    bool secret_ = false;
 
     [[noreturn]] MITOGEN_COLD static void out_of_memory() {
 #if MITOGEN_HAS_EXCEPTIONS
@@ -40,8 +42,12 @@ class buffer {
                 return;
             }
         }
-        auto* moved = static_cast<std::byte*>(std::realloc(data_, capacity));
+        auto* moved = static_cast<std::byte*>(secret_ ? std::malloc(capacity) : std::realloc(data_, capacity));
         if (!moved) out_of_memory();
+        if (secret_) {
+            if (size_ != 0) std::memcpy(moved, data_, size_);
+            release();
+        }
         data_ = moved;
         capacity_ = capacity;
     }
@@ -51,6 +57,7 @@ class buffer {
     }
 
     void give_back() noexcept {
+        if (secret_) [[unlikely]] detail::wipe(data_, capacity_);
         if (capacity_ >= wire::block_cache::least) {
             wire::block_cache::give(data_, capacity_);
         } else {
@@ -78,7 +85,7 @@ public:
 
     buffer(buffer&& other) noexcept
         : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
-          capacity_(std::exchange(other.capacity_, 0)) {}
+          capacity_(std::exchange(other.capacity_, 0)), secret_(std::exchange(other.secret_, false)) {}
 
     buffer& operator=(buffer&& other) noexcept {
         swap(other);
@@ -92,6 +99,7 @@ public:
         std::swap(data_, other.data_);
         std::swap(size_, other.size_);
         std::swap(capacity_, other.capacity_);
+        std::swap(secret_, other.secret_);
     }
 
     std::byte* data() noexcept { return data_; }
@@ -99,6 +107,7 @@ public:
     std::size_t size() const noexcept { return size_; }
     std::size_t capacity() const noexcept { return capacity_; }
     bool empty() const noexcept { return size_ == 0; }
+    bool is_secret() const noexcept { return secret_; }
     std::byte* begin() noexcept { return data_; }
     std::byte* end() noexcept { return data_ + size_; }
     const std::byte* begin() const noexcept { return data_; }
@@ -130,14 +139,21 @@ public:
         if (size != 0) std::memcpy(extend(size), bytes, size);
     }
 
+    /// The memory is overwritten before it is given back, or used again after clear(). As long as it holds these bytes.
+    void keep_secret() noexcept { secret_ = true; }
+
     /// Forgets the bytes and keeps the memory.
-    void clear() noexcept { size_ = 0; }
+    void clear() noexcept {
+        if (std::exchange(secret_, false)) [[unlikely]] detail::wipe(data_, capacity_);
+        size_ = 0;
+    }
 
     /// Gives the memory back.
     void reset() noexcept {
         release();
         data_ = nullptr;
         size_ = capacity_ = 0;
+        secret_ = false;
     }
 };
 

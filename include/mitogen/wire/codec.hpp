@@ -45,12 +45,20 @@ void encode(writer& w, const Ts&... values) {
     if constexpr ((... && wire_type<Ts>)) (codec<Ts>::encode(w, values), ...);
 }
 
+/// Makes `bytes` those of `values`, for the context `to`. A buffer in which there is a secret then keeps it.
+template <class... Ts>
+void encode_into(buffer& bytes, context_id to, const Ts&... values) {
+    bytes.resize(encoded_size(values...));
+    writer w(bytes.data(), to);
+    encode(w, values...);
+    if (w.has_secret()) [[unlikely]] bytes.keep_secret();
+}
+
 /// The bytes of `values`, in a buffer of exactly that size.
 template <class... Ts>
 buffer encode(const Ts&... values) {
-    buffer bytes(encoded_size(values...));
-    writer w(bytes.data());
-    encode(w, values...);
+    buffer bytes;
+    encode_into(bytes, no_context, values...);
     return bytes;
 }
 

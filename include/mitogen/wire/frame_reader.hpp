@@ -6,6 +6,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/message.hpp>
+#include <mitogen/wire/wipe.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -82,11 +83,14 @@ private:
             if (available >= h.length) {
                 begin_ += header_layout::size + h.length;
                 sink.frame(h, {at + header_layout::size, h.length});
+                if (h.flags & message_flags::secret) [[unlikely]] forget(at, header_layout::size + h.length);
                 continue;
             }
+            if (h.flags & message_flags::secret) in_.keep_secret(); // the rest may never come
             if (h.length >= direct_threshold) {
                 if (std::byte* to = sink.reserve(h)) {
                     std::memcpy(to, at + header_layout::size, available);
+                    if (h.flags & message_flags::secret) forget(at, header_layout::size + available);
                     body_ = to + available;
                     body_left_ = h.length - available;
                     body_head_ = h;
@@ -100,11 +104,15 @@ private:
             begin_ = end_ = 0;
         } else if (capacity - begin_ < header_layout::size + fragment_bytes) {
             std::memmove(in_.data(), in_.data() + begin_, end_ - begin_);
+            if (in_.is_secret()) detail::wipe(in_.data() + end_ - begin_, begin_);
             end_ -= begin_;
             begin_ = 0;
         }
         return nullptr;
     }
+
+    /// Overwrites input that has been used.
+    void forget(const std::byte* from, std::size_t size) noexcept { detail::wipe(in_.data() + (from - in_.data()), size); }
 };
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -35,7 +35,8 @@ struct message_flags {
     static constexpr std::uint8_t first = 2;    ///< with `fragment`: announces the message; the payload is its total size as u64
     static constexpr std::uint8_t last = 4;     ///< with `fragment`: the final part
     static constexpr std::uint8_t failed = 8;   ///< an answer whose payload is an error, not a value
-    static constexpr std::uint8_t all = 15;
+    static constexpr std::uint8_t secret = 16;  ///< every place that it comes through overwrites the payload behind it
+    static constexpr std::uint8_t all = 31;
 };
 
 /// One received message. The payload is valid only while the receiver runs.

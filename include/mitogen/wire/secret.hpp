@@ -7,6 +7,7 @@
 #include <mitogen/wire/shapes.hpp>
 #include <mitogen/wire/signature.hpp>
 #include <mitogen/wire/text.hpp>
+#include <mitogen/wire/wipe.hpp>
 #include <mitogen/wire/writer.hpp>
 
 #include <cstddef>
@@ -19,19 +20,9 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-namespace detail {
-
-/// Overwrites memory that is about to be given back.
-inline void wipe(void* bytes, std::size_t size) noexcept {
-    if (size == 0) return;
-    std::memset(bytes, 0, size);
-    asm volatile("" : : "r"(bytes) : "memory"); // somebody might look: the stores are not dead
-}
-
-} // namespace detail
-
 /// A password or a key. Nothing prints it and nothing converts it back but reveal(); its memory is overwritten when it is
-/// destroyed or assigned to. It cannot answer for the string that it was made from, nor for the messages that carried it.
+/// destroyed or assigned to, and so is that of the messages which carry it. It cannot answer for the string that it was made
+/// from.
 class secret {
     std::unique_ptr<char[]> text_; // not a std::string: moving one would leave short texts behind
     std::size_t size_ = 0;
@@ -76,7 +67,10 @@ struct codec<secret> {
     static constexpr std::size_t least = 4;
 
     static std::size_t size(const secret& text) noexcept { return 4 + text.size(); }
-    static void encode(writer& w, const secret& text) noexcept { codec<std::string_view>::encode(w, text.reveal()); }
+    static void encode(writer& w, const secret& text) noexcept {
+        if (!text.empty()) w.note_secret();
+        codec<std::string_view>::encode(w, text.reveal());
+    }
     static bool decode(reader& r, secret& text) {
         std::string_view view;
         if (!codec<std::string_view>::decode(r, view)) [[unlikely]] return r.expected(&signature);

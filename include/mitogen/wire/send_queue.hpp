@@ -64,6 +64,9 @@ public:
 /// the same lane sends to the same destination, is held behind it. A lane is one thread of the sending program: two threads have
 /// no order between them.
 ///
+/// What is secret goes out as a large one whatever its size: so it lies in memory of its own, which is overwritten behind it,
+/// here and wherever it is passed on.
+///
 /// Fragments that are passed on take turns as well, one at a time. Everything that is passed on says which lane of its source it
 /// is of (see lane_numbers), and overtakes whatever is of another lane. It also overtakes fragments of a message that is still
 /// coming in: were it of the same lane, it would come behind the last of them.
@@ -142,6 +145,8 @@ class send_queue {
         return nullptr;
     }
 
+    static bool is_bulk(const buffer& payload) noexcept { return payload.size() > fragment_bytes || payload.is_secret(); }
+
     void start_bulk(item&& message, const void* lane, std::vector<item>&& held = {}) {
         message.head.stream |= next_stream_++ & lane_numbers::stream_mask;
         bulks_.push_back(std::make_unique<bulk>(bulk{std::move(message), lane, 0, false, std::move(held)}));
@@ -150,7 +155,7 @@ class send_queue {
     void release_held(bulk& b) {
         for (std::size_t i = 0; i < b.held.size(); ++i) {
             item& next = b.held[i];
-            if (next.payload.size() > fragment_bytes) {
+            if (is_bulk(next.payload)) {
                 std::vector<item> rest(std::make_move_iterator(b.held.begin() + static_cast<std::ptrdiff_t>(i) + 1),
                                        std::make_move_iterator(b.held.end()));
                 start_bulk(std::move(next), b.lane, std::move(rest));
@@ -167,7 +172,7 @@ class send_queue {
         const buffer& payload = b.message.payload;
         std::byte* at = batch.head_;
         header h = b.message.head;
-        const auto keep = static_cast<std::uint8_t>(h.flags & message_flags::failed);
+        const auto keep = static_cast<std::uint8_t>(h.flags & (message_flags::failed | message_flags::secret));
         std::size_t taken = 0;
         if (!b.announced) {
             b.announced = true;
@@ -216,9 +221,10 @@ public:
 
     /// Appends a message of any size and takes the bytes over.
     void push(header h, buffer&& payload, const void* lane) {
-        if (payload.size() <= fragment_bytes) return push(h, std::span<const std::byte>(payload.data(), payload.size()), lane);
+        if (!is_bulk(payload)) return push(h, std::span<const std::byte>(payload.data(), payload.size()), lane);
         h.length = 0;
         h.stream = lanes_.number(lane);
+        if (payload.is_secret()) h.flags |= message_flags::secret;
         queued_ += header_layout::size + payload.size();
         if (bulk* b = barrier(h, lane)) {
             b->held.push_back({h, std::move(payload)});
@@ -230,10 +236,11 @@ public:
     /// Appends a frame that is passed on as it came, fragments included.
     void forward(const header& h, std::span<const std::byte> payload) {
         queued_ += header_layout::size + payload.size();
-        if (!(h.flags & message_flags::fragment) && (barred_.empty() || !barred_.contains(flow_of(h))))
+        if (!(h.flags & (message_flags::fragment | message_flags::secret)) && (barred_.empty() || !barred_.contains(flow_of(h))))
             return append_frame(ready_, h, payload);
         if (bars(h)) ++barred_[flow_of(h)];
         passing_.push_back({h, buffer(payload)});
+        if (h.flags & message_flags::secret) passing_.back().payload.keep_secret();
     }
 
     /// Refills an empty batch with what goes out next. False if there is nothing.

@@ -73,6 +73,7 @@ inline void copy_text(std::byte* to, const void* bytes, std::size_t size) noexce
 class writer {
     std::byte* at_;
     context_id destination_;
+    bool secret_ = false;
 
 public:
     /// `destination`: the context that the bytes are for, where it is known.
@@ -81,6 +82,10 @@ public:
 
     /// The context that the bytes are for; no_context where nobody has said it.
     context_id destination() const noexcept { return destination_; }
+
+    /// Says that what is written must not be left behind in memory: see buffer::keep_secret().
+    void note_secret() noexcept { secret_ = true; }
+    bool has_secret() const noexcept { return secret_; }
 
     /// Where the next byte goes.
     std::byte* at() const noexcept { return at_; }
