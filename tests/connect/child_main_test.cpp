@@ -67,6 +67,15 @@ TEMPLATE_TEST_CASE("a child hears its parent's answer, and the end", "", mitogen
         REQUIRE(welcome);
         CHECK(welcome->name == "x");
     }
+    SECTION("and leaves to the link what follows it") {
+        const mitogen::buffer answer = handshake::encode_welcome({.ancestors = {0}, .name = "x"});
+        REQUIRE(io.write_all(p.to.get(), answer.data(), answer.size()));
+        REQUIRE(io.write_all(p.to.get(), "frames", 6));
+        REQUIRE(mitogen::detail::shake_hands(io, p.child, listener));
+        CHECK(listener.rest().empty());
+        char next[10];
+        CHECK(io.read(p.child.in.get(), next, sizeof next) == 6);
+    }
     SECTION("the end") {
         p.to.reset();
         CHECK_FALSE(mitogen::detail::shake_hands(io, p.child, listener));

@@ -22,12 +22,12 @@
 #include <mitogen/sys/signal.hpp>
 #include <mitogen/sys/stdio.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 
@@ -64,7 +64,8 @@ std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends
     const instant end = after(io.now(), patience);
     for (;;) {
         std::byte bytes[4096];
-        const long n = read_until(io, ends.in.get(), bytes, sizeof bytes, end);
+        const std::size_t most = std::min(sizeof bytes, listener.missing()); // what follows may be secret: the link reads it
+        const long n = read_until(io, ends.in.get(), bytes, most, end);
         if (n == -ETIMEDOUT) log::write(log::level::error, "the parent does not answer the hello");
         if (n <= 0) return std::nullopt;
         listener.feed({bytes, static_cast<std::size_t>(n)});
@@ -108,8 +109,8 @@ public:
         overdue_.fire = [this] { overdue(); };
     }
 
-    /// Serves the parent until it is gone or asks to end. `rest`: bytes that came behind the welcome.
-    void run(child_ends<Io> ends, std::span<const std::byte> rest) {
+    /// Serves the parent until it is gone or asks to end.
+    void run(child_ends<Io> ends) {
         parent_ = std::make_shared<basic_link<Io>>(router_);
         parent_->peer = welcome_.ancestors.front();
         parent_->up = true;
@@ -130,11 +131,10 @@ public:
             end("context " + welcome_.name + " is shutting down");
             if (!m.payload.empty()) (void)router_.descendants().hurry_all();
         });
-        broker_.defer([this, rest] {
+        broker_.defer([this] {
             router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
             stdout_.start();
             parent_->stream->start();
-            parent_->stream->inject(rest);
         });
         dispatcher_.serve();
         leave();
@@ -213,7 +213,7 @@ void serve_as_child(Io io, child_ends<Io> ends) {
     for (const auto* end : {&ends.in, &ends.out, &stdout_end})
         if (*end) (void)io.set_nonblocking(end->get(), true);
     child_process<Io> child(io, std::move(*welcome), std::move(stdout_end));
-    child.run(std::move(ends), listener.rest());
+    child.run(std::move(ends));
 }
 
 /// What a fork child does instead of returning from fork().

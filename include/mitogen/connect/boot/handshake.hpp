@@ -117,6 +117,7 @@ class listener {
     }
 
     static constexpr std::size_t noise_kept = 4096;
+    static constexpr std::size_t front = mark.size() + 6;
 
 public:
     enum class finding : std::uint8_t { nothing, stage, hello, wrong };
@@ -153,8 +154,9 @@ public:
         std::uint32_t length;
         wire::load(reinterpret_cast<const std::byte*>(said.data() + 2), length);
         if (length > size_limit) return finding::wrong;
-        if (said.size() < 6 + std::size_t{length}) return finding::nothing;
-        payload_begin_ = mark.size() + 6;
+        missing_ = front + length - std::min(bytes_.size(), front + length);
+        if (missing_ != 0) return finding::nothing;
+        payload_begin_ = front;
         payload_size_ = length;
         return finding::hello;
     }
@@ -170,6 +172,12 @@ public:
         return {reinterpret_cast<const std::byte*>(bytes_.data()) + payload_begin_ + payload_size_,
                 bytes_.size() - payload_begin_ - payload_size_};
     }
+    /// After `nothing`: so many bytes at least come before there is a `hello`. Who reads no more than that reads no frames. Where
+    /// there is noise, it does not matter.
+    std::size_t missing() const noexcept {
+        if (noise_size_ != 0) return noise_limit;
+        return missing_ ? missing_ : front - std::min(bytes_.size(), front - 1);
+    }
     /// What was printed before the mark, or instead of it; cut to some kilobytes.
     std::string noise() const { return noise_ + bytes_.substr(0, noise_kept - std::min(noise_kept, noise_.size())); }
     bool wrong_protocol() const noexcept { return wrong_protocol_; }
@@ -178,6 +186,7 @@ private:
     std::string text_;
     std::size_t payload_begin_ = 0;
     std::size_t payload_size_ = 0;
+    std::size_t missing_ = 0; // once its length is known
     bool wrong_protocol_ = false;
 };
 

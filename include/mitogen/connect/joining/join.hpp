@@ -24,13 +24,13 @@
 #include <mitogen/sys/signal.hpp>
 #include <mitogen/wire/handle.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -94,14 +94,11 @@ public:
         broker_.run([this] { parent_->stream->close(reason::broker_exited, "this context has left the tree"); });
     }
 
-    /// From here on the link carries frames; `rest` are those that have arrived. Waits until the tree knows this context; false
-    /// where that does not come, or not in time. Once.
-    bool begin(typename Io::descriptor in, typename Io::descriptor out, std::span<const std::byte> rest, instant deadline) {
+    /// From here on the link carries frames. Waits until the tree knows this context; false where that does not come, or not in
+    /// time. Once.
+    bool begin(typename Io::descriptor in, typename Io::descriptor out, instant deadline) {
         parent_->open(broker_, std::move(in), std::move(out), router_.bounds());
-        broker_.run([&] {
-            parent_->stream->start();
-            parent_->stream->inject(rest);
-        });
+        broker_.run([&] { parent_->stream->start(); });
         const auto admitted = [this] { return admitted_.load(std::memory_order_acquire); };
         return broker_.wait(settled_, deadline, true, [&] { return admitted() || !alive(); }) && admitted();
     }
@@ -144,7 +141,8 @@ result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std:
         long n = -EAGAIN;
         if (now < deadline) {
             n = sys::set_patience(fd, deadline - now);
-            if (n >= 0) n = io.read(fd, bytes, sizeof bytes);
+            // what follows may be secret: the link reads it
+            if (n >= 0) n = io.read(fd, bytes, std::min(sizeof bytes, ear.missing()));
         }
         if (n == -EAGAIN || n == -EWOULDBLOCK)
             return too_late(path);
@@ -219,7 +217,7 @@ result<basic_joined<Io>> try_join(const std::string& path, const join_options& o
     typename Io::descriptor out(static_cast<int>(second));
     if (const long rc = io.set_nonblocking(out.get(), true); rc < 0) return detail::cannot_join(path, rc);
     auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options);
-    if (!in->begin(std::move(socket), std::move(out), ear.rest(), deadline)) {
+    if (!in->begin(std::move(socket), std::move(out), deadline)) {
         return in->alive() ? detail::too_late(path)
                            : error(reason::end_of_file, "cannot join at " + path + ": the tree was lost at once");
     }

@@ -97,6 +97,10 @@ public:
         return all.size() < front + size() ? finding::incomplete : finding::whole;
     }
 
+    /// After `incomplete`: so many bytes at least are still to come. Who reads no more than that reads no frames.
+    std::size_t missing() const noexcept {
+        return (bytes_.size() < front ? front : front + size()) - bytes_.size();
+    }
     /// After `whole`.
     std::span<const std::byte> payload() const noexcept { return {data() + front, size()}; }
     /// After `whole`: what came behind it.
