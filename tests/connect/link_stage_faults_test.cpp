@@ -78,18 +78,21 @@ std::string text_of(const fs::path& path) {
     return text;
 }
 
-/// The processes there, which all have its home. Waits a little for them to go.
+/// The processes there, which all have its home.
+std::string running_now(const playground& place) {
+    std::string found;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+        if (text_of(entry.path() / "environ").find("HOME=" + place.home() + '\0') != std::string::npos)
+            found += text_of(entry.path() / "cmdline").substr(0, 100) + "\n";
+    }
+    return found;
+}
+
+/// The same. Waits a little for them to go.
 std::string running(const playground& place) {
     std::string found;
-    support::soon([&] {
-        found.clear();
-        std::error_code ignored;
-        for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
-            if (text_of(entry.path() / "environ").find("HOME=" + place.home() + '\0') != std::string::npos)
-                found += text_of(entry.path() / "cmdline").substr(0, 100) + "\n";
-        }
-        return found.empty();
-    });
+    support::soon([&] { return (found = running_now(place)).empty(); });
     return found;
 }
 
@@ -198,6 +201,37 @@ TEST_CASE("a parent may be killed while its child comes up, and nothing is left"
         CHECK(lost.error().detail().status.signal == SIGKILL);
     }
     mitogen::log::set_sink({});
+    check_nothing_left(place);
+}
+
+TEST_CASE("without timeout, what watches the first stage holds nothing of it, and ends behind it") {
+    const std::string shell = GENERATE("dash", "bash", "mksh", "zsh", "busybox");
+    const bool complete = GENERATE(true, false);
+    const bool sending = GENERATE(true, false);
+    CAPTURE(shell, complete, sending);
+    playground place;
+    place.put("sh", find_program(shell));
+    const std::string asleep = place.home() + "/../asleep";
+    std::ofstream(asleep).close();
+    place.script("timeout", "exit 127\n");
+    place.script("sleep", "echo $1 >>" + place.home() + "/../log\nwhile [ -e " + asleep + " ]; do " + find_program("sleep") +
+                              " 0.05; done\n");
+    if (complete) {
+        CHECK_FALSE(attempt(staged{.environment = place.environment(), .keep_program = sending}));
+    } else {
+        support::bare_stage stage(place);
+        if (sending) {
+            stage.send(3, true);
+            REQUIRE(stage.receiving("." + std::to_string(stage.pid())));
+        }
+        REQUIRE(support::soon([&] { return !place.log().empty(); }));
+        stage.to.reset();
+        (void)stage.rest(); // to its end
+        CHECK(stage.wait().code == 1);
+    }
+    CHECK(place.log().starts_with("1\n"));
+    CHECK(running_now(place) != "");
+    fs::remove(asleep);
     check_nothing_left(place);
 }
 

@@ -29,7 +29,7 @@ inline constexpr std::string_view no_program = "h=none;k=none;";
 inline constexpr std::string_view kept_word = "kept";
 
 /// What the stages say on stderr when their parent leaves them waiting.
-inline constexpr std::string_view no_parent_text = "mitogen: the parent does not answer";
+inline constexpr std::string_view no_parent_text = "mitogen: no parent";
 
 /// For how many seconds what runs on a target waits for a parent with that connect_timeout, each time: by then the parent has
 /// given up for certain. A connection may stay open although nobody is there: the parent is stopped, or its network is gone.
@@ -46,9 +46,10 @@ constexpr std::int64_t patience_for(duration_ns connect_timeout) {
 /// noexec in every shell. Then the first stage says the mark, the machine, and that it has the program or what it can decompress
 /// with. If it has it, it becomes the program, without waiting for anything; else it reads a line of further shell (see
 /// receiving_stage.hpp), which is followed by the program. Nothing is sent to it before the mark, and `read` takes a line byte
-/// by byte: nothing behind it is lost. At the end of its input it exits, and where there is timeout(1) also when nothing comes
-/// for that many seconds: it never waits for a parent that is gone. What timeout executes stays in the foreground where it can,
-/// so that it may read from a terminal; busybox's has no word for that, and leaves a process without descriptors for a second.
+/// by byte: nothing behind it is lost. At the end of its input it exits, and also when nothing comes for that many seconds: it
+/// never waits for a parent that is gone. What timeout(1) executes stays in the foreground where it can, so that it may read from
+/// a terminal; busybox's has no word for that, and leaves a process without descriptors for a second. So does w, which does the
+/// same where there is no timeout: a subshell looks once a second whether what it watches is still there, and ends with it.
 inline std::string first_stage_script(std::int64_t patience_s) {
     // The command line must not contain the mark, lest an echo of it be taken for the child's voice: octal escapes for what is no
     // text, and an empty argument in the middle, because some shells' echo undoes escapes.
@@ -63,7 +64,7 @@ inline std::string first_stage_script(std::int64_t patience_s) {
         }
     }
     mark.insert(mark.size() / 2, "%s");
-    std::string s = "umask 077;m=$(uname -sm);u=mitogen.$LOGNAME;z=;" + std::string(no_program);
+    std::string s = "umask 77;m=$(uname -sm);u=mitogen.$LOGNAME;z=;" + std::string(no_program);
     s += "v(){ case \"$( (sha256sum||cksum)2>/dev/null)\" in $h?*|$k*);;*)return 1;esac;};";
     s += "set -- \"${XDG_CACHE_HOME:+$XDG_CACHE_HOME/mitogen}\" \"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" \"/tmp/$u\" "
          "\"/dev/shm/$u\";";
@@ -71,10 +72,12 @@ inline std::string first_stage_script(std::int64_t patience_s) {
          "exec 9<\"$p\"&&v <&9&&z=" + std::string(kept_word) + "&&break;};done;";
     s += "[ $z ]||for t in zstd gzip;do command -v $t >/dev/null&&z=\"$z $t\";done;";
     s += "printf \"" + mark + "1 %s;%s\\n\" \"\" \"$m\" \"$z\";";
-    s += "[ \"$z\" = " + std::string(kept_word) + " ]&&{ [ -r /proc/self/fd/9 ]&&p=/proc/self/fd/9;exec \"$p\" " +
+    s += "[ \"$z\" = " + std::string(kept_word) + " ]&&{ q=/proc/self/fd/9;[ -r $q ]&&p=$q;exec \"$p\" " +
          std::string(child_argument) + ";};";
     const std::string seconds = std::to_string(patience_s);
-    s += "for t in \"timeout --foreground " + seconds + "\" \"timeout " + seconds + "\" \"\";do "
+    s += "w(){ sh -c \"(exec <&- >&- 2>&-;i=" + seconds + ";while sleep 1&&kill -\\$(((i-=1)?0:15)) \\$\\$;do :;done)&"
+         "exec \\\"\\$@\\\"\" w \"$@\";};";
+    s += "for t in \"timeout --foreground " + seconds + "\" \"timeout " + seconds + "\" w;do "
          "$t sh -c : 2>/dev/null&&break;done;";
     s += "s=$($t sh -c \"read -r s&&printf %s \\\"\\$s\\\"\")||{ case $? in 124|143)echo \"" + std::string(no_parent_text) +
          "\" >&2;esac;exit 1;};eval \"$s\"";
