@@ -3,3 +3,6 @@
 if(NOT CMAKE_CXX_FLAGS MATCHES "-g" AND CMAKE_BUILD_TYPE STREQUAL "")
     target_link_options(${target} PRIVATE -s)
 endif()
+
+# What takes minutes, hidden from the test: connect_test "[long]".
+add_custom_target(connect_long COMMAND ${target} "[long]" --durations yes USES_TERMINAL)

@@ -51,21 +51,38 @@ std::string shell_among(playground& place, const std::string& mounts) {
     return place.bin("private_sh");
 }
 
+/// Ends the input of a first stage behind the first `heard` bytes of the line that receives a program.
+void cut(const playground& place, const std::string& line, std::size_t heard) {
+    CAPTURE(heard);
+    bare_stage stage(place);
+    stage.say(line.substr(0, heard));
+    stage.to.reset();
+    (void)stage.rest();
+    CHECK_FALSE(stage.wait().success());
+}
+
 } // namespace
+
+TEST_CASE("the first stage ends at the end of its input, after every byte of what receives the program", "[.long]") {
+    const std::string shell = GENERATE("dash", "bash", "mksh", "zsh", "busybox");
+    const bool keep = GENERATE(false, true);
+    const std::string tool = GENERATE("", "gzip");
+    CAPTURE(shell, keep, tool);
+    const std::string line =
+        mitogen::detail::receiving_stage({std::string(64, '0'), 0, 1000}, {.size = 1000, .tool = tool, .keep = keep});
+    playground place;
+    place.put("sh", find_program(shell));
+    for (std::size_t heard = 0; heard < line.size(); ++heard) cut(place, line, heard);
+    CHECK(place.left_behind().empty());
+    CHECK(place.programs().empty());
+}
 
 TEST_CASE("the first stage ends at the end of its input, after any byte of what receives the program") {
     const bool keep = GENERATE(false, true);
     const std::string line = bare_stage::sending(keep);
     playground place;
     const auto next = [&line](std::size_t heard) { return heard < 40 || heard + 40 > line.size() ? 1u : 37u; };
-    for (std::size_t heard = 0; heard < line.size(); heard += next(heard)) {
-        CAPTURE(heard);
-        bare_stage stage(place);
-        stage.say(line.substr(0, heard));
-        stage.to.reset();
-        (void)stage.rest();
-        CHECK_FALSE(stage.wait().success());
-    }
+    for (std::size_t heard = 0; heard < line.size(); heard += next(heard)) cut(place, line, heard);
     for (const std::size_t bytes : {0u, 1u, 500u, 998u, 999u}) {
         CAPTURE(bytes);
         bare_stage stage(place);
