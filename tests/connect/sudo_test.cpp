@@ -2,6 +2,7 @@
 #include "support/person.hpp"
 #include "support/private_users.hpp"
 #include "support/refusal.hpp"
+#include "support/scratch.hpp"
 #include "support/soon.hpp"
 
 #include <catch2/catch.hpp>
@@ -14,6 +15,7 @@
 #include <mitogen/mitogen.hpp>
 #include <mutex>
 #include <poll.h>
+#include <sstream>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -166,6 +168,21 @@ TEST_CASE("sudo's options are options") {
           std::vector<std::string>{"-u", "mia", "-E", "-H", "-i", "-r", "r", "-t", "t", "-n", "--", "sh", "-c"});
     CHECK(mitogen::sudo{.username = ""}.plan().error().reason() == mitogen::reason::misuse);
     CHECK(mitogen::sudo{.username = "-s"}.plan().error().reason() == mitogen::reason::misuse);
+}
+
+TEST_CASE("sudo is told the role and the type of SELinux, as explain() says") {
+    const support::scratch dir;
+    mitogen::broker loop;
+    mitogen::router router{loop};
+    mitogen::sudo how{.username = "mia", .selinux_role = "staff_r", .selinux_type = "a type_t", .keep_program = false};
+    how.sudo_path =
+        dir.script("sudo", "shift 2; for word do [ \"$word\" = -- ] && break; echo \"<$word>\"; done >'" + dir / "told" +
+                               "'\nwhile [ \"$1\" != -- ]; do shift; done; shift; exec \"$@\"\n");
+    CHECK(router.sudo(how).call<&user>() == user());
+    std::ostringstream told;
+    told << std::ifstream(dir / "told").rdbuf();
+    CHECK(told.str() == "<-u>\n<mia>\n<-r>\n<staff_r>\n<-t>\n<a type_t>\n");
+    CHECK_THAT(router.explain(how), Contains("-u mia -r staff_r -t 'a type_t' -- sh -c"));
 }
 
 TEST_CASE("sudo goes through a login shell where it is told to") {
