@@ -208,7 +208,7 @@ TEST_CASE("a program is compressed on the way where the target can undo it") {
         plan.compress_program = false;
         CHECK(meet(" gzip") == turn::write);
     }
-    SECTION("and not where it is there already") { CHECK(meet("kept") == turn::listen); }
+    SECTION("and not where it is there already") { CHECK(meet("k") == turn::listen); }
     CHECK(talk.stage_seen());
 }
 
@@ -218,7 +218,7 @@ TEST_CASE("a target that has the program is sent none") {
     plan.program = mitogen::detail::open_program("").value();
     boot_dialogue talk(plan);
     narrow_io io{.room = 100};
-    const std::string stage = std::string(handshake::mark) + "1 " + mitogen::sys::machine_text() + ";kept\n";
+    const std::string stage = std::string(handshake::mark) + "1 " + mitogen::sys::machine_text() + ";k\n";
     SECTION("whose words come first") {
         talk.feed(bytes(stage));
         CHECK(talk.next() == turn::listen);

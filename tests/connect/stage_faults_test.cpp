@@ -118,7 +118,7 @@ TEST_CASE("what is no shell is an error") {
         place.put("sh", shell);
     }
     SECTION("it says that it has the program, and is gone") {
-        place.script("start", "printf '\\365\\246mitogen\\246\\3651 " + mitogen::sys::machine_text() + ";kept\\n'\n");
+        place.script("start", "printf '\\365\\246mitogen\\246\\3651 " + mitogen::sys::machine_text() + ";k\\n'\n");
         how.shell = place.bin("start");
     }
     SECTION("it says twice that it waits for the program") {

@@ -21,7 +21,7 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// What a first stage says of its machine, behind the mark: " Linux x86_64;kept", or " Linux x86_64; zstd gzip".
+/// What a first stage says of its machine, behind the mark: " Linux x86_64;k", or " Linux x86_64; zstd gzip".
 struct stage_words {
     std::string_view machine{};
     std::string_view tools{};

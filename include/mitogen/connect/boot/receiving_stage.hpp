@@ -52,8 +52,8 @@ inline std::string receiving_stage(const program_identity& program, const transf
     s += "[ -r /proc/self/fd/9 ]&&{ q=/proc/self/fd/9;[ -n \"$d\" ]&&p=$q&&rm -rf \"$d\";};";
     if (!how.tool.empty()) {
         s += "(i|" + std::string(how.tool) + " -dc >\"$p\");";
-    } else { // what watches, busybox's timeout or w, would have the file open for a moment longer
-        s += "case $t in *-f*)(i >\"$p\");;*)(i|cat >\"$p\");;esac;";
+    } else { // what watches, busybox's timeout or w, would have the file open for a moment longer: without cat nothing watches
+        s += "case $t in *-f*)(i >\"$p\");;*)if command -v cat >$o;then (i|cat >\"$p\");else t=;(i >\"$p\");fi;esac;";
     }
     s += "v <&9||{ ! command -v sha256sum&&! command -v cksum&&[ $(($(wc -c <&9))) = $s ];}>/dev/null||" +
          give_up(short_program_text);
