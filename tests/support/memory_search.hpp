@@ -61,9 +61,13 @@ inline int occurrences_in_memory(const std::string& inverted, std::size_t most =
             if (at < own + window && at + window > own) continue; // adjacent maps are one line
             const std::size_t size = last - at < window ? static_cast<std::size_t>(last - at) : window;
             const ssize_t got = ::pread(memory, here, size, static_cast<off_t>(at));
-            for (ssize_t i = 0; i + static_cast<ssize_t>(wanted.size()) <= got; ++i) {
-                std::size_t same = 0;
-                while (same < wanted.size() && here[i + static_cast<ssize_t>(same)] == static_cast<char>(~wanted[same])) ++same;
+            const char* const behind =
+                here + (got < static_cast<ssize_t>(wanted.size()) ? 0 : got - static_cast<ssize_t>(wanted.size()) + 1);
+            for (const char* p = here; p < behind; ++p) {
+                p = static_cast<const char*>(std::memchr(p, static_cast<char>(~wanted[0]), static_cast<std::size_t>(behind - p)));
+                if (!p) break;
+                std::size_t same = 1;
+                while (same < wanted.size() && p[same] == static_cast<char>(~wanted[same])) ++same;
                 found += same == wanted.size();
             }
         }
