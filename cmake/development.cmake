@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-# What the project's own targets share: warnings, the flavour of the library, ccache, optional packages, checked runs.
+# What the project's own targets share: warnings, the flavour of the library, optional packages, checked runs.
 
 # Warnings, and the library in the flavour that is asked for.
 add_library(mitogen_development INTERFACE)
@@ -12,14 +12,6 @@ else()
     target_link_libraries(mitogen_development INTERFACE mitogen::mitogen)
 endif()
 
-if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
-    find_program(MITOGEN_CCACHE ccache)
-    mark_as_advanced(MITOGEN_CCACHE)
-    if(MITOGEN_CCACHE)
-        # Without these it keeps nothing that was compiled with a precompiled header.
-        set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${MITOGEN_CCACHE})
-    endif()
-endif()
 set(CMAKE_CXX_EXTENSIONS OFF)
 
 set(MITOGEN_TEST_TIMEOUT 600 CACHE STRING "Seconds after which a test executable is taken to hang")
@@ -39,6 +31,9 @@ function(mitogen_add_program source target prefix)
         separate_arguments(line UNIX_COMMAND "${line}")
         target_compile_options(${target} PRIVATE ${line})
     endforeach()
+    if(MITOGEN_PREPARED_PROGRAMS AND NOT flags AND NOT prefix STREQUAL "foreign")
+        mitogen_use_prepared(${target})
+    endif()
     if(Python3_FOUND)
         add_test(NAME ${prefix}.${name}
             COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_output ${source} $<TARGET_FILE:${target}>)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: BSL-1.0
+# Which test files g++ compiles as one, where MITOGEN_TEST_TOGETHER is on: it instantiates the library again for each file that it
+# is given, however small. What is not named here is compiled by itself, and so is everything with clang++, which shows that a
+# file needs nothing of its neighbours. Where two files get the same name in their unnamed namespaces, take one off its line.
+# Included from tests/CMakeLists.txt.
+
+# mitogen_compile_together(MODULE NAME...): tests/<module>/<name>_test.cpp of each name, as one translation unit.
+function(mitogen_compile_together module first)
+    foreach(name IN ITEMS ${first} ${ARGN})
+        set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/${module}/${name}_test.cpp PROPERTIES UNITY_GROUP ${module}_${first})
+    endforeach()
+endfunction()
+
+mitogen_compile_together(base checksum error_group error function log result time)
+mitogen_compile_together(connect attach bad_input boot_dialogue child_main)
+mitogen_compile_together(connect debugger descendants detach ending)
+mitogen_compile_together(connect executor fork handshake ids)
+mitogen_compile_together(connect first_stage first_stage_unit text_tail)
+mitogen_compile_together(connect in_process init log_meter)
+mitogen_compile_together(connect link_stage_faults listener listener_faults)
+mitogen_compile_together(connect nsenter stage_faults)
+mitogen_compile_together(connect shutdown program_fetch)
+mitogen_compile_together(connect ssh prompter)
+mitogen_compile_together(connect stdio ssh_password)
+mitogen_compile_together(connect su progress)
+mitogen_compile_together(io policy simulated)
+mitogen_compile_together(kit bridge broadcast channel)
+mitogen_compile_together(kit dialog interrupt)
+mitogen_compile_together(kit nursery select)
+mitogen_compile_together(kit remote_range restart)
+mitogen_compile_together(kit task task_flow)
+mitogen_compile_together(loop condition lead silence timers watch_table work_queue)
+mitogen_compile_together(route conversations departures handler_table id_allocator)
+mitogen_compile_together(route route_monitor route_table)
+mitogen_compile_together(route router_core refusals)
+mitogen_compile_together(rpc call dispatcher future)
+mitogen_compile_together(rpc identity registry typed_handler)
+mitogen_compile_together(simulation broker_explore dialog heartbeat ids)
+mitogen_compile_together(simulation kernel latch_explore logs)
+mitogen_compile_together(simulation nursery queue_limit scheduler)
+mitogen_compile_together(simulation restart task trust)
+mitogen_compile_together(sync simulated waiter)
+mitogen_compile_together(sys call epoll executable failure fault fd)
+mitogen_compile_together(sys file futex interrupt kqueue local_socket owned_process)
+mitogen_compile_together(sys poll process pty signal title user_file)
+mitogen_compile_together(tree abandoned stopped)
+mitogen_compile_together(wire assembler block_cache buffer codec_reject flow)
+mitogen_compile_together(wire frame_reader handle message reader send_queue)
