@@ -12,3 +12,5 @@ endif()
 
 # What takes minutes, hidden from the test: connect_test "[long]".
 add_custom_target(connect_long COMMAND ${target} "[long]" --durations yes USES_TERMINAL)
+
+set_tests_properties(${module} PROPERTIES COST 100) # the longest ones begin first

@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: BSL-1.0
-# Daemons that are started take their time where much else runs; two at once would only slow each other down.
+# Daemons that are started take their time where much else runs.
 
-set_tests_properties(${module} PROPERTIES RUN_SERIAL ON)
+set_tests_properties(${module} PROPERTIES PROCESSORS 2)

@@ -6,7 +6,7 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     target_link_libraries(kill_test PRIVATE mitogen_testing)
     mitogen_use_prepared(kill_test)
     add_test(NAME tree.kill COMMAND kill_test --trees 25 --seed 1)
-    set_tests_properties(tree.kill PROPERTIES TIMEOUT 600)
+    set_tests_properties(tree.kill PROPERTIES TIMEOUT 600 COST 40)
 
     add_custom_target(tree_long COMMAND kill_test --trees 100 --seed 1000 USES_TERMINAL)
 endif()
