@@ -6826,7 +6826,7 @@ inline constexpr int program_descriptor = 9;
 inline constexpr std::string_view no_program = "h=none;k=none;";
 
 /// What the first stage says behind the machine where it has the program; else the names of what it can decompress with.
-inline constexpr std::string_view kept_word = "kept";
+inline constexpr std::string_view kept_word = "k";
 
 /// What the stages say on stderr when their parent leaves them waiting.
 inline constexpr std::string_view no_parent_text = "mitogen: no parent";
@@ -6847,9 +6847,10 @@ constexpr std::int64_t patience_for(duration_ns connect_timeout) {
 /// with. If it has it, it becomes the program, without waiting for anything; else it reads a line of further shell (see
 /// receiving_stage.hpp), which is followed by the program. Nothing is sent to it before the mark, and `read` takes a line byte
 /// by byte: nothing behind it is lost. At the end of its input it exits, and also when nothing comes for that many seconds: it
-/// never waits for a parent that is gone. What timeout(1) executes stays in the foreground where it can, so that it may read from
-/// a terminal; busybox's has no word for that, and leaves a process without descriptors for a second. So does w, which does the
-/// same where there is no timeout: a subshell looks once a second whether what it watches is still there, and ends with it.
+/// never waits for a parent that is gone. What timeout(1) executes stays in the foreground (--f) where it can, so that it may
+/// read from a terminal; busybox's has no word for that, and leaves a process without descriptors for a second. So does w, which
+/// does the same where there is no timeout: a subshell looks once a second whether what it watches is still there, and ends with
+/// it.
 inline std::string first_stage_script(std::int64_t patience_s) {
     // The command line must not contain the mark, lest an echo of it be taken for the child's voice: octal escapes for what is no
     // text, and an empty argument in the middle, because some shells' echo undoes escapes.
@@ -6864,22 +6865,20 @@ inline std::string first_stage_script(std::int64_t patience_s) {
         }
     }
     mark.insert(mark.size() / 2, "%s");
-    std::string s = "umask 77;m=$(uname -sm);u=mitogen.$LOGNAME;z=;" + std::string(no_program);
-    s += "v(){ case \"$( (sha256sum||cksum)2>/dev/null)\" in $h?*|$k*);;*)return 1;esac;};";
-    s += "set -- \"${XDG_CACHE_HOME:+$XDG_CACHE_HOME/mitogen}\" \"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" \"/tmp/$u\" "
+    std::string s = "umask 77;m=$(uname -sm);u=mitogen.$LOGNAME;x=$XDG_CACHE_HOME;z=;o=/dev/null;" + std::string(no_program);
+    s += "v(){ case \"$( (sha256sum||cksum)2>$o)\" in $h?*|$k*);;*)false;esac;};";
+    s += "set -- \"${x:+$x/mitogen}\" \"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" \"/tmp/$u\" "
          "\"/dev/shm/$u\";";
-    s += "for c do p=$c/$h;[ -h \"$c\" ]||{ [ -O \"$c\" ]&&[ -x \"$p\" ]&&[ -r \"$p\" ]&&\"$c/x\" </dev/null 2>/dev/null&&"
+    s += "for t in zstd gzip;do command -v $t >$o&&z=\"$z $t\";done;";
+    s += "for c do p=$c/$h;[ -h \"$c\" ]||{ [ -O \"$c\" -a -x \"$p\" -a -r \"$p\" ]&&\"$c/x\" <$o 2>$o&&"
          "exec 9<\"$p\"&&v <&9&&z=" + std::string(kept_word) + "&&break;};done;";
-    s += "[ $z ]||for t in zstd gzip;do command -v $t >/dev/null&&z=\"$z $t\";done;";
     s += "printf \"" + mark + "1 %s;%s\\n\" \"\" \"$m\" \"$z\";";
-    s += "[ \"$z\" = " + std::string(kept_word) + " ]&&{ q=/proc/self/fd/9;[ -r $q ]&&p=$q;exec \"$p\" " +
-         std::string(child_argument) + ";};";
-    const std::string seconds = std::to_string(patience_s);
-    s += "w(){ sh -c \"(exec <&- >&- 2>&-;i=" + seconds + ";while sleep 1&&kill -\\$(((i-=1)?0:15)) \\$\\$;do :;done)&"
-         "exec \\\"\\$@\\\"\" w \"$@\";};";
-    s += "for t in \"timeout --foreground " + seconds + "\" \"timeout " + seconds + "\" w;do "
-         "$t sh -c : 2>/dev/null&&break;done;";
-    s += "s=$($t sh -c \"read -r s&&printf %s \\\"\\$s\\\"\")||{ case $? in 124|143)echo \"" + std::string(no_parent_text) +
+    s += "case $z in " + std::string(kept_word) + ")q=/proc/self/fd/9;[ -r $q ]&&p=$q;exec \"$p\" " +
+         std::string(child_argument) + ";esac;";
+    s += "y=" + std::to_string(patience_s) + ";w(){ sh -c \"(exec <&- >&- 2>&-;i=$y;while sleep 1&&"
+         "kill -\\$(((i-=1)?0:15)) \\$\\$;do :;done)&exec \\\"\\$@\\\"\" w \"$@\";};";
+    s += "for t in \"timeout --f $y\" \"timeout $y\" w;do $t sh -c : 2>$o&&break;done;";
+    s += "s=$($t sh -c \"read -r s&&printf %s \\\"\\$s\\\"\")||{ case $? in 1?*)echo \"" + std::string(no_parent_text) +
          "\" >&2;esac;exit 1;};eval \"$s\"";
     return s;
 }
@@ -7097,7 +7096,7 @@ inline std::vector<payload_file> open_payloads(const sys::unique_fd& program, co
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// What a first stage says of its machine, behind the mark: " Linux x86_64;kept", or " Linux x86_64; zstd gzip".
+/// What a first stage says of its machine, behind the mark: " Linux x86_64;k", or " Linux x86_64; zstd gzip".
 struct stage_words {
     std::string_view machine{};
     std::string_view tools{};
@@ -7322,8 +7321,8 @@ inline std::string receiving_stage(const program_identity& program, const transf
     s += "[ -r /proc/self/fd/9 ]&&{ q=/proc/self/fd/9;[ -n \"$d\" ]&&p=$q&&rm -rf \"$d\";};";
     if (!how.tool.empty()) {
         s += "(i|" + std::string(how.tool) + " -dc >\"$p\");";
-    } else { // what watches, busybox's timeout or w, would have the file open for a moment longer
-        s += "case $t in *-f*)(i >\"$p\");;*)(i|cat >\"$p\");;esac;";
+    } else { // what watches, busybox's timeout or w, would have the file open for a moment longer: without cat nothing watches
+        s += "case $t in *-f*)(i >\"$p\");;*)if command -v cat >$o;then (i|cat >\"$p\");else t=;(i >\"$p\");fi;esac;";
     }
     s += "v <&9||{ ! command -v sha256sum&&! command -v cksum&&[ $(($(wc -c <&9))) = $s ];}>/dev/null||" +
          give_up(short_program_text);
