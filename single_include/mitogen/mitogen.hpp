@@ -25135,6 +25135,7 @@ class nursery_member : public std::enable_shared_from_this<nursery_member<Io>> {
 
     static constexpr std::size_t nowhere = SIZE_MAX;
     std::size_t place_ = nowhere; // under the nursery's lock: among those that have not ended
+    std::uint64_t number_ = 0;    // the later it was started, the larger
     waiter<Io> wake_;             // whoever waits for this one task
     std::atomic<bool> ended_{false};
     bool spared_ = false;          // under the nursery's lock: its own side has cancelled it
@@ -25201,6 +25202,7 @@ class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
     typename Io::mutex mutex_;
     waiter<Io> wake_;                                // whoever waits for all
     std::vector<std::shared_ptr<task>> tasks_;       // that have not ended
+    std::uint64_t started_ = 0;                      // tasks, so far
     std::vector<std::shared_ptr<arrival>> arriving_; // contexts that are not up yet
     std::vector<context_id> contexts_;               // that are up, or were
     std::vector<context_id> replaceable_;            // of those: whose loss is only a failure of the task that they were made for
@@ -25242,7 +25244,8 @@ class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
         t.place_ = task::nowhere;
     }
 
-    /// Everything that has not ended is asked to stop. Not under the lock.
+    /// Everything that has not ended is asked to stop, the latest first: a call that waits behind another one of the same context
+    /// must not begin because that one stops. Not under the lock.
     void ask_all() {
         std::vector<std::shared_ptr<task>> all;
         std::optional<error> why;
@@ -25251,6 +25254,7 @@ class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
             all = tasks_;
             why = cause();
         }
+        std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a->number_ > b->number_; });
         for (const auto& t : all) t->ask_to_stop(*why);
     }
 
@@ -25361,6 +25365,7 @@ public:
         why = refused();
         if (why) return false;
         t->place_ = tasks_.size();
+        t->number_ = ++started_;
         tasks_.push_back(std::move(t));
         return true;
     }

@@ -28,6 +28,7 @@ class nursery_member : public std::enable_shared_from_this<nursery_member<Io>> {
 
     static constexpr std::size_t nowhere = SIZE_MAX;
     std::size_t place_ = nowhere; // under the nursery's lock: among those that have not ended
+    std::uint64_t number_ = 0;    // the later it was started, the larger
     waiter<Io> wake_;             // whoever waits for this one task
     std::atomic<bool> ended_{false};
     bool spared_ = false;          // under the nursery's lock: its own side has cancelled it

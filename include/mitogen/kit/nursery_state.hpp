@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -40,6 +41,7 @@ class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
     typename Io::mutex mutex_;
     waiter<Io> wake_;                                // whoever waits for all
     std::vector<std::shared_ptr<task>> tasks_;       // that have not ended
+    std::uint64_t started_ = 0;                      // tasks, so far
     std::vector<std::shared_ptr<arrival>> arriving_; // contexts that are not up yet
     std::vector<context_id> contexts_;               // that are up, or were
     std::vector<context_id> replaceable_;            // of those: whose loss is only a failure of the task that they were made for
@@ -81,7 +83,8 @@ class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
         t.place_ = task::nowhere;
     }
 
-    /// Everything that has not ended is asked to stop. Not under the lock.
+    /// Everything that has not ended is asked to stop, the latest first: a call that waits behind another one of the same context
+    /// must not begin because that one stops. Not under the lock.
     void ask_all() {
         std::vector<std::shared_ptr<task>> all;
         std::optional<error> why;
@@ -90,6 +93,7 @@ class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
             all = tasks_;
             why = cause();
         }
+        std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a->number_ > b->number_; });
         for (const auto& t : all) t->ask_to_stop(*why);
     }
 
@@ -200,6 +204,7 @@ public:
         why = refused();
         if (why) return false;
         t->place_ = tasks_.size();
+        t->number_ = ++started_;
         tasks_.push_back(std::move(t));
         return true;
     }
