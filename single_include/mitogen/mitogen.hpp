@@ -2616,7 +2616,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// A password or a key. Nothing prints it and nothing converts it back but reveal(); its memory is overwritten when it is
 /// destroyed or assigned to, and so is that of the messages which carry it. It cannot answer for the string that it was made
-/// from.
+/// from, nor for registers that the system puts by (the dynamic loader does, unless the program is linked with -z now).
 class secret {
     std::unique_ptr<char[]> text_; // not a std::string: moving one would leave short texts behind
     std::size_t size_ = 0;
