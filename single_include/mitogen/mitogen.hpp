@@ -10050,8 +10050,9 @@ public:
                 if (!wake.sleep_until(deadline)) break;
             } else { // the broker's thread is in a turn: asks again whether it still is
                 const instant again = io_.now() + patience;
-                if (!wake.sleep_until(std::min(deadline, again)) && deadline <= again) break;
-                patience *= 2;
+                if (wake.sleep_until(std::min(deadline, again))) continue;
+                if (deadline <= again) break;
+                patience *= 2; // so it never is more than twice the time that has passed
             }
         }
         waiting_.fetch_sub(1, std::memory_order_relaxed);
