@@ -157,6 +157,34 @@ TEST_CASE("a thread that comes while the broker's thread is in a turn leads afte
     if (asked < 3) go.set_value();
 }
 
+TEST_CASE("a thread that waits for the lead sleeps as before, however often it is woken") {
+    if (!mitogen::io::native::poller::has_gate) return;
+    mitogen::broker loop;
+    std::promise<void> begun, go;
+    loop.defer([&] {
+        begun.set_value();
+        go.get_future().wait();
+    });
+    begun.get_future().wait();
+    mitogen::waiter<mitogen::io::native> wake(loop.io());
+    constexpr int woken = 100;
+    int asked = 0;
+    mitogen::instant last_woken{};
+    mitogen::duration_ns slept = 0;
+    const auto ready = [&] {
+        ++asked;
+        if (asked < woken) wake.notify();
+        if (asked == woken) last_woken = loop.io().now();
+        if (asked == woken + 2) {
+            slept = loop.io().now() - last_woken;
+            go.set_value();
+        }
+        return asked >= woken + 2;
+    };
+    CHECK(loop.wait(wake, loop.io().now() + 20'000'000'000, true, ready));
+    CHECK(slept > 500'000); // twice, and at least a millisecond each time
+}
+
 TEST_CASE("nobody leads ahead of a loop that is led, or that ends") {
     mitogen::broker loop;
     bool ahead = true;
