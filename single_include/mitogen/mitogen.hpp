@@ -6867,8 +6867,7 @@ inline std::string first_stage_script(std::int64_t patience_s) {
     mark.insert(mark.size() / 2, "%s");
     std::string s = "umask 77;m=$(uname -sm);u=mitogen.$LOGNAME;x=$XDG_CACHE_HOME;z=;o=/dev/null;" + std::string(no_program);
     s += "v(){ case \"$( (sha256sum||cksum)2>$o)\" in $h?*|$k*);;*)false;esac;};";
-    s += "set -- \"${x:+$x/mitogen}\" \"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" \"/tmp/$u\" "
-         "\"/dev/shm/$u\";";
+    s += "set -- \"${x:+$x/mitogen}\" \"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" \"/tmp/$u\" \"/dev/shm/$u\";";
     s += "for t in zstd gzip;do command -v $t >$o&&z=\"$z $t\";done;";
     s += "for c do p=$c/$h;[ -h \"$c\" ]||{ [ -O \"$c\" -a -x \"$p\" -a -r \"$p\" ]&&\"$c/x\" <$o 2>$o&&"
          "exec 9<\"$p\"&&v <&9&&z=" + std::string(kept_word) + "&&break;};done;";
@@ -19102,6 +19101,9 @@ class incoming_calls {
     }
 
 public:
+    /// No more memory than that is kept from one call to the next, by each place that keeps some.
+    static constexpr std::size_t kept_bytes = 64 * 1024;
+
     explicit incoming_calls(Io& io) : io_(io), mutex_(io) {}
 
     /// Accepts a call; null where there are too many, or they hold more than `most_bytes` together. One alone may be larger.
@@ -19189,7 +19191,7 @@ public:
         c.stop.reset();
 #endif
         bytes_ -= c.payload.size();
-        if (c.payload.capacity() > 64 * 1024 || c.payload.is_secret()) c.payload = buffer{};
+        if (c.payload.capacity() > kept_bytes || c.payload.is_secret()) c.payload = buffer{};
         if (c.on_main) main_runs_ = false;
         free_.push_back(&c);
         --size_;
@@ -20432,8 +20434,6 @@ class basic_dispatcher {
     basic_task_calls<basic_dispatcher, Io> tasks_{router_, *this, calls_};
     buffer loop_result_; // reused by functions that run on the loop
 
-    static constexpr std::size_t kept_result = 64 * 1024; // a thread keeps no more memory than that between two calls
-
 public:
     /// Told of cancelled requests that are no calls known here: who asked, and where the answer was to go. On the loop.
     unique_function<void(context_id, handle_id)> on_other_cancelled;
@@ -20577,7 +20577,7 @@ private:
         if (waits_next && !calls_.main_waiting()) (void)router_.loop().lead_ahead();
         finish(c.head, inv, c.chain, when);
         calls_.finish(c);
-        if (result.capacity() > kept_result) result.reset();
+        if (result.capacity() > incoming_calls<Io>::kept_bytes) result.reset();
     }
 
     /// Gives the function of a call its way to those who cancel it, and to where its items go.

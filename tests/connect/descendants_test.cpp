@@ -3,6 +3,7 @@
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
 #include "../support/leak_check.hpp"
+#include "../support/soon.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -57,12 +58,7 @@ using mitogen::reason;
 
 /// Waits until a context has that many child processes.
 bool has_processes(const mitogen::context& c, std::size_t wanted) {
-    const auto limit = std::chrono::steady_clock::now() + generic::plenty;
-    while (c.call<&processes>() != wanted) {
-        if (std::chrono::steady_clock::now() > limit) return false;
-        std::this_thread::yield();
-    }
-    return true;
+    return support::soon([&] { return c.call<&processes>() == wanted; }, generic::plenty);
 }
 
 /// What `to` says about a message to handles::connect.
@@ -152,9 +148,7 @@ TEST_CASE("a child that nobody waits for any more is ended before it is up, near
         speak();
         CHECK(support::take_census().children.size() == 2);
     }
-    const auto limit = std::chrono::steady_clock::now() + generic::plenty;
-    while (support::take_census().children.size() != 1 && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
-    CHECK(support::take_census().children.size() == 1);
+    CHECK(support::soon([] { return support::take_census().children.size() == 1; }, generic::plenty));
     CHECK(t.root.answers().open_count() == 0);
 }
 
@@ -171,9 +165,7 @@ TEST_CASE("whenever a child is given up, it is gone in the end") {
         if (coming.try_get()) ++kept;
     }
     CHECK(has_processes(a, kept));
-    const auto limit = std::chrono::steady_clock::now() + generic::plenty;
-    while (t.root.contexts().size() != 1 + kept && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
-    CHECK(t.root.contexts().size() == 1 + kept);
+    CHECK(support::soon([&] { return t.root.contexts().size() == 1 + kept; }, generic::plenty));
     CHECK(t.root.answers().open_count() == 0);
 }
 

@@ -2,14 +2,13 @@
 // A child that goes on without its parent; and the end of contexts that somebody else has made.
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
+#include "../support/soon.hpp"
 
 #include <catch2/catch.hpp>
-#include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <mitogen/mitogen.hpp>
 #include <sys/wait.h>
-#include <thread>
 #include <unistd.h>
 
 using generic::shared_pipe;
@@ -70,12 +69,7 @@ int reap(pid_t pid) {
 
 /// Waits until a process has ended and is reaped by whoever made it.
 bool is_gone(pid_t pid) {
-    const auto limit = std::chrono::steady_clock::now() + generic::plenty;
-    while (::kill(pid, 0) == 0) {
-        if (std::chrono::steady_clock::now() > limit) return false;
-        std::this_thread::yield();
-    }
-    return true;
+    return support::soon([&] { return ::kill(pid, 0) != 0; }, generic::plenty);
 }
 
 TEST_CASE("a child that detaches lives on, and its parent neither ends it nor waits for it") {

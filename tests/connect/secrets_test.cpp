@@ -7,9 +7,7 @@
 
 #include <catch2/catch.hpp>
 #include <cstddef>
-#include <fstream>
 #include <mitogen/mitogen.hpp>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -79,9 +77,8 @@ TEST_CASE("passwords and answers are left in no memory that they pass") {
         CHECK(find(password.inverted()) == 0);
         CHECK(find(code.inverted()) == 0);
     }
-    std::ostringstream told;
-    told << std::ifstream(dir / "told").rdbuf();
-    CHECK(told.str() == std::string(password.reveal().reveal()) + "\n" + std::string(code.reveal().reveal()) + "\n246810\n");
+    CHECK(dir.text("told") ==
+          std::string(password.reveal().reveal()) + "\n" + std::string(code.reveal().reveal()) + "\n246810\n");
 }
 
 TEST_CASE("secrets that are arguments and results are left in no memory that they pass") {

@@ -15,7 +15,6 @@
 #include <mitogen/mitogen.hpp>
 #include <mutex>
 #include <poll.h>
-#include <sstream>
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -179,9 +178,7 @@ TEST_CASE("sudo is told the role and the type of SELinux, as explain() says") {
         dir.script("sudo", "shift 2; for word do [ \"$word\" = -- ] && break; echo \"<$word>\"; done >'" + dir / "told" +
                                "'\nwhile [ \"$1\" != -- ]; do shift; done; shift; exec \"$@\"\n");
     CHECK(router.sudo(how).call<&user>() == user());
-    std::ostringstream told;
-    told << std::ifstream(dir / "told").rdbuf();
-    CHECK(told.str() == "<-u>\n<mia>\n<-r>\n<staff_r>\n<-t>\n<a type_t>\n");
+    CHECK(dir.text("told") == "<-u>\n<mia>\n<-r>\n<staff_r>\n<-t>\n<a type_t>\n");
     CHECK_THAT(router.explain(how), Contains("-u mia -r staff_r -t 'a type_t' -- sh -c"));
 }
 

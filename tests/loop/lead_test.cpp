@@ -137,51 +137,52 @@ TEST_CASE("a lead ahead that is not kept is given back with its scope") {
     CHECK(led > 0);
 }
 
+/// A loop whose thread is in a turn, until `go` is set.
+struct busy_broker {
+    std::promise<void> begun, go;
+    mitogen::broker loop;
+    mitogen::waiter<mitogen::io::native> wake{loop.io()};
+
+    busy_broker() {
+        loop.defer([this] {
+            begun.set_value();
+            go.get_future().wait();
+        });
+        begun.get_future().wait();
+    }
+};
+
 TEST_CASE("a thread that comes while the broker's thread is in a turn leads after it") {
     if (!mitogen::io::native::poller::has_gate) return;
-    mitogen::broker loop;
-    std::promise<void> begun, go;
-    loop.defer([&] {
-        begun.set_value();
-        go.get_future().wait();
-    });
-    begun.get_future().wait();
-    mitogen::waiter<mitogen::io::native> wake(loop.io());
+    busy_broker b;
     int asked = 0;
     bool led = false;
     const auto leads = [&] {
-        if (++asked == 3) go.set_value(); // it has found the loop led, and has slept
-        return led = led || loop.on_loop();
+        if (++asked == 3) b.go.set_value(); // it has found the loop led, and has slept
+        return led = led || b.loop.on_loop();
     };
-    CHECK(loop.wait(wake, loop.io().now() + 20'000'000'000, true, leads));
-    if (asked < 3) go.set_value();
+    CHECK(b.loop.wait(b.wake, b.loop.io().now() + 20'000'000'000, true, leads));
+    if (asked < 3) b.go.set_value();
 }
 
 TEST_CASE("a thread that waits for the lead sleeps as before, however often it is woken") {
     if (!mitogen::io::native::poller::has_gate) return;
-    mitogen::broker loop;
-    std::promise<void> begun, go;
-    loop.defer([&] {
-        begun.set_value();
-        go.get_future().wait();
-    });
-    begun.get_future().wait();
-    mitogen::waiter<mitogen::io::native> wake(loop.io());
+    busy_broker b;
     constexpr int woken = 100;
     int asked = 0;
     mitogen::instant last_woken{};
     mitogen::duration_ns slept = 0;
     const auto ready = [&] {
         ++asked;
-        if (asked < woken) wake.notify();
-        if (asked == woken) last_woken = loop.io().now();
+        if (asked < woken) b.wake.notify();
+        if (asked == woken) last_woken = b.loop.io().now();
         if (asked == woken + 2) {
-            slept = loop.io().now() - last_woken;
-            go.set_value();
+            slept = b.loop.io().now() - last_woken;
+            b.go.set_value();
         }
         return asked >= woken + 2;
     };
-    CHECK(loop.wait(wake, loop.io().now() + 20'000'000'000, true, ready));
+    CHECK(b.loop.wait(b.wake, b.loop.io().now() + 20'000'000'000, true, ready));
     CHECK(slept > 500'000); // twice, and at least a millisecond each time
 }
 

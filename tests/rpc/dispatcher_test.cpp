@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "../generic/context_functions.hpp"
 #include "../generic/raw_link.hpp"
+#include "../support/soon.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <chrono>
 #include <cstring>
 #include <mitogen/mitogen.hpp>
 #include <random>
@@ -46,12 +46,7 @@ T value_of(const generic::raw_frame& f) {
 
 /// A call is finished a moment after its answer is written.
 bool settles_at(below_raw_link& b, std::size_t open_calls) {
-    const auto limit = std::chrono::steady_clock::now() + generic::plenty;
-    while (b.dispatcher.open_calls() != open_calls) {
-        if (std::chrono::steady_clock::now() > limit) return false;
-        std::this_thread::yield();
-    }
-    return true;
+    return support::soon([&] { return b.dispatcher.open_calls() == open_calls; }, generic::plenty);
 }
 
 TEST_CASE("a call is answered exactly once, wherever it runs") {

@@ -3,9 +3,9 @@
 # give the same runs with every compiler (simulation.compilers), so that one stage runs many and the others fewer.
 
 math(EXPR MITOGEN_SIMULATION_FEW "(${MITOGEN_SIMULATION_SEEDS} + 9) / 10")
-set(few ${MITOGEN_SIMULATION_SEEDS})
-if(few GREATER 1000) # the test executable is compiled without an optimiser: a thousand take it as long as `simulate` takes for 30,000
-    set(few 1000)
+set(worlds ${MITOGEN_SIMULATION_SEEDS})
+if(worlds GREATER 1000) # the test executable is compiled without an optimiser: a thousand take it as long as `simulate` takes for 30,000
+    set(worlds 1000)
 endif()
 
 add_executable(simulate simulation/simulate.cpp simulation/workload.cpp)
@@ -40,7 +40,7 @@ endif()
 get_property(simulation_tests DIRECTORY PROPERTY TESTS)
 list(FILTER simulation_tests INCLUDE REGEX "^simulation[.]")
 set_tests_properties(${simulation_tests} PROPERTIES TIMEOUT 900 LABELS simulation)
-set_tests_properties(${module} PROPERTIES LABELS simulation TIMEOUT 900 COST 30 ENVIRONMENT MITOGEN_SIMULATION_SEEDS=${few})
+set_tests_properties(${module} PROPERTIES LABELS simulation TIMEOUT 900 COST 30 ENVIRONMENT MITOGEN_SIMULATION_SEEDS=${worlds})
 
 add_custom_target(simulate_long COMMAND simulate --seeds 1..100000000 --seconds 3600
     COMMAND simulate --seeds 1..100000000 --seconds 1800 --contexts 40

@@ -6,6 +6,8 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <system_error>
 #include <unistd.h>
@@ -30,6 +32,12 @@ public:
     }
     std::string operator/(const std::string& name) const { return dir_ + "/" + name; }
     const std::string& path() const { return dir_; }
+
+    /// What a file there holds.
+    std::string text(const std::string& name) const {
+        std::ifstream file(*this / name);
+        return {std::istreambuf_iterator<char>(file), {}};
+    }
 
     /// An executable script of sh.
     std::string script(const std::string& name, const std::string& body) const { return write_script(*this / name, body); }

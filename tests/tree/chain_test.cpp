@@ -2,6 +2,7 @@
 // Ten levels of processes, one below the other: what reaches each of them from the root, and what comes back.
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
+#include "../support/soon.hpp"
 
 #include <catch2/catch.hpp>
 #include <cerrno>
@@ -11,7 +12,6 @@
 #include <mitogen/mitogen.hpp>
 #include <optional>
 #include <string>
-#include <thread>
 #include <variant>
 #include <vector>
 
@@ -140,9 +140,7 @@ TEST_CASE("the end of a middle level, by SIGTERM or SIGKILL, is the end of those
         CHECK(c.at[i].alive() == (i < 4));
     }
     CHECK(c.root.contexts().size() == 4);
-    const auto limit = std::chrono::steady_clock::now() + generic::plenty;
-    while (::kill(last_pid, 0) == 0 && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
-    CHECK((::kill(last_pid, 0) != 0 && errno == ESRCH));
+    CHECK(support::soon([&] { return ::kill(last_pid, 0) != 0 && errno == ESRCH; }, generic::plenty));
     CHECK(c.root.answers().open_count() == 0);
 }
 

@@ -55,8 +55,6 @@ class basic_dispatcher {
     basic_task_calls<basic_dispatcher, Io> tasks_{router_, *this, calls_};
     buffer loop_result_; // reused by functions that run on the loop
 
-    static constexpr std::size_t kept_result = 64 * 1024; // a thread keeps no more memory than that between two calls
-
 public:
     /// Told of cancelled requests that are no calls known here: who asked, and where the answer was to go. On the loop.
     unique_function<void(context_id, handle_id)> on_other_cancelled;
@@ -200,7 +198,7 @@ private:
         if (waits_next && !calls_.main_waiting()) (void)router_.loop().lead_ahead();
         finish(c.head, inv, c.chain, when);
         calls_.finish(c);
-        if (result.capacity() > kept_result) result.reset();
+        if (result.capacity() > incoming_calls<Io>::kept_bytes) result.reset();
     }
 
     /// Gives the function of a call its way to those who cancel it, and to where its items go.

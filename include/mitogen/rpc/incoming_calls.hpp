@@ -169,6 +169,9 @@ class incoming_calls {
     }
 
 public:
+    /// No more memory than that is kept from one call to the next, by each place that keeps some.
+    static constexpr std::size_t kept_bytes = 64 * 1024;
+
     explicit incoming_calls(Io& io) : io_(io), mutex_(io) {}
 
     /// Accepts a call; null where there are too many, or they hold more than `most_bytes` together. One alone may be larger.
@@ -256,7 +259,7 @@ public:
         c.stop.reset();
 #endif
         bytes_ -= c.payload.size();
-        if (c.payload.capacity() > 64 * 1024 || c.payload.is_secret()) c.payload = buffer{};
+        if (c.payload.capacity() > kept_bytes || c.payload.is_secret()) c.payload = buffer{};
         if (c.on_main) main_runs_ = false;
         free_.push_back(&c);
         --size_;

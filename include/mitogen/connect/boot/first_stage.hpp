@@ -67,8 +67,7 @@ inline std::string first_stage_script(std::int64_t patience_s) {
     mark.insert(mark.size() / 2, "%s");
     std::string s = "umask 77;m=$(uname -sm);u=mitogen.$LOGNAME;x=$XDG_CACHE_HOME;z=;o=/dev/null;" + std::string(no_program);
     s += "v(){ case \"$( (sha256sum||cksum)2>$o)\" in $h?*|$k*);;*)false;esac;};";
-    s += "set -- \"${x:+$x/mitogen}\" \"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" \"/tmp/$u\" "
-         "\"/dev/shm/$u\";";
+    s += "set -- \"${x:+$x/mitogen}\" \"${HOME:+$HOME/.cache/mitogen}\" \"/var/tmp/$u\" \"/tmp/$u\" \"/dev/shm/$u\";";
     s += "for t in zstd gzip;do command -v $t >$o&&z=\"$z $t\";done;";
     s += "for c do p=$c/$h;[ -h \"$c\" ]||{ [ -O \"$c\" -a -x \"$p\" -a -r \"$p\" ]&&\"$c/x\" <$o 2>$o&&"
          "exec 9<\"$p\"&&v <&9&&z=" + std::string(kept_word) + "&&break;};done;";
