@@ -13,6 +13,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/base/version.hpp>
+#include <mitogen/connect/basic_router.hpp>
 #include <mitogen/connect/boot/boot_attempt.hpp>
 #include <mitogen/connect/boot/boot_channel.hpp>
 #include <mitogen/connect/boot/boot_dialogue.hpp>
@@ -32,7 +33,6 @@
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/children.hpp>
 #include <mitogen/connect/connect_server.hpp>
-#include <mitogen/connect/context_connect.hpp>
 #include <mitogen/connect/descendants.hpp>
 #include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/enter_main.hpp>
@@ -42,6 +42,7 @@
 #include <mitogen/connect/joining/join.hpp>
 #include <mitogen/connect/joining/joining.hpp>
 #include <mitogen/connect/joining/listener.hpp>
+#include <mitogen/connect/joining/listener_value.hpp>
 #include <mitogen/connect/joining/listening.hpp>
 #include <mitogen/connect/logs/child_stderr.hpp>
 #include <mitogen/connect/logs/forwarded_log.hpp>
@@ -49,6 +50,7 @@
 #include <mitogen/connect/logs/log_uplink.hpp>
 #include <mitogen/connect/logs/stdout_forwarder.hpp>
 #include <mitogen/connect/logs/text_tail.hpp>
+#include <mitogen/connect/methods/any_method.hpp>
 #include <mitogen/connect/methods/attach.hpp>
 #include <mitogen/connect/methods/buildah.hpp>
 #include <mitogen/connect/methods/chroot.hpp>
@@ -75,6 +77,7 @@
 #include <mitogen/connect/methods/sudo.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
 #include <mitogen/connect/methods/tool_symptoms.hpp>
+#include <mitogen/connect/methods/travelling_method.hpp>
 #include <mitogen/connect/programs/payload.hpp>
 #include <mitogen/connect/programs/press.hpp>
 #include <mitogen/connect/programs/program_fetch.hpp>
@@ -87,13 +90,14 @@
 #include <mitogen/connect/prompts/prompt.hpp>
 #include <mitogen/connect/prompts/prompter.hpp>
 #include <mitogen/connect/router.hpp>
+#include <mitogen/connect/router_engine.hpp>
 #include <mitogen/connect/router_options.hpp>
 #include <mitogen/connect/travelling.hpp>
 #include <mitogen/io/epoll.hpp>
 #include <mitogen/io/kqueue.hpp>
 #include <mitogen/io/main_arguments.hpp>
-#include <mitogen/io/mutex.hpp>
 #include <mitogen/io/native.hpp>
+#include <mitogen/io/native_name.hpp>
 #include <mitogen/io/parker.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/io/poll.hpp>
@@ -115,16 +119,19 @@
 #include <mitogen/kit/restart.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
-#include <mitogen/loop/condition.hpp>
 #include <mitogen/loop/event_flag.hpp>
+#include <mitogen/loop/fwd.hpp>
 #include <mitogen/loop/lead.hpp>
+#include <mitogen/loop/loop_task.hpp>
 #include <mitogen/loop/loop_users.hpp>
 #include <mitogen/loop/sending_side.hpp>
 #include <mitogen/loop/silence.hpp>
 #include <mitogen/loop/slow_timers.hpp>
 #include <mitogen/loop/stream.hpp>
+#include <mitogen/loop/timer.hpp>
 #include <mitogen/loop/timers.hpp>
 #include <mitogen/loop/turns.hpp>
+#include <mitogen/loop/urgency.hpp>
 #include <mitogen/loop/waiting_line.hpp>
 #include <mitogen/loop/watch_table.hpp>
 #include <mitogen/loop/work_queue.hpp>
@@ -134,6 +141,7 @@
 #include <mitogen/route/conversations.hpp>
 #include <mitogen/route/departures.hpp>
 #include <mitogen/route/error_notice.hpp>
+#include <mitogen/route/handler_options.hpp>
 #include <mitogen/route/handler_table.hpp>
 #include <mitogen/route/id_allocator.hpp>
 #include <mitogen/route/link.hpp>
@@ -144,6 +152,7 @@
 #include <mitogen/route/route_table.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/route/status.hpp>
+#include <mitogen/route/status_of.hpp>
 #include <mitogen/rpc/call.hpp>
 #include <mitogen/rpc/call_frame.hpp>
 #include <mitogen/rpc/channel.hpp>
@@ -164,6 +173,7 @@
 #include <mitogen/rpc/item_reader.hpp>
 #include <mitogen/rpc/item_sink.hpp>
 #include <mitogen/rpc/making.hpp>
+#include <mitogen/rpc/node_task_scope.hpp>
 #include <mitogen/rpc/outbox.hpp>
 #include <mitogen/rpc/registry.hpp>
 #include <mitogen/rpc/relay.hpp>
@@ -175,6 +185,7 @@
 #include <mitogen/rpc/traits.hpp>
 #include <mitogen/rpc/typed_handler.hpp>
 #include <mitogen/rpc/watchers.hpp>
+#include <mitogen/sync/host.hpp>
 #include <mitogen/sync/latch.hpp>
 #include <mitogen/sync/waiter.hpp>
 #include <mitogen/sys/call.hpp>
@@ -193,6 +204,7 @@
 #include <mitogen/sys/left_behind.hpp>
 #include <mitogen/sys/local_socket.hpp>
 #include <mitogen/sys/machine.hpp>
+#include <mitogen/sys/mutex.hpp>
 #include <mitogen/sys/namespaces.hpp>
 #include <mitogen/sys/output_of.hpp>
 #include <mitogen/sys/owned_process.hpp>

@@ -19,6 +19,7 @@
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <initializer_list>
 #include <iterator>
 #include <limits>
@@ -1103,31 +1104,444 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/boot/boot_progress.hpp ----
-// boot_progress.hpp: how far the start of a child is, and what it took.
+// ---- mitogen/connect/joining/listener_value.hpp ----
+// listener_value.hpp: a socket that programs can join through, and how it is made.
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// How far a connection attempt is.
-struct connect_progress {
-    enum class phase : std::uint8_t {
-        login,  ///< what leads there has been started: it finds the host, and authenticates
-        upload, ///< the program is sent; not where the target has it already, or it is this machine's
-        start,  ///< the program is started there, and has not answered yet
-        up,     ///< it has
+/// What a program that joins may do.
+enum class authority : std::uint8_t {
+    none,   ///< it may be called, and use the handles that take messages from anyone
+    parent, ///< as the context that listens: it may also call that, and whatever is below that
+};
+
+/// How a context listens for programs that join it.
+struct listen_options {
+    mitogen::authority authority = mitogen::authority::none;
+    std::chrono::milliseconds handshake_timeout{5'000}; ///< from connecting to being a context
+    std::uint32_t most_waiting = 32;                    ///< connected and no context yet; others wait for one of them to go on
+    std::optional<mitogen::limits> limits{};            ///< for those who join; empty: this context's own
+};
+
+namespace detail {
+
+/// One open socket of a router.
+class open_listener {
+public:
+    virtual ~open_listener() = default;
+    virtual void close() = 0;
+};
+
+} // namespace detail
+
+/// A socket that programs can join through: see router::listen. A cheap copyable value; the socket stays open until close(), or
+/// the router's end, whatever becomes of this.
+///
+/// Threads: any. The router outlives it.
+class listener {
+    std::shared_ptr<detail::open_listener> socket_;
+    std::string path_;
+
+public:
+    /// For router::listen.
+    listener(std::shared_ptr<detail::open_listener> socket, std::string path)
+        : socket_(std::move(socket)), path_(std::move(path)) {}
+
+    const std::string& path() const noexcept { return path_; }
+
+    /// Listens no more, and removes the socket. Who has joined stays.
+    void close() { socket_->close(); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/block_cache.hpp ----
+// block_cache.hpp: keeps a few large blocks of memory for the next large message.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+/// One thread's spare blocks.
+///
+/// A fresh block of 1 MiB costs 256 page faults, together about 350 µs: more than carrying its contents to another process and
+/// back. malloc gives such blocks back to the system each time, so the library keeps a few. At most `most_bytes` for each thread
+/// that has sent or received large messages; freed when the thread ends.
+class block_cache {
+    struct block {
+        void* memory;
+        std::size_t capacity;
     };
 
-    phase now = phase::login;
-    std::uint64_t sent = 0;  ///< of the program, compressed where it is; bytes
-    std::uint64_t total = 0; ///< 0: nothing is sent
+    static constexpr std::size_t most_blocks = 4;
+    static constexpr std::size_t most_bytes = 8u << 20;
+
+    struct store {
+        block blocks[most_blocks];
+        std::size_t count;
+        std::size_t bytes;
+        bool closed; // the thread is at its end
+    };
+    struct closer {
+        ~closer() {
+            store& s = here();
+            while (s.count) std::free(s.blocks[--s.count].memory);
+            s.closed = true;
+        }
+    };
+
+    static store& here() noexcept {
+        static thread_local constinit store s{};
+        return s;
+    }
+
+public:
+    /// Blocks below this are left to malloc alone.
+    static constexpr std::size_t least = 256 * 1024;
+
+    /// A spare block of at least `capacity` bytes, which is set to its size; or null.
+    static void* take(std::size_t& capacity) noexcept {
+        store& s = here();
+        for (std::size_t i = 0; i < s.count; ++i) {
+            const block b = s.blocks[i];
+            if (b.capacity < capacity || b.capacity / 4 > capacity) continue;
+            s.blocks[i] = s.blocks[--s.count];
+            s.bytes -= b.capacity;
+            capacity = b.capacity;
+            return b.memory;
+        }
+        return nullptr;
+    }
+
+    /// Keeps a block, or frees it.
+    static void give(void* memory, std::size_t capacity) noexcept {
+        static thread_local closer at_exit;
+        (void)&at_exit;
+        store& s = here();
+        if (s.closed || s.count == most_blocks || s.bytes + capacity > most_bytes) return std::free(memory);
+        s.blocks[s.count++] = {memory, capacity};
+        s.bytes += capacity;
+    }
 };
 
-/// What the start of a child took.
-struct boot_info {
-    std::string machine{};                ///< what it says of its machine: "Linux aarch64"
-    std::uint64_t payload_bytes_sent = 0; ///< 0 where the target had the program, or is this machine
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/wipe.hpp ----
+// wipe.hpp: overwrites memory that held what nobody may find there.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Overwrites memory that is about to be given back.
+inline void wipe(void* bytes, std::size_t size) noexcept {
+    if (size == 0) return;
+    std::memset(bytes, 0, size);
+    asm volatile("" : : "r"(bytes) : "memory"); // somebody might look: the stores are not dead
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/buffer.hpp ----
+// buffer.hpp: bytes that grow without being zeroed and without being copied twice.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Owning bytes. Unlike std::vector<std::byte> it never zeroes what it is about to overwrite, and grows by realloc (which moves
+/// pages instead of bytes where it can). New bytes have no defined value. As a contiguous range it converts to std::span.
+///
+/// Errors: out of memory is std::bad_alloc, or the end of the process without exceptions. Threads: as any value.
+class buffer {
+    std::byte* data_ = nullptr;
+    std::size_t size_ = 0;
+    std::size_t capacity_ = 0;
+    bool secret_ = false;
+
+    [[noreturn]] MITOGEN_COLD static void out_of_memory() {
+#if MITOGEN_HAS_EXCEPTIONS
+        throw std::bad_alloc();
+#else
+        std::abort();
+#endif
+    }
+
+    MITOGEN_COLD void reallocate(std::size_t capacity) {
+        if (!data_ && capacity >= wire::block_cache::least) {
+            if (void* spare = wire::block_cache::take(capacity)) {
+                data_ = static_cast<std::byte*>(spare);
+                capacity_ = capacity;
+                return;
+            }
+        }
+        auto* moved = static_cast<std::byte*>(secret_ ? std::malloc(capacity) : std::realloc(data_, capacity));
+        if (!moved) out_of_memory();
+        if (secret_) {
+            if (size_ != 0) std::memcpy(moved, data_, size_);
+            release();
+        }
+        data_ = moved;
+        capacity_ = capacity;
+    }
+
+    void release() noexcept {
+        if (data_) give_back(); // most buffers that end are empty
+    }
+
+    void give_back() noexcept {
+        if (secret_) [[unlikely]] detail::wipe(data_, capacity_);
+        if (capacity_ >= wire::block_cache::least) {
+            wire::block_cache::give(data_, capacity_);
+        } else {
+            std::free(data_);
+        }
+    }
+
+    void grow(std::size_t least) {
+        if (least < size_) out_of_memory(); // the sum has wrapped
+        std::size_t capacity = capacity_ + capacity_ / 2;
+        if (capacity < least) capacity = least;
+        reallocate(capacity < 64 ? 64 : capacity);
+    }
+
+public:
+    using value_type = std::byte;
+
+    buffer() = default;
+
+    /// `size` bytes of no defined value.
+    explicit buffer(std::size_t size) { resize(size); }
+
+    /// A copy of `bytes`.
+    explicit buffer(std::span<const std::byte> bytes) { append(bytes.data(), bytes.size()); }
+
+    buffer(buffer&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
+          capacity_(std::exchange(other.capacity_, 0)), secret_(std::exchange(other.secret_, false)) {}
+
+    buffer& operator=(buffer&& other) noexcept {
+        swap(other);
+        other.reset();
+        return *this;
+    }
+
+    ~buffer() { release(); }
+
+    void swap(buffer& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+        std::swap(capacity_, other.capacity_);
+        std::swap(secret_, other.secret_);
+    }
+
+    std::byte* data() noexcept { return data_; }
+    const std::byte* data() const noexcept { return data_; }
+    std::size_t size() const noexcept { return size_; }
+    std::size_t capacity() const noexcept { return capacity_; }
+    bool empty() const noexcept { return size_ == 0; }
+    bool is_secret() const noexcept { return secret_; }
+    std::byte* begin() noexcept { return data_; }
+    std::byte* end() noexcept { return data_ + size_; }
+    const std::byte* begin() const noexcept { return data_; }
+    const std::byte* end() const noexcept { return data_ + size_; }
+    std::byte& operator[](std::size_t i) noexcept { return data_[i]; }
+    const std::byte& operator[](std::size_t i) const noexcept { return data_[i]; }
+
+    /// Makes the size `size`; bytes that are added have no defined value.
+    void resize(std::size_t size) {
+        if (size > capacity_) grow(size);
+        size_ = size;
+    }
+
+    /// Makes room for `capacity` bytes in all.
+    void reserve(std::size_t capacity) {
+        if (capacity > capacity_) reallocate(capacity);
+    }
+
+    /// Adds `size` bytes of no defined value and returns where they begin.
+    std::byte* extend(std::size_t size) {
+        const std::size_t old = size_;
+        if (size > capacity_ - size_) grow(size_ + size);
+        size_ = old + size;
+        return data_ + old;
+    }
+
+    /// Adds a copy of `size` bytes; they must not be this buffer's own.
+    void append(const void* bytes, std::size_t size) {
+        if (size != 0) std::memcpy(extend(size), bytes, size);
+    }
+
+    /// The memory is overwritten before it is given back, or used again after clear(). As long as it holds these bytes.
+    void keep_secret() noexcept { secret_ = true; }
+
+    /// Forgets the bytes and keeps the memory.
+    void clear() noexcept {
+        if (std::exchange(secret_, false)) [[unlikely]] detail::wipe(data_, capacity_);
+        size_ = 0;
+    }
+
+    /// Gives the memory back.
+    void reset() noexcept {
+        release();
+        data_ = nullptr;
+        size_ = capacity_ = 0;
+        secret_ = false;
+    }
 };
 
+static_assert(std::is_convertible_v<const buffer&, std::span<const std::byte>> &&
+              std::is_convertible_v<buffer&, std::span<std::byte>>);
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/any_method.hpp ----
+// any_method.hpp: a connection method as a value, whatever its type.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+struct boot_plan;
+
+/// A way to start a child: an options struct with the members that all have, and plan(), which turns it into what is to be
+/// executed.
+template <class Method>
+concept connection_method = requires(const Method& m) {
+    { m.name } -> std::convertible_to<std::string>;
+    m.connect_timeout;
+    m.limits;
+    { &Method::plan } -> std::same_as<result<boot_plan> (Method::*)() const>;
+};
+
+namespace detail {
+
+/// What any_method can do with the method that it holds.
+struct method_operations {
+    /// What is to be executed. `inherited`: the limits, if the method says nothing of them.
+    result<boot_plan> (*plan)(const void* method, const limits& inherited);
+    /// The message that asks another context for it; an error if it can't be carried out there.
+    result<buffer> (*encode)(const void* method);
+};
+
+/// Those of `Method`.
+template <class Method>
+const method_operations& operations_of() noexcept;
+
+} // namespace detail
+
+/// Holds any connection method: `std::vector<mitogen::any_method> hosts{mitogen::local{}, mitogen::ssh{.hostname = "web1"}}`. A
+/// cheap value; copies share the method. Threads: distinct objects safe.
+class any_method {
+    std::shared_ptr<const void> method_;
+    const detail::method_operations* operations_;
+
+public:
+    template <connection_method Method>
+    any_method(Method method)
+        : method_(std::make_shared<const Method>(std::move(method))), operations_(&detail::operations_of<Method>()) {}
+
+    /// For whoever carries it out; see method_operations.
+    const detail::method_operations& operations() const noexcept { return *operations_; }
+    const void* get() const noexcept { return method_.get(); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/ending.hpp ----
+// ending.hpp: how long the end of a child may take, and what is due at a moment of it. Knows only the time: no process, no link.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How long the end of a child may take, step by step.
+struct ending_patience {
+    duration_ns grace = 3'000'000'000;      ///< from being asked to end, to SIGTERM
+    duration_ns after_term = 1'000'000'000; ///< from SIGTERM to SIGKILL
+    duration_ns for_status = 500'000'000;   ///< from the link's end, until its loss is reported without exit status
+    duration_ns for_link = 500'000'000;     ///< from the process's end, until a link that somebody else keeps open is closed
+};
+
+namespace detail {
+
+/// The ladder from being asked to end, over SIGTERM, to SIGKILL.
+class ending {
+    ending_patience patience_;
+    instant asked_at_ = never;
+    duration_ns for_levels_ = 0;
+    instant exited_at_ = never;
+    int signals_sent_ = 0;
+
+    instant term_at() const noexcept { return after(after(asked_at_, patience_.grace), for_levels_); }
+    instant kill_at() const noexcept { return after(term_at(), patience_.after_term); }
+
+public:
+    static constexpr int no_signal = 0;
+    static constexpr int term = 15;
+    static constexpr int kill = 9;
+
+    /// What each level of contexts below it adds to its time: it is to see the end of its children, from their SIGTERM to their
+    /// SIGKILL, before it goes itself. Nobody else could end one that is stopped.
+    static constexpr duration_ns for_each_level = 1'500'000'000;
+
+    explicit ending(ending_patience patience) noexcept : patience_(patience) {}
+
+    /// It was asked to end, or its link has ended. `levels`: how deep the tree below it is.
+    void begin(instant now, std::uint32_t levels = 0) noexcept {
+        asked_at_ = now;
+        for_levels_ = levels * for_each_level;
+    }
+
+    /// From now on it has little time but what the levels below it need.
+    void hurry(instant now) noexcept {
+        constexpr duration_ns orderly = 300'000'000; // with SIGTERM and SIGKILL less than a level's
+        asked_at_ = now;
+        patience_.grace = std::min(patience_.grace, orderly);
+    }
+
+    /// Its process has ended. Only the first time counts.
+    void exited(instant now) noexcept {
+        if (exited_at_ == never) exited_at_ = now;
+    }
+
+    /// It was sent SIGTERM, without having been asked before.
+    void terminated(instant now) noexcept {
+        asked_at_ = now;
+        patience_.grace = 0;
+        signals_sent_ = 1;
+    }
+
+    /// It was killed: no further signal is due.
+    void killed() noexcept { signals_sent_ = 2; }
+
+    /// The signal to send now; counts as sent.
+    int due_signal(instant now) noexcept {
+        if (signals_sent_ <= 1 && now >= kill_at()) {
+            signals_sent_ = 2;
+            return kill;
+        }
+        if (signals_sent_ == 0 && now >= term_at()) {
+            signals_sent_ = 1;
+            return term;
+        }
+        return no_signal;
+    }
+
+    /// True if its loss should be reported although there is no exit status yet.
+    bool report_due(instant now) const noexcept { return now >= after(asked_at_, patience_.for_status); }
+
+    /// When the link of a process that has ended is closed: until then answers may still be in the pipe.
+    instant link_end() const noexcept { return after(exited_at_, patience_.for_link); }
+
+    /// When to look again at a process that has not ended. `watched`: its end is reported by the poller, else it must be asked
+    /// for. `reported`: report_due() does not matter any more.
+    instant next_look(instant now, bool watched, bool reported) const noexcept {
+        constexpr duration_ns poll_interval = 5'000'000;
+        instant next = watched ? never : after(now, poll_interval);
+        if (!reported) next = std::min(next, after(asked_at_, patience_.for_status));
+        if (signals_sent_ == 0) next = std::min(next, term_at());
+        if (signals_sent_ == 1) next = std::min(next, kill_at());
+        if (next == never) next = after(now, patience_.after_term);
+        return std::max(next, now);
+    }
+};
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/sys/failure.hpp ----
@@ -1613,64 +2027,6 @@ inline const program_identity* identity_of(int fd) {
     found.crc = crc.value();
     return known_program::add(stamp, std::move(found));
 }
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/programs/press.hpp ----
-// press.hpp: compresses programs before they are sent over a link that is slower than that, once each.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// A compressed program, or nothing.
-struct pressed {
-    std::shared_ptr<sys::unique_fd> file{}; ///< null: it is to be sent as it is
-    std::string_view tool{};                ///< what undoes it
-};
-
-/// Whoever compresses programs.
-class press {
-public:
-    virtual ~press() = default;
-    /// Has `done` called on the loop, at once or later, with `program` so compressed that one of `tools` undoes it; with nothing
-    /// where that is not possible or not worth it. Threads: loop.
-    virtual void make(const sys::unique_fd& program, std::vector<std::string_view> tools,
-                      unique_function<void(const pressed&)> done) = 0;
-};
-
-/// The tools, the better first. Level 1 of gzip: the others cost more time than they save on most links.
-struct press_tool {
-    std::string_view name;
-    std::string_view options;
-};
-inline constexpr press_tool press_tools[] = {{"zstd", "-qc3"}, {"gzip", "-c1"}};
-
-/// Smaller programs are sent as they are.
-inline constexpr std::int64_t least_pressed = 64 * 1024;
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/programs/program_source.hpp ----
-// program_source.hpp: gets this program's builds for other machines from the contexts above, where this one has none.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Whoever gets programs from further up.
-class program_source {
-public:
-    using found = unique_function<void(const std::vector<payload_file>&)>;
-    using fetched = unique_function<void(const result<std::shared_ptr<sys::unique_fd>>&)>;
-
-    virtual ~program_source() = default;
-    /// Has `done` called on the loop, at once or later, with what the contexts above have: descriptions, no files. Threads: loop.
-    virtual void look_up(found done) = 0;
-    /// Has `done` called on the loop, at once or later, with one of those, by its SHA-256, or why it cannot be had. It is fetched
-    /// once, however many ask for it. Threads: loop.
-    virtual void fetch(const std::string& sha256, fetched done) = 0;
-};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -2593,22 +2949,6 @@ struct codec<std::span<const T>> {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/wire/wipe.hpp ----
-// wipe.hpp: overwrites memory that held what nobody may find there.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Overwrites memory that is about to be given back.
-inline void wipe(void* bytes, std::size_t size) noexcept {
-    if (size == 0) return;
-    std::memset(bytes, 0, size);
-    asm volatile("" : : "r"(bytes) : "memory"); // somebody might look: the stores are not dead
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/wire/secret.hpp ----
 // secret.hpp: a string that is not printed and is not left behind in memory.
 
@@ -2782,332 +3122,1057 @@ struct prompt_access {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/logs/text_tail.hpp ----
-// text_tail.hpp: splits what a process prints into lines, and remembers the last of them for error messages.
+// ---- mitogen/connect/router_options.hpp ----
+// router_options.hpp: how a router is made.
 
 namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
 
-/// Replaces control characters but tabs: what a stranger's program prints must not reprogram the terminal of whoever reads it.
-inline void defuse(std::string& text) noexcept {
-    for (char& c : text)
-        if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
-}
+/// How a router is made.
+struct router_options {
+    mitogen::limits limits{};       ///< for this context and all below it
+    ending_patience patience{};     ///< how long children may take to end
+    std::uint32_t pool_threads = 4; ///< most threads that a child gives to on::pool functions
+    tree_rules rules{};             ///< for the whole tree
+    std::vector<payload> payloads{}; ///< this program, built for machines of other kinds; for all below, too
+    /// Gets the questions that no option of a connection answers, also those of children that other contexts are asked to make.
+    /// On the loop: it must not block.
+    prompt_callback on_prompt{};
+};
 
-/// Overwrites every `word` in `text` with asterisks.
-inline void mask(std::string& text, std::string_view word) {
-    if (word.empty()) return;
-    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos;) text.replace(at, word.size(), "***"), at += 3;
-}
+} // namespace mitogen::inline MITOGEN_ABI
 
-} // namespace detail
+// ---- mitogen/io/native_name.hpp ----
+// native_name.hpp: which I/O policy is the best that this system has.
 
-/// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?'.
-class text_tail {
-    std::string partial_;
-    std::deque<std::string> last_;
-    std::size_t kept_bytes_ = 0;
+#if !defined(__linux__) && __has_include(<sys/event.h>)
+#define MITOGEN_NATIVE_KQUEUE 1
+#else
+#define MITOGEN_NATIVE_KQUEUE 0
+#endif
 
-    static constexpr std::size_t line_limit = 8192;
-    static constexpr std::size_t tail_lines = 20;
-    static constexpr std::size_t tail_bytes = 4096;
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
 
-    template <class Line>
-    void give(Line&& line) {
-        detail::defuse(partial_);
-        line(std::string_view(partial_));
-        kept_bytes_ += partial_.size();
-        last_.push_back(std::exchange(partial_, {}));
-        while (last_.size() > tail_lines || (kept_bytes_ > tail_bytes && last_.size() > 1)) { // the very last stays whole
-            kept_bytes_ -= last_.front().size();
-            last_.pop_front();
-        }
-    }
+struct epoll;
+struct kqueue;
+struct poll;
+
+/// The policy behind the short names (broker, router, latch, …): epoll on Linux, kqueue on BSD and macOS, else poll.
+#if defined(__linux__)
+using native = epoll;
+#elif MITOGEN_NATIVE_KQUEUE
+using native = kqueue;
+#else
+using native = poll;
+#endif
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/fwd.hpp ----
+// fwd.hpp: the names of brokers.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+struct broker_options;
+template <class Io>
+class basic_broker;
+
+/// The loop with this platform's best I/O policy.
+using broker = basic_broker<io::native>;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/loop_task.hpp ----
+// loop_task.hpp: work for the loop that is posted again and again.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Work for the loop that is posted again and again: posting allocates nothing, and posting it twice before it ran runs it once.
+struct loop_task {
+    void (*run)(loop_task& self) = nullptr;
+    loop_task* next = nullptr;
+    bool posted = false;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/timer.hpp ----
+// timer.hpp: one moment at which something shall happen.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// One moment. Lives inside whatever waits for it, so that setting it allocates nothing; must not move or die while set.
+struct timer {
+    instant at = never;
+    std::size_t place = not_set; ///< index in the heap; maintained by `timers`
+    unique_function<void()> fire{};
+
+    static constexpr std::size_t not_set = static_cast<std::size_t>(-1);
+    bool is_set() const noexcept { return place != not_set; }
+
+    timer() = default;
+    timer(timer&&) = delete;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/urgency.hpp ----
+// urgency.hpp: when a message is written.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// When a message leaves.
+enum class urgency : std::uint8_t {
+    now,  ///< the caller is about to wait for the answer: written by the calling thread if nobody else is writing
+    soon, ///< more may follow: gathered, and written by the loop
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/awaited.hpp ----
+// awaited.hpp: one awaited answer, as whoever waits for it sees it. The same under every I/O policy.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+class awaited;
+
+/// What keeps awaited answers, and completes each of them once.
+class awaited_keeper {
+public:
+    /// Completes with an error; false if somebody else completes it.
+    virtual bool fail(awaited& answer, error why) = 0;
+    /// Runs `go` after completion: now, if it is completed already.
+    virtual void then(awaited& answer, unique_function<void()> go) = 0;
+    /// Nobody refers to it any more.
+    virtual void recycle(awaited& answer) noexcept = 0;
+
+protected:
+    ~awaited_keeper() = default;
+};
+
+/// One awaited answer. Completed exactly once: by the answer, by an error, or by whoever gave up waiting.
+///
+/// Reference-counted by hand: one for its keeper while it is open, one for each future. Outlives the router. Threads: any.
+class awaited {
+protected:
+    awaited_keeper* keeper_ = nullptr;
+    std::atomic<std::uint32_t> references_{0};
+    std::uint32_t slot_ = 0;
+    std::uint32_t generation_ = 0;
+    std::atomic<bool> done_{false};
+    bool open_ = false; // under the keeper's lock: the answer may still come
+    context_id respondent_ = no_context;
+    std::optional<error> failure_;
+    buffer payload_;
+
+    awaited() = default;
+    ~awaited() = default;
 
 public:
-    /// Adds bytes; calls `line(std::string_view)` for each line that is complete.
-    template <class Line>
-    void feed(std::string_view bytes, Line&& line) {
-        for (const char c : bytes) {
-            if (c == '\n') {
-                if (!partial_.empty() && partial_.back() == '\r') partial_.pop_back();
-                give(line);
-            } else {
-                partial_.push_back(c);
-                if (partial_.size() == line_limit) give(line);
-            }
-        }
-    }
+    bool explained = false;        ///< for the layer above: a second question was asked about a failure
+    const void* subject = nullptr; ///< for the layer above: which function was called
 
-    /// The end has come: a last line without newline is a line too.
-    template <class Line>
-    void finish(Line&& line) {
-        if (!partial_.empty()) give(line);
-    }
+    awaited(awaited&&) = delete;
 
-    /// Forgets a line that has not ended.
-    void drop_unfinished() noexcept { partial_.clear(); }
+    /// The handle that the answer comes to. Never the same twice.
+    handle_id handle() const noexcept { return static_cast<handle_id>(generation_) << 32 | slot_; }
+    context_id respondent() const noexcept { return respondent_; }
 
-    /// Calls `change(std::string&)` for every line that is remembered.
-    template <class Change>
-    void revise(Change&& change) {
-        kept_bytes_ = 0;
-        for (std::string& l : last_) {
-            change(l);
-            kept_bytes_ += l.size();
-        }
-        change(partial_);
-    }
+    /// True once completed; failure() and payload() are then fixed.
+    bool done() const noexcept { return done_.load(std::memory_order_acquire); }
 
-    /// The last lines, one below the other.
-    std::string text() const {
-        std::string out;
-        for (const std::string& l : last_) out.append(out.empty() ? "" : "\n  ").append(l);
-        if (!partial_.empty()) {
-            std::string unfinished = partial_;
-            detail::defuse(unfinished);
-            out.append(out.empty() ? "" : "\n  ").append(unfinished);
-        }
-        return out;
+    /// After done(): the error, or null.
+    const error* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
+    /// After done() without error: the bytes of the value.
+    buffer& payload() noexcept { return payload_; }
+
+    /// As awaited_keeper's.
+    bool fail(error why) { return keeper_->fail(*this, std::move(why)); }
+    void then(unique_function<void()> go) { keeper_->then(*this, std::move(go)); }
+
+    void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) keeper_->recycle(*this);
     }
 };
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/prompts/prompter.hpp ----
-// prompter.hpp: the questions that a tool asks before it lets anybody in, and who answers them with what.
+// ---- mitogen/route/handler_options.hpp ----
+// handler_options.hpp: how a handler of messages is registered.
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// What a line asks for that a tool has printed and not ended.
-enum class prompt_kind : std::uint8_t {
-    none,       ///< it is no question, or not yet
-    password,   ///< the password
-    passphrase, ///< that of a key, which is not the password: where nobody answers, the tool goes on without the key
-    host_key,   ///< whether a host is the right one
-    other,      ///< anything else: the password in another language, or what only a person can answer, a code that is used once
-    unsure,     ///< it ends as a question, and that is all that is known
+struct message;
+
+/// Whose messages a handler takes.
+enum class accept : std::uint8_t {
+    parents, ///< only messages sent on the authority of this context or one above it
+    anyone,  ///< every context of the tree
 };
 
-namespace detail {
+/// How a handler is registered.
+struct handler_options {
+    accept from = accept::parents;
+    bool persist = true;                ///< false: removed before its one message
+    context_id respondent = no_context; ///< only this context's messages; gets a dead message when that context is lost
+};
 
-/// False for what the line editor of a terminal would take for a key.
-inline bool is_typable(const secret& text) noexcept {
-    for (const char c : text.reveal())
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
-    return true;
-}
+/// What is called for each message of a handle, on the loop.
+using raw_handler = unique_function<void(const message&)>;
 
-/// Why nobody can type a method's password, if so.
-inline std::optional<error> untypable(const secret& password, std::string_view method) {
-    if (is_typable(password)) return std::nullopt;
-    return error(reason::misuse, std::string(method) + ": the password contains a control character");
-}
+} // namespace mitogen::inline MITOGEN_ABI
 
-/// True for a line that ends in one of these, and blanks perhaps.
-inline bool ends_in(std::string_view line, std::initializer_list<std::string_view> ends) noexcept {
-    line = line.substr(0, line.find_last_not_of(' ') + 1);
-    return std::any_of(ends.begin(), ends.end(), [line](std::string_view end) { return line.ends_with(end); });
-}
+// ---- mitogen/route/status.hpp ----
+// status.hpp: the tree as one context sees it, as data and as text.
 
-/// True for a line that ends as questions for passwords do: with a colon, be it one as wide as Chinese characters.
-inline bool ends_as_question(std::string_view line) noexcept { return ends_in(line, {":", "\xEF\xBC\x9A"}); }
+namespace mitogen::inline MITOGEN_ABI {
 
-} // namespace detail
-
-/// Answers a tool's questions: with a password, at most once; the others are a person's, where there is one. Bytes in, answers
-/// out: it reads and writes nothing itself.
-class prompter {
-public:
-    /// Knows the questions of one tool. Gets what stands on a line so far, up to a kilobyte.
-    using recogniser = prompt_kind (*)(std::string_view line);
-
-    /// Where the tool reads the answer.
-    enum class reads : std::uint8_t {
-        terminal, ///< at its terminal
-        input,    ///< on its stdin where that is a pipe: byte by byte, up to the end of the line
+/// What one context knows of another. Times and bytes are of the link between the two, and known only where there is one.
+struct context_status {
+    /// How the other one stands to this context.
+    enum class place : std::uint8_t {
+        self,   ///< it is this context
+        parent, ///< above it, at the other end of a link
+        child,  ///< below it, at the other end of a link
+        below,  ///< reached through a child
     };
 
-    /// What is to be done about bytes that were heard.
-    enum class reaction : std::uint8_t {
-        nothing,
-        answer,   ///< type answer() and a newline
-        decline,  ///< type a newline
-        ask,      ///< put question() to a person, in the place of any before, and say to settle() what comes of it
-        withdraw, ///< what was put to a person was no question
-        give_up,  ///< why() and trouble() say why
-    };
+    context_id id = no_context;
+    context_id parent = no_context; ///< who made it; no_context: not known here
+    std::string name{};             ///< empty: not known here
+    place where = place::below;
+    std::size_t pending_calls = 0;  ///< of this context, that it has not answered
+    std::uint64_t queue_bytes = 0;  ///< that wait to be written to it
+    std::uint64_t bytes_in = 0;     ///< ever read from it
+    std::uint64_t bytes_out = 0;    ///< ever written to it
+    duration_ns uptime = 0;         ///< of the link
+    duration_ns round_trip = never; ///< of the last heartbeat that was answered; never: there was none
+    std::uint64_t late_frames = 0;  ///< of place::self: messages that came for a call or flow that had ended, and were dropped
 
-    static constexpr int most_questions = 32; ///< that are put to a person in one attempt
-
-private:
-    recogniser recognise_ = nullptr;
-    secret password_;
-    reads where_ = reads::terminal;
-    bool person_there_ = false;
-    bool asking_ = false;               // a person has the question
-    bool typing_password_ = false;      // what answer() is
-    int asked_ = 0;                     // how often
-    std::string line_;                  // so far
-    prompt_kind kind_{};                // of the question
-    std::string question_;              // the latest
-    std::string password_asked_;        // the question that the password was typed for
-    std::vector<secret> given_;         // a person's answers
-    enum reason why_ = reason::none;
-    std::string trouble_;
-
-    static constexpr std::size_t longest_line = 1024;
-
-public:
-    prompter(recogniser recognise, secret password, reads where)
-        : recognise_(recognise), password_(std::move(password)), where_(where) {}
-
-    /// Whether a person can be asked. False at first.
-    void person_there(bool yes) noexcept { person_there_ = yes; }
-
-    /// Adds what the tool has printed. After a reaction other than `nothing` and `withdraw` the line counts as ended.
-    reaction hear(std::string_view bytes) {
-        for (const char c : bytes) {
-            if (c == '\n' || c == '\r') {
-                line_.clear();
-            } else if (line_.size() < longest_line) {
-                line_ += c;
-            }
-        }
-        const prompt_kind asked = kind_of(line_);
-        if (asked == prompt_kind::none) {
-            const bool was_no_question = asking_ && kind_ == prompt_kind::unsure && !bytes.empty();
-            if (was_no_question) asking_ = false;
-            return was_no_question ? reaction::withdraw : reaction::nothing;
-        }
-        kind_ = asked;
-        question_ = presentable(std::exchange(line_, {}));
-        asking_ = false;
-        if (kind_ == prompt_kind::host_key) return give_up(reason::host_key, "the host key is unknown");
-        if ((kind_ == prompt_kind::password || kind_ == prompt_kind::other) && !password_.empty() && password_asked_.empty()) {
-            password_asked_ = question_;
-            typing_password_ = true;
-            return reaction::answer;
-        }
-        return person_there_ ? ask() : unanswered();
-    }
-
-    /// What has become of a question that was put to a person.
-    reaction settle(prompt_outcome how, secret answer) {
-        if (!std::exchange(asking_, false)) return reaction::nothing;
-        switch (how) {
-        case prompt_outcome::answered:
-            if (!detail::is_typable(answer))
-                return give_up(reason::misuse, "the answer to " + quoted() + " contains a control character");
-            given_.push_back(std::move(answer));
-            typing_password_ = false;
-            return reaction::answer;
-        case prompt_outcome::declined:
-            if (kind_ == prompt_kind::passphrase) return reaction::decline;
-            if (question_ == password_asked_) return give_up(reason::auth_incorrect, "the password is incorrect");
-            return give_up(reason::auth_required, "nobody answered its question " + quoted());
-        case prompt_outcome::nobody: break;
-        }
-        person_there_ = false;
-        return unanswered();
-    }
-
-    /// What is to be typed after `answer`.
-    const secret& answer() const noexcept { return typing_password_ ? password_ : given_.back(); }
-    /// The question that is to be put to a person. Nothing in it was typed here, and there are no control characters.
-    const std::string& question() const noexcept { return question_; }
-    /// Where a person has it, and has not answered: so in words. Else empty.
-    std::string waiting_text() const { return asking_ ? "nobody has answered its question " + quoted() + " yet" : std::string(); }
-    /// Where answers go.
-    reads where() const noexcept { return where_; }
-    /// True once something was typed that should have let somebody in.
-    bool answered() const noexcept { return !password_asked_.empty() || !given_.empty(); }
-    /// True once a person has answered.
-    bool answered_by_person() const noexcept { return !given_.empty(); }
-    /// The password; empty: there is none.
-    const secret& password() const noexcept { return password_; }
-    /// Of `give_up`: the reason.
-    enum reason why() const noexcept { return why_; }
-    /// Of `give_up`: in words.
-    const std::string& trouble() const noexcept { return trouble_; }
-
-    /// Calls `call(const secret&)` for all that must not be shown.
-    template <class Call>
-    void for_each_secret(Call&& call) const {
-        call(password_);
-        for (const secret& s : given_) call(s);
-    }
-
-private:
-    prompt_kind kind_of(std::string_view line) const {
-        const prompt_kind known = recognise_(line);
-        return known == prompt_kind::none && person_there_ && detail::ends_in(line, {":", "?", "\xEF\xBC\x9A"})
-                   ? prompt_kind::unsure
-                   : known;
-    }
-
-    reaction ask() {
-        if (++asked_ > most_questions)
-            return give_up(reason::auth_required, "it asks without end; the last question was " + quoted());
-        asking_ = true;
-        return reaction::ask;
-    }
-
-    /// What is done where there is no person.
-    reaction unanswered() {
-        const std::string hint = "router_options::on_prompt";
-        switch (kind_) {
-        case prompt_kind::passphrase: return reaction::decline;
-        case prompt_kind::password:
-        case prompt_kind::other:
-            if (question_ == password_asked_) return give_up(reason::auth_incorrect, "the password is incorrect");
-            if (password_asked_.empty() && kind_ == prompt_kind::password)
-                return give_up(reason::auth_required, "a password is required; set .password or " + hint);
-            if (password_asked_.empty())
-                return give_up(reason::auth_required, "it asks " + quoted() + "; set .password or " + hint);
-            if (kind_ == prompt_kind::password)
-                return give_up(reason::auth_incorrect, "the password is incorrect, or another one is wanted: it asks " +
-                                                           quoted() + " as well; see " + hint);
-            return give_up(reason::auth_required,
-                           "it asks " + quoted() + " as well, which a password does not answer; set " + hint);
-        default: return reaction::nothing; // it may yet go on by itself
-        }
-    }
-
-    reaction give_up(enum reason why, std::string text) {
-        why_ = why;
-        trouble_ = std::move(text);
-        return reaction::give_up;
-    }
-
-    std::string quoted() const { return "\"" + question_.substr(0, question_.find_last_not_of(' ') + 1) + "\""; }
-
-    std::string presentable(std::string line) const {
-        for_each_secret([&](const secret& s) { detail::mask(line, s.reveal()); });
-        detail::defuse(line);
+    /// One line of text, without its end.
+    std::string text() const {
+        static constexpr const char* places[] = {"self", "parent", "child", "below"};
+        std::string line = "context " + std::to_string(id) + (name.empty() ? "" : " \"" + name + "\"") + ": " +
+                           places[static_cast<std::size_t>(where)];
+        if (where == place::below) line += parent == no_context ? "" : " context " + std::to_string(parent);
+        if (pending_calls) line += ", " + std::to_string(pending_calls) + " pending calls";
+        if (late_frames) line += ", " + std::to_string(late_frames) + " late frames";
+        if (where != place::parent && where != place::child) return line;
+        line += ", " + std::to_string(queue_bytes) + " bytes queued, up for " + std::to_string(uptime / 1'000'000) + " ms";
+        if (round_trip != never) line += ", round trip " + std::to_string(round_trip / 1'000) + " us";
         return line;
     }
 };
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/futex.hpp ----
+// futex.hpp: sleeping on a word of memory, where the kernel offers it; empty elsewhere.
+
+#if defined(__linux__)
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
 namespace detail {
+#if defined(SYS_futex)
+inline constexpr long futex_number = SYS_futex;
+using futex_field = long; // two longs; monotonic seconds fit 32 bits for 68 years of uptime
+#else
+inline constexpr long futex_number = SYS_futex_time64; // the only one on 32-bit architectures younger than 2020
+using futex_field = std::int64_t;
+#endif
 
-/// True where `line` contains `word`, whatever the case of its letters. `word` is in small letters.
-inline bool mentions(std::string_view line, std::string_view word) noexcept {
-    const auto small = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    for (std::size_t at = 0; at + word.size() <= line.size(); ++at) {
-        std::size_t same = 0;
-        while (same < word.size() && small(line[at + same]) == word[same]) ++same;
-        if (same == word.size()) return true;
-    }
-    return false;
-}
-
-/// Knows "Password: ", and whatever PAM makes of it, of a tool that speaks English.
-inline prompt_kind ask_for_password(std::string_view line) noexcept {
-    return ends_as_question(line) && mentions(line, "password") ? prompt_kind::password : prompt_kind::none;
+inline long futex_wait_once(const std::atomic<std::uint32_t>& word, std::uint32_t expected, instant deadline) {
+    return checked_once("futex_wait", -1, [&] {
+        using field = futex_field;
+        struct {
+            field seconds, nanoseconds;
+        } t{};
+        const bool limited = deadline != never;
+        if (limited && deadline > 0) {
+            t = {static_cast<field>(deadline / 1'000'000'000), static_cast<field>(deadline % 1'000'000'000)};
+        }
+        return ::syscall(futex_number, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+                         limited ? &t : nullptr, nullptr, FUTEX_BITSET_MATCH_ANY);
+    });
 }
 
 } // namespace detail
+
+/// Sleeps while `word` is `expected`, until futex_wake() or `deadline` (CLOCK_MONOTONIC; `never`: no limit).
+/// 0 when woken, -EAGAIN when the word differs, -ETIMEDOUT, -EINTR; may also wake for no reason. futex(2), private to the
+/// process.
+inline long futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected, instant deadline) {
+    if constexpr (MITOGEN_TSAN == 0) {
+        return detail::futex_wait_once(word, expected, deadline);
+    } else {
+        // ThreadSanitizer runs a signal's handler when the thread calls a function that it knows, and syscall(2) is none: it is
+        // asked now and then.
+        constexpr duration_ns patience = 50'000'000;
+        const instant moment = monotonic_now() + patience;
+        const long rc = detail::futex_wait_once(word, expected, deadline < moment ? deadline : moment);
+        ::usleep(0);
+        return rc == -ETIMEDOUT && moment < deadline ? -EINTR : rc;
+    }
+}
+
+/// Wakes up to `count` threads that sleep on `word`; the number of those woken. Safe on memory that has been freed meanwhile.
+inline long futex_wake(const std::atomic<std::uint32_t>& word, int count) {
+    return checked("futex_wake", -1, [&] {
+        return ::syscall(detail::futex_number, &word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, nullptr, nullptr, 0);
+    });
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+#endif
+
+// ---- mitogen/sys/mutex.hpp ----
+// mutex.hpp: the mutex of the native policies, and of all that has no policy in its type.
+
+#if defined(__linux__) && !MITOGEN_TSAN
+#include <atomic>
+#include <cstdint>
+#else
+#include <pthread.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+#if defined(__linux__) && !MITOGEN_TSAN
+
+/// A mutex; not recursive. No system call while nobody competes for it, and a few instructions in the place of a call: the lock
+/// that nobody competes for was a fifth of what a remote call executes.
+///
+/// Source: U. Drepper, "Futexes Are Tricky" (2011), mutex 3. Threads: any.
+class posix_mutex {
+    static constexpr std::uint32_t unlocked = 0;
+    static constexpr std::uint32_t locked = 1;
+    static constexpr std::uint32_t awaited = 2; // locked, and somebody may sleep
+
+    std::atomic<std::uint32_t> state_{unlocked};
+
+    MITOGEN_COLD void sleep() noexcept {
+        while (state_.exchange(awaited, std::memory_order_acquire) != unlocked)
+            static_cast<void>(sys::futex_wait(state_, awaited, never));
+    }
+    // Static: another thread may have destroyed the mutex by now, and the kernel needs its address only.
+    MITOGEN_COLD static void wake(const std::atomic<std::uint32_t>& state) noexcept {
+        static_cast<void>(sys::futex_wake(state, 1));
+    }
+
+public:
+    posix_mutex() noexcept = default;
+    template <class Io>
+    explicit posix_mutex(Io&) noexcept {}
+    posix_mutex(posix_mutex&&) = delete;
+
+    /// Acquires it; sleeps while another thread holds it.
+    void lock() noexcept {
+        if (!try_lock()) [[unlikely]]
+            sleep();
+    }
+    /// Releases it.
+    void unlock() noexcept {
+        if (state_.exchange(unlocked, std::memory_order_release) == awaited) [[unlikely]]
+            wake(state_);
+    }
+    /// Acquires it if that needs no waiting.
+    bool try_lock() noexcept {
+        std::uint32_t seen = unlocked;
+        return state_.compare_exchange_strong(seen, locked, std::memory_order_acquire, std::memory_order_relaxed);
+    }
+};
+
+#else
+
+/// A mutex; not recursive. No system call while nobody competes for it. Also under ThreadSanitizer, which knows what this one
+/// is.   Threads: any.
+class posix_mutex {
+    ::pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+
+public:
+    posix_mutex() noexcept = default;
+    template <class Io>
+    explicit posix_mutex(Io&) noexcept {}
+    posix_mutex(posix_mutex&&) = delete;
+    ~posix_mutex() { static_cast<void>(::pthread_mutex_destroy(&mutex_)); }
+
+    /// Acquires it; sleeps while another thread holds it.
+    void lock() noexcept { static_cast<void>(::pthread_mutex_lock(&mutex_)); }
+    /// Releases it.
+    void unlock() noexcept { static_cast<void>(::pthread_mutex_unlock(&mutex_)); }
+    /// Acquires it if that needs no waiting.
+    bool try_lock() noexcept { return ::pthread_mutex_trylock(&mutex_) == 0; }
+};
+
+#endif
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sync/host.hpp ----
+// host.hpp: how threads exclude and wait for one another where the I/O policy is not part of the type.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+class condition;
+class mutex;
+
+/// Refers to a callable that says whether something holds; for the time of one call.
+class predicate {
+    void* of_;
+    bool (*holds_)(void*);
+
+public:
+    template <class F>
+    predicate(F& callable) noexcept
+        : of_(&callable), holds_([](void* f) -> bool { return (*static_cast<F*>(f))(); }) {}
+    bool operator()() const { return holds_(of_); }
+};
+
+/// The mutex of an I/O policy whose threads are not the system's.
+class foreign_mutex {
+public:
+    virtual ~foreign_mutex() = default;
+    virtual void lock() = 0;
+    virtual void unlock() = 0;
+};
+
+/// Where threads wait: one node of the tree, which drives its loop with a thread that has to wait
+/// anyway. Threads: any.
+class sync_host {
+public:
+    /// The moment on the clock of its policy.
+    virtual instant now() const noexcept = 0;
+    /// True on the thread that runs its loop at this moment: nothing may wait there.
+    virtual bool on_loop() const noexcept = 0;
+    /// A mutex of its policy; null if the system's is the one.
+    virtual std::unique_ptr<foreign_mutex> make_mutex() const = 0;
+    /// Sleeps on `on` until `ready()` holds, which is asked with `lock` held, or the deadline
+    /// passes: see condition::wait.
+    virtual bool sleep(condition& on, std::unique_lock<mutex>& lock, instant deadline,
+                       predicate ready) = 0;
+
+protected:
+    ~sync_host() = default;
+};
+
+/// A mutex; not recursive. Threads: any.
+class mutex {
+    io::posix_mutex native_;
+    std::unique_ptr<foreign_mutex> foreign_;
+
+public:
+    explicit mutex(const sync_host& host) : foreign_(host.make_mutex()) {}
+
+    void lock() {
+        if (foreign_) [[unlikely]]
+            return foreign_->lock();
+        native_.lock();
+    }
+    void unlock() {
+        if (foreign_) [[unlikely]]
+            return foreign_->unlock();
+        native_.unlock();
+    }
+};
+
+/// A condition variable whose sleepers may drive the loop.
+///
+/// Threads: any but the loop. Destroy it only when no thread is inside.
+class condition {
+public:
+    /// One thread that sleeps.
+    class sleeper {
+        friend class condition;
+        sleeper* next_ = nullptr;
+
+    public:
+        virtual void notify() noexcept = 0;
+
+    protected:
+        ~sleeper() = default;
+    };
+
+private:
+    sleeper* first_ = nullptr; // under the mutex
+
+public:
+    condition() = default;
+    condition(condition&&) = delete;
+
+    /// Sleeps until `ready()` holds, which is asked with the mutex locked, or the deadline passes.
+    /// Returns what ready() says at the end. `lock` holds the mutex before and after. The end of
+    /// the loop alone wakes nobody: ready() must become true by it.
+    template <class Ready>
+    bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready) {
+        return ready() || host.sleep(*this, lock, deadline, predicate(ready));
+    }
+
+    /// Wakes everyone who sleeps on it. With the mutex locked: a sleeper is gone once it has it.
+    void notify_all() noexcept {
+        for (sleeper* s = first_; s; s = s->next_) s->notify();
+    }
+
+    /// For sync_host::sleep. With the mutex locked.
+    void enter(sleeper& s) noexcept {
+        s.next_ = first_;
+        first_ = &s;
+    }
+    void leave(sleeper& s) noexcept {
+        sleeper** at = &first_;
+        while (*at != &s) at = &(*at)->next_;
+        *at = s.next_;
+    }
+};
+
+/// Something that happens once. Threads: any; wait() not on the loop.
+class event {
+    mutex mutex_;
+    condition changed_;
+    std::atomic<bool> raised_{false};
+
+public:
+    explicit event(const sync_host& host) : mutex_(host) {}
+
+    bool raised() const noexcept { return raised_.load(std::memory_order_acquire); }
+
+    void raise() {
+        const std::lock_guard lock(mutex_);
+        raised_.store(true, std::memory_order_release);
+        changed_.notify_all();
+    }
+
+    /// Sleeps until it has happened or the deadline passes; returns raised().
+    bool wait(sync_host& host, instant deadline) {
+        if (raised()) return true;
+        std::unique_lock lock(mutex_);
+        return changed_.wait(lock, host, deadline, [this] { return raised(); });
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/flow.hpp ----
+// flow.hpp: items that travel from one context to another without ever filling its memory: their messages, and the credit for
+// them.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Where items are to be sent, and how many bytes of them may be under way.
+struct flow_address {
+    handle_id port = 0; ///< registered by the receiving end; 0: none
+    std::uint32_t window = 0;
+};
+
+namespace wire {
+
+/// The first byte of a message of a flow: what it is. The rest is the value.
+enum class flow_frame : std::uint8_t {
+    item = 0,
+    end = 1,   ///< the sending end sends no more; u64: how many items it has sent
+    done = 2,  ///< as end, because the function has ended: its answer says how
+    begun = 3, ///< of a dialog: where its items are to go, and the value of started()
+    lost = 4,  ///< in the place of an item: somebody whose items are passed on is lost, and why
+    // What the receiving end says.
+    credit = 16, ///< u64: that many bytes more may be sent
+    stop = 17,   ///< nobody takes items any more
+};
+
+/// What an item costs besides its bytes: what it takes in a queue.
+inline constexpr std::uint64_t item_overhead = 64;
+
+/// Bytes of items that may be under way on one flow at first. A pipe holds 64 KiB, and a message is cut into fragments of 128
+/// KiB: with twice that, a sender on the same machine rarely waits.
+inline constexpr std::uint32_t flow_window = 256 * 1024;
+
+/// The sending end's account. The last item may be larger than what is left: no item is too large for a window.
+class flow_credit {
+    std::int64_t left_;
+
+public:
+    explicit flow_credit(std::uint32_t window) noexcept : left_(window) {}
+
+    bool may_send() const noexcept { return left_ > 0; }
+    void spend(std::size_t bytes) noexcept { left_ -= static_cast<std::int64_t>(bytes + item_overhead); }
+    /// No window is as large as what a peer may claim to grant: it gives without limit then, and no more than that.
+    void grant(std::uint64_t bytes) noexcept {
+        constexpr std::int64_t most = std::int64_t{1} << 40;
+        left_ = bytes < static_cast<std::uint64_t>(most) && left_ < most ? left_ + static_cast<std::int64_t>(bytes) : most;
+    }
+};
+
+/// The receiving end's account.
+class flow_ledger {
+    std::uint64_t window_;
+    std::uint64_t most_;
+    std::int64_t allowed_;   // what the sender may still send, as this end knows it
+    std::uint64_t owed_ = 0; // consumed, and not granted again yet
+    std::uint64_t received_ = 0;
+    std::uint64_t announced_ = UINT64_MAX; // how many items there are, once that is known
+
+public:
+    /// `most`: what the window grows to, and so what a receiver that stops may hold of one flow, besides one item.
+    flow_ledger(std::uint32_t window, std::uint32_t most) noexcept : window_(window), most_(most), allowed_(window) {}
+
+    std::uint64_t window() const noexcept { return window_; }
+
+    /// An item has arrived. False where the sender had no credit for it, or has announced fewer.
+    bool receive(std::size_t bytes) noexcept {
+        if (allowed_ <= 0 || received_ == announced_) return false;
+        allowed_ -= static_cast<std::int64_t>(bytes + item_overhead);
+        ++received_;
+        return true;
+    }
+
+    /// The sender has said how many items it has sent: those of its threads may arrive behind that. False where it lies.
+    bool announce(std::uint64_t items) noexcept {
+        if (announced_ != UINT64_MAX || items < received_ || items == UINT64_MAX) return false;
+        announced_ = items;
+        return true;
+    }
+
+    /// Everything that was announced is here.
+    bool complete() const noexcept { return received_ == announced_; }
+
+    /// An item has left the queue. How much credit to grant for it now: nothing until half a window is owed, so that grants are
+    /// few.
+    /// `starved`: it was the last one there. Where the sender has used up its credit then, only the window holds it back, because
+    /// more than that fits on the way between them: the window doubles.
+    std::uint64_t consume(std::size_t bytes, bool starved = false) noexcept {
+        owed_ += bytes + item_overhead;
+        if (starved && allowed_ <= 0 && window_ < most_) {
+            const std::uint64_t more = window_ < most_ - window_ ? window_ : most_ - window_;
+            owed_ += more;
+            window_ += more;
+        }
+        if (owed_ < window_ / 2) return 0;
+        const std::uint64_t granted = owed_;
+        allowed_ += static_cast<std::int64_t>(granted);
+        owed_ = 0;
+        return granted;
+    }
+};
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/message.hpp ----
+// message.hpp: the header that every message on a link begins with, and how it is laid out in bytes.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Routing information of one message, or of one fragment of it. Routing looks at nothing else.
+struct header {
+    context_id dst = 0;   ///< who shall receive it
+    context_id src = 0;   ///< who sent it
+    context_id auth = 0;  ///< on whose authority: a context at or above `src`
+    handle_id handle = 0; ///< which receiver inside `dst`
+    handle_id reply_to =
+        0; ///< handle inside `src` that an answer goes to; 0: none wanted; is_dead: this reports a failed delivery
+    std::uint32_t length = 0; ///< payload bytes that follow this header
+    std::uint32_t stream = 0; ///< lane of the sender (see lane_numbers); of a fragment also which of its messages it belongs to
+    std::uint8_t flags = 0;   ///< `message_flags`
+
+    bool dead() const noexcept { return reply_to == is_dead; }
+    bool wants_reply() const noexcept { return reply_to != 0 && reply_to != is_dead; }
+};
+
+/// Bits of header::flags; the others must be zero.
+struct message_flags {
+    static constexpr std::uint8_t fragment = 1; ///< part of a message that is larger than one frame
+    static constexpr std::uint8_t first = 2;    ///< with `fragment`: announces the message; the payload is its total size as u64
+    static constexpr std::uint8_t last = 4;     ///< with `fragment`: the final part
+    static constexpr std::uint8_t failed = 8;   ///< an answer whose payload is an error, not a value
+    static constexpr std::uint8_t secret = 16;  ///< every place that it comes through overwrites the payload behind it
+    static constexpr std::uint8_t all = 31;
+};
+
+/// One received message. The payload is valid only while the receiver runs.
+struct message {
+    header head{};
+    std::span<const std::byte> payload{};
+    buffer* whole = nullptr; ///< the payload's own memory, for the receiver to take over, where it has one
+
+    context_id src() const noexcept { return head.src; }
+    bool dead() const noexcept { return head.dead(); }
+};
+
+/// Byte layout of a header, little-endian:
+/// 0 magic · 1 version · 2 flags · 3 check · 4 length u32 · 8 dst u32 · 12 src u32 · 16 auth u32 · 20 stream u32 · 24 handle u64
+/// · 32 reply_to u64
+///
+/// `check` is a byte mixed from all the others, so that a reader which has lost its place notices within a frame or two.
+struct header_layout {
+    static constexpr std::size_t size = 40;
+    static constexpr std::byte magic{0xA6};
+    static constexpr std::byte version{1};
+};
+
+namespace detail {
+
+template <class T>
+inline T load_le(const std::byte* from) noexcept {
+    T value;
+    wire::load(from, value);
+    return value;
+}
+
+/// Folds the 36 bytes after `check` and the flags into one byte. Multiplier: 2^64 divided by the golden ratio (Knuth, TAOCP
+/// 3, 6.4).
+inline std::byte header_check(const std::byte* h) noexcept {
+    std::uint64_t mix = load_le<std::uint32_t>(h + 4) ^ (std::uint64_t{load_le<std::uint8_t>(h + 2)} << 40);
+    for (std::size_t at = 8; at < header_layout::size; at += 8)
+        mix = (mix ^ load_le<std::uint64_t>(h + at)) * 0x9E37'79B9'7F4A'7C15u;
+    return static_cast<std::byte>(mix >> 56);
+}
+
+} // namespace detail
+
+/// Writes header_layout::size bytes.
+inline void write_header(std::byte* to, const header& h) noexcept {
+    to[0] = header_layout::magic;
+    to[1] = header_layout::version;
+    to[2] = static_cast<std::byte>(h.flags);
+    wire::store(to + 4, h.length);
+    wire::store(to + 8, h.dst);
+    wire::store(to + 12, h.src);
+    wire::store(to + 16, h.auth);
+    wire::store(to + 20, h.stream);
+    wire::store(to + 24, h.handle);
+    wire::store(to + 32, h.reply_to);
+    to[3] = detail::header_check(to);
+}
+
+/// Reads header_layout::size bytes. Returns null on success, else what is wrong with them.
+inline const char* read_header(const std::byte* from, header& h) noexcept {
+    if (from[0] != header_layout::magic) return "not a frame (wrong first byte)";
+    if (from[1] != header_layout::version) return "frame of another protocol version";
+    if (from[3] != detail::header_check(from)) return "corrupt frame header (check byte differs)";
+    h.flags = static_cast<std::uint8_t>(from[2]);
+    h.length = detail::load_le<std::uint32_t>(from + 4);
+    h.dst = detail::load_le<std::uint32_t>(from + 8);
+    h.src = detail::load_le<std::uint32_t>(from + 12);
+    h.auth = detail::load_le<std::uint32_t>(from + 16);
+    h.stream = detail::load_le<std::uint32_t>(from + 20);
+    h.handle = detail::load_le<std::uint64_t>(from + 24);
+    h.reply_to = detail::load_le<std::uint64_t>(from + 32);
+    if (h.flags & ~message_flags::all) return "frame with unknown flags";
+    constexpr std::uint8_t ends = message_flags::first | message_flags::last;
+    if ((h.flags & ends) == ends || ((h.flags & ends) && !(h.flags & message_flags::fragment)))
+        return "frame with contradictory flags";
+    return nullptr;
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/call_port.hpp ----
+// call_port.hpp: one node of the tree, as all that has no I/O policy in its type sees it.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+class any_method;
+class router;
+struct boot_info;
+struct event_source;
+struct connect_progress;
+
+/// The bytes of a message that is being sent: shown, or handed over with their buffer. Used at once, never kept.
+struct outgoing_bytes {
+    std::span<const std::byte> bytes{};
+    buffer* whole = nullptr; ///< may be taken; null: `bytes` are copied
+
+    outgoing_bytes() = default;
+    outgoing_bytes(std::nullptr_t) noexcept {}
+    outgoing_bytes(std::span<const std::byte> shown) noexcept : bytes(shown) {}
+    outgoing_bytes(const buffer& shown) noexcept : bytes(shown.data(), shown.size()) {}
+    outgoing_bytes(buffer&& given) noexcept : bytes(given.data(), given.size()), whole(&given) {}
+
+    std::size_t size() const noexcept { return bytes.size(); }
+};
+
+/// How one call is made.
+struct call_options {
+    duration_ns within = never; ///< time the answer may take; never: any
+    std::uint64_t chain = 0;    ///< 0: none
+    flow_address flow{};        ///< where the caller takes items
+#if defined(__cpp_lib_jthread)
+    std::stop_token stop{}; ///< cancels the call
+#endif
+};
+
+/// The question::subject of a request to handles::connect.
+inline constexpr char connect_request = 0;
+
+/// A message that wants an answer.
+struct question {
+    enum class manner : std::uint8_t {
+        wait,   ///< await() or await_call() comes next, whatever has happened; refused on the loop, which it would stop
+        gather, ///< more may follow; waits first while the link's queue is full
+        pass,   ///< as gather, but never waits
+    };
+
+    context_id to = no_context;
+    handle_id handle = 0;
+    manner how = manner::gather;
+    outgoing_bytes payload{};
+    const void* subject = nullptr;         ///< awaited::subject
+    const call_options* options = nullptr; ///< deadline and stop token of a call that is not waited for; null: none
+};
+
+/// How a child is made, beside what its method says.
+struct making_options {
+    unique_function<void(const connect_progress&)> on_progress{}; ///< called on the loop whenever there is news
+    std::shared_ptr<void> held{}; ///< let go of when its process is reaped, or was never made
+};
+
+/// One node of the tree: what contexts, futures, flows, nurseries and the router itself are made of, under every I/O policy.
+///
+/// The one abstract class of the library. What it costs is an indirect call where a message is sent and where a thread waits.
+/// Threads: any, unless marked.
+class call_port : public detail::sync_host {
+protected:
+    context_id id_ = root_id;
+    limits limits_;
+
+    explicit call_port(const limits& bounds) noexcept : limits_(bounds) {}
+
+public:
+    call_port(call_port&&) = delete;
+    virtual ~call_port() = default;
+
+    /// This context's id.
+    context_id id() const noexcept { return id_; }
+    const limits& bounds() const noexcept { return limits_; }
+
+    // ---- questions, and the answers to them
+
+    /// The key by which `subject`, a function_entry, is called in `to`, which runs another build.
+    virtual result<std::uint64_t> key_of(const void* subject, context_id to) = 0;
+    /// True if `id` is known to run the same build as this context. Also where nobody is there: that it is lost, not what it
+    /// runs, is what a caller must hear.
+    virtual bool same_build(context_id id) = 0;
+    /// Sends a question. What goes wrong becomes the answer. The caller holds one reference.
+    virtual awaited& ask(const question& what) = 0;
+    /// Sends a message that wants no answer; with `for_room` waits first while the link's queue is full.
+    virtual result<void> tell(context_id to, handle_id handle, outgoing_bytes payload, bool for_room) = 0;
+    /// Sleeps until the answer is there or the deadline passes; returns done(). Not on the loop.
+    virtual bool await(awaited& answer, instant deadline) = 0;
+    /// Waits for the answer to a call; gives it up as the options say.
+    virtual void await_call(awaited& answer, const call_options& options) = 0;
+    /// An answer from `from` that is an error already.
+    virtual awaited& refuse_call(context_id from, error why) = 0;
+    /// Tells whoever was asked that nobody waits for the answer any more.
+    virtual void cancel_call(awaited& answer) = 0;
+    /// Something to wait for that no message completes: whoever knows of it says fail(). The caller holds one reference.
+    virtual awaited& open_event() = 0;
+    /// Fails an awaited answer at a given moment, and tells whoever was asked.
+    virtual void expire(awaited& answer, instant at, error why) = 0;
+
+    // ---- messages
+
+    /// The header of a message from this context, on its own authority.
+    header address(context_id dst, handle_id handle, handle_id reply_to = 0) const noexcept {
+        return {.dst = dst, .src = id_, .auth = id_, .handle = handle, .reply_to = reply_to};
+    }
+    /// Sends a message. On failure the error says why; nothing was sent. Never blocks.
+    virtual result<void> send(const header& h, outgoing_bytes payload, urgency when) = 0;
+    /// Sleeps while the link to `dst` holds more unsent bytes than limits::queue_bytes; false at the deadline. Not on the loop,
+    /// where it returns at once.
+    virtual bool wait_for_room(context_id dst, instant deadline) = 0;
+    /// Answers a message with a dead message. Nothing happens where no answer is wanted.
+    virtual void reply_dead(const header& request, const error& why) = 0;
+    /// A number that no handler of this run has had.
+    virtual handle_id new_handle() = 0;
+    /// Registers `call` for raw messages. An error where the number is taken, or the router is closed.
+    virtual result<void> add_raw_handler(handle_id number, handler_options options, raw_handler call) = 0;
+    /// Removes a handler; a call of it that is under way ends undisturbed.
+    virtual void remove_handler(handle_id number) = 0;
+    /// A message has come for something that has ended here. Threads: loop.
+    virtual void count_late_frame() noexcept = 0;
+
+    // ---- who is there
+
+    /// Why `id` is gone, as far as it is remembered.
+    virtual std::optional<error> why_lost(context_id id) = 0;
+    /// True if it is this context, or there is a way to it as far as is known here.
+    virtual bool reaches(context_id id) = 0;
+    /// Runs `call` on the loop when `id` is lost; soon where it is lost already.
+    virtual void on_disconnect(context_id id, unique_function<void(const error&)> call) = 0;
+    /// The names from below the root down to `id`, as far as this context knows them.
+    virtual std::vector<std::string> path_of(context_id id) = 0;
+    /// All contexts below this one.
+    virtual std::vector<context_id> ids_below() = 0;
+    /// This context, its parent and all below it, with how their links fare. Empty once the loop has ended.
+    virtual std::vector<context_status> status() = 0;
+
+    // ---- the loop
+
+    /// Runs `work` on the loop, soon and in order. False, without keeping it, once the loop is ending.
+    virtual bool defer(unique_function<void()> work) = 0;
+    /// As defer(), but also while the loop is ending.
+    virtual bool add_work(unique_function<void()> work) = 0;
+    /// Runs `step` on the loop, also while that is ending. False once it has ended.
+    virtual bool post(loop_task& step) = 0;
+    /// True once the loop is to end.
+    virtual bool stopping() const noexcept = 0;
+    /// Threads: loop, both.
+    virtual void set_timer(timer& t, instant at) = 0;
+    virtual void cancel_timer(timer& t) noexcept = 0;
+
+    // ---- the contexts below
+
+    /// Begins to make a child by a method. The answer is its id. The caller holds one reference. Never blocks.
+    virtual awaited& make_child(const any_method& how, making_options options) = 0;
+    /// Begins to end a context. The answer is its exit_status. The caller holds one reference.
+    virtual awaited& shut_down(context_id id) = 0;
+    /// Cuts the link to a context.
+    virtual void disconnect(context_id id) = 0;
+    /// Ends a direct child that nobody wants; `by_force`: gives it no time to end by itself.
+    virtual void discard(context_id id, bool by_force) = 0;
+    /// What the start of a direct child took; an error where there is none of that id.
+    virtual result<mitogen::boot_info> info_of_boot(context_id id) = 0;
+    /// Process id of a direct child; -1 where there is none of that id.
+    virtual int child_pid(context_id id) = 0;
+
+    // ---- of some policies, or some nodes
+
+    /// True if its loop watches descriptors of this process.
+    virtual bool watches_descriptors() const noexcept = 0;
+    /// Watches a descriptor for what can be read. 0 or -errno.
+    virtual long watch(event_source& source) = 0;
+    virtual void unwatch(event_source& source) = 0;
+    /// Of a broker without a thread: see router::fd and router::poll. A logic_error otherwise.
+    virtual int loop_fd() = 0;
+    virtual void poll_loop() = 0;
+    /// See router::detach.
+    virtual result<void> detach() = 0;
+    /// Tells the I/O policies apart.
+    virtual const void* policy_tag() const noexcept = 0;
+
+    /// The same as what a program is written against.
+    virtual mitogen::router& as_router() noexcept = 0;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/boot/boot_progress.hpp ----
+// boot_progress.hpp: how far the start of a child is, and what it took.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How far a connection attempt is.
+struct connect_progress {
+    enum class phase : std::uint8_t {
+        login,  ///< what leads there has been started: it finds the host, and authenticates
+        upload, ///< the program is sent; not where the target has it already, or it is this machine's
+        start,  ///< the program is started there, and has not answered yet
+        up,     ///< it has
+    };
+
+    phase now = phase::login;
+    std::uint64_t sent = 0;  ///< of the program, compressed where it is; bytes
+    std::uint64_t total = 0; ///< 0: nothing is sent
+};
+
+/// What the start of a child took.
+struct boot_info {
+    std::string machine{};                ///< what it says of its machine: "Linux aarch64"
+    std::uint64_t payload_bytes_sent = 0; ///< 0 where the target had the program, or is this machine
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/travelling_method.hpp ----
+// travelling_method.hpp: which connection methods another context can be asked to use.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A method that one context may ask another one to use: `context.connect(method)`. It has a name that both programs know,
+/// `static constexpr std::string_view method_name`, and says what travels: `fields(m)` is a std::tie of members with codecs.
+template <class Method>
+concept travelling_method = connection_method<Method> && requires(Method& m, const Method& sent) {
+    { Method::method_name } -> std::convertible_to<std::string_view>;
+    std::tuple_size<decltype(Method::fields(m))>::value;
+    std::tuple_size<decltype(Method::fields(sent))>::value;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/call_frame.hpp ----
+// call_frame.hpp: what stands before the arguments in a message to CALL_FUNCTION.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Which function, by when, and in which chain.
+///
+/// Layout, little-endian: flags u8, then the function's index u32 (equal builds) or key u64, then where flagged the time that is
+/// left u64 in nanoseconds, the chain's number u64, and where the caller takes items: port u64 and window u32. Time that is left,
+/// not a moment: two machines' clocks need not agree.
+struct call_frame {
+    enum flag : std::uint8_t { by_key = 1, has_deadline = 2, has_chain = 4, has_flow = 8 };
+
+    static constexpr std::size_t max_size = 1 + 8 + 8 + 8 + 12;
+
+    std::uint8_t flags = 0;
+    std::uint64_t function = 0;
+    duration_ns time_left = 0;
+    std::uint64_t chain = 0;
+    flow_address flow{};
+
+    std::size_t size() const noexcept {
+        return 1u + (flags & by_key ? 8u : 4u) + (flags & has_deadline ? 8u : 0u) + (flags & has_chain ? 8u : 0u) +
+               (flags & has_flow ? 12u : 0u);
+    }
+
+    void write(writer& w) const noexcept {
+        w.put_u8(flags);
+        if (flags & by_key) {
+            w.put_scalar(function);
+        } else {
+            w.put_scalar(static_cast<std::uint32_t>(function));
+        }
+        if (flags & has_deadline) w.put_scalar(time_left);
+        if (flags & has_chain) w.put_scalar(chain);
+        if (flags & has_flow) {
+            w.put_scalar(flow.port);
+            w.put_scalar(flow.window);
+        }
+    }
+
+    bool read(reader& r) noexcept {
+        if (!r.take_scalar(flags)) return false;
+        if (flags & ~(by_key | has_deadline | has_chain | has_flow)) return r.fail("a call with unknown flags");
+        if (flags & by_key) {
+            if (!r.take_scalar(function)) return false;
+        } else {
+            std::uint32_t index;
+            if (!r.take_scalar(index)) return false;
+            function = index;
+        }
+        return (!(flags & has_deadline) || r.take_scalar(time_left)) && (!(flags & has_chain) || r.take_scalar(chain)) &&
+               (!(flags & has_flow) || (r.take_scalar(flow.port) && r.take_scalar(flow.window)));
+    }
+};
+
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/rpc/detail/canonical_name.hpp ----
@@ -3975,228 +5040,6 @@ struct shaped<T, shape::aggregate> {
 
 } // namespace wire
 #endif
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/wire/block_cache.hpp ----
-// block_cache.hpp: keeps a few large blocks of memory for the next large message.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace wire {
-
-/// One thread's spare blocks.
-///
-/// A fresh block of 1 MiB costs 256 page faults, together about 350 µs: more than carrying its contents to another process and
-/// back. malloc gives such blocks back to the system each time, so the library keeps a few. At most `most_bytes` for each thread
-/// that has sent or received large messages; freed when the thread ends.
-class block_cache {
-    struct block {
-        void* memory;
-        std::size_t capacity;
-    };
-
-    static constexpr std::size_t most_blocks = 4;
-    static constexpr std::size_t most_bytes = 8u << 20;
-
-    struct store {
-        block blocks[most_blocks];
-        std::size_t count;
-        std::size_t bytes;
-        bool closed; // the thread is at its end
-    };
-    struct closer {
-        ~closer() {
-            store& s = here();
-            while (s.count) std::free(s.blocks[--s.count].memory);
-            s.closed = true;
-        }
-    };
-
-    static store& here() noexcept {
-        static thread_local constinit store s{};
-        return s;
-    }
-
-public:
-    /// Blocks below this are left to malloc alone.
-    static constexpr std::size_t least = 256 * 1024;
-
-    /// A spare block of at least `capacity` bytes, which is set to its size; or null.
-    static void* take(std::size_t& capacity) noexcept {
-        store& s = here();
-        for (std::size_t i = 0; i < s.count; ++i) {
-            const block b = s.blocks[i];
-            if (b.capacity < capacity || b.capacity / 4 > capacity) continue;
-            s.blocks[i] = s.blocks[--s.count];
-            s.bytes -= b.capacity;
-            capacity = b.capacity;
-            return b.memory;
-        }
-        return nullptr;
-    }
-
-    /// Keeps a block, or frees it.
-    static void give(void* memory, std::size_t capacity) noexcept {
-        static thread_local closer at_exit;
-        (void)&at_exit;
-        store& s = here();
-        if (s.closed || s.count == most_blocks || s.bytes + capacity > most_bytes) return std::free(memory);
-        s.blocks[s.count++] = {memory, capacity};
-        s.bytes += capacity;
-    }
-};
-
-} // namespace wire
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/wire/buffer.hpp ----
-// buffer.hpp: bytes that grow without being zeroed and without being copied twice.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Owning bytes. Unlike std::vector<std::byte> it never zeroes what it is about to overwrite, and grows by realloc (which moves
-/// pages instead of bytes where it can). New bytes have no defined value. As a contiguous range it converts to std::span.
-///
-/// Errors: out of memory is std::bad_alloc, or the end of the process without exceptions. Threads: as any value.
-class buffer {
-    std::byte* data_ = nullptr;
-    std::size_t size_ = 0;
-    std::size_t capacity_ = 0;
-    bool secret_ = false;
-
-    [[noreturn]] MITOGEN_COLD static void out_of_memory() {
-#if MITOGEN_HAS_EXCEPTIONS
-        throw std::bad_alloc();
-#else
-        std::abort();
-#endif
-    }
-
-    MITOGEN_COLD void reallocate(std::size_t capacity) {
-        if (!data_ && capacity >= wire::block_cache::least) {
-            if (void* spare = wire::block_cache::take(capacity)) {
-                data_ = static_cast<std::byte*>(spare);
-                capacity_ = capacity;
-                return;
-            }
-        }
-        auto* moved = static_cast<std::byte*>(secret_ ? std::malloc(capacity) : std::realloc(data_, capacity));
-        if (!moved) out_of_memory();
-        if (secret_) {
-            if (size_ != 0) std::memcpy(moved, data_, size_);
-            release();
-        }
-        data_ = moved;
-        capacity_ = capacity;
-    }
-
-    void release() noexcept {
-        if (data_) give_back(); // most buffers that end are empty
-    }
-
-    void give_back() noexcept {
-        if (secret_) [[unlikely]] detail::wipe(data_, capacity_);
-        if (capacity_ >= wire::block_cache::least) {
-            wire::block_cache::give(data_, capacity_);
-        } else {
-            std::free(data_);
-        }
-    }
-
-    void grow(std::size_t least) {
-        if (least < size_) out_of_memory(); // the sum has wrapped
-        std::size_t capacity = capacity_ + capacity_ / 2;
-        if (capacity < least) capacity = least;
-        reallocate(capacity < 64 ? 64 : capacity);
-    }
-
-public:
-    using value_type = std::byte;
-
-    buffer() = default;
-
-    /// `size` bytes of no defined value.
-    explicit buffer(std::size_t size) { resize(size); }
-
-    /// A copy of `bytes`.
-    explicit buffer(std::span<const std::byte> bytes) { append(bytes.data(), bytes.size()); }
-
-    buffer(buffer&& other) noexcept
-        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
-          capacity_(std::exchange(other.capacity_, 0)), secret_(std::exchange(other.secret_, false)) {}
-
-    buffer& operator=(buffer&& other) noexcept {
-        swap(other);
-        other.reset();
-        return *this;
-    }
-
-    ~buffer() { release(); }
-
-    void swap(buffer& other) noexcept {
-        std::swap(data_, other.data_);
-        std::swap(size_, other.size_);
-        std::swap(capacity_, other.capacity_);
-        std::swap(secret_, other.secret_);
-    }
-
-    std::byte* data() noexcept { return data_; }
-    const std::byte* data() const noexcept { return data_; }
-    std::size_t size() const noexcept { return size_; }
-    std::size_t capacity() const noexcept { return capacity_; }
-    bool empty() const noexcept { return size_ == 0; }
-    bool is_secret() const noexcept { return secret_; }
-    std::byte* begin() noexcept { return data_; }
-    std::byte* end() noexcept { return data_ + size_; }
-    const std::byte* begin() const noexcept { return data_; }
-    const std::byte* end() const noexcept { return data_ + size_; }
-    std::byte& operator[](std::size_t i) noexcept { return data_[i]; }
-    const std::byte& operator[](std::size_t i) const noexcept { return data_[i]; }
-
-    /// Makes the size `size`; bytes that are added have no defined value.
-    void resize(std::size_t size) {
-        if (size > capacity_) grow(size);
-        size_ = size;
-    }
-
-    /// Makes room for `capacity` bytes in all.
-    void reserve(std::size_t capacity) {
-        if (capacity > capacity_) reallocate(capacity);
-    }
-
-    /// Adds `size` bytes of no defined value and returns where they begin.
-    std::byte* extend(std::size_t size) {
-        const std::size_t old = size_;
-        if (size > capacity_ - size_) grow(size_ + size);
-        size_ = old + size;
-        return data_ + old;
-    }
-
-    /// Adds a copy of `size` bytes; they must not be this buffer's own.
-    void append(const void* bytes, std::size_t size) {
-        if (size != 0) std::memcpy(extend(size), bytes, size);
-    }
-
-    /// The memory is overwritten before it is given back, or used again after clear(). As long as it holds these bytes.
-    void keep_secret() noexcept { secret_ = true; }
-
-    /// Forgets the bytes and keeps the memory.
-    void clear() noexcept {
-        if (std::exchange(secret_, false)) [[unlikely]] detail::wipe(data_, capacity_);
-        size_ = 0;
-    }
-
-    /// Gives the memory back.
-    void reset() noexcept {
-        release();
-        data_ = nullptr;
-        size_ = capacity_ = 0;
-        secret_ = false;
-    }
-};
-
-static_assert(std::is_convertible_v<const buffer&, std::span<const std::byte>> &&
-              std::is_convertible_v<buffer&, std::span<std::byte>>);
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/wire/blob.hpp ----
@@ -5658,6 +6501,1729 @@ inline constexpr const function_entry& remote = rpc::detail::slot<F>::entry;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/rpc/fwd.hpp ----
+// fwd.hpp: the names of the call layer.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+class any_method;
+class call_port;
+class chain;
+class context;
+class router;
+
+template <class T>
+class future;
+template <class T>
+class sender;
+template <class T>
+class receiver;
+template <class T>
+class remote_range;
+template <class Shape>
+class dialog;
+template <class Shape, class Result>
+class open_dialog;
+
+namespace rpc::detail {
+
+class inbox;
+class outbox;
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/invocation.hpp ----
+// invocation.hpp: one execution of a remote function: its arguments come in as bytes, its result leaves as bytes.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Who calls. Take it as a parameter (`caller&`) to be told.
+struct caller {
+    context_id id = no_context;   ///< the calling context
+    context_id auth = no_context; ///< on whose authority: `id` or a context above it
+};
+
+/// Where values are decoded that mean something only inside one context, such as `context`.
+struct decode_environment {
+    call_port* node = nullptr;
+};
+
+/// Where a function that yields items puts them: see call_frame::flow.
+class item_sink {
+public:
+    virtual ~item_sink() = default;
+    /// Sends an item's message; waits for credit. An error where the caller takes no more, is lost, or has cancelled.
+    virtual result<void> send(buffer item) = 0;
+};
+
+/// Everything that an invoke thunk needs. Lives on the stack of the thread that executes the call.
+struct invocation {
+    reader& arguments;
+    buffer& result;
+    decode_environment& environment;
+    caller who{};
+    flow_address flow{}; ///< where the caller takes items
+    std::optional<error> failure{};
+#if defined(__cpp_lib_jthread)
+    std::stop_token (*stop)(invocation&) = nullptr; ///< the call's stop token, made when first asked for
+#endif
+    cancel_radius (*cancelled)(invocation&) = [](invocation&) { return cancel_radius::none; }; ///< by its caller
+    void* call = nullptr; ///< for `stop` and `cancelled`
+    std::unique_ptr<item_sink> (*sink)(invocation&) = nullptr; ///< opens `flow`
+
+    /// What an invoke thunk has found wrong, for whoever knows the function's name: fault_of_call().
+    enum class fault : std::uint8_t { none, argument, no_flow };
+    fault wrong = fault::none;
+    std::size_t position = 0; ///< of the argument that does not decode, from 0
+
+    bool bad_argument(std::size_t at) noexcept {
+        wrong = fault::argument;
+        position = at;
+        return false;
+    }
+
+    /// The error that `wrong` stands for. `function`: the name of the one that was called.
+    MITOGEN_COLD error fault_of_call(const std::string& function) const {
+        if (wrong == fault::no_flow)
+            return error(reason::bad_arguments, function + " exchanges items with its caller: open it, or stream it");
+        return error(reason::bad_arguments,
+                     "argument " + std::to_string(position + 1) + " of " + function + ": " + arguments.failure_text());
+    }
+};
+
+namespace rpc::detail {
+
+/// Makes, for the time of one call, the object that a parameter of type `Parameter&` refers to: it is constructible from
+/// `invocation&` and converts to that reference. Specialised for dialogs.
+template <class Parameter>
+struct injected_object;
+
+/// Runs a function's result that is a range of items: sends each. Specialised for generators.
+template <class R>
+struct item_range_result;
+
+/// Begins a function whose result comes later. Specialised for tasks.
+template <auto F, class R, class Parameters, class Is, class Ws>
+struct suspended_result;
+
+/// What a function gets for a parameter that is not sent.
+template <class Parameter>
+decltype(auto) supply(invocation& inv) {
+    using plain = std::remove_cvref_t<Parameter>;
+    if constexpr (std::is_same_v<plain, caller>) {
+        return (inv.who);
+    } else if constexpr (std::is_same_v<plain, log::sink>) {
+        return log::current();
+#if defined(__cpp_lib_jthread)
+    } else if constexpr (std::is_same_v<plain, std::stop_token>) {
+        return inv.stop(inv);
+#endif
+    } else {
+        static_assert(std::is_same_v<plain, router>);
+        return (inv.environment.node->as_router());
+    }
+}
+
+template <class Parameter, std::size_t Next>
+decltype(auto) argument(invocation& inv, auto& values) {
+    if constexpr (is_dialog<std::remove_cvref_t<Parameter>>) {
+        return injected_object<std::remove_cvref_t<Parameter>>(inv);
+    } else if constexpr (injected<Parameter>) {
+        return supply<Parameter>(inv);
+    } else {
+        return static_cast<
+            std::conditional_t<std::is_lvalue_reference_v<Parameter>, Parameter, std::remove_cvref_t<Parameter>&&>>(
+            std::get<Next>(values));
+    }
+}
+
+/// For each parameter: how many before it travel, that is, its place among the decoded values.
+template <class List>
+struct places;
+template <class... Ps>
+struct places<type_list<Ps...>> {
+    static constexpr auto table = [] {
+        struct {
+            std::size_t at[sizeof...(Ps) + 1];
+        } t{};
+        std::size_t i = 0;
+        [[maybe_unused]] std::size_t next = 0;
+        ((t.at[i++] = next, next += injected<Ps> ? 0 : 1), ...);
+        return t;
+    }();
+};
+
+template <class List>
+struct value_tuple;
+template <class... Ts>
+struct value_tuple<type_list<Ts...>> {
+    using type = std::tuple<Ts...>;
+};
+
+/// The arguments from the message. False, with a fault, where `F` cannot be run with what has come.
+template <auto F, class... Ps, std::size_t... Ws, class Values>
+bool take_arguments(invocation& inv, type_list<Ps...>, std::index_sequence<Ws...>, Values& values) {
+    using traits = function_traits<F>;
+    if (!(... && (codec<std::tuple_element_t<Ws, Values>>::decode(inv.arguments, std::get<Ws>(values)) || inv.bad_argument(Ws))))
+        return false;
+    if (!inv.arguments.finish()) return inv.bad_argument(sizeof...(Ws));
+    if constexpr (traits::dialogs > 0 || is_item_range<typename traits::result>) {
+        if (!inv.flow.port) {
+            inv.wrong = invocation::fault::no_flow;
+            return false;
+        }
+    }
+    return true;
+}
+
+template <auto F, class... Ps, std::size_t... Is, std::size_t... Ws>
+void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::index_sequence<Ws...>) {
+    using traits = function_traits<F>;
+    typename value_tuple<typename traits::wire_parameters>::type values{};
+    if (!take_arguments<F>(inv, type_list<Ps...>{}, std::index_sequence<Ws...>{}, values)) return;
+    using wire = typename wire_result<typename traits::result>::type;
+    if constexpr (is_item_range<typename traits::result>) {
+        item_range_result<typename traits::result>::run(inv,
+                                                        F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...));
+    } else if constexpr (std::is_void_v<wire>) {
+        F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
+    } else {
+        const wire& value = F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
+        encode_into(inv.result, inv.who.id, value);
+    }
+}
+
+} // namespace rpc::detail
+
+template <>
+inline constexpr bool is_injected<caller> = true;
+template <>
+inline constexpr bool is_injected<log::sink> = true;
+template <>
+inline constexpr bool is_injected<router> = true;
+#if defined(__cpp_lib_jthread)
+template <>
+inline constexpr bool is_injected<std::stop_token> = true;
+#endif
+
+/// Decodes the arguments, calls `F`, encodes what it returns. One instance for each remote function; all else is shared.
+template <auto F>
+void invoke_thunk(invocation& inv) {
+    using traits = function_traits<F>;
+    using parameters = std::make_index_sequence<traits::arity>;
+    using values = std::make_index_sequence<traits::wire_parameters::size>;
+    if constexpr (is_task<typename traits::result>) {
+        rpc::detail::suspended_result<F, typename traits::result, typename traits::parameters, parameters, values>::begin(inv);
+    } else {
+        rpc::detail::invoke<F>(inv, typename traits::parameters{}, parameters{}, values{});
+    }
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/future.hpp ----
+// future.hpp: the answer to a call that is under way.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What the caller holds of a result of type `T`: views become the containers that own what they show.
+template <class T>
+struct owned_result {
+    using type = T;
+};
+template <>
+struct owned_result<std::string_view> {
+    using type = std::string;
+};
+template <class T, std::size_t N>
+struct owned_result<std::span<T, N>> {
+    using type = std::vector<std::remove_cv_t<T>>;
+};
+
+/// What does not depend on the type of the value; see future.
+class future_base {
+protected:
+    awaited* pending_ = nullptr;
+    call_port* router_ = nullptr;
+    decode_environment environment_{};
+    limits bounds_{}; // copies: the answer may be decoded when the router is gone
+
+    static error would_stop_the_loop() {
+        return error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; "
+                                     "run it on::main or on::pool, or co_await");
+    }
+    bool may_wait() const noexcept { return pending_->done() || !router_->on_loop(); }
+
+    future_base() = default;
+    future_base(awaited* p, call_port& node, decode_environment environment) noexcept
+        : pending_(p), router_(&node), environment_(environment), bounds_(node.bounds()) {}
+    future_base(future_base&& other) noexcept
+        : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_),
+          bounds_(other.bounds_) {}
+    future_base& operator=(future_base&& other) noexcept {
+        if (this != &other) {
+            drop();
+            pending_ = std::exchange(other.pending_, nullptr);
+            router_ = other.router_;
+            environment_ = other.environment_;
+            bounds_ = other.bounds_;
+        }
+        return *this;
+    }
+    ~future_base() { drop(); }
+
+    void drop() noexcept {
+        if (!pending_) return;
+        if (!pending_->done()) cancel();
+        std::exchange(pending_, nullptr)->release();
+    }
+
+    /// Waits as long as it takes, or `span`. An error where that may not or did not happen.
+    std::optional<error> wait_for(duration_ns span) {
+        if (pending_->done()) return std::nullopt;
+        if (router_->on_loop()) return would_stop_the_loop();
+        if (router_->await(*pending_, span == never ? never : after(router_->now(), span))) return std::nullopt;
+        return error(reason::timeout, "no answer within the time given to get_for()");
+    }
+
+public:
+    /// False for one that was default-constructed or moved from; nothing else may then be called.
+    bool valid() const noexcept { return pending_ != nullptr; }
+
+    /// True once there is a value or an error. Never blocks.
+    bool done() const noexcept { return pending_->done(); }
+
+    /// Waits until done() or the deadline; returns done(). Not on the loop, where nothing could arrive meanwhile.
+    bool wait_until(instant deadline) {
+        if (pending_->done()) return true;
+        if (!may_wait()) raise(would_stop_the_loop());
+        return router_->await(*pending_, deadline);
+    }
+
+    /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
+    /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
+    void cancel() {
+        if (done()) return; // the router may be gone
+        abandon(cancelled_by_caller(router_->id(), cancel_radius::call));
+    }
+
+    /// As cancel(), with another error.
+    void abandon(error why) {
+        if (pending_->fail(std::move(why))) router_->cancel_call(*pending_);
+    }
+
+    /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally the loop. Never blocks there.
+    void then(unique_function<void()> go) { pending_->then(std::move(go)); }
+
+    /// The router that brings the answer.
+    call_port& port() const noexcept { return *router_; }
+
+    /// For select and the like.
+    awaited* state() const noexcept { return pending_; }
+
+    // ---- co_await: resumes on the thread that completes the call, normally the loop
+
+    bool await_ready() const noexcept { return done(); }
+    void await_suspend(std::coroutine_handle<> waiting) {
+        then([waiting] { waiting.resume(); });
+    }
+};
+
+/// The answer to a call. Moves; does not copy. Dropping it abandons the call: the callee is told, and a late answer is dropped.
+///
+/// Threads: one at a time. Blocks: get() and get_for(). May outlive the router; the answer is then the error broker_exited.
+template <class T>
+class [[nodiscard]] future : public future_base {
+public:
+    using value_type = T;
+
+    future() = default;
+    /// Takes over one reference to `p`.
+    future(awaited* p, call_port& node, decode_environment environment) noexcept : future_base(p, node, environment) {}
+
+    /// Waits and returns the value or the error.
+    result<T> try_get() {
+        if (std::optional<error> why = wait_for(never)) return std::move(*why);
+        return outcome();
+    }
+
+    /// Waits and returns the value; throws the error.
+    T get() { return try_get().value(); }
+
+    /// As get(), but waits at most `span`: then it throws timeout_error, and the call goes on.
+    template <class Rep, class Period>
+    T get_for(std::chrono::duration<Rep, Period> span) {
+        return try_get_for(span).value();
+    }
+
+    /// As try_get(), but waits at most `span`: then it returns an error with reason::timeout, and the call goes on.
+    template <class Rep, class Period>
+    result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
+        if (std::optional<error> why = wait_for(to_ns(span))) return std::move(*why);
+        return outcome();
+    }
+
+    /// The value or the error of a future that is done().
+    result<T> outcome() {
+        if (const error* why = pending_->failure()) return *why;
+        reader r(std::span<const std::byte>(pending_->payload()), bounds_, &environment_);
+        if constexpr (std::is_void_v<T>) {
+            if (r.finish()) return {};
+            return r.failure();
+        } else {
+            T value{};
+            if (mitogen::decode(r, value) && r.finish()) return result<T>(std::move(value));
+            return r.failure(&codec<T>::signature);
+        }
+    }
+
+    T await_resume() { return outcome().value(); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/handle.hpp ----
+// handle.hpp: numbers with the types of what may be sent to them, and the library's own.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A receiver of messages whose payload is `Args...`. Declare one as `inline constexpr mitogen::handle<std::string, int>
+/// progress{2001};`.
+///
+/// Sender and receiver use the same declaration, so that the compiler checks both. The program's own numbers begin at 1000.
+template <class... Args>
+struct handle {
+    handle_id number;
+};
+
+/// The library's own handles. The names and numbers below 112 follow Mitogen's protocol (mitogen/core.py) where the meaning is
+/// the same.
+namespace handles {
+inline constexpr handle_id call_function = 101; ///< run a function; payload: see rpc/call_frame.hpp
+inline constexpr handle_id forward_log = 102;   ///< a log record of a child
+inline constexpr handle_id add_route = 103;
+inline constexpr handle_id del_route = 104;
+inline constexpr handle_id allocate_id = 105;
+inline constexpr handle_id shutdown = 106;     ///< end this context and everything below it
+inline constexpr handle_id detaching = 109;    ///< a child asks its parent to let it go; answered
+inline constexpr handle_id forget_chain = 110; ///< a call chain begins anew, or has ended
+inline constexpr handle_id cancel_call = 111;  ///< the sender no longer waits for one of its calls
+inline constexpr handle_id explain_call = 112; ///< say why a function key is unknown
+inline constexpr handle_id ping = 113;         ///< answered at once, by the loop
+inline constexpr handle_id connect = 114;      ///< make a child there; payload: see connect/travelling.hpp
+inline constexpr handle_id heartbeat = 115;    ///< between neighbours: a sign of life; answered where it asks for that
+inline constexpr handle_id end_child = 116;    ///< end a child of that context, or cut its link; answered with its exit status
+inline constexpr handle_id prompt = 118;       ///< a tool's question; payload: see connect/prompting.hpp; answered with a secret
+inline constexpr handle_id admitted = 119;     ///< to a program that joins: it is a context of the tree now
+inline constexpr handle_id list_programs = 120; ///< what a parent has of its child's program for other machines
+inline constexpr handle_id read_program = 121;  ///< a piece of one of them
+} // namespace handles
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/call.hpp ----
+// call.hpp: turns `ctx.call<&fn>(args…)` into a message and its answer into a value.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace rpc::detail {
+
+/// What a call of `F` gives its caller.
+template <auto F>
+using result_of = typename owned_result<typename wire_result<typename function_traits<F>::result>::type>::type;
+
+// The names of these templates and their arguments are what the compiler prints above the messages.
+template <auto Function, std::size_t Given, std::size_t Expected>
+struct argument_count {
+    static_assert(Given == Expected,
+                  "mitogen: wrong number of arguments for this remote Function (Given, Expected); parameters that are "
+                  "supplied where it runs (router&, caller&, std::stop_token) are not passed");
+    static constexpr bool checked = Given == Expected;
+};
+
+template <auto Function, std::size_t Position, class Given, class Parameter>
+struct argument_of {
+    static_assert(std::is_convertible_v<Given, Parameter>,
+                  "mitogen: this argument (counted from 1 by Position) does not convert to the Parameter of the remote Function; "
+                  "it would not compile as a local call either");
+    static constexpr bool checked = std::is_convertible_v<Given, Parameter>;
+};
+
+/// What is wrong with a call on a default-constructed context.
+MITOGEN_COLD inline error empty_target() {
+    return error(reason::misuse, "this mitogen::context is empty: it was default-constructed, and refers to no context");
+}
+
+/// The argument as the parameter's type: itself where it is that already, else converted as for a local call.
+template <class Parameter, class Given>
+decltype(auto) as_parameter(Given&& given) {
+    if constexpr (std::is_same_v<std::remove_cvref_t<Given>, Parameter>) {
+        return static_cast<const Parameter&>(given);
+    } else {
+        return static_cast<Parameter>(std::forward<Given>(given));
+    }
+}
+
+/// How a function is used; what it takes and returns decides how it can be.
+enum class verb : unsigned char { call, stream, open };
+
+template <auto Function, verb Used>
+struct wanted_verb {
+    using traits = function_traits<Function>;
+    static constexpr bool opened = traits::dialogs > 0;
+    static constexpr bool streamed = is_item_range<typename traits::result>;
+    static_assert(!(Used == verb::call && opened), "mitogen: this Function takes a dialog: open<&fn>(args…) it");
+    static_assert(!(Used == verb::call && streamed), "mitogen: this Function returns a generator: stream<&fn>(args…) it");
+    static_assert(Used != verb::stream || streamed,
+                  "mitogen: only a Function that returns generator<T> can be streamed: call it");
+    static_assert(Used != verb::open || opened,
+                  "mitogen: only a Function that takes a dialog can be opened: call it, or stream it");
+    static_assert(traits::dialogs <= 1 && !(opened && streamed),
+                  "mitogen: a Function has one dialog, or returns a generator, or neither");
+    static constexpr bool checked = true;
+};
+
+/// The encoded arguments of a call and the frame in front of them: small ones on the stack, so that a small call allocates
+/// nothing.
+class call_message {
+    alignas(16) std::byte small_[512];
+    buffer large_;
+    std::size_t size_ = 0;
+    bool secret_ = false;
+
+public:
+    /// Room for `size` bytes.
+    std::byte* reserve(std::size_t size) {
+        size_ = size;
+        if (size <= sizeof small_) return small_;
+        large_.resize(size);
+        return large_.data();
+    }
+
+    call_message() = default;
+    call_message(const call_message&) = delete;
+    ~call_message() {
+        if (secret_) [[unlikely]] mitogen::detail::wipe(small_, sizeof small_);
+    }
+
+    /// They are not to be left behind in memory.
+    void keep_secret() {
+        secret_ = true;
+        if (size_ <= sizeof small_) large_.append(small_, size_);
+        large_.keep_secret();
+    }
+
+    /// All of them, to send.
+    outgoing_bytes bytes() {
+        if (!secret_ && size_ <= sizeof small_) return std::span<const std::byte>(small_, size_);
+        return std::move(large_);
+    }
+};
+
+/// The frame for a call of `function` in `to`. False with `why` where it cannot be called there.
+inline bool frame_for(call_port& port, context_id to, const function_entry& function, const call_options& options,
+                      call_frame& frame, std::optional<error>& why) {
+    frame.function = function.index();
+    if (!port.same_build(to)) {
+        const result<std::uint64_t> key = port.key_of(&function, to);
+        if (!key) {
+            why.emplace(key.error());
+            return false;
+        }
+        frame.flags |= call_frame::by_key;
+        frame.function = *key;
+    }
+    if (options.within != never) {
+        frame.flags |= call_frame::has_deadline;
+        frame.time_left = options.within;
+    }
+    if (options.chain) {
+        frame.flags |= call_frame::has_chain;
+        frame.chain = options.chain;
+    }
+    if (options.flow.port) {
+        frame.flags |= call_frame::has_flow;
+        frame.flow = options.flow;
+    }
+    return true;
+}
+
+/// Encodes a call of `F` into `message`.
+template <auto F, class... Args>
+bool compose(call_message& message, std::optional<error>& why, call_port& port, context_id to, const call_options& options,
+             const Args&... args) {
+    call_frame frame;
+    if (!frame_for(port, to, entry_of<F>(), options, frame, why)) return false;
+    const std::size_t front = frame.size();
+    writer w(message.reserve(front + encoded_size(args...)), to);
+    frame.write(w);
+    encode(w, args...);
+    if (w.has_secret()) [[unlikely]] message.keep_secret();
+    return true;
+}
+
+template <auto F, class... Ws, class... Args>
+bool convert_and_compose(type_list<Ws...>, call_message& message, std::optional<error>& why, call_port& port, context_id to,
+                         const call_options& options, Args&&... args) {
+    return compose<F>(message, why, port, to, options, as_parameter<Ws>(std::forward<Args>(args))...);
+}
+
+template <auto F, class Wire, class Given>
+struct check_arguments;
+template <auto F, class... Ws, class... Gs>
+struct check_arguments<F, type_list<Ws...>, type_list<Gs...>> {
+    template <std::size_t... Is>
+    static constexpr bool each(std::index_sequence<Is...>) {
+        return (argument_of<F, Is + 1, Gs, Ws>::checked && ... && true);
+    }
+    static constexpr bool checked = [] {
+        if constexpr (argument_count<F, sizeof...(Gs), sizeof...(Ws)>::checked) return each(std::index_sequence_for<Ws...>{});
+        return false;
+    }();
+};
+
+} // namespace rpc::detail
+
+/// The ways to call a function, shared by contexts, deadlines and chains. `Target` offers valid(), port(), id(), options() and
+/// environment().
+template <class Target>
+class call_methods {
+    const Target& self() const noexcept { return static_cast<const Target&>(*this); }
+
+    /// Encodes a call. False with `why` where it cannot be made.
+    template <auto F, rpc::detail::verb Verb = rpc::detail::verb::call, class... Args>
+    bool compose(rpc::detail::call_message& message, std::optional<error>& why, const call_options& options,
+                 Args&&... args) const {
+        static_cast<void>(rpc::detail::wanted_verb<F, Verb>::checked);
+        using wire = typename function_traits<F>::wire_parameters;
+        if constexpr (function_traits<F>::what_is_wrong != rpc::detail::fault::none) {
+            rpc::detail::check_function<F>(); // says what is wrong; the arguments are beside the point
+            return false;
+        } else if constexpr (rpc::detail::check_arguments<F, wire, type_list<Args...>>::checked) {
+            return rpc::detail::convert_and_compose<F>(wire{}, message, why, self().port(), self().id(), options,
+                                                       std::forward<Args>(args)...);
+        } else {
+            return false;
+        }
+    }
+
+    /// Begins a call whose items come through `flow`.
+    template <auto F, rpc::detail::verb Verb, class... Args>
+    awaited& begin_flow(flow_address flow, Args&&... args) const {
+        rpc::detail::call_message message;
+        std::optional<error> why;
+        call_options options = self().options();
+        options.flow = flow;
+        if (!compose<F, Verb>(message, why, options, std::forward<Args>(args)...))
+            return self().port().refuse_call(self().id(), std::move(*why));
+        return submit(message, entry_of<F>(), question::manner::gather, &options);
+    }
+
+    /// Begins a call that has a dialog; `begin` makes what the caller gets of it. See kit/open_dialog.hpp.
+    template <auto F, class Begin, class... Args>
+    auto open_as(Begin begin, Args&&... args) const;
+
+    /// Sends a call that wants an answer.
+    awaited& submit(rpc::detail::call_message& message, const function_entry& function, question::manner how,
+                    const call_options* guards) const {
+        return self().port().ask({.to = self().id(),
+                                  .handle = handles::call_function,
+                                  .how = how,
+                                  .payload = message.bytes(),
+                                  .subject = &function,
+                                  .options = guards});
+    }
+
+public:
+    /// Calls `F(args…)` in the other context and waits for its result.
+    /// Errors, thrown: call_error where the function threw; channel_error where the context is lost; timeout_error,
+    /// cancelled_error; codec_error; signature_error; overloaded_error. Not from a function that runs on::loop.
+    template <auto F, class... Args>
+    rpc::detail::result_of<F> call(Args&&... args) const {
+        return try_call<F>(std::forward<Args>(args)...).value();
+    }
+
+    /// The same, with the error as a value.
+    template <auto F, class... Args>
+    result<rpc::detail::result_of<F>> try_call(Args&&... args) const {
+        if (!self().valid()) return rpc::detail::empty_target();
+        rpc::detail::call_message message;
+        std::optional<error> why;
+        if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...)) return std::move(*why);
+        call_port& port = self().port();
+        awaited& p = submit(message, entry_of<F>(), question::manner::wait, nullptr);
+        future<rpc::detail::result_of<F>> answer(&p, port, self().environment());
+        port.await_call(p, self().options());
+        return answer.outcome();
+    }
+
+    /// Starts a call and returns its answer-to-be. Calls that are started one after the other travel together. Blocks only while
+    /// the link's queue is full.
+    template <auto F, class... Args>
+    future<rpc::detail::result_of<F>> call_async(Args&&... args) const {
+        rpc::detail::call_message message;
+        std::optional<error> why;
+        call_port& port = self().port();
+        awaited& p = compose<F>(message, why, self().options(), std::forward<Args>(args)...)
+                         ? submit(message, entry_of<F>(), question::manner::gather, &self().options())
+                         : port.refuse_call(self().id(), std::move(*why));
+        return future<rpc::detail::result_of<F>>(&p, port, self().environment());
+    }
+
+    /// Calls without an answer: what the function returns or throws is dropped there (an exception is logged). Throws where the
+    /// context is known to be lost.
+    template <auto F, class... Args>
+    void call_no_reply(Args&&... args) const {
+        rpc::detail::call_message message;
+        std::optional<error> why;
+        if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...)) raise(*why);
+        self().port().tell(self().id(), handles::call_function, message.bytes(), true).value();
+    }
+
+    /// Starts a function that returns generator<T> and returns what it yields as a range, remote_range<T>: see
+    /// kit/remote_range.hpp.
+    template <auto F, class... Args>
+    auto stream(Args&&... args) const;
+
+    /// Starts a function that takes a dialog and returns the other end of it when the function has called started(): see
+    /// kit/open_dialog.hpp. Errors, thrown: as call's, of a function that ends before.
+    template <auto F, class... Args>
+    auto open(Args&&... args) const;
+    /// The same, with the error as a value.
+    template <auto F, class... Args>
+    auto try_open(Args&&... args) const;
+    /// For tasks: `auto d = co_await ctx.open_async<&fn>(args…)`. The function is started at once.
+    template <auto F, class... Args>
+    auto open_async(Args&&... args) const;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/making.hpp ----
+// making.hpp: the members that make a child, once for all who make children: routers, contexts and nurseries.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+struct local;
+struct fork_options;
+struct ssh;
+struct link_options;
+struct sudo;
+struct su;
+struct doas;
+struct docker;
+struct podman;
+struct buildah;
+struct kubectl;
+struct lxc;
+struct lxd;
+struct incus;
+struct jail;
+struct chroot_options;
+struct nsenter;
+struct slurm;
+struct command;
+
+using local_options = local;
+using ssh_options = ssh;
+using sudo_options = sudo;
+using su_options = su;
+using doas_options = doas;
+using docker_options = docker;
+using podman_options = podman;
+using buildah_options = buildah;
+using kubectl_options = kubectl;
+using lxc_options = lxc;
+using lxd_options = lxd;
+using incus_options = incus;
+using jail_options = jail;
+using nsenter_options = nsenter;
+using slurm_options = slurm;
+using command_options = command;
+
+namespace detail {
+
+/// What is wrong with making a child on the loop, and waiting for it.
+MITOGEN_COLD inline error waits_for_child() {
+    return error(reason::misuse, "a function that runs on the loop makes a child and waits for it; run it on::main or on::pool, "
+                                 "or use connect_async");
+}
+
+} // namespace detail
+
+/// A base of those who make children: `Maker` has `begin_child(any_method, making_options) -> future<context>` and
+/// `loop_runs_here()`; a context restricts by `accepts<Method>` which methods it takes. Each method is a struct of options.
+///
+/// All block until the child is up, but for connect_async. The try_ forms return the error that the others throw. Threads: as
+/// those of `Maker`; a function that runs on the loop can only use connect_async.
+template <class Maker>
+class making {
+    const Maker& maker() const noexcept { return static_cast<const Maker&>(*this); }
+
+public:
+    /// Any method, by its options: `router.connect(mitogen::ssh{.hostname = "web1"})`.
+    template <class Method>
+    context connect(const Method& method) const {
+        return try_connect(method).value();
+    }
+    template <class Method>
+    result<context> try_connect(const Method& method) const {
+        if (std::optional<error> why = maker().cannot_wait()) return std::move(*why);
+        return connect_async(method).try_get();
+    }
+
+    /// Begins to connect and returns at once: start hundreds, then wait for each. Errors come out of the future. To drop it
+    /// before the child is up is to end the child.
+    template <class Method>
+    future<context> connect_async(const Method& method) const {
+        static_assert(Maker::template accepts<Method>::value);
+        return maker().begin_child(any_method(method), {});
+    }
+    /// The same; `progress` is called on the loop whenever there is news, and must not block.
+    template <class Method>
+    future<context> connect_async(const Method& method, unique_function<void(const connect_progress&)> progress) const {
+        static_assert(Maker::template accepts<Method>::value);
+        return maker().begin_child(any_method(method), {.on_progress = std::move(progress)});
+    }
+
+    /// A new process on the same machine, running the same program.
+    template <class Options = local_options>
+    context local(const std::type_identity_t<Options>& options = {}) const {
+        return connect(options);
+    }
+    template <class Options = local_options>
+    result<context> try_local(const std::type_identity_t<Options>& options = {}) const {
+        return try_connect(options);
+    }
+
+    /// A copy of the process, made by fork(): has its memory, but none of its threads. Cheaper to start than local() for small
+    /// processes.
+    template <class Options = fork_options>
+    context fork(const std::type_identity_t<Options>& options = {}) const {
+        return connect(options);
+    }
+    template <class Options = fork_options>
+    result<context> try_fork(const std::type_identity_t<Options>& options = {}) const {
+        return try_connect(options);
+    }
+
+    /// A process on another machine, reached with the system's ssh; nothing of ours needs to be there.
+    context ssh(const ssh_options& options) const { return connect(options); }
+    result<context> try_ssh(const ssh_options& options) const { return try_connect(options); }
+
+    /// A child that is there already: a program that calls mitogen::init, started by whoever and wherever with the one argument
+    /// `mitogen::child_argument`, whose stdin and stdout are the far end of a byte stream (a socket, a serial line, another
+    /// library's connection). `fd_in` is what it says, `fd_out` what it hears; both may be one. They are taken over, closed also
+    /// where this fails, and become nonblocking. No process of it is known here: it ends with its link, and the exit status is 0.
+    /// They are descriptors of this process: a context that is not this one refuses them.
+    template <class Options = link_options>
+    context attach(int fd_in, int fd_out, const std::type_identity_t<Options>& options = {}) const {
+        return try_attach(fd_in, fd_out, options).value();
+    }
+    template <class Options = link_options>
+    result<context> try_attach(int fd_in, int fd_out, const std::type_identity_t<Options>& options = {}) const {
+        return try_connect(options.taking(fd_in, fd_out));
+    }
+
+    /// A process of another user of the same machine, root where none is named: `sudo({.username = "postgres"})`.
+    context sudo(const sudo_options& options) const { return connect(options); }
+    result<context> try_sudo(const sudo_options& options) const { return try_connect(options); }
+
+    /// The same by su, which wants that user's password.
+    context su(const su_options& options) const { return connect(options); }
+    result<context> try_su(const su_options& options) const { return try_connect(options); }
+
+    /// The same by OpenBSD's doas.
+    context doas(const doas_options& options) const { return connect(options); }
+    result<context> try_doas(const doas_options& options) const { return try_connect(options); }
+
+    /// A process in a Docker container that runs, or in a new one: `docker({.container = "web"})`, `docker({.image = "debian"})`.
+    context docker(const docker_options& options) const { return connect(options); }
+    result<context> try_docker(const docker_options& options) const { return try_connect(options); }
+
+    /// A process in a Podman container that runs.
+    context podman(const podman_options& options) const { return connect(options); }
+    result<context> try_podman(const podman_options& options) const { return try_connect(options); }
+
+    /// A process in a working container of Buildah.
+    context buildah(const buildah_options& options) const { return connect(options); }
+    result<context> try_buildah(const buildah_options& options) const { return try_connect(options); }
+
+    /// A process in a pod of a Kubernetes cluster.
+    context kubectl(const kubectl_options& options) const { return connect(options); }
+    result<context> try_kubectl(const kubectl_options& options) const { return try_connect(options); }
+
+    /// A process in an LXC container that runs.
+    context lxc(const lxc_options& options) const { return connect(options); }
+    result<context> try_lxc(const lxc_options& options) const { return try_connect(options); }
+
+    /// A process in an instance of LXD that runs.
+    context lxd(const lxd_options& options) const { return connect(options); }
+    result<context> try_lxd(const lxd_options& options) const { return try_connect(options); }
+
+    /// A process in an instance of Incus that runs.
+    context incus(const incus_options& options) const { return connect(options); }
+    result<context> try_incus(const incus_options& options) const { return try_connect(options); }
+
+    /// A process in a FreeBSD jail.
+    context jail(const jail_options& options) const { return connect(options); }
+    result<context> try_jail(const jail_options& options) const { return try_connect(options); }
+
+    /// A process with another root directory.
+    context chroot(const chroot_options& options) const { return connect(options); }
+    result<context> try_chroot(const chroot_options& options) const { return try_connect(options); }
+
+    /// A process in the namespaces of another one: `nsenter({.pid = 4711})`, `nsenter({.container = "web", .kind =
+    /// container_kind::docker})`.
+    context nsenter(const nsenter_options& options) const { return connect(options); }
+    result<context> try_nsenter(const nsenter_options& options) const { return try_connect(options); }
+
+    /// A process on a node of a Slurm cluster.
+    context slurm(const slurm_options& options) const { return connect(options); }
+    result<context> try_slurm(const slurm_options& options) const { return try_connect(options); }
+
+    /// A process by any program that runs a command elsewhere and passes its stdin and stdout on: `command({.argv = {"env",
+    /// "-i"}})`.
+    context command(const command_options& options) const { return connect(options); }
+    result<context> try_command(const command_options& options) const { return try_connect(options); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/context.hpp ----
+// context.hpp: one node of the tree, as a value.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// What making a context by these would run, one in the other: see router::explain.
+inline result<std::string> explain_methods(const std::vector<any_method>& path);
+
+} // namespace detail
+
+/// A context together with how its calls are made: what within(), with() and chain() return.
+class call_target : public call_methods<call_target> {
+    call_port* router_;
+    context_id id_;
+    call_options options_;
+
+public:
+    call_target(call_port& node, context_id id, call_options options)
+        : router_(&node), id_(id), options_(std::move(options)) {}
+
+    bool valid() const noexcept { return true; }
+    context_id id() const noexcept { return id_; }
+    const call_options& options() const noexcept { return options_; }
+    call_port& port() const noexcept { return *router_; }
+    decode_environment environment() const noexcept { return {router_}; }
+
+    /// As context::within.
+    template <class Rep, class Period>
+    call_target within(std::chrono::duration<Rep, Period> span) const {
+        call_target copy(*this);
+        copy.options_.within = to_ns(span);
+        return copy;
+    }
+
+#if defined(__cpp_lib_jthread)
+    /// As context::with.
+    call_target with(std::stop_token stop) const {
+        call_target copy(*this);
+        copy.options_.stop = std::move(stop);
+        return copy;
+    }
+#endif
+};
+
+/// Some node of the tree. A cheap value: copy it, send it to other contexts as an argument, get it as a result. Knows its router,
+/// which must outlive it.
+///
+/// Its members that make children make them there, while its functions run, with the files and the ssh of its machine; only for
+/// this context and those below it. Errors of another context name it as their place.
+/// Threads: any. A default-constructed one refers to nothing; every call on it is a logic_error.
+class context : public call_methods<context>, public making<context> {
+    friend class making<context>;
+
+    call_port* router_ = nullptr;
+    context_id id_ = no_context;
+
+    template <class Method>
+    struct accepts : std::true_type {
+        static_assert(std::is_same_v<Method, any_method> || travelling_method<Method>,
+                      "mitogen: this connection Method cannot be used in another context: it must be a connection_method that "
+                      "has method_name and fields(), as travelling_method says (mitogen/connect/methods/travelling_method.hpp)");
+    };
+    std::optional<error> cannot_wait() const {
+        if (!valid()) return rpc::detail::empty_target();
+        if (router_->on_loop()) return detail::waits_for_child();
+        return std::nullopt;
+    }
+    future<context> begin_child(const any_method& how, making_options options) const;
+
+public:
+    context() = default;
+    context(call_port& node, context_id id) noexcept : router_(&node), id_(id) {}
+
+    /// False for one that was default-constructed.
+    bool valid() const noexcept { return router_ != nullptr; }
+
+    /// Its number in the tree.
+    context_id id() const noexcept { return id_; }
+
+    /// Its names from below the root down to itself, as far as this context knows them.
+    std::vector<std::string> path() const { return port().path_of(id_); }
+
+    /// Its path joined by dots: "bastion.web1".
+    std::string name() const {
+        std::string text;
+        for (const std::string& part : path()) text.append(text.empty() ? "" : ".").append(part);
+        return text;
+    }
+
+    /// True while there is a route to it.
+    bool alive() const { return port().reaches(id_); }
+
+    /// One line of text about it: see router::describe.
+    std::string describe() const {
+        for (const auto& s : port().status())
+            if (s.id == id_) return s.text();
+        const std::optional<error> lost = port().why_lost(id_);
+        return "context " + std::to_string(id_) + ": " + (lost ? "lost: " + std::string(lost->message()) : "not known here");
+    }
+
+    /// Runs `call(error)` on the loop when it is lost; soon where it is lost already.
+    void on_disconnect(unique_function<void(const error&)> call) const { port().on_disconnect(id_, std::move(call)); }
+
+    /// What connect(methods…) would run there, as text: see router::explain. Said by this context, of its own program and with
+    /// its own files, whatever machine that one is on.
+    template <class... Methods>
+    std::string explain(const Methods&... methods) const {
+        return try_explain(methods...).value();
+    }
+    template <class... Methods>
+    result<std::string> try_explain(const Methods&... methods) const {
+        return detail::explain_methods({any_method(methods)...});
+    }
+
+    /// What its start took, and whether the program had to be sent. Known where it was made; a logic_error elsewhere.
+    mitogen::boot_info boot_info() const;
+    result<mitogen::boot_info> try_boot_info() const;
+
+    /// Asks its loop for a sign of life; done when it has come. Answered although its functions are busy.
+    future<void> ping() const {
+        call_port& to = port();
+        awaited& p = to.ask({.to = id_, .handle = handles::ping, .how = question::manner::pass});
+        return future<void>(&p, to, environment());
+    }
+
+    /// Calls made through the result fail with timeout_error after `span`; the callee is told how much of it is left, and of the
+    /// failure.
+    template <class Rep, class Period>
+    call_target within(std::chrono::duration<Rep, Period> span) const {
+        return target(call_options{}).within(span);
+    }
+
+#if defined(__cpp_lib_jthread)
+    /// Calls made through the result are cancelled when `stop` is requested.
+    call_target with(std::stop_token stop) const { return target(call_options{}).with(std::move(stop)); }
+#endif
+
+    /// Calls made through the result form a chain: sent without waiting for one another; after one has failed the later ones fail
+    /// with the same error and do not run.
+    mitogen::chain chain() const;
+
+    /// Sends a message to a handle there. Blocks only while the link's queue is full.
+    template <class... Args>
+    void send(handle<Args...> to, const std::type_identity_t<Args>&... args) const {
+        try_send(to, args...).value();
+    }
+    /// The same, with the error as a value.
+    template <class... Args>
+    result<void> try_send(handle<Args...> to, const std::type_identity_t<Args>&... args) const {
+        if (!valid()) return rpc::detail::empty_target();
+        return router_->tell(id_, to.number, encode(args...), true);
+    }
+
+    /// Ends it and everything below it: its running functions are told to stop, and it exits. Does not block; the future has the
+    /// exit status. One that does not end by itself is killed, see router.
+    future<exit_status> shutdown() const {
+        call_port& to = port();
+        return future<exit_status>(&to.shut_down(id_), to, environment());
+    }
+
+    /// Cuts the link to it at once: calls to it fail, and it ends.
+    void disconnect() const { port().disconnect(id_); }
+
+    /// For call_methods.
+    const call_options& options() const noexcept {
+        static const call_options none{};
+        return none;
+    }
+    call_port& port() const {
+        if (!router_) raise(rpc::detail::empty_target());
+        return *router_;
+    }
+    decode_environment environment() const noexcept { return {router_}; }
+
+    friend bool operator==(const context& a, const context& b) noexcept { return a.id_ == b.id_; }
+    friend bool operator==(const context& a, context_id b) noexcept { return a.id_ == b; }
+
+private:
+    call_target target(call_options options) const { return call_target(port(), id_, std::move(options)); }
+};
+
+/// Calls that are pipelined and fail together. Moves; its end forgets the failure on the other side.
+/// Threads: one at a time.
+class chain : public call_methods<chain> {
+    call_port* router_;
+    context_id id_;
+    call_options options_;
+
+    static std::uint64_t next_number() noexcept {
+        static std::atomic<std::uint64_t> last{0};
+        return last.fetch_add(1, std::memory_order_relaxed) + 1;
+    }
+
+public:
+    chain(call_port& node, context_id id) : router_(&node), id_(id) { options_.chain = next_number(); }
+    chain(chain&& other) noexcept
+        : router_(std::exchange(other.router_, nullptr)), id_(other.id_), options_(std::move(other.options_)) {}
+    chain& operator=(chain&&) = delete;
+    ~chain() {
+        if (router_) reset();
+    }
+
+    /// Forgets a failure: later calls run again. Takes effect in order with the calls.
+    void reset() noexcept {
+        (void)router_->tell(id_, handles::forget_chain, encode(options_.chain), false);
+        options_.chain = next_number(); // not the old number: calls of it may still be waiting there
+    }
+
+    bool valid() const noexcept { return router_ != nullptr; }
+    context_id id() const noexcept { return id_; }
+    const call_options& options() const noexcept { return options_; }
+    call_port& port() const noexcept { return *router_; }
+    decode_environment environment() const noexcept { return {router_}; }
+};
+
+inline chain context::chain() const { return mitogen::chain(port(), id_); }
+inline mitogen::boot_info context::boot_info() const { return try_boot_info().value(); }
+inline result<mitogen::boot_info> context::try_boot_info() const {
+    if (!valid()) return rpc::detail::empty_target();
+    return router_->info_of_boot(id_);
+}
+inline future<context> context::begin_child(const any_method& how, making_options options) const {
+    call_port& at = port();
+    if (id_ == at.id()) return future<context>(&at.make_child(how, std::move(options)), at, environment());
+    result<buffer> order = how.operations().encode(how.get());
+    if (!order) return future<context>(&at.refuse_call(id_, order.error()), at, environment());
+    awaited& p = at.ask({.to = id_, .handle = handles::connect, .payload = std::move(*order), .subject = &connect_request});
+    return future<context>(&p, at, environment());
+}
+
+/// How a process ended, on the wire: two i32.
+template <>
+struct codec<exit_status> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t fixed_size = 8;
+    static constexpr std::size_t least = 8;
+    static std::size_t size(const exit_status&) noexcept { return fixed_size; }
+    static void encode(writer& w, const exit_status& s) noexcept {
+        w.put_scalar(static_cast<std::int32_t>(s.code));
+        w.put_scalar(static_cast<std::int32_t>(s.signal));
+    }
+    static bool decode(reader& r, exit_status& s) {
+        std::int32_t code;
+        std::int32_t signal;
+        if (!r.take_scalar(code) || !r.take_scalar(signal)) return false;
+        s = {code, signal};
+        return true;
+    }
+    static void signature(signature_sink& out) { out.put("exit_status"); }
+};
+
+/// A context travels as its id, and belongs to the router of whoever decodes it.
+template <>
+struct codec<context> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t fixed_size = 4;
+    static constexpr std::size_t least = 4;
+    static std::size_t size(const context&) noexcept { return fixed_size; }
+    static void encode(writer& w, const context& c) noexcept { w.put_scalar(c.id()); }
+    static bool decode(reader& r, context& c) {
+        context_id id;
+        if (!r.take_scalar(id)) return false;
+        const auto* place = static_cast<const decode_environment*>(r.environment());
+        if (id == no_context) {
+            c = {};
+            return true;
+        }
+        if (!place || !place->node) return r.fail("a context can be decoded only as an argument or a result of a call");
+        c = context(*place->node, id);
+        return true;
+    }
+    static void signature(signature_sink& out) { out.put("context"); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/typed_handler.hpp ----
+// typed_handler.hpp: decodes a message for a handler that wants values.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Wraps `call(const message&, Args...)` for raw messages. One that does not decode is logged and handed to
+/// `refuse(message, why)`, which tells the sender. A dead message (the handler's respondent is lost, or the router is at its end)
+/// reaches the handler only where it can be called with the message alone.
+template <class... Args, class F, class Refuse>
+auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environment environment) {
+    static_assert(std::is_invocable_v<F&, const message&, Args&&...>,
+                  "mitogen: the handler must be callable as f(const message&, Args...) with the Args of its handle");
+    return [call = std::move(call), refuse = std::move(refuse), bounds, environment](const message& m) mutable {
+        if (m.dead()) {
+            if constexpr (sizeof...(Args) > 0 && std::is_invocable_v<F&, const message&>) call(m);
+            return;
+        }
+        std::tuple<Args...> values{};
+        reader r(m.payload, bounds, &environment);
+        const bool decoded = std::apply([&](auto&... v) { return mitogen::decode(r, v...); }, values) && r.finish();
+        if (!decoded) {
+            const std::string what =
+                "a message to handle " + std::to_string(m.head.handle) + " does not decode: " + r.failure_text();
+            log::write(log::level::warning, what);
+            return refuse(m, error(reason::bad_arguments, what));
+        }
+        std::apply([&](auto&... v) { call(m, std::move(v)...); }, values);
+    };
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/router.hpp ----
+// router.hpp: one context's place in the tree, and its means to make children.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// One context's place in the tree. Every way to make a child is a member. What a program is written against, under every I/O
+/// policy: each basic_router<Io> is one. The destructor of the one that made it ends all children and waits for them.
+///
+/// Threads: any, but for the destructor. Blocking members must not be called from functions that run on the loop.
+class router : public making<router> {
+    friend class making<router>;
+
+    call_port* node_;
+    std::unique_ptr<call_port> own_{}; // null: it belongs to whoever made it
+
+    template <class Method>
+    using accepts = std::true_type;
+    std::optional<error> cannot_wait() const {
+        if (!node_->on_loop()) return std::nullopt;
+        return detail::waits_for_child();
+    }
+    future<context> begin_child(const any_method& how, making_options options) const {
+        return future<context>(&node_->make_child(how, std::move(options)), *node_, decode_environment{node_});
+    }
+
+protected:
+    explicit router(std::unique_ptr<call_port> engine) noexcept : node_(engine.get()), own_(std::move(engine)) {}
+
+public:
+    /// For the node itself.
+    explicit router(call_port& node) noexcept : node_(&node) {}
+    /// On the loop of a broker with this platform's best policy. Errors, thrown: as make()'s.
+    explicit router(broker& loop, router_options options = {});
+    router(router&&) = delete;
+
+    /// The same, with the error as a value: overloaded, without descriptors or threads.
+    static result<std::unique_ptr<router>> make(broker& loop, router_options options = {});
+
+    /// The node behind it, for all that is built on it.
+    call_port& node() const noexcept { return *node_; }
+
+    /// What connect(methods…) would run, as text: the command quoted for a shell, the context's name, the program and its size,
+    /// the time that it may take. Of several methods: what each would run in the context that the one before makes. Runs nothing.
+    /// Errors: those of the options.
+    template <class... Methods>
+    std::string explain(const Methods&... methods) const {
+        return try_explain(methods...).value();
+    }
+    template <class... Methods>
+    result<std::string> try_explain(const Methods&... methods) const {
+        return detail::explain_methods({any_method(methods)...});
+    }
+
+    // ---- programs that join: see listener
+
+    /// Lets programs of this user join the tree, through a socket at `path`: see mitogen::join. Its directory must be 0700 and
+    /// this user's, and is made where it is missing. It stays open until it is closed, or the router is. A root executes calls
+    /// from then on, for those who have the authority.
+    listener listen(const std::string& path, listen_options options = {}) {
+        return try_listen(path, std::move(options)).value();
+    }
+    result<listener> try_listen(const std::string& path, listen_options options = {});
+
+    // ---- the tree
+
+    /// This context.
+    context myself() const noexcept { return context(*node_, node_->id()); }
+
+    /// The context of that id, known or not.
+    context context_by_id(context_id id) const noexcept { return context(*node_, id); }
+
+    /// All contexts below this one.
+    std::vector<context> contexts() const {
+        std::vector<context> all;
+        for (const context_id id : node_->ids_below()) all.push_back(context(*node_, id));
+        return all;
+    }
+
+    /// This context, its parent and all below it, with how their links fare. Empty once the loop has ended.
+    std::vector<context_status> status() const { return node_->status(); }
+
+    /// The same as text: a line for each.
+    std::string describe() const {
+        std::string all;
+        for (const context_status& s : status()) all += s.text() + "\n";
+        return all;
+    }
+
+    // ---- messages
+
+    /// Registers `call(const message&, Args...)` for a typed handle; it runs on the loop and must not block. A logic_error where
+    /// the number is taken.
+    template <class... Args, class F>
+    void add_handler(handle<Args...> number, F call, handler_options options = {}) {
+        try_add_handler(number, std::move(call), options).value();
+    }
+    /// The same, with the error as a value.
+    template <class... Args, class F>
+    result<void> try_add_handler(handle<Args...> number, F call, handler_options options = {}) {
+        return node_->add_raw_handler(
+            number.number, options,
+            typed_handler<Args...>(
+                std::move(call), [node = node_](const message& m, const error& why) { node->reply_dead(m.head, why); },
+                node_->bounds(), decode_environment{node_}));
+    }
+
+    // ---- for a loop that the program has anyway: see basic_broker::process
+
+    /// Of a router whose broker has no thread: a descriptor that is readable when poll() has something to do. A logic_error
+    /// otherwise.
+    int fd() { return node_->loop_fd(); }
+    /// Does what there is to do, and does not wait.
+    void poll() { node_->poll_loop(); }
+
+    // ---- the end
+
+    /// Leaves the tree: this process goes on without its parent, which neither waits for it nor ends it. Its own children stay
+    /// its own. It loses its standard error and its session, sends no logs any more, and ends when the functions that run now
+    /// have returned: what they return reaches nobody, and whoever waits for it is told that this context has detached, so let it
+    /// be called with call_no_reply. Its former parent reaps it as long as it has a router; later, its process stays to be waited
+    /// for until that program ends. Blocks until the parent has agreed. Errors, thrown: logic_error in a root, in a program that
+    /// has joined, and on the loop; channel_error where the parent is lost.
+    void detach() { try_detach().value(); }
+    /// The same, with the error as a value.
+    result<void> try_detach() { return node_->detach(); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/programs/press.hpp ----
+// press.hpp: compresses programs before they are sent over a link that is slower than that, once each.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A compressed program, or nothing.
+struct pressed {
+    std::shared_ptr<sys::unique_fd> file{}; ///< null: it is to be sent as it is
+    std::string_view tool{};                ///< what undoes it
+};
+
+/// Whoever compresses programs.
+class press {
+public:
+    virtual ~press() = default;
+    /// Has `done` called on the loop, at once or later, with `program` so compressed that one of `tools` undoes it; with nothing
+    /// where that is not possible or not worth it. Threads: loop.
+    virtual void make(const sys::unique_fd& program, std::vector<std::string_view> tools,
+                      unique_function<void(const pressed&)> done) = 0;
+};
+
+/// The tools, the better first. Level 1 of gzip: the others cost more time than they save on most links.
+struct press_tool {
+    std::string_view name;
+    std::string_view options;
+};
+inline constexpr press_tool press_tools[] = {{"zstd", "-qc3"}, {"gzip", "-c1"}};
+
+/// Smaller programs are sent as they are.
+inline constexpr std::int64_t least_pressed = 64 * 1024;
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/programs/program_source.hpp ----
+// program_source.hpp: gets this program's builds for other machines from the contexts above, where this one has none.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Whoever gets programs from further up.
+class program_source {
+public:
+    using found = unique_function<void(const std::vector<payload_file>&)>;
+    using fetched = unique_function<void(const result<std::shared_ptr<sys::unique_fd>>&)>;
+
+    virtual ~program_source() = default;
+    /// Has `done` called on the loop, at once or later, with what the contexts above have: descriptions, no files. Threads: loop.
+    virtual void look_up(found done) = 0;
+    /// Has `done` called on the loop, at once or later, with one of those, by its SHA-256, or why it cannot be had. It is fetched
+    /// once, however many ask for it. Threads: loop.
+    virtual void fetch(const std::string& sha256, fetched done) = 0;
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/logs/text_tail.hpp ----
+// text_tail.hpp: splits what a process prints into lines, and remembers the last of them for error messages.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Replaces control characters but tabs: what a stranger's program prints must not reprogram the terminal of whoever reads it.
+inline void defuse(std::string& text) noexcept {
+    for (char& c : text)
+        if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
+}
+
+/// Overwrites every `word` in `text` with asterisks.
+inline void mask(std::string& text, std::string_view word) {
+    if (word.empty()) return;
+    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos;) text.replace(at, word.size(), "***"), at += 3;
+}
+
+} // namespace detail
+
+/// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?'.
+class text_tail {
+    std::string partial_;
+    std::deque<std::string> last_;
+    std::size_t kept_bytes_ = 0;
+
+    static constexpr std::size_t line_limit = 8192;
+    static constexpr std::size_t tail_lines = 20;
+    static constexpr std::size_t tail_bytes = 4096;
+
+    template <class Line>
+    void give(Line&& line) {
+        detail::defuse(partial_);
+        line(std::string_view(partial_));
+        kept_bytes_ += partial_.size();
+        last_.push_back(std::exchange(partial_, {}));
+        while (last_.size() > tail_lines || (kept_bytes_ > tail_bytes && last_.size() > 1)) { // the very last stays whole
+            kept_bytes_ -= last_.front().size();
+            last_.pop_front();
+        }
+    }
+
+public:
+    /// Adds bytes; calls `line(std::string_view)` for each line that is complete.
+    template <class Line>
+    void feed(std::string_view bytes, Line&& line) {
+        for (const char c : bytes) {
+            if (c == '\n') {
+                if (!partial_.empty() && partial_.back() == '\r') partial_.pop_back();
+                give(line);
+            } else {
+                partial_.push_back(c);
+                if (partial_.size() == line_limit) give(line);
+            }
+        }
+    }
+
+    /// The end has come: a last line without newline is a line too.
+    template <class Line>
+    void finish(Line&& line) {
+        if (!partial_.empty()) give(line);
+    }
+
+    /// Forgets a line that has not ended.
+    void drop_unfinished() noexcept { partial_.clear(); }
+
+    /// Calls `change(std::string&)` for every line that is remembered.
+    template <class Change>
+    void revise(Change&& change) {
+        kept_bytes_ = 0;
+        for (std::string& l : last_) {
+            change(l);
+            kept_bytes_ += l.size();
+        }
+        change(partial_);
+    }
+
+    /// The last lines, one below the other.
+    std::string text() const {
+        std::string out;
+        for (const std::string& l : last_) out.append(out.empty() ? "" : "\n  ").append(l);
+        if (!partial_.empty()) {
+            std::string unfinished = partial_;
+            detail::defuse(unfinished);
+            out.append(out.empty() ? "" : "\n  ").append(unfinished);
+        }
+        return out;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/prompts/prompter.hpp ----
+// prompter.hpp: the questions that a tool asks before it lets anybody in, and who answers them with what.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What a line asks for that a tool has printed and not ended.
+enum class prompt_kind : std::uint8_t {
+    none,       ///< it is no question, or not yet
+    password,   ///< the password
+    passphrase, ///< that of a key, which is not the password: where nobody answers, the tool goes on without the key
+    host_key,   ///< whether a host is the right one
+    other,      ///< anything else: the password in another language, or what only a person can answer, a code that is used once
+    unsure,     ///< it ends as a question, and that is all that is known
+};
+
+namespace detail {
+
+/// False for what the line editor of a terminal would take for a key.
+inline bool is_typable(const secret& text) noexcept {
+    for (const char c : text.reveal())
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
+    return true;
+}
+
+/// Why nobody can type a method's password, if so.
+inline std::optional<error> untypable(const secret& password, std::string_view method) {
+    if (is_typable(password)) return std::nullopt;
+    return error(reason::misuse, std::string(method) + ": the password contains a control character");
+}
+
+/// True for a line that ends in one of these, and blanks perhaps.
+inline bool ends_in(std::string_view line, std::initializer_list<std::string_view> ends) noexcept {
+    line = line.substr(0, line.find_last_not_of(' ') + 1);
+    return std::any_of(ends.begin(), ends.end(), [line](std::string_view end) { return line.ends_with(end); });
+}
+
+/// True for a line that ends as questions for passwords do: with a colon, be it one as wide as Chinese characters.
+inline bool ends_as_question(std::string_view line) noexcept { return ends_in(line, {":", "\xEF\xBC\x9A"}); }
+
+} // namespace detail
+
+/// Answers a tool's questions: with a password, at most once; the others are a person's, where there is one. Bytes in, answers
+/// out: it reads and writes nothing itself.
+class prompter {
+public:
+    /// Knows the questions of one tool. Gets what stands on a line so far, up to a kilobyte.
+    using recogniser = prompt_kind (*)(std::string_view line);
+
+    /// Where the tool reads the answer.
+    enum class reads : std::uint8_t {
+        terminal, ///< at its terminal
+        input,    ///< on its stdin where that is a pipe: byte by byte, up to the end of the line
+    };
+
+    /// What is to be done about bytes that were heard.
+    enum class reaction : std::uint8_t {
+        nothing,
+        answer,   ///< type answer() and a newline
+        decline,  ///< type a newline
+        ask,      ///< put question() to a person, in the place of any before, and say to settle() what comes of it
+        withdraw, ///< what was put to a person was no question
+        give_up,  ///< why() and trouble() say why
+    };
+
+    static constexpr int most_questions = 32; ///< that are put to a person in one attempt
+
+private:
+    recogniser recognise_ = nullptr;
+    secret password_;
+    reads where_ = reads::terminal;
+    bool person_there_ = false;
+    bool asking_ = false;               // a person has the question
+    bool typing_password_ = false;      // what answer() is
+    int asked_ = 0;                     // how often
+    std::string line_;                  // so far
+    prompt_kind kind_{};                // of the question
+    std::string question_;              // the latest
+    std::string password_asked_;        // the question that the password was typed for
+    std::vector<secret> given_;         // a person's answers
+    enum reason why_ = reason::none;
+    std::string trouble_;
+
+    static constexpr std::size_t longest_line = 1024;
+
+public:
+    prompter(recogniser recognise, secret password, reads where)
+        : recognise_(recognise), password_(std::move(password)), where_(where) {}
+
+    /// Whether a person can be asked. False at first.
+    void person_there(bool yes) noexcept { person_there_ = yes; }
+
+    /// Adds what the tool has printed. After a reaction other than `nothing` and `withdraw` the line counts as ended.
+    reaction hear(std::string_view bytes) {
+        for (const char c : bytes) {
+            if (c == '\n' || c == '\r') {
+                line_.clear();
+            } else if (line_.size() < longest_line) {
+                line_ += c;
+            }
+        }
+        const prompt_kind asked = kind_of(line_);
+        if (asked == prompt_kind::none) {
+            const bool was_no_question = asking_ && kind_ == prompt_kind::unsure && !bytes.empty();
+            if (was_no_question) asking_ = false;
+            return was_no_question ? reaction::withdraw : reaction::nothing;
+        }
+        kind_ = asked;
+        question_ = presentable(std::exchange(line_, {}));
+        asking_ = false;
+        if (kind_ == prompt_kind::host_key) return give_up(reason::host_key, "the host key is unknown");
+        if ((kind_ == prompt_kind::password || kind_ == prompt_kind::other) && !password_.empty() && password_asked_.empty()) {
+            password_asked_ = question_;
+            typing_password_ = true;
+            return reaction::answer;
+        }
+        return person_there_ ? ask() : unanswered();
+    }
+
+    /// What has become of a question that was put to a person.
+    reaction settle(prompt_outcome how, secret answer) {
+        if (!std::exchange(asking_, false)) return reaction::nothing;
+        switch (how) {
+        case prompt_outcome::answered:
+            if (!detail::is_typable(answer))
+                return give_up(reason::misuse, "the answer to " + quoted() + " contains a control character");
+            given_.push_back(std::move(answer));
+            typing_password_ = false;
+            return reaction::answer;
+        case prompt_outcome::declined:
+            if (kind_ == prompt_kind::passphrase) return reaction::decline;
+            if (question_ == password_asked_) return give_up(reason::auth_incorrect, "the password is incorrect");
+            return give_up(reason::auth_required, "nobody answered its question " + quoted());
+        case prompt_outcome::nobody: break;
+        }
+        person_there_ = false;
+        return unanswered();
+    }
+
+    /// What is to be typed after `answer`.
+    const secret& answer() const noexcept { return typing_password_ ? password_ : given_.back(); }
+    /// The question that is to be put to a person. Nothing in it was typed here, and there are no control characters.
+    const std::string& question() const noexcept { return question_; }
+    /// Where a person has it, and has not answered: so in words. Else empty.
+    std::string waiting_text() const { return asking_ ? "nobody has answered its question " + quoted() + " yet" : std::string(); }
+    /// Where answers go.
+    reads where() const noexcept { return where_; }
+    /// True once something was typed that should have let somebody in.
+    bool answered() const noexcept { return !password_asked_.empty() || !given_.empty(); }
+    /// True once a person has answered.
+    bool answered_by_person() const noexcept { return !given_.empty(); }
+    /// The password; empty: there is none.
+    const secret& password() const noexcept { return password_; }
+    /// Of `give_up`: the reason.
+    enum reason why() const noexcept { return why_; }
+    /// Of `give_up`: in words.
+    const std::string& trouble() const noexcept { return trouble_; }
+
+    /// Calls `call(const secret&)` for all that must not be shown.
+    template <class Call>
+    void for_each_secret(Call&& call) const {
+        call(password_);
+        for (const secret& s : given_) call(s);
+    }
+
+private:
+    prompt_kind kind_of(std::string_view line) const {
+        const prompt_kind known = recognise_(line);
+        return known == prompt_kind::none && person_there_ && detail::ends_in(line, {":", "?", "\xEF\xBC\x9A"})
+                   ? prompt_kind::unsure
+                   : known;
+    }
+
+    reaction ask() {
+        if (++asked_ > most_questions)
+            return give_up(reason::auth_required, "it asks without end; the last question was " + quoted());
+        asking_ = true;
+        return reaction::ask;
+    }
+
+    /// What is done where there is no person.
+    reaction unanswered() {
+        const std::string hint = "router_options::on_prompt";
+        switch (kind_) {
+        case prompt_kind::passphrase: return reaction::decline;
+        case prompt_kind::password:
+        case prompt_kind::other:
+            if (question_ == password_asked_) return give_up(reason::auth_incorrect, "the password is incorrect");
+            if (password_asked_.empty() && kind_ == prompt_kind::password)
+                return give_up(reason::auth_required, "a password is required; set .password or " + hint);
+            if (password_asked_.empty())
+                return give_up(reason::auth_required, "it asks " + quoted() + "; set .password or " + hint);
+            if (kind_ == prompt_kind::password)
+                return give_up(reason::auth_incorrect, "the password is incorrect, or another one is wanted: it asks " +
+                                                           quoted() + " as well; see " + hint);
+            return give_up(reason::auth_required,
+                           "it asks " + quoted() + " as well, which a password does not answer; set " + hint);
+        default: return reaction::nothing; // it may yet go on by itself
+        }
+    }
+
+    reaction give_up(enum reason why, std::string text) {
+        why_ = why;
+        trouble_ = std::move(text);
+        return reaction::give_up;
+    }
+
+    std::string quoted() const { return "\"" + question_.substr(0, question_.find_last_not_of(' ') + 1) + "\""; }
+
+    std::string presentable(std::string line) const {
+        for_each_secret([&](const secret& s) { detail::mask(line, s.reveal()); });
+        detail::defuse(line);
+        return line;
+    }
+};
+
+namespace detail {
+
+/// True where `line` contains `word`, whatever the case of its letters. `word` is in small letters.
+inline bool mentions(std::string_view line, std::string_view word) noexcept {
+    const auto small = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    for (std::size_t at = 0; at + word.size() <= line.size(); ++at) {
+        std::size_t same = 0;
+        while (same < word.size() && small(line[at + same]) == word[same]) ++same;
+        if (same == word.size()) return true;
+    }
+    return false;
+}
+
+/// Knows "Password: ", and whatever PAM makes of it, of a tool that speaks English.
+inline prompt_kind ask_for_password(std::string_view line) noexcept {
+    return ends_as_question(line) && mentions(line, "password") ? prompt_kind::password : prompt_kind::none;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/sys/left_behind.hpp ----
 // left_behind.hpp: children that outlive whoever would wait for them, and are no zombies for longer than need be.
 
@@ -6134,6 +8700,10 @@ struct boot_plan {
     std::size_t command_at = 0;                 ///< where these begin; 0: `start` is what is executed
     bool staged = false;                        ///< a POSIX shell speaks first and is then sent the program
     bool attached = false;                      ///< nothing is started: its stream is there already
+    sys::unique_fd attached_in{};               ///< of such a one: what it says
+    sys::unique_fd attached_out{};              ///< what it hears
+    bool forks = false;                         ///< nothing is executed: it is a copy of this process
+    void (*on_start)() = nullptr;               ///< of such a one: called first in the child
     std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent
     std::string program_path{};                 ///< where that was opened; empty: this program's own
     std::vector<detail::payload_file> others{}; ///< what is sent to machines that the program was not built for
@@ -6154,7 +8724,7 @@ struct boot_plan {
     std::shared_ptr<void> held{}; ///< let go of when the process is reaped, or was never made
 
     /// True where it starts this program, or another build of it, and not `.executable` or what is there already.
-    bool runs_this_program() const noexcept { return program_path.empty() && !attached; }
+    bool runs_this_program() const noexcept { return program_path.empty() && !attached && !forks; }
 };
 
 namespace detail {
@@ -6216,6 +8786,140 @@ inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
 }
 
 } // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/route_table.hpp ----
+// route_table.hpp: which link leads to which context, and what is known about it.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Hash of a build, as programs compare each other's: equal builds call functions by index. 0: not known.
+using build_hash = std::uint64_t;
+
+/// One context below this one.
+template <class Link>
+struct route {
+    context_id id = no_context;
+    context_id parent = no_context; ///< who made it
+    std::string name{};
+    build_hash build = 0;
+    std::shared_ptr<Link> via{}; ///< the link to it, or to whoever leads to it
+};
+
+/// All contexts below this one. Sorted by id: children get ascending ids, so that adding is appending.
+/// Threads: any; the lock is held for a binary search.
+template <class Link, class Io>
+class basic_route_table {
+    typename Io::mutex mutex_;
+    std::vector<route<Link>> routes_;
+    std::atomic<bool> any_{false};      // there has been one: most contexts have none, and look nothing up
+    std::atomic<build_hash> common_{0}; // see common_build()
+
+    auto lower(context_id id) {
+        return std::lower_bound(routes_.begin(), routes_.end(), id,
+                                [](const route<Link>& r, context_id wanted) { return r.id < wanted; });
+    }
+
+public:
+    explicit basic_route_table(Io& io) : mutex_(io) {}
+
+    /// False where the id is taken.
+    bool add(route<Link> r) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(r.id);
+        if (at != routes_.end() && at->id == r.id) return false;
+        if (r.build != common_.load(std::memory_order_relaxed))
+            common_.store(routes_.empty() ? r.build : 0, std::memory_order_release);
+        routes_.insert(at, std::move(r));
+        any_.store(true, std::memory_order_release);
+        return true;
+    }
+
+    /// The link to `id`, or null.
+    std::shared_ptr<Link> find(context_id id) {
+        if (!any_.load(std::memory_order_acquire)) return nullptr;
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id ? at->via : nullptr;
+    }
+
+    /// True if `id` is reached through `via`.
+    bool leads(context_id id, const Link* via) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id && at->via.get() == via;
+    }
+
+    /// The one build that all contexts here have, or 0.
+    build_hash common_build() const noexcept { return common_.load(std::memory_order_acquire); }
+
+    /// The build of `id`, or 0.
+    build_hash build_of(context_id id) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id ? at->build : 0;
+    }
+
+    /// Everything about `id`; its `id` is no_context where nothing is known.
+    route<Link> get(context_id id) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id ? *at : route<Link>{};
+    }
+
+    /// Removes one; false where it was not there, or is reached through another link.
+    bool remove(context_id id, const Link* via) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        if (at == routes_.end() || at->id != id || at->via.get() != via) return false;
+        routes_.erase(at);
+        return true;
+    }
+
+    /// Removes all that are reached through `via`, and returns their ids.
+    std::vector<context_id> remove_via(const Link* via) {
+        const std::lock_guard lock(mutex_);
+        std::vector<context_id> gone;
+        std::erase_if(routes_, [&](const route<Link>& r) {
+            if (r.via.get() != via) return false;
+            gone.push_back(r.id);
+            return true;
+        });
+        return gone;
+    }
+
+    /// How many contexts lie between this one and `id`, one below the other.
+    std::uint32_t depth_of(context_id id) {
+        const std::lock_guard lock(mutex_);
+        std::uint32_t depth = 0;
+        for (auto at = lower(id); at != routes_.end() && at->id == id && depth < routes_.size(); at = lower(id)) {
+            id = at->parent;
+            ++depth;
+        }
+        return depth > 0 ? depth - 1 : 0;
+    }
+
+    /// A copy of all.
+    std::vector<route<Link>> all() {
+        const std::lock_guard lock(mutex_);
+        return routes_;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/build_hash.hpp ----
+// build_hash.hpp: the short form of a build id, by which two contexts know on every call whether they run the same program.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Hash by which builds are compared on the hot path. FNV-1a, 64 bit; never 0.
+inline build_hash hash_build(std::string_view id) noexcept {
+    std::uint64_t h = 0xCBF2'9CE4'8422'2325u;
+    for (const char c : id) h = (h ^ static_cast<unsigned char>(c)) * 0x0000'0100'0000'01B3u;
+    return h ? h : 1;
+}
+
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/wire/inherited.hpp ----
@@ -7891,158 +10595,6 @@ inline constinit main_arguments_type main_arguments{};
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/sys/futex.hpp ----
-// futex.hpp: sleeping on a word of memory, where the kernel offers it; empty elsewhere.
-
-#if defined(__linux__)
-#include <atomic>
-#include <cerrno>
-#include <cstdint>
-
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-namespace detail {
-#if defined(SYS_futex)
-inline constexpr long futex_number = SYS_futex;
-using futex_field = long; // two longs; monotonic seconds fit 32 bits for 68 years of uptime
-#else
-inline constexpr long futex_number = SYS_futex_time64; // the only one on 32-bit architectures younger than 2020
-using futex_field = std::int64_t;
-#endif
-
-inline long futex_wait_once(const std::atomic<std::uint32_t>& word, std::uint32_t expected, instant deadline) {
-    return checked_once("futex_wait", -1, [&] {
-        using field = futex_field;
-        struct {
-            field seconds, nanoseconds;
-        } t{};
-        const bool limited = deadline != never;
-        if (limited && deadline > 0) {
-            t = {static_cast<field>(deadline / 1'000'000'000), static_cast<field>(deadline % 1'000'000'000)};
-        }
-        return ::syscall(futex_number, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
-                         limited ? &t : nullptr, nullptr, FUTEX_BITSET_MATCH_ANY);
-    });
-}
-
-} // namespace detail
-
-/// Sleeps while `word` is `expected`, until futex_wake() or `deadline` (CLOCK_MONOTONIC; `never`: no limit).
-/// 0 when woken, -EAGAIN when the word differs, -ETIMEDOUT, -EINTR; may also wake for no reason. futex(2), private to the
-/// process.
-inline long futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected, instant deadline) {
-    if constexpr (MITOGEN_TSAN == 0) {
-        return detail::futex_wait_once(word, expected, deadline);
-    } else {
-        // ThreadSanitizer runs a signal's handler when the thread calls a function that it knows, and syscall(2) is none: it is
-        // asked now and then.
-        constexpr duration_ns patience = 50'000'000;
-        const instant moment = monotonic_now() + patience;
-        const long rc = detail::futex_wait_once(word, expected, deadline < moment ? deadline : moment);
-        ::usleep(0);
-        return rc == -ETIMEDOUT && moment < deadline ? -EINTR : rc;
-    }
-}
-
-/// Wakes up to `count` threads that sleep on `word`; the number of those woken. Safe on memory that has been freed meanwhile.
-inline long futex_wake(const std::atomic<std::uint32_t>& word, int count) {
-    return checked("futex_wake", -1, [&] {
-        return ::syscall(detail::futex_number, &word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, nullptr, nullptr, 0);
-    });
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-#endif
-
-// ---- mitogen/io/mutex.hpp ----
-// mutex.hpp: the mutex that the native policies share.
-
-#if defined(__linux__) && !MITOGEN_TSAN
-#include <atomic>
-#include <cstdint>
-#else
-#include <pthread.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace io {
-
-#if defined(__linux__) && !MITOGEN_TSAN
-
-/// A mutex; not recursive. No system call while nobody competes for it, and a few instructions in the place of a call: the lock
-/// that nobody competes for was a fifth of what a remote call executes.
-///
-/// Source: U. Drepper, "Futexes Are Tricky" (2011), mutex 3. Threads: any.
-class posix_mutex {
-    static constexpr std::uint32_t unlocked = 0;
-    static constexpr std::uint32_t locked = 1;
-    static constexpr std::uint32_t awaited = 2; // locked, and somebody may sleep
-
-    std::atomic<std::uint32_t> state_{unlocked};
-
-    MITOGEN_COLD void sleep() noexcept {
-        while (state_.exchange(awaited, std::memory_order_acquire) != unlocked)
-            static_cast<void>(sys::futex_wait(state_, awaited, never));
-    }
-    // Static: another thread may have destroyed the mutex by now, and the kernel needs its address only.
-    MITOGEN_COLD static void wake(const std::atomic<std::uint32_t>& state) noexcept {
-        static_cast<void>(sys::futex_wake(state, 1));
-    }
-
-public:
-    template <class Io>
-    explicit posix_mutex(Io&) noexcept {}
-    posix_mutex(posix_mutex&&) = delete;
-
-    /// Acquires it; sleeps while another thread holds it.
-    void lock() noexcept {
-        if (!try_lock()) [[unlikely]]
-            sleep();
-    }
-    /// Releases it.
-    void unlock() noexcept {
-        if (state_.exchange(unlocked, std::memory_order_release) == awaited) [[unlikely]]
-            wake(state_);
-    }
-    /// Acquires it if that needs no waiting.
-    bool try_lock() noexcept {
-        std::uint32_t seen = unlocked;
-        return state_.compare_exchange_strong(seen, locked, std::memory_order_acquire, std::memory_order_relaxed);
-    }
-};
-
-#else
-
-/// A mutex; not recursive. No system call while nobody competes for it. Also under ThreadSanitizer, which knows what this one
-/// is.   Threads: any.
-class posix_mutex {
-    ::pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
-
-public:
-    template <class Io>
-    explicit posix_mutex(Io&) noexcept {}
-    posix_mutex(posix_mutex&&) = delete;
-    ~posix_mutex() { static_cast<void>(::pthread_mutex_destroy(&mutex_)); }
-
-    /// Acquires it; sleeps while another thread holds it.
-    void lock() noexcept { static_cast<void>(::pthread_mutex_lock(&mutex_)); }
-    /// Releases it.
-    void unlock() noexcept { static_cast<void>(::pthread_mutex_unlock(&mutex_)); }
-    /// Acquires it if that needs no waiting.
-    bool try_lock() noexcept { return ::pthread_mutex_trylock(&mutex_) == 0; }
-};
-
-#endif
-
-} // namespace io
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/io/parker.hpp ----
 // parker.hpp: how one thread sleeps until another has something for it, without a descriptor.
 
@@ -9199,15 +11751,6 @@ static_assert(std::is_empty_v<poll>);
 namespace mitogen::inline MITOGEN_ABI {
 namespace io {
 
-/// The policy behind the short names (broker, router, latch, …): epoll on Linux, kqueue on BSD and macOS, else poll.
-#if defined(__linux__)
-using native = epoll;
-#elif MITOGEN_HAS_KQUEUE
-using native = kqueue;
-#else
-using native = poll;
-#endif
-
 static_assert(policy<native>);
 
 } // namespace io
@@ -9316,19 +11859,6 @@ private:
 // timers.hpp: what shall happen at a given moment, earliest first.
 
 namespace mitogen::inline MITOGEN_ABI {
-
-/// One moment. Lives inside whatever waits for it, so that setting it allocates nothing; must not move or die while set.
-struct timer {
-    instant at = never;
-    std::size_t place = not_set; ///< index in the heap; maintained by `timers`
-    unique_function<void()> fire{};
-
-    static constexpr std::size_t not_set = static_cast<std::size_t>(-1);
-    bool is_set() const noexcept { return place != not_set; }
-
-    timer() = default;
-    timer(timer&&) = delete;
-};
 
 /// A binary heap of timers in which each knows its place: set and cancel cost O(log n). Threads: the loop's only.
 class timers {
@@ -9608,13 +12138,6 @@ private:
 // work_queue.hpp: what other threads hand to the loop, in the order in which it runs, and the moment from which it takes no more.
 
 namespace mitogen::inline MITOGEN_ABI {
-
-/// Work for the loop that is posted again and again: posting allocates nothing, and posting it twice before it ran runs it once.
-struct loop_task {
-    void (*run)(loop_task& self) = nullptr;
-    loop_task* next = nullptr;
-    bool posted = false;
-};
 
 /// Posted tasks and deferred functions. Tasks run first, in the order of posting, then functions. Wakes nobody: that is left to
 /// whoever adds. Threads: as marked.
@@ -10242,9 +12765,6 @@ private:
     }
 };
 
-/// The loop with this platform's best poller.
-using broker = basic_broker<>;
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/boot/boot_channel.hpp ----
@@ -10850,115 +13370,6 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/wire/message.hpp ----
-// message.hpp: the header that every message on a link begins with, and how it is laid out in bytes.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Routing information of one message, or of one fragment of it. Routing looks at nothing else.
-struct header {
-    context_id dst = 0;   ///< who shall receive it
-    context_id src = 0;   ///< who sent it
-    context_id auth = 0;  ///< on whose authority: a context at or above `src`
-    handle_id handle = 0; ///< which receiver inside `dst`
-    handle_id reply_to =
-        0; ///< handle inside `src` that an answer goes to; 0: none wanted; is_dead: this reports a failed delivery
-    std::uint32_t length = 0; ///< payload bytes that follow this header
-    std::uint32_t stream = 0; ///< lane of the sender (see lane_numbers); of a fragment also which of its messages it belongs to
-    std::uint8_t flags = 0;   ///< `message_flags`
-
-    bool dead() const noexcept { return reply_to == is_dead; }
-    bool wants_reply() const noexcept { return reply_to != 0 && reply_to != is_dead; }
-};
-
-/// Bits of header::flags; the others must be zero.
-struct message_flags {
-    static constexpr std::uint8_t fragment = 1; ///< part of a message that is larger than one frame
-    static constexpr std::uint8_t first = 2;    ///< with `fragment`: announces the message; the payload is its total size as u64
-    static constexpr std::uint8_t last = 4;     ///< with `fragment`: the final part
-    static constexpr std::uint8_t failed = 8;   ///< an answer whose payload is an error, not a value
-    static constexpr std::uint8_t secret = 16;  ///< every place that it comes through overwrites the payload behind it
-    static constexpr std::uint8_t all = 31;
-};
-
-/// One received message. The payload is valid only while the receiver runs.
-struct message {
-    header head{};
-    std::span<const std::byte> payload{};
-    buffer* whole = nullptr; ///< the payload's own memory, for the receiver to take over, where it has one
-
-    context_id src() const noexcept { return head.src; }
-    bool dead() const noexcept { return head.dead(); }
-};
-
-/// Byte layout of a header, little-endian:
-/// 0 magic · 1 version · 2 flags · 3 check · 4 length u32 · 8 dst u32 · 12 src u32 · 16 auth u32 · 20 stream u32 · 24 handle u64
-/// · 32 reply_to u64
-///
-/// `check` is a byte mixed from all the others, so that a reader which has lost its place notices within a frame or two.
-struct header_layout {
-    static constexpr std::size_t size = 40;
-    static constexpr std::byte magic{0xA6};
-    static constexpr std::byte version{1};
-};
-
-namespace detail {
-
-template <class T>
-inline T load_le(const std::byte* from) noexcept {
-    T value;
-    wire::load(from, value);
-    return value;
-}
-
-/// Folds the 36 bytes after `check` and the flags into one byte. Multiplier: 2^64 divided by the golden ratio (Knuth, TAOCP
-/// 3, 6.4).
-inline std::byte header_check(const std::byte* h) noexcept {
-    std::uint64_t mix = load_le<std::uint32_t>(h + 4) ^ (std::uint64_t{load_le<std::uint8_t>(h + 2)} << 40);
-    for (std::size_t at = 8; at < header_layout::size; at += 8)
-        mix = (mix ^ load_le<std::uint64_t>(h + at)) * 0x9E37'79B9'7F4A'7C15u;
-    return static_cast<std::byte>(mix >> 56);
-}
-
-} // namespace detail
-
-/// Writes header_layout::size bytes.
-inline void write_header(std::byte* to, const header& h) noexcept {
-    to[0] = header_layout::magic;
-    to[1] = header_layout::version;
-    to[2] = static_cast<std::byte>(h.flags);
-    wire::store(to + 4, h.length);
-    wire::store(to + 8, h.dst);
-    wire::store(to + 12, h.src);
-    wire::store(to + 16, h.auth);
-    wire::store(to + 20, h.stream);
-    wire::store(to + 24, h.handle);
-    wire::store(to + 32, h.reply_to);
-    to[3] = detail::header_check(to);
-}
-
-/// Reads header_layout::size bytes. Returns null on success, else what is wrong with them.
-inline const char* read_header(const std::byte* from, header& h) noexcept {
-    if (from[0] != header_layout::magic) return "not a frame (wrong first byte)";
-    if (from[1] != header_layout::version) return "frame of another protocol version";
-    if (from[3] != detail::header_check(from)) return "corrupt frame header (check byte differs)";
-    h.flags = static_cast<std::uint8_t>(from[2]);
-    h.length = detail::load_le<std::uint32_t>(from + 4);
-    h.dst = detail::load_le<std::uint32_t>(from + 8);
-    h.src = detail::load_le<std::uint32_t>(from + 12);
-    h.auth = detail::load_le<std::uint32_t>(from + 16);
-    h.stream = detail::load_le<std::uint32_t>(from + 20);
-    h.handle = detail::load_le<std::uint64_t>(from + 24);
-    h.reply_to = detail::load_le<std::uint64_t>(from + 32);
-    if (h.flags & ~message_flags::all) return "frame with unknown flags";
-    constexpr std::uint8_t ends = message_flags::first | message_flags::last;
-    if ((h.flags & ends) == ends || ((h.flags & ends) && !(h.flags & message_flags::fragment)))
-        return "frame with contradictory flags";
-    return nullptr;
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/wire/frame_reader.hpp ----
 // frame_reader.hpp: turns the bytes that arrive on a link into frames. Does no I/O: the link asks where bytes should go and says
 // how many came.
@@ -11361,12 +13772,6 @@ namespace mitogen::inline MITOGEN_ABI {
 
 template <class Io>
 class basic_stream;
-
-/// When a message leaves.
-enum class urgency : std::uint8_t {
-    now,  ///< the caller is about to wait for the answer: written by the calling thread if nobody else is writing
-    soon, ///< more may follow: gathered, and written by the loop
-};
 
 /// Part of a basic_stream, which says what its functions do, and lives as long.
 ///
@@ -11916,274 +14321,6 @@ private:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/route/awaited.hpp ----
-// awaited.hpp: one awaited answer, as whoever waits for it sees it. The same under every I/O policy.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-class awaited;
-
-/// What keeps awaited answers, and completes each of them once.
-class awaited_keeper {
-public:
-    /// Completes with an error; false if somebody else completes it.
-    virtual bool fail(awaited& answer, error why) = 0;
-    /// Runs `go` after completion: now, if it is completed already.
-    virtual void then(awaited& answer, unique_function<void()> go) = 0;
-    /// Nobody refers to it any more.
-    virtual void recycle(awaited& answer) noexcept = 0;
-
-protected:
-    ~awaited_keeper() = default;
-};
-
-/// One awaited answer. Completed exactly once: by the answer, by an error, or by whoever gave up waiting.
-///
-/// Reference-counted by hand: one for its keeper while it is open, one for each future. Outlives the router. Threads: any.
-class awaited {
-protected:
-    awaited_keeper* keeper_ = nullptr;
-    std::atomic<std::uint32_t> references_{0};
-    std::uint32_t slot_ = 0;
-    std::uint32_t generation_ = 0;
-    std::atomic<bool> done_{false};
-    bool open_ = false; // under the keeper's lock: the answer may still come
-    context_id respondent_ = no_context;
-    std::optional<error> failure_;
-    buffer payload_;
-
-    awaited() = default;
-    ~awaited() = default;
-
-public:
-    bool explained = false;        ///< for the layer above: a second question was asked about a failure
-    const void* subject = nullptr; ///< for the layer above: which function was called
-
-    awaited(awaited&&) = delete;
-
-    /// The handle that the answer comes to. Never the same twice.
-    handle_id handle() const noexcept { return static_cast<handle_id>(generation_) << 32 | slot_; }
-    context_id respondent() const noexcept { return respondent_; }
-
-    /// True once completed; failure() and payload() are then fixed.
-    bool done() const noexcept { return done_.load(std::memory_order_acquire); }
-
-    /// After done(): the error, or null.
-    const error* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
-    /// After done() without error: the bytes of the value.
-    buffer& payload() noexcept { return payload_; }
-
-    /// As awaited_keeper's.
-    bool fail(error why) { return keeper_->fail(*this, std::move(why)); }
-    void then(unique_function<void()> go) { keeper_->then(*this, std::move(go)); }
-
-    void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
-    void release() noexcept {
-        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) keeper_->recycle(*this);
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/wire/flow.hpp ----
-// flow.hpp: items that travel from one context to another without ever filling its memory: their messages, and the credit for
-// them.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Where items are to be sent, and how many bytes of them may be under way.
-struct flow_address {
-    handle_id port = 0; ///< registered by the receiving end; 0: none
-    std::uint32_t window = 0;
-};
-
-namespace wire {
-
-/// The first byte of a message of a flow: what it is. The rest is the value.
-enum class flow_frame : std::uint8_t {
-    item = 0,
-    end = 1,   ///< the sending end sends no more; u64: how many items it has sent
-    done = 2,  ///< as end, because the function has ended: its answer says how
-    begun = 3, ///< of a dialog: where its items are to go, and the value of started()
-    lost = 4,  ///< in the place of an item: somebody whose items are passed on is lost, and why
-    // What the receiving end says.
-    credit = 16, ///< u64: that many bytes more may be sent
-    stop = 17,   ///< nobody takes items any more
-};
-
-/// What an item costs besides its bytes: what it takes in a queue.
-inline constexpr std::uint64_t item_overhead = 64;
-
-/// Bytes of items that may be under way on one flow at first. A pipe holds 64 KiB, and a message is cut into fragments of 128
-/// KiB: with twice that, a sender on the same machine rarely waits.
-inline constexpr std::uint32_t flow_window = 256 * 1024;
-
-/// The sending end's account. The last item may be larger than what is left: no item is too large for a window.
-class flow_credit {
-    std::int64_t left_;
-
-public:
-    explicit flow_credit(std::uint32_t window) noexcept : left_(window) {}
-
-    bool may_send() const noexcept { return left_ > 0; }
-    void spend(std::size_t bytes) noexcept { left_ -= static_cast<std::int64_t>(bytes + item_overhead); }
-    /// No window is as large as what a peer may claim to grant: it gives without limit then, and no more than that.
-    void grant(std::uint64_t bytes) noexcept {
-        constexpr std::int64_t most = std::int64_t{1} << 40;
-        left_ = bytes < static_cast<std::uint64_t>(most) && left_ < most ? left_ + static_cast<std::int64_t>(bytes) : most;
-    }
-};
-
-/// The receiving end's account.
-class flow_ledger {
-    std::uint64_t window_;
-    std::uint64_t most_;
-    std::int64_t allowed_;   // what the sender may still send, as this end knows it
-    std::uint64_t owed_ = 0; // consumed, and not granted again yet
-    std::uint64_t received_ = 0;
-    std::uint64_t announced_ = UINT64_MAX; // how many items there are, once that is known
-
-public:
-    /// `most`: what the window grows to, and so what a receiver that stops may hold of one flow, besides one item.
-    flow_ledger(std::uint32_t window, std::uint32_t most) noexcept : window_(window), most_(most), allowed_(window) {}
-
-    std::uint64_t window() const noexcept { return window_; }
-
-    /// An item has arrived. False where the sender had no credit for it, or has announced fewer.
-    bool receive(std::size_t bytes) noexcept {
-        if (allowed_ <= 0 || received_ == announced_) return false;
-        allowed_ -= static_cast<std::int64_t>(bytes + item_overhead);
-        ++received_;
-        return true;
-    }
-
-    /// The sender has said how many items it has sent: those of its threads may arrive behind that. False where it lies.
-    bool announce(std::uint64_t items) noexcept {
-        if (announced_ != UINT64_MAX || items < received_ || items == UINT64_MAX) return false;
-        announced_ = items;
-        return true;
-    }
-
-    /// Everything that was announced is here.
-    bool complete() const noexcept { return received_ == announced_; }
-
-    /// An item has left the queue. How much credit to grant for it now: nothing until half a window is owed, so that grants are
-    /// few.
-    /// `starved`: it was the last one there. Where the sender has used up its credit then, only the window holds it back, because
-    /// more than that fits on the way between them: the window doubles.
-    std::uint64_t consume(std::size_t bytes, bool starved = false) noexcept {
-        owed_ += bytes + item_overhead;
-        if (starved && allowed_ <= 0 && window_ < most_) {
-            const std::uint64_t more = window_ < most_ - window_ ? window_ : most_ - window_;
-            owed_ += more;
-            window_ += more;
-        }
-        if (owed_ < window_ / 2) return 0;
-        const std::uint64_t granted = owed_;
-        allowed_ += static_cast<std::int64_t>(granted);
-        owed_ = 0;
-        return granted;
-    }
-};
-
-} // namespace wire
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/route/call_port.hpp ----
-// call_port.hpp: all that a call needs of the router, behind virtual functions: a file that only makes calls compiles no router.
-
-#if defined(__cpp_lib_jthread)
-#include <stop_token>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// The bytes of a message that is being sent: shown, or handed over with their buffer. Used at once, never kept.
-struct outgoing_bytes {
-    std::span<const std::byte> bytes{};
-    buffer* whole = nullptr; ///< may be taken; null: `bytes` are copied
-
-    outgoing_bytes() = default;
-    outgoing_bytes(std::nullptr_t) noexcept {}
-    outgoing_bytes(std::span<const std::byte> shown) noexcept : bytes(shown) {}
-    outgoing_bytes(const buffer& shown) noexcept : bytes(shown.data(), shown.size()) {}
-    outgoing_bytes(buffer&& given) noexcept : bytes(given.data(), given.size()), whole(&given) {}
-
-    std::size_t size() const noexcept { return bytes.size(); }
-};
-
-/// How one call is made.
-struct call_options {
-    duration_ns within = never; ///< time the answer may take; never: any
-    std::uint64_t chain = 0;    ///< 0: none
-    flow_address flow{};        ///< where the caller takes items
-#if defined(__cpp_lib_jthread)
-    std::stop_token stop{}; ///< cancels the call
-#endif
-};
-
-/// The question::subject of a request to handles::connect.
-inline constexpr char connect_request = 0;
-
-/// A message that wants an answer.
-struct question {
-    enum class manner : std::uint8_t {
-        wait,   ///< await() or await_call() comes next, whatever has happened; refused on the loop, which it would stop
-        gather, ///< more may follow; waits first while the link's queue is full
-        pass,   ///< as gather, but never waits
-    };
-
-    context_id to = no_context;
-    handle_id handle = 0;
-    manner how = manner::gather;
-    outgoing_bytes payload{};
-    const void* subject = nullptr;         ///< awaited::subject
-    const call_options* options = nullptr; ///< deadline and stop token of a call that is not waited for; null: none
-};
-
-/// The router as calls, futures and contexts see it. Exactly one class implements it, basic_router_core: what it costs is an
-/// indirect call where a message is sent and where a thread waits. Threads: any.
-class call_port {
-protected:
-    context_id id_ = root_id;
-    limits limits_;
-
-    explicit call_port(const limits& bounds) noexcept : limits_(bounds) {}
-    ~call_port() = default;
-
-public:
-    /// This context's id.
-    context_id id() const noexcept { return id_; }
-    const limits& bounds() const noexcept { return limits_; }
-
-    /// Finds the key by which `subject` is called in `to`, which runs another build. Set by the layer above.
-    result<std::uint64_t> (*key_of)(const void* subject, context_id to) = nullptr;
-
-    /// True if `id` is known to run the same build as this context. Also where nobody is there: that it is lost, not what it
-    /// runs, is what a caller must hear.
-    virtual bool same_build(context_id id) = 0;
-    /// Sends a question. What goes wrong becomes the answer. The caller holds one reference.
-    virtual awaited& ask(const question& what) = 0;
-    /// Sends a message that wants no answer; with `for_room` waits first while the link's queue is full.
-    virtual result<void> tell(context_id to, handle_id handle, outgoing_bytes payload, bool for_room) = 0;
-    /// Sleeps until the answer is there or the deadline passes; returns done(). Not on the loop.
-    virtual bool await(awaited& answer, instant deadline) = 0;
-    /// Waits for the answer to a call; gives it up as the options say.
-    virtual void await_call(awaited& answer, const call_options& options) = 0;
-    /// An answer from `from` that is an error already.
-    virtual awaited& refuse_call(context_id from, error why) = 0;
-    /// Tells whoever was asked that nobody waits for the answer any more.
-    virtual void cancel_call(awaited& answer) = 0;
-
-    /// Something to wait for that no message completes: whoever knows of it says fail(). The caller holds one reference.
-    virtual awaited& open_event() = 0;
-
-    virtual bool on_loop() const noexcept = 0;
-    virtual instant now() const noexcept = 0;
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/route/pending.hpp ----
 // pending.hpp: answers that are awaited. Each has a slot whose number is part of the handle that the answer comes to.
 
@@ -12483,45 +14620,6 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/wire/handle.hpp ----
-// handle.hpp: numbers with the types of what may be sent to them, and the library's own.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A receiver of messages whose payload is `Args...`. Declare one as `inline constexpr mitogen::handle<std::string, int>
-/// progress{2001};`.
-///
-/// Sender and receiver use the same declaration, so that the compiler checks both. The program's own numbers begin at 1000.
-template <class... Args>
-struct handle {
-    handle_id number;
-};
-
-/// The library's own handles. The names and numbers below 112 follow Mitogen's protocol (mitogen/core.py) where the meaning is
-/// the same.
-namespace handles {
-inline constexpr handle_id call_function = 101; ///< run a function; payload: see rpc/call_frame.hpp
-inline constexpr handle_id forward_log = 102;   ///< a log record of a child
-inline constexpr handle_id add_route = 103;
-inline constexpr handle_id del_route = 104;
-inline constexpr handle_id allocate_id = 105;
-inline constexpr handle_id shutdown = 106;     ///< end this context and everything below it
-inline constexpr handle_id detaching = 109;    ///< a child asks its parent to let it go; answered
-inline constexpr handle_id forget_chain = 110; ///< a call chain begins anew, or has ended
-inline constexpr handle_id cancel_call = 111;  ///< the sender no longer waits for one of its calls
-inline constexpr handle_id explain_call = 112; ///< say why a function key is unknown
-inline constexpr handle_id ping = 113;         ///< answered at once, by the loop
-inline constexpr handle_id connect = 114;      ///< make a child there; payload: see connect/travelling.hpp
-inline constexpr handle_id heartbeat = 115;    ///< between neighbours: a sign of life; answered where it asks for that
-inline constexpr handle_id end_child = 116;    ///< end a child of that context, or cut its link; answered with its exit status
-inline constexpr handle_id prompt = 118;       ///< a tool's question; payload: see connect/prompting.hpp; answered with a secret
-inline constexpr handle_id admitted = 119;     ///< to a program that joins: it is a context of the tree now
-inline constexpr handle_id list_programs = 120; ///< what a parent has of its child's program for other machines
-inline constexpr handle_id read_program = 121;  ///< a piece of one of them
-} // namespace handles
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/route/asking.hpp ----
 // asking.hpp: the half of a router that asks: opens answers, waits for them, and gives them up in time. What call_port promises.
 
@@ -12552,7 +14650,7 @@ public:
     pending* failed_answer(context_id from, error why) { return pending_->open_failed(from, std::move(why)); }
 
     /// Fails an awaited answer at a given moment, and tells whoever was asked. Threads: any.
-    void expire(awaited& answer, instant at, error why) {
+    void expire(awaited& answer, instant at, error why) final {
         pending& p = static_cast<pending&>(answer);
         p.retain(); // until the timer is out of the way
         const bool accepted = broker_.defer([this, &p, at, why = std::move(why)] {
@@ -12573,7 +14671,7 @@ public:
     awaited& ask(const question& what) final {
         using manner = question::manner;
         if (what.how == manner::wait && on_loop()) return *failed_answer(what.to, waits_on_loop());
-        if (what.how == manner::gather) core().wait_for_room(what.to);
+        if (what.how == manner::gather) (void)core().wait_for_room(what.to, never);
         std::optional<error> why;
         pending* p = pending_->open(what.to, why);
         if (!p) return *failed_answer(what.to, std::move(*why));
@@ -12613,6 +14711,48 @@ public:
 
     bool on_loop() const noexcept final { return broker_.on_loop(); }
     instant now() const noexcept final { return broker_.io().now(); }
+
+    std::unique_ptr<detail::foreign_mutex> make_mutex() const final {
+        if constexpr (std::is_same_v<typename Io::mutex, io::posix_mutex>) {
+            return nullptr;
+        } else {
+            struct of_policy final : detail::foreign_mutex {
+                typename Io::mutex of;
+                explicit of_policy(Io& io) : of(io) {}
+                void lock() override { of.lock(); }
+                void unlock() override { of.unlock(); }
+            };
+            return std::make_unique<of_policy>(broker_.io());
+        }
+    }
+
+    bool sleep(detail::condition& on, std::unique_lock<detail::mutex>& lock, instant deadline, detail::predicate ready) final {
+        struct sleeper final : detail::condition::sleeper {
+            waiter<Io> wake;
+            explicit sleeper(Io& io) : wake(io) {}
+            void notify() noexcept override { wake.notify(); }
+        };
+        sleeper self(broker_.io());
+        on.enter(self);
+        detail::mutex& mutex = *lock.mutex();
+        do { // again where another thread has taken away what this one was woken for
+            lock.unlock();
+            broker_.wait(self.wake, deadline, true, [&] {
+                const std::lock_guard held(mutex);
+                return ready();
+            });
+            lock.lock();
+        } while (!ready() && (deadline == never || now() < deadline));
+        on.leave(self);
+        return ready();
+    }
+
+    bool defer(unique_function<void()> work) final { return broker_.defer(std::move(work)); }
+    bool add_work(unique_function<void()> work) final { return broker_.add(std::move(work)); }
+    bool post(loop_task& step) final { return broker_.post_to_end(step); }
+    bool stopping() const noexcept final { return broker_.stopping(); }
+    void set_timer(timer& t, instant at) final { broker_.set_timer(t, at); }
+    void cancel_timer(timer& t) noexcept final { broker_.cancel_timer(t); }
 
 private:
     Core& core() noexcept { return static_cast<Core&>(*this); }
@@ -12797,24 +14937,11 @@ inline error decode_error(std::span<const std::byte> bytes) {
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Whose messages a handler takes.
-enum class accept : std::uint8_t {
-    parents, ///< only messages sent on the authority of this context or one above it
-    anyone,  ///< every context of the tree
-};
-
-/// How a handler is registered.
-struct handler_options {
-    accept from = accept::parents;
-    bool persist = true;                ///< false: removed before its one message
-    context_id respondent = no_context; ///< only this context's messages; gets a dead message when that context is lost
-};
-
 /// The handlers of one router, sorted by number. Calls none of them. Threads: any.
 template <class Io>
 class basic_handler_table {
 public:
-    using raw_handler = unique_function<void(const message&)>;
+    using raw_handler = mitogen::raw_handler;
 
     struct registration {
         handle_id number;
@@ -13006,126 +15133,6 @@ public:
         for (const auto& link : told)
             if (link->talks.last == gone) link->talks.last = no_context;
         return told;
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/route/route_table.hpp ----
-// route_table.hpp: which link leads to which context, and what is known about it.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Hash of a build, as programs compare each other's: equal builds call functions by index. 0: not known.
-using build_hash = std::uint64_t;
-
-/// One context below this one.
-template <class Link>
-struct route {
-    context_id id = no_context;
-    context_id parent = no_context; ///< who made it
-    std::string name{};
-    build_hash build = 0;
-    std::shared_ptr<Link> via{}; ///< the link to it, or to whoever leads to it
-};
-
-/// All contexts below this one. Sorted by id: children get ascending ids, so that adding is appending.
-/// Threads: any; the lock is held for a binary search.
-template <class Link, class Io>
-class basic_route_table {
-    typename Io::mutex mutex_;
-    std::vector<route<Link>> routes_;
-    std::atomic<bool> any_{false};      // there has been one: most contexts have none, and look nothing up
-    std::atomic<build_hash> common_{0}; // see common_build()
-
-    auto lower(context_id id) {
-        return std::lower_bound(routes_.begin(), routes_.end(), id,
-                                [](const route<Link>& r, context_id wanted) { return r.id < wanted; });
-    }
-
-public:
-    explicit basic_route_table(Io& io) : mutex_(io) {}
-
-    /// False where the id is taken.
-    bool add(route<Link> r) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(r.id);
-        if (at != routes_.end() && at->id == r.id) return false;
-        if (r.build != common_.load(std::memory_order_relaxed))
-            common_.store(routes_.empty() ? r.build : 0, std::memory_order_release);
-        routes_.insert(at, std::move(r));
-        any_.store(true, std::memory_order_release);
-        return true;
-    }
-
-    /// The link to `id`, or null.
-    std::shared_ptr<Link> find(context_id id) {
-        if (!any_.load(std::memory_order_acquire)) return nullptr;
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? at->via : nullptr;
-    }
-
-    /// True if `id` is reached through `via`.
-    bool leads(context_id id, const Link* via) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id && at->via.get() == via;
-    }
-
-    /// The one build that all contexts here have, or 0.
-    build_hash common_build() const noexcept { return common_.load(std::memory_order_acquire); }
-
-    /// The build of `id`, or 0.
-    build_hash build_of(context_id id) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? at->build : 0;
-    }
-
-    /// Everything about `id`; its `id` is no_context where nothing is known.
-    route<Link> get(context_id id) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? *at : route<Link>{};
-    }
-
-    /// Removes one; false where it was not there, or is reached through another link.
-    bool remove(context_id id, const Link* via) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        if (at == routes_.end() || at->id != id || at->via.get() != via) return false;
-        routes_.erase(at);
-        return true;
-    }
-
-    /// Removes all that are reached through `via`, and returns their ids.
-    std::vector<context_id> remove_via(const Link* via) {
-        const std::lock_guard lock(mutex_);
-        std::vector<context_id> gone;
-        std::erase_if(routes_, [&](const route<Link>& r) {
-            if (r.via.get() != via) return false;
-            gone.push_back(r.id);
-            return true;
-        });
-        return gone;
-    }
-
-    /// How many contexts lie between this one and `id`, one below the other.
-    std::uint32_t depth_of(context_id id) {
-        const std::lock_guard lock(mutex_);
-        std::uint32_t depth = 0;
-        for (auto at = lower(id); at != routes_.end() && at->id == id && depth < routes_.size(); at = lower(id)) {
-            id = at->parent;
-            ++depth;
-        }
-        return depth > 0 ? depth - 1 : 0;
-    }
-
-    /// A copy of all.
-    std::vector<route<Link>> all() {
-        const std::lock_guard lock(mutex_);
-        return routes_;
     }
 };
 
@@ -13497,23 +15504,6 @@ protected:
     ~basic_receiving() = default;
 
 public:
-    /// Asked before an answer that is an error completes its call; true: it is not the last word, go on waiting.
-    unique_function<bool(pending&, const error&)> on_failure;
-
-    // ---- handlers
-
-    /// Registers `call` for raw messages. An error where the number is taken, or the router is closed. Threads: any. `call` runs
-    /// on the loop.
-    result<void> add_raw_handler(handle_id number, handler_options options, raw_handler call) {
-        return handlers_.add(number, options, std::move(call));
-    }
-
-    /// A number that no handler of this run has had. Threads: any.
-    handle_id new_handle() { return handlers_.new_handle(); }
-
-    /// Removes a handler; a call of it that is under way ends undisturbed. Threads: any.
-    void remove_handler(handle_id number) { handlers_.remove(number); }
-
     // ---- what a link brings
 
     /// True if `h` may have come on `from`: both who sent it and on whose authority must lie in that direction.
@@ -13554,7 +15544,7 @@ public:
         const context_id here = core().id();
         if (m.head.handle == handles::call_function && !authorised())
             return core().reply_dead(m.head, refusal::upward_call(m.head, here));
-        if (m.head.handle >= first_dynamic_handle && !taker.refusal) count_late_frame();
+        if (m.head.handle >= first_dynamic_handle && !taker.refusal) core().count_late_frame();
         if (taker.closed) return core().reply_dead(m.head, refusal::closed(here));
         core().reply_dead(m.head,
                           taker.refusal ? refusal::not_taken(m.head, here, taker.refusal) : refusal::no_handler(m.head, here));
@@ -13575,7 +15565,6 @@ public:
 
     /// How many messages have come for a call, dialog or flow that had ended here. They are dropped.
     std::uint64_t late_frames() const noexcept { return late_frames_; }
-    void count_late_frame() noexcept { ++late_frames_; }
 
     /// The links below that have sent to a context which is lost: they are to be told.
     std::vector<std::shared_ptr<link>> partners_of(context_id gone) { return conversations_.end(gone); }
@@ -13657,20 +15646,20 @@ private:
         if (m.head.dead() && from) {
             // A dead message comes from the hop where delivery failed: it must lie on the way to whoever was asked.
             source = answers.respondent_of(m.head.handle);
-            if (source == no_context) return count_late_frame();
+            if (source == no_context) return core().count_late_frame();
             if (core().towards(source).get() != from) return not_awaited(m, arrival::strange);
         }
         arrival what;
         pending* p = answers.find(m.head.handle, source, what);
         if (!p) return not_awaited(m, what);
         error why = decode_error(m.payload);
-        if (!on_failure || !on_failure(*p, why)) answers.fail(*p, std::move(why));
+        if (!core().ask_about(*p, why)) answers.fail(*p, std::move(why));
         p->release();
     }
 
     /// An answer that nobody here wants.
     void not_awaited(const message& m, arrival what) {
-        if (what == arrival::late) count_late_frame();
+        if (what == arrival::late) core().count_late_frame();
         core().reply_dead(m.head, what == arrival::strange ? refusal::unexpected_answer(m.head) : refusal::late_answer());
     }
 };
@@ -13762,15 +15751,21 @@ public:
         return theirs == own_build_;
     }
 
+    // ---- handlers
+
+    result<void> add_raw_handler(handle_id number, handler_options options, raw_handler call) final {
+        return handlers_.add(number, options, std::move(call));
+    }
+    handle_id new_handle() final { return handlers_.new_handle(); }
+    void remove_handler(handle_id number) final { handlers_.remove(number); }
+    void count_late_frame() noexcept final { ++this->late_frames_; }
+
+    /// Before an answer that is an error completes its call; true: it is not the last word, and somebody was asked for that.
+    virtual bool ask_about(pending&, const error&) { return false; }
+
     // ---- sending
 
-    /// The header of a message from this context, on its own authority.
-    header address(context_id dst, handle_id handle, handle_id reply_to = 0) const noexcept {
-        return {.dst = dst, .src = id_, .auth = id_, .handle = handle, .reply_to = reply_to};
-    }
-
-    /// Sends a message. On failure the error says why; nothing was sent. Threads: any. Never blocks.
-    result<void> send(const header& h, outgoing_bytes payload, urgency when) {
+    result<void> send(const header& h, outgoing_bytes payload, urgency when) final {
         if (payload.size() > most_bytes(h)) return refusal::too_large_to_send(payload.size(), limits_.message_bytes);
         if (h.dst == id_) return send_to_self(h, payload);
         const std::shared_ptr<link> below = routes_.find(h.dst);
@@ -13800,8 +15795,7 @@ public:
         return parent_;
     }
 
-    /// True if it is this context, or there is a way to it as far as is known here. Threads: any.
-    bool reaches(context_id id) {
+    bool reaches(context_id id) final {
         if (id == id_ || routes_.find(id)) return true;
         return parent_ && !departures_.why_parent_lost() && !departures_.why_lost(id);
     }
@@ -13813,33 +15807,46 @@ public:
                    payload, when);
     }
 
-    /// Answers a message with a dead message. Nothing happens where no answer is wanted.
-    void reply_dead(const header& request, const error& why) {
+    void reply_dead(const header& request, const error& why) final {
         if (request.wants_reply()) send_dead(request.src, request.reply_to, why);
     }
 
-    /// Sleeps while the link to `dst` holds more unsent bytes than limits::queue_bytes. Not on the loop, where it returns at
-    /// once.
-    void wait_for_room(context_id dst) {
-        if (broker_.on_loop()) return;
-        if (const auto via = towards(dst)) via->stream->wait_for_room(never);
+    bool wait_for_room(context_id dst, instant deadline) final {
+        if (broker_.on_loop()) return true;
+        const auto via = towards(dst);
+        return !via || via->stream->wait_for_room(deadline);
     }
 
     result<void> tell(context_id to, handle_id handle, outgoing_bytes payload, bool for_room) final {
-        if (for_room) wait_for_room(to);
+        if (for_room) (void)wait_for_room(to, never);
         return send(address(to, handle), payload, urgency::soon);
     }
 
     // ---- losing
 
-    /// Runs `call` on the loop when `id` is lost; at once where it is lost already. Threads: any.
-    void on_disconnect(context_id id, unique_function<void(const error&)> call) {
+    void on_disconnect(context_id id, unique_function<void(const error&)> call) final {
         if (std::optional<error> already = departures_.watch(id, call))
             broker_.defer([call = std::move(call), why = std::move(*already)]() mutable { call(why); });
     }
 
-    /// Why `id` is gone, as far as it is remembered.
-    std::optional<error> why_lost(context_id id) { return departures_.why_lost(id); }
+    std::optional<error> why_lost(context_id id) final { return departures_.why_lost(id); }
+
+    std::vector<std::string> path_of(context_id id) final {
+        std::vector<std::string> names;
+        while (id != no_context && id != id_) {
+            const route<link> known = routes_.get(id);
+            if (known.id == no_context) break;
+            names.insert(names.begin(), known.name);
+            id = known.parent;
+        }
+        return names;
+    }
+
+    std::vector<context_id> ids_below() final {
+        std::vector<context_id> ids;
+        for (const route<link>& r : routes_.all()) ids.push_back(r.id);
+        return ids;
+    }
 
     /// The neighbour behind `gone`, and everything behind it, is lost: whoever waits for any of it is told why.
     /// Returns the ids that are lost.
@@ -14014,181 +16021,6 @@ public:
 
     /// In a child made by fork(): closes the descriptors.
     void abandon() noexcept { channel_.abandon(); }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/boot/explain_plan.hpp ----
-// explain_plan.hpp: what a connection method would run, as text for people.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// An argument as a POSIX shell reads it: as it is where that is safe, else in single quotes.
-inline std::string quoted_for_shell(std::string_view argument) {
-    constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_";
-    if (!argument.empty() && argument.find_first_not_of(plain) == std::string_view::npos) return std::string(argument);
-    std::string out = "'";
-    for (const char c : argument) c == '\'' ? out += "'\\''" : out += c;
-    return out + "'";
-}
-
-inline std::string quoted_for_shell(const std::vector<std::string>& arguments) {
-    std::string line;
-    for (const std::string& a : arguments) line += (line.empty() ? "" : " ") + quoted_for_shell(a);
-    return line;
-}
-
-/// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does. Before it comes one
-/// that says what is entered, where it is this program that does so.
-inline std::string explain_plan(const boot_plan& plan) {
-    const std::string program = plan.program_path.empty() ? "this one" : plan.program_path;
-    const std::string size = plan.program ? ", " + std::to_string(sys::file_size(plan.program->get())) + " bytes" : "";
-    const std::vector<std::string> command(plan.start.argv.begin() + static_cast<std::ptrdiff_t>(plan.command_at),
-                                           plan.start.argv.end());
-    return (plan.enters.empty() ? "" : "enter: " + plan.enters + "\n") + "run: " + quoted_for_shell(command) +
-           "\nname: " + plan.name + "\nprogram: " + program + size +
-           (plan.staged ? ", sent when the shell there has spoken" : ", executed here") +
-           "\ntimeout: " + std::to_string(plan.timeout / 1'000'000) + " ms\n";
-}
-
-template <class Method>
-result<std::string> explain_method(const Method& method) {
-    const result<boot_plan> plan = method.plan();
-    if (!plan) return plan.error();
-    return explain_plan(*plan);
-}
-
-/// The same for a path through several contexts, each made by the one before it: a line for each that says where, and its four.
-template <class... Methods>
-result<std::string> explain_path(const Methods&... methods) {
-    std::string text;
-    std::optional<error> wrong;
-    std::string in = "this context";
-    const auto explain = [&](const auto& method) {
-        const result<boot_plan> plan = method.plan();
-        if (!plan) return wrong.emplace(plan.error()), false;
-        text += in + ":\n" + explain_plan(*plan);
-        in = "in " + plan->name;
-        return true;
-    };
-    if ((explain(methods) && ...)) return text;
-    return *wrong;
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/build_hash.hpp ----
-// build_hash.hpp: the short form of a build id, by which two contexts know on every call whether they run the same program.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Hash by which builds are compared on the hot path. FNV-1a, 64 bit; never 0.
-inline build_hash hash_build(std::string_view id) noexcept {
-    std::uint64_t h = 0xCBF2'9CE4'8422'2325u;
-    for (const char c : id) h = (h ^ static_cast<unsigned char>(c)) * 0x0000'0100'0000'01B3u;
-    return h ? h : 1;
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/ending.hpp ----
-// ending.hpp: how long the end of a child may take, and what is due at a moment of it. Knows only the time: no process, no link.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// How long the end of a child may take, step by step.
-struct ending_patience {
-    duration_ns grace = 3'000'000'000;      ///< from being asked to end, to SIGTERM
-    duration_ns after_term = 1'000'000'000; ///< from SIGTERM to SIGKILL
-    duration_ns for_status = 500'000'000;   ///< from the link's end, until its loss is reported without exit status
-    duration_ns for_link = 500'000'000;     ///< from the process's end, until a link that somebody else keeps open is closed
-};
-
-namespace detail {
-
-/// The ladder from being asked to end, over SIGTERM, to SIGKILL.
-class ending {
-    ending_patience patience_;
-    instant asked_at_ = never;
-    duration_ns for_levels_ = 0;
-    instant exited_at_ = never;
-    int signals_sent_ = 0;
-
-    instant term_at() const noexcept { return after(after(asked_at_, patience_.grace), for_levels_); }
-    instant kill_at() const noexcept { return after(term_at(), patience_.after_term); }
-
-public:
-    static constexpr int no_signal = 0;
-    static constexpr int term = 15;
-    static constexpr int kill = 9;
-
-    /// What each level of contexts below it adds to its time: it is to see the end of its children, from their SIGTERM to their
-    /// SIGKILL, before it goes itself. Nobody else could end one that is stopped.
-    static constexpr duration_ns for_each_level = 1'500'000'000;
-
-    explicit ending(ending_patience patience) noexcept : patience_(patience) {}
-
-    /// It was asked to end, or its link has ended. `levels`: how deep the tree below it is.
-    void begin(instant now, std::uint32_t levels = 0) noexcept {
-        asked_at_ = now;
-        for_levels_ = levels * for_each_level;
-    }
-
-    /// From now on it has little time but what the levels below it need.
-    void hurry(instant now) noexcept {
-        constexpr duration_ns orderly = 300'000'000; // with SIGTERM and SIGKILL less than a level's
-        asked_at_ = now;
-        patience_.grace = std::min(patience_.grace, orderly);
-    }
-
-    /// Its process has ended. Only the first time counts.
-    void exited(instant now) noexcept {
-        if (exited_at_ == never) exited_at_ = now;
-    }
-
-    /// It was sent SIGTERM, without having been asked before.
-    void terminated(instant now) noexcept {
-        asked_at_ = now;
-        patience_.grace = 0;
-        signals_sent_ = 1;
-    }
-
-    /// It was killed: no further signal is due.
-    void killed() noexcept { signals_sent_ = 2; }
-
-    /// The signal to send now; counts as sent.
-    int due_signal(instant now) noexcept {
-        if (signals_sent_ <= 1 && now >= kill_at()) {
-            signals_sent_ = 2;
-            return kill;
-        }
-        if (signals_sent_ == 0 && now >= term_at()) {
-            signals_sent_ = 1;
-            return term;
-        }
-        return no_signal;
-    }
-
-    /// True if its loss should be reported although there is no exit status yet.
-    bool report_due(instant now) const noexcept { return now >= after(asked_at_, patience_.for_status); }
-
-    /// When the link of a process that has ended is closed: until then answers may still be in the pipe.
-    instant link_end() const noexcept { return after(exited_at_, patience_.for_link); }
-
-    /// When to look again at a process that has not ended. `watched`: its end is reported by the poller, else it must be asked
-    /// for. `reported`: report_due() does not matter any more.
-    instant next_look(instant now, bool watched, bool reported) const noexcept {
-        constexpr duration_ns poll_interval = 5'000'000;
-        instant next = watched ? never : after(now, poll_interval);
-        if (!reported) next = std::min(next, after(asked_at_, patience_.for_status));
-        if (signals_sent_ == 0) next = std::min(next, term_at());
-        if (signals_sent_ == 1) next = std::min(next, kill_at());
-        if (next == never) next = after(now, patience_.after_term);
-        return std::max(next, now);
-    }
 };
 
 } // namespace detail
@@ -14617,957 +16449,6 @@ result<child_pipes<Io>> make_child_pipes(Io& io, bool at_terminal = false) {
     io.enlarge(p.out.get());
     io.enlarge(p.in.get());
     return p;
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/method.hpp ----
-// method.hpp: what every connection method has in common.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A way to start a child: an options struct with the members that all have, and plan(), which turns it into what is to be
-/// executed.
-template <class Method>
-concept connection_method = requires(const Method& m) {
-    { m.name } -> std::convertible_to<std::string>;
-    { m.executable } -> std::convertible_to<std::string>;
-    m.connect_timeout;
-    m.limits;
-    { m.plan() } -> std::same_as<result<boot_plan>>;
-};
-
-namespace detail {
-
-/// The program that a child shall run: this one's own file as it was at the start, which stays open anyway, or another.
-inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& executable) {
-    if (executable.empty()) {
-        sys::unique_fd& own = sys::self_executable();
-        if (!own) return error(reason::payload, "cannot open this program's own executable");
-        return std::shared_ptr<sys::unique_fd>(std::shared_ptr<void>(), &own);
-    }
-    const long rc = sys::open_to_read(executable.c_str());
-    if (rc < 0) {
-        const error why = sys::failure("cannot open the executable " + executable, rc);
-        return error(why.kind() == kind::overloaded ? reason::overloaded : reason::payload, std::string(why.message()));
-    }
-    return std::make_shared<sys::unique_fd>(static_cast<int>(rc));
-}
-
-/// What is to be executed, by what `method` says. `inherited`: the limits, where it says nothing of them.
-template <class Method>
-result<boot_plan> plan_of(const Method& method, const limits& inherited) {
-    result<boot_plan> plan = method.plan();
-    if (plan && !method.limits) plan->bounds = inherited;
-    return plan;
-}
-
-inline error waits_for_child() {
-    return error(reason::misuse, "a function that runs on the loop makes a child and waits for it; run it on::main or on::pool, "
-                                 "or use connect_async");
-}
-
-/// What the members that all methods have say about a plan.
-template <class Method>
-void apply_common(const Method& method, boot_plan& plan) {
-    if (!method.name.empty()) plan.name = method.name;
-    plan.timeout = to_ns(method.connect_timeout);
-    if constexpr (requires { method.executable; }) plan.program_path = method.executable;
-    if (method.limits) plan.bounds = *method.limits;
-    if constexpr (requires { method.executor; }) plan.executor = method.executor;
-    if constexpr (requires { method.keep_program; }) plan.keep_program = method.keep_program;
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/local.hpp ----
-// local.hpp: a child on this machine, by executing this program again.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A new process on this machine that executes this program from the file it was started from, although that may have been
-/// replaced since.
-struct local {
-    std::string name{};                                ///< of the context; empty: "local.<id>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::string executable{};                          ///< another program to run, by path; it must call mitogen::init as well
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "local";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.name, self.connect_timeout, self.executable, self.executor, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        boot_plan p;
-        p.what = "local child";
-        p.name = "local";
-        detail::apply_common(*this, p);
-        auto program = detail::open_program(executable);
-        if (!program) return program.error();
-        p.program = std::move(*program);
-        p.start.executable_fd = p.program->get();
-        p.start.path = executable;
-        p.start.argv = {"mitogen:" + p.name, std::string(child_argument)};
-        return p;
-    }
-};
-
-/// The options of basic_router::local().
-using local_options = local;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/symptoms.hpp ----
-// symptoms.hpp: what is printed when a child does not come up, and what it means.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Words that tell why a child did not come up, and what they mean.
-struct symptom {
-    std::string_view text;
-    reason why;
-    std::string_view meaning;
-};
-
-/// What the first stage, the shell that runs it, or the dynamic loader says. The path is the one by which the program is
-/// executed.
-inline constexpr symptom symptoms_of_stage[] = {
-    {no_parent_text, reason::connect_timeout, "the program did not arrive there in time: does anything hold up the connection?"},
-    {no_place_text, reason::payload, "no directory there may hold programs that can be run"},
-    {no_room_text, reason::payload, "no directory there has room for the program: is a disk full, or the size of files limited?"},
-    {short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
-    {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
-    {"GLIBC", reason::payload,
-     "the program cannot run there: the C library is older than the one it was built for; link it statically (-static)"},
-    {"error while loading shared libraries", reason::payload,
-     "the program cannot run there: a shared library is missing; link it statically (-static)"},
-    {"/proc/self/fd/9: not found", reason::payload,
-     "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
-    {"/proc/self/fd/9: No such file", reason::payload,
-     "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
-    {"/proc/self/fd/9: ", reason::payload, "the program cannot run there"},
-    {"No space left on device", reason::payload, "the program did not arrive whole: the disk is full"},
-};
-
-inline constexpr std::string_view no_hello_text = "the connection ended before the child said hello";
-
-/// The first of them that was printed, or null.
-template <std::size_t N>
-const symptom* known_symptom(const symptom (&symptoms)[N], const boot_failure& f) {
-    for (const symptom& s : symptoms)
-        if (f.words.find(s.text) != std::string::npos) return &s;
-    return nullptr;
-}
-
-/// The error, with what was printed and the exit status.
-inline error because(const boot_plan& plan, const boot_failure& f, reason why, std::string_view meaning) {
-    error_detail d;
-    d.why = why;
-    d.text = plan.what + ": " + std::string(meaning) + quoted_words(f);
-    d.has_status = f.status.has_value();
-    if (f.status) d.status = *f.status;
-    return error(std::move(d));
-}
-
-/// What went wrong after the first stage has spoken. `tool_failed`: the exit status by which the tool that was started here says
-/// that it failed itself; with any other it passes on that of the command.
-inline error explain_stage(const boot_plan& plan, const boot_failure& f, int tool_failed = -1) {
-    if (const symptom* s = known_symptom(symptoms_of_stage, f)) return because(plan, f, s->why, s->meaning);
-    if (f.status && !f.status->signal && f.status->code != tool_failed) return explain_boot(plan, f);
-    return because(plan, f, reason::end_of_file, no_hello_text);
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/ssh.hpp ----
-// ssh.hpp: a child on another machine, through the system's ssh.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// What to do about host keys that are not known.
-enum class host_keys : std::uint8_t {
-    enforce, ///< refuse unknown and changed ones
-    accept,  ///< remember unknown ones, refuse changed ones
-    ignore,  ///< accept any, remember none: for machines that are made anew all the time
-};
-
-/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration, and asks nothing. Where a
-/// password is given or `interactive` is set, ssh is started at a terminal of its own: it is told the password when it asks, and
-/// its other questions go to router_options::on_prompt.
-struct ssh {
-    std::string hostname{};      ///< as ssh takes it: a name, an address, or an alias from its configuration
-    std::string username{};      ///< empty: as ssh decides
-    std::uint16_t port = 0;      ///< 0: as ssh decides
-    std::string identity_file{}; ///< private key; empty: as ssh decides
-    bool identities_only = true; ///< with identity_file: no other keys, such as the agent's, are tried
-    secret password{};           ///< empty: keys and the like only. The first who asks is told, were it the host of proxy_jump
-    bool interactive = false;    ///< questions that no option answers go to router_options::on_prompt
-    host_keys check_host_keys = host_keys::enforce;
-    std::string ssh_path = "ssh";        ///< the client to run
-    std::vector<std::string> ssh_args{}; ///< further arguments, before the host name
-    std::string proxy_jump{};             ///< "user@host:port", several with commas; empty: as ssh decides
-    bool forward_agent = false;           ///< the agent here serves programs there; false: as ssh decides
-    int debug_level = 0;                  ///< 1 to 3: what ssh says of its work goes to the child's stderr; 0: errors only
-    bool compression = false;
-    std::chrono::seconds keepalive_interval{15}; ///< 0: none
-    int keepalive_count = 3;                     ///< intervals without answer until ssh gives up
-
-    std::string name{};                                ///< of the context; empty: "ssh.<hostname>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< there, in a cache: the next connection sends none
-
-    static constexpr std::string_view method_name = "ssh";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.identities_only, self.password,
-                        self.interactive, self.check_host_keys, self.ssh_path, self.ssh_args, self.proxy_jump, self.forward_agent,
-                        self.debug_level, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
-                        self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        if (hostname.empty()) return error(reason::misuse, "ssh: hostname is empty");
-        for (const std::string* host : {&hostname, &proxy_jump})
-            if (host->starts_with('-'))
-                return error(reason::misuse, "ssh: the " + std::string(host == &hostname ? "hostname" : "proxy_jump") + " \"" +
-                                                 *host + "\" begins with a dash, which ssh would take for an option");
-        if (debug_level < 0 || debug_level > 3) return error(reason::misuse, "ssh: debug_level is not one of 0, 1, 2 and 3");
-        if (auto why = detail::untypable(password, method_name)) return std::move(*why);
-        boot_plan p;
-        p.what = "ssh " + hostname;
-        p.name = "ssh." + hostname + (port && port != 22 ? ":" + std::to_string(port) : std::string());
-        detail::apply_common(*this, p);
-        auto program = detail::open_program(executable);
-        if (!program) return program.error();
-        p.program = std::move(*program);
-        p.staged = true;
-        p.compress_program = !compression && !is_here(hostname);
-        p.start.path = ssh_path;
-        p.start.argv = arguments();
-        if (may_ask()) {
-            p.prompts.emplace(&recognise, password, prompter::reads::terminal);
-            p.start.environment = {"SSH_ASKPASS_REQUIRE"}; // it shall ask here
-        } else if (!proxy_jump.empty()) { // the ssh that leads to that host gets no BatchMode, and shall not ask at our terminal
-            p.start.environment = {"SSH_ASKPASS=/bin/false", "SSH_ASKPASS_REQUIRE=force"};
-        }
-        p.explain = &explain;
-        return p;
-    }
-
-    /// The command that is executed, first stage included.
-    std::vector<std::string> arguments() const {
-        std::vector<std::string> a{ssh_path};
-        const auto option = [&a](std::string text) {
-            a.push_back("-o");
-            a.push_back(std::move(text));
-        };
-        if (debug_level > 0) a.push_back("-" + std::string(static_cast<std::size_t>(debug_level), 'v'));
-        else option("LogLevel ERROR");
-        option(may_ask() ? "BatchMode no" : "BatchMode yes");
-        if (may_ask()) option(interactive ? "NumberOfPasswordPrompts 3" : "NumberOfPasswordPrompts 1");
-        if (!username.empty()) a.insert(a.end(), {"-l", username});
-        if (port) a.insert(a.end(), {"-p", std::to_string(port)});
-        if (!identity_file.empty()) {
-            if (identities_only) option("IdentitiesOnly yes");
-            a.insert(a.end(), {"-i", identity_file});
-        }
-        if (!proxy_jump.empty()) a.insert(a.end(), {"-J", proxy_jump});
-        if (forward_agent) option("ForwardAgent yes");
-        option(compression ? "Compression yes" : "Compression no");
-        if (keepalive_interval.count() > 0) {
-            option("ServerAliveInterval " + std::to_string(keepalive_interval.count()));
-            option("ServerAliveCountMax " + std::to_string(keepalive_count));
-        }
-        switch (check_host_keys) {
-        case host_keys::enforce: option("StrictHostKeyChecking yes"); break;
-        case host_keys::accept: option("StrictHostKeyChecking accept-new"); break;
-        case host_keys::ignore:
-            option("StrictHostKeyChecking no");
-            option("UserKnownHostsFile /dev/null");
-            option("GlobalKnownHostsFile /dev/null");
-            break;
-        }
-        a.push_back("-T"); // a terminal would mangle bytes
-        a.insert(a.end(), ssh_args.begin(), ssh_args.end());
-        a.push_back(hostname);
-        a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
-        return a;
-    }
-
-private:
-    bool may_ask() const noexcept { return interactive || !password.empty(); }
-
-    /// What it asks; its own questions are not translated. Those of the server, which may be in any language, have "(user@host) "
-    /// before them (sshconnect2.c, since OpenSSH 8.5).
-    static prompt_kind recognise(std::string_view line) {
-        if (detail::mentions(line, "(yes/no")) return prompt_kind::host_key;
-        if (!detail::ends_as_question(line)) return prompt_kind::none;
-        if (line.starts_with("Enter passphrase for")) return prompt_kind::passphrase;
-        if (detail::mentions(line, "password")) return prompt_kind::password;
-        const std::size_t shut = line.find(") ");
-        return line[0] == '(' && line.find('@') < shut && shut != std::string_view::npos ? prompt_kind::other : prompt_kind::none;
-    }
-
-    /// True of what is this machine by its name: memory is faster than any compressor.
-    static bool is_here(std::string_view host) noexcept {
-        return host == "localhost" || host == "::1" || host.starts_with("127.");
-    }
-
-    /// What ssh says before it has run our command. The messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c)
-    /// and not translated.
-    static constexpr detail::symptom symptoms_of_ssh[] = {
-        {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
-         "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
-        {"Host key verification failed", reason::host_key, "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
-        {"dbclient: Ignoring unknown", reason::connect,
-         "ssh_path is the client of dropbear, which lacks options that this needs; use that of OpenSSH"},
-        {"Permission denied", reason::auth_required,
-         "authentication failed: no key was accepted, and none of the other methods may ask; set .password or .interactive"},
-        {"Too many authentication failures", reason::auth_incorrect,
-         "authentication failed: too many keys were tried; set identity_file"},
-        {"Could not resolve hostname", reason::resolve, "the host name has no address"},
-        {"Connection refused", reason::connection_refused, "nothing listens there"},
-        {"timed out", reason::connect_timeout, "the host does not answer"},
-        {"No route to host", reason::connect, "the network does not reach it"},
-        {"Network is unreachable", reason::connect, "the network does not reach it"},
-    };
-
-    /// Why the questions that it has asked, or has not asked, let nobody in. An empty error where it may have been a key.
-    static error explain_questions(const boot_plan& plan, const boot_failure& f) {
-        const prompter& asked = *plan.prompts;
-        const auto because = [&](enum reason why, const std::string& text) {
-            return detail::because(plan, f, why, "authentication failed: " + text);
-        };
-        if (asked.answered_by_person()) return because(reason::auth_incorrect, "what was answered is incorrect");
-        if (asked.answered()) return because(reason::auth_incorrect, "the password is incorrect");
-        if (!asked.password().empty()) return because(reason::auth_incorrect, "nobody asked for the password");
-        if (!asked.question().empty())
-            return because(reason::auth_required,
-                           "nobody answered its question \"" + asked.question() + "\"; see router_options::on_prompt");
-        return error(reason::none, "");
-    }
-
-    /// What ssh and the first stage said, as one of the errors that a caller can act on.
-    static error explain(const boot_plan& plan, const boot_failure& f) {
-        using how = boot_failure::how;
-        if (f.what == how::timed_out) {
-            const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
-            const std::string waits = plan.prompts ? plan.prompts->waiting_text() : std::string();
-            return detail::because(plan, f, reason::connect_timeout,
-                           "no hello within " + ms +
-                               (!waits.empty()  ? waits
-                                : f.stage_seen ? "the login went well; sending the program, or its start, takes longer than that"
-                                             : "the host does not answer, or the login takes longer than that"));
-        }
-        if (f.what == how::confused) return detail::explain_boot(plan, f);
-        constexpr int connection_failed = 255; // ssh(1), EXIT STATUS; everything else is the remote command's
-        if (f.stage_seen) return detail::explain_stage(plan, f, connection_failed);
-        if (const detail::symptom* s = detail::known_symptom(symptoms_of_ssh, f)) {
-            if (s->why == reason::auth_required && plan.prompts)
-                if (const error why = explain_questions(plan, f); why.reason() != reason::none) return why;
-            const auto& argv = plan.start.argv;
-            const bool key_given = std::find(argv.begin(), argv.end(), "-i") != argv.end();
-            if (s->why != reason::auth_required || !key_given) return detail::because(plan, f, s->why, s->meaning);
-            return detail::because(plan, f, reason::auth_incorrect,
-                                   "authentication failed: the key of identity_file is not accepted there");
-        }
-        return detail::because(plan, f, reason::end_of_file,
-                               f.status && !f.status->signal && f.status->code != connection_failed
-                                   ? "the login shell there ended before it ran our command"
-                                   : detail::no_hello_text);
-    }
-};
-
-/// The options of basic_router::ssh().
-using ssh_options = ssh;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/fwd.hpp ----
-// fwd.hpp: the names of the call layer and their default arguments, once.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-template <class Io = io::native>
-class basic_router;
-template <class Io = io::native>
-class basic_context;
-template <class T, class Io = io::native>
-class basic_future;
-template <class Io = io::native>
-class basic_chain;
-
-template <class T, class Io = io::native>
-class basic_sender;
-template <class T, class Io = io::native>
-class basic_receiver;
-template <class Shape, class Io = io::native>
-class basic_dialog;
-template <class T, class Io = io::native>
-class basic_remote_range;
-
-/// One node of the tree, with the means to make children.
-using router = basic_router<>;
-/// Some node of the tree, as seen from this one.
-using context = basic_context<>;
-/// The answer to a call that is under way.
-template <class T>
-using future = basic_future<T>;
-/// The end of a channel that sends: an argument or a result like any other.
-template <class T>
-using sender = basic_sender<T>;
-/// The end of a channel that receives.
-template <class T>
-using receiver = basic_receiver<T>;
-/// The callee's end of a dialog, `dialog<Started(Received, Sent)>`.
-template <class Shape>
-using dialog = basic_dialog<Shape>;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/invocation.hpp ----
-// invocation.hpp: one execution of a remote function: its arguments come in as bytes, its result leaves as bytes.
-
-#if defined(__cpp_lib_jthread)
-#include <stop_token>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Who calls. Take it as a parameter (`caller&`) to be told.
-struct caller {
-    context_id id = no_context;   ///< the calling context
-    context_id auth = no_context; ///< on whose authority: `id` or a context above it
-};
-
-/// A type whose address tells I/O policies apart at run time.
-template <class Io>
-inline constexpr char policy_tag = 0;
-
-/// Where values are decoded that mean something only inside one context, such as `context`.
-struct decode_environment {
-    call_port* router = nullptr;  ///< a basic_router<Io>
-    const void* policy = nullptr; ///< &policy_tag<Io>
-};
-
-/// Where a function that yields items puts them: see call_frame::flow.
-class item_sink {
-public:
-    virtual ~item_sink() = default;
-    /// Sends an item's message; waits for credit. An error where the caller takes no more, is lost, or has cancelled.
-    virtual result<void> send(buffer item) = 0;
-};
-
-/// Everything that an invoke thunk needs. Lives on the stack of the thread that executes the call.
-struct invocation {
-    reader& arguments;
-    buffer& result;
-    decode_environment& environment;
-    caller who{};
-    flow_address flow{}; ///< where the caller takes items
-    std::optional<error> failure{};
-#if defined(__cpp_lib_jthread)
-    std::stop_token (*stop)(invocation&) = nullptr; ///< the call's stop token, made when first asked for
-#endif
-    cancel_radius (*cancelled)(invocation&) = [](invocation&) { return cancel_radius::none; }; ///< by its caller
-    void* call = nullptr; ///< for `stop` and `cancelled`
-    std::unique_ptr<item_sink> (*sink)(invocation&) = nullptr; ///< opens `flow`
-
-    /// What an invoke thunk has found wrong, for whoever knows the function's name: fault_of_call().
-    enum class fault : std::uint8_t { none, argument, policy, no_flow };
-    fault wrong = fault::none;
-    std::size_t position = 0; ///< of the argument that does not decode, from 0
-
-    bool bad_argument(std::size_t at) noexcept {
-        wrong = fault::argument;
-        position = at;
-        return false;
-    }
-
-    /// The error that `wrong` stands for. `function`: the name of the one that was called.
-    MITOGEN_COLD error fault_of_call(const std::string& function) const {
-        if (wrong == fault::no_flow)
-            return error(reason::bad_arguments, function + " exchanges items with its caller: open it, or stream it");
-        return error(reason::bad_arguments,
-                     wrong == fault::policy
-                         ? function + " takes a router of another I/O policy than the one that runs here"
-                         : "argument " + std::to_string(position + 1) + " of " + function + ": " + arguments.failure_text());
-    }
-};
-
-namespace rpc::detail {
-
-template <class T>
-inline constexpr const void* router_policy = nullptr;
-template <class Io>
-inline constexpr const void* router_policy<basic_router<Io>> = &policy_tag<Io>;
-// Not `router_policy<T> != nullptr`, which g++ with -fsanitize=undefined does not take for a constant.
-template <class T>
-inline constexpr bool tied_to_policy = false;
-template <class Io>
-inline constexpr bool tied_to_policy<basic_router<Io>> = true;
-
-/// Makes, for the time of one call, the object that a parameter of type `Parameter&` refers to: it is constructible from
-/// `invocation&` and converts to that reference. Specialised for dialogs.
-template <class Parameter>
-struct injected_object;
-
-/// Runs a function's result that is a range of items: sends each. Specialised for generators.
-template <class R>
-struct item_range_result;
-
-/// Begins a function whose result comes later. Specialised for tasks.
-template <auto F, class R, class Parameters, class Is, class Ws>
-struct suspended_result;
-
-/// What a function gets for a parameter that is not sent.
-template <class Parameter>
-decltype(auto) supply(invocation& inv) {
-    using plain = std::remove_cvref_t<Parameter>;
-    if constexpr (std::is_same_v<plain, caller>) {
-        return (inv.who);
-    } else if constexpr (std::is_same_v<plain, log::sink>) {
-        return log::current();
-#if defined(__cpp_lib_jthread)
-    } else if constexpr (std::is_same_v<plain, std::stop_token>) {
-        return inv.stop(inv);
-#endif
-    } else {
-        return (static_cast<plain&>(*inv.environment.router));
-    }
-}
-
-/// False, with a fault, where a function wants the router of another I/O policy than the one that executes it.
-template <class Parameter>
-bool suppliable(invocation& inv) noexcept {
-    using plain = std::remove_cvref_t<Parameter>;
-    if constexpr (tied_to_policy<plain>) {
-        if (inv.environment.policy != router_policy<plain>) {
-            inv.wrong = invocation::fault::policy;
-            return false;
-        }
-    }
-    (void)inv;
-    return true;
-}
-
-template <class Parameter, std::size_t Next>
-decltype(auto) argument(invocation& inv, auto& values) {
-    if constexpr (is_dialog<std::remove_cvref_t<Parameter>>) {
-        return injected_object<std::remove_cvref_t<Parameter>>(inv);
-    } else if constexpr (injected<Parameter>) {
-        return supply<Parameter>(inv);
-    } else {
-        return static_cast<
-            std::conditional_t<std::is_lvalue_reference_v<Parameter>, Parameter, std::remove_cvref_t<Parameter>&&>>(
-            std::get<Next>(values));
-    }
-}
-
-/// For each parameter: how many before it travel, that is, its place among the decoded values.
-template <class List>
-struct places;
-template <class... Ps>
-struct places<type_list<Ps...>> {
-    static constexpr auto table = [] {
-        struct {
-            std::size_t at[sizeof...(Ps) + 1];
-        } t{};
-        std::size_t i = 0;
-        [[maybe_unused]] std::size_t next = 0;
-        ((t.at[i++] = next, next += injected<Ps> ? 0 : 1), ...);
-        return t;
-    }();
-};
-
-template <class List>
-struct value_tuple;
-template <class... Ts>
-struct value_tuple<type_list<Ts...>> {
-    using type = std::tuple<Ts...>;
-};
-
-/// The arguments from the message. False, with a fault, where `F` cannot be run with what has come.
-template <auto F, class... Ps, std::size_t... Ws, class Values>
-bool take_arguments(invocation& inv, type_list<Ps...>, std::index_sequence<Ws...>, Values& values) {
-    using traits = function_traits<F>;
-    if (!(... && (codec<std::tuple_element_t<Ws, Values>>::decode(inv.arguments, std::get<Ws>(values)) || inv.bad_argument(Ws))))
-        return false;
-    if (!inv.arguments.finish()) return inv.bad_argument(sizeof...(Ws));
-    if constexpr ((... || tied_to_policy<std::remove_cvref_t<Ps>>)) {
-        if (!(... && suppliable<Ps>(inv))) return false;
-    }
-    if constexpr (traits::dialogs > 0 || is_item_range<typename traits::result>) {
-        if (!inv.flow.port) {
-            inv.wrong = invocation::fault::no_flow;
-            return false;
-        }
-    }
-    return true;
-}
-
-template <auto F, class... Ps, std::size_t... Is, std::size_t... Ws>
-void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::index_sequence<Ws...>) {
-    using traits = function_traits<F>;
-    typename value_tuple<typename traits::wire_parameters>::type values{};
-    if (!take_arguments<F>(inv, type_list<Ps...>{}, std::index_sequence<Ws...>{}, values)) return;
-    using wire = typename wire_result<typename traits::result>::type;
-    if constexpr (is_item_range<typename traits::result>) {
-        item_range_result<typename traits::result>::run(inv,
-                                                        F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...));
-    } else if constexpr (std::is_void_v<wire>) {
-        F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
-    } else {
-        const wire& value = F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
-        encode_into(inv.result, inv.who.id, value);
-    }
-}
-
-} // namespace rpc::detail
-
-template <>
-inline constexpr bool is_injected<caller> = true;
-template <>
-inline constexpr bool is_injected<log::sink> = true;
-template <class Io>
-inline constexpr bool is_injected<basic_router<Io>> = true;
-#if defined(__cpp_lib_jthread)
-template <>
-inline constexpr bool is_injected<std::stop_token> = true;
-#endif
-
-/// Decodes the arguments, calls `F`, encodes what it returns. One instance for each remote function; all else is shared.
-template <auto F>
-void invoke_thunk(invocation& inv) {
-    using traits = function_traits<F>;
-    using parameters = std::make_index_sequence<traits::arity>;
-    using values = std::make_index_sequence<traits::wire_parameters::size>;
-    if constexpr (is_task<typename traits::result>) {
-        rpc::detail::suspended_result<F, typename traits::result, typename traits::parameters, parameters, values>::begin(inv);
-    } else {
-        rpc::detail::invoke<F>(inv, typename traits::parameters{}, parameters{}, values{});
-    }
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/future.hpp ----
-// future.hpp: the answer to a call that is under way.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// What the caller holds of a result of type `T`: views become the containers that own what they show.
-template <class T>
-struct owned_result {
-    using type = T;
-};
-template <>
-struct owned_result<std::string_view> {
-    using type = std::string;
-};
-template <class T, std::size_t N>
-struct owned_result<std::span<T, N>> {
-    using type = std::vector<std::remove_cv_t<T>>;
-};
-
-/// What does not depend on the type of the value; see basic_future.
-class future_base {
-protected:
-    awaited* pending_ = nullptr;
-    call_port* router_ = nullptr;
-    decode_environment environment_{};
-    limits bounds_{}; // copies: the answer may be decoded when the router is gone
-
-    static error would_stop_the_loop() {
-        return error(reason::misuse, "a function that runs on the loop waits for an answer, which only the loop could bring; "
-                                     "run it on::main or on::pool, or co_await");
-    }
-    bool may_wait() const noexcept { return pending_->done() || !router_->on_loop(); }
-
-    future_base() = default;
-    future_base(awaited* p, call_port& node, decode_environment environment) noexcept
-        : pending_(p), router_(&node), environment_(environment), bounds_(node.bounds()) {}
-    future_base(future_base&& other) noexcept
-        : pending_(std::exchange(other.pending_, nullptr)), router_(other.router_), environment_(other.environment_),
-          bounds_(other.bounds_) {}
-    future_base& operator=(future_base&& other) noexcept {
-        if (this != &other) {
-            drop();
-            pending_ = std::exchange(other.pending_, nullptr);
-            router_ = other.router_;
-            environment_ = other.environment_;
-            bounds_ = other.bounds_;
-        }
-        return *this;
-    }
-    ~future_base() { drop(); }
-
-    void drop() noexcept {
-        if (!pending_) return;
-        if (!pending_->done()) cancel();
-        std::exchange(pending_, nullptr)->release();
-    }
-
-    /// Waits as long as it takes, or `span`. An error where that may not or did not happen.
-    std::optional<error> wait_for(duration_ns span) {
-        if (pending_->done()) return std::nullopt;
-        if (router_->on_loop()) return would_stop_the_loop();
-        if (router_->await(*pending_, span == never ? never : after(router_->now(), span))) return std::nullopt;
-        return error(reason::timeout, "no answer within the time given to get_for()");
-    }
-
-public:
-    /// False for one that was default-constructed or moved from; nothing else may then be called.
-    bool valid() const noexcept { return pending_ != nullptr; }
-
-    /// True once there is a value or an error. Never blocks.
-    bool done() const noexcept { return pending_->done(); }
-
-    /// Waits until done() or the deadline; returns done(). Not on the loop, where nothing could arrive meanwhile.
-    bool wait_until(instant deadline) {
-        if (pending_->done()) return true;
-        if (!may_wait()) raise(would_stop_the_loop());
-        return router_->await(*pending_, deadline);
-    }
-
-    /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
-    /// there is removed, the stop token of one that runs fires. Nothing happens where it is done already.
-    void cancel() {
-        if (done()) return; // the router may be gone
-        abandon(cancelled_by_caller(router_->id(), cancel_radius::call));
-    }
-
-    /// As cancel(), with another error.
-    void abandon(error why) {
-        if (pending_->fail(std::move(why))) router_->cancel_call(*pending_);
-    }
-
-    /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally the loop. Never blocks there.
-    void then(unique_function<void()> go) { pending_->then(std::move(go)); }
-
-    /// The router that brings the answer.
-    call_port& port() const noexcept { return *router_; }
-
-    /// For select and the like.
-    awaited* state() const noexcept { return pending_; }
-
-    // ---- co_await: resumes on the thread that completes the call, normally the loop
-
-    bool await_ready() const noexcept { return done(); }
-    void await_suspend(std::coroutine_handle<> waiting) {
-        then([waiting] { waiting.resume(); });
-    }
-};
-
-/// The answer to a call. Moves; does not copy. Dropping it abandons the call: the callee is told, and a late answer is dropped.
-///
-/// Threads: one at a time. Blocks: get() and get_for(). May outlive the router; the answer is then the error broker_exited.
-template <class T, class Io>
-class [[nodiscard]] basic_future : public future_base {
-public:
-    using value_type = T;
-
-    basic_future() = default;
-    /// Takes over one reference to `p`.
-    basic_future(awaited* p, call_port& node, decode_environment environment) noexcept : future_base(p, node, environment) {}
-
-    /// Waits and returns the value or the error.
-    result<T> try_get() {
-        if (std::optional<error> why = wait_for(never)) return std::move(*why);
-        return outcome();
-    }
-
-    /// Waits and returns the value; throws the error.
-    T get() { return try_get().value(); }
-
-    /// As get(), but waits at most `span`: then it throws timeout_error, and the call goes on.
-    template <class Rep, class Period>
-    T get_for(std::chrono::duration<Rep, Period> span) {
-        return try_get_for(span).value();
-    }
-
-    /// As try_get(), but waits at most `span`: then it returns an error with reason::timeout, and the call goes on.
-    template <class Rep, class Period>
-    result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
-        if (std::optional<error> why = wait_for(to_ns(span))) return std::move(*why);
-        return outcome();
-    }
-
-    /// The value or the error of a future that is done().
-    result<T> outcome() {
-        if (const error* why = pending_->failure()) return *why;
-        reader r(std::span<const std::byte>(pending_->payload()), bounds_, &environment_);
-        if constexpr (std::is_void_v<T>) {
-            if (r.finish()) return {};
-            return r.failure();
-        } else {
-            T value{};
-            if (mitogen::decode(r, value) && r.finish()) return result<T>(std::move(value));
-            return r.failure(&codec<T>::signature);
-        }
-    }
-
-    T await_resume() { return outcome().value(); }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/prompting.hpp ----
-// prompting.hpp: brings questions that only a person can answer to the context that asked for the connection, and the answers
-// back.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Puts questions to the person whom this program has, if it has one: those of tools that run here, and those of tools that other
-/// contexts run because this one asked them for a child.
-///
-/// Threads: loop, but for the constructor and close(). The router outlives it.
-template <class Io>
-class prompting {
-    using core = basic_router_core<Io>;
-
-    struct order {
-        context_id from;
-        handle_id number; // what the request to connect is answered to
-        int questions = 0;
-        std::shared_ptr<open_question<Io>> open{};
-    };
-
-    core& node_;
-    prompt_callback on_prompt_;
-    std::vector<order> orders_; // that have led to questions
-    bool closed_ = false;
-
-    static constexpr std::size_t longest_text = 1024;
-
-    void put(prompt question) {
-#if MITOGEN_HAS_EXCEPTIONS
-        try {
-            on_prompt_(std::move(question));
-        } catch (const std::exception& e) {
-            log::write(log::level::error, std::string("router_options::on_prompt has thrown: ") + e.what());
-        } catch (...) {
-            log::write(log::level::error, "router_options::on_prompt has thrown what is not a std::exception");
-        }
-#else
-        on_prompt_(std::move(question));
-#endif
-    }
-
-    /// True while this context waits for what it asked `from` to connect.
-    bool ordered(context_id from, handle_id number) {
-        arrival what;
-        basic_pending<Io>* p = node_.answers().find(number, from, what);
-        if (!p) return false;
-        const bool is_order = p->subject == &connect_request;
-        p->release();
-        return is_order;
-    }
-
-    order& order_of(context_id from, handle_id number) {
-        std::erase_if(orders_, [&](const order& o) {
-            if (ordered(o.from, o.number)) return false;
-            if (o.open) o.open->close();
-            return true;
-        });
-        const auto known =
-            std::find_if(orders_.begin(), orders_.end(), [&](const order& o) { return o.from == from && o.number == number; });
-        return known != orders_.end() ? *known : orders_.emplace_back(order{from, number});
-    }
-
-    /// A tool that another context runs has a question: the number that the answer to the order comes to, what is being
-    /// connected, and the question's text. What is declined is answered with auth_required.
-    void serve(const message& m) {
-        reader r(m.payload);
-        handle_id number{};
-        std::string what;
-        std::string text;
-        if (!decode(r, number, what, text) || !r.finish())
-            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
-        if (closed_ || !ordered(m.src(), number))
-            return node_.reply_dead(m.head, error(reason::refused_by_policy,
-                                                  "context " + std::to_string(m.src()) + " was not asked to connect anything"));
-        order& o = order_of(m.src(), number);
-        if (o.open) o.open->close();
-        if (++o.questions > prompter::most_questions)
-            return node_.reply_dead(m.head, error(reason::overloaded, "too many questions for one connection"));
-        o.open = std::make_shared<open_question<Io>>(
-            node_.loop(), [this, request = m.head, number](prompt_outcome how, const secret& answer) {
-                if (ordered(request.src, number)) reply(request, how, answer);
-            });
-        put(prompt(presentable(std::move(what)), presentable(std::move(text)), o.open));
-    }
-
-    void reply(const header& request, prompt_outcome how, const secret& answer) {
-        if (how != prompt_outcome::answered)
-            return node_.reply_dead(request, error(reason::auth_required, "nobody has answered"));
-        node_.reply(request, encode(answer), 0);
-    }
-
-    /// What another machine wants to be shown.
-    static std::string presentable(std::string text) {
-        text.resize(std::min(text.size(), longest_text));
-        defuse(text);
-        return text;
-    }
-
-public:
-    /// `on_prompt` may be empty: then this does nothing.
-    prompting(core& node, prompt_callback on_prompt) : node_(node), on_prompt_(std::move(on_prompt)) {
-        if (on_prompt_)
-            (void)node.add_raw_handler(handles::prompt, {.from = accept::anyone}, [this](const message& m) { serve(m); });
-    }
-
-    prompting(prompting&&) = delete;
-
-    /// Whoever carries out the plan asks here, unless it knows better. Threads: any.
-    void attend(boot_plan& plan) {
-        if (on_prompt_ && plan.prompts && !plan.ask) plan.ask = [this](prompt question) { put(std::move(question)); };
-    }
-
-    /// No answers from now on. Threads: any but the loop.
-    void close() {
-        if (!on_prompt_) return;
-        const auto end = [this] {
-            closed_ = true;
-            for (const order& o : std::exchange(orders_, {}))
-                if (o.open) o.open->close();
-        };
-        if (!node_.loop().run(end)) end();
-    }
-};
-
-/// Puts the question of a tool that runs here to the context that sent `request` to handles::connect. Threads: loop.
-template <class Io>
-void ask_whom_it_is_for(basic_router_core<Io>& node, const header& request, prompt question) {
-    awaited& p = node.ask({.to = request.src,
-                           .handle = handles::prompt,
-                           .how = mitogen::question::manner::pass,
-                           .payload = encode(request.reply_to, question.what(), question.text())});
-    const auto answer = std::make_shared<basic_future<secret, Io>>(&p, node, decode_environment{});
-    prompt_access::when_over(question, [weak = std::weak_ptr(answer)] {
-        if (const auto late = weak.lock()) (void)late->state()->fail(error(reason::cancelled, "the attempt is over"));
-    });
-    answer->then([answer, question = std::make_shared<prompt>(std::move(question))] {
-        result<secret> said = answer->outcome();
-        answer->state()->payload().reset();
-        if (said) return question->answer(std::move(*said));
-        if (said.error().reason() == reason::auth_required) return question->decline();
-        prompt_access::nobody(*question);
-    });
 }
 
 } // namespace detail
@@ -16449,22 +17330,6 @@ namespace mitogen::inline MITOGEN_ABI {
 
 template <class Io>
 class basic_pending;
-template <class Io>
-class basic_listener;
-
-/// What a program that joins may do.
-enum class authority : std::uint8_t {
-    none,   ///< it may be called, and use the handles that take messages from anyone
-    parent, ///< as the context that listens: it may also call that, and whatever is below that
-};
-
-/// How a context listens for programs that join it.
-struct listen_options {
-    mitogen::authority authority = mitogen::authority::none;
-    std::chrono::milliseconds handshake_timeout{5'000}; ///< from connecting to being a context
-    std::uint32_t most_waiting = 32;                    ///< connected and no context yet; others wait for one of them to go on
-    std::optional<mitogen::limits> limits{};            ///< for those who join; empty: this context's own
-};
 
 namespace detail {
 
@@ -16506,35 +17371,32 @@ class descendants {
     core& node_;
     children<Io>& children_;
     const std::unique_ptr<listening<Io>>& listening_;
-    decode_environment environment_;
 
 public:
     /// All outlive this.
-    descendants(core& node, children<Io>& all, const std::unique_ptr<listening<Io>>& joined,
-                const decode_environment& environment)
-        : node_(node), children_(all), listening_(joined), environment_(environment) {}
+    descendants(core& node, children<Io>& all, const std::unique_ptr<listening<Io>>& joined)
+        : node_(node), children_(all), listening_(joined) {}
 
     descendants(descendants&&) = delete;
 
-    /// Begins to end it; see basic_context::shutdown.
-    basic_future<exit_status, Io> shut_down(context_id id) {
+    /// Begins to end it; see context::shutdown.
+    awaited& shut_down(context_id id) {
         if (const context_id parent = far_parent_of(id); parent != no_context) {
-            awaited& p = node_.ask(
+            return node_.ask(
                 {.to = parent, .handle = handles::end_child, .how = question::manner::pass, .payload = encode(id, false)});
-            return basic_future<exit_status, Io>(&p, node_, environment_);
         }
         std::optional<error> why;
         basic_pending<Io>* p = node_.answers().open(node_.id(), why);
-        if (!p) raise(*why);
+        if (!p) return *node_.failed_answer(id, std::move(*why));
         p->retain();
         if (!node_.loop().defer([this, id, p] { shut_down_child(id, *p); })) {
             node_.answers().fail(*p, error(reason::broker_exited, "the broker has exited"));
             p->release();
         }
-        return basic_future<exit_status, Io>(p, node_, environment_);
+        return *p;
     }
 
-    /// See basic_context::disconnect.
+    /// See context::disconnect.
     void disconnect(context_id id) {
         if (const context_id parent = far_parent_of(id); parent != no_context)
             return (void)node_.tell(parent, handles::end_child, encode(id, true), false);
@@ -16560,15 +17422,15 @@ public:
     /// Ends all children as fast as may be; says how many levels of contexts that are. Threads: loop.
     std::uint32_t hurry_all() { return children_.hurry(); }
 
-    /// What the start of a direct child took; a logic_error where there is none of that id.
-    boot_info info_of_boot(context_id id) {
+    /// What the start of a direct child took; an error of misuse where there is none of that id.
+    result<boot_info> info_of_boot(context_id id) {
         std::optional<boot_info> info;
         node_.loop().run([&] {
             if (child* c = children_.find(id)) info = c->info();
         });
         if (!info)
-            raise(error(reason::misuse,
-                        "how context " + std::to_string(id) + " was started is known to its parent alone, and while it lives"));
+            return error(reason::misuse,
+                         "how context " + std::to_string(id) + " was started is known to its parent alone, and while it lives");
         return std::move(*info);
     }
 
@@ -16801,70 +17663,6 @@ void receive_forwarded_logs(basic_router_core<Io>& node, log_uplink<Io>& up) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/attach.hpp ----
-// attach.hpp: a child at the far end of a byte stream that is there already.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Of a child whose byte stream the program has made itself.
-struct link_options {
-    std::string name{};                                ///< of the context; empty: "attached"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< until its hello
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-};
-
-namespace detail {
-
-inline error explain_attached(const boot_plan& plan, const boot_failure& f) {
-    if (f.what == boot_failure::how::confused) return explain_boot(plan, f);
-    const std::string advice = "; a program that calls mitogen::init must run at its far end, started with the one argument " +
-                               std::string(child_argument) + ", its stdin and stdout being the stream";
-    if (f.what == boot_failure::how::timed_out)
-        return because(plan, f, reason::connect_timeout,
-                       "no hello within " + std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout)" + advice);
-    return because(plan, f, reason::end_of_file, "it ended before the child said hello" + advice);
-}
-
-/// What is known about such a child. `inherited`: the limits, where the options say nothing of them.
-inline boot_plan plan_to_attach(const link_options& options, const limits& inherited) {
-    boot_plan p;
-    p.what = "attached stream";
-    p.name = "attached";
-    p.bounds = inherited;
-    p.attached = true;
-    p.explain = &explain_attached;
-    apply_common(options, p);
-    return p;
-}
-
-/// Both directions of a stream, as a link wants them: two descriptors of its own, close-on-exec, nonblocking.
-struct stream_ends {
-    sys::unique_fd in;
-    sys::unique_fd out;
-};
-
-/// Takes over two descriptors, which may be one; they are closed also where that fails.
-template <class Io>
-result<stream_ends> take_stream(Io& io, int fd_in, int fd_out) {
-    if (fd_in < 0 || fd_out < 0) return error(reason::misuse, "attach: a descriptor is negative");
-    const sys::unique_fd given_in(fd_in);
-    const sys::unique_fd given_out(fd_out == fd_in ? -1 : fd_out);
-    stream_ends ends;
-    for (const auto& [fd, end] : {std::pair(fd_in, &ends.in), std::pair(fd_out, &ends.out)}) {
-        long rc = sys::dup_above(fd, 3); // close-on-exec
-        if (rc >= 0) {
-            end->reset(static_cast<int>(rc));
-            rc = io.set_nonblocking(end->get(), true);
-        }
-        if (rc < 0) return sys::failure("attach", rc, fd);
-    }
-    return ends;
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/sys/interrupt.hpp ----
 // interrupt.hpp: SIGINT as bytes in a pipe, for as long as somebody wants to hear of it.
 
@@ -17072,7 +17870,29 @@ struct fork_options {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
     on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    void (*on_start)() = nullptr;                      ///< called first in the child: re-seed generators, drop caches
+    /// called first in the child: re-seed generators, drop caches; not where another context forks
+    void (*on_start)() = nullptr;
+
+    static constexpr std::string_view method_name = "fork";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.name, self.connect_timeout, self.executor, self.limits);
+    }
+    result<void> why_not_sent() const {
+        if (!on_start) return {};
+        return error(reason::misuse, "fork: on_start is a function of this process; another context cannot be sent it");
+    }
+
+    /// What is to be done.
+    result<boot_plan> plan() const {
+        boot_plan p;
+        p.what = "fork child";
+        p.name = "fork";
+        p.forks = true;
+        p.on_start = on_start;
+        detail::apply_common(*this, p);
+        return p;
+    }
 };
 
 namespace detail {
@@ -17082,18 +17902,18 @@ template <class Io>
 void serve_as_child(Io io, child_ends<Io> ends);
 template <class Io>
     requires io::can_fork<Io>
-[[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, const fork_options& options);
+[[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, void (*on_start)());
 
 /// Forks. Returns the child's process id in the parent; never returns in the child. `abandon` closes what the child must not
 /// have.
 template <class Io, class Abandon>
     requires io::can_fork<Io>
-result<int> fork_child(Io& io, child_pipes<Io>& pipes, const fork_options& options, Abandon&& abandon) {
+result<int> fork_child(Io& io, child_pipes<Io>& pipes, void (*on_start)(), Abandon&& abandon) {
     std::fflush(nullptr); // else what is in the buffers now would be written twice
     const result<int> pid = sys::fork_process();
     if (!pid || *pid != 0) return pid;
     abandon();
-    enter_fork_child<Io>(io, pipes, options);
+    enter_fork_child<Io>(io, pipes, on_start);
 }
 
 } // namespace detail
@@ -17203,67 +18023,159 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/router_options.hpp ----
-// router_options.hpp: how a router is made.
+// ---- mitogen/connect/prompting.hpp ----
+// prompting.hpp: brings questions that only a person can answer to the context that asked for the connection, and the answers
+// back.
 
 namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
 
-/// How a router is made.
-struct router_options {
-    mitogen::limits limits{};       ///< for this context and all below it
-    ending_patience patience{};     ///< how long children may take to end
-    std::uint32_t pool_threads = 4; ///< most threads that a child gives to on::pool functions
-    tree_rules rules{};             ///< for the whole tree
-    std::vector<payload> payloads{}; ///< this program, built for machines of other kinds; for all below, too
-    /// Gets the questions that no option of a connection answers, also those of children that other contexts are asked to make.
-    /// On the loop: it must not block.
-    prompt_callback on_prompt{};
-};
+/// Puts questions to the person whom this program has, if it has one: those of tools that run here, and those of tools that other
+/// contexts run because this one asked them for a child.
+///
+/// Threads: loop, but for the constructor and close(). The router outlives it.
+template <class Io>
+class prompting {
+    using core = basic_router_core<Io>;
 
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/route/status.hpp ----
-// status.hpp: the tree as one context sees it, as data and as text.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// What one context knows of another. Times and bytes are of the link between the two, and known only where there is one.
-struct context_status {
-    /// How the other one stands to this context.
-    enum class place : std::uint8_t {
-        self,   ///< it is this context
-        parent, ///< above it, at the other end of a link
-        child,  ///< below it, at the other end of a link
-        below,  ///< reached through a child
+    struct order {
+        context_id from;
+        handle_id number; // what the request to connect is answered to
+        int questions = 0;
+        std::shared_ptr<open_question<Io>> open{};
     };
 
-    context_id id = no_context;
-    context_id parent = no_context; ///< who made it; no_context: not known here
-    std::string name{};             ///< empty: not known here
-    place where = place::below;
-    std::size_t pending_calls = 0;  ///< of this context, that it has not answered
-    std::uint64_t queue_bytes = 0;  ///< that wait to be written to it
-    std::uint64_t bytes_in = 0;     ///< ever read from it
-    std::uint64_t bytes_out = 0;    ///< ever written to it
-    duration_ns uptime = 0;         ///< of the link
-    duration_ns round_trip = never; ///< of the last heartbeat that was answered; never: there was none
-    std::uint64_t late_frames = 0;  ///< of place::self: messages that came for a call or flow that had ended, and were dropped
+    core& node_;
+    prompt_callback on_prompt_;
+    std::vector<order> orders_; // that have led to questions
+    bool closed_ = false;
 
-    /// One line of text, without its end.
-    std::string text() const {
-        static constexpr const char* places[] = {"self", "parent", "child", "below"};
-        std::string line = "context " + std::to_string(id) + (name.empty() ? "" : " \"" + name + "\"") + ": " +
-                           places[static_cast<std::size_t>(where)];
-        if (where == place::below) line += parent == no_context ? "" : " context " + std::to_string(parent);
-        if (pending_calls) line += ", " + std::to_string(pending_calls) + " pending calls";
-        if (late_frames) line += ", " + std::to_string(late_frames) + " late frames";
-        if (where != place::parent && where != place::child) return line;
-        line += ", " + std::to_string(queue_bytes) + " bytes queued, up for " + std::to_string(uptime / 1'000'000) + " ms";
-        if (round_trip != never) line += ", round trip " + std::to_string(round_trip / 1'000) + " us";
-        return line;
+    static constexpr std::size_t longest_text = 1024;
+
+    void put(prompt question) {
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+            on_prompt_(std::move(question));
+        } catch (const std::exception& e) {
+            log::write(log::level::error, std::string("router_options::on_prompt has thrown: ") + e.what());
+        } catch (...) {
+            log::write(log::level::error, "router_options::on_prompt has thrown what is not a std::exception");
+        }
+#else
+        on_prompt_(std::move(question));
+#endif
+    }
+
+    /// True while this context waits for what it asked `from` to connect.
+    bool ordered(context_id from, handle_id number) {
+        arrival what;
+        basic_pending<Io>* p = node_.answers().find(number, from, what);
+        if (!p) return false;
+        const bool is_order = p->subject == &connect_request;
+        p->release();
+        return is_order;
+    }
+
+    order& order_of(context_id from, handle_id number) {
+        std::erase_if(orders_, [&](const order& o) {
+            if (ordered(o.from, o.number)) return false;
+            if (o.open) o.open->close();
+            return true;
+        });
+        const auto known =
+            std::find_if(orders_.begin(), orders_.end(), [&](const order& o) { return o.from == from && o.number == number; });
+        return known != orders_.end() ? *known : orders_.emplace_back(order{from, number});
+    }
+
+    /// A tool that another context runs has a question: the number that the answer to the order comes to, what is being
+    /// connected, and the question's text. What is declined is answered with auth_required.
+    void serve(const message& m) {
+        reader r(m.payload);
+        handle_id number{};
+        std::string what;
+        std::string text;
+        if (!decode(r, number, what, text) || !r.finish())
+            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        if (closed_ || !ordered(m.src(), number))
+            return node_.reply_dead(m.head, error(reason::refused_by_policy,
+                                                  "context " + std::to_string(m.src()) + " was not asked to connect anything"));
+        order& o = order_of(m.src(), number);
+        if (o.open) o.open->close();
+        if (++o.questions > prompter::most_questions)
+            return node_.reply_dead(m.head, error(reason::overloaded, "too many questions for one connection"));
+        o.open = std::make_shared<open_question<Io>>(
+            node_.loop(), [this, request = m.head, number](prompt_outcome how, const secret& answer) {
+                if (ordered(request.src, number)) reply(request, how, answer);
+            });
+        put(prompt(presentable(std::move(what)), presentable(std::move(text)), o.open));
+    }
+
+    void reply(const header& request, prompt_outcome how, const secret& answer) {
+        if (how != prompt_outcome::answered)
+            return node_.reply_dead(request, error(reason::auth_required, "nobody has answered"));
+        node_.reply(request, encode(answer), 0);
+    }
+
+    /// What another machine wants to be shown.
+    static std::string presentable(std::string text) {
+        text.resize(std::min(text.size(), longest_text));
+        defuse(text);
+        return text;
+    }
+
+public:
+    /// `on_prompt` may be empty: then this does nothing.
+    prompting(core& node, prompt_callback on_prompt) : node_(node), on_prompt_(std::move(on_prompt)) {
+        if (on_prompt_)
+            (void)node.add_raw_handler(handles::prompt, {.from = accept::anyone}, [this](const message& m) { serve(m); });
+    }
+
+    prompting(prompting&&) = delete;
+
+    /// Whoever carries out the plan asks here, unless it knows better. Threads: any.
+    void attend(boot_plan& plan) {
+        if (on_prompt_ && plan.prompts && !plan.ask) plan.ask = [this](prompt question) { put(std::move(question)); };
+    }
+
+    /// No answers from now on. Threads: any but the loop.
+    void close() {
+        if (!on_prompt_) return;
+        const auto end = [this] {
+            closed_ = true;
+            for (const order& o : std::exchange(orders_, {}))
+                if (o.open) o.open->close();
+        };
+        if (!node_.loop().run(end)) end();
     }
 };
 
+/// Puts the question of a tool that runs here to the context that sent `request` to handles::connect. Threads: loop.
+template <class Io>
+void ask_whom_it_is_for(basic_router_core<Io>& node, const header& request, prompt question) {
+    awaited& p = node.ask({.to = request.src,
+                           .handle = handles::prompt,
+                           .how = mitogen::question::manner::pass,
+                           .payload = encode(request.reply_to, question.what(), question.text())});
+    const auto answer = std::make_shared<future<secret>>(&p, node, decode_environment{});
+    prompt_access::when_over(question, [weak = std::weak_ptr(answer)] {
+        if (const auto late = weak.lock()) (void)late->state()->fail(error(reason::cancelled, "the attempt is over"));
+    });
+    answer->then([answer, question = std::make_shared<prompt>(std::move(question))] {
+        result<secret> said = answer->outcome();
+        answer->state()->payload().reset();
+        if (said) return question->answer(std::move(*said));
+        if (said.error().reason() == reason::auth_required) return question->decline();
+        prompt_access::nobody(*question);
+    });
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/route/status_of.hpp ----
+// status_of.hpp: takes the tree as one context sees it.
+
+namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 template <class Io>
@@ -17304,727 +18216,6 @@ std::vector<context_status> status_of(basic_router_core<Io>& node) {
 }
 
 } // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/call_frame.hpp ----
-// call_frame.hpp: what stands before the arguments in a message to CALL_FUNCTION.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Which function, by when, and in which chain.
-///
-/// Layout, little-endian: flags u8, then the function's index u32 (equal builds) or key u64, then where flagged the time that is
-/// left u64 in nanoseconds, the chain's number u64, and where the caller takes items: port u64 and window u32. Time that is left,
-/// not a moment: two machines' clocks need not agree.
-struct call_frame {
-    enum flag : std::uint8_t { by_key = 1, has_deadline = 2, has_chain = 4, has_flow = 8 };
-
-    static constexpr std::size_t max_size = 1 + 8 + 8 + 8 + 12;
-
-    std::uint8_t flags = 0;
-    std::uint64_t function = 0;
-    duration_ns time_left = 0;
-    std::uint64_t chain = 0;
-    flow_address flow{};
-
-    std::size_t size() const noexcept {
-        return 1u + (flags & by_key ? 8u : 4u) + (flags & has_deadline ? 8u : 0u) + (flags & has_chain ? 8u : 0u) +
-               (flags & has_flow ? 12u : 0u);
-    }
-
-    void write(writer& w) const noexcept {
-        w.put_u8(flags);
-        if (flags & by_key) {
-            w.put_scalar(function);
-        } else {
-            w.put_scalar(static_cast<std::uint32_t>(function));
-        }
-        if (flags & has_deadline) w.put_scalar(time_left);
-        if (flags & has_chain) w.put_scalar(chain);
-        if (flags & has_flow) {
-            w.put_scalar(flow.port);
-            w.put_scalar(flow.window);
-        }
-    }
-
-    bool read(reader& r) noexcept {
-        if (!r.take_scalar(flags)) return false;
-        if (flags & ~(by_key | has_deadline | has_chain | has_flow)) return r.fail("a call with unknown flags");
-        if (flags & by_key) {
-            if (!r.take_scalar(function)) return false;
-        } else {
-            std::uint32_t index;
-            if (!r.take_scalar(index)) return false;
-            function = index;
-        }
-        return (!(flags & has_deadline) || r.take_scalar(time_left)) && (!(flags & has_chain) || r.take_scalar(chain)) &&
-               (!(flags & has_flow) || (r.take_scalar(flow.port) && r.take_scalar(flow.window)));
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/call.hpp ----
-// call.hpp: turns `ctx.call<&fn>(args…)` into a message and its answer into a value.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace rpc::detail {
-
-/// What a call of `F` gives its caller.
-template <auto F>
-using result_of = typename owned_result<typename wire_result<typename function_traits<F>::result>::type>::type;
-
-// The names of these templates and their arguments are what the compiler prints above the messages.
-template <auto Function, std::size_t Given, std::size_t Expected>
-struct argument_count {
-    static_assert(Given == Expected,
-                  "mitogen: wrong number of arguments for this remote Function (Given, Expected); parameters that are "
-                  "supplied where it runs (router&, caller&, std::stop_token) are not passed");
-    static constexpr bool checked = Given == Expected;
-};
-
-template <auto Function, std::size_t Position, class Given, class Parameter>
-struct argument_of {
-    static_assert(std::is_convertible_v<Given, Parameter>,
-                  "mitogen: this argument (counted from 1 by Position) does not convert to the Parameter of the remote Function; "
-                  "it would not compile as a local call either");
-    static constexpr bool checked = std::is_convertible_v<Given, Parameter>;
-};
-
-/// What is wrong with a call on a default-constructed context.
-MITOGEN_COLD inline error empty_target() {
-    return error(reason::misuse, "this mitogen::context is empty: it was default-constructed, and refers to no context");
-}
-
-/// The argument as the parameter's type: itself where it is that already, else converted as for a local call.
-template <class Parameter, class Given>
-decltype(auto) as_parameter(Given&& given) {
-    if constexpr (std::is_same_v<std::remove_cvref_t<Given>, Parameter>) {
-        return static_cast<const Parameter&>(given);
-    } else {
-        return static_cast<Parameter>(std::forward<Given>(given));
-    }
-}
-
-/// How a function is used; what it takes and returns decides how it can be.
-enum class verb : unsigned char { call, stream, open };
-
-template <auto Function, verb Used>
-struct wanted_verb {
-    using traits = function_traits<Function>;
-    static constexpr bool opened = traits::dialogs > 0;
-    static constexpr bool streamed = is_item_range<typename traits::result>;
-    static_assert(!(Used == verb::call && opened), "mitogen: this Function takes a dialog: open<&fn>(args…) it");
-    static_assert(!(Used == verb::call && streamed), "mitogen: this Function returns a generator: stream<&fn>(args…) it");
-    static_assert(Used != verb::stream || streamed,
-                  "mitogen: only a Function that returns generator<T> can be streamed: call it");
-    static_assert(Used != verb::open || opened,
-                  "mitogen: only a Function that takes a dialog can be opened: call it, or stream it");
-    static_assert(traits::dialogs <= 1 && !(opened && streamed),
-                  "mitogen: a Function has one dialog, or returns a generator, or neither");
-    static constexpr bool checked = true;
-};
-
-/// The encoded arguments of a call and the frame in front of them: small ones on the stack, so that a small call allocates
-/// nothing.
-class call_message {
-    alignas(16) std::byte small_[512];
-    buffer large_;
-    std::size_t size_ = 0;
-    bool secret_ = false;
-
-public:
-    /// Room for `size` bytes.
-    std::byte* reserve(std::size_t size) {
-        size_ = size;
-        if (size <= sizeof small_) return small_;
-        large_.resize(size);
-        return large_.data();
-    }
-
-    call_message() = default;
-    call_message(const call_message&) = delete;
-    ~call_message() {
-        if (secret_) [[unlikely]] mitogen::detail::wipe(small_, sizeof small_);
-    }
-
-    /// They are not to be left behind in memory.
-    void keep_secret() {
-        secret_ = true;
-        if (size_ <= sizeof small_) large_.append(small_, size_);
-        large_.keep_secret();
-    }
-
-    /// All of them, to send.
-    outgoing_bytes bytes() {
-        if (!secret_ && size_ <= sizeof small_) return std::span<const std::byte>(small_, size_);
-        return std::move(large_);
-    }
-};
-
-/// The frame for a call of `function` in `to`. False with `why` where it cannot be called there.
-inline bool frame_for(call_port& port, context_id to, const function_entry& function, const call_options& options,
-                      call_frame& frame, std::optional<error>& why) {
-    frame.function = function.index();
-    if (!port.same_build(to)) {
-        const result<std::uint64_t> key = port.key_of ? port.key_of(&function, to) : error(reason::no_route, "no router");
-        if (!key) {
-            why.emplace(key.error());
-            return false;
-        }
-        frame.flags |= call_frame::by_key;
-        frame.function = *key;
-    }
-    if (options.within != never) {
-        frame.flags |= call_frame::has_deadline;
-        frame.time_left = options.within;
-    }
-    if (options.chain) {
-        frame.flags |= call_frame::has_chain;
-        frame.chain = options.chain;
-    }
-    if (options.flow.port) {
-        frame.flags |= call_frame::has_flow;
-        frame.flow = options.flow;
-    }
-    return true;
-}
-
-/// Encodes a call of `F` into `message`.
-template <auto F, class... Args>
-bool compose(call_message& message, std::optional<error>& why, call_port& port, context_id to, const call_options& options,
-             const Args&... args) {
-    call_frame frame;
-    if (!frame_for(port, to, entry_of<F>(), options, frame, why)) return false;
-    const std::size_t front = frame.size();
-    writer w(message.reserve(front + encoded_size(args...)), to);
-    frame.write(w);
-    encode(w, args...);
-    if (w.has_secret()) [[unlikely]] message.keep_secret();
-    return true;
-}
-
-template <auto F, class... Ws, class... Args>
-bool convert_and_compose(type_list<Ws...>, call_message& message, std::optional<error>& why, call_port& port, context_id to,
-                         const call_options& options, Args&&... args) {
-    return compose<F>(message, why, port, to, options, as_parameter<Ws>(std::forward<Args>(args))...);
-}
-
-template <auto F, class Wire, class Given>
-struct check_arguments;
-template <auto F, class... Ws, class... Gs>
-struct check_arguments<F, type_list<Ws...>, type_list<Gs...>> {
-    template <std::size_t... Is>
-    static constexpr bool each(std::index_sequence<Is...>) {
-        return (argument_of<F, Is + 1, Gs, Ws>::checked && ... && true);
-    }
-    static constexpr bool checked = [] {
-        if constexpr (argument_count<F, sizeof...(Gs), sizeof...(Ws)>::checked) return each(std::index_sequence_for<Ws...>{});
-        return false;
-    }();
-};
-
-} // namespace rpc::detail
-
-/// The ways to call a function, shared by contexts, deadlines and chains. `Target` offers valid(), port(), id(), options() and
-/// environment().
-template <class Target, class Io>
-class call_methods {
-    const Target& self() const noexcept { return static_cast<const Target&>(*this); }
-
-    /// Encodes a call. False with `why` where it cannot be made.
-    template <auto F, rpc::detail::verb Verb = rpc::detail::verb::call, class... Args>
-    bool compose(rpc::detail::call_message& message, std::optional<error>& why, const call_options& options,
-                 Args&&... args) const {
-        static_cast<void>(rpc::detail::wanted_verb<F, Verb>::checked);
-        using wire = typename function_traits<F>::wire_parameters;
-        if constexpr (function_traits<F>::what_is_wrong != rpc::detail::fault::none) {
-            rpc::detail::check_function<F>(); // says what is wrong; the arguments are beside the point
-            return false;
-        } else if constexpr (rpc::detail::check_arguments<F, wire, type_list<Args...>>::checked) {
-            return rpc::detail::convert_and_compose<F>(wire{}, message, why, self().port(), self().id(), options,
-                                                       std::forward<Args>(args)...);
-        } else {
-            return false;
-        }
-    }
-
-    /// Begins a call whose items come through `flow`.
-    template <auto F, rpc::detail::verb Verb, class... Args>
-    awaited& begin_flow(flow_address flow, Args&&... args) const {
-        rpc::detail::call_message message;
-        std::optional<error> why;
-        call_options options = self().options();
-        options.flow = flow;
-        if (!compose<F, Verb>(message, why, options, std::forward<Args>(args)...))
-            return self().port().refuse_call(self().id(), std::move(*why));
-        return submit(message, entry_of<F>(), question::manner::gather, &options);
-    }
-
-    /// Begins a call that has a dialog; `begin` makes what the caller gets of it. See kit/open_dialog.hpp.
-    template <auto F, class Begin, class... Args>
-    auto open_as(Begin begin, Args&&... args) const;
-
-    /// Sends a call that wants an answer.
-    awaited& submit(rpc::detail::call_message& message, const function_entry& function, question::manner how,
-                    const call_options* guards) const {
-        return self().port().ask({.to = self().id(),
-                                  .handle = handles::call_function,
-                                  .how = how,
-                                  .payload = message.bytes(),
-                                  .subject = &function,
-                                  .options = guards});
-    }
-
-public:
-    /// Calls `F(args…)` in the other context and waits for its result.
-    /// Errors, thrown: call_error where the function threw; channel_error where the context is lost; timeout_error,
-    /// cancelled_error; codec_error; signature_error; overloaded_error. Not from a function that runs on::loop.
-    template <auto F, class... Args>
-    rpc::detail::result_of<F> call(Args&&... args) const {
-        return try_call<F>(std::forward<Args>(args)...).value();
-    }
-
-    /// The same, with the error as a value.
-    template <auto F, class... Args>
-    result<rpc::detail::result_of<F>> try_call(Args&&... args) const {
-        if (!self().valid()) return rpc::detail::empty_target();
-        rpc::detail::call_message message;
-        std::optional<error> why;
-        if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...)) return std::move(*why);
-        call_port& port = self().port();
-        awaited& p = submit(message, entry_of<F>(), question::manner::wait, nullptr);
-        basic_future<rpc::detail::result_of<F>, Io> answer(&p, port, self().environment());
-        port.await_call(p, self().options());
-        return answer.outcome();
-    }
-
-    /// Starts a call and returns its answer-to-be. Calls that are started one after the other travel together. Blocks only while
-    /// the link's queue is full.
-    template <auto F, class... Args>
-    basic_future<rpc::detail::result_of<F>, Io> call_async(Args&&... args) const {
-        rpc::detail::call_message message;
-        std::optional<error> why;
-        call_port& port = self().port();
-        awaited& p = compose<F>(message, why, self().options(), std::forward<Args>(args)...)
-                         ? submit(message, entry_of<F>(), question::manner::gather, &self().options())
-                         : port.refuse_call(self().id(), std::move(*why));
-        return basic_future<rpc::detail::result_of<F>, Io>(&p, port, self().environment());
-    }
-
-    /// Calls without an answer: what the function returns or throws is dropped there (an exception is logged). Throws where the
-    /// context is known to be lost.
-    template <auto F, class... Args>
-    void call_no_reply(Args&&... args) const {
-        rpc::detail::call_message message;
-        std::optional<error> why;
-        if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...)) raise(*why);
-        self().port().tell(self().id(), handles::call_function, message.bytes(), true).value();
-    }
-
-    /// Starts a function that returns generator<T> and returns what it yields as a range, basic_remote_range<T>: see
-    /// kit/remote_range.hpp.
-    template <auto F, class... Args>
-    auto stream(Args&&... args) const;
-
-    /// Starts a function that takes a dialog and returns the other end of it when the function has called started(): see
-    /// kit/open_dialog.hpp. Errors, thrown: as call's, of a function that ends before.
-    template <auto F, class... Args>
-    auto open(Args&&... args) const;
-    /// The same, with the error as a value.
-    template <auto F, class... Args>
-    auto try_open(Args&&... args) const;
-    /// For tasks: `auto d = co_await ctx.open_async<&fn>(args…)`. The function is started at once.
-    template <auto F, class... Args>
-    auto open_async(Args&&... args) const;
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/making.hpp ----
-// making.hpp: the members that make a child by one of the methods that run a tool, once for all who make children.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-struct sudo;
-struct su;
-struct doas;
-struct docker;
-struct podman;
-struct buildah;
-struct kubectl;
-struct lxc;
-struct lxd;
-struct incus;
-struct jail;
-struct chroot;
-struct nsenter;
-struct slurm;
-struct command;
-
-using sudo_options = sudo;
-using su_options = su;
-using doas_options = doas;
-using docker_options = docker;
-using podman_options = podman;
-using buildah_options = buildah;
-using kubectl_options = kubectl;
-using lxc_options = lxc;
-using lxd_options = lxd;
-using incus_options = incus;
-using jail_options = jail;
-using chroot_options = chroot;
-using nsenter_options = nsenter;
-using slurm_options = slurm;
-using command_options = command;
-
-/// A base of whoever has connect(method) and try_connect(method): a router, a context, a nursery. `Maker` is const where those
-/// are; `Context` is what they return. Each method is a struct of options in mitogen/connect/methods/.
-///
-/// To call one takes its header, which the umbrella has. All block until the child is up. The try_ forms return the error that
-/// the others throw. Threads: as those of `Maker`.
-template <class Maker, class Context>
-class making {
-    Maker& maker() const noexcept { return const_cast<Maker&>(static_cast<const Maker&>(*this)); }
-
-public:
-    /// A process of another user of the same machine, root where none is named: `sudo({.username = "postgres"})`.
-    Context sudo(const sudo_options& options) const { return maker().connect(options); }
-    result<Context> try_sudo(const sudo_options& options) const { return maker().try_connect(options); }
-
-    /// The same by su, which wants that user's password.
-    Context su(const su_options& options) const { return maker().connect(options); }
-    result<Context> try_su(const su_options& options) const { return maker().try_connect(options); }
-
-    /// The same by OpenBSD's doas.
-    Context doas(const doas_options& options) const { return maker().connect(options); }
-    result<Context> try_doas(const doas_options& options) const { return maker().try_connect(options); }
-
-    /// A process in a Docker container that runs, or in a new one: `docker({.container = "web"})`, `docker({.image = "debian"})`.
-    Context docker(const docker_options& options) const { return maker().connect(options); }
-    result<Context> try_docker(const docker_options& options) const { return maker().try_connect(options); }
-
-    /// A process in a Podman container that runs.
-    Context podman(const podman_options& options) const { return maker().connect(options); }
-    result<Context> try_podman(const podman_options& options) const { return maker().try_connect(options); }
-
-    /// A process in a working container of Buildah.
-    Context buildah(const buildah_options& options) const { return maker().connect(options); }
-    result<Context> try_buildah(const buildah_options& options) const { return maker().try_connect(options); }
-
-    /// A process in a pod of a Kubernetes cluster.
-    Context kubectl(const kubectl_options& options) const { return maker().connect(options); }
-    result<Context> try_kubectl(const kubectl_options& options) const { return maker().try_connect(options); }
-
-    /// A process in an LXC container that runs.
-    Context lxc(const lxc_options& options) const { return maker().connect(options); }
-    result<Context> try_lxc(const lxc_options& options) const { return maker().try_connect(options); }
-
-    /// A process in an instance of LXD that runs.
-    Context lxd(const lxd_options& options) const { return maker().connect(options); }
-    result<Context> try_lxd(const lxd_options& options) const { return maker().try_connect(options); }
-
-    /// A process in an instance of Incus that runs.
-    Context incus(const incus_options& options) const { return maker().connect(options); }
-    result<Context> try_incus(const incus_options& options) const { return maker().try_connect(options); }
-
-    /// A process in a FreeBSD jail.
-    Context jail(const jail_options& options) const { return maker().connect(options); }
-    result<Context> try_jail(const jail_options& options) const { return maker().try_connect(options); }
-
-    /// A process with another root directory.
-    Context chroot(const chroot_options& options) const { return maker().connect(options); }
-    result<Context> try_chroot(const chroot_options& options) const { return maker().try_connect(options); }
-
-    /// A process in the namespaces of another one: `nsenter({.pid = 4711})`, `nsenter({.container = "web", .kind =
-    /// container_kind::docker})`.
-    Context nsenter(const nsenter_options& options) const { return maker().connect(options); }
-    result<Context> try_nsenter(const nsenter_options& options) const { return maker().try_connect(options); }
-
-    /// A process on a node of a Slurm cluster.
-    Context slurm(const slurm_options& options) const { return maker().connect(options); }
-    result<Context> try_slurm(const slurm_options& options) const { return maker().try_connect(options); }
-
-    /// A process by any program that runs a command elsewhere and passes its stdin and stdout on: `command({.argv = {"env",
-    /// "-i"}})`.
-    Context command(const command_options& options) const { return maker().connect(options); }
-    result<Context> try_command(const command_options& options) const { return maker().try_connect(options); }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/context.hpp ----
-// context.hpp: one node of the tree, as a value.
-
-#if defined(__cpp_lib_jthread)
-#include <stop_token>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-
-struct boot_info;
-struct local;
-struct ssh;
-using local_options = local;
-using ssh_options = ssh;
-
-/// A context together with how its calls are made: what within(), with() and chain() return.
-template <class Io>
-class basic_call_target : public call_methods<basic_call_target<Io>, Io> {
-    call_port* router_;
-    context_id id_;
-    call_options options_;
-
-public:
-    basic_call_target(call_port& node, context_id id, call_options options)
-        : router_(&node), id_(id), options_(std::move(options)) {}
-
-    bool valid() const noexcept { return true; }
-    context_id id() const noexcept { return id_; }
-    const call_options& options() const noexcept { return options_; }
-    call_port& port() const noexcept { return *router_; }
-    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
-
-    /// As basic_context::within.
-    template <class Rep, class Period>
-    basic_call_target within(std::chrono::duration<Rep, Period> span) const {
-        basic_call_target copy(*this);
-        copy.options_.within = to_ns(span);
-        return copy;
-    }
-
-#if defined(__cpp_lib_jthread)
-    /// As basic_context::with.
-    basic_call_target with(std::stop_token stop) const {
-        basic_call_target copy(*this);
-        copy.options_.stop = std::move(stop);
-        return copy;
-    }
-#endif
-};
-
-/// Some node of the tree. A cheap value: copy it, send it to other contexts as an argument, get it as a result. Knows its router,
-/// which must outlive it.
-///
-/// Threads: any. A default-constructed one refers to nothing; every call on it is a logic_error.
-template <class Io>
-class basic_context : public call_methods<basic_context<Io>, Io>, public making<const basic_context<Io>, basic_context<Io>> {
-    call_port* router_ = nullptr;
-    context_id id_ = no_context;
-
-public:
-    basic_context() = default;
-    basic_context(basic_router<Io>& node, context_id id) noexcept : router_(&node), id_(id) {}
-
-    /// False for one that was default-constructed.
-    bool valid() const noexcept { return router_ != nullptr; }
-
-    /// Its number in the tree.
-    context_id id() const noexcept { return id_; }
-
-    /// Its names from below the root down to itself, as far as this context knows them.
-    std::vector<std::string> path() const {
-        std::vector<std::string> names;
-        for (context_id at = id_; at != no_context && at != port().id();) {
-            const auto known = node().routes().get(at);
-            if (known.id == no_context) break;
-            names.insert(names.begin(), known.name);
-            at = known.parent;
-        }
-        return names;
-    }
-
-    /// Its path joined by dots: "bastion.web1".
-    std::string name() const {
-        std::string text;
-        for (const std::string& part : path()) text.append(text.empty() ? "" : ".").append(part);
-        return text;
-    }
-
-    /// True while there is a route to it.
-    bool alive() const { return node().reaches(id_); }
-
-    /// One line of text about it: see basic_router::describe.
-    std::string describe() const {
-        for (const auto& s : node().status())
-            if (s.id == id_) return s.text();
-        const std::optional<error> lost = node().why_lost(id_);
-        return "context " + std::to_string(id_) + ": " + (lost ? "lost: " + std::string(lost->message()) : "not known here");
-    }
-
-    /// Runs `call(error)` on the loop when it is lost; soon where it is lost already.
-    void on_disconnect(unique_function<void(const error&)> call) const { node().on_disconnect(id_, std::move(call)); }
-
-    // ---- making children of it: as the members of basic_router, done there, while its functions run, with the files and the ssh
-    // of its machine. Only for this context and those below it. To drop the future before the child is up is to end the child.
-    // Defined in connect/context_connect.hpp.
-
-    /// A new process there, running the program that runs there.
-    basic_context local() const;
-    basic_context local(const local_options& options) const;
-    result<basic_context> try_local() const;
-    result<basic_context> try_local(const local_options& options) const;
-
-    /// A process that is reached from there with ssh.
-    basic_context ssh(const ssh_options& options) const;
-    result<basic_context> try_ssh(const ssh_options& options) const;
-
-    // Those that run a tool, docker() and the like, are members of `making`.
-
-    /// Any method that can travel, by its options: `context.connect(mitogen::ssh{.hostname = "web1"})`.
-    template <class Method>
-    basic_context connect(const Method& method) const;
-    template <class Method>
-    result<basic_context> try_connect(const Method& method) const;
-
-    /// Begins to connect and returns at once. Errors come out of the future; those of the other context name it as their place.
-    template <class Method>
-    basic_future<basic_context, Io> connect_async(const Method& method) const;
-
-    /// What connect(method) would run there, as text: see basic_router::explain. Said by this context, of its own program and
-    /// with its own files, whatever machine that one is on.
-    template <class... Methods>
-    std::string explain(const Methods&... methods) const;
-
-    /// What its start took, and whether the program had to be sent. Known where it was made; a logic_error elsewhere.
-    mitogen::boot_info boot_info() const;
-
-    /// Asks its loop for a sign of life; done when it has come. Answered although its functions are busy.
-    basic_future<void, Io> ping() const {
-        call_port& to = port();
-        awaited& p = to.ask({.to = id_, .handle = handles::ping, .how = question::manner::pass});
-        return basic_future<void, Io>(&p, to, environment());
-    }
-
-    /// Calls made through the result fail with timeout_error after `span`; the callee is told how much of it is left, and of the
-    /// failure.
-    template <class Rep, class Period>
-    basic_call_target<Io> within(std::chrono::duration<Rep, Period> span) const {
-        return target(call_options{}).within(span);
-    }
-
-#if defined(__cpp_lib_jthread)
-    /// Calls made through the result are cancelled when `stop` is requested.
-    basic_call_target<Io> with(std::stop_token stop) const { return target(call_options{}).with(std::move(stop)); }
-#endif
-
-    /// Calls made through the result form a chain: sent without waiting for one another; after one has failed the later ones fail
-    /// with the same error and do not run.
-    basic_chain<Io> chain() const { return basic_chain<Io>(port(), id_); }
-
-    /// Sends a message to a handle there. Blocks only while the link's queue is full.
-    template <class... Args>
-    void send(handle<Args...> to, const std::type_identity_t<Args>&... args) const {
-        port().tell(id_, to.number, encode(args...), true).value();
-    }
-
-    /// Ends it and everything below it: its running functions are told to stop, and it exits. Does not block; the future has the
-    /// exit status. One that does not end by itself is killed, see basic_router.
-    basic_future<exit_status, Io> shutdown() const { return node().descendants().shut_down(id_); }
-
-    /// Cuts the link to it at once: calls to it fail, and it ends.
-    void disconnect() const { node().descendants().disconnect(id_); }
-
-    /// For call_methods.
-    const call_options& options() const noexcept {
-        static const call_options none{};
-        return none;
-    }
-    call_port& port() const {
-        if (!router_) raise(rpc::detail::empty_target());
-        return *router_;
-    }
-    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
-
-    friend bool operator==(const basic_context& a, const basic_context& b) noexcept { return a.id_ == b.id_; }
-    friend bool operator==(const basic_context& a, context_id b) noexcept { return a.id_ == b; }
-
-private:
-    basic_call_target<Io> target(call_options options) const { return basic_call_target<Io>(port(), id_, std::move(options)); }
-    basic_router<Io>& node() const { return static_cast<basic_router<Io>&>(port()); }
-};
-
-/// Calls that are pipelined and fail together. Moves; its end forgets the failure on the other side.
-/// Threads: one at a time.
-template <class Io>
-class basic_chain : public call_methods<basic_chain<Io>, Io> {
-    call_port* router_;
-    context_id id_;
-    call_options options_;
-
-    static std::uint64_t next_number() noexcept {
-        static std::atomic<std::uint64_t> last{0};
-        return last.fetch_add(1, std::memory_order_relaxed) + 1;
-    }
-
-public:
-    basic_chain(call_port& node, context_id id) : router_(&node), id_(id) { options_.chain = next_number(); }
-    basic_chain(basic_chain&& other) noexcept
-        : router_(std::exchange(other.router_, nullptr)), id_(other.id_), options_(std::move(other.options_)) {}
-    basic_chain& operator=(basic_chain&&) = delete;
-    ~basic_chain() {
-        if (router_) reset();
-    }
-
-    /// Forgets a failure: later calls run again. Takes effect in order with the calls.
-    void reset() noexcept {
-        (void)router_->tell(id_, handles::forget_chain, encode(options_.chain), false);
-        options_.chain = next_number(); // not the old number: calls of it may still be waiting there
-    }
-
-    bool valid() const noexcept { return router_ != nullptr; }
-    context_id id() const noexcept { return id_; }
-    const call_options& options() const noexcept { return options_; }
-    call_port& port() const noexcept { return *router_; }
-    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
-};
-
-/// How a process ended, on the wire: two i32.
-template <>
-struct codec<exit_status> {
-    static constexpr bool is_fixed = true;
-    static constexpr std::size_t fixed_size = 8;
-    static constexpr std::size_t least = 8;
-    static std::size_t size(const exit_status&) noexcept { return fixed_size; }
-    static void encode(writer& w, const exit_status& s) noexcept {
-        w.put_scalar(static_cast<std::int32_t>(s.code));
-        w.put_scalar(static_cast<std::int32_t>(s.signal));
-    }
-    static bool decode(reader& r, exit_status& s) {
-        std::int32_t code;
-        std::int32_t signal;
-        if (!r.take_scalar(code) || !r.take_scalar(signal)) return false;
-        s = {code, signal};
-        return true;
-    }
-    static void signature(signature_sink& out) { out.put("exit_status"); }
-};
-
-/// A context travels as its id, and belongs to the router of whoever decodes it.
-template <class Io>
-struct codec<basic_context<Io>> {
-    static constexpr bool is_fixed = true;
-    static constexpr std::size_t fixed_size = 4;
-    static constexpr std::size_t least = 4;
-    static std::size_t size(const basic_context<Io>&) noexcept { return fixed_size; }
-    static void encode(writer& w, const basic_context<Io>& c) noexcept { w.put_scalar(c.id()); }
-    static bool decode(reader& r, basic_context<Io>& c) {
-        context_id id;
-        if (!r.take_scalar(id)) return false;
-        const auto* place = static_cast<const decode_environment*>(r.environment());
-        if (id == no_context) {
-            c = {};
-            return true;
-        }
-        if (!place || place->policy != &policy_tag<Io>)
-            return r.fail("a context can be decoded only as an argument or a result of a call, under the same I/O policy");
-        c = basic_context<Io>(*static_cast<basic_router<Io>*>(place->router), id);
-        return true;
-    }
-    static void signature(signature_sink& out) { out.put("context"); }
-};
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/rpc/detail/edit_distance.hpp ----
@@ -18265,284 +18456,158 @@ inline bool function_entry::stable_name() const { return registry::by_key(key())
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// What calls between different builds need: a function's key, and an explanation where the callee does not know it.
-///
-/// Between different builds a call carries only a 64-bit key. Where the callee does not know it, the caller sends the function's
-/// name and signature after it, once, and the answer to that, which says what is different, becomes the call's error.
-template <class Io>
-void explain_unknown_functions(basic_router_core<Io>& node) {
-    node.key_of = [](const void* subject, context_id to) -> result<std::uint64_t> {
-        const auto& function = *static_cast<const function_entry*>(subject);
-        if (function.stable_name()) return function.key();
-        return error(reason::unknown_function, function.name() + " can be named only within one build, and context " +
-                                                   std::to_string(to) +
-                                                   " runs another; give it a name that both know: template <> inline constexpr "
-                                                   "std::string_view mitogen::name_of<&f> = \"…\";");
-    };
-    node.on_failure = [&node](basic_pending<Io>& p, const error& why) {
-        if (why.reason() != reason::unknown_function || !p.subject || p.subject == &connect_request || p.explained)
-            return false;
-        p.explained = true;
-        const auto& function = *static_cast<const function_entry*>(p.subject);
-        const header question{
-            .dst = p.respondent(), .src = node.id(), .auth = node.id(), .handle = handles::explain_call, .reply_to = p.handle()};
-        return node.send(question, encode(function.name(), function.signature()), urgency::soon).has_value();
-    };
+/// The key by which `subject`, a function_entry, is called in `to`, which runs another build.
+MITOGEN_COLD inline result<std::uint64_t> key_across_builds(const void* subject, context_id to) {
+    const auto& function = *static_cast<const function_entry*>(subject);
+    if (function.stable_name()) return function.key();
+    return error(reason::unknown_function,
+                 function.name() + " can be named only within one build, and context " + std::to_string(to) +
+                     " runs another; give it a name that both know: template <> inline constexpr "
+                     "std::string_view mitogen::name_of<&f> = \"…\";");
+}
+
+/// Between different builds a call carries only a 64-bit key. If the callee does not know it, the caller sends the function's
+/// name and signature after it, once, and the answer to that, which says what is different, becomes the call's error. True if
+/// that was done for `answer`, which has failed with `why`.
+inline bool ask_what_is_wrong(call_port& node, awaited& answer, const error& why) {
+    if (why.reason() != reason::unknown_function || !answer.subject || answer.subject == &connect_request || answer.explained)
+        return false;
+    answer.explained = true;
+    const auto& function = *static_cast<const function_entry*>(answer.subject);
+    return node
+        .send(node.address(answer.respondent(), handles::explain_call, answer.handle()),
+              encode(function.name(), function.signature()), urgency::soon)
+        .has_value();
 }
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/rpc/typed_handler.hpp ----
-// typed_handler.hpp: decodes a message for a handler that wants values.
+// ---- mitogen/connect/router_engine.hpp ----
+// router_engine.hpp: one node of the tree under one I/O policy, with everything that makes, serves and ends children.
 
 namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
 
-/// Wraps `call(const message&, Args...)` for raw messages. One that does not decode is logged and handed to
-/// `refuse(message, why)`, which tells the sender. A dead message (the handler's respondent is lost, or the router is at its end)
-/// reaches the handler only where it can be called with the message alone.
-template <class... Args, class F, class Refuse>
-auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environment environment) {
-    static_assert(std::is_invocable_v<F&, const message&, Args&&...>,
-                  "mitogen: the handler must be callable as f(const message&, Args...) with the Args of its handle");
-    return [call = std::move(call), refuse = std::move(refuse), bounds, environment](const message& m) mutable {
-        if (m.dead()) {
-            if constexpr (sizeof...(Args) > 0 && std::is_invocable_v<F&, const message&>) call(m);
-            return;
-        }
-        std::tuple<Args...> values{};
-        reader r(m.payload, bounds, &environment);
-        const bool decoded = std::apply([&](auto&... v) { return mitogen::decode(r, v...); }, values) && r.finish();
-        if (!decoded) {
-            const std::string what =
-                "a message to handle " + std::to_string(m.head.handle) + " does not decode: " + r.failure_text();
-            log::write(log::level::warning, what);
-            return refuse(m, error(reason::bad_arguments, what));
-        }
-        std::apply([&](auto&... v) { call(m, std::move(v)...); }, values);
-    };
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/router.hpp ----
-// router.hpp: one context's place in the tree, and its means to make children.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// One context's place in the tree. Every way to make a child is a member. The destructor ends all children and waits for them.
-///
-/// Threads: any, but for the destructor. Blocking members must not be called from functions that run on the loop.
+/// Its address tells I/O policies apart.
 template <class Io>
-class basic_router final : public basic_router_core<Io>, public making<basic_router<Io>, basic_context<Io>> {
+inline constexpr char policy_tag = 0;
+
+/// What a router is inside. The destructor ends all children and waits for them.
+///
+/// Threads: any, but for the destructor.
+template <class Io>
+class router_engine final : public basic_router_core<Io> {
     using core = basic_router_core<Io>;
     using child = basic_child<Io>;
 
-    detail::prompting<Io> prompting_;
-    detail::children<Io> children_;
+    mitogen::router face_{*this};
+    prompting<Io> prompting_;
+    children<Io> children_;
     std::vector<payload> payloads_;
-    detail::program_server<Io> programs_{*this, children_.above(), payloads_, [this](context_id id) {
-                                             const child* c = children_.find(id);
-                                             return c && c->runs_this_program();
-                                         }};
-    std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
-    detail::descendants<Io> descendants_{*this, children_, listening_, environment()};
-    detail::log_uplink<Io> logs_{*this};
+    program_server<Io> programs_{*this, children_.above(), payloads_, [this](context_id id) {
+                                     const child* c = children_.find(id);
+                                     return c && c->runs_this_program();
+                                 }};
+    std::unique_ptr<listening<Io>> listening_; // once listen() was called
+    detail::descendants<Io> descendants_{*this, children_, listening_};
+    log_uplink<Io> logs_{*this};
     loop_user use_{};
     std::atomic<bool> closing_{false};
     typename Io::thread closer_{}; // closes this where the loop is asked to end before it was
 
 public:
-    using policy = Io;
-    using context = basic_context<Io>;
-
-    explicit basic_router(basic_broker<Io>& loop, router_options options = {})
+    explicit router_engine(basic_broker<Io>& loop, router_options options = {})
         : core(loop, options.limits, options.rules), prompting_(*this, std::move(options.on_prompt)),
           children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)) {
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
-        detail::receive_forwarded_logs(*this, logs_);
-        explain_unknown_functions(*this);
+        receive_forwarded_logs(*this, logs_);
         use_.end = [this] { closer_ = typename Io::thread(this->loop().io(), "mitogen-close", [this] { close(); }); };
         loop.enter(use_);
     }
 
-    ~basic_router() {
+    ~router_engine() override {
         close();
         closer_ = {};
     }
 
-    // ---- making children. The try_ forms return the error that the others throw; connect_async returns at once.
+    mitogen::router& as_router() noexcept override { return face_; }
+    const void* policy_tag() const noexcept override { return &detail::policy_tag<Io>; }
 
-    /// A new process on this machine, running this program.
-    context local(local_options options = {}) { return try_local(std::move(options)).value(); }
-    result<context> try_local(local_options options = {}) { return try_connect(options); }
+    result<std::uint64_t> key_of(const void* subject, context_id to) override { return key_across_builds(subject, to); }
+    bool ask_about(basic_pending<Io>& answer, const error& why) override { return ask_what_is_wrong(*this, answer, why); }
+    std::vector<context_status> status() override { return status_of(*this); }
 
-    /// A copy of this process, made by fork(): has its memory, but none of its threads. Cheaper to start than local() for small
-    /// processes.
-    context fork(fork_options options = {})
-        requires io::can_fork<Io>
-    {
-        return try_fork(std::move(options)).value();
-    }
-    result<context> try_fork(fork_options options = {})
-        requires io::can_fork<Io>
-    {
-        if (this->loop().on_loop()) return detail::waits_for_child();
-        return begin_fork(std::move(options)).try_get();
-    }
-    /// The same, but does not wait until the child is up. `held`: as boot_plan::held.
-    basic_future<context, Io> begin_fork(fork_options options, std::shared_ptr<void> held = {})
-        requires io::can_fork<Io>
-    {
-        return start_fork(std::move(options), std::move(held));
-    }
+    // ---- making children
 
-    /// A process on another machine, reached with the system's ssh; nothing of ours needs to be there.
-    context ssh(ssh_options options) { return try_ssh(std::move(options)).value(); }
-    result<context> try_ssh(ssh_options options) { return try_connect(options); }
-
-    // Those that run a tool, docker() and the like, are members of `making`.
-
-    /// A child that is there already: a program that calls mitogen::init, started by whoever and wherever with the one argument
-    /// `mitogen::child_argument`, whose stdin and stdout are the far end of a byte stream (a socket, a serial line, another
-    /// library's connection). `fd_in` is what it says, `fd_out` what it hears; both may be one. They are taken over, closed also
-    /// where this fails, and become nonblocking. No process of it is known here: it ends with its link, and the exit status is 0.
-    context attach(int fd_in, int fd_out, link_options options = {})
-        requires io::has_local_sockets<Io>
-    {
-        return try_attach(fd_in, fd_out, std::move(options)).value();
-    }
-    result<context> try_attach(int fd_in, int fd_out, link_options options = {})
-        requires io::has_local_sockets<Io>
-    {
-        result<detail::stream_ends> ends = detail::take_stream(this->loop().io(), fd_in, fd_out);
-        if (!ends) return ends.error();
-        if (this->loop().on_loop()) return detail::waits_for_child();
-        using descriptor = typename Io::descriptor;
-        return basic_future<context, Io>(&children_.attach(detail::plan_to_attach(options, this->bounds()),
-                                                           descriptor(ends->in.release()), descriptor(ends->out.release())),
-                                         *this, environment())
-            .try_get();
-    }
-
-    /// Any method, by its options: `router.connect(mitogen::ssh{.hostname = "web1"})`.
-    template <connection_method Method>
-    context connect(const Method& method) {
-        return try_connect(method).value();
-    }
-    template <connection_method Method>
-    result<context> try_connect(const Method& method) {
-        if (this->loop().on_loop()) return detail::waits_for_child();
-        return connect_async(method).try_get();
-    }
-
-    /// Begins to connect and returns at once: start hundreds, then wait for each. Errors come out of the future. To drop it
-    /// before the child is up is to end the child.
-    template <connection_method Method>
-    basic_future<context, Io> connect_async(const Method& method) {
-        return connect_by(detail::plan_of(method, this->bounds()));
-    }
-
-    /// The same; `progress` is called on the loop whenever there is news, and must not block.
-    template <connection_method Method>
-    basic_future<context, Io> connect_async(const Method& method, unique_function<void(const connect_progress&)> progress) {
-        result<boot_plan> plan = detail::plan_of(method, this->bounds());
-        if (plan) plan->on_progress = std::move(progress);
+    awaited& make_child(const any_method& how, making_options options) override {
+        result<boot_plan> plan = how.operations().plan(how.get(), this->bounds());
+        if (plan) {
+            plan->on_progress = std::move(options.on_progress);
+            plan->held = std::move(options.held);
+        }
         return connect_by(std::move(plan));
     }
 
-    /// The same, where the method is not known by its type any more.
-    basic_future<context, Io> connect_by(result<boot_plan> plan) {
-        if (!plan) return failed<context>(plan.error());
+    /// The same, where the method is not known any more.
+    awaited& connect_by(result<boot_plan> plan) {
+        if (!plan) return refused(plan.error());
+        if (plan->forks) return fork_by(std::move(*plan));
+        if (plan->attached) return attach_by(std::move(*plan));
         if (!this->loop().io().can_spawn_self() && plan->start.executable_fd >= 0 && plan->start.path.empty()) {
-            return failed<context>(error(reason::misuse,
-                                         "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
-                                         "executes this program again, and would not know that it is one"));
+            return refused(error(reason::misuse,
+                                 "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
+                                 "executes this program again, and would not know that it is one"));
         }
         prompting_.attend(*plan);
-        if (plan->staged) plan->others = detail::open_payloads(*plan->program, plan->program_path, payloads_);
-        return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
+        if (plan->staged) plan->others = open_payloads(*plan->program, plan->program_path, payloads_);
+        return children_.make(std::move(*plan));
     }
 
-    /// What connect(method) would run, as text: the command quoted for a shell, the context's name, the program and its size, the
-    /// time that it may take. Of several methods: what each would run in the context that the one before makes. Runs nothing.
-    /// Errors: those of the options.
-    template <connection_method Method, connection_method... Further>
-    std::string explain(const Method& method, const Further&... further) {
-        return try_explain(method, further...).value();
+    // ---- the contexts below
+
+    awaited& shut_down(context_id id) override { return descendants_.shut_down(id); }
+    void disconnect(context_id id) override { descendants_.disconnect(id); }
+    void discard(context_id id, bool by_force) override {
+        this->loop().defer([this, id, by_force] { by_force ? descendants_.hurry(id) : descendants_.discard(id); });
     }
-    template <connection_method Method, connection_method... Further>
-    result<std::string> try_explain(const Method& method, const Further&... further) {
-        if constexpr (sizeof...(further) == 0) return detail::explain_method(method);
-        else return detail::explain_path(method, further...);
+    result<mitogen::boot_info> info_of_boot(context_id id) override { return descendants_.info_of_boot(id); }
+    int child_pid(context_id id) override { return descendants_.pid(id); }
+
+    /// The contexts below, to end them, or to cut them off.
+    detail::descendants<Io>& descendants() noexcept { return descendants_; }
+
+    // ---- the loop
+
+    bool watches_descriptors() const noexcept override { return io::has_local_sockets<Io>; }
+    long watch(event_source& source) override {
+        long rc = -ENOTSUP;
+        this->loop().run([&] { rc = this->loop().watch(source, io::interest::read); });
+        return rc;
     }
-
-    // ---- programs that join: see listener.hpp
-
-    /// Lets programs of this user join the tree, through a socket at `path`: see mitogen::join. Its directory must be 0700 and
-    /// this user's, and is made where it is missing. It stays open until it is closed, or the router is. A root executes calls
-    /// from then on, for those who have the authority.
-    basic_listener<Io> listen(const std::string& path, listen_options options = {})
-        requires io::has_local_sockets<Io>;
-    result<basic_listener<Io>> try_listen(const std::string& path, listen_options options = {})
-        requires io::has_local_sockets<Io>;
-
-    // ---- the tree
-
-    /// This context.
-    context myself() noexcept { return context(*this, this->id()); }
-
-    /// The context of that id, known or not.
-    context context_by_id(context_id id) noexcept { return context(*this, id); }
-
-    /// All contexts below this one.
-    std::vector<context> contexts() {
-        std::vector<context> all;
-        for (const auto& r : this->below()) all.push_back(context(*this, r.id));
-        return all;
+    void unwatch(event_source& source) override {
+        this->loop().run([&] { this->loop().unwatch(source); });
+    }
+    int loop_fd() override {
+        if constexpr (io::has_outer_loop<Io>) return this->loop().fd();
+        raise(no_outer_loop());
+    }
+    void poll_loop() override {
+        if constexpr (io::has_outer_loop<Io>) return this->loop().process();
+        raise(no_outer_loop());
     }
 
-    /// This context, its parent and all below it, with how their links fare. Empty once the loop has ended.
-    std::vector<context_status> status() { return detail::status_of(*this); }
-
-    /// The same as text: a line for each.
-    std::string describe() {
-        std::string all;
-        for (const context_status& s : status()) all += s.text() + "\n";
-        return all;
-    }
-
-    // ---- messages
-
-    /// Registers `call(const message&, Args...)` for a typed handle; it runs on the loop and must not block. A logic_error where
-    /// the number is taken.
-    template <class... Args, class F>
-    void add_handler(handle<Args...> number, F call, handler_options options = {}) {
-        this->add_raw_handler(number.number, options,
-                              typed_handler<Args...>(
-                                  std::move(call), [this](const message& m, const error& why) { this->reply_dead(m.head, why); },
-                                  this->bounds(), environment()))
-            .value();
-    }
+    // ---- what init() and listen() need of it
 
     /// The way up of log records. Of use where there is a parent.
-    detail::log_uplink<Io>& logs() noexcept { return logs_; }
+    log_uplink<Io>& logs() noexcept { return logs_; }
 
-    decode_environment environment() noexcept { return {this, &policy_tag<Io>}; }
-
-    // ---- for a loop that the program has anyway: see basic_broker::process
-
-    /// Of a router whose broker has no thread: a descriptor that is readable when process() has something to do.
-    int fd() noexcept
-        requires io::has_outer_loop<Io>
-    {
-        return this->loop().fd();
-    }
-    /// Does what there is to do, and does not wait.
-    void process()
-        requires io::has_outer_loop<Io>
-    {
-        this->loop().process();
+    /// Who listens for programs that join; made by the first who asks, null once the router closes. Threads: loop.
+    template <class Listening>
+    Listening* listening_by() {
+        if (children_.closed()) return nullptr;
+        if (!listening_) listening_ = std::make_unique<Listening>(*this, children_);
+        return static_cast<Listening*>(listening_.get());
     }
 
     // ---- the end
@@ -18560,31 +18625,17 @@ public:
         this->loop().leave(use_);
     }
 
-    /// Leaves the tree: this process goes on without its parent, which neither waits for it nor ends it. Its own children stay
-    /// its own. It loses its standard error and its session, sends no logs any more, and ends when the functions that run now
-    /// have returned: what they return reaches nobody, and whoever waits for it is told that this context has detached, so let it
-    /// be called with call_no_reply. Its former parent reaps it as long as it has a router; later, its process stays to be waited
-    /// for until that program ends. Blocks until the parent has agreed. Errors, thrown: logic_error in a root, in a program that
-    /// has joined, and on the loop; channel_error where the parent is lost.
-    void detach() { try_detach().value(); }
-    /// The same, with the error as a value.
-    result<void> try_detach() {
+    result<void> detach() override {
         if (!on_detached) return error(reason::misuse, "only a context that its parent has started can detach");
-        if (this->loop().on_loop()) return detail::waits_for_child();
+        if (this->loop().on_loop()) return waits_for_child();
         awaited& p = this->ask({.to = this->parent()->peer, .handle = handles::detaching, .how = question::manner::pass});
-        const result<void> agreed = basic_future<void, Io>(&p, *this, environment()).try_get();
+        const result<void> agreed = future<void>(&p, *this, decode_environment{this}).try_get();
         if (agreed) on_detached();
         return agreed;
     }
 
     /// What detach() does once the parent has agreed; for whoever runs a child. Threads: any but the loop.
     unique_function<void()> on_detached;
-
-    /// The contexts below, to end them, or to cut them off.
-    detail::descendants<Io>& descendants() noexcept { return descendants_; }
-
-    /// Process id of a direct child; -1 where there is none of that id.
-    int child_pid(context_id id) { return descendants_.pid(id); }
 
     /// In a child made by fork(): closes every descriptor of the library and forgets every process.
     void abandon() noexcept
@@ -18599,36 +18650,488 @@ public:
     }
 
 private:
-    template <class T>
-    basic_future<T, Io> failed(error why) {
-        return basic_future<T, Io>(this->failed_answer(this->id(), std::move(why)), *this, environment());
+    static error no_outer_loop() {
+        return error(reason::misuse, "only a router on a broker without a thread (broker_options::thread) has a loop to drive");
     }
 
-    basic_future<context, Io> start_fork(fork_options options, std::shared_ptr<void> held)
-        requires io::can_fork<Io>
-    {
-        boot_plan plan;
-        plan.what = "fork child";
-        plan.name = "fork";
-        plan.bounds = this->bounds();
-        detail::apply_common(options, plan);
-        plan.held = std::move(held);
-        Io& io = this->loop().io();
-        auto pipes = detail::make_child_pipes(io);
-        if (!pipes) return failed<context>(pipes.error());
-        auto b = children_.prepare(plan);
-        if (!b) return failed<context>(b.error());
-        basic_future<context, Io> up(b->answer, *this, environment());
-        result<int> pid = error(reason::system, "");
-        this->loop().paused([&] { pid = detail::fork_child(io, *pipes, options, [this] { abandon(); }); });
-        if (!pid) {
-            children_.miscarry(*b, pid.error());
-            return up;
+    awaited& refused(error why) { return *this->failed_answer(this->id(), std::move(why)); }
+
+    awaited& attach_by(boot_plan plan) {
+        if constexpr (io::has_local_sockets<Io>) {
+            typename Io::descriptor in(plan.attached_in.release());
+            typename Io::descriptor out(plan.attached_out.release());
+            for (const auto* end : {&in, &out})
+                if (const long rc = this->loop().io().set_nonblocking(end->get(), true); rc < 0)
+                    return refused(sys::failure("attach", rc, end->get()));
+            return children_.attach(std::move(plan), std::move(in), std::move(out));
+        } else {
+            return refused(error(reason::misuse, "this I/O policy has no descriptors of the system: nothing can be attached"));
         }
-        children_.adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
-        return up;
+    }
+
+    awaited& fork_by(boot_plan plan) {
+        if constexpr (io::can_fork<Io>) {
+            Io& io = this->loop().io();
+            auto pipes = make_child_pipes(io);
+            if (!pipes) return refused(pipes.error());
+            auto b = children_.prepare(plan);
+            if (!b) return refused(b.error());
+            awaited& up = *b->answer;
+            result<int> pid = error(reason::system, "");
+            this->loop().paused([&] { pid = fork_child(io, *pipes, plan.on_start, [this] { abandon(); }); });
+            if (pid) {
+                children_.adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
+            } else {
+                children_.miscarry(*b, pid.error());
+            }
+            return up;
+        } else {
+            return refused(error(reason::misuse, "this I/O policy cannot fork"));
+        }
     }
 };
+
+/// The engine behind a router that is known to run under `Io`.
+template <class Io>
+router_engine<Io>& engine_of(call_port& node) noexcept {
+    return static_cast<router_engine<Io>&>(node);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/basic_router.hpp ----
+// basic_router.hpp: a router under the I/O policy of one's choice.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A router on a broker of the policy `Io`; all that a program does with it is `router`.
+///
+/// Threads: as router.
+template <class Io = io::native>
+class basic_router final : public router {
+public:
+    using policy = Io;
+
+    /// The broker must outlive it. Errors, thrown: overloaded_error, without descriptors or threads.
+    explicit basic_router(basic_broker<Io>& loop, router_options options = {})
+        : router(std::make_unique<detail::router_engine<Io>>(loop, std::move(options))) {}
+};
+
+inline router::router(broker& loop, router_options options)
+    : router(std::make_unique<detail::router_engine<io::native>>(loop, std::move(options))) {}
+
+inline result<std::unique_ptr<router>> router::make(broker& loop, router_options options) {
+    return std::unique_ptr<router>(new router(std::make_unique<detail::router_engine<io::native>>(loop, std::move(options))));
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/boot/explain_plan.hpp ----
+// explain_plan.hpp: what a connection method would run, as text for people.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// An argument as a POSIX shell reads it: as it is where that is safe, else in single quotes.
+inline std::string quoted_for_shell(std::string_view argument) {
+    constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_";
+    if (!argument.empty() && argument.find_first_not_of(plain) == std::string_view::npos) return std::string(argument);
+    std::string out = "'";
+    for (const char c : argument) c == '\'' ? out += "'\\''" : out += c;
+    return out + "'";
+}
+
+inline std::string quoted_for_shell(const std::vector<std::string>& arguments) {
+    std::string line;
+    for (const std::string& a : arguments) line += (line.empty() ? "" : " ") + quoted_for_shell(a);
+    return line;
+}
+
+/// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does. Before it comes one
+/// that says what is entered, where it is this program that does so.
+inline std::string explain_plan(const boot_plan& plan) {
+    const std::string program = plan.program_path.empty() ? "this one" : plan.program_path;
+    const std::string size = plan.program ? ", " + std::to_string(sys::file_size(plan.program->get())) + " bytes" : "";
+    const std::vector<std::string> command(plan.start.argv.begin() + static_cast<std::ptrdiff_t>(plan.command_at),
+                                           plan.start.argv.end());
+    return (plan.enters.empty() ? "" : "enter: " + plan.enters + "\n") + "run: " + quoted_for_shell(command) +
+           "\nname: " + plan.name + "\nprogram: " + program + size +
+           (plan.staged ? ", sent when the shell there has spoken" : ", executed here") +
+           "\ntimeout: " + std::to_string(plan.timeout / 1'000'000) + " ms\n";
+}
+
+/// Of several methods, each in the context that the one before it makes: a line for each that says where, and its four.
+inline result<std::string> explain_methods(const std::vector<any_method>& path) {
+    std::string text;
+    std::string in = "this context";
+    for (const any_method& method : path) {
+        const result<boot_plan> plan = method.operations().plan(method.get(), limits{});
+        if (!plan) return plan.error();
+        if (path.size() > 1) text += in + ":\n";
+        text += explain_plan(*plan);
+        in = "in " + plan->name;
+    }
+    return text;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/method.hpp ----
+// method.hpp: what every connection method has in common.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// The program that a child shall run: this one's own file as it was at the start, which stays open anyway, or another.
+inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& executable) {
+    if (executable.empty()) {
+        sys::unique_fd& own = sys::self_executable();
+        if (!own) return error(reason::payload, "cannot open this program's own executable");
+        return std::shared_ptr<sys::unique_fd>(std::shared_ptr<void>(), &own);
+    }
+    const long rc = sys::open_to_read(executable.c_str());
+    if (rc < 0) {
+        const error why = sys::failure("cannot open the executable " + executable, rc);
+        return error(why.kind() == kind::overloaded ? reason::overloaded : reason::payload, std::string(why.message()));
+    }
+    return std::make_shared<sys::unique_fd>(static_cast<int>(rc));
+}
+
+/// What is to be executed, by what `method` says. `inherited`: the limits, where it says nothing of them.
+template <class Method>
+result<boot_plan> plan_of(const Method& method, const limits& inherited) {
+    result<boot_plan> plan = method.plan();
+    if (plan && !method.limits) plan->bounds = inherited;
+    return plan;
+}
+
+/// What the members that all methods have say about a plan.
+template <class Method>
+void apply_common(const Method& method, boot_plan& plan) {
+    if (!method.name.empty()) plan.name = method.name;
+    plan.timeout = to_ns(method.connect_timeout);
+    if constexpr (requires { method.executable; }) plan.program_path = method.executable;
+    if (method.limits) plan.bounds = *method.limits;
+    if constexpr (requires { method.executor; }) plan.executor = method.executor;
+    if constexpr (requires { method.keep_program; }) plan.keep_program = method.keep_program;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/local.hpp ----
+// local.hpp: a child on this machine, by executing this program again.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A new process on this machine that executes this program from the file it was started from, although that may have been
+/// replaced since.
+struct local {
+    std::string name{};                                ///< of the context; empty: "local.<id>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< another program to run, by path; it must call mitogen::init as well
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "local";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.name, self.connect_timeout, self.executable, self.executor, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        boot_plan p;
+        p.what = "local child";
+        p.name = "local";
+        detail::apply_common(*this, p);
+        auto program = detail::open_program(executable);
+        if (!program) return program.error();
+        p.program = std::move(*program);
+        p.start.executable_fd = p.program->get();
+        p.start.path = executable;
+        p.start.argv = {"mitogen:" + p.name, std::string(child_argument)};
+        return p;
+    }
+};
+
+/// The options of basic_router::local().
+using local_options = local;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/symptoms.hpp ----
+// symptoms.hpp: what is printed when a child does not come up, and what it means.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Words that tell why a child did not come up, and what they mean.
+struct symptom {
+    std::string_view text;
+    reason why;
+    std::string_view meaning;
+};
+
+/// What the first stage, the shell that runs it, or the dynamic loader says. The path is the one by which the program is
+/// executed.
+inline constexpr symptom symptoms_of_stage[] = {
+    {no_parent_text, reason::connect_timeout, "the program did not arrive there in time: does anything hold up the connection?"},
+    {no_place_text, reason::payload, "no directory there may hold programs that can be run"},
+    {no_room_text, reason::payload, "no directory there has room for the program: is a disk full, or the size of files limited?"},
+    {short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
+    {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
+    {"GLIBC", reason::payload,
+     "the program cannot run there: the C library is older than the one it was built for; link it statically (-static)"},
+    {"error while loading shared libraries", reason::payload,
+     "the program cannot run there: a shared library is missing; link it statically (-static)"},
+    {"/proc/self/fd/9: not found", reason::payload,
+     "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
+    {"/proc/self/fd/9: No such file", reason::payload,
+     "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
+    {"/proc/self/fd/9: ", reason::payload, "the program cannot run there"},
+    {"No space left on device", reason::payload, "the program did not arrive whole: the disk is full"},
+};
+
+inline constexpr std::string_view no_hello_text = "the connection ended before the child said hello";
+
+/// The first of them that was printed, or null.
+template <std::size_t N>
+const symptom* known_symptom(const symptom (&symptoms)[N], const boot_failure& f) {
+    for (const symptom& s : symptoms)
+        if (f.words.find(s.text) != std::string::npos) return &s;
+    return nullptr;
+}
+
+/// The error, with what was printed and the exit status.
+inline error because(const boot_plan& plan, const boot_failure& f, reason why, std::string_view meaning) {
+    error_detail d;
+    d.why = why;
+    d.text = plan.what + ": " + std::string(meaning) + quoted_words(f);
+    d.has_status = f.status.has_value();
+    if (f.status) d.status = *f.status;
+    return error(std::move(d));
+}
+
+/// What went wrong after the first stage has spoken. `tool_failed`: the exit status by which the tool that was started here says
+/// that it failed itself; with any other it passes on that of the command.
+inline error explain_stage(const boot_plan& plan, const boot_failure& f, int tool_failed = -1) {
+    if (const symptom* s = known_symptom(symptoms_of_stage, f)) return because(plan, f, s->why, s->meaning);
+    if (f.status && !f.status->signal && f.status->code != tool_failed) return explain_boot(plan, f);
+    return because(plan, f, reason::end_of_file, no_hello_text);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/ssh.hpp ----
+// ssh.hpp: a child on another machine, through the system's ssh.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What to do about host keys that are not known.
+enum class host_keys : std::uint8_t {
+    enforce, ///< refuse unknown and changed ones
+    accept,  ///< remember unknown ones, refuse changed ones
+    ignore,  ///< accept any, remember none: for machines that are made anew all the time
+};
+
+/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration, and asks nothing. Where a
+/// password is given or `interactive` is set, ssh is started at a terminal of its own: it is told the password when it asks, and
+/// its other questions go to router_options::on_prompt.
+struct ssh {
+    std::string hostname{};      ///< as ssh takes it: a name, an address, or an alias from its configuration
+    std::string username{};      ///< empty: as ssh decides
+    std::uint16_t port = 0;      ///< 0: as ssh decides
+    std::string identity_file{}; ///< private key; empty: as ssh decides
+    bool identities_only = true; ///< with identity_file: no other keys, such as the agent's, are tried
+    secret password{};           ///< empty: keys and the like only. The first who asks is told, were it the host of proxy_jump
+    bool interactive = false;    ///< questions that no option answers go to router_options::on_prompt
+    host_keys check_host_keys = host_keys::enforce;
+    std::string ssh_path = "ssh";        ///< the client to run
+    std::vector<std::string> ssh_args{}; ///< further arguments, before the host name
+    std::string proxy_jump{};             ///< "user@host:port", several with commas; empty: as ssh decides
+    bool forward_agent = false;           ///< the agent here serves programs there; false: as ssh decides
+    int debug_level = 0;                  ///< 1 to 3: what ssh says of its work goes to the child's stderr; 0: errors only
+    bool compression = false;
+    std::chrono::seconds keepalive_interval{15}; ///< 0: none
+    int keepalive_count = 3;                     ///< intervals without answer until ssh gives up
+
+    std::string name{};                                ///< of the context; empty: "ssh.<hostname>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< there, in a cache: the next connection sends none
+
+    static constexpr std::string_view method_name = "ssh";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.identities_only, self.password,
+                        self.interactive, self.check_host_keys, self.ssh_path, self.ssh_args, self.proxy_jump, self.forward_agent,
+                        self.debug_level, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
+                        self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        if (hostname.empty()) return error(reason::misuse, "ssh: hostname is empty");
+        for (const std::string* host : {&hostname, &proxy_jump})
+            if (host->starts_with('-'))
+                return error(reason::misuse, "ssh: the " + std::string(host == &hostname ? "hostname" : "proxy_jump") + " \"" +
+                                                 *host + "\" begins with a dash, which ssh would take for an option");
+        if (debug_level < 0 || debug_level > 3) return error(reason::misuse, "ssh: debug_level is not one of 0, 1, 2 and 3");
+        if (auto why = detail::untypable(password, method_name)) return std::move(*why);
+        boot_plan p;
+        p.what = "ssh " + hostname;
+        p.name = "ssh." + hostname + (port && port != 22 ? ":" + std::to_string(port) : std::string());
+        detail::apply_common(*this, p);
+        auto program = detail::open_program(executable);
+        if (!program) return program.error();
+        p.program = std::move(*program);
+        p.staged = true;
+        p.compress_program = !compression && !is_here(hostname);
+        p.start.path = ssh_path;
+        p.start.argv = arguments();
+        if (may_ask()) {
+            p.prompts.emplace(&recognise, password, prompter::reads::terminal);
+            p.start.environment = {"SSH_ASKPASS_REQUIRE"}; // it shall ask here
+        } else if (!proxy_jump.empty()) { // the ssh that leads to that host gets no BatchMode, and shall not ask at our terminal
+            p.start.environment = {"SSH_ASKPASS=/bin/false", "SSH_ASKPASS_REQUIRE=force"};
+        }
+        p.explain = &explain;
+        return p;
+    }
+
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const {
+        std::vector<std::string> a{ssh_path};
+        const auto option = [&a](std::string text) {
+            a.push_back("-o");
+            a.push_back(std::move(text));
+        };
+        if (debug_level > 0) a.push_back("-" + std::string(static_cast<std::size_t>(debug_level), 'v'));
+        else option("LogLevel ERROR");
+        option(may_ask() ? "BatchMode no" : "BatchMode yes");
+        if (may_ask()) option(interactive ? "NumberOfPasswordPrompts 3" : "NumberOfPasswordPrompts 1");
+        if (!username.empty()) a.insert(a.end(), {"-l", username});
+        if (port) a.insert(a.end(), {"-p", std::to_string(port)});
+        if (!identity_file.empty()) {
+            if (identities_only) option("IdentitiesOnly yes");
+            a.insert(a.end(), {"-i", identity_file});
+        }
+        if (!proxy_jump.empty()) a.insert(a.end(), {"-J", proxy_jump});
+        if (forward_agent) option("ForwardAgent yes");
+        option(compression ? "Compression yes" : "Compression no");
+        if (keepalive_interval.count() > 0) {
+            option("ServerAliveInterval " + std::to_string(keepalive_interval.count()));
+            option("ServerAliveCountMax " + std::to_string(keepalive_count));
+        }
+        switch (check_host_keys) {
+        case host_keys::enforce: option("StrictHostKeyChecking yes"); break;
+        case host_keys::accept: option("StrictHostKeyChecking accept-new"); break;
+        case host_keys::ignore:
+            option("StrictHostKeyChecking no");
+            option("UserKnownHostsFile /dev/null");
+            option("GlobalKnownHostsFile /dev/null");
+            break;
+        }
+        a.push_back("-T"); // a terminal would mangle bytes
+        a.insert(a.end(), ssh_args.begin(), ssh_args.end());
+        a.push_back(hostname);
+        a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
+        return a;
+    }
+
+private:
+    bool may_ask() const noexcept { return interactive || !password.empty(); }
+
+    /// What it asks; its own questions are not translated. Those of the server, which may be in any language, have "(user@host) "
+    /// before them (sshconnect2.c, since OpenSSH 8.5).
+    static prompt_kind recognise(std::string_view line) {
+        if (detail::mentions(line, "(yes/no")) return prompt_kind::host_key;
+        if (!detail::ends_as_question(line)) return prompt_kind::none;
+        if (line.starts_with("Enter passphrase for")) return prompt_kind::passphrase;
+        if (detail::mentions(line, "password")) return prompt_kind::password;
+        const std::size_t shut = line.find(") ");
+        return line[0] == '(' && line.find('@') < shut && shut != std::string_view::npos ? prompt_kind::other : prompt_kind::none;
+    }
+
+    /// True of what is this machine by its name: memory is faster than any compressor.
+    static bool is_here(std::string_view host) noexcept {
+        return host == "localhost" || host == "::1" || host.starts_with("127.");
+    }
+
+    /// What ssh says before it has run our command. The messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c)
+    /// and not translated.
+    static constexpr detail::symptom symptoms_of_ssh[] = {
+        {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
+         "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
+        {"Host key verification failed", reason::host_key, "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
+        {"dbclient: Ignoring unknown", reason::connect,
+         "ssh_path is the client of dropbear, which lacks options that this needs; use that of OpenSSH"},
+        {"Permission denied", reason::auth_required,
+         "authentication failed: no key was accepted, and none of the other methods may ask; set .password or .interactive"},
+        {"Too many authentication failures", reason::auth_incorrect,
+         "authentication failed: too many keys were tried; set identity_file"},
+        {"Could not resolve hostname", reason::resolve, "the host name has no address"},
+        {"Connection refused", reason::connection_refused, "nothing listens there"},
+        {"timed out", reason::connect_timeout, "the host does not answer"},
+        {"No route to host", reason::connect, "the network does not reach it"},
+        {"Network is unreachable", reason::connect, "the network does not reach it"},
+    };
+
+    /// Why the questions that it has asked, or has not asked, let nobody in. An empty error where it may have been a key.
+    static error explain_questions(const boot_plan& plan, const boot_failure& f) {
+        const prompter& asked = *plan.prompts;
+        const auto because = [&](enum reason why, const std::string& text) {
+            return detail::because(plan, f, why, "authentication failed: " + text);
+        };
+        if (asked.answered_by_person()) return because(reason::auth_incorrect, "what was answered is incorrect");
+        if (asked.answered()) return because(reason::auth_incorrect, "the password is incorrect");
+        if (!asked.password().empty()) return because(reason::auth_incorrect, "nobody asked for the password");
+        if (!asked.question().empty())
+            return because(reason::auth_required,
+                           "nobody answered its question \"" + asked.question() + "\"; see router_options::on_prompt");
+        return error(reason::none, "");
+    }
+
+    /// What ssh and the first stage said, as one of the errors that a caller can act on.
+    static error explain(const boot_plan& plan, const boot_failure& f) {
+        using how = boot_failure::how;
+        if (f.what == how::timed_out) {
+            const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
+            const std::string waits = plan.prompts ? plan.prompts->waiting_text() : std::string();
+            return detail::because(plan, f, reason::connect_timeout,
+                           "no hello within " + ms +
+                               (!waits.empty()  ? waits
+                                : f.stage_seen ? "the login went well; sending the program, or its start, takes longer than that"
+                                             : "the host does not answer, or the login takes longer than that"));
+        }
+        if (f.what == how::confused) return detail::explain_boot(plan, f);
+        constexpr int connection_failed = 255; // ssh(1), EXIT STATUS; everything else is the remote command's
+        if (f.stage_seen) return detail::explain_stage(plan, f, connection_failed);
+        if (const detail::symptom* s = detail::known_symptom(symptoms_of_ssh, f)) {
+            if (s->why == reason::auth_required && plan.prompts)
+                if (const error why = explain_questions(plan, f); why.reason() != reason::none) return why;
+            const auto& argv = plan.start.argv;
+            const bool key_given = std::find(argv.begin(), argv.end(), "-i") != argv.end();
+            if (s->why != reason::auth_required || !key_given) return detail::because(plan, f, s->why, s->meaning);
+            return detail::because(plan, f, reason::auth_incorrect,
+                                   "authentication failed: the key of identity_file is not accepted there");
+        }
+        return detail::because(plan, f, reason::end_of_file,
+                               f.status && !f.status->signal && f.status->code != connection_failed
+                                   ? "the login shell there ended before it ran our command"
+                                   : detail::no_hello_text);
+    }
+};
+
+/// The options of basic_router::ssh().
+using ssh_options = ssh;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -18636,15 +19139,6 @@ private:
 // travelling.hpp: connection methods on their way to the context that shall use them.
 
 namespace mitogen::inline MITOGEN_ABI {
-
-/// A method that one context may ask another one to use: `context.connect(method)`. It has a name that both programs know,
-/// `static constexpr std::string_view method_name`, and says what travels: `fields(m)` is a std::tie of members with codecs.
-template <class Method>
-concept travelling_method = connection_method<Method> && requires(Method& m, const Method& sent) {
-    { Method::method_name } -> std::convertible_to<std::string_view>;
-    std::tuple_size<decltype(Method::fields(m))>::value;
-    std::tuple_size<decltype(Method::fields(sent))>::value;
-};
 
 namespace detail {
 
@@ -18693,6 +19187,25 @@ buffer encode_method(const Method& method) {
                       Method::fields(method));
 }
 
+template <class Method>
+const method_operations& operations_of() noexcept {
+    static constexpr method_operations all{
+        [](const void* method, const limits& inherited) { return plan_of(*static_cast<const Method*>(method), inherited); },
+        [](const void* method) -> result<buffer> {
+            const Method& sent = *static_cast<const Method*>(method);
+            if constexpr (requires { sent.why_not_sent(); }) {
+                if (result<void> may = sent.why_not_sent(); !may) return may.error();
+            }
+            if constexpr (travelling_method<Method>) {
+                return encode_method(sent);
+            } else {
+                return error(reason::misuse, "this connection method can be used by its own context only: it has no "
+                                             "method_name and fields()");
+            }
+        }};
+    return all;
+}
+
 /// What such a message wants executed.
 inline result<boot_plan> plan_from(std::span<const std::byte> payload, const limits& inherited) {
     reader r(payload, inherited);
@@ -18721,7 +19234,7 @@ template <class Io>
 class connect_server {
     struct order {
         header request;
-        basic_future<basic_context<Io>, Io> child;
+        future<context> child;
     };
     struct delivery {
         context_id to;
@@ -18729,7 +19242,7 @@ class connect_server {
         context_id child;
     };
 
-    basic_router<Io>& router_;
+    router_engine<Io>& router_;
     std::string name_;
     std::vector<order> open_;
     std::deque<delivery> delivered_; // the latest: one may have been cancelled while the answer was on its way
@@ -18750,7 +19263,7 @@ class connect_server {
                 ask_whom_it_is_for<Io>(node, request, std::move(question));
             };
         }
-        open_.push_back({m.head, router_.connect_by(std::move(plan))});
+        open_.push_back({m.head, future<context>(&router_.connect_by(std::move(plan)), router_, decode_environment{&router_})});
         open_.back().child.then([this, from = m.head.src, reply_to = m.head.reply_to] {
             router_.loop().defer([this, from, reply_to] { answer(from, reply_to); });
         });
@@ -18761,7 +19274,7 @@ class connect_server {
         if (at == open_.end()) return;
         order done = std::move(*at);
         open_.erase(at);
-        const result<basic_context<Io>> child = done.child.outcome();
+        const result<context> child = done.child.outcome();
         if (!child) return router_.reply(done.request, encode_error(with_place(child.error())), message_flags::failed);
         delivered_.push_back({from, reply_to, child->id()});
         if (delivered_.size() > most_deliveries) delivered_.pop_front();
@@ -18776,7 +19289,7 @@ class connect_server {
         if (!decode(r, which, cut) || !r.finish())
             return router_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
         if (cut) return router_.descendants().disconnect(which);
-        const auto gone = std::make_shared<basic_future<exit_status, Io>>(router_.descendants().shut_down(which));
+        const auto gone = std::make_shared<future<exit_status>>(&router_.descendants().shut_down(which), router_, decode_environment{});
         gone->then([&node = router_, gone, head = m.head] {
             const result<exit_status> status = gone->outcome();
             if (status) return node.reply(head, encode(*status), 0);
@@ -18795,7 +19308,7 @@ class connect_server {
 
 public:
     /// `name`: of this context.
-    connect_server(basic_router<Io>& node, std::string name) : router_(node), name_(std::move(name)) {
+    connect_server(router_engine<Io>& node, std::string name) : router_(node), name_(std::move(name)) {
         // What another program may ask for, although this one never does. All others are known where the program names them: it
         // is to be sent over connections, and each costs it some kilobytes.
         (void)&knows<mitogen::local>;
@@ -19313,64 +19826,6 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/loop/condition.hpp ----
-// condition.hpp: a condition variable whose sleepers may drive the loop.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Threads sleep on it until something holds that `mutex` protects: see basic_broker::wait, which does the sleeping.
-///
-/// Threads: any but the loop. Destroy it only when no thread is inside.
-template <class Io>
-class basic_condition {
-    struct sleeper {
-        waiter<Io> wake;
-        sleeper* next = nullptr;
-
-        explicit sleeper(Io& io) : wake(io) {}
-    };
-
-    sleeper* first_ = nullptr; // under the mutex
-
-    void unlink(sleeper* gone) noexcept {
-        sleeper** at = &first_;
-        while (*at != gone) at = &(*at)->next;
-        *at = gone->next;
-    }
-
-public:
-    basic_condition() = default;
-    basic_condition(basic_condition&&) = delete;
-
-    /// Sleeps until `ready()` holds, which is asked with the mutex locked, or the deadline passes. Returns what ready() says at
-    /// the end. `lock` holds the mutex before and after. The end of the loop alone wakes nobody: ready() must become true by it.
-    template <class Ready>
-    bool wait(std::unique_lock<typename Io::mutex>& lock, basic_broker<Io>& loop, instant deadline, Ready ready) {
-        if (ready()) return true;
-        sleeper self(loop.io());
-        self.next = first_;
-        first_ = &self;
-        typename Io::mutex& mutex = *lock.mutex();
-        do { // again where another thread has taken away what this one was woken for
-            lock.unlock();
-            loop.wait(self.wake, deadline, true, [&] {
-                const std::lock_guard held(mutex);
-                return ready();
-            });
-            lock.lock();
-        } while (!ready() && (deadline == never || loop.io().now() < deadline));
-        unlink(&self);
-        return ready();
-    }
-
-    /// Wakes everyone who sleeps on it. With the mutex locked: a sleeper is gone once it has it.
-    void notify_all() noexcept {
-        for (sleeper* s = first_; s; s = s->next) s->wake.notify();
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/rpc/watchers.hpp ----
 // watchers.hpp: what is to run at the next change of something, each once.
 
@@ -19422,28 +19877,25 @@ namespace rpc::detail {
 /// receiver's end and of the loss of its context it hears from nobody else.
 ///
 /// Threads: any; what one thread sends arrives in order.
-template <class Io>
-class basic_outbox : public std::enable_shared_from_this<basic_outbox<Io>> {
-    using core = basic_router_core<Io>;
-
-    core& node_;
+class outbox : public std::enable_shared_from_this<outbox> {
+    call_port& node_;
     context_id peer_;
     handle_id port_; // there
     handle_id own_;  // here
-    typename Io::mutex mutex_;
-    basic_condition<Io> changed_;
+    mitogen::detail::mutex mutex_;
+    mitogen::detail::condition changed_;
     wire::flow_credit credit_;
     std::uint64_t sent_ = 0;             // items
     std::optional<error> closed_;        // why nothing can be sent any more
     bool told_ = false;                  // the other end knows of it, or is gone
     watchers watchers_;                  // run when there is credit or nothing can be sent any more
 
-    basic_outbox(core& node, context_id peer, flow_address to)
-        : node_(node), peer_(peer), port_(to.port), own_(node.new_handle()), mutex_(node.loop().io()), credit_(to.window) {}
+    outbox(call_port& node, context_id peer, flow_address to)
+        : node_(node), peer_(peer), port_(to.port), own_(node.new_handle()), mutex_(node), credit_(to.window) {}
 
 public:
-    static std::shared_ptr<basic_outbox> open(core& node, context_id peer, flow_address to) {
-        std::shared_ptr<basic_outbox> made(new basic_outbox(node, peer, to));
+    static std::shared_ptr<outbox> open(call_port& node, context_id peer, flow_address to) {
+        std::shared_ptr<outbox> made(new outbox(node, peer, to));
         const result<void> added = node.add_raw_handler(made->own_, {.from = accept::anyone, .respondent = peer},
                                                         [made](const message& m) { made->hear(m); });
         if (!added) made->lose(added.error());
@@ -19458,11 +19910,11 @@ public:
     result<void> send(buffer frame, instant deadline) {
         if (frame.size() > node_.bounds().message_bytes)
             return refusal::too_large_to_send(frame.size(), node_.bounds().message_bytes);
-        if (!wait_for_room(deadline)) return error(reason::timeout, "the link took no more before the deadline");
+        if (!node_.wait_for_room(peer_, deadline)) return error(reason::timeout, "the link took no more before the deadline");
         {
             std::unique_lock lock(mutex_);
             const auto ready = [this] { return closed_ || credit_.may_send(); };
-            if (!ready() && (node_.on_loop() || !changed_.wait(lock, node_.loop(), deadline, ready))) return no_credit();
+            if (!ready() && (node_.on_loop() || !changed_.wait(lock, node_, deadline, ready))) return no_credit();
             if (closed_) return *closed_;
             enter(frame);
         }
@@ -19481,7 +19933,7 @@ public:
         return true;
     }
 
-    core& node() noexcept { return node_; }
+    call_port& node() noexcept { return node_; }
 
     /// True where there is credit, or nothing can be sent any more.
     bool ready() {
@@ -19566,12 +20018,6 @@ private:
         ++sent_;
     }
 
-    bool wait_for_room(instant deadline) {
-        if (node_.on_loop()) return true;
-        const auto via = node_.towards(peer_);
-        return !via || via->stream->wait_for_room(deadline);
-    }
-
     error no_credit() const {
         if (node_.on_loop())
             return error(reason::overloaded, "the receiver takes no more now, and the loop must not wait for it");
@@ -19652,19 +20098,18 @@ public:
 } // namespace rpc::detail
 
 /// The sink of one call.
-template <class Io>
-class basic_item_sink final : public item_sink {
-    std::shared_ptr<rpc::detail::basic_outbox<Io>> out_;
+class flow_sink final : public item_sink {
+    std::shared_ptr<rpc::detail::outbox> out_;
     rpc::detail::cancel_watch on_cancel_;
 
 public:
-    explicit basic_item_sink(invocation& inv)
-        : out_(rpc::detail::basic_outbox<Io>::open(static_cast<basic_router_core<Io>&>(*inv.environment.router), inv.who.id,
+    explicit flow_sink(invocation& inv)
+        : out_(rpc::detail::outbox::open(*inv.environment.node, inv.who.id,
                                                    inv.flow)),
           on_cancel_(inv, [out = out_](const error& why) { out->close(why); }) {}
-    ~basic_item_sink() override { out_->end(wire::flow_frame::done); }
+    ~flow_sink() override { out_->end(wire::flow_frame::done); }
 
-    static std::unique_ptr<item_sink> open(invocation& inv) { return std::make_unique<basic_item_sink>(inv); }
+    static std::unique_ptr<item_sink> open(invocation& inv) { return std::make_unique<flow_sink>(inv); }
 
     result<void> send(buffer item) override { return out_->send(std::move(item), never); }
 };
@@ -19808,6 +20253,31 @@ inline void task_scope::cancel(const error& why) {
     cancelled_.emplace(why);
     if (waiting_ && waiting_->armed_) waiting_->give_up(*cancelled_, true);
 }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/node_task_scope.hpp ----
+// node_task_scope.hpp: a task that runs beside a node of the tree.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A task's way to its loop.
+class node_task_scope : public task_scope {
+    call_port& node_;
+
+public:
+    explicit node_task_scope(call_port& node) : node_(node) {}
+
+    void post(loop_task& step) final {
+        if (!node_.post(step)) this->post_here(step);
+    }
+    void set_timer(timer& t, instant at) final { node_.set_timer(t, at); }
+    void cancel_timer(timer& t) noexcept final { node_.cancel_timer(t); }
+    call_port& port() noexcept final { return node_; }
+
+protected:
+    ~node_task_scope() = default;
+};
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -20129,25 +20599,6 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A task's way to its loop.
-template <class Io>
-class basic_task_scope : public task_scope {
-    basic_router_core<Io>& node_;
-
-public:
-    explicit basic_task_scope(basic_router_core<Io>& node) : node_(node) {}
-
-    void post(loop_task& step) final {
-        if (!node_.loop().post_to_end(step)) this->post_here(step);
-    }
-    void set_timer(timer& t, instant at) final { node_.loop().set_timer(t, at); }
-    void cancel_timer(timer& t) noexcept final { node_.loop().cancel_timer(t); }
-    call_port& port() noexcept final { return node_; }
-
-protected:
-    ~basic_task_scope() = default;
-};
-
 /// Runs calls as tasks for a dispatcher, `Owner`: it has attach(invocation, call); invoke(entry, invocation), which catches, as
 /// its guarded(invocation, work) does; and finish(header, invocation, chain, urgency). Calls of one chain run one after the
 /// other. Threads: loop, but for join().
@@ -20157,7 +20608,7 @@ class basic_task_calls {
     using chain = std::pair<context_id, std::uint64_t>;
 
     /// One of them.
-    struct running final : basic_task_scope<Io> {
+    struct running final : node_task_scope {
         basic_task_calls& calls;
         call& request;
         reader arguments;
@@ -20167,7 +20618,7 @@ class basic_task_calls {
         running* next = nullptr;
 
         running(basic_task_calls& all, call& c, decode_environment& environment)
-            : basic_task_scope<Io>(all.node_), calls(all), request(c),
+            : node_task_scope(all.node_), calls(all), request(c),
               arguments(std::span<const std::byte>(c.payload).subspan(c.arguments_at), all.node_.bounds(), &environment),
               inv{{arguments, result, environment, {c.head.src, c.head.auth}, c.flow}, {}} {}
         void ended() override { calls.end(*this); }
@@ -20439,9 +20890,8 @@ public:
     unique_function<void(context_id, handle_id)> on_other_cancelled;
 
     /// `executor`: where functions run that do not say.
-    basic_dispatcher(core& node, decode_environment environment, std::string name, std::size_t pool_threads,
-                     on executor = on::main)
-        : router_(node), environment_(environment), name_(std::move(name)), executor_(executor), calls_(node.loop().io()),
+    basic_dispatcher(core& node, std::string name, std::size_t pool_threads, on executor = on::main)
+        : router_(node), environment_{&node}, name_(std::move(name)), executor_(executor), calls_(node.loop().io()),
           main_wake_(node.loop().io()), pool_queue_(node.loop().io()), pool_limit_(pool_threads) {
         (void)router_.add_raw_handler(handles::call_function, {}, [this](const message& m) { receive(m); });
         (void)router_.add_raw_handler(handles::cancel_call, {}, [this](const message& m) { cancel(m); });
@@ -20551,7 +21001,7 @@ private:
         reader arguments(m.payload.subspan(arguments_at), router_.bounds(), &environment_);
         loop_result_.clear();
         invocation inv{arguments, loop_result_, environment_, {m.head.src, m.head.auth}, frame.flow};
-        inv.sink = &basic_item_sink<Io>::open;
+        inv.sink = &flow_sink::open;
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation&) { return std::stop_token(); };
 #endif
@@ -20587,7 +21037,7 @@ private:
             call& running = *static_cast<call*>(i.call);
             return static_cast<incoming_calls<Io>*>(running.owner)->cancelled(running);
         };
-        inv.sink = &basic_item_sink<Io>::open;
+        inv.sink = &flow_sink::open;
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation& i) {
             call& running = *static_cast<call*>(i.call);
@@ -20747,7 +21197,7 @@ template <class Io>
 class child_process {
     handshake::welcome welcome_;
     basic_broker<Io> broker_;
-    basic_router<Io> router_;
+    router_engine<Io> router_;
     basic_dispatcher<Io> dispatcher_;
     connect_server<Io> connects_;
     std::shared_ptr<basic_link<Io>> parent_;
@@ -20764,7 +21214,7 @@ public:
         : welcome_(std::move(welcome)), broker_(io),
           router_(broker_,
                   {.limits = welcome_.bounds, .pool_threads = welcome_.pool_threads, .rules = welcome_.rules}),
-          dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads, welcome_.executor),
+          dispatcher_(router_, welcome_.name, welcome_.pool_threads, welcome_.executor),
           connects_(router_, welcome_.name), stdout_(broker_, router_.logs(), std::move(stdout_end)) {
         dispatcher_.on_other_cancelled = [this](context_id from, handle_id reply_to) { connects_.cancel(from, reply_to); };
         overdue_.fire = [this] { overdue(); };
@@ -20880,97 +21330,18 @@ void serve_as_child(Io io, child_ends<Io> ends) {
 /// What a fork child does instead of returning from fork().
 template <class Io>
     requires io::can_fork<Io>
-[[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, const fork_options& options) {
+[[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, void (*on_start)()) {
     sys::put_null(0);
     sys::put_null(1);
     (void)sys::dup_to(pipes.child_err.get(), 2);
     child_ends<Io> ends{std::move(pipes.child_in), std::move(pipes.child_out)};
     pipes = {};
-    if (options.on_start) options.on_start();
+    if (on_start) on_start();
     serve_as_child<Io>(std::move(io), std::move(ends));
     sys::exit_now(0);
 }
 
 } // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/context_connect.hpp ----
-// context_connect.hpp: the members of context that make children of it, wherever in the tree it is.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-template <class Io>
-template <class Method>
-basic_future<basic_context<Io>, Io> basic_context<Io>::connect_async(const Method& method) const {
-    static_assert(travelling_method<Method>,
-                  "mitogen: this connection Method cannot be used in another context: it must be a connection_method that has "
-                  "method_name and fields(), as travelling_method says (mitogen/connect/travelling.hpp)");
-    if constexpr (travelling_method<Method>) {
-        call_port& at = port();
-        if (id_ == at.id()) return node().connect_async(method);
-        awaited& p = at.ask(
-            {.to = id_, .handle = handles::connect, .payload = detail::encode_method(method), .subject = &connect_request});
-        return basic_future<basic_context, Io>(&p, at, environment());
-    } else {
-        return {};
-    }
-}
-
-template <class Io>
-template <class Method>
-result<basic_context<Io>> basic_context<Io>::try_connect(const Method& method) const {
-    if (!valid()) return rpc::detail::empty_target();
-    if (port().on_loop()) return detail::waits_for_child();
-    return connect_async(method).try_get();
-}
-
-template <class Io>
-template <class Method>
-basic_context<Io> basic_context<Io>::connect(const Method& method) const {
-    return try_connect(method).value();
-}
-
-template <class Io>
-template <class... Methods>
-std::string basic_context<Io>::explain(const Methods&... methods) const {
-    return node().explain(methods...);
-}
-
-template <class Io>
-mitogen::boot_info basic_context<Io>::boot_info() const {
-    return node().descendants().info_of_boot(id_);
-}
-
-template <class Io>
-basic_context<Io> basic_context<Io>::local() const {
-    return try_connect(local_options{}).value();
-}
-
-template <class Io>
-basic_context<Io> basic_context<Io>::local(const local_options& options) const {
-    return try_connect(options).value();
-}
-
-template <class Io>
-result<basic_context<Io>> basic_context<Io>::try_local() const {
-    return try_connect(local_options{});
-}
-
-template <class Io>
-result<basic_context<Io>> basic_context<Io>::try_local(const local_options& options) const {
-    return try_connect(options);
-}
-
-template <class Io>
-basic_context<Io> basic_context<Io>::ssh(const ssh_options& options) const {
-    return try_connect(options).value();
-}
-
-template <class Io>
-result<basic_context<Io>> basic_context<Io>::try_ssh(const ssh_options& options) const {
-    return try_connect(options);
-}
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/enter_main.hpp ----
@@ -21061,7 +21432,7 @@ template <class Io>
 class call_server {
     /// Its handlers go with it, also where the thread cannot be started.
     struct registered {
-        basic_router<Io>& node;
+        router_engine<Io>& node;
         ~registered() {
             for (const handle_id h : {handles::call_function, handles::cancel_call, handles::explain_call, handles::forget_chain})
                 node.remove_handler(h);
@@ -21073,8 +21444,8 @@ class call_server {
     typename Io::thread main_;
 
 public:
-    call_server(basic_router<Io>& node, std::string name, std::size_t pool_threads)
-        : dispatcher_(node, {&node, &policy_tag<Io>}, std::move(name), pool_threads), handlers_{node},
+    call_server(router_engine<Io>& node, std::string name, std::size_t pool_threads)
+        : dispatcher_(node, std::move(name), pool_threads), handlers_{node},
           main_(node.loop().io(), "mitogen-main", [this] { dispatcher_.serve(); }) {}
 
     call_server(call_server&&) = delete;
@@ -21659,11 +22030,20 @@ struct join_options {
 
 namespace detail {
 
+/// A program that has joined, whatever its I/O policy.
+class joined_place {
+public:
+    virtual ~joined_place() = default;
+    virtual mitogen::router& router() noexcept = 0;
+    virtual context_id parent() const noexcept = 0;
+    virtual bool alive() const noexcept = 0;
+};
+
 /// A program that has joined: its loop, its router, its link, and what runs its calls.
 template <class Io>
-class membership {
+class membership final : public joined_place {
     basic_broker<Io> broker_;
-    basic_router<Io> router_;
+    router_engine<Io> router_;
     std::shared_ptr<basic_link<Io>> parent_;
     call_server<Io> server_;
     std::atomic<bool> lost_{false};
@@ -21697,7 +22077,7 @@ public:
 
     membership(membership&&) = delete;
 
-    ~membership() {
+    ~membership() override {
         server_.stop(error(reason::broker_exited, "this context is leaving the tree"));
         router_.close();
         server_.join();
@@ -21715,9 +22095,9 @@ public:
         return broker_.wait(settled_, deadline, true, [&] { return admitted() || !alive(); }) && admitted();
     }
 
-    basic_router<Io>& router() noexcept { return router_; }
-    context_id parent() const noexcept { return parent_->peer; }
-    bool alive() const noexcept { return !lost_.load(std::memory_order_acquire); }
+    mitogen::router& router() noexcept override { return router_.as_router(); }
+    context_id parent() const noexcept override { return parent_->peer; }
+    bool alive() const noexcept override { return !lost_.load(std::memory_order_acquire); }
 
 private:
     /// On the loop, once.
@@ -21785,29 +22165,29 @@ result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std:
 ///
 /// Functions that others call here run on a thread of their own (on::main), on a pool, or on the loop. Losing the tree fails
 /// everything that waits for it with a channel_error; so do later calls.
-template <class Io>
-class basic_joined {
-    std::unique_ptr<detail::membership<Io>> in_;
+class joined {
+    std::unique_ptr<detail::joined_place> in_;
 
 public:
-    explicit basic_joined(std::unique_ptr<detail::membership<Io>> in) : in_(std::move(in)) {}
+    /// For join().
+    explicit joined(std::unique_ptr<detail::joined_place> in) : in_(std::move(in)) {}
 
     /// This context: makes children, finds contexts by their ids.
-    basic_router<Io>& router() noexcept { return in_->router(); }
+    mitogen::router& router() noexcept { return in_->router(); }
 
     /// The context that listens. It can be called where the listener grants authority::parent.
-    basic_context<Io> parent() noexcept { return router().context_by_id(in_->parent()); }
+    context parent() noexcept { return router().context_by_id(in_->parent()); }
 
     /// False once the tree is lost. Threads: any.
     bool alive() const noexcept { return in_->alive(); }
 };
 
-/// Joins the tree that listens at `path` (see basic_router::listen), and so becomes a context of it, below the one that listens.
+/// Joins the tree that listens at `path` (see router::listen), and so becomes a context of it, below the one that listens.
 /// Needs no init(): it starts nothing. Both may be different programs: functions are then found by name.
 /// Blocks: up to connect_timeout.
 template <class Io = io::native>
     requires io::has_local_sockets<Io>
-result<basic_joined<Io>> try_join(const std::string& path, const join_options& options = {}, Io io = {}) {
+result<joined> try_join(const std::string& path, const join_options& options = {}, Io io = {}) {
     if (options.name.size() > joining::name_limit)
         return error(reason::misuse,
                      "the name of a context that joins has at most " + std::to_string(joining::name_limit) + " bytes");
@@ -21833,18 +22213,15 @@ result<basic_joined<Io>> try_join(const std::string& path, const join_options& o
         return in->alive() ? detail::too_late(path)
                            : error(reason::end_of_file, "cannot join at " + path + ": the tree was lost at once");
     }
-    return basic_joined<Io>(std::move(in));
+    return joined(std::move(in));
 }
 
 /// The same; throws where it fails.
 template <class Io = io::native>
     requires io::has_local_sockets<Io>
-basic_joined<Io> join(const std::string& path, const join_options& options = {}, Io io = {}) {
+joined join(const std::string& path, const join_options& options = {}, Io io = {}) {
     return try_join<Io>(path, options, io).value();
 }
-
-/// A place in a tree under this platform's best policy.
-using joined = basic_joined<io::native>;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -21870,7 +22247,7 @@ class listeners final : public listening<Io>, private client<Io>::events {
         void on_client() { owner.accept(*this); }
     };
 
-    basic_router<Io>& node_;
+    router_engine<Io>& node_;
     children<Io>& children_;
     std::optional<call_server<Io>> server_; // in a root, which executes no calls otherwise
     std::vector<std::unique_ptr<open_socket>> sockets_;
@@ -21884,7 +22261,7 @@ class listeners final : public listening<Io>, private client<Io>::events {
     static constexpr int most_at_once = 16;           // accepted in one turn of the loop
 
 public:
-    listeners(basic_router<Io>& node, children<Io>& below)
+    listeners(router_engine<Io>& node, children<Io>& below)
         : node_(node), children_(below), all_gone_(node.loop().io()) {
         if (!node.parent()) server_.emplace(node, "root", below.pool_threads());
     }
@@ -22032,58 +22409,146 @@ private:
     }
 };
 
-} // namespace detail
-
-/// A socket that programs can join through. A cheap copyable value; the socket stays open until close(), or the router's end,
-/// whatever becomes of this.
-///
-/// Threads: any. The router outlives it.
+/// What a listener refers to.
 template <class Io>
-class basic_listener {
-    detail::listeners<Io>* all_;
-    basic_router<Io>* node_;
+class listener_of final : public open_listener {
+    listeners<Io>& all_;
+    router_engine<Io>& node_;
     std::uint32_t number_;
-    std::string path_;
 
 public:
-    basic_listener(detail::listeners<Io>& all, basic_router<Io>& node, std::uint32_t number, std::string path)
-        : all_(&all), node_(&node), number_(number), path_(std::move(path)) {}
-
-    const std::string& path() const noexcept { return path_; }
-
-    /// Listens no more, and removes the socket. Who has joined stays.
-    void close() {
-        node_->loop().run([this] { all_->remove(number_); });
+    listener_of(listeners<Io>& all, router_engine<Io>& node, std::uint32_t number) : all_(all), node_(node), number_(number) {}
+    void close() override {
+        node_.loop().run([this] { all_.remove(number_); });
     }
 };
 
+/// Listens for programs that join a node under `Io`.
 template <class Io>
-basic_listener<Io> basic_router<Io>::listen(const std::string& path, listen_options options)
-    requires io::has_local_sockets<Io>
-{
-    return try_listen(path, std::move(options)).value();
-}
-
-template <class Io>
-result<basic_listener<Io>> basic_router<Io>::try_listen(const std::string& path, listen_options options)
-    requires io::has_local_sockets<Io>
-{
+result<listener> listen_on(router_engine<Io>& node, const std::string& path, const listen_options& options) {
     result<sys::local_listener> file = sys::local_listener::open(path);
     if (!file) return file.error();
-    detail::listeners<Io>* all = nullptr;
-    result<std::uint32_t> number = detail::children<Io>::closing();
-    this->loop().run([&] {
-        if (children_.closed()) return;
-        if (!listening_) listening_ = std::make_unique<detail::listeners<Io>>(*this, children_);
-        all = static_cast<detail::listeners<Io>*>(listening_.get());
-        number = all->add(std::move(*file), options);
+    listeners<Io>* all = nullptr;
+    result<std::uint32_t> number = children<Io>::closing();
+    node.loop().run([&] {
+        all = node.template listening_by<listeners<Io>>();
+        if (all) number = all->add(std::move(*file), options);
     });
     if (!number) return number.error();
-    return basic_listener<Io>(*all, *this, *number, path);
+    return listener(std::make_shared<listener_of<Io>>(*all, node, *number), path);
 }
 
-/// The listener of this platform's best policy.
-using listener = basic_listener<io::native>;
+/// The same, if the node runs under `Io`.
+template <class Io>
+bool try_listen_on(call_port& node, const std::string& path, const listen_options& options, std::optional<result<listener>>& made) {
+    if constexpr (io::policy<Io> && io::has_local_sockets<Io>) {
+        if (node.policy_tag() != &policy_tag<Io>) return false;
+        made.emplace(listen_on(engine_of<Io>(node), path, options));
+        return true;
+    } else {
+        return false;
+    }
+}
+
+} // namespace detail
+
+inline result<listener> router::try_listen(const std::string& path, listen_options options) {
+    std::optional<result<listener>> made;
+    if (detail::try_listen_on<io::native>(*node_, path, options, made) || detail::try_listen_on<io::poll>(*node_, path, options, made))
+        return std::move(*made);
+    return error(reason::misuse, "this I/O policy has no sockets that programs could join through");
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/attach.hpp ----
+// attach.hpp: a child at the far end of a byte stream that is there already.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+struct attach;
+
+/// Of a child whose byte stream the program has made itself.
+struct link_options {
+    std::string name{};                                ///< of the context; empty: "attached"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< until its hello
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    /// As a method, which takes over these descriptors.
+    attach taking(int fd_in, int fd_out) const;
+};
+
+/// A child at the far end of a byte stream that this program opens when it is wanted, and again when a nursery begins it again: a
+/// serial line, a socket, another library's connection. There runs a program that calls mitogen::init, started with the one
+/// argument `mitogen::child_argument`, whose stdin and stdout the stream is.
+struct attach {
+    /// Opens it: the descriptor of what the child says, and of what it hears, which may be one. They are taken over. Called by
+    /// whoever connects; it may block that thread, and must not throw.
+    std::function<result<std::pair<int, int>>()> open{};
+
+    std::string name{};                                ///< of the context; empty: "attached"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< until its hello
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    /// Opens the stream.
+    result<boot_plan> plan() const;
+};
+
+namespace detail {
+
+inline error explain_attached(const boot_plan& plan, const boot_failure& f) {
+    if (f.what == boot_failure::how::confused) return explain_boot(plan, f);
+    const std::string advice = "; a program that calls mitogen::init must run at its far end, started with the one argument " +
+                               std::string(child_argument) + ", its stdin and stdout being the stream";
+    if (f.what == boot_failure::how::timed_out)
+        return because(plan, f, reason::connect_timeout,
+                       "no hello within " + std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout)" + advice);
+    return because(plan, f, reason::end_of_file, "it ended before the child said hello" + advice);
+}
+
+/// Descriptors that are closed unless somebody takes them.
+struct given_stream {
+    sys::unique_fd in;
+    sys::unique_fd out;
+};
+
+} // namespace detail
+
+inline result<boot_plan> attach::plan() const {
+    boot_plan p;
+    p.what = "attached stream";
+    p.name = "attached";
+    p.attached = true;
+    p.explain = &detail::explain_attached;
+    detail::apply_common(*this, p);
+    if (!open) return error(reason::misuse, "attach: .open is empty: it must give the two descriptors of the stream");
+    const result<std::pair<int, int>> ends = open();
+    if (!ends) return ends.error();
+    if (ends->first < 0 || ends->second < 0) return error(reason::misuse, "attach: a descriptor is negative");
+    const sys::unique_fd given_in(ends->first);
+    const sys::unique_fd given_out(ends->second == ends->first ? -1 : ends->second);
+    for (const auto& [fd, end] : {std::pair(ends->first, &p.attached_in), std::pair(ends->second, &p.attached_out)}) {
+        const long rc = sys::dup_above(fd, 3); // close-on-exec
+        if (rc < 0) return sys::failure("attach", rc, fd);
+        end->reset(static_cast<int>(rc));
+    }
+    return p;
+}
+
+inline attach link_options::taking(int fd_in, int fd_out) const {
+    attach method{.open = {}, .name = name, .connect_timeout = connect_timeout, .executor = executor, .limits = limits};
+    const auto given = std::make_shared<detail::given_stream>();
+    if (fd_in >= 0) given->in.reset(fd_in);
+    if (fd_out >= 0 && fd_out != fd_in) given->out.reset(fd_out);
+    method.open = [given, fd_in, fd_out]() -> result<std::pair<int, int>> {
+        (void)given->in.release();
+        (void)given->out.release();
+        return std::pair(fd_in, fd_out);
+    };
+    return method;
+}
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -22318,8 +22783,9 @@ using buildah_options = buildah;
 namespace mitogen::inline MITOGEN_ABI {
 
 /// A process on this machine for which another directory is the root. There must be a POSIX sh in it, and what the first stage
-/// uses: uname, mkdir, chmod, head, wc, rm. Takes root, or what else chroot(8) asks for.
-struct chroot {
+/// uses: uname, mkdir, chmod, head, wc, rm. Takes root, or what else chroot(8) asks for. (Not called chroot, which is a function of
+/// POSIX.)
+struct chroot_options {
     std::string root{};                 ///< the directory
     std::string username{};             ///< "user" or "user:group" as known in there; empty: this one. Not every chroot has it
     std::string chroot_path = "chroot"; ///< the tool to run
@@ -22345,9 +22811,6 @@ struct chroot {
         return tool.add_stage(connect_timeout).plan(*this, root);
     }
 };
-
-/// The options of basic_router::chroot().
-using chroot_options = chroot;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -23910,32 +24373,31 @@ template <class Source>
 class broadcast {
 public:
     using value_type = typename Source::value_type;
-    using policy = typename Source::policy;
 
 private:
     struct shared {
         Source source;
         std::size_t capacity;
-        basic_router<policy>& node;
-        typename policy::mutex mutex;
-        basic_condition<policy> changed{};
+        call_port& node;
+        detail::mutex mutex;
+        detail::condition changed{};
         std::deque<value_type> ring{};
         std::uint64_t first = 0;     // number of ring.front()
         bool taking = false;         // somebody waits for the source
         std::optional<error> end{}; // what follows the last item
 
-        shared(basic_router<policy>& here, Source from, std::size_t most)
-            : source(std::move(from)), capacity(most), node(here), mutex(here.loop().io()) {}
+        shared(call_port& here, Source from, std::size_t most)
+            : source(std::move(from)), capacity(most), node(here), mutex(here) {}
 
         std::uint64_t next() const noexcept { return first + ring.size(); }
         bool has(std::uint64_t number) const noexcept { return number < next() || end; }
 
         /// Waits until item `wanted`, or the end, is there. False at the deadline.
-        bool await(std::unique_lock<typename policy::mutex>& lock, std::uint64_t wanted, instant deadline) {
+        bool await(std::unique_lock<detail::mutex>& lock, std::uint64_t wanted, instant deadline) {
             while (!has(wanted)) {
                 const auto ready = [&] { return has(wanted) || !taking; };
                 if (!ready()) {
-                    if (node.on_loop() || !changed.wait(lock, node.loop(), deadline, ready)) return false;
+                    if (node.on_loop() || !changed.wait(lock, node, deadline, ready)) return false;
                     continue;
                 }
                 taking = true;
@@ -23970,8 +24432,8 @@ private:
 
 public:
     /// `capacity`: items that are kept for those who are slower than the fastest.
-    broadcast(basic_router<policy>& node, Source source, std::size_t capacity)
-        : shared_(std::make_shared<shared>(node, std::move(source), std::max<std::size_t>(capacity, 1))) {}
+    broadcast(router& node, Source source, std::size_t capacity)
+        : shared_(std::make_shared<shared>(node.node(), std::move(source), std::max<std::size_t>(capacity, 1))) {}
 
     /// One reader, who begins with the next item that is taken from the source. Copies read on their own from where they are.
     class subscriber {
@@ -24024,7 +24486,7 @@ public:
 };
 
 template <class Source>
-broadcast(basic_router<typename Source::policy>&, Source, std::size_t) -> broadcast<Source>;
+broadcast(router&, Source, std::size_t) -> broadcast<Source>;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -24054,10 +24516,7 @@ enum class inbox_use : std::uint8_t {
 /// that nobody else can send there and the loss of that context ends it.
 ///
 /// Threads: any.
-template <class Io>
-class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
-    using core = basic_router_core<Io>;
-
+class inbox : public std::enable_shared_from_this<inbox> {
     struct port {
         handle_id number;
         context_id peer;
@@ -24081,12 +24540,12 @@ class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
         handle_id back = 0;
     };
 
-    core& node_;
+    call_port& node_;
     inbox_use use_;
     std::uint32_t most_;
     std::uint32_t window_;
-    typename Io::mutex mutex_;
-    basic_condition<Io> changed_;
+    mitogen::detail::mutex mutex_;
+    mitogen::detail::condition changed_;
     std::vector<port_ptr> open_;
     std::deque<arrival> items_;
     std::optional<error> end_; // what follows the last item
@@ -24101,17 +24560,17 @@ class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
     struct secret {};
 
 public:
-    basic_inbox(secret, core& node, inbox_use use)
+    inbox(secret, call_port& node, inbox_use use)
         : node_(node), use_(use), most_(std::max(node.bounds().window_bytes, 1u)), window_(std::min(most_, wire::flow_window)),
-          mutex_(node.loop().io()) {}
+          mutex_(node) {}
 
-    static std::shared_ptr<basic_inbox> make(core& node, inbox_use use) {
-        auto made = std::make_shared<basic_inbox>(secret{}, node, use);
+    static std::shared_ptr<inbox> make(call_port& node, inbox_use use) {
+        auto made = std::make_shared<inbox>(secret{}, node, use);
         if (use == inbox_use::channel) made->await_close();
         return made;
     }
 
-    core& node() noexcept { return node_; }
+    call_port& node() noexcept { return node_; }
 
     /// Where a sending end in `peer` sends to. Port 0 where this end is closed.
     flow_address open_port(context_id peer) {
@@ -24128,7 +24587,7 @@ public:
         if (!added) end_port(*p, added.error());
         if (const std::optional<error> lost = node_.why_lost(peer)) { // before the handler could be told
             end_port(*p, *lost);
-        } else if (peer != node_.id() && !node_.towards(peer)) {
+        } else if (!node_.reaches(peer)) {
             end_port(*p, refusal::no_route(peer, node_.id()));
         }
         {
@@ -24163,7 +24622,7 @@ public:
             const auto ready = [this] { return has_news(); };
             if (!ready()) {
                 if (node_.on_loop()) return waits_on_loop();
-                if (!changed_.wait(lock, node_.loop(), deadline, ready))
+                if (!changed_.wait(lock, node_, deadline, ready))
                     return error(reason::timeout, "no item came before the deadline");
             }
             if (items_.empty()) return *end_;
@@ -24455,16 +24914,15 @@ result<T> item_value(const flow_item& item, const limits& bounds, decode_environ
 }
 
 /// The next item of an inbox, as a value.
-template <class T, class Io>
-result<T> next_item(basic_inbox<Io>& items, instant deadline) {
+template <class T>
+result<T> next_item(inbox& items, instant deadline) {
     const result<flow_item> item = items.get(deadline);
     if (!item) return item.error();
-    return item_value<T>(*item, items.node().bounds(), {&items.node(), &policy_tag<Io>});
+    return item_value<T>(*item, items.node().bounds(), {&items.node()});
 }
 
 /// Ends the items of a call with its answer, or its error.
-template <class Io>
-void end_with(const std::shared_ptr<basic_inbox<Io>>& items, future_base& answer) {
+void end_with(const std::shared_ptr<inbox>& items, future_base& answer) {
     awaited* p = answer.state();
     answer.then([items, p] { items->answered(p->failure()); });
 }
@@ -24506,10 +24964,10 @@ public:
 };
 
 /// For the next item; with `Value` void, only until there is one, or the end. Without `Throws` its error is a value.
-template <class Value, class Io, bool Throws>
-class item_wait final : public flow_wait<basic_inbox<Io>> {
+template <class Value, bool Throws>
+class item_wait final : public flow_wait<inbox> {
 public:
-    explicit item_wait(basic_inbox<Io>& in) noexcept : flow_wait<basic_inbox<Io>>(in) {}
+    explicit item_wait(inbox& in) noexcept : flow_wait<inbox>(in) {}
 
     auto await_resume() {
         if constexpr (std::is_void_v<Value>) {
@@ -24526,12 +24984,12 @@ public:
 
 /// Until there is credit for an item, with which it is sent at once.
 template <class Io, bool Throws>
-class room_wait final : public flow_wait<basic_outbox<Io>> {
+class room_wait final : public flow_wait<outbox> {
     buffer frame_;
     bool sent_ = false;
 
     bool happened() override {
-        basic_outbox<Io>& out = this->end();
+        outbox& out = this->end();
         if (sent_ || frame_.size() > out.node().bounds().message_bytes) return true;
         sent_ = out.pass_on(frame_);
         return sent_ || out.closed();
@@ -24544,7 +25002,7 @@ class room_wait final : public flow_wait<basic_outbox<Io>> {
     }
 
 public:
-    room_wait(basic_outbox<Io>& out, buffer frame) noexcept : flow_wait<basic_outbox<Io>>(out), frame_(std::move(frame)) {}
+    room_wait(outbox& out, buffer frame) noexcept : flow_wait<outbox>(out), frame_(std::move(frame)) {}
 
     auto await_resume() {
         if constexpr (Throws) {
@@ -24556,16 +25014,16 @@ public:
 };
 
 /// What the async_ members return: movable, as g++ wants what is awaited; the wait itself is not.
-template <class Value, class Io, bool Throws = true>
+template <class Value, bool Throws = true>
 struct next_item_of {
-    basic_inbox<Io>& in;
-    item_wait<Value, Io, Throws> operator co_await() const noexcept { return item_wait<Value, Io, Throws>(in); }
+    inbox& in;
+    item_wait<Value, Throws> operator co_await() const noexcept { return item_wait<Value, Throws>(in); }
 };
 template <class Io, bool Throws = true>
 struct sending {
-    basic_outbox<Io>& out;
+    outbox& out;
     buffer frame;
-    room_wait<Io, Throws> operator co_await() && noexcept { return room_wait<Io, Throws>(out, std::move(frame)); }
+    room_wait<Throws> operator co_await() && noexcept { return room_wait<Throws>(out, std::move(frame)); }
 };
 
 /// Until a future is done, with a value or an error. A task that is cancelled gives the call up.
@@ -24620,11 +25078,11 @@ struct dialog_shape<Started(Received, Sent)> {
 /// When the other end cancels, is lost, or the call's deadline passes, every wait here ends with cancelled_error or
 /// channel_error.
 /// Threads: any; the function waits for those that it has started. Blocks: as marked; not on the loop.
-template <class Shape, class Io>
-class basic_dialog {
+template <class Shape>
+class dialog {
     using shape = dialog_shape<Shape>;
-    using inbox = rpc::detail::basic_inbox<Io>;
-    using outbox = rpc::detail::basic_outbox<Io>;
+    using inbox = rpc::detail::inbox;
+    using outbox = rpc::detail::outbox;
 
     context_id peer_;
     std::shared_ptr<inbox> in_;
@@ -24632,23 +25090,20 @@ class basic_dialog {
     bool started_ = false;
     rpc::detail::cancel_watch on_cancel_;
 
-    static basic_router_core<Io>& node_of(invocation& inv) {
-        return static_cast<basic_router_core<Io>&>(*inv.environment.router);
-    }
+    static call_port& node_of(invocation& inv) { return *inv.environment.node; }
 
 public:
     using value_type = typename rpc::detail::received_item<typename shape::received>::type;
-    using policy = Io;
 
     /// For whoever executes the call.
-    explicit basic_dialog(invocation& inv)
+    explicit dialog(invocation& inv)
         : peer_(inv.who.id), in_(inbox::make(node_of(inv), rpc::detail::inbox_use::callee)),
           out_(outbox::open(node_of(inv), inv.who.id, inv.flow)), on_cancel_(inv, [in = in_, out = out_](const error& why) {
               out->close(why);
               in->close(why, false);
           }) {}
-    basic_dialog(basic_dialog&&) = delete;
-    ~basic_dialog() {
+    dialog(dialog&&) = delete;
+    ~dialog() {
         out_->end(wire::flow_frame::done);
         // The function's answer, which comes next, tells the other end that nothing is received any more.
         in_->close(error(reason::end_of_stream, "the function has ended"), false);
@@ -24703,9 +25158,9 @@ public:
     }
 
     /// For functions that are tasks: `co_await d.async_receive()`, as receive(), and so on.
-    rpc::detail::next_item_of<value_type, Io> async_receive() { return {begun(*in_)}; }
-    rpc::detail::next_item_of<value_type, Io, false> async_try_receive() { return {begun(*in_)}; }
-    rpc::detail::sending<Io> async_send(const typename shape::sent& item) {
+    rpc::detail::next_item_of<value_type> async_receive() { return {begun(*in_)}; }
+    rpc::detail::next_item_of<value_type, false> async_try_receive() { return {begun(*in_)}; }
+    rpc::detail::sending async_send(const typename shape::sent& item) {
         return {begun(*out_), rpc::detail::item_frame(peer_, item)};
     }
 
@@ -24713,7 +25168,7 @@ public:
     void close() { out_->end(); }
 
     /// Iterates what is received, to the end; an error is thrown.
-    item_iterator<basic_dialog> begin() { return item_iterator<basic_dialog>(*this); }
+    item_iterator<dialog> begin() { return item_iterator<dialog>(*this); }
     std::default_sentinel_t end() const noexcept { return {}; }
     /// For iteration.
     result<value_type> try_get() { return try_receive(); }
@@ -24737,24 +25192,19 @@ private:
     }
 };
 
-template <class Shape, class Io>
-inline constexpr bool is_dialog<basic_dialog<Shape, Io>> = true;
-template <class Shape, class Io>
-inline constexpr bool is_injected<basic_dialog<Shape, Io>> = true;
+template <class Shape>
+inline constexpr bool is_dialog<dialog<Shape>> = true;
+template <class Shape>
+inline constexpr bool is_injected<dialog<Shape>> = true;
 
 namespace rpc::detail {
 
-template <class Shape, class Io>
-inline constexpr bool tied_to_policy<basic_dialog<Shape, Io>> = true;
-template <class Shape, class Io>
-inline constexpr const void* router_policy<basic_dialog<Shape, Io>> = &policy_tag<Io>;
-
-template <class Shape, class Io>
-struct injected_object<basic_dialog<Shape, Io>> {
-    basic_dialog<Shape, Io> made;
+template <class Shape>
+struct injected_object<dialog<Shape>> {
+    dialog<Shape> made;
 
     explicit injected_object(invocation& inv) : made(inv) {}
-    operator basic_dialog<Shape, Io>&() noexcept { return made; }
+    operator dialog<Shape>&() noexcept { return made; }
 };
 
 // The dialog among a function's parameters.
@@ -24768,8 +25218,8 @@ struct dialog_among<First, Rest...> : std::conditional_t<is_dialog<std::remove_c
 } // namespace rpc::detail
 
 /// Only for signatures: a dialog does not travel.
-template <class Shape, class Io>
-struct codec<basic_dialog<Shape, Io>> {
+template <class Shape>
+struct codec<dialog<Shape>> {
     static void signature(signature_sink& out) {
         using shape = dialog_shape<Shape>;
         out.put("dialog<");
@@ -24796,59 +25246,54 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// A task that was spawned. Keeps itself until it has ended.
-template <class T, class Io>
-class spawned_state final : public basic_task_scope<Io> {
+template <class T>
+class spawned_state final : public node_task_scope {
     task<T> body_;
     std::shared_ptr<spawned_state> self_{};
-    std::atomic<bool> ended_{false};
-    waiter<Io> wake_;
+    event ended_;
     task_wait* awaited_by_ = nullptr; // loop's
 
     void ended() override {
         const auto keep = std::move(self_);
-        ended_.store(true, std::memory_order_release);
-        wake_.notify();
+        ended_.raise();
         if (awaited_by_) awaited_by_->wake();
     }
 
 public:
-    basic_broker<Io>& loop;
-    const context_id here;
+    call_port& node;
 
-    spawned_state(basic_router_core<Io>& node, task<T> body)
-        : basic_task_scope<Io>(node), body_(std::move(body)), wake_(node.loop().io()), loop(node.loop()), here(node.id()) {}
+    spawned_state(call_port& beside, task<T> body)
+        : node_task_scope(beside), body_(std::move(body)), ended_(beside), node(beside) {}
 
     /// False where the loop takes nothing any more.
     static bool begin(const std::shared_ptr<spawned_state>& s) {
-        return s->loop.defer([s] {
+        return s->node.defer([s] {
             s->self_ = s;
             s->body_.start(*s);
         });
     }
 
     static void cancel(const std::shared_ptr<spawned_state>& s, const error& why) {
-        if (!s->loop.add([s, why] { s->task_scope::cancel(why); })) s->task_scope::cancel(why); // nobody else runs it any more
+        if (!s->node.add_work([s, why] { s->task_scope::cancel(why); })) s->task_scope::cancel(why); // nobody else runs it any more
     }
 
-    bool done() const noexcept { return ended_.load(std::memory_order_acquire); }
-    bool wait(instant deadline) {
-        return loop.wait(wake_, deadline, true, [this] { return done(); });
-    }
+    bool done() const noexcept { return ended_.raised(); }
+    bool wait(instant deadline) { return ended_.wait(node, deadline); }
     void tell(task_wait* who) noexcept { awaited_by_ = who; }
     T take() { return body_.take(); }
 };
 
 /// A task waits for another one that was spawned. Where it is cancelled, so is that one.
-template <class T, class Io>
+template <class T>
 class spawned_wait final : task_wait {
-    std::shared_ptr<spawned_state<T, Io>> other_;
+    std::shared_ptr<spawned_state<T>> other_;
 
     bool happened() override { return other_->done(); }
     void arm() override { happened() ? wake() : other_->tell(this); }
     void give_up(const error& why, bool) override { other_->task_scope::cancel(why); }
 
 public:
-    explicit spawned_wait(std::shared_ptr<spawned_state<T, Io>> other) noexcept : other_(std::move(other)) {}
+    explicit spawned_wait(std::shared_ptr<spawned_state<T>> other) noexcept : other_(std::move(other)) {}
 
     bool await_ready() const noexcept { return other_->done(); }
     template <class Promise>
@@ -24868,19 +25313,19 @@ public:
 ///
 /// Moves; does not copy. Threads: one at a time. Blocks: get() and the destructor; another task says `co_await std::move(s)`
 /// instead. The router must outlive it.
-template <class T, class Io>
-class [[nodiscard]] basic_spawned {
-    using state = detail::spawned_state<T, Io>;
+template <class T>
+class [[nodiscard]] spawned {
+    using state = detail::spawned_state<T>;
 
     std::shared_ptr<state> state_;
     bool refused_ = false;
 
-    error cancelled_here(const char* why) const { return cancelled_by(state_->here, cancel_radius::call, why); }
+    error cancelled_here(const char* why) const { return cancelled_by(state_->node.id(), cancel_radius::call, why); }
 
     std::optional<error> wait_until(instant deadline) {
         if (refused_) return error(reason::broker_exited, "the loop has ended");
         if (state_->done()) return std::nullopt;
-        if (state_->loop.on_loop()) return error(reason::misuse, "waiting for a task on the loop, on which it runs: co_await it");
+        if (state_->node.on_loop()) return error(reason::misuse, "waiting for a task on the loop, on which it runs: co_await it");
         if (!state_->wait(deadline)) return error(reason::timeout, "the task did not end within the time given to get_for()");
         return std::nullopt;
     }
@@ -24889,13 +25334,13 @@ public:
     using value_type = T;
 
     /// For spawn().
-    explicit basic_spawned(std::shared_ptr<state> made) : state_(std::move(made)), refused_(!state::begin(state_)) {}
-    basic_spawned(basic_spawned&&) noexcept = default;
-    basic_spawned& operator=(basic_spawned&&) = delete;
-    ~basic_spawned() {
+    explicit spawned(std::shared_ptr<state> made) : state_(std::move(made)), refused_(!state::begin(state_)) {}
+    spawned(spawned&&) noexcept = default;
+    spawned& operator=(spawned&&) = delete;
+    ~spawned() {
         if (!state_ || refused_ || state_->done()) return;
         state::cancel(state_, cancelled_here("nobody wants the result of the task any more"));
-        if (!state_->loop.on_loop()) (void)state_->wait(never);
+        if (!state_->node.on_loop()) (void)state_->wait(never);
     }
 
     bool done() const noexcept { return state_->done(); }
@@ -24909,7 +25354,7 @@ public:
     /// As get(), but waits at most `span`: then it throws timeout_error, and the task goes on.
     template <class Rep, class Period>
     T get_for(std::chrono::duration<Rep, Period> span) {
-        if (const std::optional<error> why = wait_until(after(state_->loop.io().now(), to_ns(span)))) raise(*why);
+        if (const std::optional<error> why = wait_until(after(state_->node.now(), to_ns(span)))) raise(*why);
         return state_->take();
     }
 
@@ -24917,25 +25362,21 @@ public:
     void cancel() { state::cancel(state_, cancelled_here("the task has been cancelled")); }
 
     /// Its result, or what it has thrown. Once.
-    detail::spawned_wait<T, Io> operator co_await() && {
+    detail::spawned_wait<T> operator co_await() && {
         if (refused_) raise(error(reason::broker_exited, "the loop has ended"));
-        return detail::spawned_wait<T, Io>(state_);
+        return detail::spawned_wait<T>(state_);
     }
 };
 
-/// What spawn() returns.
-template <class T>
-using spawned = basic_spawned<T, io::native>;
-
 /// Runs a task on the loop of `node`, beside everything else. Threads: any. Never blocks.
-template <class T, class Io>
-basic_spawned<T, Io> spawn(basic_router<Io>& node, task<T> body) {
-    return basic_spawned<T, Io>(std::make_shared<detail::spawned_state<T, Io>>(node, std::move(body)));
+template <class T>
+spawned<T> spawn(router& node, task<T> body) {
+    return spawned<T>(std::make_shared<detail::spawned_state<T>>(node.node(), std::move(body)));
 }
 
 /// The same, and waits for its end: its result, or what it has thrown. Not on the loop.
-template <class T, class Io>
-T block_on(basic_router<Io>& node, task<T> body) {
+template <class T>
+T block_on(router& node, task<T> body) {
     return spawn(node, std::move(body)).get();
 }
 
@@ -25071,6 +25512,30 @@ struct item_range_result<generator<T>> {
 // interrupt.hpp: SIGINT, which a terminal sends to the root alone, as a call on the loop.
 
 namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What on_interrupt holds. Threads: as that.
+class interrupt_hook {
+    call_port& node_;
+    unique_function<void(int)> go_;
+    int count_ = 0; // loop
+    sys::interrupt_watch signals_;
+    bound_source<interrupt_hook> ready_;
+
+    void on_signal() {
+        for (int news = signals_.take(); news > 0; --news) go_(++count_);
+    }
+
+public:
+    interrupt_hook(call_port& node, unique_function<void(int)> go) : node_(node), go_(std::move(go)) {
+        on_ready<&interrupt_hook::on_signal>(ready_, *this, signals_.fd());
+        if (const long rc = node_.watch(ready_); rc < 0) raise(sys::failure("watch for SIGINT", rc));
+    }
+    interrupt_hook(interrupt_hook&&) = delete;
+    ~interrupt_hook() { node_.unwatch(ready_); }
+};
+
+} // namespace detail
 
 /// While it exists, each SIGINT of this process is a call of `go` on the loop, with how many there have been: 1, 2, … The first
 /// is the request to end what is under way, for instance by firing a stop token; the second, to take no more time for it.
@@ -25078,45 +25543,18 @@ namespace mitogen::inline MITOGEN_ABI {
 ///
 /// A handler that the program has is called as well. Where it has none, the third signal ends the process. Where SIGINT is
 /// ignored it stays so. What was there before is restored at the end. Nurseries have it built in: nursery_options::interrupt.
-/// Threads: any. `go` runs on the loop, and must not block. Errors, thrown: without descriptors. The router must outlive it.
-template <class Io = io::native>
-    requires io::has_local_sockets<Io>
-class basic_on_interrupt {
-    basic_broker<Io>& loop_;
-    unique_function<void(int)> go_;
-    int count_ = 0; // loop
-    sys::interrupt_watch signals_;
-    bound_source<basic_on_interrupt> ready_;
-
-    void on_signal() {
-        for (int news = signals_.take(); news > 0; --news) go_(++count_);
-    }
+/// Threads: any. `go` runs on the loop, and must not block. Errors, thrown: without descriptors; a logic_error under an I/O policy
+/// that knows no signals. The router must outlive it.
+class on_interrupt {
+    std::unique_ptr<detail::interrupt_hook> hook_;
 
 public:
-    basic_on_interrupt(basic_router<Io>& node, unique_function<void(int)> go) : loop_(node.loop()), go_(std::move(go)) {
-        on_ready<&basic_on_interrupt::on_signal>(ready_, *this, signals_.fd());
-        long rc = 0;
-        loop_.run([&] { rc = loop_.watch(ready_, io::interest::read); });
-        if (rc < 0) raise(sys::failure("watch for SIGINT", rc));
+    on_interrupt(router& node, unique_function<void(int)> go) {
+        if (!node.node().watches_descriptors()) raise(error(reason::misuse, "this I/O policy knows no signals: there is no SIGINT"));
+        hook_ = std::make_unique<detail::interrupt_hook>(node.node(), std::move(go));
     }
-    basic_on_interrupt(basic_on_interrupt&&) = delete;
-    ~basic_on_interrupt() {
-        loop_.run([&] { loop_.unwatch(ready_); });
-    }
+    on_interrupt(on_interrupt&&) = delete;
 };
-
-namespace detail {
-
-/// basic_on_interrupt<Io>, named without being formed: for policies that have none.
-template <class Io>
-struct lazy_on_interrupt {
-    using type = basic_on_interrupt<Io>;
-};
-
-} // namespace detail
-
-/// On the router with this platform's best poller.
-using on_interrupt = basic_on_interrupt<>;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -25125,28 +25563,24 @@ using on_interrupt = basic_on_interrupt<>;
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
-
-template <class Io>
 class nursery_state;
 
 /// Ends once: with a value, an error, or because it was given up.
-template <class Io>
-class nursery_member : public std::enable_shared_from_this<nursery_member<Io>> {
-    friend class nursery_state<Io>;
+class nursery_member : public std::enable_shared_from_this<nursery_member> {
+    friend class nursery_state;
 
     static constexpr std::size_t nowhere = SIZE_MAX;
     std::size_t place_ = nowhere; // under the nursery's lock: among those that have not ended
     std::uint64_t number_ = 0;    // the later it was started, the larger
-    waiter<Io> wake_;             // whoever waits for this one task
+    condition wake_;             // whoever waits for this one task
     std::atomic<bool> ended_{false};
     bool spared_ = false;          // under the nursery's lock: its own side has cancelled it
     std::optional<error> failure_; // fixed once it has ended
 
 protected:
-    std::shared_ptr<nursery_state<Io>> nursery_;
+    std::shared_ptr<nursery_state> nursery_;
 
-    explicit nursery_member(std::shared_ptr<nursery_state<Io>> nursery)
-        : wake_(nursery->router().loop().io()), nursery_(std::move(nursery)) {}
+    explicit nursery_member(std::shared_ptr<nursery_state> nursery) : nursery_(std::move(nursery)) {}
     ~nursery_member() = default;
 
 public:
@@ -25163,21 +25597,13 @@ public:
     const error* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
 
     /// The moment after such a span, from now.
-    instant until(duration_ns span) const {
-        return span == never || ended() ? never : after(nursery_->router().loop().io().now(), span);
-    }
-
+    instant until(duration_ns span) const;
     /// Sleeps until it has ended or the deadline passes; returns ended(). Not on the loop.
-    bool wait_until(instant deadline) {
-        if (ended()) return true; // the router may be gone
-        return nursery_->router().loop().wait(wake_, deadline, true, [this] { return ended(); });
-    }
-
+    bool wait_until(instant deadline);
     /// Cancelled by whoever holds it: that is no failure of the nursery.
-    void cancel() { nursery_->cancel_one(*this); }
-
+    void cancel();
     /// False where it has ended already and there is nothing to wait for.
-    bool may_wait() const { return ended() || !nursery_->router().on_loop(); }
+    bool may_wait() const;
 };
 
 } // namespace detail
@@ -25193,15 +25619,14 @@ namespace detail {
 ///
 /// Stages: open; stopping, once something has failed or it was cancelled: tasks are asked to stop; closing: contexts are asked to
 /// end; over, when every task has ended and every process of its own is reaped. Threads: any, but for wait() and finish().
-template <class Io>
-class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
-    using task = nursery_member<Io>;
-    using arrival = basic_future<basic_context<Io>, Io>;
+class nursery_state : public std::enable_shared_from_this<nursery_state> {
+    using task = nursery_member;
+    using arrival = future<context>;
 
-    basic_router<Io>& router_;
+    call_port& node_;
     duration_ns grace_;
-    typename Io::mutex mutex_;
-    waiter<Io> wake_;                                // whoever waits for all
+    mitogen::detail::mutex mutex_;
+    condition wake_;                                // whoever waits for all
     std::vector<std::shared_ptr<task>> tasks_;       // that have not ended
     std::uint64_t started_ = 0;                      // tasks, so far
     std::vector<std::shared_ptr<arrival>> arriving_; // contexts that are not up yet
@@ -25259,22 +25684,17 @@ class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
         for (const auto& t : all) t->ask_to_stop(*why);
     }
 
-    void discard(context_id id, bool hurried) {
-        router_.loop().defer(
-            [&router = router_, id, hurried] { hurried ? router.descendants().hurry(id) : router.descendants().discard(id); });
-    }
-
 public:
-    nursery_state(basic_router<Io>& node, duration_ns grace)
-        : router_(node), grace_(grace), mutex_(node.loop().io()), wake_(node.loop().io()) {}
+    nursery_state(router& node, duration_ns grace)
+        : router_(node), grace_(grace), mutex_(node), wake_(node.loop().io()) {}
     nursery_state(nursery_state&&) = delete;
 
-    basic_router<Io>& router() const noexcept { return router_; }
+    call_port& node() const noexcept { return node_; }
 
     /// The error of what was cancelled with this nursery.
     error cancelled_here(const char* by) const {
-        return cancelled_by(router_.id(), cancel_radius::nursery,
-                            "cancelled with its nursery, in context " + std::to_string(router_.id()) + ", by " + by);
+        return cancelled_by(node_.id(), cancel_radius::nursery,
+                            "cancelled with its nursery, in context " + std::to_string(node_.id()) + ", by " + by);
     }
 
     /// Why nothing can be added any more, or nothing.
@@ -25291,14 +25711,14 @@ public:
         ++processes_;
         return std::shared_ptr<void>(nullptr, [self = this->shared_from_this()](void*) {
             const std::lock_guard gone(self->mutex_);
-            if (--self->processes_ == 0) self->wake_.notify();
+            if (--self->processes_ == 0) self->wake_.notify_all();
         });
     }
 
     /// A context that is being connected, and will be this nursery's. `coming` stays the caller's.
     void expect(const arrival& coming) {
         coming.state()->retain();
-        const auto mine = std::make_shared<arrival>(coming.state(), router_, router_.environment());
+        const auto mine = std::make_shared<arrival>(coming.state(), node_, decode_environment{&node_});
         std::optional<error> too_late;
         {
             const std::lock_guard lock(mutex_);
@@ -25310,10 +25730,11 @@ public:
     }
 
     /// Makes a context of this nursery. Never blocks.
-    arrival connect(result<boot_plan> plan) {
-        if (const std::optional<error> why = refusal()) plan = *why;
-        if (plan) plan->held = hold();
-        arrival coming = router_.connect_by(std::move(plan));
+    arrival connect(const any_method& how, making_options options = {}) {
+        const std::optional<error> why = refusal();
+        if (!why) options.held = hold();
+        awaited& p = why ? node_.refuse_call(node_.id(), *why) : node_.make_child(how, std::move(options));
+        arrival coming(&p, node_, decode_environment{&node_});
         expect(coming);
         return coming;
     }
@@ -25325,11 +25746,11 @@ public:
     }
 
     /// Such a context has done its work: it ends beside what goes on.
-    void replace(context_id id) { discard(id, false); }
+    void replace(context_id id) { node_.discard(id, false); }
 
 private:
     void arrived(const std::shared_ptr<arrival>& coming) {
-        const result<basic_context<Io>> up = coming->outcome();
+        const result<context> up = coming->outcome();
         bool unwanted;
         {
             const std::lock_guard lock(mutex_);
@@ -25338,7 +25759,7 @@ private:
             if (up && !unwanted) contexts_.push_back(up->id());
         }
         if (!up) return;
-        if (unwanted) return discard(up->id(), false);
+        if (unwanted) return node_.discard(up->id(), false);
         up->on_disconnect([weak = this->weak_from_this(), id = up->id()](const error& why) {
             if (const auto self = weak.lock()) self->context_lost(id, why);
         });
@@ -25352,7 +25773,7 @@ private:
             if (std::erase(replaceable_, id) > 0) return;
             if (closing_ || known(why) || (why.detail().has_status && why.detail().status.success())) return;
             failures_.push_back(why);
-            wake_.notify();
+            wake_.notify_all();
         }
         ask_all();
     }
@@ -25376,7 +25797,7 @@ public:
         const std::shared_ptr<task> keep = t.shared_from_this();
         const std::lock_guard lock(mutex_);
         remove(t);
-        if (tasks_.empty()) wake_.notify();
+        if (tasks_.empty()) wake_.notify_all();
     }
 
     /// After it was begun: where something has failed meanwhile, it is the next to stop.
@@ -25404,8 +25825,8 @@ public:
             }
             remove(t);
             t.ended_.store(true, std::memory_order_release);
-            t.wake_.notify();
-            if (tasks_.empty() || first) wake_.notify();
+            t.wake_.notify_all();
+            if (tasks_.empty() || first) wake_.notify_all();
         }
         if (first) ask_all();
     }
@@ -25416,13 +25837,19 @@ public:
         return !t.spared_ && !stopping() && !closing_;
     }
 
+    /// Sleeps until a task has ended or the deadline passes. Not on the loop.
+    bool wait_for(task& t, instant deadline) {
+        std::unique_lock lock(mutex_);
+        return t.wake_.wait(lock, node_, deadline, [&t] { return t.ended(); });
+    }
+
     void cancel_one(task& t) {
         {
             const std::lock_guard lock(mutex_);
             if (t.ended()) return;
             t.spared_ = true;
         }
-        t.ask_to_stop(cancelled_by_caller(router_.id(), cancel_radius::call));
+        t.ask_to_stop(cancelled_by_caller(node_.id(), cancel_radius::call));
     }
 
     // ---- the end
@@ -25445,7 +25872,7 @@ public:
             reports_cancelling_ = reported;
             cancelled_ = std::move(why);
             coming = arriving_;
-            wake_.notify();
+            wake_.notify_all();
         }
         for (const auto& c : coming) c->abandon(*cancelled_);
         ask_all();
@@ -25458,9 +25885,9 @@ public:
             const std::lock_guard lock(mutex_);
             if (std::exchange(hurried_, true)) return;
             if (closing_) ending = contexts_;
-            wake_.notify();
+            wake_.notify_all();
         }
-        for (const context_id id : ending) discard(id, true);
+        for (const context_id id : ending) node_.discard(id, true);
     }
 
     /// Asks every context to end. Tasks that have not ended by now end with their contexts, or are given up.
@@ -25489,13 +25916,13 @@ public:
             }
         }
         for (const auto& c : coming) c->abandon(*why);
-        for (const context_id id : up) discard(id, all || std::find(hurried.begin(), hurried.end(), id) != hurried.end());
+        for (const context_id id : up) node_.discard(id, all || std::find(hurried.begin(), hurried.end(), id) != hurried.end());
     }
 
     /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
     void finish() {
         wait(never, [this] { return tasks_.empty() || stopping(); });
-        if (stopped()) wait(after(router_.loop().io().now(), grace_), [this] { return tasks_.empty() || hurried_; });
+        if (stopped()) wait(after(node_.now(), grace_), [this] { return tasks_.empty() || hurried_; });
         close();
         wait(never, [this] { return tasks_.empty() && processes_ == 0; });
         const std::lock_guard lock(mutex_);
@@ -25513,12 +25940,19 @@ public:
 private:
     template <class Condition>
     void wait(instant deadline, Condition condition) {
-        router_.loop().wait(wake_, deadline, true, [&] {
-            const std::lock_guard lock(mutex_);
-            return condition();
-        });
+        std::unique_lock lock(mutex_);
+        (void)wake_.wait(lock, node_, deadline, condition);
     }
 };
+
+inline instant nursery_member::until(duration_ns span) const {
+    return span == never || ended() ? never : after(nursery_->node().now(), span);
+}
+inline bool nursery_member::wait_until(instant deadline) {
+    return ended() || nursery_->wait_for(*this, deadline); // the router may be gone
+}
+inline void nursery_member::cancel() { nursery_->cancel_one(*this); }
+inline bool nursery_member::may_wait() const { return ended() || !nursery_->node().on_loop(); }
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -25535,7 +25969,7 @@ enum class restart : std::uint8_t {
     always,     ///< after any end, until it is cancelled
 };
 
-/// How a task of a nursery is begun again: see basic_nursery::restarting.
+/// How a task of a nursery is begun again: see nursery::restarting.
 ///
 /// A failure is every error that the task ends with, also that its context did not come up or was lost, but for what came of its
 /// being cancelled, or of another failure of the nursery. After the n-th failure within the window there is a pause of
@@ -25598,15 +26032,14 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// A call: of a context that is there, or of one that is being connected for it.
-template <class T, class Io>
-class nursery_task final : public nursery_member<Io> {
-    using base = nursery_member<Io>;
-    using context = basic_context<Io>;
+template <class T>
+class nursery_task final : public nursery_member {
+    using base = nursery_member;
 
-    typename Io::mutex mutex_;
+    mitogen::detail::mutex mutex_;
     context_id where_ = no_context;
-    basic_future<context, Io> coming_; // its context, while that is being connected
-    basic_future<T, Io> answer_;
+    future<context> coming_; // its context, while that is being connected
+    future<T> answer_;
     bool calls_ = false;         // answer_ is there
     std::optional<error> asked_; // to stop, and why
     std::optional<error> given_up_;
@@ -25626,7 +26059,7 @@ class nursery_task final : public nursery_member<Io> {
     /// Where something has failed: a call that nothing keeps from running runs, and what it says for itself is heard. Otherwise
     /// which of several errors are seen would be a matter of luck.
     void tell_callee(const error& why) {
-        basic_router<Io>& node = this->nursery_->router();
+        call_port& node = this->nursery_->node();
         const awaited& p = *answer_.state();
         const bool begins = why.reason() != reason::cancelled;
         const auto what = why.detail().radius == cancel_radius::call ? cancel_radius::call : cancel_radius::nursery;
@@ -25637,7 +26070,7 @@ class nursery_task final : public nursery_member<Io> {
     template <class Send>
     void send(context_id to, Send&& call) {
         unless_begun guard{*this};
-        basic_future<T, Io> answer = call();
+        future<T> answer = call();
         guard.begun = true;
         std::optional<error> unwanted;
         std::optional<error> stop;
@@ -25673,7 +26106,7 @@ class nursery_task final : public nursery_member<Io> {
 
     /// Runs it in a context that is on its way.
     template <auto F, class Given>
-    void run_in(basic_future<context, Io> coming, Given given) {
+    void run_in(future<context> coming, Given given) {
         std::optional<error> why;
         {
             const std::lock_guard lock(mutex_);
@@ -25694,10 +26127,10 @@ class nursery_task final : public nursery_member<Io> {
 
     /// Begins the pause before the next run. False where there is none.
     bool pause(const error* failure) {
-        basic_router<Io>& node = this->nursery_->router();
+        call_port& node = this->nursery_->node();
         const bool closed = failure && failure->reason() == reason::broker_exited;
-        if (closed || node.loop().stopping() || !this->nursery_->may_go_on(*this)) return false;
-        const instant now = node.loop().io().now();
+        if (closed || node.stopping() || !this->nursery_->may_go_on(*this)) return false;
+        const instant now = node.now();
         context_id left = no_context;
         awaited* over = nullptr;
         std::optional<duration_ns> span;
@@ -25740,8 +26173,8 @@ class nursery_task final : public nursery_member<Io> {
     }
 
 public:
-    explicit nursery_task(std::shared_ptr<nursery_state<Io>> nursery)
-        : base(std::move(nursery)), mutex_(this->nursery_->router().loop().io()) {}
+    explicit nursery_task(std::shared_ptr<nursery_state> nursery)
+        : base(std::move(nursery)), mutex_(this->nursery_->node()) {}
 
     // ---- how it begins: one of them, once
 
@@ -25758,7 +26191,7 @@ public:
         std::optional<error> why;
         if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
         unless_begun guard{*this};
-        basic_future<context, Io> coming = connect();
+        future<context> coming = connect();
         std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
         guard.begun = true;
         run_in<F>(std::move(coming), std::move(given));
@@ -25841,14 +26274,14 @@ namespace mitogen::inline MITOGEN_ABI {
 /// A call that belongs to a nursery: a cheap value, which may outlive it. To drop it changes nothing.
 ///
 /// Threads: one at a time waits; the rest any. Not on the loop.
-template <class T, class Io = io::native>
-class basic_nursery_task {
-    std::shared_ptr<detail::nursery_task<T, Io>> state_;
+template <class T>
+class nursery_task {
+    std::shared_ptr<detail::nursery_task<T>> state_;
 
 public:
     using value_type = T;
 
-    explicit basic_nursery_task(std::shared_ptr<detail::nursery_task<T, Io>> state) noexcept : state_(std::move(state)) {}
+    explicit nursery_task(std::shared_ptr<detail::nursery_task<T>> state) noexcept : state_(std::move(state)) {}
 
     /// True once there is a value or an error. Never blocks.
     bool done() const noexcept { return state_->ended(); }
@@ -25879,10 +26312,6 @@ private:
     }
 };
 
-/// As basic_nursery_task, of a nursery.
-template <class T>
-using nursery_task = basic_nursery_task<T>;
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/kit/nursery.hpp ----
@@ -25905,38 +26334,37 @@ struct nursery_options {
 #endif
 };
 
-/// What basic_nursery::restarting returns. A cheap value; the nursery must outlive it.
-template <class Io>
-class basic_restarting {
-    std::shared_ptr<detail::nursery_state<Io>> state_;
+/// What nursery::restarting returns. A cheap value; the nursery must outlive it.
+class restarting_tasks {
+    std::shared_ptr<detail::nursery_state> state_;
     restart_policy how_;
 
     template <auto F>
     auto make() const {
-        return std::make_shared<detail::nursery_task<rpc::detail::result_of<F>, Io>>(state_);
+        return std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
     }
 
 public:
-    basic_restarting(std::shared_ptr<detail::nursery_state<Io>> state, restart_policy how)
+    restarting_tasks(std::shared_ptr<detail::nursery_state> state, restart_policy how)
         : state_(std::move(state)), how_(how) {}
 
-    /// As basic_nursery::start.
+    /// As nursery::start.
     template <auto F, class Target, class... Args>
         requires(!connection_method<std::remove_cvref_t<Target>>)
-    basic_nursery_task<rpc::detail::result_of<F>, Io> start(const Target& target, Args&&... args) const {
+    nursery_task<rpc::detail::result_of<F>> start(const Target& target, Args&&... args) const {
         auto t = make<F>();
         t->call_again(how_, target.id(), [target, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
             return std::apply([&](const auto&... each) { return target.template call_async<F>(each...); }, given);
         });
-        return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
+        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
     }
     template <auto F, connection_method Method, class... Args>
-    basic_nursery_task<rpc::detail::result_of<F>, Io> start(const Method& method, Args&&... args) const {
+    nursery_task<rpc::detail::result_of<F>> start(const Method& method, Args&&... args) const {
         auto t = make<F>();
         t->template connect_and_call_again<F>(
-            how_, [state = state_, method] { return state->connect(detail::plan_of(method, state->router().bounds())); },
+            how_, [state = state_, how = any_method(method)] { return state->connect(how); },
             std::forward<Args>(args)...);
-        return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
+        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
     }
 };
 
@@ -25951,52 +26379,54 @@ public:
 /// A task that does not stop within the grace is ended with its context, by force where it must be; one that runs in a context
 /// that is not this nursery's is given up. Threads: any; join() and the destructor one. It blocks, and must not be used on the
 /// loop. The router must outlive it.
-template <class Io = io::native>
-class basic_nursery : public making<basic_nursery<Io>, basic_context<Io>> {
-    std::shared_ptr<detail::nursery_state<Io>> state_;
+class nursery : public making<nursery> {
+    friend class making<nursery>;
+
+    std::shared_ptr<detail::nursery_state> state_;
     int exceptions_ = std::uncaught_exceptions();
 #if defined(__cpp_lib_jthread)
     struct canceller {
-        detail::nursery_state<Io>* state;
+        detail::nursery_state* state;
         void operator()() const { state->cancel(state->cancelled_here("its stop token"), true); }
     };
     std::optional<std::stop_callback<canceller>> on_stop_;
 #endif
-    struct no_signals {};
-    using interrupt_hook = typename std::conditional_t<io::has_local_sockets<Io>, detail::lazy_on_interrupt<Io>,
-                                                       std::type_identity<no_signals>>::type;
-    std::optional<interrupt_hook> on_interrupt_;
+    std::unique_ptr<on_interrupt> on_interrupt_;
 
-    void heed_interrupts() {
-        if constexpr (io::has_local_sockets<Io>) {
-            on_interrupt_.emplace(router(), [state = state_.get()](int count) {
-                if (count == 1) return state->cancel(state->cancelled_here("SIGINT"), true);
-                state->hurry();
-            });
-        } else {
-            raise(error(reason::misuse, "this I/O policy knows no signals: nursery_options::interrupt cannot be set"));
-        }
+    void heed_interrupts(router& node) {
+        on_interrupt_ = std::make_unique<on_interrupt>(node, [state = state_.get()](int count) {
+            if (count == 1) return state->cancel(state->cancelled_here("SIGINT"), true);
+            state->hurry();
+        });
     }
 
-    basic_router<Io>& router() const noexcept { return state_->router(); }
+    call_port& node() const noexcept { return state_->node(); }
+
+    template <class Method>
+    using accepts = std::true_type;
+    std::optional<error> cannot_wait() const {
+        if (!node().on_loop()) return std::nullopt;
+        return detail::waits_for_child();
+    }
+    future<context> begin_child(const any_method& how, making_options options) const {
+        return state_->connect(how, std::move(options));
+    }
 
 public:
-    using context = basic_context<Io>;
-
-    explicit basic_nursery(basic_router<Io>& node, nursery_options options = {})
-        : state_(std::make_shared<detail::nursery_state<Io>>(node, to_ns(options.grace))) {
+    explicit nursery(router& node, nursery_options options = {})
+        : state_(std::make_shared<detail::nursery_state>(node.node(), to_ns(options.grace))) {
 #if defined(__cpp_lib_jthread)
         if (options.stop.stop_possible()) on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
 #endif
-        if (options.interrupt) heed_interrupts();
+        if (options.interrupt) heed_interrupts(node);
     }
 
-    basic_nursery(basic_nursery&&) = delete;
+    nursery(nursery&&) = delete;
 
-    ~basic_nursery() {
+    ~nursery() {
         if (state_->over()) return;
         if (std::uncaught_exceptions() > exceptions_) cancel();
-        if (router().on_loop()) { // where it cannot wait; all of it ends nevertheless
+        if (node().on_loop()) { // where it cannot wait; all of it ends nevertheless
             cancel();
             state_->close();
         } else if (const result<void> ended = try_join(); !ended) {
@@ -26004,45 +26434,8 @@ public:
         }
     }
 
-    // ---- contexts: as the members of basic_router. They end with the nursery.
-
-    /// A new process on this machine, running this program.
-    context local(local_options options = {}) { return connect(options); }
-    result<context> try_local(local_options options = {}) { return try_connect(options); }
-
-    /// A copy of this process, made by fork().
-    context fork(fork_options options = {}) requires io::can_fork<Io> { return try_fork(std::move(options)).value(); }
-    result<context> try_fork(fork_options options = {}) requires io::can_fork<Io> {
-        if (router().on_loop()) return detail::waits_for_child();
-        if (const std::optional<error> why = state_->refusal()) return *why;
-        auto coming = router().begin_fork(std::move(options), state_->hold());
-        state_->expect(coming);
-        return coming.try_get();
-    }
-
-    /// A process on another machine, reached with the system's ssh.
-    context ssh(ssh_options options) { return connect(options); }
-    result<context> try_ssh(ssh_options options) { return try_connect(options); }
-
-    // Those that run a tool, docker() and the like, are members of `making`.
-
-    /// Any method, by its options.
-    template <connection_method Method>
-    context connect(const Method& method) {
-        return try_connect(method).value();
-    }
-    template <connection_method Method>
-    result<context> try_connect(const Method& method) {
-        if (router().on_loop()) return detail::waits_for_child();
-        return connect_async(method).try_get();
-    }
-
-    /// Begins to connect and returns at once. What has not come up when the nursery ends is given up, and reaped as well. An
-    /// error is the future's, and no failure of the nursery.
-    template <connection_method Method>
-    basic_future<context, Io> connect_async(const Method& method) {
-        return state_->connect(detail::plan_of(method, router().bounds()));
-    }
+    // Contexts are made by the members of `making`, as those of router. They end with the nursery. What has not come up when it
+    // ends is given up, and reaped as well. The error of connect_async is the future's, and no failure of the nursery.
 
     // ---- tasks
 
@@ -26050,26 +26443,26 @@ public:
     /// or not. Blocks only while the link's queue is full.
     template <auto F, class Target, class... Args>
         requires(!connection_method<std::remove_cvref_t<Target>>)
-    basic_nursery_task<rpc::detail::result_of<F>, Io> start(const Target& target, Args&&... args) {
-        auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>, Io>>(state_);
+    nursery_task<rpc::detail::result_of<F>> start(const Target& target, Args&&... args) {
+        auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
         t->call(target.id(), [&] { return target.template call_async<F>(std::forward<Args>(args)...); });
-        return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
+        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
     }
 
     /// The same in a context that is made for it, by that method. It belongs to the nursery. Where it does not come up, that is
     /// how the task fails. Never blocks.
     template <auto F, connection_method Method, class... Args>
-    basic_nursery_task<rpc::detail::result_of<F>, Io> start(const Method& method, Args&&... args) {
-        auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>, Io>>(state_);
-        t->template connect_and_call<F>([&] { return connect_async(method); }, std::forward<Args>(args)...);
-        return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
+    nursery_task<rpc::detail::result_of<F>> start(const Method& method, Args&&... args) {
+        auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
+        t->template connect_and_call<F>([&] { return state_->connect(method); }, std::forward<Args>(args)...);
+        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
     }
 
     /// For tasks that are begun again when they have ended: `n.restarting({.limit = 3}).start<&serve>(method, …)`. Their
     /// arguments are copied. With a method each run has a new context, and the former one ends; the loss of such a context is a
     /// failure of its task and not of the nursery. In a context that was there before, its loss is the end. join() waits for the
     /// last run; the task's value is that of the last, too. To cancel during a pause ends it at once.
-    basic_restarting<Io> restarting(restart_policy how) const { return basic_restarting<Io>(state_, how); }
+    restarting_tasks restarting(restart_policy how) const { return restarting_tasks(state_, how); }
 
     // ---- the end
 
@@ -26079,7 +26472,7 @@ public:
     /// The same, with the error as a value: members() of it are the single ones, where there are several.
     result<void> try_join() {
         if (!state_->over()) {
-            if (router().on_loop())
+            if (node().on_loop())
                 return error(reason::misuse, "a function that runs on the loop joins a nursery; run it on::main or on::pool");
             state_->finish();
         }
@@ -26094,9 +26487,6 @@ public:
     bool stopping() const { return state_->stopped(); }
 };
 
-/// A nursery on the router with this platform's best poller.
-using nursery = basic_nursery<>;
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/kit/open_dialog.hpp ----
@@ -26109,54 +26499,53 @@ namespace mitogen::inline MITOGEN_ABI {
 /// Its destructor closes and waits for the function's end; while an exception leaves its scope, or after cancel_on_exit(), it
 /// cancels and waits. A function that does not heed its cancellation is waited for as long as its context lives.
 /// Moves; does not copy. Threads: send() and receive() any; the rest one at a time. Blocks: as marked; not on the loop.
-template <class Shape, class Result, class Io>
-class [[nodiscard]] basic_open_dialog {
+template <class Shape, class Result>
+class [[nodiscard]] open_dialog {
     using shape = dialog_shape<Shape>;
-    using inbox = rpc::detail::basic_inbox<Io>;
-    using outbox = rpc::detail::basic_outbox<Io>;
+    using inbox = rpc::detail::inbox;
+    using outbox = rpc::detail::outbox;
     using started_type =
         typename std::conditional_t<std::is_void_v<typename shape::started>, std::type_identity<std::monostate>,
                                     owned_result<typename shape::started>>::type;
 
     std::shared_ptr<inbox> in_;
     std::shared_ptr<outbox> out_;
-    basic_future<Result, Io> answer_;
+    future<Result> answer_;
     started_type started_{};
     std::optional<mitogen::result<Result>> outcome_;
     bool final_ = false; // outcome_ is the answer
     bool cancel_on_exit_ = false;
     int exceptions_ = std::uncaught_exceptions();
 
-    basic_open_dialog(std::shared_ptr<inbox> items, basic_future<Result, Io> answer)
+    open_dialog(std::shared_ptr<inbox> items, future<Result> answer)
         : in_(std::move(items)), answer_(std::move(answer)) {}
 
 public:
     /// What is received here is what the callee sends.
     using value_type = typename rpc::detail::received_item<typename shape::sent>::type;
-    using policy = Io;
 
     /// For call_methods::try_open: waits until the function has called started(), and fails where it ends before.
-    static mitogen::result<basic_open_dialog> begin(std::shared_ptr<inbox> items, basic_future<Result, Io> answer,
+    static mitogen::result<open_dialog> begin(std::shared_ptr<inbox> items, future<Result> answer,
                                                     const std::string& function) {
-        basic_open_dialog d(std::move(items), std::move(answer));
+        open_dialog d(std::move(items), std::move(answer));
         rpc::detail::end_with(d.in_, d.answer_);
         return join(std::move(d), never, function);
     }
 
     /// For call_methods::open_async: the same in a task.
-    static task<basic_open_dialog> begin_later(std::shared_ptr<inbox> items, basic_future<Result, Io> answer,
+    static task<open_dialog> begin_later(std::shared_ptr<inbox> items, future<Result> answer,
                                                const function_entry& function) {
-        basic_open_dialog d(std::move(items), std::move(answer));
+        open_dialog d(std::move(items), std::move(answer));
         rpc::detail::end_with(d.in_, d.answer_);
-        co_await rpc::detail::next_item_of<void, Io>{*d.in_};
+        co_await rpc::detail::next_item_of<void>{*d.in_};
         co_return join(std::move(d), 0, function.name()).value();
     }
 
     /// The callee's started() makes the dialog whole.
-    static mitogen::result<basic_open_dialog> join(basic_open_dialog d, instant deadline, const std::string& function) {
+    static mitogen::result<open_dialog> join(open_dialog d, instant deadline, const std::string& function) {
         const mitogen::result<rpc::detail::flow_item> first = d.in_->get(deadline);
         if (!first) return d.give_up(first.error(), function);
-        decode_environment environment{&d.in_->node(), &policy_tag<Io>};
+        decode_environment environment{&d.in_->node()};
         reader r(first->value(), d.in_->node().bounds(), &environment);
         flow_address there;
         bool good = first->kind == wire::flow_frame::begun && decode(r, there.port, there.window);
@@ -26171,9 +26560,9 @@ public:
         return d;
     }
 
-    basic_open_dialog(basic_open_dialog&&) noexcept = default;
-    basic_open_dialog& operator=(basic_open_dialog&&) = delete;
-    ~basic_open_dialog() {
+    open_dialog(open_dialog&&) noexcept = default;
+    open_dialog& operator=(open_dialog&&) = delete;
+    ~open_dialog() {
         if (!answer_.valid()) return;
         if (cancel_on_exit_ || std::uncaught_exceptions() > exceptions_ || (!answer_.done() && in_->node().on_loop())) {
             cancel();
@@ -26192,7 +26581,7 @@ public:
     /// What the callee passed to started().
     const started_type& started() const noexcept { return started_; }
 
-    /// As the callee's: see basic_dialog.
+    /// As the callee's: see dialog.
     void send(const typename shape::received& item) { try_send(item).value(); }
     mitogen::result<void> try_send(const typename shape::received& item) { return send_until(item, never); }
     template <class Rep, class Period>
@@ -26233,9 +26622,9 @@ public:
 
     /// For tasks: `co_await d.async_receive()`, as receive(), and so on. A task must co_await async_result() or async_cancel()
     /// before it leaves the dialog: the destructor cannot wait on the loop, and cancels.
-    rpc::detail::next_item_of<value_type, Io> async_receive() { return {*in_}; }
-    rpc::detail::next_item_of<value_type, Io, false> async_try_receive() { return {*in_}; }
-    rpc::detail::sending<Io> async_send(const typename shape::received& item) {
+    rpc::detail::next_item_of<value_type> async_receive() { return {*in_}; }
+    rpc::detail::next_item_of<value_type, false> async_try_receive() { return {*in_}; }
+    rpc::detail::sending async_send(const typename shape::received& item) {
         return {*out_, rpc::detail::item_frame(out_->peer(), item)};
     }
     task<Result> async_result() {
@@ -26256,7 +26645,7 @@ public:
         (void)settled();
     }
 
-    /// As basic_receiver's.
+    /// As receiver's.
     bool ready() const { return in_->ready(); }
     bool ended() const { return in_->ended(); }
     void then(unique_function<void()> go, const void* key = nullptr) const { in_->then(std::move(go), key); }
@@ -26264,7 +26653,7 @@ public:
     call_port& port() const noexcept { return in_->node(); }
 
     /// Iterates what is received, to the end; an error is thrown.
-    item_iterator<basic_open_dialog> begin() { return item_iterator<basic_open_dialog>(*this); }
+    item_iterator<open_dialog> begin() { return item_iterator<open_dialog>(*this); }
     std::default_sentinel_t end() const noexcept { return {}; }
     /// For iteration.
     mitogen::result<value_type> try_get() { return try_receive(); }
@@ -26310,32 +26699,29 @@ struct dialog_in<type_list<Ps...>> : dialog_among<Ps...> {};
 
 template <class Dialog>
 struct dialog_types;
-template <class Shape, class Io>
-struct dialog_types<basic_dialog<Shape, Io>> {
+template <class Shape>
+struct dialog_types<dialog<Shape>> {
     using shape = Shape;
-    using policy = Io;
 };
 
 } // namespace rpc::detail
 
-template <class Target, class Io>
+template <class Target>
 template <auto F, class Begin, class... Args>
-auto call_methods<Target, Io>::open_as(Begin begin, Args&&... args) const {
+auto call_methods<Target>::open_as(Begin begin, Args&&... args) const {
     using types = rpc::detail::dialog_types<typename rpc::detail::dialog_in<typename function_traits<F>::parameters>::type>;
-    static_assert(std::is_same_v<typename types::policy, Io>,
-                  "mitogen: the Function's dialog is of another I/O policy than this context");
     using result_type = rpc::detail::result_of<F>;
-    using dialog = basic_open_dialog<typename types::shape, result_type, Io>;
+    using dialog = open_dialog<typename types::shape, result_type>;
     const auto items =
-        rpc::detail::basic_inbox<Io>::make(static_cast<basic_router<Io>&>(self().port()), rpc::detail::inbox_use::opener);
+        rpc::detail::inbox::make(self().port(), rpc::detail::inbox_use::opener);
     awaited& p = begin_flow<F, rpc::detail::verb::open>(items->open_port(self().id()), std::forward<Args>(args)...);
     return begin(std::type_identity<dialog>{}, items,
-                 basic_future<result_type, Io>(&p, self().port(), self().environment()));
+                 future<result_type>(&p, self().port(), self().environment()));
 }
 
-template <class Target, class Io>
+template <class Target>
 template <auto F, class... Args>
-auto call_methods<Target, Io>::try_open(Args&&... args) const {
+auto call_methods<Target>::try_open(Args&&... args) const {
     return open_as<F>(
         []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
             return Dialog::begin(std::move(items), std::move(answer), entry_of<F>().name());
@@ -26343,9 +26729,9 @@ auto call_methods<Target, Io>::try_open(Args&&... args) const {
         std::forward<Args>(args)...);
 }
 
-template <class Target, class Io>
+template <class Target>
 template <auto F, class... Args>
-auto call_methods<Target, Io>::open_async(Args&&... args) const {
+auto call_methods<Target>::open_async(Args&&... args) const {
     return open_as<F>(
         []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
             return Dialog::begin_later(std::move(items), std::move(answer), entry_of<F>());
@@ -26353,9 +26739,9 @@ auto call_methods<Target, Io>::open_async(Args&&... args) const {
         std::forward<Args>(args)...);
 }
 
-template <class Target, class Io>
+template <class Target>
 template <auto F, class... Args>
-auto call_methods<Target, Io>::open(Args&&... args) const {
+auto call_methods<Target>::open(Args&&... args) const {
     return try_open<F>(std::forward<Args>(args)...).value();
 }
 
@@ -26370,10 +26756,10 @@ namespace rpc::detail {
 /// The end of a flow at which items of type `T` come out. Moves; does not copy.
 ///
 /// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
-template <class T, class Io>
+template <class T>
 class item_reader {
 protected:
-    using inbox = basic_inbox<Io>;
+    using inbox = inbox;
 
     std::shared_ptr<inbox> inbox_; // null in one that was moved from
 
@@ -26384,7 +26770,6 @@ protected:
 
 public:
     using value_type = typename received_item<T>::type;
-    using policy = Io;
 
     /// The next item; waits for it. Errors, thrown: channel_error with reason::end_of_stream at the end; channel_error where a
     /// context that sends is lost; codec_error; what a generator threw, as call_error.
@@ -26404,8 +26789,8 @@ public:
     }
 
     /// For tasks: `co_await r.async_get()`, as get(); async_try_get() with the error as a value.
-    next_item_of<value_type, Io> async_get() { return {*inbox_}; }
-    next_item_of<value_type, Io, false> async_try_get() { return {*inbox_}; }
+    next_item_of<value_type> async_get() { return {*inbox_}; }
+    next_item_of<value_type, false> async_try_get() { return {*inbox_}; }
 
     /// True where get() would not wait.
     bool ready() const { return inbox_->ready(); }
@@ -26437,22 +26822,22 @@ namespace mitogen::inline MITOGEN_ABI {
 /// is taken here. Leaving the range cancels it: the generator is destroyed where it stands, at its next co_yield.
 ///
 /// Moves; does not copy. Threads: one at a time. Blocks: get() and iteration, not from functions that run on the loop.
-template <class T, class Io>
-class [[nodiscard]] basic_remote_range : public rpc::detail::item_reader<T, Io> {
-    using inbox = rpc::detail::basic_inbox<Io>;
-    using rpc::detail::item_reader<T, Io>::inbox_;
+template <class T>
+class [[nodiscard]] remote_range : public rpc::detail::item_reader<T> {
+    using inbox = rpc::detail::inbox;
+    using rpc::detail::item_reader<T>::inbox_;
 
-    basic_future<void, Io> end_;
+    future<void> end_;
 
 public:
     /// For call_methods::stream: `end` is the answer to the call that fills `items`.
-    basic_remote_range(std::shared_ptr<inbox> items, basic_future<void, Io> end)
-        : rpc::detail::item_reader<T, Io>(std::move(items)), end_(std::move(end)) {
+    remote_range(std::shared_ptr<inbox> items, future<void> end)
+        : rpc::detail::item_reader<T>(std::move(items)), end_(std::move(end)) {
         rpc::detail::end_with(inbox_, end_);
     }
-    basic_remote_range(basic_remote_range&&) noexcept = default;
-    basic_remote_range& operator=(basic_remote_range&&) = delete;
-    ~basic_remote_range() {
+    remote_range(remote_range&&) noexcept = default;
+    remote_range& operator=(remote_range&&) = delete;
+    ~remote_range() {
         if (inbox_) cancel();
     }
 
@@ -26463,14 +26848,14 @@ public:
     }
 };
 
-template <class Target, class Io>
+template <class Target>
 template <auto F, class... Args>
-auto call_methods<Target, Io>::stream(Args&&... args) const {
+auto call_methods<Target>::stream(Args&&... args) const {
     using item = typename function_traits<F>::result::value_type;
     const auto items =
-        rpc::detail::basic_inbox<Io>::make(static_cast<basic_router<Io>&>(self().port()), rpc::detail::inbox_use::stream);
+        rpc::detail::inbox::make(self().port(), rpc::detail::inbox_use::stream);
     awaited& p = begin_flow<F, rpc::detail::verb::stream>(items->open_port(self().id()), std::forward<Args>(args)...);
-    return basic_remote_range<item, Io>(items, basic_future<void, Io>(&p, self().port(), self().environment()));
+    return remote_range<item>(items, future<void>(&p, self().port(), self().environment()));
 }
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -26483,15 +26868,14 @@ namespace rpc::detail {
 
 /// Passes the items of one inbox on to an outbox, undecoded, as that has credit for them. `owner` keeps the outbox open and is
 /// let go at the end. Runs where items and credit arrive, normally on the loop; never waits.
-template <class Io>
-class relay : public std::enable_shared_from_this<relay<Io>> {
-    std::shared_ptr<basic_inbox<Io>> from_;
-    std::shared_ptr<basic_outbox<Io>> to_;
+class relay : public std::enable_shared_from_this<relay> {
+    std::shared_ptr<inbox> from_;
+    std::shared_ptr<outbox> to_;
     std::shared_ptr<void> owner_;
     std::optional<flow_item> next_{}; // taken, and not passed on yet
 
 public:
-    relay(std::shared_ptr<basic_inbox<Io>> from, std::shared_ptr<basic_outbox<Io>> to, std::shared_ptr<void> owner)
+    relay(std::shared_ptr<inbox> from, std::shared_ptr<outbox> to, std::shared_ptr<void> owner)
         : from_(std::move(from)), to_(std::move(to)), owner_(std::move(owner)) {}
 
     void run() {
@@ -26526,35 +26910,34 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace rpc::detail {
 
 /// What copies of one sender share. Its last copy closes it.
-template <class Io>
-class sender_state : public std::enable_shared_from_this<sender_state<Io>> {
-    using inbox = basic_inbox<Io>;
-    using outbox = basic_outbox<Io>;
+class sender_state : public std::enable_shared_from_this<sender_state> {
+    using inbox = inbox;
+    using outbox = outbox;
 
     std::shared_ptr<inbox> made_by_; // in the context of the receiver; else null
-    basic_router_core<Io>& node_;
+    call_port& node_;
     context_id receiver_;
     flow_address to_{};
-    typename Io::mutex mutex_;
+    mitogen::detail::mutex mutex_;
     std::shared_ptr<outbox> out_{}; // opened by the first use
     bool holds_ = false;            // the receiver waits for this: it was neither used nor sent yet
 
 public:
     /// Of `made_by`'s receiver.
     explicit sender_state(std::shared_ptr<inbox> made_by)
-        : made_by_(std::move(made_by)), node_(made_by_->node()), receiver_(node_.id()), mutex_(node_.loop().io()), holds_(true) {
+        : made_by_(std::move(made_by)), node_(made_by_->node()), receiver_(node_.id()), mutex_(node_), holds_(true) {
         made_by_->hold();
     }
     /// One that was received.
-    sender_state(basic_router_core<Io>& here, context_id receiver, flow_address to)
-        : node_(here), receiver_(receiver), to_(to), mutex_(here.loop().io()) {}
+    sender_state(call_port& here, context_id receiver, flow_address to)
+        : node_(here), receiver_(receiver), to_(to), mutex_(here) {}
     sender_state(sender_state&&) = delete;
     ~sender_state() {
         if (out_ || to_.port) use()->end();
         let_go();
     }
 
-    basic_router_core<Io>& node() noexcept { return node_; }
+    call_port& node() noexcept { return node_; }
 
     const std::shared_ptr<outbox>& use() {
         {
@@ -26578,7 +26961,7 @@ public:
         // The receiver knows of this context only: what comes here is passed on.
         const auto from = inbox::make(node_, inbox_use::channel);
         const flow_address here = from->open_port(user);
-        std::make_shared<relay<Io>>(from, use(), this->shared_from_this())->run();
+        std::make_shared<relay>(from, use(), this->shared_from_this())->run();
         return {node_.id(), here};
     }
 
@@ -26600,9 +26983,9 @@ private:
 ///
 /// Threads: any. Blocks: send(), while the receiver has all that it takes (wire::flow_window bytes under way for each sender,
 /// more where the way is long).
-template <class T, class Io>
-class basic_sender {
-    using state = rpc::detail::sender_state<Io>;
+template <class T>
+class sender {
+    using state = rpc::detail::sender_state;
 
     std::shared_ptr<state> state_;
 
@@ -26611,11 +26994,10 @@ class basic_sender {
 
 public:
     using value_type = T;
-    using policy = Io;
 
     /// One that is closed.
-    basic_sender() = default;
-    explicit basic_sender(std::shared_ptr<state> shared) noexcept : state_(std::move(shared)) {}
+    sender() = default;
+    explicit sender(std::shared_ptr<state> shared) noexcept : state_(std::move(shared)) {}
 
     /// Sends an item; waits while the receiver takes no more. Errors, thrown: channel_error where the channel is closed or the
     /// receiver's context is lost; overloaded_error on the loop, where it must not wait.
@@ -26632,7 +27014,7 @@ public:
     }
 
     /// For tasks: `co_await s.async_send(item)`. The item is encoded at once. The sender must stay until then.
-    rpc::detail::sending<Io> async_send(const T& item) const {
+    rpc::detail::sending async_send(const T& item) const {
         if (!state_) raise(nowhere());
         const auto& out = state_->use();
         return {*out, rpc::detail::item_frame(out->peer(), item)};
@@ -26662,24 +27044,24 @@ private:
 /// the place of an item, and the others go on. One that was sent with a call which did not run is never closed: close the
 /// receiver.
 /// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
-template <class T, class Io>
-class basic_receiver : public rpc::detail::item_reader<T, Io> {
-    using inbox = rpc::detail::basic_inbox<Io>;
-    using rpc::detail::item_reader<T, Io>::inbox_;
+template <class T>
+class receiver : public rpc::detail::item_reader<T> {
+    using inbox = rpc::detail::inbox;
+    using rpc::detail::item_reader<T>::inbox_;
 
 public:
     /// The router must outlive it.
-    explicit basic_receiver(basic_router<Io>& node)
-        : rpc::detail::item_reader<T, Io>(inbox::make(node, rpc::detail::inbox_use::channel)) {}
-    basic_receiver(basic_receiver&&) noexcept = default;
-    basic_receiver& operator=(basic_receiver&&) = delete;
-    ~basic_receiver() {
+    explicit receiver(router& node)
+        : rpc::detail::item_reader<T>(inbox::make(node.node(), rpc::detail::inbox_use::channel)) {}
+    receiver(receiver&&) noexcept = default;
+    receiver& operator=(receiver&&) = delete;
+    ~receiver() {
         if (inbox_) close();
     }
 
     /// A new sender. Each has a window of its own.
-    basic_sender<T, Io> to_sender() const {
-        return basic_sender<T, Io>(std::make_shared<rpc::detail::sender_state<Io>>(inbox_));
+    sender<T> to_sender() const {
+        return sender<T>(std::make_shared<rpc::detail::sender_state>(inbox_));
     }
 
     /// Takes nothing any more: whoever sends is told. What has arrived can still be taken.
@@ -26688,31 +27070,30 @@ public:
 
 /// A sender travels as the context, the handle and the window that it sends to. To encode it for a context opens a port for that
 /// context; encoded for nobody it is closed.
-template <class T, class Io>
-struct codec<basic_sender<T, Io>> {
+template <class T>
+struct codec<sender<T>> {
     static constexpr bool is_fixed = true;
     static constexpr std::size_t fixed_size = 16;
     static constexpr std::size_t least = 16;
-    static std::size_t size(const basic_sender<T, Io>&) noexcept { return fixed_size; }
-    static void encode(writer& w, const basic_sender<T, Io>& s) {
+    static std::size_t size(const sender<T>&) noexcept { return fixed_size; }
+    static void encode(writer& w, const sender<T>& s) {
         std::pair<context_id, flow_address> where{no_context, {}};
         if (s.state_ && w.destination() != no_context) where = s.state_->address_for(w.destination());
         w.put_scalar(where.second.port ? where.first : no_context);
         w.put_scalar(where.second.port);
         w.put_scalar(where.second.window);
     }
-    static bool decode(reader& r, basic_sender<T, Io>& s) {
+    static bool decode(reader& r, sender<T>& s) {
         context_id where;
         flow_address to;
         if (!r.take_scalar(where) || !r.take_scalar(to.port) || !r.take_scalar(to.window)) return false;
         s = {};
         if (where == no_context) return true;
         const auto* place = static_cast<const decode_environment*>(r.environment());
-        if (!place || place->policy != &policy_tag<Io>)
-            return r.fail(
-                "a sender can be decoded only where a call, its answer or an item brings it, under the same I/O policy");
-        using state = rpc::detail::sender_state<Io>;
-        s = basic_sender<T, Io>(std::make_shared<state>(*static_cast<basic_router<Io>*>(place->router), where, to));
+        if (!place || !place->node)
+            return r.fail("a sender can be decoded only where a call, its answer or an item brings it");
+        using state = rpc::detail::sender_state;
+        s = sender<T>(std::make_shared<state>(*place->node, where, to));
         return true;
     }
     static void signature(signature_sink& out) {
@@ -26922,4 +27303,5 @@ private:
 #undef MITOGEN_HAS_KQUEUE
 #undef MITOGEN_HAS_PFR
 #undef MITOGEN_HAS_RTTI
+#undef MITOGEN_NATIVE_KQUEUE
 #undef MITOGEN_TSAN

@@ -2056,13 +2056,8 @@ private:
 namespace mitogen::inline MITOGEN_ABI {
 namespace simulation {
 
-/// The library's types under the policy io::simulated. A program that is to be tested takes its router as a template parameter,
-/// or `auto&`.
+/// The loop under the policy io::simulated; everything else that a program uses is the same under every policy.
 using broker = basic_broker<io::simulated>;
-using router = basic_router<io::simulated>;
-using context = basic_context<io::simulated>;
-template <class T>
-using future = basic_future<T, io::simulated>;
 
 /// The connection method of simulated worlds: `router.connect(simulation::host{.name = "web1"})`. What becomes of a host of that
 /// name is decided by the fleet; one that it does not know is in good health.
@@ -2148,12 +2143,12 @@ public:
     /// Its process stops, as by SIGSTOP, so long after it was started.
     void hangs_after(const std::string& host, duration_ns span) { fates_[host] = {fate::kind::hangs, span, {}, 0}; }
 
-    /// Runs `body(router&)` as the program that owns the tree. May be called once. Throws what the body throws.
+    /// Runs `body(mitogen::router&)` as the program that owns the tree. May be called once. Throws what the body throws.
     template <class Body>
     outcome run(Body&& body, router_options options = {}) {
         return world_.run([&](io::simulated io) {
             simulation::broker loop(io);
-            simulation::router root(loop, options);
+            basic_router<io::simulated> root(loop, options);
             body(root);
         });
     }
@@ -2337,4 +2332,5 @@ std::string replay(const exploration& options, std::uint64_t seed, decisions how
 #undef MITOGEN_HAS_KQUEUE
 #undef MITOGEN_HAS_PFR
 #undef MITOGEN_HAS_RTTI
+#undef MITOGEN_NATIVE_KQUEUE
 #undef MITOGEN_TSAN

@@ -11,7 +11,7 @@
 #include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/logs/stdout_forwarder.hpp>
 #include <mitogen/connect/methods/fork.hpp>
-#include <mitogen/connect/router.hpp>
+#include <mitogen/connect/router_engine.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/rpc/dispatcher.hpp>
@@ -86,7 +86,7 @@ template <class Io>
 class child_process {
     handshake::welcome welcome_;
     basic_broker<Io> broker_;
-    basic_router<Io> router_;
+    router_engine<Io> router_;
     basic_dispatcher<Io> dispatcher_;
     connect_server<Io> connects_;
     std::shared_ptr<basic_link<Io>> parent_;
@@ -103,7 +103,7 @@ public:
         : welcome_(std::move(welcome)), broker_(io),
           router_(broker_,
                   {.limits = welcome_.bounds, .pool_threads = welcome_.pool_threads, .rules = welcome_.rules}),
-          dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads, welcome_.executor),
+          dispatcher_(router_, welcome_.name, welcome_.pool_threads, welcome_.executor),
           connects_(router_, welcome_.name), stdout_(broker_, router_.logs(), std::move(stdout_end)) {
         dispatcher_.on_other_cancelled = [this](context_id from, handle_id reply_to) { connects_.cancel(from, reply_to); };
         overdue_.fire = [this] { overdue(); };
@@ -219,13 +219,13 @@ void serve_as_child(Io io, child_ends<Io> ends) {
 /// What a fork child does instead of returning from fork().
 template <class Io>
     requires io::can_fork<Io>
-[[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, const fork_options& options) {
+[[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, void (*on_start)()) {
     sys::put_null(0);
     sys::put_null(1);
     (void)sys::dup_to(pipes.child_err.get(), 2);
     child_ends<Io> ends{std::move(pipes.child_in), std::move(pipes.child_out)};
     pipes = {};
-    if (options.on_start) options.on_start();
+    if (on_start) on_start();
     serve_as_child<Io>(std::move(io), std::move(ends));
     sys::exit_now(0);
 }

@@ -9,7 +9,7 @@
 #include <mitogen/connect/methods/ssh.hpp>
 #include <mitogen/connect/prompting.hpp>
 #include <mitogen/connect/prompts/prompt.hpp>
-#include <mitogen/connect/router.hpp>
+#include <mitogen/connect/router_engine.hpp>
 #include <mitogen/connect/travelling.hpp>
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/rpc/context.hpp>
@@ -34,7 +34,7 @@ template <class Io>
 class connect_server {
     struct order {
         header request;
-        basic_future<basic_context<Io>, Io> child;
+        future<context> child;
     };
     struct delivery {
         context_id to;
@@ -42,7 +42,7 @@ class connect_server {
         context_id child;
     };
 
-    basic_router<Io>& router_;
+    router_engine<Io>& router_;
     std::string name_;
     std::vector<order> open_;
     std::deque<delivery> delivered_; // the latest: one may have been cancelled while the answer was on its way
@@ -63,7 +63,7 @@ class connect_server {
                 ask_whom_it_is_for<Io>(node, request, std::move(question));
             };
         }
-        open_.push_back({m.head, router_.connect_by(std::move(plan))});
+        open_.push_back({m.head, future<context>(&router_.connect_by(std::move(plan)), router_, decode_environment{&router_})});
         open_.back().child.then([this, from = m.head.src, reply_to = m.head.reply_to] {
             router_.loop().defer([this, from, reply_to] { answer(from, reply_to); });
         });
@@ -74,7 +74,7 @@ class connect_server {
         if (at == open_.end()) return;
         order done = std::move(*at);
         open_.erase(at);
-        const result<basic_context<Io>> child = done.child.outcome();
+        const result<context> child = done.child.outcome();
         if (!child) return router_.reply(done.request, encode_error(with_place(child.error())), message_flags::failed);
         delivered_.push_back({from, reply_to, child->id()});
         if (delivered_.size() > most_deliveries) delivered_.pop_front();
@@ -89,7 +89,7 @@ class connect_server {
         if (!decode(r, which, cut) || !r.finish())
             return router_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
         if (cut) return router_.descendants().disconnect(which);
-        const auto gone = std::make_shared<basic_future<exit_status, Io>>(router_.descendants().shut_down(which));
+        const auto gone = std::make_shared<future<exit_status>>(&router_.descendants().shut_down(which), router_, decode_environment{});
         gone->then([&node = router_, gone, head = m.head] {
             const result<exit_status> status = gone->outcome();
             if (status) return node.reply(head, encode(*status), 0);
@@ -108,7 +108,7 @@ class connect_server {
 
 public:
     /// `name`: of this context.
-    connect_server(basic_router<Io>& node, std::string name) : router_(node), name_(std::move(name)) {
+    connect_server(router_engine<Io>& node, std::string name) : router_(node), name_(std::move(name)) {
         // What another program may ask for, although this one never does. All others are known where the program names them: it
         // is to be sent over connections, and each costs it some kilobytes.
         (void)&knows<mitogen::local>;

@@ -12,7 +12,6 @@
 #include <mitogen/route/awaited.hpp>
 #include <mitogen/route/call_port.hpp>
 #include <mitogen/route/router_core.hpp>
-#include <mitogen/rpc/future.hpp>
 #include <mitogen/sys/process.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/handle.hpp>
@@ -38,35 +37,32 @@ class descendants {
     core& node_;
     children<Io>& children_;
     const std::unique_ptr<listening<Io>>& listening_;
-    decode_environment environment_;
 
 public:
     /// All outlive this.
-    descendants(core& node, children<Io>& all, const std::unique_ptr<listening<Io>>& joined,
-                const decode_environment& environment)
-        : node_(node), children_(all), listening_(joined), environment_(environment) {}
+    descendants(core& node, children<Io>& all, const std::unique_ptr<listening<Io>>& joined)
+        : node_(node), children_(all), listening_(joined) {}
 
     descendants(descendants&&) = delete;
 
-    /// Begins to end it; see basic_context::shutdown.
-    basic_future<exit_status, Io> shut_down(context_id id) {
+    /// Begins to end it; see context::shutdown.
+    awaited& shut_down(context_id id) {
         if (const context_id parent = far_parent_of(id); parent != no_context) {
-            awaited& p = node_.ask(
+            return node_.ask(
                 {.to = parent, .handle = handles::end_child, .how = question::manner::pass, .payload = encode(id, false)});
-            return basic_future<exit_status, Io>(&p, node_, environment_);
         }
         std::optional<error> why;
         basic_pending<Io>* p = node_.answers().open(node_.id(), why);
-        if (!p) raise(*why);
+        if (!p) return *node_.failed_answer(id, std::move(*why));
         p->retain();
         if (!node_.loop().defer([this, id, p] { shut_down_child(id, *p); })) {
             node_.answers().fail(*p, error(reason::broker_exited, "the broker has exited"));
             p->release();
         }
-        return basic_future<exit_status, Io>(p, node_, environment_);
+        return *p;
     }
 
-    /// See basic_context::disconnect.
+    /// See context::disconnect.
     void disconnect(context_id id) {
         if (const context_id parent = far_parent_of(id); parent != no_context)
             return (void)node_.tell(parent, handles::end_child, encode(id, true), false);
@@ -92,15 +88,15 @@ public:
     /// Ends all children as fast as may be; says how many levels of contexts that are. Threads: loop.
     std::uint32_t hurry_all() { return children_.hurry(); }
 
-    /// What the start of a direct child took; a logic_error where there is none of that id.
-    boot_info info_of_boot(context_id id) {
+    /// What the start of a direct child took; an error of misuse where there is none of that id.
+    result<boot_info> info_of_boot(context_id id) {
         std::optional<boot_info> info;
         node_.loop().run([&] {
             if (child* c = children_.find(id)) info = c->info();
         });
         if (!info)
-            raise(error(reason::misuse,
-                        "how context " + std::to_string(id) + " was started is known to its parent alone, and while it lives"));
+            return error(reason::misuse,
+                         "how context " + std::to_string(id) + " was started is known to its parent alone, and while it lives");
         return std::move(*info);
     }
 

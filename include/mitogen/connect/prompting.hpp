@@ -157,7 +157,7 @@ void ask_whom_it_is_for(basic_router_core<Io>& node, const header& request, prom
                            .handle = handles::prompt,
                            .how = mitogen::question::manner::pass,
                            .payload = encode(request.reply_to, question.what(), question.text())});
-    const auto answer = std::make_shared<basic_future<secret, Io>>(&p, node, decode_environment{});
+    const auto answer = std::make_shared<future<secret>>(&p, node, decode_environment{});
     prompt_access::when_over(question, [weak = std::weak_ptr(answer)] {
         if (const auto late = weak.lock()) (void)late->state()->fail(error(reason::cancelled, "the attempt is over"));
     });

@@ -4,228 +4,103 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
-#include <mitogen/base/limits.hpp>
-#include <mitogen/connect/boot/boot_plan.hpp>
-#include <mitogen/connect/boot/explain_plan.hpp>
-#include <mitogen/connect/build_hash.hpp>
-#include <mitogen/connect/child.hpp>
-#include <mitogen/connect/child_pipes.hpp>
-#include <mitogen/connect/children.hpp>
-#include <mitogen/connect/descendants.hpp>
-#include <mitogen/connect/ending.hpp>
-#include <mitogen/connect/joining/listening.hpp>
-#include <mitogen/connect/logs/forwarded_log.hpp>
-#include <mitogen/connect/logs/log_uplink.hpp>
-#include <mitogen/connect/methods/attach.hpp>
-#include <mitogen/connect/methods/fork.hpp>
-#include <mitogen/connect/methods/local.hpp>
-#include <mitogen/connect/methods/method.hpp>
-#include <mitogen/connect/methods/ssh.hpp>
-#include <mitogen/connect/programs/payload.hpp>
-#include <mitogen/connect/programs/program_files.hpp>
-#include <mitogen/connect/programs/program_server.hpp>
-#include <mitogen/connect/prompting.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/connect/joining/listener_value.hpp>
+#include <mitogen/connect/methods/any_method.hpp>
 #include <mitogen/connect/router_options.hpp>
-#include <mitogen/io/policy.hpp>
-#include <mitogen/loop/broker.hpp>
-#include <mitogen/loop/loop_users.hpp>
-#include <mitogen/route/router_core.hpp>
-#include <mitogen/route/status.hpp>
+#include <mitogen/loop/fwd.hpp>
+#include <mitogen/route/call_port.hpp>
 #include <mitogen/rpc/context.hpp>
-#include <mitogen/rpc/explain.hpp>
 #include <mitogen/rpc/making.hpp>
 #include <mitogen/rpc/typed_handler.hpp>
-#include <mitogen/sys/executable.hpp>
-#include <mitogen/sys/signal.hpp>
 
-#include <atomic>
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// One context's place in the tree. Every way to make a child is a member. The destructor ends all children and waits for them.
+/// One context's place in the tree. Every way to make a child is a member. What a program is written against, under every I/O
+/// policy: each basic_router<Io> is one. The destructor of the one that made it ends all children and waits for them.
 ///
 /// Threads: any, but for the destructor. Blocking members must not be called from functions that run on the loop.
-template <class Io>
-class basic_router final : public basic_router_core<Io>, public making<basic_router<Io>, basic_context<Io>> {
-    using core = basic_router_core<Io>;
-    using child = basic_child<Io>;
+class router : public making<router> {
+    friend class making<router>;
 
-    detail::prompting<Io> prompting_;
-    detail::children<Io> children_;
-    std::vector<payload> payloads_;
-    detail::program_server<Io> programs_{*this, children_.above(), payloads_, [this](context_id id) {
-                                             const child* c = children_.find(id);
-                                             return c && c->runs_this_program();
-                                         }};
-    std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
-    detail::descendants<Io> descendants_{*this, children_, listening_, environment()};
-    detail::log_uplink<Io> logs_{*this};
-    loop_user use_{};
-    std::atomic<bool> closing_{false};
-    typename Io::thread closer_{}; // closes this where the loop is asked to end before it was
+    call_port* node_;
+    std::unique_ptr<call_port> own_{}; // null: it belongs to whoever made it
+
+    template <class Method>
+    using accepts = std::true_type;
+    std::optional<error> cannot_wait() const {
+        if (!node_->on_loop()) return std::nullopt;
+        return detail::waits_for_child();
+    }
+    future<context> begin_child(const any_method& how, making_options options) const {
+        return future<context>(&node_->make_child(how, std::move(options)), *node_, decode_environment{node_});
+    }
+
+protected:
+    explicit router(std::unique_ptr<call_port> engine) noexcept : node_(engine.get()), own_(std::move(engine)) {}
 
 public:
-    using policy = Io;
-    using context = basic_context<Io>;
+    /// For the node itself.
+    explicit router(call_port& node) noexcept : node_(&node) {}
+    /// On the loop of a broker with this platform's best policy. Errors, thrown: as make()'s.
+    explicit router(broker& loop, router_options options = {});
+    router(router&&) = delete;
 
-    explicit basic_router(basic_broker<Io>& loop, router_options options = {})
-        : core(loop, options.limits, options.rules), prompting_(*this, std::move(options.on_prompt)),
-          children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)) {
-        sys::ignore_sigpipe();
-        this->set_own_build(hash_build(sys::build_id()));
-        detail::receive_forwarded_logs(*this, logs_);
-        explain_unknown_functions(*this);
-        use_.end = [this] { closer_ = typename Io::thread(this->loop().io(), "mitogen-close", [this] { close(); }); };
-        loop.enter(use_);
-    }
+    /// The same, with the error as a value: overloaded, without descriptors or threads.
+    static result<std::unique_ptr<router>> make(broker& loop, router_options options = {});
 
-    ~basic_router() {
-        close();
-        closer_ = {};
-    }
+    /// The node behind it, for all that is built on it.
+    call_port& node() const noexcept { return *node_; }
 
-    // ---- making children. The try_ forms return the error that the others throw; connect_async returns at once.
-
-    /// A new process on this machine, running this program.
-    context local(local_options options = {}) { return try_local(std::move(options)).value(); }
-    result<context> try_local(local_options options = {}) { return try_connect(options); }
-
-    /// A copy of this process, made by fork(): has its memory, but none of its threads. Cheaper to start than local() for small
-    /// processes.
-    context fork(fork_options options = {})
-        requires io::can_fork<Io>
-    {
-        return try_fork(std::move(options)).value();
-    }
-    result<context> try_fork(fork_options options = {})
-        requires io::can_fork<Io>
-    {
-        if (this->loop().on_loop()) return detail::waits_for_child();
-        return begin_fork(std::move(options)).try_get();
-    }
-    /// The same, but does not wait until the child is up. `held`: as boot_plan::held.
-    basic_future<context, Io> begin_fork(fork_options options, std::shared_ptr<void> held = {})
-        requires io::can_fork<Io>
-    {
-        return start_fork(std::move(options), std::move(held));
-    }
-
-    /// A process on another machine, reached with the system's ssh; nothing of ours needs to be there.
-    context ssh(ssh_options options) { return try_ssh(std::move(options)).value(); }
-    result<context> try_ssh(ssh_options options) { return try_connect(options); }
-
-    // Those that run a tool, docker() and the like, are members of `making`.
-
-    /// A child that is there already: a program that calls mitogen::init, started by whoever and wherever with the one argument
-    /// `mitogen::child_argument`, whose stdin and stdout are the far end of a byte stream (a socket, a serial line, another
-    /// library's connection). `fd_in` is what it says, `fd_out` what it hears; both may be one. They are taken over, closed also
-    /// where this fails, and become nonblocking. No process of it is known here: it ends with its link, and the exit status is 0.
-    context attach(int fd_in, int fd_out, link_options options = {})
-        requires io::has_local_sockets<Io>
-    {
-        return try_attach(fd_in, fd_out, std::move(options)).value();
-    }
-    result<context> try_attach(int fd_in, int fd_out, link_options options = {})
-        requires io::has_local_sockets<Io>
-    {
-        result<detail::stream_ends> ends = detail::take_stream(this->loop().io(), fd_in, fd_out);
-        if (!ends) return ends.error();
-        if (this->loop().on_loop()) return detail::waits_for_child();
-        using descriptor = typename Io::descriptor;
-        return basic_future<context, Io>(&children_.attach(detail::plan_to_attach(options, this->bounds()),
-                                                           descriptor(ends->in.release()), descriptor(ends->out.release())),
-                                         *this, environment())
-            .try_get();
-    }
-
-    /// Any method, by its options: `router.connect(mitogen::ssh{.hostname = "web1"})`.
-    template <connection_method Method>
-    context connect(const Method& method) {
-        return try_connect(method).value();
-    }
-    template <connection_method Method>
-    result<context> try_connect(const Method& method) {
-        if (this->loop().on_loop()) return detail::waits_for_child();
-        return connect_async(method).try_get();
-    }
-
-    /// Begins to connect and returns at once: start hundreds, then wait for each. Errors come out of the future. To drop it
-    /// before the child is up is to end the child.
-    template <connection_method Method>
-    basic_future<context, Io> connect_async(const Method& method) {
-        return connect_by(detail::plan_of(method, this->bounds()));
-    }
-
-    /// The same; `progress` is called on the loop whenever there is news, and must not block.
-    template <connection_method Method>
-    basic_future<context, Io> connect_async(const Method& method, unique_function<void(const connect_progress&)> progress) {
-        result<boot_plan> plan = detail::plan_of(method, this->bounds());
-        if (plan) plan->on_progress = std::move(progress);
-        return connect_by(std::move(plan));
-    }
-
-    /// The same, where the method is not known by its type any more.
-    basic_future<context, Io> connect_by(result<boot_plan> plan) {
-        if (!plan) return failed<context>(plan.error());
-        if (!this->loop().io().can_spawn_self() && plan->start.executable_fd >= 0 && plan->start.path.empty()) {
-            return failed<context>(error(reason::misuse,
-                                         "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
-                                         "executes this program again, and would not know that it is one"));
-        }
-        prompting_.attend(*plan);
-        if (plan->staged) plan->others = detail::open_payloads(*plan->program, plan->program_path, payloads_);
-        return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
-    }
-
-    /// What connect(method) would run, as text: the command quoted for a shell, the context's name, the program and its size, the
-    /// time that it may take. Of several methods: what each would run in the context that the one before makes. Runs nothing.
+    /// What connect(methods…) would run, as text: the command quoted for a shell, the context's name, the program and its size,
+    /// the time that it may take. Of several methods: what each would run in the context that the one before makes. Runs nothing.
     /// Errors: those of the options.
-    template <connection_method Method, connection_method... Further>
-    std::string explain(const Method& method, const Further&... further) {
-        return try_explain(method, further...).value();
+    template <class... Methods>
+    std::string explain(const Methods&... methods) const {
+        return try_explain(methods...).value();
     }
-    template <connection_method Method, connection_method... Further>
-    result<std::string> try_explain(const Method& method, const Further&... further) {
-        if constexpr (sizeof...(further) == 0) return detail::explain_method(method);
-        else return detail::explain_path(method, further...);
+    template <class... Methods>
+    result<std::string> try_explain(const Methods&... methods) const {
+        return detail::explain_methods({any_method(methods)...});
     }
 
-    // ---- programs that join: see listener.hpp
+    // ---- programs that join: see listener
 
     /// Lets programs of this user join the tree, through a socket at `path`: see mitogen::join. Its directory must be 0700 and
     /// this user's, and is made where it is missing. It stays open until it is closed, or the router is. A root executes calls
     /// from then on, for those who have the authority.
-    basic_listener<Io> listen(const std::string& path, listen_options options = {})
-        requires io::has_local_sockets<Io>;
-    result<basic_listener<Io>> try_listen(const std::string& path, listen_options options = {})
-        requires io::has_local_sockets<Io>;
+    listener listen(const std::string& path, listen_options options = {}) {
+        return try_listen(path, std::move(options)).value();
+    }
+    result<listener> try_listen(const std::string& path, listen_options options = {});
 
     // ---- the tree
 
     /// This context.
-    context myself() noexcept { return context(*this, this->id()); }
+    context myself() const noexcept { return context(*node_, node_->id()); }
 
     /// The context of that id, known or not.
-    context context_by_id(context_id id) noexcept { return context(*this, id); }
+    context context_by_id(context_id id) const noexcept { return context(*node_, id); }
 
     /// All contexts below this one.
-    std::vector<context> contexts() {
+    std::vector<context> contexts() const {
         std::vector<context> all;
-        for (const auto& r : this->below()) all.push_back(context(*this, r.id));
+        for (const context_id id : node_->ids_below()) all.push_back(context(*node_, id));
         return all;
     }
 
     /// This context, its parent and all below it, with how their links fare. Empty once the loop has ended.
-    std::vector<context_status> status() { return detail::status_of(*this); }
+    std::vector<context_status> status() const { return node_->status(); }
 
     /// The same as text: a line for each.
-    std::string describe() {
+    std::string describe() const {
         std::string all;
         for (const context_status& s : status()) all += s.text() + "\n";
         return all;
@@ -237,47 +112,27 @@ public:
     /// the number is taken.
     template <class... Args, class F>
     void add_handler(handle<Args...> number, F call, handler_options options = {}) {
-        this->add_raw_handler(number.number, options,
-                              typed_handler<Args...>(
-                                  std::move(call), [this](const message& m, const error& why) { this->reply_dead(m.head, why); },
-                                  this->bounds(), environment()))
-            .value();
+        try_add_handler(number, std::move(call), options).value();
     }
-
-    /// The way up of log records. Of use where there is a parent.
-    detail::log_uplink<Io>& logs() noexcept { return logs_; }
-
-    decode_environment environment() noexcept { return {this, &policy_tag<Io>}; }
+    /// The same, with the error as a value.
+    template <class... Args, class F>
+    result<void> try_add_handler(handle<Args...> number, F call, handler_options options = {}) {
+        return node_->add_raw_handler(
+            number.number, options,
+            typed_handler<Args...>(
+                std::move(call), [node = node_](const message& m, const error& why) { node->reply_dead(m.head, why); },
+                node_->bounds(), decode_environment{node_}));
+    }
 
     // ---- for a loop that the program has anyway: see basic_broker::process
 
-    /// Of a router whose broker has no thread: a descriptor that is readable when process() has something to do.
-    int fd() noexcept
-        requires io::has_outer_loop<Io>
-    {
-        return this->loop().fd();
-    }
+    /// Of a router whose broker has no thread: a descriptor that is readable when poll() has something to do. A logic_error
+    /// otherwise.
+    int fd() { return node_->loop_fd(); }
     /// Does what there is to do, and does not wait.
-    void process()
-        requires io::has_outer_loop<Io>
-    {
-        this->loop().process();
-    }
+    void poll() { node_->poll_loop(); }
 
     // ---- the end
-
-    /// Ends every child and waits until all are gone, by force where they do not go; fails everything that waits. The destructor
-    /// does it too, and so does basic_broker::shutdown(), without waiting. Returns at once where another thread is at it.
-    void close() {
-        if (closing_.exchange(true)) return;
-        if (listening_) listening_->close();
-        children_.close();
-        prompting_.close();
-        logs_.close();
-        core::close();
-        if (listening_) listening_->finish();
-        this->loop().leave(use_);
-    }
 
     /// Leaves the tree: this process goes on without its parent, which neither waits for it nor ends it. Its own children stay
     /// its own. It loses its standard error and its session, sends no logs any more, and ends when the functions that run now
@@ -287,66 +142,7 @@ public:
     /// has joined, and on the loop; channel_error where the parent is lost.
     void detach() { try_detach().value(); }
     /// The same, with the error as a value.
-    result<void> try_detach() {
-        if (!on_detached) return error(reason::misuse, "only a context that its parent has started can detach");
-        if (this->loop().on_loop()) return detail::waits_for_child();
-        awaited& p = this->ask({.to = this->parent()->peer, .handle = handles::detaching, .how = question::manner::pass});
-        const result<void> agreed = basic_future<void, Io>(&p, *this, environment()).try_get();
-        if (agreed) on_detached();
-        return agreed;
-    }
-
-    /// What detach() does once the parent has agreed; for whoever runs a child. Threads: any but the loop.
-    unique_function<void()> on_detached;
-
-    /// The contexts below, to end them, or to cut them off.
-    detail::descendants<Io>& descendants() noexcept { return descendants_; }
-
-    /// Process id of a direct child; -1 where there is none of that id.
-    int child_pid(context_id id) { return descendants_.pid(id); }
-
-    /// In a child made by fork(): closes every descriptor of the library and forgets every process.
-    void abandon() noexcept
-        requires io::can_fork<Io>
-    {
-        children_.abandon();
-        programs_.abandon();
-        closer_.forget();
-        if (listening_) listening_->abandon();
-        if (this->parent()) this->parent()->stream->abandon();
-        this->loop().abandon();
-    }
-
-private:
-    template <class T>
-    basic_future<T, Io> failed(error why) {
-        return basic_future<T, Io>(this->failed_answer(this->id(), std::move(why)), *this, environment());
-    }
-
-    basic_future<context, Io> start_fork(fork_options options, std::shared_ptr<void> held)
-        requires io::can_fork<Io>
-    {
-        boot_plan plan;
-        plan.what = "fork child";
-        plan.name = "fork";
-        plan.bounds = this->bounds();
-        detail::apply_common(options, plan);
-        plan.held = std::move(held);
-        Io& io = this->loop().io();
-        auto pipes = detail::make_child_pipes(io);
-        if (!pipes) return failed<context>(pipes.error());
-        auto b = children_.prepare(plan);
-        if (!b) return failed<context>(b.error());
-        basic_future<context, Io> up(b->answer, *this, environment());
-        result<int> pid = error(reason::system, "");
-        this->loop().paused([&] { pid = detail::fork_child(io, *pipes, options, [this] { abandon(); }); });
-        if (!pid) {
-            children_.miscarry(*b, pid.error());
-            return up;
-        }
-        children_.adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
-        return up;
-    }
+    result<void> try_detach() { return node_->detach(); }
 };
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -7,7 +7,9 @@
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/methods/any_method.hpp>
 #include <mitogen/connect/methods/method.hpp>
+#include <mitogen/connect/methods/travelling_method.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/inherited.hpp>
 
@@ -20,15 +22,6 @@
 #include <tuple>
 
 namespace mitogen::inline MITOGEN_ABI {
-
-/// A method that one context may ask another one to use: `context.connect(method)`. It has a name that both programs know,
-/// `static constexpr std::string_view method_name`, and says what travels: `fields(m)` is a std::tie of members with codecs.
-template <class Method>
-concept travelling_method = connection_method<Method> && requires(Method& m, const Method& sent) {
-    { Method::method_name } -> std::convertible_to<std::string_view>;
-    std::tuple_size<decltype(Method::fields(m))>::value;
-    std::tuple_size<decltype(Method::fields(sent))>::value;
-};
 
 namespace detail {
 
@@ -75,6 +68,25 @@ buffer encode_method(const Method& method) {
     (void)&knows<Method>; // the same program runs there
     return std::apply([](const auto&... members) { return encode(std::string_view(Method::method_name), members...); },
                       Method::fields(method));
+}
+
+template <class Method>
+const method_operations& operations_of() noexcept {
+    static constexpr method_operations all{
+        [](const void* method, const limits& inherited) { return plan_of(*static_cast<const Method*>(method), inherited); },
+        [](const void* method) -> result<buffer> {
+            const Method& sent = *static_cast<const Method*>(method);
+            if constexpr (requires { sent.why_not_sent(); }) {
+                if (result<void> may = sent.why_not_sent(); !may) return may.error();
+            }
+            if constexpr (travelling_method<Method>) {
+                return encode_method(sent);
+            } else {
+                return error(reason::misuse, "this connection method can be used by its own context only: it has no "
+                                             "method_name and fields()");
+            }
+        }};
+    return all;
 }
 
 /// What such a message wants executed.

@@ -6,7 +6,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/io/mutex.hpp>
+#include <mitogen/sys/mutex.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/io/posix.hpp>
 #include <mitogen/io/waker.hpp>

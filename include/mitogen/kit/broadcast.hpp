@@ -6,7 +6,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/loop/condition.hpp>
+#include <mitogen/sync/host.hpp>
 #include <mitogen/rpc/fwd.hpp>
 #include <mitogen/rpc/item_range.hpp>
 
@@ -34,32 +34,31 @@ template <class Source>
 class broadcast {
 public:
     using value_type = typename Source::value_type;
-    using policy = typename Source::policy;
 
 private:
     struct shared {
         Source source;
         std::size_t capacity;
-        basic_router<policy>& node;
-        typename policy::mutex mutex;
-        basic_condition<policy> changed{};
+        call_port& node;
+        detail::mutex mutex;
+        detail::condition changed{};
         std::deque<value_type> ring{};
         std::uint64_t first = 0;     // number of ring.front()
         bool taking = false;         // somebody waits for the source
         std::optional<error> end{}; // what follows the last item
 
-        shared(basic_router<policy>& here, Source from, std::size_t most)
-            : source(std::move(from)), capacity(most), node(here), mutex(here.loop().io()) {}
+        shared(call_port& here, Source from, std::size_t most)
+            : source(std::move(from)), capacity(most), node(here), mutex(here) {}
 
         std::uint64_t next() const noexcept { return first + ring.size(); }
         bool has(std::uint64_t number) const noexcept { return number < next() || end; }
 
         /// Waits until item `wanted`, or the end, is there. False at the deadline.
-        bool await(std::unique_lock<typename policy::mutex>& lock, std::uint64_t wanted, instant deadline) {
+        bool await(std::unique_lock<detail::mutex>& lock, std::uint64_t wanted, instant deadline) {
             while (!has(wanted)) {
                 const auto ready = [&] { return has(wanted) || !taking; };
                 if (!ready()) {
-                    if (node.on_loop() || !changed.wait(lock, node.loop(), deadline, ready)) return false;
+                    if (node.on_loop() || !changed.wait(lock, node, deadline, ready)) return false;
                     continue;
                 }
                 taking = true;
@@ -94,8 +93,8 @@ private:
 
 public:
     /// `capacity`: items that are kept for those who are slower than the fastest.
-    broadcast(basic_router<policy>& node, Source source, std::size_t capacity)
-        : shared_(std::make_shared<shared>(node, std::move(source), std::max<std::size_t>(capacity, 1))) {}
+    broadcast(router& node, Source source, std::size_t capacity)
+        : shared_(std::make_shared<shared>(node.node(), std::move(source), std::max<std::size_t>(capacity, 1))) {}
 
     /// One reader, who begins with the next item that is taken from the source. Copies read on their own from where they are.
     class subscriber {
@@ -148,6 +147,6 @@ public:
 };
 
 template <class Source>
-broadcast(basic_router<typename Source::policy>&, Source, std::size_t) -> broadcast<Source>;
+broadcast(router&, Source, std::size_t) -> broadcast<Source>;
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -46,35 +46,30 @@ struct dialog_shape<Started(Received, Sent)> {
 /// When the other end cancels, is lost, or the call's deadline passes, every wait here ends with cancelled_error or
 /// channel_error.
 /// Threads: any; the function waits for those that it has started. Blocks: as marked; not on the loop.
-template <class Shape, class Io>
-class basic_dialog {
+template <class Shape>
+class dialog {
     using shape = dialog_shape<Shape>;
-    using inbox = rpc::detail::basic_inbox<Io>;
-    using outbox = rpc::detail::basic_outbox<Io>;
 
     context_id peer_;
-    std::shared_ptr<inbox> in_;
-    std::shared_ptr<outbox> out_;
+    std::shared_ptr<rpc::detail::inbox> in_;
+    std::shared_ptr<rpc::detail::outbox> out_;
     bool started_ = false;
     rpc::detail::cancel_watch on_cancel_;
 
-    static basic_router_core<Io>& node_of(invocation& inv) {
-        return static_cast<basic_router_core<Io>&>(*inv.environment.router);
-    }
+    static call_port& node_of(invocation& inv) { return *inv.environment.node; }
 
 public:
     using value_type = typename rpc::detail::received_item<typename shape::received>::type;
-    using policy = Io;
 
     /// For whoever executes the call.
-    explicit basic_dialog(invocation& inv)
-        : peer_(inv.who.id), in_(inbox::make(node_of(inv), rpc::detail::inbox_use::callee)),
-          out_(outbox::open(node_of(inv), inv.who.id, inv.flow)), on_cancel_(inv, [in = in_, out = out_](const error& why) {
+    explicit dialog(invocation& inv)
+        : peer_(inv.who.id), in_(rpc::detail::inbox::make(node_of(inv), rpc::detail::inbox_use::callee)),
+          out_(rpc::detail::outbox::open(node_of(inv), inv.who.id, inv.flow)), on_cancel_(inv, [in = in_, out = out_](const error& why) {
               out->close(why);
               in->close(why, false);
           }) {}
-    basic_dialog(basic_dialog&&) = delete;
-    ~basic_dialog() {
+    dialog(dialog&&) = delete;
+    ~dialog() {
         out_->end(wire::flow_frame::done);
         // The function's answer, which comes next, tells the other end that nothing is received any more.
         in_->close(error(reason::end_of_stream, "the function has ended"), false);
@@ -129,9 +124,9 @@ public:
     }
 
     /// For functions that are tasks: `co_await d.async_receive()`, as receive(), and so on.
-    rpc::detail::next_item_of<value_type, Io> async_receive() { return {begun(*in_)}; }
-    rpc::detail::next_item_of<value_type, Io, false> async_try_receive() { return {begun(*in_)}; }
-    rpc::detail::sending<Io> async_send(const typename shape::sent& item) {
+    rpc::detail::next_item_of<value_type> async_receive() { return {begun(*in_)}; }
+    rpc::detail::next_item_of<value_type, false> async_try_receive() { return {begun(*in_)}; }
+    rpc::detail::sending<> async_send(const typename shape::sent& item) {
         return {begun(*out_), rpc::detail::item_frame(peer_, item)};
     }
 
@@ -139,7 +134,7 @@ public:
     void close() { out_->end(); }
 
     /// Iterates what is received, to the end; an error is thrown.
-    item_iterator<basic_dialog> begin() { return item_iterator<basic_dialog>(*this); }
+    item_iterator<dialog> begin() { return item_iterator<dialog>(*this); }
     std::default_sentinel_t end() const noexcept { return {}; }
     /// For iteration.
     result<value_type> try_get() { return try_receive(); }
@@ -163,24 +158,19 @@ private:
     }
 };
 
-template <class Shape, class Io>
-inline constexpr bool is_dialog<basic_dialog<Shape, Io>> = true;
-template <class Shape, class Io>
-inline constexpr bool is_injected<basic_dialog<Shape, Io>> = true;
+template <class Shape>
+inline constexpr bool is_dialog<dialog<Shape>> = true;
+template <class Shape>
+inline constexpr bool is_injected<dialog<Shape>> = true;
 
 namespace rpc::detail {
 
-template <class Shape, class Io>
-inline constexpr bool tied_to_policy<basic_dialog<Shape, Io>> = true;
-template <class Shape, class Io>
-inline constexpr const void* router_policy<basic_dialog<Shape, Io>> = &policy_tag<Io>;
-
-template <class Shape, class Io>
-struct injected_object<basic_dialog<Shape, Io>> {
-    basic_dialog<Shape, Io> made;
+template <class Shape>
+struct injected_object<dialog<Shape>> {
+    dialog<Shape> made;
 
     explicit injected_object(invocation& inv) : made(inv) {}
-    operator basic_dialog<Shape, Io>&() noexcept { return made; }
+    operator dialog<Shape>&() noexcept { return made; }
 };
 
 // The dialog among a function's parameters.
@@ -194,8 +184,8 @@ struct dialog_among<First, Rest...> : std::conditional_t<is_dialog<std::remove_c
 } // namespace rpc::detail
 
 /// Only for signatures: a dialog does not travel.
-template <class Shape, class Io>
-struct codec<basic_dialog<Shape, Io>> {
+template <class Shape>
+struct codec<dialog<Shape>> {
     static void signature(signature_sink& out) {
         using shape = dialog_shape<Shape>;
         out.put("dialog<");

@@ -10,9 +10,9 @@
 #include <mitogen/connect/router.hpp>
 #include <mitogen/rpc/fwd.hpp>
 #include <mitogen/rpc/task.hpp>
-#include <mitogen/rpc/task_calls.hpp>
+#include <mitogen/rpc/node_task_scope.hpp>
 #include <mitogen/rpc/task_scope.hpp>
-#include <mitogen/sync/waiter.hpp>
+#include <mitogen/sync/host.hpp>
 
 #include <atomic>
 #include <coroutine>
@@ -25,59 +25,54 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// A task that was spawned. Keeps itself until it has ended.
-template <class T, class Io>
-class spawned_state final : public basic_task_scope<Io> {
+template <class T>
+class spawned_state final : public node_task_scope {
     task<T> body_;
     std::shared_ptr<spawned_state> self_{};
-    std::atomic<bool> ended_{false};
-    waiter<Io> wake_;
+    event ended_;
     task_wait* awaited_by_ = nullptr; // loop's
 
     void ended() override {
         const auto keep = std::move(self_);
-        ended_.store(true, std::memory_order_release);
-        wake_.notify();
+        ended_.raise();
         if (awaited_by_) awaited_by_->wake();
     }
 
 public:
-    basic_broker<Io>& loop;
-    const context_id here;
+    call_port& node;
 
-    spawned_state(basic_router_core<Io>& node, task<T> body)
-        : basic_task_scope<Io>(node), body_(std::move(body)), wake_(node.loop().io()), loop(node.loop()), here(node.id()) {}
+    spawned_state(call_port& beside, task<T> body)
+        : node_task_scope(beside), body_(std::move(body)), ended_(beside), node(beside) {}
 
     /// False where the loop takes nothing any more.
     static bool begin(const std::shared_ptr<spawned_state>& s) {
-        return s->loop.defer([s] {
+        return s->node.defer([s] {
             s->self_ = s;
             s->body_.start(*s);
         });
     }
 
     static void cancel(const std::shared_ptr<spawned_state>& s, const error& why) {
-        if (!s->loop.add([s, why] { s->task_scope::cancel(why); })) s->task_scope::cancel(why); // nobody else runs it any more
+        if (!s->node.add_work([s, why] { s->task_scope::cancel(why); })) s->task_scope::cancel(why); // nobody else runs it any more
     }
 
-    bool done() const noexcept { return ended_.load(std::memory_order_acquire); }
-    bool wait(instant deadline) {
-        return loop.wait(wake_, deadline, true, [this] { return done(); });
-    }
+    bool done() const noexcept { return ended_.raised(); }
+    bool wait(instant deadline) { return ended_.wait(node, deadline); }
     void tell(task_wait* who) noexcept { awaited_by_ = who; }
     T take() { return body_.take(); }
 };
 
 /// A task waits for another one that was spawned. Where it is cancelled, so is that one.
-template <class T, class Io>
+template <class T>
 class spawned_wait final : task_wait {
-    std::shared_ptr<spawned_state<T, Io>> other_;
+    std::shared_ptr<spawned_state<T>> other_;
 
     bool happened() override { return other_->done(); }
     void arm() override { happened() ? wake() : other_->tell(this); }
     void give_up(const error& why, bool) override { other_->task_scope::cancel(why); }
 
 public:
-    explicit spawned_wait(std::shared_ptr<spawned_state<T, Io>> other) noexcept : other_(std::move(other)) {}
+    explicit spawned_wait(std::shared_ptr<spawned_state<T>> other) noexcept : other_(std::move(other)) {}
 
     bool await_ready() const noexcept { return other_->done(); }
     template <class Promise>
@@ -97,19 +92,19 @@ public:
 ///
 /// Moves; does not copy. Threads: one at a time. Blocks: get() and the destructor; another task says `co_await std::move(s)`
 /// instead. The router must outlive it.
-template <class T, class Io>
-class [[nodiscard]] basic_spawned {
-    using state = detail::spawned_state<T, Io>;
+template <class T>
+class [[nodiscard]] spawned {
+    using state = detail::spawned_state<T>;
 
     std::shared_ptr<state> state_;
     bool refused_ = false;
 
-    error cancelled_here(const char* why) const { return cancelled_by(state_->here, cancel_radius::call, why); }
+    error cancelled_here(const char* why) const { return cancelled_by(state_->node.id(), cancel_radius::call, why); }
 
     std::optional<error> wait_until(instant deadline) {
         if (refused_) return error(reason::broker_exited, "the loop has ended");
         if (state_->done()) return std::nullopt;
-        if (state_->loop.on_loop()) return error(reason::misuse, "waiting for a task on the loop, on which it runs: co_await it");
+        if (state_->node.on_loop()) return error(reason::misuse, "waiting for a task on the loop, on which it runs: co_await it");
         if (!state_->wait(deadline)) return error(reason::timeout, "the task did not end within the time given to get_for()");
         return std::nullopt;
     }
@@ -118,13 +113,13 @@ public:
     using value_type = T;
 
     /// For spawn().
-    explicit basic_spawned(std::shared_ptr<state> made) : state_(std::move(made)), refused_(!state::begin(state_)) {}
-    basic_spawned(basic_spawned&&) noexcept = default;
-    basic_spawned& operator=(basic_spawned&&) = delete;
-    ~basic_spawned() {
+    explicit spawned(std::shared_ptr<state> made) : state_(std::move(made)), refused_(!state::begin(state_)) {}
+    spawned(spawned&&) noexcept = default;
+    spawned& operator=(spawned&&) = delete;
+    ~spawned() {
         if (!state_ || refused_ || state_->done()) return;
         state::cancel(state_, cancelled_here("nobody wants the result of the task any more"));
-        if (!state_->loop.on_loop()) (void)state_->wait(never);
+        if (!state_->node.on_loop()) (void)state_->wait(never);
     }
 
     bool done() const noexcept { return state_->done(); }
@@ -138,7 +133,7 @@ public:
     /// As get(), but waits at most `span`: then it throws timeout_error, and the task goes on.
     template <class Rep, class Period>
     T get_for(std::chrono::duration<Rep, Period> span) {
-        if (const std::optional<error> why = wait_until(after(state_->loop.io().now(), to_ns(span)))) raise(*why);
+        if (const std::optional<error> why = wait_until(after(state_->node.now(), to_ns(span)))) raise(*why);
         return state_->take();
     }
 
@@ -146,25 +141,21 @@ public:
     void cancel() { state::cancel(state_, cancelled_here("the task has been cancelled")); }
 
     /// Its result, or what it has thrown. Once.
-    detail::spawned_wait<T, Io> operator co_await() && {
+    detail::spawned_wait<T> operator co_await() && {
         if (refused_) raise(error(reason::broker_exited, "the loop has ended"));
-        return detail::spawned_wait<T, Io>(state_);
+        return detail::spawned_wait<T>(state_);
     }
 };
 
-/// What spawn() returns.
-template <class T>
-using spawned = basic_spawned<T, io::native>;
-
 /// Runs a task on the loop of `node`, beside everything else. Threads: any. Never blocks.
-template <class T, class Io>
-basic_spawned<T, Io> spawn(basic_router<Io>& node, task<T> body) {
-    return basic_spawned<T, Io>(std::make_shared<detail::spawned_state<T, Io>>(node, std::move(body)));
+template <class T>
+spawned<T> spawn(router& node, task<T> body) {
+    return spawned<T>(std::make_shared<detail::spawned_state<T>>(node.node(), std::move(body)));
 }
 
 /// The same, and waits for its end: its result, or what it has thrown. Not on the loop.
-template <class T, class Io>
-T block_on(basic_router<Io>& node, task<T> body) {
+template <class T>
+T block_on(router& node, task<T> body) {
     return spawn(node, std::move(body)).get();
 }
 

@@ -6,15 +6,39 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/connect/router.hpp>
-#include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/route/call_port.hpp>
 #include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/interrupt.hpp>
 
+#include <memory>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What on_interrupt holds. Threads: as that.
+class interrupt_hook {
+    call_port& node_;
+    unique_function<void(int)> go_;
+    int count_ = 0; // loop
+    sys::interrupt_watch signals_;
+    bound_source<interrupt_hook> ready_;
+
+    void on_signal() {
+        for (int news = signals_.take(); news > 0; --news) go_(++count_);
+    }
+
+public:
+    interrupt_hook(call_port& node, unique_function<void(int)> go) : node_(node), go_(std::move(go)) {
+        on_ready<&interrupt_hook::on_signal>(ready_, *this, signals_.fd());
+        if (const long rc = node_.watch(ready_); rc < 0) raise(sys::failure("watch for SIGINT", rc));
+    }
+    interrupt_hook(interrupt_hook&&) = delete;
+    ~interrupt_hook() { node_.unwatch(ready_); }
+};
+
+} // namespace detail
 
 /// While it exists, each SIGINT of this process is a call of `go` on the loop, with how many there have been: 1, 2, … The first
 /// is the request to end what is under way, for instance by firing a stop token; the second, to take no more time for it.
@@ -22,44 +46,17 @@ namespace mitogen::inline MITOGEN_ABI {
 ///
 /// A handler that the program has is called as well. Where it has none, the third signal ends the process. Where SIGINT is
 /// ignored it stays so. What was there before is restored at the end. Nurseries have it built in: nursery_options::interrupt.
-/// Threads: any. `go` runs on the loop, and must not block. Errors, thrown: without descriptors. The router must outlive it.
-template <class Io = io::native>
-    requires io::has_local_sockets<Io>
-class basic_on_interrupt {
-    basic_broker<Io>& loop_;
-    unique_function<void(int)> go_;
-    int count_ = 0; // loop
-    sys::interrupt_watch signals_;
-    bound_source<basic_on_interrupt> ready_;
-
-    void on_signal() {
-        for (int news = signals_.take(); news > 0; --news) go_(++count_);
-    }
+/// Threads: any. `go` runs on the loop, and must not block. Errors, thrown: without descriptors; a logic_error under an I/O policy
+/// that knows no signals. The router must outlive it.
+class on_interrupt {
+    std::unique_ptr<detail::interrupt_hook> hook_;
 
 public:
-    basic_on_interrupt(basic_router<Io>& node, unique_function<void(int)> go) : loop_(node.loop()), go_(std::move(go)) {
-        on_ready<&basic_on_interrupt::on_signal>(ready_, *this, signals_.fd());
-        long rc = 0;
-        loop_.run([&] { rc = loop_.watch(ready_, io::interest::read); });
-        if (rc < 0) raise(sys::failure("watch for SIGINT", rc));
+    on_interrupt(router& node, unique_function<void(int)> go) {
+        if (!node.node().watches_descriptors()) raise(error(reason::misuse, "this I/O policy knows no signals: there is no SIGINT"));
+        hook_ = std::make_unique<detail::interrupt_hook>(node.node(), std::move(go));
     }
-    basic_on_interrupt(basic_on_interrupt&&) = delete;
-    ~basic_on_interrupt() {
-        loop_.run([&] { loop_.unwatch(ready_); });
-    }
+    on_interrupt(on_interrupt&&) = delete;
 };
-
-namespace detail {
-
-/// basic_on_interrupt<Io>, named without being formed: for policies that have none.
-template <class Io>
-struct lazy_on_interrupt {
-    using type = basic_on_interrupt<Io>;
-};
-
-} // namespace detail
-
-/// On the router with this platform's best poller.
-using on_interrupt = basic_on_interrupt<>;
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -7,13 +7,8 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/connect/context_connect.hpp>
-#include <mitogen/connect/methods/fork.hpp>
-#include <mitogen/connect/methods/local.hpp>
-#include <mitogen/connect/methods/method.hpp>
-#include <mitogen/connect/methods/ssh.hpp>
+#include <mitogen/connect/methods/any_method.hpp>
 #include <mitogen/connect/router.hpp>
-#include <mitogen/io/policy.hpp>
 #include <mitogen/kit/interrupt.hpp>
 #include <mitogen/kit/nursery_state.hpp>
 #include <mitogen/kit/nursery_task.hpp>
@@ -47,38 +42,37 @@ struct nursery_options {
 #endif
 };
 
-/// What basic_nursery::restarting returns. A cheap value; the nursery must outlive it.
-template <class Io>
-class basic_restarting {
-    std::shared_ptr<detail::nursery_state<Io>> state_;
+/// What nursery::restarting returns. A cheap value; the nursery must outlive it.
+class restarting_tasks {
+    std::shared_ptr<detail::nursery_state> state_;
     restart_policy how_;
 
     template <auto F>
     auto make() const {
-        return std::make_shared<detail::nursery_task<rpc::detail::result_of<F>, Io>>(state_);
+        return std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
     }
 
 public:
-    basic_restarting(std::shared_ptr<detail::nursery_state<Io>> state, restart_policy how)
+    restarting_tasks(std::shared_ptr<detail::nursery_state> state, restart_policy how)
         : state_(std::move(state)), how_(how) {}
 
-    /// As basic_nursery::start.
+    /// As nursery::start.
     template <auto F, class Target, class... Args>
         requires(!connection_method<std::remove_cvref_t<Target>>)
-    basic_nursery_task<rpc::detail::result_of<F>, Io> start(const Target& target, Args&&... args) const {
+    nursery_task<rpc::detail::result_of<F>> start(const Target& target, Args&&... args) const {
         auto t = make<F>();
         t->call_again(how_, target.id(), [target, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
             return std::apply([&](const auto&... each) { return target.template call_async<F>(each...); }, given);
         });
-        return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
+        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
     }
     template <auto F, connection_method Method, class... Args>
-    basic_nursery_task<rpc::detail::result_of<F>, Io> start(const Method& method, Args&&... args) const {
+    nursery_task<rpc::detail::result_of<F>> start(const Method& method, Args&&... args) const {
         auto t = make<F>();
         t->template connect_and_call_again<F>(
-            how_, [state = state_, method] { return state->connect(detail::plan_of(method, state->router().bounds())); },
+            how_, [state = state_, how = any_method(method)] { return state->connect(how); },
             std::forward<Args>(args)...);
-        return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
+        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
     }
 };
 
@@ -93,52 +87,54 @@ public:
 /// A task that does not stop within the grace is ended with its context, by force where it must be; one that runs in a context
 /// that is not this nursery's is given up. Threads: any; join() and the destructor one. It blocks, and must not be used on the
 /// loop. The router must outlive it.
-template <class Io = io::native>
-class basic_nursery : public making<basic_nursery<Io>, basic_context<Io>> {
-    std::shared_ptr<detail::nursery_state<Io>> state_;
+class nursery : public making<nursery> {
+    friend class making<nursery>;
+
+    std::shared_ptr<detail::nursery_state> state_;
     int exceptions_ = std::uncaught_exceptions();
 #if defined(__cpp_lib_jthread)
     struct canceller {
-        detail::nursery_state<Io>* state;
+        detail::nursery_state* state;
         void operator()() const { state->cancel(state->cancelled_here("its stop token"), true); }
     };
     std::optional<std::stop_callback<canceller>> on_stop_;
 #endif
-    struct no_signals {};
-    using interrupt_hook = typename std::conditional_t<io::has_local_sockets<Io>, detail::lazy_on_interrupt<Io>,
-                                                       std::type_identity<no_signals>>::type;
-    std::optional<interrupt_hook> on_interrupt_;
+    std::unique_ptr<on_interrupt> on_interrupt_;
 
-    void heed_interrupts() {
-        if constexpr (io::has_local_sockets<Io>) {
-            on_interrupt_.emplace(router(), [state = state_.get()](int count) {
-                if (count == 1) return state->cancel(state->cancelled_here("SIGINT"), true);
-                state->hurry();
-            });
-        } else {
-            raise(error(reason::misuse, "this I/O policy knows no signals: nursery_options::interrupt cannot be set"));
-        }
+    void heed_interrupts(router& node) {
+        on_interrupt_ = std::make_unique<on_interrupt>(node, [state = state_.get()](int count) {
+            if (count == 1) return state->cancel(state->cancelled_here("SIGINT"), true);
+            state->hurry();
+        });
     }
 
-    basic_router<Io>& router() const noexcept { return state_->router(); }
+    call_port& node() const noexcept { return state_->node(); }
+
+    template <class Method>
+    using accepts = std::true_type;
+    std::optional<error> cannot_wait() const {
+        if (!node().on_loop()) return std::nullopt;
+        return detail::waits_for_child();
+    }
+    future<context> begin_child(const any_method& how, making_options options) const {
+        return state_->connect(how, std::move(options));
+    }
 
 public:
-    using context = basic_context<Io>;
-
-    explicit basic_nursery(basic_router<Io>& node, nursery_options options = {})
-        : state_(std::make_shared<detail::nursery_state<Io>>(node, to_ns(options.grace))) {
+    explicit nursery(router& node, nursery_options options = {})
+        : state_(std::make_shared<detail::nursery_state>(node.node(), to_ns(options.grace))) {
 #if defined(__cpp_lib_jthread)
         if (options.stop.stop_possible()) on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
 #endif
-        if (options.interrupt) heed_interrupts();
+        if (options.interrupt) heed_interrupts(node);
     }
 
-    basic_nursery(basic_nursery&&) = delete;
+    nursery(nursery&&) = delete;
 
-    ~basic_nursery() {
+    ~nursery() {
         if (state_->over()) return;
         if (std::uncaught_exceptions() > exceptions_) cancel();
-        if (router().on_loop()) { // where it cannot wait; all of it ends nevertheless
+        if (node().on_loop()) { // where it cannot wait; all of it ends nevertheless
             cancel();
             state_->close();
         } else if (const result<void> ended = try_join(); !ended) {
@@ -146,45 +142,8 @@ public:
         }
     }
 
-    // ---- contexts: as the members of basic_router. They end with the nursery.
-
-    /// A new process on this machine, running this program.
-    context local(local_options options = {}) { return connect(options); }
-    result<context> try_local(local_options options = {}) { return try_connect(options); }
-
-    /// A copy of this process, made by fork().
-    context fork(fork_options options = {}) requires io::can_fork<Io> { return try_fork(std::move(options)).value(); }
-    result<context> try_fork(fork_options options = {}) requires io::can_fork<Io> {
-        if (router().on_loop()) return detail::waits_for_child();
-        if (const std::optional<error> why = state_->refusal()) return *why;
-        auto coming = router().begin_fork(std::move(options), state_->hold());
-        state_->expect(coming);
-        return coming.try_get();
-    }
-
-    /// A process on another machine, reached with the system's ssh.
-    context ssh(ssh_options options) { return connect(options); }
-    result<context> try_ssh(ssh_options options) { return try_connect(options); }
-
-    // Those that run a tool, docker() and the like, are members of `making`.
-
-    /// Any method, by its options.
-    template <connection_method Method>
-    context connect(const Method& method) {
-        return try_connect(method).value();
-    }
-    template <connection_method Method>
-    result<context> try_connect(const Method& method) {
-        if (router().on_loop()) return detail::waits_for_child();
-        return connect_async(method).try_get();
-    }
-
-    /// Begins to connect and returns at once. What has not come up when the nursery ends is given up, and reaped as well. An
-    /// error is the future's, and no failure of the nursery.
-    template <connection_method Method>
-    basic_future<context, Io> connect_async(const Method& method) {
-        return state_->connect(detail::plan_of(method, router().bounds()));
-    }
+    // Contexts are made by the members of `making`, as those of router. They end with the nursery. What has not come up when it
+    // ends is given up, and reaped as well. The error of connect_async is the future's, and no failure of the nursery.
 
     // ---- tasks
 
@@ -192,26 +151,26 @@ public:
     /// or not. Blocks only while the link's queue is full.
     template <auto F, class Target, class... Args>
         requires(!connection_method<std::remove_cvref_t<Target>>)
-    basic_nursery_task<rpc::detail::result_of<F>, Io> start(const Target& target, Args&&... args) {
-        auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>, Io>>(state_);
+    nursery_task<rpc::detail::result_of<F>> start(const Target& target, Args&&... args) {
+        auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
         t->call(target.id(), [&] { return target.template call_async<F>(std::forward<Args>(args)...); });
-        return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
+        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
     }
 
     /// The same in a context that is made for it, by that method. It belongs to the nursery. Where it does not come up, that is
     /// how the task fails. Never blocks.
     template <auto F, connection_method Method, class... Args>
-    basic_nursery_task<rpc::detail::result_of<F>, Io> start(const Method& method, Args&&... args) {
-        auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>, Io>>(state_);
-        t->template connect_and_call<F>([&] { return connect_async(method); }, std::forward<Args>(args)...);
-        return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
+    nursery_task<rpc::detail::result_of<F>> start(const Method& method, Args&&... args) {
+        auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
+        t->template connect_and_call<F>([&] { return state_->connect(method); }, std::forward<Args>(args)...);
+        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
     }
 
     /// For tasks that are begun again when they have ended: `n.restarting({.limit = 3}).start<&serve>(method, …)`. Their
     /// arguments are copied. With a method each run has a new context, and the former one ends; the loss of such a context is a
     /// failure of its task and not of the nursery. In a context that was there before, its loss is the end. join() waits for the
     /// last run; the task's value is that of the last, too. To cancel during a pause ends it at once.
-    basic_restarting<Io> restarting(restart_policy how) const { return basic_restarting<Io>(state_, how); }
+    restarting_tasks restarting(restart_policy how) const { return restarting_tasks(state_, how); }
 
     // ---- the end
 
@@ -221,7 +180,7 @@ public:
     /// The same, with the error as a value: members() of it are the single ones, where there are several.
     result<void> try_join() {
         if (!state_->over()) {
-            if (router().on_loop())
+            if (node().on_loop())
                 return error(reason::misuse, "a function that runs on the loop joins a nursery; run it on::main or on::pool");
             state_->finish();
         }
@@ -235,8 +194,5 @@ public:
     /// True once something has failed or it was cancelled: the body of the scope may as well go to join().
     bool stopping() const { return state_->stopped(); }
 };
-
-/// A nursery on the router with this platform's best poller.
-using nursery = basic_nursery<>;
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -28,15 +28,14 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// A call: of a context that is there, or of one that is being connected for it.
-template <class T, class Io>
-class nursery_task final : public nursery_member<Io> {
-    using base = nursery_member<Io>;
-    using context = basic_context<Io>;
+template <class T>
+class nursery_task final : public nursery_member {
+    using base = nursery_member;
 
-    typename Io::mutex mutex_;
+    mitogen::detail::mutex mutex_;
     context_id where_ = no_context;
-    basic_future<context, Io> coming_; // its context, while that is being connected
-    basic_future<T, Io> answer_;
+    future<context> coming_; // its context, while that is being connected
+    future<T> answer_;
     bool calls_ = false;         // answer_ is there
     std::optional<error> asked_; // to stop, and why
     std::optional<error> given_up_;
@@ -56,7 +55,7 @@ class nursery_task final : public nursery_member<Io> {
     /// Where something has failed: a call that nothing keeps from running runs, and what it says for itself is heard. Otherwise
     /// which of several errors are seen would be a matter of luck.
     void tell_callee(const error& why) {
-        basic_router<Io>& node = this->nursery_->router();
+        call_port& node = this->nursery_->node();
         const awaited& p = *answer_.state();
         const bool begins = why.reason() != reason::cancelled;
         const auto what = why.detail().radius == cancel_radius::call ? cancel_radius::call : cancel_radius::nursery;
@@ -67,7 +66,7 @@ class nursery_task final : public nursery_member<Io> {
     template <class Send>
     void send(context_id to, Send&& call) {
         unless_begun guard{*this};
-        basic_future<T, Io> answer = call();
+        future<T> answer = call();
         guard.begun = true;
         std::optional<error> unwanted;
         std::optional<error> stop;
@@ -103,7 +102,7 @@ class nursery_task final : public nursery_member<Io> {
 
     /// Runs it in a context that is on its way.
     template <auto F, class Given>
-    void run_in(basic_future<context, Io> coming, Given given) {
+    void run_in(future<context> coming, Given given) {
         std::optional<error> why;
         {
             const std::lock_guard lock(mutex_);
@@ -124,10 +123,10 @@ class nursery_task final : public nursery_member<Io> {
 
     /// Begins the pause before the next run. False where there is none.
     bool pause(const error* failure) {
-        basic_router<Io>& node = this->nursery_->router();
+        call_port& node = this->nursery_->node();
         const bool closed = failure && failure->reason() == reason::broker_exited;
-        if (closed || node.loop().stopping() || !this->nursery_->may_go_on(*this)) return false;
-        const instant now = node.loop().io().now();
+        if (closed || node.stopping() || !this->nursery_->may_go_on(*this)) return false;
+        const instant now = node.now();
         context_id left = no_context;
         awaited* over = nullptr;
         std::optional<duration_ns> span;
@@ -170,8 +169,8 @@ class nursery_task final : public nursery_member<Io> {
     }
 
 public:
-    explicit nursery_task(std::shared_ptr<nursery_state<Io>> nursery)
-        : base(std::move(nursery)), mutex_(this->nursery_->router().loop().io()) {}
+    explicit nursery_task(std::shared_ptr<nursery_state> nursery)
+        : base(std::move(nursery)), mutex_(this->nursery_->node()) {}
 
     // ---- how it begins: one of them, once
 
@@ -188,7 +187,7 @@ public:
         std::optional<error> why;
         if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
         unless_begun guard{*this};
-        basic_future<context, Io> coming = connect();
+        future<context> coming = connect();
         std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
         guard.begun = true;
         run_in<F>(std::move(coming), std::move(given));

@@ -6,7 +6,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/sync/waiter.hpp>
+#include <mitogen/sync/host.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -17,28 +17,24 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
-
-template <class Io>
 class nursery_state;
 
 /// Ends once: with a value, an error, or because it was given up.
-template <class Io>
-class nursery_member : public std::enable_shared_from_this<nursery_member<Io>> {
-    friend class nursery_state<Io>;
+class nursery_member : public std::enable_shared_from_this<nursery_member> {
+    friend class nursery_state;
 
     static constexpr std::size_t nowhere = SIZE_MAX;
     std::size_t place_ = nowhere; // under the nursery's lock: among those that have not ended
     std::uint64_t number_ = 0;    // the later it was started, the larger
-    waiter<Io> wake_;             // whoever waits for this one task
+    condition wake_;             // whoever waits for this one task
     std::atomic<bool> ended_{false};
     bool spared_ = false;          // under the nursery's lock: its own side has cancelled it
     std::optional<error> failure_; // fixed once it has ended
 
 protected:
-    std::shared_ptr<nursery_state<Io>> nursery_;
+    std::shared_ptr<nursery_state> nursery_;
 
-    explicit nursery_member(std::shared_ptr<nursery_state<Io>> nursery)
-        : wake_(nursery->router().loop().io()), nursery_(std::move(nursery)) {}
+    explicit nursery_member(std::shared_ptr<nursery_state> nursery) : nursery_(std::move(nursery)) {}
     ~nursery_member() = default;
 
 public:
@@ -55,21 +51,13 @@ public:
     const error* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
 
     /// The moment after such a span, from now.
-    instant until(duration_ns span) const {
-        return span == never || ended() ? never : after(nursery_->router().loop().io().now(), span);
-    }
-
+    instant until(duration_ns span) const;
     /// Sleeps until it has ended or the deadline passes; returns ended(). Not on the loop.
-    bool wait_until(instant deadline) {
-        if (ended()) return true; // the router may be gone
-        return nursery_->router().loop().wait(wake_, deadline, true, [this] { return ended(); });
-    }
-
+    bool wait_until(instant deadline);
     /// Cancelled by whoever holds it: that is no failure of the nursery.
-    void cancel() { nursery_->cancel_one(*this); }
-
+    void cancel();
     /// False where it has ended already and there is nothing to wait for.
-    bool may_wait() const { return ended() || !nursery_->router().on_loop(); }
+    bool may_wait() const;
 };
 
 } // namespace detail

@@ -8,11 +8,12 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/connect/router.hpp>
+#include <mitogen/connect/methods/any_method.hpp>
 #include <mitogen/kit/nursery_member.hpp>
+#include <mitogen/route/call_port.hpp>
 #include <mitogen/rpc/context.hpp>
 #include <mitogen/rpc/future.hpp>
-#include <mitogen/sync/waiter.hpp>
+#include <mitogen/sync/host.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -31,15 +32,14 @@ namespace detail {
 ///
 /// Stages: open; stopping, once something has failed or it was cancelled: tasks are asked to stop; closing: contexts are asked to
 /// end; over, when every task has ended and every process of its own is reaped. Threads: any, but for wait() and finish().
-template <class Io>
-class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
-    using task = nursery_member<Io>;
-    using arrival = basic_future<basic_context<Io>, Io>;
+class nursery_state : public std::enable_shared_from_this<nursery_state> {
+    using task = nursery_member;
+    using arrival = future<context>;
 
-    basic_router<Io>& router_;
+    call_port& node_;
     duration_ns grace_;
-    typename Io::mutex mutex_;
-    waiter<Io> wake_;                                // whoever waits for all
+    mitogen::detail::mutex mutex_;
+    condition wake_;                                // whoever waits for all
     std::vector<std::shared_ptr<task>> tasks_;       // that have not ended
     std::uint64_t started_ = 0;                      // tasks, so far
     std::vector<std::shared_ptr<arrival>> arriving_; // contexts that are not up yet
@@ -97,22 +97,16 @@ class nursery_state : public std::enable_shared_from_this<nursery_state<Io>> {
         for (const auto& t : all) t->ask_to_stop(*why);
     }
 
-    void discard(context_id id, bool hurried) {
-        router_.loop().defer(
-            [&router = router_, id, hurried] { hurried ? router.descendants().hurry(id) : router.descendants().discard(id); });
-    }
-
 public:
-    nursery_state(basic_router<Io>& node, duration_ns grace)
-        : router_(node), grace_(grace), mutex_(node.loop().io()), wake_(node.loop().io()) {}
+    nursery_state(call_port& node, duration_ns grace) : node_(node), grace_(grace), mutex_(node) {}
     nursery_state(nursery_state&&) = delete;
 
-    basic_router<Io>& router() const noexcept { return router_; }
+    call_port& node() const noexcept { return node_; }
 
     /// The error of what was cancelled with this nursery.
     error cancelled_here(const char* by) const {
-        return cancelled_by(router_.id(), cancel_radius::nursery,
-                            "cancelled with its nursery, in context " + std::to_string(router_.id()) + ", by " + by);
+        return cancelled_by(node_.id(), cancel_radius::nursery,
+                            "cancelled with its nursery, in context " + std::to_string(node_.id()) + ", by " + by);
     }
 
     /// Why nothing can be added any more, or nothing.
@@ -129,14 +123,14 @@ public:
         ++processes_;
         return std::shared_ptr<void>(nullptr, [self = this->shared_from_this()](void*) {
             const std::lock_guard gone(self->mutex_);
-            if (--self->processes_ == 0) self->wake_.notify();
+            if (--self->processes_ == 0) self->wake_.notify_all();
         });
     }
 
     /// A context that is being connected, and will be this nursery's. `coming` stays the caller's.
     void expect(const arrival& coming) {
         coming.state()->retain();
-        const auto mine = std::make_shared<arrival>(coming.state(), router_, router_.environment());
+        const auto mine = std::make_shared<arrival>(coming.state(), node_, decode_environment{&node_});
         std::optional<error> too_late;
         {
             const std::lock_guard lock(mutex_);
@@ -148,10 +142,11 @@ public:
     }
 
     /// Makes a context of this nursery. Never blocks.
-    arrival connect(result<boot_plan> plan) {
-        if (const std::optional<error> why = refusal()) plan = *why;
-        if (plan) plan->held = hold();
-        arrival coming = router_.connect_by(std::move(plan));
+    arrival connect(const any_method& how, making_options options = {}) {
+        const std::optional<error> why = refusal();
+        if (!why) options.held = hold();
+        awaited& p = why ? node_.refuse_call(node_.id(), *why) : node_.make_child(how, std::move(options));
+        arrival coming(&p, node_, decode_environment{&node_});
         expect(coming);
         return coming;
     }
@@ -163,11 +158,11 @@ public:
     }
 
     /// Such a context has done its work: it ends beside what goes on.
-    void replace(context_id id) { discard(id, false); }
+    void replace(context_id id) { node_.discard(id, false); }
 
 private:
     void arrived(const std::shared_ptr<arrival>& coming) {
-        const result<basic_context<Io>> up = coming->outcome();
+        const result<context> up = coming->outcome();
         bool unwanted;
         {
             const std::lock_guard lock(mutex_);
@@ -176,7 +171,7 @@ private:
             if (up && !unwanted) contexts_.push_back(up->id());
         }
         if (!up) return;
-        if (unwanted) return discard(up->id(), false);
+        if (unwanted) return node_.discard(up->id(), false);
         up->on_disconnect([weak = this->weak_from_this(), id = up->id()](const error& why) {
             if (const auto self = weak.lock()) self->context_lost(id, why);
         });
@@ -190,7 +185,7 @@ private:
             if (std::erase(replaceable_, id) > 0) return;
             if (closing_ || known(why) || (why.detail().has_status && why.detail().status.success())) return;
             failures_.push_back(why);
-            wake_.notify();
+            wake_.notify_all();
         }
         ask_all();
     }
@@ -214,7 +209,7 @@ public:
         const std::shared_ptr<task> keep = t.shared_from_this();
         const std::lock_guard lock(mutex_);
         remove(t);
-        if (tasks_.empty()) wake_.notify();
+        if (tasks_.empty()) wake_.notify_all();
     }
 
     /// After it was begun: where something has failed meanwhile, it is the next to stop.
@@ -242,8 +237,8 @@ public:
             }
             remove(t);
             t.ended_.store(true, std::memory_order_release);
-            t.wake_.notify();
-            if (tasks_.empty() || first) wake_.notify();
+            t.wake_.notify_all();
+            if (tasks_.empty() || first) wake_.notify_all();
         }
         if (first) ask_all();
     }
@@ -254,13 +249,19 @@ public:
         return !t.spared_ && !stopping() && !closing_;
     }
 
+    /// Sleeps until a task has ended or the deadline passes. Not on the loop.
+    bool wait_for(task& t, instant deadline) {
+        std::unique_lock lock(mutex_);
+        return t.wake_.wait(lock, node_, deadline, [&t] { return t.ended(); });
+    }
+
     void cancel_one(task& t) {
         {
             const std::lock_guard lock(mutex_);
             if (t.ended()) return;
             t.spared_ = true;
         }
-        t.ask_to_stop(cancelled_by_caller(router_.id(), cancel_radius::call));
+        t.ask_to_stop(cancelled_by_caller(node_.id(), cancel_radius::call));
     }
 
     // ---- the end
@@ -283,7 +284,7 @@ public:
             reports_cancelling_ = reported;
             cancelled_ = std::move(why);
             coming = arriving_;
-            wake_.notify();
+            wake_.notify_all();
         }
         for (const auto& c : coming) c->abandon(*cancelled_);
         ask_all();
@@ -296,9 +297,9 @@ public:
             const std::lock_guard lock(mutex_);
             if (std::exchange(hurried_, true)) return;
             if (closing_) ending = contexts_;
-            wake_.notify();
+            wake_.notify_all();
         }
-        for (const context_id id : ending) discard(id, true);
+        for (const context_id id : ending) node_.discard(id, true);
     }
 
     /// Asks every context to end. Tasks that have not ended by now end with their contexts, or are given up.
@@ -327,13 +328,13 @@ public:
             }
         }
         for (const auto& c : coming) c->abandon(*why);
-        for (const context_id id : up) discard(id, all || std::find(hurried.begin(), hurried.end(), id) != hurried.end());
+        for (const context_id id : up) node_.discard(id, all || std::find(hurried.begin(), hurried.end(), id) != hurried.end());
     }
 
     /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
     void finish() {
         wait(never, [this] { return tasks_.empty() || stopping(); });
-        if (stopped()) wait(after(router_.loop().io().now(), grace_), [this] { return tasks_.empty() || hurried_; });
+        if (stopped()) wait(after(node_.now(), grace_), [this] { return tasks_.empty() || hurried_; });
         close();
         wait(never, [this] { return tasks_.empty() && processes_ == 0; });
         const std::lock_guard lock(mutex_);
@@ -351,12 +352,19 @@ public:
 private:
     template <class Condition>
     void wait(instant deadline, Condition condition) {
-        router_.loop().wait(wake_, deadline, true, [&] {
-            const std::lock_guard lock(mutex_);
-            return condition();
-        });
+        std::unique_lock lock(mutex_);
+        (void)wake_.wait(lock, node_, deadline, condition);
     }
 };
+
+inline instant nursery_member::until(duration_ns span) const {
+    return span == never || ended() ? never : after(nursery_->node().now(), span);
+}
+inline bool nursery_member::wait_until(instant deadline) {
+    return ended() || nursery_->wait_for(*this, deadline); // the router may be gone
+}
+inline void nursery_member::cancel() { nursery_->cancel_one(*this); }
+inline bool nursery_member::may_wait() const { return ended() || !nursery_->node().on_loop(); }
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -17,14 +17,14 @@ namespace mitogen::inline MITOGEN_ABI {
 /// A call that belongs to a nursery: a cheap value, which may outlive it. To drop it changes nothing.
 ///
 /// Threads: one at a time waits; the rest any. Not on the loop.
-template <class T, class Io = io::native>
-class basic_nursery_task {
-    std::shared_ptr<detail::nursery_task<T, Io>> state_;
+template <class T>
+class nursery_task {
+    std::shared_ptr<detail::nursery_task<T>> state_;
 
 public:
     using value_type = T;
 
-    explicit basic_nursery_task(std::shared_ptr<detail::nursery_task<T, Io>> state) noexcept : state_(std::move(state)) {}
+    explicit nursery_task(std::shared_ptr<detail::nursery_task<T>> state) noexcept : state_(std::move(state)) {}
 
     /// True once there is a value or an error. Never blocks.
     bool done() const noexcept { return state_->ended(); }
@@ -54,9 +54,5 @@ private:
         return state_->outcome();
     }
 };
-
-/// As basic_nursery_task, of a nursery.
-template <class T>
-using nursery_task = basic_nursery_task<T>;
 
 } // namespace mitogen::inline MITOGEN_ABI

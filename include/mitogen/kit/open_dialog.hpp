@@ -36,54 +36,51 @@ namespace mitogen::inline MITOGEN_ABI {
 /// Its destructor closes and waits for the function's end; while an exception leaves its scope, or after cancel_on_exit(), it
 /// cancels and waits. A function that does not heed its cancellation is waited for as long as its context lives.
 /// Moves; does not copy. Threads: send() and receive() any; the rest one at a time. Blocks: as marked; not on the loop.
-template <class Shape, class Result, class Io>
-class [[nodiscard]] basic_open_dialog {
+template <class Shape, class Result>
+class [[nodiscard]] open_dialog {
     using shape = dialog_shape<Shape>;
-    using inbox = rpc::detail::basic_inbox<Io>;
-    using outbox = rpc::detail::basic_outbox<Io>;
     using started_type =
         typename std::conditional_t<std::is_void_v<typename shape::started>, std::type_identity<std::monostate>,
                                     owned_result<typename shape::started>>::type;
 
-    std::shared_ptr<inbox> in_;
-    std::shared_ptr<outbox> out_;
-    basic_future<Result, Io> answer_;
+    std::shared_ptr<rpc::detail::inbox> in_;
+    std::shared_ptr<rpc::detail::outbox> out_;
+    future<Result> answer_;
     started_type started_{};
     std::optional<mitogen::result<Result>> outcome_;
     bool final_ = false; // outcome_ is the answer
     bool cancel_on_exit_ = false;
     int exceptions_ = std::uncaught_exceptions();
 
-    basic_open_dialog(std::shared_ptr<inbox> items, basic_future<Result, Io> answer)
+    open_dialog(std::shared_ptr<rpc::detail::inbox> items, future<Result> answer)
         : in_(std::move(items)), answer_(std::move(answer)) {}
 
 public:
     /// What is received here is what the callee sends.
     using value_type = typename rpc::detail::received_item<typename shape::sent>::type;
-    using policy = Io;
 
     /// For call_methods::try_open: waits until the function has called started(), and fails where it ends before.
-    static mitogen::result<basic_open_dialog> begin(std::shared_ptr<inbox> items, basic_future<Result, Io> answer,
+    static mitogen::result<open_dialog> begin(std::shared_ptr<rpc::detail::inbox> items, future<Result> answer,
                                                     const std::string& function) {
-        basic_open_dialog d(std::move(items), std::move(answer));
+        open_dialog d(std::move(items), std::move(answer));
         rpc::detail::end_with(d.in_, d.answer_);
         return join(std::move(d), never, function);
     }
 
     /// For call_methods::open_async: the same in a task.
-    static task<basic_open_dialog> begin_later(std::shared_ptr<inbox> items, basic_future<Result, Io> answer,
+    static task<open_dialog> begin_later(std::shared_ptr<rpc::detail::inbox> items, future<Result> answer,
                                                const function_entry& function) {
-        basic_open_dialog d(std::move(items), std::move(answer));
+        open_dialog d(std::move(items), std::move(answer));
         rpc::detail::end_with(d.in_, d.answer_);
-        co_await rpc::detail::next_item_of<void, Io>{*d.in_};
+        co_await rpc::detail::next_item_of<void>{*d.in_};
         co_return join(std::move(d), 0, function.name()).value();
     }
 
     /// The callee's started() makes the dialog whole.
-    static mitogen::result<basic_open_dialog> join(basic_open_dialog d, instant deadline, const std::string& function) {
+    static mitogen::result<open_dialog> join(open_dialog d, instant deadline, const std::string& function) {
         const mitogen::result<rpc::detail::flow_item> first = d.in_->get(deadline);
         if (!first) return d.give_up(first.error(), function);
-        decode_environment environment{&d.in_->node(), &policy_tag<Io>};
+        decode_environment environment{&d.in_->node()};
         reader r(first->value(), d.in_->node().bounds(), &environment);
         flow_address there;
         bool good = first->kind == wire::flow_frame::begun && decode(r, there.port, there.window);
@@ -91,16 +88,16 @@ public:
         if (!good || !r.finish())
             return d.give_up(error(reason::codec, "what started() of " + function + " says does not decode: " + r.failure_text()),
                              function);
-        d.out_ = outbox::open(d.in_->node(), d.answer_.state()->respondent(), there);
+        d.out_ = rpc::detail::outbox::open(d.in_->node(), d.answer_.state()->respondent(), there);
         d.answer_.then([out = d.out_, p = d.answer_.state()] {
             out->lose(p->failure() ? *p->failure() : error(reason::sender_closed, "the function has ended"));
         });
         return d;
     }
 
-    basic_open_dialog(basic_open_dialog&&) noexcept = default;
-    basic_open_dialog& operator=(basic_open_dialog&&) = delete;
-    ~basic_open_dialog() {
+    open_dialog(open_dialog&&) noexcept = default;
+    open_dialog& operator=(open_dialog&&) = delete;
+    ~open_dialog() {
         if (!answer_.valid()) return;
         if (cancel_on_exit_ || std::uncaught_exceptions() > exceptions_ || (!answer_.done() && in_->node().on_loop())) {
             cancel();
@@ -119,7 +116,7 @@ public:
     /// What the callee passed to started().
     const started_type& started() const noexcept { return started_; }
 
-    /// As the callee's: see basic_dialog.
+    /// As the callee's: see dialog.
     void send(const typename shape::received& item) { try_send(item).value(); }
     mitogen::result<void> try_send(const typename shape::received& item) { return send_until(item, never); }
     template <class Rep, class Period>
@@ -160,9 +157,9 @@ public:
 
     /// For tasks: `co_await d.async_receive()`, as receive(), and so on. A task must co_await async_result() or async_cancel()
     /// before it leaves the dialog: the destructor cannot wait on the loop, and cancels.
-    rpc::detail::next_item_of<value_type, Io> async_receive() { return {*in_}; }
-    rpc::detail::next_item_of<value_type, Io, false> async_try_receive() { return {*in_}; }
-    rpc::detail::sending<Io> async_send(const typename shape::received& item) {
+    rpc::detail::next_item_of<value_type> async_receive() { return {*in_}; }
+    rpc::detail::next_item_of<value_type, false> async_try_receive() { return {*in_}; }
+    rpc::detail::sending<> async_send(const typename shape::received& item) {
         return {*out_, rpc::detail::item_frame(out_->peer(), item)};
     }
     task<Result> async_result() {
@@ -183,7 +180,7 @@ public:
         (void)settled();
     }
 
-    /// As basic_receiver's.
+    /// As receiver's.
     bool ready() const { return in_->ready(); }
     bool ended() const { return in_->ended(); }
     void then(unique_function<void()> go, const void* key = nullptr) const { in_->then(std::move(go), key); }
@@ -191,7 +188,7 @@ public:
     call_port& port() const noexcept { return in_->node(); }
 
     /// Iterates what is received, to the end; an error is thrown.
-    item_iterator<basic_open_dialog> begin() { return item_iterator<basic_open_dialog>(*this); }
+    item_iterator<open_dialog> begin() { return item_iterator<open_dialog>(*this); }
     std::default_sentinel_t end() const noexcept { return {}; }
     /// For iteration.
     mitogen::result<value_type> try_get() { return try_receive(); }
@@ -237,32 +234,29 @@ struct dialog_in<type_list<Ps...>> : dialog_among<Ps...> {};
 
 template <class Dialog>
 struct dialog_types;
-template <class Shape, class Io>
-struct dialog_types<basic_dialog<Shape, Io>> {
+template <class Shape>
+struct dialog_types<dialog<Shape>> {
     using shape = Shape;
-    using policy = Io;
 };
 
 } // namespace rpc::detail
 
-template <class Target, class Io>
+template <class Target>
 template <auto F, class Begin, class... Args>
-auto call_methods<Target, Io>::open_as(Begin begin, Args&&... args) const {
+auto call_methods<Target>::open_as(Begin begin, Args&&... args) const {
     using types = rpc::detail::dialog_types<typename rpc::detail::dialog_in<typename function_traits<F>::parameters>::type>;
-    static_assert(std::is_same_v<typename types::policy, Io>,
-                  "mitogen: the Function's dialog is of another I/O policy than this context");
     using result_type = rpc::detail::result_of<F>;
-    using dialog = basic_open_dialog<typename types::shape, result_type, Io>;
+    using dialog = open_dialog<typename types::shape, result_type>;
     const auto items =
-        rpc::detail::basic_inbox<Io>::make(static_cast<basic_router<Io>&>(self().port()), rpc::detail::inbox_use::opener);
+        rpc::detail::inbox::make(self().port(), rpc::detail::inbox_use::opener);
     awaited& p = begin_flow<F, rpc::detail::verb::open>(items->open_port(self().id()), std::forward<Args>(args)...);
     return begin(std::type_identity<dialog>{}, items,
-                 basic_future<result_type, Io>(&p, self().port(), self().environment()));
+                 future<result_type>(&p, self().port(), self().environment()));
 }
 
-template <class Target, class Io>
+template <class Target>
 template <auto F, class... Args>
-auto call_methods<Target, Io>::try_open(Args&&... args) const {
+auto call_methods<Target>::try_open(Args&&... args) const {
     return open_as<F>(
         []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
             return Dialog::begin(std::move(items), std::move(answer), entry_of<F>().name());
@@ -270,9 +264,9 @@ auto call_methods<Target, Io>::try_open(Args&&... args) const {
         std::forward<Args>(args)...);
 }
 
-template <class Target, class Io>
+template <class Target>
 template <auto F, class... Args>
-auto call_methods<Target, Io>::open_async(Args&&... args) const {
+auto call_methods<Target>::open_async(Args&&... args) const {
     return open_as<F>(
         []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
             return Dialog::begin_later(std::move(items), std::move(answer), entry_of<F>());
@@ -280,9 +274,9 @@ auto call_methods<Target, Io>::open_async(Args&&... args) const {
         std::forward<Args>(args)...);
 }
 
-template <class Target, class Io>
+template <class Target>
 template <auto F, class... Args>
-auto call_methods<Target, Io>::open(Args&&... args) const {
+auto call_methods<Target>::open(Args&&... args) const {
     return try_open<F>(std::forward<Args>(args)...).value();
 }
 

@@ -20,22 +20,21 @@ namespace mitogen::inline MITOGEN_ABI {
 /// is taken here. Leaving the range cancels it: the generator is destroyed where it stands, at its next co_yield.
 ///
 /// Moves; does not copy. Threads: one at a time. Blocks: get() and iteration, not from functions that run on the loop.
-template <class T, class Io>
-class [[nodiscard]] basic_remote_range : public rpc::detail::item_reader<T, Io> {
-    using inbox = rpc::detail::basic_inbox<Io>;
-    using rpc::detail::item_reader<T, Io>::inbox_;
+template <class T>
+class [[nodiscard]] remote_range : public rpc::detail::item_reader<T> {
+    using rpc::detail::item_reader<T>::inbox_;
 
-    basic_future<void, Io> end_;
+    future<void> end_;
 
 public:
     /// For call_methods::stream: `end` is the answer to the call that fills `items`.
-    basic_remote_range(std::shared_ptr<inbox> items, basic_future<void, Io> end)
-        : rpc::detail::item_reader<T, Io>(std::move(items)), end_(std::move(end)) {
+    remote_range(std::shared_ptr<rpc::detail::inbox> items, future<void> end)
+        : rpc::detail::item_reader<T>(std::move(items)), end_(std::move(end)) {
         rpc::detail::end_with(inbox_, end_);
     }
-    basic_remote_range(basic_remote_range&&) noexcept = default;
-    basic_remote_range& operator=(basic_remote_range&&) = delete;
-    ~basic_remote_range() {
+    remote_range(remote_range&&) noexcept = default;
+    remote_range& operator=(remote_range&&) = delete;
+    ~remote_range() {
         if (inbox_) cancel();
     }
 
@@ -46,14 +45,14 @@ public:
     }
 };
 
-template <class Target, class Io>
+template <class Target>
 template <auto F, class... Args>
-auto call_methods<Target, Io>::stream(Args&&... args) const {
+auto call_methods<Target>::stream(Args&&... args) const {
     using item = typename function_traits<F>::result::value_type;
     const auto items =
-        rpc::detail::basic_inbox<Io>::make(static_cast<basic_router<Io>&>(self().port()), rpc::detail::inbox_use::stream);
+        rpc::detail::inbox::make(self().port(), rpc::detail::inbox_use::stream);
     awaited& p = begin_flow<F, rpc::detail::verb::stream>(items->open_port(self().id()), std::forward<Args>(args)...);
-    return basic_remote_range<item, Io>(items, basic_future<void, Io>(&p, self().port(), self().environment()));
+    return remote_range<item>(items, future<void>(&p, self().port(), self().environment()));
 }
 
 } // namespace mitogen::inline MITOGEN_ABI

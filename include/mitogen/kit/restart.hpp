@@ -22,7 +22,7 @@ enum class restart : std::uint8_t {
     always,     ///< after any end, until it is cancelled
 };
 
-/// How a task of a nursery is begun again: see basic_nursery::restarting.
+/// How a task of a nursery is begun again: see nursery::restarting.
 ///
 /// A failure is every error that the task ends with, also that its context did not come up or was lost, but for what came of its
 /// being cancelled, or of another failure of the nursery. After the n-th failure within the window there is a pause of

@@ -8,9 +8,8 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/child_main.hpp>
-#include <mitogen/connect/context_connect.hpp>
 #include <mitogen/connect/methods/method.hpp>
-#include <mitogen/connect/router.hpp>
+#include <mitogen/connect/basic_router.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/rpc/context.hpp>
 #include <mitogen/simulation/simulated.hpp>
@@ -26,13 +25,8 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace simulation {
 
-/// The library's types under the policy io::simulated. A program that is to be tested takes its router as a template parameter,
-/// or `auto&`.
+/// The loop under the policy io::simulated; everything else that a program uses is the same under every policy.
 using broker = basic_broker<io::simulated>;
-using router = basic_router<io::simulated>;
-using context = basic_context<io::simulated>;
-template <class T>
-using future = basic_future<T, io::simulated>;
 
 /// The connection method of simulated worlds: `router.connect(simulation::host{.name = "web1"})`. What becomes of a host of that
 /// name is decided by the fleet; one that it does not know is in good health.
@@ -118,12 +112,12 @@ public:
     /// Its process stops, as by SIGSTOP, so long after it was started.
     void hangs_after(const std::string& host, duration_ns span) { fates_[host] = {fate::kind::hangs, span, {}, 0}; }
 
-    /// Runs `body(router&)` as the program that owns the tree. May be called once. Throws what the body throws.
+    /// Runs `body(mitogen::router&)` as the program that owns the tree. May be called once. Throws what the body throws.
     template <class Body>
     outcome run(Body&& body, router_options options = {}) {
         return world_.run([&](io::simulated io) {
             simulation::broker loop(io);
-            simulation::router root(loop, options);
+            basic_router<io::simulated> root(loop, options);
             body(root);
         });
     }

@@ -9,6 +9,7 @@
 #include <mitogen/io/native.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/event_flag.hpp>
+#include <mitogen/loop/fwd.hpp>
 #include <mitogen/loop/lead.hpp>
 #include <mitogen/loop/loop_users.hpp>
 #include <mitogen/loop/turns.hpp>
@@ -383,8 +384,5 @@ private:
         lead_.leave_home();
     }
 };
-
-/// The loop with this platform's best poller.
-using broker = basic_broker<>;
 
 } // namespace mitogen::inline MITOGEN_ABI

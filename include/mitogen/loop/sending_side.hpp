@@ -6,6 +6,7 @@
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/urgency.hpp>
 #include <mitogen/loop/watch_table.hpp>
 #include <mitogen/loop/work_queue.hpp>
 #include <mitogen/sync/waiter.hpp>
@@ -26,12 +27,6 @@ namespace mitogen::inline MITOGEN_ABI {
 
 template <class Io>
 class basic_stream;
-
-/// When a message leaves.
-enum class urgency : std::uint8_t {
-    now,  ///< the caller is about to wait for the answer: written by the calling thread if nobody else is writing
-    soon, ///< more may follow: gathered, and written by the loop
-};
 
 /// Part of a basic_stream, which says what its functions do, and lives as long.
 ///

@@ -5,25 +5,13 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/loop/timer.hpp>
 
 #include <cstddef>
 #include <utility>
 #include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
-
-/// One moment. Lives inside whatever waits for it, so that setting it allocates nothing; must not move or die while set.
-struct timer {
-    instant at = never;
-    std::size_t place = not_set; ///< index in the heap; maintained by `timers`
-    unique_function<void()> fire{};
-
-    static constexpr std::size_t not_set = static_cast<std::size_t>(-1);
-    bool is_set() const noexcept { return place != not_set; }
-
-    timer() = default;
-    timer(timer&&) = delete;
-};
 
 /// A binary heap of timers in which each knows its place: set and cancel cost O(log n). Threads: the loop's only.
 class timers {

@@ -4,6 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/function.hpp>
+#include <mitogen/loop/loop_task.hpp>
 
 #include <atomic>
 #include <mutex>
@@ -11,13 +12,6 @@
 #include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
-
-/// Work for the loop that is posted again and again: posting allocates nothing, and posting it twice before it ran runs it once.
-struct loop_task {
-    void (*run)(loop_task& self) = nullptr;
-    loop_task* next = nullptr;
-    bool posted = false;
-};
 
 /// Posted tasks and deferred functions. Tasks run first, in the order of posting, then functions. Wakes nobody: that is left to
 /// whoever adds. Threads: as marked.

@@ -4,6 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/time.hpp>
@@ -11,12 +12,17 @@
 #include <mitogen/loop/stream.hpp>
 #include <mitogen/route/call_port.hpp>
 #include <mitogen/route/pending.hpp>
+#include <mitogen/sync/host.hpp>
+#include <mitogen/sync/waiter.hpp>
+#include <mitogen/sys/mutex.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/handle.hpp>
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #if defined(__cpp_lib_jthread)
@@ -46,7 +52,7 @@ public:
     pending* failed_answer(context_id from, error why) { return pending_->open_failed(from, std::move(why)); }
 
     /// Fails an awaited answer at a given moment, and tells whoever was asked. Threads: any.
-    void expire(awaited& answer, instant at, error why) {
+    void expire(awaited& answer, instant at, error why) final {
         pending& p = static_cast<pending&>(answer);
         p.retain(); // until the timer is out of the way
         const bool accepted = broker_.defer([this, &p, at, why = std::move(why)] {
@@ -67,7 +73,7 @@ public:
     awaited& ask(const question& what) final {
         using manner = question::manner;
         if (what.how == manner::wait && on_loop()) return *failed_answer(what.to, waits_on_loop());
-        if (what.how == manner::gather) core().wait_for_room(what.to);
+        if (what.how == manner::gather) (void)core().wait_for_room(what.to, never);
         std::optional<error> why;
         pending* p = pending_->open(what.to, why);
         if (!p) return *failed_answer(what.to, std::move(*why));
@@ -107,6 +113,48 @@ public:
 
     bool on_loop() const noexcept final { return broker_.on_loop(); }
     instant now() const noexcept final { return broker_.io().now(); }
+
+    std::unique_ptr<detail::foreign_mutex> make_mutex() const final {
+        if constexpr (std::is_same_v<typename Io::mutex, io::posix_mutex>) {
+            return nullptr;
+        } else {
+            struct of_policy final : detail::foreign_mutex {
+                typename Io::mutex of;
+                explicit of_policy(Io& io) : of(io) {}
+                void lock() override { of.lock(); }
+                void unlock() override { of.unlock(); }
+            };
+            return std::make_unique<of_policy>(broker_.io());
+        }
+    }
+
+    bool sleep(detail::condition& on, std::unique_lock<detail::mutex>& lock, instant deadline, detail::predicate ready) final {
+        struct sleeper final : detail::condition::sleeper {
+            waiter<Io> wake;
+            explicit sleeper(Io& io) : wake(io) {}
+            void notify() noexcept override { wake.notify(); }
+        };
+        sleeper self(broker_.io());
+        on.enter(self);
+        detail::mutex& mutex = *lock.mutex();
+        do { // again where another thread has taken away what this one was woken for
+            lock.unlock();
+            broker_.wait(self.wake, deadline, true, [&] {
+                const std::lock_guard held(mutex);
+                return ready();
+            });
+            lock.lock();
+        } while (!ready() && (deadline == never || now() < deadline));
+        on.leave(self);
+        return ready();
+    }
+
+    bool defer(unique_function<void()> work) final { return broker_.defer(std::move(work)); }
+    bool add_work(unique_function<void()> work) final { return broker_.add(std::move(work)); }
+    bool post(loop_task& step) final { return broker_.post_to_end(step); }
+    bool stopping() const noexcept final { return broker_.stopping(); }
+    void set_timer(timer& t, instant at) final { broker_.set_timer(t, at); }
+    void cancel_timer(timer& t) noexcept final { broker_.cancel_timer(t); }
 
 private:
     Core& core() noexcept { return static_cast<Core&>(*this); }

@@ -1,26 +1,44 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// call_port.hpp: all that a call needs of the router, behind virtual functions: a file that only makes calls compiles no router.
+// call_port.hpp: one node of the tree, as all that has no I/O policy in its type sees it.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/loop/loop_task.hpp>
+#include <mitogen/loop/timer.hpp>
+#include <mitogen/loop/urgency.hpp>
 #include <mitogen/route/awaited.hpp>
+#include <mitogen/route/handler_options.hpp>
+#include <mitogen/route/status.hpp>
+#include <mitogen/sync/host.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/flow.hpp>
+#include <mitogen/wire/message.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #if defined(__cpp_lib_jthread)
 #include <stop_token>
 #endif
 
 namespace mitogen::inline MITOGEN_ABI {
+
+class any_method;
+class router;
+struct boot_info;
+struct event_source;
+struct connect_progress;
 
 /// The bytes of a message that is being sent: shown, or handed over with their buffer. Used at once, never kept.
 struct outgoing_bytes {
@@ -65,24 +83,35 @@ struct question {
     const call_options* options = nullptr; ///< deadline and stop token of a call that is not waited for; null: none
 };
 
-/// The router as calls, futures and contexts see it. Exactly one class implements it, basic_router_core: what it costs is an
-/// indirect call where a message is sent and where a thread waits. Threads: any.
-class call_port {
+/// How a child is made, beside what its method says.
+struct making_options {
+    unique_function<void(const connect_progress&)> on_progress{}; ///< called on the loop whenever there is news
+    std::shared_ptr<void> held{}; ///< let go of when its process is reaped, or was never made
+};
+
+/// One node of the tree: what contexts, futures, flows, nurseries and the router itself are made of, under every I/O policy.
+///
+/// The one abstract class of the library. What it costs is an indirect call where a message is sent and where a thread waits.
+/// Threads: any, unless marked.
+class call_port : public detail::sync_host {
 protected:
     context_id id_ = root_id;
     limits limits_;
 
     explicit call_port(const limits& bounds) noexcept : limits_(bounds) {}
-    ~call_port() = default;
 
 public:
+    call_port(call_port&&) = delete;
+    virtual ~call_port() = default;
+
     /// This context's id.
     context_id id() const noexcept { return id_; }
     const limits& bounds() const noexcept { return limits_; }
 
-    /// Finds the key by which `subject` is called in `to`, which runs another build. Set by the layer above.
-    result<std::uint64_t> (*key_of)(const void* subject, context_id to) = nullptr;
+    // ---- questions, and the answers to them
 
+    /// The key by which `subject`, a function_entry, is called in `to`, which runs another build.
+    virtual result<std::uint64_t> key_of(const void* subject, context_id to) = 0;
     /// True if `id` is known to run the same build as this context. Also where nobody is there: that it is lost, not what it
     /// runs, is what a caller must hear.
     virtual bool same_build(context_id id) = 0;
@@ -98,12 +127,94 @@ public:
     virtual awaited& refuse_call(context_id from, error why) = 0;
     /// Tells whoever was asked that nobody waits for the answer any more.
     virtual void cancel_call(awaited& answer) = 0;
-
     /// Something to wait for that no message completes: whoever knows of it says fail(). The caller holds one reference.
     virtual awaited& open_event() = 0;
+    /// Fails an awaited answer at a given moment, and tells whoever was asked.
+    virtual void expire(awaited& answer, instant at, error why) = 0;
 
-    virtual bool on_loop() const noexcept = 0;
-    virtual instant now() const noexcept = 0;
+    // ---- messages
+
+    /// The header of a message from this context, on its own authority.
+    header address(context_id dst, handle_id handle, handle_id reply_to = 0) const noexcept {
+        return {.dst = dst, .src = id_, .auth = id_, .handle = handle, .reply_to = reply_to};
+    }
+    /// Sends a message. On failure the error says why; nothing was sent. Never blocks.
+    virtual result<void> send(const header& h, outgoing_bytes payload, urgency when) = 0;
+    /// Sleeps while the link to `dst` holds more unsent bytes than limits::queue_bytes; false at the deadline. Not on the loop,
+    /// where it returns at once.
+    virtual bool wait_for_room(context_id dst, instant deadline) = 0;
+    /// Answers a message with a dead message. Nothing happens where no answer is wanted.
+    virtual void reply_dead(const header& request, const error& why) = 0;
+    /// A number that no handler of this run has had.
+    virtual handle_id new_handle() = 0;
+    /// Registers `call` for raw messages. An error where the number is taken, or the router is closed.
+    virtual result<void> add_raw_handler(handle_id number, handler_options options, raw_handler call) = 0;
+    /// Removes a handler; a call of it that is under way ends undisturbed.
+    virtual void remove_handler(handle_id number) = 0;
+    /// A message has come for something that has ended here. Threads: loop.
+    virtual void count_late_frame() noexcept = 0;
+
+    // ---- who is there
+
+    /// Why `id` is gone, as far as it is remembered.
+    virtual std::optional<error> why_lost(context_id id) = 0;
+    /// True if it is this context, or there is a way to it as far as is known here.
+    virtual bool reaches(context_id id) = 0;
+    /// Runs `call` on the loop when `id` is lost; soon where it is lost already.
+    virtual void on_disconnect(context_id id, unique_function<void(const error&)> call) = 0;
+    /// The names from below the root down to `id`, as far as this context knows them.
+    virtual std::vector<std::string> path_of(context_id id) = 0;
+    /// All contexts below this one.
+    virtual std::vector<context_id> ids_below() = 0;
+    /// This context, its parent and all below it, with how their links fare. Empty once the loop has ended.
+    virtual std::vector<context_status> status() = 0;
+
+    // ---- the loop
+
+    /// Runs `work` on the loop, soon and in order. False, without keeping it, once the loop is ending.
+    virtual bool defer(unique_function<void()> work) = 0;
+    /// As defer(), but also while the loop is ending.
+    virtual bool add_work(unique_function<void()> work) = 0;
+    /// Runs `step` on the loop, also while that is ending. False once it has ended.
+    virtual bool post(loop_task& step) = 0;
+    /// True once the loop is to end.
+    virtual bool stopping() const noexcept = 0;
+    /// Threads: loop, both.
+    virtual void set_timer(timer& t, instant at) = 0;
+    virtual void cancel_timer(timer& t) noexcept = 0;
+
+    // ---- the contexts below
+
+    /// Begins to make a child by a method. The answer is its id. The caller holds one reference. Never blocks.
+    virtual awaited& make_child(const any_method& how, making_options options) = 0;
+    /// Begins to end a context. The answer is its exit_status. The caller holds one reference.
+    virtual awaited& shut_down(context_id id) = 0;
+    /// Cuts the link to a context.
+    virtual void disconnect(context_id id) = 0;
+    /// Ends a direct child that nobody wants; `by_force`: gives it no time to end by itself.
+    virtual void discard(context_id id, bool by_force) = 0;
+    /// What the start of a direct child took; an error where there is none of that id.
+    virtual result<mitogen::boot_info> info_of_boot(context_id id) = 0;
+    /// Process id of a direct child; -1 where there is none of that id.
+    virtual int child_pid(context_id id) = 0;
+
+    // ---- of some policies, or some nodes
+
+    /// True if its loop watches descriptors of this process.
+    virtual bool watches_descriptors() const noexcept = 0;
+    /// Watches a descriptor for what can be read. 0 or -errno.
+    virtual long watch(event_source& source) = 0;
+    virtual void unwatch(event_source& source) = 0;
+    /// Of a broker without a thread: see router::fd and router::poll. A logic_error otherwise.
+    virtual int loop_fd() = 0;
+    virtual void poll_loop() = 0;
+    /// See router::detach.
+    virtual result<void> detach() = 0;
+    /// Tells the I/O policies apart.
+    virtual const void* policy_tag() const noexcept = 0;
+
+    /// The same as what a program is written against.
+    virtual mitogen::router& as_router() noexcept = 0;
 };
 
 } // namespace mitogen::inline MITOGEN_ABI

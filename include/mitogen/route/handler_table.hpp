@@ -7,6 +7,7 @@
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/route/handler_options.hpp>
 #include <mitogen/wire/handle.hpp>
 #include <mitogen/wire/message.hpp>
 
@@ -21,24 +22,11 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Whose messages a handler takes.
-enum class accept : std::uint8_t {
-    parents, ///< only messages sent on the authority of this context or one above it
-    anyone,  ///< every context of the tree
-};
-
-/// How a handler is registered.
-struct handler_options {
-    accept from = accept::parents;
-    bool persist = true;                ///< false: removed before its one message
-    context_id respondent = no_context; ///< only this context's messages; gets a dead message when that context is lost
-};
-
 /// The handlers of one router, sorted by number. Calls none of them. Threads: any.
 template <class Io>
 class basic_handler_table {
 public:
-    using raw_handler = unique_function<void(const message&)>;
+    using raw_handler = mitogen::raw_handler;
 
     struct registration {
         handle_id number;

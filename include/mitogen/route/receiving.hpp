@@ -48,23 +48,6 @@ protected:
     ~basic_receiving() = default;
 
 public:
-    /// Asked before an answer that is an error completes its call; true: it is not the last word, go on waiting.
-    unique_function<bool(pending&, const error&)> on_failure;
-
-    // ---- handlers
-
-    /// Registers `call` for raw messages. An error where the number is taken, or the router is closed. Threads: any. `call` runs
-    /// on the loop.
-    result<void> add_raw_handler(handle_id number, handler_options options, raw_handler call) {
-        return handlers_.add(number, options, std::move(call));
-    }
-
-    /// A number that no handler of this run has had. Threads: any.
-    handle_id new_handle() { return handlers_.new_handle(); }
-
-    /// Removes a handler; a call of it that is under way ends undisturbed. Threads: any.
-    void remove_handler(handle_id number) { handlers_.remove(number); }
-
     // ---- what a link brings
 
     /// True if `h` may have come on `from`: both who sent it and on whose authority must lie in that direction.
@@ -105,7 +88,7 @@ public:
         const context_id here = core().id();
         if (m.head.handle == handles::call_function && !authorised())
             return core().reply_dead(m.head, refusal::upward_call(m.head, here));
-        if (m.head.handle >= first_dynamic_handle && !taker.refusal) count_late_frame();
+        if (m.head.handle >= first_dynamic_handle && !taker.refusal) core().count_late_frame();
         if (taker.closed) return core().reply_dead(m.head, refusal::closed(here));
         core().reply_dead(m.head,
                           taker.refusal ? refusal::not_taken(m.head, here, taker.refusal) : refusal::no_handler(m.head, here));
@@ -126,7 +109,6 @@ public:
 
     /// How many messages have come for a call, dialog or flow that had ended here. They are dropped.
     std::uint64_t late_frames() const noexcept { return late_frames_; }
-    void count_late_frame() noexcept { ++late_frames_; }
 
     /// The links below that have sent to a context which is lost: they are to be told.
     std::vector<std::shared_ptr<link>> partners_of(context_id gone) { return conversations_.end(gone); }
@@ -208,20 +190,20 @@ private:
         if (m.head.dead() && from) {
             // A dead message comes from the hop where delivery failed: it must lie on the way to whoever was asked.
             source = answers.respondent_of(m.head.handle);
-            if (source == no_context) return count_late_frame();
+            if (source == no_context) return core().count_late_frame();
             if (core().towards(source).get() != from) return not_awaited(m, arrival::strange);
         }
         arrival what;
         pending* p = answers.find(m.head.handle, source, what);
         if (!p) return not_awaited(m, what);
         error why = decode_error(m.payload);
-        if (!on_failure || !on_failure(*p, why)) answers.fail(*p, std::move(why));
+        if (!core().ask_about(*p, why)) answers.fail(*p, std::move(why));
         p->release();
     }
 
     /// An answer that nobody here wants.
     void not_awaited(const message& m, arrival what) {
-        if (what == arrival::late) count_late_frame();
+        if (what == arrival::late) core().count_late_frame();
         core().reply_dead(m.head, what == arrival::strange ? refusal::unexpected_answer(m.head) : refusal::late_answer());
     }
 };

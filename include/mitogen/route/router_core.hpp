@@ -112,15 +112,21 @@ public:
         return theirs == own_build_;
     }
 
+    // ---- handlers
+
+    result<void> add_raw_handler(handle_id number, handler_options options, raw_handler call) final {
+        return handlers_.add(number, options, std::move(call));
+    }
+    handle_id new_handle() final { return handlers_.new_handle(); }
+    void remove_handler(handle_id number) final { handlers_.remove(number); }
+    void count_late_frame() noexcept final { ++this->late_frames_; }
+
+    /// Before an answer that is an error completes its call; true: it is not the last word, and somebody was asked for that.
+    virtual bool ask_about(pending&, const error&) { return false; }
+
     // ---- sending
 
-    /// The header of a message from this context, on its own authority.
-    header address(context_id dst, handle_id handle, handle_id reply_to = 0) const noexcept {
-        return {.dst = dst, .src = id_, .auth = id_, .handle = handle, .reply_to = reply_to};
-    }
-
-    /// Sends a message. On failure the error says why; nothing was sent. Threads: any. Never blocks.
-    result<void> send(const header& h, outgoing_bytes payload, urgency when) {
+    result<void> send(const header& h, outgoing_bytes payload, urgency when) final {
         if (payload.size() > most_bytes(h)) return refusal::too_large_to_send(payload.size(), limits_.message_bytes);
         if (h.dst == id_) return send_to_self(h, payload);
         const std::shared_ptr<link> below = routes_.find(h.dst);
@@ -150,8 +156,7 @@ public:
         return parent_;
     }
 
-    /// True if it is this context, or there is a way to it as far as is known here. Threads: any.
-    bool reaches(context_id id) {
+    bool reaches(context_id id) final {
         if (id == id_ || routes_.find(id)) return true;
         return parent_ && !departures_.why_parent_lost() && !departures_.why_lost(id);
     }
@@ -163,33 +168,46 @@ public:
                    payload, when);
     }
 
-    /// Answers a message with a dead message. Nothing happens where no answer is wanted.
-    void reply_dead(const header& request, const error& why) {
+    void reply_dead(const header& request, const error& why) final {
         if (request.wants_reply()) send_dead(request.src, request.reply_to, why);
     }
 
-    /// Sleeps while the link to `dst` holds more unsent bytes than limits::queue_bytes. Not on the loop, where it returns at
-    /// once.
-    void wait_for_room(context_id dst) {
-        if (broker_.on_loop()) return;
-        if (const auto via = towards(dst)) via->stream->wait_for_room(never);
+    bool wait_for_room(context_id dst, instant deadline) final {
+        if (broker_.on_loop()) return true;
+        const auto via = towards(dst);
+        return !via || via->stream->wait_for_room(deadline);
     }
 
     result<void> tell(context_id to, handle_id handle, outgoing_bytes payload, bool for_room) final {
-        if (for_room) wait_for_room(to);
-        return send(address(to, handle), payload, urgency::soon);
+        if (for_room) (void)wait_for_room(to, never);
+        return send(this->address(to, handle), payload, urgency::soon);
     }
 
     // ---- losing
 
-    /// Runs `call` on the loop when `id` is lost; at once where it is lost already. Threads: any.
-    void on_disconnect(context_id id, unique_function<void(const error&)> call) {
+    void on_disconnect(context_id id, unique_function<void(const error&)> call) final {
         if (std::optional<error> already = departures_.watch(id, call))
             broker_.defer([call = std::move(call), why = std::move(*already)]() mutable { call(why); });
     }
 
-    /// Why `id` is gone, as far as it is remembered.
-    std::optional<error> why_lost(context_id id) { return departures_.why_lost(id); }
+    std::optional<error> why_lost(context_id id) final { return departures_.why_lost(id); }
+
+    std::vector<std::string> path_of(context_id id) final {
+        std::vector<std::string> names;
+        while (id != no_context && id != id_) {
+            const route<link> known = routes_.get(id);
+            if (known.id == no_context) break;
+            names.insert(names.begin(), known.name);
+            id = known.parent;
+        }
+        return names;
+    }
+
+    std::vector<context_id> ids_below() final {
+        std::vector<context_id> ids;
+        for (const route<link>& r : routes_.all()) ids.push_back(r.id);
+        return ids;
+    }
 
     /// The neighbour behind `gone`, and everything behind it, is lost: whoever waits for any of it is told why.
     /// Returns the ids that are lost.
@@ -255,7 +273,7 @@ private:
     }
 
     void send_dead(context_id dst, handle_id to, const error& why) {
-        (void)send(address(dst, to, is_dead), encode_error(why), urgency::soon);
+        (void)send(this->address(dst, to, is_dead), encode_error(why), urgency::soon);
     }
 };
 

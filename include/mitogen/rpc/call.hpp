@@ -123,7 +123,7 @@ inline bool frame_for(call_port& port, context_id to, const function_entry& func
                       call_frame& frame, std::optional<error>& why) {
     frame.function = function.index();
     if (!port.same_build(to)) {
-        const result<std::uint64_t> key = port.key_of ? port.key_of(&function, to) : error(reason::no_route, "no router");
+        const result<std::uint64_t> key = port.key_of(&function, to);
         if (!key) {
             why.emplace(key.error());
             return false;
@@ -184,7 +184,7 @@ struct check_arguments<F, type_list<Ws...>, type_list<Gs...>> {
 
 /// The ways to call a function, shared by contexts, deadlines and chains. `Target` offers valid(), port(), id(), options() and
 /// environment().
-template <class Target, class Io>
+template <class Target>
 class call_methods {
     const Target& self() const noexcept { return static_cast<const Target&>(*this); }
 
@@ -250,7 +250,7 @@ public:
         if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...)) return std::move(*why);
         call_port& port = self().port();
         awaited& p = submit(message, entry_of<F>(), question::manner::wait, nullptr);
-        basic_future<rpc::detail::result_of<F>, Io> answer(&p, port, self().environment());
+        future<rpc::detail::result_of<F>> answer(&p, port, self().environment());
         port.await_call(p, self().options());
         return answer.outcome();
     }
@@ -258,14 +258,14 @@ public:
     /// Starts a call and returns its answer-to-be. Calls that are started one after the other travel together. Blocks only while
     /// the link's queue is full.
     template <auto F, class... Args>
-    basic_future<rpc::detail::result_of<F>, Io> call_async(Args&&... args) const {
+    future<rpc::detail::result_of<F>> call_async(Args&&... args) const {
         rpc::detail::call_message message;
         std::optional<error> why;
         call_port& port = self().port();
         awaited& p = compose<F>(message, why, self().options(), std::forward<Args>(args)...)
                          ? submit(message, entry_of<F>(), question::manner::gather, &self().options())
                          : port.refuse_call(self().id(), std::move(*why));
-        return basic_future<rpc::detail::result_of<F>, Io>(&p, port, self().environment());
+        return future<rpc::detail::result_of<F>>(&p, port, self().environment());
     }
 
     /// Calls without an answer: what the function returns or throws is dropped there (an exception is logged). Throws where the
@@ -278,7 +278,7 @@ public:
         self().port().tell(self().id(), handles::call_function, message.bytes(), true).value();
     }
 
-    /// Starts a function that returns generator<T> and returns what it yields as a range, basic_remote_range<T>: see
+    /// Starts a function that returns generator<T> and returns what it yields as a range, remote_range<T>: see
     /// kit/remote_range.hpp.
     template <auto F, class... Args>
     auto stream(Args&&... args) const;

@@ -28,35 +28,32 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace rpc::detail {
 
 /// What copies of one sender share. Its last copy closes it.
-template <class Io>
-class sender_state : public std::enable_shared_from_this<sender_state<Io>> {
-    using inbox = basic_inbox<Io>;
-    using outbox = basic_outbox<Io>;
+class sender_state : public std::enable_shared_from_this<sender_state> {
 
     std::shared_ptr<inbox> made_by_; // in the context of the receiver; else null
-    basic_router_core<Io>& node_;
+    call_port& node_;
     context_id receiver_;
     flow_address to_{};
-    typename Io::mutex mutex_;
+    mitogen::detail::mutex mutex_;
     std::shared_ptr<outbox> out_{}; // opened by the first use
     bool holds_ = false;            // the receiver waits for this: it was neither used nor sent yet
 
 public:
     /// Of `made_by`'s receiver.
     explicit sender_state(std::shared_ptr<inbox> made_by)
-        : made_by_(std::move(made_by)), node_(made_by_->node()), receiver_(node_.id()), mutex_(node_.loop().io()), holds_(true) {
+        : made_by_(std::move(made_by)), node_(made_by_->node()), receiver_(node_.id()), mutex_(node_), holds_(true) {
         made_by_->hold();
     }
     /// One that was received.
-    sender_state(basic_router_core<Io>& here, context_id receiver, flow_address to)
-        : node_(here), receiver_(receiver), to_(to), mutex_(here.loop().io()) {}
+    sender_state(call_port& here, context_id receiver, flow_address to)
+        : node_(here), receiver_(receiver), to_(to), mutex_(here) {}
     sender_state(sender_state&&) = delete;
     ~sender_state() {
         if (out_ || to_.port) use()->end();
         let_go();
     }
 
-    basic_router_core<Io>& node() noexcept { return node_; }
+    call_port& node() noexcept { return node_; }
 
     const std::shared_ptr<outbox>& use() {
         {
@@ -80,7 +77,7 @@ public:
         // The receiver knows of this context only: what comes here is passed on.
         const auto from = inbox::make(node_, inbox_use::channel);
         const flow_address here = from->open_port(user);
-        std::make_shared<relay<Io>>(from, use(), this->shared_from_this())->run();
+        std::make_shared<relay>(from, use(), this->shared_from_this())->run();
         return {node_.id(), here};
     }
 
@@ -102,9 +99,9 @@ private:
 ///
 /// Threads: any. Blocks: send(), while the receiver has all that it takes (wire::flow_window bytes under way for each sender,
 /// more where the way is long).
-template <class T, class Io>
-class basic_sender {
-    using state = rpc::detail::sender_state<Io>;
+template <class T>
+class sender {
+    using state = rpc::detail::sender_state;
 
     std::shared_ptr<state> state_;
 
@@ -113,11 +110,10 @@ class basic_sender {
 
 public:
     using value_type = T;
-    using policy = Io;
 
     /// One that is closed.
-    basic_sender() = default;
-    explicit basic_sender(std::shared_ptr<state> shared) noexcept : state_(std::move(shared)) {}
+    sender() = default;
+    explicit sender(std::shared_ptr<state> shared) noexcept : state_(std::move(shared)) {}
 
     /// Sends an item; waits while the receiver takes no more. Errors, thrown: channel_error where the channel is closed or the
     /// receiver's context is lost; overloaded_error on the loop, where it must not wait.
@@ -134,7 +130,7 @@ public:
     }
 
     /// For tasks: `co_await s.async_send(item)`. The item is encoded at once. The sender must stay until then.
-    rpc::detail::sending<Io> async_send(const T& item) const {
+    rpc::detail::sending<> async_send(const T& item) const {
         if (!state_) raise(nowhere());
         const auto& out = state_->use();
         return {*out, rpc::detail::item_frame(out->peer(), item)};
@@ -164,24 +160,23 @@ private:
 /// the place of an item, and the others go on. One that was sent with a call which did not run is never closed: close the
 /// receiver.
 /// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
-template <class T, class Io>
-class basic_receiver : public rpc::detail::item_reader<T, Io> {
-    using inbox = rpc::detail::basic_inbox<Io>;
-    using rpc::detail::item_reader<T, Io>::inbox_;
+template <class T>
+class receiver : public rpc::detail::item_reader<T> {
+    using rpc::detail::item_reader<T>::inbox_;
 
 public:
     /// The router must outlive it.
-    explicit basic_receiver(basic_router<Io>& node)
-        : rpc::detail::item_reader<T, Io>(inbox::make(node, rpc::detail::inbox_use::channel)) {}
-    basic_receiver(basic_receiver&&) noexcept = default;
-    basic_receiver& operator=(basic_receiver&&) = delete;
-    ~basic_receiver() {
+    explicit receiver(router& node)
+        : rpc::detail::item_reader<T>(rpc::detail::inbox::make(node.node(), rpc::detail::inbox_use::channel)) {}
+    receiver(receiver&&) noexcept = default;
+    receiver& operator=(receiver&&) = delete;
+    ~receiver() {
         if (inbox_) close();
     }
 
     /// A new sender. Each has a window of its own.
-    basic_sender<T, Io> to_sender() const {
-        return basic_sender<T, Io>(std::make_shared<rpc::detail::sender_state<Io>>(inbox_));
+    sender<T> to_sender() const {
+        return sender<T>(std::make_shared<rpc::detail::sender_state>(inbox_));
     }
 
     /// Takes nothing any more: whoever sends is told. What has arrived can still be taken.
@@ -190,31 +185,30 @@ public:
 
 /// A sender travels as the context, the handle and the window that it sends to. To encode it for a context opens a port for that
 /// context; encoded for nobody it is closed.
-template <class T, class Io>
-struct codec<basic_sender<T, Io>> {
+template <class T>
+struct codec<sender<T>> {
     static constexpr bool is_fixed = true;
     static constexpr std::size_t fixed_size = 16;
     static constexpr std::size_t least = 16;
-    static std::size_t size(const basic_sender<T, Io>&) noexcept { return fixed_size; }
-    static void encode(writer& w, const basic_sender<T, Io>& s) {
+    static std::size_t size(const sender<T>&) noexcept { return fixed_size; }
+    static void encode(writer& w, const sender<T>& s) {
         std::pair<context_id, flow_address> where{no_context, {}};
         if (s.state_ && w.destination() != no_context) where = s.state_->address_for(w.destination());
         w.put_scalar(where.second.port ? where.first : no_context);
         w.put_scalar(where.second.port);
         w.put_scalar(where.second.window);
     }
-    static bool decode(reader& r, basic_sender<T, Io>& s) {
+    static bool decode(reader& r, sender<T>& s) {
         context_id where;
         flow_address to;
         if (!r.take_scalar(where) || !r.take_scalar(to.port) || !r.take_scalar(to.window)) return false;
         s = {};
         if (where == no_context) return true;
         const auto* place = static_cast<const decode_environment*>(r.environment());
-        if (!place || place->policy != &policy_tag<Io>)
-            return r.fail(
-                "a sender can be decoded only where a call, its answer or an item brings it, under the same I/O policy");
-        using state = rpc::detail::sender_state<Io>;
-        s = basic_sender<T, Io>(std::make_shared<state>(*static_cast<basic_router<Io>*>(place->router), where, to));
+        if (!place || !place->node)
+            return r.fail("a sender can be decoded only where a call, its answer or an item brings it");
+        using state = rpc::detail::sender_state;
+        s = sender<T>(std::make_shared<state>(*place->node, where, to));
         return true;
     }
     static void signature(signature_sink& out) {

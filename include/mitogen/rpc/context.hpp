@@ -4,6 +4,10 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot/boot_progress.hpp>
+#include <mitogen/connect/methods/any_method.hpp>
+#include <mitogen/connect/methods/travelling_method.hpp>
+#include <mitogen/route/call_port.hpp>
 #include <mitogen/rpc/call.hpp>
 #include <mitogen/rpc/fwd.hpp>
 #include <mitogen/rpc/invocation.hpp>
@@ -14,6 +18,7 @@
 #include <atomic>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -23,41 +28,41 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-struct boot_info;
-struct local;
-struct ssh;
-using local_options = local;
-using ssh_options = ssh;
+namespace detail {
+
+/// What making a context by these would run, one in the other: see router::explain.
+inline result<std::string> explain_methods(const std::vector<any_method>& path);
+
+} // namespace detail
 
 /// A context together with how its calls are made: what within(), with() and chain() return.
-template <class Io>
-class basic_call_target : public call_methods<basic_call_target<Io>, Io> {
+class call_target : public call_methods<call_target> {
     call_port* router_;
     context_id id_;
     call_options options_;
 
 public:
-    basic_call_target(call_port& node, context_id id, call_options options)
+    call_target(call_port& node, context_id id, call_options options)
         : router_(&node), id_(id), options_(std::move(options)) {}
 
     bool valid() const noexcept { return true; }
     context_id id() const noexcept { return id_; }
     const call_options& options() const noexcept { return options_; }
     call_port& port() const noexcept { return *router_; }
-    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
+    decode_environment environment() const noexcept { return {router_}; }
 
-    /// As basic_context::within.
+    /// As context::within.
     template <class Rep, class Period>
-    basic_call_target within(std::chrono::duration<Rep, Period> span) const {
-        basic_call_target copy(*this);
+    call_target within(std::chrono::duration<Rep, Period> span) const {
+        call_target copy(*this);
         copy.options_.within = to_ns(span);
         return copy;
     }
 
 #if defined(__cpp_lib_jthread)
-    /// As basic_context::with.
-    basic_call_target with(std::stop_token stop) const {
-        basic_call_target copy(*this);
+    /// As context::with.
+    call_target with(std::stop_token stop) const {
+        call_target copy(*this);
         copy.options_.stop = std::move(stop);
         return copy;
     }
@@ -67,15 +72,31 @@ public:
 /// Some node of the tree. A cheap value: copy it, send it to other contexts as an argument, get it as a result. Knows its router,
 /// which must outlive it.
 ///
+/// Its members that make children make them there, while its functions run, with the files and the ssh of its machine; only for
+/// this context and those below it. Errors of another context name it as their place.
 /// Threads: any. A default-constructed one refers to nothing; every call on it is a logic_error.
-template <class Io>
-class basic_context : public call_methods<basic_context<Io>, Io>, public making<const basic_context<Io>, basic_context<Io>> {
+class context : public call_methods<context>, public making<context> {
+    friend class making<context>;
+
     call_port* router_ = nullptr;
     context_id id_ = no_context;
 
+    template <class Method>
+    struct accepts : std::true_type {
+        static_assert(std::is_same_v<Method, any_method> || travelling_method<Method>,
+                      "mitogen: this connection Method cannot be used in another context: it must be a connection_method that "
+                      "has method_name and fields(), as travelling_method says (mitogen/connect/methods/travelling_method.hpp)");
+    };
+    std::optional<error> cannot_wait() const {
+        if (!valid()) return rpc::detail::empty_target();
+        if (router_->on_loop()) return detail::waits_for_child();
+        return std::nullopt;
+    }
+    future<context> begin_child(const any_method& how, making_options options) const;
+
 public:
-    basic_context() = default;
-    basic_context(basic_router<Io>& node, context_id id) noexcept : router_(&node), id_(id) {}
+    context() = default;
+    context(call_port& node, context_id id) noexcept : router_(&node), id_(id) {}
 
     /// False for one that was default-constructed.
     bool valid() const noexcept { return router_ != nullptr; }
@@ -84,16 +105,7 @@ public:
     context_id id() const noexcept { return id_; }
 
     /// Its names from below the root down to itself, as far as this context knows them.
-    std::vector<std::string> path() const {
-        std::vector<std::string> names;
-        for (context_id at = id_; at != no_context && at != port().id();) {
-            const auto known = node().routes().get(at);
-            if (known.id == no_context) break;
-            names.insert(names.begin(), known.name);
-            at = known.parent;
-        }
-        return names;
-    }
+    std::vector<std::string> path() const { return port().path_of(id_); }
 
     /// Its path joined by dots: "bastion.web1".
     std::string name() const {
@@ -103,88 +115,78 @@ public:
     }
 
     /// True while there is a route to it.
-    bool alive() const { return node().reaches(id_); }
+    bool alive() const { return port().reaches(id_); }
 
-    /// One line of text about it: see basic_router::describe.
+    /// One line of text about it: see router::describe.
     std::string describe() const {
-        for (const auto& s : node().status())
+        for (const auto& s : port().status())
             if (s.id == id_) return s.text();
-        const std::optional<error> lost = node().why_lost(id_);
+        const std::optional<error> lost = port().why_lost(id_);
         return "context " + std::to_string(id_) + ": " + (lost ? "lost: " + std::string(lost->message()) : "not known here");
     }
 
     /// Runs `call(error)` on the loop when it is lost; soon where it is lost already.
-    void on_disconnect(unique_function<void(const error&)> call) const { node().on_disconnect(id_, std::move(call)); }
+    void on_disconnect(unique_function<void(const error&)> call) const { port().on_disconnect(id_, std::move(call)); }
 
-    // ---- making children of it: as the members of basic_router, done there, while its functions run, with the files and the ssh
-    // of its machine. Only for this context and those below it. To drop the future before the child is up is to end the child.
-    // Defined in connect/context_connect.hpp.
-
-    /// A new process there, running the program that runs there.
-    basic_context local() const;
-    basic_context local(const local_options& options) const;
-    result<basic_context> try_local() const;
-    result<basic_context> try_local(const local_options& options) const;
-
-    /// A process that is reached from there with ssh.
-    basic_context ssh(const ssh_options& options) const;
-    result<basic_context> try_ssh(const ssh_options& options) const;
-
-    // Those that run a tool, docker() and the like, are members of `making`.
-
-    /// Any method that can travel, by its options: `context.connect(mitogen::ssh{.hostname = "web1"})`.
-    template <class Method>
-    basic_context connect(const Method& method) const;
-    template <class Method>
-    result<basic_context> try_connect(const Method& method) const;
-
-    /// Begins to connect and returns at once. Errors come out of the future; those of the other context name it as their place.
-    template <class Method>
-    basic_future<basic_context, Io> connect_async(const Method& method) const;
-
-    /// What connect(method) would run there, as text: see basic_router::explain. Said by this context, of its own program and
-    /// with its own files, whatever machine that one is on.
+    /// What connect(methods…) would run there, as text: see router::explain. Said by this context, of its own program and with
+    /// its own files, whatever machine that one is on.
     template <class... Methods>
-    std::string explain(const Methods&... methods) const;
+    std::string explain(const Methods&... methods) const {
+        return try_explain(methods...).value();
+    }
+    template <class... Methods>
+    result<std::string> try_explain(const Methods&... methods) const {
+        return detail::explain_methods({any_method(methods)...});
+    }
 
     /// What its start took, and whether the program had to be sent. Known where it was made; a logic_error elsewhere.
     mitogen::boot_info boot_info() const;
+    result<mitogen::boot_info> try_boot_info() const;
 
     /// Asks its loop for a sign of life; done when it has come. Answered although its functions are busy.
-    basic_future<void, Io> ping() const {
+    future<void> ping() const {
         call_port& to = port();
         awaited& p = to.ask({.to = id_, .handle = handles::ping, .how = question::manner::pass});
-        return basic_future<void, Io>(&p, to, environment());
+        return future<void>(&p, to, environment());
     }
 
     /// Calls made through the result fail with timeout_error after `span`; the callee is told how much of it is left, and of the
     /// failure.
     template <class Rep, class Period>
-    basic_call_target<Io> within(std::chrono::duration<Rep, Period> span) const {
+    call_target within(std::chrono::duration<Rep, Period> span) const {
         return target(call_options{}).within(span);
     }
 
 #if defined(__cpp_lib_jthread)
     /// Calls made through the result are cancelled when `stop` is requested.
-    basic_call_target<Io> with(std::stop_token stop) const { return target(call_options{}).with(std::move(stop)); }
+    call_target with(std::stop_token stop) const { return target(call_options{}).with(std::move(stop)); }
 #endif
 
     /// Calls made through the result form a chain: sent without waiting for one another; after one has failed the later ones fail
     /// with the same error and do not run.
-    basic_chain<Io> chain() const { return basic_chain<Io>(port(), id_); }
+    mitogen::chain chain() const;
 
     /// Sends a message to a handle there. Blocks only while the link's queue is full.
     template <class... Args>
     void send(handle<Args...> to, const std::type_identity_t<Args>&... args) const {
-        port().tell(id_, to.number, encode(args...), true).value();
+        try_send(to, args...).value();
+    }
+    /// The same, with the error as a value.
+    template <class... Args>
+    result<void> try_send(handle<Args...> to, const std::type_identity_t<Args>&... args) const {
+        if (!valid()) return rpc::detail::empty_target();
+        return router_->tell(id_, to.number, encode(args...), true);
     }
 
     /// Ends it and everything below it: its running functions are told to stop, and it exits. Does not block; the future has the
-    /// exit status. One that does not end by itself is killed, see basic_router.
-    basic_future<exit_status, Io> shutdown() const { return node().descendants().shut_down(id_); }
+    /// exit status. One that does not end by itself is killed, see router.
+    future<exit_status> shutdown() const {
+        call_port& to = port();
+        return future<exit_status>(&to.shut_down(id_), to, environment());
+    }
 
     /// Cuts the link to it at once: calls to it fail, and it ends.
-    void disconnect() const { node().descendants().disconnect(id_); }
+    void disconnect() const { port().disconnect(id_); }
 
     /// For call_methods.
     const call_options& options() const noexcept {
@@ -195,20 +197,18 @@ public:
         if (!router_) raise(rpc::detail::empty_target());
         return *router_;
     }
-    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
+    decode_environment environment() const noexcept { return {router_}; }
 
-    friend bool operator==(const basic_context& a, const basic_context& b) noexcept { return a.id_ == b.id_; }
-    friend bool operator==(const basic_context& a, context_id b) noexcept { return a.id_ == b; }
+    friend bool operator==(const context& a, const context& b) noexcept { return a.id_ == b.id_; }
+    friend bool operator==(const context& a, context_id b) noexcept { return a.id_ == b; }
 
 private:
-    basic_call_target<Io> target(call_options options) const { return basic_call_target<Io>(port(), id_, std::move(options)); }
-    basic_router<Io>& node() const { return static_cast<basic_router<Io>&>(port()); }
+    call_target target(call_options options) const { return call_target(port(), id_, std::move(options)); }
 };
 
 /// Calls that are pipelined and fail together. Moves; its end forgets the failure on the other side.
 /// Threads: one at a time.
-template <class Io>
-class basic_chain : public call_methods<basic_chain<Io>, Io> {
+class chain : public call_methods<chain> {
     call_port* router_;
     context_id id_;
     call_options options_;
@@ -219,11 +219,11 @@ class basic_chain : public call_methods<basic_chain<Io>, Io> {
     }
 
 public:
-    basic_chain(call_port& node, context_id id) : router_(&node), id_(id) { options_.chain = next_number(); }
-    basic_chain(basic_chain&& other) noexcept
+    chain(call_port& node, context_id id) : router_(&node), id_(id) { options_.chain = next_number(); }
+    chain(chain&& other) noexcept
         : router_(std::exchange(other.router_, nullptr)), id_(other.id_), options_(std::move(other.options_)) {}
-    basic_chain& operator=(basic_chain&&) = delete;
-    ~basic_chain() {
+    chain& operator=(chain&&) = delete;
+    ~chain() {
         if (router_) reset();
     }
 
@@ -237,8 +237,23 @@ public:
     context_id id() const noexcept { return id_; }
     const call_options& options() const noexcept { return options_; }
     call_port& port() const noexcept { return *router_; }
-    decode_environment environment() const noexcept { return {router_, &policy_tag<Io>}; }
+    decode_environment environment() const noexcept { return {router_}; }
 };
+
+inline chain context::chain() const { return mitogen::chain(port(), id_); }
+inline mitogen::boot_info context::boot_info() const { return try_boot_info().value(); }
+inline result<mitogen::boot_info> context::try_boot_info() const {
+    if (!valid()) return rpc::detail::empty_target();
+    return router_->info_of_boot(id_);
+}
+inline future<context> context::begin_child(const any_method& how, making_options options) const {
+    call_port& at = port();
+    if (id_ == at.id()) return future<context>(&at.make_child(how, std::move(options)), at, environment());
+    result<buffer> order = how.operations().encode(how.get());
+    if (!order) return future<context>(&at.refuse_call(id_, order.error()), at, environment());
+    awaited& p = at.ask({.to = id_, .handle = handles::connect, .payload = std::move(*order), .subject = &connect_request});
+    return future<context>(&p, at, environment());
+}
 
 /// How a process ended, on the wire: two i32.
 template <>
@@ -262,14 +277,14 @@ struct codec<exit_status> {
 };
 
 /// A context travels as its id, and belongs to the router of whoever decodes it.
-template <class Io>
-struct codec<basic_context<Io>> {
+template <>
+struct codec<context> {
     static constexpr bool is_fixed = true;
     static constexpr std::size_t fixed_size = 4;
     static constexpr std::size_t least = 4;
-    static std::size_t size(const basic_context<Io>&) noexcept { return fixed_size; }
-    static void encode(writer& w, const basic_context<Io>& c) noexcept { w.put_scalar(c.id()); }
-    static bool decode(reader& r, basic_context<Io>& c) {
+    static std::size_t size(const context&) noexcept { return fixed_size; }
+    static void encode(writer& w, const context& c) noexcept { w.put_scalar(c.id()); }
+    static bool decode(reader& r, context& c) {
         context_id id;
         if (!r.take_scalar(id)) return false;
         const auto* place = static_cast<const decode_environment*>(r.environment());
@@ -277,9 +292,8 @@ struct codec<basic_context<Io>> {
             c = {};
             return true;
         }
-        if (!place || place->policy != &policy_tag<Io>)
-            return r.fail("a context can be decoded only as an argument or a result of a call, under the same I/O policy");
-        c = basic_context<Io>(*static_cast<basic_router<Io>*>(place->router), id);
+        if (!place || !place->node) return r.fail("a context can be decoded only as an argument or a result of a call");
+        c = context(*place->node, id);
         return true;
     }
     static void signature(signature_sink& out) { out.put("context"); }

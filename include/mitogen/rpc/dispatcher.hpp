@@ -60,9 +60,8 @@ public:
     unique_function<void(context_id, handle_id)> on_other_cancelled;
 
     /// `executor`: where functions run that do not say.
-    basic_dispatcher(core& node, decode_environment environment, std::string name, std::size_t pool_threads,
-                     on executor = on::main)
-        : router_(node), environment_(environment), name_(std::move(name)), executor_(executor), calls_(node.loop().io()),
+    basic_dispatcher(core& node, std::string name, std::size_t pool_threads, on executor = on::main)
+        : router_(node), environment_{&node}, name_(std::move(name)), executor_(executor), calls_(node.loop().io()),
           main_wake_(node.loop().io()), pool_queue_(node.loop().io()), pool_limit_(pool_threads) {
         (void)router_.add_raw_handler(handles::call_function, {}, [this](const message& m) { receive(m); });
         (void)router_.add_raw_handler(handles::cancel_call, {}, [this](const message& m) { cancel(m); });
@@ -172,7 +171,7 @@ private:
         reader arguments(m.payload.subspan(arguments_at), router_.bounds(), &environment_);
         loop_result_.clear();
         invocation inv{arguments, loop_result_, environment_, {m.head.src, m.head.auth}, frame.flow};
-        inv.sink = &basic_item_sink<Io>::open;
+        inv.sink = &flow_sink::open;
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation&) { return std::stop_token(); };
 #endif
@@ -208,7 +207,7 @@ private:
             call& running = *static_cast<call*>(i.call);
             return static_cast<incoming_calls<Io>*>(running.owner)->cancelled(running);
         };
-        inv.sink = &basic_item_sink<Io>::open;
+        inv.sink = &flow_sink::open;
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation& i) {
             call& running = *static_cast<call*>(i.call);

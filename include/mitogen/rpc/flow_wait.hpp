@@ -48,10 +48,10 @@ public:
 };
 
 /// For the next item; with `Value` void, only until there is one, or the end. Without `Throws` its error is a value.
-template <class Value, class Io, bool Throws>
-class item_wait final : public flow_wait<basic_inbox<Io>> {
+template <class Value, bool Throws>
+class item_wait final : public flow_wait<inbox> {
 public:
-    explicit item_wait(basic_inbox<Io>& in) noexcept : flow_wait<basic_inbox<Io>>(in) {}
+    explicit item_wait(inbox& in) noexcept : flow_wait<inbox>(in) {}
 
     auto await_resume() {
         if constexpr (std::is_void_v<Value>) {
@@ -67,13 +67,13 @@ public:
 };
 
 /// Until there is credit for an item, with which it is sent at once.
-template <class Io, bool Throws>
-class room_wait final : public flow_wait<basic_outbox<Io>> {
+template <bool Throws>
+class room_wait final : public flow_wait<outbox> {
     buffer frame_;
     bool sent_ = false;
 
     bool happened() override {
-        basic_outbox<Io>& out = this->end();
+        outbox& out = this->end();
         if (sent_ || frame_.size() > out.node().bounds().message_bytes) return true;
         sent_ = out.pass_on(frame_);
         return sent_ || out.closed();
@@ -86,7 +86,7 @@ class room_wait final : public flow_wait<basic_outbox<Io>> {
     }
 
 public:
-    room_wait(basic_outbox<Io>& out, buffer frame) noexcept : flow_wait<basic_outbox<Io>>(out), frame_(std::move(frame)) {}
+    room_wait(outbox& out, buffer frame) noexcept : flow_wait<outbox>(out), frame_(std::move(frame)) {}
 
     auto await_resume() {
         if constexpr (Throws) {
@@ -98,16 +98,16 @@ public:
 };
 
 /// What the async_ members return: movable, as g++ wants what is awaited; the wait itself is not.
-template <class Value, class Io, bool Throws = true>
+template <class Value, bool Throws = true>
 struct next_item_of {
-    basic_inbox<Io>& in;
-    item_wait<Value, Io, Throws> operator co_await() const noexcept { return item_wait<Value, Io, Throws>(in); }
+    inbox& in;
+    item_wait<Value, Throws> operator co_await() const noexcept { return item_wait<Value, Throws>(in); }
 };
-template <class Io, bool Throws = true>
+template <bool Throws = true>
 struct sending {
-    basic_outbox<Io>& out;
+    outbox& out;
     buffer frame;
-    room_wait<Io, Throws> operator co_await() && noexcept { return room_wait<Io, Throws>(out, std::move(frame)); }
+    room_wait<Throws> operator co_await() && noexcept { return room_wait<Throws>(out, std::move(frame)); }
 };
 
 /// Until a future is done, with a value or an error. A task that is cancelled gives the call up.

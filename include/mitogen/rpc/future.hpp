@@ -35,7 +35,7 @@ struct owned_result<std::span<T, N>> {
     using type = std::vector<std::remove_cv_t<T>>;
 };
 
-/// What does not depend on the type of the value; see basic_future.
+/// What does not depend on the type of the value; see future.
 class future_base {
 protected:
     awaited* pending_ = nullptr;
@@ -127,14 +127,14 @@ public:
 /// The answer to a call. Moves; does not copy. Dropping it abandons the call: the callee is told, and a late answer is dropped.
 ///
 /// Threads: one at a time. Blocks: get() and get_for(). May outlive the router; the answer is then the error broker_exited.
-template <class T, class Io>
-class [[nodiscard]] basic_future : public future_base {
+template <class T>
+class [[nodiscard]] future : public future_base {
 public:
     using value_type = T;
 
-    basic_future() = default;
+    future() = default;
     /// Takes over one reference to `p`.
-    basic_future(awaited* p, call_port& node, decode_environment environment) noexcept : future_base(p, node, environment) {}
+    future(awaited* p, call_port& node, decode_environment environment) noexcept : future_base(p, node, environment) {}
 
     /// Waits and returns the value or the error.
     result<T> try_get() {

@@ -9,10 +9,10 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/loop/condition.hpp>
+#include <mitogen/sync/host.hpp>
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/route/refusals.hpp>
-#include <mitogen/route/router_core.hpp>
+#include <mitogen/route/call_port.hpp>
 #include <mitogen/rpc/watchers.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/codec.hpp>
@@ -53,10 +53,7 @@ enum class inbox_use : std::uint8_t {
 /// that nobody else can send there and the loss of that context ends it.
 ///
 /// Threads: any.
-template <class Io>
-class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
-    using core = basic_router_core<Io>;
-
+class inbox : public std::enable_shared_from_this<inbox> {
     struct port {
         handle_id number;
         context_id peer;
@@ -80,12 +77,12 @@ class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
         handle_id back = 0;
     };
 
-    core& node_;
+    call_port& node_;
     inbox_use use_;
     std::uint32_t most_;
     std::uint32_t window_;
-    typename Io::mutex mutex_;
-    basic_condition<Io> changed_;
+    mitogen::detail::mutex mutex_;
+    mitogen::detail::condition changed_;
     std::vector<port_ptr> open_;
     std::deque<arrival> items_;
     std::optional<error> end_; // what follows the last item
@@ -100,17 +97,17 @@ class basic_inbox : public std::enable_shared_from_this<basic_inbox<Io>> {
     struct secret {};
 
 public:
-    basic_inbox(secret, core& node, inbox_use use)
+    inbox(secret, call_port& node, inbox_use use)
         : node_(node), use_(use), most_(std::max(node.bounds().window_bytes, 1u)), window_(std::min(most_, wire::flow_window)),
-          mutex_(node.loop().io()) {}
+          mutex_(node) {}
 
-    static std::shared_ptr<basic_inbox> make(core& node, inbox_use use) {
-        auto made = std::make_shared<basic_inbox>(secret{}, node, use);
+    static std::shared_ptr<inbox> make(call_port& node, inbox_use use) {
+        auto made = std::make_shared<inbox>(secret{}, node, use);
         if (use == inbox_use::channel) made->await_close();
         return made;
     }
 
-    core& node() noexcept { return node_; }
+    call_port& node() noexcept { return node_; }
 
     /// Where a sending end in `peer` sends to. Port 0 where this end is closed.
     flow_address open_port(context_id peer) {
@@ -127,7 +124,7 @@ public:
         if (!added) end_port(*p, added.error());
         if (const std::optional<error> lost = node_.why_lost(peer)) { // before the handler could be told
             end_port(*p, *lost);
-        } else if (peer != node_.id() && !node_.towards(peer)) {
+        } else if (!node_.reaches(peer)) {
             end_port(*p, refusal::no_route(peer, node_.id()));
         }
         {
@@ -162,7 +159,7 @@ public:
             const auto ready = [this] { return has_news(); };
             if (!ready()) {
                 if (node_.on_loop()) return waits_on_loop();
-                if (!changed_.wait(lock, node_.loop(), deadline, ready))
+                if (!changed_.wait(lock, node_, deadline, ready))
                     return error(reason::timeout, "no item came before the deadline");
             }
             if (items_.empty()) return *end_;

@@ -33,14 +33,9 @@ struct caller {
     context_id auth = no_context; ///< on whose authority: `id` or a context above it
 };
 
-/// A type whose address tells I/O policies apart at run time.
-template <class Io>
-inline constexpr char policy_tag = 0;
-
 /// Where values are decoded that mean something only inside one context, such as `context`.
 struct decode_environment {
-    call_port* router = nullptr;  ///< a basic_router<Io>
-    const void* policy = nullptr; ///< &policy_tag<Io>
+    call_port* node = nullptr;
 };
 
 /// Where a function that yields items puts them: see call_frame::flow.
@@ -67,7 +62,7 @@ struct invocation {
     std::unique_ptr<item_sink> (*sink)(invocation&) = nullptr; ///< opens `flow`
 
     /// What an invoke thunk has found wrong, for whoever knows the function's name: fault_of_call().
-    enum class fault : std::uint8_t { none, argument, policy, no_flow };
+    enum class fault : std::uint8_t { none, argument, no_flow };
     fault wrong = fault::none;
     std::size_t position = 0; ///< of the argument that does not decode, from 0
 
@@ -82,23 +77,11 @@ struct invocation {
         if (wrong == fault::no_flow)
             return error(reason::bad_arguments, function + " exchanges items with its caller: open it, or stream it");
         return error(reason::bad_arguments,
-                     wrong == fault::policy
-                         ? function + " takes a router of another I/O policy than the one that runs here"
-                         : "argument " + std::to_string(position + 1) + " of " + function + ": " + arguments.failure_text());
+                     "argument " + std::to_string(position + 1) + " of " + function + ": " + arguments.failure_text());
     }
 };
 
 namespace rpc::detail {
-
-template <class T>
-inline constexpr const void* router_policy = nullptr;
-template <class Io>
-inline constexpr const void* router_policy<basic_router<Io>> = &policy_tag<Io>;
-// Not `router_policy<T> != nullptr`, which g++ with -fsanitize=undefined does not take for a constant.
-template <class T>
-inline constexpr bool tied_to_policy = false;
-template <class Io>
-inline constexpr bool tied_to_policy<basic_router<Io>> = true;
 
 /// Makes, for the time of one call, the object that a parameter of type `Parameter&` refers to: it is constructible from
 /// `invocation&` and converts to that reference. Specialised for dialogs.
@@ -126,22 +109,9 @@ decltype(auto) supply(invocation& inv) {
         return inv.stop(inv);
 #endif
     } else {
-        return (static_cast<plain&>(*inv.environment.router));
+        static_assert(std::is_same_v<plain, router>);
+        return (inv.environment.node->as_router());
     }
-}
-
-/// False, with a fault, where a function wants the router of another I/O policy than the one that executes it.
-template <class Parameter>
-bool suppliable(invocation& inv) noexcept {
-    using plain = std::remove_cvref_t<Parameter>;
-    if constexpr (tied_to_policy<plain>) {
-        if (inv.environment.policy != router_policy<plain>) {
-            inv.wrong = invocation::fault::policy;
-            return false;
-        }
-    }
-    (void)inv;
-    return true;
 }
 
 template <class Parameter, std::size_t Next>
@@ -187,9 +157,6 @@ bool take_arguments(invocation& inv, type_list<Ps...>, std::index_sequence<Ws...
     if (!(... && (codec<std::tuple_element_t<Ws, Values>>::decode(inv.arguments, std::get<Ws>(values)) || inv.bad_argument(Ws))))
         return false;
     if (!inv.arguments.finish()) return inv.bad_argument(sizeof...(Ws));
-    if constexpr ((... || tied_to_policy<std::remove_cvref_t<Ps>>)) {
-        if (!(... && suppliable<Ps>(inv))) return false;
-    }
     if constexpr (traits::dialogs > 0 || is_item_range<typename traits::result>) {
         if (!inv.flow.port) {
             inv.wrong = invocation::fault::no_flow;
@@ -222,8 +189,8 @@ template <>
 inline constexpr bool is_injected<caller> = true;
 template <>
 inline constexpr bool is_injected<log::sink> = true;
-template <class Io>
-inline constexpr bool is_injected<basic_router<Io>> = true;
+template <>
+inline constexpr bool is_injected<router> = true;
 #if defined(__cpp_lib_jthread)
 template <>
 inline constexpr bool is_injected<std::stop_token> = true;

@@ -73,16 +73,15 @@ result<T> item_value(const flow_item& item, const limits& bounds, decode_environ
 }
 
 /// The next item of an inbox, as a value.
-template <class T, class Io>
-result<T> next_item(basic_inbox<Io>& items, instant deadline) {
+template <class T>
+result<T> next_item(inbox& items, instant deadline) {
     const result<flow_item> item = items.get(deadline);
     if (!item) return item.error();
-    return item_value<T>(*item, items.node().bounds(), {&items.node(), &policy_tag<Io>});
+    return item_value<T>(*item, items.node().bounds(), {&items.node()});
 }
 
 /// Ends the items of a call with its answer, or its error.
-template <class Io>
-void end_with(const std::shared_ptr<basic_inbox<Io>>& items, future_base& answer) {
+void end_with(const std::shared_ptr<inbox>& items, future_base& answer) {
     awaited* p = answer.state();
     answer.then([items, p] { items->answered(p->failure()); });
 }

@@ -22,11 +22,9 @@ namespace rpc::detail {
 /// The end of a flow at which items of type `T` come out. Moves; does not copy.
 ///
 /// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
-template <class T, class Io>
+template <class T>
 class item_reader {
 protected:
-    using inbox = basic_inbox<Io>;
-
     std::shared_ptr<inbox> inbox_; // null in one that was moved from
 
     explicit item_reader(std::shared_ptr<inbox> items) noexcept : inbox_(std::move(items)) {}
@@ -36,7 +34,6 @@ protected:
 
 public:
     using value_type = typename received_item<T>::type;
-    using policy = Io;
 
     /// The next item; waits for it. Errors, thrown: channel_error with reason::end_of_stream at the end; channel_error where a
     /// context that sends is lost; codec_error; what a generator threw, as call_error.
@@ -56,8 +53,8 @@ public:
     }
 
     /// For tasks: `co_await r.async_get()`, as get(); async_try_get() with the error as a value.
-    next_item_of<value_type, Io> async_get() { return {*inbox_}; }
-    next_item_of<value_type, Io, false> async_try_get() { return {*inbox_}; }
+    next_item_of<value_type> async_get() { return {*inbox_}; }
+    next_item_of<value_type, false> async_try_get() { return {*inbox_}; }
 
     /// True where get() would not wait.
     bool ready() const { return inbox_->ready(); }

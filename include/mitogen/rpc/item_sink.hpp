@@ -6,7 +6,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/route/router_core.hpp>
+#include <mitogen/route/call_port.hpp>
 #include <mitogen/rpc/invocation.hpp>
 #include <mitogen/rpc/outbox.hpp>
 #include <mitogen/wire/buffer.hpp>
@@ -58,19 +58,18 @@ public:
 } // namespace rpc::detail
 
 /// The sink of one call.
-template <class Io>
-class basic_item_sink final : public item_sink {
-    std::shared_ptr<rpc::detail::basic_outbox<Io>> out_;
+class flow_sink final : public item_sink {
+    std::shared_ptr<rpc::detail::outbox> out_;
     rpc::detail::cancel_watch on_cancel_;
 
 public:
-    explicit basic_item_sink(invocation& inv)
-        : out_(rpc::detail::basic_outbox<Io>::open(static_cast<basic_router_core<Io>&>(*inv.environment.router), inv.who.id,
+    explicit flow_sink(invocation& inv)
+        : out_(rpc::detail::outbox::open(*inv.environment.node, inv.who.id,
                                                    inv.flow)),
           on_cancel_(inv, [out = out_](const error& why) { out->close(why); }) {}
-    ~basic_item_sink() override { out_->end(wire::flow_frame::done); }
+    ~flow_sink() override { out_->end(wire::flow_frame::done); }
 
-    static std::unique_ptr<item_sink> open(invocation& inv) { return std::make_unique<basic_item_sink>(inv); }
+    static std::unique_ptr<item_sink> open(invocation& inv) { return std::make_unique<flow_sink>(inv); }
 
     result<void> send(buffer item) override { return out_->send(std::move(item), never); }
 };

@@ -8,10 +8,10 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/loop/condition.hpp>
+#include <mitogen/sync/host.hpp>
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/route/refusals.hpp>
-#include <mitogen/route/router_core.hpp>
+#include <mitogen/route/call_port.hpp>
 #include <mitogen/rpc/watchers.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/codec.hpp>
@@ -30,28 +30,25 @@ namespace rpc::detail {
 /// receiver's end and of the loss of its context it hears from nobody else.
 ///
 /// Threads: any; what one thread sends arrives in order.
-template <class Io>
-class basic_outbox : public std::enable_shared_from_this<basic_outbox<Io>> {
-    using core = basic_router_core<Io>;
-
-    core& node_;
+class outbox : public std::enable_shared_from_this<outbox> {
+    call_port& node_;
     context_id peer_;
     handle_id port_; // there
     handle_id own_;  // here
-    typename Io::mutex mutex_;
-    basic_condition<Io> changed_;
+    mitogen::detail::mutex mutex_;
+    mitogen::detail::condition changed_;
     wire::flow_credit credit_;
     std::uint64_t sent_ = 0;             // items
     std::optional<error> closed_;        // why nothing can be sent any more
     bool told_ = false;                  // the other end knows of it, or is gone
     watchers watchers_;                  // run when there is credit or nothing can be sent any more
 
-    basic_outbox(core& node, context_id peer, flow_address to)
-        : node_(node), peer_(peer), port_(to.port), own_(node.new_handle()), mutex_(node.loop().io()), credit_(to.window) {}
+    outbox(call_port& node, context_id peer, flow_address to)
+        : node_(node), peer_(peer), port_(to.port), own_(node.new_handle()), mutex_(node), credit_(to.window) {}
 
 public:
-    static std::shared_ptr<basic_outbox> open(core& node, context_id peer, flow_address to) {
-        std::shared_ptr<basic_outbox> made(new basic_outbox(node, peer, to));
+    static std::shared_ptr<outbox> open(call_port& node, context_id peer, flow_address to) {
+        std::shared_ptr<outbox> made(new outbox(node, peer, to));
         const result<void> added = node.add_raw_handler(made->own_, {.from = accept::anyone, .respondent = peer},
                                                         [made](const message& m) { made->hear(m); });
         if (!added) made->lose(added.error());
@@ -66,11 +63,11 @@ public:
     result<void> send(buffer frame, instant deadline) {
         if (frame.size() > node_.bounds().message_bytes)
             return refusal::too_large_to_send(frame.size(), node_.bounds().message_bytes);
-        if (!wait_for_room(deadline)) return error(reason::timeout, "the link took no more before the deadline");
+        if (!node_.wait_for_room(peer_, deadline)) return error(reason::timeout, "the link took no more before the deadline");
         {
             std::unique_lock lock(mutex_);
             const auto ready = [this] { return closed_ || credit_.may_send(); };
-            if (!ready() && (node_.on_loop() || !changed_.wait(lock, node_.loop(), deadline, ready))) return no_credit();
+            if (!ready() && (node_.on_loop() || !changed_.wait(lock, node_, deadline, ready))) return no_credit();
             if (closed_) return *closed_;
             enter(frame);
         }
@@ -89,7 +86,7 @@ public:
         return true;
     }
 
-    core& node() noexcept { return node_; }
+    call_port& node() noexcept { return node_; }
 
     /// True where there is credit, or nothing can be sent any more.
     bool ready() {
@@ -172,12 +169,6 @@ private:
     void enter(const buffer& frame) noexcept {
         credit_.spend(frame.size());
         ++sent_;
-    }
-
-    bool wait_for_room(instant deadline) {
-        if (node_.on_loop()) return true;
-        const auto via = node_.towards(peer_);
-        return !via || via->stream->wait_for_room(deadline);
     }
 
     error no_credit() const {

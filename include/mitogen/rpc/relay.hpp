@@ -16,15 +16,14 @@ namespace rpc::detail {
 
 /// Passes the items of one inbox on to an outbox, undecoded, as that has credit for them. `owner` keeps the outbox open and is
 /// let go at the end. Runs where items and credit arrive, normally on the loop; never waits.
-template <class Io>
-class relay : public std::enable_shared_from_this<relay<Io>> {
-    std::shared_ptr<basic_inbox<Io>> from_;
-    std::shared_ptr<basic_outbox<Io>> to_;
+class relay : public std::enable_shared_from_this<relay> {
+    std::shared_ptr<inbox> from_;
+    std::shared_ptr<outbox> to_;
     std::shared_ptr<void> owner_;
     std::optional<flow_item> next_{}; // taken, and not passed on yet
 
 public:
-    relay(std::shared_ptr<basic_inbox<Io>> from, std::shared_ptr<basic_outbox<Io>> to, std::shared_ptr<void> owner)
+    relay(std::shared_ptr<inbox> from, std::shared_ptr<outbox> to, std::shared_ptr<void> owner)
         : from_(std::move(from)), to_(std::move(to)), owner_(std::move(owner)) {}
 
     void run() {

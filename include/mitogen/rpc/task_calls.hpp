@@ -8,6 +8,7 @@
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/rpc/incoming_calls.hpp>
 #include <mitogen/rpc/invocation.hpp>
+#include <mitogen/rpc/node_task_scope.hpp>
 #include <mitogen/rpc/task_invocation.hpp>
 #include <mitogen/rpc/task_scope.hpp>
 #include <mitogen/sync/waiter.hpp>
@@ -27,25 +28,6 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A task's way to its loop.
-template <class Io>
-class basic_task_scope : public task_scope {
-    basic_router_core<Io>& node_;
-
-public:
-    explicit basic_task_scope(basic_router_core<Io>& node) : node_(node) {}
-
-    void post(loop_task& step) final {
-        if (!node_.loop().post_to_end(step)) this->post_here(step);
-    }
-    void set_timer(timer& t, instant at) final { node_.loop().set_timer(t, at); }
-    void cancel_timer(timer& t) noexcept final { node_.loop().cancel_timer(t); }
-    call_port& port() noexcept final { return node_; }
-
-protected:
-    ~basic_task_scope() = default;
-};
-
 /// Runs calls as tasks for a dispatcher, `Owner`: it has attach(invocation, call); invoke(entry, invocation), which catches, as
 /// its guarded(invocation, work) does; and finish(header, invocation, chain, urgency). Calls of one chain run one after the
 /// other. Threads: loop, but for join().
@@ -55,7 +37,7 @@ class basic_task_calls {
     using chain = std::pair<context_id, std::uint64_t>;
 
     /// One of them.
-    struct running final : basic_task_scope<Io> {
+    struct running final : node_task_scope {
         basic_task_calls& calls;
         call& request;
         reader arguments;
@@ -65,7 +47,7 @@ class basic_task_calls {
         running* next = nullptr;
 
         running(basic_task_calls& all, call& c, decode_environment& environment)
-            : basic_task_scope<Io>(all.node_), calls(all), request(c),
+            : node_task_scope(all.node_), calls(all), request(c),
               arguments(std::span<const std::byte>(c.payload).subspan(c.arguments_at), all.node_.bounds(), &environment),
               inv{{arguments, result, environment, {c.head.src, c.head.auth}, c.flow}, {}} {}
         void ended() override { calls.end(*this); }

@@ -5,8 +5,8 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/loop/timers.hpp>
-#include <mitogen/loop/work_queue.hpp>
+#include <mitogen/loop/loop_task.hpp>
+#include <mitogen/loop/timer.hpp>
 #include <mitogen/route/call_port.hpp>
 
 #include <coroutine>

@@ -47,6 +47,10 @@ struct boot_plan {
     std::size_t command_at = 0;                 ///< where these begin; 0: `start` is what is executed
     bool staged = false;                        ///< a POSIX shell speaks first and is then sent the program
     bool attached = false;                      ///< nothing is started: its stream is there already
+    sys::unique_fd attached_in{};               ///< of such a one: what it says
+    sys::unique_fd attached_out{};              ///< what it hears
+    bool forks = false;                         ///< nothing is executed: it is a copy of this process
+    void (*on_start)() = nullptr;               ///< of such a one: called first in the child
     std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent
     std::string program_path{};                 ///< where that was opened; empty: this program's own
     std::vector<detail::payload_file> others{}; ///< what is sent to machines that the program was not built for
@@ -67,7 +71,7 @@ struct boot_plan {
     std::shared_ptr<void> held{}; ///< let go of when the process is reaped, or was never made
 
     /// True where it starts this program, or another build of it, and not `.executable` or what is there already.
-    bool runs_this_program() const noexcept { return program_path.empty() && !attached; }
+    bool runs_this_program() const noexcept { return program_path.empty() && !attached && !forks; }
 };
 
 namespace detail {

@@ -4,12 +4,13 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/methods/any_method.hpp>
 #include <mitogen/sys/file.hpp>
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,28 +46,18 @@ inline std::string explain_plan(const boot_plan& plan) {
            "\ntimeout: " + std::to_string(plan.timeout / 1'000'000) + " ms\n";
 }
 
-template <class Method>
-result<std::string> explain_method(const Method& method) {
-    const result<boot_plan> plan = method.plan();
-    if (!plan) return plan.error();
-    return explain_plan(*plan);
-}
-
-/// The same for a path through several contexts, each made by the one before it: a line for each that says where, and its four.
-template <class... Methods>
-result<std::string> explain_path(const Methods&... methods) {
+/// Of several methods, each in the context that the one before it makes: a line for each that says where, and its four.
+inline result<std::string> explain_methods(const std::vector<any_method>& path) {
     std::string text;
-    std::optional<error> wrong;
     std::string in = "this context";
-    const auto explain = [&](const auto& method) {
-        const result<boot_plan> plan = method.plan();
-        if (!plan) return wrong.emplace(plan.error()), false;
-        text += in + ":\n" + explain_plan(*plan);
+    for (const any_method& method : path) {
+        const result<boot_plan> plan = method.operations().plan(method.get(), limits{});
+        if (!plan) return plan.error();
+        if (path.size() > 1) text += in + ":\n";
+        text += explain_plan(*plan);
         in = "in " + plan->name;
-        return true;
-    };
-    if ((explain(methods) && ...)) return text;
-    return *wrong;
+    }
+    return text;
 }
 
 } // namespace detail

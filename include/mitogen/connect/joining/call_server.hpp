@@ -25,7 +25,7 @@ template <class Io>
 class call_server {
     /// Its handlers go with it, also where the thread cannot be started.
     struct registered {
-        basic_router<Io>& node;
+        router_engine<Io>& node;
         ~registered() {
             for (const handle_id h : {handles::call_function, handles::cancel_call, handles::explain_call, handles::forget_chain})
                 node.remove_handler(h);
@@ -37,8 +37,8 @@ class call_server {
     typename Io::thread main_;
 
 public:
-    call_server(basic_router<Io>& node, std::string name, std::size_t pool_threads)
-        : dispatcher_(node, {&node, &policy_tag<Io>}, std::move(name), pool_threads), handlers_{node},
+    call_server(router_engine<Io>& node, std::string name, std::size_t pool_threads)
+        : dispatcher_(node, std::move(name), pool_threads), handlers_{node},
           main_(node.loop().io(), "mitogen-main", [this] { dispatcher_.serve(); }) {}
 
     call_server(call_server&&) = delete;

@@ -10,7 +10,7 @@
 #include <mitogen/connect/boot/outgoing.hpp>
 #include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/joining/joining.hpp>
-#include <mitogen/connect/joining/listening.hpp>
+#include <mitogen/connect/joining/listener_value.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>

@@ -10,7 +10,7 @@
 #include <mitogen/connect/joining/call_server.hpp>
 #include <mitogen/connect/joining/joining.hpp>
 #include <mitogen/connect/prompts/prompt.hpp>
-#include <mitogen/connect/router.hpp>
+#include <mitogen/connect/router_engine.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
@@ -47,11 +47,20 @@ struct join_options {
 
 namespace detail {
 
+/// A program that has joined, whatever its I/O policy.
+class joined_place {
+public:
+    virtual ~joined_place() = default;
+    virtual mitogen::router& router() noexcept = 0;
+    virtual context_id parent() const noexcept = 0;
+    virtual bool alive() const noexcept = 0;
+};
+
 /// A program that has joined: its loop, its router, its link, and what runs its calls.
 template <class Io>
-class membership {
+class membership final : public joined_place {
     basic_broker<Io> broker_;
-    basic_router<Io> router_;
+    router_engine<Io> router_;
     std::shared_ptr<basic_link<Io>> parent_;
     call_server<Io> server_;
     std::atomic<bool> lost_{false};
@@ -85,7 +94,7 @@ public:
 
     membership(membership&&) = delete;
 
-    ~membership() {
+    ~membership() override {
         server_.stop(error(reason::broker_exited, "this context is leaving the tree"));
         router_.close();
         server_.join();
@@ -103,9 +112,9 @@ public:
         return broker_.wait(settled_, deadline, true, [&] { return admitted() || !alive(); }) && admitted();
     }
 
-    basic_router<Io>& router() noexcept { return router_; }
-    context_id parent() const noexcept { return parent_->peer; }
-    bool alive() const noexcept { return !lost_.load(std::memory_order_acquire); }
+    mitogen::router& router() noexcept override { return router_.as_router(); }
+    context_id parent() const noexcept override { return parent_->peer; }
+    bool alive() const noexcept override { return !lost_.load(std::memory_order_acquire); }
 
 private:
     /// On the loop, once.
@@ -173,29 +182,29 @@ result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std:
 ///
 /// Functions that others call here run on a thread of their own (on::main), on a pool, or on the loop. Losing the tree fails
 /// everything that waits for it with a channel_error; so do later calls.
-template <class Io>
-class basic_joined {
-    std::unique_ptr<detail::membership<Io>> in_;
+class joined {
+    std::unique_ptr<detail::joined_place> in_;
 
 public:
-    explicit basic_joined(std::unique_ptr<detail::membership<Io>> in) : in_(std::move(in)) {}
+    /// For join().
+    explicit joined(std::unique_ptr<detail::joined_place> in) : in_(std::move(in)) {}
 
     /// This context: makes children, finds contexts by their ids.
-    basic_router<Io>& router() noexcept { return in_->router(); }
+    mitogen::router& router() noexcept { return in_->router(); }
 
     /// The context that listens. It can be called where the listener grants authority::parent.
-    basic_context<Io> parent() noexcept { return router().context_by_id(in_->parent()); }
+    context parent() noexcept { return router().context_by_id(in_->parent()); }
 
     /// False once the tree is lost. Threads: any.
     bool alive() const noexcept { return in_->alive(); }
 };
 
-/// Joins the tree that listens at `path` (see basic_router::listen), and so becomes a context of it, below the one that listens.
+/// Joins the tree that listens at `path` (see router::listen), and so becomes a context of it, below the one that listens.
 /// Needs no init(): it starts nothing. Both may be different programs: functions are then found by name.
 /// Blocks: up to connect_timeout.
 template <class Io = io::native>
     requires io::has_local_sockets<Io>
-result<basic_joined<Io>> try_join(const std::string& path, const join_options& options = {}, Io io = {}) {
+result<joined> try_join(const std::string& path, const join_options& options = {}, Io io = {}) {
     if (options.name.size() > joining::name_limit)
         return error(reason::misuse,
                      "the name of a context that joins has at most " + std::to_string(joining::name_limit) + " bytes");
@@ -221,17 +230,14 @@ result<basic_joined<Io>> try_join(const std::string& path, const join_options& o
         return in->alive() ? detail::too_late(path)
                            : error(reason::end_of_file, "cannot join at " + path + ": the tree was lost at once");
     }
-    return basic_joined<Io>(std::move(in));
+    return joined(std::move(in));
 }
 
 /// The same; throws where it fails.
 template <class Io = io::native>
     requires io::has_local_sockets<Io>
-basic_joined<Io> join(const std::string& path, const join_options& options = {}, Io io = {}) {
+joined join(const std::string& path, const join_options& options = {}, Io io = {}) {
     return try_join<Io>(path, options, io).value();
 }
-
-/// A place in a tree under this platform's best policy.
-using joined = basic_joined<io::native>;
 
 } // namespace mitogen::inline MITOGEN_ABI

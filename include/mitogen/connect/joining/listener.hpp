@@ -10,8 +10,10 @@
 #include <mitogen/connect/children.hpp>
 #include <mitogen/connect/joining/call_server.hpp>
 #include <mitogen/connect/joining/client.hpp>
+#include <mitogen/connect/joining/listener_value.hpp>
 #include <mitogen/connect/joining/listening.hpp>
-#include <mitogen/connect/router.hpp>
+#include <mitogen/connect/router_engine.hpp>
+#include <mitogen/io/native.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
@@ -49,7 +51,7 @@ class listeners final : public listening<Io>, private client<Io>::events {
         void on_client() { owner.accept(*this); }
     };
 
-    basic_router<Io>& node_;
+    router_engine<Io>& node_;
     children<Io>& children_;
     std::optional<call_server<Io>> server_; // in a root, which executes no calls otherwise
     std::vector<std::unique_ptr<open_socket>> sockets_;
@@ -63,7 +65,7 @@ class listeners final : public listening<Io>, private client<Io>::events {
     static constexpr int most_at_once = 16;           // accepted in one turn of the loop
 
 public:
-    listeners(basic_router<Io>& node, children<Io>& below)
+    listeners(router_engine<Io>& node, children<Io>& below)
         : node_(node), children_(below), all_gone_(node.loop().io()) {
         if (!node.parent()) server_.emplace(node, "root", below.pool_threads());
     }
@@ -211,57 +213,54 @@ private:
     }
 };
 
-} // namespace detail
-
-/// A socket that programs can join through. A cheap copyable value; the socket stays open until close(), or the router's end,
-/// whatever becomes of this.
-///
-/// Threads: any. The router outlives it.
+/// What a listener refers to.
 template <class Io>
-class basic_listener {
-    detail::listeners<Io>* all_;
-    basic_router<Io>* node_;
+class listener_of final : public open_listener {
+    listeners<Io>& all_;
+    router_engine<Io>& node_;
     std::uint32_t number_;
-    std::string path_;
 
 public:
-    basic_listener(detail::listeners<Io>& all, basic_router<Io>& node, std::uint32_t number, std::string path)
-        : all_(&all), node_(&node), number_(number), path_(std::move(path)) {}
-
-    const std::string& path() const noexcept { return path_; }
-
-    /// Listens no more, and removes the socket. Who has joined stays.
-    void close() {
-        node_->loop().run([this] { all_->remove(number_); });
+    listener_of(listeners<Io>& all, router_engine<Io>& node, std::uint32_t number) : all_(all), node_(node), number_(number) {}
+    void close() override {
+        node_.loop().run([this] { all_.remove(number_); });
     }
 };
 
+/// Listens for programs that join a node under `Io`.
 template <class Io>
-basic_listener<Io> basic_router<Io>::listen(const std::string& path, listen_options options)
-    requires io::has_local_sockets<Io>
-{
-    return try_listen(path, std::move(options)).value();
-}
-
-template <class Io>
-result<basic_listener<Io>> basic_router<Io>::try_listen(const std::string& path, listen_options options)
-    requires io::has_local_sockets<Io>
-{
+result<listener> listen_on(router_engine<Io>& node, const std::string& path, const listen_options& options) {
     result<sys::local_listener> file = sys::local_listener::open(path);
     if (!file) return file.error();
-    detail::listeners<Io>* all = nullptr;
-    result<std::uint32_t> number = detail::children<Io>::closing();
-    this->loop().run([&] {
-        if (children_.closed()) return;
-        if (!listening_) listening_ = std::make_unique<detail::listeners<Io>>(*this, children_);
-        all = static_cast<detail::listeners<Io>*>(listening_.get());
-        number = all->add(std::move(*file), options);
+    listeners<Io>* all = nullptr;
+    result<std::uint32_t> number = children<Io>::closing();
+    node.loop().run([&] {
+        all = node.template listening_by<listeners<Io>>();
+        if (all) number = all->add(std::move(*file), options);
     });
     if (!number) return number.error();
-    return basic_listener<Io>(*all, *this, *number, path);
+    return listener(std::make_shared<listener_of<Io>>(*all, node, *number), path);
 }
 
-/// The listener of this platform's best policy.
-using listener = basic_listener<io::native>;
+/// The same, if the node runs under `Io`.
+template <class Io>
+bool try_listen_on(call_port& node, const std::string& path, const listen_options& options, std::optional<result<listener>>& made) {
+    if constexpr (io::policy<Io> && io::has_local_sockets<Io>) {
+        if (node.policy_tag() != &policy_tag<Io>) return false;
+        made.emplace(listen_on(engine_of<Io>(node), path, options));
+        return true;
+    } else {
+        return false;
+    }
+}
+
+} // namespace detail
+
+inline result<listener> router::try_listen(const std::string& path, listen_options options) {
+    std::optional<result<listener>> made;
+    if (detail::try_listen_on<io::native>(*node_, path, options, made) || detail::try_listen_on<io::poll>(*node_, path, options, made))
+        return std::move(*made);
+    return error(reason::misuse, "this I/O policy has no sockets that programs could join through");
+}
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -15,22 +15,6 @@ namespace mitogen::inline MITOGEN_ABI {
 
 template <class Io>
 class basic_pending;
-template <class Io>
-class basic_listener;
-
-/// What a program that joins may do.
-enum class authority : std::uint8_t {
-    none,   ///< it may be called, and use the handles that take messages from anyone
-    parent, ///< as the context that listens: it may also call that, and whatever is below that
-};
-
-/// How a context listens for programs that join it.
-struct listen_options {
-    mitogen::authority authority = mitogen::authority::none;
-    std::chrono::milliseconds handshake_timeout{5'000}; ///< from connecting to being a context
-    std::uint32_t most_waiting = 32;                    ///< connected and no context yet; others wait for one of them to go on
-    std::optional<mitogen::limits> limits{};            ///< for those who join; empty: this context's own
-};
 
 namespace detail {
 

@@ -18,8 +18,9 @@
 namespace mitogen::inline MITOGEN_ABI {
 
 /// A process on this machine for which another directory is the root. There must be a POSIX sh in it, and what the first stage
-/// uses: uname, mkdir, chmod, head, wc, rm. Takes root, or what else chroot(8) asks for.
-struct chroot {
+/// uses: uname, mkdir, chmod, head, wc, rm. Takes root, or what else chroot(8) asks for. (Not called chroot, which is a function of
+/// POSIX.)
+struct chroot_options {
     std::string root{};                 ///< the directory
     std::string username{};             ///< "user" or "user:group" as known in there; empty: this one. Not every chroot has it
     std::string chroot_path = "chroot"; ///< the tool to run
@@ -45,8 +46,5 @@ struct chroot {
         return tool.add_stage(connect_timeout).plan(*this, root);
     }
 };
-
-/// The options of basic_router::chroot().
-using chroot_options = chroot;
 
 } // namespace mitogen::inline MITOGEN_ABI

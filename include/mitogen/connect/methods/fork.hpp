@@ -7,7 +7,9 @@
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/child_pipes.hpp>
+#include <mitogen/connect/methods/method.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/sys/fork.hpp>
@@ -15,6 +17,8 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -25,7 +29,29 @@ struct fork_options {
     std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
     on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    void (*on_start)() = nullptr;                      ///< called first in the child: re-seed generators, drop caches
+    /// called first in the child: re-seed generators, drop caches; not where another context forks
+    void (*on_start)() = nullptr;
+
+    static constexpr std::string_view method_name = "fork";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.name, self.connect_timeout, self.executor, self.limits);
+    }
+    result<void> why_not_sent() const {
+        if (!on_start) return {};
+        return error(reason::misuse, "fork: on_start is a function of this process; another context cannot be sent it");
+    }
+
+    /// What is to be done.
+    result<boot_plan> plan() const {
+        boot_plan p;
+        p.what = "fork child";
+        p.name = "fork";
+        p.forks = true;
+        p.on_start = on_start;
+        detail::apply_common(*this, p);
+        return p;
+    }
 };
 
 namespace detail {
@@ -35,18 +61,18 @@ template <class Io>
 void serve_as_child(Io io, child_ends<Io> ends);
 template <class Io>
     requires io::can_fork<Io>
-[[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, const fork_options& options);
+[[noreturn]] void enter_fork_child(Io io, child_pipes<Io>& pipes, void (*on_start)());
 
 /// Forks. Returns the child's process id in the parent; never returns in the child. `abandon` closes what the child must not
 /// have.
 template <class Io, class Abandon>
     requires io::can_fork<Io>
-result<int> fork_child(Io& io, child_pipes<Io>& pipes, const fork_options& options, Abandon&& abandon) {
+result<int> fork_child(Io& io, child_pipes<Io>& pipes, void (*on_start)(), Abandon&& abandon) {
     std::fflush(nullptr); // else what is in the buffers now would be written twice
     const result<int> pid = sys::fork_process();
     if (!pid || *pid != 0) return pid;
     abandon();
-    enter_fork_child<Io>(io, pipes, options);
+    enter_fork_child<Io>(io, pipes, on_start);
 }
 
 } // namespace detail

@@ -7,30 +7,19 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/methods/any_method.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/fd.hpp>
 #include <mitogen/sys/file.hpp>
 
-#include <concepts>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
-
-/// A way to start a child: an options struct with the members that all have, and plan(), which turns it into what is to be
-/// executed.
-template <class Method>
-concept connection_method = requires(const Method& m) {
-    { m.name } -> std::convertible_to<std::string>;
-    { m.executable } -> std::convertible_to<std::string>;
-    m.connect_timeout;
-    m.limits;
-    { m.plan() } -> std::same_as<result<boot_plan>>;
-};
 
 namespace detail {
 
@@ -55,11 +44,6 @@ result<boot_plan> plan_of(const Method& method, const limits& inherited) {
     result<boot_plan> plan = method.plan();
     if (plan && !method.limits) plan->bounds = inherited;
     return plan;
-}
-
-inline error waits_for_child() {
-    return error(reason::misuse, "a function that runs on the loop makes a child and waits for it; run it on::main or on::pool, "
-                                 "or use connect_async");
 }
 
 /// What the members that all methods have say about a plan.

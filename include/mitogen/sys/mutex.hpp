@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// mutex.hpp: the mutex that the native policies share.
+// mutex.hpp: the mutex of the native policies, and of all that has no policy in its type.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
@@ -39,6 +39,7 @@ class posix_mutex {
     }
 
 public:
+    posix_mutex() noexcept = default;
     template <class Io>
     explicit posix_mutex(Io&) noexcept {}
     posix_mutex(posix_mutex&&) = delete;
@@ -68,6 +69,7 @@ class posix_mutex {
     ::pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
 
 public:
+    posix_mutex() noexcept = default;
     template <class Io>
     explicit posix_mutex(Io&) noexcept {}
     posix_mutex(posix_mutex&&) = delete;

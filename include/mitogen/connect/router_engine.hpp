@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// router_engine.hpp: one node of the tree under one I/O policy, with everything that makes, serves and ends children.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/build_hash.hpp>
+#include <mitogen/connect/child.hpp>
+#include <mitogen/connect/child_pipes.hpp>
+#include <mitogen/connect/children.hpp>
+#include <mitogen/connect/descendants.hpp>
+#include <mitogen/connect/ending.hpp>
+#include <mitogen/connect/joining/listening.hpp>
+#include <mitogen/connect/logs/forwarded_log.hpp>
+#include <mitogen/connect/logs/log_uplink.hpp>
+#include <mitogen/connect/methods/any_method.hpp>
+#include <mitogen/connect/methods/fork.hpp>
+#include <mitogen/connect/programs/payload.hpp>
+#include <mitogen/connect/programs/program_files.hpp>
+#include <mitogen/connect/programs/program_server.hpp>
+#include <mitogen/connect/prompting.hpp>
+#include <mitogen/connect/router.hpp>
+#include <mitogen/connect/router_options.hpp>
+#include <mitogen/io/policy.hpp>
+#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/loop_users.hpp>
+#include <mitogen/loop/watch_table.hpp>
+#include <mitogen/route/router_core.hpp>
+#include <mitogen/route/status_of.hpp>
+#include <mitogen/rpc/explain.hpp>
+#include <mitogen/sys/executable.hpp>
+#include <mitogen/sys/signal.hpp>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Its address tells I/O policies apart.
+template <class Io>
+inline constexpr char policy_tag = 0;
+
+/// What a router is inside. The destructor ends all children and waits for them.
+///
+/// Threads: any, but for the destructor.
+template <class Io>
+class router_engine final : public basic_router_core<Io> {
+    using core = basic_router_core<Io>;
+    using child = basic_child<Io>;
+
+    mitogen::router face_{*this};
+    prompting<Io> prompting_;
+    children<Io> children_;
+    std::vector<payload> payloads_;
+    program_server<Io> programs_{*this, children_.above(), payloads_, [this](context_id id) {
+                                     const child* c = children_.find(id);
+                                     return c && c->runs_this_program();
+                                 }};
+    std::unique_ptr<listening<Io>> listening_; // once listen() was called
+    detail::descendants<Io> descendants_{*this, children_, listening_};
+    log_uplink<Io> logs_{*this};
+    loop_user use_{};
+    std::atomic<bool> closing_{false};
+    typename Io::thread closer_{}; // closes this where the loop is asked to end before it was
+
+public:
+    explicit router_engine(basic_broker<Io>& loop, router_options options = {})
+        : core(loop, options.limits, options.rules), prompting_(*this, std::move(options.on_prompt)),
+          children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)) {
+        sys::ignore_sigpipe();
+        this->set_own_build(hash_build(sys::build_id()));
+        receive_forwarded_logs(*this, logs_);
+        use_.end = [this] { closer_ = typename Io::thread(this->loop().io(), "mitogen-close", [this] { close(); }); };
+        loop.enter(use_);
+    }
+
+    ~router_engine() override {
+        close();
+        closer_ = {};
+    }
+
+    mitogen::router& as_router() noexcept override { return face_; }
+    const void* policy_tag() const noexcept override { return &detail::policy_tag<Io>; }
+
+    result<std::uint64_t> key_of(const void* subject, context_id to) override { return key_across_builds(subject, to); }
+    bool ask_about(basic_pending<Io>& answer, const error& why) override { return ask_what_is_wrong(*this, answer, why); }
+    std::vector<context_status> status() override { return status_of(*this); }
+
+    // ---- making children
+
+    awaited& make_child(const any_method& how, making_options options) override {
+        result<boot_plan> plan = how.operations().plan(how.get(), this->bounds());
+        if (plan) {
+            plan->on_progress = std::move(options.on_progress);
+            plan->held = std::move(options.held);
+        }
+        return connect_by(std::move(plan));
+    }
+
+    /// The same, where the method is not known any more.
+    awaited& connect_by(result<boot_plan> plan) {
+        if (!plan) return refused(plan.error());
+        if (plan->forks) return fork_by(std::move(*plan));
+        if (plan->attached) return attach_by(std::move(*plan));
+        if (!this->loop().io().can_spawn_self() && plan->start.executable_fd >= 0 && plan->start.path.empty()) {
+            return refused(error(reason::misuse,
+                                 "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
+                                 "executes this program again, and would not know that it is one"));
+        }
+        prompting_.attend(*plan);
+        if (plan->staged) plan->others = open_payloads(*plan->program, plan->program_path, payloads_);
+        return children_.make(std::move(*plan));
+    }
+
+    // ---- the contexts below
+
+    awaited& shut_down(context_id id) override { return descendants_.shut_down(id); }
+    void disconnect(context_id id) override { descendants_.disconnect(id); }
+    void discard(context_id id, bool by_force) override {
+        this->loop().defer([this, id, by_force] { by_force ? descendants_.hurry(id) : descendants_.discard(id); });
+    }
+    result<mitogen::boot_info> info_of_boot(context_id id) override { return descendants_.info_of_boot(id); }
+    int child_pid(context_id id) override { return descendants_.pid(id); }
+
+    /// The contexts below, to end them, or to cut them off.
+    detail::descendants<Io>& descendants() noexcept { return descendants_; }
+
+    // ---- the loop
+
+    bool watches_descriptors() const noexcept override { return io::has_local_sockets<Io>; }
+    long watch(event_source& source) override {
+        long rc = -ENOTSUP;
+        this->loop().run([&] { rc = this->loop().watch(source, io::interest::read); });
+        return rc;
+    }
+    void unwatch(event_source& source) override {
+        this->loop().run([&] { this->loop().unwatch(source); });
+    }
+    int loop_fd() override {
+        if constexpr (io::has_outer_loop<Io>) return this->loop().fd();
+        raise(no_outer_loop());
+    }
+    void poll_loop() override {
+        if constexpr (io::has_outer_loop<Io>) return this->loop().process();
+        raise(no_outer_loop());
+    }
+
+    // ---- what init() and listen() need of it
+
+    /// The way up of log records. Of use where there is a parent.
+    log_uplink<Io>& logs() noexcept { return logs_; }
+
+    /// Who listens for programs that join; made by the first who asks, null once the router closes. Threads: loop.
+    template <class Listening>
+    Listening* listening_by() {
+        if (children_.closed()) return nullptr;
+        if (!listening_) listening_ = std::make_unique<Listening>(*this, children_);
+        return static_cast<Listening*>(listening_.get());
+    }
+
+    // ---- the end
+
+    /// Ends every child and waits until all are gone, by force where they do not go; fails everything that waits. The destructor
+    /// does it too, and so does basic_broker::shutdown(), without waiting. Returns at once where another thread is at it.
+    void close() {
+        if (closing_.exchange(true)) return;
+        if (listening_) listening_->close();
+        children_.close();
+        prompting_.close();
+        logs_.close();
+        core::close();
+        if (listening_) listening_->finish();
+        this->loop().leave(use_);
+    }
+
+    result<void> detach() override {
+        if (!on_detached) return error(reason::misuse, "only a context that its parent has started can detach");
+        if (this->loop().on_loop()) return waits_for_child();
+        awaited& p = this->ask({.to = this->parent()->peer, .handle = handles::detaching, .how = question::manner::pass});
+        const result<void> agreed = future<void>(&p, *this, decode_environment{this}).try_get();
+        if (agreed) on_detached();
+        return agreed;
+    }
+
+    /// What detach() does once the parent has agreed; for whoever runs a child. Threads: any but the loop.
+    unique_function<void()> on_detached;
+
+    /// In a child made by fork(): closes every descriptor of the library and forgets every process.
+    void abandon() noexcept
+        requires io::can_fork<Io>
+    {
+        children_.abandon();
+        programs_.abandon();
+        closer_.forget();
+        if (listening_) listening_->abandon();
+        if (this->parent()) this->parent()->stream->abandon();
+        this->loop().abandon();
+    }
+
+private:
+    static error no_outer_loop() {
+        return error(reason::misuse, "only a router on a broker without a thread (broker_options::thread) has a loop to drive");
+    }
+
+    awaited& refused(error why) { return *this->failed_answer(this->id(), std::move(why)); }
+
+    awaited& attach_by(boot_plan plan) {
+        if constexpr (io::has_local_sockets<Io>) {
+            typename Io::descriptor in(plan.attached_in.release());
+            typename Io::descriptor out(plan.attached_out.release());
+            for (const auto* end : {&in, &out})
+                if (const long rc = this->loop().io().set_nonblocking(end->get(), true); rc < 0)
+                    return refused(sys::failure("attach", rc, end->get()));
+            return children_.attach(std::move(plan), std::move(in), std::move(out));
+        } else {
+            return refused(error(reason::misuse, "this I/O policy has no descriptors of the system: nothing can be attached"));
+        }
+    }
+
+    awaited& fork_by(boot_plan plan) {
+        if constexpr (io::can_fork<Io>) {
+            Io& io = this->loop().io();
+            auto pipes = make_child_pipes(io);
+            if (!pipes) return refused(pipes.error());
+            auto b = children_.prepare(plan);
+            if (!b) return refused(b.error());
+            awaited& up = *b->answer;
+            result<int> pid = error(reason::system, "");
+            this->loop().paused([&] { pid = fork_child(io, *pipes, plan.on_start, [this] { abandon(); }); });
+            if (pid) {
+                children_.adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
+            } else {
+                children_.miscarry(*b, pid.error());
+            }
+            return up;
+        } else {
+            return refused(error(reason::misuse, "this I/O policy cannot fork"));
+        }
+    }
+};
+
+/// The engine behind a router that is known to run under `Io`.
+template <class Io>
+router_engine<Io>& engine_of(call_port& node) noexcept {
+    return static_cast<router_engine<Io>&>(node);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// handler_options.hpp: how a handler of messages is registered.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/base/ids.hpp>
+
+#include <cstdint>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+struct message;
+
+/// Whose messages a handler takes.
+enum class accept : std::uint8_t {
+    parents, ///< only messages sent on the authority of this context or one above it
+    anyone,  ///< every context of the tree
+};
+
+/// How a handler is registered.
+struct handler_options {
+    accept from = accept::parents;
+    bool persist = true;                ///< false: removed before its one message
+    context_id respondent = no_context; ///< only this context's messages; gets a dead message when that context is lost
+};
+
+/// What is called for each message of a handle, on the loop.
+using raw_handler = unique_function<void(const message&)>;
+
+} // namespace mitogen::inline MITOGEN_ABI
