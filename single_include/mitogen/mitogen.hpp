@@ -3539,7 +3539,8 @@ class predicate {
 public:
     template <class F>
     predicate(F& callable) noexcept
-        : of_(&callable), holds_([](void* f) -> bool { return (*static_cast<F*>(f))(); }) {}
+        : of_(const_cast<void*>(static_cast<const void*>(&callable))),
+          holds_([](void* f) -> bool { return (*static_cast<F*>(f))(); }) {}
     bool operator()() const { return holds_(of_); }
 };
 
@@ -4063,6 +4064,8 @@ public:
     /// Of a broker without a thread: see router::fd and router::poll. A logic_error otherwise.
     virtual int loop_fd() = 0;
     virtual void poll_loop() = 0;
+    /// See router::close.
+    virtual void close() = 0;
     /// See router::detach.
     virtual result<void> detach() = 0;
     /// Tells the I/O policies apart.
@@ -7261,18 +7264,18 @@ MITOGEN_COLD inline error waits_for_child() {
 ///
 /// All block until the child is up, but for connect_async. The try_ forms return the error that the others throw. Threads: as
 /// those of `Maker`; a function that runs on the loop can only use connect_async.
-template <class Maker>
+template <class Maker, class Context = context>
 class making {
     const Maker& maker() const noexcept { return static_cast<const Maker&>(*this); }
 
 public:
     /// Any method, by its options: `router.connect(mitogen::ssh{.hostname = "web1"})`.
     template <class Method>
-    context connect(const Method& method) const {
+    Context connect(const Method& method) const {
         return try_connect(method).value();
     }
     template <class Method>
-    result<context> try_connect(const Method& method) const {
+    result<Context> try_connect(const Method& method) const {
         if (std::optional<error> why = maker().cannot_wait()) return std::move(*why);
         return connect_async(method).try_get();
     }
@@ -7280,41 +7283,41 @@ public:
     /// Begins to connect and returns at once: start hundreds, then wait for each. Errors come out of the future. To drop it
     /// before the child is up is to end the child.
     template <class Method>
-    future<context> connect_async(const Method& method) const {
+    future<Context> connect_async(const Method& method) const {
         static_assert(Maker::template accepts<Method>::value);
         return maker().begin_child(any_method(method), {});
     }
     /// The same; `progress` is called on the loop whenever there is news, and must not block.
     template <class Method>
-    future<context> connect_async(const Method& method, unique_function<void(const connect_progress&)> progress) const {
+    future<Context> connect_async(const Method& method, unique_function<void(const connect_progress&)> progress) const {
         static_assert(Maker::template accepts<Method>::value);
         return maker().begin_child(any_method(method), {.on_progress = std::move(progress)});
     }
 
     /// A new process on the same machine, running the same program.
     template <class Options = local_options>
-    context local(const std::type_identity_t<Options>& options = {}) const {
+    Context local(const std::type_identity_t<Options>& options = {}) const {
         return connect(options);
     }
     template <class Options = local_options>
-    result<context> try_local(const std::type_identity_t<Options>& options = {}) const {
+    result<Context> try_local(const std::type_identity_t<Options>& options = {}) const {
         return try_connect(options);
     }
 
     /// A copy of the process, made by fork(): has its memory, but none of its threads. Cheaper to start than local() for small
     /// processes.
     template <class Options = fork_options>
-    context fork(const std::type_identity_t<Options>& options = {}) const {
+    Context fork(const std::type_identity_t<Options>& options = {}) const {
         return connect(options);
     }
     template <class Options = fork_options>
-    result<context> try_fork(const std::type_identity_t<Options>& options = {}) const {
+    result<Context> try_fork(const std::type_identity_t<Options>& options = {}) const {
         return try_connect(options);
     }
 
     /// A process on another machine, reached with the system's ssh; nothing of ours needs to be there.
-    context ssh(const ssh_options& options) const { return connect(options); }
-    result<context> try_ssh(const ssh_options& options) const { return try_connect(options); }
+    Context ssh(const ssh_options& options) const { return connect(options); }
+    result<Context> try_ssh(const ssh_options& options) const { return try_connect(options); }
 
     /// A child that is there already: a program that calls mitogen::init, started by whoever and wherever with the one argument
     /// `mitogen::child_argument`, whose stdin and stdout are the far end of a byte stream (a socket, a serial line, another
@@ -7322,75 +7325,75 @@ public:
     /// where this fails, and become nonblocking. No process of it is known here: it ends with its link, and the exit status is 0.
     /// They are descriptors of this process: a context that is not this one refuses them.
     template <class Options = link_options>
-    context attach(int fd_in, int fd_out, const std::type_identity_t<Options>& options = {}) const {
+    Context attach(int fd_in, int fd_out, const std::type_identity_t<Options>& options = {}) const {
         return try_attach(fd_in, fd_out, options).value();
     }
     template <class Options = link_options>
-    result<context> try_attach(int fd_in, int fd_out, const std::type_identity_t<Options>& options = {}) const {
+    result<Context> try_attach(int fd_in, int fd_out, const std::type_identity_t<Options>& options = {}) const {
         return try_connect(options.taking(fd_in, fd_out));
     }
 
     /// A process of another user of the same machine, root where none is named: `sudo({.username = "postgres"})`.
-    context sudo(const sudo_options& options) const { return connect(options); }
-    result<context> try_sudo(const sudo_options& options) const { return try_connect(options); }
+    Context sudo(const sudo_options& options) const { return connect(options); }
+    result<Context> try_sudo(const sudo_options& options) const { return try_connect(options); }
 
     /// The same by su, which wants that user's password.
-    context su(const su_options& options) const { return connect(options); }
-    result<context> try_su(const su_options& options) const { return try_connect(options); }
+    Context su(const su_options& options) const { return connect(options); }
+    result<Context> try_su(const su_options& options) const { return try_connect(options); }
 
     /// The same by OpenBSD's doas.
-    context doas(const doas_options& options) const { return connect(options); }
-    result<context> try_doas(const doas_options& options) const { return try_connect(options); }
+    Context doas(const doas_options& options) const { return connect(options); }
+    result<Context> try_doas(const doas_options& options) const { return try_connect(options); }
 
     /// A process in a Docker container that runs, or in a new one: `docker({.container = "web"})`, `docker({.image = "debian"})`.
-    context docker(const docker_options& options) const { return connect(options); }
-    result<context> try_docker(const docker_options& options) const { return try_connect(options); }
+    Context docker(const docker_options& options) const { return connect(options); }
+    result<Context> try_docker(const docker_options& options) const { return try_connect(options); }
 
     /// A process in a Podman container that runs.
-    context podman(const podman_options& options) const { return connect(options); }
-    result<context> try_podman(const podman_options& options) const { return try_connect(options); }
+    Context podman(const podman_options& options) const { return connect(options); }
+    result<Context> try_podman(const podman_options& options) const { return try_connect(options); }
 
     /// A process in a working container of Buildah.
-    context buildah(const buildah_options& options) const { return connect(options); }
-    result<context> try_buildah(const buildah_options& options) const { return try_connect(options); }
+    Context buildah(const buildah_options& options) const { return connect(options); }
+    result<Context> try_buildah(const buildah_options& options) const { return try_connect(options); }
 
     /// A process in a pod of a Kubernetes cluster.
-    context kubectl(const kubectl_options& options) const { return connect(options); }
-    result<context> try_kubectl(const kubectl_options& options) const { return try_connect(options); }
+    Context kubectl(const kubectl_options& options) const { return connect(options); }
+    result<Context> try_kubectl(const kubectl_options& options) const { return try_connect(options); }
 
     /// A process in an LXC container that runs.
-    context lxc(const lxc_options& options) const { return connect(options); }
-    result<context> try_lxc(const lxc_options& options) const { return try_connect(options); }
+    Context lxc(const lxc_options& options) const { return connect(options); }
+    result<Context> try_lxc(const lxc_options& options) const { return try_connect(options); }
 
     /// A process in an instance of LXD that runs.
-    context lxd(const lxd_options& options) const { return connect(options); }
-    result<context> try_lxd(const lxd_options& options) const { return try_connect(options); }
+    Context lxd(const lxd_options& options) const { return connect(options); }
+    result<Context> try_lxd(const lxd_options& options) const { return try_connect(options); }
 
     /// A process in an instance of Incus that runs.
-    context incus(const incus_options& options) const { return connect(options); }
-    result<context> try_incus(const incus_options& options) const { return try_connect(options); }
+    Context incus(const incus_options& options) const { return connect(options); }
+    result<Context> try_incus(const incus_options& options) const { return try_connect(options); }
 
     /// A process in a FreeBSD jail.
-    context jail(const jail_options& options) const { return connect(options); }
-    result<context> try_jail(const jail_options& options) const { return try_connect(options); }
+    Context jail(const jail_options& options) const { return connect(options); }
+    result<Context> try_jail(const jail_options& options) const { return try_connect(options); }
 
     /// A process with another root directory.
-    context chroot(const chroot_options& options) const { return connect(options); }
-    result<context> try_chroot(const chroot_options& options) const { return try_connect(options); }
+    Context chroot(const chroot_options& options) const { return connect(options); }
+    result<Context> try_chroot(const chroot_options& options) const { return try_connect(options); }
 
     /// A process in the namespaces of another one: `nsenter({.pid = 4711})`, `nsenter({.container = "web", .kind =
     /// container_kind::docker})`.
-    context nsenter(const nsenter_options& options) const { return connect(options); }
-    result<context> try_nsenter(const nsenter_options& options) const { return try_connect(options); }
+    Context nsenter(const nsenter_options& options) const { return connect(options); }
+    result<Context> try_nsenter(const nsenter_options& options) const { return try_connect(options); }
 
     /// A process on a node of a Slurm cluster.
-    context slurm(const slurm_options& options) const { return connect(options); }
-    result<context> try_slurm(const slurm_options& options) const { return try_connect(options); }
+    Context slurm(const slurm_options& options) const { return connect(options); }
+    result<Context> try_slurm(const slurm_options& options) const { return try_connect(options); }
 
     /// A process by any program that runs a command elsewhere and passes its stdin and stdout on: `command({.argv = {"env",
     /// "-i"}})`.
-    context command(const command_options& options) const { return connect(options); }
-    result<context> try_command(const command_options& options) const { return try_connect(options); }
+    Context command(const command_options& options) const { return connect(options); }
+    result<Context> try_command(const command_options& options) const { return try_connect(options); }
 };
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -7774,6 +7777,9 @@ public:
 
     // ---- the tree
 
+    /// This context's number in the tree.
+    context_id id() const noexcept { return node_->id(); }
+
     /// This context.
     context myself() const noexcept { return context(*node_, node_->id()); }
 
@@ -7796,6 +7802,9 @@ public:
         for (const context_status& s : status()) all += s.text() + "\n";
         return all;
     }
+
+    /// Process id of a direct child; -1 where there is none of that id.
+    int child_pid(context_id id) const { return node_->child_pid(id); }
 
     // ---- messages
 
@@ -7824,6 +7833,10 @@ public:
     void poll() { node_->poll_loop(); }
 
     // ---- the end
+
+    /// Ends every child and waits until all are gone, by force where they do not go; fails everything that waits. The destructor
+    /// does it too, and so does basic_broker::shutdown(), without waiting. Returns at once where another thread is at it.
+    void close() { node_->close(); }
 
     /// Leaves the tree: this process goes on without its parent, which neither waits for it nor ends it. Its own children stay
     /// its own. It loses its standard error and its session, sends no logs any more, and ends when the functions that run now
@@ -15819,7 +15832,7 @@ public:
 
     result<void> tell(context_id to, handle_id handle, outgoing_bytes payload, bool for_room) final {
         if (for_room) (void)wait_for_room(to, never);
-        return send(address(to, handle), payload, urgency::soon);
+        return send(this->address(to, handle), payload, urgency::soon);
     }
 
     // ---- losing
@@ -15871,7 +15884,7 @@ public:
     }
 
     /// Everything that waits is told that the router is at its end; every handler gets a dead message. Threads: any but the loop.
-    void close() {
+    void close_messages() {
         const error why(reason::broker_exited, "the router has been shut down");
         pending_->refuse();
         pending_->fail_all(no_context, why);
@@ -15912,7 +15925,7 @@ private:
     }
 
     void send_dead(context_id dst, handle_id to, const error& why) {
-        (void)send(address(dst, to, is_dead), encode_error(why), urgency::soon);
+        (void)send(this->address(dst, to, is_dead), encode_error(why), urgency::soon);
     }
 };
 
@@ -17663,6 +17676,50 @@ void receive_forwarded_logs(basic_router_core<Io>& node, log_uplink<Io>& up) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/methods/method.hpp ----
+// method.hpp: what every connection method has in common.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// The program that a child shall run: this one's own file as it was at the start, which stays open anyway, or another.
+inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& executable) {
+    if (executable.empty()) {
+        sys::unique_fd& own = sys::self_executable();
+        if (!own) return error(reason::payload, "cannot open this program's own executable");
+        return std::shared_ptr<sys::unique_fd>(std::shared_ptr<void>(), &own);
+    }
+    const long rc = sys::open_to_read(executable.c_str());
+    if (rc < 0) {
+        const error why = sys::failure("cannot open the executable " + executable, rc);
+        return error(why.kind() == kind::overloaded ? reason::overloaded : reason::payload, std::string(why.message()));
+    }
+    return std::make_shared<sys::unique_fd>(static_cast<int>(rc));
+}
+
+/// What is to be executed, by what `method` says. `inherited`: the limits, where it says nothing of them.
+template <class Method>
+result<boot_plan> plan_of(const Method& method, const limits& inherited) {
+    result<boot_plan> plan = method.plan();
+    if (plan && !method.limits) plan->bounds = inherited;
+    return plan;
+}
+
+/// What the members that all methods have say about a plan.
+template <class Method>
+void apply_common(const Method& method, boot_plan& plan) {
+    if (!method.name.empty()) plan.name = method.name;
+    plan.timeout = to_ns(method.connect_timeout);
+    if constexpr (requires { method.executable; }) plan.program_path = method.executable;
+    if (method.limits) plan.bounds = *method.limits;
+    if constexpr (requires { method.executor; }) plan.executor = method.executor;
+    if constexpr (requires { method.keep_program; }) plan.keep_program = method.keep_program;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/sys/interrupt.hpp ----
 // interrupt.hpp: SIGINT as bytes in a pipe, for as long as somebody wants to hear of it.
 
@@ -18612,15 +18669,13 @@ public:
 
     // ---- the end
 
-    /// Ends every child and waits until all are gone, by force where they do not go; fails everything that waits. The destructor
-    /// does it too, and so does basic_broker::shutdown(), without waiting. Returns at once where another thread is at it.
-    void close() {
+    void close() final {
         if (closing_.exchange(true)) return;
         if (listening_) listening_->close();
         children_.close();
         prompting_.close();
         logs_.close();
-        core::close();
+        this->close_messages();
         if (listening_) listening_->finish();
         this->loop().leave(use_);
     }
@@ -18773,50 +18828,6 @@ inline result<std::string> explain_methods(const std::vector<any_method>& path) 
         in = "in " + plan->name;
     }
     return text;
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/method.hpp ----
-// method.hpp: what every connection method has in common.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace detail {
-
-/// The program that a child shall run: this one's own file as it was at the start, which stays open anyway, or another.
-inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& executable) {
-    if (executable.empty()) {
-        sys::unique_fd& own = sys::self_executable();
-        if (!own) return error(reason::payload, "cannot open this program's own executable");
-        return std::shared_ptr<sys::unique_fd>(std::shared_ptr<void>(), &own);
-    }
-    const long rc = sys::open_to_read(executable.c_str());
-    if (rc < 0) {
-        const error why = sys::failure("cannot open the executable " + executable, rc);
-        return error(why.kind() == kind::overloaded ? reason::overloaded : reason::payload, std::string(why.message()));
-    }
-    return std::make_shared<sys::unique_fd>(static_cast<int>(rc));
-}
-
-/// What is to be executed, by what `method` says. `inherited`: the limits, where it says nothing of them.
-template <class Method>
-result<boot_plan> plan_of(const Method& method, const limits& inherited) {
-    result<boot_plan> plan = method.plan();
-    if (plan && !method.limits) plan->bounds = inherited;
-    return plan;
-}
-
-/// What the members that all methods have say about a plan.
-template <class Method>
-void apply_common(const Method& method, boot_plan& plan) {
-    if (!method.name.empty()) plan.name = method.name;
-    plan.timeout = to_ns(method.connect_timeout);
-    if constexpr (requires { method.executable; }) plan.program_path = method.executable;
-    if (method.limits) plan.bounds = *method.limits;
-    if constexpr (requires { method.executor; }) plan.executor = method.executor;
-    if constexpr (requires { method.keep_program; }) plan.keep_program = method.keep_program;
 }
 
 } // namespace detail
@@ -24983,7 +24994,7 @@ public:
 };
 
 /// Until there is credit for an item, with which it is sent at once.
-template <class Io, bool Throws>
+template <bool Throws>
 class room_wait final : public flow_wait<outbox> {
     buffer frame_;
     bool sent_ = false;
@@ -25019,7 +25030,7 @@ struct next_item_of {
     inbox& in;
     item_wait<Value, Throws> operator co_await() const noexcept { return item_wait<Value, Throws>(in); }
 };
-template <class Io, bool Throws = true>
+template <bool Throws = true>
 struct sending {
     outbox& out;
     buffer frame;
@@ -25081,12 +25092,10 @@ struct dialog_shape<Started(Received, Sent)> {
 template <class Shape>
 class dialog {
     using shape = dialog_shape<Shape>;
-    using inbox = rpc::detail::inbox;
-    using outbox = rpc::detail::outbox;
 
     context_id peer_;
-    std::shared_ptr<inbox> in_;
-    std::shared_ptr<outbox> out_;
+    std::shared_ptr<rpc::detail::inbox> in_;
+    std::shared_ptr<rpc::detail::outbox> out_;
     bool started_ = false;
     rpc::detail::cancel_watch on_cancel_;
 
@@ -25097,8 +25106,8 @@ public:
 
     /// For whoever executes the call.
     explicit dialog(invocation& inv)
-        : peer_(inv.who.id), in_(inbox::make(node_of(inv), rpc::detail::inbox_use::callee)),
-          out_(outbox::open(node_of(inv), inv.who.id, inv.flow)), on_cancel_(inv, [in = in_, out = out_](const error& why) {
+        : peer_(inv.who.id), in_(rpc::detail::inbox::make(node_of(inv), rpc::detail::inbox_use::callee)),
+          out_(rpc::detail::outbox::open(node_of(inv), inv.who.id, inv.flow)), on_cancel_(inv, [in = in_, out = out_](const error& why) {
               out->close(why);
               in->close(why, false);
           }) {}
@@ -25160,7 +25169,7 @@ public:
     /// For functions that are tasks: `co_await d.async_receive()`, as receive(), and so on.
     rpc::detail::next_item_of<value_type> async_receive() { return {begun(*in_)}; }
     rpc::detail::next_item_of<value_type, false> async_try_receive() { return {begun(*in_)}; }
-    rpc::detail::sending async_send(const typename shape::sent& item) {
+    rpc::detail::sending<> async_send(const typename shape::sent& item) {
         return {begun(*out_), rpc::detail::item_frame(peer_, item)};
     }
 
@@ -25685,8 +25694,7 @@ class nursery_state : public std::enable_shared_from_this<nursery_state> {
     }
 
 public:
-    nursery_state(router& node, duration_ns grace)
-        : router_(node), grace_(grace), mutex_(node), wake_(node.loop().io()) {}
+    nursery_state(call_port& node, duration_ns grace) : node_(node), grace_(grace), mutex_(node) {}
     nursery_state(nursery_state&&) = delete;
 
     call_port& node() const noexcept { return node_; }
@@ -26502,14 +26510,12 @@ namespace mitogen::inline MITOGEN_ABI {
 template <class Shape, class Result>
 class [[nodiscard]] open_dialog {
     using shape = dialog_shape<Shape>;
-    using inbox = rpc::detail::inbox;
-    using outbox = rpc::detail::outbox;
     using started_type =
         typename std::conditional_t<std::is_void_v<typename shape::started>, std::type_identity<std::monostate>,
                                     owned_result<typename shape::started>>::type;
 
-    std::shared_ptr<inbox> in_;
-    std::shared_ptr<outbox> out_;
+    std::shared_ptr<rpc::detail::inbox> in_;
+    std::shared_ptr<rpc::detail::outbox> out_;
     future<Result> answer_;
     started_type started_{};
     std::optional<mitogen::result<Result>> outcome_;
@@ -26517,7 +26523,7 @@ class [[nodiscard]] open_dialog {
     bool cancel_on_exit_ = false;
     int exceptions_ = std::uncaught_exceptions();
 
-    open_dialog(std::shared_ptr<inbox> items, future<Result> answer)
+    open_dialog(std::shared_ptr<rpc::detail::inbox> items, future<Result> answer)
         : in_(std::move(items)), answer_(std::move(answer)) {}
 
 public:
@@ -26525,7 +26531,7 @@ public:
     using value_type = typename rpc::detail::received_item<typename shape::sent>::type;
 
     /// For call_methods::try_open: waits until the function has called started(), and fails where it ends before.
-    static mitogen::result<open_dialog> begin(std::shared_ptr<inbox> items, future<Result> answer,
+    static mitogen::result<open_dialog> begin(std::shared_ptr<rpc::detail::inbox> items, future<Result> answer,
                                                     const std::string& function) {
         open_dialog d(std::move(items), std::move(answer));
         rpc::detail::end_with(d.in_, d.answer_);
@@ -26533,7 +26539,7 @@ public:
     }
 
     /// For call_methods::open_async: the same in a task.
-    static task<open_dialog> begin_later(std::shared_ptr<inbox> items, future<Result> answer,
+    static task<open_dialog> begin_later(std::shared_ptr<rpc::detail::inbox> items, future<Result> answer,
                                                const function_entry& function) {
         open_dialog d(std::move(items), std::move(answer));
         rpc::detail::end_with(d.in_, d.answer_);
@@ -26553,7 +26559,7 @@ public:
         if (!good || !r.finish())
             return d.give_up(error(reason::codec, "what started() of " + function + " says does not decode: " + r.failure_text()),
                              function);
-        d.out_ = outbox::open(d.in_->node(), d.answer_.state()->respondent(), there);
+        d.out_ = rpc::detail::outbox::open(d.in_->node(), d.answer_.state()->respondent(), there);
         d.answer_.then([out = d.out_, p = d.answer_.state()] {
             out->lose(p->failure() ? *p->failure() : error(reason::sender_closed, "the function has ended"));
         });
@@ -26624,7 +26630,7 @@ public:
     /// before it leaves the dialog: the destructor cannot wait on the loop, and cancels.
     rpc::detail::next_item_of<value_type> async_receive() { return {*in_}; }
     rpc::detail::next_item_of<value_type, false> async_try_receive() { return {*in_}; }
-    rpc::detail::sending async_send(const typename shape::received& item) {
+    rpc::detail::sending<> async_send(const typename shape::received& item) {
         return {*out_, rpc::detail::item_frame(out_->peer(), item)};
     }
     task<Result> async_result() {
@@ -26759,8 +26765,6 @@ namespace rpc::detail {
 template <class T>
 class item_reader {
 protected:
-    using inbox = inbox;
-
     std::shared_ptr<inbox> inbox_; // null in one that was moved from
 
     explicit item_reader(std::shared_ptr<inbox> items) noexcept : inbox_(std::move(items)) {}
@@ -26824,14 +26828,13 @@ namespace mitogen::inline MITOGEN_ABI {
 /// Moves; does not copy. Threads: one at a time. Blocks: get() and iteration, not from functions that run on the loop.
 template <class T>
 class [[nodiscard]] remote_range : public rpc::detail::item_reader<T> {
-    using inbox = rpc::detail::inbox;
     using rpc::detail::item_reader<T>::inbox_;
 
     future<void> end_;
 
 public:
     /// For call_methods::stream: `end` is the answer to the call that fills `items`.
-    remote_range(std::shared_ptr<inbox> items, future<void> end)
+    remote_range(std::shared_ptr<rpc::detail::inbox> items, future<void> end)
         : rpc::detail::item_reader<T>(std::move(items)), end_(std::move(end)) {
         rpc::detail::end_with(inbox_, end_);
     }
@@ -26911,8 +26914,6 @@ namespace rpc::detail {
 
 /// What copies of one sender share. Its last copy closes it.
 class sender_state : public std::enable_shared_from_this<sender_state> {
-    using inbox = inbox;
-    using outbox = outbox;
 
     std::shared_ptr<inbox> made_by_; // in the context of the receiver; else null
     call_port& node_;
@@ -27014,7 +27015,7 @@ public:
     }
 
     /// For tasks: `co_await s.async_send(item)`. The item is encoded at once. The sender must stay until then.
-    rpc::detail::sending async_send(const T& item) const {
+    rpc::detail::sending<> async_send(const T& item) const {
         if (!state_) raise(nowhere());
         const auto& out = state_->use();
         return {*out, rpc::detail::item_frame(out->peer(), item)};
@@ -27046,13 +27047,12 @@ private:
 /// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
 template <class T>
 class receiver : public rpc::detail::item_reader<T> {
-    using inbox = rpc::detail::inbox;
     using rpc::detail::item_reader<T>::inbox_;
 
 public:
     /// The router must outlive it.
     explicit receiver(router& node)
-        : rpc::detail::item_reader<T>(inbox::make(node.node(), rpc::detail::inbox_use::channel)) {}
+        : rpc::detail::item_reader<T>(rpc::detail::inbox::make(node.node(), rpc::detail::inbox_use::channel)) {}
     receiver(receiver&&) noexcept = default;
     receiver& operator=(receiver&&) = delete;
     ~receiver() {

@@ -83,6 +83,9 @@ public:
 
     // ---- the tree
 
+    /// This context's number in the tree.
+    context_id id() const noexcept { return node_->id(); }
+
     /// This context.
     context myself() const noexcept { return context(*node_, node_->id()); }
 
@@ -105,6 +108,9 @@ public:
         for (const context_status& s : status()) all += s.text() + "\n";
         return all;
     }
+
+    /// Process id of a direct child; -1 where there is none of that id.
+    int child_pid(context_id id) const { return node_->child_pid(id); }
 
     // ---- messages
 
@@ -133,6 +139,10 @@ public:
     void poll() { node_->poll_loop(); }
 
     // ---- the end
+
+    /// Ends every child and waits until all are gone, by force where they do not go; fails everything that waits. The destructor
+    /// does it too, and so does basic_broker::shutdown(), without waiting. Returns at once where another thread is at it.
+    void close() { node_->close(); }
 
     /// Leaves the tree: this process goes on without its parent, which neither waits for it nor ends it. Its own children stay
     /// its own. It loses its standard error and its session, sends no logs any more, and ends when the functions that run now

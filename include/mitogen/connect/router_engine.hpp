@@ -169,15 +169,13 @@ public:
 
     // ---- the end
 
-    /// Ends every child and waits until all are gone, by force where they do not go; fails everything that waits. The destructor
-    /// does it too, and so does basic_broker::shutdown(), without waiting. Returns at once where another thread is at it.
-    void close() {
+    void close() final {
         if (closing_.exchange(true)) return;
         if (listening_) listening_->close();
         children_.close();
         prompting_.close();
         logs_.close();
-        core::close();
+        this->close_messages();
         if (listening_) listening_->finish();
         this->loop().leave(use_);
     }

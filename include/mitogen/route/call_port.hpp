@@ -208,6 +208,8 @@ public:
     /// Of a broker without a thread: see router::fd and router::poll. A logic_error otherwise.
     virtual int loop_fd() = 0;
     virtual void poll_loop() = 0;
+    /// See router::close.
+    virtual void close() = 0;
     /// See router::detach.
     virtual result<void> detach() = 0;
     /// Tells the I/O policies apart.

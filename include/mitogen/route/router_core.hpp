@@ -232,7 +232,7 @@ public:
     }
 
     /// Everything that waits is told that the router is at its end; every handler gets a dead message. Threads: any but the loop.
-    void close() {
+    void close_messages() {
         const error why(reason::broker_exited, "the router has been shut down");
         pending_->refuse();
         pending_->fail_all(no_context, why);
