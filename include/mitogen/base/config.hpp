@@ -38,8 +38,19 @@
 #define MITOGEN_HAS_DESCRIBE 0
 #endif
 
-// The inline namespace: v<major>_<minor>, then p (PFR) and d (Describe) where they are in use.
+// The inline namespace: v<major>_<minor>, then p (PFR) and d (Describe) if they are in use, and s if the core is compiled in a
+// file of its own.
+#if defined(MITOGEN_SOURCE) || defined(MITOGEN_SEPARATE)
 #if MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
+#define MITOGEN_ABI v0_1_pds
+#elif MITOGEN_HAS_PFR
+#define MITOGEN_ABI v0_1_ps
+#elif MITOGEN_HAS_DESCRIBE
+#define MITOGEN_ABI v0_1_ds
+#else
+#define MITOGEN_ABI v0_1_s
+#endif
+#elif MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
 #define MITOGEN_ABI v0_1_pd
 #elif MITOGEN_HAS_PFR
 #define MITOGEN_ABI v0_1_p
@@ -72,3 +83,15 @@
 #endif
 
 #define MITOGEN_COLD [[gnu::cold, gnu::noinline]]
+
+// Functions of the core that the fronts declare. MITOGEN_SOURCE and MITOGEN_SEPARATE are for the whole program: one file of it
+// holds the core (MITOGEN_SOURCE, or it links mitogen::compiled), all others only call (MITOGEN_SEPARATE). Part of the inline
+// namespace too.
+#if defined(MITOGEN_SOURCE) && defined(MITOGEN_SEPARATE)
+#error "mitogen: MITOGEN_SOURCE is for the one file that holds the library, MITOGEN_SEPARATE for all others: not both"
+#endif
+#if defined(MITOGEN_SOURCE)
+#define MITOGEN_INLINE
+#else
+#define MITOGEN_INLINE inline
+#endif

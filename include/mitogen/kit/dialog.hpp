@@ -8,12 +8,11 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/rpc/flow_wait.hpp>
 #include <mitogen/rpc/fwd.hpp>
-#include <mitogen/rpc/inbox.hpp>
+#include <mitogen/rpc/flow_end.hpp>
 #include <mitogen/rpc/invocation.hpp>
 #include <mitogen/rpc/item_codec.hpp>
 #include <mitogen/rpc/item_range.hpp>
-#include <mitogen/rpc/item_sink.hpp>
-#include <mitogen/rpc/outbox.hpp>
+#include <mitogen/rpc/cancel_watch.hpp>
 #include <mitogen/rpc/traits.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/codec.hpp>

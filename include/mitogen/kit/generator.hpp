@@ -127,7 +127,7 @@ namespace rpc::detail {
 template <class T>
 struct item_range_result<generator<T>> {
     static void run(invocation& inv, generator<T> items) {
-        const std::unique_ptr<item_sink> sink = inv.sink(inv);
+        const std::unique_ptr<item_sink> sink = open_item_sink(inv);
         for (const auto& item : items) {
             const result<void> sent = sink->send(item_frame(inv.who.id, item));
             if (sent) continue;

@@ -12,10 +12,9 @@
 #include <mitogen/rpc/flow_wait.hpp>
 #include <mitogen/rpc/future.hpp>
 #include <mitogen/rpc/fwd.hpp>
-#include <mitogen/rpc/inbox.hpp>
+#include <mitogen/rpc/flow_end.hpp>
 #include <mitogen/rpc/item_codec.hpp>
 #include <mitogen/rpc/item_range.hpp>
-#include <mitogen/rpc/outbox.hpp>
 #include <mitogen/rpc/task.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/flow.hpp>

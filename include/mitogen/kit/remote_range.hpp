@@ -8,7 +8,7 @@
 #include <mitogen/rpc/call.hpp>
 #include <mitogen/rpc/future.hpp>
 #include <mitogen/rpc/fwd.hpp>
-#include <mitogen/rpc/inbox.hpp>
+#include <mitogen/rpc/flow_end.hpp>
 #include <mitogen/rpc/item_reader.hpp>
 
 #include <memory>

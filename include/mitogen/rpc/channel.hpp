@@ -7,20 +7,17 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/rpc/flow_end.hpp>
 #include <mitogen/rpc/flow_wait.hpp>
 #include <mitogen/rpc/fwd.hpp>
-#include <mitogen/rpc/inbox.hpp>
 #include <mitogen/rpc/invocation.hpp>
 #include <mitogen/rpc/item_codec.hpp>
 #include <mitogen/rpc/item_reader.hpp>
-#include <mitogen/rpc/outbox.hpp>
-#include <mitogen/rpc/relay.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/flow.hpp>
 
 #include <cstddef>
 #include <memory>
-#include <mutex>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -28,67 +25,21 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace rpc::detail {
 
 /// What copies of one sender share. Its last copy closes it.
-class sender_state : public std::enable_shared_from_this<sender_state> {
-
-    std::shared_ptr<inbox> made_by_; // in the context of the receiver; else null
-    call_port& node_;
-    context_id receiver_;
-    flow_address to_{};
-    mitogen::detail::mutex mutex_;
-    std::shared_ptr<outbox> out_{}; // opened by the first use
-    bool holds_ = false;            // the receiver waits for this: it was neither used nor sent yet
+class sender_state {
+protected:
+    ~sender_state() = default;
 
 public:
-    /// Of `made_by`'s receiver.
-    explicit sender_state(std::shared_ptr<inbox> made_by)
-        : made_by_(std::move(made_by)), node_(made_by_->node()), receiver_(node_.id()), mutex_(node_), holds_(true) {
-        made_by_->hold();
-    }
+    /// Of an inbox of this context.
+    static std::shared_ptr<sender_state> of(std::shared_ptr<inbox> made_by);
     /// One that was received.
-    sender_state(call_port& here, context_id receiver, flow_address to)
-        : node_(here), receiver_(receiver), to_(to), mutex_(here) {}
-    sender_state(sender_state&&) = delete;
-    ~sender_state() {
-        if (out_ || to_.port) use()->end();
-        let_go();
-    }
+    static std::shared_ptr<sender_state> of(call_port& here, context_id receiver, flow_address to);
 
-    call_port& node() noexcept { return node_; }
-
-    const std::shared_ptr<outbox>& use() {
-        {
-            const std::lock_guard lock(mutex_);
-            if (out_) return out_;
-            if (made_by_) to_ = made_by_->open_port(node_.id());
-            out_ = outbox::open(node_, receiver_, to_);
-            if (!to_.port) out_->lose(error(reason::sender_closed, "the receiver has been closed"));
-        }
-        let_go();
-        return out_;
-    }
-
+    virtual call_port& node() noexcept = 0;
+    /// Where items are sent; opened by the first use.
+    virtual const std::shared_ptr<outbox>& use() = 0;
     /// Where `user` is to send to, and in which context that is.
-    std::pair<context_id, flow_address> address_for(context_id user) {
-        if (made_by_) {
-            const flow_address to = made_by_->open_port(user);
-            let_go();
-            return {receiver_, to};
-        }
-        // The receiver knows of this context only: what comes here is passed on.
-        const auto from = inbox::make(node_, inbox_use::channel);
-        const flow_address here = from->open_port(user);
-        std::make_shared<relay>(from, use(), this->shared_from_this())->run();
-        return {node_.id(), here};
-    }
-
-private:
-    void let_go() {
-        {
-            const std::lock_guard lock(mutex_);
-            if (!std::exchange(holds_, false)) return;
-        }
-        made_by_->release();
-    }
+    virtual std::pair<context_id, flow_address> address_for(context_id user) = 0;
 };
 
 } // namespace rpc::detail
@@ -176,7 +127,7 @@ public:
 
     /// A new sender. Each has a window of its own.
     sender<T> to_sender() const {
-        return sender<T>(std::make_shared<rpc::detail::sender_state>(inbox_));
+        return sender<T>(rpc::detail::sender_state::of(inbox_));
     }
 
     /// Takes nothing any more: whoever sends is told. What has arrived can still be taken.
@@ -207,8 +158,7 @@ struct codec<sender<T>> {
         const auto* place = static_cast<const decode_environment*>(r.environment());
         if (!place || !place->node)
             return r.fail("a sender can be decoded only where a call, its answer or an item brings it");
-        using state = rpc::detail::sender_state;
-        s = sender<T>(std::make_shared<state>(*place->node, where, to));
+        s = sender<T>(rpc::detail::sender_state::of(*place->node, where, to));
         return true;
     }
     static void signature(signature_sink& out) {

@@ -12,7 +12,6 @@
 #include <mitogen/rpc/exception_info.hpp>
 #include <mitogen/rpc/incoming_calls.hpp>
 #include <mitogen/rpc/invocation.hpp>
-#include <mitogen/rpc/item_sink.hpp>
 #include <mitogen/rpc/registry.hpp>
 #include <mitogen/rpc/task_calls.hpp>
 #include <mitogen/sync/latch.hpp>
@@ -171,7 +170,6 @@ private:
         reader arguments(m.payload.subspan(arguments_at), router_.bounds(), &environment_);
         loop_result_.clear();
         invocation inv{arguments, loop_result_, environment_, {m.head.src, m.head.auth}, frame.flow};
-        inv.sink = &flow_sink::open;
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation&) { return std::stop_token(); };
 #endif
@@ -207,7 +205,6 @@ private:
             call& running = *static_cast<call*>(i.call);
             return static_cast<incoming_calls<Io>*>(running.owner)->cancelled(running);
         };
-        inv.sink = &flow_sink::open;
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation& i) {
             call& running = *static_cast<call*>(i.call);

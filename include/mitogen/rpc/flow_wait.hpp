@@ -6,9 +6,8 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/rpc/future.hpp>
-#include <mitogen/rpc/inbox.hpp>
+#include <mitogen/rpc/flow_end.hpp>
 #include <mitogen/rpc/item_codec.hpp>
-#include <mitogen/rpc/outbox.hpp>
 #include <mitogen/rpc/task.hpp>
 #include <mitogen/rpc/task_scope.hpp>
 #include <mitogen/wire/buffer.hpp>

@@ -13,6 +13,7 @@
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/route/refusals.hpp>
 #include <mitogen/route/call_port.hpp>
+#include <mitogen/rpc/flow_end.hpp>
 #include <mitogen/rpc/watchers.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/codec.hpp>
@@ -33,27 +34,11 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace rpc::detail {
 
-/// One thing that has arrived. The value's bytes follow the kind.
-struct flow_item {
-    wire::flow_frame kind = wire::flow_frame::item;
-    buffer bytes{};
-
-    std::span<const std::byte> value() const noexcept { return std::span<const std::byte>(bytes).subspan(1); }
-};
-
-/// What an inbox is for.
-enum class inbox_use : std::uint8_t {
-    channel, ///< any number of senders: the loss of each is told once, and the end comes when all are gone
-    callee,  ///< of a function's dialog: its opener sends
-    stream,  ///< the items of one call: they have ended when all are here and the answer is, and an error of the answer wins
-    opener,  ///< a stream that begins with flow_frame::begun
-};
-
 /// Receives from any number of sending ends. Each gets a port: a handle of its own, bound to the context that it was given to, so
 /// that nobody else can send there and the loss of that context ends it.
 ///
 /// Threads: any.
-class inbox : public std::enable_shared_from_this<inbox> {
+class node_inbox final : public inbox, public std::enable_shared_from_this<node_inbox> {
     struct port {
         handle_id number;
         context_id peer;
@@ -77,7 +62,6 @@ class inbox : public std::enable_shared_from_this<inbox> {
         handle_id back = 0;
     };
 
-    call_port& node_;
     inbox_use use_;
     std::uint32_t most_;
     std::uint32_t window_;
@@ -97,20 +81,18 @@ class inbox : public std::enable_shared_from_this<inbox> {
     struct secret {};
 
 public:
-    inbox(secret, call_port& node, inbox_use use)
-        : node_(node), use_(use), most_(std::max(node.bounds().window_bytes, 1u)), window_(std::min(most_, wire::flow_window)),
+    node_inbox(secret, call_port& node, inbox_use use)
+        : inbox(node), use_(use), most_(std::max(node.bounds().window_bytes, 1u)), window_(std::min(most_, wire::flow_window)),
           mutex_(node) {}
 
-    static std::shared_ptr<inbox> make(call_port& node, inbox_use use) {
-        auto made = std::make_shared<inbox>(secret{}, node, use);
+    static std::shared_ptr<node_inbox> make(call_port& node, inbox_use use) {
+        auto made = std::make_shared<node_inbox>(secret{}, node, use);
         if (use == inbox_use::channel) made->await_close();
         return made;
     }
 
-    call_port& node() noexcept { return node_; }
-
     /// Where a sending end in `peer` sends to. Port 0 where this end is closed.
-    flow_address open_port(context_id peer) {
+    flow_address open_port(context_id peer) override {
         const auto p = std::make_shared<port>(node_.new_handle(), peer, window_, most_);
         {
             const std::lock_guard lock(mutex_);
@@ -136,12 +118,12 @@ public:
     }
 
     /// There is a sender that has no port yet: the end does not come before release().
-    void hold() {
+    void hold() override {
         const std::lock_guard lock(mutex_);
         ++holds_;
         if (!closed_) end_.reset();
     }
-    void release() {
+    void release() override {
         {
             const std::lock_guard lock(mutex_);
             --holds_;
@@ -151,7 +133,7 @@ public:
     }
 
     /// The next item, or why there is none: the end, the loss of a sender, timeout. Not on the loop.
-    result<flow_item> get(instant deadline) {
+    result<flow_item> get(instant deadline) override {
         arrival next;
         credit due;
         {
@@ -172,7 +154,7 @@ public:
     }
 
     /// The next item where there is one, or flow_frame::lost. Never waits.
-    std::optional<flow_item> take_now() {
+    std::optional<flow_item> take_now() override {
         arrival next;
         credit due;
         {
@@ -189,19 +171,19 @@ public:
     }
 
     /// True where get() would not wait.
-    bool ready() {
+    bool ready() override {
         const std::lock_guard lock(mutex_);
         return has_news();
     }
 
     /// True where get() says that nothing follows.
-    bool ended() {
+    bool ended() override {
         const std::lock_guard lock(mutex_);
         return items_.empty() && end_;
     }
 
     /// Runs `go` at the next change: now, if there is something already. On the thread that brings it, normally the loop.
-    void then(unique_function<void()> go, const void* key = nullptr) {
+    void then(unique_function<void()> go, const void* key) override {
         {
             const std::lock_guard lock(mutex_);
             if (!has_news()) return watchers_.add(key, std::move(go));
@@ -210,7 +192,7 @@ public:
     }
 
     /// Takes back what was given to then() with this key. False where there is nothing: it has run, or is about to.
-    bool forget(const void* key) {
+    bool forget(const void* key) override {
         watchers gone; // destroyed without the lock
         const std::lock_guard lock(mutex_);
         gone = watchers_.take(key);
@@ -218,10 +200,10 @@ public:
     }
 
     /// This end takes nothing any more. What has arrived stays; `why` follows it. With `tell`, whoever sends there is told.
-    void close(const error& why, bool tell = true) { finish(why, tell, true); }
+    void close(const error& why, bool tell) override { finish(why, tell, true); }
 
     /// The call whose items these are is answered; null: with a value.
-    void answered(const error* failure) {
+    void answered(const error* failure) override {
         if (failure) return finish(*failure, false, false);
         {
             const std::lock_guard lock(mutex_);
@@ -232,7 +214,7 @@ public:
     }
 
     /// From now on what arrives is taken and dropped, so that nobody waits for credit.
-    void discard() {
+    void discard() override {
         std::deque<arrival> dropped;
         std::vector<credit> due;
         {
@@ -391,6 +373,8 @@ private:
         tell.run();
     }
 };
+
+MITOGEN_INLINE std::shared_ptr<inbox> inbox::make(call_port& node, inbox_use use) { return node_inbox::make(node, use); }
 
 } // namespace rpc::detail
 } // namespace mitogen::inline MITOGEN_ABI

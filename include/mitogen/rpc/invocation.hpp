@@ -59,7 +59,6 @@ struct invocation {
 #endif
     cancel_radius (*cancelled)(invocation&) = [](invocation&) { return cancel_radius::none; }; ///< by its caller
     void* call = nullptr; ///< for `stop` and `cancelled`
-    std::unique_ptr<item_sink> (*sink)(invocation&) = nullptr; ///< opens `flow`
 
     /// What an invoke thunk has found wrong, for whoever knows the function's name: fault_of_call().
     enum class fault : std::uint8_t { none, argument, no_flow };
@@ -82,6 +81,9 @@ struct invocation {
 };
 
 namespace rpc::detail {
+
+/// Where the function that runs puts its items: opens invocation::flow.
+std::unique_ptr<item_sink> open_item_sink(invocation& inv);
 
 /// Makes, for the time of one call, the object that a parameter of type `Parameter&` refers to: it is constructible from
 /// `invocation&` and converts to that reference. Specialised for dialogs.

@@ -8,7 +8,7 @@
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/rpc/future.hpp>
-#include <mitogen/rpc/inbox.hpp>
+#include <mitogen/rpc/flow_end.hpp>
 #include <mitogen/rpc/invocation.hpp>
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/flow.hpp>

@@ -8,7 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/route/call_port.hpp>
 #include <mitogen/rpc/flow_wait.hpp>
-#include <mitogen/rpc/inbox.hpp>
+#include <mitogen/rpc/flow_end.hpp>
 #include <mitogen/rpc/item_codec.hpp>
 #include <mitogen/rpc/item_range.hpp>
 

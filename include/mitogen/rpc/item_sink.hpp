@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// item_sink.hpp: where a running function sends items to its caller, until it is cancelled.
+// item_sink.hpp: where a function that runs sends items to its caller, until it is cancelled.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
@@ -8,7 +8,8 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/route/call_port.hpp>
 #include <mitogen/rpc/invocation.hpp>
-#include <mitogen/rpc/outbox.hpp>
+#include <mitogen/rpc/cancel_watch.hpp>
+#include <mitogen/rpc/flow_end.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/flow.hpp>
 
@@ -22,56 +23,23 @@
 #endif
 
 namespace mitogen::inline MITOGEN_ABI {
-
 namespace rpc::detail {
-
-/// Runs `go` with the reason when the call that runs is told to stop; while it lives. Once, on any thread.
-class cancel_watch {
-    struct work {
-        unique_function<void(const error&)> go;
-        context_id caller;
-    };
-    struct fire {
-        std::shared_ptr<work> what;
-        invocation* inv;
-        void operator()() const {
-            // Where threads are simulated the function may leave meanwhile: std::stop_callback knows the real ones only.
-            const std::shared_ptr<work> kept = what;
-            const cancel_radius what_is_cancelled = inv->cancelled(*inv);
-            if (what_is_cancelled == cancel_radius::none)
-                return kept->go(error(reason::broker_exited, "the context that executes the call is ending"));
-            kept->go(cancelled_by_caller(kept->caller, what_is_cancelled));
-        }
-    };
-#if defined(__cpp_lib_jthread)
-    std::stop_callback<fire> callback_;
-
-public:
-    cancel_watch(invocation& inv, unique_function<void(const error&)> go)
-        : callback_(inv.stop(inv), fire{std::make_shared<work>(work{std::move(go), inv.who.id}), &inv}) {}
-#else
-public:
-    cancel_watch(invocation&, unique_function<void(const error&)>) {} // without stop tokens a function runs to its end
-#endif
-};
-
-} // namespace rpc::detail
 
 /// The sink of one call.
 class flow_sink final : public item_sink {
-    std::shared_ptr<rpc::detail::outbox> out_;
-    rpc::detail::cancel_watch on_cancel_;
+    std::shared_ptr<outbox> out_;
+    cancel_watch on_cancel_;
 
 public:
     explicit flow_sink(invocation& inv)
-        : out_(rpc::detail::outbox::open(*inv.environment.node, inv.who.id,
-                                                   inv.flow)),
+        : out_(outbox::open(*inv.environment.node, inv.who.id, inv.flow)),
           on_cancel_(inv, [out = out_](const error& why) { out->close(why); }) {}
     ~flow_sink() override { out_->end(wire::flow_frame::done); }
-
-    static std::unique_ptr<item_sink> open(invocation& inv) { return std::make_unique<flow_sink>(inv); }
 
     result<void> send(buffer item) override { return out_->send(std::move(item), never); }
 };
 
+MITOGEN_INLINE std::unique_ptr<item_sink> open_item_sink(invocation& inv) { return std::make_unique<flow_sink>(inv); }
+
+} // namespace rpc::detail
 } // namespace mitogen::inline MITOGEN_ABI

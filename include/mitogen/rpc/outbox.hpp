@@ -12,6 +12,7 @@
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/route/refusals.hpp>
 #include <mitogen/route/call_port.hpp>
+#include <mitogen/rpc/flow_end.hpp>
 #include <mitogen/rpc/watchers.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/codec.hpp>
@@ -30,9 +31,7 @@ namespace rpc::detail {
 /// receiver's end and of the loss of its context it hears from nobody else.
 ///
 /// Threads: any; what one thread sends arrives in order.
-class outbox : public std::enable_shared_from_this<outbox> {
-    call_port& node_;
-    context_id peer_;
+class node_outbox final : public outbox, public std::enable_shared_from_this<node_outbox> {
     handle_id port_; // there
     handle_id own_;  // here
     mitogen::detail::mutex mutex_;
@@ -43,12 +42,12 @@ class outbox : public std::enable_shared_from_this<outbox> {
     bool told_ = false;                  // the other end knows of it, or is gone
     watchers watchers_;                  // run when there is credit or nothing can be sent any more
 
-    outbox(call_port& node, context_id peer, flow_address to)
-        : node_(node), peer_(peer), port_(to.port), own_(node.new_handle()), mutex_(node), credit_(to.window) {}
+    node_outbox(call_port& node, context_id peer, flow_address to)
+        : outbox(node, peer), port_(to.port), own_(node.new_handle()), mutex_(node), credit_(to.window) {}
 
 public:
-    static std::shared_ptr<outbox> open(call_port& node, context_id peer, flow_address to) {
-        std::shared_ptr<outbox> made(new outbox(node, peer, to));
+    static std::shared_ptr<node_outbox> open(call_port& node, context_id peer, flow_address to) {
+        std::shared_ptr<node_outbox> made(new node_outbox(node, peer, to));
         const result<void> added = node.add_raw_handler(made->own_, {.from = accept::anyone, .respondent = peer},
                                                         [made](const message& m) { made->hear(m); });
         if (!added) made->lose(added.error());
@@ -56,11 +55,9 @@ public:
         return made;
     }
 
-    context_id peer() const noexcept { return peer_; }
-
     /// Sends an item's message, which begins with its kind, when there is credit; waits for it until `deadline`. Errors: why the
     /// flow has ended; timeout; overloaded on the loop, which must not wait; message_too_large.
-    result<void> send(buffer frame, instant deadline) {
+    result<void> send(buffer frame, instant deadline) override {
         if (frame.size() > node_.bounds().message_bytes)
             return refusal::too_large_to_send(frame.size(), node_.bounds().message_bytes);
         if (!node_.wait_for_room(peer_, deadline)) return error(reason::timeout, "the link took no more before the deadline");
@@ -76,7 +73,7 @@ public:
 
     /// Sends a message that somebody else has composed, where there is credit now. False where there is none; `frame` is then as
     /// it was.
-    bool pass_on(buffer& frame) {
+    bool pass_on(buffer& frame) override {
         {
             const std::lock_guard lock(mutex_);
             if (closed_ || !credit_.may_send()) return false;
@@ -86,16 +83,14 @@ public:
         return true;
     }
 
-    call_port& node() noexcept { return node_; }
-
     /// True where there is credit, or nothing can be sent any more.
-    bool ready() {
+    bool ready() override {
         const std::lock_guard lock(mutex_);
         return closed_ || credit_.may_send();
     }
 
     /// Runs `go` once, when ready(): now, where that is so.
-    void then(unique_function<void()> go, const void* key = nullptr) {
+    void then(unique_function<void()> go, const void* key) override {
         {
             const std::lock_guard lock(mutex_);
             if (!closed_ && !credit_.may_send()) return watchers_.add(key, std::move(go));
@@ -104,7 +99,7 @@ public:
     }
 
     /// Takes back what was given to then() with this key. False where there is nothing: it has run, or is about to.
-    bool forget(const void* key) {
+    bool forget(const void* key) override {
         watchers gone; // destroyed without the lock
         const std::lock_guard lock(mutex_);
         gone = watchers_.take(key);
@@ -112,13 +107,13 @@ public:
     }
 
     /// Sends what needs no credit.
-    result<void> tell(buffer frame) {
+    result<void> tell(buffer frame) override {
         if (const std::optional<error> why = closed()) return *why;
         return post(std::move(frame));
     }
 
     /// Says that nothing more follows, once; send() fails from now on.
-    void end(wire::flow_frame how = wire::flow_frame::end) {
+    void end(wire::flow_frame how) override {
         std::uint64_t items = 0;
         {
             const std::lock_guard lock(mutex_);
@@ -130,7 +125,7 @@ public:
     }
 
     /// From now on send() fails with `why`; the other end hears of it at end().
-    void close(error why) {
+    void close(error why) override {
         watchers tell;
         {
             const std::lock_guard lock(mutex_);
@@ -144,7 +139,7 @@ public:
     }
 
     /// The other end is gone: nothing needs to be said.
-    void lose(error why) {
+    void lose(error why) override {
         {
             const std::lock_guard lock(mutex_);
             told_ = true;
@@ -153,7 +148,7 @@ public:
     }
 
     /// Why nothing can be sent any more; nothing while it can.
-    std::optional<error> closed() {
+    std::optional<error> closed() override {
         const std::lock_guard lock(mutex_);
         return closed_;
     }
@@ -203,6 +198,10 @@ private:
         return why;
     }
 };
+
+MITOGEN_INLINE std::shared_ptr<outbox> outbox::open(call_port& node, context_id peer, flow_address to) {
+    return node_outbox::open(node, peer, to);
+}
 
 } // namespace rpc::detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -4,8 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
-#include <mitogen/rpc/inbox.hpp>
-#include <mitogen/rpc/outbox.hpp>
+#include <mitogen/rpc/flow_end.hpp>
 
 #include <memory>
 #include <optional>
