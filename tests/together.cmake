@@ -11,7 +11,7 @@ function(mitogen_compile_together module first)
     endforeach()
 endfunction()
 
-mitogen_compile_together(base checksum error_group error function log result time)
+mitogen_compile_together(base checksum error_group error function log result static_registry time)
 mitogen_compile_together(connect attach bad_input boot_dialogue child_main)
 mitogen_compile_together(connect debugger descendants detach ending)
 mitogen_compile_together(connect executor fork handshake ids)

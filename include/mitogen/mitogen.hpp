@@ -11,6 +11,7 @@
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/base/static_registry.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/base/version.hpp>
 #include <mitogen/connect/boot/boot_attempt.hpp>
