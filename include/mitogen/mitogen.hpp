@@ -117,7 +117,6 @@
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/loop/condition.hpp>
-#include <mitogen/loop/event_flag.hpp>
 #include <mitogen/loop/lead.hpp>
 #include <mitogen/loop/loop_users.hpp>
 #include <mitogen/loop/sending_side.hpp>
@@ -176,7 +175,9 @@
 #include <mitogen/rpc/traits.hpp>
 #include <mitogen/rpc/typed_handler.hpp>
 #include <mitogen/rpc/watchers.hpp>
+#include <mitogen/sync/event.hpp>
 #include <mitogen/sync/latch.hpp>
+#include <mitogen/sync/wait_group.hpp>
 #include <mitogen/sync/waiter.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/credentials.hpp>

@@ -16,7 +16,7 @@
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/rpc/context.hpp>
-#include <mitogen/sync/waiter.hpp>
+#include <mitogen/sync/event.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/failure.hpp>
@@ -56,7 +56,7 @@ class membership {
     call_server<Io> server_;
     std::atomic<bool> lost_{false};
     std::atomic<bool> admitted_{false};
-    waiter<Io> settled_; // either of them has changed
+    basic_event<Io> settled_; // either of them has changed
 
 public:
     membership(Io io, joining::answer said, const join_options& options)
@@ -78,7 +78,7 @@ public:
         });
         (void)router_.add_raw_handler(handles::admitted, {}, [this](const message&) {
             admitted_.store(true, std::memory_order_release);
-            settled_.notify();
+            settled_.raise();
         });
         broker_.run([&] { router_.become(said.id, said.ancestors, parent_, said.bounds); });
     }
@@ -99,8 +99,7 @@ public:
     bool begin(typename Io::descriptor in, typename Io::descriptor out, instant deadline) {
         parent_->open(broker_, std::move(in), std::move(out), router_.bounds());
         broker_.run([&] { parent_->stream->start(); });
-        const auto admitted = [this] { return admitted_.load(std::memory_order_acquire); };
-        return broker_.wait(settled_, deadline, true, [&] { return admitted() || !alive(); }) && admitted();
+        return settled_.wait(broker_, deadline) && admitted_.load(std::memory_order_acquire);
     }
 
     basic_router<Io>& router() noexcept { return router_; }
@@ -111,7 +110,7 @@ private:
     /// On the loop, once.
     void lost(basic_link<Io>& link, const error& why) {
         lost_.store(true, std::memory_order_release);
-        settled_.notify();
+        settled_.raise();
         router_.link_lost(link, why);
         for (const context_id above : router_.ancestors()) router_.forget(above, why);
         server_.stop(error(reason::broker_exited, "the tree is lost"));
