@@ -136,7 +136,7 @@
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/route/handler_table.hpp>
 #include <mitogen/route/id_allocator.hpp>
-#include <mitogen/route/link.hpp>
+#include <mitogen/route/peer.hpp>
 #include <mitogen/route/pending.hpp>
 #include <mitogen/route/receiving.hpp>
 #include <mitogen/route/refusals.hpp>

@@ -20,6 +20,7 @@
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/id_allocator.hpp>
+#include <mitogen/route/peer.hpp>
 #include <mitogen/route/route_monitor.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/sync/wait_group.hpp>
@@ -147,15 +148,15 @@ public:
     static error closing() { return error(reason::broker_exited, "the router is shutting down"); }
 
     /// A context directly below is reachable from now on. Threads: loop.
-    void neighbour_up(const std::string& name, const std::shared_ptr<basic_link<Io>>& edge) {
-        const route<basic_link<Io>> added{edge->peer, node_.id(), name, edge->build, edge};
+    void neighbour_up(const std::string& name, const std::shared_ptr<basic_peer<Io>>& link) {
+        const route<basic_peer<Io>> added{link->id, node_.id(), name, link->build, link};
         node_.routes().add(added);
         monitor_.announce(added);
     }
 
     /// It is lost, with all that are below it. Threads: loop.
-    void neighbour_lost(basic_link<Io>& edge, const error& why) {
-        for (const context_id gone : node_.link_lost(edge, why)) monitor_.withdraw(gone, why);
+    void neighbour_lost(basic_peer<Io>& link, const error& why) {
+        for (const context_id gone : node_.link_lost(link, why)) monitor_.withdraw(gone, why);
     }
 
     /// The child of that number, or null. Threads: loop.
@@ -187,7 +188,7 @@ public:
         std::uint32_t levels = 0;
         for (const auto& c : all) {
             c->hurry(closing());
-            levels = std::max(levels, 1 + (c->edge ? c->edge->levels : 0));
+            levels = std::max(levels, 1 + (c->link ? c->link->levels : 0));
         }
         return levels;
     }
@@ -283,9 +284,9 @@ private:
                               (plan.if_missing.empty() ? "" : "; " + plan.if_missing)));
     }
 
-    void child_up(child& c) override { neighbour_up(c.name(), c.edge); }
+    void child_up(child& c) override { neighbour_up(c.name(), c.link); }
 
-    void child_lost(child& c, const error& why) override { neighbour_lost(*c.edge, why); }
+    void child_lost(child& c, const error& why) override { neighbour_lost(*c.link, why); }
 
     void child_gone(child& c) override {
         std::erase_if(all_, [&](const auto& held) { return held.get() == &c; });

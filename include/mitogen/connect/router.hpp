@@ -290,7 +290,7 @@ public:
     result<void> try_detach() {
         if (!on_detached) return error(reason::misuse, "only a context that its parent has started can detach");
         if (this->loop().on_loop()) return detail::waits_for_child();
-        awaited& p = this->ask({.to = this->parent()->peer, .handle = handles::detaching, .how = question::manner::pass});
+        awaited& p = this->ask({.to = this->parent()->id, .handle = handles::detaching, .how = question::manner::pass});
         const result<void> agreed = basic_future<void, Io>(&p, *this, environment()).try_get();
         if (agreed) on_detached();
         return agreed;

@@ -15,6 +15,7 @@
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/error_notice.hpp>
+#include <mitogen/route/peer.hpp>
 #include <mitogen/rpc/context.hpp>
 #include <mitogen/sync/event.hpp>
 #include <mitogen/sys/call.hpp>
@@ -49,32 +50,32 @@ namespace detail {
 
 /// A program that has joined: its loop, its router, its link, and what runs its calls.
 template <class Io>
-class membership {
+class membership final : private basic_peer<Io>::events {
+    using peer = basic_peer<Io>;
+
     basic_broker<Io> broker_;
     basic_router<Io> router_;
-    std::shared_ptr<basic_link<Io>> parent_;
+    std::shared_ptr<peer> parent_;
     call_server<Io> server_;
     std::atomic<bool> lost_{false};
     std::atomic<bool> admitted_{false};
     basic_event<Io> settled_; // either of them has changed
 
 public:
-    membership(Io io, joining::answer said, const join_options& options)
+    /// `in` and `out`: what the context that listens says, and what it hears.
+    membership(Io io, joining::answer said, const join_options& options, typename Io::descriptor in,
+               typename Io::descriptor out)
         : broker_(io),
           router_(broker_, {.limits = said.bounds,
                             .pool_threads = options.pool_threads,
                             .rules = said.rules,
                             .on_prompt = options.on_prompt}),
-          parent_(std::make_shared<basic_link<Io>>(router_)),
+          parent_(peer::make(router_, *this,
+                             {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true}, std::move(in),
+                             std::move(out))),
           server_(router_, said.name, options.pool_threads), settled_(broker_.io()) {
-        parent_->peer = said.ancestors.front();
-        parent_->up = true;
-        parent_->build = hash_build(said.build);
-        parent_->on_closed = [this](basic_link<Io>& link, enum reason cause, const std::string& why) {
-            lost(link, error(cause, "the tree is lost: " + why));
-        };
         (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message&) {
-            parent_->stream->close(reason::broker_exited, "the context that was joined has ended, or wants this one to leave");
+            parent_->close(reason::broker_exited, "the context that was joined has ended, or wants this one to leave");
         });
         (void)router_.add_raw_handler(handles::admitted, {}, [this](const message&) {
             admitted_.store(true, std::memory_order_release);
@@ -91,24 +92,23 @@ public:
         server_.join();
         // What it has said last still goes out.
         parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
-        broker_.run([this] { parent_->stream->close(reason::broker_exited, "this context has left the tree"); });
+        broker_.run([this] { parent_->close(reason::broker_exited, "this context has left the tree"); });
     }
 
     /// From here on the link carries frames. Waits until the tree knows this context; false where that does not come, or not in
     /// time. Once.
-    bool begin(typename Io::descriptor in, typename Io::descriptor out, instant deadline) {
-        parent_->open(broker_, std::move(in), std::move(out), router_.bounds());
-        broker_.run([&] { parent_->stream->start(); });
+    bool begin(instant deadline) {
+        broker_.run([&] { parent_->start(); });
         return settled_.wait(broker_, deadline) && admitted_.load(std::memory_order_acquire);
     }
 
     basic_router<Io>& router() noexcept { return router_; }
-    context_id parent() const noexcept { return parent_->peer; }
+    context_id parent() const noexcept { return parent_->id; }
     bool alive() const noexcept { return !lost_.load(std::memory_order_acquire); }
 
 private:
-    /// On the loop, once.
-    void lost(basic_link<Io>& link, const error& why) {
+    void link_closed(peer& link, reason cause, const std::string& text) override {
+        const error why(cause, "the tree is lost: " + text);
         lost_.store(true, std::memory_order_release);
         settled_.raise();
         router_.link_lost(link, why);
@@ -215,8 +215,8 @@ result<basic_joined<Io>> try_join(const std::string& path, const join_options& o
     if (second < 0) return detail::cannot_join(path, second);
     typename Io::descriptor out(static_cast<int>(second));
     if (const long rc = io.set_nonblocking(out.get(), true); rc < 0) return detail::cannot_join(path, rc);
-    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options);
-    if (!in->begin(std::move(socket), std::move(out), deadline)) {
+    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options, std::move(socket), std::move(out));
+    if (!in->begin(deadline)) {
         return in->alive() ? detail::too_late(path)
                            : error(reason::end_of_file, "cannot join at " + path + ": the tree was lost at once");
     }

@@ -189,13 +189,13 @@ private:
     }
 
     void client_up(client_type& c) override {
-        children_.neighbour_up(c.name(), c.edge);
+        children_.neighbour_up(c.name(), c.link);
         for (const auto& s : sockets_)
             if (s->number == c.listener) look_after(*s);
     }
 
     void client_lost(client_type& c, const error& why) override {
-        children_.neighbour_lost(*c.edge, why);
+        children_.neighbour_lost(*c.link, why);
     }
 
     void client_gone(client_type& c) override {
