@@ -11,6 +11,7 @@
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/base/static_registry.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/base/version.hpp>
 #include <mitogen/connect/basic_router.hpp>
@@ -119,7 +120,6 @@
 #include <mitogen/kit/restart.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
-#include <mitogen/loop/event_flag.hpp>
 #include <mitogen/loop/fwd.hpp>
 #include <mitogen/loop/lead.hpp>
 #include <mitogen/loop/loop_task.hpp>
@@ -144,7 +144,7 @@
 #include <mitogen/route/handler_options.hpp>
 #include <mitogen/route/handler_table.hpp>
 #include <mitogen/route/id_allocator.hpp>
-#include <mitogen/route/link.hpp>
+#include <mitogen/route/peer.hpp>
 #include <mitogen/route/pending.hpp>
 #include <mitogen/route/receiving.hpp>
 #include <mitogen/route/refusals.hpp>
@@ -155,11 +155,13 @@
 #include <mitogen/route/status_of.hpp>
 #include <mitogen/rpc/call.hpp>
 #include <mitogen/rpc/call_frame.hpp>
+#include <mitogen/rpc/cancel_watch.hpp>
 #include <mitogen/rpc/channel.hpp>
 #include <mitogen/rpc/context.hpp>
 #include <mitogen/rpc/dispatcher.hpp>
 #include <mitogen/rpc/exception_info.hpp>
 #include <mitogen/rpc/explain.hpp>
+#include <mitogen/rpc/flow_end.hpp>
 #include <mitogen/rpc/flow_wait.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/rpc/future.hpp>
@@ -173,6 +175,7 @@
 #include <mitogen/rpc/item_reader.hpp>
 #include <mitogen/rpc/item_sink.hpp>
 #include <mitogen/rpc/making.hpp>
+#include <mitogen/rpc/node_sender.hpp>
 #include <mitogen/rpc/node_task_scope.hpp>
 #include <mitogen/rpc/outbox.hpp>
 #include <mitogen/rpc/registry.hpp>
@@ -185,8 +188,10 @@
 #include <mitogen/rpc/traits.hpp>
 #include <mitogen/rpc/typed_handler.hpp>
 #include <mitogen/rpc/watchers.hpp>
+#include <mitogen/sync/event.hpp>
 #include <mitogen/sync/host.hpp>
 #include <mitogen/sync/latch.hpp>
+#include <mitogen/sync/wait_group.hpp>
 #include <mitogen/sync/waiter.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/credentials.hpp>

@@ -103,8 +103,19 @@
 #define MITOGEN_HAS_DESCRIBE 0
 #endif
 
-// The inline namespace: v<major>_<minor>, then p (PFR) and d (Describe) where they are in use.
+// The inline namespace: v<major>_<minor>, then p (PFR) and d (Describe) if they are in use, and s if the core is compiled in a
+// file of its own.
+#if defined(MITOGEN_SOURCE) || defined(MITOGEN_SEPARATE)
 #if MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
+#define MITOGEN_ABI v0_1_pds
+#elif MITOGEN_HAS_PFR
+#define MITOGEN_ABI v0_1_ps
+#elif MITOGEN_HAS_DESCRIBE
+#define MITOGEN_ABI v0_1_ds
+#else
+#define MITOGEN_ABI v0_1_s
+#endif
+#elif MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
 #define MITOGEN_ABI v0_1_pd
 #elif MITOGEN_HAS_PFR
 #define MITOGEN_ABI v0_1_p
@@ -137,6 +148,18 @@
 #endif
 
 #define MITOGEN_COLD [[gnu::cold, gnu::noinline]]
+
+// Functions of the core that the fronts declare. MITOGEN_SOURCE and MITOGEN_SEPARATE are for the whole program: one file of it
+// holds the core (MITOGEN_SOURCE, or it links mitogen::compiled), all others only call (MITOGEN_SEPARATE). Part of the inline
+// namespace too.
+#if defined(MITOGEN_SOURCE) && defined(MITOGEN_SEPARATE)
+#error "mitogen: MITOGEN_SOURCE is for the one file that holds the library, MITOGEN_SEPARATE for all others: not both"
+#endif
+#if defined(MITOGEN_SOURCE)
+#define MITOGEN_INLINE
+#else
+#define MITOGEN_INLINE inline
+#endif
 
 // ---- mitogen/base/checksum.hpp ----
 // checksum.hpp: the two checksums of a file that a bare machine can compute as well: SHA-256, and that of cksum(1).
@@ -1104,6 +1127,51 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/base/static_registry.hpp ----
+// static_registry.hpp: a list that static objects join while the program starts, or later, and that nothing ever leaves.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process-wide list of objects that are never destroyed while it is used. It links them through themselves: joining it
+/// allocates nothing and takes no lock. Declare it constinit: then objects of every file may join it from their static
+/// initialisers, in whatever order these run.
+///
+/// `T` says which object joined before it: `const T* before() const noexcept`. One binary runs its static initialisers in one
+/// order, so that what add() counts is the same in each of its processes.
+///
+/// Threads: any.   Blocks: never.
+template <class T>
+class static_registry {
+    std::atomic<const T*> newest_{nullptr};
+
+public:
+    constexpr static_registry() noexcept = default;
+    static_registry(const static_registry&) = delete;
+
+    /// Adds `object`. `link(before)` stores what before() returns from then on, and whatever else depends on it, such as a
+    /// number. It is called again if another thread was faster.
+    template <class Link>
+    void add(const T& object, Link&& link) noexcept {
+        const T* before = newest_.load(std::memory_order_acquire);
+        do {
+            link(before);
+        } while (!newest_.compare_exchange_weak(before, &object, std::memory_order_acq_rel));
+    }
+
+    /// The object that joined last, null if there is none: the first step of a walk through all of them.
+    const T* newest() const noexcept { return newest_.load(std::memory_order_acquire); }
+
+    /// The object that joined last of those that `wanted(object)` is true for; null if there is none. Linear time.
+    template <class Wanted>
+    const T* find(Wanted&& wanted) const {
+        const T* at = newest();
+        while (at && !wanted(*at)) at = at->before();
+        return at;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/joining/listener_value.hpp ----
 // listener_value.hpp: a socket that programs can join through, and how it is made.
 
@@ -1983,23 +2051,27 @@ struct payload_file {
 
 /// What was found out about a file. Process-wide, because it takes some milliseconds for each megabyte; never forgotten, because
 /// there are few programs. A file that is written to is another one.
-struct known_program {
-    sys::file_stamp stamp{};
-    program_identity identity{};
-    const known_program* before = nullptr;
+class known_program {
+    sys::file_stamp stamp_;
+    program_identity identity_;
+    const known_program* before_ = nullptr;
 
-    inline static constinit std::atomic<const known_program*> newest{nullptr};
+    inline static constinit static_registry<known_program> all{};
+
+public:
+    known_program(const sys::file_stamp& stamp, program_identity identity) : stamp_(stamp), identity_(std::move(identity)) {}
+
+    const known_program* before() const noexcept { return before_; }
 
     static const program_identity* find(const sys::file_stamp& stamp) noexcept {
-        const known_program* at = newest.load(std::memory_order_acquire);
-        while (at && at->stamp != stamp) at = at->before;
-        return at ? &at->identity : nullptr;
+        const known_program* const known = all.find([&](const known_program& p) { return p.stamp_ == stamp; });
+        return known ? &known->identity_ : nullptr;
     }
 
     static const program_identity* add(const sys::file_stamp& stamp, program_identity identity) {
-        auto* const node = new known_program{stamp, std::move(identity), newest.load(std::memory_order_acquire)};
-        while (!newest.compare_exchange_weak(node->before, node, std::memory_order_acq_rel)) {}
-        return &node->identity;
+        auto* const added = new known_program(stamp, std::move(identity));
+        all.add(*added, [added](const known_program* before) { added->before_ = before; });
+        return &added->identity_;
     }
 };
 
@@ -6455,17 +6527,17 @@ public:
 
 namespace rpc::detail {
 
-// The entry that was registered last; each leads to the one before it.
-inline constinit std::atomic<const function_entry*> newest{nullptr};
+// All entries that were registered.
+inline constinit static_registry<function_entry> all_functions;
 
 // A static object of this type puts its entry into the list. One binary runs its static initialisers in one order: the numbers
 // never change.
 struct registration : entry_state {
     MITOGEN_COLD explicit registration(function_entry& entry) noexcept {
-        before = newest.load(std::memory_order_acquire);
-        do {
-            entry.index_ = before ? before->index_ + 1 : 0;
-        } while (!newest.compare_exchange_weak(before, &entry, std::memory_order_acq_rel));
+        all_functions.add(entry, [&](const function_entry* last) {
+            before = last;
+            entry.index_ = last ? last->index_ + 1 : 0;
+        });
     }
 };
 
@@ -6577,7 +6649,6 @@ struct invocation {
 #endif
     cancel_radius (*cancelled)(invocation&) = [](invocation&) { return cancel_radius::none; }; ///< by its caller
     void* call = nullptr; ///< for `stop` and `cancelled`
-    std::unique_ptr<item_sink> (*sink)(invocation&) = nullptr; ///< opens `flow`
 
     /// What an invoke thunk has found wrong, for whoever knows the function's name: fault_of_call().
     enum class fault : std::uint8_t { none, argument, no_flow };
@@ -6600,6 +6671,9 @@ struct invocation {
 };
 
 namespace rpc::detail {
+
+/// Where the function that runs puts its items: opens invocation::flow.
+std::unique_ptr<item_sink> open_item_sink(invocation& inv);
 
 /// Makes, for the time of one call, the object that a parameter of type `Parameter&` refers to: it is constructible from
 /// `invocation&` and converts to that reference. Specialised for dialogs.
@@ -11769,105 +11843,6 @@ static_assert(policy<native>);
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/sync/waiter.hpp ----
-// waiter.hpp: one thread's sleep until something happens, whether it sleeps on its own or inside the poller while it drives the
-// loop.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Connects one sleeping thread with those that may wake it.
-///
-/// A thread that waits for an answer may drive the loop itself meanwhile (see basic_broker::wait). Then it sleeps in the poller,
-/// not on its parker, and a wake-up has to go through the poller's waker. Which of the two applies can change at any moment;
-/// notify() finds out.
-///
-/// Threads: notify() any; the rest the one that waits. The object must outlive every notify(): keep it in memory that is shared
-/// with the notifier, or notify under the lock that the waiting thread takes before it leaves.
-template <class Io>
-class waiter {
-    Io& io_;
-    typename Io::parker parker_;
-    std::atomic<typename Io::waker*> driving_{nullptr};
-    std::atomic<const void*> driver_{nullptr};
-    std::atomic<unsigned> meeting_{0};
-
-public:
-    explicit waiter(Io& io) : io_(io), parker_(io) {}
-    waiter(waiter&&) = delete;
-
-    /// Wakes the thread, or lets its next sleep return at once. What it waits for must be visible before. Never blocks.
-    void notify() noexcept {
-        // One of the two increments comes second and sees what happened before the first: either the driver sees what was done
-        // before notify(), or we see that it drives.
-        meeting_.fetch_add(1, std::memory_order_acq_rel);
-        if (auto* poller_waker = driving_.load(std::memory_order_relaxed)) {
-            if (driver_.load(std::memory_order_relaxed) != io_.self()) poller_waker->wake();
-        } else {
-            parker_.unpark();
-        }
-    }
-
-    /// From now on this thread sleeps in the poller that `poller_waker` interrupts. Check the condition after this, before
-    /// sleeping.
-    void begin_driving(typename Io::waker& poller_waker) noexcept {
-        driver_.store(io_.self(), std::memory_order_relaxed);
-        driving_.store(&poller_waker, std::memory_order_relaxed);
-        meeting_.fetch_add(1, std::memory_order_acq_rel);
-    }
-
-    /// From now on this thread sleeps in sleep_until() again.
-    void end_driving() noexcept {
-        driving_.store(nullptr, std::memory_order_relaxed);
-        meeting_.fetch_add(1, std::memory_order_acq_rel);
-    }
-
-    /// Sleeps until notify() or the deadline. Returns false at the deadline; true may be spurious: check the condition again.
-    bool sleep_until(instant deadline) {
-        if (deadline == never) {
-            parker_.park();
-            return true;
-        }
-        return parker_.park_until(deadline);
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/loop/event_flag.hpp ----
-// event_flag.hpp: something that happens once, and that one thread may wait for.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Share it: the other thread may still be raising it when the one that waited goes on. Threads: sleep() and `wake` the one that
-/// waits, the rest any.
-template <class Io>
-struct basic_event_flag {
-    waiter<Io> wake;
-
-    explicit basic_event_flag(Io& io) : wake(io) {}
-
-    bool raised() const noexcept { return raised_.load(std::memory_order_acquire); }
-    void raise() noexcept {
-        raised_.store(true, std::memory_order_release);
-        wake.notify();
-    }
-    /// Blocks until it is raised, and drives nothing meanwhile.
-    void sleep() {
-        while (!raised()) wake.sleep_until(never);
-    }
-
-    /// Raises it at the end of a scope, also when that ends by an exception.
-    struct at_end {
-        basic_event_flag& flag;
-        ~at_end() { flag.raise(); }
-    };
-
-private:
-    std::atomic<bool> raised_{false};
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/loop/timers.hpp ----
 // timers.hpp: what shall happen at a given moment, earliest first.
 
@@ -12373,6 +12348,70 @@ private:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/sync/waiter.hpp ----
+// waiter.hpp: one thread's sleep until something happens, whether it sleeps on its own or inside the poller while it drives the
+// loop.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Connects one sleeping thread with those that may wake it.
+///
+/// A thread that waits for an answer may drive the loop itself meanwhile (see basic_broker::wait). Then it sleeps in the poller,
+/// not on its parker, and a wake-up has to go through the poller's waker. Which of the two applies can change at any moment;
+/// notify() finds out.
+///
+/// Threads: notify() any; the rest the one that waits. The object must outlive every notify(): keep it in memory that is shared
+/// with the notifier, or notify under the lock that the waiting thread takes before it leaves.
+template <class Io>
+class waiter {
+    Io& io_;
+    typename Io::parker parker_;
+    std::atomic<typename Io::waker*> driving_{nullptr};
+    std::atomic<const void*> driver_{nullptr};
+    std::atomic<unsigned> meeting_{0};
+
+public:
+    explicit waiter(Io& io) : io_(io), parker_(io) {}
+    waiter(waiter&&) = delete;
+
+    /// Wakes the thread, or lets its next sleep return at once. What it waits for must be visible before. Never blocks.
+    void notify() noexcept {
+        // One of the two increments comes second and sees what happened before the first: either the driver sees what was done
+        // before notify(), or we see that it drives.
+        meeting_.fetch_add(1, std::memory_order_acq_rel);
+        if (auto* poller_waker = driving_.load(std::memory_order_relaxed)) {
+            if (driver_.load(std::memory_order_relaxed) != io_.self()) poller_waker->wake();
+        } else {
+            parker_.unpark();
+        }
+    }
+
+    /// From now on this thread sleeps in the poller that `poller_waker` interrupts. Check the condition after this, before
+    /// sleeping.
+    void begin_driving(typename Io::waker& poller_waker) noexcept {
+        driver_.store(io_.self(), std::memory_order_relaxed);
+        driving_.store(&poller_waker, std::memory_order_relaxed);
+        meeting_.fetch_add(1, std::memory_order_acq_rel);
+    }
+
+    /// From now on this thread sleeps in sleep_until() again.
+    void end_driving() noexcept {
+        driving_.store(nullptr, std::memory_order_relaxed);
+        meeting_.fetch_add(1, std::memory_order_acq_rel);
+    }
+
+    /// Sleeps until notify() or the deadline. Returns false at the deadline; true may be spurious: check the condition again.
+    bool sleep_until(instant deadline) {
+        if (deadline == never) {
+            parker_.park();
+            return true;
+        }
+        return parker_.park_until(deadline);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/loop/waiting_line.hpp ----
 // waiting_line.hpp: of a broker without a thread: those who wait until they may lead, one after the other.
 
@@ -12413,6 +12452,53 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/sync/event.hpp ----
+// event.hpp: something that happens once, and that one thread may wait for.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Something that has not happened, and then has for ever.
+///
+/// Threads: wait() and sleep() one thread, the rest any. It must outlive every raise(), and another thread may still be inside
+/// one when the thread that waits goes on: share it, or destroy it when that thread has ended.
+template <class Io>
+class basic_event {
+    waiter<Io> wake_;
+    std::atomic<bool> raised_{false};
+
+public:
+    explicit basic_event(Io& io) : wake_(io) {}
+    basic_event(basic_event&&) = delete;
+
+    bool raised() const noexcept { return raised_.load(std::memory_order_acquire); }
+
+    /// It has happened. What it stands for must be visible before. Again: nothing changes. Never blocks.
+    void raise() noexcept {
+        raised_.store(true, std::memory_order_release);
+        wake_.notify();
+    }
+
+    /// Waits until it is raised or the deadline passes, and may drive `loop` meanwhile: see basic_broker::wait. Returns raised().
+    /// Threads: not the loop's.
+    template <class Loop>
+    bool wait(Loop& loop, instant deadline = never) {
+        return loop.wait(wake_, deadline, true, [this] { return raised(); });
+    }
+
+    /// Blocks until it is raised, and drives nothing meanwhile.
+    void sleep() {
+        while (!raised()) wake_.sleep_until(never);
+    }
+
+    /// Raises it at the end of a scope, also if that ends by an exception.
+    struct at_end {
+        basic_event& event;
+        ~at_end() { event.raise(); }
+    };
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/loop/broker.hpp ----
 // broker.hpp: the loop. Watches descriptors, keeps time, and runs what other threads hand to it.
 
@@ -12434,7 +12520,7 @@ struct broker_options {
 template <class Io = io::native>
 class basic_broker : public basic_turns<Io> {
     using turns = basic_turns<Io>;
-    using flag = basic_event_flag<Io>;
+    using event = basic_event<Io>;
     using turns::guarded;
     using turns::io_;
     using turns::most_rounds;
@@ -12455,7 +12541,7 @@ class basic_broker : public basic_turns<Io> {
     std::atomic<bool> finished_{false}; // where there is no thread: finish() has been called
     basic_waiting_line<Io> line_;       // where there is no thread: those who wait until they may lead
     basic_loop_users<Io> users_;
-    flag stopped_; // stop() was called
+    event stopped_; // stop() was called
     typename Io::thread thread_;
 
     static constexpr duration_ns first_patience = 1'000'000;
@@ -12633,14 +12719,14 @@ public:
             guarded(work);
             return true;
         }
-        const auto done = std::make_shared<flag>(io_);
+        const auto done = std::make_shared<event>(io_);
         if (!add([this, &work, done] {
                 guarded(work);
                 done->raise();
             })) {
             return false;
         }
-        wait(done->wake, never, true, [&] { return done->raised(); });
+        done->wait(*this);
         return true;
     }
 
@@ -12656,13 +12742,13 @@ public:
             } const end{*this};
             return work();
         }
-        const auto stands = std::make_shared<flag>(io_);
-        const auto go_on = std::make_shared<flag>(io_);
+        const auto stands = std::make_shared<event>(io_);
+        const auto go_on = std::make_shared<event>(io_);
         const bool running = add([stands, go_on] {
             stands->raise();
             go_on->sleep();
         });
-        const typename flag::at_end end{*go_on};
+        const typename event::at_end end{*go_on};
         if (running) stands->sleep();
         work();
     }
@@ -15295,45 +15381,93 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/route/link.hpp ----
-// link.hpp: one edge of the tree: the stream to a neighbour, and what this side knows about that neighbour.
+// ---- mitogen/route/peer.hpp ----
+// peer.hpp: one edge of the tree: the link to a neighbour of whatever kind, and what this side knows about that neighbour.
 
 namespace mitogen::inline MITOGEN_ABI {
 
 template <class Io>
 class basic_router_core;
 
-/// One edge. Receives the stream's frames, puts fragments that end here together, and hands messages to the router.
+/// What is known of a neighbour when the link to it begins to carry frames.
+struct peer_facts {
+    context_id id = no_context;        ///< the context at the far end
+    build_hash build = 0;              ///< of the program at the far end
+    bool up = false;                   ///< it is this context's parent
+    context_id authority = no_context; ///< what comes from there has it; no_context: only its own
+};
+
+/// One neighbour: a child, the parent, or a program that has joined. Receives the link's frames, puts fragments that end here
+/// together, and hands messages to the router.
 ///
-/// Threads: loop, but for `stream`, whose send() any thread may call.
+/// make() is the one place where a link is made. Who owns it then adds a route to it, or makes it the router's way up, and
+/// start()s it.
+///
+/// Threads: loop, but for make() and for `stream`, whose send() any thread may call.
 template <class Io>
-class basic_link final : public basic_stream<Io>::owner, public std::enable_shared_from_this<basic_link<Io>> {
+class basic_peer final : public basic_stream<Io>::owner, public std::enable_shared_from_this<basic_peer<Io>> {
     using stream_type = basic_stream<Io>;
 
+public:
+    /// What a peer tells its owner, on the loop.
+    struct events {
+        /// The link has ended; called once. `why` is text for people, `cause` the reason for those who wait.
+        virtual void link_closed(basic_peer& gone, reason cause, const std::string& why) = 0;
+        /// True while a debugger holds the far end, whose silence means nothing then.
+        virtual bool is_held() { return false; }
+
+    protected:
+        ~events() = default;
+    };
+
+private:
+    struct only_make {}; // a constructor that make_shared can call, and nobody else
+
     basic_router_core<Io>& router_;
+    events& events_;
     assembler parts_;
     instant asked_at_ = never; // the last heartbeat
 
 public:
-    std::shared_ptr<stream_type> stream;
-    context_id peer = no_context;                               ///< the context at the far end
-    bool up = false;                                            ///< leads to this context's parent
-    build_hash build = 0;                                       ///< of the program at the far end
+    const context_id id;                                        ///< the context at the far end
+    const build_hash build;                                     ///< of the program at the far end
+    const bool up;                                              ///< leads to this context's parent
+    const context_id authority;                                 ///< see peer_facts
+    const instant since;                                        ///< when it was made
+    const std::shared_ptr<stream_type> stream;                  ///< the bytes, in both directions
     std::uint32_t levels = 0;                                   ///< of contexts below the far end: the most there have been
-    instant since = 0;                                          ///< when it was made
     duration_ns round_trip = never;                             ///< of the last heartbeat that was answered
-    context_id authority = no_context;                          ///< what comes from there has it; no_context: only its own
-    typename basic_conversations<basic_link>::partners talks{}; ///< to whom it sends through here
-    unique_function<void(basic_link&, enum reason, const std::string&)> on_closed; ///< the stream has ended; called once
-    unique_function<bool()> is_held{};                                             ///< true while a debugger holds the far end
+    typename basic_conversations<basic_peer>::partners talks{}; ///< to whom it sends through here
 
-    explicit basic_link(basic_router_core<Io>& node) : router_(node) {}
+    basic_peer(only_make, basic_router_core<Io>& node, events& to, const peer_facts& who, typename Io::descriptor in,
+               typename Io::descriptor out)
+        : router_(node), events_(to), id(who.id), build(who.build), up(who.up), authority(who.authority),
+          since(node.loop().io().now()), stream(std::make_shared<stream_type>(node.loop(), *this, std::move(in), std::move(out),
+                                                                              node.bounds(), node.rules().heartbeat)) {}
 
-    /// Makes the stream; start() it on the loop.
-    void open(basic_broker<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, const limits& bounds) {
-        since = loop.io().now();
-        stream = std::make_shared<stream_type>(loop, *this, std::move(in), std::move(out), bounds, router_.rules().heartbeat);
+    /// Makes the link over nonblocking descriptors: what the far end says, and what it hears. It has the router's limits, and
+    /// the tree's heartbeat. `to` stays until the link is closed.
+    static std::shared_ptr<basic_peer> make(basic_router_core<Io>& node, events& to, const peer_facts& who,
+                                            typename Io::descriptor in, typename Io::descriptor out) {
+        return std::make_shared<basic_peer>(only_make{}, node, to, who, std::move(in), std::move(out));
     }
+
+    /// Begins to read. `early`: what was read already, behind the handshake.
+    void start(std::span<const std::byte> early = {}) {
+        stream->start();
+        stream->inject(early);
+    }
+
+    /// Says something to the far end, on this context's own authority.
+    void tell(handle_id handle, std::span<const std::byte> payload = {}, handle_id reply_to = 0) {
+        stream->send(router_.address(id, handle, reply_to), payload, nullptr, urgency::soon);
+    }
+
+    /// Ends the link, and tells the owner. Nothing happens if it has ended already.
+    void close(reason cause, const std::string& why) { stream->close(cause, why); }
+
+    /// In a child made by fork(): closes the descriptors and nothing else.
+    void abandon() noexcept { stream->abandon(); }
 
     void frame(stream_type&, const header& h, std::span<const std::byte> payload) override {
         if (authority == no_context || !router_.may_come_from(*this, h)) [[likely]]
@@ -15352,17 +15486,14 @@ public:
 
     void reserved_complete(stream_type&, const header& h) override { fragment(h, parts_.complete(h)); }
 
-    void closed(stream_type&, enum reason cause, const std::string& why) override {
-        if (on_closed) on_closed(*this, cause, why);
-    }
+    void closed(stream_type&, reason cause, const std::string& why) override { events_.link_closed(*this, cause, why); }
 
-    void quiet(stream_type& to, bool answer) override {
+    void quiet(stream_type&, bool answer) override {
         if (answer) asked_at_ = router_.loop().io().now();
-        to.send(router_.address(peer, handles::heartbeat, answer ? handles::heartbeat : 0), std::span<const std::byte>(), nullptr,
-                urgency::soon);
+        tell(handles::heartbeat, {}, answer ? handles::heartbeat : 0);
     }
 
-    bool held(stream_type&) override { return is_held && is_held(); }
+    bool held(stream_type&) override { return events_.is_held(); }
 
     /// The neighbour has answered a heartbeat.
     void heartbeat_answered() {
@@ -15503,7 +15634,7 @@ class basic_receiving {
     using pending = basic_pending<Io>;
 
 public:
-    using link = basic_link<Io>;
+    using link = basic_peer<Io>;
     using raw_handler = typename basic_handler_table<Io>::raw_handler;
 
 protected:
@@ -15523,8 +15654,8 @@ public:
     bool may_come_from(const link& from, const header& h) {
         if (from.up) return h.src != core().id();
         auto& routes = core().routes();
-        return (h.src == from.peer || routes.leads(h.src, &from)) &&
-               (h.auth == h.src || h.auth == from.peer || (h.auth == from.authority && h.auth != no_context) ||
+        return (h.src == from.id || routes.leads(h.src, &from)) &&
+               (h.auth == h.src || h.auth == from.id || (h.auth == from.authority && h.auth != no_context) ||
                 routes.leads(h.auth, &from));
     }
 
@@ -15565,7 +15696,7 @@ public:
 
     /// A message whose sender or authority does not lie where it came from.
     void refuse_source(link& from, const header& h) {
-        if (answers_once(h)) send_dead_on(from, h, refusal::false_source(h, from.peer));
+        if (answers_once(h)) send_dead_on(from, h, refusal::false_source(h, from.id));
     }
 
     /// A message whose announced size is over the limit.
@@ -15632,7 +15763,7 @@ private:
     /// Back to whoever sent a frame that is refused: the true sender is the neighbour, whatever the frame says.
     void send_dead_on(link& from, const header& h, const error& why) {
         if (!h.wants_reply()) return;
-        const context_id to = from.up || core().routes().leads(h.src, &from) ? h.src : from.peer;
+        const context_id to = from.up || core().routes().leads(h.src, &from) ? h.src : from.id;
         from.stream->send(core().address(to, h.reply_to, is_dead), encode_error(why), core().loop().lane(), urgency::soon);
     }
 
@@ -15693,7 +15824,7 @@ class basic_router_core : public basic_asking<basic_router_core<Io>, Io>, public
     using receiving = basic_receiving<basic_router_core<Io>, Io>;
 
 public:
-    using link = basic_link<Io>;
+    using link = basic_peer<Io>;
     using pending = basic_pending<Io>;
 
 private:
@@ -15759,7 +15890,7 @@ public:
     bool same_build(context_id id) final {
         if (!parent_ && own_build_ != 0 && routes_.common_build() == own_build_) return true; // whether it is there or not
         build_hash theirs = routes_.build_of(id);
-        if (theirs == 0 && parent_ && id == parent_->peer) theirs = parent_->build;
+        if (theirs == 0 && parent_ && id == parent_->id) theirs = parent_->build;
         if (theirs == 0) return id == id_ || why_lost(id) || !towards(id);
         return theirs == own_build_;
     }
@@ -15907,7 +16038,7 @@ private:
         static constexpr std::byte here[1]{};
         if (m.head.wants_reply()) return reply(m.head, std::span<const std::byte>(here), 0);
         const std::shared_ptr<link> from = towards(m.src());
-        if (!m.payload.empty() && from && from->peer == m.src()) from->heartbeat_answered();
+        if (!m.payload.empty() && from && from->id == m.src()) from->heartbeat_answered();
     }
 
     result<void> unreachable(context_id dst) {
@@ -16050,10 +16181,10 @@ namespace mitogen::inline MITOGEN_ABI {
 /// → gone. It is gone when the link is closed and the process is reaped, whatever that takes; only then does the router let it
 /// go.
 template <class Io>
-class basic_child : public std::enable_shared_from_this<basic_child<Io>> {
+class basic_child final : public std::enable_shared_from_this<basic_child<Io>>, private basic_peer<Io>::events {
 public:
     using core = basic_router_core<Io>;
-    using link = basic_link<Io>;
+    using peer = basic_peer<Io>;
 
     /// What the router does when a child reaches a stage. Called on the loop.
     struct events {
@@ -16102,7 +16233,7 @@ private:
     std::vector<basic_pending<Io>*> awaiting_exit_; // answered with the exit status
 
 public:
-    std::shared_ptr<link> edge; ///< the link, once up
+    std::shared_ptr<peer> link; ///< once up
 
     /// Takes over a process that was started, and one reference to `connecting`.
     basic_child(core& node, events& to, boot_plan plan, handshake::welcome welcome, ending_patience patience,
@@ -16154,7 +16285,7 @@ public:
         if (stage_ == stage::starting) return fail(why);
         if (stage_ != stage::up) return;
         if (let_go_) return cut("its parent ends");
-        edge->stream->send(router_.address(id(), handles::shutdown), std::span<const std::byte>(), nullptr, urgency::soon);
+        link->tell(handles::shutdown);
         lost_text_ = "it was shut down";
         begin_ending();
     }
@@ -16163,11 +16294,11 @@ public:
     /// else could end a process that is stopped. Threads: loop.
     void hurry(const error& why) {
         const auto keep = this->shared_from_this();
-        if (stage_ == stage::ending && !link_open_ && (!edge || edge->levels == 0)) kill(); // lost some time ago
+        if (stage_ == stage::ending && !link_open_ && (!link || link->levels == 0)) kill(); // lost some time ago
         shut_down(why);
         if (stage_ != stage::ending || std::exchange(hurried_, true)) return;
         static constexpr std::byte at_once[1]{};
-        if (link_open_) edge->stream->send(router_.address(id(), handles::shutdown), at_once, nullptr, urgency::soon);
+        if (link_open_) link->tell(handles::shutdown, at_once);
         ending_.hurry(router_.loop().io().now());
         look_after_ending();
     }
@@ -16175,7 +16306,7 @@ public:
     /// Cuts the link. Threads: loop.
     void cut(const std::string& why) {
         if (stage_ == stage::starting) return fail(given_up(why));
-        if (link_open_) edge->stream->close(reason::respondent_lost, why);
+        if (link_open_) link->close(reason::respondent_lost, why);
     }
 
     /// Answers `p` with the exit status once it is gone. Takes over one reference. Threads: loop.
@@ -16201,7 +16332,7 @@ public:
         process_.forget();
         boot_.abandon();
         err_.abandon();
-        if (edge) edge->stream->abandon();
+        if (link) link->abandon();
     }
 
 private:
@@ -16235,22 +16366,15 @@ private:
 
     /// The hello and the welcome are exchanged: from here on the link carries frames.
     void come_up() {
-        basic_broker<Io>& loop = router_.loop();
-        loop.cancel_timer(timer_);
+        router_.loop().cancel_timer(timer_);
         stage_ = stage::up;
-        edge = std::make_shared<link>(router_);
-        edge->peer = id();
-        edge->build = hash_build(boot_.talk().said().build);
         auto [in, out] = boot_.take();
-        edge->open(loop, std::move(in), std::move(out), router_.bounds());
-        edge->on_closed = [this](link&, enum reason cause, const std::string& why) { link_closed(cause, why); };
-        if constexpr (io::knows_debuggers<Io>)
-            edge->is_held = [this] { return runs_here() && router_.loop().io().is_traced(static_cast<int>(process_.pid())); };
+        link = peer::make(router_, *this, {.id = id(), .build = hash_build(boot_.talk().said().build)}, std::move(in),
+                          std::move(out));
         link_open_ = true;
         events_.child_up(*this);
         const bool wanted = boot_.accept(id());
-        edge->stream->start();
-        edge->stream->inject(boot_.talk().rest());
+        link->start(boot_.talk().rest());
         if (!wanted) shut_down(given_up("given up"));
     }
 
@@ -16283,12 +16407,18 @@ private:
 
     // ---- ending
 
-    void link_closed(enum reason cause, const std::string& why) {
+    void link_closed(peer&, reason cause, const std::string& why) override {
         link_open_ = false;
         lost_cause_ = cause;
         if (lost_text_.empty()) lost_text_ = why;
         if (cause == reason::link_corrupt) process_.signal(detail::ending::term); // what it sends is worthless
         begin_ending();
+    }
+
+    bool is_held() override {
+        if constexpr (io::knows_debuggers<Io>)
+            return runs_here() && router_.loop().io().is_traced(static_cast<int>(process_.pid()));
+        else return false;
     }
 
     /// True if the context itself was started here, and not a client that connects to it.
@@ -16298,7 +16428,7 @@ private:
         if (stage_ == stage::up && let_go_ && runs_here()) return part();
         if (stage_ == stage::up) {
             stage_ = stage::ending;
-            ending_.begin(router_.loop().io().now(), edge->levels);
+            ending_.begin(router_.loop().io().now(), link->levels);
         }
         look_after_ending();
     }
@@ -16351,7 +16481,7 @@ private:
         if (status_) {
             loop.unwatch(exit_source_);
             ending_.exited(now);
-            if (link_open_ && now >= ending_.link_end()) edge->stream->close(reason::respondent_lost, "the process has ended");
+            if (link_open_ && now >= ending_.link_end()) link->close(reason::respondent_lost, "the process has ended");
             if (link_open_) return loop.set_timer(timer_, ending_.link_end()); // answers may still be in the pipe
             if (stage_ == stage::gone) return;
             report();
@@ -16361,7 +16491,7 @@ private:
         if (const int signal = ending_.due_signal(now); signal != detail::ending::no_signal) {
             send_signal(signal);
             if (plan_.attached && signal == detail::ending::kill) // all that can be done from here
-                return edge->stream->close(reason::respondent_lost, "it was asked to end, and did not");
+                return link->close(reason::respondent_lost, "it was asked to end, and did not");
         }
         loop.set_timer(timer_, ending_.next_look(now, exit_source_.watched || plan_.attached, link_open_ || reported_));
     }
@@ -16552,7 +16682,7 @@ private:
     template <class Then>
     void ask(handle_id what, const buffer& question, Then then) {
         awaited& p = node_.ask(
-            {.to = node_.parent()->peer, .handle = what, .how = question::manner::pass, .payload = question});
+            {.to = node_.parent()->id, .handle = what, .how = question::manner::pass, .payload = question});
         p.then([&loop = node_.loop(), weak = this->weak_from_this(), &p, then = std::move(then)]() mutable {
             const bool accepted = loop.defer([weak, &p, then = std::move(then)]() mutable {
                 if (const auto self = weak.lock(); self && !self->closed_) then(p);
@@ -16973,22 +17103,22 @@ class basic_route_monitor {
     void tell_parent(handle_id handle, const Values&... values) {
         const auto& parent = router_.parent();
         if (!parent) return;
-        (void)router_.send(router_.address(parent->peer, handle), mitogen::encode(values...), urgency::soon);
+        (void)router_.send(router_.address(parent->id, handle), mitogen::encode(values...), urgency::soon);
     }
 
     void on_add(const message& m) {
         reader r(m.payload);
-        route<basic_link<Io>> added;
+        route<basic_peer<Io>> added;
         if (!mitogen::decode(r, added.id, added.parent, added.name, added.build) || !r.finish()) return;
         added.via = router_.routes().find(m.head.src);
         // Only from the neighbour itself. The ids of this context and those above are known: whoever claims one wants their
         // authority.
-        if (!added.via || added.via->peer != m.head.src || router_.has_authority(added.id) ||
+        if (!added.via || added.via->id != m.head.src || router_.has_authority(added.id) ||
             (added.parent != m.head.src && !router_.routes().leads(added.parent, added.via.get()))) {
             return log::write(log::level::warning, "refused a route to context " + std::to_string(added.id) + " from context " +
                                                        std::to_string(m.head.src));
         }
-        const route<basic_link<Io>> copy = added;
+        const route<basic_peer<Io>> copy = added;
         if (!router_.routes().add(std::move(added))) {
             return log::write(log::level::warning, "refused a second route to context " + std::to_string(copy.id) +
                                                        " from context " + std::to_string(m.head.src));
@@ -17012,7 +17142,7 @@ class basic_route_monitor {
     /// Those below who have sent to it may be waiting for it.
     void tell_partners(context_id gone, std::span<const std::byte> notice) {
         for (const auto& link : router_.partners_of(gone)) {
-            link->stream->send(router_.address(link->peer, handles::del_route), mitogen::encode(gone, notice),
+            link->stream->send(router_.address(link->id, handles::del_route), mitogen::encode(gone, notice),
                                router_.loop().lane(), urgency::soon);
         }
     }
@@ -17022,9 +17152,9 @@ class basic_route_monitor {
         context_id gone{};
         std::span<const std::byte> notice;
         if (!mitogen::decode(r, gone, notice) || !r.finish()) return;
-        if (const auto& parent = router_.parent(); parent && m.head.src == parent->peer) return on_del_elsewhere(gone, notice);
+        if (const auto& parent = router_.parent(); parent && m.head.src == parent->id) return on_del_elsewhere(gone, notice);
         const auto via = router_.routes().find(m.head.src);
-        if (!via || via->peer != m.head.src || gone == m.head.src || !router_.routes().remove(gone, via.get())) {
+        if (!via || via->id != m.head.src || gone == m.head.src || !router_.routes().remove(gone, via.get())) {
             return log::write(log::level::warning, "refused to forget the route to context " + std::to_string(gone) +
                                                        " for context " + std::to_string(m.head.src));
         }
@@ -17041,13 +17171,57 @@ public:
     }
 
     /// A context below is reachable from now on.
-    void announce(const route<basic_link<Io>>& r) { tell_parent(handles::add_route, r.id, r.parent, r.name, r.build); }
+    void announce(const route<basic_peer<Io>>& r) { tell_parent(handles::add_route, r.id, r.parent, r.name, r.build); }
 
     /// A context below is lost.
     void withdraw(context_id gone, const error& why) {
         const buffer notice = encode_error(why);
         tell_parent(handles::del_route, gone, std::span<const std::byte>(notice));
         tell_partners(gone, notice);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sync/wait_group.hpp ----
+// wait_group.hpp: counts what is under way, and lets one thread wait until nothing is.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A counter that one thread can wait for to be 0.
+///
+/// Whoever waits first makes sure that no more is added: for instance by a flag that it sets, and that others read behind their
+/// add(). One of the two then sees what the other did.
+///
+/// Threads: wait() one thread; the rest any. done() is called on the loop, or by a thread that has ended or returned to the
+/// owner when the group is destroyed.
+template <class Io>
+class basic_wait_group {
+    std::atomic<std::size_t> count_{0};
+    waiter<Io> wake_;
+
+public:
+    explicit basic_wait_group(Io& io) : wake_(io) {}
+    basic_wait_group(basic_wait_group&&) = delete;
+
+    /// One more is under way.
+    void add() noexcept { count_.fetch_add(1); }
+
+    /// One that was added is over. Wakes the thread that waits if it was the last. Never blocks.
+    void done() noexcept {
+        if (count_.fetch_sub(1) == 1) wake_.notify();
+    }
+
+    /// True if nothing is under way.
+    bool empty() const noexcept { return count_.load() == 0; }
+
+    /// Waits until nothing is under way or the deadline passes, and may drive `loop` meanwhile: see basic_broker::wait. True if
+    /// nothing is: then the loop has also left the callback whose done() was the last. Threads: not the loop's.
+    template <class Loop>
+    bool wait(Loop& loop, instant deadline = never) {
+        if (!loop.wait(wake_, deadline, true, [this] { return empty(); })) return false;
+        loop.run([] {});
+        return true;
     }
 };
 
@@ -17077,8 +17251,7 @@ class children : private basic_child<Io>::events {
     std::shared_ptr<program_fetch<Io>> above_; // both shared with the plans, whose children go before
     std::shared_ptr<program_press<Io>> press_;
     std::vector<std::shared_ptr<child>> all_; // loop's
-    std::atomic<std::size_t> child_count_{0}; // those that are only being made as well
-    waiter<Io> all_gone_;
+    basic_wait_group<Io> alive_;              // children; those that are only being made as well
     std::atomic<bool> closed_{false};
 
 public:
@@ -17092,7 +17265,7 @@ public:
     children(core& node, ending_patience patience, std::uint32_t pool_threads)
         : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node),
           above_(std::make_shared<program_fetch<Io>>(node)), press_(std::make_shared<program_press<Io>>(node.loop())),
-          all_gone_(node.loop().io()) {
+          alive_(node.loop().io()) {
         (void)node.add_raw_handler(handles::detaching, {.from = accept::anyone}, [this](const message& m) { let_go(m); });
     }
 
@@ -17169,15 +17342,15 @@ public:
     static error closing() { return error(reason::broker_exited, "the router is shutting down"); }
 
     /// A context directly below is reachable from now on. Threads: loop.
-    void neighbour_up(const std::string& name, const std::shared_ptr<basic_link<Io>>& edge) {
-        const route<basic_link<Io>> added{edge->peer, node_.id(), name, edge->build, edge};
+    void neighbour_up(const std::string& name, const std::shared_ptr<basic_peer<Io>>& link) {
+        const route<basic_peer<Io>> added{link->id, node_.id(), name, link->build, link};
         node_.routes().add(added);
         monitor_.announce(added);
     }
 
     /// It is lost, with all that are below it. Threads: loop.
-    void neighbour_lost(basic_link<Io>& edge, const error& why) {
-        for (const context_id gone : node_.link_lost(edge, why)) monitor_.withdraw(gone, why);
+    void neighbour_lost(basic_peer<Io>& link, const error& why) {
+        for (const context_id gone : node_.link_lost(link, why)) monitor_.withdraw(gone, why);
     }
 
     /// The child of that number, or null. Threads: loop.
@@ -17196,8 +17369,8 @@ public:
             const auto all = all_; // a child that goes removes itself
             for (const auto& c : all) c->shut_down(closing());
         });
-        node_.loop().wait(all_gone_, never, true, [this] { return child_count_.load() == 0; });
-        node_.loop().run([this] { // the loop has left the callback that woke us
+        alive_.wait(node_.loop());
+        node_.loop().run([this] {
             for (const auto& c : std::exchange(all_, {})) c->forget(); // what has detached
             press_->close();
         });
@@ -17209,7 +17382,7 @@ public:
         std::uint32_t levels = 0;
         for (const auto& c : all) {
             c->hurry(closing());
-            levels = std::max(levels, 1 + (c->edge ? c->edge->levels : 0));
+            levels = std::max(levels, 1 + (c->link ? c->link->levels : 0));
         }
         return levels;
     }
@@ -17243,7 +17416,7 @@ private:
     /// Counts one more and opens its answer, with a reference for the caller and one for its birth. Null with `why` where there
     /// can be no more.
     pending* begin(const boot_plan& plan, std::optional<error>& why) {
-        child_count_.fetch_add(1); // first: close() waits for whoever has not seen that it is closed
+        alive_.add(); // first: close() waits for whoever has not seen that it is closed
         pending* answer = nullptr;
         if (closed_) {
             why.emplace(closing());
@@ -17253,17 +17426,13 @@ private:
             answer->retain();
             return answer;
         }
-        uncount();
+        alive_.done();
         return nullptr;
     }
 
     void end_birth(const birth& b) {
         b.answer->release();
-        uncount();
-    }
-
-    void uncount() {
-        if (child_count_.fetch_sub(1) == 1) all_gone_.notify();
+        alive_.done();
     }
 
     handshake::welcome welcome_for(context_id id, const boot_plan& plan) {
@@ -17309,16 +17478,16 @@ private:
                               (plan.if_missing.empty() ? "" : "; " + plan.if_missing)));
     }
 
-    void child_up(child& c) override { neighbour_up(c.name(), c.edge); }
+    void child_up(child& c) override { neighbour_up(c.name(), c.link); }
 
-    void child_lost(child& c, const error& why) override { neighbour_lost(*c.edge, why); }
+    void child_lost(child& c, const error& why) override { neighbour_lost(*c.link, why); }
 
     void child_gone(child& c) override {
         std::erase_if(all_, [&](const auto& held) { return held.get() == &c; });
-        if (!c.detached()) uncount();
+        if (!c.detached()) alive_.done();
     }
 
-    void child_detached(child&) override { uncount(); }
+    void child_detached(child&) override { alive_.done(); }
 
     /// A child wants to go on alone.
     void let_go(const message& m) {
@@ -17609,7 +17778,7 @@ private:
         buffer payload = encode(origin, static_cast<std::uint8_t>(level), logger, text, lost);
         backlog_.add(header_layout::size + payload.size());
         // A lane of its own: a record does not wait behind a large message of the thread that logs.
-        (void)parent->stream->send(node_.address(parent->peer, handles::forward_log), std::move(payload), this, urgency::soon);
+        (void)parent->stream->send(node_.address(parent->id, handles::forward_log), std::move(payload), this, urgency::soon);
     }
 
     /// Says what is due, or what there is.
@@ -18236,7 +18405,7 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 template <class Io>
-void add_link_status(basic_link<Io>& link, instant now, context_status& to) {
+void add_link_status(basic_peer<Io>& link, instant now, context_status& to) {
     to.queue_bytes = link.stream->queued();
     to.bytes_in = link.stream->bytes_in();
     to.bytes_out = link.stream->bytes_out();
@@ -18261,10 +18430,10 @@ std::vector<context_status> status_of(basic_router_core<Io>& node) {
             return all.emplace_back(std::move(s));
         };
         const auto& parent = node.parent();
-        add(node.id(), parent ? parent->peer : no_context, {}, place::self).late_frames = node.late_frames();
-        if (parent) add_link_status(*parent, now, add(parent->peer, no_context, {}, place::parent));
+        add(node.id(), parent ? parent->id : no_context, {}, place::self).late_frames = node.late_frames();
+        if (parent) add_link_status(*parent, now, add(parent->id, no_context, {}, place::parent));
         for (const auto& r : node.below()) {
-            const bool direct = r.via->peer == r.id;
+            const bool direct = r.via->id == r.id;
             context_status& s = add(r.id, r.parent, r.name, direct ? place::child : place::below);
             if (direct) add_link_status(*r.via, now, s);
         }
@@ -18404,7 +18573,7 @@ const Table& publish(std::atomic<const Table*>& current, Table* made) {
 
 MITOGEN_COLD inline const index_table& make_index_table() {
     auto* made = new index_table;
-    const function_entry* entry = newest.load(std::memory_order_acquire);
+    const function_entry* entry = all_functions.newest();
     made->entries.resize(entry ? entry->index() + 1 : 0);
     for (; entry; entry = entry->before()) made->entries[entry->index()] = entry;
     return publish(indexed, made);
@@ -18419,7 +18588,7 @@ namespace registry {
 
 /// How many functions are registered. Indices are below this.
 inline std::uint32_t count() noexcept {
-    const function_entry* last = rpc::detail::newest.load(std::memory_order_acquire);
+    const function_entry* last = rpc::detail::all_functions.newest();
     return last ? last->index() + 1 : 0;
 }
 
@@ -18683,7 +18852,7 @@ public:
     result<void> detach() override {
         if (!on_detached) return error(reason::misuse, "only a context that its parent has started can detach");
         if (this->loop().on_loop()) return waits_for_child();
-        awaited& p = this->ask({.to = this->parent()->peer, .handle = handles::detaching, .how = question::manner::pass});
+        awaited& p = this->ask({.to = this->parent()->id, .handle = handles::detaching, .how = question::manner::pass});
         const result<void> agreed = future<void>(&p, *this, decode_environment{this}).try_get();
         if (agreed) on_detached();
         return agreed;
@@ -19155,23 +19324,25 @@ namespace detail {
 
 /// A method that this program can be asked for. Process-wide, as the remote functions are: a static initialiser links it into the
 /// list where the program names the method.
-struct known_method {
-    std::string_view name;
-    result<boot_plan> (*plan)(reader&, const limits& inherited); ///< what an encoded one wants executed
-    const known_method* before = nullptr;
+class known_method {
+    const known_method* before_ = nullptr;
 
-    inline static constinit std::atomic<const known_method*> newest{nullptr};
+    inline static constinit static_registry<known_method> all{};
+
+public:
+    const std::string_view name;
+    result<boot_plan> (*const plan)(reader&, const limits& inherited); ///< what an encoded one wants executed
 
     known_method(std::string_view called, result<boot_plan> (*make)(reader&, const limits&)) noexcept
-        : name(called), plan(make), before(newest.load(std::memory_order_acquire)) {
-        while (!newest.compare_exchange_weak(before, this, std::memory_order_acq_rel)) {}
+        : name(called), plan(make) {
+        all.add(*this, [this](const known_method* before) { before_ = before; });
     }
     known_method(const known_method&) = delete;
 
+    const known_method* before() const noexcept { return before_; }
+
     static const known_method* find(std::string_view name) noexcept {
-        const known_method* at = newest.load(std::memory_order_acquire);
-        while (at && at->name != name) at = at->before;
-        return at;
+        return all.find([name](const known_method& m) { return m.name == name; });
     }
 };
 
@@ -19833,296 +20004,6 @@ public:
             chains_.erase(at);
         }
     }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/watchers.hpp ----
-// watchers.hpp: what is to run at the next change of something, each once.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace rpc::detail {
-
-/// Callbacks that wait, each with the key under which it can be taken back. They are run and destroyed without the owner's mutex:
-/// what a callback holds may be the last reference to its owner. Threads: all under the owner's mutex, but for run().
-class watchers {
-    struct watcher {
-        const void* key;
-        unique_function<void()> go;
-    };
-    std::vector<watcher> waiting_;
-
-public:
-    void add(const void* key, unique_function<void()> go) { waiting_.push_back({key, std::move(go)}); }
-
-    /// All of them, to be run.
-    watchers take() noexcept { return std::exchange(*this, {}); }
-
-    /// Those of this key, to be dropped.
-    watchers take(const void* key) {
-        watchers taken;
-        const auto first =
-            std::stable_partition(waiting_.begin(), waiting_.end(), [&](const watcher& w) { return w.key != key; });
-        std::move(first, waiting_.end(), std::back_inserter(taken.waiting_));
-        waiting_.erase(first, waiting_.end());
-        return taken;
-    }
-
-    bool empty() const noexcept { return waiting_.empty(); }
-
-    void run() {
-        for (watcher& w : waiting_) w.go();
-    }
-};
-
-} // namespace rpc::detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/outbox.hpp ----
-// outbox.hpp: the sending end of a flow.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace rpc::detail {
-
-/// Sends items as the receiving end gives credit for them. Its own handle is bound to that end's context: of credit, of the
-/// receiver's end and of the loss of its context it hears from nobody else.
-///
-/// Threads: any; what one thread sends arrives in order.
-class outbox : public std::enable_shared_from_this<outbox> {
-    call_port& node_;
-    context_id peer_;
-    handle_id port_; // there
-    handle_id own_;  // here
-    mitogen::detail::mutex mutex_;
-    mitogen::detail::condition changed_;
-    wire::flow_credit credit_;
-    std::uint64_t sent_ = 0;             // items
-    std::optional<error> closed_;        // why nothing can be sent any more
-    bool told_ = false;                  // the other end knows of it, or is gone
-    watchers watchers_;                  // run when there is credit or nothing can be sent any more
-
-    outbox(call_port& node, context_id peer, flow_address to)
-        : node_(node), peer_(peer), port_(to.port), own_(node.new_handle()), mutex_(node), credit_(to.window) {}
-
-public:
-    static std::shared_ptr<outbox> open(call_port& node, context_id peer, flow_address to) {
-        std::shared_ptr<outbox> made(new outbox(node, peer, to));
-        const result<void> added = node.add_raw_handler(made->own_, {.from = accept::anyone, .respondent = peer},
-                                                        [made](const message& m) { made->hear(m); });
-        if (!added) made->lose(added.error());
-        if (const std::optional<error> lost = node.why_lost(peer)) made->lose(*lost); // before the handler could be told
-        return made;
-    }
-
-    context_id peer() const noexcept { return peer_; }
-
-    /// Sends an item's message, which begins with its kind, when there is credit; waits for it until `deadline`. Errors: why the
-    /// flow has ended; timeout; overloaded on the loop, which must not wait; message_too_large.
-    result<void> send(buffer frame, instant deadline) {
-        if (frame.size() > node_.bounds().message_bytes)
-            return refusal::too_large_to_send(frame.size(), node_.bounds().message_bytes);
-        if (!node_.wait_for_room(peer_, deadline)) return error(reason::timeout, "the link took no more before the deadline");
-        {
-            std::unique_lock lock(mutex_);
-            const auto ready = [this] { return closed_ || credit_.may_send(); };
-            if (!ready() && (node_.on_loop() || !changed_.wait(lock, node_, deadline, ready))) return no_credit();
-            if (closed_) return *closed_;
-            enter(frame);
-        }
-        return post(std::move(frame));
-    }
-
-    /// Sends a message that somebody else has composed, where there is credit now. False where there is none; `frame` is then as
-    /// it was.
-    bool pass_on(buffer& frame) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (closed_ || !credit_.may_send()) return false;
-            enter(frame);
-        }
-        (void)post(std::move(frame));
-        return true;
-    }
-
-    call_port& node() noexcept { return node_; }
-
-    /// True where there is credit, or nothing can be sent any more.
-    bool ready() {
-        const std::lock_guard lock(mutex_);
-        return closed_ || credit_.may_send();
-    }
-
-    /// Runs `go` once, when ready(): now, where that is so.
-    void then(unique_function<void()> go, const void* key = nullptr) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (!closed_ && !credit_.may_send()) return watchers_.add(key, std::move(go));
-        }
-        go();
-    }
-
-    /// Takes back what was given to then() with this key. False where there is nothing: it has run, or is about to.
-    bool forget(const void* key) {
-        watchers gone; // destroyed without the lock
-        const std::lock_guard lock(mutex_);
-        gone = watchers_.take(key);
-        return !gone.empty();
-    }
-
-    /// Sends what needs no credit.
-    result<void> tell(buffer frame) {
-        if (const std::optional<error> why = closed()) return *why;
-        return post(std::move(frame));
-    }
-
-    /// Says that nothing more follows, once; send() fails from now on.
-    void end(wire::flow_frame how = wire::flow_frame::end) {
-        std::uint64_t items = 0;
-        {
-            const std::lock_guard lock(mutex_);
-            if (std::exchange(told_, true)) return;
-            items = sent_;
-        }
-        close(error(reason::sender_closed, "this end has been closed"));
-        (void)post(encode(static_cast<std::uint8_t>(how), items));
-    }
-
-    /// From now on send() fails with `why`; the other end hears of it at end().
-    void close(error why) {
-        watchers tell;
-        {
-            const std::lock_guard lock(mutex_);
-            if (closed_) return;
-            closed_.emplace(std::move(why));
-            changed_.notify_all();
-            tell = watchers_.take();
-        }
-        node_.remove_handler(own_);
-        tell.run();
-    }
-
-    /// The other end is gone: nothing needs to be said.
-    void lose(error why) {
-        {
-            const std::lock_guard lock(mutex_);
-            told_ = true;
-        }
-        close(std::move(why));
-    }
-
-    /// Why nothing can be sent any more; nothing while it can.
-    std::optional<error> closed() {
-        const std::lock_guard lock(mutex_);
-        return closed_;
-    }
-
-private:
-    result<void> post(buffer frame) {
-        result<void> sent = node_.send(node_.address(peer_, port_, own_), std::move(frame), urgency::soon);
-        if (!sent) lose(sent.error());
-        return sent;
-    }
-
-    /// Under the mutex.
-    void enter(const buffer& frame) noexcept {
-        credit_.spend(frame.size());
-        ++sent_;
-    }
-
-    error no_credit() const {
-        if (node_.on_loop())
-            return error(reason::overloaded, "the receiver takes no more now, and the loop must not wait for it");
-        return error(reason::timeout, "the receiver took no more before the deadline");
-    }
-
-    /// On the loop.
-    void hear(const message& m) {
-        if (m.dead()) return lose(receiver_gone(m));
-        reader r(m.payload);
-        std::uint8_t kind{};
-        std::uint64_t bytes{};
-        if (!decode(r, kind)) return;
-        if (kind == static_cast<std::uint8_t>(wire::flow_frame::stop))
-            return lose(error(reason::sender_closed, "the receiver has been closed"));
-        if (kind != static_cast<std::uint8_t>(wire::flow_frame::credit) || !decode(r, bytes) || !r.finish()) return;
-        watchers tell;
-        {
-            const std::lock_guard lock(mutex_);
-            credit_.grant(bytes);
-            changed_.notify_all();
-            if (credit_.may_send()) tell = watchers_.take();
-        }
-        tell.run();
-    }
-
-    static error receiver_gone(const message& m) {
-        error why = decode_error(m.payload);
-        if (why.reason() == reason::invalid_handle) return error(reason::sender_closed, "the receiver has been closed");
-        return why;
-    }
-};
-
-} // namespace rpc::detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/item_sink.hpp ----
-// item_sink.hpp: where a running function sends items to its caller, until it is cancelled.
-
-#if defined(__cpp_lib_jthread)
-#include <stop_token>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace rpc::detail {
-
-/// Runs `go` with the reason when the call that runs is told to stop; while it lives. Once, on any thread.
-class cancel_watch {
-    struct work {
-        unique_function<void(const error&)> go;
-        context_id caller;
-    };
-    struct fire {
-        std::shared_ptr<work> what;
-        invocation* inv;
-        void operator()() const {
-            // Where threads are simulated the function may leave meanwhile: std::stop_callback knows the real ones only.
-            const std::shared_ptr<work> kept = what;
-            const cancel_radius what_is_cancelled = inv->cancelled(*inv);
-            if (what_is_cancelled == cancel_radius::none)
-                return kept->go(error(reason::broker_exited, "the context that executes the call is ending"));
-            kept->go(cancelled_by_caller(kept->caller, what_is_cancelled));
-        }
-    };
-#if defined(__cpp_lib_jthread)
-    std::stop_callback<fire> callback_;
-
-public:
-    cancel_watch(invocation& inv, unique_function<void(const error&)> go)
-        : callback_(inv.stop(inv), fire{std::make_shared<work>(work{std::move(go), inv.who.id}), &inv}) {}
-#else
-public:
-    cancel_watch(invocation&, unique_function<void(const error&)>) {} // without stop tokens a function runs to its end
-#endif
-};
-
-} // namespace rpc::detail
-
-/// The sink of one call.
-class flow_sink final : public item_sink {
-    std::shared_ptr<rpc::detail::outbox> out_;
-    rpc::detail::cancel_watch on_cancel_;
-
-public:
-    explicit flow_sink(invocation& inv)
-        : out_(rpc::detail::outbox::open(*inv.environment.node, inv.who.id,
-                                                   inv.flow)),
-          on_cancel_(inv, [out = out_](const error& why) { out->close(why); }) {}
-    ~flow_sink() override { out_->end(wire::flow_frame::done); }
-
-    static std::unique_ptr<item_sink> open(invocation& inv) { return std::make_unique<flow_sink>(inv); }
-
-    result<void> send(buffer item) override { return out_->send(std::move(item), never); }
 };
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -21012,7 +20893,6 @@ private:
         reader arguments(m.payload.subspan(arguments_at), router_.bounds(), &environment_);
         loop_result_.clear();
         invocation inv{arguments, loop_result_, environment_, {m.head.src, m.head.auth}, frame.flow};
-        inv.sink = &flow_sink::open;
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation&) { return std::stop_token(); };
 #endif
@@ -21048,7 +20928,6 @@ private:
             call& running = *static_cast<call*>(i.call);
             return static_cast<incoming_calls<Io>*>(running.owner)->cancelled(running);
         };
-        inv.sink = &flow_sink::open;
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation& i) {
             call& running = *static_cast<call*>(i.call);
@@ -21205,13 +21084,15 @@ std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends
 
 /// A child that has said hello: its loop, its router and what runs its calls.
 template <class Io>
-class child_process {
+class child_process final : private basic_peer<Io>::events {
+    using peer = basic_peer<Io>;
+
     handshake::welcome welcome_;
     basic_broker<Io> broker_;
     router_engine<Io> router_;
     basic_dispatcher<Io> dispatcher_;
     connect_server<Io> connects_;
-    std::shared_ptr<basic_link<Io>> parent_;
+    std::shared_ptr<peer> parent_;
     stdout_forwarder<Io> stdout_;
     timer overdue_;
     instant stop_at_ = never;
@@ -21233,18 +21114,9 @@ public:
 
     /// Serves the parent until it is gone or asks to end.
     void run(child_ends<Io> ends) {
-        parent_ = std::make_shared<basic_link<Io>>(router_);
-        parent_->peer = welcome_.ancestors.front();
-        parent_->up = true;
-        parent_->build = hash_build(welcome_.build);
-        parent_->open(broker_, std::move(ends.in), std::move(ends.out), welcome_.bounds);
-        parent_->on_closed = [this](basic_link<Io>& link, enum reason cause, const std::string& why) {
-            if (detached_) return (void)router_.link_lost(link, error(reason::broker_exited, "this context has detached"));
-            router_.link_lost(link, error(cause, "the parent is lost: " + why));
-            end("the parent is lost");
-        };
-        if constexpr (io::knows_debuggers<Io>)
-            parent_->is_held = [this] { return broker_.io().is_traced(broker_.io().parent_pid()); };
+        parent_ = peer::make(router_, *this,
+                             {.id = welcome_.ancestors.front(), .build = hash_build(welcome_.build), .up = true},
+                             std::move(ends.in), std::move(ends.out));
         router_.on_detached = [this] { detach(); };
         log::set_level(static_cast<log::level>(welcome_.log_level));
         log::set_bounds(welcome_.logs);
@@ -21256,20 +21128,31 @@ public:
         broker_.defer([this] {
             router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
             stdout_.start();
-            parent_->stream->start();
+            parent_->start();
         });
         dispatcher_.serve();
         leave();
     }
 
 private:
+    void link_closed(peer& link, reason cause, const std::string& why) override {
+        if (detached_) return (void)router_.link_lost(link, error(reason::broker_exited, "this context has detached"));
+        router_.link_lost(link, error(cause, "the parent is lost: " + why));
+        end("the parent is lost");
+    }
+
+    bool is_held() override {
+        if constexpr (io::knows_debuggers<Io>) return broker_.io().is_traced(broker_.io().parent_pid());
+        else return false;
+    }
+
     /// The parent has let this process go. On the thread that asked for it.
     void detach() {
         parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
         log::set_sink({});
         broker_.run([this] {
             detached_ = true;
-            parent_->stream->close(reason::broker_exited, "this context has detached");
+            parent_->close(reason::broker_exited, "this context has detached");
         });
         broker_.io().leave_session();
         dispatcher_.retire();
@@ -21318,7 +21201,7 @@ private:
         broker_.run([this] {
             ending_ = true;
             broker_.cancel_timer(overdue_);
-            parent_->stream->close(reason::broker_exited, "this context has ended");
+            parent_->close(reason::broker_exited, "this context has ended");
         });
     }
 };
@@ -21588,10 +21471,10 @@ namespace detail {
 /// Life: asking (its request is read) → numbered (it waits for an id) → answered (the answer is written) → up → gone.
 /// Threads: loop.
 template <class Io>
-class client {
+class client final : private basic_peer<Io>::events {
 public:
     using core = basic_router_core<Io>;
-    using link = basic_link<Io>;
+    using peer = basic_peer<Io>;
 
     /// What the listener does when a client reaches a stage.
     struct events {
@@ -21623,7 +21506,7 @@ private:
 
 public:
     const std::uint32_t listener; ///< number of the one that it came to
-    std::shared_ptr<link> edge;   ///< once up
+    std::shared_ptr<peer> link;   ///< once up
 
     client(core& node, events& to, std::uint32_t number, const listen_options& terms, duration_ns grace,
            typename Io::descriptor socket)
@@ -21672,14 +21555,14 @@ public:
     void shut_down(const error& why) {
         if (waiting()) return refuse(why);
         if (!up()) return;
-        edge->stream->send(router_.address(id(), handles::shutdown), std::span<const std::byte>(), nullptr, urgency::soon);
+        link->tell(handles::shutdown);
         router_.loop().set_timer(timer_, after(router_.loop().io().now(), grace_));
     }
 
     /// Cuts its link.
     void cut(const std::string& why) {
         if (waiting()) return drop(why);
-        if (up()) edge->stream->close(reason::respondent_lost, why);
+        if (up()) link->close(reason::respondent_lost, why);
     }
 
     /// Answers `p` when it is gone. Takes over one reference.
@@ -21688,7 +21571,7 @@ public:
     /// In a child made by fork(): closes what this holds.
     void abandon() noexcept {
         socket_.reset();
-        if (edge) edge->stream->abandon();
+        if (link) link->abandon();
     }
 
 private:
@@ -21741,23 +21624,19 @@ private:
     void come_up() {
         const long second = sys::dup_above(socket_.get(), 3); // a link has a descriptor for each direction
         if (second < 0) return drop("dup: " + sys::errno_text(static_cast<int>(-second)));
-        basic_broker<Io>& loop = router_.loop();
-        loop.cancel_timer(timer_);
-        loop.unwatch(source_);
-        edge = std::make_shared<link>(router_);
-        edge->peer = id();
-        edge->build = hash_build(asked_.build);
-        if (terms_.authority == mitogen::authority::parent) edge->authority = router_.id();
-        edge->open(loop, std::move(socket_), typename Io::descriptor(static_cast<int>(second)), router_.bounds());
-        edge->on_closed = [this](link&, enum reason cause, const std::string& why) { link_closed(cause, why); };
+        router_.loop().cancel_timer(timer_);
+        router_.loop().unwatch(source_);
+        const bool may_call = terms_.authority == mitogen::authority::parent;
+        const peer_facts who{
+            .id = id(), .build = hash_build(asked_.build), .authority = may_call ? router_.id() : no_context};
+        link = peer::make(router_, *this, who, std::move(socket_), typename Io::descriptor(static_cast<int>(second)));
         stage_ = stage::up;
         events_.client_up(*this);
-        edge->stream->start();
-        // It waits for this: only now is it known here.
-        edge->stream->send(router_.address(id(), handles::admitted), std::span<const std::byte>(), nullptr, urgency::soon);
+        link->start();
+        link->tell(handles::admitted); // it waits for this: only now is it known here
     }
 
-    void link_closed(enum reason cause, const std::string& why) {
+    void link_closed(peer&, reason cause, const std::string& why) override {
         error_detail d;
         d.why = cause;
         d.context = id();
@@ -21768,7 +21647,7 @@ private:
     }
 
     void overdue() {
-        if (up()) return edge->stream->close(reason::respondent_lost, "it was asked to leave, and did not");
+        if (up()) return link->close(reason::respondent_lost, "it was asked to leave, and did not");
         drop("no whole request to join within " + std::to_string(to_ns(terms_.handshake_timeout) / 1'000'000) +
              " ms (handshake_timeout)");
     }
@@ -22052,36 +21931,36 @@ public:
 
 /// A program that has joined: its loop, its router, its link, and what runs its calls.
 template <class Io>
-class membership final : public joined_place {
+class membership final : public joined_place, private basic_peer<Io>::events {
+    using peer = basic_peer<Io>;
+
     basic_broker<Io> broker_;
     router_engine<Io> router_;
-    std::shared_ptr<basic_link<Io>> parent_;
+    std::shared_ptr<peer> parent_;
     call_server<Io> server_;
     std::atomic<bool> lost_{false};
     std::atomic<bool> admitted_{false};
-    waiter<Io> settled_; // either of them has changed
+    basic_event<Io> settled_; // either of them has changed
 
 public:
-    membership(Io io, joining::answer said, const join_options& options)
+    /// `in` and `out`: what the context that listens says, and what it hears.
+    membership(Io io, joining::answer said, const join_options& options, typename Io::descriptor in,
+               typename Io::descriptor out)
         : broker_(io),
           router_(broker_, {.limits = said.bounds,
                             .pool_threads = options.pool_threads,
                             .rules = said.rules,
                             .on_prompt = options.on_prompt}),
-          parent_(std::make_shared<basic_link<Io>>(router_)),
+          parent_(peer::make(router_, *this,
+                             {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true}, std::move(in),
+                             std::move(out))),
           server_(router_, said.name, options.pool_threads), settled_(broker_.io()) {
-        parent_->peer = said.ancestors.front();
-        parent_->up = true;
-        parent_->build = hash_build(said.build);
-        parent_->on_closed = [this](basic_link<Io>& link, enum reason cause, const std::string& why) {
-            lost(link, error(cause, "the tree is lost: " + why));
-        };
         (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message&) {
-            parent_->stream->close(reason::broker_exited, "the context that was joined has ended, or wants this one to leave");
+            parent_->close(reason::broker_exited, "the context that was joined has ended, or wants this one to leave");
         });
         (void)router_.add_raw_handler(handles::admitted, {}, [this](const message&) {
             admitted_.store(true, std::memory_order_release);
-            settled_.notify();
+            settled_.raise();
         });
         broker_.run([&] { router_.become(said.id, said.ancestors, parent_, said.bounds); });
     }
@@ -22094,27 +21973,25 @@ public:
         server_.join();
         // What it has said last still goes out.
         parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
-        broker_.run([this] { parent_->stream->close(reason::broker_exited, "this context has left the tree"); });
+        broker_.run([this] { parent_->close(reason::broker_exited, "this context has left the tree"); });
     }
 
     /// From here on the link carries frames. Waits until the tree knows this context; false where that does not come, or not in
     /// time. Once.
-    bool begin(typename Io::descriptor in, typename Io::descriptor out, instant deadline) {
-        parent_->open(broker_, std::move(in), std::move(out), router_.bounds());
-        broker_.run([&] { parent_->stream->start(); });
-        const auto admitted = [this] { return admitted_.load(std::memory_order_acquire); };
-        return broker_.wait(settled_, deadline, true, [&] { return admitted() || !alive(); }) && admitted();
+    bool begin(instant deadline) {
+        broker_.run([&] { parent_->start(); });
+        return settled_.wait(broker_, deadline) && admitted_.load(std::memory_order_acquire);
     }
 
     mitogen::router& router() noexcept override { return router_.as_router(); }
-    context_id parent() const noexcept override { return parent_->peer; }
+    context_id parent() const noexcept override { return parent_->id; }
     bool alive() const noexcept override { return !lost_.load(std::memory_order_acquire); }
 
 private:
-    /// On the loop, once.
-    void lost(basic_link<Io>& link, const error& why) {
+    void link_closed(peer& link, reason cause, const std::string& text) override {
+        const error why(cause, "the tree is lost: " + text);
         lost_.store(true, std::memory_order_release);
-        settled_.notify();
+        settled_.raise();
         router_.link_lost(link, why);
         for (const context_id above : router_.ancestors()) router_.forget(above, why);
         server_.stop(error(reason::broker_exited, "the tree is lost"));
@@ -22219,8 +22096,8 @@ result<joined> try_join(const std::string& path, const join_options& options = {
     if (second < 0) return detail::cannot_join(path, second);
     typename Io::descriptor out(static_cast<int>(second));
     if (const long rc = io.set_nonblocking(out.get(), true); rc < 0) return detail::cannot_join(path, rc);
-    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options);
-    if (!in->begin(std::move(socket), std::move(out), deadline)) {
+    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options, std::move(socket), std::move(out));
+    if (!in->begin(deadline)) {
         return in->alive() ? detail::too_late(path)
                            : error(reason::end_of_file, "cannot join at " + path + ": the tree was lost at once");
     }
@@ -22264,8 +22141,7 @@ class listeners final : public listening<Io>, private client<Io>::events {
     std::vector<std::unique_ptr<open_socket>> sockets_;
     std::vector<std::shared_ptr<client_type>> clients_;
     std::uint32_t last_number_ = 0;
-    std::atomic<std::size_t> client_count_{0};
-    waiter<Io> all_gone_;
+    basic_wait_group<Io> alive_; // clients
     bool closing_ = false;
 
     static constexpr duration_ns pause = 100'000'000; // before accept() is tried again that found no descriptor
@@ -22273,7 +22149,7 @@ class listeners final : public listening<Io>, private client<Io>::events {
 
 public:
     listeners(router_engine<Io>& node, children<Io>& below)
-        : node_(node), children_(below), all_gone_(node.loop().io()) {
+        : node_(node), children_(below), alive_(node.loop().io()) {
         if (!node.parent()) server_.emplace(node, "root", below.pool_threads());
     }
 
@@ -22314,8 +22190,7 @@ public:
             sockets_.clear(); // the loop has ended: nobody can say goodbye any more
             return;
         }
-        node_.loop().wait(all_gone_, never, true, [this] { return client_count_.load(std::memory_order_acquire) == 0; });
-        node_.loop().run([] {}); // the loop has left the callback that woke us
+        alive_.wait(node_.loop());
     }
 
     void finish() override {
@@ -22386,7 +22261,7 @@ private:
         }
         auto c = std::make_shared<client_type>(node_, static_cast<typename client_type::events&>(*this), from.number,
                                                from.options, children_.patience().grace, std::move(socket));
-        client_count_.fetch_add(1, std::memory_order_relaxed);
+        alive_.add();
         clients_.push_back(c);
         c->begin();
     }
@@ -22401,13 +22276,13 @@ private:
     }
 
     void client_up(client_type& c) override {
-        children_.neighbour_up(c.name(), c.edge);
+        children_.neighbour_up(c.name(), c.link);
         for (const auto& s : sockets_)
             if (s->number == c.listener) look_after(*s);
     }
 
     void client_lost(client_type& c, const error& why) override {
-        children_.neighbour_lost(*c.edge, why);
+        children_.neighbour_lost(*c.link, why);
     }
 
     void client_gone(client_type& c) override {
@@ -22416,7 +22291,7 @@ private:
         clients_.erase(at);
         for (const auto& s : sockets_)
             if (s->number == c.listener) look_after(*s);
-        if (client_count_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_gone_.notify();
+        alive_.done();
     }
 };
 
@@ -24501,8 +24376,8 @@ broadcast(router&, Source, std::size_t) -> broadcast<Source>;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/rpc/inbox.hpp ----
-// inbox.hpp: the receiving end of flows: a queue that several may fill, each within its credit.
+// ---- mitogen/rpc/flow_end.hpp ----
+// flow_end.hpp: the two ends of a flow of items, as all that is typed by the items sees them.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace rpc::detail {
@@ -24523,347 +24398,82 @@ enum class inbox_use : std::uint8_t {
     opener,  ///< a stream that begins with flow_frame::begun
 };
 
-/// Receives from any number of sending ends. Each gets a port: a handle of its own, bound to the context that it was given to, so
-/// that nobody else can send there and the loss of that context ends it.
-///
-/// Threads: any.
-class inbox : public std::enable_shared_from_this<inbox> {
-    struct port {
-        handle_id number;
-        context_id peer;
-        wire::flow_ledger ledger; // this and all below under the mutex
-        handle_id back = 0;       // where its credit goes, once it has sent something
-        bool open = true;
-        bool awaits_answer = false; // flow_frame::done has come
-
-        port(handle_id handle, context_id from, std::uint32_t window, std::uint32_t most)
-            : number(handle), peer(from), ledger(window, most) {}
-    };
-    using port_ptr = std::shared_ptr<port>;
-    struct arrival {
-        flow_item item{};
-        port_ptr from{};
-        std::optional<error> failure{}; // instead of an item: a sender is lost
-    };
-    struct credit { // to be granted, once the mutex is free
-        port_ptr to{};
-        std::uint64_t bytes = 0;
-        handle_id back = 0;
-    };
-
+/// The receiving end: a queue that several may fill, each within its credit. Threads: any.
+class inbox {
+protected:
     call_port& node_;
-    inbox_use use_;
-    std::uint32_t most_;
-    std::uint32_t window_;
-    mitogen::detail::mutex mutex_;
-    mitogen::detail::condition changed_;
-    std::vector<port_ptr> open_;
-    std::deque<arrival> items_;
-    std::optional<error> end_; // what follows the last item
-    std::size_t holds_ = 0;    // senders that have no port yet
-    handle_id own_ = 0;        // is told when the router closes
-    bool closed_ = false;      // by this end: nothing can change the end any more
-    bool answered_ = false;    // of a stream
-    bool begun_ = false;       // of an opener's
-    bool discarding_ = false;
-    watchers watchers_; // run at the next change
 
-    struct secret {};
+    explicit inbox(call_port& node) noexcept : node_(node) {}
+    ~inbox() = default;
 
 public:
-    inbox(secret, call_port& node, inbox_use use)
-        : node_(node), use_(use), most_(std::max(node.bounds().window_bytes, 1u)), window_(std::min(most_, wire::flow_window)),
-          mutex_(node) {}
+    static std::shared_ptr<inbox> make(call_port& node, inbox_use use);
+    inbox(inbox&&) = delete;
 
-    static std::shared_ptr<inbox> make(call_port& node, inbox_use use) {
-        auto made = std::make_shared<inbox>(secret{}, node, use);
-        if (use == inbox_use::channel) made->await_close();
-        return made;
-    }
-
-    call_port& node() noexcept { return node_; }
+    call_port& node() const noexcept { return node_; }
 
     /// Where a sending end in `peer` sends to. Port 0 where this end is closed.
-    flow_address open_port(context_id peer) {
-        const auto p = std::make_shared<port>(node_.new_handle(), peer, window_, most_);
-        {
-            const std::lock_guard lock(mutex_);
-            if (closed_ || (end_ && use_ != inbox_use::channel)) return {};
-            end_.reset();
-            open_.push_back(p);
-        }
-        const result<void> added =
-            node_.add_raw_handler(p->number, {.from = accept::anyone, .respondent = peer},
-                                  [self = this->shared_from_this(), p](const message& m) { self->arrive(p, m); });
-        if (!added) end_port(*p, added.error());
-        if (const std::optional<error> lost = node_.why_lost(peer)) { // before the handler could be told
-            end_port(*p, *lost);
-        } else if (!node_.reaches(peer)) {
-            end_port(*p, refusal::no_route(peer, node_.id()));
-        }
-        {
-            const std::lock_guard lock(mutex_);
-            if (p->open) return {p->number, window_};
-        }
-        node_.remove_handler(p->number); // it was closed before it was added
-        return {p->number, window_};
-    }
-
+    virtual flow_address open_port(context_id peer) = 0;
     /// There is a sender that has no port yet: the end does not come before release().
-    void hold() {
-        const std::lock_guard lock(mutex_);
-        ++holds_;
-        if (!closed_) end_.reset();
-    }
-    void release() {
-        {
-            const std::lock_guard lock(mutex_);
-            --holds_;
-            end_where_all_are_gone();
-        }
-        changed();
-    }
-
+    virtual void hold() = 0;
+    virtual void release() = 0;
     /// The next item, or why there is none: the end, the loss of a sender, timeout. Not on the loop.
-    result<flow_item> get(instant deadline) {
-        arrival next;
-        credit due;
-        {
-            std::unique_lock lock(mutex_);
-            const auto ready = [this] { return has_news(); };
-            if (!ready()) {
-                if (node_.on_loop()) return waits_on_loop();
-                if (!changed_.wait(lock, node_, deadline, ready))
-                    return error(reason::timeout, "no item came before the deadline");
-            }
-            if (items_.empty()) return *end_;
-            next = take(due);
-        }
-        grant(due);
-        if (next.failure) return std::move(*next.failure);
-        if (next.item.kind == wire::flow_frame::lost) return decode_error(next.item.value());
-        return std::move(next.item);
-    }
-
+    virtual result<flow_item> get(instant deadline) = 0;
     /// The next item where there is one, or flow_frame::lost. Never waits.
-    std::optional<flow_item> take_now() {
-        arrival next;
-        credit due;
-        {
-            const std::lock_guard lock(mutex_);
-            if (items_.empty()) return std::nullopt;
-            next = take(due);
-        }
-        grant(due);
-        if (!next.failure) return std::move(next.item);
-        buffer told = encode(static_cast<std::uint8_t>(wire::flow_frame::lost));
-        const buffer why = encode_error(*next.failure);
-        told.append(why.data(), why.size());
-        return flow_item{wire::flow_frame::lost, std::move(told)};
-    }
-
+    virtual std::optional<flow_item> take_now() = 0;
     /// True where get() would not wait.
-    bool ready() {
-        const std::lock_guard lock(mutex_);
-        return has_news();
-    }
-
+    virtual bool ready() = 0;
     /// True where get() says that nothing follows.
-    bool ended() {
-        const std::lock_guard lock(mutex_);
-        return items_.empty() && end_;
-    }
-
+    virtual bool ended() = 0;
     /// Runs `go` at the next change: now, if there is something already. On the thread that brings it, normally the loop.
-    void then(unique_function<void()> go, const void* key = nullptr) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (!has_news()) return watchers_.add(key, std::move(go));
-        }
-        go();
-    }
-
+    virtual void then(unique_function<void()> go, const void* key = nullptr) = 0;
     /// Takes back what was given to then() with this key. False where there is nothing: it has run, or is about to.
-    bool forget(const void* key) {
-        watchers gone; // destroyed without the lock
-        const std::lock_guard lock(mutex_);
-        gone = watchers_.take(key);
-        return !gone.empty();
-    }
-
+    virtual bool forget(const void* key) = 0;
     /// This end takes nothing any more. What has arrived stays; `why` follows it. With `tell`, whoever sends there is told.
-    void close(const error& why, bool tell = true) { finish(why, tell, true); }
-
+    virtual void close(const error& why, bool tell = true) = 0;
     /// The call whose items these are is answered; null: with a value.
-    void answered(const error* failure) {
-        if (failure) return finish(*failure, false, false);
-        {
-            const std::lock_guard lock(mutex_);
-            answered_ = true;
-            if (open_.empty() && !end_) end_.emplace(reason::end_of_stream, "the function has ended");
-        }
-        changed();
-    }
-
+    virtual void answered(const error* failure) = 0;
     /// From now on what arrives is taken and dropped, so that nobody waits for credit.
-    void discard() {
-        std::deque<arrival> dropped;
-        std::vector<credit> due;
-        {
-            const std::lock_guard lock(mutex_);
-            discarding_ = true;
-            while (!items_.empty()) {
-                credit one;
-                dropped.push_back(take(one));
-                if (one.bytes) due.push_back(std::move(one));
-            }
-        }
-        for (const credit& one : due) grant(one);
-    }
+    virtual void discard() = 0;
+};
 
-private:
-    bool has_news() const noexcept { return !items_.empty() || end_; } // under the mutex
+/// The sending end. Threads: any; what one thread sends arrives in order.
+class outbox {
+protected:
+    call_port& node_;
+    const context_id peer_;
 
-    /// Takes the first out. Under the mutex.
-    arrival take(credit& due) {
-        arrival next = std::move(items_.front());
-        items_.pop_front();
-        if (next.item.kind == wire::flow_frame::begun || !next.from) return next;
-        const std::uint64_t bytes = next.from->ledger.consume(next.item.bytes.size(), items_.empty());
-        if (bytes && next.from->open) due = {next.from, bytes, next.from->back};
-        return next;
-    }
+    outbox(call_port& node, context_id peer) noexcept : node_(node), peer_(peer) {}
+    ~outbox() = default;
 
-    static error waits_on_loop() {
-        return error(reason::misuse,
-                     "a function that runs on the loop waits for an item, which only the loop could bring; run it "
-                     "on::main or on::pool");
-    }
+public:
+    static std::shared_ptr<outbox> open(call_port& node, context_id peer, flow_address to);
+    outbox(outbox&&) = delete;
 
-    /// Of a channel: there may be no port whose end the router's end would bring.
-    void await_close() {
-        own_ = node_.new_handle();
-        const auto told = [self = this->shared_from_this()](const message& m) {
-            if (m.dead()) self->finish(decode_error(m.payload), false, true);
-        };
-        if (const auto added = node_.add_raw_handler(own_, {.from = accept::anyone, .respondent = node_.id()}, told); !added)
-            finish(added.error(), false, true);
-    }
+    call_port& node() const noexcept { return node_; }
+    context_id peer() const noexcept { return peer_; }
 
-    void finish(const error& why, bool tell, bool close) {
-        std::vector<port_ptr> ending;
-        {
-            const std::lock_guard lock(mutex_);
-            ending.swap(open_);
-            for (const port_ptr& p : ending) p->open = false;
-            const bool wins =
-                !closed_ && end_ && end_->reason() == reason::end_of_stream && why.reason() != reason::end_of_stream;
-            if (!end_ || wins) end_ = why;
-            closed_ = closed_ || close;
-        }
-        for (const port_ptr& p : ending) {
-            node_.remove_handler(p->number);
-            if (tell && p->back) say(p->peer, p->back, encode(static_cast<std::uint8_t>(wire::flow_frame::stop)));
-        }
-        if (close && own_) node_.remove_handler(own_);
-        changed();
-    }
-
-    /// On the loop.
-    void arrive(const port_ptr& p, const message& m) {
-        if (m.dead()) return end_port(*p, decode_error(m.payload));
-        const auto kind = m.payload.empty() ? wire::flow_frame::stop : static_cast<wire::flow_frame>(m.payload.front());
-        const char* wrong = nullptr;
-        bool complete = false;
-        credit due;
-        {
-            const std::lock_guard lock(mutex_);
-            if (!p->open) return node_.count_late_frame();
-            p->back = m.head.reply_to;
-            wrong = accept_frame(p, kind, m, due);
-            complete = !wrong && p->ledger.complete();
-        }
-        if (wrong) return violated(*p, m, wrong);
-        grant(due);
-        if (complete) return end_port(*p, error(reason::end_of_stream, "everything that was sent has been received"));
-        changed();
-    }
-
-    /// Enters what has arrived; returns what is wrong with it, or null. Under the mutex.
-    const char* accept_frame(const port_ptr& p, wire::flow_frame kind, const message& m, credit& due) {
-        const auto keep = [&] { items_.push_back({{kind, m.whole ? std::move(*m.whole) : buffer(m.payload)}, p}); };
-        switch (kind) {
-        case wire::flow_frame::item:
-        case wire::flow_frame::lost: {
-            const std::size_t size = m.payload.size();
-            if (!p->ledger.receive(size)) return "more than it had credit for";
-            if (!discarding_) return keep(), nullptr;
-            if (const std::uint64_t bytes = p->ledger.consume(size, true)) due = {p, bytes, p->back};
-            return nullptr;
-        }
-        case wire::flow_frame::begun:
-            if (use_ != inbox_use::opener || std::exchange(begun_, true)) return "the beginning of a dialog where there is none";
-            return keep(), nullptr;
-        case wire::flow_frame::end:
-        case wire::flow_frame::done: {
-            reader r(m.payload.subspan(1));
-            std::uint64_t items{};
-            if (!decode(r, items) || !r.finish() || !p->ledger.announce(items)) return "an end that is none";
-            p->awaits_answer = kind == wire::flow_frame::done;
-            return nullptr;
-        }
-        default: return "what is no part of a flow";
-        }
-    }
-
-    /// A sender that does not keep to the rules: only it is ended.
-    void violated(port& p, const message& m, const char* what) {
-        const error why(reason::refused_by_policy, "context " + std::to_string(p.peer) + " sent " + what);
-        log::write(log::level::warning, "closed a flow: " + std::string(why.message()));
-        node_.reply_dead(m.head, why);
-        end_port(p, why);
-    }
-
-    /// Nothing more comes through this port.
-    void end_port(port& p, const error& why) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (!std::exchange(p.open, false)) return;
-            std::erase_if(open_, [&](const port_ptr& o) { return o.get() == &p; });
-            const bool failed = why.reason() != reason::end_of_stream;
-            if (use_ == inbox_use::channel) {
-                if (failed) items_.push_back({.failure = why});
-                end_where_all_are_gone();
-            } else if (!end_ && (failed || !p.awaits_answer || answered_ || use_ == inbox_use::callee)) {
-                end_ = why;
-            }
-        }
-        node_.remove_handler(p.number);
-        changed();
-    }
-
-    /// Under the mutex.
-    void end_where_all_are_gone() {
-        if (open_.empty() && holds_ == 0 && !end_) end_.emplace(reason::end_of_stream, "every sender is closed");
-    }
-
-    void grant(const credit& due) {
-        if (due.bytes) say(due.to->peer, due.back, encode(static_cast<std::uint8_t>(wire::flow_frame::credit), due.bytes));
-    }
-
-    void say(context_id peer, handle_id back, buffer frame) {
-        (void)node_.send(node_.address(peer, back), std::move(frame), urgency::soon);
-    }
-
-    void changed() {
-        watchers tell;
-        {
-            const std::lock_guard lock(mutex_);
-            if (has_news()) tell = watchers_.take();
-            changed_.notify_all();
-        }
-        tell.run();
-    }
+    /// Sends an item's message, which begins with its kind, when there is credit; waits for it until `deadline`. Errors: why the
+    /// flow has ended; timeout; overloaded on the loop, which must not wait; message_too_large.
+    virtual result<void> send(buffer frame, instant deadline) = 0;
+    /// Sends a message that somebody else has composed, where there is credit now. False where there is none; `frame` is then as
+    /// it was.
+    virtual bool pass_on(buffer& frame) = 0;
+    /// Sends what needs no credit.
+    virtual result<void> tell(buffer frame) = 0;
+    /// True where there is credit, or nothing can be sent any more.
+    virtual bool ready() = 0;
+    /// As inbox's, for ready().
+    virtual void then(unique_function<void()> go, const void* key = nullptr) = 0;
+    virtual bool forget(const void* key) = 0;
+    /// Says that nothing more follows, once; send() fails from now on.
+    virtual void end(wire::flow_frame how = wire::flow_frame::end) = 0;
+    /// From now on send() fails with `why`; the other end hears of it at end().
+    virtual void close(error why) = 0;
+    /// The other end is gone: nothing needs to be said.
+    virtual void lose(error why) = 0;
+    /// Why nothing can be sent any more; nothing while it can.
+    virtual std::optional<error> closed() = 0;
 };
 
 } // namespace rpc::detail
@@ -25063,6 +24673,50 @@ struct completion_of {
 };
 
 } // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/cancel_watch.hpp ----
+// cancel_watch.hpp: what happens when the call that runs is told to stop.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// Runs `go` with the reason when the call that runs is told to stop; while it lives. Once, on any thread.
+class cancel_watch {
+    struct work {
+        unique_function<void(const error&)> go;
+        context_id caller;
+    };
+    struct fire {
+        std::shared_ptr<work> what;
+        invocation* inv;
+        void operator()() const {
+            // Where threads are simulated the function may leave meanwhile: std::stop_callback knows the real ones only.
+            const std::shared_ptr<work> kept = what;
+            const cancel_radius what_is_cancelled = inv->cancelled(*inv);
+            if (what_is_cancelled == cancel_radius::none)
+                return kept->go(error(reason::broker_exited, "the context that executes the call is ending"));
+            kept->go(cancelled_by_caller(kept->caller, what_is_cancelled));
+        }
+    };
+#if defined(__cpp_lib_jthread)
+    std::stop_callback<fire> callback_;
+
+public:
+    cancel_watch(invocation& inv, unique_function<void(const error&)> go)
+        : callback_(inv.stop(inv), fire{std::make_shared<work>(work{std::move(go), inv.who.id}), &inv}) {}
+#else
+public:
+    cancel_watch(invocation&, unique_function<void(const error&)>) {} // without stop tokens a function runs to its end
+#endif
+};
+
+} // namespace rpc::detail
+
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/kit/dialog.hpp ----
@@ -25504,7 +25158,7 @@ namespace rpc::detail {
 template <class T>
 struct item_range_result<generator<T>> {
     static void run(invocation& inv, generator<T> items) {
-        const std::unique_ptr<item_sink> sink = inv.sink(inv);
+        const std::unique_ptr<item_sink> sink = open_item_sink(inv);
         for (const auto& item : items) {
             const result<void> sent = sink->send(item_frame(inv.who.id, item));
             if (sent) continue;
@@ -26863,48 +26517,6 @@ auto call_methods<Target>::stream(Args&&... args) const {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/rpc/relay.hpp ----
-// relay.hpp: passes items on: what a sender becomes that was received and is sent on.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace rpc::detail {
-
-/// Passes the items of one inbox on to an outbox, undecoded, as that has credit for them. `owner` keeps the outbox open and is
-/// let go at the end. Runs where items and credit arrive, normally on the loop; never waits.
-class relay : public std::enable_shared_from_this<relay> {
-    std::shared_ptr<inbox> from_;
-    std::shared_ptr<outbox> to_;
-    std::shared_ptr<void> owner_;
-    std::optional<flow_item> next_{}; // taken, and not passed on yet
-
-public:
-    relay(std::shared_ptr<inbox> from, std::shared_ptr<outbox> to, std::shared_ptr<void> owner)
-        : from_(std::move(from)), to_(std::move(to)), owner_(std::move(owner)) {}
-
-    void run() {
-        for (;;) {
-            if (std::optional<error> why = to_->closed()) return end(*why);
-            if (!next_) next_ = from_->take_now();
-            if (!next_) {
-                if (from_->ended()) return end(error(reason::end_of_stream, "every sender is closed"));
-                if (!from_->ready()) return from_->then([self = this->shared_from_this()] { self->run(); });
-                continue;
-            }
-            if (!to_->pass_on(next_->bytes)) return to_->then([self = this->shared_from_this()] { self->run(); });
-            next_.reset();
-        }
-    }
-
-private:
-    void end(const error& why) {
-        from_->close(why);
-        owner_.reset(); // the last use of the sender says its end
-    }
-};
-
-} // namespace rpc::detail
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/rpc/channel.hpp ----
 // channel.hpp: a typed queue in one context that others fill: receiver<T>, and sender<T>, which travels to them.
 
@@ -26913,67 +26525,21 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace rpc::detail {
 
 /// What copies of one sender share. Its last copy closes it.
-class sender_state : public std::enable_shared_from_this<sender_state> {
-
-    std::shared_ptr<inbox> made_by_; // in the context of the receiver; else null
-    call_port& node_;
-    context_id receiver_;
-    flow_address to_{};
-    mitogen::detail::mutex mutex_;
-    std::shared_ptr<outbox> out_{}; // opened by the first use
-    bool holds_ = false;            // the receiver waits for this: it was neither used nor sent yet
+class sender_state {
+protected:
+    ~sender_state() = default;
 
 public:
-    /// Of `made_by`'s receiver.
-    explicit sender_state(std::shared_ptr<inbox> made_by)
-        : made_by_(std::move(made_by)), node_(made_by_->node()), receiver_(node_.id()), mutex_(node_), holds_(true) {
-        made_by_->hold();
-    }
+    /// Of an inbox of this context.
+    static std::shared_ptr<sender_state> of(std::shared_ptr<inbox> made_by);
     /// One that was received.
-    sender_state(call_port& here, context_id receiver, flow_address to)
-        : node_(here), receiver_(receiver), to_(to), mutex_(here) {}
-    sender_state(sender_state&&) = delete;
-    ~sender_state() {
-        if (out_ || to_.port) use()->end();
-        let_go();
-    }
+    static std::shared_ptr<sender_state> of(call_port& here, context_id receiver, flow_address to);
 
-    call_port& node() noexcept { return node_; }
-
-    const std::shared_ptr<outbox>& use() {
-        {
-            const std::lock_guard lock(mutex_);
-            if (out_) return out_;
-            if (made_by_) to_ = made_by_->open_port(node_.id());
-            out_ = outbox::open(node_, receiver_, to_);
-            if (!to_.port) out_->lose(error(reason::sender_closed, "the receiver has been closed"));
-        }
-        let_go();
-        return out_;
-    }
-
+    virtual call_port& node() noexcept = 0;
+    /// Where items are sent; opened by the first use.
+    virtual const std::shared_ptr<outbox>& use() = 0;
     /// Where `user` is to send to, and in which context that is.
-    std::pair<context_id, flow_address> address_for(context_id user) {
-        if (made_by_) {
-            const flow_address to = made_by_->open_port(user);
-            let_go();
-            return {receiver_, to};
-        }
-        // The receiver knows of this context only: what comes here is passed on.
-        const auto from = inbox::make(node_, inbox_use::channel);
-        const flow_address here = from->open_port(user);
-        std::make_shared<relay>(from, use(), this->shared_from_this())->run();
-        return {node_.id(), here};
-    }
-
-private:
-    void let_go() {
-        {
-            const std::lock_guard lock(mutex_);
-            if (!std::exchange(holds_, false)) return;
-        }
-        made_by_->release();
-    }
+    virtual std::pair<context_id, flow_address> address_for(context_id user) = 0;
 };
 
 } // namespace rpc::detail
@@ -27061,7 +26627,7 @@ public:
 
     /// A new sender. Each has a window of its own.
     sender<T> to_sender() const {
-        return sender<T>(std::make_shared<rpc::detail::sender_state>(inbox_));
+        return sender<T>(rpc::detail::sender_state::of(inbox_));
     }
 
     /// Takes nothing any more: whoever sends is told. What has arrived can still be taken.
@@ -27092,8 +26658,7 @@ struct codec<sender<T>> {
         const auto* place = static_cast<const decode_environment*>(r.environment());
         if (!place || !place->node)
             return r.fail("a sender can be decoded only where a call, its answer or an item brings it");
-        using state = rpc::detail::sender_state;
-        s = sender<T>(std::make_shared<state>(*place->node, where, to));
+        s = sender<T>(rpc::detail::sender_state::of(*place->node, where, to));
         return true;
     }
     static void signature(signature_sink& out) {
@@ -27103,6 +26668,733 @@ struct codec<sender<T>> {
     }
 };
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/watchers.hpp ----
+// watchers.hpp: what is to run at the next change of something, each once.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// Callbacks that wait, each with the key under which it can be taken back. They are run and destroyed without the owner's mutex:
+/// what a callback holds may be the last reference to its owner. Threads: all under the owner's mutex, but for run().
+class watchers {
+    struct watcher {
+        const void* key;
+        unique_function<void()> go;
+    };
+    std::vector<watcher> waiting_;
+
+public:
+    void add(const void* key, unique_function<void()> go) { waiting_.push_back({key, std::move(go)}); }
+
+    /// All of them, to be run.
+    watchers take() noexcept { return std::exchange(*this, {}); }
+
+    /// Those of this key, to be dropped.
+    watchers take(const void* key) {
+        watchers taken;
+        const auto first =
+            std::stable_partition(waiting_.begin(), waiting_.end(), [&](const watcher& w) { return w.key != key; });
+        std::move(first, waiting_.end(), std::back_inserter(taken.waiting_));
+        waiting_.erase(first, waiting_.end());
+        return taken;
+    }
+
+    bool empty() const noexcept { return waiting_.empty(); }
+
+    void run() {
+        for (watcher& w : waiting_) w.go();
+    }
+};
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/inbox.hpp ----
+// inbox.hpp: the receiving end of flows: a queue that several may fill, each within its credit.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// Receives from any number of sending ends. Each gets a port: a handle of its own, bound to the context that it was given to, so
+/// that nobody else can send there and the loss of that context ends it.
+///
+/// Threads: any.
+class node_inbox final : public inbox, public std::enable_shared_from_this<node_inbox> {
+    struct port {
+        handle_id number;
+        context_id peer;
+        wire::flow_ledger ledger; // this and all below under the mutex
+        handle_id back = 0;       // where its credit goes, once it has sent something
+        bool open = true;
+        bool awaits_answer = false; // flow_frame::done has come
+
+        port(handle_id handle, context_id from, std::uint32_t window, std::uint32_t most)
+            : number(handle), peer(from), ledger(window, most) {}
+    };
+    using port_ptr = std::shared_ptr<port>;
+    struct arrival {
+        flow_item item{};
+        port_ptr from{};
+        std::optional<error> failure{}; // instead of an item: a sender is lost
+    };
+    struct credit { // to be granted, once the mutex is free
+        port_ptr to{};
+        std::uint64_t bytes = 0;
+        handle_id back = 0;
+    };
+
+    inbox_use use_;
+    std::uint32_t most_;
+    std::uint32_t window_;
+    mitogen::detail::mutex mutex_;
+    mitogen::detail::condition changed_;
+    std::vector<port_ptr> open_;
+    std::deque<arrival> items_;
+    std::optional<error> end_; // what follows the last item
+    std::size_t holds_ = 0;    // senders that have no port yet
+    handle_id own_ = 0;        // is told when the router closes
+    bool closed_ = false;      // by this end: nothing can change the end any more
+    bool answered_ = false;    // of a stream
+    bool begun_ = false;       // of an opener's
+    bool discarding_ = false;
+    watchers watchers_; // run at the next change
+
+    struct secret {};
+
+public:
+    node_inbox(secret, call_port& node, inbox_use use)
+        : inbox(node), use_(use), most_(std::max(node.bounds().window_bytes, 1u)), window_(std::min(most_, wire::flow_window)),
+          mutex_(node) {}
+
+    static std::shared_ptr<node_inbox> make(call_port& node, inbox_use use) {
+        auto made = std::make_shared<node_inbox>(secret{}, node, use);
+        if (use == inbox_use::channel) made->await_close();
+        return made;
+    }
+
+    /// Where a sending end in `peer` sends to. Port 0 where this end is closed.
+    flow_address open_port(context_id peer) override {
+        const auto p = std::make_shared<port>(node_.new_handle(), peer, window_, most_);
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_ || (end_ && use_ != inbox_use::channel)) return {};
+            end_.reset();
+            open_.push_back(p);
+        }
+        const result<void> added =
+            node_.add_raw_handler(p->number, {.from = accept::anyone, .respondent = peer},
+                                  [self = this->shared_from_this(), p](const message& m) { self->arrive(p, m); });
+        if (!added) end_port(*p, added.error());
+        if (const std::optional<error> lost = node_.why_lost(peer)) { // before the handler could be told
+            end_port(*p, *lost);
+        } else if (!node_.reaches(peer)) {
+            end_port(*p, refusal::no_route(peer, node_.id()));
+        }
+        {
+            const std::lock_guard lock(mutex_);
+            if (p->open) return {p->number, window_};
+        }
+        node_.remove_handler(p->number); // it was closed before it was added
+        return {p->number, window_};
+    }
+
+    /// There is a sender that has no port yet: the end does not come before release().
+    void hold() override {
+        const std::lock_guard lock(mutex_);
+        ++holds_;
+        if (!closed_) end_.reset();
+    }
+    void release() override {
+        {
+            const std::lock_guard lock(mutex_);
+            --holds_;
+            end_where_all_are_gone();
+        }
+        changed();
+    }
+
+    /// The next item, or why there is none: the end, the loss of a sender, timeout. Not on the loop.
+    result<flow_item> get(instant deadline) override {
+        arrival next;
+        credit due;
+        {
+            std::unique_lock lock(mutex_);
+            const auto ready = [this] { return has_news(); };
+            if (!ready()) {
+                if (node_.on_loop()) return waits_on_loop();
+                if (!changed_.wait(lock, node_, deadline, ready))
+                    return error(reason::timeout, "no item came before the deadline");
+            }
+            if (items_.empty()) return *end_;
+            next = take(due);
+        }
+        grant(due);
+        if (next.failure) return std::move(*next.failure);
+        if (next.item.kind == wire::flow_frame::lost) return decode_error(next.item.value());
+        return std::move(next.item);
+    }
+
+    /// The next item where there is one, or flow_frame::lost. Never waits.
+    std::optional<flow_item> take_now() override {
+        arrival next;
+        credit due;
+        {
+            const std::lock_guard lock(mutex_);
+            if (items_.empty()) return std::nullopt;
+            next = take(due);
+        }
+        grant(due);
+        if (!next.failure) return std::move(next.item);
+        buffer told = encode(static_cast<std::uint8_t>(wire::flow_frame::lost));
+        const buffer why = encode_error(*next.failure);
+        told.append(why.data(), why.size());
+        return flow_item{wire::flow_frame::lost, std::move(told)};
+    }
+
+    /// True where get() would not wait.
+    bool ready() override {
+        const std::lock_guard lock(mutex_);
+        return has_news();
+    }
+
+    /// True where get() says that nothing follows.
+    bool ended() override {
+        const std::lock_guard lock(mutex_);
+        return items_.empty() && end_;
+    }
+
+    /// Runs `go` at the next change: now, if there is something already. On the thread that brings it, normally the loop.
+    void then(unique_function<void()> go, const void* key) override {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!has_news()) return watchers_.add(key, std::move(go));
+        }
+        go();
+    }
+
+    /// Takes back what was given to then() with this key. False where there is nothing: it has run, or is about to.
+    bool forget(const void* key) override {
+        watchers gone; // destroyed without the lock
+        const std::lock_guard lock(mutex_);
+        gone = watchers_.take(key);
+        return !gone.empty();
+    }
+
+    /// This end takes nothing any more. What has arrived stays; `why` follows it. With `tell`, whoever sends there is told.
+    void close(const error& why, bool tell) override { finish(why, tell, true); }
+
+    /// The call whose items these are is answered; null: with a value.
+    void answered(const error* failure) override {
+        if (failure) return finish(*failure, false, false);
+        {
+            const std::lock_guard lock(mutex_);
+            answered_ = true;
+            if (open_.empty() && !end_) end_.emplace(reason::end_of_stream, "the function has ended");
+        }
+        changed();
+    }
+
+    /// From now on what arrives is taken and dropped, so that nobody waits for credit.
+    void discard() override {
+        std::deque<arrival> dropped;
+        std::vector<credit> due;
+        {
+            const std::lock_guard lock(mutex_);
+            discarding_ = true;
+            while (!items_.empty()) {
+                credit one;
+                dropped.push_back(take(one));
+                if (one.bytes) due.push_back(std::move(one));
+            }
+        }
+        for (const credit& one : due) grant(one);
+    }
+
+private:
+    bool has_news() const noexcept { return !items_.empty() || end_; } // under the mutex
+
+    /// Takes the first out. Under the mutex.
+    arrival take(credit& due) {
+        arrival next = std::move(items_.front());
+        items_.pop_front();
+        if (next.item.kind == wire::flow_frame::begun || !next.from) return next;
+        const std::uint64_t bytes = next.from->ledger.consume(next.item.bytes.size(), items_.empty());
+        if (bytes && next.from->open) due = {next.from, bytes, next.from->back};
+        return next;
+    }
+
+    static error waits_on_loop() {
+        return error(reason::misuse,
+                     "a function that runs on the loop waits for an item, which only the loop could bring; run it "
+                     "on::main or on::pool");
+    }
+
+    /// Of a channel: there may be no port whose end the router's end would bring.
+    void await_close() {
+        own_ = node_.new_handle();
+        const auto told = [self = this->shared_from_this()](const message& m) {
+            if (m.dead()) self->finish(decode_error(m.payload), false, true);
+        };
+        if (const auto added = node_.add_raw_handler(own_, {.from = accept::anyone, .respondent = node_.id()}, told); !added)
+            finish(added.error(), false, true);
+    }
+
+    void finish(const error& why, bool tell, bool close) {
+        std::vector<port_ptr> ending;
+        {
+            const std::lock_guard lock(mutex_);
+            ending.swap(open_);
+            for (const port_ptr& p : ending) p->open = false;
+            const bool wins =
+                !closed_ && end_ && end_->reason() == reason::end_of_stream && why.reason() != reason::end_of_stream;
+            if (!end_ || wins) end_ = why;
+            closed_ = closed_ || close;
+        }
+        for (const port_ptr& p : ending) {
+            node_.remove_handler(p->number);
+            if (tell && p->back) say(p->peer, p->back, encode(static_cast<std::uint8_t>(wire::flow_frame::stop)));
+        }
+        if (close && own_) node_.remove_handler(own_);
+        changed();
+    }
+
+    /// On the loop.
+    void arrive(const port_ptr& p, const message& m) {
+        if (m.dead()) return end_port(*p, decode_error(m.payload));
+        const auto kind = m.payload.empty() ? wire::flow_frame::stop : static_cast<wire::flow_frame>(m.payload.front());
+        const char* wrong = nullptr;
+        bool complete = false;
+        credit due;
+        {
+            const std::lock_guard lock(mutex_);
+            if (!p->open) return node_.count_late_frame();
+            p->back = m.head.reply_to;
+            wrong = accept_frame(p, kind, m, due);
+            complete = !wrong && p->ledger.complete();
+        }
+        if (wrong) return violated(*p, m, wrong);
+        grant(due);
+        if (complete) return end_port(*p, error(reason::end_of_stream, "everything that was sent has been received"));
+        changed();
+    }
+
+    /// Enters what has arrived; returns what is wrong with it, or null. Under the mutex.
+    const char* accept_frame(const port_ptr& p, wire::flow_frame kind, const message& m, credit& due) {
+        const auto keep = [&] { items_.push_back({{kind, m.whole ? std::move(*m.whole) : buffer(m.payload)}, p}); };
+        switch (kind) {
+        case wire::flow_frame::item:
+        case wire::flow_frame::lost: {
+            const std::size_t size = m.payload.size();
+            if (!p->ledger.receive(size)) return "more than it had credit for";
+            if (!discarding_) return keep(), nullptr;
+            if (const std::uint64_t bytes = p->ledger.consume(size, true)) due = {p, bytes, p->back};
+            return nullptr;
+        }
+        case wire::flow_frame::begun:
+            if (use_ != inbox_use::opener || std::exchange(begun_, true)) return "the beginning of a dialog where there is none";
+            return keep(), nullptr;
+        case wire::flow_frame::end:
+        case wire::flow_frame::done: {
+            reader r(m.payload.subspan(1));
+            std::uint64_t items{};
+            if (!decode(r, items) || !r.finish() || !p->ledger.announce(items)) return "an end that is none";
+            p->awaits_answer = kind == wire::flow_frame::done;
+            return nullptr;
+        }
+        default: return "what is no part of a flow";
+        }
+    }
+
+    /// A sender that does not keep to the rules: only it is ended.
+    void violated(port& p, const message& m, const char* what) {
+        const error why(reason::refused_by_policy, "context " + std::to_string(p.peer) + " sent " + what);
+        log::write(log::level::warning, "closed a flow: " + std::string(why.message()));
+        node_.reply_dead(m.head, why);
+        end_port(p, why);
+    }
+
+    /// Nothing more comes through this port.
+    void end_port(port& p, const error& why) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!std::exchange(p.open, false)) return;
+            std::erase_if(open_, [&](const port_ptr& o) { return o.get() == &p; });
+            const bool failed = why.reason() != reason::end_of_stream;
+            if (use_ == inbox_use::channel) {
+                if (failed) items_.push_back({.failure = why});
+                end_where_all_are_gone();
+            } else if (!end_ && (failed || !p.awaits_answer || answered_ || use_ == inbox_use::callee)) {
+                end_ = why;
+            }
+        }
+        node_.remove_handler(p.number);
+        changed();
+    }
+
+    /// Under the mutex.
+    void end_where_all_are_gone() {
+        if (open_.empty() && holds_ == 0 && !end_) end_.emplace(reason::end_of_stream, "every sender is closed");
+    }
+
+    void grant(const credit& due) {
+        if (due.bytes) say(due.to->peer, due.back, encode(static_cast<std::uint8_t>(wire::flow_frame::credit), due.bytes));
+    }
+
+    void say(context_id peer, handle_id back, buffer frame) {
+        (void)node_.send(node_.address(peer, back), std::move(frame), urgency::soon);
+    }
+
+    void changed() {
+        watchers tell;
+        {
+            const std::lock_guard lock(mutex_);
+            if (has_news()) tell = watchers_.take();
+            changed_.notify_all();
+        }
+        tell.run();
+    }
+};
+
+MITOGEN_INLINE std::shared_ptr<inbox> inbox::make(call_port& node, inbox_use use) { return node_inbox::make(node, use); }
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/item_sink.hpp ----
+// item_sink.hpp: where a function that runs sends items to its caller, until it is cancelled.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// The sink of one call.
+class flow_sink final : public item_sink {
+    std::shared_ptr<outbox> out_;
+    cancel_watch on_cancel_;
+
+public:
+    explicit flow_sink(invocation& inv)
+        : out_(outbox::open(*inv.environment.node, inv.who.id, inv.flow)),
+          on_cancel_(inv, [out = out_](const error& why) { out->close(why); }) {}
+    ~flow_sink() override { out_->end(wire::flow_frame::done); }
+
+    result<void> send(buffer item) override { return out_->send(std::move(item), never); }
+};
+
+MITOGEN_INLINE std::unique_ptr<item_sink> open_item_sink(invocation& inv) { return std::make_unique<flow_sink>(inv); }
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/relay.hpp ----
+// relay.hpp: passes items on: what a sender becomes that was received and is sent on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// Passes the items of one inbox on to an outbox, undecoded, as that has credit for them. `owner` keeps the outbox open and is
+/// let go at the end. Runs where items and credit arrive, normally on the loop; never waits.
+class relay : public std::enable_shared_from_this<relay> {
+    std::shared_ptr<inbox> from_;
+    std::shared_ptr<outbox> to_;
+    std::shared_ptr<void> owner_;
+    std::optional<flow_item> next_{}; // taken, and not passed on yet
+
+public:
+    relay(std::shared_ptr<inbox> from, std::shared_ptr<outbox> to, std::shared_ptr<void> owner)
+        : from_(std::move(from)), to_(std::move(to)), owner_(std::move(owner)) {}
+
+    void run() {
+        for (;;) {
+            if (std::optional<error> why = to_->closed()) return end(*why);
+            if (!next_) next_ = from_->take_now();
+            if (!next_) {
+                if (from_->ended()) return end(error(reason::end_of_stream, "every sender is closed"));
+                if (!from_->ready()) return from_->then([self = this->shared_from_this()] { self->run(); });
+                continue;
+            }
+            if (!to_->pass_on(next_->bytes)) return to_->then([self = this->shared_from_this()] { self->run(); });
+            next_.reset();
+        }
+    }
+
+private:
+    void end(const error& why) {
+        from_->close(why);
+        owner_.reset(); // the last use of the sender says its end
+    }
+};
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/node_sender.hpp ----
+// node_sender.hpp: what copies of one sender share.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// What copies of one sender share. Its last copy closes it.
+class node_sender final : public sender_state, public std::enable_shared_from_this<node_sender> {
+
+    std::shared_ptr<inbox> made_by_; // in the context of the receiver; else null
+    call_port& node_;
+    context_id receiver_;
+    flow_address to_{};
+    mitogen::detail::mutex mutex_;
+    std::shared_ptr<outbox> out_{}; // opened by the first use
+    bool holds_ = false;            // the receiver waits for this: it was neither used nor sent yet
+
+public:
+    /// Of `made_by`'s receiver.
+    explicit node_sender(std::shared_ptr<inbox> made_by)
+        : made_by_(std::move(made_by)), node_(made_by_->node()), receiver_(node_.id()), mutex_(node_), holds_(true) {
+        made_by_->hold();
+    }
+    /// One that was received.
+    node_sender(call_port& here, context_id receiver, flow_address to)
+        : node_(here), receiver_(receiver), to_(to), mutex_(here) {}
+    node_sender(node_sender&&) = delete;
+    ~node_sender() {
+        if (out_ || to_.port) use()->end();
+        let_go();
+    }
+
+    call_port& node() noexcept override { return node_; }
+
+    const std::shared_ptr<outbox>& use() override {
+        {
+            const std::lock_guard lock(mutex_);
+            if (out_) return out_;
+            if (made_by_) to_ = made_by_->open_port(node_.id());
+            out_ = outbox::open(node_, receiver_, to_);
+            if (!to_.port) out_->lose(error(reason::sender_closed, "the receiver has been closed"));
+        }
+        let_go();
+        return out_;
+    }
+
+    std::pair<context_id, flow_address> address_for(context_id user) override {
+        if (made_by_) {
+            const flow_address to = made_by_->open_port(user);
+            let_go();
+            return {receiver_, to};
+        }
+        // The receiver knows of this context only: what comes here is passed on.
+        const auto from = inbox::make(node_, inbox_use::channel);
+        const flow_address here = from->open_port(user);
+        std::make_shared<relay>(from, use(), this->shared_from_this())->run();
+        return {node_.id(), here};
+    }
+
+private:
+    void let_go() {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!std::exchange(holds_, false)) return;
+        }
+        made_by_->release();
+    }
+};
+
+MITOGEN_INLINE std::shared_ptr<sender_state> sender_state::of(std::shared_ptr<inbox> made_by) {
+    return std::make_shared<node_sender>(std::move(made_by));
+}
+MITOGEN_INLINE std::shared_ptr<sender_state> sender_state::of(call_port& here, context_id receiver, flow_address to) {
+    return std::make_shared<node_sender>(here, receiver, to);
+}
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/outbox.hpp ----
+// outbox.hpp: the sending end of a flow.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// Sends items as the receiving end gives credit for them. Its own handle is bound to that end's context: of credit, of the
+/// receiver's end and of the loss of its context it hears from nobody else.
+///
+/// Threads: any; what one thread sends arrives in order.
+class node_outbox final : public outbox, public std::enable_shared_from_this<node_outbox> {
+    handle_id port_; // there
+    handle_id own_;  // here
+    mitogen::detail::mutex mutex_;
+    mitogen::detail::condition changed_;
+    wire::flow_credit credit_;
+    std::uint64_t sent_ = 0;             // items
+    std::optional<error> closed_;        // why nothing can be sent any more
+    bool told_ = false;                  // the other end knows of it, or is gone
+    watchers watchers_;                  // run when there is credit or nothing can be sent any more
+
+    node_outbox(call_port& node, context_id peer, flow_address to)
+        : outbox(node, peer), port_(to.port), own_(node.new_handle()), mutex_(node), credit_(to.window) {}
+
+public:
+    static std::shared_ptr<node_outbox> open(call_port& node, context_id peer, flow_address to) {
+        std::shared_ptr<node_outbox> made(new node_outbox(node, peer, to));
+        const result<void> added = node.add_raw_handler(made->own_, {.from = accept::anyone, .respondent = peer},
+                                                        [made](const message& m) { made->hear(m); });
+        if (!added) made->lose(added.error());
+        if (const std::optional<error> lost = node.why_lost(peer)) made->lose(*lost); // before the handler could be told
+        return made;
+    }
+
+    /// Sends an item's message, which begins with its kind, when there is credit; waits for it until `deadline`. Errors: why the
+    /// flow has ended; timeout; overloaded on the loop, which must not wait; message_too_large.
+    result<void> send(buffer frame, instant deadline) override {
+        if (frame.size() > node_.bounds().message_bytes)
+            return refusal::too_large_to_send(frame.size(), node_.bounds().message_bytes);
+        if (!node_.wait_for_room(peer_, deadline)) return error(reason::timeout, "the link took no more before the deadline");
+        {
+            std::unique_lock lock(mutex_);
+            const auto ready = [this] { return closed_ || credit_.may_send(); };
+            if (!ready() && (node_.on_loop() || !changed_.wait(lock, node_, deadline, ready))) return no_credit();
+            if (closed_) return *closed_;
+            enter(frame);
+        }
+        return post(std::move(frame));
+    }
+
+    /// Sends a message that somebody else has composed, where there is credit now. False where there is none; `frame` is then as
+    /// it was.
+    bool pass_on(buffer& frame) override {
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_ || !credit_.may_send()) return false;
+            enter(frame);
+        }
+        (void)post(std::move(frame));
+        return true;
+    }
+
+    /// True where there is credit, or nothing can be sent any more.
+    bool ready() override {
+        const std::lock_guard lock(mutex_);
+        return closed_ || credit_.may_send();
+    }
+
+    /// Runs `go` once, when ready(): now, where that is so.
+    void then(unique_function<void()> go, const void* key) override {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!closed_ && !credit_.may_send()) return watchers_.add(key, std::move(go));
+        }
+        go();
+    }
+
+    /// Takes back what was given to then() with this key. False where there is nothing: it has run, or is about to.
+    bool forget(const void* key) override {
+        watchers gone; // destroyed without the lock
+        const std::lock_guard lock(mutex_);
+        gone = watchers_.take(key);
+        return !gone.empty();
+    }
+
+    /// Sends what needs no credit.
+    result<void> tell(buffer frame) override {
+        if (const std::optional<error> why = closed()) return *why;
+        return post(std::move(frame));
+    }
+
+    /// Says that nothing more follows, once; send() fails from now on.
+    void end(wire::flow_frame how) override {
+        std::uint64_t items = 0;
+        {
+            const std::lock_guard lock(mutex_);
+            if (std::exchange(told_, true)) return;
+            items = sent_;
+        }
+        close(error(reason::sender_closed, "this end has been closed"));
+        (void)post(encode(static_cast<std::uint8_t>(how), items));
+    }
+
+    /// From now on send() fails with `why`; the other end hears of it at end().
+    void close(error why) override {
+        watchers tell;
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_) return;
+            closed_.emplace(std::move(why));
+            changed_.notify_all();
+            tell = watchers_.take();
+        }
+        node_.remove_handler(own_);
+        tell.run();
+    }
+
+    /// The other end is gone: nothing needs to be said.
+    void lose(error why) override {
+        {
+            const std::lock_guard lock(mutex_);
+            told_ = true;
+        }
+        close(std::move(why));
+    }
+
+    /// Why nothing can be sent any more; nothing while it can.
+    std::optional<error> closed() override {
+        const std::lock_guard lock(mutex_);
+        return closed_;
+    }
+
+private:
+    result<void> post(buffer frame) {
+        result<void> sent = node_.send(node_.address(peer_, port_, own_), std::move(frame), urgency::soon);
+        if (!sent) lose(sent.error());
+        return sent;
+    }
+
+    /// Under the mutex.
+    void enter(const buffer& frame) noexcept {
+        credit_.spend(frame.size());
+        ++sent_;
+    }
+
+    error no_credit() const {
+        if (node_.on_loop())
+            return error(reason::overloaded, "the receiver takes no more now, and the loop must not wait for it");
+        return error(reason::timeout, "the receiver took no more before the deadline");
+    }
+
+    /// On the loop.
+    void hear(const message& m) {
+        if (m.dead()) return lose(receiver_gone(m));
+        reader r(m.payload);
+        std::uint8_t kind{};
+        std::uint64_t bytes{};
+        if (!decode(r, kind)) return;
+        if (kind == static_cast<std::uint8_t>(wire::flow_frame::stop))
+            return lose(error(reason::sender_closed, "the receiver has been closed"));
+        if (kind != static_cast<std::uint8_t>(wire::flow_frame::credit) || !decode(r, bytes) || !r.finish()) return;
+        watchers tell;
+        {
+            const std::lock_guard lock(mutex_);
+            credit_.grant(bytes);
+            changed_.notify_all();
+            if (credit_.may_send()) tell = watchers_.take();
+        }
+        tell.run();
+    }
+
+    static error receiver_gone(const message& m) {
+        error why = decode_error(m.payload);
+        if (why.reason() == reason::invalid_handle) return error(reason::sender_closed, "the receiver has been closed");
+        return why;
+    }
+};
+
+MITOGEN_INLINE std::shared_ptr<outbox> outbox::open(call_port& node, context_id peer, flow_address to) {
+    return node_outbox::open(node, peer, to);
+}
+
+} // namespace rpc::detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/rpc/select.hpp ----
@@ -27303,5 +27595,6 @@ private:
 #undef MITOGEN_HAS_KQUEUE
 #undef MITOGEN_HAS_PFR
 #undef MITOGEN_HAS_RTTI
+#undef MITOGEN_INLINE
 #undef MITOGEN_NATIVE_KQUEUE
 #undef MITOGEN_TSAN

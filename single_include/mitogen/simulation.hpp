@@ -64,8 +64,19 @@
 #define MITOGEN_HAS_DESCRIBE 0
 #endif
 
-// The inline namespace: v<major>_<minor>, then p (PFR) and d (Describe) where they are in use.
+// The inline namespace: v<major>_<minor>, then p (PFR) and d (Describe) if they are in use, and s if the core is compiled in a
+// file of its own.
+#if defined(MITOGEN_SOURCE) || defined(MITOGEN_SEPARATE)
 #if MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
+#define MITOGEN_ABI v0_1_pds
+#elif MITOGEN_HAS_PFR
+#define MITOGEN_ABI v0_1_ps
+#elif MITOGEN_HAS_DESCRIBE
+#define MITOGEN_ABI v0_1_ds
+#else
+#define MITOGEN_ABI v0_1_s
+#endif
+#elif MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
 #define MITOGEN_ABI v0_1_pd
 #elif MITOGEN_HAS_PFR
 #define MITOGEN_ABI v0_1_p
@@ -98,6 +109,18 @@
 #endif
 
 #define MITOGEN_COLD [[gnu::cold, gnu::noinline]]
+
+// Functions of the core that the fronts declare. MITOGEN_SOURCE and MITOGEN_SEPARATE are for the whole program: one file of it
+// holds the core (MITOGEN_SOURCE, or it links mitogen::compiled), all others only call (MITOGEN_SEPARATE). Part of the inline
+// namespace too.
+#if defined(MITOGEN_SOURCE) && defined(MITOGEN_SEPARATE)
+#error "mitogen: MITOGEN_SOURCE is for the one file that holds the library, MITOGEN_SEPARATE for all others: not both"
+#endif
+#if defined(MITOGEN_SOURCE)
+#define MITOGEN_INLINE
+#else
+#define MITOGEN_INLINE inline
+#endif
 
 // ---- mitogen/simulation/chooser.hpp ----
 // chooser.hpp: who decides, where a simulated world can go on in more than one way.
@@ -2332,5 +2355,6 @@ std::string replay(const exploration& options, std::uint64_t seed, decisions how
 #undef MITOGEN_HAS_KQUEUE
 #undef MITOGEN_HAS_PFR
 #undef MITOGEN_HAS_RTTI
+#undef MITOGEN_INLINE
 #undef MITOGEN_NATIVE_KQUEUE
 #undef MITOGEN_TSAN

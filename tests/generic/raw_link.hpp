@@ -92,8 +92,8 @@ struct two_pipes {
 } // namespace detail
 
 /// A root with one child, number 1, that is in the hands of the test.
-class above_raw_link {
-    using link = mitogen::basic_link<mitogen::io::native>;
+class above_raw_link final : mitogen::basic_peer<mitogen::io::native>::events {
+    using link = mitogen::basic_peer<mitogen::io::native>;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::optional<mitogen::error> lost_;
@@ -111,23 +111,15 @@ public:
           }()) {
         detail::two_pipes pipes;
         peer = raw_link(std::move(pipes.far_in), std::move(pipes.far_out));
-        edge = std::make_shared<link>(t.root);
-        edge->peer = 1;
-        edge->build = t.root.own_build();
-        edge->open(t.loop, std::move(pipes.near_in), std::move(pipes.near_out), t.root.bounds());
-        edge->on_closed = [this](link& gone, mitogen::reason cause, const std::string& why) {
-            t.root.link_lost(gone, mitogen::error(cause, why));
-            const std::lock_guard lock(mutex_);
-            lost_.emplace(cause, why);
-            changed_.notify_all();
-        };
+        edge = link::make(t.root, *this, {.id = 1, .build = t.root.own_build()}, std::move(pipes.near_in),
+                          std::move(pipes.near_out));
         t.loop.run([&] {
             t.root.routes().add({1, 0, "raw", edge->build, edge});
-            edge->stream->start();
+            edge->start();
         });
     }
     ~above_raw_link() {
-        t.loop.run([&] { edge->stream->close(mitogen::reason::respondent_lost, "the test is over"); });
+        t.loop.run([&] { edge->close(mitogen::reason::respondent_lost, "the test is over"); });
     }
 
     mitogen::context child() { return t.root.context_by_id(1); }
@@ -143,11 +135,19 @@ public:
     static mitogen::header to_root(mitogen::handle_id handle, mitogen::handle_id reply_to = 0) {
         return {.dst = 0, .src = 1, .auth = 1, .handle = handle, .reply_to = reply_to};
     }
+
+private:
+    void link_closed(link& gone, mitogen::reason cause, const std::string& why) override {
+        t.root.link_lost(gone, mitogen::error(cause, why));
+        const std::lock_guard lock(mutex_);
+        lost_.emplace(cause, why);
+        changed_.notify_all();
+    }
 };
 
 /// A context, number 1, that executes calls, below a parent that is in the hands of the test.
-class below_raw_link {
-    using link = mitogen::basic_link<mitogen::io::native>;
+class below_raw_link final : mitogen::basic_peer<mitogen::io::native>::events {
+    using link = mitogen::basic_peer<mitogen::io::native>;
     using dispatcher_type = mitogen::basic_dispatcher<mitogen::io::native>;
 
 public:
@@ -159,17 +159,14 @@ public:
     std::thread main;
 
     explicit below_raw_link(mitogen::limits bounds = {})
-        : node(loop), dispatcher(node, {&node, &mitogen::policy_tag<mitogen::io::native>}, "below", 2) {
+        : node(loop, {.limits = bounds}), dispatcher(node, {&node, &mitogen::policy_tag<mitogen::io::native>}, "below", 2) {
         detail::two_pipes pipes;
         peer = raw_link(std::move(pipes.far_in), std::move(pipes.far_out));
-        edge = std::make_shared<link>(node);
-        edge->peer = 0;
-        edge->up = true;
-        edge->build = node.own_build();
-        edge->open(loop, std::move(pipes.near_in), std::move(pipes.near_out), bounds);
+        edge = link::make(node, *this, {.id = 0, .build = node.own_build(), .up = true}, std::move(pipes.near_in),
+                          std::move(pipes.near_out));
         loop.run([&] {
             node.become(1, {0}, edge, bounds);
-            edge->stream->start();
+            edge->start();
         });
         main = std::thread([this] { dispatcher.serve(); });
     }
@@ -177,7 +174,7 @@ public:
         loop.run([&] { dispatcher.stop(mitogen::error(mitogen::reason::broker_exited, "the test is over")); });
         main.join();
         dispatcher.join_pool();
-        loop.run([&] { edge->stream->close(mitogen::reason::respondent_lost, "the test is over"); });
+        loop.run([&] { edge->close(mitogen::reason::respondent_lost, "the test is over"); });
     }
 
     /// A frame from the parent.
@@ -200,6 +197,9 @@ public:
         frame.function = mitogen::entry_of<F>().index();
         return call_bytes(frame, args...);
     }
+
+private:
+    void link_closed(link&, mitogen::reason, const std::string&) override {} // the test ends it, or looks at what came before
 };
 
 } // namespace generic

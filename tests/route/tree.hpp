@@ -26,7 +26,7 @@ namespace tree {
 using io_type = mitogen::io::native;
 using broker = mitogen::basic_broker<io_type>;
 using core = mitogen::basic_router_core<io_type>;
-using link = mitogen::basic_link<io_type>;
+using link = mitogen::basic_peer<io_type>;
 using pending = mitogen::basic_pending<io_type>;
 using monitor = mitogen::basic_route_monitor<io_type>;
 using ids = mitogen::basic_id_allocator<io_type>;
@@ -92,7 +92,7 @@ struct raw_end {
 };
 
 /// One context.
-class node {
+class node final : link::events {
 public:
     broker loop;
     core router;
@@ -111,21 +111,14 @@ public:
 
     void cut_all() {
         loop.run([&] {
-            for (const auto& l : std::exchange(links, {})) l->stream->close(reason::respondent_lost, "cut");
+            for (const auto& l : std::exchange(links, {})) l->close(reason::respondent_lost, "cut");
         });
     }
 
     std::shared_ptr<link> add_link(context_id peer, bool up, sys::unique_fd in, sys::unique_fd out) {
         sys::set_nonblocking(in.get(), true);
         sys::set_nonblocking(out.get(), true);
-        auto l = std::make_shared<link>(router);
-        l->peer = peer;
-        l->up = up;
-        l->open(loop, std::move(in), std::move(out), router.bounds());
-        l->on_closed = [this](link& gone, reason cause, const std::string& why) {
-            const error e(cause, "context " + std::to_string(gone.peer) + " is lost: " + why);
-            for (const context_id id : router.link_lost(gone, e)) routes.withdraw(id, e);
-        };
+        auto l = link::make(router, *this, {.id = peer, .up = up}, std::move(in), std::move(out));
         links.push_back(l);
         return l;
     }
@@ -149,7 +142,7 @@ public:
         child.loop.run([&] {
             const auto l = child.add_link(router.id(), true, std::move(down_read), std::move(up_write));
             child.router.become(id, above, l, child.router.bounds());
-            l->stream->start();
+            l->start();
         });
         loop.run([&] { adopt(id, name, add_link(id, false, std::move(up_read), std::move(down_write))); });
     }
@@ -192,11 +185,16 @@ public:
     }
 
 private:
+    void link_closed(link& gone, reason cause, const std::string& why) override {
+        const error e(cause, "context " + std::to_string(gone.id) + " is lost: " + why);
+        for (const context_id id : router.link_lost(gone, e)) routes.withdraw(id, e);
+    }
+
     void adopt(context_id id, const std::string& name, const std::shared_ptr<link>& l) {
         const mitogen::route<link> added{id, router.id(), name, 0, l};
         if (!router.routes().add(added)) std::abort();
         routes.announce(added);
-        l->stream->start();
+        l->start();
     }
 };
 

@@ -12,7 +12,7 @@
 
 #define MITOGEN_TEST_PREPARE(instantiate, policy)                                                                              \
     instantiate class mitogen::basic_stream<policy>;                                                                           \
-    instantiate class mitogen::basic_link<policy>;                                                                             \
+    instantiate class mitogen::basic_peer<policy>;                                                                             \
     instantiate class mitogen::basic_router_core<policy>;                                                                      \
     instantiate class mitogen::basic_context<policy>;                                                                          \
     instantiate class mitogen::basic_child<policy>;                                                                            \

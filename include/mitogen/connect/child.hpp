@@ -14,6 +14,7 @@
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
+#include <mitogen/route/peer.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/sys/failure.hpp>
 #include <mitogen/wire/handle.hpp>
@@ -34,10 +35,10 @@ namespace mitogen::inline MITOGEN_ABI {
 /// → gone. It is gone when the link is closed and the process is reaped, whatever that takes; only then does the router let it
 /// go.
 template <class Io>
-class basic_child : public std::enable_shared_from_this<basic_child<Io>> {
+class basic_child final : public std::enable_shared_from_this<basic_child<Io>>, private basic_peer<Io>::events {
 public:
     using core = basic_router_core<Io>;
-    using link = basic_link<Io>;
+    using peer = basic_peer<Io>;
 
     /// What the router does when a child reaches a stage. Called on the loop.
     struct events {
@@ -86,7 +87,7 @@ private:
     std::vector<basic_pending<Io>*> awaiting_exit_; // answered with the exit status
 
 public:
-    std::shared_ptr<link> edge; ///< the link, once up
+    std::shared_ptr<peer> link; ///< once up
 
     /// Takes over a process that was started, and one reference to `connecting`.
     basic_child(core& node, events& to, boot_plan plan, handshake::welcome welcome, ending_patience patience,
@@ -138,7 +139,7 @@ public:
         if (stage_ == stage::starting) return fail(why);
         if (stage_ != stage::up) return;
         if (let_go_) return cut("its parent ends");
-        edge->stream->send(router_.address(id(), handles::shutdown), std::span<const std::byte>(), nullptr, urgency::soon);
+        link->tell(handles::shutdown);
         lost_text_ = "it was shut down";
         begin_ending();
     }
@@ -147,11 +148,11 @@ public:
     /// else could end a process that is stopped. Threads: loop.
     void hurry(const error& why) {
         const auto keep = this->shared_from_this();
-        if (stage_ == stage::ending && !link_open_ && (!edge || edge->levels == 0)) kill(); // lost some time ago
+        if (stage_ == stage::ending && !link_open_ && (!link || link->levels == 0)) kill(); // lost some time ago
         shut_down(why);
         if (stage_ != stage::ending || std::exchange(hurried_, true)) return;
         static constexpr std::byte at_once[1]{};
-        if (link_open_) edge->stream->send(router_.address(id(), handles::shutdown), at_once, nullptr, urgency::soon);
+        if (link_open_) link->tell(handles::shutdown, at_once);
         ending_.hurry(router_.loop().io().now());
         look_after_ending();
     }
@@ -159,7 +160,7 @@ public:
     /// Cuts the link. Threads: loop.
     void cut(const std::string& why) {
         if (stage_ == stage::starting) return fail(given_up(why));
-        if (link_open_) edge->stream->close(reason::respondent_lost, why);
+        if (link_open_) link->close(reason::respondent_lost, why);
     }
 
     /// Answers `p` with the exit status once it is gone. Takes over one reference. Threads: loop.
@@ -185,7 +186,7 @@ public:
         process_.forget();
         boot_.abandon();
         err_.abandon();
-        if (edge) edge->stream->abandon();
+        if (link) link->abandon();
     }
 
 private:
@@ -219,22 +220,15 @@ private:
 
     /// The hello and the welcome are exchanged: from here on the link carries frames.
     void come_up() {
-        basic_broker<Io>& loop = router_.loop();
-        loop.cancel_timer(timer_);
+        router_.loop().cancel_timer(timer_);
         stage_ = stage::up;
-        edge = std::make_shared<link>(router_);
-        edge->peer = id();
-        edge->build = hash_build(boot_.talk().said().build);
         auto [in, out] = boot_.take();
-        edge->open(loop, std::move(in), std::move(out), router_.bounds());
-        edge->on_closed = [this](link&, enum reason cause, const std::string& why) { link_closed(cause, why); };
-        if constexpr (io::knows_debuggers<Io>)
-            edge->is_held = [this] { return runs_here() && router_.loop().io().is_traced(static_cast<int>(process_.pid())); };
+        link = peer::make(router_, *this, {.id = id(), .build = hash_build(boot_.talk().said().build)}, std::move(in),
+                          std::move(out));
         link_open_ = true;
         events_.child_up(*this);
         const bool wanted = boot_.accept(id());
-        edge->stream->start();
-        edge->stream->inject(boot_.talk().rest());
+        link->start(boot_.talk().rest());
         if (!wanted) shut_down(given_up("given up"));
     }
 
@@ -267,12 +261,18 @@ private:
 
     // ---- ending
 
-    void link_closed(enum reason cause, const std::string& why) {
+    void link_closed(peer&, reason cause, const std::string& why) override {
         link_open_ = false;
         lost_cause_ = cause;
         if (lost_text_.empty()) lost_text_ = why;
         if (cause == reason::link_corrupt) process_.signal(detail::ending::term); // what it sends is worthless
         begin_ending();
+    }
+
+    bool is_held() override {
+        if constexpr (io::knows_debuggers<Io>)
+            return runs_here() && router_.loop().io().is_traced(static_cast<int>(process_.pid()));
+        else return false;
     }
 
     /// True if the context itself was started here, and not a client that connects to it.
@@ -282,7 +282,7 @@ private:
         if (stage_ == stage::up && let_go_ && runs_here()) return part();
         if (stage_ == stage::up) {
             stage_ = stage::ending;
-            ending_.begin(router_.loop().io().now(), edge->levels);
+            ending_.begin(router_.loop().io().now(), link->levels);
         }
         look_after_ending();
     }
@@ -335,7 +335,7 @@ private:
         if (status_) {
             loop.unwatch(exit_source_);
             ending_.exited(now);
-            if (link_open_ && now >= ending_.link_end()) edge->stream->close(reason::respondent_lost, "the process has ended");
+            if (link_open_ && now >= ending_.link_end()) link->close(reason::respondent_lost, "the process has ended");
             if (link_open_) return loop.set_timer(timer_, ending_.link_end()); // answers may still be in the pipe
             if (stage_ == stage::gone) return;
             report();
@@ -345,7 +345,7 @@ private:
         if (const int signal = ending_.due_signal(now); signal != detail::ending::no_signal) {
             send_signal(signal);
             if (plan_.attached && signal == detail::ending::kill) // all that can be done from here
-                return edge->stream->close(reason::respondent_lost, "it was asked to end, and did not");
+                return link->close(reason::respondent_lost, "it was asked to end, and did not");
         }
         loop.set_timer(timer_, ending_.next_look(now, exit_source_.watched || plan_.attached, link_open_ || reported_));
     }

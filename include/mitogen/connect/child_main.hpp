@@ -14,6 +14,7 @@
 #include <mitogen/connect/router_engine.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
+#include <mitogen/route/peer.hpp>
 #include <mitogen/rpc/dispatcher.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/executable.hpp>
@@ -83,13 +84,15 @@ std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends
 
 /// A child that has said hello: its loop, its router and what runs its calls.
 template <class Io>
-class child_process {
+class child_process final : private basic_peer<Io>::events {
+    using peer = basic_peer<Io>;
+
     handshake::welcome welcome_;
     basic_broker<Io> broker_;
     router_engine<Io> router_;
     basic_dispatcher<Io> dispatcher_;
     connect_server<Io> connects_;
-    std::shared_ptr<basic_link<Io>> parent_;
+    std::shared_ptr<peer> parent_;
     stdout_forwarder<Io> stdout_;
     timer overdue_;
     instant stop_at_ = never;
@@ -111,18 +114,9 @@ public:
 
     /// Serves the parent until it is gone or asks to end.
     void run(child_ends<Io> ends) {
-        parent_ = std::make_shared<basic_link<Io>>(router_);
-        parent_->peer = welcome_.ancestors.front();
-        parent_->up = true;
-        parent_->build = hash_build(welcome_.build);
-        parent_->open(broker_, std::move(ends.in), std::move(ends.out), welcome_.bounds);
-        parent_->on_closed = [this](basic_link<Io>& link, enum reason cause, const std::string& why) {
-            if (detached_) return (void)router_.link_lost(link, error(reason::broker_exited, "this context has detached"));
-            router_.link_lost(link, error(cause, "the parent is lost: " + why));
-            end("the parent is lost");
-        };
-        if constexpr (io::knows_debuggers<Io>)
-            parent_->is_held = [this] { return broker_.io().is_traced(broker_.io().parent_pid()); };
+        parent_ = peer::make(router_, *this,
+                             {.id = welcome_.ancestors.front(), .build = hash_build(welcome_.build), .up = true},
+                             std::move(ends.in), std::move(ends.out));
         router_.on_detached = [this] { detach(); };
         log::set_level(static_cast<log::level>(welcome_.log_level));
         log::set_bounds(welcome_.logs);
@@ -134,20 +128,31 @@ public:
         broker_.defer([this] {
             router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
             stdout_.start();
-            parent_->stream->start();
+            parent_->start();
         });
         dispatcher_.serve();
         leave();
     }
 
 private:
+    void link_closed(peer& link, reason cause, const std::string& why) override {
+        if (detached_) return (void)router_.link_lost(link, error(reason::broker_exited, "this context has detached"));
+        router_.link_lost(link, error(cause, "the parent is lost: " + why));
+        end("the parent is lost");
+    }
+
+    bool is_held() override {
+        if constexpr (io::knows_debuggers<Io>) return broker_.io().is_traced(broker_.io().parent_pid());
+        else return false;
+    }
+
     /// The parent has let this process go. On the thread that asked for it.
     void detach() {
         parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
         log::set_sink({});
         broker_.run([this] {
             detached_ = true;
-            parent_->stream->close(reason::broker_exited, "this context has detached");
+            parent_->close(reason::broker_exited, "this context has detached");
         });
         broker_.io().leave_session();
         dispatcher_.retire();
@@ -196,7 +201,7 @@ private:
         broker_.run([this] {
             ending_ = true;
             broker_.cancel_timer(overdue_);
-            parent_->stream->close(reason::broker_exited, "this context has ended");
+            parent_->close(reason::broker_exited, "this context has ended");
         });
     }
 };

@@ -20,15 +20,15 @@
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/id_allocator.hpp>
+#include <mitogen/route/peer.hpp>
 #include <mitogen/route/route_monitor.hpp>
 #include <mitogen/route/router_core.hpp>
-#include <mitogen/sync/waiter.hpp>
+#include <mitogen/sync/wait_group.hpp>
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/machine.hpp>
 
 #include <algorithm>
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -57,8 +57,7 @@ class children : private basic_child<Io>::events {
     std::shared_ptr<program_fetch<Io>> above_; // both shared with the plans, whose children go before
     std::shared_ptr<program_press<Io>> press_;
     std::vector<std::shared_ptr<child>> all_; // loop's
-    std::atomic<std::size_t> child_count_{0}; // those that are only being made as well
-    waiter<Io> all_gone_;
+    basic_wait_group<Io> alive_;              // children; those that are only being made as well
     std::atomic<bool> closed_{false};
 
 public:
@@ -72,7 +71,7 @@ public:
     children(core& node, ending_patience patience, std::uint32_t pool_threads)
         : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node),
           above_(std::make_shared<program_fetch<Io>>(node)), press_(std::make_shared<program_press<Io>>(node.loop())),
-          all_gone_(node.loop().io()) {
+          alive_(node.loop().io()) {
         (void)node.add_raw_handler(handles::detaching, {.from = accept::anyone}, [this](const message& m) { let_go(m); });
     }
 
@@ -149,15 +148,15 @@ public:
     static error closing() { return error(reason::broker_exited, "the router is shutting down"); }
 
     /// A context directly below is reachable from now on. Threads: loop.
-    void neighbour_up(const std::string& name, const std::shared_ptr<basic_link<Io>>& edge) {
-        const route<basic_link<Io>> added{edge->peer, node_.id(), name, edge->build, edge};
+    void neighbour_up(const std::string& name, const std::shared_ptr<basic_peer<Io>>& link) {
+        const route<basic_peer<Io>> added{link->id, node_.id(), name, link->build, link};
         node_.routes().add(added);
         monitor_.announce(added);
     }
 
     /// It is lost, with all that are below it. Threads: loop.
-    void neighbour_lost(basic_link<Io>& edge, const error& why) {
-        for (const context_id gone : node_.link_lost(edge, why)) monitor_.withdraw(gone, why);
+    void neighbour_lost(basic_peer<Io>& link, const error& why) {
+        for (const context_id gone : node_.link_lost(link, why)) monitor_.withdraw(gone, why);
     }
 
     /// The child of that number, or null. Threads: loop.
@@ -176,8 +175,8 @@ public:
             const auto all = all_; // a child that goes removes itself
             for (const auto& c : all) c->shut_down(closing());
         });
-        node_.loop().wait(all_gone_, never, true, [this] { return child_count_.load() == 0; });
-        node_.loop().run([this] { // the loop has left the callback that woke us
+        alive_.wait(node_.loop());
+        node_.loop().run([this] {
             for (const auto& c : std::exchange(all_, {})) c->forget(); // what has detached
             press_->close();
         });
@@ -189,7 +188,7 @@ public:
         std::uint32_t levels = 0;
         for (const auto& c : all) {
             c->hurry(closing());
-            levels = std::max(levels, 1 + (c->edge ? c->edge->levels : 0));
+            levels = std::max(levels, 1 + (c->link ? c->link->levels : 0));
         }
         return levels;
     }
@@ -223,7 +222,7 @@ private:
     /// Counts one more and opens its answer, with a reference for the caller and one for its birth. Null with `why` where there
     /// can be no more.
     pending* begin(const boot_plan& plan, std::optional<error>& why) {
-        child_count_.fetch_add(1); // first: close() waits for whoever has not seen that it is closed
+        alive_.add(); // first: close() waits for whoever has not seen that it is closed
         pending* answer = nullptr;
         if (closed_) {
             why.emplace(closing());
@@ -233,17 +232,13 @@ private:
             answer->retain();
             return answer;
         }
-        uncount();
+        alive_.done();
         return nullptr;
     }
 
     void end_birth(const birth& b) {
         b.answer->release();
-        uncount();
-    }
-
-    void uncount() {
-        if (child_count_.fetch_sub(1) == 1) all_gone_.notify();
+        alive_.done();
     }
 
     handshake::welcome welcome_for(context_id id, const boot_plan& plan) {
@@ -289,16 +284,16 @@ private:
                               (plan.if_missing.empty() ? "" : "; " + plan.if_missing)));
     }
 
-    void child_up(child& c) override { neighbour_up(c.name(), c.edge); }
+    void child_up(child& c) override { neighbour_up(c.name(), c.link); }
 
-    void child_lost(child& c, const error& why) override { neighbour_lost(*c.edge, why); }
+    void child_lost(child& c, const error& why) override { neighbour_lost(*c.link, why); }
 
     void child_gone(child& c) override {
         std::erase_if(all_, [&](const auto& held) { return held.get() == &c; });
-        if (!c.detached()) uncount();
+        if (!c.detached()) alive_.done();
     }
 
-    void child_detached(child&) override { uncount(); }
+    void child_detached(child&) override { alive_.done(); }
 
     /// A child wants to go on alone.
     void let_go(const message& m) {

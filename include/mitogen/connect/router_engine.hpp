@@ -183,7 +183,7 @@ public:
     result<void> detach() override {
         if (!on_detached) return error(reason::misuse, "only a context that its parent has started can detach");
         if (this->loop().on_loop()) return waits_for_child();
-        awaited& p = this->ask({.to = this->parent()->peer, .handle = handles::detaching, .how = question::manner::pass});
+        awaited& p = this->ask({.to = this->parent()->id, .handle = handles::detaching, .how = question::manner::pass});
         const result<void> agreed = future<void>(&p, *this, decode_environment{this}).try_get();
         if (agreed) on_detached();
         return agreed;

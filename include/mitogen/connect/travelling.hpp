@@ -6,6 +6,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/base/static_registry.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/methods/any_method.hpp>
 #include <mitogen/connect/methods/method.hpp>
@@ -13,7 +14,6 @@
 #include <mitogen/wire/codec.hpp>
 #include <mitogen/wire/inherited.hpp>
 
-#include <atomic>
 #include <concepts>
 #include <cstddef>
 #include <span>
@@ -27,23 +27,25 @@ namespace detail {
 
 /// A method that this program can be asked for. Process-wide, as the remote functions are: a static initialiser links it into the
 /// list where the program names the method.
-struct known_method {
-    std::string_view name;
-    result<boot_plan> (*plan)(reader&, const limits& inherited); ///< what an encoded one wants executed
-    const known_method* before = nullptr;
+class known_method {
+    const known_method* before_ = nullptr;
 
-    inline static constinit std::atomic<const known_method*> newest{nullptr};
+    inline static constinit static_registry<known_method> all{};
+
+public:
+    const std::string_view name;
+    result<boot_plan> (*const plan)(reader&, const limits& inherited); ///< what an encoded one wants executed
 
     known_method(std::string_view called, result<boot_plan> (*make)(reader&, const limits&)) noexcept
-        : name(called), plan(make), before(newest.load(std::memory_order_acquire)) {
-        while (!newest.compare_exchange_weak(before, this, std::memory_order_acq_rel)) {}
+        : name(called), plan(make) {
+        all.add(*this, [this](const known_method* before) { before_ = before; });
     }
     known_method(const known_method&) = delete;
 
+    const known_method* before() const noexcept { return before_; }
+
     static const known_method* find(std::string_view name) noexcept {
-        const known_method* at = newest.load(std::memory_order_acquire);
-        while (at && at->name != name) at = at->before;
-        return at;
+        return all.find([name](const known_method& m) { return m.name == name; });
     }
 };
 

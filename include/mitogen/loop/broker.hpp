@@ -8,13 +8,13 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/io/policy.hpp>
-#include <mitogen/loop/event_flag.hpp>
 #include <mitogen/loop/fwd.hpp>
 #include <mitogen/loop/lead.hpp>
 #include <mitogen/loop/loop_users.hpp>
 #include <mitogen/loop/turns.hpp>
 #include <mitogen/loop/waiting_line.hpp>
 #include <mitogen/loop/work_queue.hpp>
+#include <mitogen/sync/event.hpp>
 #include <mitogen/sync/waiter.hpp>
 
 #include <algorithm>
@@ -41,7 +41,7 @@ struct broker_options {
 template <class Io = io::native>
 class basic_broker : public basic_turns<Io> {
     using turns = basic_turns<Io>;
-    using flag = basic_event_flag<Io>;
+    using event = basic_event<Io>;
     using turns::guarded;
     using turns::io_;
     using turns::most_rounds;
@@ -62,7 +62,7 @@ class basic_broker : public basic_turns<Io> {
     std::atomic<bool> finished_{false}; // where there is no thread: finish() has been called
     basic_waiting_line<Io> line_;       // where there is no thread: those who wait until they may lead
     basic_loop_users<Io> users_;
-    flag stopped_; // stop() was called
+    event stopped_; // stop() was called
     typename Io::thread thread_;
 
     static constexpr duration_ns first_patience = 1'000'000;
@@ -240,14 +240,14 @@ public:
             guarded(work);
             return true;
         }
-        const auto done = std::make_shared<flag>(io_);
+        const auto done = std::make_shared<event>(io_);
         if (!add([this, &work, done] {
                 guarded(work);
                 done->raise();
             })) {
             return false;
         }
-        wait(done->wake, never, true, [&] { return done->raised(); });
+        done->wait(*this);
         return true;
     }
 
@@ -263,13 +263,13 @@ public:
             } const end{*this};
             return work();
         }
-        const auto stands = std::make_shared<flag>(io_);
-        const auto go_on = std::make_shared<flag>(io_);
+        const auto stands = std::make_shared<event>(io_);
+        const auto go_on = std::make_shared<event>(io_);
         const bool running = add([stands, go_on] {
             stands->raise();
             go_on->sleep();
         });
-        const typename flag::at_end end{*go_on};
+        const typename event::at_end end{*go_on};
         if (running) stands->sleep();
         work();
     }

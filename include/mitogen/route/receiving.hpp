@@ -10,7 +10,7 @@
 #include <mitogen/route/conversations.hpp>
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/route/handler_table.hpp>
-#include <mitogen/route/link.hpp>
+#include <mitogen/route/peer.hpp>
 #include <mitogen/route/pending.hpp>
 #include <mitogen/route/refusals.hpp>
 #include <mitogen/wire/handle.hpp>
@@ -34,7 +34,7 @@ class basic_receiving {
     using pending = basic_pending<Io>;
 
 public:
-    using link = basic_link<Io>;
+    using link = basic_peer<Io>;
     using raw_handler = typename basic_handler_table<Io>::raw_handler;
 
 protected:
@@ -54,8 +54,8 @@ public:
     bool may_come_from(const link& from, const header& h) {
         if (from.up) return h.src != core().id();
         auto& routes = core().routes();
-        return (h.src == from.peer || routes.leads(h.src, &from)) &&
-               (h.auth == h.src || h.auth == from.peer || (h.auth == from.authority && h.auth != no_context) ||
+        return (h.src == from.id || routes.leads(h.src, &from)) &&
+               (h.auth == h.src || h.auth == from.id || (h.auth == from.authority && h.auth != no_context) ||
                 routes.leads(h.auth, &from));
     }
 
@@ -96,7 +96,7 @@ public:
 
     /// A message whose sender or authority does not lie where it came from.
     void refuse_source(link& from, const header& h) {
-        if (answers_once(h)) send_dead_on(from, h, refusal::false_source(h, from.peer));
+        if (answers_once(h)) send_dead_on(from, h, refusal::false_source(h, from.id));
     }
 
     /// A message whose announced size is over the limit.
@@ -163,7 +163,7 @@ private:
     /// Back to whoever sent a frame that is refused: the true sender is the neighbour, whatever the frame says.
     void send_dead_on(link& from, const header& h, const error& why) {
         if (!h.wants_reply()) return;
-        const context_id to = from.up || core().routes().leads(h.src, &from) ? h.src : from.peer;
+        const context_id to = from.up || core().routes().leads(h.src, &from) ? h.src : from.id;
         from.stream->send(core().address(to, h.reply_to, is_dead), encode_error(why), core().loop().lane(), urgency::soon);
     }
 

@@ -29,22 +29,22 @@ class basic_route_monitor {
     void tell_parent(handle_id handle, const Values&... values) {
         const auto& parent = router_.parent();
         if (!parent) return;
-        (void)router_.send(router_.address(parent->peer, handle), mitogen::encode(values...), urgency::soon);
+        (void)router_.send(router_.address(parent->id, handle), mitogen::encode(values...), urgency::soon);
     }
 
     void on_add(const message& m) {
         reader r(m.payload);
-        route<basic_link<Io>> added;
+        route<basic_peer<Io>> added;
         if (!mitogen::decode(r, added.id, added.parent, added.name, added.build) || !r.finish()) return;
         added.via = router_.routes().find(m.head.src);
         // Only from the neighbour itself. The ids of this context and those above are known: whoever claims one wants their
         // authority.
-        if (!added.via || added.via->peer != m.head.src || router_.has_authority(added.id) ||
+        if (!added.via || added.via->id != m.head.src || router_.has_authority(added.id) ||
             (added.parent != m.head.src && !router_.routes().leads(added.parent, added.via.get()))) {
             return log::write(log::level::warning, "refused a route to context " + std::to_string(added.id) + " from context " +
                                                        std::to_string(m.head.src));
         }
-        const route<basic_link<Io>> copy = added;
+        const route<basic_peer<Io>> copy = added;
         if (!router_.routes().add(std::move(added))) {
             return log::write(log::level::warning, "refused a second route to context " + std::to_string(copy.id) +
                                                        " from context " + std::to_string(m.head.src));
@@ -68,7 +68,7 @@ class basic_route_monitor {
     /// Those below who have sent to it may be waiting for it.
     void tell_partners(context_id gone, std::span<const std::byte> notice) {
         for (const auto& link : router_.partners_of(gone)) {
-            link->stream->send(router_.address(link->peer, handles::del_route), mitogen::encode(gone, notice),
+            link->stream->send(router_.address(link->id, handles::del_route), mitogen::encode(gone, notice),
                                router_.loop().lane(), urgency::soon);
         }
     }
@@ -78,9 +78,9 @@ class basic_route_monitor {
         context_id gone{};
         std::span<const std::byte> notice;
         if (!mitogen::decode(r, gone, notice) || !r.finish()) return;
-        if (const auto& parent = router_.parent(); parent && m.head.src == parent->peer) return on_del_elsewhere(gone, notice);
+        if (const auto& parent = router_.parent(); parent && m.head.src == parent->id) return on_del_elsewhere(gone, notice);
         const auto via = router_.routes().find(m.head.src);
-        if (!via || via->peer != m.head.src || gone == m.head.src || !router_.routes().remove(gone, via.get())) {
+        if (!via || via->id != m.head.src || gone == m.head.src || !router_.routes().remove(gone, via.get())) {
             return log::write(log::level::warning, "refused to forget the route to context " + std::to_string(gone) +
                                                        " for context " + std::to_string(m.head.src));
         }
@@ -97,7 +97,7 @@ public:
     }
 
     /// A context below is reachable from now on.
-    void announce(const route<basic_link<Io>>& r) { tell_parent(handles::add_route, r.id, r.parent, r.name, r.build); }
+    void announce(const route<basic_peer<Io>>& r) { tell_parent(handles::add_route, r.id, r.parent, r.name, r.build); }
 
     /// A context below is lost.
     void withdraw(context_id gone, const error& why) {

@@ -13,7 +13,7 @@
 #include <mitogen/route/departures.hpp>
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/route/handler_table.hpp>
-#include <mitogen/route/link.hpp>
+#include <mitogen/route/peer.hpp>
 #include <mitogen/route/pending.hpp>
 #include <mitogen/route/receiving.hpp>
 #include <mitogen/route/refusals.hpp>
@@ -41,7 +41,7 @@ class basic_router_core : public basic_asking<basic_router_core<Io>, Io>, public
     using receiving = basic_receiving<basic_router_core<Io>, Io>;
 
 public:
-    using link = basic_link<Io>;
+    using link = basic_peer<Io>;
     using pending = basic_pending<Io>;
 
 private:
@@ -107,7 +107,7 @@ public:
     bool same_build(context_id id) final {
         if (!parent_ && own_build_ != 0 && routes_.common_build() == own_build_) return true; // whether it is there or not
         build_hash theirs = routes_.build_of(id);
-        if (theirs == 0 && parent_ && id == parent_->peer) theirs = parent_->build;
+        if (theirs == 0 && parent_ && id == parent_->id) theirs = parent_->build;
         if (theirs == 0) return id == id_ || why_lost(id) || !towards(id);
         return theirs == own_build_;
     }
@@ -255,7 +255,7 @@ private:
         static constexpr std::byte here[1]{};
         if (m.head.wants_reply()) return reply(m.head, std::span<const std::byte>(here), 0);
         const std::shared_ptr<link> from = towards(m.src());
-        if (!m.payload.empty() && from && from->peer == m.src()) from->heartbeat_answered();
+        if (!m.payload.empty() && from && from->id == m.src()) from->heartbeat_answered();
     }
 
     result<void> unreachable(context_id dst) {

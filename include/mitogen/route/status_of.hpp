@@ -5,7 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/route/link.hpp>
+#include <mitogen/route/peer.hpp>
 #include <mitogen/route/route_table.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/route/status.hpp>
@@ -17,7 +17,7 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 template <class Io>
-void add_link_status(basic_link<Io>& link, instant now, context_status& to) {
+void add_link_status(basic_peer<Io>& link, instant now, context_status& to) {
     to.queue_bytes = link.stream->queued();
     to.bytes_in = link.stream->bytes_in();
     to.bytes_out = link.stream->bytes_out();
@@ -42,10 +42,10 @@ std::vector<context_status> status_of(basic_router_core<Io>& node) {
             return all.emplace_back(std::move(s));
         };
         const auto& parent = node.parent();
-        add(node.id(), parent ? parent->peer : no_context, {}, place::self).late_frames = node.late_frames();
-        if (parent) add_link_status(*parent, now, add(parent->peer, no_context, {}, place::parent));
+        add(node.id(), parent ? parent->id : no_context, {}, place::self).late_frames = node.late_frames();
+        if (parent) add_link_status(*parent, now, add(parent->id, no_context, {}, place::parent));
         for (const auto& r : node.below()) {
-            const bool direct = r.via->peer == r.id;
+            const bool direct = r.via->id == r.id;
             context_status& s = add(r.id, r.parent, r.name, direct ? place::child : place::below);
             if (direct) add_link_status(*r.via, now, s);
         }

@@ -3,6 +3,7 @@
 // function_entry.hpp: what one function that other contexts may call is, and how it gets into the list of them.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/static_registry.hpp>
 #include <mitogen/rpc/identity.hpp>
 #include <mitogen/rpc/traits.hpp>
 
@@ -106,17 +107,17 @@ public:
 
 namespace rpc::detail {
 
-// The entry that was registered last; each leads to the one before it.
-inline constinit std::atomic<const function_entry*> newest{nullptr};
+// All entries that were registered.
+inline constinit static_registry<function_entry> all_functions;
 
 // A static object of this type puts its entry into the list. One binary runs its static initialisers in one order: the numbers
 // never change.
 struct registration : entry_state {
     MITOGEN_COLD explicit registration(function_entry& entry) noexcept {
-        before = newest.load(std::memory_order_acquire);
-        do {
-            entry.index_ = before ? before->index_ + 1 : 0;
-        } while (!newest.compare_exchange_weak(before, &entry, std::memory_order_acq_rel));
+        all_functions.add(entry, [&](const function_entry* last) {
+            before = last;
+            entry.index_ = last ? last->index_ + 1 : 0;
+        });
     }
 };
 

@@ -50,7 +50,7 @@ const Table& publish(std::atomic<const Table*>& current, Table* made) {
 
 MITOGEN_COLD inline const index_table& make_index_table() {
     auto* made = new index_table;
-    const function_entry* entry = newest.load(std::memory_order_acquire);
+    const function_entry* entry = all_functions.newest();
     made->entries.resize(entry ? entry->index() + 1 : 0);
     for (; entry; entry = entry->before()) made->entries[entry->index()] = entry;
     return publish(indexed, made);
@@ -65,7 +65,7 @@ namespace registry {
 
 /// How many functions are registered. Indices are below this.
 inline std::uint32_t count() noexcept {
-    const function_entry* last = rpc::detail::newest.load(std::memory_order_acquire);
+    const function_entry* last = rpc::detail::all_functions.newest();
     return last ? last->index() + 1 : 0;
 }
 

@@ -15,6 +15,7 @@
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/error_notice.hpp>
+#include <mitogen/route/peer.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/executable.hpp>
@@ -39,10 +40,10 @@ namespace detail {
 /// Life: asking (its request is read) → numbered (it waits for an id) → answered (the answer is written) → up → gone.
 /// Threads: loop.
 template <class Io>
-class client {
+class client final : private basic_peer<Io>::events {
 public:
     using core = basic_router_core<Io>;
-    using link = basic_link<Io>;
+    using peer = basic_peer<Io>;
 
     /// What the listener does when a client reaches a stage.
     struct events {
@@ -74,7 +75,7 @@ private:
 
 public:
     const std::uint32_t listener; ///< number of the one that it came to
-    std::shared_ptr<link> edge;   ///< once up
+    std::shared_ptr<peer> link;   ///< once up
 
     client(core& node, events& to, std::uint32_t number, const listen_options& terms, duration_ns grace,
            typename Io::descriptor socket)
@@ -123,14 +124,14 @@ public:
     void shut_down(const error& why) {
         if (waiting()) return refuse(why);
         if (!up()) return;
-        edge->stream->send(router_.address(id(), handles::shutdown), std::span<const std::byte>(), nullptr, urgency::soon);
+        link->tell(handles::shutdown);
         router_.loop().set_timer(timer_, after(router_.loop().io().now(), grace_));
     }
 
     /// Cuts its link.
     void cut(const std::string& why) {
         if (waiting()) return drop(why);
-        if (up()) edge->stream->close(reason::respondent_lost, why);
+        if (up()) link->close(reason::respondent_lost, why);
     }
 
     /// Answers `p` when it is gone. Takes over one reference.
@@ -139,7 +140,7 @@ public:
     /// In a child made by fork(): closes what this holds.
     void abandon() noexcept {
         socket_.reset();
-        if (edge) edge->stream->abandon();
+        if (link) link->abandon();
     }
 
 private:
@@ -192,23 +193,19 @@ private:
     void come_up() {
         const long second = sys::dup_above(socket_.get(), 3); // a link has a descriptor for each direction
         if (second < 0) return drop("dup: " + sys::errno_text(static_cast<int>(-second)));
-        basic_broker<Io>& loop = router_.loop();
-        loop.cancel_timer(timer_);
-        loop.unwatch(source_);
-        edge = std::make_shared<link>(router_);
-        edge->peer = id();
-        edge->build = hash_build(asked_.build);
-        if (terms_.authority == mitogen::authority::parent) edge->authority = router_.id();
-        edge->open(loop, std::move(socket_), typename Io::descriptor(static_cast<int>(second)), router_.bounds());
-        edge->on_closed = [this](link&, enum reason cause, const std::string& why) { link_closed(cause, why); };
+        router_.loop().cancel_timer(timer_);
+        router_.loop().unwatch(source_);
+        const bool may_call = terms_.authority == mitogen::authority::parent;
+        const peer_facts who{
+            .id = id(), .build = hash_build(asked_.build), .authority = may_call ? router_.id() : no_context};
+        link = peer::make(router_, *this, who, std::move(socket_), typename Io::descriptor(static_cast<int>(second)));
         stage_ = stage::up;
         events_.client_up(*this);
-        edge->stream->start();
-        // It waits for this: only now is it known here.
-        edge->stream->send(router_.address(id(), handles::admitted), std::span<const std::byte>(), nullptr, urgency::soon);
+        link->start();
+        link->tell(handles::admitted); // it waits for this: only now is it known here
     }
 
-    void link_closed(enum reason cause, const std::string& why) {
+    void link_closed(peer&, reason cause, const std::string& why) override {
         error_detail d;
         d.why = cause;
         d.context = id();
@@ -219,7 +216,7 @@ private:
     }
 
     void overdue() {
-        if (up()) return edge->stream->close(reason::respondent_lost, "it was asked to leave, and did not");
+        if (up()) return link->close(reason::respondent_lost, "it was asked to leave, and did not");
         drop("no whole request to join within " + std::to_string(to_ns(terms_.handshake_timeout) / 1'000'000) +
              " ms (handshake_timeout)");
     }

@@ -15,8 +15,9 @@
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/error_notice.hpp>
+#include <mitogen/route/peer.hpp>
 #include <mitogen/rpc/context.hpp>
-#include <mitogen/sync/waiter.hpp>
+#include <mitogen/sync/event.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/failure.hpp>
@@ -58,36 +59,36 @@ public:
 
 /// A program that has joined: its loop, its router, its link, and what runs its calls.
 template <class Io>
-class membership final : public joined_place {
+class membership final : public joined_place, private basic_peer<Io>::events {
+    using peer = basic_peer<Io>;
+
     basic_broker<Io> broker_;
     router_engine<Io> router_;
-    std::shared_ptr<basic_link<Io>> parent_;
+    std::shared_ptr<peer> parent_;
     call_server<Io> server_;
     std::atomic<bool> lost_{false};
     std::atomic<bool> admitted_{false};
-    waiter<Io> settled_; // either of them has changed
+    basic_event<Io> settled_; // either of them has changed
 
 public:
-    membership(Io io, joining::answer said, const join_options& options)
+    /// `in` and `out`: what the context that listens says, and what it hears.
+    membership(Io io, joining::answer said, const join_options& options, typename Io::descriptor in,
+               typename Io::descriptor out)
         : broker_(io),
           router_(broker_, {.limits = said.bounds,
                             .pool_threads = options.pool_threads,
                             .rules = said.rules,
                             .on_prompt = options.on_prompt}),
-          parent_(std::make_shared<basic_link<Io>>(router_)),
+          parent_(peer::make(router_, *this,
+                             {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true}, std::move(in),
+                             std::move(out))),
           server_(router_, said.name, options.pool_threads), settled_(broker_.io()) {
-        parent_->peer = said.ancestors.front();
-        parent_->up = true;
-        parent_->build = hash_build(said.build);
-        parent_->on_closed = [this](basic_link<Io>& link, enum reason cause, const std::string& why) {
-            lost(link, error(cause, "the tree is lost: " + why));
-        };
         (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message&) {
-            parent_->stream->close(reason::broker_exited, "the context that was joined has ended, or wants this one to leave");
+            parent_->close(reason::broker_exited, "the context that was joined has ended, or wants this one to leave");
         });
         (void)router_.add_raw_handler(handles::admitted, {}, [this](const message&) {
             admitted_.store(true, std::memory_order_release);
-            settled_.notify();
+            settled_.raise();
         });
         broker_.run([&] { router_.become(said.id, said.ancestors, parent_, said.bounds); });
     }
@@ -100,27 +101,25 @@ public:
         server_.join();
         // What it has said last still goes out.
         parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
-        broker_.run([this] { parent_->stream->close(reason::broker_exited, "this context has left the tree"); });
+        broker_.run([this] { parent_->close(reason::broker_exited, "this context has left the tree"); });
     }
 
     /// From here on the link carries frames. Waits until the tree knows this context; false where that does not come, or not in
     /// time. Once.
-    bool begin(typename Io::descriptor in, typename Io::descriptor out, instant deadline) {
-        parent_->open(broker_, std::move(in), std::move(out), router_.bounds());
-        broker_.run([&] { parent_->stream->start(); });
-        const auto admitted = [this] { return admitted_.load(std::memory_order_acquire); };
-        return broker_.wait(settled_, deadline, true, [&] { return admitted() || !alive(); }) && admitted();
+    bool begin(instant deadline) {
+        broker_.run([&] { parent_->start(); });
+        return settled_.wait(broker_, deadline) && admitted_.load(std::memory_order_acquire);
     }
 
     mitogen::router& router() noexcept override { return router_.as_router(); }
-    context_id parent() const noexcept override { return parent_->peer; }
+    context_id parent() const noexcept override { return parent_->id; }
     bool alive() const noexcept override { return !lost_.load(std::memory_order_acquire); }
 
 private:
-    /// On the loop, once.
-    void lost(basic_link<Io>& link, const error& why) {
+    void link_closed(peer& link, reason cause, const std::string& text) override {
+        const error why(cause, "the tree is lost: " + text);
         lost_.store(true, std::memory_order_release);
-        settled_.notify();
+        settled_.raise();
         router_.link_lost(link, why);
         for (const context_id above : router_.ancestors()) router_.forget(above, why);
         server_.stop(error(reason::broker_exited, "the tree is lost"));
@@ -225,8 +224,8 @@ result<joined> try_join(const std::string& path, const join_options& options = {
     if (second < 0) return detail::cannot_join(path, second);
     typename Io::descriptor out(static_cast<int>(second));
     if (const long rc = io.set_nonblocking(out.get(), true); rc < 0) return detail::cannot_join(path, rc);
-    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options);
-    if (!in->begin(std::move(socket), std::move(out), deadline)) {
+    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options, std::move(socket), std::move(out));
+    if (!in->begin(deadline)) {
         return in->alive() ? detail::too_late(path)
                            : error(reason::end_of_file, "cannot join at " + path + ": the tree was lost at once");
     }

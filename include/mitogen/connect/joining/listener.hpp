@@ -17,12 +17,11 @@
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
-#include <mitogen/sync/waiter.hpp>
+#include <mitogen/sync/wait_group.hpp>
 #include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/local_socket.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -57,8 +56,7 @@ class listeners final : public listening<Io>, private client<Io>::events {
     std::vector<std::unique_ptr<open_socket>> sockets_;
     std::vector<std::shared_ptr<client_type>> clients_;
     std::uint32_t last_number_ = 0;
-    std::atomic<std::size_t> client_count_{0};
-    waiter<Io> all_gone_;
+    basic_wait_group<Io> alive_; // clients
     bool closing_ = false;
 
     static constexpr duration_ns pause = 100'000'000; // before accept() is tried again that found no descriptor
@@ -66,7 +64,7 @@ class listeners final : public listening<Io>, private client<Io>::events {
 
 public:
     listeners(router_engine<Io>& node, children<Io>& below)
-        : node_(node), children_(below), all_gone_(node.loop().io()) {
+        : node_(node), children_(below), alive_(node.loop().io()) {
         if (!node.parent()) server_.emplace(node, "root", below.pool_threads());
     }
 
@@ -107,8 +105,7 @@ public:
             sockets_.clear(); // the loop has ended: nobody can say goodbye any more
             return;
         }
-        node_.loop().wait(all_gone_, never, true, [this] { return client_count_.load(std::memory_order_acquire) == 0; });
-        node_.loop().run([] {}); // the loop has left the callback that woke us
+        alive_.wait(node_.loop());
     }
 
     void finish() override {
@@ -179,7 +176,7 @@ private:
         }
         auto c = std::make_shared<client_type>(node_, static_cast<typename client_type::events&>(*this), from.number,
                                                from.options, children_.patience().grace, std::move(socket));
-        client_count_.fetch_add(1, std::memory_order_relaxed);
+        alive_.add();
         clients_.push_back(c);
         c->begin();
     }
@@ -194,13 +191,13 @@ private:
     }
 
     void client_up(client_type& c) override {
-        children_.neighbour_up(c.name(), c.edge);
+        children_.neighbour_up(c.name(), c.link);
         for (const auto& s : sockets_)
             if (s->number == c.listener) look_after(*s);
     }
 
     void client_lost(client_type& c, const error& why) override {
-        children_.neighbour_lost(*c.edge, why);
+        children_.neighbour_lost(*c.link, why);
     }
 
     void client_gone(client_type& c) override {
@@ -209,7 +206,7 @@ private:
         clients_.erase(at);
         for (const auto& s : sockets_)
             if (s->number == c.listener) look_after(*s);
-        if (client_count_.fetch_sub(1, std::memory_order_acq_rel) == 1) all_gone_.notify();
+        alive_.done();
     }
 };
 

@@ -151,7 +151,7 @@ private:
         buffer payload = encode(origin, static_cast<std::uint8_t>(level), logger, text, lost);
         backlog_.add(header_layout::size + payload.size());
         // A lane of its own: a record does not wait behind a large message of the thread that logs.
-        (void)parent->stream->send(node_.address(parent->peer, handles::forward_log), std::move(payload), this, urgency::soon);
+        (void)parent->stream->send(node_.address(parent->id, handles::forward_log), std::move(payload), this, urgency::soon);
     }
 
     /// Says what is due, or what there is.

@@ -4,11 +4,11 @@
 
 #include <mitogen/base/checksum.hpp>
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/static_registry.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/fd.hpp>
 #include <mitogen/sys/file.hpp>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -48,23 +48,27 @@ struct payload_file {
 
 /// What was found out about a file. Process-wide, because it takes some milliseconds for each megabyte; never forgotten, because
 /// there are few programs. A file that is written to is another one.
-struct known_program {
-    sys::file_stamp stamp{};
-    program_identity identity{};
-    const known_program* before = nullptr;
+class known_program {
+    sys::file_stamp stamp_;
+    program_identity identity_;
+    const known_program* before_ = nullptr;
 
-    inline static constinit std::atomic<const known_program*> newest{nullptr};
+    inline static constinit static_registry<known_program> all{};
+
+public:
+    known_program(const sys::file_stamp& stamp, program_identity identity) : stamp_(stamp), identity_(std::move(identity)) {}
+
+    const known_program* before() const noexcept { return before_; }
 
     static const program_identity* find(const sys::file_stamp& stamp) noexcept {
-        const known_program* at = newest.load(std::memory_order_acquire);
-        while (at && at->stamp != stamp) at = at->before;
-        return at ? &at->identity : nullptr;
+        const known_program* const known = all.find([&](const known_program& p) { return p.stamp_ == stamp; });
+        return known ? &known->identity_ : nullptr;
     }
 
     static const program_identity* add(const sys::file_stamp& stamp, program_identity identity) {
-        auto* const node = new known_program{stamp, std::move(identity), newest.load(std::memory_order_acquire)};
-        while (!newest.compare_exchange_weak(node->before, node, std::memory_order_acq_rel)) {}
-        return &node->identity;
+        auto* const added = new known_program(stamp, std::move(identity));
+        all.add(*added, [added](const known_program* before) { added->before_ = before; });
+        return &added->identity_;
     }
 };
 

@@ -109,7 +109,7 @@ private:
     template <class Then>
     void ask(handle_id what, const buffer& question, Then then) {
         awaited& p = node_.ask(
-            {.to = node_.parent()->peer, .handle = what, .how = question::manner::pass, .payload = question});
+            {.to = node_.parent()->id, .handle = what, .how = question::manner::pass, .payload = question});
         p.then([&loop = node_.loop(), weak = this->weak_from_this(), &p, then = std::move(then)]() mutable {
             const bool accepted = loop.defer([weak, &p, then = std::move(then)]() mutable {
                 if (const auto self = weak.lock(); self && !self->closed_) then(p);
