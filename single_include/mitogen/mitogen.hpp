@@ -711,6 +711,17 @@ namespace mitogen::inline MITOGEN_ABI {
 template <class Signature>
 class unique_function;
 
+namespace detail {
+
+/// What unique_function does with trivial callables of one size, whatever their types are: moves one, or, where `to` is null, has
+/// nothing to destroy.
+template <std::size_t Size>
+void manage_bytes(void* to, void* from) noexcept {
+    if (to) std::memcpy(to, from, Size);
+}
+
+} // namespace detail
+
 /// A move-only `std::function`. Callables of up to six pointers that move without throwing live inside the object.
 ///
 /// Calling an empty one is undefined: test with `explicit operator bool` first.
@@ -718,42 +729,52 @@ template <class R, class... Args>
 class unique_function<R(Args...)> {
     static constexpr std::size_t capacity = 6 * sizeof(void*);
 
-    struct table {
-        R (*call)(void*, Args&&...);
-        void (*move)(void* to, void* from) noexcept; // constructs at `to`, destroys at `from`
-        void (*destroy)(void*) noexcept;
-    };
+    // Two functions for each type of callable, and often one: a program has hundreds of these types, and compiles each.
+    using caller = R (*)(void*, Args&&...);
+    using manager = void (*)(void* to, void* from) noexcept; // constructs at `to`, if there is one; destroys at `from`
 
     alignas(std::max_align_t) std::byte storage_[capacity];
-    const table* table_ = nullptr;
+    caller call_ = nullptr; // null: empty
+    manager manage_ = nullptr;
 
     template <class F>
     static constexpr bool fits = sizeof(F) <= capacity &&
                                  alignof(F) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<F>;
 
     template <class F>
-    static R invoke(F& callable, Args&&... args) {
+    static constexpr bool is_bytes = std::is_trivially_copyable_v<F> && std::is_trivially_destructible_v<F>;
+
+    template <class F>
+    static R call(void* self, Args&&... args) {
+        F* callable = nullptr;
+        if constexpr (fits<F>) callable = static_cast<F*>(self);
+        else callable = *static_cast<F**>(self);
         if constexpr (std::is_void_v<R>) {
-            static_cast<void>(callable(std::forward<Args>(args)...)); // it may return what nobody wants
+            static_cast<void>((*callable)(static_cast<Args&&>(args)...)); // it may return what nobody wants
         } else {
-            return callable(std::forward<Args>(args)...);
+            return (*callable)(static_cast<Args&&>(args)...);
         }
     }
 
     template <class F>
-    static constexpr table in_place{
-        [](void* self, Args&&... args) -> R { return invoke(*static_cast<F*>(self), std::forward<Args>(args)...); },
-        [](void* to, void* from) noexcept {
-            ::new (to) F(std::move(*static_cast<F*>(from)));
-            static_cast<F*>(from)->~F();
-        },
-        [](void* self) noexcept { static_cast<F*>(self)->~F(); }};
+    static void manage(void* to, void* from) noexcept {
+        if constexpr (fits<F>) {
+            F* const callable = static_cast<F*>(from);
+            if (to) ::new (to) F(static_cast<F&&>(*callable));
+            callable->~F();
+        } else {
+            F* const callable = *static_cast<F**>(from);
+            if (to) *static_cast<F**>(to) = callable;
+            else delete callable;
+        }
+    }
 
-    template <class F>
-    static constexpr table on_heap{
-        [](void* self, Args&&... args) -> R { return invoke(**static_cast<F**>(self), std::forward<Args>(args)...); },
-        [](void* to, void* from) noexcept { *static_cast<F**>(to) = *static_cast<F**>(from); },
-        [](void* self) noexcept { delete *static_cast<F**>(self); }};
+    void take(unique_function& other) noexcept {
+        call_ = other.call_;
+        manage_ = other.manage_;
+        other.call_ = nullptr;
+        if (call_) manage_(storage_, other.storage_);
+    }
 
 public:
     unique_function() = default;
@@ -763,24 +784,20 @@ public:
         requires(!std::is_same_v<std::remove_cvref_t<F>, unique_function> && std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
     unique_function(F&& callable) {
         using stored = std::decay_t<F>;
-        if constexpr (fits<stored>) {
-            ::new (static_cast<void*>(storage_)) stored(std::forward<F>(callable));
-            table_ = &in_place<stored>;
-        } else {
-            ::new (static_cast<void*>(storage_)) stored*(new stored(std::forward<F>(callable)));
-            table_ = &on_heap<stored>;
-        }
+        void* const place = storage_;
+        if constexpr (fits<stored>) ::new (place) stored(static_cast<F&&>(callable));
+        else ::new (place) stored*(new stored(static_cast<F&&>(callable)));
+        call_ = &call<stored>;
+        if constexpr (fits<stored> && is_bytes<stored>) manage_ = &detail::manage_bytes<sizeof(stored)>;
+        else manage_ = &manage<stored>;
     }
 
-    unique_function(unique_function&& other) noexcept : table_(std::exchange(other.table_, nullptr)) {
-        if (table_) table_->move(storage_, other.storage_);
-    }
+    unique_function(unique_function&& other) noexcept { take(other); }
 
     unique_function& operator=(unique_function&& other) noexcept {
         if (this != &other) {
             reset();
-            table_ = std::exchange(other.table_, nullptr);
-            if (table_) table_->move(storage_, other.storage_);
+            take(other);
         }
         return *this;
     }
@@ -789,12 +806,14 @@ public:
 
     /// Destroys the callable; the object is empty afterwards.
     void reset() noexcept {
-        if (table_) std::exchange(table_, nullptr)->destroy(storage_);
+        if (!call_) return;
+        call_ = nullptr;
+        manage_(nullptr, storage_);
     }
 
-    explicit operator bool() const noexcept { return table_ != nullptr; }
+    explicit operator bool() const noexcept { return call_ != nullptr; }
 
-    R operator()(Args... args) { return table_->call(storage_, std::forward<Args>(args)...); }
+    R operator()(Args... args) { return call_(storage_, static_cast<Args&&>(args)...); }
 };
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -1466,6 +1485,7 @@ static_assert(std::is_convertible_v<const buffer&, std::span<const std::byte>> &
 
 namespace mitogen::inline MITOGEN_ABI {
 
+class reader;
 struct boot_plan;
 
 /// A way to start a child: an options struct with the members that all have, and plan(), which turns it into what is to be
@@ -1482,15 +1502,48 @@ namespace detail {
 
 /// What any_method can do with the method that it holds.
 struct method_operations {
+    std::string_view name; ///< by which contexts ask each other for it; empty if it can't be carried out elsewhere
     /// What is to be executed. `inherited`: the limits, if the method says nothing of them.
     result<boot_plan> (*plan)(const void* method, const limits& inherited);
     /// The message that asks another context for it; an error if it can't be carried out there.
     result<buffer> (*encode)(const void* method);
+    /// What an encoded one wants executed.
+    result<boot_plan> (*plan_encoded)(reader& encoded, const limits& inherited);
 };
 
 /// Those of `Method`.
 template <class Method>
 const method_operations& operations_of() noexcept;
+
+/// A method that this program names, and so can be asked for. Process-wide, as the remote functions are: a static initialiser
+/// enters it.
+class known_method {
+    const known_method* before_ = nullptr;
+    const method_operations& (*operations_)() noexcept;
+
+    inline static constinit static_registry<known_method> all{};
+
+public:
+    explicit known_method(const method_operations& (*of)() noexcept) noexcept : operations_(of) {
+        all.add(*this, [this](const known_method* before) { before_ = before; });
+    }
+    known_method(const known_method&) = delete;
+
+    const known_method* before() const noexcept { return before_; }
+    const method_operations& operations() const noexcept { return operations_(); }
+
+    static const known_method* find(std::string_view name) noexcept {
+        return all.find([name](const known_method& m) { return m.operations().name == name; });
+    }
+};
+template <class Method>
+inline const known_method known{&operations_of<Method>};
+
+/// Made before main if the program names the method: specialised by what has something to do there.
+template <class Method>
+struct method_hook {};
+template <class Method>
+inline const method_hook<Method> hooked{};
 
 } // namespace detail
 
@@ -1503,7 +1556,10 @@ class any_method {
 public:
     template <connection_method Method>
     any_method(Method method)
-        : method_(std::make_shared<const Method>(std::move(method))), operations_(&detail::operations_of<Method>()) {}
+        : method_(std::make_shared<const Method>(std::move(method))), operations_(&detail::operations_of<Method>()) {
+        (void)&detail::known<Method>;
+        (void)&detail::hooked<Method>;
+    }
 
     /// For whoever carries it out; see method_operations.
     const detail::method_operations& operations() const noexcept { return *operations_; }
@@ -17889,6 +17945,36 @@ void apply_common(const Method& method, boot_plan& plan) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/methods/options/fork.hpp ----
+// fork.hpp: a child that is a copy of this process.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A copy of this process: its memory as it is now, one thread, the program's own descriptors, none of the library's.
+struct fork_options {
+    std::string name{};                                ///< of the context; empty: "fork"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    /// called first in the child: re-seed generators, drop caches; not where another context forks
+    void (*on_start)() = nullptr;
+
+    static constexpr std::string_view method_name = "fork";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.name, self.connect_timeout, self.executor, self.limits);
+    }
+    result<void> why_not_sent() const {
+        if (!on_start) return {};
+        return error(reason::misuse, "fork: on_start is a function of this process; another context cannot be sent it");
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/sys/interrupt.hpp ----
 // interrupt.hpp: SIGINT as bytes in a pipe, for as long as somebody wants to hear of it.
 
@@ -18090,24 +18176,11 @@ inline result<int> fork_process() {
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A copy of this process: its memory as it is now, one thread, the program's own descriptors, none of the library's.
-struct fork_options {
-    std::string name{};                                ///< of the context; empty: "fork"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    /// called first in the child: re-seed generators, drop caches; not where another context forks
-    void (*on_start)() = nullptr;
+namespace detail {
 
-    static constexpr std::string_view method_name = "fork";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.name, self.connect_timeout, self.executor, self.limits);
-    }
-    result<void> why_not_sent() const {
-        if (!on_start) return {};
-        return error(reason::misuse, "fork: on_start is a function of this process; another context cannot be sent it");
-    }
+/// Plans what the options say.
+struct planned_fork : fork_options {
+    explicit planned_fork(const fork_options& options) : fork_options(options) {}
 
     /// What is to be done.
     result<boot_plan> plan() const {
@@ -18120,6 +18193,10 @@ struct fork_options {
         return p;
     }
 };
+
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> fork_options::plan() const { return detail::planned_fork(*this).plan(); }
 
 namespace detail {
 
@@ -19002,7 +19079,7 @@ inline result<std::string> explain_methods(const std::vector<any_method>& path) 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/local.hpp ----
+// ---- mitogen/connect/methods/options/local.hpp ----
 // local.hpp: a child on this machine, by executing this program again.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -19023,6 +19100,26 @@ struct local {
     }
 
     /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::local().
+using local_options = local;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/local.hpp ----
+// local.hpp: a child on this machine, by executing this program again.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_local : local {
+    explicit planned_local(const local& options) : local(options) {}
+
+    /// What is to be executed.
     result<boot_plan> plan() const {
         boot_plan p;
         p.what = "local child";
@@ -19038,8 +19135,69 @@ struct local {
     }
 };
 
-/// The options of basic_router::local().
-using local_options = local;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> local::plan() const { return detail::planned_local(*this).plan(); }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/ssh.hpp ----
+// ssh.hpp: a child on another machine, through the system's ssh.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What to do about host keys that are not known.
+enum class host_keys : std::uint8_t {
+    enforce, ///< refuse unknown and changed ones
+    accept,  ///< remember unknown ones, refuse changed ones
+    ignore,  ///< accept any, remember none: for machines that are made anew all the time
+};
+
+/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration, and asks nothing. Where a
+/// password is given or `interactive` is set, ssh is started at a terminal of its own: it is told the password when it asks, and
+/// its other questions go to router_options::on_prompt.
+struct ssh {
+    std::string hostname{};      ///< as ssh takes it: a name, an address, or an alias from its configuration
+    std::string username{};      ///< empty: as ssh decides
+    std::uint16_t port = 0;      ///< 0: as ssh decides
+    std::string identity_file{}; ///< private key; empty: as ssh decides
+    bool identities_only = true; ///< with identity_file: no other keys, such as the agent's, are tried
+    secret password{};           ///< empty: keys and the like only. The first who asks is told, were it the host of proxy_jump
+    bool interactive = false;    ///< questions that no option answers go to router_options::on_prompt
+    host_keys check_host_keys = host_keys::enforce;
+    std::string ssh_path = "ssh";        ///< the client to run
+    std::vector<std::string> ssh_args{}; ///< further arguments, before the host name
+    std::string proxy_jump{};             ///< "user@host:port", several with commas; empty: as ssh decides
+    bool forward_agent = false;           ///< the agent here serves programs there; false: as ssh decides
+    int debug_level = 0;                  ///< 1 to 3: what ssh says of its work goes to the child's stderr; 0: errors only
+    bool compression = false;
+    std::chrono::seconds keepalive_interval{15}; ///< 0: none
+    int keepalive_count = 3;                     ///< intervals without answer until ssh gives up
+
+    std::string name{};                                ///< of the context; empty: "ssh.<hostname>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< there, in a cache: the next connection sends none
+
+    static constexpr std::string_view method_name = "ssh";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.identities_only, self.password,
+                        self.interactive, self.check_host_keys, self.ssh_path, self.ssh_args, self.proxy_jump, self.forward_agent,
+                        self.debug_level, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
+                        self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const;
+};
+
+/// The options of router::ssh().
+using ssh_options = ssh;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -19112,49 +19270,11 @@ inline error explain_stage(const boot_plan& plan, const boot_failure& f, int too
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// What to do about host keys that are not known.
-enum class host_keys : std::uint8_t {
-    enforce, ///< refuse unknown and changed ones
-    accept,  ///< remember unknown ones, refuse changed ones
-    ignore,  ///< accept any, remember none: for machines that are made anew all the time
-};
+namespace detail {
 
-/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration, and asks nothing. Where a
-/// password is given or `interactive` is set, ssh is started at a terminal of its own: it is told the password when it asks, and
-/// its other questions go to router_options::on_prompt.
-struct ssh {
-    std::string hostname{};      ///< as ssh takes it: a name, an address, or an alias from its configuration
-    std::string username{};      ///< empty: as ssh decides
-    std::uint16_t port = 0;      ///< 0: as ssh decides
-    std::string identity_file{}; ///< private key; empty: as ssh decides
-    bool identities_only = true; ///< with identity_file: no other keys, such as the agent's, are tried
-    secret password{};           ///< empty: keys and the like only. The first who asks is told, were it the host of proxy_jump
-    bool interactive = false;    ///< questions that no option answers go to router_options::on_prompt
-    host_keys check_host_keys = host_keys::enforce;
-    std::string ssh_path = "ssh";        ///< the client to run
-    std::vector<std::string> ssh_args{}; ///< further arguments, before the host name
-    std::string proxy_jump{};             ///< "user@host:port", several with commas; empty: as ssh decides
-    bool forward_agent = false;           ///< the agent here serves programs there; false: as ssh decides
-    int debug_level = 0;                  ///< 1 to 3: what ssh says of its work goes to the child's stderr; 0: errors only
-    bool compression = false;
-    std::chrono::seconds keepalive_interval{15}; ///< 0: none
-    int keepalive_count = 3;                     ///< intervals without answer until ssh gives up
-
-    std::string name{};                                ///< of the context; empty: "ssh.<hostname>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< there, in a cache: the next connection sends none
-
-    static constexpr std::string_view method_name = "ssh";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.identities_only, self.password,
-                        self.interactive, self.check_host_keys, self.ssh_path, self.ssh_args, self.proxy_jump, self.forward_agent,
-                        self.debug_level, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
-                        self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
-    }
+/// Plans what the options say.
+struct planned_ssh : ssh {
+    explicit planned_ssh(const ssh& options) : ssh(options) {}
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -19310,8 +19430,10 @@ private:
     }
 };
 
-/// The options of basic_router::ssh().
-using ssh_options = ssh;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> ssh::plan() const { return detail::planned_ssh(*this).plan(); }
+MITOGEN_INLINE std::vector<std::string> ssh::arguments() const { return detail::planned_ssh(*this).arguments(); }
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -19321,30 +19443,6 @@ using ssh_options = ssh;
 namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
-
-/// A method that this program can be asked for. Process-wide, as the remote functions are: a static initialiser links it into the
-/// list where the program names the method.
-class known_method {
-    const known_method* before_ = nullptr;
-
-    inline static constinit static_registry<known_method> all{};
-
-public:
-    const std::string_view name;
-    result<boot_plan> (*const plan)(reader&, const limits& inherited); ///< what an encoded one wants executed
-
-    known_method(std::string_view called, result<boot_plan> (*make)(reader&, const limits&)) noexcept
-        : name(called), plan(make) {
-        all.add(*this, [this](const known_method* before) { before_ = before; });
-    }
-    known_method(const known_method&) = delete;
-
-    const known_method* before() const noexcept { return before_; }
-
-    static const known_method* find(std::string_view name) noexcept {
-        return all.find([name](const known_method& m) { return m.name == name; });
-    }
-};
 
 template <class Method>
 result<boot_plan> plan_encoded(reader& r, const limits& inherited) {
@@ -19357,35 +19455,36 @@ result<boot_plan> plan_encoded(reader& r, const limits& inherited) {
     return plan_of(method, inherited);
 }
 
-/// To name it is to make the program know the method.
-template <class Method>
-inline const known_method knows{Method::method_name, &plan_encoded<Method>};
-
 /// The payload of a message to handles::connect: the method's name and its fields.
 template <class Method>
-buffer encode_method(const Method& method) {
-    (void)&knows<Method>; // the same program runs there
+result<buffer> encode_method(const Method& method) {
+    if constexpr (requires { method.why_not_sent(); }) {
+        if (result<void> may = method.why_not_sent(); !may) return may.error();
+    }
     return std::apply([](const auto&... members) { return encode(std::string_view(Method::method_name), members...); },
                       Method::fields(method));
 }
 
 template <class Method>
 const method_operations& operations_of() noexcept {
-    static constexpr method_operations all{
-        [](const void* method, const limits& inherited) { return plan_of(*static_cast<const Method*>(method), inherited); },
-        [](const void* method) -> result<buffer> {
-            const Method& sent = *static_cast<const Method*>(method);
-            if constexpr (requires { sent.why_not_sent(); }) {
-                if (result<void> may = sent.why_not_sent(); !may) return may.error();
-            }
-            if constexpr (travelling_method<Method>) {
-                return encode_method(sent);
-            } else {
-                return error(reason::misuse, "this connection method can be used by its own context only: it has no "
-                                             "method_name and fields()");
-            }
-        }};
-    return all;
+    constexpr auto plan = [](const void* method, const limits& inherited) {
+        return plan_of(*static_cast<const Method*>(method), inherited);
+    };
+    if constexpr (travelling_method<Method>) {
+        static constexpr method_operations all{
+            Method::method_name, plan, [](const void* method) { return encode_method(*static_cast<const Method*>(method)); },
+            &plan_encoded<Method>};
+        return all;
+    } else {
+        static constexpr method_operations all{
+            {},
+            plan,
+            [](const void*) -> result<buffer> {
+                return error(reason::misuse, "this connection method can be used by its own context only: it cannot travel");
+            },
+            nullptr};
+        return all;
+    }
 }
 
 /// What such a message wants executed.
@@ -19393,7 +19492,8 @@ inline result<boot_plan> plan_from(std::span<const std::byte> payload, const lim
     reader r(payload, inherited);
     std::string_view name;
     if (!decode(r, name)) return error(reason::bad_arguments, "not a connection method: " + r.failure_text());
-    if (const known_method* method = known_method::find(name)) return method->plan(r, inherited);
+    if (const known_method* method = name.empty() ? nullptr : known_method::find(name))
+        return method->operations().plan_encoded(r, inherited);
     return error(reason::unknown_function,
                  "this program does not know the connection method \"" + std::string(name.substr(0, 100)) +
                      "\": it is another build than the one that asks, and does not use the method itself");
@@ -19493,8 +19593,8 @@ public:
     connect_server(router_engine<Io>& node, std::string name) : router_(node), name_(std::move(name)) {
         // What another program may ask for, although this one never does. All others are known where the program names them: it
         // is to be sent over connections, and each costs it some kilobytes.
-        (void)&knows<mitogen::local>;
-        (void)&knows<mitogen::ssh>;
+        (void)&known<mitogen::local>;
+        (void)&known<mitogen::ssh>;
         (void)router_.add_raw_handler(handles::connect, {}, [this](const message& m) { serve(m); });
         (void)router_.add_raw_handler(handles::end_child, {}, [this](const message& m) { end_child(m); });
     }
@@ -21255,9 +21355,63 @@ inline constexpr std::string_view no_user_there_text = "mitogen: no such user: "
 inline constexpr std::string_view not_executed_text = "mitogen: cannot execute ";
 inline constexpr std::string_view cannot_enter_text = "mitogen: cannot enter: ";
 
-/// What runs then. Process-wide: a static initialiser sets it where the program names the method, so that others, which are sent
-/// over connections too, do not carry its code.
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/nsenter.hpp ----
+// nsenter.hpp: a child in the namespaces of a process on this machine.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What a container is, whose first process nsenter shall find.
+enum class container_kind : std::uint8_t { none, docker, podman, lxc, lxd, incus, machinectl };
+
+/// A process in the namespaces of another one on this machine, and under its root directory. That one is given by its number, or
+/// as a container, whose first process a tool is asked for. Exactly one of the two. Takes root, or a user namespace of one's own.
+/// The process that is started enters them itself; no tool is needed.
+struct nsenter {
+    int pid = 0;                                ///< a process
+    std::string container{};                    ///< or a container that runs
+    container_kind kind = container_kind::none; ///< what kind of container
+    std::string tool_path{};                    ///< the tool that tells its first process; empty: the usual one of its kind
+    std::vector<std::string> namespaces{};      ///< some of "mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time";
+                                                ///< empty: all. The root directory comes with "mount"
+    std::string username{};                     ///< as in /etc/passwd there; empty: root of a user namespace, else this one
+    /// the nsenter of util-linux, where that shall do it; then by the su that is there
+    std::string nsenter_path{};
+
+    std::string name{};                                ///< of the context; empty: "nsenter.<container or pid>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
+
+    static constexpr std::string_view method_name = "nsenter";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.pid, self.container, self.kind, self.tool_path, self.namespaces, self.username, self.nsenter_path,
+                        self.name, self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::nsenter().
+using nsenter_options = nsenter;
+
+namespace detail {
+
+/// What runs where this program was started to enter the namespaces of another process: set before main if the program names the
+/// method. Others, which are sent over connections too, do not carry its code.
 inline constinit std::atomic<void (*)(int argc, char** argv)> enter_main{nullptr};
+[[noreturn]] void enter_and_execute(int argc, char** argv);
+
+template <>
+struct method_hook<nsenter> {
+    method_hook() noexcept { enter_main = &enter_and_execute; }
+};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -22347,7 +22501,7 @@ inline result<listener> router::try_listen(const std::string& path, listen_optio
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/attach.hpp ----
+// ---- mitogen/connect/methods/options/attach.hpp ----
 // attach.hpp: a child at the far end of a byte stream that is there already.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -22382,6 +22536,13 @@ struct attach {
     result<boot_plan> plan() const;
 };
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/attach.hpp ----
+// attach.hpp: a child at the far end of a byte stream that is there already.
+
+namespace mitogen::inline MITOGEN_ABI {
+
 namespace detail {
 
 inline error explain_attached(const boot_plan& plan, const boot_failure& f) {
@@ -22402,7 +22563,7 @@ struct given_stream {
 
 } // namespace detail
 
-inline result<boot_plan> attach::plan() const {
+MITOGEN_INLINE result<boot_plan> attach::plan() const {
     boot_plan p;
     p.what = "attached stream";
     p.name = "attached";
@@ -22423,7 +22584,7 @@ inline result<boot_plan> attach::plan() const {
     return p;
 }
 
-inline attach link_options::taking(int fd_in, int fd_out) const {
+MITOGEN_INLINE attach link_options::taking(int fd_in, int fd_out) const {
     attach method{.open = {}, .name = name, .connect_timeout = connect_timeout, .executor = executor, .limits = limits};
     const auto given = std::make_shared<detail::given_stream>();
     if (fd_in >= 0) given->in.reset(fd_in);
@@ -22622,7 +22783,7 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/buildah.hpp ----
+// ---- mitogen/connect/methods/options/buildah.hpp ----
 // buildah.hpp: a child in a working container of Buildah.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -22648,6 +22809,26 @@ struct buildah {
     }
 
     /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::buildah().
+using buildah_options = buildah;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/buildah.hpp ----
+// buildah.hpp: a child in a working container of Buildah.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_buildah : buildah {
+    explicit planned_buildah(const buildah& options) : buildah(options) {}
+
+    /// What is to be executed.
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, buildah_path, "buildah_path");
         tool.add({"run"}).add_optional("username", username, "--user=").add({"--"});
@@ -22658,12 +22839,13 @@ struct buildah {
     }
 };
 
-/// The options of basic_router::buildah().
-using buildah_options = buildah;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> buildah::plan() const { return detail::planned_buildah(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/chroot.hpp ----
+// ---- mitogen/connect/methods/options/chroot.hpp ----
 // chroot.hpp: a child on this machine with another root directory.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -22691,6 +22873,23 @@ struct chroot_options {
     }
 
     /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/chroot.hpp ----
+// chroot.hpp: a child on this machine with another root directory.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_chroot : chroot_options {
+    explicit planned_chroot(const chroot_options& options) : chroot_options(options) {}
+
+    /// What is to be executed.
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, chroot_path, "chroot_path");
         tool.add_optional("username", username, "--userspec=").add_required("root", root);
@@ -22698,9 +22897,13 @@ struct chroot_options {
     }
 };
 
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> chroot_options::plan() const { return detail::planned_chroot(*this).plan(); }
+
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/command.hpp ----
+// ---- mitogen/connect/methods/options/command.hpp ----
 // command.hpp: a child by any program that runs a command elsewhere.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -22725,6 +22928,26 @@ struct command {
     }
 
     /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::command().
+using command_options = command;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/command.hpp ----
+// command.hpp: a child by any program that runs a command elsewhere.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_command : command {
+    explicit planned_command(const command& options) : command(options) {}
+
+    /// What is to be executed.
     result<boot_plan> plan() const {
         if (argv.empty()) return error(reason::misuse, "command: argv is empty");
         detail::exec_style tool(method_name, argv[0], "argv[0]");
@@ -22733,8 +22956,45 @@ struct command {
     }
 };
 
-/// The options of basic_router::command().
-using command_options = command;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> command::plan() const { return detail::planned_command(*this).plan(); }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/doas.hpp ----
+// doas.hpp: a child on this machine that runs as another user, through doas.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process of another user of this machine, by doas.
+struct doas {
+    std::string username = "root";
+    secret password{};              ///< of the user who calls; empty: doas must not ask for one
+    std::string doas_path = "doas"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "doas.<username>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
+
+    static constexpr std::string_view method_name = "doas";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.username, self.password, self.doas_path, self.name, self.connect_timeout, self.executable,
+                        self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const;
+};
+
+/// The options of router::doas().
+using doas_options = doas;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -22832,25 +23092,11 @@ error explain_privilege(const symptom (&symptoms)[N], const boot_plan& plan, con
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A process of another user of this machine, by doas.
-struct doas {
-    std::string username = "root";
-    secret password{};              ///< of the user who calls; empty: doas must not ask for one
-    std::string doas_path = "doas"; ///< the tool to run
+namespace detail {
 
-    std::string name{};                                ///< of the context; empty: "doas.<username>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
-
-    static constexpr std::string_view method_name = "doas";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.username, self.password, self.doas_path, self.name, self.connect_timeout, self.executable,
-                        self.executor, self.limits, self.keep_program);
-    }
+/// Plans what the options say.
+struct planned_doas : doas {
+    explicit planned_doas(const doas& options) : doas(options) {}
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -22883,12 +23129,14 @@ private:
     }
 };
 
-/// The options of basic_router::doas().
-using doas_options = doas;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> doas::plan() const { return detail::planned_doas(*this).plan(); }
+MITOGEN_INLINE std::vector<std::string> doas::arguments() const { return detail::planned_doas(*this).arguments(); }
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/docker.hpp ----
+// ---- mitogen/connect/methods/options/docker.hpp ----
 // docker.hpp: a child in a Docker container.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -22916,6 +23164,26 @@ struct docker {
     }
 
     /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::docker().
+using docker_options = docker;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/docker.hpp ----
+// docker.hpp: a child in a Docker container.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_docker : docker {
+    explicit planned_docker(const docker& options) : docker(options) {}
+
+    /// What is to be executed.
     result<boot_plan> plan() const {
         if (container.empty() == image.empty())
             return error(reason::misuse, "docker: give either .container, which runs, or .image, for a new one");
@@ -22934,8 +23202,9 @@ struct docker {
     }
 };
 
-/// The options of basic_router::docker().
-using docker_options = docker;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> docker::plan() const { return detail::planned_docker(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -23544,7 +23813,7 @@ public:
 #endif
 
 /// For main(): the arguments are those of an `entering`. Never returns.
-inline void enter_and_execute(int argc, char** argv) {
+[[noreturn]] MITOGEN_INLINE void enter_and_execute(int argc, char** argv) {
     const auto what = entering::from(std::vector<std::string>(argv, argv + argc));
     if (!what) sys::exit_now(2);
 #if defined(__linux__)
@@ -23555,13 +23824,6 @@ inline void enter_and_execute(int argc, char** argv) {
     sys::exit_now(1);
 #endif
 }
-
-/// To name it is to make the program know how to enter. See enter_main.
-struct knows_how_to_enter {
-    knows_how_to_enter() noexcept { enter_main = &enter_and_execute; }
-};
-template <class Method>
-inline const knows_how_to_enter can_enter{};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -23621,7 +23883,6 @@ inline std::string text_of(const entering& what) {
 /// This program, started once more, enters and then executes a shell there. `target`: of messages and of the context's name.
 template <class Method>
 result<boot_plan> entering_plan(const Method& method, entering what, const std::string& target) {
-    (void)&can_enter<Method>;
     const std::pair<std::string_view, const std::string*> names[] = {
         {"container", &what.container}, {"tool_path", &what.tool}, {"username", &what.username}};
     for (const auto& [option, value] : names) {
@@ -23652,7 +23913,7 @@ result<boot_plan> entering_plan(const Method& method, entering what, const std::
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/incus.hpp ----
+// ---- mitogen/connect/methods/options/incus.hpp ----
 // incus.hpp: a child in an instance of Incus.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -23677,6 +23938,26 @@ struct incus {
     }
 
     /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::incus().
+using incus_options = incus;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/incus.hpp ----
+// incus.hpp: a child in an instance of Incus.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_incus : incus {
+    explicit planned_incus(const incus& options) : incus(options) {}
+
+    /// What is to be executed.
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, incus_path, "incus_path");
         tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
@@ -23684,12 +23965,13 @@ struct incus {
     }
 };
 
-/// The options of basic_router::incus().
-using incus_options = incus;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> incus::plan() const { return detail::planned_incus(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/jail.hpp ----
+// ---- mitogen/connect/methods/options/jail.hpp ----
 // jail.hpp: a child in a FreeBSD jail.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -23715,6 +23997,26 @@ struct jail {
     }
 
     /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::jail().
+using jail_options = jail;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/jail.hpp ----
+// jail.hpp: a child in a FreeBSD jail.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_jail : jail {
+    explicit planned_jail(const jail& options) : jail(options) {}
+
+    /// What is to be executed.
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, jexec_path, "jexec_path");
         tool.add_optional("username", username, "-U ").add_required("container", container);
@@ -23722,12 +24024,13 @@ struct jail {
     }
 };
 
-/// The options of basic_router::jail().
-using jail_options = jail;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> jail::plan() const { return detail::planned_jail(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/kubectl.hpp ----
+// ---- mitogen/connect/methods/options/kubectl.hpp ----
 // kubectl.hpp: a child in a pod of a Kubernetes cluster.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -23755,6 +24058,26 @@ struct kubectl {
     }
 
     /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::kubectl().
+using kubectl_options = kubectl;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/kubectl.hpp ----
+// kubectl.hpp: a child in a pod of a Kubernetes cluster.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_kubectl : kubectl {
+    explicit planned_kubectl(const kubectl& options) : kubectl(options) {}
+
+    /// What is to be executed.
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, kubectl_path, "kubectl_path");
         tool.add(kubectl_args).add_optional("ns", ns, "--namespace=").add({"exec", "--stdin"});
@@ -23763,12 +24086,13 @@ struct kubectl {
     }
 };
 
-/// The options of basic_router::kubectl().
-using kubectl_options = kubectl;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> kubectl::plan() const { return detail::planned_kubectl(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/lxc.hpp ----
+// ---- mitogen/connect/methods/options/lxc.hpp ----
 // lxc.hpp: a child in an LXC container.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -23793,6 +24117,26 @@ struct lxc {
     }
 
     /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::lxc().
+using lxc_options = lxc;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/lxc.hpp ----
+// lxc.hpp: a child in an LXC container.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_lxc : lxc {
+    explicit planned_lxc(const lxc& options) : lxc(options) {}
+
+    /// What is to be executed.
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, lxc_attach_path, "lxc_attach_path");
         tool.add({"--clear-env", "--name"}).add_required("container", container).add({"--"});
@@ -23800,12 +24144,13 @@ struct lxc {
     }
 };
 
-/// The options of basic_router::lxc().
-using lxc_options = lxc;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> lxc::plan() const { return detail::planned_lxc(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/lxd.hpp ----
+// ---- mitogen/connect/methods/options/lxd.hpp ----
 // lxd.hpp: a child in an instance of LXD.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -23830,6 +24175,26 @@ struct lxd {
     }
 
     /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::lxd().
+using lxd_options = lxd;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/lxd.hpp ----
+// lxd.hpp: a child in an instance of LXD.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_lxd : lxd {
+    explicit planned_lxd(const lxd& options) : lxd(options) {}
+
+    /// What is to be executed.
     result<boot_plan> plan() const {
         detail::exec_style tool(method_name, lxc_path, "lxc_path");
         tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
@@ -23837,8 +24202,9 @@ struct lxd {
     }
 };
 
-/// The options of basic_router::lxd().
-using lxd_options = lxd;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> lxd::plan() const { return detail::planned_lxd(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -23846,9 +24212,6 @@ using lxd_options = lxd;
 // nsenter.hpp: a child in the namespaces of a process on this machine.
 
 namespace mitogen::inline MITOGEN_ABI {
-
-/// What a container is, whose first process nsenter shall find.
-enum class container_kind : std::uint8_t { none, docker, podman, lxc, lxd, incus, machinectl };
 
 namespace detail {
 
@@ -23880,36 +24243,13 @@ inline leader_lookup leader_lookup_of(container_kind kind) {
 
 } // namespace detail
 
-/// A process in the namespaces of another one on this machine, and under its root directory. That one is given by its number, or
-/// as a container, whose first process a tool is asked for. Exactly one of the two. Takes root, or a user namespace of one's own.
-/// The process that is started enters them itself; no tool is needed.
-struct nsenter {
-    int pid = 0;                                ///< a process
-    std::string container{};                    ///< or a container that runs
-    container_kind kind = container_kind::none; ///< what kind of container
-    std::string tool_path{};                    ///< the tool that tells its first process; empty: the usual one of its kind
-    std::vector<std::string> namespaces{};      ///< some of "mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time";
-                                                ///< empty: all. The root directory comes with "mount"
-    std::string username{};                     ///< as in /etc/passwd there; empty: root of a user namespace, else this one
-    /// the nsenter of util-linux, where that shall do it; then by the su that is there
-    std::string nsenter_path{};
+namespace detail {
 
-    std::string name{};                                ///< of the context; empty: "nsenter.<container or pid>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
+/// Plans what the options say.
+struct planned_nsenter : nsenter {
+    explicit planned_nsenter(const nsenter& options) : nsenter(options) {}
 
-    static constexpr std::string_view method_name = "nsenter";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.pid, self.container, self.kind, self.tool_path, self.namespaces, self.username, self.nsenter_path,
-                        self.name, self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
-    }
-
-    /// What is to be executed. A template, so that only who uses it knows how to enter.
-    template <class Self = nsenter>
+    /// What is to be executed.
     result<boot_plan> plan() const {
         if ((pid != 0) == !container.empty())
             return error(reason::misuse, "nsenter: give either .pid, or .container and its .kind");
@@ -23919,13 +24259,12 @@ struct nsenter {
         for (const std::string& n : namespaces)
             if (!sys::is_namespace(n))
                 return error(reason::misuse, "nsenter: there is no kind of namespace called \"" + n + "\"");
-        return nsenter_path.empty() ? plan_to_enter<Self>() : plan_of_tool();
+        return nsenter_path.empty() ? plan_to_enter() : plan_of_tool();
     }
 
 private:
     std::string target() const { return container.empty() ? std::to_string(pid) : container; }
 
-    template <class Self>
     result<boot_plan> plan_to_enter() const {
         detail::entering what;
         what.pid = pid;
@@ -23937,7 +24276,7 @@ private:
             what.tool = tool_path.empty() ? how.tool : tool_path;
             what.container = container;
         }
-        return detail::entering_plan(static_cast<const Self&>(*this), std::move(what), target());
+        return detail::entering_plan(static_cast<const nsenter&>(*this), std::move(what), target());
     }
 
     result<boot_plan> plan_of_tool() const {
@@ -23962,12 +24301,13 @@ private:
     }
 };
 
-/// The options of basic_router::nsenter().
-using nsenter_options = nsenter;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> nsenter::plan() const { return detail::planned_nsenter(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/podman.hpp ----
+// ---- mitogen/connect/methods/options/podman.hpp ----
 // podman.hpp: a child in a Podman container.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -23993,19 +24333,15 @@ struct podman {
     }
 
     /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, podman_path, "podman_path");
-        tool.add({"exec"}).add_optional("username", username, "--user=").add({"--interactive", "--"});
-        return tool.add_required("container", container).add_stage(connect_timeout).plan(*this, container);
-    }
+    result<boot_plan> plan() const;
 };
 
-/// The options of basic_router::podman().
+/// The options of router::podman().
 using podman_options = podman;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/slurm.hpp ----
+// ---- mitogen/connect/methods/options/slurm.hpp ----
 // slurm.hpp: a child on a node of a Slurm cluster.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -24030,20 +24366,15 @@ struct slurm {
     }
 
     /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, srun_path, "srun_path");
-        auto p = tool.add({"--unbuffered", "--ntasks=1"}).add(args).add_stage(connect_timeout).plan(*this, {});
-        if (p) p->clears_up = true; // a job that waits in the queue stays there when srun is killed
-        return p;
-    }
+    result<boot_plan> plan() const;
 };
 
-/// The options of basic_router::slurm().
+/// The options of router::slurm().
 using slurm_options = slurm;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/su.hpp ----
+// ---- mitogen/connect/methods/options/su.hpp ----
 // su.hpp: a child on this machine that runs as another user, through su.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -24068,6 +24399,122 @@ struct su {
         return std::tie(self.username, self.password, self.su_path, self.name, self.connect_timeout, self.executable,
                         self.executor, self.limits, self.keep_program);
     }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const;
+};
+
+/// The options of router::su().
+using su_options = su;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/sudo.hpp ----
+// sudo.hpp: a child on this machine that runs as another user, through sudo.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process of another user of this machine, by sudo. It has a terminal of its own, so that `requiretty` is no obstacle.
+struct sudo {
+    std::string username = "root";
+    secret password{};                    ///< of the user who calls; empty: sudo must not ask for one
+    std::string sudo_path = "sudo";       ///< the tool to run
+    bool preserve_env = false;            ///< -E
+    bool set_home = false;                ///< -H
+    bool login = false;                   ///< -i: through that user's login shell
+    std::string selinux_role{};           ///< -r
+    std::string selinux_type{};           ///< -t
+    std::vector<std::string> sudo_args{}; ///< further options
+
+    std::string name{};                                ///< of the context; empty: "sudo.<username>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
+
+    static constexpr std::string_view method_name = "sudo";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.username, self.password, self.sudo_path, self.preserve_env, self.set_home, self.login,
+                        self.selinux_role, self.selinux_type, self.sudo_args, self.name, self.connect_timeout, self.executable,
+                        self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const;
+};
+
+/// The options of router::sudo().
+using sudo_options = sudo;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/podman.hpp ----
+// podman.hpp: a child in a Podman container.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_podman : podman {
+    explicit planned_podman(const podman& options) : podman(options) {}
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, podman_path, "podman_path");
+        tool.add({"exec"}).add_optional("username", username, "--user=").add({"--interactive", "--"});
+        return tool.add_required("container", container).add_stage(connect_timeout).plan(*this, container);
+    }
+};
+
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> podman::plan() const { return detail::planned_podman(*this).plan(); }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/slurm.hpp ----
+// slurm.hpp: a child on a node of a Slurm cluster.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_slurm : slurm {
+    explicit planned_slurm(const slurm& options) : slurm(options) {}
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, srun_path, "srun_path");
+        auto p = tool.add({"--unbuffered", "--ntasks=1"}).add(args).add_stage(connect_timeout).plan(*this, {});
+        if (p) p->clears_up = true; // a job that waits in the queue stays there when srun is killed
+        return p;
+    }
+};
+
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> slurm::plan() const { return detail::planned_slurm(*this).plan(); }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/su.hpp ----
+// su.hpp: a child on this machine that runs as another user, through su.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_su : su {
+    explicit planned_su(const su& options) : su(options) {}
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -24102,8 +24549,10 @@ private:
     }
 };
 
-/// The options of basic_router::su().
-using su_options = su;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> su::plan() const { return detail::planned_su(*this).plan(); }
+MITOGEN_INLINE std::vector<std::string> su::arguments() const { return detail::planned_su(*this).arguments(); }
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -24112,32 +24561,11 @@ using su_options = su;
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A process of another user of this machine, by sudo. It has a terminal of its own, so that `requiretty` is no obstacle.
-struct sudo {
-    std::string username = "root";
-    secret password{};                    ///< of the user who calls; empty: sudo must not ask for one
-    std::string sudo_path = "sudo";       ///< the tool to run
-    bool preserve_env = false;            ///< -E
-    bool set_home = false;                ///< -H
-    bool login = false;                   ///< -i: through that user's login shell
-    std::string selinux_role{};           ///< -r
-    std::string selinux_type{};           ///< -t
-    std::vector<std::string> sudo_args{}; ///< further options
+namespace detail {
 
-    std::string name{};                                ///< of the context; empty: "sudo.<username>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
-
-    static constexpr std::string_view method_name = "sudo";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.username, self.password, self.sudo_path, self.preserve_env, self.set_home, self.login,
-                        self.selinux_role, self.selinux_type, self.sudo_args, self.name, self.connect_timeout, self.executable,
-                        self.executor, self.limits, self.keep_program);
-    }
+/// Plans what the options say.
+struct planned_sudo : sudo {
+    explicit planned_sudo(const sudo& options) : sudo(options) {}
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -24195,8 +24623,10 @@ private:
     }
 };
 
-/// The options of basic_router::sudo().
-using sudo_options = sudo;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> sudo::plan() const { return detail::planned_sudo(*this).plan(); }
+MITOGEN_INLINE std::vector<std::string> sudo::arguments() const { return detail::planned_sudo(*this).arguments(); }
 
 } // namespace mitogen::inline MITOGEN_ABI
 

@@ -111,8 +111,8 @@ public:
     connect_server(router_engine<Io>& node, std::string name) : router_(node), name_(std::move(name)) {
         // What another program may ask for, although this one never does. All others are known where the program names them: it
         // is to be sent over connections, and each costs it some kilobytes.
-        (void)&knows<mitogen::local>;
-        (void)&knows<mitogen::ssh>;
+        (void)&known<mitogen::local>;
+        (void)&known<mitogen::ssh>;
         (void)router_.add_raw_handler(handles::connect, {}, [this](const message& m) { serve(m); });
         (void)router_.add_raw_handler(handles::end_child, {}, [this](const message& m) { end_child(m); });
     }

@@ -4,7 +4,6 @@
 
 #include <mitogen/base/config.hpp>
 
-#include <atomic>
 #include <string_view>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -20,10 +19,6 @@ inline constexpr std::string_view not_permitted_text = "mitogen: not permitted: 
 inline constexpr std::string_view no_user_there_text = "mitogen: no such user: ";
 inline constexpr std::string_view not_executed_text = "mitogen: cannot execute ";
 inline constexpr std::string_view cannot_enter_text = "mitogen: cannot enter: ";
-
-/// What runs then. Process-wide: a static initialiser sets it where the program names the method, so that others, which are sent
-/// over connections too, do not carry its code.
-inline constinit std::atomic<void (*)(int argc, char** argv)> enter_main{nullptr};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -9,6 +9,7 @@
 #include <mitogen/connect/child_main.hpp>
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/enter_main.hpp>
+#include <mitogen/connect/methods/options/nsenter.hpp>
 #include <mitogen/connect/basic_router.hpp>
 #include <mitogen/io/main_arguments.hpp>
 #include <mitogen/io/native.hpp>

@@ -6,7 +6,6 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/base/static_registry.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/methods/any_method.hpp>
 #include <mitogen/connect/methods/method.hpp>
@@ -25,30 +24,6 @@ namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
 
-/// A method that this program can be asked for. Process-wide, as the remote functions are: a static initialiser links it into the
-/// list where the program names the method.
-class known_method {
-    const known_method* before_ = nullptr;
-
-    inline static constinit static_registry<known_method> all{};
-
-public:
-    const std::string_view name;
-    result<boot_plan> (*const plan)(reader&, const limits& inherited); ///< what an encoded one wants executed
-
-    known_method(std::string_view called, result<boot_plan> (*make)(reader&, const limits&)) noexcept
-        : name(called), plan(make) {
-        all.add(*this, [this](const known_method* before) { before_ = before; });
-    }
-    known_method(const known_method&) = delete;
-
-    const known_method* before() const noexcept { return before_; }
-
-    static const known_method* find(std::string_view name) noexcept {
-        return all.find([name](const known_method& m) { return m.name == name; });
-    }
-};
-
 template <class Method>
 result<boot_plan> plan_encoded(reader& r, const limits& inherited) {
     Method method{};
@@ -60,35 +35,36 @@ result<boot_plan> plan_encoded(reader& r, const limits& inherited) {
     return plan_of(method, inherited);
 }
 
-/// To name it is to make the program know the method.
-template <class Method>
-inline const known_method knows{Method::method_name, &plan_encoded<Method>};
-
 /// The payload of a message to handles::connect: the method's name and its fields.
 template <class Method>
-buffer encode_method(const Method& method) {
-    (void)&knows<Method>; // the same program runs there
+result<buffer> encode_method(const Method& method) {
+    if constexpr (requires { method.why_not_sent(); }) {
+        if (result<void> may = method.why_not_sent(); !may) return may.error();
+    }
     return std::apply([](const auto&... members) { return encode(std::string_view(Method::method_name), members...); },
                       Method::fields(method));
 }
 
 template <class Method>
 const method_operations& operations_of() noexcept {
-    static constexpr method_operations all{
-        [](const void* method, const limits& inherited) { return plan_of(*static_cast<const Method*>(method), inherited); },
-        [](const void* method) -> result<buffer> {
-            const Method& sent = *static_cast<const Method*>(method);
-            if constexpr (requires { sent.why_not_sent(); }) {
-                if (result<void> may = sent.why_not_sent(); !may) return may.error();
-            }
-            if constexpr (travelling_method<Method>) {
-                return encode_method(sent);
-            } else {
-                return error(reason::misuse, "this connection method can be used by its own context only: it has no "
-                                             "method_name and fields()");
-            }
-        }};
-    return all;
+    constexpr auto plan = [](const void* method, const limits& inherited) {
+        return plan_of(*static_cast<const Method*>(method), inherited);
+    };
+    if constexpr (travelling_method<Method>) {
+        static constexpr method_operations all{
+            Method::method_name, plan, [](const void* method) { return encode_method(*static_cast<const Method*>(method)); },
+            &plan_encoded<Method>};
+        return all;
+    } else {
+        static constexpr method_operations all{
+            {},
+            plan,
+            [](const void*) -> result<buffer> {
+                return error(reason::misuse, "this connection method can be used by its own context only: it cannot travel");
+            },
+            nullptr};
+        return all;
+    }
 }
 
 /// What such a message wants executed.
@@ -96,7 +72,8 @@ inline result<boot_plan> plan_from(std::span<const std::byte> payload, const lim
     reader r(payload, inherited);
     std::string_view name;
     if (!decode(r, name)) return error(reason::bad_arguments, "not a connection method: " + r.failure_text());
-    if (const known_method* method = known_method::find(name)) return method->plan(r, inherited);
+    if (const known_method* method = name.empty() ? nullptr : known_method::find(name))
+        return method->operations().plan_encoded(r, inherited);
     return error(reason::unknown_function,
                  "this program does not know the connection method \"" + std::string(name.substr(0, 100)) +
                      "\": it is another build than the one that asks, and does not use the method itself");

@@ -5,16 +5,19 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/base/static_registry.hpp>
 #include <mitogen/wire/buffer.hpp>
 
 #include <concepts>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
 
+class reader;
 struct boot_plan;
 
 /// A way to start a child: an options struct with the members that all have, and plan(), which turns it into what is to be
@@ -31,15 +34,48 @@ namespace detail {
 
 /// What any_method can do with the method that it holds.
 struct method_operations {
+    std::string_view name; ///< by which contexts ask each other for it; empty if it can't be carried out elsewhere
     /// What is to be executed. `inherited`: the limits, if the method says nothing of them.
     result<boot_plan> (*plan)(const void* method, const limits& inherited);
     /// The message that asks another context for it; an error if it can't be carried out there.
     result<buffer> (*encode)(const void* method);
+    /// What an encoded one wants executed.
+    result<boot_plan> (*plan_encoded)(reader& encoded, const limits& inherited);
 };
 
 /// Those of `Method`.
 template <class Method>
 const method_operations& operations_of() noexcept;
+
+/// A method that this program names, and so can be asked for. Process-wide, as the remote functions are: a static initialiser
+/// enters it.
+class known_method {
+    const known_method* before_ = nullptr;
+    const method_operations& (*operations_)() noexcept;
+
+    inline static constinit static_registry<known_method> all{};
+
+public:
+    explicit known_method(const method_operations& (*of)() noexcept) noexcept : operations_(of) {
+        all.add(*this, [this](const known_method* before) { before_ = before; });
+    }
+    known_method(const known_method&) = delete;
+
+    const known_method* before() const noexcept { return before_; }
+    const method_operations& operations() const noexcept { return operations_(); }
+
+    static const known_method* find(std::string_view name) noexcept {
+        return all.find([name](const known_method& m) { return m.operations().name == name; });
+    }
+};
+template <class Method>
+inline const known_method known{&operations_of<Method>};
+
+/// Made before main if the program names the method: specialised by what has something to do there.
+template <class Method>
+struct method_hook {};
+template <class Method>
+inline const method_hook<Method> hooked{};
 
 } // namespace detail
 
@@ -52,7 +88,10 @@ class any_method {
 public:
     template <connection_method Method>
     any_method(Method method)
-        : method_(std::make_shared<const Method>(std::move(method))), operations_(&detail::operations_of<Method>()) {}
+        : method_(std::make_shared<const Method>(std::move(method))), operations_(&detail::operations_of<Method>()) {
+        (void)&detail::known<Method>;
+        (void)&detail::hooked<Method>;
+    }
 
     /// For whoever carries it out; see method_operations.
     const detail::method_operations& operations() const noexcept { return *operations_; }

@@ -9,49 +9,19 @@
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/boot/handshake.hpp>
 #include <mitogen/connect/methods/method.hpp>
+#include <mitogen/connect/methods/options/attach.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/fd.hpp>
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
-
-struct attach;
-
-/// Of a child whose byte stream the program has made itself.
-struct link_options {
-    std::string name{};                                ///< of the context; empty: "attached"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< until its hello
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    /// As a method, which takes over these descriptors.
-    attach taking(int fd_in, int fd_out) const;
-};
-
-/// A child at the far end of a byte stream that this program opens when it is wanted, and again when a nursery begins it again: a
-/// serial line, a socket, another library's connection. There runs a program that calls mitogen::init, started with the one
-/// argument `mitogen::child_argument`, whose stdin and stdout the stream is.
-struct attach {
-    /// Opens it: the descriptor of what the child says, and of what it hears, which may be one. They are taken over. Called by
-    /// whoever connects; it may block that thread, and must not throw.
-    std::function<result<std::pair<int, int>>()> open{};
-
-    std::string name{};                                ///< of the context; empty: "attached"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< until its hello
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    /// Opens the stream.
-    result<boot_plan> plan() const;
-};
 
 namespace detail {
 
@@ -73,7 +43,7 @@ struct given_stream {
 
 } // namespace detail
 
-inline result<boot_plan> attach::plan() const {
+MITOGEN_INLINE result<boot_plan> attach::plan() const {
     boot_plan p;
     p.what = "attached stream";
     p.name = "attached";
@@ -94,7 +64,7 @@ inline result<boot_plan> attach::plan() const {
     return p;
 }
 
-inline attach link_options::taking(int fd_in, int fd_out) const {
+MITOGEN_INLINE attach link_options::taking(int fd_in, int fd_out) const {
     attach method{.open = {}, .name = name, .connect_timeout = connect_timeout, .executor = executor, .limits = limits};
     const auto given = std::make_shared<detail::given_stream>();
     if (fd_in >= 0) given->in.reset(fd_in);

@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/methods/exec_style.hpp>
+#include <mitogen/connect/methods/options/buildah.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 
 #include <optional>
@@ -17,25 +18,11 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A process in a working container of Buildah (`buildah from`).
-struct buildah {
-    std::string container{};              ///< name or id
-    std::string username{};               ///< or "user:group"; empty: as the container says
-    std::string buildah_path = "buildah"; ///< the client to run
+namespace detail {
 
-    std::string name{};                                ///< of the context; empty: "buildah.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "buildah";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.username, self.buildah_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.keep_program);
-    }
+/// Plans what the options say.
+struct planned_buildah : buildah {
+    explicit planned_buildah(const buildah& options) : buildah(options) {}
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -48,7 +35,8 @@ struct buildah {
     }
 };
 
-/// The options of basic_router::buildah().
-using buildah_options = buildah;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> buildah::plan() const { return detail::planned_buildah(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI

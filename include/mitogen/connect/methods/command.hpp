@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/methods/exec_style.hpp>
+#include <mitogen/connect/methods/options/command.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 
 #include <optional>
@@ -18,24 +19,11 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A process by whatever runs a command given as arguments, with stdin and stdout that pass all bytes unchanged: {"env", "-i"},
-/// {"docker", "--context", "prod", "exec", "-i", "web"}. `sh -c` and the first stage are appended.
-struct command {
-    std::vector<std::string> argv{}; ///< the program, searched for in PATH, and its arguments
+namespace detail {
 
-    std::string name{};                                ///< of the context; empty: "command.<program>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "command";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.argv, self.name, self.connect_timeout, self.executable, self.executor, self.limits,
-                        self.keep_program);
-    }
+/// Plans what the options say.
+struct planned_command : command {
+    explicit planned_command(const command& options) : command(options) {}
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -46,7 +34,8 @@ struct command {
     }
 };
 
-/// The options of basic_router::command().
-using command_options = command;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> command::plan() const { return detail::planned_command(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/methods/method.hpp>
+#include <mitogen/connect/methods/options/doas.hpp>
 #include <mitogen/connect/methods/privilege.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
 #include <mitogen/connect/prompts/prompter.hpp>
@@ -23,25 +24,11 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A process of another user of this machine, by doas.
-struct doas {
-    std::string username = "root";
-    secret password{};              ///< of the user who calls; empty: doas must not ask for one
-    std::string doas_path = "doas"; ///< the tool to run
+namespace detail {
 
-    std::string name{};                                ///< of the context; empty: "doas.<username>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
-
-    static constexpr std::string_view method_name = "doas";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.username, self.password, self.doas_path, self.name, self.connect_timeout, self.executable,
-                        self.executor, self.limits, self.keep_program);
-    }
+/// Plans what the options say.
+struct planned_doas : doas {
+    explicit planned_doas(const doas& options) : doas(options) {}
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -74,7 +61,9 @@ private:
     }
 };
 
-/// The options of basic_router::doas().
-using doas_options = doas;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> doas::plan() const { return detail::planned_doas(*this).plan(); }
+MITOGEN_INLINE std::vector<std::string> doas::arguments() const { return detail::planned_doas(*this).arguments(); }
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/connect/enter_main.hpp>
+#include <mitogen/connect/methods/options/nsenter.hpp>
 #include <mitogen/sys/credentials.hpp>
 #include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/fork.hpp>
@@ -153,7 +154,7 @@ public:
 #endif
 
 /// For main(): the arguments are those of an `entering`. Never returns.
-inline void enter_and_execute(int argc, char** argv) {
+[[noreturn]] MITOGEN_INLINE void enter_and_execute(int argc, char** argv) {
     const auto what = entering::from(std::vector<std::string>(argv, argv + argc));
     if (!what) sys::exit_now(2);
 #if defined(__linux__)
@@ -164,13 +165,6 @@ inline void enter_and_execute(int argc, char** argv) {
     sys::exit_now(1);
 #endif
 }
-
-/// To name it is to make the program know how to enter. See enter_main.
-struct knows_how_to_enter {
-    knows_how_to_enter() noexcept { enter_main = &enter_and_execute; }
-};
-template <class Method>
-inline const knows_how_to_enter can_enter{};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

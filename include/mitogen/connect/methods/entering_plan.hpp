@@ -69,7 +69,6 @@ inline std::string text_of(const entering& what) {
 /// This program, started once more, enters and then executes a shell there. `target`: of messages and of the context's name.
 template <class Method>
 result<boot_plan> entering_plan(const Method& method, entering what, const std::string& target) {
-    (void)&can_enter<Method>;
     const std::pair<std::string_view, const std::string*> names[] = {
         {"container", &what.container}, {"tool_path", &what.tool}, {"username", &what.username}};
     for (const auto& [option, value] : names) {

@@ -10,6 +10,7 @@
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/methods/method.hpp>
+#include <mitogen/connect/methods/options/fork.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/sys/fork.hpp>
@@ -23,24 +24,11 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A copy of this process: its memory as it is now, one thread, the program's own descriptors, none of the library's.
-struct fork_options {
-    std::string name{};                                ///< of the context; empty: "fork"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    /// called first in the child: re-seed generators, drop caches; not where another context forks
-    void (*on_start)() = nullptr;
+namespace detail {
 
-    static constexpr std::string_view method_name = "fork";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.name, self.connect_timeout, self.executor, self.limits);
-    }
-    result<void> why_not_sent() const {
-        if (!on_start) return {};
-        return error(reason::misuse, "fork: on_start is a function of this process; another context cannot be sent it");
-    }
+/// Plans what the options say.
+struct planned_fork : fork_options {
+    explicit planned_fork(const fork_options& options) : fork_options(options) {}
 
     /// What is to be done.
     result<boot_plan> plan() const {
@@ -53,6 +41,10 @@ struct fork_options {
         return p;
     }
 };
+
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> fork_options::plan() const { return detail::planned_fork(*this).plan(); }
 
 namespace detail {
 

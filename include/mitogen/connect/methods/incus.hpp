@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/methods/exec_style.hpp>
+#include <mitogen/connect/methods/options/incus.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 
 #include <optional>
@@ -17,24 +18,11 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A process in an instance of Incus that runs: a container, or a virtual machine with its agent.
-struct incus {
-    std::string container{};          ///< its name, or "remote:name"
-    std::string incus_path = "incus"; ///< the client to run
+namespace detail {
 
-    std::string name{};                                ///< of the context; empty: "incus.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "incus";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.incus_path, self.name, self.connect_timeout, self.executable, self.executor,
-                        self.limits, self.keep_program);
-    }
+/// Plans what the options say.
+struct planned_incus : incus {
+    explicit planned_incus(const incus& options) : incus(options) {}
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -44,7 +32,8 @@ struct incus {
     }
 };
 
-/// The options of basic_router::incus().
-using incus_options = incus;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> incus::plan() const { return detail::planned_incus(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -9,6 +9,7 @@
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/boot/handshake.hpp>
 #include <mitogen/connect/methods/method.hpp>
+#include <mitogen/connect/methods/options/local.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 
 #include <optional>
@@ -19,20 +20,11 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A new process on this machine that executes this program from the file it was started from, although that may have been
-/// replaced since.
-struct local {
-    std::string name{};                                ///< of the context; empty: "local.<id>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::string executable{};                          ///< another program to run, by path; it must call mitogen::init as well
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+namespace detail {
 
-    static constexpr std::string_view method_name = "local";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.name, self.connect_timeout, self.executable, self.executor, self.limits);
-    }
+/// Plans what the options say.
+struct planned_local : local {
+    explicit planned_local(const local& options) : local(options) {}
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -50,7 +42,8 @@ struct local {
     }
 };
 
-/// The options of basic_router::local().
-using local_options = local;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> local::plan() const { return detail::planned_local(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI

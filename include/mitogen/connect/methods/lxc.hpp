@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/methods/exec_style.hpp>
+#include <mitogen/connect/methods/options/lxc.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 
 #include <optional>
@@ -17,24 +18,11 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A process in an LXC container that runs, by lxc-attach: with an environment of its own, as the container's root.
-struct lxc {
-    std::string container{};                    ///< its name
-    std::string lxc_attach_path = "lxc-attach"; ///< the tool to run
+namespace detail {
 
-    std::string name{};                                ///< of the context; empty: "lxc.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "lxc";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.lxc_attach_path, self.name, self.connect_timeout, self.executable, self.executor,
-                        self.limits, self.keep_program);
-    }
+/// Plans what the options say.
+struct planned_lxc : lxc {
+    explicit planned_lxc(const lxc& options) : lxc(options) {}
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -44,7 +32,8 @@ struct lxc {
     }
 };
 
-/// The options of basic_router::lxc().
-using lxc_options = lxc;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> lxc::plan() const { return detail::planned_lxc(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/methods/exec_style.hpp>
+#include <mitogen/connect/methods/options/lxd.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 
 #include <optional>
@@ -17,24 +18,11 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A process in an instance of LXD that runs: a container, or a virtual machine with its agent.
-struct lxd {
-    std::string container{};      ///< its name, or "remote:name"
-    std::string lxc_path = "lxc"; ///< LXD's client; it is called lxc
+namespace detail {
 
-    std::string name{};                                ///< of the context; empty: "lxd.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "lxd";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.lxc_path, self.name, self.connect_timeout, self.executable, self.executor,
-                        self.limits, self.keep_program);
-    }
+/// Plans what the options say.
+struct planned_lxd : lxd {
+    explicit planned_lxd(const lxd& options) : lxd(options) {}
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -44,7 +32,8 @@ struct lxd {
     }
 };
 
-/// The options of basic_router::lxd().
-using lxd_options = lxd;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> lxd::plan() const { return detail::planned_lxd(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI

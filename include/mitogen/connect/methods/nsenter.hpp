@@ -9,6 +9,7 @@
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/methods/entering_plan.hpp>
 #include <mitogen/connect/methods/exec_style.hpp>
+#include <mitogen/connect/methods/options/nsenter.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/sys/namespaces.hpp>
 
@@ -21,9 +22,6 @@
 #include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
-
-/// What a container is, whose first process nsenter shall find.
-enum class container_kind : std::uint8_t { none, docker, podman, lxc, lxd, incus, machinectl };
 
 namespace detail {
 
@@ -55,36 +53,13 @@ inline leader_lookup leader_lookup_of(container_kind kind) {
 
 } // namespace detail
 
-/// A process in the namespaces of another one on this machine, and under its root directory. That one is given by its number, or
-/// as a container, whose first process a tool is asked for. Exactly one of the two. Takes root, or a user namespace of one's own.
-/// The process that is started enters them itself; no tool is needed.
-struct nsenter {
-    int pid = 0;                                ///< a process
-    std::string container{};                    ///< or a container that runs
-    container_kind kind = container_kind::none; ///< what kind of container
-    std::string tool_path{};                    ///< the tool that tells its first process; empty: the usual one of its kind
-    std::vector<std::string> namespaces{};      ///< some of "mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time";
-                                                ///< empty: all. The root directory comes with "mount"
-    std::string username{};                     ///< as in /etc/passwd there; empty: root of a user namespace, else this one
-    /// the nsenter of util-linux, where that shall do it; then by the su that is there
-    std::string nsenter_path{};
+namespace detail {
 
-    std::string name{};                                ///< of the context; empty: "nsenter.<container or pid>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
+/// Plans what the options say.
+struct planned_nsenter : nsenter {
+    explicit planned_nsenter(const nsenter& options) : nsenter(options) {}
 
-    static constexpr std::string_view method_name = "nsenter";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.pid, self.container, self.kind, self.tool_path, self.namespaces, self.username, self.nsenter_path,
-                        self.name, self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
-    }
-
-    /// What is to be executed. A template, so that only who uses it knows how to enter.
-    template <class Self = nsenter>
+    /// What is to be executed.
     result<boot_plan> plan() const {
         if ((pid != 0) == !container.empty())
             return error(reason::misuse, "nsenter: give either .pid, or .container and its .kind");
@@ -94,13 +69,12 @@ struct nsenter {
         for (const std::string& n : namespaces)
             if (!sys::is_namespace(n))
                 return error(reason::misuse, "nsenter: there is no kind of namespace called \"" + n + "\"");
-        return nsenter_path.empty() ? plan_to_enter<Self>() : plan_of_tool();
+        return nsenter_path.empty() ? plan_to_enter() : plan_of_tool();
     }
 
 private:
     std::string target() const { return container.empty() ? std::to_string(pid) : container; }
 
-    template <class Self>
     result<boot_plan> plan_to_enter() const {
         detail::entering what;
         what.pid = pid;
@@ -112,7 +86,7 @@ private:
             what.tool = tool_path.empty() ? how.tool : tool_path;
             what.container = container;
         }
-        return detail::entering_plan(static_cast<const Self&>(*this), std::move(what), target());
+        return detail::entering_plan(static_cast<const nsenter&>(*this), std::move(what), target());
     }
 
     result<boot_plan> plan_of_tool() const {
@@ -137,7 +111,8 @@ private:
     }
 };
 
-/// The options of basic_router::nsenter().
-using nsenter_options = nsenter;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> nsenter::plan() const { return detail::planned_nsenter(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/methods/exec_style.hpp>
+#include <mitogen/connect/methods/options/slurm.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 
 #include <optional>
@@ -18,24 +19,11 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A process on a node of a Slurm cluster, as a job step of one task. Ends when its allocation does.
-struct slurm {
-    std::vector<std::string> args{}; ///< further arguments of srun: {"--partition=debug", "--time=10"}
-    std::string srun_path = "srun";  ///< the tool to run
+namespace detail {
 
-    std::string name{};                                ///< of the context; empty: "slurm"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "slurm";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.args, self.srun_path, self.name, self.connect_timeout, self.executable, self.executor, self.limits,
-                        self.keep_program);
-    }
+/// Plans what the options say.
+struct planned_slurm : slurm {
+    explicit planned_slurm(const slurm& options) : slurm(options) {}
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -46,7 +34,8 @@ struct slurm {
     }
 };
 
-/// The options of basic_router::slurm().
-using slurm_options = slurm;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> slurm::plan() const { return detail::planned_slurm(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/methods/method.hpp>
+#include <mitogen/connect/methods/options/su.hpp>
 #include <mitogen/connect/methods/privilege.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
 #include <mitogen/connect/prompts/prompter.hpp>
@@ -23,26 +24,11 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A process of another user of this machine, by su, through that user's login shell. Fits implementations that read the password
-/// from stdin where that is no terminal, byte by byte, as those with PAM do.
-struct su {
-    std::string username = "root";
-    secret password{};          ///< of that user; empty: su must not ask for one
-    std::string su_path = "su"; ///< the tool to run
+namespace detail {
 
-    std::string name{};                                ///< of the context; empty: "su.<username>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
-
-    static constexpr std::string_view method_name = "su";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.username, self.password, self.su_path, self.name, self.connect_timeout, self.executable,
-                        self.executor, self.limits, self.keep_program);
-    }
+/// Plans what the options say.
+struct planned_su : su {
+    explicit planned_su(const su& options) : su(options) {}
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -77,7 +63,9 @@ private:
     }
 };
 
-/// The options of basic_router::su().
-using su_options = su;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> su::plan() const { return detail::planned_su(*this).plan(); }
+MITOGEN_INLINE std::vector<std::string> su::arguments() const { return detail::planned_su(*this).arguments(); }
 
 } // namespace mitogen::inline MITOGEN_ABI

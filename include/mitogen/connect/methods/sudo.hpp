@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/methods/method.hpp>
+#include <mitogen/connect/methods/options/sudo.hpp>
 #include <mitogen/connect/methods/privilege.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
 #include <mitogen/connect/prompts/prompter.hpp>
@@ -23,32 +24,11 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A process of another user of this machine, by sudo. It has a terminal of its own, so that `requiretty` is no obstacle.
-struct sudo {
-    std::string username = "root";
-    secret password{};                    ///< of the user who calls; empty: sudo must not ask for one
-    std::string sudo_path = "sudo";       ///< the tool to run
-    bool preserve_env = false;            ///< -E
-    bool set_home = false;                ///< -H
-    bool login = false;                   ///< -i: through that user's login shell
-    std::string selinux_role{};           ///< -r
-    std::string selinux_type{};           ///< -t
-    std::vector<std::string> sudo_args{}; ///< further options
+namespace detail {
 
-    std::string name{};                                ///< of the context; empty: "sudo.<username>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
-
-    static constexpr std::string_view method_name = "sudo";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.username, self.password, self.sudo_path, self.preserve_env, self.set_home, self.login,
-                        self.selinux_role, self.selinux_type, self.sudo_args, self.name, self.connect_timeout, self.executable,
-                        self.executor, self.limits, self.keep_program);
-    }
+/// Plans what the options say.
+struct planned_sudo : sudo {
+    explicit planned_sudo(const sudo& options) : sudo(options) {}
 
     /// What is to be executed.
     result<boot_plan> plan() const {
@@ -106,7 +86,9 @@ private:
     }
 };
 
-/// The options of basic_router::sudo().
-using sudo_options = sudo;
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> sudo::plan() const { return detail::planned_sudo(*this).plan(); }
+MITOGEN_INLINE std::vector<std::string> sudo::arguments() const { return detail::planned_sudo(*this).arguments(); }
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// su.hpp: a child on this machine that runs as another user, through su.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/connect/methods/any_method.hpp>
+#include <mitogen/rpc/function_entry.hpp>
+#include <mitogen/wire/secret.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process of another user of this machine, by su, through that user's login shell. Fits implementations that read the password
+/// from stdin where that is no terminal, byte by byte, as those with PAM do.
+struct su {
+    std::string username = "root";
+    secret password{};          ///< of that user; empty: su must not ask for one
+    std::string su_path = "su"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "su.<username>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
+
+    static constexpr std::string_view method_name = "su";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.username, self.password, self.su_path, self.name, self.connect_timeout, self.executable,
+                        self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const;
+};
+
+/// The options of router::su().
+using su_options = su;
+
+} // namespace mitogen::inline MITOGEN_ABI
