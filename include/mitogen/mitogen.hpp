@@ -15,6 +15,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/base/version.hpp>
 #include <mitogen/connect/basic_router.hpp>
+#include <mitogen/connect/basic_router_body.hpp>
 #include <mitogen/connect/boot/boot_attempt.hpp>
 #include <mitogen/connect/boot/boot_channel.hpp>
 #include <mitogen/connect/boot/boot_dialogue.hpp>
@@ -36,6 +37,7 @@
 #include <mitogen/connect/connect_server.hpp>
 #include <mitogen/connect/descendants.hpp>
 #include <mitogen/connect/ending.hpp>
+#include <mitogen/connect/ending_patience.hpp>
 #include <mitogen/connect/enter_main.hpp>
 #include <mitogen/connect/init.hpp>
 #include <mitogen/connect/joining/call_server.hpp>
@@ -99,6 +101,7 @@
 #include <mitogen/connect/methods/tool_symptoms.hpp>
 #include <mitogen/connect/methods/travelling_method.hpp>
 #include <mitogen/connect/programs/payload.hpp>
+#include <mitogen/connect/programs/payload_option.hpp>
 #include <mitogen/connect/programs/press.hpp>
 #include <mitogen/connect/programs/program_fetch.hpp>
 #include <mitogen/connect/programs/program_files.hpp>
@@ -112,6 +115,7 @@
 #include <mitogen/connect/router.hpp>
 #include <mitogen/connect/router_engine.hpp>
 #include <mitogen/connect/router_options.hpp>
+#include <mitogen/connect/run.hpp>
 #include <mitogen/connect/travelling.hpp>
 #include <mitogen/io/epoll.hpp>
 #include <mitogen/io/kqueue.hpp>
@@ -139,7 +143,8 @@
 #include <mitogen/kit/restart.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/loop/broker.hpp>
-#include <mitogen/loop/fwd.hpp>
+#include <mitogen/loop/broker_body.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/loop/lead.hpp>
 #include <mitogen/loop/loop_task.hpp>
 #include <mitogen/loop/loop_users.hpp>

@@ -1568,8 +1568,8 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/ending.hpp ----
-// ending.hpp: how long the end of a child may take, and what is due at a moment of it. Knows only the time: no process, no link.
+// ---- mitogen/connect/ending_patience.hpp ----
+// ending_patience.hpp: how long the end of a child may take.
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -1581,500 +1581,10 @@ struct ending_patience {
     duration_ns for_link = 500'000'000;     ///< from the process's end, until a link that somebody else keeps open is closed
 };
 
-namespace detail {
-
-/// The ladder from being asked to end, over SIGTERM, to SIGKILL.
-class ending {
-    ending_patience patience_;
-    instant asked_at_ = never;
-    duration_ns for_levels_ = 0;
-    instant exited_at_ = never;
-    int signals_sent_ = 0;
-
-    instant term_at() const noexcept { return after(after(asked_at_, patience_.grace), for_levels_); }
-    instant kill_at() const noexcept { return after(term_at(), patience_.after_term); }
-
-public:
-    static constexpr int no_signal = 0;
-    static constexpr int term = 15;
-    static constexpr int kill = 9;
-
-    /// What each level of contexts below it adds to its time: it is to see the end of its children, from their SIGTERM to their
-    /// SIGKILL, before it goes itself. Nobody else could end one that is stopped.
-    static constexpr duration_ns for_each_level = 1'500'000'000;
-
-    explicit ending(ending_patience patience) noexcept : patience_(patience) {}
-
-    /// It was asked to end, or its link has ended. `levels`: how deep the tree below it is.
-    void begin(instant now, std::uint32_t levels = 0) noexcept {
-        asked_at_ = now;
-        for_levels_ = levels * for_each_level;
-    }
-
-    /// From now on it has little time but what the levels below it need.
-    void hurry(instant now) noexcept {
-        constexpr duration_ns orderly = 300'000'000; // with SIGTERM and SIGKILL less than a level's
-        asked_at_ = now;
-        patience_.grace = std::min(patience_.grace, orderly);
-    }
-
-    /// Its process has ended. Only the first time counts.
-    void exited(instant now) noexcept {
-        if (exited_at_ == never) exited_at_ = now;
-    }
-
-    /// It was sent SIGTERM, without having been asked before.
-    void terminated(instant now) noexcept {
-        asked_at_ = now;
-        patience_.grace = 0;
-        signals_sent_ = 1;
-    }
-
-    /// It was killed: no further signal is due.
-    void killed() noexcept { signals_sent_ = 2; }
-
-    /// The signal to send now; counts as sent.
-    int due_signal(instant now) noexcept {
-        if (signals_sent_ <= 1 && now >= kill_at()) {
-            signals_sent_ = 2;
-            return kill;
-        }
-        if (signals_sent_ == 0 && now >= term_at()) {
-            signals_sent_ = 1;
-            return term;
-        }
-        return no_signal;
-    }
-
-    /// True if its loss should be reported although there is no exit status yet.
-    bool report_due(instant now) const noexcept { return now >= after(asked_at_, patience_.for_status); }
-
-    /// When the link of a process that has ended is closed: until then answers may still be in the pipe.
-    instant link_end() const noexcept { return after(exited_at_, patience_.for_link); }
-
-    /// When to look again at a process that has not ended. `watched`: its end is reported by the poller, else it must be asked
-    /// for. `reported`: report_due() does not matter any more.
-    instant next_look(instant now, bool watched, bool reported) const noexcept {
-        constexpr duration_ns poll_interval = 5'000'000;
-        instant next = watched ? never : after(now, poll_interval);
-        if (!reported) next = std::min(next, after(asked_at_, patience_.for_status));
-        if (signals_sent_ == 0) next = std::min(next, term_at());
-        if (signals_sent_ == 1) next = std::min(next, kill_at());
-        if (next == never) next = after(now, patience_.after_term);
-        return std::max(next, now);
-    }
-};
-
-} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/sys/failure.hpp ----
-// failure.hpp: a failed system call as an error that says which call, on which descriptor, and why.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// The symbol of an error number ("EBADF"); empty for those that this library never meets.
-inline std::string_view errno_name(int number) noexcept {
-    switch (number) {
-#define MITOGEN_ERRNO(name) \
-    case name: return #name;
-        MITOGEN_ERRNO(E2BIG) MITOGEN_ERRNO(EACCES) MITOGEN_ERRNO(EADDRINUSE) MITOGEN_ERRNO(EAFNOSUPPORT) MITOGEN_ERRNO(EAGAIN)
-        MITOGEN_ERRNO(EBADF) MITOGEN_ERRNO(EBUSY) MITOGEN_ERRNO(ECHILD) MITOGEN_ERRNO(ECONNABORTED) MITOGEN_ERRNO(ECONNREFUSED)
-        MITOGEN_ERRNO(ECONNRESET) MITOGEN_ERRNO(EEXIST) MITOGEN_ERRNO(EFAULT) MITOGEN_ERRNO(EFBIG) MITOGEN_ERRNO(EHOSTUNREACH)
-        MITOGEN_ERRNO(EINTR) MITOGEN_ERRNO(EINVAL) MITOGEN_ERRNO(EIO) MITOGEN_ERRNO(EISDIR) MITOGEN_ERRNO(ELOOP)
-        MITOGEN_ERRNO(EMFILE) MITOGEN_ERRNO(EMSGSIZE) MITOGEN_ERRNO(ENAMETOOLONG) MITOGEN_ERRNO(ENFILE) MITOGEN_ERRNO(ENODEV)
-        MITOGEN_ERRNO(ENOENT) MITOGEN_ERRNO(ENOEXEC) MITOGEN_ERRNO(ENOMEM) MITOGEN_ERRNO(ENOSPC) MITOGEN_ERRNO(ENOSYS)
-        MITOGEN_ERRNO(ENOTCONN) MITOGEN_ERRNO(ENOTDIR) MITOGEN_ERRNO(ENOTSOCK) MITOGEN_ERRNO(ENOTTY) MITOGEN_ERRNO(ENXIO)
-        MITOGEN_ERRNO(EOPNOTSUPP) MITOGEN_ERRNO(EPERM) MITOGEN_ERRNO(EPIPE) MITOGEN_ERRNO(EROFS) MITOGEN_ERRNO(ESRCH)
-        MITOGEN_ERRNO(ETIMEDOUT) MITOGEN_ERRNO(ETXTBSY) MITOGEN_ERRNO(EXDEV)
-#undef MITOGEN_ERRNO
-    default: return {};
-    }
-}
-
-namespace detail {
-// strerror_r comes in two shapes: POSIX returns int and fills the buffer, GNU returns the text.
-inline const char* strerror_text(int rc, const char* buffer) noexcept { return rc == 0 ? buffer : "unknown error"; }
-inline const char* strerror_text(const char* text, const char*) noexcept { return text; }
-} // namespace detail
-
-/// The text for an error number: "Bad file descriptor (EBADF)". Threads: any.
-inline std::string errno_text(int number) {
-    char buffer[128] = {};
-    std::string out = detail::strerror_text(::strerror_r(number, buffer, sizeof buffer), buffer);
-    const std::string_view name = errno_name(number);
-    out += " (";
-    out += name.empty() ? "errno " + std::to_string(number) : std::string(name);
-    return out += ")";
-}
-
-/// The error for a call that returned `rc` (a negative errno): "read(fd 7): Bad file descriptor (EBADF)".
-/// `expression` is the name of the call, or already the whole call where `fd` is -1 ("open(/etc/x)").
-/// Its reason is `overloaded` where the machine or the process is out of descriptors or memory (it may work later), else
-/// `system`.
-MITOGEN_COLD inline error failure(std::string_view expression, long rc, int fd = -1) {
-    const int number = static_cast<int>(-rc);
-    std::string text(expression);
-    if (fd >= 0) text += "(fd " + std::to_string(fd) + ")";
-    text += ": " + errno_text(number);
-    const bool exhausted = number == EMFILE || number == ENFILE || number == ENOMEM;
-    return {exhausted ? reason::overloaded : reason::system, std::move(text)};
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/fault.hpp ----
-// fault.hpp: the one shape of a system call: repeated after EINTR, -errno on failure, failed on purpose by tests.
-
-#if defined(MITOGEN_FAULTS)
-#include <atomic>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// Decides the fate of one system call in a test: 0 lets it happen, -errno is returned to the caller in its place.
-/// `name` is the name of the wrapper in namespace mitogen::sys; `fd` the descriptor it concerns, or -1. -EINTR makes the wrapper
-/// repeat the call, and so consult the hook again. The hook runs on the thread that makes the call.
-using fault_hook = long (*)(const char* name, int fd);
-
-#if defined(MITOGEN_FAULTS)
-/// The hook of this process; null: none. Exists only where MITOGEN_FAULTS is defined, which must then hold for the whole program.
-inline constinit std::atomic<fault_hook> fault{nullptr};
-#endif
-
-namespace detail {
-inline long injected([[maybe_unused]] const char* name, [[maybe_unused]] int fd) {
-#if defined(MITOGEN_FAULTS)
-    if (const fault_hook hook = fault.load(std::memory_order_acquire)) return hook(name, fd);
-#endif
-    return 0;
-}
-} // namespace detail
-
-/// Makes one system call: `call()` returns -1 and sets errno on failure. Repeats it after EINTR. Returns its result, or -errno.
-template <class Call>
-long checked(const char* name, int fd, Call call) {
-    for (;;) {
-        long rc = detail::injected(name, fd);
-        if (rc == 0) {
-            rc = static_cast<long>(call());
-            if (rc >= 0) return rc;
-            rc = -static_cast<long>(errno);
-        }
-        if (rc != -EINTR) return rc;
-    }
-}
-
-/// As checked(), for calls that must not be repeated blindly after EINTR because time has passed: returns -EINTR instead.
-template <class Call>
-long checked_once(const char* name, int fd, Call call) {
-    if (const long rc = detail::injected(name, fd)) return rc;
-    const long rc = static_cast<long>(call());
-    return rc >= 0 ? rc : -static_cast<long>(errno);
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/fd.hpp ----
-// fd.hpp: one owned file descriptor.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// Owns one descriptor and closes it. Empty when get() is -1.
-///
-/// Threads: distinct objects: safe; shared objects: unsafe.   Blocks: as close(2): never for pipes, sockets and kernel objects.
-class unique_fd {
-    int fd_ = -1;
-
-public:
-    unique_fd() = default;
-    /// Takes ownership of `fd`; any negative number is an empty object.
-    explicit unique_fd(int fd) noexcept : fd_(fd < 0 ? -1 : fd) {}
-    unique_fd(unique_fd&& other) noexcept : fd_(other.release()) {}
-    unique_fd& operator=(unique_fd&& other) noexcept {
-        if (this != &other) reset(other.release());
-        return *this;
-    }
-    ~unique_fd() { reset(); }
-
-    /// The descriptor, or -1.
-    int get() const noexcept { return fd_; }
-
-    /// Gives up ownership: returns the descriptor and leaves the object empty.
-    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
-
-    /// Closes what is owned and takes `fd` instead.
-    void reset(int fd = -1) noexcept {
-        // close() is never repeated after EINTR: Linux and FreeBSD have freed the number by then, and another thread may own it.
-        if (fd_ >= 0) static_cast<void>(::close(fd_));
-        fd_ = fd < 0 ? -1 : fd;
-    }
-
-    explicit operator bool() const noexcept { return fd_ >= 0; }
-};
-
-static_assert(!std::is_copy_constructible_v<unique_fd> && std::is_nothrow_move_assignable_v<unique_fd>);
-static_assert(sizeof(unique_fd) == sizeof(int));
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/call.hpp ----
-// call.hpp: the system calls on descriptors, each >= 0 or -errno, each repeated after EINTR.
-
-#if defined(__linux__)
-#include <sys/eventfd.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-/// System calls, as thin as they can be. A `long` result is >= 0 on success and a negative errno on failure; EINTR is never seen.
-/// Threads: any.   Blocks: as the call of the same name does on that descriptor.
-namespace sys {
-
-/// read(2): number of bytes, 0 at the end.
-inline long read(int fd, void* to, std::size_t size) {
-    return checked("read", fd, [=] { return ::read(fd, to, size); });
-}
-
-/// write(2): number of bytes, possibly fewer than `size`.
-inline long write(int fd, const void* from, std::size_t size) {
-    return checked("write", fd, [=] { return ::write(fd, from, size); });
-}
-
-/// readv(2): number of bytes over all of `count` parts (at most IOV_MAX), 0 at the end.
-inline long readv(int fd, const ::iovec* parts, int count) {
-    return checked("readv", fd, [=] { return ::readv(fd, parts, count); });
-}
-
-/// writev(2): number of bytes, possibly fewer than all of `count` parts (at most IOV_MAX) hold.
-inline long writev(int fd, const ::iovec* parts, int count) {
-    return checked("writev", fd, [=] { return ::writev(fd, parts, count); });
-}
-
-/// pread(2): as read(), at `offset` bytes from the start, without moving the file position.
-inline long pread(int fd, void* to, std::size_t size, ::off_t offset) {
-    return checked("pread", fd, [=] { return ::pread(fd, to, size, offset); });
-}
-
-/// pwrite(2): as write(), at `offset` bytes from the start, without moving the file position.
-inline long pwrite(int fd, const void* from, std::size_t size, ::off_t offset) {
-    return checked("pwrite", fd, [=] { return ::pwrite(fd, from, size, offset); });
-}
-
-/// Sets or clears close-on-exec.
-inline long set_cloexec(int fd, bool on) {
-    return checked("set_cloexec", fd, [=] { return ::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); });
-}
-
-/// The descriptor's flags (FD_CLOEXEC or 0); -EBADF where it is not open.
-inline long descriptor_flags(int fd) {
-    return checked("descriptor_flags", fd, [=] { return ::fcntl(fd, F_GETFD); });
-}
-
-/// Sets or clears O_NONBLOCK. It belongs to the open file description: every process that shares it is affected.
-inline long set_nonblocking(int fd, bool on) {
-    return checked("set_nonblocking", fd, [=] {
-        const int flags = ::fcntl(fd, F_GETFL);
-        if (flags < 0) return flags;
-        const int wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
-        return wanted == flags ? 0 : ::fcntl(fd, F_SETFL, wanted);
-    });
-}
-
-/// A duplicate of `fd` with the lowest free number that is at least `least`, close-on-exec.
-inline long dup_above(int fd, int least) {
-    return checked("dup_above", fd, [=] { return ::fcntl(fd, F_DUPFD_CLOEXEC, least); });
-}
-
-/// Makes `to` a duplicate of `from`, without close-on-exec; closes what `to` was. With from == to it only clears close-on-exec.
-inline long dup_to(int from, int to) {
-    return checked("dup_to", from, [=] { return from == to ? ::fcntl(to, F_SETFD, 0) : ::dup2(from, to); });
-}
-
-/// Moves a descriptor above 2, where standard input, output and error can't be mistaken for it. Keeps it where it is on failure.
-inline long move_above_stdio(unique_fd& fd) {
-    if (fd.get() < 0 || fd.get() > 2) return 0;
-    const long moved = dup_above(fd.get(), 3);
-    if (moved >= 0) fd.reset(static_cast<int>(moved));
-    return moved < 0 ? moved : 0;
-}
-
-/// open(2), close-on-exec. `mode` counts only with O_CREAT.
-inline long open(const char* path, int flags, ::mode_t mode = 0) {
-    return checked("open", -1, [=] { return ::open(path, flags | O_CLOEXEC, mode); });
-}
-
-/// A pipe: what is written to `write_end` can be read from `read_end`. Both blocking and close-on-exec.
-inline long pipe(unique_fd& read_end, unique_fd& write_end) {
-    int fds[2] = {-1, -1};
-    const long rc = checked("pipe", -1, [&] {
-#if defined(__APPLE__)
-        return ::pipe(fds);
-#else
-        return ::pipe2(fds, O_CLOEXEC);
-#endif
-    });
-    if (rc < 0) return rc;
-    read_end.reset(fds[0]);
-    write_end.reset(fds[1]);
-#if defined(__APPLE__) // no pipe2: a process that another thread starts in between inherits both
-    static_cast<void>(set_cloexec(fds[0], true));
-    static_cast<void>(set_cloexec(fds[1], true));
-#endif
-    return 0;
-}
-
-/// Two connected AF_UNIX stream sockets, blocking and close-on-exec.
-inline long socket_pair(unique_fd& one, unique_fd& other) {
-    int fds[2] = {-1, -1};
-    const long rc = checked("socket_pair", -1, [&] {
-#if defined(SOCK_CLOEXEC)
-        return ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
-#else
-        return ::socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
-#endif
-    });
-    if (rc < 0) return rc;
-    one.reset(fds[0]);
-    other.reset(fds[1]);
-#if !defined(SOCK_CLOEXEC)
-    static_cast<void>(set_cloexec(fds[0], true));
-    static_cast<void>(set_cloexec(fds[1], true));
-#endif
-    return 0;
-}
-
-#if defined(__linux__)
-/// eventfd(2): a counter that starts at `start`; nonblocking and close-on-exec.
-inline long eventfd(unsigned start) {
-    return checked("eventfd", -1, [=] { return ::eventfd(start, EFD_NONBLOCK | EFD_CLOEXEC); });
-}
-#endif
-
-/// Nanoseconds on the monotonic clock (CLOCK_MONOTONIC: stops while the machine is suspended on Linux). Never fails.
-inline instant monotonic_now() noexcept {
-    ::timespec t{};
-    static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &t));
-    return static_cast<instant>(t.tv_sec) * 1'000'000'000 + static_cast<instant>(t.tv_nsec);
-}
-
-/// A span as the kernel wants it; negative spans become 0.
-inline ::timespec to_timespec(duration_ns span) noexcept {
-    ::timespec t{};
-    if (span < 0) span = 0;
-    const duration_ns seconds = span / 1'000'000'000;
-    // A 32-bit time_t ends at 68 years: waiting that long is waiting for ever.
-    t.tv_sec = sizeof(t.tv_sec) < 8 && seconds > INT32_MAX ? INT32_MAX : static_cast<decltype(t.tv_sec)>(seconds);
-    t.tv_nsec = static_cast<decltype(t.tv_nsec)>(span % 1'000'000'000);
-    return t;
-}
-
-/// A span in whole milliseconds, rounded up so that a sleep never ends before its deadline; -1 (no limit) for negative spans.
-inline int to_poll_ms(duration_ns span) noexcept {
-    if (span < 0) return -1;
-    if (span >= duration_ns{INT32_MAX} * 1'000'000) return INT32_MAX;
-    return static_cast<int>((span + 999'999) / 1'000'000);
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/file.hpp ----
-// file.hpp: the little that the library needs to know about files.
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-/// Opens a file for reading, close-on-exec: a descriptor or -errno.
-inline long open_to_read(const char* path) { return open(path, O_RDONLY); }
-
-/// The file of an open descriptor, opened once more for reading, so that it has a position of its own: a descriptor or -errno.
-/// Where the system cannot do that, it is a duplicate at the file's beginning.
-inline long reopen_to_read(int fd) {
-#if defined(__linux__)
-    const long own = open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDONLY);
-    if (own >= 0) return own;
-#endif
-    if (::lseek(fd, 0, SEEK_SET) < 0) return -long{errno};
-    return dup_above(fd, 3);
-}
-
-/// A new file without a name, for reading and writing, above 2 and close-on-exec: a descriptor or -errno. In memory where the
-/// system has that.
-inline long nameless_file() {
-#if defined(__linux__) && defined(MFD_CLOEXEC)
-    const long rc = checked("memfd_create", -1, [] { return ::memfd_create("mitogen", MFD_CLOEXEC); });
-    if (rc < 0) return rc;
-    unique_fd made(static_cast<int>(rc));
-#else
-    char name[] = "/tmp/mitogen-XXXXXX";
-    unique_fd made(::mkstemp(name));
-    if (!made) return -long{errno};
-    static_cast<void>(::unlink(name));
-    static_cast<void>(set_cloexec(made.get(), true));
-#endif
-    const long moved = move_above_stdio(made);
-    return moved < 0 ? moved : made.release();
-}
-
-/// Size in bytes of an open file, or -errno.
-inline std::int64_t file_size(int fd) {
-    struct ::stat s {};
-    if (::fstat(fd, &s) < 0) return -static_cast<std::int64_t>(errno);
-    return s.st_size;
-}
-
-/// True if both descriptors are open and refer to one file.
-inline bool same_file(int a, int b) {
-    struct ::stat s {};
-    struct ::stat t {};
-    return ::fstat(a, &s) == 0 && ::fstat(b, &t) == 0 && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
-}
-
-/// What changes when a file is replaced, or written to.
-struct file_stamp {
-    std::uint64_t device = 0;
-    std::uint64_t inode = 0;
-    std::int64_t size = 0;
-    std::int64_t modified_ns = 0;
-    std::int64_t changed_ns = 0;
-
-    friend bool operator==(const file_stamp&, const file_stamp&) = default;
-};
-
-/// The stamp of an open file. 0 or -errno.
-inline long stamp_file(int fd, file_stamp& to) {
-    struct ::stat s {};
-    if (::fstat(fd, &s) < 0) return -long{errno};
-    const auto ns = [](const auto& t) { return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; };
-#if defined(__APPLE__)
-    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtimespec), ns(s.st_ctimespec)};
-#else
-    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtim), ns(s.st_ctim)};
-#endif
-    return 0;
-}
-
-/// Removes a file. 0 or -errno.
-inline long remove_file(const char* path) { return ::unlink(path) < 0 ? -long{errno} : 0; }
-
-/// Removes an empty directory. 0 or -errno.
-inline long remove_directory(const char* path) { return ::rmdir(path) < 0 ? -long{errno} : 0; }
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/programs/payload.hpp ----
-// payload.hpp: the programs that may be sent to a target, and how the target knows them again.
+// ---- mitogen/connect/programs/payload_option.hpp ----
+// payload_option.hpp: the programs that may be sent to a target.
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -2084,79 +1594,6 @@ struct payload {
     std::string path{};    ///< of the program, here
 };
 
-namespace detail {
-
-/// What a program is, by its bytes: so a target knows whether it has it.
-struct program_identity {
-    std::string sha256{}; ///< 64 hex digits
-    std::uint32_t crc = 0;
-    std::int64_t size = 0;
-
-    /// The same for the first stage, which compares what sha256sum or, where there is none, cksum prints with the patterns $h and
-    /// $k.
-    std::string settings() const { return "h=" + sha256 + ";k=" + std::to_string(crc) + "?" + std::to_string(size) + ";"; }
-};
-
-/// A payload that was opened, or why it could not be; or one that is not here.
-struct payload_file {
-    payload what{};
-    std::shared_ptr<sys::unique_fd> file{};
-    std::string trouble{};
-    std::optional<program_identity> above{}; ///< a context above has it: it is fetched when it is needed
-};
-
-/// What was found out about a file. Process-wide, because it takes some milliseconds for each megabyte; never forgotten, because
-/// there are few programs. A file that is written to is another one.
-class known_program {
-    sys::file_stamp stamp_;
-    program_identity identity_;
-    const known_program* before_ = nullptr;
-
-    inline static constinit static_registry<known_program> all{};
-
-public:
-    known_program(const sys::file_stamp& stamp, program_identity identity) : stamp_(stamp), identity_(std::move(identity)) {}
-
-    const known_program* before() const noexcept { return before_; }
-
-    static const program_identity* find(const sys::file_stamp& stamp) noexcept {
-        const known_program* const known = all.find([&](const known_program& p) { return p.stamp_ == stamp; });
-        return known ? &known->identity_ : nullptr;
-    }
-
-    static const program_identity* add(const sys::file_stamp& stamp, program_identity identity) {
-        auto* const added = new known_program(stamp, std::move(identity));
-        all.add(*added, [added](const known_program* before) { added->before_ = before; });
-        return &added->identity_;
-    }
-};
-
-/// The identity of an open file; null where it cannot be read. The first call for a file reads all of it; the later ones none.
-/// Threads: any.
-inline const program_identity* identity_of(int fd) {
-    sys::file_stamp stamp;
-    if (sys::stamp_file(fd, stamp) < 0) return nullptr;
-    if (const program_identity* known = known_program::find(stamp)) return known;
-    constexpr std::size_t chunk = 64 * 1024;
-    const std::unique_ptr<std::byte[]> bytes(new std::byte[chunk]);
-    sha256 digest;
-    cksum crc;
-    program_identity found;
-    for (;;) {
-        const long n = sys::pread(fd, bytes.get(), chunk, found.size);
-        if (n < 0) return nullptr;
-        if (n == 0) break;
-        const std::span<const std::byte> piece(bytes.get(), static_cast<std::size_t>(n));
-        digest.feed(piece);
-        crc.feed(piece);
-        found.size += n;
-    }
-    found.sha256 = digest.finish();
-    found.crc = crc.value();
-    return known_program::add(stamp, std::move(found));
-}
-
-} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/wire/signature.hpp ----
@@ -3297,17 +2734,68 @@ using native = poll;
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/loop/fwd.hpp ----
-// fwd.hpp: the names of brokers.
+// ---- mitogen/loop/broker.hpp ----
+// broker.hpp: the loop that routers live on, as a program holds it.
 
 namespace mitogen::inline MITOGEN_ABI {
 
-struct broker_options;
+/// How a loop is driven.
+struct broker_options {
+    bool thread = true; ///< false: it has no thread of its own; a program's other loop drives it: see basic_broker::poll
+};
+
+namespace detail {
+
 template <class Io>
-class basic_broker;
+class broker_engine;
+
+} // namespace detail
+
+/// The loop that every link, timer and route of a program belongs to, under the I/O policy `Io`. Its routers must not outlive it;
+/// the destructor ends the loop and joins its thread.
+///
+/// Threads: any, but for the destructor. Errors of the constructors, thrown: overloaded_error, without descriptors or threads; a
+/// logic_error for a policy whose loop needs a thread.
+template <class Io = io::native>
+class basic_broker {
+    std::unique_ptr<detail::broker_engine<Io>> engine_;
+
+    explicit basic_broker(std::unique_ptr<detail::broker_engine<Io>> engine) noexcept;
+
+public:
+    using policy = Io;
+
+    basic_broker();
+    explicit basic_broker(Io io);
+    explicit basic_broker(broker_options how);
+    basic_broker(broker_options how, Io io);
+    basic_broker(basic_broker&&) = delete;
+    ~basic_broker();
+
+    /// The same, with the error as a value.
+    static result<std::unique_ptr<basic_broker>> make(broker_options how = {});
+
+    /// Ends the loop: closes the routers on it, all at once, and ends when everything that was accepted has run. From then on
+    /// only the loop itself may add work, so that what it has begun can end. Never blocks.
+    void shutdown();
+    /// Waits until the loop has ended. Not on the loop.
+    void join();
+    /// True on the thread that runs the loop at this moment.
+    bool on_loop() const noexcept;
+    /// Runs `work` on the loop, soon and in order. False, without keeping it, once the loop is ending.
+    bool defer(unique_function<void()> work);
+    /// Of a broker without a thread, as router's: a descriptor that is readable when poll() has something to do. A logic_error of
+    /// others.
+    int fd();
+    /// Does what there is to do, and does not wait.
+    void poll();
+
+    /// For what lives on the loop.
+    detail::broker_engine<Io>& engine() noexcept { return *engine_; }
+};
 
 /// The loop with this platform's best I/O policy.
-using broker = basic_broker<io::native>;
+using broker = basic_broker<>;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -3494,6 +2982,322 @@ struct context_status {
     }
 };
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/failure.hpp ----
+// failure.hpp: a failed system call as an error that says which call, on which descriptor, and why.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// The symbol of an error number ("EBADF"); empty for those that this library never meets.
+inline std::string_view errno_name(int number) noexcept {
+    switch (number) {
+#define MITOGEN_ERRNO(name) \
+    case name: return #name;
+        MITOGEN_ERRNO(E2BIG) MITOGEN_ERRNO(EACCES) MITOGEN_ERRNO(EADDRINUSE) MITOGEN_ERRNO(EAFNOSUPPORT) MITOGEN_ERRNO(EAGAIN)
+        MITOGEN_ERRNO(EBADF) MITOGEN_ERRNO(EBUSY) MITOGEN_ERRNO(ECHILD) MITOGEN_ERRNO(ECONNABORTED) MITOGEN_ERRNO(ECONNREFUSED)
+        MITOGEN_ERRNO(ECONNRESET) MITOGEN_ERRNO(EEXIST) MITOGEN_ERRNO(EFAULT) MITOGEN_ERRNO(EFBIG) MITOGEN_ERRNO(EHOSTUNREACH)
+        MITOGEN_ERRNO(EINTR) MITOGEN_ERRNO(EINVAL) MITOGEN_ERRNO(EIO) MITOGEN_ERRNO(EISDIR) MITOGEN_ERRNO(ELOOP)
+        MITOGEN_ERRNO(EMFILE) MITOGEN_ERRNO(EMSGSIZE) MITOGEN_ERRNO(ENAMETOOLONG) MITOGEN_ERRNO(ENFILE) MITOGEN_ERRNO(ENODEV)
+        MITOGEN_ERRNO(ENOENT) MITOGEN_ERRNO(ENOEXEC) MITOGEN_ERRNO(ENOMEM) MITOGEN_ERRNO(ENOSPC) MITOGEN_ERRNO(ENOSYS)
+        MITOGEN_ERRNO(ENOTCONN) MITOGEN_ERRNO(ENOTDIR) MITOGEN_ERRNO(ENOTSOCK) MITOGEN_ERRNO(ENOTTY) MITOGEN_ERRNO(ENXIO)
+        MITOGEN_ERRNO(EOPNOTSUPP) MITOGEN_ERRNO(EPERM) MITOGEN_ERRNO(EPIPE) MITOGEN_ERRNO(EROFS) MITOGEN_ERRNO(ESRCH)
+        MITOGEN_ERRNO(ETIMEDOUT) MITOGEN_ERRNO(ETXTBSY) MITOGEN_ERRNO(EXDEV)
+#undef MITOGEN_ERRNO
+    default: return {};
+    }
+}
+
+namespace detail {
+// strerror_r comes in two shapes: POSIX returns int and fills the buffer, GNU returns the text.
+inline const char* strerror_text(int rc, const char* buffer) noexcept { return rc == 0 ? buffer : "unknown error"; }
+inline const char* strerror_text(const char* text, const char*) noexcept { return text; }
+} // namespace detail
+
+/// The text for an error number: "Bad file descriptor (EBADF)". Threads: any.
+inline std::string errno_text(int number) {
+    char buffer[128] = {};
+    std::string out = detail::strerror_text(::strerror_r(number, buffer, sizeof buffer), buffer);
+    const std::string_view name = errno_name(number);
+    out += " (";
+    out += name.empty() ? "errno " + std::to_string(number) : std::string(name);
+    return out += ")";
+}
+
+/// The error for a call that returned `rc` (a negative errno): "read(fd 7): Bad file descriptor (EBADF)".
+/// `expression` is the name of the call, or already the whole call where `fd` is -1 ("open(/etc/x)").
+/// Its reason is `overloaded` where the machine or the process is out of descriptors or memory (it may work later), else
+/// `system`.
+MITOGEN_COLD inline error failure(std::string_view expression, long rc, int fd = -1) {
+    const int number = static_cast<int>(-rc);
+    std::string text(expression);
+    if (fd >= 0) text += "(fd " + std::to_string(fd) + ")";
+    text += ": " + errno_text(number);
+    const bool exhausted = number == EMFILE || number == ENFILE || number == ENOMEM;
+    return {exhausted ? reason::overloaded : reason::system, std::move(text)};
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/fault.hpp ----
+// fault.hpp: the one shape of a system call: repeated after EINTR, -errno on failure, failed on purpose by tests.
+
+#if defined(MITOGEN_FAULTS)
+#include <atomic>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Decides the fate of one system call in a test: 0 lets it happen, -errno is returned to the caller in its place.
+/// `name` is the name of the wrapper in namespace mitogen::sys; `fd` the descriptor it concerns, or -1. -EINTR makes the wrapper
+/// repeat the call, and so consult the hook again. The hook runs on the thread that makes the call.
+using fault_hook = long (*)(const char* name, int fd);
+
+#if defined(MITOGEN_FAULTS)
+/// The hook of this process; null: none. Exists only where MITOGEN_FAULTS is defined, which must then hold for the whole program.
+inline constinit std::atomic<fault_hook> fault{nullptr};
+#endif
+
+namespace detail {
+inline long injected([[maybe_unused]] const char* name, [[maybe_unused]] int fd) {
+#if defined(MITOGEN_FAULTS)
+    if (const fault_hook hook = fault.load(std::memory_order_acquire)) return hook(name, fd);
+#endif
+    return 0;
+}
+} // namespace detail
+
+/// Makes one system call: `call()` returns -1 and sets errno on failure. Repeats it after EINTR. Returns its result, or -errno.
+template <class Call>
+long checked(const char* name, int fd, Call call) {
+    for (;;) {
+        long rc = detail::injected(name, fd);
+        if (rc == 0) {
+            rc = static_cast<long>(call());
+            if (rc >= 0) return rc;
+            rc = -static_cast<long>(errno);
+        }
+        if (rc != -EINTR) return rc;
+    }
+}
+
+/// As checked(), for calls that must not be repeated blindly after EINTR because time has passed: returns -EINTR instead.
+template <class Call>
+long checked_once(const char* name, int fd, Call call) {
+    if (const long rc = detail::injected(name, fd)) return rc;
+    const long rc = static_cast<long>(call());
+    return rc >= 0 ? rc : -static_cast<long>(errno);
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/fd.hpp ----
+// fd.hpp: one owned file descriptor.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Owns one descriptor and closes it. Empty when get() is -1.
+///
+/// Threads: distinct objects: safe; shared objects: unsafe.   Blocks: as close(2): never for pipes, sockets and kernel objects.
+class unique_fd {
+    int fd_ = -1;
+
+public:
+    unique_fd() = default;
+    /// Takes ownership of `fd`; any negative number is an empty object.
+    explicit unique_fd(int fd) noexcept : fd_(fd < 0 ? -1 : fd) {}
+    unique_fd(unique_fd&& other) noexcept : fd_(other.release()) {}
+    unique_fd& operator=(unique_fd&& other) noexcept {
+        if (this != &other) reset(other.release());
+        return *this;
+    }
+    ~unique_fd() { reset(); }
+
+    /// The descriptor, or -1.
+    int get() const noexcept { return fd_; }
+
+    /// Gives up ownership: returns the descriptor and leaves the object empty.
+    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
+
+    /// Closes what is owned and takes `fd` instead.
+    void reset(int fd = -1) noexcept {
+        // close() is never repeated after EINTR: Linux and FreeBSD have freed the number by then, and another thread may own it.
+        if (fd_ >= 0) static_cast<void>(::close(fd_));
+        fd_ = fd < 0 ? -1 : fd;
+    }
+
+    explicit operator bool() const noexcept { return fd_ >= 0; }
+};
+
+static_assert(!std::is_copy_constructible_v<unique_fd> && std::is_nothrow_move_assignable_v<unique_fd>);
+static_assert(sizeof(unique_fd) == sizeof(int));
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/call.hpp ----
+// call.hpp: the system calls on descriptors, each >= 0 or -errno, each repeated after EINTR.
+
+#if defined(__linux__)
+#include <sys/eventfd.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+/// System calls, as thin as they can be. A `long` result is >= 0 on success and a negative errno on failure; EINTR is never seen.
+/// Threads: any.   Blocks: as the call of the same name does on that descriptor.
+namespace sys {
+
+/// read(2): number of bytes, 0 at the end.
+inline long read(int fd, void* to, std::size_t size) {
+    return checked("read", fd, [=] { return ::read(fd, to, size); });
+}
+
+/// write(2): number of bytes, possibly fewer than `size`.
+inline long write(int fd, const void* from, std::size_t size) {
+    return checked("write", fd, [=] { return ::write(fd, from, size); });
+}
+
+/// readv(2): number of bytes over all of `count` parts (at most IOV_MAX), 0 at the end.
+inline long readv(int fd, const ::iovec* parts, int count) {
+    return checked("readv", fd, [=] { return ::readv(fd, parts, count); });
+}
+
+/// writev(2): number of bytes, possibly fewer than all of `count` parts (at most IOV_MAX) hold.
+inline long writev(int fd, const ::iovec* parts, int count) {
+    return checked("writev", fd, [=] { return ::writev(fd, parts, count); });
+}
+
+/// pread(2): as read(), at `offset` bytes from the start, without moving the file position.
+inline long pread(int fd, void* to, std::size_t size, ::off_t offset) {
+    return checked("pread", fd, [=] { return ::pread(fd, to, size, offset); });
+}
+
+/// pwrite(2): as write(), at `offset` bytes from the start, without moving the file position.
+inline long pwrite(int fd, const void* from, std::size_t size, ::off_t offset) {
+    return checked("pwrite", fd, [=] { return ::pwrite(fd, from, size, offset); });
+}
+
+/// Sets or clears close-on-exec.
+inline long set_cloexec(int fd, bool on) {
+    return checked("set_cloexec", fd, [=] { return ::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0); });
+}
+
+/// The descriptor's flags (FD_CLOEXEC or 0); -EBADF where it is not open.
+inline long descriptor_flags(int fd) {
+    return checked("descriptor_flags", fd, [=] { return ::fcntl(fd, F_GETFD); });
+}
+
+/// Sets or clears O_NONBLOCK. It belongs to the open file description: every process that shares it is affected.
+inline long set_nonblocking(int fd, bool on) {
+    return checked("set_nonblocking", fd, [=] {
+        const int flags = ::fcntl(fd, F_GETFL);
+        if (flags < 0) return flags;
+        const int wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+        return wanted == flags ? 0 : ::fcntl(fd, F_SETFL, wanted);
+    });
+}
+
+/// A duplicate of `fd` with the lowest free number that is at least `least`, close-on-exec.
+inline long dup_above(int fd, int least) {
+    return checked("dup_above", fd, [=] { return ::fcntl(fd, F_DUPFD_CLOEXEC, least); });
+}
+
+/// Makes `to` a duplicate of `from`, without close-on-exec; closes what `to` was. With from == to it only clears close-on-exec.
+inline long dup_to(int from, int to) {
+    return checked("dup_to", from, [=] { return from == to ? ::fcntl(to, F_SETFD, 0) : ::dup2(from, to); });
+}
+
+/// Moves a descriptor above 2, where standard input, output and error can't be mistaken for it. Keeps it where it is on failure.
+inline long move_above_stdio(unique_fd& fd) {
+    if (fd.get() < 0 || fd.get() > 2) return 0;
+    const long moved = dup_above(fd.get(), 3);
+    if (moved >= 0) fd.reset(static_cast<int>(moved));
+    return moved < 0 ? moved : 0;
+}
+
+/// open(2), close-on-exec. `mode` counts only with O_CREAT.
+inline long open(const char* path, int flags, ::mode_t mode = 0) {
+    return checked("open", -1, [=] { return ::open(path, flags | O_CLOEXEC, mode); });
+}
+
+/// A pipe: what is written to `write_end` can be read from `read_end`. Both blocking and close-on-exec.
+inline long pipe(unique_fd& read_end, unique_fd& write_end) {
+    int fds[2] = {-1, -1};
+    const long rc = checked("pipe", -1, [&] {
+#if defined(__APPLE__)
+        return ::pipe(fds);
+#else
+        return ::pipe2(fds, O_CLOEXEC);
+#endif
+    });
+    if (rc < 0) return rc;
+    read_end.reset(fds[0]);
+    write_end.reset(fds[1]);
+#if defined(__APPLE__) // no pipe2: a process that another thread starts in between inherits both
+    static_cast<void>(set_cloexec(fds[0], true));
+    static_cast<void>(set_cloexec(fds[1], true));
+#endif
+    return 0;
+}
+
+/// Two connected AF_UNIX stream sockets, blocking and close-on-exec.
+inline long socket_pair(unique_fd& one, unique_fd& other) {
+    int fds[2] = {-1, -1};
+    const long rc = checked("socket_pair", -1, [&] {
+#if defined(SOCK_CLOEXEC)
+        return ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds);
+#else
+        return ::socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+#endif
+    });
+    if (rc < 0) return rc;
+    one.reset(fds[0]);
+    other.reset(fds[1]);
+#if !defined(SOCK_CLOEXEC)
+    static_cast<void>(set_cloexec(fds[0], true));
+    static_cast<void>(set_cloexec(fds[1], true));
+#endif
+    return 0;
+}
+
+#if defined(__linux__)
+/// eventfd(2): a counter that starts at `start`; nonblocking and close-on-exec.
+inline long eventfd(unsigned start) {
+    return checked("eventfd", -1, [=] { return ::eventfd(start, EFD_NONBLOCK | EFD_CLOEXEC); });
+}
+#endif
+
+/// Nanoseconds on the monotonic clock (CLOCK_MONOTONIC: stops while the machine is suspended on Linux). Never fails.
+inline instant monotonic_now() noexcept {
+    ::timespec t{};
+    static_cast<void>(::clock_gettime(CLOCK_MONOTONIC, &t));
+    return static_cast<instant>(t.tv_sec) * 1'000'000'000 + static_cast<instant>(t.tv_nsec);
+}
+
+/// A span as the kernel wants it; negative spans become 0.
+inline ::timespec to_timespec(duration_ns span) noexcept {
+    ::timespec t{};
+    if (span < 0) span = 0;
+    const duration_ns seconds = span / 1'000'000'000;
+    // A 32-bit time_t ends at 68 years: waiting that long is waiting for ever.
+    t.tv_sec = sizeof(t.tv_sec) < 8 && seconds > INT32_MAX ? INT32_MAX : static_cast<decltype(t.tv_sec)>(seconds);
+    t.tv_nsec = static_cast<decltype(t.tv_nsec)>(span % 1'000'000'000);
+    return t;
+}
+
+/// A span in whole milliseconds, rounded up so that a sleep never ends before its deadline; -1 (no limit) for negative spans.
+inline int to_poll_ms(duration_ns span) noexcept {
+    if (span < 0) return -1;
+    if (span >= duration_ns{INT32_MAX} * 1'000'000) return INT32_MAX;
+    return static_cast<int>((span + 999'999) / 1'000'000);
+}
+
+} // namespace sys
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/sys/futex.hpp ----
@@ -7540,7 +7344,7 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// What making a context by these would run, one in the other: see router::explain.
-inline result<std::string> explain_methods(const std::vector<any_method>& path);
+result<std::string> explain_methods(const std::vector<any_method>& path);
 
 } // namespace detail
 
@@ -7954,7 +7758,7 @@ public:
                 node_->bounds(), decode_environment{node_}));
     }
 
-    // ---- for a loop that the program has anyway: see basic_broker::process
+    // ---- for a loop that the program has anyway: see basic_broker::poll
 
     /// Of a router whose broker has no thread: a descriptor that is readable when poll() has something to do. A logic_error
     /// otherwise.
@@ -7979,6 +7783,194 @@ public:
     result<void> try_detach() { return node_->detach(); }
 };
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/basic_router.hpp ----
+// basic_router.hpp: a router under the I/O policy of one's choice.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A router on a broker of the policy `Io`; all that a program does with it is `router`.
+///
+/// Threads: as router.
+template <class Io = io::native>
+class basic_router final : public router {
+public:
+    using policy = Io;
+
+    /// The broker must outlive it. Errors, thrown: overloaded_error, without descriptors or threads.
+    explicit basic_router(basic_broker<Io>& loop, router_options options = {});
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/file.hpp ----
+// file.hpp: the little that the library needs to know about files.
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+/// Opens a file for reading, close-on-exec: a descriptor or -errno.
+inline long open_to_read(const char* path) { return open(path, O_RDONLY); }
+
+/// The file of an open descriptor, opened once more for reading, so that it has a position of its own: a descriptor or -errno.
+/// Where the system cannot do that, it is a duplicate at the file's beginning.
+inline long reopen_to_read(int fd) {
+#if defined(__linux__)
+    const long own = open(("/proc/self/fd/" + std::to_string(fd)).c_str(), O_RDONLY);
+    if (own >= 0) return own;
+#endif
+    if (::lseek(fd, 0, SEEK_SET) < 0) return -long{errno};
+    return dup_above(fd, 3);
+}
+
+/// A new file without a name, for reading and writing, above 2 and close-on-exec: a descriptor or -errno. In memory where the
+/// system has that.
+inline long nameless_file() {
+#if defined(__linux__) && defined(MFD_CLOEXEC)
+    const long rc = checked("memfd_create", -1, [] { return ::memfd_create("mitogen", MFD_CLOEXEC); });
+    if (rc < 0) return rc;
+    unique_fd made(static_cast<int>(rc));
+#else
+    char name[] = "/tmp/mitogen-XXXXXX";
+    unique_fd made(::mkstemp(name));
+    if (!made) return -long{errno};
+    static_cast<void>(::unlink(name));
+    static_cast<void>(set_cloexec(made.get(), true));
+#endif
+    const long moved = move_above_stdio(made);
+    return moved < 0 ? moved : made.release();
+}
+
+/// Size in bytes of an open file, or -errno.
+inline std::int64_t file_size(int fd) {
+    struct ::stat s {};
+    if (::fstat(fd, &s) < 0) return -static_cast<std::int64_t>(errno);
+    return s.st_size;
+}
+
+/// True if both descriptors are open and refer to one file.
+inline bool same_file(int a, int b) {
+    struct ::stat s {};
+    struct ::stat t {};
+    return ::fstat(a, &s) == 0 && ::fstat(b, &t) == 0 && s.st_dev == t.st_dev && s.st_ino == t.st_ino;
+}
+
+/// What changes when a file is replaced, or written to.
+struct file_stamp {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::int64_t size = 0;
+    std::int64_t modified_ns = 0;
+    std::int64_t changed_ns = 0;
+
+    friend bool operator==(const file_stamp&, const file_stamp&) = default;
+};
+
+/// The stamp of an open file. 0 or -errno.
+inline long stamp_file(int fd, file_stamp& to) {
+    struct ::stat s {};
+    if (::fstat(fd, &s) < 0) return -long{errno};
+    const auto ns = [](const auto& t) { return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; };
+#if defined(__APPLE__)
+    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtimespec), ns(s.st_ctimespec)};
+#else
+    to = {static_cast<std::uint64_t>(s.st_dev), s.st_ino, s.st_size, ns(s.st_mtim), ns(s.st_ctim)};
+#endif
+    return 0;
+}
+
+/// Removes a file. 0 or -errno.
+inline long remove_file(const char* path) { return ::unlink(path) < 0 ? -long{errno} : 0; }
+
+/// Removes an empty directory. 0 or -errno.
+inline long remove_directory(const char* path) { return ::rmdir(path) < 0 ? -long{errno} : 0; }
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/programs/payload.hpp ----
+// payload.hpp: the programs that may be sent to a target, and how the target knows them again.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// What a program is, by its bytes: so a target knows whether it has it.
+struct program_identity {
+    std::string sha256{}; ///< 64 hex digits
+    std::uint32_t crc = 0;
+    std::int64_t size = 0;
+
+    /// The same for the first stage, which compares what sha256sum or, where there is none, cksum prints with the patterns $h and
+    /// $k.
+    std::string settings() const { return "h=" + sha256 + ";k=" + std::to_string(crc) + "?" + std::to_string(size) + ";"; }
+};
+
+/// A payload that was opened, or why it could not be; or one that is not here.
+struct payload_file {
+    payload what{};
+    std::shared_ptr<sys::unique_fd> file{};
+    std::string trouble{};
+    std::optional<program_identity> above{}; ///< a context above has it: it is fetched when it is needed
+};
+
+/// What was found out about a file. Process-wide, because it takes some milliseconds for each megabyte; never forgotten, because
+/// there are few programs. A file that is written to is another one.
+class known_program {
+    sys::file_stamp stamp_;
+    program_identity identity_;
+    const known_program* before_ = nullptr;
+
+    inline static constinit static_registry<known_program> all{};
+
+public:
+    known_program(const sys::file_stamp& stamp, program_identity identity) : stamp_(stamp), identity_(std::move(identity)) {}
+
+    const known_program* before() const noexcept { return before_; }
+
+    static const program_identity* find(const sys::file_stamp& stamp) noexcept {
+        const known_program* const known = all.find([&](const known_program& p) { return p.stamp_ == stamp; });
+        return known ? &known->identity_ : nullptr;
+    }
+
+    static const program_identity* add(const sys::file_stamp& stamp, program_identity identity) {
+        auto* const added = new known_program(stamp, std::move(identity));
+        all.add(*added, [added](const known_program* before) { added->before_ = before; });
+        return &added->identity_;
+    }
+};
+
+/// The identity of an open file; null where it cannot be read. The first call for a file reads all of it; the later ones none.
+/// Threads: any.
+inline const program_identity* identity_of(int fd) {
+    sys::file_stamp stamp;
+    if (sys::stamp_file(fd, stamp) < 0) return nullptr;
+    if (const program_identity* known = known_program::find(stamp)) return known;
+    constexpr std::size_t chunk = 64 * 1024;
+    const std::unique_ptr<std::byte[]> bytes(new std::byte[chunk]);
+    sha256 digest;
+    cksum crc;
+    program_identity found;
+    for (;;) {
+        const long n = sys::pread(fd, bytes.get(), chunk, found.size);
+        if (n < 0) return nullptr;
+        if (n == 0) break;
+        const std::span<const std::byte> piece(bytes.get(), static_cast<std::size_t>(n));
+        digest.feed(piece);
+        crc.feed(piece);
+        found.size += n;
+    }
+    found.sha256 = digest.finish();
+    found.crc = crc.value();
+    return known_program::add(stamp, std::move(found));
+}
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/programs/press.hpp ----
@@ -12412,7 +12404,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Connects one sleeping thread with those that may wake it.
 ///
-/// A thread that waits for an answer may drive the loop itself meanwhile (see basic_broker::wait). Then it sleeps in the poller,
+/// A thread that waits for an answer may drive the loop itself meanwhile (see detail::broker_engine::wait). Then it sleeps in the poller,
 /// not on its parker, and a wake-up has to go through the poller's waker. Which of the two applies can change at any moment;
 /// notify() finds out.
 ///
@@ -12534,7 +12526,7 @@ public:
         wake_.notify();
     }
 
-    /// Waits until it is raised or the deadline passes, and may drive `loop` meanwhile: see basic_broker::wait. Returns raised().
+    /// Waits until it is raised or the deadline passes, and may drive `loop` meanwhile: see detail::broker_engine::wait. Returns raised().
     /// Threads: not the loop's.
     template <class Loop>
     bool wait(Loop& loop, instant deadline = never) {
@@ -12555,15 +12547,12 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/loop/broker.hpp ----
-// broker.hpp: the loop. Watches descriptors, keeps time, and runs what other threads hand to it.
+// ---- mitogen/loop/broker_engine.hpp ----
+// broker_engine.hpp: the loop. Watches descriptors, keeps time, and runs what other threads hand to it.
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// How a loop is driven.
-struct broker_options {
-    bool thread = true; ///< false: it has no thread of its own; a program's other loop drives it: see basic_broker::process
-};
+namespace detail {
 
 /// Runs the loop that every stream, timer and route of a program belongs to.
 ///
@@ -12573,8 +12562,8 @@ struct broker_options {
 /// the gate opens and the broker's thread takes over. With policies whose poller has no gate the broker's thread always leads.
 ///
 /// Threads: as marked. "Loop": only the thread that leads. The destructor ends the loop and joins its thread.
-template <class Io = io::native>
-class basic_broker : public basic_turns<Io> {
+template <class Io>
+class broker_engine : public basic_turns<Io> {
     using turns = basic_turns<Io>;
     using event = basic_event<Io>;
     using turns::guarded;
@@ -12605,8 +12594,8 @@ class basic_broker : public basic_turns<Io> {
 public:
     using policy = Io;
 
-    explicit basic_broker(Io io = {}) : basic_broker(broker_options{}, std::move(io)) {}
-    explicit basic_broker(broker_options how, Io io = {})
+    explicit broker_engine(Io io = {}) : broker_engine(broker_options{}, std::move(io)) {}
+    explicit broker_engine(broker_options how, Io io = {})
         : turns(std::move(io)), lead_(io_, poller_), own_thread_(how.thread), line_(io_), users_(io_), stopped_(io_) {
         if (own_thread_) {
             thread_ = typename Io::thread(io_, "mitogen-broker", [this] { home(); });
@@ -12617,9 +12606,9 @@ public:
         }
     }
 
-    basic_broker(basic_broker&&) = delete;
+    broker_engine(broker_engine&&) = delete;
 
-    ~basic_broker() {
+    ~broker_engine() {
         shutdown();
         join();
     }
@@ -12644,7 +12633,7 @@ public:
         if (users_.leave(user)) stop();
     }
 
-    /// Of a broker without a thread: a descriptor that is readable when process() has something to do.
+    /// Of a broker without a thread: a descriptor that is readable when poll() has something to do.
     int fd() const noexcept
         requires io::has_outer_loop<Io>
     {
@@ -12653,8 +12642,8 @@ public:
 
     /// Of a broker without a thread: does what there is to do on the loop, and does not wait. To be called when fd() is readable:
     /// by the loop that the program has anyway, which watches fd() as it watches others. Where a thread waits for something
-    /// meanwhile, it drives the loop, and process() does nothing. Threads: any.
-    void process()
+    /// meanwhile, it drives the loop, and poll() does nothing. Threads: any.
+    void poll()
         requires io::has_outer_loop<Io>
     {
         if (own_thread_ || on_loop() || stopping() || !lead_.take()) return;
@@ -12756,10 +12745,10 @@ public:
 
     /// Leads ahead where it is `wanted`, and gives that back at the end of the scope unless it is kept for the wait().
     class ahead {
-        basic_broker* leads_;
+        broker_engine* leads_;
 
     public:
-        ahead(basic_broker& loop, bool wanted) noexcept : leads_(wanted && loop.lead_ahead() ? &loop : nullptr) {}
+        ahead(broker_engine& loop, bool wanted) noexcept : leads_(wanted && loop.lead_ahead() ? &loop : nullptr) {}
         ahead(ahead&&) = delete;
         ~ahead() {
             if (leads_) leads_->end_lead_ahead();
@@ -12793,7 +12782,7 @@ public:
         if (on_loop()) return work();
         if (!own_thread_ && lead_.take()) {
             struct at_end {
-                basic_broker& self;
+                broker_engine& self;
                 ~at_end() { self.give_back(); }
             } const end{*this};
             return work();
@@ -12920,6 +12909,7 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/boot/boot_channel.hpp ----
@@ -12943,7 +12933,7 @@ public:
     };
 
 private:
-    basic_broker<Io>& loop_;
+    detail::broker_engine<Io>& loop_;
     typename Io::descriptor in_;
     typename Io::descriptor out_;
     const handshake::welcome& welcome_;
@@ -12956,7 +12946,7 @@ private:
 
 public:
     /// `over` is called at most once, may close or destroy this, and is never called with `open`. Plan and welcome outlive it.
-    boot_channel(basic_broker<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, boot_plan& plan,
+    boot_channel(detail::broker_engine<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, boot_plan& plan,
                  const handshake::welcome& welcome, unique_function<void(outcome)> over)
         : loop_(loop), in_(std::move(in)), out_(std::move(out)), welcome_(welcome), talk_(plan), over_(std::move(over)) {
         on_ready<&boot_channel::readable>(in_source_, *this, in_.get());
@@ -13201,7 +13191,7 @@ class child_stderr {
 
     enum class use : std::uint8_t { keep, show, drop };
 
-    basic_broker<Io>& loop_;
+    detail::broker_engine<Io>& loop_;
     typename Io::descriptor end_;
     typename Io::descriptor terminal_; // so that it has no end while a tool may close and open it
     unique_function<void(std::string_view)> heard_;
@@ -13221,7 +13211,7 @@ class child_stderr {
 
 public:
     /// `end` may be empty. `terminal`: the child's side, where it is one. The context's name and number are for the log.
-    child_stderr(basic_broker<Io>& loop, typename Io::descriptor end, context_id id, std::string name,
+    child_stderr(detail::broker_engine<Io>& loop, typename Io::descriptor end, context_id id, std::string name,
                  typename Io::descriptor terminal = typename Io::descriptor())
         : loop_(loop), end_(std::move(end)), terminal_(std::move(terminal)), id_(id), name_(std::move(name)) {
         source_.fd = end_.get();
@@ -13367,13 +13357,13 @@ template <class Io>
 class open_question final : public answer_taker, public std::enable_shared_from_this<open_question<Io>> {
     Io io_;
     typename Io::mutex mutex_;
-    basic_broker<Io>* loop_;                               // null once no answer is wanted; under mutex_
+    detail::broker_engine<Io>* loop_;                               // null once no answer is wanted; under mutex_
     unique_function<void(prompt_outcome, secret)> settled_; // loop's
     unique_function<void()> over_;                         // loop's
 
 public:
     /// `settled` is called on the loop, at most once.
-    open_question(basic_broker<Io>& loop, unique_function<void(prompt_outcome, secret)> settled)
+    open_question(detail::broker_engine<Io>& loop, unique_function<void(prompt_outcome, secret)> settled)
         : io_(loop.io()), mutex_(io_), loop_(&loop), settled_(std::move(settled)) {}
 
     open_question(open_question&&) = delete;
@@ -13426,7 +13416,7 @@ namespace detail {
 /// Threads: loop.
 template <class Io>
 class interview {
-    basic_broker<Io>& loop_;
+    detail::broker_engine<Io>& loop_;
     boot_plan& plan_;
     child_stderr<Io>& err_;
     boot_channel<Io>& channel_;
@@ -13436,7 +13426,7 @@ class interview {
 
 public:
     /// All outlive this.
-    interview(basic_broker<Io>& loop, boot_plan& plan, child_stderr<Io>& err, boot_channel<Io>& channel)
+    interview(detail::broker_engine<Io>& loop, boot_plan& plan, child_stderr<Io>& err, boot_channel<Io>& channel)
         : loop_(loop), plan_(plan), err_(err), channel_(channel) {}
 
     interview(interview&&) = delete;
@@ -13947,7 +13937,7 @@ class basic_sending_side {
     };
 
     stream& stream_;
-    basic_broker<Io>& broker_;
+    detail::broker_engine<Io>& broker_;
     typename Io::descriptor out_;
     source source_{};
 
@@ -13971,7 +13961,7 @@ class basic_sending_side {
     static constexpr int max_rounds = 16;
 
 public:
-    basic_sending_side(stream& whole, basic_broker<Io>& loop, typename Io::descriptor out, const limits& bounds)
+    basic_sending_side(stream& whole, detail::broker_engine<Io>& loop, typename Io::descriptor out, const limits& bounds)
         : stream_(whole), broker_(loop), out_(std::move(out)), mutex_(loop.io()), queue_limit_(bounds.queue_bytes) {
         source_.fd = out_.get();
         source_.self = this;
@@ -14285,7 +14275,7 @@ private:
         bool stopped() const { return self.closed_; }
     };
 
-    basic_broker<Io>& broker_;
+    detail::broker_engine<Io>& broker_;
     owner* owner_;
     descriptor in_;
     source in_source_{};
@@ -14304,7 +14294,7 @@ private:
     static constexpr std::size_t most_in_a_turn = 2 * fragment_bytes; // what is passed on leaves at the end of the turn
 
 public:
-    basic_stream(basic_broker<Io>& loop, owner& to, descriptor in, descriptor out, const limits& bounds,
+    basic_stream(detail::broker_engine<Io>& loop, owner& to, descriptor in, descriptor out, const limits& bounds,
                  const heartbeat& beat = {0, 0})
         : broker_(loop), owner_(&to), in_(std::move(in)), silence_(beat), sending_(*this, loop, std::move(out), bounds) {
         look_.fire = [this] {
@@ -14790,15 +14780,15 @@ class basic_asking : public call_port {
     using pending = basic_pending<Io>;
 
 protected:
-    basic_broker<Io>& broker_;
+    detail::broker_engine<Io>& broker_;
     typename basic_pending_table<Io>::owner pending_;
 
-    basic_asking(basic_broker<Io>& loop, const limits& bounds)
+    basic_asking(detail::broker_engine<Io>& loop, const limits& bounds)
         : call_port(bounds), broker_(loop), pending_(basic_pending_table<Io>::make(loop.io(), bounds.open_calls)) {}
     ~basic_asking() = default;
 
 public:
-    basic_broker<Io>& loop() noexcept { return broker_; }
+    detail::broker_engine<Io>& loop() noexcept { return broker_; }
     basic_pending_table<Io>& answers() noexcept { return *pending_; }
 
     /// An answer from `from` that is an error already.
@@ -14832,7 +14822,7 @@ public:
         if (!p) return *failed_answer(what.to, std::move(*why));
         p->subject = what.subject;
         // Before the answer can come: else it finds the gate open, and wakes the broker's thread.
-        typename basic_broker<Io>::ahead lead(broker_, what.how == manner::wait);
+        typename detail::broker_engine<Io>::ahead lead(broker_, what.how == manner::wait);
         const result<void> sent = core().send(core().address(what.to, what.handle, p->handle()), what.payload,
                                               what.how == manner::wait ? urgency::now : urgency::soon);
         lead.keep();
@@ -15901,7 +15891,7 @@ private:
     basic_departures<Io> departures_;
 
 public:
-    basic_router_core(basic_broker<Io>& loop, const limits& bounds, const tree_rules& rules = {.heartbeat = {0, 0}})
+    basic_router_core(detail::broker_engine<Io>& loop, const limits& bounds, const tree_rules& rules = {.heartbeat = {0, 0}})
         : asking(loop, bounds), receiving(loop.io()), rules_(rules), routes_(loop.io()), departures_(loop.io()) {
         (void)handlers_.add(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
         (void)handlers_.add(handles::heartbeat, {.from = accept::anyone}, [this](const message& m) { on_heartbeat(m); });
@@ -16226,6 +16216,98 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/ending.hpp ----
+// ending.hpp: how long the end of a child may take, and what is due at a moment of it. Knows only the time: no process, no link.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// The ladder from being asked to end, over SIGTERM, to SIGKILL.
+class ending {
+    ending_patience patience_;
+    instant asked_at_ = never;
+    duration_ns for_levels_ = 0;
+    instant exited_at_ = never;
+    int signals_sent_ = 0;
+
+    instant term_at() const noexcept { return after(after(asked_at_, patience_.grace), for_levels_); }
+    instant kill_at() const noexcept { return after(term_at(), patience_.after_term); }
+
+public:
+    static constexpr int no_signal = 0;
+    static constexpr int term = 15;
+    static constexpr int kill = 9;
+
+    /// What each level of contexts below it adds to its time: it is to see the end of its children, from their SIGTERM to their
+    /// SIGKILL, before it goes itself. Nobody else could end one that is stopped.
+    static constexpr duration_ns for_each_level = 1'500'000'000;
+
+    explicit ending(ending_patience patience) noexcept : patience_(patience) {}
+
+    /// It was asked to end, or its link has ended. `levels`: how deep the tree below it is.
+    void begin(instant now, std::uint32_t levels = 0) noexcept {
+        asked_at_ = now;
+        for_levels_ = levels * for_each_level;
+    }
+
+    /// From now on it has little time but what the levels below it need.
+    void hurry(instant now) noexcept {
+        constexpr duration_ns orderly = 300'000'000; // with SIGTERM and SIGKILL less than a level's
+        asked_at_ = now;
+        patience_.grace = std::min(patience_.grace, orderly);
+    }
+
+    /// Its process has ended. Only the first time counts.
+    void exited(instant now) noexcept {
+        if (exited_at_ == never) exited_at_ = now;
+    }
+
+    /// It was sent SIGTERM, without having been asked before.
+    void terminated(instant now) noexcept {
+        asked_at_ = now;
+        patience_.grace = 0;
+        signals_sent_ = 1;
+    }
+
+    /// It was killed: no further signal is due.
+    void killed() noexcept { signals_sent_ = 2; }
+
+    /// The signal to send now; counts as sent.
+    int due_signal(instant now) noexcept {
+        if (signals_sent_ <= 1 && now >= kill_at()) {
+            signals_sent_ = 2;
+            return kill;
+        }
+        if (signals_sent_ == 0 && now >= term_at()) {
+            signals_sent_ = 1;
+            return term;
+        }
+        return no_signal;
+    }
+
+    /// True if its loss should be reported although there is no exit status yet.
+    bool report_due(instant now) const noexcept { return now >= after(asked_at_, patience_.for_status); }
+
+    /// When the link of a process that has ended is closed: until then answers may still be in the pipe.
+    instant link_end() const noexcept { return after(exited_at_, patience_.for_link); }
+
+    /// When to look again at a process that has not ended. `watched`: its end is reported by the poller, else it must be asked
+    /// for. `reported`: report_due() does not matter any more.
+    instant next_look(instant now, bool watched, bool reported) const noexcept {
+        constexpr duration_ns poll_interval = 5'000'000;
+        instant next = watched ? never : after(now, poll_interval);
+        if (!reported) next = std::min(next, after(asked_at_, patience_.for_status));
+        if (signals_sent_ == 0) next = std::min(next, term_at());
+        if (signals_sent_ == 1) next = std::min(next, kill_at());
+        if (next == never) next = after(now, patience_.after_term);
+        return std::max(next, now);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/child.hpp ----
 // child.hpp: one child process from its start to its funeral, as its parent sees it.
 
@@ -16315,7 +16397,7 @@ public:
 
     /// Begins to listen. Threads: loop.
     void begin() {
-        basic_broker<Io>& loop = router_.loop();
+        detail::broker_engine<Io>& loop = router_.loop();
         long rc = boot_.begin();
         if (rc >= 0) rc = err_.begin();
         if (rc >= 0 && exit_source_.fd >= 0) rc = loop.watch(exit_source_, io::interest::read);
@@ -16531,7 +16613,7 @@ private:
     void look_after_ending() {
         if (stage_ != stage::ending) return;
         const auto keep = this->shared_from_this();
-        basic_broker<Io>& loop = router_.loop();
+        detail::broker_engine<Io>& loop = router_.loop();
         if (!status_) status_ = look_for_status();
         const instant now = loop.io().now();
         if (status_) {
@@ -16581,7 +16663,7 @@ private:
     }
 
     void bury() {
-        basic_broker<Io>& loop = router_.loop();
+        detail::broker_engine<Io>& loop = router_.loop();
         stage_ = stage::gone;
         loop.cancel_timer(timer_);
         err_.finish();
@@ -16861,14 +16943,14 @@ class program_press final : public press {
         }
     };
 
-    basic_broker<Io>& loop_;
+    detail::broker_engine<Io>& loop_;
     std::vector<std::unique_ptr<job>> jobs_;
 
     static constexpr duration_ns patience = 10'000'000'000;
     static constexpr duration_ns shortly = 1'000'000;
 
 public:
-    explicit program_press(basic_broker<Io>& loop) : loop_(loop) {}
+    explicit program_press(detail::broker_engine<Io>& loop) : loop_(loop) {}
     program_press(program_press&&) = delete;
 
     void make(const sys::unique_fd& program, std::vector<std::string_view> tools, callback done) override {
@@ -17271,7 +17353,7 @@ public:
     /// True if nothing is under way.
     bool empty() const noexcept { return count_.load() == 0; }
 
-    /// Waits until nothing is under way or the deadline passes, and may drive `loop` meanwhile: see basic_broker::wait. True if
+    /// Waits until nothing is under way or the deadline passes, and may drive `loop` meanwhile: see detail::broker_engine::wait. True if
     /// nothing is: then the loop has also left the callback whose done() was the last. Threads: not the loop's.
     template <class Loop>
     bool wait(Loop& loop, instant deadline = never) {
@@ -18475,6 +18557,61 @@ void ask_whom_it_is_for(basic_router_core<Io>& node, const header& request, prom
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/loop/broker_body.hpp ----
+// broker_body.hpp: what basic_broker does, by its engine.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+MITOGEN_COLD inline error no_outer_loop() {
+    return error(reason::misuse, "only a broker without a thread (broker_options::thread) is driven by another loop");
+}
+
+} // namespace detail
+
+template <class Io>
+basic_broker<Io>::basic_broker(std::unique_ptr<detail::broker_engine<Io>> engine) noexcept : engine_(std::move(engine)) {}
+template <class Io>
+basic_broker<Io>::basic_broker() : basic_broker(broker_options{}, Io{}) {}
+template <class Io>
+basic_broker<Io>::basic_broker(Io io) : basic_broker(broker_options{}, std::move(io)) {}
+template <class Io>
+basic_broker<Io>::basic_broker(broker_options how) : basic_broker(how, Io{}) {}
+template <class Io>
+basic_broker<Io>::basic_broker(broker_options how, Io io)
+    : engine_(std::make_unique<detail::broker_engine<Io>>(how, std::move(io))) {}
+template <class Io>
+basic_broker<Io>::~basic_broker() = default;
+
+template <class Io>
+void basic_broker<Io>::shutdown() {
+    engine_->shutdown();
+}
+template <class Io>
+void basic_broker<Io>::join() {
+    engine_->join();
+}
+template <class Io>
+bool basic_broker<Io>::on_loop() const noexcept {
+    return engine_->on_loop();
+}
+template <class Io>
+bool basic_broker<Io>::defer(unique_function<void()> work) {
+    return engine_->defer(std::move(work));
+}
+template <class Io>
+int basic_broker<Io>::fd() {
+    if constexpr (io::has_outer_loop<Io>) return engine_->fd();
+    else raise(detail::no_outer_loop());
+}
+template <class Io>
+void basic_broker<Io>::poll() {
+    if constexpr (io::has_outer_loop<Io>) engine_->poll();
+    else raise(detail::no_outer_loop());
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/route/status_of.hpp ----
 // status_of.hpp: takes the tree as one context sees it.
 
@@ -18819,7 +18956,7 @@ class router_engine final : public basic_router_core<Io> {
     typename Io::thread closer_{}; // closes this where the loop is asked to end before it was
 
 public:
-    explicit router_engine(basic_broker<Io>& loop, router_options options = {})
+    explicit router_engine(detail::broker_engine<Io>& loop, router_options options = {})
         : core(loop, options.limits, options.rules), prompting_(*this, std::move(options.on_prompt)),
           children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)) {
         sys::ignore_sigpipe();
@@ -18896,7 +19033,7 @@ public:
         raise(no_outer_loop());
     }
     void poll_loop() override {
-        if constexpr (io::has_outer_loop<Io>) return this->loop().process();
+        if constexpr (io::has_outer_loop<Io>) return this->loop().poll();
         raise(no_outer_loop());
     }
 
@@ -18951,10 +19088,6 @@ public:
     }
 
 private:
-    static error no_outer_loop() {
-        return error(reason::misuse, "only a router on a broker without a thread (broker_options::thread) has a loop to drive");
-    }
-
     awaited& refused(error why) { return *this->failed_answer(this->id(), std::move(why)); }
 
     awaited& attach_by(boot_plan plan) {
@@ -19001,29 +19134,21 @@ router_engine<Io>& engine_of(call_port& node) noexcept {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/basic_router.hpp ----
-// basic_router.hpp: a router under the I/O policy of one's choice.
+// ---- mitogen/connect/basic_router_body.hpp ----
+// basic_router_body.hpp: how routers are made.
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A router on a broker of the policy `Io`; all that a program does with it is `router`.
-///
-/// Threads: as router.
-template <class Io = io::native>
-class basic_router final : public router {
-public:
-    using policy = Io;
+template <class Io>
+basic_router<Io>::basic_router(basic_broker<Io>& loop, router_options options)
+    : router(std::make_unique<detail::router_engine<Io>>(loop.engine(), std::move(options))) {}
 
-    /// The broker must outlive it. Errors, thrown: overloaded_error, without descriptors or threads.
-    explicit basic_router(basic_broker<Io>& loop, router_options options = {})
-        : router(std::make_unique<detail::router_engine<Io>>(loop, std::move(options))) {}
-};
+MITOGEN_INLINE router::router(broker& loop, router_options options)
+    : router(std::make_unique<detail::router_engine<io::native>>(loop.engine(), std::move(options))) {}
 
-inline router::router(broker& loop, router_options options)
-    : router(std::make_unique<detail::router_engine<io::native>>(loop, std::move(options))) {}
-
-inline result<std::unique_ptr<router>> router::make(broker& loop, router_options options) {
-    return std::unique_ptr<router>(new router(std::make_unique<detail::router_engine<io::native>>(loop, std::move(options))));
+MITOGEN_INLINE result<std::unique_ptr<router>> router::make(broker& loop, router_options options) {
+    return std::unique_ptr<router>(
+        new router(std::make_unique<detail::router_engine<io::native>>(loop.engine(), std::move(options))));
 }
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -19063,7 +19188,7 @@ inline std::string explain_plan(const boot_plan& plan) {
 }
 
 /// Of several methods, each in the context that the one before it makes: a line for each that says where, and its four.
-inline result<std::string> explain_methods(const std::vector<any_method>& path) {
+MITOGEN_INLINE result<std::string> explain_methods(const std::vector<any_method>& path) {
     std::string text;
     std::string in = "this context";
     for (const any_method& method : path) {
@@ -19633,7 +19758,7 @@ class stdout_forwarder {
         stdout_forwarder* self;
     };
 
-    basic_broker<Io>& loop_;
+    detail::broker_engine<Io>& loop_;
     log_uplink<Io>& up_;
     typename Io::descriptor end_;
     source source_{};
@@ -19656,7 +19781,7 @@ class stdout_forwarder {
 
 public:
     /// `read_end` is nonblocking; empty where nothing is captured.
-    stdout_forwarder(basic_broker<Io>& loop, log_uplink<Io>& up, typename Io::descriptor read_end)
+    stdout_forwarder(detail::broker_engine<Io>& loop, log_uplink<Io>& up, typename Io::descriptor read_end)
         : loop_(loop), up_(up), end_(std::move(read_end)) {
         source_.fd = end_.get();
         source_.self = this;
@@ -20895,7 +21020,7 @@ public:
 
     /// Executes main-thread calls on the calling thread until stop(). Threads: the main one.
     void serve() {
-        basic_broker<Io>& loop = router_.loop();
+        detail::broker_engine<Io>& loop = router_.loop();
         buffer result;
         std::optional<error> refusal;
         for (;;) {
@@ -21188,7 +21313,7 @@ class child_process final : private basic_peer<Io>::events {
     using peer = basic_peer<Io>;
 
     handshake::welcome welcome_;
-    basic_broker<Io> broker_;
+    detail::broker_engine<Io> broker_;
     router_engine<Io> router_;
     basic_dispatcher<Io> dispatcher_;
     connect_server<Io> connects_;
@@ -21416,18 +21541,58 @@ struct method_hook<nsenter> {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/init.hpp ----
-// init.hpp: where a program says that it is one; and the whole of a simple program in one call.
+// ---- mitogen/connect/run.hpp ----
+// run.hpp: where a program says that it is one; and the whole of a simple program in one call.
 
 namespace mitogen::inline MITOGEN_ABI {
 
 /// Call it first thing in main(). Returns at once in the program that a user started; never returns in one that was started as a
 /// child: that one serves its parent and exits, with its static objects destroyed and its exit handlers run. A child finds out by
-/// its first argument, and runs under the I/O policy `Io`, a native one.
+/// its first argument.
 ///
 /// A program may have been started with SIGCHLD ignored, which would lose how its children end: that is undone. One that ignores
 /// it later has decided so itself.
-template <class Io = io::native>
+void init(int argc, char** argv);
+
+namespace detail {
+
+/// What run() holds: a broker and a router.
+class whole_program {
+    struct parts;
+    std::unique_ptr<parts> parts_;
+
+public:
+    whole_program();
+    whole_program(whole_program&&) = delete;
+    ~whole_program();
+    router& root() noexcept;
+};
+
+} // namespace detail
+
+/// init(), a broker, a router, and `body(router)`; then the end of all children. Returns the exit status for main(): what the
+/// body returns if that is an int, else 0. An exception of the body leaves run() after everything is shut down.
+template <class Body>
+int run(int argc, char** argv, Body&& body) {
+    init(argc, argv);
+    detail::whole_program whole;
+    if constexpr (std::is_convertible_v<std::invoke_result_t<Body, router&>, int>) {
+        return std::forward<Body>(body)(whole.root());
+    } else {
+        std::forward<Body>(body)(whole.root());
+        return 0;
+    }
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/init.hpp ----
+// init.hpp: what init() does, and what run() holds.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// As init(argc, argv), for a child that runs under the I/O policy `Io`, a native one.
+template <class Io>
 void init(int argc, char** argv) {
     const std::string_view first = argc < 2 ? std::string_view() : std::string_view(argv[1]);
     if (const auto enter = detail::enter_main.load(); enter && first == detail::enter_argument) enter(argc, argv);
@@ -21448,20 +21613,20 @@ void init(int argc, char** argv) {
     std::exit(0);
 }
 
-/// init(), a broker, a router, and `body(router)`; then the end of all children. Returns the exit status for main(): what the
-/// body returns if that is an int, else 0. An exception of the body leaves run() after everything is shut down.
-template <class Body>
-int run(int argc, char** argv, Body&& body) {
-    init(argc, argv);
+MITOGEN_INLINE void init(int argc, char** argv) { init<io::native>(argc, argv); }
+
+namespace detail {
+
+struct whole_program::parts {
     broker loop;
-    router root(loop);
-    if constexpr (std::is_convertible_v<std::invoke_result_t<Body, router&>, int>) {
-        return std::forward<Body>(body)(root);
-    } else {
-        std::forward<Body>(body)(root);
-        return 0;
-    }
-}
+    mitogen::router root{loop};
+};
+
+MITOGEN_INLINE whole_program::whole_program() : parts_(std::make_unique<parts>()) {}
+MITOGEN_INLINE whole_program::~whole_program() = default;
+MITOGEN_INLINE router& whole_program::root() noexcept { return parts_->root; }
+
+} // namespace detail
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -22088,7 +22253,7 @@ template <class Io>
 class membership final : public joined_place, private basic_peer<Io>::events {
     using peer = basic_peer<Io>;
 
-    basic_broker<Io> broker_;
+    detail::broker_engine<Io> broker_;
     router_engine<Io> router_;
     std::shared_ptr<peer> parent_;
     call_server<Io> server_;
@@ -22492,7 +22657,7 @@ bool try_listen_on(call_port& node, const std::string& path, const listen_option
 
 } // namespace detail
 
-inline result<listener> router::try_listen(const std::string& path, listen_options options) {
+MITOGEN_INLINE result<listener> router::try_listen(const std::string& path, listen_options options) {
     std::optional<result<listener>> made;
     if (detail::try_listen_on<io::native>(*node_, path, options, made) || detail::try_listen_on<io::poll>(*node_, path, options, made))
         return std::move(*made);

@@ -4,12 +4,9 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/connect/router.hpp>
-#include <mitogen/connect/router_engine.hpp>
-#include <mitogen/io/native.hpp>
+#include <mitogen/connect/router_options.hpp>
+#include <mitogen/io/native_name.hpp>
 #include <mitogen/loop/broker.hpp>
-
-#include <memory>
-#include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -22,15 +19,7 @@ public:
     using policy = Io;
 
     /// The broker must outlive it. Errors, thrown: overloaded_error, without descriptors or threads.
-    explicit basic_router(basic_broker<Io>& loop, router_options options = {})
-        : router(std::make_unique<detail::router_engine<Io>>(loop, std::move(options))) {}
+    explicit basic_router(basic_broker<Io>& loop, router_options options = {});
 };
-
-inline router::router(broker& loop, router_options options)
-    : router(std::make_unique<detail::router_engine<io::native>>(loop, std::move(options))) {}
-
-inline result<std::unique_ptr<router>> router::make(broker& loop, router_options options) {
-    return std::unique_ptr<router>(new router(std::make_unique<detail::router_engine<io::native>>(loop, std::move(options))));
-}
 
 } // namespace mitogen::inline MITOGEN_ABI

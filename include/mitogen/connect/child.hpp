@@ -13,7 +13,7 @@
 #include <mitogen/connect/logs/child_stderr.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/route/peer.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/sys/failure.hpp>
@@ -113,7 +113,7 @@ public:
 
     /// Begins to listen. Threads: loop.
     void begin() {
-        basic_broker<Io>& loop = router_.loop();
+        detail::broker_engine<Io>& loop = router_.loop();
         long rc = boot_.begin();
         if (rc >= 0) rc = err_.begin();
         if (rc >= 0 && exit_source_.fd >= 0) rc = loop.watch(exit_source_, io::interest::read);
@@ -329,7 +329,7 @@ private:
     void look_after_ending() {
         if (stage_ != stage::ending) return;
         const auto keep = this->shared_from_this();
-        basic_broker<Io>& loop = router_.loop();
+        detail::broker_engine<Io>& loop = router_.loop();
         if (!status_) status_ = look_for_status();
         const instant now = loop.io().now();
         if (status_) {
@@ -379,7 +379,7 @@ private:
     }
 
     void bury() {
-        basic_broker<Io>& loop = router_.loop();
+        detail::broker_engine<Io>& loop = router_.loop();
         stage_ = stage::gone;
         loop.cancel_timer(timer_);
         err_.finish();

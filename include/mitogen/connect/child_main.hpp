@@ -13,7 +13,7 @@
 #include <mitogen/connect/methods/fork.hpp>
 #include <mitogen/connect/router_engine.hpp>
 #include <mitogen/io/policy.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/route/peer.hpp>
 #include <mitogen/rpc/dispatcher.hpp>
 #include <mitogen/sys/call.hpp>
@@ -88,7 +88,7 @@ class child_process final : private basic_peer<Io>::events {
     using peer = basic_peer<Io>;
 
     handshake::welcome welcome_;
-    basic_broker<Io> broker_;
+    detail::broker_engine<Io> broker_;
     router_engine<Io> router_;
     basic_dispatcher<Io> dispatcher_;
     connect_server<Io> connects_;

@@ -18,7 +18,7 @@
 #include <mitogen/connect/programs/program_press.hpp>
 #include <mitogen/connect/programs/program_source.hpp>
 #include <mitogen/io/policy.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/route/id_allocator.hpp>
 #include <mitogen/route/peer.hpp>
 #include <mitogen/route/route_monitor.hpp>

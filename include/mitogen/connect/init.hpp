@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// init.hpp: where a program says that it is one; and the whole of a simple program in one call.
+// init.hpp: what init() does, and what run() holds.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/log.hpp>
@@ -10,29 +10,26 @@
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/enter_main.hpp>
 #include <mitogen/connect/methods/options/nsenter.hpp>
-#include <mitogen/connect/basic_router.hpp>
+#include <mitogen/connect/basic_router_body.hpp>
+#include <mitogen/connect/run.hpp>
 #include <mitogen/io/main_arguments.hpp>
 #include <mitogen/io/native.hpp>
+#include <mitogen/loop/broker_body.hpp>
 #include <mitogen/rpc/registry.hpp>
 #include <mitogen/sys/executable.hpp>
 #include <mitogen/sys/signal.hpp>
 #include <mitogen/sys/stdio.hpp>
 
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Call it first thing in main(). Returns at once in the program that a user started; never returns in one that was started as a
-/// child: that one serves its parent and exits, with its static objects destroyed and its exit handlers run. A child finds out by
-/// its first argument, and runs under the I/O policy `Io`, a native one.
-///
-/// A program may have been started with SIGCHLD ignored, which would lose how its children end: that is undone. One that ignores
-/// it later has decided so itself.
-template <class Io = io::native>
+/// As init(argc, argv), for a child that runs under the I/O policy `Io`, a native one.
+template <class Io>
 void init(int argc, char** argv) {
     const std::string_view first = argc < 2 ? std::string_view() : std::string_view(argv[1]);
     if (const auto enter = detail::enter_main.load(); enter && first == detail::enter_argument) enter(argc, argv);
@@ -53,19 +50,19 @@ void init(int argc, char** argv) {
     std::exit(0);
 }
 
-/// init(), a broker, a router, and `body(router)`; then the end of all children. Returns the exit status for main(): what the
-/// body returns if that is an int, else 0. An exception of the body leaves run() after everything is shut down.
-template <class Body>
-int run(int argc, char** argv, Body&& body) {
-    init(argc, argv);
+MITOGEN_INLINE void init(int argc, char** argv) { init<io::native>(argc, argv); }
+
+namespace detail {
+
+struct whole_program::parts {
     broker loop;
-    router root(loop);
-    if constexpr (std::is_convertible_v<std::invoke_result_t<Body, router&>, int>) {
-        return std::forward<Body>(body)(root);
-    } else {
-        std::forward<Body>(body)(root);
-        return 0;
-    }
-}
+    mitogen::router root{loop};
+};
+
+MITOGEN_INLINE whole_program::whole_program() : parts_(std::make_unique<parts>()) {}
+MITOGEN_INLINE whole_program::~whole_program() = default;
+MITOGEN_INLINE router& whole_program::root() noexcept { return parts_->root; }
+
+} // namespace detail
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -8,7 +8,7 @@
 #include <mitogen/connect/joining/listener_value.hpp>
 #include <mitogen/connect/methods/any_method.hpp>
 #include <mitogen/connect/router_options.hpp>
-#include <mitogen/loop/fwd.hpp>
+#include <mitogen/loop/broker.hpp>
 #include <mitogen/route/call_port.hpp>
 #include <mitogen/rpc/context.hpp>
 #include <mitogen/rpc/making.hpp>
@@ -130,7 +130,7 @@ public:
                 node_->bounds(), decode_environment{node_}));
     }
 
-    // ---- for a loop that the program has anyway: see basic_broker::process
+    // ---- for a loop that the program has anyway: see basic_broker::poll
 
     /// Of a router whose broker has no thread: a descriptor that is readable when poll() has something to do. A logic_error
     /// otherwise.

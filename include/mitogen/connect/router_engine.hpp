@@ -24,7 +24,8 @@
 #include <mitogen/connect/router.hpp>
 #include <mitogen/connect/router_options.hpp>
 #include <mitogen/io/policy.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_body.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/loop/loop_users.hpp>
 #include <mitogen/loop/watch_table.hpp>
 #include <mitogen/route/router_core.hpp>
@@ -73,7 +74,7 @@ class router_engine final : public basic_router_core<Io> {
     typename Io::thread closer_{}; // closes this where the loop is asked to end before it was
 
 public:
-    explicit router_engine(basic_broker<Io>& loop, router_options options = {})
+    explicit router_engine(detail::broker_engine<Io>& loop, router_options options = {})
         : core(loop, options.limits, options.rules), prompting_(*this, std::move(options.on_prompt)),
           children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)) {
         sys::ignore_sigpipe();
@@ -150,7 +151,7 @@ public:
         raise(no_outer_loop());
     }
     void poll_loop() override {
-        if constexpr (io::has_outer_loop<Io>) return this->loop().process();
+        if constexpr (io::has_outer_loop<Io>) return this->loop().poll();
         raise(no_outer_loop());
     }
 
@@ -205,10 +206,6 @@ public:
     }
 
 private:
-    static error no_outer_loop() {
-        return error(reason::misuse, "only a router on a broker without a thread (broker_options::thread) has a loop to drive");
-    }
-
     awaited& refused(error why) { return *this->failed_answer(this->id(), std::move(why)); }
 
     awaited& attach_by(boot_plan plan) {

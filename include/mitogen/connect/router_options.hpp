@@ -4,8 +4,8 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/limits.hpp>
-#include <mitogen/connect/ending.hpp>
-#include <mitogen/connect/programs/payload.hpp>
+#include <mitogen/connect/ending_patience.hpp>
+#include <mitogen/connect/programs/payload_option.hpp>
 #include <mitogen/connect/prompts/prompt.hpp>
 
 #include <cstdint>

@@ -9,8 +9,8 @@
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/child_main.hpp>
 #include <mitogen/connect/methods/method.hpp>
-#include <mitogen/connect/basic_router.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/connect/basic_router_body.hpp>
+#include <mitogen/loop/broker_body.hpp>
 #include <mitogen/rpc/context.hpp>
 #include <mitogen/simulation/simulated.hpp>
 #include <mitogen/simulation/world.hpp>

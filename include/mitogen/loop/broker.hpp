@@ -1,25 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// broker.hpp: the loop. Watches descriptors, keeps time, and runs what other threads hand to it.
+// broker.hpp: the loop that routers live on, as a program holds it.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
-#include <mitogen/base/time.hpp>
-#include <mitogen/io/native.hpp>
-#include <mitogen/io/policy.hpp>
-#include <mitogen/loop/fwd.hpp>
-#include <mitogen/loop/lead.hpp>
-#include <mitogen/loop/loop_users.hpp>
-#include <mitogen/loop/turns.hpp>
-#include <mitogen/loop/waiting_line.hpp>
-#include <mitogen/loop/work_queue.hpp>
-#include <mitogen/sync/event.hpp>
-#include <mitogen/sync/waiter.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/io/native_name.hpp>
 
-#include <algorithm>
-#include <atomic>
-#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -27,362 +14,60 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// How a loop is driven.
 struct broker_options {
-    bool thread = true; ///< false: it has no thread of its own; a program's other loop drives it: see basic_broker::process
+    bool thread = true; ///< false: it has no thread of its own; a program's other loop drives it: see basic_broker::poll
 };
 
-/// Runs the loop that every stream, timer and route of a program belongs to.
+namespace detail {
+
+template <class Io>
+class broker_engine;
+
+} // namespace detail
+
+/// The loop that every link, timer and route of a program belongs to, under the I/O policy `Io`. Its routers must not outlive it;
+/// the destructor ends the loop and joins its thread.
 ///
-/// Exactly one thread at a time leads, that is, drives the loop and so owns everything on it. Normally that is the broker's own
-/// thread, which sleeps at the poller's gate. A thread that has to wait for an answer anyway may lead instead (wait()): the
-/// answer then reaches it without a hand-over between threads, which costs more than the rest of a call together. When it leaves,
-/// the gate opens and the broker's thread takes over. With policies whose poller has no gate the broker's thread always leads.
-///
-/// Threads: as marked. "Loop": only the thread that leads. The destructor ends the loop and joins its thread.
+/// Threads: any, but for the destructor. Errors of the constructors, thrown: overloaded_error, without descriptors or threads; a
+/// logic_error for a policy whose loop needs a thread.
 template <class Io = io::native>
-class basic_broker : public basic_turns<Io> {
-    using turns = basic_turns<Io>;
-    using event = basic_event<Io>;
-    using turns::guarded;
-    using turns::io_;
-    using turns::most_rounds;
-    using turns::poller_;
-    using turns::remaining;
-    using turns::run_work;
-    using turns::slow_;
-    using turns::timers_;
-    using turns::turn;
-    using turns::wake_pending_;
-    using turns::waker_;
-    using turns::work_;
+class basic_broker {
+    std::unique_ptr<detail::broker_engine<Io>> engine_;
 
-    basic_lead<Io> lead_;
-    std::atomic<bool> stopping_{false};
-    std::atomic<std::uint32_t> waiting_{0}; // threads inside wait() that would lead
-    const bool own_thread_;
-    std::atomic<bool> finished_{false}; // where there is no thread: finish() has been called
-    basic_waiting_line<Io> line_;       // where there is no thread: those who wait until they may lead
-    basic_loop_users<Io> users_;
-    event stopped_; // stop() was called
-    typename Io::thread thread_;
-
-    static constexpr duration_ns first_patience = 1'000'000;
+    explicit basic_broker(std::unique_ptr<detail::broker_engine<Io>> engine) noexcept;
 
 public:
     using policy = Io;
 
-    explicit basic_broker(Io io = {}) : basic_broker(broker_options{}, std::move(io)) {}
-    explicit basic_broker(broker_options how, Io io = {})
-        : turns(std::move(io)), lead_(io_, poller_), own_thread_(how.thread), line_(io_), users_(io_), stopped_(io_) {
-        if (own_thread_) {
-            thread_ = typename Io::thread(io_, "mitogen-broker", [this] { home(); });
-        } else if constexpr (io::has_outer_loop<Io>) {
-            if (const long rc = poller_.open_alarm(); rc < 0) raise(sys::failure("timerfd", rc));
-        } else {
-            raise(error(reason::misuse, "a broker without a thread needs a poller with a descriptor and a gate: io::epoll"));
-        }
-    }
-
+    basic_broker();
+    explicit basic_broker(Io io);
+    explicit basic_broker(broker_options how);
+    basic_broker(broker_options how, Io io);
     basic_broker(basic_broker&&) = delete;
+    ~basic_broker();
 
-    ~basic_broker() {
-        shutdown();
-        join();
-    }
+    /// The same, with the error as a value.
+    static result<std::unique_ptr<basic_broker>> make(broker_options how = {});
 
     /// Ends the loop: closes the routers on it, all at once, and ends when everything that was accepted has run. From then on
-    /// only the loop itself may add work, so that what it has begun can end. Threads: any. Never blocks.
-    void shutdown() {
-        if (users_.end()) stop();
-    }
+    /// only the loop itself may add work, so that what it has begun can end. Never blocks.
+    void shutdown();
+    /// Waits until the loop has ended. Not on the loop.
+    void join();
+    /// True on the thread that runs the loop at this moment.
+    bool on_loop() const noexcept;
+    /// Runs `work` on the loop, soon and in order. False, without keeping it, once the loop is ending.
+    bool defer(unique_function<void()> work);
+    /// Of a broker without a thread, as router's: a descriptor that is readable when poll() has something to do. A logic_error of
+    /// others.
+    int fd();
+    /// Does what there is to do, and does not wait.
+    void poll();
 
-    /// Waits until the loop has ended. Threads: any but the loop.
-    void join() {
-        if (thread_.joinable()) thread_.join();
-        if (own_thread_ || !users_.ending()) return;
-        stopped_.sleep();
-        finish_once();
-    }
-
-    /// From now on the loop does not end before `user` has left; until then `user` stays where it is. Threads: any.
-    void enter(loop_user& user) { users_.enter(user); }
-    void leave(loop_user& user) {
-        if (users_.leave(user)) stop();
-    }
-
-    /// Of a broker without a thread: a descriptor that is readable when process() has something to do.
-    int fd() const noexcept
-        requires io::has_outer_loop<Io>
-    {
-        return poller_.fd();
-    }
-
-    /// Of a broker without a thread: does what there is to do on the loop, and does not wait. To be called when fd() is readable:
-    /// by the loop that the program has anyway, which watches fd() as it watches others. Where a thread waits for something
-    /// meanwhile, it drives the loop, and process() does nothing. Threads: any.
-    void process()
-        requires io::has_outer_loop<Io>
-    {
-        if (own_thread_ || on_loop() || stopping() || !lead_.take()) return;
-        (void)slow_.look();
-        turn(0);
-        give_back();
-    }
-
-    /// True once it was to end, and nobody used it any more.
-    bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
-
-    /// True on the thread that leads at this moment.
-    bool on_loop() const noexcept { return lead_.here(); }
-
-    /// Whose messages keep their order: those that this thread sends or, on the loop, those of the loop, whichever threads lead
-    /// it one after the other. Threads: any.
-    const void* lane() const noexcept { return on_loop() && !lead_.ahead() ? static_cast<const void*>(this) : io_.self(); }
-
-    /// Runs `work` on the loop, soon and in order. Returns false, without keeping it, once the loop is ending.
-    /// Threads: any. Wake-ups coalesce: thousands of calls cost a few turns of the loop.
-    bool defer(unique_function<void()> work) { return (!stopping() || on_loop()) && add(std::move(work)); }
-
-    /// Runs `task` on the loop. Returns false once the loop is ending. Threads: any.
-    bool post(loop_task& task) {
-        if ((stopping() && !on_loop()) || !work_.post(task)) return false;
-        wake();
-        return true;
-    }
-
-    /// As defer() and post(), but also while the loop is ending: for those who wait until it is done, and so cannot add work
-    /// without end. Threads: any.
-    bool add(unique_function<void()> work) {
-        if (!work_.add(std::move(work))) return false;
-        wake();
-        return true;
-    }
-    bool post_to_end(loop_task& task) {
-        if (!work_.post(task)) return false;
-        wake();
-        return true;
-    }
-
-    /// Takes back a task that has not run. Threads: loop.
-    void withdraw(loop_task& task) noexcept { work_.withdraw(task); }
-
-    /// Interrupts whoever sleeps in the poller. Threads: any. Elided where the caller is on the loop, or a wake-up is on its way.
-    void wake() noexcept {
-        if (on_loop()) return;
-        if (!wake_pending_.exchange(true, std::memory_order_acq_rel)) waker_.wake();
-    }
-
-    /// Sleeps until `ready()` holds or the deadline passes; returns what ready() says at the end. `ready` must become true
-    /// through something that then notifies `wake`.
-    ///
-    /// With `lead`, this thread drives the loop while it waits, if nobody else does and it is the only one that waits so: with
-    /// several callers the broker's thread serves all of them with fewer system calls. Threads: any but the loop, where it would
-    /// wait for itself: callers check on_loop() first.
-    template <class Ready>
-    bool wait(waiter<Io>& wake, instant deadline, bool lead, Ready&& ready) {
-        if (!own_thread_) [[unlikely]]
-            return wait_in_turn(wake, deadline, ready);
-        bool leads = lead_.claim_ahead();
-        if (!leads && ready()) return true;
-        lead = waiting_.fetch_add(1, std::memory_order_relaxed) == 0 && lead && Io::poller::has_gate;
-        duration_ns patience = first_patience;
-        while (!ready()) {
-            if (std::exchange(leads, false) || (lead && !stopping() && lead_.take())) {
-                if (!drive(wake, deadline, ready)) break;
-            } else if (!lead) {
-                if (!wake.sleep_until(deadline)) break;
-            } else { // the broker's thread is in a turn: asks again whether it still is
-                const instant again = io_.now() + patience;
-                if (wake.sleep_until(std::min(deadline, again))) continue;
-                if (deadline <= again) break;
-                patience *= 2; // so it never is more than twice the time that has passed
-            }
-        }
-        waiting_.fetch_sub(1, std::memory_order_relaxed);
-        if (leads) end_lead_ahead(); // it was ready before there was anything to wait for
-        return ready();
-    }
-
-    /// Takes the lead for a wait() that this thread makes next, without blocking in between: before it sends something that
-    /// others may answer at once. Otherwise the answer finds the gate open and wakes the broker's thread, for nothing. What
-    /// happens in between happens on the loop. False, with nothing changed, where somebody leads or waits already. Threads: any
-    /// but the loop.
-    bool lead_ahead() noexcept {
-        if (waiting_.load(std::memory_order_relaxed) != 0 || stopping() || !lead_.take()) return false;
-        lead_.set_ahead(true);
-        return true;
-    }
-
-    /// Gives back what lead_ahead() took, where no wait() follows after all. Threads: the one that leads.
-    void end_lead_ahead() {
-        lead_.set_ahead(false);
-        run_work(); // nobody was woken for what this thread has posted
-        give_back();
-    }
-
-    /// Leads ahead where it is `wanted`, and gives that back at the end of the scope unless it is kept for the wait().
-    class ahead {
-        basic_broker* leads_;
-
-    public:
-        ahead(basic_broker& loop, bool wanted) noexcept : leads_(wanted && loop.lead_ahead() ? &loop : nullptr) {}
-        ahead(ahead&&) = delete;
-        ~ahead() {
-            if (leads_) leads_->end_lead_ahead();
-        }
-        void keep() noexcept { leads_ = nullptr; }
-    };
-
-    /// Runs `work` on the loop and returns when it has run: at once on the loop itself. False, without having run it, once the
-    /// loop has ended. An exception of `work` is logged, as every callback's, and does not come back.
-    template <class Work>
-    bool run(Work&& work) {
-        if (on_loop()) {
-            guarded(work);
-            return true;
-        }
-        const auto done = std::make_shared<event>(io_);
-        if (!add([this, &work, done] {
-                guarded(work);
-                done->raise();
-            })) {
-            return false;
-        }
-        done->wait(*this);
-        return true;
-    }
-
-    /// Holds the loop still while `work` runs on this thread: for fork(), whose child must not find what the loop owns half
-    /// changed. Threads: any. Blocks until the loop has finished what it is at.
-    template <class Work>
-    void paused(Work&& work) {
-        if (on_loop()) return work();
-        if (!own_thread_ && lead_.take()) {
-            struct at_end {
-                basic_broker& self;
-                ~at_end() { self.give_back(); }
-            } const end{*this};
-            return work();
-        }
-        const auto stands = std::make_shared<event>(io_);
-        const auto go_on = std::make_shared<event>(io_);
-        const bool running = add([stands, go_on] {
-            stands->raise();
-            go_on->sleep();
-        });
-        const typename event::at_end end{*go_on};
-        if (running) stands->sleep();
-        work();
-    }
-
-    /// In a child made by fork(): closes what the loop holds. Its thread does not exist here, and nothing else may be called.
-    void abandon() noexcept {
-        thread_.forget();
-        this->close_descriptors();
-    }
-
-private:
-    void stop() noexcept {
-        stopping_.store(true);
-        waker_.wake();
-        if constexpr (Io::poller::has_gate) poller_.kick_gate();
-        stopped_.raise();
-    }
-
-    /// Leads until it is ready, and gives the lead back. False at the deadline.
-    template <class Ready>
-    bool drive(waiter<Io>& wake, instant deadline, Ready&& ready) {
-        wake.begin_driving(waker_);
-        lead_until(deadline, ready);
-        wake.end_driving();
-        give_back();
-        return ready() || stopping(); // only the deadline ends lead_until otherwise
-    }
-
-    template <class Ready>
-    void lead_until(instant deadline, Ready&& ready) {
-        run_work();
-        while (!ready() && !stopping()) {
-            if (deadline != never && io_.now() >= deadline) return;
-            if (own_thread_) [[likely]] {
-                turn(deadline);
-            } else {
-                (void)slow_.look();
-                turn(std::min(deadline, slow_.next()));
-            }
-        }
-    }
-
-    /// Gives back the lead that take() gave.
-    void give_back() {
-        if constexpr (io::has_outer_loop<Io>) {
-            if (!own_thread_) {
-                poller_.set_alarm(std::min(timers_.next(), slow_.next()));
-                lead_.release(timers_, false);
-                line_.wake_first();
-                return;
-            }
-        }
-        lead_.release(timers_, stopping());
-    }
-
-    /// wait() where there is no thread at home: whoever waits leads, one after the other.
-    template <class Ready>
-    bool wait_in_turn(waiter<Io>& wake, instant deadline, Ready&& ready) {
-        bool leads = lead_.claim_ahead();
-        while (!ready()) {
-            if (std::exchange(leads, false) || (!stopping() && lead_.take())) {
-                if (!drive(wake, deadline, ready)) break;
-                continue;
-            }
-            if (stopping() && finish_once()) continue;
-            const typename basic_waiting_line<Io>::place here(line_, wake);
-            if (!stopping() && !lead_.taken()) continue; // it was given back before this thread stood in the queue
-            if (!wake.sleep_until(deadline)) break;
-        }
-        if (leads) end_lead_ahead();
-        return ready();
-    }
-
-    /// Where there is no thread: what it would do at last. False where somebody does or has done it.
-    bool finish_once() {
-        if (finished_.exchange(true)) return false;
-        finish();
-        return true;
-    }
-
-    /// The broker's own thread.
-    void home() {
-        while (!stopping()) {
-            if constexpr (Io::poller::has_gate) {
-                const instant until = std::min(lead_.home_sleeps_until(timers_), slow_.look_at());
-                poller_.wait_gate(until == never ? -1 : remaining(until));
-                const bool leads = lead_.take_home();
-                if (slow_.look() && !leads) waker_.wake();
-                if (!leads) continue;
-                turn(0);
-                lead_.leave_home();
-            } else {
-                (void)lead_.take_home();
-                (void)slow_.look();
-                turn(slow_.next());
-            }
-        }
-        finish();
-    }
-
-    /// After stop(): whoever leads leaves, what was accepted runs, and no more is accepted.
-    void finish() {
-        while (!lead_.take_home()) {
-            waker_.wake(); // whoever leads sees stopping() and leaves
-            if constexpr (Io::poller::has_gate) poller_.wait_gate(1'000'000);
-        }
-        int rounds = 0;
-        do {
-            run_work();
-        } while (!work_.close(rounds++ == most_rounds)); // work that makes work may have no end
-        while (work_.pending()) run_work();
-        lead_.leave_home();
-    }
+    /// For what lives on the loop.
+    detail::broker_engine<Io>& engine() noexcept { return *engine_; }
 };
+
+/// The loop with this platform's best I/O policy.
+using broker = basic_broker<>;
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -5,7 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/loop/urgency.hpp>
 #include <mitogen/loop/watch_table.hpp>
 #include <mitogen/loop/work_queue.hpp>
@@ -47,7 +47,7 @@ class basic_sending_side {
     };
 
     stream& stream_;
-    basic_broker<Io>& broker_;
+    detail::broker_engine<Io>& broker_;
     typename Io::descriptor out_;
     source source_{};
 
@@ -71,7 +71,7 @@ class basic_sending_side {
     static constexpr int max_rounds = 16;
 
 public:
-    basic_sending_side(stream& whole, basic_broker<Io>& loop, typename Io::descriptor out, const limits& bounds)
+    basic_sending_side(stream& whole, detail::broker_engine<Io>& loop, typename Io::descriptor out, const limits& bounds)
         : stream_(whole), broker_(loop), out_(std::move(out)), mutex_(loop.io()), queue_limit_(bounds.queue_bytes) {
         source_.fd = out_.get();
         source_.self = this;

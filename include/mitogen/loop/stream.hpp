@@ -5,7 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/limits.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/loop/sending_side.hpp>
 #include <mitogen/loop/silence.hpp>
 #include <mitogen/sys/call.hpp>
@@ -70,7 +70,7 @@ private:
         bool stopped() const { return self.closed_; }
     };
 
-    basic_broker<Io>& broker_;
+    detail::broker_engine<Io>& broker_;
     owner* owner_;
     descriptor in_;
     source in_source_{};
@@ -89,7 +89,7 @@ private:
     static constexpr std::size_t most_in_a_turn = 2 * fragment_bytes; // what is passed on leaves at the end of the turn
 
 public:
-    basic_stream(basic_broker<Io>& loop, owner& to, descriptor in, descriptor out, const limits& bounds,
+    basic_stream(detail::broker_engine<Io>& loop, owner& to, descriptor in, descriptor out, const limits& bounds,
                  const heartbeat& beat = {0, 0})
         : broker_(loop), owner_(&to), in_(std::move(in)), silence_(beat), sending_(*this, loop, std::move(out), bounds) {
         look_.fire = [this] {

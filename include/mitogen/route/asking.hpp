@@ -8,7 +8,7 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/loop/stream.hpp>
 #include <mitogen/route/call_port.hpp>
 #include <mitogen/route/pending.hpp>
@@ -37,15 +37,15 @@ class basic_asking : public call_port {
     using pending = basic_pending<Io>;
 
 protected:
-    basic_broker<Io>& broker_;
+    detail::broker_engine<Io>& broker_;
     typename basic_pending_table<Io>::owner pending_;
 
-    basic_asking(basic_broker<Io>& loop, const limits& bounds)
+    basic_asking(detail::broker_engine<Io>& loop, const limits& bounds)
         : call_port(bounds), broker_(loop), pending_(basic_pending_table<Io>::make(loop.io(), bounds.open_calls)) {}
     ~basic_asking() = default;
 
 public:
-    basic_broker<Io>& loop() noexcept { return broker_; }
+    detail::broker_engine<Io>& loop() noexcept { return broker_; }
     basic_pending_table<Io>& answers() noexcept { return *pending_; }
 
     /// An answer from `from` that is an error already.
@@ -79,7 +79,7 @@ public:
         if (!p) return *failed_answer(what.to, std::move(*why));
         p->subject = what.subject;
         // Before the answer can come: else it finds the gate open, and wakes the broker's thread.
-        typename basic_broker<Io>::ahead lead(broker_, what.how == manner::wait);
+        typename detail::broker_engine<Io>::ahead lead(broker_, what.how == manner::wait);
         const result<void> sent = core().send(core().address(what.to, what.handle, p->handle()), what.payload,
                                               what.how == manner::wait ? urgency::now : urgency::soon);
         lead.keep();

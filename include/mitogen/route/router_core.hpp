@@ -7,7 +7,7 @@
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/limits.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/route/asking.hpp>
 #include <mitogen/route/call_port.hpp>
 #include <mitogen/route/departures.hpp>
@@ -62,7 +62,7 @@ private:
     basic_departures<Io> departures_;
 
 public:
-    basic_router_core(basic_broker<Io>& loop, const limits& bounds, const tree_rules& rules = {.heartbeat = {0, 0}})
+    basic_router_core(detail::broker_engine<Io>& loop, const limits& bounds, const tree_rules& rules = {.heartbeat = {0, 0}})
         : asking(loop, bounds), receiving(loop.io()), rules_(rules), routes_(loop.io()), departures_(loop.io()) {
         (void)handlers_.add(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
         (void)handlers_.add(handles::heartbeat, {.from = accept::anyone}, [this](const message& m) { on_heartbeat(m); });

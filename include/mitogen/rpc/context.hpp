@@ -31,7 +31,7 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// What making a context by these would run, one in the other: see router::explain.
-inline result<std::string> explain_methods(const std::vector<any_method>& path);
+result<std::string> explain_methods(const std::vector<any_method>& path);
 
 } // namespace detail
 

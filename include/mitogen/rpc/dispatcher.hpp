@@ -72,7 +72,7 @@ public:
 
     /// Executes main-thread calls on the calling thread until stop(). Threads: the main one.
     void serve() {
-        basic_broker<Io>& loop = router_.loop();
+        detail::broker_engine<Io>& loop = router_.loop();
         buffer result;
         std::optional<error> refusal;
         for (;;) {

@@ -31,7 +31,7 @@ public:
         wake_.notify();
     }
 
-    /// Waits until it is raised or the deadline passes, and may drive `loop` meanwhile: see basic_broker::wait. Returns raised().
+    /// Waits until it is raised or the deadline passes, and may drive `loop` meanwhile: see detail::broker_engine::wait. Returns raised().
     /// Threads: not the loop's.
     template <class Loop>
     bool wait(Loop& loop, instant deadline = never) {

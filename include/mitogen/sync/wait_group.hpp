@@ -38,7 +38,7 @@ public:
     /// True if nothing is under way.
     bool empty() const noexcept { return count_.load() == 0; }
 
-    /// Waits until nothing is under way or the deadline passes, and may drive `loop` meanwhile: see basic_broker::wait. True if
+    /// Waits until nothing is under way or the deadline passes, and may drive `loop` meanwhile: see detail::broker_engine::wait. True if
     /// nothing is: then the loop has also left the callback whose done() was the last. Threads: not the loop's.
     template <class Loop>
     bool wait(Loop& loop, instant deadline = never) {

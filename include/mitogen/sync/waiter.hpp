@@ -12,7 +12,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Connects one sleeping thread with those that may wake it.
 ///
-/// A thread that waits for an answer may drive the loop itself meanwhile (see basic_broker::wait). Then it sleeps in the poller,
+/// A thread that waits for an answer may drive the loop itself meanwhile (see detail::broker_engine::wait). Then it sleeps in the poller,
 /// not on its parker, and a wake-up has to go through the poller's waker. Which of the two applies can change at any moment;
 /// notify() finds out.
 ///

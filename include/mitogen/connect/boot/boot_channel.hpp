@@ -12,7 +12,7 @@
 #include <mitogen/connect/programs/press.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/sys/fd.hpp>
 
 #include <cerrno>
@@ -40,7 +40,7 @@ public:
     };
 
 private:
-    basic_broker<Io>& loop_;
+    detail::broker_engine<Io>& loop_;
     typename Io::descriptor in_;
     typename Io::descriptor out_;
     const handshake::welcome& welcome_;
@@ -53,7 +53,7 @@ private:
 
 public:
     /// `over` is called at most once, may close or destroy this, and is never called with `open`. Plan and welcome outlive it.
-    boot_channel(basic_broker<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, boot_plan& plan,
+    boot_channel(detail::broker_engine<Io>& loop, typename Io::descriptor in, typename Io::descriptor out, boot_plan& plan,
                  const handshake::welcome& welcome, unique_function<void(outcome)> over)
         : loop_(loop), in_(std::move(in)), out_(std::move(out)), welcome_(welcome), talk_(plan), over_(std::move(over)) {
         on_ready<&boot_channel::readable>(in_source_, *this, in_.get());

@@ -47,7 +47,7 @@ inline std::string explain_plan(const boot_plan& plan) {
 }
 
 /// Of several methods, each in the context that the one before it makes: a line for each that says where, and its four.
-inline result<std::string> explain_methods(const std::vector<any_method>& path) {
+MITOGEN_INLINE result<std::string> explain_methods(const std::vector<any_method>& path) {
     std::string text;
     std::string in = "this context";
     for (const any_method& method : path) {

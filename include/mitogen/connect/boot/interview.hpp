@@ -11,7 +11,7 @@
 #include <mitogen/connect/prompts/open_question.hpp>
 #include <mitogen/connect/prompts/prompt.hpp>
 #include <mitogen/connect/prompts/prompter.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 
 #include <memory>
 #include <string>
@@ -26,7 +26,7 @@ namespace detail {
 /// Threads: loop.
 template <class Io>
 class interview {
-    basic_broker<Io>& loop_;
+    detail::broker_engine<Io>& loop_;
     boot_plan& plan_;
     child_stderr<Io>& err_;
     boot_channel<Io>& channel_;
@@ -36,7 +36,7 @@ class interview {
 
 public:
     /// All outlive this.
-    interview(basic_broker<Io>& loop, boot_plan& plan, child_stderr<Io>& err, boot_channel<Io>& channel)
+    interview(detail::broker_engine<Io>& loop, boot_plan& plan, child_stderr<Io>& err, boot_channel<Io>& channel)
         : loop_(loop), plan_(plan), err_(err), channel_(channel) {}
 
     interview(interview&&) = delete;

@@ -13,7 +13,7 @@
 #include <mitogen/connect/joining/listener_value.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/route/peer.hpp>
 #include <mitogen/route/router_core.hpp>

@@ -13,7 +13,7 @@
 #include <mitogen/connect/router_engine.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/io/policy.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/route/error_notice.hpp>
 #include <mitogen/route/peer.hpp>
 #include <mitogen/rpc/context.hpp>
@@ -62,7 +62,7 @@ template <class Io>
 class membership final : public joined_place, private basic_peer<Io>::events {
     using peer = basic_peer<Io>;
 
-    basic_broker<Io> broker_;
+    detail::broker_engine<Io> broker_;
     router_engine<Io> router_;
     std::shared_ptr<peer> parent_;
     call_server<Io> server_;

@@ -16,7 +16,7 @@
 #include <mitogen/io/native.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/bound_source.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/sync/wait_group.hpp>
 #include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/local_socket.hpp>
@@ -253,7 +253,7 @@ bool try_listen_on(call_port& node, const std::string& path, const listen_option
 
 } // namespace detail
 
-inline result<listener> router::try_listen(const std::string& path, listen_options options) {
+MITOGEN_INLINE result<listener> router::try_listen(const std::string& path, listen_options options) {
     std::optional<result<listener>> made;
     if (detail::try_listen_on<io::native>(*node_, path, options, made) || detail::try_listen_on<io::poll>(*node_, path, options, made))
         return std::move(*made);

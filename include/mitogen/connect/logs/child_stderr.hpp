@@ -8,7 +8,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/connect/logs/log_meter.hpp>
 #include <mitogen/connect/logs/text_tail.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -35,7 +35,7 @@ class child_stderr {
 
     enum class use : std::uint8_t { keep, show, drop };
 
-    basic_broker<Io>& loop_;
+    detail::broker_engine<Io>& loop_;
     typename Io::descriptor end_;
     typename Io::descriptor terminal_; // so that it has no end while a tool may close and open it
     unique_function<void(std::string_view)> heard_;
@@ -55,7 +55,7 @@ class child_stderr {
 
 public:
     /// `end` may be empty. `terminal`: the child's side, where it is one. The context's name and number are for the log.
-    child_stderr(basic_broker<Io>& loop, typename Io::descriptor end, context_id id, std::string name,
+    child_stderr(detail::broker_engine<Io>& loop, typename Io::descriptor end, context_id id, std::string name,
                  typename Io::descriptor terminal = typename Io::descriptor())
         : loop_(loop), end_(std::move(end)), terminal_(std::move(terminal)), id_(id), name_(std::move(name)) {
         source_.fd = end_.get();

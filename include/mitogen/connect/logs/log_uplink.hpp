@@ -7,7 +7,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/logs/log_meter.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/loop/stream.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/wire/buffer.hpp>

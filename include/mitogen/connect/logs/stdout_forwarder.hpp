@@ -5,7 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/connect/logs/log_uplink.hpp>
 #include <mitogen/connect/logs/text_tail.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 
 #include <cerrno>
 #include <cstddef>
@@ -22,7 +22,7 @@ class stdout_forwarder {
         stdout_forwarder* self;
     };
 
-    basic_broker<Io>& loop_;
+    detail::broker_engine<Io>& loop_;
     log_uplink<Io>& up_;
     typename Io::descriptor end_;
     source source_{};
@@ -45,7 +45,7 @@ class stdout_forwarder {
 
 public:
     /// `read_end` is nonblocking; empty where nothing is captured.
-    stdout_forwarder(basic_broker<Io>& loop, log_uplink<Io>& up, typename Io::descriptor read_end)
+    stdout_forwarder(detail::broker_engine<Io>& loop, log_uplink<Io>& up, typename Io::descriptor read_end)
         : loop_(loop), up_(up), end_(std::move(read_end)) {
         source_.fd = end_.get();
         source_.self = this;

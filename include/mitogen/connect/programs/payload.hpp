@@ -4,6 +4,7 @@
 
 #include <mitogen/base/checksum.hpp>
 #include <mitogen/base/config.hpp>
+#include <mitogen/connect/programs/payload_option.hpp>
 #include <mitogen/base/static_registry.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/fd.hpp>
@@ -18,12 +19,6 @@
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
-
-/// A program to send to machines that this program was not built for: the same source, built for them.
-struct payload {
-    std::string machine{}; ///< what `uname -sm` prints there: "Linux aarch64"
-    std::string path{};    ///< of the program, here
-};
 
 namespace detail {
 

@@ -7,7 +7,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/programs/press.hpp>
 #include <mitogen/loop/bound_source.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/sys/fd.hpp>
 #include <mitogen/sys/file.hpp>
 #include <mitogen/sys/process.hpp>
@@ -57,14 +57,14 @@ class program_press final : public press {
         }
     };
 
-    basic_broker<Io>& loop_;
+    detail::broker_engine<Io>& loop_;
     std::vector<std::unique_ptr<job>> jobs_;
 
     static constexpr duration_ns patience = 10'000'000'000;
     static constexpr duration_ns shortly = 1'000'000;
 
 public:
-    explicit program_press(basic_broker<Io>& loop) : loop_(loop) {}
+    explicit program_press(detail::broker_engine<Io>& loop) : loop_(loop) {}
     program_press(program_press&&) = delete;
 
     void make(const sys::unique_fd& program, std::vector<std::string_view> tools, callback done) override {

@@ -5,7 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/connect/prompts/prompt.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/wire/secret.hpp>
 
 #include <memory>
@@ -20,13 +20,13 @@ template <class Io>
 class open_question final : public answer_taker, public std::enable_shared_from_this<open_question<Io>> {
     Io io_;
     typename Io::mutex mutex_;
-    basic_broker<Io>* loop_;                               // null once no answer is wanted; under mutex_
+    detail::broker_engine<Io>* loop_;                               // null once no answer is wanted; under mutex_
     unique_function<void(prompt_outcome, secret)> settled_; // loop's
     unique_function<void()> over_;                         // loop's
 
 public:
     /// `settled` is called on the loop, at most once.
-    open_question(basic_broker<Io>& loop, unique_function<void(prompt_outcome, secret)> settled)
+    open_question(detail::broker_engine<Io>& loop, unique_function<void(prompt_outcome, secret)> settled)
         : io_(loop.io()), mutex_(io_), loop_(&loop), settled_(std::move(settled)) {}
 
     open_question(open_question&&) = delete;
