@@ -43,6 +43,7 @@
 #include <mitogen/connect/joining/call_server.hpp>
 #include <mitogen/connect/joining/client.hpp>
 #include <mitogen/connect/joining/join.hpp>
+#include <mitogen/connect/joining/joined.hpp>
 #include <mitogen/connect/joining/joining.hpp>
 #include <mitogen/connect/joining/listener.hpp>
 #include <mitogen/connect/joining/listener_value.hpp>
@@ -133,8 +134,10 @@
 #include <mitogen/kit/executor.hpp>
 #include <mitogen/kit/generator.hpp>
 #include <mitogen/kit/interrupt.hpp>
+#include <mitogen/kit/interrupt_hook.hpp>
 #include <mitogen/kit/nursery.hpp>
 #include <mitogen/kit/nursery_call.hpp>
+#include <mitogen/kit/nursery_hub.hpp>
 #include <mitogen/kit/nursery_member.hpp>
 #include <mitogen/kit/nursery_state.hpp>
 #include <mitogen/kit/nursery_task.hpp>

@@ -21994,6 +21994,64 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/joining/joined.hpp ----
+// joined.hpp: a program's place in a tree that was running before.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How a program joins a tree.
+struct join_options {
+    std::string name{};                                ///< of the context; empty: "client.<pid>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< until it is a context
+    std::uint32_t pool_threads = 4;                    ///< most threads that on::pool functions get here
+    prompt_callback on_prompt{};                       ///< see router_options
+};
+
+namespace detail {
+
+/// A program that has joined, whatever its I/O policy.
+class joined_place {
+public:
+    virtual ~joined_place() = default;
+    virtual mitogen::router& router() noexcept = 0;
+    virtual context_id parent() const noexcept = 0;
+    virtual bool alive() const noexcept = 0;
+};
+
+} // namespace detail
+
+/// A program's place in a tree that it has joined. Moves. Its end leaves the tree: what it makes below itself ends first, and
+/// functions that run here for others are told to stop, and waited for.
+///
+/// Functions that others call here run on a thread of their own (on::main), on a pool, or on the loop. Losing the tree fails
+/// everything that waits for it with a channel_error; so do later calls.
+class joined {
+    std::unique_ptr<detail::joined_place> in_;
+
+public:
+    /// For join().
+    explicit joined(std::unique_ptr<detail::joined_place> in) : in_(std::move(in)) {}
+
+    /// This context: makes children, finds contexts by their ids.
+    mitogen::router& router() noexcept { return in_->router(); }
+
+    /// The context that listens. It can be called where the listener grants authority::parent.
+    context parent() noexcept { return router().context_by_id(in_->parent()); }
+
+    /// False once the tree is lost. Threads: any.
+    bool alive() const noexcept { return in_->alive(); }
+};
+
+/// Joins the tree that listens at `path` (see router::listen), and so becomes a context of it, below the one that listens.
+/// Needs no init(): it starts nothing. Both may be different programs: functions are then found by name.
+/// Blocks: up to connect_timeout.
+/// Errors: connect_error; a logic_error for options that can't be.
+result<joined> try_join(const std::string& path, const join_options& options = {});
+/// The same; throws where it fails.
+inline joined join(const std::string& path, const join_options& options = {}) { return try_join(path, options).value(); }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/sys/local_socket.hpp ----
 // local_socket.hpp: stream sockets with a name in the file system, for the processes of one user.
 
@@ -22229,24 +22287,7 @@ inline bool is_trusted_user(std::int64_t user) noexcept {
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// How a program joins a tree.
-struct join_options {
-    std::string name{};                                ///< of the context; empty: "client.<pid>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< until it is a context
-    std::uint32_t pool_threads = 4;                    ///< most threads that on::pool functions get here
-    prompt_callback on_prompt{};                       ///< see router_options
-};
-
 namespace detail {
-
-/// A program that has joined, whatever its I/O policy.
-class joined_place {
-public:
-    virtual ~joined_place() = default;
-    virtual mitogen::router& router() noexcept = 0;
-    virtual context_id parent() const noexcept = 0;
-    virtual bool alive() const noexcept = 0;
-};
 
 /// A program that has joined: its loop, its router, its link, and what runs its calls.
 template <class Io>
@@ -22367,34 +22408,12 @@ result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std:
 
 } // namespace detail
 
-/// A program's place in a tree that it has joined. Moves. Its end leaves the tree: what it makes below itself ends first, and
-/// functions that run here for others are told to stop, and waited for.
-///
-/// Functions that others call here run on a thread of their own (on::main), on a pool, or on the loop. Losing the tree fails
-/// everything that waits for it with a channel_error; so do later calls.
-class joined {
-    std::unique_ptr<detail::joined_place> in_;
-
-public:
-    /// For join().
-    explicit joined(std::unique_ptr<detail::joined_place> in) : in_(std::move(in)) {}
-
-    /// This context: makes children, finds contexts by their ids.
-    mitogen::router& router() noexcept { return in_->router(); }
-
-    /// The context that listens. It can be called where the listener grants authority::parent.
-    context parent() noexcept { return router().context_by_id(in_->parent()); }
-
-    /// False once the tree is lost. Threads: any.
-    bool alive() const noexcept { return in_->alive(); }
-};
-
 /// Joins the tree that listens at `path` (see router::listen), and so becomes a context of it, below the one that listens.
 /// Needs no init(): it starts nothing. Both may be different programs: functions are then found by name.
 /// Blocks: up to connect_timeout.
-template <class Io = io::native>
+template <class Io>
     requires io::has_local_sockets<Io>
-result<joined> try_join(const std::string& path, const join_options& options = {}, Io io = {}) {
+result<joined> try_join(const std::string& path, const join_options& options, Io io) {
     if (options.name.size() > joining::name_limit)
         return error(reason::misuse,
                      "the name of a context that joins has at most " + std::to_string(joining::name_limit) + " bytes");
@@ -22424,10 +22443,14 @@ result<joined> try_join(const std::string& path, const join_options& options = {
 }
 
 /// The same; throws where it fails.
-template <class Io = io::native>
+template <class Io>
     requires io::has_local_sockets<Io>
-joined join(const std::string& path, const join_options& options = {}, Io io = {}) {
+joined join(const std::string& path, const join_options& options, Io io) {
     return try_join<Io>(path, options, io).value();
+}
+
+MITOGEN_INLINE result<joined> try_join(const std::string& path, const join_options& options) {
+    return try_join<io::native>(path, options, io::native{});
 }
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -25772,6 +25795,35 @@ struct item_range_result<generator<T>> {
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
+class interrupt_hook;
+
+} // namespace detail
+
+/// While it exists, each SIGINT of this process is a call of `go` on the loop, with how many there have been: 1, 2, … The first
+/// is the request to end what is under way, for instance by firing a stop token; the second, to take no more time for it.
+/// Children have process groups of their own, so that Ctrl-C at the terminal reaches nobody but the root.
+///
+/// A handler that the program has is called as well. Where it has none, the third signal ends the process. Where SIGINT is
+/// ignored it stays so. What was there before is restored at the end. Nurseries have it built in: nursery_options::interrupt.
+/// Threads: any. `go` runs on the loop, and must not block. Errors, thrown: without descriptors; a logic_error under an I/O policy
+/// that knows no signals. The router must outlive it.
+class on_interrupt {
+    std::unique_ptr<detail::interrupt_hook> hook_;
+
+public:
+    on_interrupt(router& node, unique_function<void(int)> go);
+    on_interrupt(on_interrupt&&) = delete;
+    ~on_interrupt();
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/interrupt_hook.hpp ----
+// interrupt_hook.hpp: what on_interrupt holds.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
 /// What on_interrupt holds. Threads: as that.
 class interrupt_hook {
     call_port& node_;
@@ -25795,24 +25847,12 @@ public:
 
 } // namespace detail
 
-/// While it exists, each SIGINT of this process is a call of `go` on the loop, with how many there have been: 1, 2, … The first
-/// is the request to end what is under way, for instance by firing a stop token; the second, to take no more time for it.
-/// Children have process groups of their own, so that Ctrl-C at the terminal reaches nobody but the root.
-///
-/// A handler that the program has is called as well. Where it has none, the third signal ends the process. Where SIGINT is
-/// ignored it stays so. What was there before is restored at the end. Nurseries have it built in: nursery_options::interrupt.
-/// Threads: any. `go` runs on the loop, and must not block. Errors, thrown: without descriptors; a logic_error under an I/O policy
-/// that knows no signals. The router must outlive it.
-class on_interrupt {
-    std::unique_ptr<detail::interrupt_hook> hook_;
-
-public:
-    on_interrupt(router& node, unique_function<void(int)> go) {
-        if (!node.node().watches_descriptors()) raise(error(reason::misuse, "this I/O policy knows no signals: there is no SIGINT"));
-        hook_ = std::make_unique<detail::interrupt_hook>(node.node(), std::move(go));
-    }
-    on_interrupt(on_interrupt&&) = delete;
-};
+MITOGEN_INLINE on_interrupt::on_interrupt(router& node, unique_function<void(int)> go) {
+    if (!node.node().watches_descriptors())
+        raise(error(reason::misuse, "this I/O policy knows no signals: there is no SIGINT"));
+    hook_ = std::make_unique<detail::interrupt_hook>(node.node(), std::move(go));
+}
+MITOGEN_INLINE on_interrupt::~on_interrupt() = default;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -25821,6 +25861,7 @@ public:
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
+class nursery_hub;
 class nursery_state;
 
 /// Ends once: with a value, an error, or because it was given up.
@@ -25836,9 +25877,9 @@ class nursery_member : public std::enable_shared_from_this<nursery_member> {
     std::optional<error> failure_; // fixed once it has ended
 
 protected:
-    std::shared_ptr<nursery_state> nursery_;
+    std::shared_ptr<nursery_hub> nursery_;
 
-    explicit nursery_member(std::shared_ptr<nursery_state> nursery) : nursery_(std::move(nursery)) {}
+    explicit nursery_member(std::shared_ptr<nursery_hub> nursery) : nursery_(std::move(nursery)) {}
     ~nursery_member() = default;
 
 public:
@@ -25867,339 +25908,64 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/kit/nursery_state.hpp ----
-// nursery_state.hpp: what a nursery owns, what went wrong in it, and how all of it is brought to an end.
+// ---- mitogen/kit/nursery_hub.hpp ----
+// nursery_hub.hpp: a nursery as its typed tasks see it.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// The owner of contexts and tasks. Shared with what is under way: whatever becomes of the nursery's thread, that ends.
-///
-/// Stages: open; stopping, once something has failed or it was cancelled: tasks are asked to stop; closing: contexts are asked to
-/// end; over, when every task has ended and every process of its own is reaped. Threads: any, but for wait() and finish().
-class nursery_state : public std::enable_shared_from_this<nursery_state> {
-    using task = nursery_member;
-    using arrival = future<context>;
-
+/// The owner of contexts and tasks. Shared with what is under way: whatever becomes of the nursery's thread, that ends. Threads:
+/// any, but for finish().
+class nursery_hub {
+protected:
     call_port& node_;
-    duration_ns grace_;
-    mitogen::detail::mutex mutex_;
-    condition wake_;                                // whoever waits for all
-    std::vector<std::shared_ptr<task>> tasks_;       // that have not ended
-    std::uint64_t started_ = 0;                      // tasks, so far
-    std::vector<std::shared_ptr<arrival>> arriving_; // contexts that are not up yet
-    std::vector<context_id> contexts_;               // that are up, or were
-    std::vector<context_id> replaceable_;            // of those: whose loss is only a failure of the task that they were made for
-    std::size_t processes_ = 0;                      // not reaped yet, those that are only being made as well
-    std::vector<error> failures_;                    // in the order in which they came
-    std::optional<error> cancelled_;                 // why, where nothing has failed before
-    bool reports_cancelling_ = false;                // it is an error of the nursery
-    bool hurried_ = false;                           // there is no grace
-    bool closing_ = false;
-    bool over_ = false;
 
-    bool stopping() const noexcept { return !failures_.empty() || cancelled_.has_value(); } // under mutex_
-
-    /// What everything is stopped for. Under mutex_, when stopping().
-    error cause() const { return failures_.empty() ? *cancelled_ : failures_.front(); }
-
-    bool known(const error& why) const noexcept { // under mutex_
-        return std::any_of(failures_.begin(), failures_.end(), [&](const error& e) { return &e.detail() == &why.detail(); });
-    }
-
-    /// Why nothing can be added any more, or nothing. Under mutex_.
-    std::optional<error> refused() const {
-        if (cancelled_ || (closing_ && stopping())) return cause();
-        if (closing_) return error(reason::misuse, "this nursery has ended: join() was called");
-        return std::nullopt;
-    }
-
-    /// True where the error of a task is only what the nursery itself has brought about. Under mutex_.
-    bool is_consequence(const task& t, const error& why) const {
-        if (why.reason() == reason::cancelled) return t.spared_ || stopping();
-        return closing_ && (!stopping() || why.kind() == kind::disconnected); // not stopping: it came too late
-    }
-
-    void remove(task& t) { // under mutex_, which is not the last to hold it
-        if (t.place_ == task::nowhere) return;
-        tasks_.back()->place_ = t.place_;
-        std::swap(tasks_[t.place_], tasks_.back());
-        tasks_.pop_back();
-        t.place_ = task::nowhere;
-    }
-
-    /// Everything that has not ended is asked to stop, the latest first: a call that waits behind another one of the same context
-    /// must not begin because that one stops. Not under the lock.
-    void ask_all() {
-        std::vector<std::shared_ptr<task>> all;
-        std::optional<error> why;
-        {
-            const std::lock_guard lock(mutex_);
-            all = tasks_;
-            why = cause();
-        }
-        std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a->number_ > b->number_; });
-        for (const auto& t : all) t->ask_to_stop(*why);
-    }
+    explicit nursery_hub(call_port& node) noexcept : node_(node) {}
+    ~nursery_hub() = default;
 
 public:
-    nursery_state(call_port& node, duration_ns grace) : node_(node), grace_(grace), mutex_(node) {}
-    nursery_state(nursery_state&&) = delete;
+    static std::shared_ptr<nursery_hub> make(call_port& node, duration_ns grace);
+    nursery_hub(nursery_hub&&) = delete;
 
     call_port& node() const noexcept { return node_; }
 
     /// The error of what was cancelled with this nursery.
-    error cancelled_here(const char* by) const {
-        return cancelled_by(node_.id(), cancel_radius::nursery,
-                            "cancelled with its nursery, in context " + std::to_string(node_.id()) + ", by " + by);
-    }
-
-    /// Why nothing can be added any more, or nothing.
-    std::optional<error> refusal() {
-        const std::lock_guard lock(mutex_);
-        return refused();
-    }
-
-    // ---- contexts
-
-    /// A process of this nursery: until what is returned is let go of, the nursery is not over.
-    std::shared_ptr<void> hold() {
-        const std::lock_guard lock(mutex_);
-        ++processes_;
-        return std::shared_ptr<void>(nullptr, [self = this->shared_from_this()](void*) {
-            const std::lock_guard gone(self->mutex_);
-            if (--self->processes_ == 0) self->wake_.notify_all();
-        });
-    }
-
-    /// A context that is being connected, and will be this nursery's. `coming` stays the caller's.
-    void expect(const arrival& coming) {
-        coming.state()->retain();
-        const auto mine = std::make_shared<arrival>(coming.state(), node_, decode_environment{&node_});
-        std::optional<error> too_late;
-        {
-            const std::lock_guard lock(mutex_);
-            arriving_.push_back(mine);
-            if (closing_ || cancelled_) too_late = cancelled_ ? cause() : cancelled_here("its end");
-        }
-        mine->then([self = this->shared_from_this(), mine] { self->arrived(mine); });
-        if (too_late) mine->abandon(*too_late);
-    }
+    virtual error cancelled_here(const char* by) const = 0;
 
     /// Makes a context of this nursery. Never blocks.
-    arrival connect(const any_method& how, making_options options = {}) {
-        const std::optional<error> why = refusal();
-        if (!why) options.held = hold();
-        awaited& p = why ? node_.refuse_call(node_.id(), *why) : node_.make_child(how, std::move(options));
-        arrival coming(&p, node_, decode_environment{&node_});
-        expect(coming);
-        return coming;
-    }
-
+    virtual future<context> connect(const any_method& how, making_options options = {}) = 0;
     /// A context that was made for a task which may get another one. Before anything runs there.
-    void replaceable(context_id id) {
-        const std::lock_guard lock(mutex_);
-        replaceable_.push_back(id);
-    }
-
+    virtual void replaceable(context_id id) = 0;
     /// Such a context has done its work: it ends beside what goes on.
-    void replace(context_id id) { node_.discard(id, false); }
+    virtual void replace(context_id id) = 0;
 
-private:
-    void arrived(const std::shared_ptr<arrival>& coming) {
-        const result<context> up = coming->outcome();
-        bool unwanted;
-        {
-            const std::lock_guard lock(mutex_);
-            std::erase(arriving_, coming);
-            unwanted = closing_;
-            if (up && !unwanted) contexts_.push_back(up->id());
-        }
-        if (!up) return;
-        if (unwanted) return node_.discard(up->id(), false);
-        up->on_disconnect([weak = this->weak_from_this(), id = up->id()](const error& why) {
-            if (const auto self = weak.lock()) self->context_lost(id, why);
-        });
-    }
-
-    /// A context that ends by itself, and says that all is well, has only ended early.
-    void context_lost(context_id id, const error& why) {
-        {
-            const std::lock_guard lock(mutex_);
-            std::erase(contexts_, id);
-            if (std::erase(replaceable_, id) > 0) return;
-            if (closing_ || known(why) || (why.detail().has_status && why.detail().status.success())) return;
-            failures_.push_back(why);
-            wake_.notify_all();
-        }
-        ask_all();
-    }
-
-public:
-    // ---- tasks
-
-    /// Before it is begun. False with `why` where it must not be.
-    bool add(std::shared_ptr<task> t, std::optional<error>& why) {
-        const std::lock_guard lock(mutex_);
-        why = refused();
-        if (why) return false;
-        t->place_ = tasks_.size();
-        t->number_ = ++started_;
-        tasks_.push_back(std::move(t));
-        return true;
-    }
-
+    /// Before a task is begun. False with `why` where it must not be.
+    virtual bool add(std::shared_ptr<nursery_member> t, std::optional<error>& why) = 0;
     /// It was not begun after all.
-    void forget(task& t) {
-        const std::shared_ptr<task> keep = t.shared_from_this();
-        const std::lock_guard lock(mutex_);
-        remove(t);
-        if (tasks_.empty()) wake_.notify_all();
-    }
-
+    virtual void forget(nursery_member& t) = 0;
     /// After it was begun: where something has failed meanwhile, it is the next to stop.
-    void begun(task& t) {
-        std::optional<error> why;
-        {
-            const std::lock_guard lock(mutex_);
-            if (stopping()) why = cause();
-        }
-        if (why) t.ask_to_stop(*why);
-    }
-
+    virtual void begun(nursery_member& t) = 0;
     /// It has ended; `failure` is null where that is well. Once for each.
-    void ended(task& t, const error* failure) {
-        const std::shared_ptr<task> keep = t.shared_from_this();
-        bool first = false;
-        {
-            const std::lock_guard lock(mutex_);
-            if (failure && is_consequence(t, *failure)) {
-                t.failure_ = !t.spared_ && stopping() ? cause() : *failure;
-            } else if (failure) {
-                t.failure_ = *failure;
-                first = !stopping();
-                if (!known(*failure)) failures_.push_back(*failure); // one that was lost fails all its tasks
-            }
-            remove(t);
-            t.ended_.store(true, std::memory_order_release);
-            t.wake_.notify_all();
-            if (tasks_.empty() || first) wake_.notify_all();
-        }
-        if (first) ask_all();
-    }
-
+    virtual void ended(nursery_member& t, const error* failure) = 0;
     /// True where a task that has ended may be begun again: nothing wants it to stop.
-    bool may_go_on(const task& t) {
-        const std::lock_guard lock(mutex_);
-        return !t.spared_ && !stopping() && !closing_;
-    }
+    virtual bool may_go_on(const nursery_member& t) = 0;
+    /// Sleeps until a task has ended or the deadline passes; true if it has. Not on the loop.
+    virtual bool wait_for(nursery_member& t, instant deadline) = 0;
+    /// Cancels a task; that is no failure of the nursery.
+    virtual void cancel_one(nursery_member& t) = 0;
 
-    /// Sleeps until a task has ended or the deadline passes. Not on the loop.
-    bool wait_for(task& t, instant deadline) {
-        std::unique_lock lock(mutex_);
-        return t.wake_.wait(lock, node_, deadline, [&t] { return t.ended(); });
-    }
-
-    void cancel_one(task& t) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (t.ended()) return;
-            t.spared_ = true;
-        }
-        t.ask_to_stop(cancelled_by_caller(node_.id(), cancel_radius::call));
-    }
-
-    // ---- the end
-
-    bool stopped() {
-        const std::lock_guard lock(mutex_);
-        return stopping();
-    }
-    bool over() {
-        const std::lock_guard lock(mutex_);
-        return over_;
-    }
-
+    virtual bool stopped() = 0;
+    virtual bool over() = 0;
     /// Stops everything; nothing can be added any more. `reported`: join() says so.
-    void cancel(error why, bool reported) {
-        std::vector<std::shared_ptr<arrival>> coming;
-        {
-            const std::lock_guard lock(mutex_);
-            if (cancelled_ || closing_) return;
-            reports_cancelling_ = reported;
-            cancelled_ = std::move(why);
-            coming = arriving_;
-            wake_.notify_all();
-        }
-        for (const auto& c : coming) c->abandon(*cancelled_);
-        ask_all();
-    }
-
+    virtual void cancel(error why, bool reported) = 0;
     /// From now on nothing is given time: what has not ended is ended by force. After cancel(). Never blocks.
-    void hurry() {
-        std::vector<context_id> ending;
-        {
-            const std::lock_guard lock(mutex_);
-            if (std::exchange(hurried_, true)) return;
-            if (closing_) ending = contexts_;
-            wake_.notify_all();
-        }
-        for (const context_id id : ending) node_.discard(id, true);
-    }
-
+    virtual void hurry() = 0;
     /// Asks every context to end. Tasks that have not ended by now end with their contexts, or are given up.
-    void close() {
-        std::vector<std::shared_ptr<task>> stubborn;
-        std::vector<std::shared_ptr<arrival>> coming;
-        std::vector<context_id> up;
-        std::optional<error> why;
-        bool all = false;
-        {
-            const std::lock_guard lock(mutex_);
-            closing_ = true;
-            all = hurried_;
-            stubborn = tasks_;
-            coming = arriving_;
-            up = contexts_;
-            why = stopping() ? cause() : cancelled_here("its end");
-        }
-        std::vector<context_id> hurried; // they have had their time
-        for (const auto& t : stubborn) {
-            const context_id where = t->where();
-            if (std::find(up.begin(), up.end(), where) == up.end()) {
-                t->give_up(*why);
-            } else {
-                hurried.push_back(where);
-            }
-        }
-        for (const auto& c : coming) c->abandon(*why);
-        for (const context_id id : up) node_.discard(id, all || std::find(hurried.begin(), hurried.end(), id) != hurried.end());
-    }
-
+    virtual void close() = 0;
     /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
-    void finish() {
-        wait(never, [this] { return tasks_.empty() || stopping(); });
-        if (stopped()) wait(after(node_.now(), grace_), [this] { return tasks_.empty() || hurried_; });
-        close();
-        wait(never, [this] { return tasks_.empty() && processes_ == 0; });
-        const std::lock_guard lock(mutex_);
-        over_ = true;
-    }
-
+    virtual void finish() = 0;
     /// What the nursery ends with, when it is over.
-    result<void> verdict() {
-        const std::lock_guard lock(mutex_);
-        if (!failures_.empty()) return group_errors(failures_);
-        if (cancelled_ && reports_cancelling_) return *cancelled_;
-        return {};
-    }
-
-private:
-    template <class Condition>
-    void wait(instant deadline, Condition condition) {
-        std::unique_lock lock(mutex_);
-        (void)wake_.wait(lock, node_, deadline, condition);
-    }
+    virtual result<void> verdict() = 0;
 };
 
 inline instant nursery_member::until(duration_ns span) const {
@@ -26430,7 +26196,7 @@ class nursery_task final : public nursery_member {
     }
 
 public:
-    explicit nursery_task(std::shared_ptr<nursery_state> nursery)
+    explicit nursery_task(std::shared_ptr<nursery_hub> nursery)
         : base(std::move(nursery)), mutex_(this->nursery_->node()) {}
 
     // ---- how it begins: one of them, once
@@ -26593,7 +26359,7 @@ struct nursery_options {
 
 /// What nursery::restarting returns. A cheap value; the nursery must outlive it.
 class restarting_tasks {
-    std::shared_ptr<detail::nursery_state> state_;
+    std::shared_ptr<detail::nursery_hub> state_;
     restart_policy how_;
 
     template <auto F>
@@ -26602,7 +26368,7 @@ class restarting_tasks {
     }
 
 public:
-    restarting_tasks(std::shared_ptr<detail::nursery_state> state, restart_policy how)
+    restarting_tasks(std::shared_ptr<detail::nursery_hub> state, restart_policy how)
         : state_(std::move(state)), how_(how) {}
 
     /// As nursery::start.
@@ -26639,11 +26405,11 @@ public:
 class nursery : public making<nursery> {
     friend class making<nursery>;
 
-    std::shared_ptr<detail::nursery_state> state_;
+    std::shared_ptr<detail::nursery_hub> state_;
     int exceptions_ = std::uncaught_exceptions();
 #if defined(__cpp_lib_jthread)
     struct canceller {
-        detail::nursery_state* state;
+        detail::nursery_hub* state;
         void operator()() const { state->cancel(state->cancelled_here("its stop token"), true); }
     };
     std::optional<std::stop_callback<canceller>> on_stop_;
@@ -26671,7 +26437,7 @@ class nursery : public making<nursery> {
 
 public:
     explicit nursery(router& node, nursery_options options = {})
-        : state_(std::make_shared<detail::nursery_state>(node.node(), to_ns(options.grace))) {
+        : state_(detail::nursery_hub::make(node.node(), to_ns(options.grace))) {
 #if defined(__cpp_lib_jthread)
         if (options.stop.stop_possible()) on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
 #endif
@@ -26744,6 +26510,332 @@ public:
     bool stopping() const { return state_->stopped(); }
 };
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/nursery_state.hpp ----
+// nursery_state.hpp: what a nursery owns, what went wrong in it, and how all of it is brought to an end.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The owner of contexts and tasks. Shared with what is under way: whatever becomes of the nursery's thread, that ends.
+///
+/// Stages: open; stopping, once something has failed or it was cancelled: tasks are asked to stop; closing: contexts are asked to
+/// end; over, when every task has ended and every process of its own is reaped. Threads: any, but for wait() and finish().
+class nursery_state final : public nursery_hub, public std::enable_shared_from_this<nursery_state> {
+    using task = nursery_member;
+    using arrival = future<context>;
+
+    duration_ns grace_;
+    mitogen::detail::mutex mutex_;
+    condition wake_;                                // whoever waits for all
+    std::vector<std::shared_ptr<task>> tasks_;       // that have not ended
+    std::uint64_t started_ = 0;                      // tasks, so far
+    std::vector<std::shared_ptr<arrival>> arriving_; // contexts that are not up yet
+    std::vector<context_id> contexts_;               // that are up, or were
+    std::vector<context_id> replaceable_;            // of those: whose loss is only a failure of the task that they were made for
+    std::size_t processes_ = 0;                      // not reaped yet, those that are only being made as well
+    std::vector<error> failures_;                    // in the order in which they came
+    std::optional<error> cancelled_;                 // why, where nothing has failed before
+    bool reports_cancelling_ = false;                // it is an error of the nursery
+    bool hurried_ = false;                           // there is no grace
+    bool closing_ = false;
+    bool over_ = false;
+
+    bool stopping() const noexcept { return !failures_.empty() || cancelled_.has_value(); } // under mutex_
+
+    /// What everything is stopped for. Under mutex_, when stopping().
+    error cause() const { return failures_.empty() ? *cancelled_ : failures_.front(); }
+
+    bool known(const error& why) const noexcept { // under mutex_
+        return std::any_of(failures_.begin(), failures_.end(), [&](const error& e) { return &e.detail() == &why.detail(); });
+    }
+
+    /// Why nothing can be added any more, or nothing. Under mutex_.
+    std::optional<error> refused() const {
+        if (cancelled_ || (closing_ && stopping())) return cause();
+        if (closing_) return error(reason::misuse, "this nursery has ended: join() was called");
+        return std::nullopt;
+    }
+
+    /// True where the error of a task is only what the nursery itself has brought about. Under mutex_.
+    bool is_consequence(const task& t, const error& why) const {
+        if (why.reason() == reason::cancelled) return t.spared_ || stopping();
+        return closing_ && (!stopping() || why.kind() == kind::disconnected); // not stopping: it came too late
+    }
+
+    void remove(task& t) { // under mutex_, which is not the last to hold it
+        if (t.place_ == task::nowhere) return;
+        tasks_.back()->place_ = t.place_;
+        std::swap(tasks_[t.place_], tasks_.back());
+        tasks_.pop_back();
+        t.place_ = task::nowhere;
+    }
+
+    /// Everything that has not ended is asked to stop, the latest first: a call that waits behind another one of the same context
+    /// must not begin because that one stops. Not under the lock.
+    void ask_all() {
+        std::vector<std::shared_ptr<task>> all;
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            all = tasks_;
+            why = cause();
+        }
+        std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a->number_ > b->number_; });
+        for (const auto& t : all) t->ask_to_stop(*why);
+    }
+
+public:
+    nursery_state(call_port& node, duration_ns grace) : nursery_hub(node), grace_(grace), mutex_(node) {}
+    nursery_state(nursery_state&&) = delete;
+
+    error cancelled_here(const char* by) const override {
+        return cancelled_by(node_.id(), cancel_radius::nursery,
+                            "cancelled with its nursery, in context " + std::to_string(node_.id()) + ", by " + by);
+    }
+
+    /// Why nothing can be added any more, or nothing.
+    std::optional<error> refusal() {
+        const std::lock_guard lock(mutex_);
+        return refused();
+    }
+
+    // ---- contexts
+
+    /// A process of this nursery: until what is returned is let go of, the nursery is not over.
+    std::shared_ptr<void> hold() {
+        const std::lock_guard lock(mutex_);
+        ++processes_;
+        return std::shared_ptr<void>(nullptr, [self = this->shared_from_this()](void*) {
+            const std::lock_guard gone(self->mutex_);
+            if (--self->processes_ == 0) self->wake_.notify_all();
+        });
+    }
+
+    /// A context that is being connected, and will be this nursery's. `coming` stays the caller's.
+    void expect(const arrival& coming) {
+        coming.state()->retain();
+        const auto mine = std::make_shared<arrival>(coming.state(), node_, decode_environment{&node_});
+        std::optional<error> too_late;
+        {
+            const std::lock_guard lock(mutex_);
+            arriving_.push_back(mine);
+            if (closing_ || cancelled_) too_late = cancelled_ ? cause() : cancelled_here("its end");
+        }
+        mine->then([self = this->shared_from_this(), mine] { self->arrived(mine); });
+        if (too_late) mine->abandon(*too_late);
+    }
+
+    arrival connect(const any_method& how, making_options options) override {
+        const std::optional<error> why = refusal();
+        if (!why) options.held = hold();
+        awaited& p = why ? node_.refuse_call(node_.id(), *why) : node_.make_child(how, std::move(options));
+        arrival coming(&p, node_, decode_environment{&node_});
+        expect(coming);
+        return coming;
+    }
+
+    void replaceable(context_id id) override {
+        const std::lock_guard lock(mutex_);
+        replaceable_.push_back(id);
+    }
+
+    void replace(context_id id) override { node_.discard(id, false); }
+
+private:
+    void arrived(const std::shared_ptr<arrival>& coming) {
+        const result<context> up = coming->outcome();
+        bool unwanted;
+        {
+            const std::lock_guard lock(mutex_);
+            std::erase(arriving_, coming);
+            unwanted = closing_;
+            if (up && !unwanted) contexts_.push_back(up->id());
+        }
+        if (!up) return;
+        if (unwanted) return node_.discard(up->id(), false);
+        up->on_disconnect([weak = this->weak_from_this(), id = up->id()](const error& why) {
+            if (const auto self = weak.lock()) self->context_lost(id, why);
+        });
+    }
+
+    /// A context that ends by itself, and says that all is well, has only ended early.
+    void context_lost(context_id id, const error& why) {
+        {
+            const std::lock_guard lock(mutex_);
+            std::erase(contexts_, id);
+            if (std::erase(replaceable_, id) > 0) return;
+            if (closing_ || known(why) || (why.detail().has_status && why.detail().status.success())) return;
+            failures_.push_back(why);
+            wake_.notify_all();
+        }
+        ask_all();
+    }
+
+public:
+    // ---- tasks
+
+    /// Before it is begun. False with `why` where it must not be.
+    bool add(std::shared_ptr<task> t, std::optional<error>& why) override {
+        const std::lock_guard lock(mutex_);
+        why = refused();
+        if (why) return false;
+        t->place_ = tasks_.size();
+        t->number_ = ++started_;
+        tasks_.push_back(std::move(t));
+        return true;
+    }
+
+    void forget(task& t) override {
+        const std::shared_ptr<task> keep = t.shared_from_this();
+        const std::lock_guard lock(mutex_);
+        remove(t);
+        if (tasks_.empty()) wake_.notify_all();
+    }
+
+    void begun(task& t) override {
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            if (stopping()) why = cause();
+        }
+        if (why) t.ask_to_stop(*why);
+    }
+
+    void ended(task& t, const error* failure) override {
+        const std::shared_ptr<task> keep = t.shared_from_this();
+        bool first = false;
+        {
+            const std::lock_guard lock(mutex_);
+            if (failure && is_consequence(t, *failure)) {
+                t.failure_ = !t.spared_ && stopping() ? cause() : *failure;
+            } else if (failure) {
+                t.failure_ = *failure;
+                first = !stopping();
+                if (!known(*failure)) failures_.push_back(*failure); // one that was lost fails all its tasks
+            }
+            remove(t);
+            t.ended_.store(true, std::memory_order_release);
+            t.wake_.notify_all();
+            if (tasks_.empty() || first) wake_.notify_all();
+        }
+        if (first) ask_all();
+    }
+
+    bool may_go_on(const task& t) override {
+        const std::lock_guard lock(mutex_);
+        return !t.spared_ && !stopping() && !closing_;
+    }
+
+    /// Sleeps until a task has ended or the deadline passes. Not on the loop.
+    bool wait_for(task& t, instant deadline) override {
+        std::unique_lock lock(mutex_);
+        return t.wake_.wait(lock, node_, deadline, [&t] { return t.ended(); });
+    }
+
+    void cancel_one(task& t) override {
+        {
+            const std::lock_guard lock(mutex_);
+            if (t.ended()) return;
+            t.spared_ = true;
+        }
+        t.ask_to_stop(cancelled_by_caller(node_.id(), cancel_radius::call));
+    }
+
+    // ---- the end
+
+    bool stopped() override {
+        const std::lock_guard lock(mutex_);
+        return stopping();
+    }
+    bool over() override {
+        const std::lock_guard lock(mutex_);
+        return over_;
+    }
+
+    void cancel(error why, bool reported) override {
+        std::vector<std::shared_ptr<arrival>> coming;
+        {
+            const std::lock_guard lock(mutex_);
+            if (cancelled_ || closing_) return;
+            reports_cancelling_ = reported;
+            cancelled_ = std::move(why);
+            coming = arriving_;
+            wake_.notify_all();
+        }
+        for (const auto& c : coming) c->abandon(*cancelled_);
+        ask_all();
+    }
+
+    void hurry() override {
+        std::vector<context_id> ending;
+        {
+            const std::lock_guard lock(mutex_);
+            if (std::exchange(hurried_, true)) return;
+            if (closing_) ending = contexts_;
+            wake_.notify_all();
+        }
+        for (const context_id id : ending) node_.discard(id, true);
+    }
+
+    void close() override {
+        std::vector<std::shared_ptr<task>> stubborn;
+        std::vector<std::shared_ptr<arrival>> coming;
+        std::vector<context_id> up;
+        std::optional<error> why;
+        bool all = false;
+        {
+            const std::lock_guard lock(mutex_);
+            closing_ = true;
+            all = hurried_;
+            stubborn = tasks_;
+            coming = arriving_;
+            up = contexts_;
+            why = stopping() ? cause() : cancelled_here("its end");
+        }
+        std::vector<context_id> hurried; // they have had their time
+        for (const auto& t : stubborn) {
+            const context_id where = t->where();
+            if (std::find(up.begin(), up.end(), where) == up.end()) {
+                t->give_up(*why);
+            } else {
+                hurried.push_back(where);
+            }
+        }
+        for (const auto& c : coming) c->abandon(*why);
+        for (const context_id id : up) node_.discard(id, all || std::find(hurried.begin(), hurried.end(), id) != hurried.end());
+    }
+
+    void finish() override {
+        wait(never, [this] { return tasks_.empty() || stopping(); });
+        if (stopped()) wait(after(node_.now(), grace_), [this] { return tasks_.empty() || hurried_; });
+        close();
+        wait(never, [this] { return tasks_.empty() && processes_ == 0; });
+        const std::lock_guard lock(mutex_);
+        over_ = true;
+    }
+
+    result<void> verdict() override {
+        const std::lock_guard lock(mutex_);
+        if (!failures_.empty()) return group_errors(failures_);
+        if (cancelled_ && reports_cancelling_) return *cancelled_;
+        return {};
+    }
+
+private:
+    template <class Condition>
+    void wait(instant deadline, Condition condition) {
+        std::unique_lock lock(mutex_);
+        (void)wake_.wait(lock, node_, deadline, condition);
+    }
+};
+
+MITOGEN_INLINE std::shared_ptr<nursery_hub> nursery_hub::make(call_port& node, duration_ns grace) {
+    return std::make_shared<nursery_state>(node, grace);
+}
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/kit/open_dialog.hpp ----

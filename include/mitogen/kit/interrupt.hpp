@@ -3,13 +3,8 @@
 // interrupt.hpp: SIGINT, which a terminal sends to the root alone, as a call on the loop.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/connect/router.hpp>
-#include <mitogen/loop/bound_source.hpp>
-#include <mitogen/route/call_port.hpp>
-#include <mitogen/sys/failure.hpp>
-#include <mitogen/sys/interrupt.hpp>
 
 #include <memory>
 #include <utility>
@@ -17,26 +12,7 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// What on_interrupt holds. Threads: as that.
-class interrupt_hook {
-    call_port& node_;
-    unique_function<void(int)> go_;
-    int count_ = 0; // loop
-    sys::interrupt_watch signals_;
-    bound_source<interrupt_hook> ready_;
-
-    void on_signal() {
-        for (int news = signals_.take(); news > 0; --news) go_(++count_);
-    }
-
-public:
-    interrupt_hook(call_port& node, unique_function<void(int)> go) : node_(node), go_(std::move(go)) {
-        on_ready<&interrupt_hook::on_signal>(ready_, *this, signals_.fd());
-        if (const long rc = node_.watch(ready_); rc < 0) raise(sys::failure("watch for SIGINT", rc));
-    }
-    interrupt_hook(interrupt_hook&&) = delete;
-    ~interrupt_hook() { node_.unwatch(ready_); }
-};
+class interrupt_hook;
 
 } // namespace detail
 
@@ -52,11 +28,9 @@ class on_interrupt {
     std::unique_ptr<detail::interrupt_hook> hook_;
 
 public:
-    on_interrupt(router& node, unique_function<void(int)> go) {
-        if (!node.node().watches_descriptors()) raise(error(reason::misuse, "this I/O policy knows no signals: there is no SIGINT"));
-        hook_ = std::make_unique<detail::interrupt_hook>(node.node(), std::move(go));
-    }
+    on_interrupt(router& node, unique_function<void(int)> go);
     on_interrupt(on_interrupt&&) = delete;
+    ~on_interrupt();
 };
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -10,7 +10,7 @@
 #include <mitogen/connect/methods/any_method.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/kit/interrupt.hpp>
-#include <mitogen/kit/nursery_state.hpp>
+#include <mitogen/kit/nursery_hub.hpp>
 #include <mitogen/kit/nursery_task.hpp>
 #include <mitogen/kit/restart.hpp>
 #include <mitogen/rpc/context.hpp>
@@ -44,7 +44,7 @@ struct nursery_options {
 
 /// What nursery::restarting returns. A cheap value; the nursery must outlive it.
 class restarting_tasks {
-    std::shared_ptr<detail::nursery_state> state_;
+    std::shared_ptr<detail::nursery_hub> state_;
     restart_policy how_;
 
     template <auto F>
@@ -53,7 +53,7 @@ class restarting_tasks {
     }
 
 public:
-    restarting_tasks(std::shared_ptr<detail::nursery_state> state, restart_policy how)
+    restarting_tasks(std::shared_ptr<detail::nursery_hub> state, restart_policy how)
         : state_(std::move(state)), how_(how) {}
 
     /// As nursery::start.
@@ -90,11 +90,11 @@ public:
 class nursery : public making<nursery> {
     friend class making<nursery>;
 
-    std::shared_ptr<detail::nursery_state> state_;
+    std::shared_ptr<detail::nursery_hub> state_;
     int exceptions_ = std::uncaught_exceptions();
 #if defined(__cpp_lib_jthread)
     struct canceller {
-        detail::nursery_state* state;
+        detail::nursery_hub* state;
         void operator()() const { state->cancel(state->cancelled_here("its stop token"), true); }
     };
     std::optional<std::stop_callback<canceller>> on_stop_;
@@ -122,7 +122,7 @@ class nursery : public making<nursery> {
 
 public:
     explicit nursery(router& node, nursery_options options = {})
-        : state_(std::make_shared<detail::nursery_state>(node.node(), to_ns(options.grace))) {
+        : state_(detail::nursery_hub::make(node.node(), to_ns(options.grace))) {
 #if defined(__cpp_lib_jthread)
         if (options.stop.stop_possible()) on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
 #endif

@@ -8,7 +8,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/kit/nursery_member.hpp>
-#include <mitogen/kit/nursery_state.hpp>
+#include <mitogen/kit/nursery_hub.hpp>
 #include <mitogen/kit/restart.hpp>
 #include <mitogen/rpc/context.hpp>
 #include <mitogen/rpc/future.hpp>
@@ -169,7 +169,7 @@ class nursery_task final : public nursery_member {
     }
 
 public:
-    explicit nursery_task(std::shared_ptr<nursery_state> nursery)
+    explicit nursery_task(std::shared_ptr<nursery_hub> nursery)
         : base(std::move(nursery)), mutex_(this->nursery_->node()) {}
 
     // ---- how it begins: one of them, once

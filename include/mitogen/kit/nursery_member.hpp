@@ -17,6 +17,7 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
+class nursery_hub;
 class nursery_state;
 
 /// Ends once: with a value, an error, or because it was given up.
@@ -32,9 +33,9 @@ class nursery_member : public std::enable_shared_from_this<nursery_member> {
     std::optional<error> failure_; // fixed once it has ended
 
 protected:
-    std::shared_ptr<nursery_state> nursery_;
+    std::shared_ptr<nursery_hub> nursery_;
 
-    explicit nursery_member(std::shared_ptr<nursery_state> nursery) : nursery_(std::move(nursery)) {}
+    explicit nursery_member(std::shared_ptr<nursery_hub> nursery) : nursery_(std::move(nursery)) {}
     ~nursery_member() = default;
 
 public:

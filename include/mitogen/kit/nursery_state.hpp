@@ -9,6 +9,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/methods/any_method.hpp>
+#include <mitogen/kit/nursery_hub.hpp>
 #include <mitogen/kit/nursery_member.hpp>
 #include <mitogen/route/call_port.hpp>
 #include <mitogen/rpc/context.hpp>
@@ -32,11 +33,10 @@ namespace detail {
 ///
 /// Stages: open; stopping, once something has failed or it was cancelled: tasks are asked to stop; closing: contexts are asked to
 /// end; over, when every task has ended and every process of its own is reaped. Threads: any, but for wait() and finish().
-class nursery_state : public std::enable_shared_from_this<nursery_state> {
+class nursery_state final : public nursery_hub, public std::enable_shared_from_this<nursery_state> {
     using task = nursery_member;
     using arrival = future<context>;
 
-    call_port& node_;
     duration_ns grace_;
     mitogen::detail::mutex mutex_;
     condition wake_;                                // whoever waits for all
@@ -98,13 +98,10 @@ class nursery_state : public std::enable_shared_from_this<nursery_state> {
     }
 
 public:
-    nursery_state(call_port& node, duration_ns grace) : node_(node), grace_(grace), mutex_(node) {}
+    nursery_state(call_port& node, duration_ns grace) : nursery_hub(node), grace_(grace), mutex_(node) {}
     nursery_state(nursery_state&&) = delete;
 
-    call_port& node() const noexcept { return node_; }
-
-    /// The error of what was cancelled with this nursery.
-    error cancelled_here(const char* by) const {
+    error cancelled_here(const char* by) const override {
         return cancelled_by(node_.id(), cancel_radius::nursery,
                             "cancelled with its nursery, in context " + std::to_string(node_.id()) + ", by " + by);
     }
@@ -141,8 +138,7 @@ public:
         if (too_late) mine->abandon(*too_late);
     }
 
-    /// Makes a context of this nursery. Never blocks.
-    arrival connect(const any_method& how, making_options options = {}) {
+    arrival connect(const any_method& how, making_options options) override {
         const std::optional<error> why = refusal();
         if (!why) options.held = hold();
         awaited& p = why ? node_.refuse_call(node_.id(), *why) : node_.make_child(how, std::move(options));
@@ -151,14 +147,12 @@ public:
         return coming;
     }
 
-    /// A context that was made for a task which may get another one. Before anything runs there.
-    void replaceable(context_id id) {
+    void replaceable(context_id id) override {
         const std::lock_guard lock(mutex_);
         replaceable_.push_back(id);
     }
 
-    /// Such a context has done its work: it ends beside what goes on.
-    void replace(context_id id) { node_.discard(id, false); }
+    void replace(context_id id) override { node_.discard(id, false); }
 
 private:
     void arrived(const std::shared_ptr<arrival>& coming) {
@@ -194,7 +188,7 @@ public:
     // ---- tasks
 
     /// Before it is begun. False with `why` where it must not be.
-    bool add(std::shared_ptr<task> t, std::optional<error>& why) {
+    bool add(std::shared_ptr<task> t, std::optional<error>& why) override {
         const std::lock_guard lock(mutex_);
         why = refused();
         if (why) return false;
@@ -204,16 +198,14 @@ public:
         return true;
     }
 
-    /// It was not begun after all.
-    void forget(task& t) {
+    void forget(task& t) override {
         const std::shared_ptr<task> keep = t.shared_from_this();
         const std::lock_guard lock(mutex_);
         remove(t);
         if (tasks_.empty()) wake_.notify_all();
     }
 
-    /// After it was begun: where something has failed meanwhile, it is the next to stop.
-    void begun(task& t) {
+    void begun(task& t) override {
         std::optional<error> why;
         {
             const std::lock_guard lock(mutex_);
@@ -222,8 +214,7 @@ public:
         if (why) t.ask_to_stop(*why);
     }
 
-    /// It has ended; `failure` is null where that is well. Once for each.
-    void ended(task& t, const error* failure) {
+    void ended(task& t, const error* failure) override {
         const std::shared_ptr<task> keep = t.shared_from_this();
         bool first = false;
         {
@@ -243,19 +234,18 @@ public:
         if (first) ask_all();
     }
 
-    /// True where a task that has ended may be begun again: nothing wants it to stop.
-    bool may_go_on(const task& t) {
+    bool may_go_on(const task& t) override {
         const std::lock_guard lock(mutex_);
         return !t.spared_ && !stopping() && !closing_;
     }
 
     /// Sleeps until a task has ended or the deadline passes. Not on the loop.
-    bool wait_for(task& t, instant deadline) {
+    bool wait_for(task& t, instant deadline) override {
         std::unique_lock lock(mutex_);
         return t.wake_.wait(lock, node_, deadline, [&t] { return t.ended(); });
     }
 
-    void cancel_one(task& t) {
+    void cancel_one(task& t) override {
         {
             const std::lock_guard lock(mutex_);
             if (t.ended()) return;
@@ -266,17 +256,16 @@ public:
 
     // ---- the end
 
-    bool stopped() {
+    bool stopped() override {
         const std::lock_guard lock(mutex_);
         return stopping();
     }
-    bool over() {
+    bool over() override {
         const std::lock_guard lock(mutex_);
         return over_;
     }
 
-    /// Stops everything; nothing can be added any more. `reported`: join() says so.
-    void cancel(error why, bool reported) {
+    void cancel(error why, bool reported) override {
         std::vector<std::shared_ptr<arrival>> coming;
         {
             const std::lock_guard lock(mutex_);
@@ -290,8 +279,7 @@ public:
         ask_all();
     }
 
-    /// From now on nothing is given time: what has not ended is ended by force. After cancel(). Never blocks.
-    void hurry() {
+    void hurry() override {
         std::vector<context_id> ending;
         {
             const std::lock_guard lock(mutex_);
@@ -302,8 +290,7 @@ public:
         for (const context_id id : ending) node_.discard(id, true);
     }
 
-    /// Asks every context to end. Tasks that have not ended by now end with their contexts, or are given up.
-    void close() {
+    void close() override {
         std::vector<std::shared_ptr<task>> stubborn;
         std::vector<std::shared_ptr<arrival>> coming;
         std::vector<context_id> up;
@@ -331,8 +318,7 @@ public:
         for (const context_id id : up) node_.discard(id, all || std::find(hurried.begin(), hurried.end(), id) != hurried.end());
     }
 
-    /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
-    void finish() {
+    void finish() override {
         wait(never, [this] { return tasks_.empty() || stopping(); });
         if (stopped()) wait(after(node_.now(), grace_), [this] { return tasks_.empty() || hurried_; });
         close();
@@ -341,8 +327,7 @@ public:
         over_ = true;
     }
 
-    /// What the nursery ends with, when it is over.
-    result<void> verdict() {
+    result<void> verdict() override {
         const std::lock_guard lock(mutex_);
         if (!failures_.empty()) return group_errors(failures_);
         if (cancelled_ && reports_cancelling_) return *cancelled_;
@@ -357,14 +342,9 @@ private:
     }
 };
 
-inline instant nursery_member::until(duration_ns span) const {
-    return span == never || ended() ? never : after(nursery_->node().now(), span);
+MITOGEN_INLINE std::shared_ptr<nursery_hub> nursery_hub::make(call_port& node, duration_ns grace) {
+    return std::make_shared<nursery_state>(node, grace);
 }
-inline bool nursery_member::wait_until(instant deadline) {
-    return ended() || nursery_->wait_for(*this, deadline); // the router may be gone
-}
-inline void nursery_member::cancel() { nursery_->cancel_one(*this); }
-inline bool nursery_member::may_wait() const { return ended() || !nursery_->node().on_loop(); }
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/joining/call_server.hpp>
+#include <mitogen/connect/joining/joined.hpp>
 #include <mitogen/connect/joining/joining.hpp>
 #include <mitogen/connect/prompts/prompt.hpp>
 #include <mitogen/connect/router_engine.hpp>
@@ -38,24 +39,7 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// How a program joins a tree.
-struct join_options {
-    std::string name{};                                ///< of the context; empty: "client.<pid>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< until it is a context
-    std::uint32_t pool_threads = 4;                    ///< most threads that on::pool functions get here
-    prompt_callback on_prompt{};                       ///< see router_options
-};
-
 namespace detail {
-
-/// A program that has joined, whatever its I/O policy.
-class joined_place {
-public:
-    virtual ~joined_place() = default;
-    virtual mitogen::router& router() noexcept = 0;
-    virtual context_id parent() const noexcept = 0;
-    virtual bool alive() const noexcept = 0;
-};
 
 /// A program that has joined: its loop, its router, its link, and what runs its calls.
 template <class Io>
@@ -176,34 +160,12 @@ result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std:
 
 } // namespace detail
 
-/// A program's place in a tree that it has joined. Moves. Its end leaves the tree: what it makes below itself ends first, and
-/// functions that run here for others are told to stop, and waited for.
-///
-/// Functions that others call here run on a thread of their own (on::main), on a pool, or on the loop. Losing the tree fails
-/// everything that waits for it with a channel_error; so do later calls.
-class joined {
-    std::unique_ptr<detail::joined_place> in_;
-
-public:
-    /// For join().
-    explicit joined(std::unique_ptr<detail::joined_place> in) : in_(std::move(in)) {}
-
-    /// This context: makes children, finds contexts by their ids.
-    mitogen::router& router() noexcept { return in_->router(); }
-
-    /// The context that listens. It can be called where the listener grants authority::parent.
-    context parent() noexcept { return router().context_by_id(in_->parent()); }
-
-    /// False once the tree is lost. Threads: any.
-    bool alive() const noexcept { return in_->alive(); }
-};
-
 /// Joins the tree that listens at `path` (see router::listen), and so becomes a context of it, below the one that listens.
 /// Needs no init(): it starts nothing. Both may be different programs: functions are then found by name.
 /// Blocks: up to connect_timeout.
-template <class Io = io::native>
+template <class Io>
     requires io::has_local_sockets<Io>
-result<joined> try_join(const std::string& path, const join_options& options = {}, Io io = {}) {
+result<joined> try_join(const std::string& path, const join_options& options, Io io) {
     if (options.name.size() > joining::name_limit)
         return error(reason::misuse,
                      "the name of a context that joins has at most " + std::to_string(joining::name_limit) + " bytes");
@@ -233,10 +195,14 @@ result<joined> try_join(const std::string& path, const join_options& options = {
 }
 
 /// The same; throws where it fails.
-template <class Io = io::native>
+template <class Io>
     requires io::has_local_sockets<Io>
-joined join(const std::string& path, const join_options& options = {}, Io io = {}) {
+joined join(const std::string& path, const join_options& options, Io io) {
     return try_join<Io>(path, options, io).value();
+}
+
+MITOGEN_INLINE result<joined> try_join(const std::string& path, const join_options& options) {
+    return try_join<io::native>(path, options, io::native{});
 }
 
 } // namespace mitogen::inline MITOGEN_ABI
