@@ -8,10 +8,8 @@
 #include <bit>
 #include <bitset>
 #include <cerrno>
-#include <charconv>
 #include <concepts>
 #include <coroutine>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -20,10 +18,8 @@
 #include <deque>
 #include <exception>
 #include <functional>
-#include <initializer_list>
 #include <iterator>
 #include <limits>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -34,29 +30,16 @@
 #include <system_error>
 #include <tuple>
 #include <type_traits>
-#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
 #include <version>
 
 #include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <spawn.h>
-#include <stdlib.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/types.h>
 #include <sys/uio.h>
-#include <sys/un.h>
-#include <sys/utsname.h>
-#include <sys/wait.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -160,138 +143,6 @@
 #else
 #define MITOGEN_INLINE inline
 #endif
-
-// ---- mitogen/base/checksum.hpp ----
-// checksum.hpp: the two checksums of a file that a bare machine can compute as well: SHA-256, and that of cksum(1).
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// SHA-256 of bytes that arrive piece by piece: what sha256sum(1) prints. FIPS 180-4, sections 4.1.2, 4.2.2, 5.1.1, 5.3.3, 6.2.
-class sha256 {
-    static constexpr std::size_t block_size = 64;
-    static constexpr std::uint32_t k[64] = {
-        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01,
-        0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc,
-        0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147,
-        0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-        0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08,
-        0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
-        0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
-
-    std::uint32_t state_[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-    unsigned char block_[block_size]; // what is left of the last piece
-    std::size_t held_ = 0;
-    std::uint64_t total_ = 0;
-
-    void take(const unsigned char* at) noexcept {
-        std::uint32_t w[64];
-        for (int t = 0; t < 16; ++t, at += 4)
-            w[t] = (std::uint32_t{at[0]} << 24) | (std::uint32_t{at[1]} << 16) | (std::uint32_t{at[2]} << 8) | at[3];
-        for (int t = 16; t < 64; ++t) {
-            const std::uint32_t a = w[t - 15];
-            const std::uint32_t b = w[t - 2];
-            w[t] = w[t - 16] + w[t - 7] + (((a >> 7) | (a << 25)) ^ ((a >> 18) | (a << 14)) ^ (a >> 3)) +
-                   (((b >> 17) | (b << 15)) ^ ((b >> 19) | (b << 13)) ^ (b >> 10));
-        }
-        std::uint32_t a = state_[0], b = state_[1], c = state_[2], d = state_[3];
-        std::uint32_t e = state_[4], f = state_[5], g = state_[6], h = state_[7];
-        for (int t = 0; t < 64; ++t) {
-            const std::uint32_t one = h + (((e >> 6) | (e << 26)) ^ ((e >> 11) | (e << 21)) ^ ((e >> 25) | (e << 7))) +
-                                      (g ^ (e & (f ^ g))) + k[t] + w[t];
-            const std::uint32_t two =
-                (((a >> 2) | (a << 30)) ^ ((a >> 13) | (a << 19)) ^ ((a >> 22) | (a << 10))) + ((a & b) | (c & (a | b)));
-            h = g, g = f, f = e, e = d + one, d = c, c = b, b = a, a = one + two;
-        }
-        state_[0] += a, state_[1] += b, state_[2] += c, state_[3] += d;
-        state_[4] += e, state_[5] += f, state_[6] += g, state_[7] += h;
-    }
-
-public:
-    /// Adds bytes.
-    void feed(std::span<const std::byte> bytes) noexcept {
-        const auto* at = reinterpret_cast<const unsigned char*>(bytes.data());
-        std::size_t left = bytes.size();
-        total_ += left;
-        while (left > 0) {
-            if (held_ == 0 && left >= block_size) {
-                take(at);
-                at += block_size;
-                left -= block_size;
-                continue;
-            }
-            const std::size_t n = left < block_size - held_ ? left : block_size - held_;
-            std::memcpy(block_ + held_, at, n);
-            held_ += n;
-            at += n;
-            left -= n;
-            if (held_ == block_size) take(block_), held_ = 0;
-        }
-    }
-
-    /// The digest as 64 hex digits. Nothing may be added afterwards.
-    std::string finish() {
-        const std::uint64_t bits = total_ * 8;
-        block_[held_++] = 0x80;
-        if (held_ > block_size - 8) {
-            std::memset(block_ + held_, 0, block_size - held_);
-            take(block_);
-            held_ = 0;
-        }
-        std::memset(block_ + held_, 0, block_size - 8 - held_);
-        for (int i = 0; i < 8; ++i)
-            block_[block_size - 1 - static_cast<std::size_t>(i)] = static_cast<unsigned char>(bits >> (8 * i));
-        take(block_);
-        static constexpr char digits[] = "0123456789abcdef";
-        std::string out;
-        for (const std::uint32_t word : state_)
-            for (int shift = 28; shift >= 0; shift -= 4) out += digits[(word >> shift) & 15];
-        return out;
-    }
-};
-
-struct cksum_table {
-    std::uint32_t of[256]{};
-
-    constexpr cksum_table() {
-        for (std::uint32_t i = 0; i < 256; ++i) {
-            std::uint32_t c = i << 24;
-            for (int bit = 0; bit < 8; ++bit) c = (c & 0x80000000) != 0 ? (c << 1) ^ 0x04c11db7 : c << 1;
-            of[i] = c;
-        }
-    }
-};
-
-/// The checksum that cksum(1) prints, of bytes that arrive piece by piece. POSIX.1-2017, cksum, "EXTENDED DESCRIPTION".
-class cksum {
-    static constexpr cksum_table steps{};
-
-    std::uint32_t crc_ = 0;
-    std::uint64_t total_ = 0;
-
-    static std::uint32_t step(std::uint32_t crc, std::uint32_t byte) noexcept {
-        return (crc << 8) ^ steps.of[(crc >> 24) ^ byte];
-    }
-
-public:
-    /// Adds bytes.
-    void feed(std::span<const std::byte> bytes) noexcept {
-        total_ += bytes.size();
-        std::uint32_t crc = crc_;
-        for (const std::byte b : bytes) crc = step(crc, std::to_integer<std::uint32_t>(b));
-        crc_ = crc;
-    }
-
-    /// The checksum so far.
-    std::uint32_t value() const noexcept {
-        std::uint32_t crc = crc_;
-        for (std::uint64_t n = total_; n != 0; n >>= 8) crc = step(crc, static_cast<std::uint32_t>(n & 255));
-        return ~crc;
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/base/ids.hpp ----
 // ids.hpp: the numbers that name contexts and handles.
@@ -661,44 +512,6 @@ inline error cancelled_by_caller(context_id caller, cancel_radius what, const ch
     std::fprintf(stderr, "mitogen: %s\nmitogen: built without exceptions; use the try_ form of the call that failed\n", e.what());
     std::abort();
 #endif
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/base/error_group.hpp ----
-// error_group.hpp: makes one error of several.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// One error for several. The members of a group among them become members themselves; one that is there already, as the same
-/// object, is not added again. A group of one is that one. `errors` is not empty.
-///
-/// The result has reason::several and members(), and is thrown as error_group. A result<T> can hold it as any other error.
-inline error group_errors(const std::vector<error>& errors) {
-    auto members = std::make_shared<std::vector<error>>();
-    const auto add = [&](const error& one) {
-        for (const error& there : *members)
-            if (&there.detail() == &one.detail()) return;
-        members->push_back(one);
-    };
-    for (const error& e : errors) {
-        if (e.members().empty()) {
-            add(e);
-        } else {
-            for (const error& one : e.members()) add(one);
-        }
-    }
-    if (members->size() == 1) return members->front();
-    error_detail d;
-    d.why = reason::several;
-    d.text = std::to_string(members->size()) + " errors:";
-    std::size_t number = 0;
-    for (const error& one : *members) {
-        d.text += "\n  " + std::to_string(++number) + ". ";
-        for (const char c : std::string_view(one.what())) d.text.append(c == '\n' ? "\n     " : std::string(1, c));
-    }
-    d.members = std::move(members);
-    return error(std::move(d));
 }
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -1145,6 +958,25 @@ public:
 };
 
 } // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/separate.hpp ----
+// separate.hpp: has the linker say what to do if a program has no core.
+
+#if defined(MITOGEN_SOURCE)
+extern "C" const char mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file = 0;
+#elif defined(MITOGEN_SEPARATE)
+extern "C" const char mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file;
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// In each file that only calls: refers to what only the core defines.
+[[gnu::used]] static const char* const wants_core =
+    &mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file;
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+#endif
 
 // ---- mitogen/base/static_registry.hpp ----
 // static_registry.hpp: a list that static objects join while the program starts, or later, and that nothing ever leaves.
@@ -7804,6 +7636,3816 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/joining/joined.hpp ----
+// joined.hpp: a program's place in a tree that was running before.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How a program joins a tree.
+struct join_options {
+    std::string name{};                                ///< of the context; empty: "client.<pid>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< until it is a context
+    std::uint32_t pool_threads = 4;                    ///< most threads that on::pool functions get here
+    prompt_callback on_prompt{};                       ///< see router_options
+};
+
+namespace detail {
+
+/// A program that has joined, whatever its I/O policy.
+class joined_place {
+public:
+    virtual ~joined_place() = default;
+    virtual mitogen::router& router() noexcept = 0;
+    virtual context_id parent() const noexcept = 0;
+    virtual bool alive() const noexcept = 0;
+};
+
+} // namespace detail
+
+/// A program's place in a tree that it has joined. Moves. Its end leaves the tree: what it makes below itself ends first, and
+/// functions that run here for others are told to stop, and waited for.
+///
+/// Functions that others call here run on a thread of their own (on::main), on a pool, or on the loop. Losing the tree fails
+/// everything that waits for it with a channel_error; so do later calls.
+class joined {
+    std::unique_ptr<detail::joined_place> in_;
+
+public:
+    /// For join().
+    explicit joined(std::unique_ptr<detail::joined_place> in) : in_(std::move(in)) {}
+
+    /// This context: makes children, finds contexts by their ids.
+    mitogen::router& router() noexcept { return in_->router(); }
+
+    /// The context that listens. It can be called where the listener grants authority::parent.
+    context parent() noexcept { return router().context_by_id(in_->parent()); }
+
+    /// False once the tree is lost. Threads: any.
+    bool alive() const noexcept { return in_->alive(); }
+};
+
+/// Joins the tree that listens at `path` (see router::listen), and so becomes a context of it, below the one that listens.
+/// Needs no init(): it starts nothing. Both may be different programs: functions are then found by name.
+/// Blocks: up to connect_timeout.
+/// Errors: connect_error; a logic_error for options that can't be.
+result<joined> try_join(const std::string& path, const join_options& options = {});
+/// The same; throws where it fails.
+inline joined join(const std::string& path, const join_options& options = {}) { return try_join(path, options).value(); }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/attach.hpp ----
+// attach.hpp: a child at the far end of a byte stream that is there already.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+struct attach;
+
+/// Of a child whose byte stream the program has made itself.
+struct link_options {
+    std::string name{};                                ///< of the context; empty: "attached"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< until its hello
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    /// As a method, which takes over these descriptors.
+    attach taking(int fd_in, int fd_out) const;
+};
+
+/// A child at the far end of a byte stream that this program opens when it is wanted, and again when a nursery begins it again: a
+/// serial line, a socket, another library's connection. There runs a program that calls mitogen::init, started with the one
+/// argument `mitogen::child_argument`, whose stdin and stdout the stream is.
+struct attach {
+    /// Opens it: the descriptor of what the child says, and of what it hears, which may be one. They are taken over. Called by
+    /// whoever connects; it may block that thread, and must not throw.
+    std::function<result<std::pair<int, int>>()> open{};
+
+    std::string name{};                                ///< of the context; empty: "attached"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< until its hello
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    /// Opens the stream.
+    result<boot_plan> plan() const;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/buildah.hpp ----
+// buildah.hpp: a child in a working container of Buildah.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a working container of Buildah (`buildah from`).
+struct buildah {
+    std::string container{};              ///< name or id
+    std::string username{};               ///< or "user:group"; empty: as the container says
+    std::string buildah_path = "buildah"; ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "buildah.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
+
+    static constexpr std::string_view method_name = "buildah";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.username, self.buildah_path, self.name, self.connect_timeout,
+                        self.executable, self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::buildah().
+using buildah_options = buildah;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/chroot.hpp ----
+// chroot.hpp: a child on this machine with another root directory.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process on this machine for which another directory is the root. There must be a POSIX sh in it, and what the first stage
+/// uses: uname, mkdir, chmod, head, wc, rm. Takes root, or what else chroot(8) asks for. (Not called chroot, which is a function of
+/// POSIX.)
+struct chroot_options {
+    std::string root{};                 ///< the directory
+    std::string username{};             ///< "user" or "user:group" as known in there; empty: this one. Not every chroot has it
+    std::string chroot_path = "chroot"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "chroot.<root>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
+
+    static constexpr std::string_view method_name = "chroot";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.root, self.username, self.chroot_path, self.name, self.connect_timeout,
+                        self.executable, self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/command.hpp ----
+// command.hpp: a child by any program that runs a command elsewhere.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process by whatever runs a command given as arguments, with stdin and stdout that pass all bytes unchanged: {"env", "-i"},
+/// {"docker", "--context", "prod", "exec", "-i", "web"}. `sh -c` and the first stage are appended.
+struct command {
+    std::vector<std::string> argv{}; ///< the program, searched for in PATH, and its arguments
+
+    std::string name{};                                ///< of the context; empty: "command.<program>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
+
+    static constexpr std::string_view method_name = "command";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.argv, self.name, self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::command().
+using command_options = command;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/doas.hpp ----
+// doas.hpp: a child on this machine that runs as another user, through doas.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process of another user of this machine, by doas.
+struct doas {
+    std::string username = "root";
+    secret password{};              ///< of the user who calls; empty: doas must not ask for one
+    std::string doas_path = "doas"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "doas.<username>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
+
+    static constexpr std::string_view method_name = "doas";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.username, self.password, self.doas_path, self.name, self.connect_timeout, self.executable,
+                        self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const;
+};
+
+/// The options of router::doas().
+using doas_options = doas;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/docker.hpp ----
+// docker.hpp: a child in a Docker container.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a Docker container: one that runs (`docker exec`), or a new one of an image (`docker run --rm`), which goes when
+/// the child does. Exactly one of the two. An image with an entrypoint of its own must execute what it is given.
+struct docker {
+    std::string container{};            ///< name or id of a container that runs
+    std::string image{};                ///< name of an image, to run in a new container
+    std::string username{};             ///< or "user:group"; empty: as the container says
+    std::string docker_path = "docker"; ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "docker.<container or image>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
+
+    static constexpr std::string_view method_name = "docker";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.image, self.username, self.docker_path, self.name,
+                        self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::docker().
+using docker_options = docker;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/fork.hpp ----
+// fork.hpp: a child that is a copy of this process.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A copy of this process: its memory as it is now, one thread, the program's own descriptors, none of the library's.
+struct fork_options {
+    std::string name{};                                ///< of the context; empty: "fork"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    /// called first in the child: re-seed generators, drop caches; not where another context forks
+    void (*on_start)() = nullptr;
+
+    static constexpr std::string_view method_name = "fork";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.name, self.connect_timeout, self.executor, self.limits);
+    }
+    result<void> why_not_sent() const {
+        if (!on_start) return {};
+        return error(reason::misuse, "fork: on_start is a function of this process; another context cannot be sent it");
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/incus.hpp ----
+// incus.hpp: a child in an instance of Incus.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in an instance of Incus that runs: a container, or a virtual machine with its agent.
+struct incus {
+    std::string container{};          ///< its name, or "remote:name"
+    std::string incus_path = "incus"; ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "incus.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
+
+    static constexpr std::string_view method_name = "incus";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.incus_path, self.name, self.connect_timeout, self.executable, self.executor,
+                        self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::incus().
+using incus_options = incus;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/jail.hpp ----
+// jail.hpp: a child in a FreeBSD jail.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a FreeBSD jail that runs.
+struct jail {
+    std::string container{};                    ///< name or number of the jail
+    std::string username{};                     ///< as the jail knows it; empty: root
+    std::string jexec_path = "/usr/sbin/jexec"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "jail.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
+
+    static constexpr std::string_view method_name = "jail";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.username, self.jexec_path, self.name, self.connect_timeout,
+                        self.executable, self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::jail().
+using jail_options = jail;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/kubectl.hpp ----
+// kubectl.hpp: a child in a pod of a Kubernetes cluster.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a pod of a Kubernetes cluster.
+struct kubectl {
+    std::string pod{};                       ///< its name, or "kind/name" as kubectl takes it ("deploy/web")
+    std::string container{};                 ///< of the pod; empty: its first, or the one that it marks as default
+    std::string ns{};                        ///< the namespace; empty: as kubectl decides
+    std::vector<std::string> kubectl_args{}; ///< further arguments, before `exec`: {"--context=prod"}
+    std::string kubectl_path = "kubectl";    ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "kubectl.<pod>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
+
+    static constexpr std::string_view method_name = "kubectl";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.pod, self.container, self.ns, self.kubectl_args, self.kubectl_path,
+                        self.name, self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::kubectl().
+using kubectl_options = kubectl;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/local.hpp ----
+// local.hpp: a child on this machine, by executing this program again.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A new process on this machine that executes this program from the file it was started from, although that may have been
+/// replaced since.
+struct local {
+    std::string name{};                                ///< of the context; empty: "local.<id>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< another program to run, by path; it must call mitogen::init as well
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+
+    static constexpr std::string_view method_name = "local";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.name, self.connect_timeout, self.executable, self.executor, self.limits);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::local().
+using local_options = local;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/lxc.hpp ----
+// lxc.hpp: a child in an LXC container.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in an LXC container that runs, by lxc-attach: with an environment of its own, as the container's root.
+struct lxc {
+    std::string container{};                    ///< its name
+    std::string lxc_attach_path = "lxc-attach"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "lxc.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
+
+    static constexpr std::string_view method_name = "lxc";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.lxc_attach_path, self.name, self.connect_timeout, self.executable, self.executor,
+                        self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::lxc().
+using lxc_options = lxc;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/lxd.hpp ----
+// lxd.hpp: a child in an instance of LXD.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in an instance of LXD that runs: a container, or a virtual machine with its agent.
+struct lxd {
+    std::string container{};      ///< its name, or "remote:name"
+    std::string lxc_path = "lxc"; ///< LXD's client; it is called lxc
+
+    std::string name{};                                ///< of the context; empty: "lxd.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
+
+    static constexpr std::string_view method_name = "lxd";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.lxc_path, self.name, self.connect_timeout, self.executable, self.executor,
+                        self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::lxd().
+using lxd_options = lxd;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/nsenter.hpp ----
+// nsenter.hpp: a child in the namespaces of a process on this machine.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What a container is, whose first process nsenter shall find.
+enum class container_kind : std::uint8_t { none, docker, podman, lxc, lxd, incus, machinectl };
+
+/// A process in the namespaces of another one on this machine, and under its root directory. That one is given by its number, or
+/// as a container, whose first process a tool is asked for. Exactly one of the two. Takes root, or a user namespace of one's own.
+/// The process that is started enters them itself; no tool is needed.
+struct nsenter {
+    int pid = 0;                                ///< a process
+    std::string container{};                    ///< or a container that runs
+    container_kind kind = container_kind::none; ///< what kind of container
+    std::string tool_path{};                    ///< the tool that tells its first process; empty: the usual one of its kind
+    std::vector<std::string> namespaces{};      ///< some of "mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time";
+                                                ///< empty: all. The root directory comes with "mount"
+    std::string username{};                     ///< as in /etc/passwd there; empty: root of a user namespace, else this one
+    /// the nsenter of util-linux, where that shall do it; then by the su that is there
+    std::string nsenter_path{};
+
+    std::string name{};                                ///< of the context; empty: "nsenter.<container or pid>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
+
+    static constexpr std::string_view method_name = "nsenter";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.pid, self.container, self.kind, self.tool_path, self.namespaces, self.username, self.nsenter_path,
+                        self.name, self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::nsenter().
+using nsenter_options = nsenter;
+
+namespace detail {
+
+/// What runs where this program was started to enter the namespaces of another process: set before main if the program names the
+/// method. Others, which are sent over connections too, do not carry its code.
+inline constinit std::atomic<void (*)(int argc, char** argv)> enter_main{nullptr};
+[[noreturn]] void enter_and_execute(int argc, char** argv);
+
+template <>
+struct method_hook<nsenter> {
+    method_hook() noexcept { enter_main = &enter_and_execute; }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/podman.hpp ----
+// podman.hpp: a child in a Podman container.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a Podman container that runs.
+struct podman {
+    std::string container{};            ///< name or id
+    std::string username{};             ///< or "user:group"; empty: as the container says
+    std::string podman_path = "podman"; ///< the client to run
+
+    std::string name{};                                ///< of the context; empty: "podman.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
+
+    static constexpr std::string_view method_name = "podman";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.username, self.podman_path, self.name, self.connect_timeout,
+                        self.executable, self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::podman().
+using podman_options = podman;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/slurm.hpp ----
+// slurm.hpp: a child on a node of a Slurm cluster.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process on a node of a Slurm cluster, as a job step of one task. Ends when its allocation does.
+struct slurm {
+    std::vector<std::string> args{}; ///< further arguments of srun: {"--partition=debug", "--time=10"}
+    std::string srun_path = "srun";  ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "slurm"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache there: the next connection sends none
+
+    static constexpr std::string_view method_name = "slurm";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.args, self.srun_path, self.name, self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::slurm().
+using slurm_options = slurm;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/ssh.hpp ----
+// ssh.hpp: a child on another machine, through the system's ssh.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What to do about host keys that are not known.
+enum class host_keys : std::uint8_t {
+    enforce, ///< refuse unknown and changed ones
+    accept,  ///< remember unknown ones, refuse changed ones
+    ignore,  ///< accept any, remember none: for machines that are made anew all the time
+};
+
+/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration, and asks nothing. Where a
+/// password is given or `interactive` is set, ssh is started at a terminal of its own: it is told the password when it asks, and
+/// its other questions go to router_options::on_prompt.
+struct ssh {
+    std::string hostname{};      ///< as ssh takes it: a name, an address, or an alias from its configuration
+    std::string username{};      ///< empty: as ssh decides
+    std::uint16_t port = 0;      ///< 0: as ssh decides
+    std::string identity_file{}; ///< private key; empty: as ssh decides
+    bool identities_only = true; ///< with identity_file: no other keys, such as the agent's, are tried
+    secret password{};           ///< empty: keys and the like only. The first who asks is told, were it the host of proxy_jump
+    bool interactive = false;    ///< questions that no option answers go to router_options::on_prompt
+    host_keys check_host_keys = host_keys::enforce;
+    std::string ssh_path = "ssh";        ///< the client to run
+    std::vector<std::string> ssh_args{}; ///< further arguments, before the host name
+    std::string proxy_jump{};             ///< "user@host:port", several with commas; empty: as ssh decides
+    bool forward_agent = false;           ///< the agent here serves programs there; false: as ssh decides
+    int debug_level = 0;                  ///< 1 to 3: what ssh says of its work goes to the child's stderr; 0: errors only
+    bool compression = false;
+    std::chrono::seconds keepalive_interval{15}; ///< 0: none
+    int keepalive_count = 3;                     ///< intervals without answer until ssh gives up
+
+    std::string name{};                                ///< of the context; empty: "ssh.<hostname>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< there, in a cache: the next connection sends none
+
+    static constexpr std::string_view method_name = "ssh";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.identities_only, self.password,
+                        self.interactive, self.check_host_keys, self.ssh_path, self.ssh_args, self.proxy_jump, self.forward_agent,
+                        self.debug_level, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
+                        self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const;
+};
+
+/// The options of router::ssh().
+using ssh_options = ssh;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/su.hpp ----
+// su.hpp: a child on this machine that runs as another user, through su.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process of another user of this machine, by su, through that user's login shell. Fits implementations that read the password
+/// from stdin where that is no terminal, byte by byte, as those with PAM do.
+struct su {
+    std::string username = "root";
+    secret password{};          ///< of that user; empty: su must not ask for one
+    std::string su_path = "su"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "su.<username>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
+
+    static constexpr std::string_view method_name = "su";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.username, self.password, self.su_path, self.name, self.connect_timeout, self.executable,
+                        self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const;
+};
+
+/// The options of router::su().
+using su_options = su;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/options/sudo.hpp ----
+// sudo.hpp: a child on this machine that runs as another user, through sudo.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process of another user of this machine, by sudo. It has a terminal of its own, so that `requiretty` is no obstacle.
+struct sudo {
+    std::string username = "root";
+    secret password{};                    ///< of the user who calls; empty: sudo must not ask for one
+    std::string sudo_path = "sudo";       ///< the tool to run
+    bool preserve_env = false;            ///< -E
+    bool set_home = false;                ///< -H
+    bool login = false;                   ///< -i: through that user's login shell
+    std::string selinux_role{};           ///< -r
+    std::string selinux_type{};           ///< -t
+    std::vector<std::string> sudo_args{}; ///< further options
+
+    std::string name{};                                ///< of the context; empty: "sudo.<username>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    std::string executable{};                          ///< the program to run there, by path here; empty: this one
+    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
+    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
+    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
+
+    static constexpr std::string_view method_name = "sudo";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.username, self.password, self.sudo_path, self.preserve_env, self.set_home, self.login,
+                        self.selinux_role, self.selinux_type, self.sudo_args, self.name, self.connect_timeout, self.executable,
+                        self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const;
+};
+
+/// The options of router::sudo().
+using sudo_options = sudo;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/run.hpp ----
+// run.hpp: where a program says that it is one; and the whole of a simple program in one call.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Call it first thing in main(). Returns at once in the program that a user started; never returns in one that was started as a
+/// child: that one serves its parent and exits, with its static objects destroyed and its exit handlers run. A child finds out by
+/// its first argument.
+///
+/// A program may have been started with SIGCHLD ignored, which would lose how its children end: that is undone. One that ignores
+/// it later has decided so itself.
+void init(int argc, char** argv);
+
+namespace detail {
+
+/// What run() holds: a broker and a router.
+class whole_program {
+    struct parts;
+    std::unique_ptr<parts> parts_;
+
+public:
+    whole_program();
+    whole_program(whole_program&&) = delete;
+    ~whole_program();
+    router& root() noexcept;
+};
+
+} // namespace detail
+
+/// init(), a broker, a router, and `body(router)`; then the end of all children. Returns the exit status for main(): what the
+/// body returns if that is an int, else 0. An exception of the body leaves run() after everything is shut down.
+template <class Body>
+int run(int argc, char** argv, Body&& body) {
+    init(argc, argv);
+    detail::whole_program whole;
+    if constexpr (std::is_convertible_v<std::invoke_result_t<Body, router&>, int>) {
+        return std::forward<Body>(body)(whole.root());
+    } else {
+        std::forward<Body>(body)(whole.root());
+        return 0;
+    }
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/item_range.hpp ----
+// item_range.hpp: iterates what arrives, to its end.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Input iterator over a `Source` with try_get() -> result<value_type>: ends at reason::end_of_stream, throws any other error. To
+/// advance it is to wait.
+template <class Source>
+class item_iterator {
+    Source* source_ = nullptr;
+    std::optional<typename Source::value_type> item_{};
+
+    void next() {
+        auto item = source_->try_get();
+        if (item) {
+            item_.emplace(std::move(*item));
+        } else {
+            item_.reset();
+            if (item.error().reason() != reason::end_of_stream) raise(item.error());
+        }
+    }
+
+public:
+    using value_type = typename Source::value_type;
+    using difference_type = std::ptrdiff_t;
+    using reference = value_type&;
+    using pointer = value_type*;
+    using iterator_category = std::input_iterator_tag;
+
+    item_iterator() = default;
+    explicit item_iterator(Source& source) : source_(&source) { next(); }
+
+    value_type& operator*() const noexcept { return const_cast<value_type&>(*item_); }
+    item_iterator& operator++() {
+        next();
+        return *this;
+    }
+    void operator++(int) { next(); }
+    friend bool operator==(const item_iterator& i, std::default_sentinel_t) noexcept { return !i.item_; }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/broadcast.hpp ----
+// broadcast.hpp: one stream of items for many readers in this context, none of whom holds up the others.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Gives each item of a `Source` (a receiver, a remote range, a dialog) to every subscriber. The last items are kept in a ring: a
+/// subscriber that is so slow that the ring has gone on is told how many items it has missed, and goes on with the oldest that is
+/// there. The fastest misses nothing: items are taken from the source only when somebody wants the next, so that the source is
+/// throttled as it would be by one reader.
+///
+/// There is no thread of its own: whichever subscriber needs the next item first takes it from the source, for all of them.
+/// Threads: subscribers from any, each by one at a time. The source is this object's from now on, and goes with it.
+template <class Source>
+class broadcast {
+public:
+    using value_type = typename Source::value_type;
+
+private:
+    struct shared {
+        Source source;
+        std::size_t capacity;
+        call_port& node;
+        detail::mutex mutex;
+        detail::condition changed{};
+        std::deque<value_type> ring{};
+        std::uint64_t first = 0;     // number of ring.front()
+        bool taking = false;         // somebody waits for the source
+        std::optional<error> end{}; // what follows the last item
+
+        shared(call_port& here, Source from, std::size_t most)
+            : source(std::move(from)), capacity(most), node(here), mutex(here) {}
+
+        std::uint64_t next() const noexcept { return first + ring.size(); }
+        bool has(std::uint64_t number) const noexcept { return number < next() || end; }
+
+        /// Waits until item `wanted`, or the end, is there. False at the deadline.
+        bool await(std::unique_lock<detail::mutex>& lock, std::uint64_t wanted, instant deadline) {
+            while (!has(wanted)) {
+                const auto ready = [&] { return has(wanted) || !taking; };
+                if (!ready()) {
+                    if (node.on_loop() || !changed.wait(lock, node, deadline, ready)) return false;
+                    continue;
+                }
+                taking = true;
+                lock.unlock();
+                result<value_type> item = take(deadline);
+                lock.lock();
+                taking = false;
+                changed.notify_all();
+                if (item) {
+                    if (ring.size() == capacity) {
+                        ring.pop_front();
+                        ++first;
+                    }
+                    ring.push_back(std::move(*item));
+                } else if (item.error().reason() == reason::timeout) {
+                    return false;
+                } else {
+                    end = item.error();
+                }
+            }
+            return true;
+        }
+
+        result<value_type> take(instant deadline) {
+            if (deadline == never) return source.try_get();
+            const instant now = node.now();
+            return source.try_get_for(std::chrono::nanoseconds(deadline > now ? deadline - now : 0));
+        }
+    };
+
+    std::shared_ptr<shared> shared_;
+
+public:
+    /// `capacity`: items that are kept for those who are slower than the fastest.
+    broadcast(router& node, Source source, std::size_t capacity)
+        : shared_(std::make_shared<shared>(node.node(), std::move(source), std::max<std::size_t>(capacity, 1))) {}
+
+    /// One reader, who begins with the next item that is taken from the source. Copies read on their own from where they are.
+    class subscriber {
+        friend class broadcast;
+        std::shared_ptr<shared> shared_;
+        std::uint64_t next_;
+        std::uint64_t missed_ = 0;
+
+        explicit subscriber(std::shared_ptr<shared> from) : shared_(std::move(from)) {
+            const std::lock_guard lock(shared_->mutex);
+            next_ = shared_->next();
+        }
+
+        result<typename broadcast::value_type> get_until(instant deadline) {
+            std::unique_lock lock(shared_->mutex);
+            if (!shared_->await(lock, next_, deadline)) {
+                if (shared_->node.on_loop()) return error(reason::misuse, "a function that runs on the loop waits for an item");
+                return error(reason::timeout, "no item came before the deadline");
+            }
+            if (next_ < shared_->first) {
+                missed_ += shared_->first - next_;
+                next_ = shared_->first;
+            }
+            if (next_ == shared_->next()) return *shared_->end;
+            return shared_->ring[static_cast<std::size_t>(next_++ - shared_->first)];
+        }
+
+    public:
+        using value_type = typename broadcast::value_type;
+
+        /// The next item; waits for it. Errors: as the source's, every time.
+        value_type get() { return try_get().value(); }
+        /// The same, with the error as a value.
+        result<value_type> try_get() { return get_until(never); }
+        /// The same, waiting for `span` at most: reason::timeout.
+        template <class Rep, class Period>
+        result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
+            return get_until(after(shared_->node.now(), to_ns(span)));
+        }
+
+        /// How many items this one has missed since it was last asked: they lie before the item that was got last.
+        std::uint64_t missed() noexcept { return std::exchange(missed_, 0); }
+
+        /// Iterates to the end; an error is thrown.
+        item_iterator<subscriber> begin() { return item_iterator<subscriber>(*this); }
+        std::default_sentinel_t end() const noexcept { return {}; }
+    };
+
+    subscriber subscribe() const { return subscriber(shared_); }
+};
+
+template <class Source>
+broadcast(router&, Source, std::size_t) -> broadcast<Source>;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/flow_end.hpp ----
+// flow_end.hpp: the two ends of a flow of items, as all that is typed by the items sees them.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// One thing that has arrived. The value's bytes follow the kind.
+struct flow_item {
+    wire::flow_frame kind = wire::flow_frame::item;
+    buffer bytes{};
+
+    std::span<const std::byte> value() const noexcept { return std::span<const std::byte>(bytes).subspan(1); }
+};
+
+/// What an inbox is for.
+enum class inbox_use : std::uint8_t {
+    channel, ///< any number of senders: the loss of each is told once, and the end comes when all are gone
+    callee,  ///< of a function's dialog: its opener sends
+    stream,  ///< the items of one call: they have ended when all are here and the answer is, and an error of the answer wins
+    opener,  ///< a stream that begins with flow_frame::begun
+};
+
+/// The receiving end: a queue that several may fill, each within its credit. Threads: any.
+class inbox {
+protected:
+    call_port& node_;
+
+    explicit inbox(call_port& node) noexcept : node_(node) {}
+    ~inbox() = default;
+
+public:
+    static std::shared_ptr<inbox> make(call_port& node, inbox_use use);
+    inbox(inbox&&) = delete;
+
+    call_port& node() const noexcept { return node_; }
+
+    /// Where a sending end in `peer` sends to. Port 0 where this end is closed.
+    virtual flow_address open_port(context_id peer) = 0;
+    /// There is a sender that has no port yet: the end does not come before release().
+    virtual void hold() = 0;
+    virtual void release() = 0;
+    /// The next item, or why there is none: the end, the loss of a sender, timeout. Not on the loop.
+    virtual result<flow_item> get(instant deadline) = 0;
+    /// The next item where there is one, or flow_frame::lost. Never waits.
+    virtual std::optional<flow_item> take_now() = 0;
+    /// True where get() would not wait.
+    virtual bool ready() = 0;
+    /// True where get() says that nothing follows.
+    virtual bool ended() = 0;
+    /// Runs `go` at the next change: now, if there is something already. On the thread that brings it, normally the loop.
+    virtual void then(unique_function<void()> go, const void* key = nullptr) = 0;
+    /// Takes back what was given to then() with this key. False where there is nothing: it has run, or is about to.
+    virtual bool forget(const void* key) = 0;
+    /// This end takes nothing any more. What has arrived stays; `why` follows it. With `tell`, whoever sends there is told.
+    virtual void close(const error& why, bool tell = true) = 0;
+    /// The call whose items these are is answered; null: with a value.
+    virtual void answered(const error* failure) = 0;
+    /// From now on what arrives is taken and dropped, so that nobody waits for credit.
+    virtual void discard() = 0;
+};
+
+/// The sending end. Threads: any; what one thread sends arrives in order.
+class outbox {
+protected:
+    call_port& node_;
+    const context_id peer_;
+
+    outbox(call_port& node, context_id peer) noexcept : node_(node), peer_(peer) {}
+    ~outbox() = default;
+
+public:
+    static std::shared_ptr<outbox> open(call_port& node, context_id peer, flow_address to);
+    outbox(outbox&&) = delete;
+
+    call_port& node() const noexcept { return node_; }
+    context_id peer() const noexcept { return peer_; }
+
+    /// Sends an item's message, which begins with its kind, when there is credit; waits for it until `deadline`. Errors: why the
+    /// flow has ended; timeout; overloaded on the loop, which must not wait; message_too_large.
+    virtual result<void> send(buffer frame, instant deadline) = 0;
+    /// Sends a message that somebody else has composed, where there is credit now. False where there is none; `frame` is then as
+    /// it was.
+    virtual bool pass_on(buffer& frame) = 0;
+    /// Sends what needs no credit.
+    virtual result<void> tell(buffer frame) = 0;
+    /// True where there is credit, or nothing can be sent any more.
+    virtual bool ready() = 0;
+    /// As inbox's, for ready().
+    virtual void then(unique_function<void()> go, const void* key = nullptr) = 0;
+    virtual bool forget(const void* key) = 0;
+    /// Says that nothing more follows, once; send() fails from now on.
+    virtual void end(wire::flow_frame how = wire::flow_frame::end) = 0;
+    /// From now on send() fails with `why`; the other end hears of it at end().
+    virtual void close(error why) = 0;
+    /// The other end is gone: nothing needs to be said.
+    virtual void lose(error why) = 0;
+    /// Why nothing can be sent any more; nothing while it can.
+    virtual std::optional<error> closed() = 0;
+};
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/item_codec.hpp ----
+// item_codec.hpp: an item of a flow as a message, and back.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+template <class T>
+inline constexpr bool is_view = false;
+template <class C, class Traits>
+inline constexpr bool is_view<std::basic_string_view<C, Traits>> = true;
+template <class T, std::size_t N>
+inline constexpr bool is_view<std::span<T, N>> = true;
+
+template <class T, class... Outer>
+consteval bool shows_bytes();
+template <class... Outer, class... Ts>
+consteval bool any_shows_bytes(wire::parts<Ts...>) {
+    return (... || shows_bytes<Ts, Outer...>());
+}
+// True where a value of type T, or a part of it, is a view of the message that brought it.
+template <class T, class... Outer>
+consteval bool shows_bytes() {
+    if constexpr (is_view<T>) return true;
+    else if constexpr ((... || std::is_same_v<T, Outer>)) return false;
+    else if constexpr (requires { typename codec<T>::parts; }) return any_shows_bytes<T, Outer...>(typename codec<T>::parts{});
+    else return false;
+}
+
+/// What the receiving end holds of items of type `T`: what owns its memory, since the message is gone.
+template <class T>
+struct received_item {
+    using type = typename owned_result<T>::type;
+    static_assert(!shows_bytes<type>(),
+                  "mitogen: an item outlives the message that brings it, so what is inside of it must own its "
+                  "memory: std::string, std::vector instead of std::string_view, std::span");
+};
+
+/// The message of one item for context `to`.
+template <class T>
+buffer item_frame(context_id to, const T& value) {
+    constexpr auto kind = static_cast<std::uint8_t>(wire::flow_frame::item);
+    buffer bytes;
+    encode_into(bytes, to, kind, value);
+    return bytes;
+}
+
+/// The value of one item.
+template <class T>
+result<T> item_value(const flow_item& item, const limits& bounds, decode_environment environment) {
+    reader r(item.value(), bounds, &environment);
+    T value{};
+    if (mitogen::decode(r, value) && r.finish()) return result<T>(std::move(value));
+    return r.failure(&codec<T>::signature);
+}
+
+/// The next item of an inbox, as a value.
+template <class T>
+result<T> next_item(inbox& items, instant deadline) {
+    const result<flow_item> item = items.get(deadline);
+    if (!item) return item.error();
+    return item_value<T>(*item, items.node().bounds(), {&items.node()});
+}
+
+/// Ends the items of a call with its answer, or its error.
+inline void end_with(const std::shared_ptr<inbox>& items, future_base& answer) {
+    awaited* p = answer.state();
+    answer.then([items, p] { items->answered(p->failure()); });
+}
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/task_scope.hpp ----
+// task_scope.hpp: where a task runs: on which loop, and until when; and what it waits for there.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+class task_wait;
+
+/// One task that was started, with all that it awaits: they wait for one thing at a time. Lives until the outermost coroutine has
+/// ended, and says so by ended(). Threads: as marked; "loop" is the one that it runs on.
+class task_scope {
+    friend class task_wait;
+
+    task_wait* waiting_ = nullptr; // the wait that is under way
+    std::optional<error> cancelled_{};
+    bool running_ = false;
+    bool finished_ = false;
+    loop_task* later_ = nullptr; // where no loop runs it
+    struct last_step : loop_task {
+        task_scope* scope = nullptr;
+    } last_{};
+
+public:
+    task_scope() {
+        last_.scope = this;
+        last_.run = [](loop_task& t) { static_cast<last_step&>(t).scope->ended(); };
+    }
+    task_scope(task_scope&&) = delete;
+
+    /// Why everything that the task waits for from now on ends; null while it is not cancelled. Loop.
+    const error* cancelled() const noexcept { return cancelled_ ? &*cancelled_ : nullptr; }
+
+    /// Ends the wait that is under way, and every later one, with `why`. Only the first counts. Loop.
+    void cancel(const error& why);
+
+    /// Goes on with the coroutine. Loop.
+    void resume(std::coroutine_handle<> at) {
+        running_ = true;
+        at.resume();
+        running_ = false;
+        if (finished_) return ended();
+        if (loop_task* next = std::exchange(later_, nullptr)) next->run(*next);
+    }
+
+    /// For the outermost coroutine, which has ended. Any: something foreign that it awaited may have resumed it.
+    void finish() {
+        finished_ = true;
+        if (!running_) post(last_);
+    }
+
+    /// Runs a task on the loop; where that has ended, on this thread. Any.
+    virtual void post(loop_task& step) = 0;
+    virtual void set_timer(timer& t, instant at) = 0;
+    virtual void cancel_timer(timer& t) noexcept = 0;
+    /// The router that the task runs beside. Any.
+    virtual call_port& port() noexcept = 0;
+
+protected:
+    ~task_scope() = default;
+    /// For post(), where the loop has ended.
+    void post_here(loop_task& step) {
+        if (running_) {
+            later_ = &step;
+        } else {
+            step.run(step);
+        }
+    }
+    /// The outermost coroutine has ended, and nothing of it runs any more. Loop.
+    virtual void ended() = 0;
+};
+
+/// One wait of a task: lives in the coroutine's frame. What is waited for calls wake(), exactly once after each arm(): so nothing
+/// refers to the frame when it goes on. Whoever cancels only makes that happen earlier.
+class task_wait : loop_task {
+    friend class task_scope;
+
+    task_scope* scope_ = nullptr;
+    std::coroutine_handle<> waiting_{};
+    bool begun_ = false;
+    bool armed_ = false;
+
+    void step() {
+        armed_ = false;
+        if (!std::exchange(begun_, true)) return start(); // something foreign had resumed the task elsewhere
+        if (!happened() && !scope_->cancelled()) return start();
+        scope_->waiting_ = nullptr;
+        scope_->resume(waiting_);
+    }
+
+    void start() {
+        scope_->waiting_ = this;
+        if (const error* why = scope_->cancelled()) {
+            give_up(*why, false);
+            return scope_->post(*this); // also a task that does not heed it leaves the loop to others
+        }
+        armed_ = true;
+        arm();
+    }
+
+protected:
+    task_wait() {
+        run = [](loop_task& t) { static_cast<task_wait&>(t).step(); };
+    }
+    task_wait(task_wait&&) = delete;
+    ~task_wait() = default;
+
+    /// The one that waits, from begin() on.
+    task_scope& scope() const noexcept { return *scope_; }
+
+    /// Throws why the task is cancelled, where what it waited for has not happened.
+    void check() {
+        if (!happened()) raise(*scope_->cancelled());
+    }
+
+    /// True where there is nothing to wait for. Where it is false after wake(), the wait begins again.
+    virtual bool happened() = 0;
+    /// Has wake() called when it may have happened: soon, if it has. On the loop.
+    virtual void arm() = 0;
+    /// It is not waited for any more; if it is `armed`, wake() shall follow at once. On the loop.
+    virtual void give_up(const error& why, bool armed) = 0;
+
+    void begin(task_scope& scope, std::coroutine_handle<> waiting) {
+        scope_ = &scope;
+        waiting_ = waiting;
+        begun_ = scope.port().on_loop();
+        begun_ ? start() : scope.post(*this);
+    }
+
+public:
+    /// The task looks whether it can go on. Any.
+    void wake() { scope_->post(*this); }
+};
+
+inline void task_scope::cancel(const error& why) {
+    if (cancelled_) return;
+    cancelled_.emplace(why);
+    if (waiting_ && waiting_->armed_) waiting_->give_up(*cancelled_, true);
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/task.hpp ----
+// task.hpp: a coroutine with one result, which runs on a loop and waits there without stopping it.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class T>
+class task;
+
+namespace rpc::detail {
+
+/// A task waits for the answer to a call. A task that is cancelled gives the call up.
+template <class Future>
+class future_wait final : task_wait {
+    Future& future_;
+
+    bool happened() override { return future_.done(); }
+    void arm() override {
+        future_.then([this] { wake(); });
+    }
+    void give_up(const error& why, bool) override { future_.abandon(why); }
+
+public:
+    explicit future_wait(Future& f) noexcept : future_(f) {}
+
+    bool await_ready() const noexcept { return future_.done(); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiting) {
+        begin(*waiting.promise().scope, waiting);
+    }
+    decltype(auto) await_resume() { return future_.await_resume(); }
+};
+
+struct task_promise_base {
+    task_scope* scope = nullptr;            // set by whoever starts or awaits it
+    std::coroutine_handle<> awaited_by{};   // none: it is the outermost
+#if MITOGEN_HAS_EXCEPTIONS
+    std::exception_ptr failure{};
+#endif
+
+    struct last {
+        bool await_ready() const noexcept { return false; }
+        template <class Promise>
+        std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
+            task_promise_base& p = ended.promise();
+            if (p.awaited_by) return p.awaited_by;
+            p.scope->finish();
+            return std::noop_coroutine();
+        }
+        void await_resume() const noexcept {}
+    };
+
+    std::suspend_always initial_suspend() const noexcept { return {}; }
+    last final_suspend() const noexcept { return {}; }
+    void unhandled_exception() noexcept {
+#if MITOGEN_HAS_EXCEPTIONS
+        failure = std::current_exception();
+#endif
+    }
+    void rethrow() {
+#if MITOGEN_HAS_EXCEPTIONS
+        if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
+#endif
+    }
+
+    template <class Future>
+        requires std::derived_from<std::remove_cvref_t<Future>, future_base>
+    future_wait<std::remove_reference_t<Future>> await_transform(Future&& answer) noexcept {
+        return future_wait<std::remove_reference_t<Future>>(answer);
+    }
+    /// Anything else that can be awaited. It may resume the task on any thread; from its next wait on it is on its loop again.
+    template <class Other>
+        requires(!std::derived_from<std::remove_cvref_t<Other>, future_base>)
+    Other&& await_transform(Other&& other) noexcept {
+        return static_cast<Other&&>(other);
+    }
+};
+
+template <class T>
+struct task_promise : task_promise_base {
+    std::optional<T> value{};
+
+    task<T> get_return_object();
+    template <class From = T>
+    void return_value(From&& from) {
+        value.emplace(std::forward<From>(from));
+    }
+    T take() {
+        rethrow();
+        return std::move(*value);
+    }
+};
+template <>
+struct task_promise<void> : task_promise_base {
+    task<void> get_return_object();
+    void return_void() const noexcept {}
+    void take() { rethrow(); }
+};
+
+} // namespace rpc::detail
+
+/// What a coroutine returns that uses co_await and has one result. It begins when it is awaited, by another task, or started: as
+/// a remote function, which is called like any other, or by spawn() and block_on().
+///
+/// It runs on the loop, in turn with thousands of others: it must not block. It may co_await futures, other tasks, sleep_for(),
+/// and the async_ members of dialogs, channels and streams. When it is cancelled, what it waits for ends with cancelled_error, at
+/// once and every time. As in every coroutine, parameters by reference must outlive it: those of a remote function live until its
+/// answer. Moves; does not copy. One that has begun must not be destroyed before it has ended.
+template <class T = void>
+class [[nodiscard]] task {
+    static_assert(std::is_void_v<T> || std::is_object_v<T>, "mitogen: the result of a task is a value or nothing, no reference");
+
+public:
+    using promise_type = rpc::detail::task_promise<T>;
+    using value_type = T;
+
+private:
+    friend promise_type;
+    std::coroutine_handle<promise_type> coroutine_;
+
+    explicit task(promise_type& made) noexcept : coroutine_(std::coroutine_handle<promise_type>::from_promise(made)) {}
+
+    struct awaiter {
+        std::coroutine_handle<promise_type> inner;
+
+        bool await_ready() const noexcept { return false; }
+        template <class Promise>
+        std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> outer) noexcept {
+            static_assert(std::derived_from<Promise, rpc::detail::task_promise_base>,
+                          "mitogen: a task is awaited by another task; start the outermost one with spawn() or block_on()");
+            inner.promise().scope = outer.promise().scope;
+            inner.promise().awaited_by = outer;
+            return inner;
+        }
+        T await_resume() { return inner.promise().take(); }
+    };
+
+public:
+    task(task&& other) noexcept : coroutine_(std::exchange(other.coroutine_, nullptr)) {}
+    task& operator=(task other) noexcept {
+        std::swap(coroutine_, other.coroutine_);
+        return *this;
+    }
+    ~task() {
+        if (coroutine_) coroutine_.destroy();
+    }
+
+    /// Runs it to its end; its result, or what it threw. Once.
+    awaiter operator co_await() && noexcept { return awaiter{coroutine_}; }
+
+    /// For whoever starts it: runs it as the outermost one, up to its first wait or to its end. On the loop.
+    void start(task_scope& scope) {
+        coroutine_.promise().scope = &scope;
+        scope.resume(coroutine_);
+    }
+    /// After its end: the result, or what it threw. Once.
+    T take() { return coroutine_.promise().take(); }
+};
+
+template <class T>
+task<T> rpc::detail::task_promise<T>::get_return_object() {
+    return task<T>(*this);
+}
+inline task<void> rpc::detail::task_promise<void>::get_return_object() { return task<void>(*this); }
+
+template <class T>
+inline constexpr bool is_task<task<T>> = true;
+template <class T>
+struct wire_result<task<T>> {
+    using type = T;
+};
+
+namespace rpc::detail {
+
+/// A task sleeps.
+class sleep_wait final : task_wait {
+    duration_ns span_;
+    instant until_ = 0;
+    bool over_ = false;
+    timer timer_{};
+
+    bool happened() override { return over_; }
+    void arm() override {
+        if (until_ == 0) until_ = after(scope().port().now(), span_);
+        timer_.fire = [this] {
+            over_ = true;
+            wake();
+        };
+        scope().set_timer(timer_, until_);
+    }
+    void give_up(const error&, bool armed) override {
+        if (!armed || !timer_.is_set()) return;
+        scope().cancel_timer(timer_);
+        wake();
+    }
+
+public:
+    explicit sleep_wait(duration_ns span) noexcept : span_(span) {}
+
+    bool await_ready() const noexcept { return false; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiting) {
+        begin(*waiting.promise().scope, waiting);
+    }
+    void await_resume() { check(); }
+};
+
+/// Movable, as g++ wants what is awaited; the wait itself is not.
+struct sleep_time {
+    duration_ns span;
+    sleep_wait operator co_await() const noexcept { return sleep_wait(span); }
+};
+
+} // namespace rpc::detail
+
+/// `co_await mitogen::sleep_for(100ms)`: the task goes on after that time, by the clock of its I/O policy. A span of 0 lets the
+/// loop do what else there is. Throws cancelled_error where the task is cancelled.
+template <class Rep, class Period>
+rpc::detail::sleep_time sleep_for(std::chrono::duration<Rep, Period> span) noexcept {
+    return {to_ns(span)};
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/flow_wait.hpp ----
+// flow_wait.hpp: how a task waits for an item, or for room for one.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// A wait for an end of a flow, an inbox or an outbox. Whoever refers to the end must stay until then.
+template <class End>
+class flow_wait : protected task_wait {
+    End& end_;
+
+    bool happened() override { return end_.ready(); }
+    void arm() final {
+        end_.then([this] { wake(); }, this);
+    }
+    void give_up(const error&, bool armed) final {
+        if (armed && end_.forget(this)) wake(); // else it is on its way
+    }
+
+protected:
+    explicit flow_wait(End& end) noexcept : end_(end) {}
+    ~flow_wait() = default;
+
+    End& end() const noexcept { return end_; }
+
+public:
+    bool await_ready() { return happened(); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiting) {
+        this->begin(*waiting.promise().scope, waiting);
+    }
+};
+
+/// For the next item; with `Value` void, only until there is one, or the end. Without `Throws` its error is a value.
+template <class Value, bool Throws>
+class item_wait final : public flow_wait<inbox> {
+public:
+    explicit item_wait(inbox& in) noexcept : flow_wait<inbox>(in) {}
+
+    auto await_resume() {
+        if constexpr (std::is_void_v<Value>) {
+            this->check();
+        } else if constexpr (Throws) {
+            this->check();
+            return next_item<Value>(this->end(), 0).value();
+        } else {
+            if (!this->end().ready()) return result<Value>(*this->scope().cancelled());
+            return next_item<Value>(this->end(), 0);
+        }
+    }
+};
+
+/// Until there is credit for an item, with which it is sent at once.
+template <bool Throws>
+class room_wait final : public flow_wait<outbox> {
+    buffer frame_;
+    bool sent_ = false;
+
+    bool happened() override {
+        outbox& out = this->end();
+        if (sent_ || frame_.size() > out.node().bounds().message_bytes) return true;
+        sent_ = out.pass_on(frame_);
+        return sent_ || out.closed();
+    }
+
+    result<void> outcome() {
+        if (sent_) return {};
+        if (!happened()) return *this->scope().cancelled();
+        return sent_ ? result<void>() : this->end().send(std::move(frame_), 0); // says what is wrong
+    }
+
+public:
+    room_wait(outbox& out, buffer frame) noexcept : flow_wait<outbox>(out), frame_(std::move(frame)) {}
+
+    auto await_resume() {
+        if constexpr (Throws) {
+            outcome().value();
+        } else {
+            return outcome();
+        }
+    }
+};
+
+/// What the async_ members return: movable, as g++ wants what is awaited; the wait itself is not.
+template <class Value, bool Throws = true>
+struct next_item_of {
+    inbox& in;
+    item_wait<Value, Throws> operator co_await() const noexcept { return item_wait<Value, Throws>(in); }
+};
+template <bool Throws = true>
+struct sending {
+    outbox& out;
+    buffer frame;
+    room_wait<Throws> operator co_await() && noexcept { return room_wait<Throws>(out, std::move(frame)); }
+};
+
+/// Until a future is done, with a value or an error. A task that is cancelled gives the call up.
+class answer_wait final : task_wait {
+    future_base& answer_;
+
+    bool happened() override { return answer_.done(); }
+    void arm() override {
+        answer_.then([this] { wake(); });
+    }
+    void give_up(const error& why, bool) override { answer_.abandon(why); }
+
+public:
+    explicit answer_wait(future_base& answer) noexcept : answer_(answer) {}
+
+    bool await_ready() const noexcept { return answer_.done(); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiting) {
+        begin(*waiting.promise().scope, waiting);
+    }
+    void await_resume() const noexcept {}
+};
+struct completion_of {
+    future_base& answer;
+    answer_wait operator co_await() const noexcept { return answer_wait(answer); }
+};
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/cancel_watch.hpp ----
+// cancel_watch.hpp: what happens when the call that runs is told to stop.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// Runs `go` with the reason when the call that runs is told to stop; while it lives. Once, on any thread.
+class cancel_watch {
+    struct work {
+        unique_function<void(const error&)> go;
+        context_id caller;
+    };
+    struct fire {
+        std::shared_ptr<work> what;
+        invocation* inv;
+        void operator()() const {
+            // Where threads are simulated the function may leave meanwhile: std::stop_callback knows the real ones only.
+            const std::shared_ptr<work> kept = what;
+            const cancel_radius what_is_cancelled = inv->cancelled(*inv);
+            if (what_is_cancelled == cancel_radius::none)
+                return kept->go(error(reason::broker_exited, "the context that executes the call is ending"));
+            kept->go(cancelled_by_caller(kept->caller, what_is_cancelled));
+        }
+    };
+#if defined(__cpp_lib_jthread)
+    std::stop_callback<fire> callback_;
+
+public:
+    cancel_watch(invocation& inv, unique_function<void(const error&)> go)
+        : callback_(inv.stop(inv), fire{std::make_shared<work>(work{std::move(go), inv.who.id}), &inv}) {}
+#else
+public:
+    cancel_watch(invocation&, unique_function<void(const error&)>) {} // without stop tokens a function runs to its end
+#endif
+};
+
+} // namespace rpc::detail
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/dialog.hpp ----
+// dialog.hpp: the callee's end of a conversation with one result.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The types of a dialog, as its callee sees them.
+template <class Shape>
+struct dialog_shape {
+    static_assert(rpc::detail::never_true<Shape>,
+                  "mitogen: a dialog's shape is Started(Received, Sent), for instance dialog<std::string(int, double)>");
+};
+template <class Started, class Received, class Sent>
+struct dialog_shape<Started(Received, Sent)> {
+    using started = Started;
+    using received = Received;
+    using sent = Sent;
+};
+
+/// A parameter of a remote function, `dialog<Started(Received, Sent)>&`: it exchanges items with whoever opened the function,
+/// both ways and at any moment, from started() until the function returns its result. Exists as long as the function runs.
+///
+/// When the other end cancels, is lost, or the call's deadline passes, every wait here ends with cancelled_error or
+/// channel_error.
+/// Threads: any; the function waits for those that it has started. Blocks: as marked; not on the loop.
+template <class Shape>
+class dialog {
+    using shape = dialog_shape<Shape>;
+
+    context_id peer_;
+    std::shared_ptr<rpc::detail::inbox> in_;
+    std::shared_ptr<rpc::detail::outbox> out_;
+    bool started_ = false;
+    rpc::detail::cancel_watch on_cancel_;
+
+    static call_port& node_of(invocation& inv) { return *inv.environment.node; }
+
+public:
+    using value_type = typename rpc::detail::received_item<typename shape::received>::type;
+
+    /// For whoever executes the call.
+    explicit dialog(invocation& inv)
+        : peer_(inv.who.id), in_(rpc::detail::inbox::make(node_of(inv), rpc::detail::inbox_use::callee)),
+          out_(rpc::detail::outbox::open(node_of(inv), inv.who.id, inv.flow)), on_cancel_(inv, [in = in_, out = out_](const error& why) {
+              out->close(why);
+              in->close(why, false);
+          }) {}
+    dialog(dialog&&) = delete;
+    ~dialog() {
+        out_->end(wire::flow_frame::done);
+        // The function's answer, which comes next, tells the other end that nothing is received any more.
+        in_->close(error(reason::end_of_stream, "the function has ended"), false);
+    }
+
+    /// Says that the dialog has begun, with a value for whoever opens it: open() returns there. Once, before anything is sent or
+    /// received: else logic_error.
+    template <class... Value>
+    void started(const Value&... value) {
+        try_started(value...).value();
+    }
+    /// The same, with the error as a value.
+    template <class... Value>
+    result<void> try_started(const Value&... value) {
+        static_assert(std::is_void_v<typename shape::started> ? sizeof...(Value) == 0 : sizeof...(Value) == 1,
+                      "mitogen: started() takes one value of the dialog's Started type, and none where it is void");
+        if (started_) return error(reason::misuse, "started() was called before");
+        started_ = true;
+        const flow_address here = in_->open_port(peer_);
+        constexpr auto kind = static_cast<std::uint8_t>(wire::flow_frame::begun);
+        if constexpr (std::is_void_v<typename shape::started>) {
+            return out_->tell(encode(kind, here.port, here.window));
+        } else {
+            const typename shape::started& first = (value, ...);
+            buffer frame;
+            encode_into(frame, peer_, kind, here.port, here.window, first);
+            return out_->tell(std::move(frame));
+        }
+    }
+
+    /// Sends an item; waits while the other end takes no more. Errors, thrown: channel_error where it takes nothing any more or
+    /// is lost, cancelled_error, logic_error before started().
+    void send(const typename shape::sent& item) { try_send(item).value(); }
+    /// The same, with the error as a value.
+    result<void> try_send(const typename shape::sent& item) { return send_until(item, never); }
+    /// The same, waiting for `span` at most: reason::timeout.
+    template <class Rep, class Period>
+    result<void> try_send_for(const typename shape::sent& item, std::chrono::duration<Rep, Period> span) {
+        return send_until(item, after(in_->node().now(), to_ns(span)));
+    }
+
+    /// The next item from the other end. Errors, thrown: channel_error with reason::end_of_stream once it has closed and
+    /// everything is received, at once and every time; cancelled_error; channel_error where it is lost; logic_error before
+    /// started().
+    value_type receive() { return try_receive().value(); }
+    /// The same, with the error as a value.
+    result<value_type> try_receive() { return receive_until(never); }
+    /// The same, waiting for `span` at most: reason::timeout. No item is lost by that.
+    template <class Rep, class Period>
+    result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
+        return receive_until(after(in_->node().now(), to_ns(span)));
+    }
+
+    /// For functions that are tasks: `co_await d.async_receive()`, as receive(), and so on.
+    rpc::detail::next_item_of<value_type> async_receive() { return {begun(*in_)}; }
+    rpc::detail::next_item_of<value_type, false> async_try_receive() { return {begun(*in_)}; }
+    rpc::detail::sending<> async_send(const typename shape::sent& item) {
+        return {begun(*out_), rpc::detail::item_frame(peer_, item)};
+    }
+
+    /// Sends no more: the other end's receive() ends. Receiving goes on.
+    void close() { out_->end(); }
+
+    /// Iterates what is received, to the end; an error is thrown.
+    item_iterator<dialog> begin() { return item_iterator<dialog>(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+    /// For iteration.
+    result<value_type> try_get() { return try_receive(); }
+
+private:
+    static error too_early() { return error(reason::misuse, "a dialog begins with started()"); }
+    template <class End>
+    End& begun(End& end) const {
+        if (!started_) raise(too_early());
+        return end;
+    }
+
+    result<void> send_until(const typename shape::sent& item, instant deadline) {
+        if (!started_) return too_early();
+        return out_->send(rpc::detail::item_frame(peer_, item), deadline);
+    }
+
+    result<value_type> receive_until(instant deadline) {
+        if (!started_) return too_early();
+        return rpc::detail::next_item<value_type>(*in_, deadline);
+    }
+};
+
+template <class Shape>
+inline constexpr bool is_dialog<dialog<Shape>> = true;
+template <class Shape>
+inline constexpr bool is_injected<dialog<Shape>> = true;
+
+namespace rpc::detail {
+
+template <class Shape>
+struct injected_object<dialog<Shape>> {
+    dialog<Shape> made;
+
+    explicit injected_object(invocation& inv) : made(inv) {}
+    operator dialog<Shape>&() noexcept { return made; }
+};
+
+// The dialog among a function's parameters.
+template <class... Ps>
+struct dialog_among;
+template <class First, class... Rest>
+struct dialog_among<First, Rest...> : std::conditional_t<is_dialog<std::remove_cvref_t<First>>,
+                                                         std::type_identity<std::remove_cvref_t<First>>, dialog_among<Rest...>> {
+};
+
+} // namespace rpc::detail
+
+/// Only for signatures: a dialog does not travel.
+template <class Shape>
+struct codec<dialog<Shape>> {
+    static void signature(signature_sink& out) {
+        using shape = dialog_shape<Shape>;
+        out.put("dialog<");
+        if constexpr (std::is_void_v<typename shape::started>) {
+            out.put("void");
+        } else {
+            codec<typename shape::started>::signature(out);
+        }
+        out.put('(');
+        codec<typename shape::received>::signature(out);
+        out.put(',');
+        codec<typename shape::sent>::signature(out);
+        out.put(")>");
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/node_task_scope.hpp ----
+// node_task_scope.hpp: a task that runs beside a node of the tree.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A task's way to its loop.
+class node_task_scope : public task_scope {
+    call_port& node_;
+
+public:
+    explicit node_task_scope(call_port& node) : node_(node) {}
+
+    void post(loop_task& step) final {
+        if (!node_.post(step)) this->post_here(step);
+    }
+    void set_timer(timer& t, instant at) final { node_.set_timer(t, at); }
+    void cancel_timer(timer& t) noexcept final { node_.cancel_timer(t); }
+    call_port& port() noexcept final { return node_; }
+
+protected:
+    ~node_task_scope() = default;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/executor.hpp ----
+// executor.hpp: runs tasks of this program beside its router: spawn() and block_on().
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// A task that was spawned. Keeps itself until it has ended.
+template <class T>
+class spawned_state final : public node_task_scope {
+    task<T> body_;
+    std::shared_ptr<spawned_state> self_{};
+    event ended_;
+    task_wait* awaited_by_ = nullptr; // loop's
+
+    void ended() override {
+        const auto keep = std::move(self_);
+        ended_.raise();
+        if (awaited_by_) awaited_by_->wake();
+    }
+
+public:
+    call_port& node;
+
+    spawned_state(call_port& beside, task<T> body)
+        : node_task_scope(beside), body_(std::move(body)), ended_(beside), node(beside) {}
+
+    /// False where the loop takes nothing any more.
+    static bool begin(const std::shared_ptr<spawned_state>& s) {
+        return s->node.defer([s] {
+            s->self_ = s;
+            s->body_.start(*s);
+        });
+    }
+
+    static void cancel(const std::shared_ptr<spawned_state>& s, const error& why) {
+        if (!s->node.add_work([s, why] { s->task_scope::cancel(why); })) s->task_scope::cancel(why); // nobody else runs it any more
+    }
+
+    bool done() const noexcept { return ended_.raised(); }
+    bool wait(instant deadline) { return ended_.wait(node, deadline); }
+    void tell(task_wait* who) noexcept { awaited_by_ = who; }
+    T take() { return body_.take(); }
+};
+
+/// A task waits for another one that was spawned. Where it is cancelled, so is that one.
+template <class T>
+class spawned_wait final : task_wait {
+    std::shared_ptr<spawned_state<T>> other_;
+
+    bool happened() override { return other_->done(); }
+    void arm() override { happened() ? wake() : other_->tell(this); }
+    void give_up(const error& why, bool) override { other_->task_scope::cancel(why); }
+
+public:
+    explicit spawned_wait(std::shared_ptr<spawned_state<T>> other) noexcept : other_(std::move(other)) {}
+
+    bool await_ready() const noexcept { return other_->done(); }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> waiting) {
+        begin(*waiting.promise().scope, waiting);
+    }
+    T await_resume() {
+        check();
+        return other_->take();
+    }
+};
+
+} // namespace detail
+
+/// A task that runs beside a router, and its result-to-be: see spawn(). Its destructor cancels the task and waits for its end; on
+/// the loop, where it cannot wait, it only cancels.
+///
+/// Moves; does not copy. Threads: one at a time. Blocks: get() and the destructor; another task says `co_await std::move(s)`
+/// instead. The router must outlive it.
+template <class T>
+class [[nodiscard]] spawned {
+    using state = detail::spawned_state<T>;
+
+    std::shared_ptr<state> state_;
+    bool refused_ = false;
+
+    error cancelled_here(const char* why) const { return cancelled_by(state_->node.id(), cancel_radius::call, why); }
+
+    std::optional<error> wait_until(instant deadline) {
+        if (refused_) return error(reason::broker_exited, "the loop has ended");
+        if (state_->done()) return std::nullopt;
+        if (state_->node.on_loop()) return error(reason::misuse, "waiting for a task on the loop, on which it runs: co_await it");
+        if (!state_->wait(deadline)) return error(reason::timeout, "the task did not end within the time given to get_for()");
+        return std::nullopt;
+    }
+
+public:
+    using value_type = T;
+
+    /// For spawn().
+    explicit spawned(std::shared_ptr<state> made) : state_(std::move(made)), refused_(!state::begin(state_)) {}
+    spawned(spawned&&) noexcept = default;
+    spawned& operator=(spawned&&) = delete;
+    ~spawned() {
+        if (!state_ || refused_ || state_->done()) return;
+        state::cancel(state_, cancelled_here("nobody wants the result of the task any more"));
+        if (!state_->node.on_loop()) (void)state_->wait(never);
+    }
+
+    bool done() const noexcept { return state_->done(); }
+
+    /// Waits for the end of the task; its result, or what it has thrown. Once.
+    T get() {
+        if (const std::optional<error> why = wait_until(never)) raise(*why);
+        return state_->take();
+    }
+
+    /// As get(), but waits at most `span`: then it throws timeout_error, and the task goes on.
+    template <class Rep, class Period>
+    T get_for(std::chrono::duration<Rep, Period> span) {
+        if (const std::optional<error> why = wait_until(after(state_->node.now(), to_ns(span)))) raise(*why);
+        return state_->take();
+    }
+
+    /// What the task waits for ends with cancelled_error, from now on. Threads: any.
+    void cancel() { state::cancel(state_, cancelled_here("the task has been cancelled")); }
+
+    /// Its result, or what it has thrown. Once.
+    detail::spawned_wait<T> operator co_await() && {
+        if (refused_) raise(error(reason::broker_exited, "the loop has ended"));
+        return detail::spawned_wait<T>(state_);
+    }
+};
+
+/// Runs a task on the loop of `node`, beside everything else. Threads: any. Never blocks.
+template <class T>
+spawned<T> spawn(router& node, task<T> body) {
+    return spawned<T>(std::make_shared<detail::spawned_state<T>>(node.node(), std::move(body)));
+}
+
+/// The same, and waits for its end: its result, or what it has thrown. Not on the loop.
+template <class T>
+T block_on(router& node, task<T> body) {
+    return spawn(node, std::move(body)).get();
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/generator.hpp ----
+// generator.hpp: a coroutine that yields values, one each time somebody asks for the next.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What a coroutine returns that says `co_yield` any number of times. A remote function that returns one is called with
+/// `context.stream<&fn>(args…)`: it runs as its caller takes what it yields. Parameters by reference live as long as the
+/// generator there; elsewhere, as in every coroutine, they must be taken by value.
+///
+/// Moves; does not copy. Iterate it once. Its end destroys the coroutine where it stands. Threads: one at a time.
+template <class T>
+class [[nodiscard]] generator {
+public:
+    using value_type = std::remove_cvref_t<T>;
+
+    class promise_type {
+        friend class generator;
+        const value_type* value_ = nullptr; // in the coroutine's frame, or in the expression that it yields
+#if MITOGEN_HAS_EXCEPTIONS
+        std::exception_ptr failure_;
+#endif
+
+    public:
+        generator get_return_object() { return generator(std::coroutine_handle<promise_type>::from_promise(*this)); }
+        std::suspend_always initial_suspend() const noexcept { return {}; }
+        std::suspend_always final_suspend() const noexcept { return {}; }
+        std::suspend_always yield_value(const value_type& value) noexcept {
+            value_ = std::addressof(value);
+            return {};
+        }
+        void return_void() const noexcept {}
+        void unhandled_exception() noexcept {
+#if MITOGEN_HAS_EXCEPTIONS
+            failure_ = std::current_exception();
+#endif
+        }
+        void await_transform() = delete; // a generator waits for nothing
+    };
+
+    /// Throws what the coroutine throws.
+    class iterator {
+        std::coroutine_handle<promise_type> at_{};
+
+    public:
+        using value_type = generator::value_type;
+        using difference_type = std::ptrdiff_t;
+        using iterator_category = std::input_iterator_tag;
+
+        iterator() = default;
+        explicit iterator(std::coroutine_handle<promise_type> at) : at_(at) { ++*this; }
+
+        const value_type& operator*() const noexcept { return *at_.promise().value_; }
+        iterator& operator++() {
+            at_.resume();
+#if MITOGEN_HAS_EXCEPTIONS
+            if (at_.done() && at_.promise().failure_) std::rethrow_exception(std::exchange(at_.promise().failure_, nullptr));
+#endif
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return i.at_.done(); }
+    };
+
+    generator(generator&& other) noexcept : coroutine_(std::exchange(other.coroutine_, nullptr)) {}
+    generator& operator=(generator other) noexcept {
+        std::swap(coroutine_, other.coroutine_);
+        return *this;
+    }
+    ~generator() {
+        if (coroutine_) coroutine_.destroy();
+    }
+
+    iterator begin() { return iterator(coroutine_); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+
+private:
+    std::coroutine_handle<promise_type> coroutine_;
+
+    explicit generator(std::coroutine_handle<promise_type> made) noexcept : coroutine_(made) {}
+};
+
+template <class T>
+inline constexpr bool is_item_range<generator<T>> = true;
+
+/// Items of type `T`, in a signature. No value has this type.
+template <class T>
+struct item_stream {};
+
+template <class T>
+struct wire_result<generator<T>> {
+    using type = item_stream<std::remove_cvref_t<T>>;
+};
+
+template <class T>
+struct codec<item_stream<T>> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t fixed_size = 0;
+    static constexpr std::size_t least = 0;
+    static std::size_t size(const item_stream<T>&) noexcept { return 0; }
+    static void encode(writer&, const item_stream<T>&) noexcept {}
+    static bool decode(reader&, item_stream<T>&) noexcept { return true; }
+    static void signature(signature_sink& out) {
+        out.put("stream<");
+        codec<T>::signature(out);
+        out.put('>');
+    }
+};
+
+namespace rpc::detail {
+
+template <class T>
+struct item_range_result<generator<T>> {
+    static void run(invocation& inv, generator<T> items) {
+        const std::unique_ptr<item_sink> sink = open_item_sink(inv);
+        for (const auto& item : items) {
+            const result<void> sent = sink->send(item_frame(inv.who.id, item));
+            if (sent) continue;
+            inv.failure = sent.error();
+            return;
+        }
+    }
+};
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/interrupt.hpp ----
+// interrupt.hpp: SIGINT, which a terminal sends to the root alone, as a call on the loop.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+class interrupt_hook;
+
+} // namespace detail
+
+/// While it exists, each SIGINT of this process is a call of `go` on the loop, with how many there have been: 1, 2, … The first
+/// is the request to end what is under way, for instance by firing a stop token; the second, to take no more time for it.
+/// Children have process groups of their own, so that Ctrl-C at the terminal reaches nobody but the root.
+///
+/// A handler that the program has is called as well. Where it has none, the third signal ends the process. Where SIGINT is
+/// ignored it stays so. What was there before is restored at the end. Nurseries have it built in: nursery_options::interrupt.
+/// Threads: any. `go` runs on the loop, and must not block. Errors, thrown: without descriptors; a logic_error under an I/O policy
+/// that knows no signals. The router must outlive it.
+class on_interrupt {
+    std::unique_ptr<detail::interrupt_hook> hook_;
+
+public:
+    on_interrupt(router& node, unique_function<void(int)> go);
+    on_interrupt(on_interrupt&&) = delete;
+    ~on_interrupt();
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/nursery_member.hpp ----
+// nursery_member.hpp: a task as its nursery sees it, whatever it calls.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+class nursery_hub;
+class nursery_state;
+
+/// Ends once: with a value, an error, or because it was given up.
+class nursery_member : public std::enable_shared_from_this<nursery_member> {
+    friend class nursery_state;
+
+    static constexpr std::size_t nowhere = SIZE_MAX;
+    std::size_t place_ = nowhere; // under the nursery's lock: among those that have not ended
+    std::uint64_t number_ = 0;    // the later it was started, the larger
+    condition wake_;             // whoever waits for this one task
+    std::atomic<bool> ended_{false};
+    bool spared_ = false;          // under the nursery's lock: its own side has cancelled it
+    std::optional<error> failure_; // fixed once it has ended
+
+protected:
+    std::shared_ptr<nursery_hub> nursery_;
+
+    explicit nursery_member(std::shared_ptr<nursery_hub> nursery) : nursery_(std::move(nursery)) {}
+    ~nursery_member() = default;
+
+public:
+    nursery_member(nursery_member&&) = delete;
+
+    /// Tells what executes it to stop, and goes on waiting for its end. Never blocks. Not under a lock.
+    virtual void ask_to_stop(const error& why) = 0;
+    /// Waits no longer for its end. Not under a lock.
+    virtual void give_up(const error& why) = 0;
+    /// Where it runs; no_context where that is not connected yet.
+    virtual context_id where() = 0;
+
+    bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
+    const error* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
+
+    /// The moment after such a span, from now.
+    instant until(duration_ns span) const;
+    /// Sleeps until it has ended or the deadline passes; returns ended(). Not on the loop.
+    bool wait_until(instant deadline);
+    /// Cancelled by whoever holds it: that is no failure of the nursery.
+    void cancel();
+    /// False where it has ended already and there is nothing to wait for.
+    bool may_wait() const;
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/nursery_hub.hpp ----
+// nursery_hub.hpp: a nursery as its typed tasks see it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The owner of contexts and tasks. Shared with what is under way: whatever becomes of the nursery's thread, that ends. Threads:
+/// any, but for finish().
+class nursery_hub {
+protected:
+    call_port& node_;
+
+    explicit nursery_hub(call_port& node) noexcept : node_(node) {}
+    ~nursery_hub() = default;
+
+public:
+    static std::shared_ptr<nursery_hub> make(call_port& node, duration_ns grace);
+    nursery_hub(nursery_hub&&) = delete;
+
+    call_port& node() const noexcept { return node_; }
+
+    /// The error of what was cancelled with this nursery.
+    virtual error cancelled_here(const char* by) const = 0;
+
+    /// Makes a context of this nursery. Never blocks.
+    virtual future<context> connect(const any_method& how, making_options options = {}) = 0;
+    /// A context that was made for a task which may get another one. Before anything runs there.
+    virtual void replaceable(context_id id) = 0;
+    /// Such a context has done its work: it ends beside what goes on.
+    virtual void replace(context_id id) = 0;
+
+    /// Before a task is begun. False with `why` where it must not be.
+    virtual bool add(std::shared_ptr<nursery_member> t, std::optional<error>& why) = 0;
+    /// It was not begun after all.
+    virtual void forget(nursery_member& t) = 0;
+    /// After it was begun: where something has failed meanwhile, it is the next to stop.
+    virtual void begun(nursery_member& t) = 0;
+    /// It has ended; `failure` is null where that is well. Once for each.
+    virtual void ended(nursery_member& t, const error* failure) = 0;
+    /// True where a task that has ended may be begun again: nothing wants it to stop.
+    virtual bool may_go_on(const nursery_member& t) = 0;
+    /// Sleeps until a task has ended or the deadline passes; true if it has. Not on the loop.
+    virtual bool wait_for(nursery_member& t, instant deadline) = 0;
+    /// Cancels a task; that is no failure of the nursery.
+    virtual void cancel_one(nursery_member& t) = 0;
+
+    virtual bool stopped() = 0;
+    virtual bool over() = 0;
+    /// Stops everything; nothing can be added any more. `reported`: join() says so.
+    virtual void cancel(error why, bool reported) = 0;
+    /// From now on nothing is given time: what has not ended is ended by force. After cancel(). Never blocks.
+    virtual void hurry() = 0;
+    /// Asks every context to end. Tasks that have not ended by now end with their contexts, or are given up.
+    virtual void close() = 0;
+    /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
+    virtual void finish() = 0;
+    /// What the nursery ends with, when it is over.
+    virtual result<void> verdict() = 0;
+};
+
+inline instant nursery_member::until(duration_ns span) const {
+    return span == never || ended() ? never : after(nursery_->node().now(), span);
+}
+inline bool nursery_member::wait_until(instant deadline) {
+    return ended() || nursery_->wait_for(*this, deadline); // the router may be gone
+}
+inline void nursery_member::cancel() { nursery_->cancel_one(*this); }
+inline bool nursery_member::may_wait() const { return ended() || !nursery_->node().on_loop(); }
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/restart.hpp ----
+// restart.hpp: whether a task of a nursery that has ended is begun again, and when.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// After which ends a task is begun again.
+enum class restart : std::uint8_t {
+    off,        ///< not at all
+    on_failure, ///< after an error
+    always,     ///< after any end, until it is cancelled
+};
+
+/// How a task of a nursery is begun again: see nursery::restarting.
+///
+/// A failure is every error that the task ends with, also that its context did not come up or was lost, but for what came of its
+/// being cancelled, or of another failure of the nursery. After the n-th failure within the window there is a pause of
+/// first_delay · 2^(n-1), and no more than longest_delay; after more failures within it than `limit` the task has failed, with
+/// the last. An end without failure, after which `always` goes on, pauses first_delay, and counts for nothing.
+struct restart_policy {
+    restart when = restart::on_failure;
+    std::uint32_t limit = 5;                        ///< of failures within the window; above 4096: none
+    std::chrono::milliseconds window{60'000};       ///< what lies further back is forgotten
+    std::chrono::milliseconds first_delay{100};
+    std::chrono::milliseconds longest_delay{10'000};
+};
+
+namespace detail {
+
+/// The arithmetic of it. Threads: one at a time.
+class restart_schedule {
+    restart_policy policy_;
+    std::deque<instant> failures_; // within the window, oldest first
+
+    static constexpr std::uint32_t most = 4096;
+
+public:
+    explicit restart_schedule(restart_policy policy) noexcept : policy_(policy) {}
+
+    /// The pause before it is begun again; nothing where it is not.
+    std::optional<duration_ns> after_end(bool failed, instant now) {
+        const duration_ns first = to_ns(policy_.first_delay);
+        if (policy_.when == restart::off || (!failed && policy_.when != restart::always)) return std::nullopt;
+        if (!failed) return first;
+        while (!failures_.empty() && now - failures_.front() > to_ns(policy_.window)) failures_.pop_front();
+        if (failures_.size() >= policy_.limit && policy_.limit <= most) return std::nullopt;
+        failures_.push_back(now);
+        if (failures_.size() > most) failures_.pop_front();
+        const duration_ns longest = to_ns(policy_.longest_delay);
+        duration_ns pause = std::min(first, longest);
+        for (std::size_t i = 1; i < failures_.size() && 0 < pause && pause < longest; ++i)
+            pause = pause > longest / 2 ? longest : pause * 2;
+        return pause;
+    }
+};
+
+/// What a task has that may be begun again.
+struct restarts {
+    restart_schedule schedule;
+    const bool in_new_context; ///< made for each run
+    unique_function<void()> begin{};
+    awaited* pause = nullptr; ///< under the task's mutex: what ends the pause that it is in
+
+    restarts(restart_policy policy, bool makes_contexts) : schedule(policy), in_new_context(makes_contexts) {}
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/nursery_call.hpp ----
+// nursery_call.hpp: a call that belongs to a nursery: how it begins, ends, and begins again.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A call: of a context that is there, or of one that is being connected for it.
+template <class T>
+class nursery_task final : public nursery_member {
+    using base = nursery_member;
+
+    mitogen::detail::mutex mutex_;
+    context_id where_ = no_context;
+    future<context> coming_; // its context, while that is being connected
+    future<T> answer_;
+    bool calls_ = false;         // answer_ is there
+    std::optional<error> asked_; // to stop, and why
+    std::optional<error> given_up_;
+    std::unique_ptr<restarts> again_; // null: it runs once
+
+    /// Where an exception comes in between, there is no such task.
+    struct unless_begun {
+        nursery_task& self;
+        bool begun = false;
+        ~unless_begun() {
+            if (!begun) self.nursery_->forget(self);
+        }
+    };
+
+    std::shared_ptr<nursery_task> self() { return std::static_pointer_cast<nursery_task>(this->shared_from_this()); }
+
+    /// Where something has failed: a call that nothing keeps from running runs, and what it says for itself is heard. Otherwise
+    /// which of several errors are seen would be a matter of luck.
+    void tell_callee(const error& why) {
+        call_port& node = this->nursery_->node();
+        const awaited& p = *answer_.state();
+        const bool begins = why.reason() != reason::cancelled;
+        const auto what = why.detail().radius == cancel_radius::call ? cancel_radius::call : cancel_radius::nursery;
+        static_cast<void>(node.tell(p.respondent(), handles::cancel_call,
+                                    encode(p.handle(), begins, static_cast<std::uint8_t>(what)), false));
+    }
+
+    template <class Send>
+    void send(context_id to, Send&& call) {
+        unless_begun guard{*this};
+        future<T> answer = call();
+        guard.begun = true;
+        std::optional<error> unwanted;
+        std::optional<error> stop;
+        {
+            const std::lock_guard lock(mutex_);
+            where_ = to;
+            answer_ = std::move(answer);
+            calls_ = true;
+            stop = asked_;
+            unwanted = given_up_;
+        }
+        answer_.then([me = self()] { me->ran(me->answer_.state()->failure()); });
+        if (unwanted) return answer_.abandon(*unwanted);
+        if (stop) tell_callee(*stop);
+    }
+
+    /// Its context is there, or is not.
+    template <auto F, class Given>
+    void connected(Given& given) {
+        const result<context> up = coming_.outcome();
+        std::optional<error> failure;
+        if (!up) {
+            failure = up.error();
+        } else {
+            const std::lock_guard lock(mutex_);
+            failure = asked_;
+        }
+        if (failure) return ran(&*failure);
+        if (again_) this->nursery_->replaceable(up->id());
+        send(up->id(),
+             [&] { return std::apply([&](auto&... each) { return up->template call_async<F>(std::move(each)...); }, given); });
+    }
+
+    /// Runs it in a context that is on its way.
+    template <auto F, class Given>
+    void run_in(future<context> coming, Given given) {
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            coming_ = std::move(coming);
+            why = asked_;
+        }
+        coming_.then([me = self(), given = std::move(given)]() mutable { me->template connected<F>(given); });
+        if (why) return coming_.abandon(*why);
+        this->nursery_->begun(*this);
+    }
+
+    // ---- what may be begun again
+
+    /// A run of it is over.
+    void ran(const error* failure) {
+        if (!again_ || !pause(failure)) this->nursery_->ended(*this, failure);
+    }
+
+    /// Begins the pause before the next run. False where there is none.
+    bool pause(const error* failure) {
+        call_port& node = this->nursery_->node();
+        const bool closed = failure && failure->reason() == reason::broker_exited;
+        if (closed || node.stopping() || !this->nursery_->may_go_on(*this)) return false;
+        const instant now = node.now();
+        context_id left = no_context;
+        awaited* over = nullptr;
+        std::optional<duration_ns> span;
+        {
+            const std::lock_guard lock(mutex_);
+            if (asked_ || given_up_ || (!again_->in_new_context && node.why_lost(where_))) return false;
+            span = again_->schedule.after_end(failure != nullptr, now);
+            if (!span) return false;
+            if (again_->in_new_context) left = std::exchange(where_, no_context);
+            calls_ = false;
+            over = again_->pause = &node.open_event();
+        }
+        if (left != no_context) this->nursery_->replace(left);
+        node.expire(*over, after(now, *span), error(reason::timeout, "the pause is over"));
+        over->then([me = self(), over] { me->paused(*over); });
+        return true;
+    }
+
+    /// A pause has ended: it is over, the task is to stop, or the router has been closed.
+    void paused(awaited& over) {
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            again_->pause = nullptr;
+            if (asked_) why = asked_;
+            else if (over.failure()->reason() != reason::timeout) why = *over.failure();
+        }
+        over.release();
+        if (why) return this->nursery_->ended(*this, &*why);
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+            again_->begin();
+        } catch (const std::exception& e) {
+            const error failure(reason::misuse, std::string("the task could not be begun again: ") + e.what());
+            this->nursery_->ended(*this, &failure);
+        }
+#else
+        again_->begin();
+#endif
+    }
+
+public:
+    explicit nursery_task(std::shared_ptr<nursery_hub> nursery)
+        : base(std::move(nursery)), mutex_(this->nursery_->node()) {}
+
+    // ---- how it begins: one of them, once
+
+    template <class Send>
+    void call(context_id to, Send&& send_it) {
+        std::optional<error> why;
+        if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
+        send(to, std::forward<Send>(send_it));
+        this->nursery_->begun(*this);
+    }
+
+    template <auto F, class Connect, class... Args>
+    void connect_and_call(Connect&& connect, Args&&... args) {
+        std::optional<error> why;
+        if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
+        unless_begun guard{*this};
+        future<context> coming = connect();
+        std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
+        guard.begun = true;
+        run_in<F>(std::move(coming), std::move(given));
+    }
+
+    /// As call(), for one that may run several times: each time `send_it` is called.
+    template <class Send>
+    void call_again(restart_policy how, context_id to, Send send_it) {
+        again_ = std::make_unique<restarts>(how, false);
+        again_->begin = [this, to, send_it] { send(to, send_it); };
+        call(to, send_it);
+    }
+
+    /// As connect_and_call().
+    template <auto F, class Connect, class... Args>
+    void connect_and_call_again(restart_policy how, Connect connect, Args&&... args) {
+        std::optional<error> why;
+        again_ = std::make_unique<restarts>(how, true);
+        if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
+        unless_begun guard{*this};
+        again_->begin = [this, connect, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
+            run_in<F>(connect(), given);
+        };
+        again_->begin();
+        guard.begun = true;
+    }
+
+    // ---- how it ends
+
+    void ask_to_stop(const error& why) override {
+        bool calls;
+        bool connects;
+        awaited* pause = nullptr;
+        {
+            const std::lock_guard lock(mutex_);
+            if (asked_) return;
+            asked_ = why;
+            calls = calls_;
+            connects = coming_.valid();
+            if (again_ && again_->pause) (pause = again_->pause)->retain();
+        }
+        if (pause) {
+            pause->fail(why);
+            pause->release();
+        } else if (calls) {
+            tell_callee(why);
+        } else if (connects) {
+            coming_.abandon(why);
+        }
+    }
+
+    void give_up(const error& why) override {
+        {
+            const std::lock_guard lock(mutex_);
+            given_up_ = why;
+            if (!calls_) return; // about to begin
+        }
+        answer_.abandon(why);
+    }
+
+    context_id where() override {
+        const std::lock_guard lock(mutex_);
+        return where_;
+    }
+
+    result<T> outcome() {
+        if (const error* why = this->failure()) return *why;
+        return answer_.outcome();
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/nursery_task.hpp ----
+// nursery_task.hpp: what a nursery's start() returns.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A call that belongs to a nursery: a cheap value, which may outlive it. To drop it changes nothing.
+///
+/// Threads: one at a time waits; the rest any. Not on the loop.
+template <class T>
+class nursery_task {
+    std::shared_ptr<detail::nursery_task<T>> state_;
+
+public:
+    using value_type = T;
+
+    explicit nursery_task(std::shared_ptr<detail::nursery_task<T>> state) noexcept : state_(std::move(state)) {}
+
+    /// True once there is a value or an error. Never blocks.
+    bool done() const noexcept { return state_->ended(); }
+
+    /// Waits for the value; throws the error. That of a task that was cancelled because another one failed is the other's.
+    T get() const { return try_get().value(); }
+    result<T> try_get() const { return try_get_until(never); }
+
+    /// As get(), but waits at most `span`: then it throws timeout_error, and the call goes on.
+    template <class Rep, class Period>
+    T get_for(std::chrono::duration<Rep, Period> span) const {
+        return try_get_for(span).value();
+    }
+    template <class Rep, class Period>
+    result<T> try_get_for(std::chrono::duration<Rep, Period> span) const {
+        return try_get_until(state_->until(to_ns(span)));
+    }
+
+    /// Tells the callee to stop; where it has not begun it does not begin. That is no failure of the nursery. Does not wait.
+    void cancel() const { state_->cancel(); }
+
+private:
+    result<T> try_get_until(instant deadline) const {
+        if (!state_->may_wait())
+            return error(reason::misuse, "a function that runs on the loop waits for a task; run it on::main or on::pool");
+        if (!state_->wait_until(deadline)) return error(reason::timeout, "the task has not ended within the time given");
+        return state_->outcome();
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/nursery.hpp ----
+// nursery.hpp: a scope that owns contexts and calls: none of them outlives it, and none of their errors is lost.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How a nursery is made.
+struct nursery_options {
+    /// from asking tasks to stop, to ending the contexts in which they do not
+    std::chrono::milliseconds grace{3'000};
+    /// SIGINT (Ctrl-C) cancels the nursery, whose join() then says so; a second one skips the grace: see basic_on_interrupt
+    bool interrupt = false;
+#if defined(__cpp_lib_jthread)
+    std::stop_token stop{}; ///< cancels the nursery, whose join() then says so: that of a function that has one, for instance
+#endif
+};
+
+/// What nursery::restarting returns. A cheap value; the nursery must outlive it.
+class restarting_tasks {
+    std::shared_ptr<detail::nursery_hub> state_;
+    restart_policy how_;
+
+    template <auto F>
+    auto make() const {
+        return std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
+    }
+
+public:
+    restarting_tasks(std::shared_ptr<detail::nursery_hub> state, restart_policy how)
+        : state_(std::move(state)), how_(how) {}
+
+    /// As nursery::start.
+    template <auto F, class Target, class... Args>
+        requires(!connection_method<std::remove_cvref_t<Target>>)
+    nursery_task<rpc::detail::result_of<F>> start(const Target& target, Args&&... args) const {
+        auto t = make<F>();
+        t->call_again(how_, target.id(), [target, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
+            return std::apply([&](const auto&... each) { return target.template call_async<F>(each...); }, given);
+        });
+        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
+    }
+    template <auto F, connection_method Method, class... Args>
+    nursery_task<rpc::detail::result_of<F>> start(const Method& method, Args&&... args) const {
+        auto t = make<F>();
+        t->template connect_and_call_again<F>(
+            how_, [state = state_, how = any_method(method)] { return state->connect(how); },
+            std::forward<Args>(args)...);
+        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
+    }
+};
+
+/// Owns contexts and tasks. When join() returns, every task has ended and every process that it has started is reaped, whatever
+/// happened meanwhile.
+///
+/// The first task that fails cancels the others, at once: their stop tokens fire, those that are still being connected are given
+/// up. So does a context that is lost. The body of the scope is not interrupted: it goes on to join(), which ends the contexts
+/// and throws what went wrong: one error as it was, several as error_group. What came only of being cancelled is not among them.
+/// Where the body leaves by an exception, the destructor cancels, waits, and says nothing.
+///
+/// A task that does not stop within the grace is ended with its context, by force where it must be; one that runs in a context
+/// that is not this nursery's is given up. Threads: any; join() and the destructor one. It blocks, and must not be used on the
+/// loop. The router must outlive it.
+class nursery : public making<nursery> {
+    friend class making<nursery>;
+
+    std::shared_ptr<detail::nursery_hub> state_;
+    int exceptions_ = std::uncaught_exceptions();
+#if defined(__cpp_lib_jthread)
+    struct canceller {
+        detail::nursery_hub* state;
+        void operator()() const { state->cancel(state->cancelled_here("its stop token"), true); }
+    };
+    std::optional<std::stop_callback<canceller>> on_stop_;
+#endif
+    std::unique_ptr<on_interrupt> on_interrupt_;
+
+    void heed_interrupts(router& node) {
+        on_interrupt_ = std::make_unique<on_interrupt>(node, [state = state_.get()](int count) {
+            if (count == 1) return state->cancel(state->cancelled_here("SIGINT"), true);
+            state->hurry();
+        });
+    }
+
+    call_port& node() const noexcept { return state_->node(); }
+
+    template <class Method>
+    using accepts = std::true_type;
+    std::optional<error> cannot_wait() const {
+        if (!node().on_loop()) return std::nullopt;
+        return detail::waits_for_child();
+    }
+    future<context> begin_child(const any_method& how, making_options options) const {
+        return state_->connect(how, std::move(options));
+    }
+
+public:
+    explicit nursery(router& node, nursery_options options = {})
+        : state_(detail::nursery_hub::make(node.node(), to_ns(options.grace))) {
+#if defined(__cpp_lib_jthread)
+        if (options.stop.stop_possible()) on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
+#endif
+        if (options.interrupt) heed_interrupts(node);
+    }
+
+    nursery(nursery&&) = delete;
+
+    ~nursery() {
+        if (state_->over()) return;
+        if (std::uncaught_exceptions() > exceptions_) cancel();
+        if (node().on_loop()) { // where it cannot wait; all of it ends nevertheless
+            cancel();
+            state_->close();
+        } else if (const result<void> ended = try_join(); !ended) {
+            log::write(log::level::error, std::string("a nursery ended without join(), and with: ") + ended.error().what());
+        }
+    }
+
+    // Contexts are made by the members of `making`, as those of router. They end with the nursery. What has not come up when it
+    // ends is given up, and reaped as well. The error of connect_async is the future's, and no failure of the nursery.
+
+    // ---- tasks
+
+    /// Begins to call `F(args…)` in a context, or with how the calls of a context are made (within(), with()), of this nursery
+    /// or not. Blocks only while the link's queue is full.
+    template <auto F, class Target, class... Args>
+        requires(!connection_method<std::remove_cvref_t<Target>>)
+    nursery_task<rpc::detail::result_of<F>> start(const Target& target, Args&&... args) {
+        auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
+        t->call(target.id(), [&] { return target.template call_async<F>(std::forward<Args>(args)...); });
+        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
+    }
+
+    /// The same in a context that is made for it, by that method. It belongs to the nursery. Where it does not come up, that is
+    /// how the task fails. Never blocks.
+    template <auto F, connection_method Method, class... Args>
+    nursery_task<rpc::detail::result_of<F>> start(const Method& method, Args&&... args) {
+        auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
+        t->template connect_and_call<F>([&] { return state_->connect(method); }, std::forward<Args>(args)...);
+        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
+    }
+
+    /// For tasks that are begun again when they have ended: `n.restarting({.limit = 3}).start<&serve>(method, …)`. Their
+    /// arguments are copied. With a method each run has a new context, and the former one ends; the loss of such a context is a
+    /// failure of its task and not of the nursery. In a context that was there before, its loss is the end. join() waits for the
+    /// last run; the task's value is that of the last, too. To cancel during a pause ends it at once.
+    restarting_tasks restarting(restart_policy how) const { return restarting_tasks(state_, how); }
+
+    // ---- the end
+
+    /// Waits until every task has ended; ends all contexts; throws what went wrong. Nothing can be added afterwards.
+    void join() { try_join().value(); }
+
+    /// The same, with the error as a value: members() of it are the single ones, where there are several.
+    result<void> try_join() {
+        if (!state_->over()) {
+            if (node().on_loop())
+                return error(reason::misuse, "a function that runs on the loop joins a nursery; run it on::main or on::pool");
+            state_->finish();
+        }
+        return state_->verdict();
+    }
+
+    /// Asks everything to stop, and gives up what is being connected; nothing can be added afterwards. Does not wait: join() and
+    /// the destructor do. That it was cancelled so is no error of join().
+    void cancel() { state_->cancel(state_->cancelled_here("cancel()"), false); }
+
+    /// True once something has failed or it was cancelled: the body of the scope may as well go to join().
+    bool stopping() const { return state_->stopped(); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/open_dialog.hpp ----
+// open_dialog.hpp: the opener's end of a dialog.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What context.open<&fn>(args…) returns: the other end of the dialog that fn takes. `Shape` is the callee's.
+///
+/// Its destructor closes and waits for the function's end; while an exception leaves its scope, or after cancel_on_exit(), it
+/// cancels and waits. A function that does not heed its cancellation is waited for as long as its context lives.
+/// Moves; does not copy. Threads: send() and receive() any; the rest one at a time. Blocks: as marked; not on the loop.
+template <class Shape, class Result>
+class [[nodiscard]] open_dialog {
+    using shape = dialog_shape<Shape>;
+    using started_type =
+        typename std::conditional_t<std::is_void_v<typename shape::started>, std::type_identity<std::monostate>,
+                                    owned_result<typename shape::started>>::type;
+
+    std::shared_ptr<rpc::detail::inbox> in_;
+    std::shared_ptr<rpc::detail::outbox> out_;
+    future<Result> answer_;
+    started_type started_{};
+    std::optional<mitogen::result<Result>> outcome_;
+    bool final_ = false; // outcome_ is the answer
+    bool cancel_on_exit_ = false;
+    int exceptions_ = std::uncaught_exceptions();
+
+    open_dialog(std::shared_ptr<rpc::detail::inbox> items, future<Result> answer)
+        : in_(std::move(items)), answer_(std::move(answer)) {}
+
+public:
+    /// What is received here is what the callee sends.
+    using value_type = typename rpc::detail::received_item<typename shape::sent>::type;
+
+    /// For call_methods::try_open: waits until the function has called started(), and fails where it ends before.
+    static mitogen::result<open_dialog> begin(std::shared_ptr<rpc::detail::inbox> items, future<Result> answer,
+                                                    const std::string& function) {
+        open_dialog d(std::move(items), std::move(answer));
+        rpc::detail::end_with(d.in_, d.answer_);
+        return join(std::move(d), never, function);
+    }
+
+    /// For call_methods::open_async: the same in a task.
+    static task<open_dialog> begin_later(std::shared_ptr<rpc::detail::inbox> items, future<Result> answer,
+                                               const function_entry& function) {
+        open_dialog d(std::move(items), std::move(answer));
+        rpc::detail::end_with(d.in_, d.answer_);
+        co_await rpc::detail::next_item_of<void>{*d.in_};
+        co_return join(std::move(d), 0, function.name()).value();
+    }
+
+    /// The callee's started() makes the dialog whole.
+    static mitogen::result<open_dialog> join(open_dialog d, instant deadline, const std::string& function) {
+        const mitogen::result<rpc::detail::flow_item> first = d.in_->get(deadline);
+        if (!first) return d.give_up(first.error(), function);
+        decode_environment environment{&d.in_->node()};
+        reader r(first->value(), d.in_->node().bounds(), &environment);
+        flow_address there;
+        bool good = first->kind == wire::flow_frame::begun && decode(r, there.port, there.window);
+        if constexpr (!std::is_void_v<typename shape::started>) good = good && decode(r, d.started_);
+        if (!good || !r.finish())
+            return d.give_up(error(reason::codec, "what started() of " + function + " says does not decode: " + r.failure_text()),
+                             function);
+        d.out_ = rpc::detail::outbox::open(d.in_->node(), d.answer_.state()->respondent(), there);
+        d.answer_.then([out = d.out_, p = d.answer_.state()] {
+            out->lose(p->failure() ? *p->failure() : error(reason::sender_closed, "the function has ended"));
+        });
+        return d;
+    }
+
+    open_dialog(open_dialog&&) noexcept = default;
+    open_dialog& operator=(open_dialog&&) = delete;
+    ~open_dialog() {
+        if (!answer_.valid()) return;
+        if (cancel_on_exit_ || std::uncaught_exceptions() > exceptions_ || (!answer_.done() && in_->node().on_loop())) {
+            cancel();
+            return;
+        }
+        const bool seen = outcome_.has_value();
+        close();
+        if (const mitogen::result<Result>& end = outcome(); !end && !seen)
+            log::write(log::level::warning,
+                       "a dialog ended with an error that nobody looked at: " + std::string(end.error().what()));
+    }
+
+    /// The destructor cancels the function where it has not ended, instead of waiting for it.
+    void cancel_on_exit() noexcept { cancel_on_exit_ = true; }
+
+    /// What the callee passed to started().
+    const started_type& started() const noexcept { return started_; }
+
+    /// As the callee's: see dialog.
+    void send(const typename shape::received& item) { try_send(item).value(); }
+    mitogen::result<void> try_send(const typename shape::received& item) { return send_until(item, never); }
+    template <class Rep, class Period>
+    mitogen::result<void> try_send_for(const typename shape::received& item, std::chrono::duration<Rep, Period> span) {
+        return send_until(item, after(in_->node().now(), to_ns(span)));
+    }
+
+    /// The next item. Errors, thrown: channel_error with reason::end_of_stream once the callee has closed or returned and
+    /// everything is received, at once and every time; where it has failed, its error instead.
+    value_type receive() { return try_receive().value(); }
+    /// The same, with the error as a value.
+    mitogen::result<value_type> try_receive() { return receive_until(never); }
+    /// The same, waiting for `span` at most: reason::timeout. No item is lost by that.
+    template <class Rep, class Period>
+    mitogen::result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
+        return receive_until(after(in_->node().now(), to_ns(span)));
+    }
+
+    /// Sends no more: the callee's receive() ends. Receiving goes on, and the result still comes. Once is enough.
+    void close() {
+        if (out_) out_->end();
+    }
+
+    /// Waits for the function's end and returns its result, or throws its error; what arrives meanwhile is dropped. The same
+    /// object every time. A callee that still waits for items waits for close().
+    decltype(auto) result() & { return std::as_const(outcome()).value(); }
+    Result result() && { return std::move(settled()).value(); }
+    /// The same, with the error as a value.
+    const mitogen::result<Result>& outcome() { return settled(); }
+
+    /// Cancels the function, and nothing else: waits until it has left its scope. Nothing happens where it has returned: its
+    /// value stands.
+    void cancel() {
+        if (answer_.done()) return;
+        in_->node().cancel_call(*answer_.state());
+        (void)settled();
+    }
+
+    /// For tasks: `co_await d.async_receive()`, as receive(), and so on. A task must co_await async_result() or async_cancel()
+    /// before it leaves the dialog: the destructor cannot wait on the loop, and cancels.
+    rpc::detail::next_item_of<value_type> async_receive() { return {*in_}; }
+    rpc::detail::next_item_of<value_type, false> async_try_receive() { return {*in_}; }
+    rpc::detail::sending<> async_send(const typename shape::received& item) {
+        return {*out_, rpc::detail::item_frame(out_->peer(), item)};
+    }
+    task<Result> async_result() {
+        in_->discard();
+        co_await rpc::detail::completion_of{answer_};
+        if constexpr (std::is_void_v<Result>) {
+            settled().value();
+        } else if constexpr (std::is_copy_constructible_v<Result>) {
+            co_return settled().value();
+        } else {
+            co_return std::move(settled()).value();
+        }
+    }
+    task<void> async_cancel() {
+        in_->discard();
+        if (!answer_.done()) in_->node().cancel_call(*answer_.state());
+        co_await rpc::detail::completion_of{answer_};
+        (void)settled();
+    }
+
+    /// As receiver's.
+    bool ready() const { return in_->ready(); }
+    bool ended() const { return in_->ended(); }
+    void then(unique_function<void()> go, const void* key = nullptr) const { in_->then(std::move(go), key); }
+    void forget(const void* key) const { in_->forget(key); }
+    call_port& port() const noexcept { return in_->node(); }
+
+    /// Iterates what is received, to the end; an error is thrown.
+    item_iterator<open_dialog> begin() { return item_iterator<open_dialog>(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+    /// For iteration.
+    mitogen::result<value_type> try_get() { return try_receive(); }
+
+private:
+    mitogen::result<void> send_until(const typename shape::received& item, instant deadline) {
+        return out_->send(rpc::detail::item_frame(out_->peer(), item), deadline);
+    }
+
+    mitogen::result<value_type> receive_until(instant deadline) { return rpc::detail::next_item<value_type>(*in_, deadline); }
+
+    /// Waits for the answer. On the loop there is only an error, and the answer may still come.
+    mitogen::result<Result>& settled() {
+        if (final_) return *outcome_;
+        if (answer_.done() || !in_->node().on_loop()) in_->discard();
+        outcome_.emplace(answer_.try_get());
+        final_ = answer_.done();
+        if (final_) in_->answered(answer_.state()->failure()); // whoever completed it may not have come to that yet
+        return *outcome_;
+    }
+
+    /// The dialog does not begin. What the function itself says counts most.
+    error give_up(error why, const std::string& function) {
+        if (!answer_.done()) {
+            if (!in_->node().on_loop()) cancel();
+            answer_ = {};
+            return why;
+        }
+        const mitogen::result<Result> end = std::move(settled());
+        answer_ = {};
+        if (!end) return end.error();
+        if (why.reason() == reason::codec) return why;
+        return error(reason::misuse, function + " returned without having called started() of its dialog");
+    }
+};
+
+namespace rpc::detail {
+
+template <class List>
+struct dialog_in;
+template <class... Ps>
+struct dialog_in<type_list<Ps...>> : dialog_among<Ps...> {};
+
+template <class Dialog>
+struct dialog_types;
+template <class Shape>
+struct dialog_types<dialog<Shape>> {
+    using shape = Shape;
+};
+
+} // namespace rpc::detail
+
+template <class Target>
+template <auto F, class Begin, class... Args>
+auto call_methods<Target>::open_as(Begin begin, Args&&... args) const {
+    using types = rpc::detail::dialog_types<typename rpc::detail::dialog_in<typename function_traits<F>::parameters>::type>;
+    using result_type = rpc::detail::result_of<F>;
+    using dialog = open_dialog<typename types::shape, result_type>;
+    const auto items =
+        rpc::detail::inbox::make(self().port(), rpc::detail::inbox_use::opener);
+    awaited& p = begin_flow<F, rpc::detail::verb::open>(items->open_port(self().id()), std::forward<Args>(args)...);
+    return begin(std::type_identity<dialog>{}, items,
+                 future<result_type>(&p, self().port(), self().environment()));
+}
+
+template <class Target>
+template <auto F, class... Args>
+auto call_methods<Target>::try_open(Args&&... args) const {
+    return open_as<F>(
+        []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
+            return Dialog::begin(std::move(items), std::move(answer), entry_of<F>().name());
+        },
+        std::forward<Args>(args)...);
+}
+
+template <class Target>
+template <auto F, class... Args>
+auto call_methods<Target>::open_async(Args&&... args) const {
+    return open_as<F>(
+        []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
+            return Dialog::begin_later(std::move(items), std::move(answer), entry_of<F>());
+        },
+        std::forward<Args>(args)...);
+}
+
+template <class Target>
+template <auto F, class... Args>
+auto call_methods<Target>::open(Args&&... args) const {
+    return try_open<F>(std::forward<Args>(args)...).value();
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/item_reader.hpp ----
+// item_reader.hpp: how items are taken from an inbox, by threads and by tasks: what receivers and remote ranges share.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace rpc::detail {
+
+/// The end of a flow at which items of type `T` come out. Moves; does not copy.
+///
+/// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
+template <class T>
+class item_reader {
+protected:
+    std::shared_ptr<inbox> inbox_; // null in one that was moved from
+
+    explicit item_reader(std::shared_ptr<inbox> items) noexcept : inbox_(std::move(items)) {}
+    item_reader(item_reader&&) noexcept = default;
+    item_reader& operator=(item_reader&&) = delete;
+    ~item_reader() = default;
+
+public:
+    using value_type = typename received_item<T>::type;
+
+    /// The next item; waits for it. Errors, thrown: channel_error with reason::end_of_stream at the end; channel_error where a
+    /// context that sends is lost; codec_error; what a generator threw, as call_error.
+    value_type get() { return try_get().value(); }
+    /// The same, with the error as a value.
+    result<value_type> try_get() { return next_item<value_type>(*inbox_, never); }
+
+    /// As get(), but waits at most `span`: timeout_error.
+    template <class Rep, class Period>
+    value_type get_for(std::chrono::duration<Rep, Period> span) {
+        return try_get_for(span).value();
+    }
+    /// As try_get(), but waits at most `span`, 0 for what is there now: reason::timeout.
+    template <class Rep, class Period>
+    result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
+        return next_item<value_type>(*inbox_, after(inbox_->node().now(), to_ns(span)));
+    }
+
+    /// For tasks: `co_await r.async_get()`, as get(); async_try_get() with the error as a value.
+    next_item_of<value_type> async_get() { return {*inbox_}; }
+    next_item_of<value_type, false> async_try_get() { return {*inbox_}; }
+
+    /// True where get() would not wait.
+    bool ready() const { return inbox_->ready(); }
+
+    /// True once there is nothing more to get.
+    bool ended() const { return inbox_->ended(); }
+
+    /// Runs `go` as soon as there is an item or the end: now, or on the thread that brings it, normally the loop. With a `key`,
+    /// until forget(key).
+    void then(unique_function<void()> go, const void* key = nullptr) const { inbox_->then(std::move(go), key); }
+    void forget(const void* key) const { inbox_->forget(key); }
+
+    call_port& port() const noexcept { return inbox_->node(); }
+
+    /// Iterates to the end; an error is thrown.
+    item_iterator<item_reader> begin() { return item_iterator<item_reader>(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+};
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/remote_range.hpp ----
+// remote_range.hpp: what a remote generator yields, as a range.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The items of one call of a function that returns generator<T>. The function runs ahead by a window (wire::flow_window) of what
+/// is taken here. Leaving the range cancels it: the generator is destroyed where it stands, at its next co_yield.
+///
+/// Moves; does not copy. Threads: one at a time. Blocks: get() and iteration, not from functions that run on the loop.
+template <class T>
+class [[nodiscard]] remote_range : public rpc::detail::item_reader<T> {
+    using rpc::detail::item_reader<T>::inbox_;
+
+    future<void> end_;
+
+public:
+    /// For call_methods::stream: `end` is the answer to the call that fills `items`.
+    remote_range(std::shared_ptr<rpc::detail::inbox> items, future<void> end)
+        : rpc::detail::item_reader<T>(std::move(items)), end_(std::move(end)) {
+        rpc::detail::end_with(inbox_, end_);
+    }
+    remote_range(remote_range&&) noexcept = default;
+    remote_range& operator=(remote_range&&) = delete;
+    ~remote_range() {
+        if (inbox_) cancel();
+    }
+
+    /// Stops the function. What has arrived can still be taken, and is followed by the end.
+    void cancel() {
+        inbox_->close(error(reason::end_of_stream, "the stream has been left"), false);
+        end_.cancel();
+    }
+};
+
+template <class Target>
+template <auto F, class... Args>
+auto call_methods<Target>::stream(Args&&... args) const {
+    using item = typename function_traits<F>::result::value_type;
+    const auto items =
+        rpc::detail::inbox::make(self().port(), rpc::detail::inbox_use::stream);
+    awaited& p = begin_flow<F, rpc::detail::verb::stream>(items->open_port(self().id()), std::forward<Args>(args)...);
+    return remote_range<item>(items, future<void>(&p, self().port(), self().environment()));
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/channel.hpp ----
+// channel.hpp: a typed queue in one context that others fill: receiver<T>, and sender<T>, which travels to them.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace rpc::detail {
+
+/// What copies of one sender share. Its last copy closes it.
+class sender_state {
+protected:
+    ~sender_state() = default;
+
+public:
+    /// Of an inbox of this context.
+    static std::shared_ptr<sender_state> of(std::shared_ptr<inbox> made_by);
+    /// One that was received.
+    static std::shared_ptr<sender_state> of(call_port& here, context_id receiver, flow_address to);
+
+    virtual call_port& node() noexcept = 0;
+    /// Where items are sent; opened by the first use.
+    virtual const std::shared_ptr<outbox>& use() = 0;
+    /// Where `user` is to send to, and in which context that is.
+    virtual std::pair<context_id, flow_address> address_for(context_id user) = 0;
+};
+
+} // namespace rpc::detail
+
+/// The end of a channel that sends. Travels in the arguments and the result of a call, and in items; it then belongs to whoever
+/// received it. Where that sends it on, its context passes the items on. Copies in one context are one sender: it closes when it
+/// is told to, or its last copy goes.
+///
+/// Threads: any. Blocks: send(), while the receiver has all that it takes (wire::flow_window bytes under way for each sender,
+/// more where the way is long).
+template <class T>
+class sender {
+    using state = rpc::detail::sender_state;
+
+    std::shared_ptr<state> state_;
+
+    template <class>
+    friend struct codec;
+
+public:
+    using value_type = T;
+
+    /// One that is closed.
+    sender() = default;
+    explicit sender(std::shared_ptr<state> shared) noexcept : state_(std::move(shared)) {}
+
+    /// Sends an item; waits while the receiver takes no more. Errors, thrown: channel_error where the channel is closed or the
+    /// receiver's context is lost; overloaded_error on the loop, where it must not wait.
+    void send(const T& item) const { try_send_until(item, never).value(); }
+
+    /// The same, with the error as a value.
+    result<void> try_send(const T& item) const { return try_send_until(item, never); }
+
+    /// The same, waiting for `span` at most: 0 where it must not wait. Error: timeout.
+    template <class Rep, class Period>
+    result<void> try_send_for(const T& item, std::chrono::duration<Rep, Period> span) const {
+        if (!state_) return nowhere();
+        return try_send_until(item, after(state_->node().now(), to_ns(span)));
+    }
+
+    /// For tasks: `co_await s.async_send(item)`. The item is encoded at once. The sender must stay until then.
+    rpc::detail::sending<> async_send(const T& item) const {
+        if (!state_) raise(nowhere());
+        const auto& out = state_->use();
+        return {*out, rpc::detail::item_frame(out->peer(), item)};
+    }
+
+    /// Says that nothing more follows. Once the receiver has taken what was sent, and every other sender is closed too, it has
+    /// reached its end.
+    void close() const {
+        if (state_) state_->use()->end();
+    }
+
+private:
+    static error nowhere() { return error(reason::sender_closed, "this sender is connected to nothing"); }
+
+    result<void> try_send_until(const T& item, instant deadline) const {
+        if (!state_) return nowhere();
+        const auto& out = state_->use();
+        return out->send(rpc::detail::item_frame(out->peer(), item), deadline);
+    }
+};
+
+/// The end of a channel that receives: a queue in this context. Make it, send to_sender() to those who shall fill it, and iterate
+/// it.
+///
+/// It has reached its end when every sender that was made is closed, or gone without having been sent or used; then, at once and
+/// every time, it says end_of_stream, unless a new sender is made. A sender whose context is lost is told once, as an error in
+/// the place of an item, and the others go on. One that was sent with a call which did not run is never closed: close the
+/// receiver.
+/// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
+template <class T>
+class receiver : public rpc::detail::item_reader<T> {
+    using rpc::detail::item_reader<T>::inbox_;
+
+public:
+    /// The router must outlive it.
+    explicit receiver(router& node)
+        : rpc::detail::item_reader<T>(rpc::detail::inbox::make(node.node(), rpc::detail::inbox_use::channel)) {}
+    receiver(receiver&&) noexcept = default;
+    receiver& operator=(receiver&&) = delete;
+    ~receiver() {
+        if (inbox_) close();
+    }
+
+    /// A new sender. Each has a window of its own.
+    sender<T> to_sender() const {
+        return sender<T>(rpc::detail::sender_state::of(inbox_));
+    }
+
+    /// Takes nothing any more: whoever sends is told. What has arrived can still be taken.
+    void close() { inbox_->close(error(reason::end_of_stream, "the receiver has been closed")); }
+};
+
+/// A sender travels as the context, the handle and the window that it sends to. To encode it for a context opens a port for that
+/// context; encoded for nobody it is closed.
+template <class T>
+struct codec<sender<T>> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t fixed_size = 16;
+    static constexpr std::size_t least = 16;
+    static std::size_t size(const sender<T>&) noexcept { return fixed_size; }
+    static void encode(writer& w, const sender<T>& s) {
+        std::pair<context_id, flow_address> where{no_context, {}};
+        if (s.state_ && w.destination() != no_context) where = s.state_->address_for(w.destination());
+        w.put_scalar(where.second.port ? where.first : no_context);
+        w.put_scalar(where.second.port);
+        w.put_scalar(where.second.window);
+    }
+    static bool decode(reader& r, sender<T>& s) {
+        context_id where;
+        flow_address to;
+        if (!r.take_scalar(where) || !r.take_scalar(to.port) || !r.take_scalar(to.window)) return false;
+        s = {};
+        if (where == no_context) return true;
+        const auto* place = static_cast<const decode_environment*>(r.environment());
+        if (!place || !place->node)
+            return r.fail("a sender can be decoded only where a call, its answer or an item brings it");
+        s = sender<T>(rpc::detail::sender_state::of(*place->node, where, to));
+        return true;
+    }
+    static void signature(signature_sink& out) {
+        out.put("sender<");
+        codec<T>::signature(out);
+        out.put('>');
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/select.hpp ----
+// select.hpp: waits for whichever of several things is ready first.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Futures, receivers, streams and dialogs, of which some thread wants to know which is ready. A future is told once; the others
+/// each time that there is an item to take, and once when they have ended. Refers to them: they must outlive it and stay where
+/// they are.
+///
+/// Fair: what was told last comes last when several are ready. Threads: one at a time. Blocks: next() and iteration, not on the
+/// loop.
+class select {
+    // What a source's callback reaches, which may come when the select is gone.
+    struct signal {
+        std::atomic<awaited*> event{nullptr}; // who waits, with a reference
+
+        void fire() {
+            if (awaited* e = event.exchange(nullptr)) {
+                e->fail(error(reason::none, "ready"));
+                e->release();
+            }
+        }
+    };
+
+public:
+    /// One of the sources.
+    class source {
+        friend class select;
+        void* object_;
+        bool (*ready_)(void*);
+        bool (*over_)(void*); // it will not be ready again after this
+        void (*then_)(void*, unique_function<void()>, const void* key);
+        void (*forget_)(void*, const void* key);
+        std::shared_ptr<std::atomic<bool>> armed_ = std::make_shared<std::atomic<bool>>(false);
+
+        template <class Source>
+        explicit source(Source& from)
+            : object_(&from), ready_([](void* s) { return is_ready(*static_cast<Source*>(s)); }),
+              over_([](void* s) { return is_over(*static_cast<Source*>(s)); }),
+              then_([](void* s, unique_function<void()> go, const void* key) {
+                  arm(*static_cast<Source*>(s), std::move(go), key);
+              }),
+              forget_([](void* s, const void* key) { disarm(*static_cast<Source*>(s), key); }) {}
+
+    public:
+        /// True if it is `other`.
+        template <class Source>
+        bool is(const Source& other) const noexcept {
+            return object_ == static_cast<const void*>(&other);
+        }
+    };
+
+    template <class First, class... Rest>
+    explicit select(First& first, Rest&... rest) : port_(&first.port()) {
+        add(first);
+        (add(rest), ...);
+    }
+    select(select&&) = delete;
+    ~select() {
+        for (source& s : sources_)
+            if (*s.armed_) s.forget_(s.object_, signal_.get());
+    }
+
+    /// One more.
+    template <class Source>
+    void add(Source& from) {
+        sources_.push_back(source(from));
+    }
+
+    /// How many may still become ready.
+    std::size_t size() const noexcept { return sources_.size(); }
+
+    /// Which is ready; waits for one. Its value, or its error, is then to be had from the object itself, without waiting. Errors,
+    /// thrown: channel_error with reason::end_of_stream where none is left.
+    source& next() { return *try_next_until(never).value(); }
+
+    /// The same, waiting for `span` at most, with the error as a value: reason::timeout.
+    template <class Rep, class Period>
+    result<source*> try_next_for(std::chrono::duration<Rep, Period> span) {
+        return try_next_until(after(port_->now(), to_ns(span)));
+    }
+
+    /// next() until none is left.
+    class iterator {
+        select* from_ = nullptr;
+        source* at_ = nullptr;
+
+    public:
+        using value_type = source;
+        using difference_type = std::ptrdiff_t;
+        using iterator_category = std::input_iterator_tag;
+
+        iterator() = default;
+        explicit iterator(select& from) : from_(&from) { ++*this; }
+        source& operator*() const noexcept { return *at_; }
+        iterator& operator++() {
+            const auto next = from_->try_next_until(never);
+            if (!next && next.error().reason() != reason::end_of_stream) raise(next.error());
+            at_ = next ? *next : nullptr;
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return i.at_ == nullptr; }
+    };
+    iterator begin() { return iterator(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
+
+private:
+    call_port* port_;
+    std::deque<source> sources_; // the one that was told last is the last
+    std::optional<source> told_; // and will not be ready again
+    std::shared_ptr<signal> signal_ = std::make_shared<signal>();
+
+    template <class Source>
+    static bool is_ready(Source& s) {
+        if constexpr (std::is_base_of_v<future_base, Source>) {
+            return s.done();
+        } else {
+            return s.ready();
+        }
+    }
+    template <class Source>
+    static bool is_over(Source& s) {
+        if constexpr (std::is_base_of_v<future_base, Source>) {
+            return s.done();
+        } else {
+            return s.ended();
+        }
+    }
+
+    template <class Source>
+    static void arm(Source& s, unique_function<void()> go, const void* key) {
+        if constexpr (std::is_base_of_v<future_base, Source>) {
+            s.then(std::move(go)); // comes once, and the future keeps it until then
+        } else {
+            s.then(std::move(go), key);
+        }
+    }
+    template <class Source>
+    static void disarm(Source& s, const void* key) {
+        if constexpr (!std::is_base_of_v<future_base, Source>) s.forget(key);
+    }
+
+    /// A source that is ready, or null.
+    source* find() {
+        for (auto at = sources_.begin(); at != sources_.end(); ++at) {
+            if (!at->ready_(at->object_)) continue;
+            source found = std::move(*at);
+            sources_.erase(at);
+            if (found.over_(found.object_)) return &told_.emplace(std::move(found));
+            return &sources_.emplace_back(std::move(found));
+        }
+        return nullptr;
+    }
+
+    void arm_all() {
+        for (source& s : sources_) {
+            if (s.armed_->exchange(true)) continue;
+            const auto go = [armed = s.armed_, wake = signal_] {
+                armed->store(false);
+                wake->fire();
+            };
+            s.then_(s.object_, go, signal_.get());
+        }
+    }
+
+    result<source*> try_next_until(instant deadline) {
+        for (;;) {
+            if (source* ready = find()) return ready;
+            if (sources_.empty()) return error(reason::end_of_stream, "nothing is left to wait for");
+            if (port_->on_loop())
+                return error(reason::misuse, "a function that runs on the loop waits for what only the loop could bring");
+            awaited& event = port_->open_event();
+            event.retain();
+            signal_->event.store(&event);
+            arm_all();
+            const bool in_time = port_->await(event, deadline);
+            if (awaited* unused = signal_->event.exchange(nullptr)) unused->release();
+            if (!in_time) event.fail(error(reason::timeout, ""));
+            event.release();
+            if (!in_time) return error(reason::timeout, "nothing was ready before the deadline");
+        }
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/inherited.hpp ----
+// inherited.hpp: the wire forms of what a context takes over from the one above it: limits and the rules of the tree.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The members in order.
+template <>
+struct codec<limits> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = 8 + 8 + 4 + 4 + 4 + 4;
+
+    static void encode(writer& w, const limits& l) noexcept {
+        w.put_scalar(l.message_bytes);
+        w.put_scalar(l.queue_bytes);
+        w.put_scalar(l.nesting);
+        w.put_scalar(l.elements);
+        w.put_scalar(l.open_calls);
+        w.put_scalar(l.window_bytes);
+    }
+    static bool decode(reader& r, limits& l) {
+        return r.take_scalar(l.message_bytes) && r.take_scalar(l.queue_bytes) && r.take_scalar(l.nesting) &&
+               r.take_scalar(l.elements) && r.take_scalar(l.open_calls) && r.take_scalar(l.window_bytes);
+    }
+    static void signature(signature_sink& s) { s.put("limits"); }
+};
+
+/// The members in order; the heartbeat is its interval and its limit.
+template <>
+struct codec<tree_rules> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = 8 + 8 + 1;
+
+    static void encode(writer& w, const tree_rules& t) noexcept {
+        w.put_scalar(t.heartbeat.interval);
+        w.put_scalar(t.heartbeat.limit);
+        codec<bool>::encode(w, t.unidirectional);
+    }
+    static bool decode(reader& r, tree_rules& t) {
+        return r.take_scalar(t.heartbeat.interval) && r.take_scalar(t.heartbeat.limit) &&
+               codec<bool>::decode(r, t.unidirectional);
+    }
+    static void signature(signature_sink& s) { s.put("tree_rules"); }
+};
+
+/// The members in order.
+template <>
+struct codec<log::bounds> {
+    static constexpr bool is_fixed = true;
+    static constexpr std::size_t least = 8 + 8 + 4 + 8;
+
+    static void encode(writer& w, const log::bounds& b) noexcept {
+        w.put_scalar(b.lines_per_second);
+        w.put_scalar(b.bytes_per_second);
+        w.put_scalar(b.seconds_at_once);
+        w.put_scalar(b.queue_bytes);
+    }
+    static bool decode(reader& r, log::bounds& b) {
+        return r.take_scalar(b.lines_per_second) && r.take_scalar(b.bytes_per_second) && r.take_scalar(b.seconds_at_once) &&
+               r.take_scalar(b.queue_bytes);
+    }
+    static void signature(signature_sink& s) { s.put("log_bounds"); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ==== the core ====
+#if !defined(MITOGEN_SEPARATE)
+#include <charconv>
+#include <csignal>
+#include <initializer_list>
+#include <map>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unordered_map>
+
+// ---- mitogen/base/checksum.hpp ----
+// checksum.hpp: the two checksums of a file that a bare machine can compute as well: SHA-256, and that of cksum(1).
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// SHA-256 of bytes that arrive piece by piece: what sha256sum(1) prints. FIPS 180-4, sections 4.1.2, 4.2.2, 5.1.1, 5.3.3, 6.2.
+class sha256 {
+    static constexpr std::size_t block_size = 64;
+    static constexpr std::uint32_t k[64] = {
+        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01,
+        0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc,
+        0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147,
+        0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+        0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08,
+        0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208,
+        0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+
+    std::uint32_t state_[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    unsigned char block_[block_size]; // what is left of the last piece
+    std::size_t held_ = 0;
+    std::uint64_t total_ = 0;
+
+    void take(const unsigned char* at) noexcept {
+        std::uint32_t w[64];
+        for (int t = 0; t < 16; ++t, at += 4)
+            w[t] = (std::uint32_t{at[0]} << 24) | (std::uint32_t{at[1]} << 16) | (std::uint32_t{at[2]} << 8) | at[3];
+        for (int t = 16; t < 64; ++t) {
+            const std::uint32_t a = w[t - 15];
+            const std::uint32_t b = w[t - 2];
+            w[t] = w[t - 16] + w[t - 7] + (((a >> 7) | (a << 25)) ^ ((a >> 18) | (a << 14)) ^ (a >> 3)) +
+                   (((b >> 17) | (b << 15)) ^ ((b >> 19) | (b << 13)) ^ (b >> 10));
+        }
+        std::uint32_t a = state_[0], b = state_[1], c = state_[2], d = state_[3];
+        std::uint32_t e = state_[4], f = state_[5], g = state_[6], h = state_[7];
+        for (int t = 0; t < 64; ++t) {
+            const std::uint32_t one = h + (((e >> 6) | (e << 26)) ^ ((e >> 11) | (e << 21)) ^ ((e >> 25) | (e << 7))) +
+                                      (g ^ (e & (f ^ g))) + k[t] + w[t];
+            const std::uint32_t two =
+                (((a >> 2) | (a << 30)) ^ ((a >> 13) | (a << 19)) ^ ((a >> 22) | (a << 10))) + ((a & b) | (c & (a | b)));
+            h = g, g = f, f = e, e = d + one, d = c, c = b, b = a, a = one + two;
+        }
+        state_[0] += a, state_[1] += b, state_[2] += c, state_[3] += d;
+        state_[4] += e, state_[5] += f, state_[6] += g, state_[7] += h;
+    }
+
+public:
+    /// Adds bytes.
+    void feed(std::span<const std::byte> bytes) noexcept {
+        const auto* at = reinterpret_cast<const unsigned char*>(bytes.data());
+        std::size_t left = bytes.size();
+        total_ += left;
+        while (left > 0) {
+            if (held_ == 0 && left >= block_size) {
+                take(at);
+                at += block_size;
+                left -= block_size;
+                continue;
+            }
+            const std::size_t n = left < block_size - held_ ? left : block_size - held_;
+            std::memcpy(block_ + held_, at, n);
+            held_ += n;
+            at += n;
+            left -= n;
+            if (held_ == block_size) take(block_), held_ = 0;
+        }
+    }
+
+    /// The digest as 64 hex digits. Nothing may be added afterwards.
+    std::string finish() {
+        const std::uint64_t bits = total_ * 8;
+        block_[held_++] = 0x80;
+        if (held_ > block_size - 8) {
+            std::memset(block_ + held_, 0, block_size - held_);
+            take(block_);
+            held_ = 0;
+        }
+        std::memset(block_ + held_, 0, block_size - 8 - held_);
+        for (int i = 0; i < 8; ++i)
+            block_[block_size - 1 - static_cast<std::size_t>(i)] = static_cast<unsigned char>(bits >> (8 * i));
+        take(block_);
+        static constexpr char digits[] = "0123456789abcdef";
+        std::string out;
+        for (const std::uint32_t word : state_)
+            for (int shift = 28; shift >= 0; shift -= 4) out += digits[(word >> shift) & 15];
+        return out;
+    }
+};
+
+struct cksum_table {
+    std::uint32_t of[256]{};
+
+    constexpr cksum_table() {
+        for (std::uint32_t i = 0; i < 256; ++i) {
+            std::uint32_t c = i << 24;
+            for (int bit = 0; bit < 8; ++bit) c = (c & 0x80000000) != 0 ? (c << 1) ^ 0x04c11db7 : c << 1;
+            of[i] = c;
+        }
+    }
+};
+
+/// The checksum that cksum(1) prints, of bytes that arrive piece by piece. POSIX.1-2017, cksum, "EXTENDED DESCRIPTION".
+class cksum {
+    static constexpr cksum_table steps{};
+
+    std::uint32_t crc_ = 0;
+    std::uint64_t total_ = 0;
+
+    static std::uint32_t step(std::uint32_t crc, std::uint32_t byte) noexcept {
+        return (crc << 8) ^ steps.of[(crc >> 24) ^ byte];
+    }
+
+public:
+    /// Adds bytes.
+    void feed(std::span<const std::byte> bytes) noexcept {
+        total_ += bytes.size();
+        std::uint32_t crc = crc_;
+        for (const std::byte b : bytes) crc = step(crc, std::to_integer<std::uint32_t>(b));
+        crc_ = crc;
+    }
+
+    /// The checksum so far.
+    std::uint32_t value() const noexcept {
+        std::uint32_t crc = crc_;
+        for (std::uint64_t n = total_; n != 0; n >>= 8) crc = step(crc, static_cast<std::uint32_t>(n & 255));
+        return ~crc;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/error_group.hpp ----
+// error_group.hpp: makes one error of several.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// One error for several. The members of a group among them become members themselves; one that is there already, as the same
+/// object, is not added again. A group of one is that one. `errors` is not empty.
+///
+/// The result has reason::several and members(), and is thrown as error_group. A result<T> can hold it as any other error.
+inline error group_errors(const std::vector<error>& errors) {
+    auto members = std::make_shared<std::vector<error>>();
+    const auto add = [&](const error& one) {
+        for (const error& there : *members)
+            if (&there.detail() == &one.detail()) return;
+        members->push_back(one);
+    };
+    for (const error& e : errors) {
+        if (e.members().empty()) {
+            add(e);
+        } else {
+            for (const error& one : e.members()) add(one);
+        }
+    }
+    if (members->size() == 1) return members->front();
+    error_detail d;
+    d.why = reason::several;
+    d.text = std::to_string(members->size()) + " errors:";
+    std::size_t number = 0;
+    for (const error& one : *members) {
+        d.text += "\n  " + std::to_string(++number) + ". ";
+        for (const char c : std::string_view(one.what())) d.text.append(c == '\n' ? "\n     " : std::string(1, c));
+    }
+    d.members = std::move(members);
+    return error(std::move(d));
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/sys/file.hpp ----
 // file.hpp: the little that the library needs to know about files.
 
@@ -9054,71 +12696,6 @@ inline build_hash hash_build(std::string_view id) noexcept {
     for (const char c : id) h = (h ^ static_cast<unsigned char>(c)) * 0x0000'0100'0000'01B3u;
     return h ? h : 1;
 }
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/wire/inherited.hpp ----
-// inherited.hpp: the wire forms of what a context takes over from the one above it: limits and the rules of the tree.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// The members in order.
-template <>
-struct codec<limits> {
-    static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = 8 + 8 + 4 + 4 + 4 + 4;
-
-    static void encode(writer& w, const limits& l) noexcept {
-        w.put_scalar(l.message_bytes);
-        w.put_scalar(l.queue_bytes);
-        w.put_scalar(l.nesting);
-        w.put_scalar(l.elements);
-        w.put_scalar(l.open_calls);
-        w.put_scalar(l.window_bytes);
-    }
-    static bool decode(reader& r, limits& l) {
-        return r.take_scalar(l.message_bytes) && r.take_scalar(l.queue_bytes) && r.take_scalar(l.nesting) &&
-               r.take_scalar(l.elements) && r.take_scalar(l.open_calls) && r.take_scalar(l.window_bytes);
-    }
-    static void signature(signature_sink& s) { s.put("limits"); }
-};
-
-/// The members in order; the heartbeat is its interval and its limit.
-template <>
-struct codec<tree_rules> {
-    static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = 8 + 8 + 1;
-
-    static void encode(writer& w, const tree_rules& t) noexcept {
-        w.put_scalar(t.heartbeat.interval);
-        w.put_scalar(t.heartbeat.limit);
-        codec<bool>::encode(w, t.unidirectional);
-    }
-    static bool decode(reader& r, tree_rules& t) {
-        return r.take_scalar(t.heartbeat.interval) && r.take_scalar(t.heartbeat.limit) &&
-               codec<bool>::decode(r, t.unidirectional);
-    }
-    static void signature(signature_sink& s) { s.put("tree_rules"); }
-};
-
-/// The members in order.
-template <>
-struct codec<log::bounds> {
-    static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = 8 + 8 + 4 + 8;
-
-    static void encode(writer& w, const log::bounds& b) noexcept {
-        w.put_scalar(b.lines_per_second);
-        w.put_scalar(b.bytes_per_second);
-        w.put_scalar(b.seconds_at_once);
-        w.put_scalar(b.queue_bytes);
-    }
-    static bool decode(reader& r, log::bounds& b) {
-        return r.take_scalar(b.lines_per_second) && r.take_scalar(b.bytes_per_second) && r.take_scalar(b.seconds_at_once) &&
-               r.take_scalar(b.queue_bytes);
-    }
-    static void signature(signature_sink& s) { s.put("log_bounds"); }
-};
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -18027,36 +21604,6 @@ void apply_common(const Method& method, boot_plan& plan) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/options/fork.hpp ----
-// fork.hpp: a child that is a copy of this process.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A copy of this process: its memory as it is now, one thread, the program's own descriptors, none of the library's.
-struct fork_options {
-    std::string name{};                                ///< of the context; empty: "fork"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    /// called first in the child: re-seed generators, drop caches; not where another context forks
-    void (*on_start)() = nullptr;
-
-    static constexpr std::string_view method_name = "fork";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.name, self.connect_timeout, self.executor, self.limits);
-    }
-    result<void> why_not_sent() const {
-        if (!on_start) return {};
-        return error(reason::misuse, "fork: on_start is a function of this process; another context cannot be sent it");
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/sys/interrupt.hpp ----
 // interrupt.hpp: SIGINT as bytes in a pipe, for as long as somebody wants to hear of it.
 
@@ -19204,35 +22751,6 @@ MITOGEN_INLINE result<std::string> explain_methods(const std::vector<any_method>
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/options/local.hpp ----
-// local.hpp: a child on this machine, by executing this program again.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A new process on this machine that executes this program from the file it was started from, although that may have been
-/// replaced since.
-struct local {
-    std::string name{};                                ///< of the context; empty: "local.<id>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::string executable{};                          ///< another program to run, by path; it must call mitogen::init as well
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "local";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.name, self.connect_timeout, self.executable, self.executor, self.limits);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-};
-
-/// The options of router::local().
-using local_options = local;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/connect/methods/local.hpp ----
 // local.hpp: a child on this machine, by executing this program again.
 
@@ -19263,66 +22781,6 @@ struct planned_local : local {
 } // namespace detail
 
 MITOGEN_INLINE result<boot_plan> local::plan() const { return detail::planned_local(*this).plan(); }
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/options/ssh.hpp ----
-// ssh.hpp: a child on another machine, through the system's ssh.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// What to do about host keys that are not known.
-enum class host_keys : std::uint8_t {
-    enforce, ///< refuse unknown and changed ones
-    accept,  ///< remember unknown ones, refuse changed ones
-    ignore,  ///< accept any, remember none: for machines that are made anew all the time
-};
-
-/// A process on another machine. Uses the system's ssh with the user's keys, agent and configuration, and asks nothing. Where a
-/// password is given or `interactive` is set, ssh is started at a terminal of its own: it is told the password when it asks, and
-/// its other questions go to router_options::on_prompt.
-struct ssh {
-    std::string hostname{};      ///< as ssh takes it: a name, an address, or an alias from its configuration
-    std::string username{};      ///< empty: as ssh decides
-    std::uint16_t port = 0;      ///< 0: as ssh decides
-    std::string identity_file{}; ///< private key; empty: as ssh decides
-    bool identities_only = true; ///< with identity_file: no other keys, such as the agent's, are tried
-    secret password{};           ///< empty: keys and the like only. The first who asks is told, were it the host of proxy_jump
-    bool interactive = false;    ///< questions that no option answers go to router_options::on_prompt
-    host_keys check_host_keys = host_keys::enforce;
-    std::string ssh_path = "ssh";        ///< the client to run
-    std::vector<std::string> ssh_args{}; ///< further arguments, before the host name
-    std::string proxy_jump{};             ///< "user@host:port", several with commas; empty: as ssh decides
-    bool forward_agent = false;           ///< the agent here serves programs there; false: as ssh decides
-    int debug_level = 0;                  ///< 1 to 3: what ssh says of its work goes to the child's stderr; 0: errors only
-    bool compression = false;
-    std::chrono::seconds keepalive_interval{15}; ///< 0: none
-    int keepalive_count = 3;                     ///< intervals without answer until ssh gives up
-
-    std::string name{};                                ///< of the context; empty: "ssh.<hostname>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, login and transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< there, in a cache: the next connection sends none
-
-    static constexpr std::string_view method_name = "ssh";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.hostname, self.username, self.port, self.identity_file, self.identities_only, self.password,
-                        self.interactive, self.check_host_keys, self.ssh_path, self.ssh_args, self.proxy_jump, self.forward_agent,
-                        self.debug_level, self.compression, self.keepalive_interval, self.keepalive_count, self.name,
-                        self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-    /// The command that is executed, first stage included.
-    std::vector<std::string> arguments() const;
-};
-
-/// The options of router::ssh().
-using ssh_options = ssh;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -20233,394 +23691,6 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/rpc/task_scope.hpp ----
-// task_scope.hpp: where a task runs: on which loop, and until when; and what it waits for there.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-class task_wait;
-
-/// One task that was started, with all that it awaits: they wait for one thing at a time. Lives until the outermost coroutine has
-/// ended, and says so by ended(). Threads: as marked; "loop" is the one that it runs on.
-class task_scope {
-    friend class task_wait;
-
-    task_wait* waiting_ = nullptr; // the wait that is under way
-    std::optional<error> cancelled_{};
-    bool running_ = false;
-    bool finished_ = false;
-    loop_task* later_ = nullptr; // where no loop runs it
-    struct last_step : loop_task {
-        task_scope* scope = nullptr;
-    } last_{};
-
-public:
-    task_scope() {
-        last_.scope = this;
-        last_.run = [](loop_task& t) { static_cast<last_step&>(t).scope->ended(); };
-    }
-    task_scope(task_scope&&) = delete;
-
-    /// Why everything that the task waits for from now on ends; null while it is not cancelled. Loop.
-    const error* cancelled() const noexcept { return cancelled_ ? &*cancelled_ : nullptr; }
-
-    /// Ends the wait that is under way, and every later one, with `why`. Only the first counts. Loop.
-    void cancel(const error& why);
-
-    /// Goes on with the coroutine. Loop.
-    void resume(std::coroutine_handle<> at) {
-        running_ = true;
-        at.resume();
-        running_ = false;
-        if (finished_) return ended();
-        if (loop_task* next = std::exchange(later_, nullptr)) next->run(*next);
-    }
-
-    /// For the outermost coroutine, which has ended. Any: something foreign that it awaited may have resumed it.
-    void finish() {
-        finished_ = true;
-        if (!running_) post(last_);
-    }
-
-    /// Runs a task on the loop; where that has ended, on this thread. Any.
-    virtual void post(loop_task& step) = 0;
-    virtual void set_timer(timer& t, instant at) = 0;
-    virtual void cancel_timer(timer& t) noexcept = 0;
-    /// The router that the task runs beside. Any.
-    virtual call_port& port() noexcept = 0;
-
-protected:
-    ~task_scope() = default;
-    /// For post(), where the loop has ended.
-    void post_here(loop_task& step) {
-        if (running_) {
-            later_ = &step;
-        } else {
-            step.run(step);
-        }
-    }
-    /// The outermost coroutine has ended, and nothing of it runs any more. Loop.
-    virtual void ended() = 0;
-};
-
-/// One wait of a task: lives in the coroutine's frame. What is waited for calls wake(), exactly once after each arm(): so nothing
-/// refers to the frame when it goes on. Whoever cancels only makes that happen earlier.
-class task_wait : loop_task {
-    friend class task_scope;
-
-    task_scope* scope_ = nullptr;
-    std::coroutine_handle<> waiting_{};
-    bool begun_ = false;
-    bool armed_ = false;
-
-    void step() {
-        armed_ = false;
-        if (!std::exchange(begun_, true)) return start(); // something foreign had resumed the task elsewhere
-        if (!happened() && !scope_->cancelled()) return start();
-        scope_->waiting_ = nullptr;
-        scope_->resume(waiting_);
-    }
-
-    void start() {
-        scope_->waiting_ = this;
-        if (const error* why = scope_->cancelled()) {
-            give_up(*why, false);
-            return scope_->post(*this); // also a task that does not heed it leaves the loop to others
-        }
-        armed_ = true;
-        arm();
-    }
-
-protected:
-    task_wait() {
-        run = [](loop_task& t) { static_cast<task_wait&>(t).step(); };
-    }
-    task_wait(task_wait&&) = delete;
-    ~task_wait() = default;
-
-    /// The one that waits, from begin() on.
-    task_scope& scope() const noexcept { return *scope_; }
-
-    /// Throws why the task is cancelled, where what it waited for has not happened.
-    void check() {
-        if (!happened()) raise(*scope_->cancelled());
-    }
-
-    /// True where there is nothing to wait for. Where it is false after wake(), the wait begins again.
-    virtual bool happened() = 0;
-    /// Has wake() called when it may have happened: soon, if it has. On the loop.
-    virtual void arm() = 0;
-    /// It is not waited for any more; if it is `armed`, wake() shall follow at once. On the loop.
-    virtual void give_up(const error& why, bool armed) = 0;
-
-    void begin(task_scope& scope, std::coroutine_handle<> waiting) {
-        scope_ = &scope;
-        waiting_ = waiting;
-        begun_ = scope.port().on_loop();
-        begun_ ? start() : scope.post(*this);
-    }
-
-public:
-    /// The task looks whether it can go on. Any.
-    void wake() { scope_->post(*this); }
-};
-
-inline void task_scope::cancel(const error& why) {
-    if (cancelled_) return;
-    cancelled_.emplace(why);
-    if (waiting_ && waiting_->armed_) waiting_->give_up(*cancelled_, true);
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/node_task_scope.hpp ----
-// node_task_scope.hpp: a task that runs beside a node of the tree.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A task's way to its loop.
-class node_task_scope : public task_scope {
-    call_port& node_;
-
-public:
-    explicit node_task_scope(call_port& node) : node_(node) {}
-
-    void post(loop_task& step) final {
-        if (!node_.post(step)) this->post_here(step);
-    }
-    void set_timer(timer& t, instant at) final { node_.set_timer(t, at); }
-    void cancel_timer(timer& t) noexcept final { node_.cancel_timer(t); }
-    call_port& port() noexcept final { return node_; }
-
-protected:
-    ~node_task_scope() = default;
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/task.hpp ----
-// task.hpp: a coroutine with one result, which runs on a loop and waits there without stopping it.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-template <class T>
-class task;
-
-namespace rpc::detail {
-
-/// A task waits for the answer to a call. A task that is cancelled gives the call up.
-template <class Future>
-class future_wait final : task_wait {
-    Future& future_;
-
-    bool happened() override { return future_.done(); }
-    void arm() override {
-        future_.then([this] { wake(); });
-    }
-    void give_up(const error& why, bool) override { future_.abandon(why); }
-
-public:
-    explicit future_wait(Future& f) noexcept : future_(f) {}
-
-    bool await_ready() const noexcept { return future_.done(); }
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> waiting) {
-        begin(*waiting.promise().scope, waiting);
-    }
-    decltype(auto) await_resume() { return future_.await_resume(); }
-};
-
-struct task_promise_base {
-    task_scope* scope = nullptr;            // set by whoever starts or awaits it
-    std::coroutine_handle<> awaited_by{};   // none: it is the outermost
-#if MITOGEN_HAS_EXCEPTIONS
-    std::exception_ptr failure{};
-#endif
-
-    struct last {
-        bool await_ready() const noexcept { return false; }
-        template <class Promise>
-        std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
-            task_promise_base& p = ended.promise();
-            if (p.awaited_by) return p.awaited_by;
-            p.scope->finish();
-            return std::noop_coroutine();
-        }
-        void await_resume() const noexcept {}
-    };
-
-    std::suspend_always initial_suspend() const noexcept { return {}; }
-    last final_suspend() const noexcept { return {}; }
-    void unhandled_exception() noexcept {
-#if MITOGEN_HAS_EXCEPTIONS
-        failure = std::current_exception();
-#endif
-    }
-    void rethrow() {
-#if MITOGEN_HAS_EXCEPTIONS
-        if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
-#endif
-    }
-
-    template <class Future>
-        requires std::derived_from<std::remove_cvref_t<Future>, future_base>
-    future_wait<std::remove_reference_t<Future>> await_transform(Future&& answer) noexcept {
-        return future_wait<std::remove_reference_t<Future>>(answer);
-    }
-    /// Anything else that can be awaited. It may resume the task on any thread; from its next wait on it is on its loop again.
-    template <class Other>
-        requires(!std::derived_from<std::remove_cvref_t<Other>, future_base>)
-    Other&& await_transform(Other&& other) noexcept {
-        return static_cast<Other&&>(other);
-    }
-};
-
-template <class T>
-struct task_promise : task_promise_base {
-    std::optional<T> value{};
-
-    task<T> get_return_object();
-    template <class From = T>
-    void return_value(From&& from) {
-        value.emplace(std::forward<From>(from));
-    }
-    T take() {
-        rethrow();
-        return std::move(*value);
-    }
-};
-template <>
-struct task_promise<void> : task_promise_base {
-    task<void> get_return_object();
-    void return_void() const noexcept {}
-    void take() { rethrow(); }
-};
-
-} // namespace rpc::detail
-
-/// What a coroutine returns that uses co_await and has one result. It begins when it is awaited, by another task, or started: as
-/// a remote function, which is called like any other, or by spawn() and block_on().
-///
-/// It runs on the loop, in turn with thousands of others: it must not block. It may co_await futures, other tasks, sleep_for(),
-/// and the async_ members of dialogs, channels and streams. When it is cancelled, what it waits for ends with cancelled_error, at
-/// once and every time. As in every coroutine, parameters by reference must outlive it: those of a remote function live until its
-/// answer. Moves; does not copy. One that has begun must not be destroyed before it has ended.
-template <class T = void>
-class [[nodiscard]] task {
-    static_assert(std::is_void_v<T> || std::is_object_v<T>, "mitogen: the result of a task is a value or nothing, no reference");
-
-public:
-    using promise_type = rpc::detail::task_promise<T>;
-    using value_type = T;
-
-private:
-    friend promise_type;
-    std::coroutine_handle<promise_type> coroutine_;
-
-    explicit task(promise_type& made) noexcept : coroutine_(std::coroutine_handle<promise_type>::from_promise(made)) {}
-
-    struct awaiter {
-        std::coroutine_handle<promise_type> inner;
-
-        bool await_ready() const noexcept { return false; }
-        template <class Promise>
-        std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> outer) noexcept {
-            static_assert(std::derived_from<Promise, rpc::detail::task_promise_base>,
-                          "mitogen: a task is awaited by another task; start the outermost one with spawn() or block_on()");
-            inner.promise().scope = outer.promise().scope;
-            inner.promise().awaited_by = outer;
-            return inner;
-        }
-        T await_resume() { return inner.promise().take(); }
-    };
-
-public:
-    task(task&& other) noexcept : coroutine_(std::exchange(other.coroutine_, nullptr)) {}
-    task& operator=(task other) noexcept {
-        std::swap(coroutine_, other.coroutine_);
-        return *this;
-    }
-    ~task() {
-        if (coroutine_) coroutine_.destroy();
-    }
-
-    /// Runs it to its end; its result, or what it threw. Once.
-    awaiter operator co_await() && noexcept { return awaiter{coroutine_}; }
-
-    /// For whoever starts it: runs it as the outermost one, up to its first wait or to its end. On the loop.
-    void start(task_scope& scope) {
-        coroutine_.promise().scope = &scope;
-        scope.resume(coroutine_);
-    }
-    /// After its end: the result, or what it threw. Once.
-    T take() { return coroutine_.promise().take(); }
-};
-
-template <class T>
-task<T> rpc::detail::task_promise<T>::get_return_object() {
-    return task<T>(*this);
-}
-inline task<void> rpc::detail::task_promise<void>::get_return_object() { return task<void>(*this); }
-
-template <class T>
-inline constexpr bool is_task<task<T>> = true;
-template <class T>
-struct wire_result<task<T>> {
-    using type = T;
-};
-
-namespace rpc::detail {
-
-/// A task sleeps.
-class sleep_wait final : task_wait {
-    duration_ns span_;
-    instant until_ = 0;
-    bool over_ = false;
-    timer timer_{};
-
-    bool happened() override { return over_; }
-    void arm() override {
-        if (until_ == 0) until_ = after(scope().port().now(), span_);
-        timer_.fire = [this] {
-            over_ = true;
-            wake();
-        };
-        scope().set_timer(timer_, until_);
-    }
-    void give_up(const error&, bool armed) override {
-        if (!armed || !timer_.is_set()) return;
-        scope().cancel_timer(timer_);
-        wake();
-    }
-
-public:
-    explicit sleep_wait(duration_ns span) noexcept : span_(span) {}
-
-    bool await_ready() const noexcept { return false; }
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> waiting) {
-        begin(*waiting.promise().scope, waiting);
-    }
-    void await_resume() { check(); }
-};
-
-/// Movable, as g++ wants what is awaited; the wait itself is not.
-struct sleep_time {
-    duration_ns span;
-    sleep_wait operator co_await() const noexcept { return sleep_wait(span); }
-};
-
-} // namespace rpc::detail
-
-/// `co_await mitogen::sleep_for(100ms)`: the task goes on after that time, by the clock of its I/O policy. A span of 0 lets the
-/// loop do what else there is. Throws cancelled_error where the task is cancelled.
-template <class Rep, class Period>
-rpc::detail::sleep_time sleep_for(std::chrono::duration<Rep, Period> span) noexcept {
-    return {to_ns(span)};
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/rpc/task_invocation.hpp ----
 // task_invocation.hpp: one execution of a remote function that returns task<T>: what must live until its answer.
 
@@ -21463,1269 +24533,6 @@ template <class Io>
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/enter_main.hpp ----
-// enter_main.hpp: how init() finds what runs where this program was started to enter the namespaces of another process.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// The first argument of a program that shall do so.
-inline constexpr std::string_view enter_argument = "--mitogen-enter";
-
-// What is printed where it fails: errors are told apart by these words.
-inline constexpr std::string_view no_leader_text = "mitogen: the container has no process";
-inline constexpr std::string_view no_process_text = "mitogen: no such process: ";
-inline constexpr std::string_view not_permitted_text = "mitogen: not permitted: ";
-inline constexpr std::string_view no_user_there_text = "mitogen: no such user: ";
-inline constexpr std::string_view not_executed_text = "mitogen: cannot execute ";
-inline constexpr std::string_view cannot_enter_text = "mitogen: cannot enter: ";
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/options/nsenter.hpp ----
-// nsenter.hpp: a child in the namespaces of a process on this machine.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// What a container is, whose first process nsenter shall find.
-enum class container_kind : std::uint8_t { none, docker, podman, lxc, lxd, incus, machinectl };
-
-/// A process in the namespaces of another one on this machine, and under its root directory. That one is given by its number, or
-/// as a container, whose first process a tool is asked for. Exactly one of the two. Takes root, or a user namespace of one's own.
-/// The process that is started enters them itself; no tool is needed.
-struct nsenter {
-    int pid = 0;                                ///< a process
-    std::string container{};                    ///< or a container that runs
-    container_kind kind = container_kind::none; ///< what kind of container
-    std::string tool_path{};                    ///< the tool that tells its first process; empty: the usual one of its kind
-    std::vector<std::string> namespaces{};      ///< some of "mount", "uts", "ipc", "net", "pid", "user", "cgroup", "time";
-                                                ///< empty: all. The root directory comes with "mount"
-    std::string username{};                     ///< as in /etc/passwd there; empty: root of a user namespace, else this one
-    /// the nsenter of util-linux, where that shall do it; then by the su that is there
-    std::string nsenter_path{};
-
-    std::string name{};                                ///< of the context; empty: "nsenter.<container or pid>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "nsenter";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.pid, self.container, self.kind, self.tool_path, self.namespaces, self.username, self.nsenter_path,
-                        self.name, self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-};
-
-/// The options of router::nsenter().
-using nsenter_options = nsenter;
-
-namespace detail {
-
-/// What runs where this program was started to enter the namespaces of another process: set before main if the program names the
-/// method. Others, which are sent over connections too, do not carry its code.
-inline constinit std::atomic<void (*)(int argc, char** argv)> enter_main{nullptr};
-[[noreturn]] void enter_and_execute(int argc, char** argv);
-
-template <>
-struct method_hook<nsenter> {
-    method_hook() noexcept { enter_main = &enter_and_execute; }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/run.hpp ----
-// run.hpp: where a program says that it is one; and the whole of a simple program in one call.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Call it first thing in main(). Returns at once in the program that a user started; never returns in one that was started as a
-/// child: that one serves its parent and exits, with its static objects destroyed and its exit handlers run. A child finds out by
-/// its first argument.
-///
-/// A program may have been started with SIGCHLD ignored, which would lose how its children end: that is undone. One that ignores
-/// it later has decided so itself.
-void init(int argc, char** argv);
-
-namespace detail {
-
-/// What run() holds: a broker and a router.
-class whole_program {
-    struct parts;
-    std::unique_ptr<parts> parts_;
-
-public:
-    whole_program();
-    whole_program(whole_program&&) = delete;
-    ~whole_program();
-    router& root() noexcept;
-};
-
-} // namespace detail
-
-/// init(), a broker, a router, and `body(router)`; then the end of all children. Returns the exit status for main(): what the
-/// body returns if that is an int, else 0. An exception of the body leaves run() after everything is shut down.
-template <class Body>
-int run(int argc, char** argv, Body&& body) {
-    init(argc, argv);
-    detail::whole_program whole;
-    if constexpr (std::is_convertible_v<std::invoke_result_t<Body, router&>, int>) {
-        return std::forward<Body>(body)(whole.root());
-    } else {
-        std::forward<Body>(body)(whole.root());
-        return 0;
-    }
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/init.hpp ----
-// init.hpp: what init() does, and what run() holds.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// As init(argc, argv), for a child that runs under the I/O policy `Io`, a native one.
-template <class Io>
-void init(int argc, char** argv) {
-    const std::string_view first = argc < 2 ? std::string_view() : std::string_view(argv[1]);
-    if (const auto enter = detail::enter_main.load(); enter && first == detail::enter_argument) enter(argc, argv);
-    io::main_arguments = {.argc = argc, .argv = argv, .known = true};
-    sys::keep_exit_statuses();
-    sys::self_executable(); // opened now: the file may be replaced while we run
-    if (first != child_argument) {
-        for (const std::string& same : registry::duplicates()) {
-            log::write(log::level::warning,
-                       "two remote functions cannot be told apart between different builds: " + same +
-                           "; name one: template <> inline constexpr std::string_view mitogen::name_of<&f> = \"…\";");
-        }
-        return;
-    }
-    detail::leave_first_stage(argv[0]);
-    detail::child_ends<Io> ends{sys::take_stdio(0), sys::take_stdio(1)};
-    if (ends.in && ends.out) detail::serve_as_child<Io>(Io{}, std::move(ends));
-    std::exit(0);
-}
-
-MITOGEN_INLINE void init(int argc, char** argv) { init<io::native>(argc, argv); }
-
-namespace detail {
-
-struct whole_program::parts {
-    broker loop;
-    mitogen::router root{loop};
-};
-
-MITOGEN_INLINE whole_program::whole_program() : parts_(std::make_unique<parts>()) {}
-MITOGEN_INLINE whole_program::~whole_program() = default;
-MITOGEN_INLINE router& whole_program::root() noexcept { return parts_->root; }
-
-} // namespace detail
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/joining/call_server.hpp ----
-// call_server.hpp: executes calls in a program whose main thread has something else to do.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-template <class Io>
-class basic_router;
-
-namespace detail {
-
-/// A dispatcher with a thread of its own in the place of the main thread. Threads: any.
-template <class Io>
-class call_server {
-    /// Its handlers go with it, also where the thread cannot be started.
-    struct registered {
-        router_engine<Io>& node;
-        ~registered() {
-            for (const handle_id h : {handles::call_function, handles::cancel_call, handles::explain_call, handles::forget_chain})
-                node.remove_handler(h);
-        }
-    };
-
-    basic_dispatcher<Io> dispatcher_;
-    registered handlers_;
-    typename Io::thread main_;
-
-public:
-    call_server(router_engine<Io>& node, std::string name, std::size_t pool_threads)
-        : dispatcher_(node, std::move(name), pool_threads), handlers_{node},
-          main_(node.loop().io(), "mitogen-main", [this] { dispatcher_.serve(); }) {}
-
-    call_server(call_server&&) = delete;
-
-    /// No more calls; those that run are told to stop. Never blocks.
-    void stop(const error& why) { dispatcher_.stop(why); }
-
-    /// After stop(): waits for the functions that run.
-    void join() {
-        main_.join();
-        dispatcher_.join_pool();
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/joining/joining.hpp ----
-// joining.hpp: the first words between a program that joins a tree and the context that listens for it.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace joining {
-
-/// Most bytes of a request to join, and of its answer.
-inline constexpr std::size_t request_limit = 4096;
-inline constexpr std::size_t answer_limit = 1 << 20;
-
-/// Longest name that a program may give itself, in bytes.
-inline constexpr std::size_t name_limit = 256;
-
-/// What a program that wants to join says of itself.
-struct request {
-    std::string build{}; ///< build id
-    std::uint32_t pid = 0;
-    std::string name{}; ///< empty: the listener chooses
-};
-
-/// What becomes of it.
-struct answer {
-    std::vector<std::byte> refusal{}; ///< an encoded error; empty: it is admitted, and the rest holds
-    context_id id = no_context;
-    std::vector<context_id> ancestors{}; ///< the listener first, the root last
-    std::string name{};
-    std::string build{}; ///< the listener's
-    limits bounds{};
-    tree_rules rules{};
-};
-
-inline buffer encode_request(const request& r) {
-    return handshake::marked(handshake::speaker::joiner, mitogen::encode(r.build, r.pid, r.name));
-}
-
-inline bool decode_request(std::span<const std::byte> bytes, request& out) {
-    reader r(bytes);
-    return mitogen::decode(r, out.build, out.pid, out.name) && r.finish() && out.name.size() <= name_limit;
-}
-
-inline buffer encode_answer(const answer& a) {
-    return handshake::marked(handshake::speaker::joiner,
-                             mitogen::encode(a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules));
-}
-
-inline bool decode_answer(std::span<const std::byte> bytes, answer& a) {
-    reader r(bytes);
-    return mitogen::decode(r, a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules) && r.finish() &&
-           (!a.refusal.empty() || (a.id != no_context && !a.ancestors.empty()));
-}
-
-/// Puts together what the other side says. Unlike a child it says nothing else: the first wrong byte is noticed.
-class listening_ear {
-    std::string bytes_;
-    std::size_t limit_;
-
-    static constexpr std::size_t front = handshake::mark.size() + 6;
-
-public:
-    enum class finding : std::uint8_t {
-        incomplete,
-        whole,         ///< payload() is there
-        wrong_version, ///< the program there was built with a library that speaks otherwise
-        wrong,         ///< not what is said here
-    };
-
-    explicit listening_ear(std::size_t limit) : limit_(limit) {}
-
-    /// Adds bytes that arrived, and says what they are.
-    finding hear(std::span<const std::byte> bytes) {
-        bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-        const std::string_view all = bytes_;
-        const std::size_t compared = std::min(all.size(), handshake::mark.size());
-        if (all.substr(0, compared) != handshake::mark.substr(0, compared)) return finding::wrong;
-        if (all.size() > compared && all[compared] != static_cast<char>(handshake::speaker::joiner)) return finding::wrong;
-        if (all.size() > compared + 1 && static_cast<std::uint8_t>(all[compared + 1]) != handshake::protocol)
-            return finding::wrong_version;
-        if (all.size() < front) return finding::incomplete;
-        if (size() > limit_) return finding::wrong;
-        return all.size() < front + size() ? finding::incomplete : finding::whole;
-    }
-
-    /// After `incomplete`: so many bytes at least are still to come. Who reads no more than that reads no frames.
-    std::size_t missing() const noexcept {
-        return (bytes_.size() < front ? front : front + size()) - bytes_.size();
-    }
-    /// After `whole`.
-    std::span<const std::byte> payload() const noexcept { return {data() + front, size()}; }
-    /// After `whole`: what came behind it.
-    std::span<const std::byte> rest() const noexcept { return {data() + front + size(), bytes_.size() - front - size()}; }
-
-private:
-    const std::byte* data() const noexcept { return reinterpret_cast<const std::byte*>(bytes_.data()); }
-    std::size_t size() const noexcept {
-        std::uint32_t n;
-        wire::load(data() + handshake::mark.size() + 2, n);
-        return n;
-    }
-};
-
-} // namespace joining
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/joining/client.hpp ----
-// client.hpp: one program that has connected to a listener, from its first byte to its end, as the listening context sees it.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// A program that joins. There is no process to start or to wait for: it is there while its link is.
-///
-/// Life: asking (its request is read) → numbered (it waits for an id) → answered (the answer is written) → up → gone.
-/// Threads: loop.
-template <class Io>
-class client final : private basic_peer<Io>::events {
-public:
-    using core = basic_router_core<Io>;
-    using peer = basic_peer<Io>;
-
-    /// What the listener does when a client reaches a stage.
-    struct events {
-        virtual void client_asks(client& c) = 0; ///< wants an id: admit() or refuse() it, now or later
-        virtual void client_up(client& c) = 0;
-        virtual void client_lost(client& c, const error& why) = 0; ///< one that was up
-        virtual void client_gone(client& c) = 0;                   ///< the last: it may be destroyed, but not at once
-
-    protected:
-        ~events() = default;
-    };
-
-private:
-    enum class stage : std::uint8_t { asking, numbered, answered, refused, up, gone };
-
-    core& router_;
-    events& events_;
-    const listen_options terms_;
-    duration_ns grace_;
-    typename Io::descriptor socket_; // until it is up
-    bound_source<client> source_{};
-    timer timer_;
-    stage stage_ = stage::asking;
-    joining::listening_ear ear_{joining::request_limit};
-    joining::request asked_;
-    joining::answer answer_;
-    outgoing out_;
-    std::vector<basic_pending<Io>*> awaiting_end_;
-
-public:
-    const std::uint32_t listener; ///< number of the one that it came to
-    std::shared_ptr<peer> link;   ///< once up
-
-    client(core& node, events& to, std::uint32_t number, const listen_options& terms, duration_ns grace,
-           typename Io::descriptor socket)
-        : router_(node), events_(to), terms_(terms), grace_(grace), socket_(std::move(socket)), listener(number) {
-        on_ready<&client::ready>(source_, *this, socket_.get());
-        timer_.fire = [this] { overdue(); };
-    }
-
-    client(client&&) = delete;
-
-    context_id id() const noexcept { return answer_.id; }
-    const std::string& name() const noexcept { return answer_.name; }
-    bool up() const noexcept { return stage_ == stage::up; }
-    /// True for one whose handshake is under way.
-    bool waiting() const noexcept { return stage_ < stage::up; }
-
-    /// Begins to listen to it.
-    void begin() {
-        router_.loop().set_timer(timer_, after(router_.loop().io().now(), to_ns(terms_.handshake_timeout)));
-        if (const long rc = router_.loop().watch(source_, io::interest::read); rc < 0)
-            drop("cannot watch it: " + sys::errno_text(static_cast<int>(-rc)));
-    }
-
-    /// Makes it the context `id`.
-    void admit(context_id id) {
-        if (stage_ != stage::numbered) return;
-        answer_.id = id;
-        answer_.ancestors = router_.path();
-        answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid) : asked_.name;
-        answer_.build = sys::build_id();
-        answer_.bounds = terms_.limits.value_or(router_.bounds());
-        answer_.rules = router_.rules();
-        say(stage::answered);
-    }
-
-    /// Tells it why not.
-    void refuse(const error& why) {
-        if (stage_ >= stage::answered) return;
-        log::write(log::level::warning, "refused a program that wants to join: " + std::string(why.message()));
-        const buffer notice = encode_error(why);
-        answer_.refusal.assign(notice.data(), notice.data() + notice.size());
-        say(stage::refused);
-    }
-
-    /// Asks it to leave; after some time cuts its link.
-    void shut_down(const error& why) {
-        if (waiting()) return refuse(why);
-        if (!up()) return;
-        link->tell(handles::shutdown);
-        router_.loop().set_timer(timer_, after(router_.loop().io().now(), grace_));
-    }
-
-    /// Cuts its link.
-    void cut(const std::string& why) {
-        if (waiting()) return drop(why);
-        if (up()) link->close(reason::respondent_lost, why);
-    }
-
-    /// Answers `p` when it is gone. Takes over one reference.
-    void await_end(basic_pending<Io>* p) { awaiting_end_.push_back(p); }
-
-    /// In a child made by fork(): closes what this holds.
-    void abandon() noexcept {
-        socket_.reset();
-        if (link) link->abandon();
-    }
-
-private:
-    void ready() {
-        if (stage_ == stage::asking) return read();
-        if (stage_ == stage::answered || stage_ == stage::refused) write();
-    }
-
-    void read() {
-        std::byte bytes[1024];
-        const long n = router_.loop().io().read(socket_.get(), bytes, sizeof bytes);
-        if (n == -EAGAIN || n == -EWOULDBLOCK) return;
-        if (n <= 0) return drop(n == 0 ? "it closed the connection" : sys::errno_text(static_cast<int>(-n)));
-        using finding = joining::listening_ear::finding;
-        switch (ear_.hear({bytes, static_cast<std::size_t>(n)})) {
-        case finding::incomplete: return;
-        case finding::wrong: return drop("what it sent is no request to join");
-        case finding::wrong_version: return drop("it speaks another version of this library's protocol");
-        case finding::whole: break;
-        }
-        // More than the request can only be a mistake: it has no id yet.
-        if (!joining::decode_request(ear_.payload(), asked_) || !ear_.rest().empty())
-            return drop("its request to join does not decode");
-        stage_ = stage::numbered;
-        router_.loop().change(source_, io::interest::none);
-        events_.client_asks(*this);
-    }
-
-    void say(stage next) {
-        stage_ = next;
-        out_.say(joining::encode_answer(answer_));
-        write();
-    }
-
-    void write() {
-        switch (out_.write(router_.loop().io(), socket_.get())) {
-        case outgoing::progress::waiting:
-            if (const long rc = router_.loop().change(source_, io::interest::write); rc < 0)
-                drop("cannot watch it: " + sys::errno_text(static_cast<int>(-rc)));
-            return;
-        case outgoing::progress::closed:
-        case outgoing::progress::unreadable: return drop("it closed the connection");
-        case outgoing::progress::written: break;
-        }
-        if (stage_ == stage::refused) return end();
-        come_up();
-    }
-
-    /// From here on the link carries frames.
-    void come_up() {
-        const long second = sys::dup_above(socket_.get(), 3); // a link has a descriptor for each direction
-        if (second < 0) return drop("dup: " + sys::errno_text(static_cast<int>(-second)));
-        router_.loop().cancel_timer(timer_);
-        router_.loop().unwatch(source_);
-        const bool may_call = terms_.authority == mitogen::authority::parent;
-        const peer_facts who{
-            .id = id(), .build = hash_build(asked_.build), .authority = may_call ? router_.id() : no_context};
-        link = peer::make(router_, *this, who, std::move(socket_), typename Io::descriptor(static_cast<int>(second)));
-        stage_ = stage::up;
-        events_.client_up(*this);
-        link->start();
-        link->tell(handles::admitted); // it waits for this: only now is it known here
-    }
-
-    void link_closed(peer&, reason cause, const std::string& why) override {
-        error_detail d;
-        d.why = cause;
-        d.context = id();
-        d.place = name();
-        d.text = "context " + std::to_string(id()) + " has left: " + why;
-        events_.client_lost(*this, error(std::move(d)));
-        end();
-    }
-
-    void overdue() {
-        if (up()) return link->close(reason::respondent_lost, "it was asked to leave, and did not");
-        drop("no whole request to join within " + std::to_string(to_ns(terms_.handshake_timeout) / 1'000'000) +
-             " ms (handshake_timeout)");
-    }
-
-    /// The handshake is over.
-    void drop(const std::string& why) {
-        if (stage_ == stage::gone) return;
-        log::write(log::level::warning, "dropped a program that connected to join: " + why);
-        end();
-    }
-
-    void end() {
-        if (std::exchange(stage_, stage::gone) == stage::gone) return;
-        router_.loop().cancel_timer(timer_);
-        router_.loop().unwatch(source_);
-        socket_.reset();
-        for (basic_pending<Io>* p : std::exchange(awaiting_end_, {})) {
-            router_.answers().complete(*p, encode(std::int32_t{0}, std::int32_t{0}), nullptr); // an exit_status
-            p->release();
-        }
-        events_.client_gone(*this);
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/joining/joined.hpp ----
-// joined.hpp: a program's place in a tree that was running before.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// How a program joins a tree.
-struct join_options {
-    std::string name{};                                ///< of the context; empty: "client.<pid>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< until it is a context
-    std::uint32_t pool_threads = 4;                    ///< most threads that on::pool functions get here
-    prompt_callback on_prompt{};                       ///< see router_options
-};
-
-namespace detail {
-
-/// A program that has joined, whatever its I/O policy.
-class joined_place {
-public:
-    virtual ~joined_place() = default;
-    virtual mitogen::router& router() noexcept = 0;
-    virtual context_id parent() const noexcept = 0;
-    virtual bool alive() const noexcept = 0;
-};
-
-} // namespace detail
-
-/// A program's place in a tree that it has joined. Moves. Its end leaves the tree: what it makes below itself ends first, and
-/// functions that run here for others are told to stop, and waited for.
-///
-/// Functions that others call here run on a thread of their own (on::main), on a pool, or on the loop. Losing the tree fails
-/// everything that waits for it with a channel_error; so do later calls.
-class joined {
-    std::unique_ptr<detail::joined_place> in_;
-
-public:
-    /// For join().
-    explicit joined(std::unique_ptr<detail::joined_place> in) : in_(std::move(in)) {}
-
-    /// This context: makes children, finds contexts by their ids.
-    mitogen::router& router() noexcept { return in_->router(); }
-
-    /// The context that listens. It can be called where the listener grants authority::parent.
-    context parent() noexcept { return router().context_by_id(in_->parent()); }
-
-    /// False once the tree is lost. Threads: any.
-    bool alive() const noexcept { return in_->alive(); }
-};
-
-/// Joins the tree that listens at `path` (see router::listen), and so becomes a context of it, below the one that listens.
-/// Needs no init(): it starts nothing. Both may be different programs: functions are then found by name.
-/// Blocks: up to connect_timeout.
-/// Errors: connect_error; a logic_error for options that can't be.
-result<joined> try_join(const std::string& path, const join_options& options = {});
-/// The same; throws where it fails.
-inline joined join(const std::string& path, const join_options& options = {}) { return try_join(path, options).value(); }
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/local_socket.hpp ----
-// local_socket.hpp: stream sockets with a name in the file system, for the processes of one user.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-namespace detail {
-
-/// The path as an address; -ENAMETOOLONG or -EINVAL where it cannot be one.
-inline long local_address(const std::string& path, ::sockaddr_un& address) {
-    address = {};
-    address.sun_family = AF_UNIX;
-    if (path.empty() || path.find('\0') != std::string::npos) return -EINVAL;
-    if (path.size() >= sizeof address.sun_path) return -ENAMETOOLONG; // 108 bytes on Linux, 104 on the BSDs
-    std::memcpy(address.sun_path, path.data(), path.size());
-    return 0;
-}
-
-/// A new stream socket above 2, blocking and close-on-exec.
-inline long local_socket(unique_fd& fd) {
-#if defined(SOCK_CLOEXEC)
-    const long rc = checked("local_socket", -1, [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); });
-#else
-    const long rc = checked("local_socket", -1, [] { return ::socket(AF_UNIX, SOCK_STREAM, 0); });
-#endif
-    if (rc < 0) return rc;
-    fd.reset(static_cast<int>(rc));
-#if !defined(SOCK_CLOEXEC)
-    static_cast<void>(set_cloexec(fd.get(), true));
-#endif
-    return move_above_stdio(fd);
-}
-
-inline long connect_to(int fd, const ::sockaddr_un& address) {
-    return checked("connect_local", fd, [&] {
-        return ::connect(fd, reinterpret_cast<const ::sockaddr*>(&address), sizeof address);
-    });
-}
-
-inline std::string directory_of(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
-/// Opens the directory that `path` lies in, made where it is missing. Nobody but this user may get into it: then nobody else can
-/// reach what is in it, or put something else in its place.
-inline result<unique_fd> open_private_directory(const std::string& path) {
-    const std::string name = directory_of(path);
-    if (const long rc = checked("mkdir", -1, [&] { return ::mkdir(name.c_str(), 0700); }); rc < 0 && rc != -EEXIST)
-        return failure("mkdir(" + name + ")", rc);
-    const long fd = open(name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (fd < 0) return failure("open(" + name + ")", fd);
-    unique_fd directory(static_cast<int>(fd));
-    struct ::stat s {};
-    if (const long rc = checked("fstat", directory.get(), [&] { return ::fstat(directory.get(), &s); }); rc < 0)
-        return failure("fstat(" + name + ")", rc);
-    if (s.st_uid != ::geteuid())
-        return error(reason::system, "the directory " + name + " belongs to another user (id " + std::to_string(s.st_uid) +
-                                         "): a socket that only this user may use needs one of its own");
-    if ((s.st_mode & 07777) != 0700) {
-        constexpr char digits[] = "01234567";
-        const std::string mode{digits[s.st_mode >> 9 & 7], digits[s.st_mode >> 6 & 7], digits[s.st_mode >> 3 & 7],
-                               digits[s.st_mode & 7]};
-        return error(reason::system, "the directory " + name + " has mode " + mode +
-                                         ", it must be 0700: nobody else may get at the socket in it");
-    }
-    return directory;
-}
-
-/// Removes the socket that a process has left behind. An error where one is in use, or something else is there.
-inline result<void> remove_stale(const std::string& path, const ::sockaddr_un& address) {
-    struct ::stat s {};
-    const long there = checked("lstat", -1, [&] { return ::lstat(path.c_str(), &s); });
-    if (there == -ENOENT) return {};
-    if (there < 0) return failure("lstat(" + path + ")", there);
-    if (!S_ISSOCK(s.st_mode)) return error(reason::system, path + " exists, and is no socket");
-    unique_fd probe;
-    long rc = local_socket(probe);
-    if (rc >= 0) rc = set_nonblocking(probe.get(), true); // a full queue is an answer as well
-    if (rc >= 0) rc = connect_to(probe.get(), address);
-    if (rc != -ECONNREFUSED) {
-        if (rc >= 0 || rc == -EAGAIN || rc == -EWOULDBLOCK || rc == -EINPROGRESS)
-            return error(reason::system, path + " is in use: another process listens there");
-        return failure("connect(" + path + ")", rc);
-    }
-    rc = checked("unlink", -1, [&] { return ::unlink(path.c_str()); });
-    return rc < 0 && rc != -ENOENT ? result<void>(failure("unlink(" + path + ")", rc)) : result<void>();
-}
-
-} // namespace detail
-
-/// A socket that others of the same user can connect to, under a path. Removes its file at its end, if it is still its own.
-///
-/// Threads: distinct objects: safe; shared objects: unsafe.
-class local_listener {
-    unique_fd fd_;
-    std::string path_;
-    ::dev_t device_{};
-    ::ino_t number_{};
-
-    bool owns_file() const {
-        struct ::stat s {};
-        // The kernel keeps the file's number while the socket is open: nothing else can have it by chance.
-        return ::lstat(path_.c_str(), &s) == 0 && s.st_dev == device_ && s.st_ino == number_;
-    }
-
-public:
-    local_listener() = default;
-    local_listener(local_listener&&) noexcept = default;
-    local_listener& operator=(local_listener&& other) noexcept {
-        if (this != &other) {
-            close();
-            fd_ = std::move(other.fd_);
-            path_ = std::move(other.path_);
-            device_ = other.device_;
-            number_ = other.number_;
-        }
-        return *this;
-    }
-    ~local_listener() { close(); }
-
-    /// Begins to listen at `path`, in a directory of mode 0700 that is this user's, made where it is missing. What a process that
-    /// is gone has left there is replaced. Two that try at the same time take turns: the directory is locked meanwhile.
-    static result<local_listener> open(const std::string& path) {
-        ::sockaddr_un address;
-        if (const long rc = detail::local_address(path, address); rc < 0) return failure("socket path \"" + path + "\"", rc);
-        result<unique_fd> directory = detail::open_private_directory(path);
-        if (!directory) return directory.error();
-        long rc = checked("flock", directory->get(), [&] { return ::flock(directory->get(), LOCK_EX); });
-        if (rc < 0) return failure("flock(" + detail::directory_of(path) + ")", rc);
-        if (result<void> free = detail::remove_stale(path, address); !free) return free.error();
-        local_listener made;
-        rc = detail::local_socket(made.fd_);
-        const int fd = made.fd_.get();
-        if (rc >= 0) rc = set_nonblocking(fd, true);
-        if (rc >= 0) rc = checked("bind", fd, [&] {
-            return ::bind(fd, reinterpret_cast<const ::sockaddr*>(&address), sizeof address);
-        });
-        if (rc < 0) return failure("bind(" + path + ")", rc);
-        struct ::stat s {};
-        rc = checked("lstat", -1, [&] { return ::lstat(path.c_str(), &s); });
-        if (rc < 0) return failure("lstat(" + path + ")", rc);
-        made.path_ = path;
-        made.device_ = s.st_dev;
-        made.number_ = s.st_ino;
-        // Nobody can connect before listen(), so that it does not matter what the mode was until here.
-        rc = checked("chmod", -1, [&] { return ::chmod(path.c_str(), 0600); });
-        if (rc < 0) return failure("chmod(" + path + ")", rc);
-        rc = checked("listen", fd, [&] { return ::listen(fd, 128); });
-        if (rc < 0) return failure("listen(" + path + ")", rc);
-        return made;
-    }
-
-    /// Becomes readable when somebody connects; -1 when closed.
-    int fd() const noexcept { return fd_.get(); }
-    const std::string& path() const noexcept { return path_; }
-
-    /// Takes one that has connected: nonblocking, close-on-exec, above 2. 0, or -errno: -EAGAIN where nobody waits.
-    long accept(unique_fd& taken) const {
-#if defined(SOCK_CLOEXEC) && !defined(__APPLE__)
-        const long rc =
-            checked("accept", fd(), [this] { return ::accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK); });
-#else
-        const long rc = checked("accept", fd(), [this] { return ::accept(fd(), nullptr, nullptr); });
-#endif
-        if (rc < 0) return rc;
-        taken.reset(static_cast<int>(rc));
-#if !defined(SOCK_CLOEXEC) || defined(__APPLE__)
-        static_cast<void>(set_cloexec(taken.get(), true));
-        static_cast<void>(set_nonblocking(taken.get(), true));
-#endif
-        return move_above_stdio(taken);
-    }
-
-    /// Removes the file, unless it is another's by now, and listens no more.
-    void close() noexcept {
-        if (!fd_) return;
-        if (!path_.empty() && owns_file()) static_cast<void>(::unlink(path_.c_str()));
-        fd_.reset();
-    }
-
-    /// In a child made by fork(): closes the descriptor; the file is the parent's.
-    void abandon() noexcept { fd_.reset(); }
-};
-
-/// Bounds how long one read or write of a blocking socket sleeps; it then returns -EAGAIN. 0 or -errno.
-inline long set_patience(int fd, duration_ns span) {
-    ::timeval t{};
-    if (span < 1000) span = 1000; // zero would mean for ever
-    t.tv_sec = static_cast<decltype(t.tv_sec)>(span / 1'000'000'000);
-    t.tv_usec = static_cast<decltype(t.tv_usec)>(span % 1'000'000'000 / 1000);
-    return checked("set_patience", fd, [&] {
-        const int rc = ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
-        return rc < 0 ? rc : ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
-    });
-}
-
-/// Connects to the one that listens at `path`: blocking, close-on-exec, above 2. 0 or -errno; -EAGAIN after `patience`.
-inline long connect_local(const std::string& path, duration_ns patience, unique_fd& fd) {
-    ::sockaddr_un address;
-    long rc = detail::local_address(path, address);
-    if (rc >= 0) rc = detail::local_socket(fd);
-    if (rc >= 0) rc = set_patience(fd.get(), patience);
-    if (rc >= 0) rc = detail::connect_to(fd.get(), address);
-    return rc;
-}
-
-/// The effective user id of the process at the other end when it connected or began to listen; or -errno.
-inline std::int64_t peer_user(int fd) {
-    ::uid_t user{};
-#if defined(SO_PEERCRED) && defined(__linux__)
-    ::ucred who{};
-    ::socklen_t size = sizeof who;
-    const long rc = checked("peer_user", fd, [&] { return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size); });
-    user = who.uid;
-#else
-    ::gid_t group{};
-    const long rc = checked("peer_user", fd, [&] { return ::getpeereid(fd, &user, &group); });
-#endif
-    return rc < 0 ? rc : static_cast<std::int64_t>(user);
-}
-
-/// True if that user may do whatever this process may: it is the same, or root.
-inline bool is_trusted_user(std::int64_t user) noexcept {
-    return user == 0 || user == static_cast<std::int64_t>(::geteuid());
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/joining/join.hpp ----
-// join.hpp: makes this program a context of a tree that is running already.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace detail {
-
-/// A program that has joined: its loop, its router, its link, and what runs its calls.
-template <class Io>
-class membership final : public joined_place, private basic_peer<Io>::events {
-    using peer = basic_peer<Io>;
-
-    detail::broker_engine<Io> broker_;
-    router_engine<Io> router_;
-    std::shared_ptr<peer> parent_;
-    call_server<Io> server_;
-    std::atomic<bool> lost_{false};
-    std::atomic<bool> admitted_{false};
-    basic_event<Io> settled_; // either of them has changed
-
-public:
-    /// `in` and `out`: what the context that listens says, and what it hears.
-    membership(Io io, joining::answer said, const join_options& options, typename Io::descriptor in,
-               typename Io::descriptor out)
-        : broker_(io),
-          router_(broker_, {.limits = said.bounds,
-                            .pool_threads = options.pool_threads,
-                            .rules = said.rules,
-                            .on_prompt = options.on_prompt}),
-          parent_(peer::make(router_, *this,
-                             {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true}, std::move(in),
-                             std::move(out))),
-          server_(router_, said.name, options.pool_threads), settled_(broker_.io()) {
-        (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message&) {
-            parent_->close(reason::broker_exited, "the context that was joined has ended, or wants this one to leave");
-        });
-        (void)router_.add_raw_handler(handles::admitted, {}, [this](const message&) {
-            admitted_.store(true, std::memory_order_release);
-            settled_.raise();
-        });
-        broker_.run([&] { router_.become(said.id, said.ancestors, parent_, said.bounds); });
-    }
-
-    membership(membership&&) = delete;
-
-    ~membership() override {
-        server_.stop(error(reason::broker_exited, "this context is leaving the tree"));
-        router_.close();
-        server_.join();
-        // What it has said last still goes out.
-        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
-        broker_.run([this] { parent_->close(reason::broker_exited, "this context has left the tree"); });
-    }
-
-    /// From here on the link carries frames. Waits until the tree knows this context; false where that does not come, or not in
-    /// time. Once.
-    bool begin(instant deadline) {
-        broker_.run([&] { parent_->start(); });
-        return settled_.wait(broker_, deadline) && admitted_.load(std::memory_order_acquire);
-    }
-
-    mitogen::router& router() noexcept override { return router_.as_router(); }
-    context_id parent() const noexcept override { return parent_->id; }
-    bool alive() const noexcept override { return !lost_.load(std::memory_order_acquire); }
-
-private:
-    void link_closed(peer& link, reason cause, const std::string& text) override {
-        const error why(cause, "the tree is lost: " + text);
-        lost_.store(true, std::memory_order_release);
-        settled_.raise();
-        router_.link_lost(link, why);
-        for (const context_id above : router_.ancestors()) router_.forget(above, why);
-        server_.stop(error(reason::broker_exited, "the tree is lost"));
-    }
-};
-
-/// The error that a failed connect() means.
-MITOGEN_COLD inline error cannot_join(const std::string& path, long rc) {
-    const reason why = rc == -ENOENT || rc == -ECONNREFUSED            ? reason::connection_refused
-                       : rc == -EAGAIN || rc == -EWOULDBLOCK           ? reason::connect_timeout
-                       : rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM ? reason::overloaded
-                                                                       : reason::connect;
-    return error(why, "cannot join at " + path + ": " + sys::errno_text(static_cast<int>(-rc)));
-}
-
-MITOGEN_COLD inline error too_late(const std::string& path) {
-    return error(reason::connect_timeout, "cannot join at " + path + ": no answer in time (connect_timeout)");
-}
-
-/// Reads the listener's answer, until the deadline.
-template <class Io>
-result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std::string& path, joining::listening_ear& ear) {
-    using finding = joining::listening_ear::finding;
-    for (;;) {
-        const instant now = io.now();
-        std::byte bytes[4096];
-        long n = -EAGAIN;
-        if (now < deadline) {
-            n = sys::set_patience(fd, deadline - now);
-            // what follows may be secret: the link reads it
-            if (n >= 0) n = io.read(fd, bytes, std::min(sizeof bytes, ear.missing()));
-        }
-        if (n == -EAGAIN || n == -EWOULDBLOCK)
-            return too_late(path);
-        if (n == 0 || n == -ECONNRESET)
-            return error(reason::end_of_file, "cannot join at " + path + ": who listens there has closed the connection");
-        if (n < 0) return cannot_join(path, n);
-        switch (ear.hear({bytes, static_cast<std::size_t>(n)})) {
-        case finding::incomplete: continue;
-        case finding::wrong_version:
-            return error(reason::connect, "cannot join at " + path +
-                                              ": the program there speaks another version of this library's protocol; build both "
-                                              "with the same version");
-        case finding::wrong: return error(reason::connect, "cannot join at " + path + ": what answers there is no listener");
-        case finding::whole: break;
-        }
-        joining::answer said;
-        if (!joining::decode_answer(ear.payload(), said))
-            return error(reason::connect, "cannot join at " + path + ": the answer does not decode");
-        if (said.refusal.empty()) return said;
-        return error(reason::connect, "refused at " + path + ": " + std::string(decode_error(said.refusal).message()));
-    }
-}
-
-} // namespace detail
-
-/// Joins the tree that listens at `path` (see router::listen), and so becomes a context of it, below the one that listens.
-/// Needs no init(): it starts nothing. Both may be different programs: functions are then found by name.
-/// Blocks: up to connect_timeout.
-template <class Io>
-    requires io::has_local_sockets<Io>
-result<joined> try_join(const std::string& path, const join_options& options, Io io) {
-    if (options.name.size() > joining::name_limit)
-        return error(reason::misuse,
-                     "the name of a context that joins has at most " + std::to_string(joining::name_limit) + " bytes");
-    sys::ignore_sigpipe();
-    const instant deadline = after(io.now(), to_ns(options.connect_timeout));
-    typename Io::descriptor socket;
-    if (const long rc = sys::connect_local(path, to_ns(options.connect_timeout), socket); rc < 0)
-        return detail::cannot_join(path, rc);
-    if (const std::int64_t user = sys::peer_user(socket.get()); !sys::is_trusted_user(user))
-        return error(reason::connect, "cannot join at " + path + ": another user listens there");
-    const buffer request = joining::encode_request({sys::build_id(), static_cast<std::uint32_t>(io.own_pid()), options.name});
-    // A refusal may have been sent before the request was read.
-    (void)io.write(socket.get(), request.data(), request.size());
-    joining::listening_ear ear(joining::answer_limit);
-    result<joining::answer> said = detail::hear_answer(io, socket.get(), deadline, path, ear);
-    if (!said) return said.error();
-    const long second = sys::dup_above(socket.get(), 3); // a link has a descriptor for each direction
-    if (second < 0) return detail::cannot_join(path, second);
-    typename Io::descriptor out(static_cast<int>(second));
-    if (const long rc = io.set_nonblocking(out.get(), true); rc < 0) return detail::cannot_join(path, rc);
-    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options, std::move(socket), std::move(out));
-    if (!in->begin(deadline)) {
-        return in->alive() ? detail::too_late(path)
-                           : error(reason::end_of_file, "cannot join at " + path + ": the tree was lost at once");
-    }
-    return joined(std::move(in));
-}
-
-/// The same; throws where it fails.
-template <class Io>
-    requires io::has_local_sockets<Io>
-joined join(const std::string& path, const join_options& options, Io io) {
-    return try_join<Io>(path, options, io).value();
-}
-
-MITOGEN_INLINE result<joined> try_join(const std::string& path, const join_options& options) {
-    return try_join<io::native>(path, options, io::native{});
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/joining/listener.hpp ----
-// listener.hpp: lets other programs of the same user join the tree, through a socket in the file system.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// The listening sockets of one router, and the programs that have come through them.
-template <class Io>
-class listeners final : public listening<Io>, private client<Io>::events {
-    using client_type = client<Io>;
-
-    struct open_socket {
-        listeners& owner;
-        std::uint32_t number;
-        sys::local_listener file;
-        listen_options options;
-        bound_source<open_socket> ready{};
-        timer resume{};
-
-        void on_client() { owner.accept(*this); }
-    };
-
-    router_engine<Io>& node_;
-    children<Io>& children_;
-    std::optional<call_server<Io>> server_; // in a root, which executes no calls otherwise
-    std::vector<std::unique_ptr<open_socket>> sockets_;
-    std::vector<std::shared_ptr<client_type>> clients_;
-    std::uint32_t last_number_ = 0;
-    basic_wait_group<Io> alive_; // clients
-    bool closing_ = false;
-
-    static constexpr duration_ns pause = 100'000'000; // before accept() is tried again that found no descriptor
-    static constexpr int most_at_once = 16;           // accepted in one turn of the loop
-
-public:
-    listeners(router_engine<Io>& node, children<Io>& below)
-        : node_(node), children_(below), alive_(node.loop().io()) {
-        if (!node.parent()) server_.emplace(node, "root", below.pool_threads());
-    }
-
-    /// Listens on one more socket. Returns its number. Threads: loop.
-    result<std::uint32_t> add(sys::local_listener file, const listen_options& options) {
-        if (closing_) return closing();
-        std::unique_ptr<open_socket> s(new open_socket{*this, ++last_number_, std::move(file), options});
-        on_ready<&open_socket::on_client>(s->ready, *s, s->file.fd());
-        s->resume.fire = [from = s.get()] { from->owner.look_after(*from); };
-        if (const long rc = node_.loop().watch(s->ready, io::interest::read); rc < 0)
-            return sys::failure("watch(" + s->file.path() + ")", rc);
-        sockets_.push_back(std::move(s));
-        return last_number_;
-    }
-
-    /// Closes one socket; who is still in the handshake is refused. Threads: loop.
-    void remove(std::uint32_t number) {
-        std::erase_if(sockets_, [&](const auto& s) {
-            if (s->number != number) return false;
-            node_.loop().unwatch(s->ready);
-            node_.loop().cancel_timer(s->resume);
-            return true;
-        });
-        const auto all = clients_; // one that goes removes itself
-        for (const auto& c : all)
-            if (c->listener == number && c->waiting()) c->refuse(error(reason::connect, "the listener has been closed"));
-    }
-
-    void close() override {
-        if (server_) server_->stop(closing());
-        const auto end = [this] {
-            closing_ = true;
-            while (!sockets_.empty()) remove(sockets_.back()->number);
-            const auto all = clients_;
-            for (const auto& c : all) c->shut_down(closing());
-        };
-        if (!node_.loop().run(end)) {
-            sockets_.clear(); // the loop has ended: nobody can say goodbye any more
-            return;
-        }
-        alive_.wait(node_.loop());
-    }
-
-    void finish() override {
-        if (server_) server_->join();
-        node_.loop().run([] {}); // what the last functions have deferred
-    }
-
-    bool cut(context_id id, const std::string& why) override {
-        client_type* c = find(id);
-        if (c) c->cut(why);
-        return c != nullptr;
-    }
-
-    bool shut_down(context_id id, basic_pending<Io>* left) override {
-        client_type* c = find(id);
-        if (!c) return false;
-        c->await_end(left);
-        c->shut_down(cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));
-        return true;
-    }
-
-    void abandon() noexcept override {
-        for (const auto& s : sockets_) s->file.abandon();
-        for (const auto& c : clients_) c->abandon();
-    }
-
-private:
-    static error closing() { return children<Io>::closing(); }
-
-    client_type* find(context_id id) {
-        for (const auto& c : clients_)
-            if (c->up() && c->id() == id) return c.get();
-        return nullptr;
-    }
-
-    std::size_t waiting_at(const open_socket& s) const {
-        return static_cast<std::size_t>(std::count_if(
-            clients_.begin(), clients_.end(), [&](const auto& c) { return c->listener == s.number && c->waiting(); }));
-    }
-
-    /// Accepts no more than may wait: the kernel keeps the others until there is room.
-    void look_after(open_socket& s) {
-        const bool room = waiting_at(s) < s.options.most_waiting && !s.resume.is_set();
-        node_.loop().change(s.ready, room ? io::interest::read : io::interest::none);
-    }
-
-    void accept(open_socket& from) {
-        for (int i = 0; i < most_at_once && waiting_at(from) < from.options.most_waiting; ++i) {
-            sys::unique_fd socket;
-            const long rc = from.file.accept(socket);
-            if (rc == -EAGAIN || rc == -EWOULDBLOCK) break;
-            if (rc == -ECONNABORTED) continue; // it went before we came
-            if (rc < 0) {
-                log::write(log::level::warning, sys::failure("accept", rc, from.file.fd()).what());
-                node_.loop().set_timer(from.resume, after(node_.loop().io().now(), pause));
-                break;
-            }
-            welcome(from, std::move(socket));
-        }
-        look_after(from);
-    }
-
-    void welcome(open_socket& from, sys::unique_fd socket) {
-        const std::int64_t user = sys::peer_user(socket.get());
-        if (!sys::is_trusted_user(user)) {
-            return log::write(log::level::warning, "refused a connection to " + from.file.path() + " by " +
-                                                       (user < 0 ? "an unknown user" : "user " + std::to_string(user)));
-        }
-        auto c = std::make_shared<client_type>(node_, static_cast<typename client_type::events&>(*this), from.number,
-                                               from.options, children_.patience().grace, std::move(socket));
-        alive_.add();
-        clients_.push_back(c);
-        c->begin();
-    }
-
-    // ---- what happens to them
-
-    void client_asks(client_type& c) override {
-        const auto at = std::find_if(clients_.begin(), clients_.end(), [&](const auto& held) { return held.get() == &c; });
-        children_.ids().next([this, keep = *at](result<context_id> id) {
-            node_.loop().defer([keep, id = std::move(id)] { id ? keep->admit(*id) : keep->refuse(id.error()); });
-        });
-    }
-
-    void client_up(client_type& c) override {
-        children_.neighbour_up(c.name(), c.link);
-        for (const auto& s : sockets_)
-            if (s->number == c.listener) look_after(*s);
-    }
-
-    void client_lost(client_type& c, const error& why) override {
-        children_.neighbour_lost(*c.link, why);
-    }
-
-    void client_gone(client_type& c) override {
-        const auto at = std::find_if(clients_.begin(), clients_.end(), [&](const auto& held) { return held.get() == &c; });
-        node_.loop().defer([keep = std::move(*at)] {}); // it is destroyed when it has returned from what it is at
-        clients_.erase(at);
-        for (const auto& s : sockets_)
-            if (s->number == c.listener) look_after(*s);
-        alive_.done();
-    }
-};
-
-/// What a listener refers to.
-template <class Io>
-class listener_of final : public open_listener {
-    listeners<Io>& all_;
-    router_engine<Io>& node_;
-    std::uint32_t number_;
-
-public:
-    listener_of(listeners<Io>& all, router_engine<Io>& node, std::uint32_t number) : all_(all), node_(node), number_(number) {}
-    void close() override {
-        node_.loop().run([this] { all_.remove(number_); });
-    }
-};
-
-/// Listens for programs that join a node under `Io`.
-template <class Io>
-result<listener> listen_on(router_engine<Io>& node, const std::string& path, const listen_options& options) {
-    result<sys::local_listener> file = sys::local_listener::open(path);
-    if (!file) return file.error();
-    listeners<Io>* all = nullptr;
-    result<std::uint32_t> number = children<Io>::closing();
-    node.loop().run([&] {
-        all = node.template listening_by<listeners<Io>>();
-        if (all) number = all->add(std::move(*file), options);
-    });
-    if (!number) return number.error();
-    return listener(std::make_shared<listener_of<Io>>(*all, node, *number), path);
-}
-
-/// The same, if the node runs under `Io`.
-template <class Io>
-bool try_listen_on(call_port& node, const std::string& path, const listen_options& options, std::optional<result<listener>>& made) {
-    if constexpr (io::policy<Io> && io::has_local_sockets<Io>) {
-        if (node.policy_tag() != &policy_tag<Io>) return false;
-        made.emplace(listen_on(engine_of<Io>(node), path, options));
-        return true;
-    } else {
-        return false;
-    }
-}
-
-} // namespace detail
-
-MITOGEN_INLINE result<listener> router::try_listen(const std::string& path, listen_options options) {
-    std::optional<result<listener>> made;
-    if (detail::try_listen_on<io::native>(*node_, path, options, made) || detail::try_listen_on<io::poll>(*node_, path, options, made))
-        return std::move(*made);
-    return error(reason::misuse, "this I/O policy has no sockets that programs could join through");
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/options/attach.hpp ----
-// attach.hpp: a child at the far end of a byte stream that is there already.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-struct attach;
-
-/// Of a child whose byte stream the program has made itself.
-struct link_options {
-    std::string name{};                                ///< of the context; empty: "attached"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< until its hello
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    /// As a method, which takes over these descriptors.
-    attach taking(int fd_in, int fd_out) const;
-};
-
-/// A child at the far end of a byte stream that this program opens when it is wanted, and again when a nursery begins it again: a
-/// serial line, a socket, another library's connection. There runs a program that calls mitogen::init, started with the one
-/// argument `mitogen::child_argument`, whose stdin and stdout the stream is.
-struct attach {
-    /// Opens it: the descriptor of what the child says, and of what it hears, which may be one. They are taken over. Called by
-    /// whoever connects; it may block that thread, and must not throw.
-    std::function<result<std::pair<int, int>>()> open{};
-
-    std::string name{};                                ///< of the context; empty: "attached"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< until its hello
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    /// Opens the stream.
-    result<boot_plan> plan() const;
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/connect/methods/attach.hpp ----
 // attach.hpp: a child at the far end of a byte stream that is there already.
 
@@ -22785,6 +24592,26 @@ MITOGEN_INLINE attach link_options::taking(int fd_in, int fd_out) const {
     return method;
 }
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/enter_main.hpp ----
+// enter_main.hpp: how init() finds what runs where this program was started to enter the namespaces of another process.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The first argument of a program that shall do so.
+inline constexpr std::string_view enter_argument = "--mitogen-enter";
+
+// What is printed where it fails: errors are told apart by these words.
+inline constexpr std::string_view no_leader_text = "mitogen: the container has no process";
+inline constexpr std::string_view no_process_text = "mitogen: no such process: ";
+inline constexpr std::string_view not_permitted_text = "mitogen: not permitted: ";
+inline constexpr std::string_view no_user_there_text = "mitogen: no such user: ";
+inline constexpr std::string_view not_executed_text = "mitogen: cannot execute ";
+inline constexpr std::string_view cannot_enter_text = "mitogen: cannot enter: ";
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/methods/tool_symptoms.hpp ----
@@ -22971,40 +24798,6 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/options/buildah.hpp ----
-// buildah.hpp: a child in a working container of Buildah.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in a working container of Buildah (`buildah from`).
-struct buildah {
-    std::string container{};              ///< name or id
-    std::string username{};               ///< or "user:group"; empty: as the container says
-    std::string buildah_path = "buildah"; ///< the client to run
-
-    std::string name{};                                ///< of the context; empty: "buildah.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "buildah";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.username, self.buildah_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-};
-
-/// The options of router::buildah().
-using buildah_options = buildah;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/connect/methods/buildah.hpp ----
 // buildah.hpp: a child in a working container of Buildah.
 
@@ -23033,39 +24826,6 @@ MITOGEN_INLINE result<boot_plan> buildah::plan() const { return detail::planned_
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/options/chroot.hpp ----
-// chroot.hpp: a child on this machine with another root directory.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process on this machine for which another directory is the root. There must be a POSIX sh in it, and what the first stage
-/// uses: uname, mkdir, chmod, head, wc, rm. Takes root, or what else chroot(8) asks for. (Not called chroot, which is a function of
-/// POSIX.)
-struct chroot_options {
-    std::string root{};                 ///< the directory
-    std::string username{};             ///< "user" or "user:group" as known in there; empty: this one. Not every chroot has it
-    std::string chroot_path = "chroot"; ///< the tool to run
-
-    std::string name{};                                ///< of the context; empty: "chroot.<root>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "chroot";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.root, self.username, self.chroot_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/connect/methods/chroot.hpp ----
 // chroot.hpp: a child on this machine with another root directory.
 
@@ -23088,39 +24848,6 @@ struct planned_chroot : chroot_options {
 } // namespace detail
 
 MITOGEN_INLINE result<boot_plan> chroot_options::plan() const { return detail::planned_chroot(*this).plan(); }
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/options/command.hpp ----
-// command.hpp: a child by any program that runs a command elsewhere.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process by whatever runs a command given as arguments, with stdin and stdout that pass all bytes unchanged: {"env", "-i"},
-/// {"docker", "--context", "prod", "exec", "-i", "web"}. `sh -c` and the first stage are appended.
-struct command {
-    std::vector<std::string> argv{}; ///< the program, searched for in PATH, and its arguments
-
-    std::string name{};                                ///< of the context; empty: "command.<program>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "command";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.argv, self.name, self.connect_timeout, self.executable, self.executor, self.limits,
-                        self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-};
-
-/// The options of router::command().
-using command_options = command;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -23147,42 +24874,6 @@ struct planned_command : command {
 } // namespace detail
 
 MITOGEN_INLINE result<boot_plan> command::plan() const { return detail::planned_command(*this).plan(); }
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/options/doas.hpp ----
-// doas.hpp: a child on this machine that runs as another user, through doas.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process of another user of this machine, by doas.
-struct doas {
-    std::string username = "root";
-    secret password{};              ///< of the user who calls; empty: doas must not ask for one
-    std::string doas_path = "doas"; ///< the tool to run
-
-    std::string name{};                                ///< of the context; empty: "doas.<username>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
-
-    static constexpr std::string_view method_name = "doas";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.username, self.password, self.doas_path, self.name, self.connect_timeout, self.executable,
-                        self.executor, self.limits, self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-    /// The command that is executed, first stage included.
-    std::vector<std::string> arguments() const;
-};
-
-/// The options of router::doas().
-using doas_options = doas;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -23324,42 +25015,6 @@ MITOGEN_INLINE std::vector<std::string> doas::arguments() const { return detail:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/options/docker.hpp ----
-// docker.hpp: a child in a Docker container.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in a Docker container: one that runs (`docker exec`), or a new one of an image (`docker run --rm`), which goes when
-/// the child does. Exactly one of the two. An image with an entrypoint of its own must execute what it is given.
-struct docker {
-    std::string container{};            ///< name or id of a container that runs
-    std::string image{};                ///< name of an image, to run in a new container
-    std::string username{};             ///< or "user:group"; empty: as the container says
-    std::string docker_path = "docker"; ///< the client to run
-
-    std::string name{};                                ///< of the context; empty: "docker.<container or image>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "docker";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.image, self.username, self.docker_path, self.name,
-                        self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-};
-
-/// The options of router::docker().
-using docker_options = docker;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/connect/methods/docker.hpp ----
 // docker.hpp: a child in a Docker container.
 
@@ -23393,6 +25048,132 @@ struct planned_docker : docker {
 } // namespace detail
 
 MITOGEN_INLINE result<boot_plan> docker::plan() const { return detail::planned_docker(*this).plan(); }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/incus.hpp ----
+// incus.hpp: a child in an instance of Incus.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_incus : incus {
+    explicit planned_incus(const incus& options) : incus(options) {}
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, incus_path, "incus_path");
+        tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
+        return tool.add_stage(connect_timeout).plan(*this, container);
+    }
+};
+
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> incus::plan() const { return detail::planned_incus(*this).plan(); }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/jail.hpp ----
+// jail.hpp: a child in a FreeBSD jail.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_jail : jail {
+    explicit planned_jail(const jail& options) : jail(options) {}
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, jexec_path, "jexec_path");
+        tool.add_optional("username", username, "-U ").add_required("container", container);
+        return tool.add_stage(connect_timeout).plan(*this, container);
+    }
+};
+
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> jail::plan() const { return detail::planned_jail(*this).plan(); }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/kubectl.hpp ----
+// kubectl.hpp: a child in a pod of a Kubernetes cluster.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_kubectl : kubectl {
+    explicit planned_kubectl(const kubectl& options) : kubectl(options) {}
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, kubectl_path, "kubectl_path");
+        tool.add(kubectl_args).add_optional("ns", ns, "--namespace=").add({"exec", "--stdin"});
+        tool.add_optional("container", container, "--container=").add_required("pod", pod).add({"--"});
+        return tool.add_stage(connect_timeout).plan(*this, pod);
+    }
+};
+
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> kubectl::plan() const { return detail::planned_kubectl(*this).plan(); }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/lxc.hpp ----
+// lxc.hpp: a child in an LXC container.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_lxc : lxc {
+    explicit planned_lxc(const lxc& options) : lxc(options) {}
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, lxc_attach_path, "lxc_attach_path");
+        tool.add({"--clear-env", "--name"}).add_required("container", container).add({"--"});
+        return tool.add_stage(connect_timeout).plan(*this, container);
+    }
+};
+
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> lxc::plan() const { return detail::planned_lxc(*this).plan(); }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/lxd.hpp ----
+// lxd.hpp: a child in an instance of LXD.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_lxd : lxd {
+    explicit planned_lxd(const lxd& options) : lxd(options) {}
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, lxc_path, "lxc_path");
+        tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
+        return tool.add_stage(connect_timeout).plan(*this, container);
+    }
+};
+
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> lxd::plan() const { return detail::planned_lxd(*this).plan(); }
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -24101,301 +25882,6 @@ result<boot_plan> entering_plan(const Method& method, entering what, const std::
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/options/incus.hpp ----
-// incus.hpp: a child in an instance of Incus.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in an instance of Incus that runs: a container, or a virtual machine with its agent.
-struct incus {
-    std::string container{};          ///< its name, or "remote:name"
-    std::string incus_path = "incus"; ///< the client to run
-
-    std::string name{};                                ///< of the context; empty: "incus.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "incus";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.incus_path, self.name, self.connect_timeout, self.executable, self.executor,
-                        self.limits, self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-};
-
-/// The options of router::incus().
-using incus_options = incus;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/incus.hpp ----
-// incus.hpp: a child in an instance of Incus.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace detail {
-
-/// Plans what the options say.
-struct planned_incus : incus {
-    explicit planned_incus(const incus& options) : incus(options) {}
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, incus_path, "incus_path");
-        tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
-        return tool.add_stage(connect_timeout).plan(*this, container);
-    }
-};
-
-} // namespace detail
-
-MITOGEN_INLINE result<boot_plan> incus::plan() const { return detail::planned_incus(*this).plan(); }
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/options/jail.hpp ----
-// jail.hpp: a child in a FreeBSD jail.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in a FreeBSD jail that runs.
-struct jail {
-    std::string container{};                    ///< name or number of the jail
-    std::string username{};                     ///< as the jail knows it; empty: root
-    std::string jexec_path = "/usr/sbin/jexec"; ///< the tool to run
-
-    std::string name{};                                ///< of the context; empty: "jail.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "jail";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.username, self.jexec_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-};
-
-/// The options of router::jail().
-using jail_options = jail;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/jail.hpp ----
-// jail.hpp: a child in a FreeBSD jail.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace detail {
-
-/// Plans what the options say.
-struct planned_jail : jail {
-    explicit planned_jail(const jail& options) : jail(options) {}
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, jexec_path, "jexec_path");
-        tool.add_optional("username", username, "-U ").add_required("container", container);
-        return tool.add_stage(connect_timeout).plan(*this, container);
-    }
-};
-
-} // namespace detail
-
-MITOGEN_INLINE result<boot_plan> jail::plan() const { return detail::planned_jail(*this).plan(); }
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/options/kubectl.hpp ----
-// kubectl.hpp: a child in a pod of a Kubernetes cluster.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in a pod of a Kubernetes cluster.
-struct kubectl {
-    std::string pod{};                       ///< its name, or "kind/name" as kubectl takes it ("deploy/web")
-    std::string container{};                 ///< of the pod; empty: its first, or the one that it marks as default
-    std::string ns{};                        ///< the namespace; empty: as kubectl decides
-    std::vector<std::string> kubectl_args{}; ///< further arguments, before `exec`: {"--context=prod"}
-    std::string kubectl_path = "kubectl";    ///< the client to run
-
-    std::string name{};                                ///< of the context; empty: "kubectl.<pod>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "kubectl";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.pod, self.container, self.ns, self.kubectl_args, self.kubectl_path,
-                        self.name, self.connect_timeout, self.executable, self.executor, self.limits, self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-};
-
-/// The options of router::kubectl().
-using kubectl_options = kubectl;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/kubectl.hpp ----
-// kubectl.hpp: a child in a pod of a Kubernetes cluster.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace detail {
-
-/// Plans what the options say.
-struct planned_kubectl : kubectl {
-    explicit planned_kubectl(const kubectl& options) : kubectl(options) {}
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, kubectl_path, "kubectl_path");
-        tool.add(kubectl_args).add_optional("ns", ns, "--namespace=").add({"exec", "--stdin"});
-        tool.add_optional("container", container, "--container=").add_required("pod", pod).add({"--"});
-        return tool.add_stage(connect_timeout).plan(*this, pod);
-    }
-};
-
-} // namespace detail
-
-MITOGEN_INLINE result<boot_plan> kubectl::plan() const { return detail::planned_kubectl(*this).plan(); }
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/options/lxc.hpp ----
-// lxc.hpp: a child in an LXC container.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in an LXC container that runs, by lxc-attach: with an environment of its own, as the container's root.
-struct lxc {
-    std::string container{};                    ///< its name
-    std::string lxc_attach_path = "lxc-attach"; ///< the tool to run
-
-    std::string name{};                                ///< of the context; empty: "lxc.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "lxc";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.lxc_attach_path, self.name, self.connect_timeout, self.executable, self.executor,
-                        self.limits, self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-};
-
-/// The options of router::lxc().
-using lxc_options = lxc;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/lxc.hpp ----
-// lxc.hpp: a child in an LXC container.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace detail {
-
-/// Plans what the options say.
-struct planned_lxc : lxc {
-    explicit planned_lxc(const lxc& options) : lxc(options) {}
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, lxc_attach_path, "lxc_attach_path");
-        tool.add({"--clear-env", "--name"}).add_required("container", container).add({"--"});
-        return tool.add_stage(connect_timeout).plan(*this, container);
-    }
-};
-
-} // namespace detail
-
-MITOGEN_INLINE result<boot_plan> lxc::plan() const { return detail::planned_lxc(*this).plan(); }
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/options/lxd.hpp ----
-// lxd.hpp: a child in an instance of LXD.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in an instance of LXD that runs: a container, or a virtual machine with its agent.
-struct lxd {
-    std::string container{};      ///< its name, or "remote:name"
-    std::string lxc_path = "lxc"; ///< LXD's client; it is called lxc
-
-    std::string name{};                                ///< of the context; empty: "lxd.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "lxd";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.lxc_path, self.name, self.connect_timeout, self.executable, self.executor,
-                        self.limits, self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-};
-
-/// The options of router::lxd().
-using lxd_options = lxd;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/lxd.hpp ----
-// lxd.hpp: a child in an instance of LXD.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace detail {
-
-/// Plans what the options say.
-struct planned_lxd : lxd {
-    explicit planned_lxd(const lxd& options) : lxd(options) {}
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        detail::exec_style tool(method_name, lxc_path, "lxc_path");
-        tool.add({"exec", "--mode=non-interactive"}).add_required("container", container).add({"--"});
-        return tool.add_stage(connect_timeout).plan(*this, container);
-    }
-};
-
-} // namespace detail
-
-MITOGEN_INLINE result<boot_plan> lxd::plan() const { return detail::planned_lxd(*this).plan(); }
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/connect/methods/nsenter.hpp ----
 // nsenter.hpp: a child in the namespaces of a process on this machine.
 
@@ -24492,153 +25978,6 @@ private:
 } // namespace detail
 
 MITOGEN_INLINE result<boot_plan> nsenter::plan() const { return detail::planned_nsenter(*this).plan(); }
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/options/podman.hpp ----
-// podman.hpp: a child in a Podman container.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process in a Podman container that runs.
-struct podman {
-    std::string container{};            ///< name or id
-    std::string username{};             ///< or "user:group"; empty: as the container says
-    std::string podman_path = "podman"; ///< the client to run
-
-    std::string name{};                                ///< of the context; empty: "podman.<container>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "podman";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.container, self.username, self.podman_path, self.name, self.connect_timeout,
-                        self.executable, self.executor, self.limits, self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-};
-
-/// The options of router::podman().
-using podman_options = podman;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/options/slurm.hpp ----
-// slurm.hpp: a child on a node of a Slurm cluster.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process on a node of a Slurm cluster, as a job step of one task. Ends when its allocation does.
-struct slurm {
-    std::vector<std::string> args{}; ///< further arguments of srun: {"--partition=debug", "--time=10"}
-    std::string srun_path = "srun";  ///< the tool to run
-
-    std::string name{};                                ///< of the context; empty: "slurm"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache there: the next connection sends none
-
-    static constexpr std::string_view method_name = "slurm";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.args, self.srun_path, self.name, self.connect_timeout, self.executable, self.executor, self.limits,
-                        self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-};
-
-/// The options of router::slurm().
-using slurm_options = slurm;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/options/su.hpp ----
-// su.hpp: a child on this machine that runs as another user, through su.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process of another user of this machine, by su, through that user's login shell. Fits implementations that read the password
-/// from stdin where that is no terminal, byte by byte, as those with PAM do.
-struct su {
-    std::string username = "root";
-    secret password{};          ///< of that user; empty: su must not ask for one
-    std::string su_path = "su"; ///< the tool to run
-
-    std::string name{};                                ///< of the context; empty: "su.<username>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
-
-    static constexpr std::string_view method_name = "su";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.username, self.password, self.su_path, self.name, self.connect_timeout, self.executable,
-                        self.executor, self.limits, self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-    /// The command that is executed, first stage included.
-    std::vector<std::string> arguments() const;
-};
-
-/// The options of router::su().
-using su_options = su;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/options/sudo.hpp ----
-// sudo.hpp: a child on this machine that runs as another user, through sudo.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A process of another user of this machine, by sudo. It has a terminal of its own, so that `requiretty` is no obstacle.
-struct sudo {
-    std::string username = "root";
-    secret password{};                    ///< of the user who calls; empty: sudo must not ask for one
-    std::string sudo_path = "sudo";       ///< the tool to run
-    bool preserve_env = false;            ///< -E
-    bool set_home = false;                ///< -H
-    bool login = false;                   ///< -i: through that user's login shell
-    std::string selinux_role{};           ///< -r
-    std::string selinux_type{};           ///< -t
-    std::vector<std::string> sudo_args{}; ///< further options
-
-    std::string name{};                                ///< of the context; empty: "sudo.<username>"
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
-    std::string executable{};                          ///< the program to run there, by path here; empty: this one
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-    bool keep_program = true;                          ///< in a cache of that user: the next connection sends none
-
-    static constexpr std::string_view method_name = "sudo";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.username, self.password, self.sudo_path, self.preserve_env, self.set_home, self.login,
-                        self.selinux_role, self.selinux_type, self.sudo_args, self.name, self.connect_timeout, self.executable,
-                        self.executor, self.limits, self.keep_program);
-    }
-
-    /// What is to be executed.
-    result<boot_plan> plan() const;
-    /// The command that is executed, first stage included.
-    std::vector<std::string> arguments() const;
-};
-
-/// The options of router::sudo().
-using sudo_options = sudo;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -24818,1003 +26157,1093 @@ MITOGEN_INLINE std::vector<std::string> sudo::arguments() const { return detail:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/rpc/item_range.hpp ----
-// item_range.hpp: iterates what arrives, to its end.
+// ---- mitogen/connect/core_instances.hpp ----
+// core_instances.hpp: the templates that files without the core expect to find compiled: in the file that holds it.
+
+#if defined(MITOGEN_SOURCE)
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Input iterator over a `Source` with try_get() -> result<value_type>: ends at reason::end_of_stream, throws any other error. To
-/// advance it is to wait.
-template <class Source>
-class item_iterator {
-    Source* source_ = nullptr;
-    std::optional<typename Source::value_type> item_{};
+template class basic_broker<io::poll>;
+template class basic_router<io::poll>;
+#if defined(__linux__)
+template class basic_broker<io::epoll>;
+template class basic_router<io::epoll>;
+#endif
+#if MITOGEN_HAS_KQUEUE
+template class basic_broker<io::kqueue>;
+template class basic_router<io::kqueue>;
+#endif
 
-    void next() {
-        auto item = source_->try_get();
-        if (item) {
-            item_.emplace(std::move(*item));
-        } else {
-            item_.reset();
-            if (item.error().reason() != reason::end_of_stream) raise(item.error());
+namespace detail {
+
+template const method_operations& operations_of<attach>() noexcept;
+template const method_operations& operations_of<buildah>() noexcept;
+template const method_operations& operations_of<chroot_options>() noexcept;
+template const method_operations& operations_of<command>() noexcept;
+template const method_operations& operations_of<doas>() noexcept;
+template const method_operations& operations_of<docker>() noexcept;
+template const method_operations& operations_of<fork_options>() noexcept;
+template const method_operations& operations_of<incus>() noexcept;
+template const method_operations& operations_of<jail>() noexcept;
+template const method_operations& operations_of<kubectl>() noexcept;
+template const method_operations& operations_of<local>() noexcept;
+template const method_operations& operations_of<lxc>() noexcept;
+template const method_operations& operations_of<lxd>() noexcept;
+template const method_operations& operations_of<nsenter>() noexcept;
+template const method_operations& operations_of<podman>() noexcept;
+template const method_operations& operations_of<slurm>() noexcept;
+template const method_operations& operations_of<ssh>() noexcept;
+template const method_operations& operations_of<su>() noexcept;
+template const method_operations& operations_of<sudo>() noexcept;
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+#endif
+
+// ---- mitogen/connect/init.hpp ----
+// init.hpp: what init() does, and what run() holds.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// As init(argc, argv), for a child that runs under the I/O policy `Io`, a native one.
+template <class Io>
+void init(int argc, char** argv) {
+    const std::string_view first = argc < 2 ? std::string_view() : std::string_view(argv[1]);
+    if (const auto enter = detail::enter_main.load(); enter && first == detail::enter_argument) enter(argc, argv);
+    io::main_arguments = {.argc = argc, .argv = argv, .known = true};
+    sys::keep_exit_statuses();
+    sys::self_executable(); // opened now: the file may be replaced while we run
+    if (first != child_argument) {
+        for (const std::string& same : registry::duplicates()) {
+            log::write(log::level::warning,
+                       "two remote functions cannot be told apart between different builds: " + same +
+                           "; name one: template <> inline constexpr std::string_view mitogen::name_of<&f> = \"…\";");
         }
+        return;
+    }
+    detail::leave_first_stage(argv[0]);
+    detail::child_ends<Io> ends{sys::take_stdio(0), sys::take_stdio(1)};
+    if (ends.in && ends.out) detail::serve_as_child<Io>(Io{}, std::move(ends));
+    std::exit(0);
+}
+
+MITOGEN_INLINE void init(int argc, char** argv) { init<io::native>(argc, argv); }
+
+namespace detail {
+
+struct whole_program::parts {
+    broker loop;
+    mitogen::router root{loop};
+};
+
+MITOGEN_INLINE whole_program::whole_program() : parts_(std::make_unique<parts>()) {}
+MITOGEN_INLINE whole_program::~whole_program() = default;
+MITOGEN_INLINE router& whole_program::root() noexcept { return parts_->root; }
+
+} // namespace detail
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/joining/call_server.hpp ----
+// call_server.hpp: executes calls in a program whose main thread has something else to do.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class Io>
+class basic_router;
+
+namespace detail {
+
+/// A dispatcher with a thread of its own in the place of the main thread. Threads: any.
+template <class Io>
+class call_server {
+    /// Its handlers go with it, also where the thread cannot be started.
+    struct registered {
+        router_engine<Io>& node;
+        ~registered() {
+            for (const handle_id h : {handles::call_function, handles::cancel_call, handles::explain_call, handles::forget_chain})
+                node.remove_handler(h);
+        }
+    };
+
+    basic_dispatcher<Io> dispatcher_;
+    registered handlers_;
+    typename Io::thread main_;
+
+public:
+    call_server(router_engine<Io>& node, std::string name, std::size_t pool_threads)
+        : dispatcher_(node, std::move(name), pool_threads), handlers_{node},
+          main_(node.loop().io(), "mitogen-main", [this] { dispatcher_.serve(); }) {}
+
+    call_server(call_server&&) = delete;
+
+    /// No more calls; those that run are told to stop. Never blocks.
+    void stop(const error& why) { dispatcher_.stop(why); }
+
+    /// After stop(): waits for the functions that run.
+    void join() {
+        main_.join();
+        dispatcher_.join_pool();
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/joining/joining.hpp ----
+// joining.hpp: the first words between a program that joins a tree and the context that listens for it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace joining {
+
+/// Most bytes of a request to join, and of its answer.
+inline constexpr std::size_t request_limit = 4096;
+inline constexpr std::size_t answer_limit = 1 << 20;
+
+/// Longest name that a program may give itself, in bytes.
+inline constexpr std::size_t name_limit = 256;
+
+/// What a program that wants to join says of itself.
+struct request {
+    std::string build{}; ///< build id
+    std::uint32_t pid = 0;
+    std::string name{}; ///< empty: the listener chooses
+};
+
+/// What becomes of it.
+struct answer {
+    std::vector<std::byte> refusal{}; ///< an encoded error; empty: it is admitted, and the rest holds
+    context_id id = no_context;
+    std::vector<context_id> ancestors{}; ///< the listener first, the root last
+    std::string name{};
+    std::string build{}; ///< the listener's
+    limits bounds{};
+    tree_rules rules{};
+};
+
+inline buffer encode_request(const request& r) {
+    return handshake::marked(handshake::speaker::joiner, mitogen::encode(r.build, r.pid, r.name));
+}
+
+inline bool decode_request(std::span<const std::byte> bytes, request& out) {
+    reader r(bytes);
+    return mitogen::decode(r, out.build, out.pid, out.name) && r.finish() && out.name.size() <= name_limit;
+}
+
+inline buffer encode_answer(const answer& a) {
+    return handshake::marked(handshake::speaker::joiner,
+                             mitogen::encode(a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules));
+}
+
+inline bool decode_answer(std::span<const std::byte> bytes, answer& a) {
+    reader r(bytes);
+    return mitogen::decode(r, a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules) && r.finish() &&
+           (!a.refusal.empty() || (a.id != no_context && !a.ancestors.empty()));
+}
+
+/// Puts together what the other side says. Unlike a child it says nothing else: the first wrong byte is noticed.
+class listening_ear {
+    std::string bytes_;
+    std::size_t limit_;
+
+    static constexpr std::size_t front = handshake::mark.size() + 6;
+
+public:
+    enum class finding : std::uint8_t {
+        incomplete,
+        whole,         ///< payload() is there
+        wrong_version, ///< the program there was built with a library that speaks otherwise
+        wrong,         ///< not what is said here
+    };
+
+    explicit listening_ear(std::size_t limit) : limit_(limit) {}
+
+    /// Adds bytes that arrived, and says what they are.
+    finding hear(std::span<const std::byte> bytes) {
+        bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+        const std::string_view all = bytes_;
+        const std::size_t compared = std::min(all.size(), handshake::mark.size());
+        if (all.substr(0, compared) != handshake::mark.substr(0, compared)) return finding::wrong;
+        if (all.size() > compared && all[compared] != static_cast<char>(handshake::speaker::joiner)) return finding::wrong;
+        if (all.size() > compared + 1 && static_cast<std::uint8_t>(all[compared + 1]) != handshake::protocol)
+            return finding::wrong_version;
+        if (all.size() < front) return finding::incomplete;
+        if (size() > limit_) return finding::wrong;
+        return all.size() < front + size() ? finding::incomplete : finding::whole;
+    }
+
+    /// After `incomplete`: so many bytes at least are still to come. Who reads no more than that reads no frames.
+    std::size_t missing() const noexcept {
+        return (bytes_.size() < front ? front : front + size()) - bytes_.size();
+    }
+    /// After `whole`.
+    std::span<const std::byte> payload() const noexcept { return {data() + front, size()}; }
+    /// After `whole`: what came behind it.
+    std::span<const std::byte> rest() const noexcept { return {data() + front + size(), bytes_.size() - front - size()}; }
+
+private:
+    const std::byte* data() const noexcept { return reinterpret_cast<const std::byte*>(bytes_.data()); }
+    std::size_t size() const noexcept {
+        std::uint32_t n;
+        wire::load(data() + handshake::mark.size() + 2, n);
+        return n;
+    }
+};
+
+} // namespace joining
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/joining/client.hpp ----
+// client.hpp: one program that has connected to a listener, from its first byte to its end, as the listening context sees it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A program that joins. There is no process to start or to wait for: it is there while its link is.
+///
+/// Life: asking (its request is read) → numbered (it waits for an id) → answered (the answer is written) → up → gone.
+/// Threads: loop.
+template <class Io>
+class client final : private basic_peer<Io>::events {
+public:
+    using core = basic_router_core<Io>;
+    using peer = basic_peer<Io>;
+
+    /// What the listener does when a client reaches a stage.
+    struct events {
+        virtual void client_asks(client& c) = 0; ///< wants an id: admit() or refuse() it, now or later
+        virtual void client_up(client& c) = 0;
+        virtual void client_lost(client& c, const error& why) = 0; ///< one that was up
+        virtual void client_gone(client& c) = 0;                   ///< the last: it may be destroyed, but not at once
+
+    protected:
+        ~events() = default;
+    };
+
+private:
+    enum class stage : std::uint8_t { asking, numbered, answered, refused, up, gone };
+
+    core& router_;
+    events& events_;
+    const listen_options terms_;
+    duration_ns grace_;
+    typename Io::descriptor socket_; // until it is up
+    bound_source<client> source_{};
+    timer timer_;
+    stage stage_ = stage::asking;
+    joining::listening_ear ear_{joining::request_limit};
+    joining::request asked_;
+    joining::answer answer_;
+    outgoing out_;
+    std::vector<basic_pending<Io>*> awaiting_end_;
+
+public:
+    const std::uint32_t listener; ///< number of the one that it came to
+    std::shared_ptr<peer> link;   ///< once up
+
+    client(core& node, events& to, std::uint32_t number, const listen_options& terms, duration_ns grace,
+           typename Io::descriptor socket)
+        : router_(node), events_(to), terms_(terms), grace_(grace), socket_(std::move(socket)), listener(number) {
+        on_ready<&client::ready>(source_, *this, socket_.get());
+        timer_.fire = [this] { overdue(); };
+    }
+
+    client(client&&) = delete;
+
+    context_id id() const noexcept { return answer_.id; }
+    const std::string& name() const noexcept { return answer_.name; }
+    bool up() const noexcept { return stage_ == stage::up; }
+    /// True for one whose handshake is under way.
+    bool waiting() const noexcept { return stage_ < stage::up; }
+
+    /// Begins to listen to it.
+    void begin() {
+        router_.loop().set_timer(timer_, after(router_.loop().io().now(), to_ns(terms_.handshake_timeout)));
+        if (const long rc = router_.loop().watch(source_, io::interest::read); rc < 0)
+            drop("cannot watch it: " + sys::errno_text(static_cast<int>(-rc)));
+    }
+
+    /// Makes it the context `id`.
+    void admit(context_id id) {
+        if (stage_ != stage::numbered) return;
+        answer_.id = id;
+        answer_.ancestors = router_.path();
+        answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid) : asked_.name;
+        answer_.build = sys::build_id();
+        answer_.bounds = terms_.limits.value_or(router_.bounds());
+        answer_.rules = router_.rules();
+        say(stage::answered);
+    }
+
+    /// Tells it why not.
+    void refuse(const error& why) {
+        if (stage_ >= stage::answered) return;
+        log::write(log::level::warning, "refused a program that wants to join: " + std::string(why.message()));
+        const buffer notice = encode_error(why);
+        answer_.refusal.assign(notice.data(), notice.data() + notice.size());
+        say(stage::refused);
+    }
+
+    /// Asks it to leave; after some time cuts its link.
+    void shut_down(const error& why) {
+        if (waiting()) return refuse(why);
+        if (!up()) return;
+        link->tell(handles::shutdown);
+        router_.loop().set_timer(timer_, after(router_.loop().io().now(), grace_));
+    }
+
+    /// Cuts its link.
+    void cut(const std::string& why) {
+        if (waiting()) return drop(why);
+        if (up()) link->close(reason::respondent_lost, why);
+    }
+
+    /// Answers `p` when it is gone. Takes over one reference.
+    void await_end(basic_pending<Io>* p) { awaiting_end_.push_back(p); }
+
+    /// In a child made by fork(): closes what this holds.
+    void abandon() noexcept {
+        socket_.reset();
+        if (link) link->abandon();
+    }
+
+private:
+    void ready() {
+        if (stage_ == stage::asking) return read();
+        if (stage_ == stage::answered || stage_ == stage::refused) write();
+    }
+
+    void read() {
+        std::byte bytes[1024];
+        const long n = router_.loop().io().read(socket_.get(), bytes, sizeof bytes);
+        if (n == -EAGAIN || n == -EWOULDBLOCK) return;
+        if (n <= 0) return drop(n == 0 ? "it closed the connection" : sys::errno_text(static_cast<int>(-n)));
+        using finding = joining::listening_ear::finding;
+        switch (ear_.hear({bytes, static_cast<std::size_t>(n)})) {
+        case finding::incomplete: return;
+        case finding::wrong: return drop("what it sent is no request to join");
+        case finding::wrong_version: return drop("it speaks another version of this library's protocol");
+        case finding::whole: break;
+        }
+        // More than the request can only be a mistake: it has no id yet.
+        if (!joining::decode_request(ear_.payload(), asked_) || !ear_.rest().empty())
+            return drop("its request to join does not decode");
+        stage_ = stage::numbered;
+        router_.loop().change(source_, io::interest::none);
+        events_.client_asks(*this);
+    }
+
+    void say(stage next) {
+        stage_ = next;
+        out_.say(joining::encode_answer(answer_));
+        write();
+    }
+
+    void write() {
+        switch (out_.write(router_.loop().io(), socket_.get())) {
+        case outgoing::progress::waiting:
+            if (const long rc = router_.loop().change(source_, io::interest::write); rc < 0)
+                drop("cannot watch it: " + sys::errno_text(static_cast<int>(-rc)));
+            return;
+        case outgoing::progress::closed:
+        case outgoing::progress::unreadable: return drop("it closed the connection");
+        case outgoing::progress::written: break;
+        }
+        if (stage_ == stage::refused) return end();
+        come_up();
+    }
+
+    /// From here on the link carries frames.
+    void come_up() {
+        const long second = sys::dup_above(socket_.get(), 3); // a link has a descriptor for each direction
+        if (second < 0) return drop("dup: " + sys::errno_text(static_cast<int>(-second)));
+        router_.loop().cancel_timer(timer_);
+        router_.loop().unwatch(source_);
+        const bool may_call = terms_.authority == mitogen::authority::parent;
+        const peer_facts who{
+            .id = id(), .build = hash_build(asked_.build), .authority = may_call ? router_.id() : no_context};
+        link = peer::make(router_, *this, who, std::move(socket_), typename Io::descriptor(static_cast<int>(second)));
+        stage_ = stage::up;
+        events_.client_up(*this);
+        link->start();
+        link->tell(handles::admitted); // it waits for this: only now is it known here
+    }
+
+    void link_closed(peer&, reason cause, const std::string& why) override {
+        error_detail d;
+        d.why = cause;
+        d.context = id();
+        d.place = name();
+        d.text = "context " + std::to_string(id()) + " has left: " + why;
+        events_.client_lost(*this, error(std::move(d)));
+        end();
+    }
+
+    void overdue() {
+        if (up()) return link->close(reason::respondent_lost, "it was asked to leave, and did not");
+        drop("no whole request to join within " + std::to_string(to_ns(terms_.handshake_timeout) / 1'000'000) +
+             " ms (handshake_timeout)");
+    }
+
+    /// The handshake is over.
+    void drop(const std::string& why) {
+        if (stage_ == stage::gone) return;
+        log::write(log::level::warning, "dropped a program that connected to join: " + why);
+        end();
+    }
+
+    void end() {
+        if (std::exchange(stage_, stage::gone) == stage::gone) return;
+        router_.loop().cancel_timer(timer_);
+        router_.loop().unwatch(source_);
+        socket_.reset();
+        for (basic_pending<Io>* p : std::exchange(awaiting_end_, {})) {
+            router_.answers().complete(*p, encode(std::int32_t{0}, std::int32_t{0}), nullptr); // an exit_status
+            p->release();
+        }
+        events_.client_gone(*this);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/local_socket.hpp ----
+// local_socket.hpp: stream sockets with a name in the file system, for the processes of one user.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+namespace detail {
+
+/// The path as an address; -ENAMETOOLONG or -EINVAL where it cannot be one.
+inline long local_address(const std::string& path, ::sockaddr_un& address) {
+    address = {};
+    address.sun_family = AF_UNIX;
+    if (path.empty() || path.find('\0') != std::string::npos) return -EINVAL;
+    if (path.size() >= sizeof address.sun_path) return -ENAMETOOLONG; // 108 bytes on Linux, 104 on the BSDs
+    std::memcpy(address.sun_path, path.data(), path.size());
+    return 0;
+}
+
+/// A new stream socket above 2, blocking and close-on-exec.
+inline long local_socket(unique_fd& fd) {
+#if defined(SOCK_CLOEXEC)
+    const long rc = checked("local_socket", -1, [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); });
+#else
+    const long rc = checked("local_socket", -1, [] { return ::socket(AF_UNIX, SOCK_STREAM, 0); });
+#endif
+    if (rc < 0) return rc;
+    fd.reset(static_cast<int>(rc));
+#if !defined(SOCK_CLOEXEC)
+    static_cast<void>(set_cloexec(fd.get(), true));
+#endif
+    return move_above_stdio(fd);
+}
+
+inline long connect_to(int fd, const ::sockaddr_un& address) {
+    return checked("connect_local", fd, [&] {
+        return ::connect(fd, reinterpret_cast<const ::sockaddr*>(&address), sizeof address);
+    });
+}
+
+inline std::string directory_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+/// Opens the directory that `path` lies in, made where it is missing. Nobody but this user may get into it: then nobody else can
+/// reach what is in it, or put something else in its place.
+inline result<unique_fd> open_private_directory(const std::string& path) {
+    const std::string name = directory_of(path);
+    if (const long rc = checked("mkdir", -1, [&] { return ::mkdir(name.c_str(), 0700); }); rc < 0 && rc != -EEXIST)
+        return failure("mkdir(" + name + ")", rc);
+    const long fd = open(name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (fd < 0) return failure("open(" + name + ")", fd);
+    unique_fd directory(static_cast<int>(fd));
+    struct ::stat s {};
+    if (const long rc = checked("fstat", directory.get(), [&] { return ::fstat(directory.get(), &s); }); rc < 0)
+        return failure("fstat(" + name + ")", rc);
+    if (s.st_uid != ::geteuid())
+        return error(reason::system, "the directory " + name + " belongs to another user (id " + std::to_string(s.st_uid) +
+                                         "): a socket that only this user may use needs one of its own");
+    if ((s.st_mode & 07777) != 0700) {
+        constexpr char digits[] = "01234567";
+        const std::string mode{digits[s.st_mode >> 9 & 7], digits[s.st_mode >> 6 & 7], digits[s.st_mode >> 3 & 7],
+                               digits[s.st_mode & 7]};
+        return error(reason::system, "the directory " + name + " has mode " + mode +
+                                         ", it must be 0700: nobody else may get at the socket in it");
+    }
+    return directory;
+}
+
+/// Removes the socket that a process has left behind. An error where one is in use, or something else is there.
+inline result<void> remove_stale(const std::string& path, const ::sockaddr_un& address) {
+    struct ::stat s {};
+    const long there = checked("lstat", -1, [&] { return ::lstat(path.c_str(), &s); });
+    if (there == -ENOENT) return {};
+    if (there < 0) return failure("lstat(" + path + ")", there);
+    if (!S_ISSOCK(s.st_mode)) return error(reason::system, path + " exists, and is no socket");
+    unique_fd probe;
+    long rc = local_socket(probe);
+    if (rc >= 0) rc = set_nonblocking(probe.get(), true); // a full queue is an answer as well
+    if (rc >= 0) rc = connect_to(probe.get(), address);
+    if (rc != -ECONNREFUSED) {
+        if (rc >= 0 || rc == -EAGAIN || rc == -EWOULDBLOCK || rc == -EINPROGRESS)
+            return error(reason::system, path + " is in use: another process listens there");
+        return failure("connect(" + path + ")", rc);
+    }
+    rc = checked("unlink", -1, [&] { return ::unlink(path.c_str()); });
+    return rc < 0 && rc != -ENOENT ? result<void>(failure("unlink(" + path + ")", rc)) : result<void>();
+}
+
+} // namespace detail
+
+/// A socket that others of the same user can connect to, under a path. Removes its file at its end, if it is still its own.
+///
+/// Threads: distinct objects: safe; shared objects: unsafe.
+class local_listener {
+    unique_fd fd_;
+    std::string path_;
+    ::dev_t device_{};
+    ::ino_t number_{};
+
+    bool owns_file() const {
+        struct ::stat s {};
+        // The kernel keeps the file's number while the socket is open: nothing else can have it by chance.
+        return ::lstat(path_.c_str(), &s) == 0 && s.st_dev == device_ && s.st_ino == number_;
     }
 
 public:
-    using value_type = typename Source::value_type;
-    using difference_type = std::ptrdiff_t;
-    using reference = value_type&;
-    using pointer = value_type*;
-    using iterator_category = std::input_iterator_tag;
-
-    item_iterator() = default;
-    explicit item_iterator(Source& source) : source_(&source) { next(); }
-
-    value_type& operator*() const noexcept { return const_cast<value_type&>(*item_); }
-    item_iterator& operator++() {
-        next();
+    local_listener() = default;
+    local_listener(local_listener&&) noexcept = default;
+    local_listener& operator=(local_listener&& other) noexcept {
+        if (this != &other) {
+            close();
+            fd_ = std::move(other.fd_);
+            path_ = std::move(other.path_);
+            device_ = other.device_;
+            number_ = other.number_;
+        }
         return *this;
     }
-    void operator++(int) { next(); }
-    friend bool operator==(const item_iterator& i, std::default_sentinel_t) noexcept { return !i.item_; }
-};
+    ~local_listener() { close(); }
 
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/kit/broadcast.hpp ----
-// broadcast.hpp: one stream of items for many readers in this context, none of whom holds up the others.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Gives each item of a `Source` (a receiver, a remote range, a dialog) to every subscriber. The last items are kept in a ring: a
-/// subscriber that is so slow that the ring has gone on is told how many items it has missed, and goes on with the oldest that is
-/// there. The fastest misses nothing: items are taken from the source only when somebody wants the next, so that the source is
-/// throttled as it would be by one reader.
-///
-/// There is no thread of its own: whichever subscriber needs the next item first takes it from the source, for all of them.
-/// Threads: subscribers from any, each by one at a time. The source is this object's from now on, and goes with it.
-template <class Source>
-class broadcast {
-public:
-    using value_type = typename Source::value_type;
-
-private:
-    struct shared {
-        Source source;
-        std::size_t capacity;
-        call_port& node;
-        detail::mutex mutex;
-        detail::condition changed{};
-        std::deque<value_type> ring{};
-        std::uint64_t first = 0;     // number of ring.front()
-        bool taking = false;         // somebody waits for the source
-        std::optional<error> end{}; // what follows the last item
-
-        shared(call_port& here, Source from, std::size_t most)
-            : source(std::move(from)), capacity(most), node(here), mutex(here) {}
-
-        std::uint64_t next() const noexcept { return first + ring.size(); }
-        bool has(std::uint64_t number) const noexcept { return number < next() || end; }
-
-        /// Waits until item `wanted`, or the end, is there. False at the deadline.
-        bool await(std::unique_lock<detail::mutex>& lock, std::uint64_t wanted, instant deadline) {
-            while (!has(wanted)) {
-                const auto ready = [&] { return has(wanted) || !taking; };
-                if (!ready()) {
-                    if (node.on_loop() || !changed.wait(lock, node, deadline, ready)) return false;
-                    continue;
-                }
-                taking = true;
-                lock.unlock();
-                result<value_type> item = take(deadline);
-                lock.lock();
-                taking = false;
-                changed.notify_all();
-                if (item) {
-                    if (ring.size() == capacity) {
-                        ring.pop_front();
-                        ++first;
-                    }
-                    ring.push_back(std::move(*item));
-                } else if (item.error().reason() == reason::timeout) {
-                    return false;
-                } else {
-                    end = item.error();
-                }
-            }
-            return true;
-        }
-
-        result<value_type> take(instant deadline) {
-            if (deadline == never) return source.try_get();
-            const instant now = node.now();
-            return source.try_get_for(std::chrono::nanoseconds(deadline > now ? deadline - now : 0));
-        }
-    };
-
-    std::shared_ptr<shared> shared_;
-
-public:
-    /// `capacity`: items that are kept for those who are slower than the fastest.
-    broadcast(router& node, Source source, std::size_t capacity)
-        : shared_(std::make_shared<shared>(node.node(), std::move(source), std::max<std::size_t>(capacity, 1))) {}
-
-    /// One reader, who begins with the next item that is taken from the source. Copies read on their own from where they are.
-    class subscriber {
-        friend class broadcast;
-        std::shared_ptr<shared> shared_;
-        std::uint64_t next_;
-        std::uint64_t missed_ = 0;
-
-        explicit subscriber(std::shared_ptr<shared> from) : shared_(std::move(from)) {
-            const std::lock_guard lock(shared_->mutex);
-            next_ = shared_->next();
-        }
-
-        result<typename broadcast::value_type> get_until(instant deadline) {
-            std::unique_lock lock(shared_->mutex);
-            if (!shared_->await(lock, next_, deadline)) {
-                if (shared_->node.on_loop()) return error(reason::misuse, "a function that runs on the loop waits for an item");
-                return error(reason::timeout, "no item came before the deadline");
-            }
-            if (next_ < shared_->first) {
-                missed_ += shared_->first - next_;
-                next_ = shared_->first;
-            }
-            if (next_ == shared_->next()) return *shared_->end;
-            return shared_->ring[static_cast<std::size_t>(next_++ - shared_->first)];
-        }
-
-    public:
-        using value_type = typename broadcast::value_type;
-
-        /// The next item; waits for it. Errors: as the source's, every time.
-        value_type get() { return try_get().value(); }
-        /// The same, with the error as a value.
-        result<value_type> try_get() { return get_until(never); }
-        /// The same, waiting for `span` at most: reason::timeout.
-        template <class Rep, class Period>
-        result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
-            return get_until(after(shared_->node.now(), to_ns(span)));
-        }
-
-        /// How many items this one has missed since it was last asked: they lie before the item that was got last.
-        std::uint64_t missed() noexcept { return std::exchange(missed_, 0); }
-
-        /// Iterates to the end; an error is thrown.
-        item_iterator<subscriber> begin() { return item_iterator<subscriber>(*this); }
-        std::default_sentinel_t end() const noexcept { return {}; }
-    };
-
-    subscriber subscribe() const { return subscriber(shared_); }
-};
-
-template <class Source>
-broadcast(router&, Source, std::size_t) -> broadcast<Source>;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/flow_end.hpp ----
-// flow_end.hpp: the two ends of a flow of items, as all that is typed by the items sees them.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace rpc::detail {
-
-/// One thing that has arrived. The value's bytes follow the kind.
-struct flow_item {
-    wire::flow_frame kind = wire::flow_frame::item;
-    buffer bytes{};
-
-    std::span<const std::byte> value() const noexcept { return std::span<const std::byte>(bytes).subspan(1); }
-};
-
-/// What an inbox is for.
-enum class inbox_use : std::uint8_t {
-    channel, ///< any number of senders: the loss of each is told once, and the end comes when all are gone
-    callee,  ///< of a function's dialog: its opener sends
-    stream,  ///< the items of one call: they have ended when all are here and the answer is, and an error of the answer wins
-    opener,  ///< a stream that begins with flow_frame::begun
-};
-
-/// The receiving end: a queue that several may fill, each within its credit. Threads: any.
-class inbox {
-protected:
-    call_port& node_;
-
-    explicit inbox(call_port& node) noexcept : node_(node) {}
-    ~inbox() = default;
-
-public:
-    static std::shared_ptr<inbox> make(call_port& node, inbox_use use);
-    inbox(inbox&&) = delete;
-
-    call_port& node() const noexcept { return node_; }
-
-    /// Where a sending end in `peer` sends to. Port 0 where this end is closed.
-    virtual flow_address open_port(context_id peer) = 0;
-    /// There is a sender that has no port yet: the end does not come before release().
-    virtual void hold() = 0;
-    virtual void release() = 0;
-    /// The next item, or why there is none: the end, the loss of a sender, timeout. Not on the loop.
-    virtual result<flow_item> get(instant deadline) = 0;
-    /// The next item where there is one, or flow_frame::lost. Never waits.
-    virtual std::optional<flow_item> take_now() = 0;
-    /// True where get() would not wait.
-    virtual bool ready() = 0;
-    /// True where get() says that nothing follows.
-    virtual bool ended() = 0;
-    /// Runs `go` at the next change: now, if there is something already. On the thread that brings it, normally the loop.
-    virtual void then(unique_function<void()> go, const void* key = nullptr) = 0;
-    /// Takes back what was given to then() with this key. False where there is nothing: it has run, or is about to.
-    virtual bool forget(const void* key) = 0;
-    /// This end takes nothing any more. What has arrived stays; `why` follows it. With `tell`, whoever sends there is told.
-    virtual void close(const error& why, bool tell = true) = 0;
-    /// The call whose items these are is answered; null: with a value.
-    virtual void answered(const error* failure) = 0;
-    /// From now on what arrives is taken and dropped, so that nobody waits for credit.
-    virtual void discard() = 0;
-};
-
-/// The sending end. Threads: any; what one thread sends arrives in order.
-class outbox {
-protected:
-    call_port& node_;
-    const context_id peer_;
-
-    outbox(call_port& node, context_id peer) noexcept : node_(node), peer_(peer) {}
-    ~outbox() = default;
-
-public:
-    static std::shared_ptr<outbox> open(call_port& node, context_id peer, flow_address to);
-    outbox(outbox&&) = delete;
-
-    call_port& node() const noexcept { return node_; }
-    context_id peer() const noexcept { return peer_; }
-
-    /// Sends an item's message, which begins with its kind, when there is credit; waits for it until `deadline`. Errors: why the
-    /// flow has ended; timeout; overloaded on the loop, which must not wait; message_too_large.
-    virtual result<void> send(buffer frame, instant deadline) = 0;
-    /// Sends a message that somebody else has composed, where there is credit now. False where there is none; `frame` is then as
-    /// it was.
-    virtual bool pass_on(buffer& frame) = 0;
-    /// Sends what needs no credit.
-    virtual result<void> tell(buffer frame) = 0;
-    /// True where there is credit, or nothing can be sent any more.
-    virtual bool ready() = 0;
-    /// As inbox's, for ready().
-    virtual void then(unique_function<void()> go, const void* key = nullptr) = 0;
-    virtual bool forget(const void* key) = 0;
-    /// Says that nothing more follows, once; send() fails from now on.
-    virtual void end(wire::flow_frame how = wire::flow_frame::end) = 0;
-    /// From now on send() fails with `why`; the other end hears of it at end().
-    virtual void close(error why) = 0;
-    /// The other end is gone: nothing needs to be said.
-    virtual void lose(error why) = 0;
-    /// Why nothing can be sent any more; nothing while it can.
-    virtual std::optional<error> closed() = 0;
-};
-
-} // namespace rpc::detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/item_codec.hpp ----
-// item_codec.hpp: an item of a flow as a message, and back.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace rpc::detail {
-
-template <class T>
-inline constexpr bool is_view = false;
-template <class C, class Traits>
-inline constexpr bool is_view<std::basic_string_view<C, Traits>> = true;
-template <class T, std::size_t N>
-inline constexpr bool is_view<std::span<T, N>> = true;
-
-template <class T, class... Outer>
-consteval bool shows_bytes();
-template <class... Outer, class... Ts>
-consteval bool any_shows_bytes(wire::parts<Ts...>) {
-    return (... || shows_bytes<Ts, Outer...>());
-}
-// True where a value of type T, or a part of it, is a view of the message that brought it.
-template <class T, class... Outer>
-consteval bool shows_bytes() {
-    if constexpr (is_view<T>) return true;
-    else if constexpr ((... || std::is_same_v<T, Outer>)) return false;
-    else if constexpr (requires { typename codec<T>::parts; }) return any_shows_bytes<T, Outer...>(typename codec<T>::parts{});
-    else return false;
-}
-
-/// What the receiving end holds of items of type `T`: what owns its memory, since the message is gone.
-template <class T>
-struct received_item {
-    using type = typename owned_result<T>::type;
-    static_assert(!shows_bytes<type>(),
-                  "mitogen: an item outlives the message that brings it, so what is inside of it must own its "
-                  "memory: std::string, std::vector instead of std::string_view, std::span");
-};
-
-/// The message of one item for context `to`.
-template <class T>
-buffer item_frame(context_id to, const T& value) {
-    constexpr auto kind = static_cast<std::uint8_t>(wire::flow_frame::item);
-    buffer bytes;
-    encode_into(bytes, to, kind, value);
-    return bytes;
-}
-
-/// The value of one item.
-template <class T>
-result<T> item_value(const flow_item& item, const limits& bounds, decode_environment environment) {
-    reader r(item.value(), bounds, &environment);
-    T value{};
-    if (mitogen::decode(r, value) && r.finish()) return result<T>(std::move(value));
-    return r.failure(&codec<T>::signature);
-}
-
-/// The next item of an inbox, as a value.
-template <class T>
-result<T> next_item(inbox& items, instant deadline) {
-    const result<flow_item> item = items.get(deadline);
-    if (!item) return item.error();
-    return item_value<T>(*item, items.node().bounds(), {&items.node()});
-}
-
-/// Ends the items of a call with its answer, or its error.
-void end_with(const std::shared_ptr<inbox>& items, future_base& answer) {
-    awaited* p = answer.state();
-    answer.then([items, p] { items->answered(p->failure()); });
-}
-
-} // namespace rpc::detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/flow_wait.hpp ----
-// flow_wait.hpp: how a task waits for an item, or for room for one.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace rpc::detail {
-
-/// A wait for an end of a flow, an inbox or an outbox. Whoever refers to the end must stay until then.
-template <class End>
-class flow_wait : protected task_wait {
-    End& end_;
-
-    bool happened() override { return end_.ready(); }
-    void arm() final {
-        end_.then([this] { wake(); }, this);
-    }
-    void give_up(const error&, bool armed) final {
-        if (armed && end_.forget(this)) wake(); // else it is on its way
+    /// Begins to listen at `path`, in a directory of mode 0700 that is this user's, made where it is missing. What a process that
+    /// is gone has left there is replaced. Two that try at the same time take turns: the directory is locked meanwhile.
+    static result<local_listener> open(const std::string& path) {
+        ::sockaddr_un address;
+        if (const long rc = detail::local_address(path, address); rc < 0) return failure("socket path \"" + path + "\"", rc);
+        result<unique_fd> directory = detail::open_private_directory(path);
+        if (!directory) return directory.error();
+        long rc = checked("flock", directory->get(), [&] { return ::flock(directory->get(), LOCK_EX); });
+        if (rc < 0) return failure("flock(" + detail::directory_of(path) + ")", rc);
+        if (result<void> free = detail::remove_stale(path, address); !free) return free.error();
+        local_listener made;
+        rc = detail::local_socket(made.fd_);
+        const int fd = made.fd_.get();
+        if (rc >= 0) rc = set_nonblocking(fd, true);
+        if (rc >= 0) rc = checked("bind", fd, [&] {
+            return ::bind(fd, reinterpret_cast<const ::sockaddr*>(&address), sizeof address);
+        });
+        if (rc < 0) return failure("bind(" + path + ")", rc);
+        struct ::stat s {};
+        rc = checked("lstat", -1, [&] { return ::lstat(path.c_str(), &s); });
+        if (rc < 0) return failure("lstat(" + path + ")", rc);
+        made.path_ = path;
+        made.device_ = s.st_dev;
+        made.number_ = s.st_ino;
+        // Nobody can connect before listen(), so that it does not matter what the mode was until here.
+        rc = checked("chmod", -1, [&] { return ::chmod(path.c_str(), 0600); });
+        if (rc < 0) return failure("chmod(" + path + ")", rc);
+        rc = checked("listen", fd, [&] { return ::listen(fd, 128); });
+        if (rc < 0) return failure("listen(" + path + ")", rc);
+        return made;
     }
 
-protected:
-    explicit flow_wait(End& end) noexcept : end_(end) {}
-    ~flow_wait() = default;
+    /// Becomes readable when somebody connects; -1 when closed.
+    int fd() const noexcept { return fd_.get(); }
+    const std::string& path() const noexcept { return path_; }
 
-    End& end() const noexcept { return end_; }
-
-public:
-    bool await_ready() { return happened(); }
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> waiting) {
-        this->begin(*waiting.promise().scope, waiting);
-    }
-};
-
-/// For the next item; with `Value` void, only until there is one, or the end. Without `Throws` its error is a value.
-template <class Value, bool Throws>
-class item_wait final : public flow_wait<inbox> {
-public:
-    explicit item_wait(inbox& in) noexcept : flow_wait<inbox>(in) {}
-
-    auto await_resume() {
-        if constexpr (std::is_void_v<Value>) {
-            this->check();
-        } else if constexpr (Throws) {
-            this->check();
-            return next_item<Value>(this->end(), 0).value();
-        } else {
-            if (!this->end().ready()) return result<Value>(*this->scope().cancelled());
-            return next_item<Value>(this->end(), 0);
-        }
-    }
-};
-
-/// Until there is credit for an item, with which it is sent at once.
-template <bool Throws>
-class room_wait final : public flow_wait<outbox> {
-    buffer frame_;
-    bool sent_ = false;
-
-    bool happened() override {
-        outbox& out = this->end();
-        if (sent_ || frame_.size() > out.node().bounds().message_bytes) return true;
-        sent_ = out.pass_on(frame_);
-        return sent_ || out.closed();
-    }
-
-    result<void> outcome() {
-        if (sent_) return {};
-        if (!happened()) return *this->scope().cancelled();
-        return sent_ ? result<void>() : this->end().send(std::move(frame_), 0); // says what is wrong
-    }
-
-public:
-    room_wait(outbox& out, buffer frame) noexcept : flow_wait<outbox>(out), frame_(std::move(frame)) {}
-
-    auto await_resume() {
-        if constexpr (Throws) {
-            outcome().value();
-        } else {
-            return outcome();
-        }
-    }
-};
-
-/// What the async_ members return: movable, as g++ wants what is awaited; the wait itself is not.
-template <class Value, bool Throws = true>
-struct next_item_of {
-    inbox& in;
-    item_wait<Value, Throws> operator co_await() const noexcept { return item_wait<Value, Throws>(in); }
-};
-template <bool Throws = true>
-struct sending {
-    outbox& out;
-    buffer frame;
-    room_wait<Throws> operator co_await() && noexcept { return room_wait<Throws>(out, std::move(frame)); }
-};
-
-/// Until a future is done, with a value or an error. A task that is cancelled gives the call up.
-class answer_wait final : task_wait {
-    future_base& answer_;
-
-    bool happened() override { return answer_.done(); }
-    void arm() override {
-        answer_.then([this] { wake(); });
-    }
-    void give_up(const error& why, bool) override { answer_.abandon(why); }
-
-public:
-    explicit answer_wait(future_base& answer) noexcept : answer_(answer) {}
-
-    bool await_ready() const noexcept { return answer_.done(); }
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> waiting) {
-        begin(*waiting.promise().scope, waiting);
-    }
-    void await_resume() const noexcept {}
-};
-struct completion_of {
-    future_base& answer;
-    answer_wait operator co_await() const noexcept { return answer_wait(answer); }
-};
-
-} // namespace rpc::detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/cancel_watch.hpp ----
-// cancel_watch.hpp: what happens when the call that runs is told to stop.
-
-#if defined(__cpp_lib_jthread)
-#include <stop_token>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace rpc::detail {
-
-/// Runs `go` with the reason when the call that runs is told to stop; while it lives. Once, on any thread.
-class cancel_watch {
-    struct work {
-        unique_function<void(const error&)> go;
-        context_id caller;
-    };
-    struct fire {
-        std::shared_ptr<work> what;
-        invocation* inv;
-        void operator()() const {
-            // Where threads are simulated the function may leave meanwhile: std::stop_callback knows the real ones only.
-            const std::shared_ptr<work> kept = what;
-            const cancel_radius what_is_cancelled = inv->cancelled(*inv);
-            if (what_is_cancelled == cancel_radius::none)
-                return kept->go(error(reason::broker_exited, "the context that executes the call is ending"));
-            kept->go(cancelled_by_caller(kept->caller, what_is_cancelled));
-        }
-    };
-#if defined(__cpp_lib_jthread)
-    std::stop_callback<fire> callback_;
-
-public:
-    cancel_watch(invocation& inv, unique_function<void(const error&)> go)
-        : callback_(inv.stop(inv), fire{std::make_shared<work>(work{std::move(go), inv.who.id}), &inv}) {}
+    /// Takes one that has connected: nonblocking, close-on-exec, above 2. 0, or -errno: -EAGAIN where nobody waits.
+    long accept(unique_fd& taken) const {
+#if defined(SOCK_CLOEXEC) && !defined(__APPLE__)
+        const long rc =
+            checked("accept", fd(), [this] { return ::accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK); });
 #else
-public:
-    cancel_watch(invocation&, unique_function<void(const error&)>) {} // without stop tokens a function runs to its end
+        const long rc = checked("accept", fd(), [this] { return ::accept(fd(), nullptr, nullptr); });
 #endif
+        if (rc < 0) return rc;
+        taken.reset(static_cast<int>(rc));
+#if !defined(SOCK_CLOEXEC) || defined(__APPLE__)
+        static_cast<void>(set_cloexec(taken.get(), true));
+        static_cast<void>(set_nonblocking(taken.get(), true));
+#endif
+        return move_above_stdio(taken);
+    }
+
+    /// Removes the file, unless it is another's by now, and listens no more.
+    void close() noexcept {
+        if (!fd_) return;
+        if (!path_.empty() && owns_file()) static_cast<void>(::unlink(path_.c_str()));
+        fd_.reset();
+    }
+
+    /// In a child made by fork(): closes the descriptor; the file is the parent's.
+    void abandon() noexcept { fd_.reset(); }
 };
 
-} // namespace rpc::detail
+/// Bounds how long one read or write of a blocking socket sleeps; it then returns -EAGAIN. 0 or -errno.
+inline long set_patience(int fd, duration_ns span) {
+    ::timeval t{};
+    if (span < 1000) span = 1000; // zero would mean for ever
+    t.tv_sec = static_cast<decltype(t.tv_sec)>(span / 1'000'000'000);
+    t.tv_usec = static_cast<decltype(t.tv_usec)>(span % 1'000'000'000 / 1000);
+    return checked("set_patience", fd, [&] {
+        const int rc = ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
+        return rc < 0 ? rc : ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
+    });
+}
 
+/// Connects to the one that listens at `path`: blocking, close-on-exec, above 2. 0 or -errno; -EAGAIN after `patience`.
+inline long connect_local(const std::string& path, duration_ns patience, unique_fd& fd) {
+    ::sockaddr_un address;
+    long rc = detail::local_address(path, address);
+    if (rc >= 0) rc = detail::local_socket(fd);
+    if (rc >= 0) rc = set_patience(fd.get(), patience);
+    if (rc >= 0) rc = detail::connect_to(fd.get(), address);
+    return rc;
+}
+
+/// The effective user id of the process at the other end when it connected or began to listen; or -errno.
+inline std::int64_t peer_user(int fd) {
+    ::uid_t user{};
+#if defined(SO_PEERCRED) && defined(__linux__)
+    ::ucred who{};
+    ::socklen_t size = sizeof who;
+    const long rc = checked("peer_user", fd, [&] { return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size); });
+    user = who.uid;
+#else
+    ::gid_t group{};
+    const long rc = checked("peer_user", fd, [&] { return ::getpeereid(fd, &user, &group); });
+#endif
+    return rc < 0 ? rc : static_cast<std::int64_t>(user);
+}
+
+/// True if that user may do whatever this process may: it is the same, or root.
+inline bool is_trusted_user(std::int64_t user) noexcept {
+    return user == 0 || user == static_cast<std::int64_t>(::geteuid());
+}
+
+} // namespace sys
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/kit/dialog.hpp ----
-// dialog.hpp: the callee's end of a conversation with one result.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// The types of a dialog, as its callee sees them.
-template <class Shape>
-struct dialog_shape {
-    static_assert(rpc::detail::never_true<Shape>,
-                  "mitogen: a dialog's shape is Started(Received, Sent), for instance dialog<std::string(int, double)>");
-};
-template <class Started, class Received, class Sent>
-struct dialog_shape<Started(Received, Sent)> {
-    using started = Started;
-    using received = Received;
-    using sent = Sent;
-};
-
-/// A parameter of a remote function, `dialog<Started(Received, Sent)>&`: it exchanges items with whoever opened the function,
-/// both ways and at any moment, from started() until the function returns its result. Exists as long as the function runs.
-///
-/// When the other end cancels, is lost, or the call's deadline passes, every wait here ends with cancelled_error or
-/// channel_error.
-/// Threads: any; the function waits for those that it has started. Blocks: as marked; not on the loop.
-template <class Shape>
-class dialog {
-    using shape = dialog_shape<Shape>;
-
-    context_id peer_;
-    std::shared_ptr<rpc::detail::inbox> in_;
-    std::shared_ptr<rpc::detail::outbox> out_;
-    bool started_ = false;
-    rpc::detail::cancel_watch on_cancel_;
-
-    static call_port& node_of(invocation& inv) { return *inv.environment.node; }
-
-public:
-    using value_type = typename rpc::detail::received_item<typename shape::received>::type;
-
-    /// For whoever executes the call.
-    explicit dialog(invocation& inv)
-        : peer_(inv.who.id), in_(rpc::detail::inbox::make(node_of(inv), rpc::detail::inbox_use::callee)),
-          out_(rpc::detail::outbox::open(node_of(inv), inv.who.id, inv.flow)), on_cancel_(inv, [in = in_, out = out_](const error& why) {
-              out->close(why);
-              in->close(why, false);
-          }) {}
-    dialog(dialog&&) = delete;
-    ~dialog() {
-        out_->end(wire::flow_frame::done);
-        // The function's answer, which comes next, tells the other end that nothing is received any more.
-        in_->close(error(reason::end_of_stream, "the function has ended"), false);
-    }
-
-    /// Says that the dialog has begun, with a value for whoever opens it: open() returns there. Once, before anything is sent or
-    /// received: else logic_error.
-    template <class... Value>
-    void started(const Value&... value) {
-        try_started(value...).value();
-    }
-    /// The same, with the error as a value.
-    template <class... Value>
-    result<void> try_started(const Value&... value) {
-        static_assert(std::is_void_v<typename shape::started> ? sizeof...(Value) == 0 : sizeof...(Value) == 1,
-                      "mitogen: started() takes one value of the dialog's Started type, and none where it is void");
-        if (started_) return error(reason::misuse, "started() was called before");
-        started_ = true;
-        const flow_address here = in_->open_port(peer_);
-        constexpr auto kind = static_cast<std::uint8_t>(wire::flow_frame::begun);
-        if constexpr (std::is_void_v<typename shape::started>) {
-            return out_->tell(encode(kind, here.port, here.window));
-        } else {
-            const typename shape::started& first = (value, ...);
-            buffer frame;
-            encode_into(frame, peer_, kind, here.port, here.window, first);
-            return out_->tell(std::move(frame));
-        }
-    }
-
-    /// Sends an item; waits while the other end takes no more. Errors, thrown: channel_error where it takes nothing any more or
-    /// is lost, cancelled_error, logic_error before started().
-    void send(const typename shape::sent& item) { try_send(item).value(); }
-    /// The same, with the error as a value.
-    result<void> try_send(const typename shape::sent& item) { return send_until(item, never); }
-    /// The same, waiting for `span` at most: reason::timeout.
-    template <class Rep, class Period>
-    result<void> try_send_for(const typename shape::sent& item, std::chrono::duration<Rep, Period> span) {
-        return send_until(item, after(in_->node().now(), to_ns(span)));
-    }
-
-    /// The next item from the other end. Errors, thrown: channel_error with reason::end_of_stream once it has closed and
-    /// everything is received, at once and every time; cancelled_error; channel_error where it is lost; logic_error before
-    /// started().
-    value_type receive() { return try_receive().value(); }
-    /// The same, with the error as a value.
-    result<value_type> try_receive() { return receive_until(never); }
-    /// The same, waiting for `span` at most: reason::timeout. No item is lost by that.
-    template <class Rep, class Period>
-    result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
-        return receive_until(after(in_->node().now(), to_ns(span)));
-    }
-
-    /// For functions that are tasks: `co_await d.async_receive()`, as receive(), and so on.
-    rpc::detail::next_item_of<value_type> async_receive() { return {begun(*in_)}; }
-    rpc::detail::next_item_of<value_type, false> async_try_receive() { return {begun(*in_)}; }
-    rpc::detail::sending<> async_send(const typename shape::sent& item) {
-        return {begun(*out_), rpc::detail::item_frame(peer_, item)};
-    }
-
-    /// Sends no more: the other end's receive() ends. Receiving goes on.
-    void close() { out_->end(); }
-
-    /// Iterates what is received, to the end; an error is thrown.
-    item_iterator<dialog> begin() { return item_iterator<dialog>(*this); }
-    std::default_sentinel_t end() const noexcept { return {}; }
-    /// For iteration.
-    result<value_type> try_get() { return try_receive(); }
-
-private:
-    static error too_early() { return error(reason::misuse, "a dialog begins with started()"); }
-    template <class End>
-    End& begun(End& end) const {
-        if (!started_) raise(too_early());
-        return end;
-    }
-
-    result<void> send_until(const typename shape::sent& item, instant deadline) {
-        if (!started_) return too_early();
-        return out_->send(rpc::detail::item_frame(peer_, item), deadline);
-    }
-
-    result<value_type> receive_until(instant deadline) {
-        if (!started_) return too_early();
-        return rpc::detail::next_item<value_type>(*in_, deadline);
-    }
-};
-
-template <class Shape>
-inline constexpr bool is_dialog<dialog<Shape>> = true;
-template <class Shape>
-inline constexpr bool is_injected<dialog<Shape>> = true;
-
-namespace rpc::detail {
-
-template <class Shape>
-struct injected_object<dialog<Shape>> {
-    dialog<Shape> made;
-
-    explicit injected_object(invocation& inv) : made(inv) {}
-    operator dialog<Shape>&() noexcept { return made; }
-};
-
-// The dialog among a function's parameters.
-template <class... Ps>
-struct dialog_among;
-template <class First, class... Rest>
-struct dialog_among<First, Rest...> : std::conditional_t<is_dialog<std::remove_cvref_t<First>>,
-                                                         std::type_identity<std::remove_cvref_t<First>>, dialog_among<Rest...>> {
-};
-
-} // namespace rpc::detail
-
-/// Only for signatures: a dialog does not travel.
-template <class Shape>
-struct codec<dialog<Shape>> {
-    static void signature(signature_sink& out) {
-        using shape = dialog_shape<Shape>;
-        out.put("dialog<");
-        if constexpr (std::is_void_v<typename shape::started>) {
-            out.put("void");
-        } else {
-            codec<typename shape::started>::signature(out);
-        }
-        out.put('(');
-        codec<typename shape::received>::signature(out);
-        out.put(',');
-        codec<typename shape::sent>::signature(out);
-        out.put(")>");
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/kit/executor.hpp ----
-// executor.hpp: runs tasks of this program beside its router: spawn() and block_on().
+// ---- mitogen/connect/joining/join.hpp ----
+// join.hpp: makes this program a context of a tree that is running already.
 
 namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
 
-/// A task that was spawned. Keeps itself until it has ended.
-template <class T>
-class spawned_state final : public node_task_scope {
-    task<T> body_;
-    std::shared_ptr<spawned_state> self_{};
-    event ended_;
-    task_wait* awaited_by_ = nullptr; // loop's
+/// A program that has joined: its loop, its router, its link, and what runs its calls.
+template <class Io>
+class membership final : public joined_place, private basic_peer<Io>::events {
+    using peer = basic_peer<Io>;
 
-    void ended() override {
-        const auto keep = std::move(self_);
-        ended_.raise();
-        if (awaited_by_) awaited_by_->wake();
-    }
+    detail::broker_engine<Io> broker_;
+    router_engine<Io> router_;
+    std::shared_ptr<peer> parent_;
+    call_server<Io> server_;
+    std::atomic<bool> lost_{false};
+    std::atomic<bool> admitted_{false};
+    basic_event<Io> settled_; // either of them has changed
 
 public:
-    call_port& node;
+    /// `in` and `out`: what the context that listens says, and what it hears.
+    membership(Io io, joining::answer said, const join_options& options, typename Io::descriptor in,
+               typename Io::descriptor out)
+        : broker_(io),
+          router_(broker_, {.limits = said.bounds,
+                            .pool_threads = options.pool_threads,
+                            .rules = said.rules,
+                            .on_prompt = options.on_prompt}),
+          parent_(peer::make(router_, *this,
+                             {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true}, std::move(in),
+                             std::move(out))),
+          server_(router_, said.name, options.pool_threads), settled_(broker_.io()) {
+        (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message&) {
+            parent_->close(reason::broker_exited, "the context that was joined has ended, or wants this one to leave");
+        });
+        (void)router_.add_raw_handler(handles::admitted, {}, [this](const message&) {
+            admitted_.store(true, std::memory_order_release);
+            settled_.raise();
+        });
+        broker_.run([&] { router_.become(said.id, said.ancestors, parent_, said.bounds); });
+    }
 
-    spawned_state(call_port& beside, task<T> body)
-        : node_task_scope(beside), body_(std::move(body)), ended_(beside), node(beside) {}
+    membership(membership&&) = delete;
 
-    /// False where the loop takes nothing any more.
-    static bool begin(const std::shared_ptr<spawned_state>& s) {
-        return s->node.defer([s] {
-            s->self_ = s;
-            s->body_.start(*s);
+    ~membership() override {
+        server_.stop(error(reason::broker_exited, "this context is leaving the tree"));
+        router_.close();
+        server_.join();
+        // What it has said last still goes out.
+        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
+        broker_.run([this] { parent_->close(reason::broker_exited, "this context has left the tree"); });
+    }
+
+    /// From here on the link carries frames. Waits until the tree knows this context; false where that does not come, or not in
+    /// time. Once.
+    bool begin(instant deadline) {
+        broker_.run([&] { parent_->start(); });
+        return settled_.wait(broker_, deadline) && admitted_.load(std::memory_order_acquire);
+    }
+
+    mitogen::router& router() noexcept override { return router_.as_router(); }
+    context_id parent() const noexcept override { return parent_->id; }
+    bool alive() const noexcept override { return !lost_.load(std::memory_order_acquire); }
+
+private:
+    void link_closed(peer& link, reason cause, const std::string& text) override {
+        const error why(cause, "the tree is lost: " + text);
+        lost_.store(true, std::memory_order_release);
+        settled_.raise();
+        router_.link_lost(link, why);
+        for (const context_id above : router_.ancestors()) router_.forget(above, why);
+        server_.stop(error(reason::broker_exited, "the tree is lost"));
+    }
+};
+
+/// The error that a failed connect() means.
+MITOGEN_COLD inline error cannot_join(const std::string& path, long rc) {
+    const reason why = rc == -ENOENT || rc == -ECONNREFUSED            ? reason::connection_refused
+                       : rc == -EAGAIN || rc == -EWOULDBLOCK           ? reason::connect_timeout
+                       : rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM ? reason::overloaded
+                                                                       : reason::connect;
+    return error(why, "cannot join at " + path + ": " + sys::errno_text(static_cast<int>(-rc)));
+}
+
+MITOGEN_COLD inline error too_late(const std::string& path) {
+    return error(reason::connect_timeout, "cannot join at " + path + ": no answer in time (connect_timeout)");
+}
+
+/// Reads the listener's answer, until the deadline.
+template <class Io>
+result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std::string& path, joining::listening_ear& ear) {
+    using finding = joining::listening_ear::finding;
+    for (;;) {
+        const instant now = io.now();
+        std::byte bytes[4096];
+        long n = -EAGAIN;
+        if (now < deadline) {
+            n = sys::set_patience(fd, deadline - now);
+            // what follows may be secret: the link reads it
+            if (n >= 0) n = io.read(fd, bytes, std::min(sizeof bytes, ear.missing()));
+        }
+        if (n == -EAGAIN || n == -EWOULDBLOCK)
+            return too_late(path);
+        if (n == 0 || n == -ECONNRESET)
+            return error(reason::end_of_file, "cannot join at " + path + ": who listens there has closed the connection");
+        if (n < 0) return cannot_join(path, n);
+        switch (ear.hear({bytes, static_cast<std::size_t>(n)})) {
+        case finding::incomplete: continue;
+        case finding::wrong_version:
+            return error(reason::connect, "cannot join at " + path +
+                                              ": the program there speaks another version of this library's protocol; build both "
+                                              "with the same version");
+        case finding::wrong: return error(reason::connect, "cannot join at " + path + ": what answers there is no listener");
+        case finding::whole: break;
+        }
+        joining::answer said;
+        if (!joining::decode_answer(ear.payload(), said))
+            return error(reason::connect, "cannot join at " + path + ": the answer does not decode");
+        if (said.refusal.empty()) return said;
+        return error(reason::connect, "refused at " + path + ": " + std::string(decode_error(said.refusal).message()));
+    }
+}
+
+} // namespace detail
+
+/// Joins the tree that listens at `path` (see router::listen), and so becomes a context of it, below the one that listens.
+/// Needs no init(): it starts nothing. Both may be different programs: functions are then found by name.
+/// Blocks: up to connect_timeout.
+template <class Io>
+    requires io::has_local_sockets<Io>
+result<joined> try_join(const std::string& path, const join_options& options, Io io) {
+    if (options.name.size() > joining::name_limit)
+        return error(reason::misuse,
+                     "the name of a context that joins has at most " + std::to_string(joining::name_limit) + " bytes");
+    sys::ignore_sigpipe();
+    const instant deadline = after(io.now(), to_ns(options.connect_timeout));
+    typename Io::descriptor socket;
+    if (const long rc = sys::connect_local(path, to_ns(options.connect_timeout), socket); rc < 0)
+        return detail::cannot_join(path, rc);
+    if (const std::int64_t user = sys::peer_user(socket.get()); !sys::is_trusted_user(user))
+        return error(reason::connect, "cannot join at " + path + ": another user listens there");
+    const buffer request = joining::encode_request({sys::build_id(), static_cast<std::uint32_t>(io.own_pid()), options.name});
+    // A refusal may have been sent before the request was read.
+    (void)io.write(socket.get(), request.data(), request.size());
+    joining::listening_ear ear(joining::answer_limit);
+    result<joining::answer> said = detail::hear_answer(io, socket.get(), deadline, path, ear);
+    if (!said) return said.error();
+    const long second = sys::dup_above(socket.get(), 3); // a link has a descriptor for each direction
+    if (second < 0) return detail::cannot_join(path, second);
+    typename Io::descriptor out(static_cast<int>(second));
+    if (const long rc = io.set_nonblocking(out.get(), true); rc < 0) return detail::cannot_join(path, rc);
+    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options, std::move(socket), std::move(out));
+    if (!in->begin(deadline)) {
+        return in->alive() ? detail::too_late(path)
+                           : error(reason::end_of_file, "cannot join at " + path + ": the tree was lost at once");
+    }
+    return joined(std::move(in));
+}
+
+/// The same; throws where it fails.
+template <class Io>
+    requires io::has_local_sockets<Io>
+joined join(const std::string& path, const join_options& options, Io io) {
+    return try_join<Io>(path, options, io).value();
+}
+
+MITOGEN_INLINE result<joined> try_join(const std::string& path, const join_options& options) {
+    return try_join<io::native>(path, options, io::native{});
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/joining/listener.hpp ----
+// listener.hpp: lets other programs of the same user join the tree, through a socket in the file system.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The listening sockets of one router, and the programs that have come through them.
+template <class Io>
+class listeners final : public listening<Io>, private client<Io>::events {
+    using client_type = client<Io>;
+
+    struct open_socket {
+        listeners& owner;
+        std::uint32_t number;
+        sys::local_listener file;
+        listen_options options;
+        bound_source<open_socket> ready{};
+        timer resume{};
+
+        void on_client() { owner.accept(*this); }
+    };
+
+    router_engine<Io>& node_;
+    children<Io>& children_;
+    std::optional<call_server<Io>> server_; // in a root, which executes no calls otherwise
+    std::vector<std::unique_ptr<open_socket>> sockets_;
+    std::vector<std::shared_ptr<client_type>> clients_;
+    std::uint32_t last_number_ = 0;
+    basic_wait_group<Io> alive_; // clients
+    bool closing_ = false;
+
+    static constexpr duration_ns pause = 100'000'000; // before accept() is tried again that found no descriptor
+    static constexpr int most_at_once = 16;           // accepted in one turn of the loop
+
+public:
+    listeners(router_engine<Io>& node, children<Io>& below)
+        : node_(node), children_(below), alive_(node.loop().io()) {
+        if (!node.parent()) server_.emplace(node, "root", below.pool_threads());
+    }
+
+    /// Listens on one more socket. Returns its number. Threads: loop.
+    result<std::uint32_t> add(sys::local_listener file, const listen_options& options) {
+        if (closing_) return closing();
+        std::unique_ptr<open_socket> s(new open_socket{*this, ++last_number_, std::move(file), options});
+        on_ready<&open_socket::on_client>(s->ready, *s, s->file.fd());
+        s->resume.fire = [from = s.get()] { from->owner.look_after(*from); };
+        if (const long rc = node_.loop().watch(s->ready, io::interest::read); rc < 0)
+            return sys::failure("watch(" + s->file.path() + ")", rc);
+        sockets_.push_back(std::move(s));
+        return last_number_;
+    }
+
+    /// Closes one socket; who is still in the handshake is refused. Threads: loop.
+    void remove(std::uint32_t number) {
+        std::erase_if(sockets_, [&](const auto& s) {
+            if (s->number != number) return false;
+            node_.loop().unwatch(s->ready);
+            node_.loop().cancel_timer(s->resume);
+            return true;
+        });
+        const auto all = clients_; // one that goes removes itself
+        for (const auto& c : all)
+            if (c->listener == number && c->waiting()) c->refuse(error(reason::connect, "the listener has been closed"));
+    }
+
+    void close() override {
+        if (server_) server_->stop(closing());
+        const auto end = [this] {
+            closing_ = true;
+            while (!sockets_.empty()) remove(sockets_.back()->number);
+            const auto all = clients_;
+            for (const auto& c : all) c->shut_down(closing());
+        };
+        if (!node_.loop().run(end)) {
+            sockets_.clear(); // the loop has ended: nobody can say goodbye any more
+            return;
+        }
+        alive_.wait(node_.loop());
+    }
+
+    void finish() override {
+        if (server_) server_->join();
+        node_.loop().run([] {}); // what the last functions have deferred
+    }
+
+    bool cut(context_id id, const std::string& why) override {
+        client_type* c = find(id);
+        if (c) c->cut(why);
+        return c != nullptr;
+    }
+
+    bool shut_down(context_id id, basic_pending<Io>* left) override {
+        client_type* c = find(id);
+        if (!c) return false;
+        c->await_end(left);
+        c->shut_down(cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));
+        return true;
+    }
+
+    void abandon() noexcept override {
+        for (const auto& s : sockets_) s->file.abandon();
+        for (const auto& c : clients_) c->abandon();
+    }
+
+private:
+    static error closing() { return children<Io>::closing(); }
+
+    client_type* find(context_id id) {
+        for (const auto& c : clients_)
+            if (c->up() && c->id() == id) return c.get();
+        return nullptr;
+    }
+
+    std::size_t waiting_at(const open_socket& s) const {
+        return static_cast<std::size_t>(std::count_if(
+            clients_.begin(), clients_.end(), [&](const auto& c) { return c->listener == s.number && c->waiting(); }));
+    }
+
+    /// Accepts no more than may wait: the kernel keeps the others until there is room.
+    void look_after(open_socket& s) {
+        const bool room = waiting_at(s) < s.options.most_waiting && !s.resume.is_set();
+        node_.loop().change(s.ready, room ? io::interest::read : io::interest::none);
+    }
+
+    void accept(open_socket& from) {
+        for (int i = 0; i < most_at_once && waiting_at(from) < from.options.most_waiting; ++i) {
+            sys::unique_fd socket;
+            const long rc = from.file.accept(socket);
+            if (rc == -EAGAIN || rc == -EWOULDBLOCK) break;
+            if (rc == -ECONNABORTED) continue; // it went before we came
+            if (rc < 0) {
+                log::write(log::level::warning, sys::failure("accept", rc, from.file.fd()).what());
+                node_.loop().set_timer(from.resume, after(node_.loop().io().now(), pause));
+                break;
+            }
+            welcome(from, std::move(socket));
+        }
+        look_after(from);
+    }
+
+    void welcome(open_socket& from, sys::unique_fd socket) {
+        const std::int64_t user = sys::peer_user(socket.get());
+        if (!sys::is_trusted_user(user)) {
+            return log::write(log::level::warning, "refused a connection to " + from.file.path() + " by " +
+                                                       (user < 0 ? "an unknown user" : "user " + std::to_string(user)));
+        }
+        auto c = std::make_shared<client_type>(node_, static_cast<typename client_type::events&>(*this), from.number,
+                                               from.options, children_.patience().grace, std::move(socket));
+        alive_.add();
+        clients_.push_back(c);
+        c->begin();
+    }
+
+    // ---- what happens to them
+
+    void client_asks(client_type& c) override {
+        const auto at = std::find_if(clients_.begin(), clients_.end(), [&](const auto& held) { return held.get() == &c; });
+        children_.ids().next([this, keep = *at](result<context_id> id) {
+            node_.loop().defer([keep, id = std::move(id)] { id ? keep->admit(*id) : keep->refuse(id.error()); });
         });
     }
 
-    static void cancel(const std::shared_ptr<spawned_state>& s, const error& why) {
-        if (!s->node.add_work([s, why] { s->task_scope::cancel(why); })) s->task_scope::cancel(why); // nobody else runs it any more
+    void client_up(client_type& c) override {
+        children_.neighbour_up(c.name(), c.link);
+        for (const auto& s : sockets_)
+            if (s->number == c.listener) look_after(*s);
     }
 
-    bool done() const noexcept { return ended_.raised(); }
-    bool wait(instant deadline) { return ended_.wait(node, deadline); }
-    void tell(task_wait* who) noexcept { awaited_by_ = who; }
-    T take() { return body_.take(); }
+    void client_lost(client_type& c, const error& why) override {
+        children_.neighbour_lost(*c.link, why);
+    }
+
+    void client_gone(client_type& c) override {
+        const auto at = std::find_if(clients_.begin(), clients_.end(), [&](const auto& held) { return held.get() == &c; });
+        node_.loop().defer([keep = std::move(*at)] {}); // it is destroyed when it has returned from what it is at
+        clients_.erase(at);
+        for (const auto& s : sockets_)
+            if (s->number == c.listener) look_after(*s);
+        alive_.done();
+    }
 };
 
-/// A task waits for another one that was spawned. Where it is cancelled, so is that one.
-template <class T>
-class spawned_wait final : task_wait {
-    std::shared_ptr<spawned_state<T>> other_;
-
-    bool happened() override { return other_->done(); }
-    void arm() override { happened() ? wake() : other_->tell(this); }
-    void give_up(const error& why, bool) override { other_->task_scope::cancel(why); }
+/// What a listener refers to.
+template <class Io>
+class listener_of final : public open_listener {
+    listeners<Io>& all_;
+    router_engine<Io>& node_;
+    std::uint32_t number_;
 
 public:
-    explicit spawned_wait(std::shared_ptr<spawned_state<T>> other) noexcept : other_(std::move(other)) {}
-
-    bool await_ready() const noexcept { return other_->done(); }
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> waiting) {
-        begin(*waiting.promise().scope, waiting);
-    }
-    T await_resume() {
-        check();
-        return other_->take();
+    listener_of(listeners<Io>& all, router_engine<Io>& node, std::uint32_t number) : all_(all), node_(node), number_(number) {}
+    void close() override {
+        node_.loop().run([this] { all_.remove(number_); });
     }
 };
+
+/// Listens for programs that join a node under `Io`.
+template <class Io>
+result<listener> listen_on(router_engine<Io>& node, const std::string& path, const listen_options& options) {
+    result<sys::local_listener> file = sys::local_listener::open(path);
+    if (!file) return file.error();
+    listeners<Io>* all = nullptr;
+    result<std::uint32_t> number = children<Io>::closing();
+    node.loop().run([&] {
+        all = node.template listening_by<listeners<Io>>();
+        if (all) number = all->add(std::move(*file), options);
+    });
+    if (!number) return number.error();
+    return listener(std::make_shared<listener_of<Io>>(*all, node, *number), path);
+}
+
+/// The same, if the node runs under `Io`.
+template <class Io>
+bool try_listen_on(call_port& node, const std::string& path, const listen_options& options, std::optional<result<listener>>& made) {
+    if constexpr (io::policy<Io> && io::has_local_sockets<Io>) {
+        if (node.policy_tag() != &policy_tag<Io>) return false;
+        made.emplace(listen_on(engine_of<Io>(node), path, options));
+        return true;
+    } else {
+        return false;
+    }
+}
 
 } // namespace detail
 
-/// A task that runs beside a router, and its result-to-be: see spawn(). Its destructor cancels the task and waits for its end; on
-/// the loop, where it cannot wait, it only cancels.
-///
-/// Moves; does not copy. Threads: one at a time. Blocks: get() and the destructor; another task says `co_await std::move(s)`
-/// instead. The router must outlive it.
-template <class T>
-class [[nodiscard]] spawned {
-    using state = detail::spawned_state<T>;
-
-    std::shared_ptr<state> state_;
-    bool refused_ = false;
-
-    error cancelled_here(const char* why) const { return cancelled_by(state_->node.id(), cancel_radius::call, why); }
-
-    std::optional<error> wait_until(instant deadline) {
-        if (refused_) return error(reason::broker_exited, "the loop has ended");
-        if (state_->done()) return std::nullopt;
-        if (state_->node.on_loop()) return error(reason::misuse, "waiting for a task on the loop, on which it runs: co_await it");
-        if (!state_->wait(deadline)) return error(reason::timeout, "the task did not end within the time given to get_for()");
-        return std::nullopt;
-    }
-
-public:
-    using value_type = T;
-
-    /// For spawn().
-    explicit spawned(std::shared_ptr<state> made) : state_(std::move(made)), refused_(!state::begin(state_)) {}
-    spawned(spawned&&) noexcept = default;
-    spawned& operator=(spawned&&) = delete;
-    ~spawned() {
-        if (!state_ || refused_ || state_->done()) return;
-        state::cancel(state_, cancelled_here("nobody wants the result of the task any more"));
-        if (!state_->node.on_loop()) (void)state_->wait(never);
-    }
-
-    bool done() const noexcept { return state_->done(); }
-
-    /// Waits for the end of the task; its result, or what it has thrown. Once.
-    T get() {
-        if (const std::optional<error> why = wait_until(never)) raise(*why);
-        return state_->take();
-    }
-
-    /// As get(), but waits at most `span`: then it throws timeout_error, and the task goes on.
-    template <class Rep, class Period>
-    T get_for(std::chrono::duration<Rep, Period> span) {
-        if (const std::optional<error> why = wait_until(after(state_->node.now(), to_ns(span)))) raise(*why);
-        return state_->take();
-    }
-
-    /// What the task waits for ends with cancelled_error, from now on. Threads: any.
-    void cancel() { state::cancel(state_, cancelled_here("the task has been cancelled")); }
-
-    /// Its result, or what it has thrown. Once.
-    detail::spawned_wait<T> operator co_await() && {
-        if (refused_) raise(error(reason::broker_exited, "the loop has ended"));
-        return detail::spawned_wait<T>(state_);
-    }
-};
-
-/// Runs a task on the loop of `node`, beside everything else. Threads: any. Never blocks.
-template <class T>
-spawned<T> spawn(router& node, task<T> body) {
-    return spawned<T>(std::make_shared<detail::spawned_state<T>>(node.node(), std::move(body)));
+MITOGEN_INLINE result<listener> router::try_listen(const std::string& path, listen_options options) {
+    std::optional<result<listener>> made;
+    if (detail::try_listen_on<io::native>(*node_, path, options, made) || detail::try_listen_on<io::poll>(*node_, path, options, made))
+        return std::move(*made);
+    return error(reason::misuse, "this I/O policy has no sockets that programs could join through");
 }
-
-/// The same, and waits for its end: its result, or what it has thrown. Not on the loop.
-template <class T>
-T block_on(router& node, task<T> body) {
-    return spawn(node, std::move(body)).get();
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/kit/generator.hpp ----
-// generator.hpp: a coroutine that yields values, one each time somebody asks for the next.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// What a coroutine returns that says `co_yield` any number of times. A remote function that returns one is called with
-/// `context.stream<&fn>(args…)`: it runs as its caller takes what it yields. Parameters by reference live as long as the
-/// generator there; elsewhere, as in every coroutine, they must be taken by value.
-///
-/// Moves; does not copy. Iterate it once. Its end destroys the coroutine where it stands. Threads: one at a time.
-template <class T>
-class [[nodiscard]] generator {
-public:
-    using value_type = std::remove_cvref_t<T>;
-
-    class promise_type {
-        friend class generator;
-        const value_type* value_ = nullptr; // in the coroutine's frame, or in the expression that it yields
-#if MITOGEN_HAS_EXCEPTIONS
-        std::exception_ptr failure_;
-#endif
-
-    public:
-        generator get_return_object() { return generator(std::coroutine_handle<promise_type>::from_promise(*this)); }
-        std::suspend_always initial_suspend() const noexcept { return {}; }
-        std::suspend_always final_suspend() const noexcept { return {}; }
-        std::suspend_always yield_value(const value_type& value) noexcept {
-            value_ = std::addressof(value);
-            return {};
-        }
-        void return_void() const noexcept {}
-        void unhandled_exception() noexcept {
-#if MITOGEN_HAS_EXCEPTIONS
-            failure_ = std::current_exception();
-#endif
-        }
-        void await_transform() = delete; // a generator waits for nothing
-    };
-
-    /// Throws what the coroutine throws.
-    class iterator {
-        std::coroutine_handle<promise_type> at_{};
-
-    public:
-        using value_type = generator::value_type;
-        using difference_type = std::ptrdiff_t;
-        using iterator_category = std::input_iterator_tag;
-
-        iterator() = default;
-        explicit iterator(std::coroutine_handle<promise_type> at) : at_(at) { ++*this; }
-
-        const value_type& operator*() const noexcept { return *at_.promise().value_; }
-        iterator& operator++() {
-            at_.resume();
-#if MITOGEN_HAS_EXCEPTIONS
-            if (at_.done() && at_.promise().failure_) std::rethrow_exception(std::exchange(at_.promise().failure_, nullptr));
-#endif
-            return *this;
-        }
-        void operator++(int) { ++*this; }
-        friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return i.at_.done(); }
-    };
-
-    generator(generator&& other) noexcept : coroutine_(std::exchange(other.coroutine_, nullptr)) {}
-    generator& operator=(generator other) noexcept {
-        std::swap(coroutine_, other.coroutine_);
-        return *this;
-    }
-    ~generator() {
-        if (coroutine_) coroutine_.destroy();
-    }
-
-    iterator begin() { return iterator(coroutine_); }
-    std::default_sentinel_t end() const noexcept { return {}; }
-
-private:
-    std::coroutine_handle<promise_type> coroutine_;
-
-    explicit generator(std::coroutine_handle<promise_type> made) noexcept : coroutine_(made) {}
-};
-
-template <class T>
-inline constexpr bool is_item_range<generator<T>> = true;
-
-/// Items of type `T`, in a signature. No value has this type.
-template <class T>
-struct item_stream {};
-
-template <class T>
-struct wire_result<generator<T>> {
-    using type = item_stream<std::remove_cvref_t<T>>;
-};
-
-template <class T>
-struct codec<item_stream<T>> {
-    static constexpr bool is_fixed = true;
-    static constexpr std::size_t fixed_size = 0;
-    static constexpr std::size_t least = 0;
-    static std::size_t size(const item_stream<T>&) noexcept { return 0; }
-    static void encode(writer&, const item_stream<T>&) noexcept {}
-    static bool decode(reader&, item_stream<T>&) noexcept { return true; }
-    static void signature(signature_sink& out) {
-        out.put("stream<");
-        codec<T>::signature(out);
-        out.put('>');
-    }
-};
-
-namespace rpc::detail {
-
-template <class T>
-struct item_range_result<generator<T>> {
-    static void run(invocation& inv, generator<T> items) {
-        const std::unique_ptr<item_sink> sink = open_item_sink(inv);
-        for (const auto& item : items) {
-            const result<void> sent = sink->send(item_frame(inv.who.id, item));
-            if (sent) continue;
-            inv.failure = sent.error();
-            return;
-        }
-    }
-};
-
-} // namespace rpc::detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/kit/interrupt.hpp ----
-// interrupt.hpp: SIGINT, which a terminal sends to the root alone, as a call on the loop.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-class interrupt_hook;
-
-} // namespace detail
-
-/// While it exists, each SIGINT of this process is a call of `go` on the loop, with how many there have been: 1, 2, … The first
-/// is the request to end what is under way, for instance by firing a stop token; the second, to take no more time for it.
-/// Children have process groups of their own, so that Ctrl-C at the terminal reaches nobody but the root.
-///
-/// A handler that the program has is called as well. Where it has none, the third signal ends the process. Where SIGINT is
-/// ignored it stays so. What was there before is restored at the end. Nurseries have it built in: nursery_options::interrupt.
-/// Threads: any. `go` runs on the loop, and must not block. Errors, thrown: without descriptors; a logic_error under an I/O policy
-/// that knows no signals. The router must outlive it.
-class on_interrupt {
-    std::unique_ptr<detail::interrupt_hook> hook_;
-
-public:
-    on_interrupt(router& node, unique_function<void(int)> go);
-    on_interrupt(on_interrupt&&) = delete;
-    ~on_interrupt();
-};
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -25853,662 +27282,6 @@ MITOGEN_INLINE on_interrupt::on_interrupt(router& node, unique_function<void(int
     hook_ = std::make_unique<detail::interrupt_hook>(node.node(), std::move(go));
 }
 MITOGEN_INLINE on_interrupt::~on_interrupt() = default;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/kit/nursery_member.hpp ----
-// nursery_member.hpp: a task as its nursery sees it, whatever it calls.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-class nursery_hub;
-class nursery_state;
-
-/// Ends once: with a value, an error, or because it was given up.
-class nursery_member : public std::enable_shared_from_this<nursery_member> {
-    friend class nursery_state;
-
-    static constexpr std::size_t nowhere = SIZE_MAX;
-    std::size_t place_ = nowhere; // under the nursery's lock: among those that have not ended
-    std::uint64_t number_ = 0;    // the later it was started, the larger
-    condition wake_;             // whoever waits for this one task
-    std::atomic<bool> ended_{false};
-    bool spared_ = false;          // under the nursery's lock: its own side has cancelled it
-    std::optional<error> failure_; // fixed once it has ended
-
-protected:
-    std::shared_ptr<nursery_hub> nursery_;
-
-    explicit nursery_member(std::shared_ptr<nursery_hub> nursery) : nursery_(std::move(nursery)) {}
-    ~nursery_member() = default;
-
-public:
-    nursery_member(nursery_member&&) = delete;
-
-    /// Tells what executes it to stop, and goes on waiting for its end. Never blocks. Not under a lock.
-    virtual void ask_to_stop(const error& why) = 0;
-    /// Waits no longer for its end. Not under a lock.
-    virtual void give_up(const error& why) = 0;
-    /// Where it runs; no_context where that is not connected yet.
-    virtual context_id where() = 0;
-
-    bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
-    const error* failure() const noexcept { return failure_ ? &*failure_ : nullptr; }
-
-    /// The moment after such a span, from now.
-    instant until(duration_ns span) const;
-    /// Sleeps until it has ended or the deadline passes; returns ended(). Not on the loop.
-    bool wait_until(instant deadline);
-    /// Cancelled by whoever holds it: that is no failure of the nursery.
-    void cancel();
-    /// False where it has ended already and there is nothing to wait for.
-    bool may_wait() const;
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/kit/nursery_hub.hpp ----
-// nursery_hub.hpp: a nursery as its typed tasks see it.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// The owner of contexts and tasks. Shared with what is under way: whatever becomes of the nursery's thread, that ends. Threads:
-/// any, but for finish().
-class nursery_hub {
-protected:
-    call_port& node_;
-
-    explicit nursery_hub(call_port& node) noexcept : node_(node) {}
-    ~nursery_hub() = default;
-
-public:
-    static std::shared_ptr<nursery_hub> make(call_port& node, duration_ns grace);
-    nursery_hub(nursery_hub&&) = delete;
-
-    call_port& node() const noexcept { return node_; }
-
-    /// The error of what was cancelled with this nursery.
-    virtual error cancelled_here(const char* by) const = 0;
-
-    /// Makes a context of this nursery. Never blocks.
-    virtual future<context> connect(const any_method& how, making_options options = {}) = 0;
-    /// A context that was made for a task which may get another one. Before anything runs there.
-    virtual void replaceable(context_id id) = 0;
-    /// Such a context has done its work: it ends beside what goes on.
-    virtual void replace(context_id id) = 0;
-
-    /// Before a task is begun. False with `why` where it must not be.
-    virtual bool add(std::shared_ptr<nursery_member> t, std::optional<error>& why) = 0;
-    /// It was not begun after all.
-    virtual void forget(nursery_member& t) = 0;
-    /// After it was begun: where something has failed meanwhile, it is the next to stop.
-    virtual void begun(nursery_member& t) = 0;
-    /// It has ended; `failure` is null where that is well. Once for each.
-    virtual void ended(nursery_member& t, const error* failure) = 0;
-    /// True where a task that has ended may be begun again: nothing wants it to stop.
-    virtual bool may_go_on(const nursery_member& t) = 0;
-    /// Sleeps until a task has ended or the deadline passes; true if it has. Not on the loop.
-    virtual bool wait_for(nursery_member& t, instant deadline) = 0;
-    /// Cancels a task; that is no failure of the nursery.
-    virtual void cancel_one(nursery_member& t) = 0;
-
-    virtual bool stopped() = 0;
-    virtual bool over() = 0;
-    /// Stops everything; nothing can be added any more. `reported`: join() says so.
-    virtual void cancel(error why, bool reported) = 0;
-    /// From now on nothing is given time: what has not ended is ended by force. After cancel(). Never blocks.
-    virtual void hurry() = 0;
-    /// Asks every context to end. Tasks that have not ended by now end with their contexts, or are given up.
-    virtual void close() = 0;
-    /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
-    virtual void finish() = 0;
-    /// What the nursery ends with, when it is over.
-    virtual result<void> verdict() = 0;
-};
-
-inline instant nursery_member::until(duration_ns span) const {
-    return span == never || ended() ? never : after(nursery_->node().now(), span);
-}
-inline bool nursery_member::wait_until(instant deadline) {
-    return ended() || nursery_->wait_for(*this, deadline); // the router may be gone
-}
-inline void nursery_member::cancel() { nursery_->cancel_one(*this); }
-inline bool nursery_member::may_wait() const { return ended() || !nursery_->node().on_loop(); }
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/kit/restart.hpp ----
-// restart.hpp: whether a task of a nursery that has ended is begun again, and when.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// After which ends a task is begun again.
-enum class restart : std::uint8_t {
-    off,        ///< not at all
-    on_failure, ///< after an error
-    always,     ///< after any end, until it is cancelled
-};
-
-/// How a task of a nursery is begun again: see nursery::restarting.
-///
-/// A failure is every error that the task ends with, also that its context did not come up or was lost, but for what came of its
-/// being cancelled, or of another failure of the nursery. After the n-th failure within the window there is a pause of
-/// first_delay · 2^(n-1), and no more than longest_delay; after more failures within it than `limit` the task has failed, with
-/// the last. An end without failure, after which `always` goes on, pauses first_delay, and counts for nothing.
-struct restart_policy {
-    restart when = restart::on_failure;
-    std::uint32_t limit = 5;                        ///< of failures within the window; above 4096: none
-    std::chrono::milliseconds window{60'000};       ///< what lies further back is forgotten
-    std::chrono::milliseconds first_delay{100};
-    std::chrono::milliseconds longest_delay{10'000};
-};
-
-namespace detail {
-
-/// The arithmetic of it. Threads: one at a time.
-class restart_schedule {
-    restart_policy policy_;
-    std::deque<instant> failures_; // within the window, oldest first
-
-    static constexpr std::uint32_t most = 4096;
-
-public:
-    explicit restart_schedule(restart_policy policy) noexcept : policy_(policy) {}
-
-    /// The pause before it is begun again; nothing where it is not.
-    std::optional<duration_ns> after_end(bool failed, instant now) {
-        const duration_ns first = to_ns(policy_.first_delay);
-        if (policy_.when == restart::off || (!failed && policy_.when != restart::always)) return std::nullopt;
-        if (!failed) return first;
-        while (!failures_.empty() && now - failures_.front() > to_ns(policy_.window)) failures_.pop_front();
-        if (failures_.size() >= policy_.limit && policy_.limit <= most) return std::nullopt;
-        failures_.push_back(now);
-        if (failures_.size() > most) failures_.pop_front();
-        const duration_ns longest = to_ns(policy_.longest_delay);
-        duration_ns pause = std::min(first, longest);
-        for (std::size_t i = 1; i < failures_.size() && 0 < pause && pause < longest; ++i)
-            pause = pause > longest / 2 ? longest : pause * 2;
-        return pause;
-    }
-};
-
-/// What a task has that may be begun again.
-struct restarts {
-    restart_schedule schedule;
-    const bool in_new_context; ///< made for each run
-    unique_function<void()> begin{};
-    awaited* pause = nullptr; ///< under the task's mutex: what ends the pause that it is in
-
-    restarts(restart_policy policy, bool makes_contexts) : schedule(policy), in_new_context(makes_contexts) {}
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/kit/nursery_call.hpp ----
-// nursery_call.hpp: a call that belongs to a nursery: how it begins, ends, and begins again.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// A call: of a context that is there, or of one that is being connected for it.
-template <class T>
-class nursery_task final : public nursery_member {
-    using base = nursery_member;
-
-    mitogen::detail::mutex mutex_;
-    context_id where_ = no_context;
-    future<context> coming_; // its context, while that is being connected
-    future<T> answer_;
-    bool calls_ = false;         // answer_ is there
-    std::optional<error> asked_; // to stop, and why
-    std::optional<error> given_up_;
-    std::unique_ptr<restarts> again_; // null: it runs once
-
-    /// Where an exception comes in between, there is no such task.
-    struct unless_begun {
-        nursery_task& self;
-        bool begun = false;
-        ~unless_begun() {
-            if (!begun) self.nursery_->forget(self);
-        }
-    };
-
-    std::shared_ptr<nursery_task> self() { return std::static_pointer_cast<nursery_task>(this->shared_from_this()); }
-
-    /// Where something has failed: a call that nothing keeps from running runs, and what it says for itself is heard. Otherwise
-    /// which of several errors are seen would be a matter of luck.
-    void tell_callee(const error& why) {
-        call_port& node = this->nursery_->node();
-        const awaited& p = *answer_.state();
-        const bool begins = why.reason() != reason::cancelled;
-        const auto what = why.detail().radius == cancel_radius::call ? cancel_radius::call : cancel_radius::nursery;
-        static_cast<void>(node.tell(p.respondent(), handles::cancel_call,
-                                    encode(p.handle(), begins, static_cast<std::uint8_t>(what)), false));
-    }
-
-    template <class Send>
-    void send(context_id to, Send&& call) {
-        unless_begun guard{*this};
-        future<T> answer = call();
-        guard.begun = true;
-        std::optional<error> unwanted;
-        std::optional<error> stop;
-        {
-            const std::lock_guard lock(mutex_);
-            where_ = to;
-            answer_ = std::move(answer);
-            calls_ = true;
-            stop = asked_;
-            unwanted = given_up_;
-        }
-        answer_.then([me = self()] { me->ran(me->answer_.state()->failure()); });
-        if (unwanted) return answer_.abandon(*unwanted);
-        if (stop) tell_callee(*stop);
-    }
-
-    /// Its context is there, or is not.
-    template <auto F, class Given>
-    void connected(Given& given) {
-        const result<context> up = coming_.outcome();
-        std::optional<error> failure;
-        if (!up) {
-            failure = up.error();
-        } else {
-            const std::lock_guard lock(mutex_);
-            failure = asked_;
-        }
-        if (failure) return ran(&*failure);
-        if (again_) this->nursery_->replaceable(up->id());
-        send(up->id(),
-             [&] { return std::apply([&](auto&... each) { return up->template call_async<F>(std::move(each)...); }, given); });
-    }
-
-    /// Runs it in a context that is on its way.
-    template <auto F, class Given>
-    void run_in(future<context> coming, Given given) {
-        std::optional<error> why;
-        {
-            const std::lock_guard lock(mutex_);
-            coming_ = std::move(coming);
-            why = asked_;
-        }
-        coming_.then([me = self(), given = std::move(given)]() mutable { me->template connected<F>(given); });
-        if (why) return coming_.abandon(*why);
-        this->nursery_->begun(*this);
-    }
-
-    // ---- what may be begun again
-
-    /// A run of it is over.
-    void ran(const error* failure) {
-        if (!again_ || !pause(failure)) this->nursery_->ended(*this, failure);
-    }
-
-    /// Begins the pause before the next run. False where there is none.
-    bool pause(const error* failure) {
-        call_port& node = this->nursery_->node();
-        const bool closed = failure && failure->reason() == reason::broker_exited;
-        if (closed || node.stopping() || !this->nursery_->may_go_on(*this)) return false;
-        const instant now = node.now();
-        context_id left = no_context;
-        awaited* over = nullptr;
-        std::optional<duration_ns> span;
-        {
-            const std::lock_guard lock(mutex_);
-            if (asked_ || given_up_ || (!again_->in_new_context && node.why_lost(where_))) return false;
-            span = again_->schedule.after_end(failure != nullptr, now);
-            if (!span) return false;
-            if (again_->in_new_context) left = std::exchange(where_, no_context);
-            calls_ = false;
-            over = again_->pause = &node.open_event();
-        }
-        if (left != no_context) this->nursery_->replace(left);
-        node.expire(*over, after(now, *span), error(reason::timeout, "the pause is over"));
-        over->then([me = self(), over] { me->paused(*over); });
-        return true;
-    }
-
-    /// A pause has ended: it is over, the task is to stop, or the router has been closed.
-    void paused(awaited& over) {
-        std::optional<error> why;
-        {
-            const std::lock_guard lock(mutex_);
-            again_->pause = nullptr;
-            if (asked_) why = asked_;
-            else if (over.failure()->reason() != reason::timeout) why = *over.failure();
-        }
-        over.release();
-        if (why) return this->nursery_->ended(*this, &*why);
-#if MITOGEN_HAS_EXCEPTIONS
-        try {
-            again_->begin();
-        } catch (const std::exception& e) {
-            const error failure(reason::misuse, std::string("the task could not be begun again: ") + e.what());
-            this->nursery_->ended(*this, &failure);
-        }
-#else
-        again_->begin();
-#endif
-    }
-
-public:
-    explicit nursery_task(std::shared_ptr<nursery_hub> nursery)
-        : base(std::move(nursery)), mutex_(this->nursery_->node()) {}
-
-    // ---- how it begins: one of them, once
-
-    template <class Send>
-    void call(context_id to, Send&& send_it) {
-        std::optional<error> why;
-        if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
-        send(to, std::forward<Send>(send_it));
-        this->nursery_->begun(*this);
-    }
-
-    template <auto F, class Connect, class... Args>
-    void connect_and_call(Connect&& connect, Args&&... args) {
-        std::optional<error> why;
-        if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
-        unless_begun guard{*this};
-        future<context> coming = connect();
-        std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
-        guard.begun = true;
-        run_in<F>(std::move(coming), std::move(given));
-    }
-
-    /// As call(), for one that may run several times: each time `send_it` is called.
-    template <class Send>
-    void call_again(restart_policy how, context_id to, Send send_it) {
-        again_ = std::make_unique<restarts>(how, false);
-        again_->begin = [this, to, send_it] { send(to, send_it); };
-        call(to, send_it);
-    }
-
-    /// As connect_and_call().
-    template <auto F, class Connect, class... Args>
-    void connect_and_call_again(restart_policy how, Connect connect, Args&&... args) {
-        std::optional<error> why;
-        again_ = std::make_unique<restarts>(how, true);
-        if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
-        unless_begun guard{*this};
-        again_->begin = [this, connect, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
-            run_in<F>(connect(), given);
-        };
-        again_->begin();
-        guard.begun = true;
-    }
-
-    // ---- how it ends
-
-    void ask_to_stop(const error& why) override {
-        bool calls;
-        bool connects;
-        awaited* pause = nullptr;
-        {
-            const std::lock_guard lock(mutex_);
-            if (asked_) return;
-            asked_ = why;
-            calls = calls_;
-            connects = coming_.valid();
-            if (again_ && again_->pause) (pause = again_->pause)->retain();
-        }
-        if (pause) {
-            pause->fail(why);
-            pause->release();
-        } else if (calls) {
-            tell_callee(why);
-        } else if (connects) {
-            coming_.abandon(why);
-        }
-    }
-
-    void give_up(const error& why) override {
-        {
-            const std::lock_guard lock(mutex_);
-            given_up_ = why;
-            if (!calls_) return; // about to begin
-        }
-        answer_.abandon(why);
-    }
-
-    context_id where() override {
-        const std::lock_guard lock(mutex_);
-        return where_;
-    }
-
-    result<T> outcome() {
-        if (const error* why = this->failure()) return *why;
-        return answer_.outcome();
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/kit/nursery_task.hpp ----
-// nursery_task.hpp: what a nursery's start() returns.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// A call that belongs to a nursery: a cheap value, which may outlive it. To drop it changes nothing.
-///
-/// Threads: one at a time waits; the rest any. Not on the loop.
-template <class T>
-class nursery_task {
-    std::shared_ptr<detail::nursery_task<T>> state_;
-
-public:
-    using value_type = T;
-
-    explicit nursery_task(std::shared_ptr<detail::nursery_task<T>> state) noexcept : state_(std::move(state)) {}
-
-    /// True once there is a value or an error. Never blocks.
-    bool done() const noexcept { return state_->ended(); }
-
-    /// Waits for the value; throws the error. That of a task that was cancelled because another one failed is the other's.
-    T get() const { return try_get().value(); }
-    result<T> try_get() const { return try_get_until(never); }
-
-    /// As get(), but waits at most `span`: then it throws timeout_error, and the call goes on.
-    template <class Rep, class Period>
-    T get_for(std::chrono::duration<Rep, Period> span) const {
-        return try_get_for(span).value();
-    }
-    template <class Rep, class Period>
-    result<T> try_get_for(std::chrono::duration<Rep, Period> span) const {
-        return try_get_until(state_->until(to_ns(span)));
-    }
-
-    /// Tells the callee to stop; where it has not begun it does not begin. That is no failure of the nursery. Does not wait.
-    void cancel() const { state_->cancel(); }
-
-private:
-    result<T> try_get_until(instant deadline) const {
-        if (!state_->may_wait())
-            return error(reason::misuse, "a function that runs on the loop waits for a task; run it on::main or on::pool");
-        if (!state_->wait_until(deadline)) return error(reason::timeout, "the task has not ended within the time given");
-        return state_->outcome();
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/kit/nursery.hpp ----
-// nursery.hpp: a scope that owns contexts and calls: none of them outlives it, and none of their errors is lost.
-
-#if defined(__cpp_lib_jthread)
-#include <stop_token>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// How a nursery is made.
-struct nursery_options {
-    /// from asking tasks to stop, to ending the contexts in which they do not
-    std::chrono::milliseconds grace{3'000};
-    /// SIGINT (Ctrl-C) cancels the nursery, whose join() then says so; a second one skips the grace: see basic_on_interrupt
-    bool interrupt = false;
-#if defined(__cpp_lib_jthread)
-    std::stop_token stop{}; ///< cancels the nursery, whose join() then says so: that of a function that has one, for instance
-#endif
-};
-
-/// What nursery::restarting returns. A cheap value; the nursery must outlive it.
-class restarting_tasks {
-    std::shared_ptr<detail::nursery_hub> state_;
-    restart_policy how_;
-
-    template <auto F>
-    auto make() const {
-        return std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
-    }
-
-public:
-    restarting_tasks(std::shared_ptr<detail::nursery_hub> state, restart_policy how)
-        : state_(std::move(state)), how_(how) {}
-
-    /// As nursery::start.
-    template <auto F, class Target, class... Args>
-        requires(!connection_method<std::remove_cvref_t<Target>>)
-    nursery_task<rpc::detail::result_of<F>> start(const Target& target, Args&&... args) const {
-        auto t = make<F>();
-        t->call_again(how_, target.id(), [target, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
-            return std::apply([&](const auto&... each) { return target.template call_async<F>(each...); }, given);
-        });
-        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
-    }
-    template <auto F, connection_method Method, class... Args>
-    nursery_task<rpc::detail::result_of<F>> start(const Method& method, Args&&... args) const {
-        auto t = make<F>();
-        t->template connect_and_call_again<F>(
-            how_, [state = state_, how = any_method(method)] { return state->connect(how); },
-            std::forward<Args>(args)...);
-        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
-    }
-};
-
-/// Owns contexts and tasks. When join() returns, every task has ended and every process that it has started is reaped, whatever
-/// happened meanwhile.
-///
-/// The first task that fails cancels the others, at once: their stop tokens fire, those that are still being connected are given
-/// up. So does a context that is lost. The body of the scope is not interrupted: it goes on to join(), which ends the contexts
-/// and throws what went wrong: one error as it was, several as error_group. What came only of being cancelled is not among them.
-/// Where the body leaves by an exception, the destructor cancels, waits, and says nothing.
-///
-/// A task that does not stop within the grace is ended with its context, by force where it must be; one that runs in a context
-/// that is not this nursery's is given up. Threads: any; join() and the destructor one. It blocks, and must not be used on the
-/// loop. The router must outlive it.
-class nursery : public making<nursery> {
-    friend class making<nursery>;
-
-    std::shared_ptr<detail::nursery_hub> state_;
-    int exceptions_ = std::uncaught_exceptions();
-#if defined(__cpp_lib_jthread)
-    struct canceller {
-        detail::nursery_hub* state;
-        void operator()() const { state->cancel(state->cancelled_here("its stop token"), true); }
-    };
-    std::optional<std::stop_callback<canceller>> on_stop_;
-#endif
-    std::unique_ptr<on_interrupt> on_interrupt_;
-
-    void heed_interrupts(router& node) {
-        on_interrupt_ = std::make_unique<on_interrupt>(node, [state = state_.get()](int count) {
-            if (count == 1) return state->cancel(state->cancelled_here("SIGINT"), true);
-            state->hurry();
-        });
-    }
-
-    call_port& node() const noexcept { return state_->node(); }
-
-    template <class Method>
-    using accepts = std::true_type;
-    std::optional<error> cannot_wait() const {
-        if (!node().on_loop()) return std::nullopt;
-        return detail::waits_for_child();
-    }
-    future<context> begin_child(const any_method& how, making_options options) const {
-        return state_->connect(how, std::move(options));
-    }
-
-public:
-    explicit nursery(router& node, nursery_options options = {})
-        : state_(detail::nursery_hub::make(node.node(), to_ns(options.grace))) {
-#if defined(__cpp_lib_jthread)
-        if (options.stop.stop_possible()) on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
-#endif
-        if (options.interrupt) heed_interrupts(node);
-    }
-
-    nursery(nursery&&) = delete;
-
-    ~nursery() {
-        if (state_->over()) return;
-        if (std::uncaught_exceptions() > exceptions_) cancel();
-        if (node().on_loop()) { // where it cannot wait; all of it ends nevertheless
-            cancel();
-            state_->close();
-        } else if (const result<void> ended = try_join(); !ended) {
-            log::write(log::level::error, std::string("a nursery ended without join(), and with: ") + ended.error().what());
-        }
-    }
-
-    // Contexts are made by the members of `making`, as those of router. They end with the nursery. What has not come up when it
-    // ends is given up, and reaped as well. The error of connect_async is the future's, and no failure of the nursery.
-
-    // ---- tasks
-
-    /// Begins to call `F(args…)` in a context, or with how the calls of a context are made (within(), with()), of this nursery
-    /// or not. Blocks only while the link's queue is full.
-    template <auto F, class Target, class... Args>
-        requires(!connection_method<std::remove_cvref_t<Target>>)
-    nursery_task<rpc::detail::result_of<F>> start(const Target& target, Args&&... args) {
-        auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
-        t->call(target.id(), [&] { return target.template call_async<F>(std::forward<Args>(args)...); });
-        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
-    }
-
-    /// The same in a context that is made for it, by that method. It belongs to the nursery. Where it does not come up, that is
-    /// how the task fails. Never blocks.
-    template <auto F, connection_method Method, class... Args>
-    nursery_task<rpc::detail::result_of<F>> start(const Method& method, Args&&... args) {
-        auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
-        t->template connect_and_call<F>([&] { return state_->connect(method); }, std::forward<Args>(args)...);
-        return nursery_task<rpc::detail::result_of<F>>(std::move(t));
-    }
-
-    /// For tasks that are begun again when they have ended: `n.restarting({.limit = 3}).start<&serve>(method, …)`. Their
-    /// arguments are copied. With a method each run has a new context, and the former one ends; the loss of such a context is a
-    /// failure of its task and not of the nursery. In a context that was there before, its loss is the end. join() waits for the
-    /// last run; the task's value is that of the last, too. To cancel during a pause ends it at once.
-    restarting_tasks restarting(restart_policy how) const { return restarting_tasks(state_, how); }
-
-    // ---- the end
-
-    /// Waits until every task has ended; ends all contexts; throws what went wrong. Nothing can be added afterwards.
-    void join() { try_join().value(); }
-
-    /// The same, with the error as a value: members() of it are the single ones, where there are several.
-    result<void> try_join() {
-        if (!state_->over()) {
-            if (node().on_loop())
-                return error(reason::misuse, "a function that runs on the loop joins a nursery; run it on::main or on::pool");
-            state_->finish();
-        }
-        return state_->verdict();
-    }
-
-    /// Asks everything to stop, and gives up what is being connected; nothing can be added afterwards. Does not wait: join() and
-    /// the destructor do. That it was cancelled so is no error of join().
-    void cancel() { state_->cancel(state_->cancelled_here("cancel()"), false); }
-
-    /// True once something has failed or it was cancelled: the body of the scope may as well go to join().
-    bool stopping() const { return state_->stopped(); }
-};
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -26836,525 +27609,6 @@ MITOGEN_INLINE std::shared_ptr<nursery_hub> nursery_hub::make(call_port& node, d
 }
 
 } // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/kit/open_dialog.hpp ----
-// open_dialog.hpp: the opener's end of a dialog.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// What context.open<&fn>(args…) returns: the other end of the dialog that fn takes. `Shape` is the callee's.
-///
-/// Its destructor closes and waits for the function's end; while an exception leaves its scope, or after cancel_on_exit(), it
-/// cancels and waits. A function that does not heed its cancellation is waited for as long as its context lives.
-/// Moves; does not copy. Threads: send() and receive() any; the rest one at a time. Blocks: as marked; not on the loop.
-template <class Shape, class Result>
-class [[nodiscard]] open_dialog {
-    using shape = dialog_shape<Shape>;
-    using started_type =
-        typename std::conditional_t<std::is_void_v<typename shape::started>, std::type_identity<std::monostate>,
-                                    owned_result<typename shape::started>>::type;
-
-    std::shared_ptr<rpc::detail::inbox> in_;
-    std::shared_ptr<rpc::detail::outbox> out_;
-    future<Result> answer_;
-    started_type started_{};
-    std::optional<mitogen::result<Result>> outcome_;
-    bool final_ = false; // outcome_ is the answer
-    bool cancel_on_exit_ = false;
-    int exceptions_ = std::uncaught_exceptions();
-
-    open_dialog(std::shared_ptr<rpc::detail::inbox> items, future<Result> answer)
-        : in_(std::move(items)), answer_(std::move(answer)) {}
-
-public:
-    /// What is received here is what the callee sends.
-    using value_type = typename rpc::detail::received_item<typename shape::sent>::type;
-
-    /// For call_methods::try_open: waits until the function has called started(), and fails where it ends before.
-    static mitogen::result<open_dialog> begin(std::shared_ptr<rpc::detail::inbox> items, future<Result> answer,
-                                                    const std::string& function) {
-        open_dialog d(std::move(items), std::move(answer));
-        rpc::detail::end_with(d.in_, d.answer_);
-        return join(std::move(d), never, function);
-    }
-
-    /// For call_methods::open_async: the same in a task.
-    static task<open_dialog> begin_later(std::shared_ptr<rpc::detail::inbox> items, future<Result> answer,
-                                               const function_entry& function) {
-        open_dialog d(std::move(items), std::move(answer));
-        rpc::detail::end_with(d.in_, d.answer_);
-        co_await rpc::detail::next_item_of<void>{*d.in_};
-        co_return join(std::move(d), 0, function.name()).value();
-    }
-
-    /// The callee's started() makes the dialog whole.
-    static mitogen::result<open_dialog> join(open_dialog d, instant deadline, const std::string& function) {
-        const mitogen::result<rpc::detail::flow_item> first = d.in_->get(deadline);
-        if (!first) return d.give_up(first.error(), function);
-        decode_environment environment{&d.in_->node()};
-        reader r(first->value(), d.in_->node().bounds(), &environment);
-        flow_address there;
-        bool good = first->kind == wire::flow_frame::begun && decode(r, there.port, there.window);
-        if constexpr (!std::is_void_v<typename shape::started>) good = good && decode(r, d.started_);
-        if (!good || !r.finish())
-            return d.give_up(error(reason::codec, "what started() of " + function + " says does not decode: " + r.failure_text()),
-                             function);
-        d.out_ = rpc::detail::outbox::open(d.in_->node(), d.answer_.state()->respondent(), there);
-        d.answer_.then([out = d.out_, p = d.answer_.state()] {
-            out->lose(p->failure() ? *p->failure() : error(reason::sender_closed, "the function has ended"));
-        });
-        return d;
-    }
-
-    open_dialog(open_dialog&&) noexcept = default;
-    open_dialog& operator=(open_dialog&&) = delete;
-    ~open_dialog() {
-        if (!answer_.valid()) return;
-        if (cancel_on_exit_ || std::uncaught_exceptions() > exceptions_ || (!answer_.done() && in_->node().on_loop())) {
-            cancel();
-            return;
-        }
-        const bool seen = outcome_.has_value();
-        close();
-        if (const mitogen::result<Result>& end = outcome(); !end && !seen)
-            log::write(log::level::warning,
-                       "a dialog ended with an error that nobody looked at: " + std::string(end.error().what()));
-    }
-
-    /// The destructor cancels the function where it has not ended, instead of waiting for it.
-    void cancel_on_exit() noexcept { cancel_on_exit_ = true; }
-
-    /// What the callee passed to started().
-    const started_type& started() const noexcept { return started_; }
-
-    /// As the callee's: see dialog.
-    void send(const typename shape::received& item) { try_send(item).value(); }
-    mitogen::result<void> try_send(const typename shape::received& item) { return send_until(item, never); }
-    template <class Rep, class Period>
-    mitogen::result<void> try_send_for(const typename shape::received& item, std::chrono::duration<Rep, Period> span) {
-        return send_until(item, after(in_->node().now(), to_ns(span)));
-    }
-
-    /// The next item. Errors, thrown: channel_error with reason::end_of_stream once the callee has closed or returned and
-    /// everything is received, at once and every time; where it has failed, its error instead.
-    value_type receive() { return try_receive().value(); }
-    /// The same, with the error as a value.
-    mitogen::result<value_type> try_receive() { return receive_until(never); }
-    /// The same, waiting for `span` at most: reason::timeout. No item is lost by that.
-    template <class Rep, class Period>
-    mitogen::result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
-        return receive_until(after(in_->node().now(), to_ns(span)));
-    }
-
-    /// Sends no more: the callee's receive() ends. Receiving goes on, and the result still comes. Once is enough.
-    void close() {
-        if (out_) out_->end();
-    }
-
-    /// Waits for the function's end and returns its result, or throws its error; what arrives meanwhile is dropped. The same
-    /// object every time. A callee that still waits for items waits for close().
-    decltype(auto) result() & { return std::as_const(outcome()).value(); }
-    Result result() && { return std::move(settled()).value(); }
-    /// The same, with the error as a value.
-    const mitogen::result<Result>& outcome() { return settled(); }
-
-    /// Cancels the function, and nothing else: waits until it has left its scope. Nothing happens where it has returned: its
-    /// value stands.
-    void cancel() {
-        if (answer_.done()) return;
-        in_->node().cancel_call(*answer_.state());
-        (void)settled();
-    }
-
-    /// For tasks: `co_await d.async_receive()`, as receive(), and so on. A task must co_await async_result() or async_cancel()
-    /// before it leaves the dialog: the destructor cannot wait on the loop, and cancels.
-    rpc::detail::next_item_of<value_type> async_receive() { return {*in_}; }
-    rpc::detail::next_item_of<value_type, false> async_try_receive() { return {*in_}; }
-    rpc::detail::sending<> async_send(const typename shape::received& item) {
-        return {*out_, rpc::detail::item_frame(out_->peer(), item)};
-    }
-    task<Result> async_result() {
-        in_->discard();
-        co_await rpc::detail::completion_of{answer_};
-        if constexpr (std::is_void_v<Result>) {
-            settled().value();
-        } else if constexpr (std::is_copy_constructible_v<Result>) {
-            co_return settled().value();
-        } else {
-            co_return std::move(settled()).value();
-        }
-    }
-    task<void> async_cancel() {
-        in_->discard();
-        if (!answer_.done()) in_->node().cancel_call(*answer_.state());
-        co_await rpc::detail::completion_of{answer_};
-        (void)settled();
-    }
-
-    /// As receiver's.
-    bool ready() const { return in_->ready(); }
-    bool ended() const { return in_->ended(); }
-    void then(unique_function<void()> go, const void* key = nullptr) const { in_->then(std::move(go), key); }
-    void forget(const void* key) const { in_->forget(key); }
-    call_port& port() const noexcept { return in_->node(); }
-
-    /// Iterates what is received, to the end; an error is thrown.
-    item_iterator<open_dialog> begin() { return item_iterator<open_dialog>(*this); }
-    std::default_sentinel_t end() const noexcept { return {}; }
-    /// For iteration.
-    mitogen::result<value_type> try_get() { return try_receive(); }
-
-private:
-    mitogen::result<void> send_until(const typename shape::received& item, instant deadline) {
-        return out_->send(rpc::detail::item_frame(out_->peer(), item), deadline);
-    }
-
-    mitogen::result<value_type> receive_until(instant deadline) { return rpc::detail::next_item<value_type>(*in_, deadline); }
-
-    /// Waits for the answer. On the loop there is only an error, and the answer may still come.
-    mitogen::result<Result>& settled() {
-        if (final_) return *outcome_;
-        if (answer_.done() || !in_->node().on_loop()) in_->discard();
-        outcome_.emplace(answer_.try_get());
-        final_ = answer_.done();
-        if (final_) in_->answered(answer_.state()->failure()); // whoever completed it may not have come to that yet
-        return *outcome_;
-    }
-
-    /// The dialog does not begin. What the function itself says counts most.
-    error give_up(error why, const std::string& function) {
-        if (!answer_.done()) {
-            if (!in_->node().on_loop()) cancel();
-            answer_ = {};
-            return why;
-        }
-        const mitogen::result<Result> end = std::move(settled());
-        answer_ = {};
-        if (!end) return end.error();
-        if (why.reason() == reason::codec) return why;
-        return error(reason::misuse, function + " returned without having called started() of its dialog");
-    }
-};
-
-namespace rpc::detail {
-
-template <class List>
-struct dialog_in;
-template <class... Ps>
-struct dialog_in<type_list<Ps...>> : dialog_among<Ps...> {};
-
-template <class Dialog>
-struct dialog_types;
-template <class Shape>
-struct dialog_types<dialog<Shape>> {
-    using shape = Shape;
-};
-
-} // namespace rpc::detail
-
-template <class Target>
-template <auto F, class Begin, class... Args>
-auto call_methods<Target>::open_as(Begin begin, Args&&... args) const {
-    using types = rpc::detail::dialog_types<typename rpc::detail::dialog_in<typename function_traits<F>::parameters>::type>;
-    using result_type = rpc::detail::result_of<F>;
-    using dialog = open_dialog<typename types::shape, result_type>;
-    const auto items =
-        rpc::detail::inbox::make(self().port(), rpc::detail::inbox_use::opener);
-    awaited& p = begin_flow<F, rpc::detail::verb::open>(items->open_port(self().id()), std::forward<Args>(args)...);
-    return begin(std::type_identity<dialog>{}, items,
-                 future<result_type>(&p, self().port(), self().environment()));
-}
-
-template <class Target>
-template <auto F, class... Args>
-auto call_methods<Target>::try_open(Args&&... args) const {
-    return open_as<F>(
-        []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
-            return Dialog::begin(std::move(items), std::move(answer), entry_of<F>().name());
-        },
-        std::forward<Args>(args)...);
-}
-
-template <class Target>
-template <auto F, class... Args>
-auto call_methods<Target>::open_async(Args&&... args) const {
-    return open_as<F>(
-        []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
-            return Dialog::begin_later(std::move(items), std::move(answer), entry_of<F>());
-        },
-        std::forward<Args>(args)...);
-}
-
-template <class Target>
-template <auto F, class... Args>
-auto call_methods<Target>::open(Args&&... args) const {
-    return try_open<F>(std::forward<Args>(args)...).value();
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/item_reader.hpp ----
-// item_reader.hpp: how items are taken from an inbox, by threads and by tasks: what receivers and remote ranges share.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace rpc::detail {
-
-/// The end of a flow at which items of type `T` come out. Moves; does not copy.
-///
-/// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
-template <class T>
-class item_reader {
-protected:
-    std::shared_ptr<inbox> inbox_; // null in one that was moved from
-
-    explicit item_reader(std::shared_ptr<inbox> items) noexcept : inbox_(std::move(items)) {}
-    item_reader(item_reader&&) noexcept = default;
-    item_reader& operator=(item_reader&&) = delete;
-    ~item_reader() = default;
-
-public:
-    using value_type = typename received_item<T>::type;
-
-    /// The next item; waits for it. Errors, thrown: channel_error with reason::end_of_stream at the end; channel_error where a
-    /// context that sends is lost; codec_error; what a generator threw, as call_error.
-    value_type get() { return try_get().value(); }
-    /// The same, with the error as a value.
-    result<value_type> try_get() { return next_item<value_type>(*inbox_, never); }
-
-    /// As get(), but waits at most `span`: timeout_error.
-    template <class Rep, class Period>
-    value_type get_for(std::chrono::duration<Rep, Period> span) {
-        return try_get_for(span).value();
-    }
-    /// As try_get(), but waits at most `span`, 0 for what is there now: reason::timeout.
-    template <class Rep, class Period>
-    result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
-        return next_item<value_type>(*inbox_, after(inbox_->node().now(), to_ns(span)));
-    }
-
-    /// For tasks: `co_await r.async_get()`, as get(); async_try_get() with the error as a value.
-    next_item_of<value_type> async_get() { return {*inbox_}; }
-    next_item_of<value_type, false> async_try_get() { return {*inbox_}; }
-
-    /// True where get() would not wait.
-    bool ready() const { return inbox_->ready(); }
-
-    /// True once there is nothing more to get.
-    bool ended() const { return inbox_->ended(); }
-
-    /// Runs `go` as soon as there is an item or the end: now, or on the thread that brings it, normally the loop. With a `key`,
-    /// until forget(key).
-    void then(unique_function<void()> go, const void* key = nullptr) const { inbox_->then(std::move(go), key); }
-    void forget(const void* key) const { inbox_->forget(key); }
-
-    call_port& port() const noexcept { return inbox_->node(); }
-
-    /// Iterates to the end; an error is thrown.
-    item_iterator<item_reader> begin() { return item_iterator<item_reader>(*this); }
-    std::default_sentinel_t end() const noexcept { return {}; }
-};
-
-} // namespace rpc::detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/kit/remote_range.hpp ----
-// remote_range.hpp: what a remote generator yields, as a range.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// The items of one call of a function that returns generator<T>. The function runs ahead by a window (wire::flow_window) of what
-/// is taken here. Leaving the range cancels it: the generator is destroyed where it stands, at its next co_yield.
-///
-/// Moves; does not copy. Threads: one at a time. Blocks: get() and iteration, not from functions that run on the loop.
-template <class T>
-class [[nodiscard]] remote_range : public rpc::detail::item_reader<T> {
-    using rpc::detail::item_reader<T>::inbox_;
-
-    future<void> end_;
-
-public:
-    /// For call_methods::stream: `end` is the answer to the call that fills `items`.
-    remote_range(std::shared_ptr<rpc::detail::inbox> items, future<void> end)
-        : rpc::detail::item_reader<T>(std::move(items)), end_(std::move(end)) {
-        rpc::detail::end_with(inbox_, end_);
-    }
-    remote_range(remote_range&&) noexcept = default;
-    remote_range& operator=(remote_range&&) = delete;
-    ~remote_range() {
-        if (inbox_) cancel();
-    }
-
-    /// Stops the function. What has arrived can still be taken, and is followed by the end.
-    void cancel() {
-        inbox_->close(error(reason::end_of_stream, "the stream has been left"), false);
-        end_.cancel();
-    }
-};
-
-template <class Target>
-template <auto F, class... Args>
-auto call_methods<Target>::stream(Args&&... args) const {
-    using item = typename function_traits<F>::result::value_type;
-    const auto items =
-        rpc::detail::inbox::make(self().port(), rpc::detail::inbox_use::stream);
-    awaited& p = begin_flow<F, rpc::detail::verb::stream>(items->open_port(self().id()), std::forward<Args>(args)...);
-    return remote_range<item>(items, future<void>(&p, self().port(), self().environment()));
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/channel.hpp ----
-// channel.hpp: a typed queue in one context that others fill: receiver<T>, and sender<T>, which travels to them.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace rpc::detail {
-
-/// What copies of one sender share. Its last copy closes it.
-class sender_state {
-protected:
-    ~sender_state() = default;
-
-public:
-    /// Of an inbox of this context.
-    static std::shared_ptr<sender_state> of(std::shared_ptr<inbox> made_by);
-    /// One that was received.
-    static std::shared_ptr<sender_state> of(call_port& here, context_id receiver, flow_address to);
-
-    virtual call_port& node() noexcept = 0;
-    /// Where items are sent; opened by the first use.
-    virtual const std::shared_ptr<outbox>& use() = 0;
-    /// Where `user` is to send to, and in which context that is.
-    virtual std::pair<context_id, flow_address> address_for(context_id user) = 0;
-};
-
-} // namespace rpc::detail
-
-/// The end of a channel that sends. Travels in the arguments and the result of a call, and in items; it then belongs to whoever
-/// received it. Where that sends it on, its context passes the items on. Copies in one context are one sender: it closes when it
-/// is told to, or its last copy goes.
-///
-/// Threads: any. Blocks: send(), while the receiver has all that it takes (wire::flow_window bytes under way for each sender,
-/// more where the way is long).
-template <class T>
-class sender {
-    using state = rpc::detail::sender_state;
-
-    std::shared_ptr<state> state_;
-
-    template <class>
-    friend struct codec;
-
-public:
-    using value_type = T;
-
-    /// One that is closed.
-    sender() = default;
-    explicit sender(std::shared_ptr<state> shared) noexcept : state_(std::move(shared)) {}
-
-    /// Sends an item; waits while the receiver takes no more. Errors, thrown: channel_error where the channel is closed or the
-    /// receiver's context is lost; overloaded_error on the loop, where it must not wait.
-    void send(const T& item) const { try_send_until(item, never).value(); }
-
-    /// The same, with the error as a value.
-    result<void> try_send(const T& item) const { return try_send_until(item, never); }
-
-    /// The same, waiting for `span` at most: 0 where it must not wait. Error: timeout.
-    template <class Rep, class Period>
-    result<void> try_send_for(const T& item, std::chrono::duration<Rep, Period> span) const {
-        if (!state_) return nowhere();
-        return try_send_until(item, after(state_->node().now(), to_ns(span)));
-    }
-
-    /// For tasks: `co_await s.async_send(item)`. The item is encoded at once. The sender must stay until then.
-    rpc::detail::sending<> async_send(const T& item) const {
-        if (!state_) raise(nowhere());
-        const auto& out = state_->use();
-        return {*out, rpc::detail::item_frame(out->peer(), item)};
-    }
-
-    /// Says that nothing more follows. Once the receiver has taken what was sent, and every other sender is closed too, it has
-    /// reached its end.
-    void close() const {
-        if (state_) state_->use()->end();
-    }
-
-private:
-    static error nowhere() { return error(reason::sender_closed, "this sender is connected to nothing"); }
-
-    result<void> try_send_until(const T& item, instant deadline) const {
-        if (!state_) return nowhere();
-        const auto& out = state_->use();
-        return out->send(rpc::detail::item_frame(out->peer(), item), deadline);
-    }
-};
-
-/// The end of a channel that receives: a queue in this context. Make it, send to_sender() to those who shall fill it, and iterate
-/// it.
-///
-/// It has reached its end when every sender that was made is closed, or gone without having been sent or used; then, at once and
-/// every time, it says end_of_stream, unless a new sender is made. A sender whose context is lost is told once, as an error in
-/// the place of an item, and the others go on. One that was sent with a call which did not run is never closed: close the
-/// receiver.
-/// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
-template <class T>
-class receiver : public rpc::detail::item_reader<T> {
-    using rpc::detail::item_reader<T>::inbox_;
-
-public:
-    /// The router must outlive it.
-    explicit receiver(router& node)
-        : rpc::detail::item_reader<T>(rpc::detail::inbox::make(node.node(), rpc::detail::inbox_use::channel)) {}
-    receiver(receiver&&) noexcept = default;
-    receiver& operator=(receiver&&) = delete;
-    ~receiver() {
-        if (inbox_) close();
-    }
-
-    /// A new sender. Each has a window of its own.
-    sender<T> to_sender() const {
-        return sender<T>(rpc::detail::sender_state::of(inbox_));
-    }
-
-    /// Takes nothing any more: whoever sends is told. What has arrived can still be taken.
-    void close() { inbox_->close(error(reason::end_of_stream, "the receiver has been closed")); }
-};
-
-/// A sender travels as the context, the handle and the window that it sends to. To encode it for a context opens a port for that
-/// context; encoded for nobody it is closed.
-template <class T>
-struct codec<sender<T>> {
-    static constexpr bool is_fixed = true;
-    static constexpr std::size_t fixed_size = 16;
-    static constexpr std::size_t least = 16;
-    static std::size_t size(const sender<T>&) noexcept { return fixed_size; }
-    static void encode(writer& w, const sender<T>& s) {
-        std::pair<context_id, flow_address> where{no_context, {}};
-        if (s.state_ && w.destination() != no_context) where = s.state_->address_for(w.destination());
-        w.put_scalar(where.second.port ? where.first : no_context);
-        w.put_scalar(where.second.port);
-        w.put_scalar(where.second.window);
-    }
-    static bool decode(reader& r, sender<T>& s) {
-        context_id where;
-        flow_address to;
-        if (!r.take_scalar(where) || !r.take_scalar(to.port) || !r.take_scalar(to.window)) return false;
-        s = {};
-        if (where == no_context) return true;
-        const auto* place = static_cast<const decode_environment*>(r.environment());
-        if (!place || !place->node)
-            return r.fail("a sender can be decoded only where a call, its answer or an item brings it");
-        s = sender<T>(rpc::detail::sender_state::of(*place->node, where, to));
-        return true;
-    }
-    static void signature(signature_sink& out) {
-        out.put("sender<");
-        codec<T>::signature(out);
-        out.put('>');
-    }
-};
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/rpc/watchers.hpp ----
@@ -28084,192 +28338,7 @@ MITOGEN_INLINE std::shared_ptr<outbox> outbox::open(call_port& node, context_id 
 } // namespace rpc::detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/rpc/select.hpp ----
-// select.hpp: waits for whichever of several things is ready first.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Futures, receivers, streams and dialogs, of which some thread wants to know which is ready. A future is told once; the others
-/// each time that there is an item to take, and once when they have ended. Refers to them: they must outlive it and stay where
-/// they are.
-///
-/// Fair: what was told last comes last when several are ready. Threads: one at a time. Blocks: next() and iteration, not on the
-/// loop.
-class select {
-    // What a source's callback reaches, which may come when the select is gone.
-    struct signal {
-        std::atomic<awaited*> event{nullptr}; // who waits, with a reference
-
-        void fire() {
-            if (awaited* e = event.exchange(nullptr)) {
-                e->fail(error(reason::none, "ready"));
-                e->release();
-            }
-        }
-    };
-
-public:
-    /// One of the sources.
-    class source {
-        friend class select;
-        void* object_;
-        bool (*ready_)(void*);
-        bool (*over_)(void*); // it will not be ready again after this
-        void (*then_)(void*, unique_function<void()>, const void* key);
-        void (*forget_)(void*, const void* key);
-        std::shared_ptr<std::atomic<bool>> armed_ = std::make_shared<std::atomic<bool>>(false);
-
-        template <class Source>
-        explicit source(Source& from)
-            : object_(&from), ready_([](void* s) { return is_ready(*static_cast<Source*>(s)); }),
-              over_([](void* s) { return is_over(*static_cast<Source*>(s)); }),
-              then_([](void* s, unique_function<void()> go, const void* key) {
-                  arm(*static_cast<Source*>(s), std::move(go), key);
-              }),
-              forget_([](void* s, const void* key) { disarm(*static_cast<Source*>(s), key); }) {}
-
-    public:
-        /// True if it is `other`.
-        template <class Source>
-        bool is(const Source& other) const noexcept {
-            return object_ == static_cast<const void*>(&other);
-        }
-    };
-
-    template <class First, class... Rest>
-    explicit select(First& first, Rest&... rest) : port_(&first.port()) {
-        add(first);
-        (add(rest), ...);
-    }
-    select(select&&) = delete;
-    ~select() {
-        for (source& s : sources_)
-            if (*s.armed_) s.forget_(s.object_, signal_.get());
-    }
-
-    /// One more.
-    template <class Source>
-    void add(Source& from) {
-        sources_.push_back(source(from));
-    }
-
-    /// How many may still become ready.
-    std::size_t size() const noexcept { return sources_.size(); }
-
-    /// Which is ready; waits for one. Its value, or its error, is then to be had from the object itself, without waiting. Errors,
-    /// thrown: channel_error with reason::end_of_stream where none is left.
-    source& next() { return *try_next_until(never).value(); }
-
-    /// The same, waiting for `span` at most, with the error as a value: reason::timeout.
-    template <class Rep, class Period>
-    result<source*> try_next_for(std::chrono::duration<Rep, Period> span) {
-        return try_next_until(after(port_->now(), to_ns(span)));
-    }
-
-    /// next() until none is left.
-    class iterator {
-        select* from_ = nullptr;
-        source* at_ = nullptr;
-
-    public:
-        using value_type = source;
-        using difference_type = std::ptrdiff_t;
-        using iterator_category = std::input_iterator_tag;
-
-        iterator() = default;
-        explicit iterator(select& from) : from_(&from) { ++*this; }
-        source& operator*() const noexcept { return *at_; }
-        iterator& operator++() {
-            const auto next = from_->try_next_until(never);
-            if (!next && next.error().reason() != reason::end_of_stream) raise(next.error());
-            at_ = next ? *next : nullptr;
-            return *this;
-        }
-        void operator++(int) { ++*this; }
-        friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return i.at_ == nullptr; }
-    };
-    iterator begin() { return iterator(*this); }
-    std::default_sentinel_t end() const noexcept { return {}; }
-
-private:
-    call_port* port_;
-    std::deque<source> sources_; // the one that was told last is the last
-    std::optional<source> told_; // and will not be ready again
-    std::shared_ptr<signal> signal_ = std::make_shared<signal>();
-
-    template <class Source>
-    static bool is_ready(Source& s) {
-        if constexpr (std::is_base_of_v<future_base, Source>) {
-            return s.done();
-        } else {
-            return s.ready();
-        }
-    }
-    template <class Source>
-    static bool is_over(Source& s) {
-        if constexpr (std::is_base_of_v<future_base, Source>) {
-            return s.done();
-        } else {
-            return s.ended();
-        }
-    }
-
-    template <class Source>
-    static void arm(Source& s, unique_function<void()> go, const void* key) {
-        if constexpr (std::is_base_of_v<future_base, Source>) {
-            s.then(std::move(go)); // comes once, and the future keeps it until then
-        } else {
-            s.then(std::move(go), key);
-        }
-    }
-    template <class Source>
-    static void disarm(Source& s, const void* key) {
-        if constexpr (!std::is_base_of_v<future_base, Source>) s.forget(key);
-    }
-
-    /// A source that is ready, or null.
-    source* find() {
-        for (auto at = sources_.begin(); at != sources_.end(); ++at) {
-            if (!at->ready_(at->object_)) continue;
-            source found = std::move(*at);
-            sources_.erase(at);
-            if (found.over_(found.object_)) return &told_.emplace(std::move(found));
-            return &sources_.emplace_back(std::move(found));
-        }
-        return nullptr;
-    }
-
-    void arm_all() {
-        for (source& s : sources_) {
-            if (s.armed_->exchange(true)) continue;
-            const auto go = [armed = s.armed_, wake = signal_] {
-                armed->store(false);
-                wake->fire();
-            };
-            s.then_(s.object_, go, signal_.get());
-        }
-    }
-
-    result<source*> try_next_until(instant deadline) {
-        for (;;) {
-            if (source* ready = find()) return ready;
-            if (sources_.empty()) return error(reason::end_of_stream, "nothing is left to wait for");
-            if (port_->on_loop())
-                return error(reason::misuse, "a function that runs on the loop waits for what only the loop could bring");
-            awaited& event = port_->open_event();
-            event.retain();
-            signal_->event.store(&event);
-            arm_all();
-            const bool in_time = port_->await(event, deadline);
-            if (awaited* unused = signal_->event.exchange(nullptr)) unused->release();
-            if (!in_time) event.fail(error(reason::timeout, ""));
-            event.release();
-            if (!in_time) return error(reason::timeout, "nothing was ready before the deadline");
-        }
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
+#endif // the core
 
 // ---- mitogen/base/undef.hpp ----
 // undef.hpp: removes the library's own macros; the umbrellas include it last. Written by tools/amalgamate.

@@ -6,7 +6,6 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/io/native.hpp>
 #include <mitogen/kit/nursery_call.hpp>
 
 #include <memory>

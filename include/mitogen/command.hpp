@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// command.hpp: children behind any program that passes stdin and stdout on.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/separate.hpp>
+#include <mitogen/connect/methods/options/command.hpp>
+#include <mitogen/connect/router.hpp>
+
+#include <mitogen/core.hpp>
+
+#include <mitogen/base/undef.hpp>

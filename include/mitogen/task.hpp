@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// task.hpp: coroutines on the loop: task, spawn, block_on, sleep_for.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/separate.hpp>
+#include <mitogen/kit/executor.hpp>
+#include <mitogen/rpc/flow_wait.hpp>
+#include <mitogen/rpc/task.hpp>
+
+#include <mitogen/core.hpp>
+
+#include <mitogen/base/undef.hpp>
