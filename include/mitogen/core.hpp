@@ -5,7 +5,6 @@
 #if !defined(MITOGEN_SEPARATE)
 #include <mitogen/base/checksum.hpp>
 #include <mitogen/base/error_group.hpp>
-#include <mitogen/connect/basic_router_body.hpp>
 #include <mitogen/connect/boot/boot_attempt.hpp>
 #include <mitogen/connect/boot/boot_channel.hpp>
 #include <mitogen/connect/boot/boot_dialogue.hpp>
@@ -77,6 +76,7 @@
 #include <mitogen/connect/prompting.hpp>
 #include <mitogen/connect/prompts/open_question.hpp>
 #include <mitogen/connect/prompts/prompter.hpp>
+#include <mitogen/connect/router_body.hpp>
 #include <mitogen/connect/router_engine.hpp>
 #include <mitogen/connect/travelling.hpp>
 #include <mitogen/io/epoll.hpp>

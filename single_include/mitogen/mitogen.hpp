@@ -7509,12 +7509,14 @@ protected:
 public:
     /// For the node itself.
     explicit router(call_port& node) noexcept : node_(&node) {}
-    /// On the loop of a broker with this platform's best policy. Errors, thrown: as make()'s.
-    explicit router(broker& loop, router_options options = {});
+    /// On the loop of a broker. Errors, thrown: as make()'s.
+    template <class Io>
+    explicit router(basic_broker<Io>& loop, router_options options = {});
     router(router&&) = delete;
 
     /// The same, with the error as a value: overloaded, without descriptors or threads.
-    static result<std::unique_ptr<router>> make(broker& loop, router_options options = {});
+    template <class Io>
+    static result<std::unique_ptr<router>> make(basic_broker<Io>& loop, router_options options = {});
 
     /// The node behind it, for all that is built on it.
     call_port& node() const noexcept { return *node_; }
@@ -7536,9 +7538,11 @@ public:
     /// Lets programs of this user join the tree, through a socket at `path`: see mitogen::join. Its directory must be 0700 and
     /// this user's, and is made where it is missing. It stays open until it is closed, or the router is. A root executes calls
     /// from then on, for those who have the authority.
+    template <class Io = io::native>
     listener listen(const std::string& path, listen_options options = {}) {
-        return try_listen(path, std::move(options)).value();
+        return try_listen<Io>(path, std::move(options)).value();
     }
+    template <class Io = io::native>
     result<listener> try_listen(const std::string& path, listen_options options = {});
 
     // ---- the tree
@@ -7631,7 +7635,7 @@ public:
     using policy = Io;
 
     /// The broker must outlive it. Errors, thrown: overloaded_error, without descriptors or threads.
-    explicit basic_router(basic_broker<Io>& loop, router_options options = {});
+    explicit basic_router(basic_broker<Io>& loop, router_options options = {}) : router(loop, std::move(options)) {}
 };
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -7688,9 +7692,13 @@ public:
 /// Needs no init(): it starts nothing. Both may be different programs: functions are then found by name.
 /// Blocks: up to connect_timeout.
 /// Errors: connect_error; a logic_error for options that can't be.
+template <class Io = io::native>
 result<joined> try_join(const std::string& path, const join_options& options = {});
 /// The same; throws where it fails.
-inline joined join(const std::string& path, const join_options& options = {}) { return try_join(path, options).value(); }
+template <class Io = io::native>
+joined join(const std::string& path, const join_options& options = {}) {
+    return try_join<Io>(path, options).value();
+}
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -8403,15 +8411,17 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Call it first thing in main(). Returns at once in the program that a user started; never returns in one that was started as a
 /// child: that one serves its parent and exits, with its static objects destroyed and its exit handlers run. A child finds out by
-/// its first argument.
+/// its first argument, and runs under the I/O policy `Io`, a native one.
 ///
 /// A program may have been started with SIGCHLD ignored, which would lose how its children end: that is undone. One that ignores
 /// it later has decided so itself.
+template <class Io = io::native>
 void init(int argc, char** argv);
 
 namespace detail {
 
 /// What run() holds: a broker and a router.
+template <class Io>
 class whole_program {
     struct parts;
     std::unique_ptr<parts> parts_;
@@ -8430,7 +8440,7 @@ public:
 template <class Body>
 int run(int argc, char** argv, Body&& body) {
     init(argc, argv);
-    detail::whole_program whole;
+    detail::whole_program<io::native> whole;
     if constexpr (std::is_convertible_v<std::invoke_result_t<Body, router&>, int>) {
         return std::forward<Body>(body)(whole.root());
     } else {
@@ -12563,140 +12573,6 @@ inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
 }
 
 } // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/route/route_table.hpp ----
-// route_table.hpp: which link leads to which context, and what is known about it.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Hash of a build, as programs compare each other's: equal builds call functions by index. 0: not known.
-using build_hash = std::uint64_t;
-
-/// One context below this one.
-template <class Link>
-struct route {
-    context_id id = no_context;
-    context_id parent = no_context; ///< who made it
-    std::string name{};
-    build_hash build = 0;
-    std::shared_ptr<Link> via{}; ///< the link to it, or to whoever leads to it
-};
-
-/// All contexts below this one. Sorted by id: children get ascending ids, so that adding is appending.
-/// Threads: any; the lock is held for a binary search.
-template <class Link, class Io>
-class basic_route_table {
-    typename Io::mutex mutex_;
-    std::vector<route<Link>> routes_;
-    std::atomic<bool> any_{false};      // there has been one: most contexts have none, and look nothing up
-    std::atomic<build_hash> common_{0}; // see common_build()
-
-    auto lower(context_id id) {
-        return std::lower_bound(routes_.begin(), routes_.end(), id,
-                                [](const route<Link>& r, context_id wanted) { return r.id < wanted; });
-    }
-
-public:
-    explicit basic_route_table(Io& io) : mutex_(io) {}
-
-    /// False where the id is taken.
-    bool add(route<Link> r) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(r.id);
-        if (at != routes_.end() && at->id == r.id) return false;
-        if (r.build != common_.load(std::memory_order_relaxed))
-            common_.store(routes_.empty() ? r.build : 0, std::memory_order_release);
-        routes_.insert(at, std::move(r));
-        any_.store(true, std::memory_order_release);
-        return true;
-    }
-
-    /// The link to `id`, or null.
-    std::shared_ptr<Link> find(context_id id) {
-        if (!any_.load(std::memory_order_acquire)) return nullptr;
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? at->via : nullptr;
-    }
-
-    /// True if `id` is reached through `via`.
-    bool leads(context_id id, const Link* via) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id && at->via.get() == via;
-    }
-
-    /// The one build that all contexts here have, or 0.
-    build_hash common_build() const noexcept { return common_.load(std::memory_order_acquire); }
-
-    /// The build of `id`, or 0.
-    build_hash build_of(context_id id) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? at->build : 0;
-    }
-
-    /// Everything about `id`; its `id` is no_context where nothing is known.
-    route<Link> get(context_id id) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        return at != routes_.end() && at->id == id ? *at : route<Link>{};
-    }
-
-    /// Removes one; false where it was not there, or is reached through another link.
-    bool remove(context_id id, const Link* via) {
-        const std::lock_guard lock(mutex_);
-        const auto at = lower(id);
-        if (at == routes_.end() || at->id != id || at->via.get() != via) return false;
-        routes_.erase(at);
-        return true;
-    }
-
-    /// Removes all that are reached through `via`, and returns their ids.
-    std::vector<context_id> remove_via(const Link* via) {
-        const std::lock_guard lock(mutex_);
-        std::vector<context_id> gone;
-        std::erase_if(routes_, [&](const route<Link>& r) {
-            if (r.via.get() != via) return false;
-            gone.push_back(r.id);
-            return true;
-        });
-        return gone;
-    }
-
-    /// How many contexts lie between this one and `id`, one below the other.
-    std::uint32_t depth_of(context_id id) {
-        const std::lock_guard lock(mutex_);
-        std::uint32_t depth = 0;
-        for (auto at = lower(id); at != routes_.end() && at->id == id && depth < routes_.size(); at = lower(id)) {
-            id = at->parent;
-            ++depth;
-        }
-        return depth > 0 ? depth - 1 : 0;
-    }
-
-    /// A copy of all.
-    std::vector<route<Link>> all() {
-        const std::lock_guard lock(mutex_);
-        return routes_;
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/build_hash.hpp ----
-// build_hash.hpp: the short form of a build id, by which two contexts know on every call whether they run the same program.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Hash by which builds are compared on the hot path. FNV-1a, 64 bit; never 0.
-inline build_hash hash_build(std::string_view id) noexcept {
-    std::uint64_t h = 0xCBF2'9CE4'8422'2325u;
-    for (const char c : id) h = (h ^ static_cast<unsigned char>(c)) * 0x0000'0100'0000'01B3u;
-    return h ? h : 1;
-}
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/boot/handshake.hpp ----
@@ -18860,6 +18736,126 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/route/route_table.hpp ----
+// route_table.hpp: which link leads to which context, and what is known about it.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Hash of a build, as programs compare each other's: equal builds call functions by index. 0: not known.
+using build_hash = std::uint64_t;
+
+/// One context below this one.
+template <class Link>
+struct route {
+    context_id id = no_context;
+    context_id parent = no_context; ///< who made it
+    std::string name{};
+    build_hash build = 0;
+    std::shared_ptr<Link> via{}; ///< the link to it, or to whoever leads to it
+};
+
+/// All contexts below this one. Sorted by id: children get ascending ids, so that adding is appending.
+/// Threads: any; the lock is held for a binary search.
+template <class Link, class Io>
+class basic_route_table {
+    typename Io::mutex mutex_;
+    std::vector<route<Link>> routes_;
+    std::atomic<bool> any_{false};      // there has been one: most contexts have none, and look nothing up
+    std::atomic<build_hash> common_{0}; // see common_build()
+
+    auto lower(context_id id) {
+        return std::lower_bound(routes_.begin(), routes_.end(), id,
+                                [](const route<Link>& r, context_id wanted) { return r.id < wanted; });
+    }
+
+public:
+    explicit basic_route_table(Io& io) : mutex_(io) {}
+
+    /// False where the id is taken.
+    bool add(route<Link> r) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(r.id);
+        if (at != routes_.end() && at->id == r.id) return false;
+        if (r.build != common_.load(std::memory_order_relaxed))
+            common_.store(routes_.empty() ? r.build : 0, std::memory_order_release);
+        routes_.insert(at, std::move(r));
+        any_.store(true, std::memory_order_release);
+        return true;
+    }
+
+    /// The link to `id`, or null.
+    std::shared_ptr<Link> find(context_id id) {
+        if (!any_.load(std::memory_order_acquire)) return nullptr;
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id ? at->via : nullptr;
+    }
+
+    /// True if `id` is reached through `via`.
+    bool leads(context_id id, const Link* via) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id && at->via.get() == via;
+    }
+
+    /// The one build that all contexts here have, or 0.
+    build_hash common_build() const noexcept { return common_.load(std::memory_order_acquire); }
+
+    /// The build of `id`, or 0.
+    build_hash build_of(context_id id) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id ? at->build : 0;
+    }
+
+    /// Everything about `id`; its `id` is no_context where nothing is known.
+    route<Link> get(context_id id) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        return at != routes_.end() && at->id == id ? *at : route<Link>{};
+    }
+
+    /// Removes one; false where it was not there, or is reached through another link.
+    bool remove(context_id id, const Link* via) {
+        const std::lock_guard lock(mutex_);
+        const auto at = lower(id);
+        if (at == routes_.end() || at->id != id || at->via.get() != via) return false;
+        routes_.erase(at);
+        return true;
+    }
+
+    /// Removes all that are reached through `via`, and returns their ids.
+    std::vector<context_id> remove_via(const Link* via) {
+        const std::lock_guard lock(mutex_);
+        std::vector<context_id> gone;
+        std::erase_if(routes_, [&](const route<Link>& r) {
+            if (r.via.get() != via) return false;
+            gone.push_back(r.id);
+            return true;
+        });
+        return gone;
+    }
+
+    /// How many contexts lie between this one and `id`, one below the other.
+    std::uint32_t depth_of(context_id id) {
+        const std::lock_guard lock(mutex_);
+        std::uint32_t depth = 0;
+        for (auto at = lower(id); at != routes_.end() && at->id == id && depth < routes_.size(); at = lower(id)) {
+            id = at->parent;
+            ++depth;
+        }
+        return depth > 0 ? depth - 1 : 0;
+    }
+
+    /// A copy of all.
+    std::vector<route<Link>> all() {
+        const std::lock_guard lock(mutex_);
+        return routes_;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/wire/assembler.hpp ----
 // assembler.hpp: puts the fragments of large messages together again, at their destination only.
 
@@ -19793,6 +19789,71 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/boot/explain_plan.hpp ----
+// explain_plan.hpp: what a connection method would run, as text for people.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// An argument as a POSIX shell reads it: as it is where that is safe, else in single quotes.
+inline std::string quoted_for_shell(std::string_view argument) {
+    constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_";
+    if (!argument.empty() && argument.find_first_not_of(plain) == std::string_view::npos) return std::string(argument);
+    std::string out = "'";
+    for (const char c : argument) c == '\'' ? out += "'\\''" : out += c;
+    return out + "'";
+}
+
+inline std::string quoted_for_shell(const std::vector<std::string>& arguments) {
+    std::string line;
+    for (const std::string& a : arguments) line += (line.empty() ? "" : " ") + quoted_for_shell(a);
+    return line;
+}
+
+/// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does. Before it comes one
+/// that says what is entered, where it is this program that does so.
+inline std::string explain_plan(const boot_plan& plan) {
+    const std::string program = plan.program_path.empty() ? "this one" : plan.program_path;
+    const std::string size = plan.program ? ", " + std::to_string(sys::file_size(plan.program->get())) + " bytes" : "";
+    const std::vector<std::string> command(plan.start.argv.begin() + static_cast<std::ptrdiff_t>(plan.command_at),
+                                           plan.start.argv.end());
+    return (plan.enters.empty() ? "" : "enter: " + plan.enters + "\n") + "run: " + quoted_for_shell(command) +
+           "\nname: " + plan.name + "\nprogram: " + program + size +
+           (plan.staged ? ", sent when the shell there has spoken" : ", executed here") +
+           "\ntimeout: " + std::to_string(plan.timeout / 1'000'000) + " ms\n";
+}
+
+/// Of several methods, each in the context that the one before it makes: a line for each that says where, and its four.
+MITOGEN_INLINE result<std::string> explain_methods(const std::vector<any_method>& path) {
+    std::string text;
+    std::string in = "this context";
+    for (const any_method& method : path) {
+        const result<boot_plan> plan = method.operations().plan(method.get(), limits{});
+        if (!plan) return plan.error();
+        if (path.size() > 1) text += in + ":\n";
+        text += explain_plan(*plan);
+        in = "in " + plan->name;
+    }
+    return text;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/build_hash.hpp ----
+// build_hash.hpp: the short form of a build id, by which two contexts know on every call whether they run the same program.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Hash by which builds are compared on the hot path. FNV-1a, 64 bit; never 0.
+inline build_hash hash_build(std::string_view id) noexcept {
+    std::uint64_t h = 0xCBF2'9CE4'8422'2325u;
+    for (const char c : id) h = (h ^ static_cast<unsigned char>(c)) * 0x0000'0100'0000'01B3u;
+    return h ? h : 1;
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/ending.hpp ----
 // ending.hpp: how long the end of a child may take, and what is due at a moment of it. Knows only the time: no process, no link.
 
@@ -20307,6 +20368,468 @@ result<child_pipes<Io>> make_child_pipes(Io& io, bool at_terminal = false) {
     io.enlarge(p.out.get());
     io.enlarge(p.in.get());
     return p;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/method.hpp ----
+// method.hpp: what every connection method has in common.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// The program that a child shall run: this one's own file as it was at the start, which stays open anyway, or another.
+inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& executable) {
+    if (executable.empty()) {
+        sys::unique_fd& own = sys::self_executable();
+        if (!own) return error(reason::payload, "cannot open this program's own executable");
+        return std::shared_ptr<sys::unique_fd>(std::shared_ptr<void>(), &own);
+    }
+    const long rc = sys::open_to_read(executable.c_str());
+    if (rc < 0) {
+        const error why = sys::failure("cannot open the executable " + executable, rc);
+        return error(why.kind() == kind::overloaded ? reason::overloaded : reason::payload, std::string(why.message()));
+    }
+    return std::make_shared<sys::unique_fd>(static_cast<int>(rc));
+}
+
+/// What is to be executed, by what `method` says. `inherited`: the limits, where it says nothing of them.
+template <class Method>
+result<boot_plan> plan_of(const Method& method, const limits& inherited) {
+    result<boot_plan> plan = method.plan();
+    if (plan && !method.limits) plan->bounds = inherited;
+    return plan;
+}
+
+/// What the members that all methods have say about a plan.
+template <class Method>
+void apply_common(const Method& method, boot_plan& plan) {
+    if (!method.name.empty()) plan.name = method.name;
+    plan.timeout = to_ns(method.connect_timeout);
+    if constexpr (requires { method.executable; }) plan.program_path = method.executable;
+    if (method.limits) plan.bounds = *method.limits;
+    if constexpr (requires { method.executor; }) plan.executor = method.executor;
+    if constexpr (requires { method.keep_program; }) plan.keep_program = method.keep_program;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/local.hpp ----
+// local.hpp: a child on this machine, by executing this program again.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_local : local {
+    explicit planned_local(const local& options) : local(options) {}
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        boot_plan p;
+        p.what = "local child";
+        p.name = "local";
+        detail::apply_common(*this, p);
+        auto program = detail::open_program(executable);
+        if (!program) return program.error();
+        p.program = std::move(*program);
+        p.start.executable_fd = p.program->get();
+        p.start.path = executable;
+        p.start.argv = {"mitogen:" + p.name, std::string(child_argument)};
+        return p;
+    }
+};
+
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> local::plan() const { return detail::planned_local(*this).plan(); }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/symptoms.hpp ----
+// symptoms.hpp: what is printed when a child does not come up, and what it means.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Words that tell why a child did not come up, and what they mean.
+struct symptom {
+    std::string_view text;
+    reason why;
+    std::string_view meaning;
+};
+
+/// What the first stage, the shell that runs it, or the dynamic loader says. The path is the one by which the program is
+/// executed.
+inline constexpr symptom symptoms_of_stage[] = {
+    {no_parent_text, reason::connect_timeout, "the program did not arrive there in time: does anything hold up the connection?"},
+    {no_place_text, reason::payload, "no directory there may hold programs that can be run"},
+    {no_room_text, reason::payload, "no directory there has room for the program: is a disk full, or the size of files limited?"},
+    {short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
+    {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
+    {"GLIBC", reason::payload,
+     "the program cannot run there: the C library is older than the one it was built for; link it statically (-static)"},
+    {"error while loading shared libraries", reason::payload,
+     "the program cannot run there: a shared library is missing; link it statically (-static)"},
+    {"/proc/self/fd/9: not found", reason::payload,
+     "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
+    {"/proc/self/fd/9: No such file", reason::payload,
+     "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
+    {"/proc/self/fd/9: ", reason::payload, "the program cannot run there"},
+    {"No space left on device", reason::payload, "the program did not arrive whole: the disk is full"},
+};
+
+inline constexpr std::string_view no_hello_text = "the connection ended before the child said hello";
+
+/// The first of them that was printed, or null.
+template <std::size_t N>
+const symptom* known_symptom(const symptom (&symptoms)[N], const boot_failure& f) {
+    for (const symptom& s : symptoms)
+        if (f.words.find(s.text) != std::string::npos) return &s;
+    return nullptr;
+}
+
+/// The error, with what was printed and the exit status.
+inline error because(const boot_plan& plan, const boot_failure& f, reason why, std::string_view meaning) {
+    error_detail d;
+    d.why = why;
+    d.text = plan.what + ": " + std::string(meaning) + quoted_words(f);
+    d.has_status = f.status.has_value();
+    if (f.status) d.status = *f.status;
+    return error(std::move(d));
+}
+
+/// What went wrong after the first stage has spoken. `tool_failed`: the exit status by which the tool that was started here says
+/// that it failed itself; with any other it passes on that of the command.
+inline error explain_stage(const boot_plan& plan, const boot_failure& f, int tool_failed = -1) {
+    if (const symptom* s = known_symptom(symptoms_of_stage, f)) return because(plan, f, s->why, s->meaning);
+    if (f.status && !f.status->signal && f.status->code != tool_failed) return explain_boot(plan, f);
+    return because(plan, f, reason::end_of_file, no_hello_text);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/methods/ssh.hpp ----
+// ssh.hpp: a child on another machine, through the system's ssh.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_ssh : ssh {
+    explicit planned_ssh(const ssh& options) : ssh(options) {}
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        if (hostname.empty()) return error(reason::misuse, "ssh: hostname is empty");
+        for (const std::string* host : {&hostname, &proxy_jump})
+            if (host->starts_with('-'))
+                return error(reason::misuse, "ssh: the " + std::string(host == &hostname ? "hostname" : "proxy_jump") + " \"" +
+                                                 *host + "\" begins with a dash, which ssh would take for an option");
+        if (debug_level < 0 || debug_level > 3) return error(reason::misuse, "ssh: debug_level is not one of 0, 1, 2 and 3");
+        if (auto why = detail::untypable(password, method_name)) return std::move(*why);
+        boot_plan p;
+        p.what = "ssh " + hostname;
+        p.name = "ssh." + hostname + (port && port != 22 ? ":" + std::to_string(port) : std::string());
+        detail::apply_common(*this, p);
+        auto program = detail::open_program(executable);
+        if (!program) return program.error();
+        p.program = std::move(*program);
+        p.staged = true;
+        p.compress_program = !compression && !is_here(hostname);
+        p.start.path = ssh_path;
+        p.start.argv = arguments();
+        if (may_ask()) {
+            p.prompts.emplace(&recognise, password, prompter::reads::terminal);
+            p.start.environment = {"SSH_ASKPASS_REQUIRE"}; // it shall ask here
+        } else if (!proxy_jump.empty()) { // the ssh that leads to that host gets no BatchMode, and shall not ask at our terminal
+            p.start.environment = {"SSH_ASKPASS=/bin/false", "SSH_ASKPASS_REQUIRE=force"};
+        }
+        p.explain = &explain;
+        return p;
+    }
+
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const {
+        std::vector<std::string> a{ssh_path};
+        const auto option = [&a](std::string text) {
+            a.push_back("-o");
+            a.push_back(std::move(text));
+        };
+        if (debug_level > 0) a.push_back("-" + std::string(static_cast<std::size_t>(debug_level), 'v'));
+        else option("LogLevel ERROR");
+        option(may_ask() ? "BatchMode no" : "BatchMode yes");
+        if (may_ask()) option(interactive ? "NumberOfPasswordPrompts 3" : "NumberOfPasswordPrompts 1");
+        if (!username.empty()) a.insert(a.end(), {"-l", username});
+        if (port) a.insert(a.end(), {"-p", std::to_string(port)});
+        if (!identity_file.empty()) {
+            if (identities_only) option("IdentitiesOnly yes");
+            a.insert(a.end(), {"-i", identity_file});
+        }
+        if (!proxy_jump.empty()) a.insert(a.end(), {"-J", proxy_jump});
+        if (forward_agent) option("ForwardAgent yes");
+        option(compression ? "Compression yes" : "Compression no");
+        if (keepalive_interval.count() > 0) {
+            option("ServerAliveInterval " + std::to_string(keepalive_interval.count()));
+            option("ServerAliveCountMax " + std::to_string(keepalive_count));
+        }
+        switch (check_host_keys) {
+        case host_keys::enforce: option("StrictHostKeyChecking yes"); break;
+        case host_keys::accept: option("StrictHostKeyChecking accept-new"); break;
+        case host_keys::ignore:
+            option("StrictHostKeyChecking no");
+            option("UserKnownHostsFile /dev/null");
+            option("GlobalKnownHostsFile /dev/null");
+            break;
+        }
+        a.push_back("-T"); // a terminal would mangle bytes
+        a.insert(a.end(), ssh_args.begin(), ssh_args.end());
+        a.push_back(hostname);
+        a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
+        return a;
+    }
+
+private:
+    bool may_ask() const noexcept { return interactive || !password.empty(); }
+
+    /// What it asks; its own questions are not translated. Those of the server, which may be in any language, have "(user@host) "
+    /// before them (sshconnect2.c, since OpenSSH 8.5).
+    static prompt_kind recognise(std::string_view line) {
+        if (detail::mentions(line, "(yes/no")) return prompt_kind::host_key;
+        if (!detail::ends_as_question(line)) return prompt_kind::none;
+        if (line.starts_with("Enter passphrase for")) return prompt_kind::passphrase;
+        if (detail::mentions(line, "password")) return prompt_kind::password;
+        const std::size_t shut = line.find(") ");
+        return line[0] == '(' && line.find('@') < shut && shut != std::string_view::npos ? prompt_kind::other : prompt_kind::none;
+    }
+
+    /// True of what is this machine by its name: memory is faster than any compressor.
+    static bool is_here(std::string_view host) noexcept {
+        return host == "localhost" || host == "::1" || host.starts_with("127.");
+    }
+
+    /// What ssh says before it has run our command. The messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c)
+    /// and not translated.
+    static constexpr detail::symptom symptoms_of_ssh[] = {
+        {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
+         "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
+        {"Host key verification failed", reason::host_key, "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
+        {"dbclient: Ignoring unknown", reason::connect,
+         "ssh_path is the client of dropbear, which lacks options that this needs; use that of OpenSSH"},
+        {"Permission denied", reason::auth_required,
+         "authentication failed: no key was accepted, and none of the other methods may ask; set .password or .interactive"},
+        {"Too many authentication failures", reason::auth_incorrect,
+         "authentication failed: too many keys were tried; set identity_file"},
+        {"Could not resolve hostname", reason::resolve, "the host name has no address"},
+        {"Connection refused", reason::connection_refused, "nothing listens there"},
+        {"timed out", reason::connect_timeout, "the host does not answer"},
+        {"No route to host", reason::connect, "the network does not reach it"},
+        {"Network is unreachable", reason::connect, "the network does not reach it"},
+    };
+
+    /// Why the questions that it has asked, or has not asked, let nobody in. An empty error where it may have been a key.
+    static error explain_questions(const boot_plan& plan, const boot_failure& f) {
+        const prompter& asked = *plan.prompts;
+        const auto because = [&](enum reason why, const std::string& text) {
+            return detail::because(plan, f, why, "authentication failed: " + text);
+        };
+        if (asked.answered_by_person()) return because(reason::auth_incorrect, "what was answered is incorrect");
+        if (asked.answered()) return because(reason::auth_incorrect, "the password is incorrect");
+        if (!asked.password().empty()) return because(reason::auth_incorrect, "nobody asked for the password");
+        if (!asked.question().empty())
+            return because(reason::auth_required,
+                           "nobody answered its question \"" + asked.question() + "\"; see router_options::on_prompt");
+        return error(reason::none, "");
+    }
+
+    /// What ssh and the first stage said, as one of the errors that a caller can act on.
+    static error explain(const boot_plan& plan, const boot_failure& f) {
+        using how = boot_failure::how;
+        if (f.what == how::timed_out) {
+            const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
+            const std::string waits = plan.prompts ? plan.prompts->waiting_text() : std::string();
+            return detail::because(plan, f, reason::connect_timeout,
+                           "no hello within " + ms +
+                               (!waits.empty()  ? waits
+                                : f.stage_seen ? "the login went well; sending the program, or its start, takes longer than that"
+                                             : "the host does not answer, or the login takes longer than that"));
+        }
+        if (f.what == how::confused) return detail::explain_boot(plan, f);
+        constexpr int connection_failed = 255; // ssh(1), EXIT STATUS; everything else is the remote command's
+        if (f.stage_seen) return detail::explain_stage(plan, f, connection_failed);
+        if (const detail::symptom* s = detail::known_symptom(symptoms_of_ssh, f)) {
+            if (s->why == reason::auth_required && plan.prompts)
+                if (const error why = explain_questions(plan, f); why.reason() != reason::none) return why;
+            const auto& argv = plan.start.argv;
+            const bool key_given = std::find(argv.begin(), argv.end(), "-i") != argv.end();
+            if (s->why != reason::auth_required || !key_given) return detail::because(plan, f, s->why, s->meaning);
+            return detail::because(plan, f, reason::auth_incorrect,
+                                   "authentication failed: the key of identity_file is not accepted there");
+        }
+        return detail::because(plan, f, reason::end_of_file,
+                               f.status && !f.status->signal && f.status->code != connection_failed
+                                   ? "the login shell there ended before it ran our command"
+                                   : detail::no_hello_text);
+    }
+};
+
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> ssh::plan() const { return detail::planned_ssh(*this).plan(); }
+MITOGEN_INLINE std::vector<std::string> ssh::arguments() const { return detail::planned_ssh(*this).arguments(); }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/prompting.hpp ----
+// prompting.hpp: brings questions that only a person can answer to the context that asked for the connection, and the answers
+// back.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Puts questions to the person whom this program has, if it has one: those of tools that run here, and those of tools that other
+/// contexts run because this one asked them for a child.
+///
+/// Threads: loop, but for the constructor and close(). The router outlives it.
+template <class Io>
+class prompting {
+    using core = basic_router_core<Io>;
+
+    struct order {
+        context_id from;
+        handle_id number; // what the request to connect is answered to
+        int questions = 0;
+        std::shared_ptr<open_question<Io>> open{};
+    };
+
+    core& node_;
+    prompt_callback on_prompt_;
+    std::vector<order> orders_; // that have led to questions
+    bool closed_ = false;
+
+    static constexpr std::size_t longest_text = 1024;
+
+    void put(prompt question) {
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+            on_prompt_(std::move(question));
+        } catch (const std::exception& e) {
+            log::write(log::level::error, std::string("router_options::on_prompt has thrown: ") + e.what());
+        } catch (...) {
+            log::write(log::level::error, "router_options::on_prompt has thrown what is not a std::exception");
+        }
+#else
+        on_prompt_(std::move(question));
+#endif
+    }
+
+    /// True while this context waits for what it asked `from` to connect.
+    bool ordered(context_id from, handle_id number) {
+        arrival what;
+        basic_pending<Io>* p = node_.answers().find(number, from, what);
+        if (!p) return false;
+        const bool is_order = p->subject == &connect_request;
+        p->release();
+        return is_order;
+    }
+
+    order& order_of(context_id from, handle_id number) {
+        std::erase_if(orders_, [&](const order& o) {
+            if (ordered(o.from, o.number)) return false;
+            if (o.open) o.open->close();
+            return true;
+        });
+        const auto known =
+            std::find_if(orders_.begin(), orders_.end(), [&](const order& o) { return o.from == from && o.number == number; });
+        return known != orders_.end() ? *known : orders_.emplace_back(order{from, number});
+    }
+
+    /// A tool that another context runs has a question: the number that the answer to the order comes to, what is being
+    /// connected, and the question's text. What is declined is answered with auth_required.
+    void serve(const message& m) {
+        reader r(m.payload);
+        handle_id number{};
+        std::string what;
+        std::string text;
+        if (!decode(r, number, what, text) || !r.finish())
+            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        if (closed_ || !ordered(m.src(), number))
+            return node_.reply_dead(m.head, error(reason::refused_by_policy,
+                                                  "context " + std::to_string(m.src()) + " was not asked to connect anything"));
+        order& o = order_of(m.src(), number);
+        if (o.open) o.open->close();
+        if (++o.questions > prompter::most_questions)
+            return node_.reply_dead(m.head, error(reason::overloaded, "too many questions for one connection"));
+        o.open = std::make_shared<open_question<Io>>(
+            node_.loop(), [this, request = m.head, number](prompt_outcome how, const secret& answer) {
+                if (ordered(request.src, number)) reply(request, how, answer);
+            });
+        put(prompt(presentable(std::move(what)), presentable(std::move(text)), o.open));
+    }
+
+    void reply(const header& request, prompt_outcome how, const secret& answer) {
+        if (how != prompt_outcome::answered)
+            return node_.reply_dead(request, error(reason::auth_required, "nobody has answered"));
+        node_.reply(request, encode(answer), 0);
+    }
+
+    /// What another machine wants to be shown.
+    static std::string presentable(std::string text) {
+        text.resize(std::min(text.size(), longest_text));
+        defuse(text);
+        return text;
+    }
+
+public:
+    /// `on_prompt` may be empty: then this does nothing.
+    prompting(core& node, prompt_callback on_prompt) : node_(node), on_prompt_(std::move(on_prompt)) {
+        if (on_prompt_)
+            (void)node.add_raw_handler(handles::prompt, {.from = accept::anyone}, [this](const message& m) { serve(m); });
+    }
+
+    prompting(prompting&&) = delete;
+
+    /// Whoever carries out the plan asks here, unless it knows better. Threads: any.
+    void attend(boot_plan& plan) {
+        if (on_prompt_ && plan.prompts && !plan.ask) plan.ask = [this](prompt question) { put(std::move(question)); };
+    }
+
+    /// No answers from now on. Threads: any but the loop.
+    void close() {
+        if (!on_prompt_) return;
+        const auto end = [this] {
+            closed_ = true;
+            for (const order& o : std::exchange(orders_, {}))
+                if (o.open) o.open->close();
+        };
+        if (!node_.loop().run(end)) end();
+    }
+};
+
+/// Puts the question of a tool that runs here to the context that sent `request` to handles::connect. Threads: loop.
+template <class Io>
+void ask_whom_it_is_for(basic_router_core<Io>& node, const header& request, prompt question) {
+    awaited& p = node.ask({.to = request.src,
+                           .handle = handles::prompt,
+                           .how = mitogen::question::manner::pass,
+                           .payload = encode(request.reply_to, question.what(), question.text())});
+    const auto answer = std::make_shared<future<secret>>(&p, node, decode_environment{});
+    prompt_access::when_over(question, [weak = std::weak_ptr(answer)] {
+        if (const auto late = weak.lock()) (void)late->state()->fail(error(reason::cancelled, "the attempt is over"));
+    });
+    answer->then([answer, question = std::make_shared<prompt>(std::move(question))] {
+        result<secret> said = answer->outcome();
+        answer->state()->payload().reset();
+        if (said) return question->answer(std::move(*said));
+        if (said.error().reason() == reason::auth_required) return question->decline();
+        prompt_access::nobody(*question);
+    });
 }
 
 } // namespace detail
@@ -21560,50 +22083,6 @@ void receive_forwarded_logs(basic_router_core<Io>& node, log_uplink<Io>& up) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/methods/method.hpp ----
-// method.hpp: what every connection method has in common.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace detail {
-
-/// The program that a child shall run: this one's own file as it was at the start, which stays open anyway, or another.
-inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& executable) {
-    if (executable.empty()) {
-        sys::unique_fd& own = sys::self_executable();
-        if (!own) return error(reason::payload, "cannot open this program's own executable");
-        return std::shared_ptr<sys::unique_fd>(std::shared_ptr<void>(), &own);
-    }
-    const long rc = sys::open_to_read(executable.c_str());
-    if (rc < 0) {
-        const error why = sys::failure("cannot open the executable " + executable, rc);
-        return error(why.kind() == kind::overloaded ? reason::overloaded : reason::payload, std::string(why.message()));
-    }
-    return std::make_shared<sys::unique_fd>(static_cast<int>(rc));
-}
-
-/// What is to be executed, by what `method` says. `inherited`: the limits, where it says nothing of them.
-template <class Method>
-result<boot_plan> plan_of(const Method& method, const limits& inherited) {
-    result<boot_plan> plan = method.plan();
-    if (plan && !method.limits) plan->bounds = inherited;
-    return plan;
-}
-
-/// What the members that all methods have say about a plan.
-template <class Method>
-void apply_common(const Method& method, boot_plan& plan) {
-    if (!method.name.empty()) plan.name = method.name;
-    plan.timeout = to_ns(method.connect_timeout);
-    if constexpr (requires { method.executable; }) plan.program_path = method.executable;
-    if (method.limits) plan.bounds = *method.limits;
-    if constexpr (requires { method.executor; }) plan.executor = method.executor;
-    if constexpr (requires { method.keep_program; }) plan.keep_program = method.keep_program;
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/sys/interrupt.hpp ----
 // interrupt.hpp: SIGINT as bytes in a pipe, for as long as somebody wants to hear of it.
 
@@ -21951,155 +22430,6 @@ private:
         node_.reply(request, std::move(piece), 0);
     }
 };
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/prompting.hpp ----
-// prompting.hpp: brings questions that only a person can answer to the context that asked for the connection, and the answers
-// back.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Puts questions to the person whom this program has, if it has one: those of tools that run here, and those of tools that other
-/// contexts run because this one asked them for a child.
-///
-/// Threads: loop, but for the constructor and close(). The router outlives it.
-template <class Io>
-class prompting {
-    using core = basic_router_core<Io>;
-
-    struct order {
-        context_id from;
-        handle_id number; // what the request to connect is answered to
-        int questions = 0;
-        std::shared_ptr<open_question<Io>> open{};
-    };
-
-    core& node_;
-    prompt_callback on_prompt_;
-    std::vector<order> orders_; // that have led to questions
-    bool closed_ = false;
-
-    static constexpr std::size_t longest_text = 1024;
-
-    void put(prompt question) {
-#if MITOGEN_HAS_EXCEPTIONS
-        try {
-            on_prompt_(std::move(question));
-        } catch (const std::exception& e) {
-            log::write(log::level::error, std::string("router_options::on_prompt has thrown: ") + e.what());
-        } catch (...) {
-            log::write(log::level::error, "router_options::on_prompt has thrown what is not a std::exception");
-        }
-#else
-        on_prompt_(std::move(question));
-#endif
-    }
-
-    /// True while this context waits for what it asked `from` to connect.
-    bool ordered(context_id from, handle_id number) {
-        arrival what;
-        basic_pending<Io>* p = node_.answers().find(number, from, what);
-        if (!p) return false;
-        const bool is_order = p->subject == &connect_request;
-        p->release();
-        return is_order;
-    }
-
-    order& order_of(context_id from, handle_id number) {
-        std::erase_if(orders_, [&](const order& o) {
-            if (ordered(o.from, o.number)) return false;
-            if (o.open) o.open->close();
-            return true;
-        });
-        const auto known =
-            std::find_if(orders_.begin(), orders_.end(), [&](const order& o) { return o.from == from && o.number == number; });
-        return known != orders_.end() ? *known : orders_.emplace_back(order{from, number});
-    }
-
-    /// A tool that another context runs has a question: the number that the answer to the order comes to, what is being
-    /// connected, and the question's text. What is declined is answered with auth_required.
-    void serve(const message& m) {
-        reader r(m.payload);
-        handle_id number{};
-        std::string what;
-        std::string text;
-        if (!decode(r, number, what, text) || !r.finish())
-            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
-        if (closed_ || !ordered(m.src(), number))
-            return node_.reply_dead(m.head, error(reason::refused_by_policy,
-                                                  "context " + std::to_string(m.src()) + " was not asked to connect anything"));
-        order& o = order_of(m.src(), number);
-        if (o.open) o.open->close();
-        if (++o.questions > prompter::most_questions)
-            return node_.reply_dead(m.head, error(reason::overloaded, "too many questions for one connection"));
-        o.open = std::make_shared<open_question<Io>>(
-            node_.loop(), [this, request = m.head, number](prompt_outcome how, const secret& answer) {
-                if (ordered(request.src, number)) reply(request, how, answer);
-            });
-        put(prompt(presentable(std::move(what)), presentable(std::move(text)), o.open));
-    }
-
-    void reply(const header& request, prompt_outcome how, const secret& answer) {
-        if (how != prompt_outcome::answered)
-            return node_.reply_dead(request, error(reason::auth_required, "nobody has answered"));
-        node_.reply(request, encode(answer), 0);
-    }
-
-    /// What another machine wants to be shown.
-    static std::string presentable(std::string text) {
-        text.resize(std::min(text.size(), longest_text));
-        defuse(text);
-        return text;
-    }
-
-public:
-    /// `on_prompt` may be empty: then this does nothing.
-    prompting(core& node, prompt_callback on_prompt) : node_(node), on_prompt_(std::move(on_prompt)) {
-        if (on_prompt_)
-            (void)node.add_raw_handler(handles::prompt, {.from = accept::anyone}, [this](const message& m) { serve(m); });
-    }
-
-    prompting(prompting&&) = delete;
-
-    /// Whoever carries out the plan asks here, unless it knows better. Threads: any.
-    void attend(boot_plan& plan) {
-        if (on_prompt_ && plan.prompts && !plan.ask) plan.ask = [this](prompt question) { put(std::move(question)); };
-    }
-
-    /// No answers from now on. Threads: any but the loop.
-    void close() {
-        if (!on_prompt_) return;
-        const auto end = [this] {
-            closed_ = true;
-            for (const order& o : std::exchange(orders_, {}))
-                if (o.open) o.open->close();
-        };
-        if (!node_.loop().run(end)) end();
-    }
-};
-
-/// Puts the question of a tool that runs here to the context that sent `request` to handles::connect. Threads: loop.
-template <class Io>
-void ask_whom_it_is_for(basic_router_core<Io>& node, const header& request, prompt question) {
-    awaited& p = node.ask({.to = request.src,
-                           .handle = handles::prompt,
-                           .how = mitogen::question::manner::pass,
-                           .payload = encode(request.reply_to, question.what(), question.text())});
-    const auto answer = std::make_shared<future<secret>>(&p, node, decode_environment{});
-    prompt_access::when_over(question, [weak = std::weak_ptr(answer)] {
-        if (const auto late = weak.lock()) (void)late->state()->fail(error(reason::cancelled, "the attempt is over"));
-    });
-    answer->then([answer, question = std::make_shared<prompt>(std::move(question))] {
-        result<secret> said = answer->outcome();
-        answer->state()->payload().reset();
-        if (said) return question->answer(std::move(*said));
-        if (said.error().reason() == reason::auth_required) return question->decline();
-        prompt_access::nobody(*question);
-    });
-}
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -22679,345 +23009,6 @@ router_engine<Io>& engine_of(call_port& node) noexcept {
 }
 
 } // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/basic_router_body.hpp ----
-// basic_router_body.hpp: how routers are made.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-template <class Io>
-basic_router<Io>::basic_router(basic_broker<Io>& loop, router_options options)
-    : router(std::make_unique<detail::router_engine<Io>>(loop.engine(), std::move(options))) {}
-
-MITOGEN_INLINE router::router(broker& loop, router_options options)
-    : router(std::make_unique<detail::router_engine<io::native>>(loop.engine(), std::move(options))) {}
-
-MITOGEN_INLINE result<std::unique_ptr<router>> router::make(broker& loop, router_options options) {
-    return std::unique_ptr<router>(
-        new router(std::make_unique<detail::router_engine<io::native>>(loop.engine(), std::move(options))));
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/boot/explain_plan.hpp ----
-// explain_plan.hpp: what a connection method would run, as text for people.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// An argument as a POSIX shell reads it: as it is where that is safe, else in single quotes.
-inline std::string quoted_for_shell(std::string_view argument) {
-    constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_";
-    if (!argument.empty() && argument.find_first_not_of(plain) == std::string_view::npos) return std::string(argument);
-    std::string out = "'";
-    for (const char c : argument) c == '\'' ? out += "'\\''" : out += c;
-    return out + "'";
-}
-
-inline std::string quoted_for_shell(const std::vector<std::string>& arguments) {
-    std::string line;
-    for (const std::string& a : arguments) line += (line.empty() ? "" : " ") + quoted_for_shell(a);
-    return line;
-}
-
-/// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does. Before it comes one
-/// that says what is entered, where it is this program that does so.
-inline std::string explain_plan(const boot_plan& plan) {
-    const std::string program = plan.program_path.empty() ? "this one" : plan.program_path;
-    const std::string size = plan.program ? ", " + std::to_string(sys::file_size(plan.program->get())) + " bytes" : "";
-    const std::vector<std::string> command(plan.start.argv.begin() + static_cast<std::ptrdiff_t>(plan.command_at),
-                                           plan.start.argv.end());
-    return (plan.enters.empty() ? "" : "enter: " + plan.enters + "\n") + "run: " + quoted_for_shell(command) +
-           "\nname: " + plan.name + "\nprogram: " + program + size +
-           (plan.staged ? ", sent when the shell there has spoken" : ", executed here") +
-           "\ntimeout: " + std::to_string(plan.timeout / 1'000'000) + " ms\n";
-}
-
-/// Of several methods, each in the context that the one before it makes: a line for each that says where, and its four.
-MITOGEN_INLINE result<std::string> explain_methods(const std::vector<any_method>& path) {
-    std::string text;
-    std::string in = "this context";
-    for (const any_method& method : path) {
-        const result<boot_plan> plan = method.operations().plan(method.get(), limits{});
-        if (!plan) return plan.error();
-        if (path.size() > 1) text += in + ":\n";
-        text += explain_plan(*plan);
-        in = "in " + plan->name;
-    }
-    return text;
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/local.hpp ----
-// local.hpp: a child on this machine, by executing this program again.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace detail {
-
-/// Plans what the options say.
-struct planned_local : local {
-    explicit planned_local(const local& options) : local(options) {}
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        boot_plan p;
-        p.what = "local child";
-        p.name = "local";
-        detail::apply_common(*this, p);
-        auto program = detail::open_program(executable);
-        if (!program) return program.error();
-        p.program = std::move(*program);
-        p.start.executable_fd = p.program->get();
-        p.start.path = executable;
-        p.start.argv = {"mitogen:" + p.name, std::string(child_argument)};
-        return p;
-    }
-};
-
-} // namespace detail
-
-MITOGEN_INLINE result<boot_plan> local::plan() const { return detail::planned_local(*this).plan(); }
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/symptoms.hpp ----
-// symptoms.hpp: what is printed when a child does not come up, and what it means.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Words that tell why a child did not come up, and what they mean.
-struct symptom {
-    std::string_view text;
-    reason why;
-    std::string_view meaning;
-};
-
-/// What the first stage, the shell that runs it, or the dynamic loader says. The path is the one by which the program is
-/// executed.
-inline constexpr symptom symptoms_of_stage[] = {
-    {no_parent_text, reason::connect_timeout, "the program did not arrive there in time: does anything hold up the connection?"},
-    {no_place_text, reason::payload, "no directory there may hold programs that can be run"},
-    {no_room_text, reason::payload, "no directory there has room for the program: is a disk full, or the size of files limited?"},
-    {short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
-    {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
-    {"GLIBC", reason::payload,
-     "the program cannot run there: the C library is older than the one it was built for; link it statically (-static)"},
-    {"error while loading shared libraries", reason::payload,
-     "the program cannot run there: a shared library is missing; link it statically (-static)"},
-    {"/proc/self/fd/9: not found", reason::payload,
-     "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
-    {"/proc/self/fd/9: No such file", reason::payload,
-     "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
-    {"/proc/self/fd/9: ", reason::payload, "the program cannot run there"},
-    {"No space left on device", reason::payload, "the program did not arrive whole: the disk is full"},
-};
-
-inline constexpr std::string_view no_hello_text = "the connection ended before the child said hello";
-
-/// The first of them that was printed, or null.
-template <std::size_t N>
-const symptom* known_symptom(const symptom (&symptoms)[N], const boot_failure& f) {
-    for (const symptom& s : symptoms)
-        if (f.words.find(s.text) != std::string::npos) return &s;
-    return nullptr;
-}
-
-/// The error, with what was printed and the exit status.
-inline error because(const boot_plan& plan, const boot_failure& f, reason why, std::string_view meaning) {
-    error_detail d;
-    d.why = why;
-    d.text = plan.what + ": " + std::string(meaning) + quoted_words(f);
-    d.has_status = f.status.has_value();
-    if (f.status) d.status = *f.status;
-    return error(std::move(d));
-}
-
-/// What went wrong after the first stage has spoken. `tool_failed`: the exit status by which the tool that was started here says
-/// that it failed itself; with any other it passes on that of the command.
-inline error explain_stage(const boot_plan& plan, const boot_failure& f, int tool_failed = -1) {
-    if (const symptom* s = known_symptom(symptoms_of_stage, f)) return because(plan, f, s->why, s->meaning);
-    if (f.status && !f.status->signal && f.status->code != tool_failed) return explain_boot(plan, f);
-    return because(plan, f, reason::end_of_file, no_hello_text);
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/ssh.hpp ----
-// ssh.hpp: a child on another machine, through the system's ssh.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace detail {
-
-/// Plans what the options say.
-struct planned_ssh : ssh {
-    explicit planned_ssh(const ssh& options) : ssh(options) {}
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        if (hostname.empty()) return error(reason::misuse, "ssh: hostname is empty");
-        for (const std::string* host : {&hostname, &proxy_jump})
-            if (host->starts_with('-'))
-                return error(reason::misuse, "ssh: the " + std::string(host == &hostname ? "hostname" : "proxy_jump") + " \"" +
-                                                 *host + "\" begins with a dash, which ssh would take for an option");
-        if (debug_level < 0 || debug_level > 3) return error(reason::misuse, "ssh: debug_level is not one of 0, 1, 2 and 3");
-        if (auto why = detail::untypable(password, method_name)) return std::move(*why);
-        boot_plan p;
-        p.what = "ssh " + hostname;
-        p.name = "ssh." + hostname + (port && port != 22 ? ":" + std::to_string(port) : std::string());
-        detail::apply_common(*this, p);
-        auto program = detail::open_program(executable);
-        if (!program) return program.error();
-        p.program = std::move(*program);
-        p.staged = true;
-        p.compress_program = !compression && !is_here(hostname);
-        p.start.path = ssh_path;
-        p.start.argv = arguments();
-        if (may_ask()) {
-            p.prompts.emplace(&recognise, password, prompter::reads::terminal);
-            p.start.environment = {"SSH_ASKPASS_REQUIRE"}; // it shall ask here
-        } else if (!proxy_jump.empty()) { // the ssh that leads to that host gets no BatchMode, and shall not ask at our terminal
-            p.start.environment = {"SSH_ASKPASS=/bin/false", "SSH_ASKPASS_REQUIRE=force"};
-        }
-        p.explain = &explain;
-        return p;
-    }
-
-    /// The command that is executed, first stage included.
-    std::vector<std::string> arguments() const {
-        std::vector<std::string> a{ssh_path};
-        const auto option = [&a](std::string text) {
-            a.push_back("-o");
-            a.push_back(std::move(text));
-        };
-        if (debug_level > 0) a.push_back("-" + std::string(static_cast<std::size_t>(debug_level), 'v'));
-        else option("LogLevel ERROR");
-        option(may_ask() ? "BatchMode no" : "BatchMode yes");
-        if (may_ask()) option(interactive ? "NumberOfPasswordPrompts 3" : "NumberOfPasswordPrompts 1");
-        if (!username.empty()) a.insert(a.end(), {"-l", username});
-        if (port) a.insert(a.end(), {"-p", std::to_string(port)});
-        if (!identity_file.empty()) {
-            if (identities_only) option("IdentitiesOnly yes");
-            a.insert(a.end(), {"-i", identity_file});
-        }
-        if (!proxy_jump.empty()) a.insert(a.end(), {"-J", proxy_jump});
-        if (forward_agent) option("ForwardAgent yes");
-        option(compression ? "Compression yes" : "Compression no");
-        if (keepalive_interval.count() > 0) {
-            option("ServerAliveInterval " + std::to_string(keepalive_interval.count()));
-            option("ServerAliveCountMax " + std::to_string(keepalive_count));
-        }
-        switch (check_host_keys) {
-        case host_keys::enforce: option("StrictHostKeyChecking yes"); break;
-        case host_keys::accept: option("StrictHostKeyChecking accept-new"); break;
-        case host_keys::ignore:
-            option("StrictHostKeyChecking no");
-            option("UserKnownHostsFile /dev/null");
-            option("GlobalKnownHostsFile /dev/null");
-            break;
-        }
-        a.push_back("-T"); // a terminal would mangle bytes
-        a.insert(a.end(), ssh_args.begin(), ssh_args.end());
-        a.push_back(hostname);
-        a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
-        return a;
-    }
-
-private:
-    bool may_ask() const noexcept { return interactive || !password.empty(); }
-
-    /// What it asks; its own questions are not translated. Those of the server, which may be in any language, have "(user@host) "
-    /// before them (sshconnect2.c, since OpenSSH 8.5).
-    static prompt_kind recognise(std::string_view line) {
-        if (detail::mentions(line, "(yes/no")) return prompt_kind::host_key;
-        if (!detail::ends_as_question(line)) return prompt_kind::none;
-        if (line.starts_with("Enter passphrase for")) return prompt_kind::passphrase;
-        if (detail::mentions(line, "password")) return prompt_kind::password;
-        const std::size_t shut = line.find(") ");
-        return line[0] == '(' && line.find('@') < shut && shut != std::string_view::npos ? prompt_kind::other : prompt_kind::none;
-    }
-
-    /// True of what is this machine by its name: memory is faster than any compressor.
-    static bool is_here(std::string_view host) noexcept {
-        return host == "localhost" || host == "::1" || host.starts_with("127.");
-    }
-
-    /// What ssh says before it has run our command. The messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c)
-    /// and not translated.
-    static constexpr detail::symptom symptoms_of_ssh[] = {
-        {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
-         "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
-        {"Host key verification failed", reason::host_key, "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
-        {"dbclient: Ignoring unknown", reason::connect,
-         "ssh_path is the client of dropbear, which lacks options that this needs; use that of OpenSSH"},
-        {"Permission denied", reason::auth_required,
-         "authentication failed: no key was accepted, and none of the other methods may ask; set .password or .interactive"},
-        {"Too many authentication failures", reason::auth_incorrect,
-         "authentication failed: too many keys were tried; set identity_file"},
-        {"Could not resolve hostname", reason::resolve, "the host name has no address"},
-        {"Connection refused", reason::connection_refused, "nothing listens there"},
-        {"timed out", reason::connect_timeout, "the host does not answer"},
-        {"No route to host", reason::connect, "the network does not reach it"},
-        {"Network is unreachable", reason::connect, "the network does not reach it"},
-    };
-
-    /// Why the questions that it has asked, or has not asked, let nobody in. An empty error where it may have been a key.
-    static error explain_questions(const boot_plan& plan, const boot_failure& f) {
-        const prompter& asked = *plan.prompts;
-        const auto because = [&](enum reason why, const std::string& text) {
-            return detail::because(plan, f, why, "authentication failed: " + text);
-        };
-        if (asked.answered_by_person()) return because(reason::auth_incorrect, "what was answered is incorrect");
-        if (asked.answered()) return because(reason::auth_incorrect, "the password is incorrect");
-        if (!asked.password().empty()) return because(reason::auth_incorrect, "nobody asked for the password");
-        if (!asked.question().empty())
-            return because(reason::auth_required,
-                           "nobody answered its question \"" + asked.question() + "\"; see router_options::on_prompt");
-        return error(reason::none, "");
-    }
-
-    /// What ssh and the first stage said, as one of the errors that a caller can act on.
-    static error explain(const boot_plan& plan, const boot_failure& f) {
-        using how = boot_failure::how;
-        if (f.what == how::timed_out) {
-            const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
-            const std::string waits = plan.prompts ? plan.prompts->waiting_text() : std::string();
-            return detail::because(plan, f, reason::connect_timeout,
-                           "no hello within " + ms +
-                               (!waits.empty()  ? waits
-                                : f.stage_seen ? "the login went well; sending the program, or its start, takes longer than that"
-                                             : "the host does not answer, or the login takes longer than that"));
-        }
-        if (f.what == how::confused) return detail::explain_boot(plan, f);
-        constexpr int connection_failed = 255; // ssh(1), EXIT STATUS; everything else is the remote command's
-        if (f.stage_seen) return detail::explain_stage(plan, f, connection_failed);
-        if (const detail::symptom* s = detail::known_symptom(symptoms_of_ssh, f)) {
-            if (s->why == reason::auth_required && plan.prompts)
-                if (const error why = explain_questions(plan, f); why.reason() != reason::none) return why;
-            const auto& argv = plan.start.argv;
-            const bool key_given = std::find(argv.begin(), argv.end(), "-i") != argv.end();
-            if (s->why != reason::auth_required || !key_given) return detail::because(plan, f, s->why, s->meaning);
-            return detail::because(plan, f, reason::auth_incorrect,
-                                   "authentication failed: the key of identity_file is not accepted there");
-        }
-        return detail::because(plan, f, reason::end_of_file,
-                               f.status && !f.status->signal && f.status->code != connection_failed
-                                   ? "the login shell there ended before it ran our command"
-                                   : detail::no_hello_text);
-    }
-};
-
-} // namespace detail
-
-MITOGEN_INLINE result<boot_plan> ssh::plan() const { return detail::planned_ssh(*this).plan(); }
-MITOGEN_INLINE std::vector<std::string> ssh::arguments() const { return detail::planned_ssh(*this).arguments(); }
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/travelling.hpp ----
@@ -24533,6 +24524,1093 @@ template <class Io>
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/enter_main.hpp ----
+// enter_main.hpp: how init() finds what runs where this program was started to enter the namespaces of another process.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The first argument of a program that shall do so.
+inline constexpr std::string_view enter_argument = "--mitogen-enter";
+
+// What is printed where it fails: errors are told apart by these words.
+inline constexpr std::string_view no_leader_text = "mitogen: the container has no process";
+inline constexpr std::string_view no_process_text = "mitogen: no such process: ";
+inline constexpr std::string_view not_permitted_text = "mitogen: not permitted: ";
+inline constexpr std::string_view no_user_there_text = "mitogen: no such user: ";
+inline constexpr std::string_view not_executed_text = "mitogen: cannot execute ";
+inline constexpr std::string_view cannot_enter_text = "mitogen: cannot enter: ";
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/router_body.hpp ----
+// router_body.hpp: how routers are made.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class Io>
+router::router(basic_broker<Io>& loop, router_options options)
+    : router(std::make_unique<detail::router_engine<Io>>(loop.engine(), std::move(options))) {}
+
+template <class Io>
+result<std::unique_ptr<router>> router::make(basic_broker<Io>& loop, router_options options) {
+    return std::unique_ptr<router>(
+        new router(std::make_unique<detail::router_engine<Io>>(loop.engine(), std::move(options))));
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/init.hpp ----
+// init.hpp: what init() does, and what run() holds.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class Io>
+void init(int argc, char** argv) {
+    const std::string_view first = argc < 2 ? std::string_view() : std::string_view(argv[1]);
+    if (const auto enter = detail::enter_main.load(); enter && first == detail::enter_argument) enter(argc, argv);
+    io::main_arguments = {.argc = argc, .argv = argv, .known = true};
+    sys::keep_exit_statuses();
+    sys::self_executable(); // opened now: the file may be replaced while we run
+    if (first != child_argument) {
+        for (const std::string& same : registry::duplicates()) {
+            log::write(log::level::warning,
+                       "two remote functions cannot be told apart between different builds: " + same +
+                           "; name one: template <> inline constexpr std::string_view mitogen::name_of<&f> = \"…\";");
+        }
+        return;
+    }
+    detail::leave_first_stage(argv[0]);
+    detail::child_ends<Io> ends{sys::take_stdio(0), sys::take_stdio(1)};
+    if (ends.in && ends.out) detail::serve_as_child<Io>(Io{}, std::move(ends));
+    std::exit(0);
+}
+
+namespace detail {
+
+template <class Io>
+struct whole_program<Io>::parts {
+    basic_broker<Io> loop;
+    mitogen::router root{loop};
+};
+
+template <class Io>
+whole_program<Io>::whole_program() : parts_(std::make_unique<parts>()) {}
+template <class Io>
+whole_program<Io>::~whole_program() = default;
+template <class Io>
+router& whole_program<Io>::root() noexcept {
+    return parts_->root;
+}
+
+} // namespace detail
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/joining/call_server.hpp ----
+// call_server.hpp: executes calls in a program whose main thread has something else to do.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class Io>
+class basic_router;
+
+namespace detail {
+
+/// A dispatcher with a thread of its own in the place of the main thread. Threads: any.
+template <class Io>
+class call_server {
+    /// Its handlers go with it, also where the thread cannot be started.
+    struct registered {
+        router_engine<Io>& node;
+        ~registered() {
+            for (const handle_id h : {handles::call_function, handles::cancel_call, handles::explain_call, handles::forget_chain})
+                node.remove_handler(h);
+        }
+    };
+
+    basic_dispatcher<Io> dispatcher_;
+    registered handlers_;
+    typename Io::thread main_;
+
+public:
+    call_server(router_engine<Io>& node, std::string name, std::size_t pool_threads)
+        : dispatcher_(node, std::move(name), pool_threads), handlers_{node},
+          main_(node.loop().io(), "mitogen-main", [this] { dispatcher_.serve(); }) {}
+
+    call_server(call_server&&) = delete;
+
+    /// No more calls; those that run are told to stop. Never blocks.
+    void stop(const error& why) { dispatcher_.stop(why); }
+
+    /// After stop(): waits for the functions that run.
+    void join() {
+        main_.join();
+        dispatcher_.join_pool();
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/joining/joining.hpp ----
+// joining.hpp: the first words between a program that joins a tree and the context that listens for it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace joining {
+
+/// Most bytes of a request to join, and of its answer.
+inline constexpr std::size_t request_limit = 4096;
+inline constexpr std::size_t answer_limit = 1 << 20;
+
+/// Longest name that a program may give itself, in bytes.
+inline constexpr std::size_t name_limit = 256;
+
+/// What a program that wants to join says of itself.
+struct request {
+    std::string build{}; ///< build id
+    std::uint32_t pid = 0;
+    std::string name{}; ///< empty: the listener chooses
+};
+
+/// What becomes of it.
+struct answer {
+    std::vector<std::byte> refusal{}; ///< an encoded error; empty: it is admitted, and the rest holds
+    context_id id = no_context;
+    std::vector<context_id> ancestors{}; ///< the listener first, the root last
+    std::string name{};
+    std::string build{}; ///< the listener's
+    limits bounds{};
+    tree_rules rules{};
+};
+
+inline buffer encode_request(const request& r) {
+    return handshake::marked(handshake::speaker::joiner, mitogen::encode(r.build, r.pid, r.name));
+}
+
+inline bool decode_request(std::span<const std::byte> bytes, request& out) {
+    reader r(bytes);
+    return mitogen::decode(r, out.build, out.pid, out.name) && r.finish() && out.name.size() <= name_limit;
+}
+
+inline buffer encode_answer(const answer& a) {
+    return handshake::marked(handshake::speaker::joiner,
+                             mitogen::encode(a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules));
+}
+
+inline bool decode_answer(std::span<const std::byte> bytes, answer& a) {
+    reader r(bytes);
+    return mitogen::decode(r, a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules) && r.finish() &&
+           (!a.refusal.empty() || (a.id != no_context && !a.ancestors.empty()));
+}
+
+/// Puts together what the other side says. Unlike a child it says nothing else: the first wrong byte is noticed.
+class listening_ear {
+    std::string bytes_;
+    std::size_t limit_;
+
+    static constexpr std::size_t front = handshake::mark.size() + 6;
+
+public:
+    enum class finding : std::uint8_t {
+        incomplete,
+        whole,         ///< payload() is there
+        wrong_version, ///< the program there was built with a library that speaks otherwise
+        wrong,         ///< not what is said here
+    };
+
+    explicit listening_ear(std::size_t limit) : limit_(limit) {}
+
+    /// Adds bytes that arrived, and says what they are.
+    finding hear(std::span<const std::byte> bytes) {
+        bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+        const std::string_view all = bytes_;
+        const std::size_t compared = std::min(all.size(), handshake::mark.size());
+        if (all.substr(0, compared) != handshake::mark.substr(0, compared)) return finding::wrong;
+        if (all.size() > compared && all[compared] != static_cast<char>(handshake::speaker::joiner)) return finding::wrong;
+        if (all.size() > compared + 1 && static_cast<std::uint8_t>(all[compared + 1]) != handshake::protocol)
+            return finding::wrong_version;
+        if (all.size() < front) return finding::incomplete;
+        if (size() > limit_) return finding::wrong;
+        return all.size() < front + size() ? finding::incomplete : finding::whole;
+    }
+
+    /// After `incomplete`: so many bytes at least are still to come. Who reads no more than that reads no frames.
+    std::size_t missing() const noexcept {
+        return (bytes_.size() < front ? front : front + size()) - bytes_.size();
+    }
+    /// After `whole`.
+    std::span<const std::byte> payload() const noexcept { return {data() + front, size()}; }
+    /// After `whole`: what came behind it.
+    std::span<const std::byte> rest() const noexcept { return {data() + front + size(), bytes_.size() - front - size()}; }
+
+private:
+    const std::byte* data() const noexcept { return reinterpret_cast<const std::byte*>(bytes_.data()); }
+    std::size_t size() const noexcept {
+        std::uint32_t n;
+        wire::load(data() + handshake::mark.size() + 2, n);
+        return n;
+    }
+};
+
+} // namespace joining
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sys/local_socket.hpp ----
+// local_socket.hpp: stream sockets with a name in the file system, for the processes of one user.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace sys {
+
+namespace detail {
+
+/// The path as an address; -ENAMETOOLONG or -EINVAL where it cannot be one.
+inline long local_address(const std::string& path, ::sockaddr_un& address) {
+    address = {};
+    address.sun_family = AF_UNIX;
+    if (path.empty() || path.find('\0') != std::string::npos) return -EINVAL;
+    if (path.size() >= sizeof address.sun_path) return -ENAMETOOLONG; // 108 bytes on Linux, 104 on the BSDs
+    std::memcpy(address.sun_path, path.data(), path.size());
+    return 0;
+}
+
+/// A new stream socket above 2, blocking and close-on-exec.
+inline long local_socket(unique_fd& fd) {
+#if defined(SOCK_CLOEXEC)
+    const long rc = checked("local_socket", -1, [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); });
+#else
+    const long rc = checked("local_socket", -1, [] { return ::socket(AF_UNIX, SOCK_STREAM, 0); });
+#endif
+    if (rc < 0) return rc;
+    fd.reset(static_cast<int>(rc));
+#if !defined(SOCK_CLOEXEC)
+    static_cast<void>(set_cloexec(fd.get(), true));
+#endif
+    return move_above_stdio(fd);
+}
+
+inline long connect_to(int fd, const ::sockaddr_un& address) {
+    return checked("connect_local", fd, [&] {
+        return ::connect(fd, reinterpret_cast<const ::sockaddr*>(&address), sizeof address);
+    });
+}
+
+inline std::string directory_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+/// Opens the directory that `path` lies in, made where it is missing. Nobody but this user may get into it: then nobody else can
+/// reach what is in it, or put something else in its place.
+inline result<unique_fd> open_private_directory(const std::string& path) {
+    const std::string name = directory_of(path);
+    if (const long rc = checked("mkdir", -1, [&] { return ::mkdir(name.c_str(), 0700); }); rc < 0 && rc != -EEXIST)
+        return failure("mkdir(" + name + ")", rc);
+    const long fd = open(name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (fd < 0) return failure("open(" + name + ")", fd);
+    unique_fd directory(static_cast<int>(fd));
+    struct ::stat s {};
+    if (const long rc = checked("fstat", directory.get(), [&] { return ::fstat(directory.get(), &s); }); rc < 0)
+        return failure("fstat(" + name + ")", rc);
+    if (s.st_uid != ::geteuid())
+        return error(reason::system, "the directory " + name + " belongs to another user (id " + std::to_string(s.st_uid) +
+                                         "): a socket that only this user may use needs one of its own");
+    if ((s.st_mode & 07777) != 0700) {
+        constexpr char digits[] = "01234567";
+        const std::string mode{digits[s.st_mode >> 9 & 7], digits[s.st_mode >> 6 & 7], digits[s.st_mode >> 3 & 7],
+                               digits[s.st_mode & 7]};
+        return error(reason::system, "the directory " + name + " has mode " + mode +
+                                         ", it must be 0700: nobody else may get at the socket in it");
+    }
+    return directory;
+}
+
+/// Removes the socket that a process has left behind. An error where one is in use, or something else is there.
+inline result<void> remove_stale(const std::string& path, const ::sockaddr_un& address) {
+    struct ::stat s {};
+    const long there = checked("lstat", -1, [&] { return ::lstat(path.c_str(), &s); });
+    if (there == -ENOENT) return {};
+    if (there < 0) return failure("lstat(" + path + ")", there);
+    if (!S_ISSOCK(s.st_mode)) return error(reason::system, path + " exists, and is no socket");
+    unique_fd probe;
+    long rc = local_socket(probe);
+    if (rc >= 0) rc = set_nonblocking(probe.get(), true); // a full queue is an answer as well
+    if (rc >= 0) rc = connect_to(probe.get(), address);
+    if (rc != -ECONNREFUSED) {
+        if (rc >= 0 || rc == -EAGAIN || rc == -EWOULDBLOCK || rc == -EINPROGRESS)
+            return error(reason::system, path + " is in use: another process listens there");
+        return failure("connect(" + path + ")", rc);
+    }
+    rc = checked("unlink", -1, [&] { return ::unlink(path.c_str()); });
+    return rc < 0 && rc != -ENOENT ? result<void>(failure("unlink(" + path + ")", rc)) : result<void>();
+}
+
+} // namespace detail
+
+/// A socket that others of the same user can connect to, under a path. Removes its file at its end, if it is still its own.
+///
+/// Threads: distinct objects: safe; shared objects: unsafe.
+class local_listener {
+    unique_fd fd_;
+    std::string path_;
+    ::dev_t device_{};
+    ::ino_t number_{};
+
+    bool owns_file() const {
+        struct ::stat s {};
+        // The kernel keeps the file's number while the socket is open: nothing else can have it by chance.
+        return ::lstat(path_.c_str(), &s) == 0 && s.st_dev == device_ && s.st_ino == number_;
+    }
+
+public:
+    local_listener() = default;
+    local_listener(local_listener&&) noexcept = default;
+    local_listener& operator=(local_listener&& other) noexcept {
+        if (this != &other) {
+            close();
+            fd_ = std::move(other.fd_);
+            path_ = std::move(other.path_);
+            device_ = other.device_;
+            number_ = other.number_;
+        }
+        return *this;
+    }
+    ~local_listener() { close(); }
+
+    /// Begins to listen at `path`, in a directory of mode 0700 that is this user's, made where it is missing. What a process that
+    /// is gone has left there is replaced. Two that try at the same time take turns: the directory is locked meanwhile.
+    static result<local_listener> open(const std::string& path) {
+        ::sockaddr_un address;
+        if (const long rc = detail::local_address(path, address); rc < 0) return failure("socket path \"" + path + "\"", rc);
+        result<unique_fd> directory = detail::open_private_directory(path);
+        if (!directory) return directory.error();
+        long rc = checked("flock", directory->get(), [&] { return ::flock(directory->get(), LOCK_EX); });
+        if (rc < 0) return failure("flock(" + detail::directory_of(path) + ")", rc);
+        if (result<void> free = detail::remove_stale(path, address); !free) return free.error();
+        local_listener made;
+        rc = detail::local_socket(made.fd_);
+        const int fd = made.fd_.get();
+        if (rc >= 0) rc = set_nonblocking(fd, true);
+        if (rc >= 0) rc = checked("bind", fd, [&] {
+            return ::bind(fd, reinterpret_cast<const ::sockaddr*>(&address), sizeof address);
+        });
+        if (rc < 0) return failure("bind(" + path + ")", rc);
+        struct ::stat s {};
+        rc = checked("lstat", -1, [&] { return ::lstat(path.c_str(), &s); });
+        if (rc < 0) return failure("lstat(" + path + ")", rc);
+        made.path_ = path;
+        made.device_ = s.st_dev;
+        made.number_ = s.st_ino;
+        // Nobody can connect before listen(), so that it does not matter what the mode was until here.
+        rc = checked("chmod", -1, [&] { return ::chmod(path.c_str(), 0600); });
+        if (rc < 0) return failure("chmod(" + path + ")", rc);
+        rc = checked("listen", fd, [&] { return ::listen(fd, 128); });
+        if (rc < 0) return failure("listen(" + path + ")", rc);
+        return made;
+    }
+
+    /// Becomes readable when somebody connects; -1 when closed.
+    int fd() const noexcept { return fd_.get(); }
+    const std::string& path() const noexcept { return path_; }
+
+    /// Takes one that has connected: nonblocking, close-on-exec, above 2. 0, or -errno: -EAGAIN where nobody waits.
+    long accept(unique_fd& taken) const {
+#if defined(SOCK_CLOEXEC) && !defined(__APPLE__)
+        const long rc =
+            checked("accept", fd(), [this] { return ::accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK); });
+#else
+        const long rc = checked("accept", fd(), [this] { return ::accept(fd(), nullptr, nullptr); });
+#endif
+        if (rc < 0) return rc;
+        taken.reset(static_cast<int>(rc));
+#if !defined(SOCK_CLOEXEC) || defined(__APPLE__)
+        static_cast<void>(set_cloexec(taken.get(), true));
+        static_cast<void>(set_nonblocking(taken.get(), true));
+#endif
+        return move_above_stdio(taken);
+    }
+
+    /// Removes the file, unless it is another's by now, and listens no more.
+    void close() noexcept {
+        if (!fd_) return;
+        if (!path_.empty() && owns_file()) static_cast<void>(::unlink(path_.c_str()));
+        fd_.reset();
+    }
+
+    /// In a child made by fork(): closes the descriptor; the file is the parent's.
+    void abandon() noexcept { fd_.reset(); }
+};
+
+/// Bounds how long one read or write of a blocking socket sleeps; it then returns -EAGAIN. 0 or -errno.
+inline long set_patience(int fd, duration_ns span) {
+    ::timeval t{};
+    if (span < 1000) span = 1000; // zero would mean for ever
+    t.tv_sec = static_cast<decltype(t.tv_sec)>(span / 1'000'000'000);
+    t.tv_usec = static_cast<decltype(t.tv_usec)>(span % 1'000'000'000 / 1000);
+    return checked("set_patience", fd, [&] {
+        const int rc = ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
+        return rc < 0 ? rc : ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
+    });
+}
+
+/// Connects to the one that listens at `path`: blocking, close-on-exec, above 2. 0 or -errno; -EAGAIN after `patience`.
+inline long connect_local(const std::string& path, duration_ns patience, unique_fd& fd) {
+    ::sockaddr_un address;
+    long rc = detail::local_address(path, address);
+    if (rc >= 0) rc = detail::local_socket(fd);
+    if (rc >= 0) rc = set_patience(fd.get(), patience);
+    if (rc >= 0) rc = detail::connect_to(fd.get(), address);
+    return rc;
+}
+
+/// The effective user id of the process at the other end when it connected or began to listen; or -errno.
+inline std::int64_t peer_user(int fd) {
+    ::uid_t user{};
+#if defined(SO_PEERCRED) && defined(__linux__)
+    ::ucred who{};
+    ::socklen_t size = sizeof who;
+    const long rc = checked("peer_user", fd, [&] { return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size); });
+    user = who.uid;
+#else
+    ::gid_t group{};
+    const long rc = checked("peer_user", fd, [&] { return ::getpeereid(fd, &user, &group); });
+#endif
+    return rc < 0 ? rc : static_cast<std::int64_t>(user);
+}
+
+/// True if that user may do whatever this process may: it is the same, or root.
+inline bool is_trusted_user(std::int64_t user) noexcept {
+    return user == 0 || user == static_cast<std::int64_t>(::geteuid());
+}
+
+} // namespace sys
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/joining/join.hpp ----
+// join.hpp: makes this program a context of a tree that is running already.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// A program that has joined: its loop, its router, its link, and what runs its calls.
+template <class Io>
+class membership final : public joined_place, private basic_peer<Io>::events {
+    using peer = basic_peer<Io>;
+
+    detail::broker_engine<Io> broker_;
+    router_engine<Io> router_;
+    std::shared_ptr<peer> parent_;
+    call_server<Io> server_;
+    std::atomic<bool> lost_{false};
+    std::atomic<bool> admitted_{false};
+    basic_event<Io> settled_; // either of them has changed
+
+public:
+    /// `in` and `out`: what the context that listens says, and what it hears.
+    membership(Io io, joining::answer said, const join_options& options, typename Io::descriptor in,
+               typename Io::descriptor out)
+        : broker_(io),
+          router_(broker_, {.limits = said.bounds,
+                            .pool_threads = options.pool_threads,
+                            .rules = said.rules,
+                            .on_prompt = options.on_prompt}),
+          parent_(peer::make(router_, *this,
+                             {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true}, std::move(in),
+                             std::move(out))),
+          server_(router_, said.name, options.pool_threads), settled_(broker_.io()) {
+        (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message&) {
+            parent_->close(reason::broker_exited, "the context that was joined has ended, or wants this one to leave");
+        });
+        (void)router_.add_raw_handler(handles::admitted, {}, [this](const message&) {
+            admitted_.store(true, std::memory_order_release);
+            settled_.raise();
+        });
+        broker_.run([&] { router_.become(said.id, said.ancestors, parent_, said.bounds); });
+    }
+
+    membership(membership&&) = delete;
+
+    ~membership() override {
+        server_.stop(error(reason::broker_exited, "this context is leaving the tree"));
+        router_.close();
+        server_.join();
+        // What it has said last still goes out.
+        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
+        broker_.run([this] { parent_->close(reason::broker_exited, "this context has left the tree"); });
+    }
+
+    /// From here on the link carries frames. Waits until the tree knows this context; false where that does not come, or not in
+    /// time. Once.
+    bool begin(instant deadline) {
+        broker_.run([&] { parent_->start(); });
+        return settled_.wait(broker_, deadline) && admitted_.load(std::memory_order_acquire);
+    }
+
+    mitogen::router& router() noexcept override { return router_.as_router(); }
+    context_id parent() const noexcept override { return parent_->id; }
+    bool alive() const noexcept override { return !lost_.load(std::memory_order_acquire); }
+
+private:
+    void link_closed(peer& link, reason cause, const std::string& text) override {
+        const error why(cause, "the tree is lost: " + text);
+        lost_.store(true, std::memory_order_release);
+        settled_.raise();
+        router_.link_lost(link, why);
+        for (const context_id above : router_.ancestors()) router_.forget(above, why);
+        server_.stop(error(reason::broker_exited, "the tree is lost"));
+    }
+};
+
+/// The error that a failed connect() means.
+MITOGEN_COLD inline error cannot_join(const std::string& path, long rc) {
+    const reason why = rc == -ENOENT || rc == -ECONNREFUSED            ? reason::connection_refused
+                       : rc == -EAGAIN || rc == -EWOULDBLOCK           ? reason::connect_timeout
+                       : rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM ? reason::overloaded
+                                                                       : reason::connect;
+    return error(why, "cannot join at " + path + ": " + sys::errno_text(static_cast<int>(-rc)));
+}
+
+MITOGEN_COLD inline error too_late(const std::string& path) {
+    return error(reason::connect_timeout, "cannot join at " + path + ": no answer in time (connect_timeout)");
+}
+
+/// Reads the listener's answer, until the deadline.
+template <class Io>
+result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std::string& path, joining::listening_ear& ear) {
+    using finding = joining::listening_ear::finding;
+    for (;;) {
+        const instant now = io.now();
+        std::byte bytes[4096];
+        long n = -EAGAIN;
+        if (now < deadline) {
+            n = sys::set_patience(fd, deadline - now);
+            // what follows may be secret: the link reads it
+            if (n >= 0) n = io.read(fd, bytes, std::min(sizeof bytes, ear.missing()));
+        }
+        if (n == -EAGAIN || n == -EWOULDBLOCK)
+            return too_late(path);
+        if (n == 0 || n == -ECONNRESET)
+            return error(reason::end_of_file, "cannot join at " + path + ": who listens there has closed the connection");
+        if (n < 0) return cannot_join(path, n);
+        switch (ear.hear({bytes, static_cast<std::size_t>(n)})) {
+        case finding::incomplete: continue;
+        case finding::wrong_version:
+            return error(reason::connect, "cannot join at " + path +
+                                              ": the program there speaks another version of this library's protocol; build both "
+                                              "with the same version");
+        case finding::wrong: return error(reason::connect, "cannot join at " + path + ": what answers there is no listener");
+        case finding::whole: break;
+        }
+        joining::answer said;
+        if (!joining::decode_answer(ear.payload(), said))
+            return error(reason::connect, "cannot join at " + path + ": the answer does not decode");
+        if (said.refusal.empty()) return said;
+        return error(reason::connect, "refused at " + path + ": " + std::string(decode_error(said.refusal).message()));
+    }
+}
+
+} // namespace detail
+
+/// Joins the tree that listens at `path` (see router::listen), and so becomes a context of it, below the one that listens.
+/// Needs no init(): it starts nothing. Both may be different programs: functions are then found by name.
+/// Blocks: up to connect_timeout.
+template <class Io>
+    requires io::has_local_sockets<Io>
+result<joined> try_join(const std::string& path, const join_options& options, Io io) {
+    if (options.name.size() > joining::name_limit)
+        return error(reason::misuse,
+                     "the name of a context that joins has at most " + std::to_string(joining::name_limit) + " bytes");
+    sys::ignore_sigpipe();
+    const instant deadline = after(io.now(), to_ns(options.connect_timeout));
+    typename Io::descriptor socket;
+    if (const long rc = sys::connect_local(path, to_ns(options.connect_timeout), socket); rc < 0)
+        return detail::cannot_join(path, rc);
+    if (const std::int64_t user = sys::peer_user(socket.get()); !sys::is_trusted_user(user))
+        return error(reason::connect, "cannot join at " + path + ": another user listens there");
+    const buffer request = joining::encode_request({sys::build_id(), static_cast<std::uint32_t>(io.own_pid()), options.name});
+    // A refusal may have been sent before the request was read.
+    (void)io.write(socket.get(), request.data(), request.size());
+    joining::listening_ear ear(joining::answer_limit);
+    result<joining::answer> said = detail::hear_answer(io, socket.get(), deadline, path, ear);
+    if (!said) return said.error();
+    const long second = sys::dup_above(socket.get(), 3); // a link has a descriptor for each direction
+    if (second < 0) return detail::cannot_join(path, second);
+    typename Io::descriptor out(static_cast<int>(second));
+    if (const long rc = io.set_nonblocking(out.get(), true); rc < 0) return detail::cannot_join(path, rc);
+    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options, std::move(socket), std::move(out));
+    if (!in->begin(deadline)) {
+        return in->alive() ? detail::too_late(path)
+                           : error(reason::end_of_file, "cannot join at " + path + ": the tree was lost at once");
+    }
+    return joined(std::move(in));
+}
+
+/// The same; throws where it fails.
+template <class Io>
+    requires io::has_local_sockets<Io>
+joined join(const std::string& path, const join_options& options, Io io) {
+    return try_join<Io>(path, options, io).value();
+}
+
+template <class Io>
+result<joined> try_join(const std::string& path, const join_options& options) {
+    return try_join<Io>(path, options, Io{});
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/joining/client.hpp ----
+// client.hpp: one program that has connected to a listener, from its first byte to its end, as the listening context sees it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A program that joins. There is no process to start or to wait for: it is there while its link is.
+///
+/// Life: asking (its request is read) → numbered (it waits for an id) → answered (the answer is written) → up → gone.
+/// Threads: loop.
+template <class Io>
+class client final : private basic_peer<Io>::events {
+public:
+    using core = basic_router_core<Io>;
+    using peer = basic_peer<Io>;
+
+    /// What the listener does when a client reaches a stage.
+    struct events {
+        virtual void client_asks(client& c) = 0; ///< wants an id: admit() or refuse() it, now or later
+        virtual void client_up(client& c) = 0;
+        virtual void client_lost(client& c, const error& why) = 0; ///< one that was up
+        virtual void client_gone(client& c) = 0;                   ///< the last: it may be destroyed, but not at once
+
+    protected:
+        ~events() = default;
+    };
+
+private:
+    enum class stage : std::uint8_t { asking, numbered, answered, refused, up, gone };
+
+    core& router_;
+    events& events_;
+    const listen_options terms_;
+    duration_ns grace_;
+    typename Io::descriptor socket_; // until it is up
+    bound_source<client> source_{};
+    timer timer_;
+    stage stage_ = stage::asking;
+    joining::listening_ear ear_{joining::request_limit};
+    joining::request asked_;
+    joining::answer answer_;
+    outgoing out_;
+    std::vector<basic_pending<Io>*> awaiting_end_;
+
+public:
+    const std::uint32_t listener; ///< number of the one that it came to
+    std::shared_ptr<peer> link;   ///< once up
+
+    client(core& node, events& to, std::uint32_t number, const listen_options& terms, duration_ns grace,
+           typename Io::descriptor socket)
+        : router_(node), events_(to), terms_(terms), grace_(grace), socket_(std::move(socket)), listener(number) {
+        on_ready<&client::ready>(source_, *this, socket_.get());
+        timer_.fire = [this] { overdue(); };
+    }
+
+    client(client&&) = delete;
+
+    context_id id() const noexcept { return answer_.id; }
+    const std::string& name() const noexcept { return answer_.name; }
+    bool up() const noexcept { return stage_ == stage::up; }
+    /// True for one whose handshake is under way.
+    bool waiting() const noexcept { return stage_ < stage::up; }
+
+    /// Begins to listen to it.
+    void begin() {
+        router_.loop().set_timer(timer_, after(router_.loop().io().now(), to_ns(terms_.handshake_timeout)));
+        if (const long rc = router_.loop().watch(source_, io::interest::read); rc < 0)
+            drop("cannot watch it: " + sys::errno_text(static_cast<int>(-rc)));
+    }
+
+    /// Makes it the context `id`.
+    void admit(context_id id) {
+        if (stage_ != stage::numbered) return;
+        answer_.id = id;
+        answer_.ancestors = router_.path();
+        answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid) : asked_.name;
+        answer_.build = sys::build_id();
+        answer_.bounds = terms_.limits.value_or(router_.bounds());
+        answer_.rules = router_.rules();
+        say(stage::answered);
+    }
+
+    /// Tells it why not.
+    void refuse(const error& why) {
+        if (stage_ >= stage::answered) return;
+        log::write(log::level::warning, "refused a program that wants to join: " + std::string(why.message()));
+        const buffer notice = encode_error(why);
+        answer_.refusal.assign(notice.data(), notice.data() + notice.size());
+        say(stage::refused);
+    }
+
+    /// Asks it to leave; after some time cuts its link.
+    void shut_down(const error& why) {
+        if (waiting()) return refuse(why);
+        if (!up()) return;
+        link->tell(handles::shutdown);
+        router_.loop().set_timer(timer_, after(router_.loop().io().now(), grace_));
+    }
+
+    /// Cuts its link.
+    void cut(const std::string& why) {
+        if (waiting()) return drop(why);
+        if (up()) link->close(reason::respondent_lost, why);
+    }
+
+    /// Answers `p` when it is gone. Takes over one reference.
+    void await_end(basic_pending<Io>* p) { awaiting_end_.push_back(p); }
+
+    /// In a child made by fork(): closes what this holds.
+    void abandon() noexcept {
+        socket_.reset();
+        if (link) link->abandon();
+    }
+
+private:
+    void ready() {
+        if (stage_ == stage::asking) return read();
+        if (stage_ == stage::answered || stage_ == stage::refused) write();
+    }
+
+    void read() {
+        std::byte bytes[1024];
+        const long n = router_.loop().io().read(socket_.get(), bytes, sizeof bytes);
+        if (n == -EAGAIN || n == -EWOULDBLOCK) return;
+        if (n <= 0) return drop(n == 0 ? "it closed the connection" : sys::errno_text(static_cast<int>(-n)));
+        using finding = joining::listening_ear::finding;
+        switch (ear_.hear({bytes, static_cast<std::size_t>(n)})) {
+        case finding::incomplete: return;
+        case finding::wrong: return drop("what it sent is no request to join");
+        case finding::wrong_version: return drop("it speaks another version of this library's protocol");
+        case finding::whole: break;
+        }
+        // More than the request can only be a mistake: it has no id yet.
+        if (!joining::decode_request(ear_.payload(), asked_) || !ear_.rest().empty())
+            return drop("its request to join does not decode");
+        stage_ = stage::numbered;
+        router_.loop().change(source_, io::interest::none);
+        events_.client_asks(*this);
+    }
+
+    void say(stage next) {
+        stage_ = next;
+        out_.say(joining::encode_answer(answer_));
+        write();
+    }
+
+    void write() {
+        switch (out_.write(router_.loop().io(), socket_.get())) {
+        case outgoing::progress::waiting:
+            if (const long rc = router_.loop().change(source_, io::interest::write); rc < 0)
+                drop("cannot watch it: " + sys::errno_text(static_cast<int>(-rc)));
+            return;
+        case outgoing::progress::closed:
+        case outgoing::progress::unreadable: return drop("it closed the connection");
+        case outgoing::progress::written: break;
+        }
+        if (stage_ == stage::refused) return end();
+        come_up();
+    }
+
+    /// From here on the link carries frames.
+    void come_up() {
+        const long second = sys::dup_above(socket_.get(), 3); // a link has a descriptor for each direction
+        if (second < 0) return drop("dup: " + sys::errno_text(static_cast<int>(-second)));
+        router_.loop().cancel_timer(timer_);
+        router_.loop().unwatch(source_);
+        const bool may_call = terms_.authority == mitogen::authority::parent;
+        const peer_facts who{
+            .id = id(), .build = hash_build(asked_.build), .authority = may_call ? router_.id() : no_context};
+        link = peer::make(router_, *this, who, std::move(socket_), typename Io::descriptor(static_cast<int>(second)));
+        stage_ = stage::up;
+        events_.client_up(*this);
+        link->start();
+        link->tell(handles::admitted); // it waits for this: only now is it known here
+    }
+
+    void link_closed(peer&, reason cause, const std::string& why) override {
+        error_detail d;
+        d.why = cause;
+        d.context = id();
+        d.place = name();
+        d.text = "context " + std::to_string(id()) + " has left: " + why;
+        events_.client_lost(*this, error(std::move(d)));
+        end();
+    }
+
+    void overdue() {
+        if (up()) return link->close(reason::respondent_lost, "it was asked to leave, and did not");
+        drop("no whole request to join within " + std::to_string(to_ns(terms_.handshake_timeout) / 1'000'000) +
+             " ms (handshake_timeout)");
+    }
+
+    /// The handshake is over.
+    void drop(const std::string& why) {
+        if (stage_ == stage::gone) return;
+        log::write(log::level::warning, "dropped a program that connected to join: " + why);
+        end();
+    }
+
+    void end() {
+        if (std::exchange(stage_, stage::gone) == stage::gone) return;
+        router_.loop().cancel_timer(timer_);
+        router_.loop().unwatch(source_);
+        socket_.reset();
+        for (basic_pending<Io>* p : std::exchange(awaiting_end_, {})) {
+            router_.answers().complete(*p, encode(std::int32_t{0}, std::int32_t{0}), nullptr); // an exit_status
+            p->release();
+        }
+        events_.client_gone(*this);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/joining/listener.hpp ----
+// listener.hpp: lets other programs of the same user join the tree, through a socket in the file system.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The listening sockets of one router, and the programs that have come through them.
+template <class Io>
+class listeners final : public listening<Io>, private client<Io>::events {
+    using client_type = client<Io>;
+
+    struct open_socket {
+        listeners& owner;
+        std::uint32_t number;
+        sys::local_listener file;
+        listen_options options;
+        bound_source<open_socket> ready{};
+        timer resume{};
+
+        void on_client() { owner.accept(*this); }
+    };
+
+    router_engine<Io>& node_;
+    children<Io>& children_;
+    std::optional<call_server<Io>> server_; // in a root, which executes no calls otherwise
+    std::vector<std::unique_ptr<open_socket>> sockets_;
+    std::vector<std::shared_ptr<client_type>> clients_;
+    std::uint32_t last_number_ = 0;
+    basic_wait_group<Io> alive_; // clients
+    bool closing_ = false;
+
+    static constexpr duration_ns pause = 100'000'000; // before accept() is tried again that found no descriptor
+    static constexpr int most_at_once = 16;           // accepted in one turn of the loop
+
+public:
+    listeners(router_engine<Io>& node, children<Io>& below)
+        : node_(node), children_(below), alive_(node.loop().io()) {
+        if (!node.parent()) server_.emplace(node, "root", below.pool_threads());
+    }
+
+    /// Listens on one more socket. Returns its number. Threads: loop.
+    result<std::uint32_t> add(sys::local_listener file, const listen_options& options) {
+        if (closing_) return closing();
+        std::unique_ptr<open_socket> s(new open_socket{*this, ++last_number_, std::move(file), options});
+        on_ready<&open_socket::on_client>(s->ready, *s, s->file.fd());
+        s->resume.fire = [from = s.get()] { from->owner.look_after(*from); };
+        if (const long rc = node_.loop().watch(s->ready, io::interest::read); rc < 0)
+            return sys::failure("watch(" + s->file.path() + ")", rc);
+        sockets_.push_back(std::move(s));
+        return last_number_;
+    }
+
+    /// Closes one socket; who is still in the handshake is refused. Threads: loop.
+    void remove(std::uint32_t number) {
+        std::erase_if(sockets_, [&](const auto& s) {
+            if (s->number != number) return false;
+            node_.loop().unwatch(s->ready);
+            node_.loop().cancel_timer(s->resume);
+            return true;
+        });
+        const auto all = clients_; // one that goes removes itself
+        for (const auto& c : all)
+            if (c->listener == number && c->waiting()) c->refuse(error(reason::connect, "the listener has been closed"));
+    }
+
+    void close() override {
+        if (server_) server_->stop(closing());
+        const auto end = [this] {
+            closing_ = true;
+            while (!sockets_.empty()) remove(sockets_.back()->number);
+            const auto all = clients_;
+            for (const auto& c : all) c->shut_down(closing());
+        };
+        if (!node_.loop().run(end)) {
+            sockets_.clear(); // the loop has ended: nobody can say goodbye any more
+            return;
+        }
+        alive_.wait(node_.loop());
+    }
+
+    void finish() override {
+        if (server_) server_->join();
+        node_.loop().run([] {}); // what the last functions have deferred
+    }
+
+    bool cut(context_id id, const std::string& why) override {
+        client_type* c = find(id);
+        if (c) c->cut(why);
+        return c != nullptr;
+    }
+
+    bool shut_down(context_id id, basic_pending<Io>* left) override {
+        client_type* c = find(id);
+        if (!c) return false;
+        c->await_end(left);
+        c->shut_down(cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));
+        return true;
+    }
+
+    void abandon() noexcept override {
+        for (const auto& s : sockets_) s->file.abandon();
+        for (const auto& c : clients_) c->abandon();
+    }
+
+private:
+    static error closing() { return children<Io>::closing(); }
+
+    client_type* find(context_id id) {
+        for (const auto& c : clients_)
+            if (c->up() && c->id() == id) return c.get();
+        return nullptr;
+    }
+
+    std::size_t waiting_at(const open_socket& s) const {
+        return static_cast<std::size_t>(std::count_if(
+            clients_.begin(), clients_.end(), [&](const auto& c) { return c->listener == s.number && c->waiting(); }));
+    }
+
+    /// Accepts no more than may wait: the kernel keeps the others until there is room.
+    void look_after(open_socket& s) {
+        const bool room = waiting_at(s) < s.options.most_waiting && !s.resume.is_set();
+        node_.loop().change(s.ready, room ? io::interest::read : io::interest::none);
+    }
+
+    void accept(open_socket& from) {
+        for (int i = 0; i < most_at_once && waiting_at(from) < from.options.most_waiting; ++i) {
+            sys::unique_fd socket;
+            const long rc = from.file.accept(socket);
+            if (rc == -EAGAIN || rc == -EWOULDBLOCK) break;
+            if (rc == -ECONNABORTED) continue; // it went before we came
+            if (rc < 0) {
+                log::write(log::level::warning, sys::failure("accept", rc, from.file.fd()).what());
+                node_.loop().set_timer(from.resume, after(node_.loop().io().now(), pause));
+                break;
+            }
+            welcome(from, std::move(socket));
+        }
+        look_after(from);
+    }
+
+    void welcome(open_socket& from, sys::unique_fd socket) {
+        const std::int64_t user = sys::peer_user(socket.get());
+        if (!sys::is_trusted_user(user)) {
+            return log::write(log::level::warning, "refused a connection to " + from.file.path() + " by " +
+                                                       (user < 0 ? "an unknown user" : "user " + std::to_string(user)));
+        }
+        auto c = std::make_shared<client_type>(node_, static_cast<typename client_type::events&>(*this), from.number,
+                                               from.options, children_.patience().grace, std::move(socket));
+        alive_.add();
+        clients_.push_back(c);
+        c->begin();
+    }
+
+    // ---- what happens to them
+
+    void client_asks(client_type& c) override {
+        const auto at = std::find_if(clients_.begin(), clients_.end(), [&](const auto& held) { return held.get() == &c; });
+        children_.ids().next([this, keep = *at](result<context_id> id) {
+            node_.loop().defer([keep, id = std::move(id)] { id ? keep->admit(*id) : keep->refuse(id.error()); });
+        });
+    }
+
+    void client_up(client_type& c) override {
+        children_.neighbour_up(c.name(), c.link);
+        for (const auto& s : sockets_)
+            if (s->number == c.listener) look_after(*s);
+    }
+
+    void client_lost(client_type& c, const error& why) override {
+        children_.neighbour_lost(*c.link, why);
+    }
+
+    void client_gone(client_type& c) override {
+        const auto at = std::find_if(clients_.begin(), clients_.end(), [&](const auto& held) { return held.get() == &c; });
+        node_.loop().defer([keep = std::move(*at)] {}); // it is destroyed when it has returned from what it is at
+        clients_.erase(at);
+        for (const auto& s : sockets_)
+            if (s->number == c.listener) look_after(*s);
+        alive_.done();
+    }
+};
+
+/// What a listener refers to.
+template <class Io>
+class listener_of final : public open_listener {
+    listeners<Io>& all_;
+    router_engine<Io>& node_;
+    std::uint32_t number_;
+
+public:
+    listener_of(listeners<Io>& all, router_engine<Io>& node, std::uint32_t number) : all_(all), node_(node), number_(number) {}
+    void close() override {
+        node_.loop().run([this] { all_.remove(number_); });
+    }
+};
+
+/// Listens for programs that join a node under `Io`.
+template <class Io>
+result<listener> listen_on(router_engine<Io>& node, const std::string& path, const listen_options& options) {
+    result<sys::local_listener> file = sys::local_listener::open(path);
+    if (!file) return file.error();
+    listeners<Io>* all = nullptr;
+    result<std::uint32_t> number = children<Io>::closing();
+    node.loop().run([&] {
+        all = node.template listening_by<listeners<Io>>();
+        if (all) number = all->add(std::move(*file), options);
+    });
+    if (!number) return number.error();
+    return listener(std::make_shared<listener_of<Io>>(*all, node, *number), path);
+}
+
+/// The same, if the node runs under `Io`.
+template <class Io>
+bool try_listen_on(call_port& node, const std::string& path, const listen_options& options, std::optional<result<listener>>& made) {
+    if constexpr (io::policy<Io> && io::has_local_sockets<Io>) {
+        if (node.policy_tag() != &policy_tag<Io>) return false;
+        made.emplace(listen_on(engine_of<Io>(node), path, options));
+        return true;
+    } else {
+        return false;
+    }
+}
+
+} // namespace detail
+
+template <class Io>
+result<listener> router::try_listen(const std::string& path, listen_options options) {
+    std::optional<result<listener>> made;
+    if (detail::try_listen_on<Io>(*node_, path, options, made) || detail::try_listen_on<io::poll>(*node_, path, options, made))
+        return std::move(*made);
+    return error(reason::misuse, "this I/O policy has no sockets that programs could join through");
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/methods/attach.hpp ----
 // attach.hpp: a child at the far end of a byte stream that is there already.
 
@@ -24592,26 +25670,6 @@ MITOGEN_INLINE attach link_options::taking(int fd_in, int fd_out) const {
     return method;
 }
 
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/enter_main.hpp ----
-// enter_main.hpp: how init() finds what runs where this program was started to enter the namespaces of another process.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// The first argument of a program that shall do so.
-inline constexpr std::string_view enter_argument = "--mitogen-enter";
-
-// What is printed where it fails: errors are told apart by these words.
-inline constexpr std::string_view no_leader_text = "mitogen: the container has no process";
-inline constexpr std::string_view no_process_text = "mitogen: no such process: ";
-inline constexpr std::string_view not_permitted_text = "mitogen: not permitted: ";
-inline constexpr std::string_view no_user_there_text = "mitogen: no such user: ";
-inline constexpr std::string_view not_executed_text = "mitogen: cannot execute ";
-inline constexpr std::string_view cannot_enter_text = "mitogen: cannot enter: ";
-
-} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/methods/tool_symptoms.hpp ----
@@ -26164,16 +27222,23 @@ MITOGEN_INLINE std::vector<std::string> sudo::arguments() const { return detail:
 
 namespace mitogen::inline MITOGEN_ABI {
 
-template class basic_broker<io::poll>;
-template class basic_router<io::poll>;
+#define MITOGEN_INSTANTIATE(Io)                                                                     \
+    template class basic_broker<Io>;                                                               \
+    template router::router(basic_broker<Io>&, router_options);                                    \
+    template result<std::unique_ptr<router>> router::make(basic_broker<Io>&, router_options);      \
+    template result<listener> router::try_listen<Io>(const std::string&, listen_options);          \
+    template result<joined> try_join<Io>(const std::string&, const join_options&);                 \
+    template void init<Io>(int, char**);                                                           \
+    template class detail::whole_program<Io>;
+
+MITOGEN_INSTANTIATE(io::poll)
 #if defined(__linux__)
-template class basic_broker<io::epoll>;
-template class basic_router<io::epoll>;
+MITOGEN_INSTANTIATE(io::epoll)
 #endif
 #if MITOGEN_HAS_KQUEUE
-template class basic_broker<io::kqueue>;
-template class basic_router<io::kqueue>;
+MITOGEN_INSTANTIATE(io::kqueue)
 #endif
+#undef MITOGEN_INSTANTIATE
 
 namespace detail {
 
@@ -26201,1051 +27266,6 @@ template const method_operations& operations_of<sudo>() noexcept;
 } // namespace mitogen::inline MITOGEN_ABI
 
 #endif
-
-// ---- mitogen/connect/init.hpp ----
-// init.hpp: what init() does, and what run() holds.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// As init(argc, argv), for a child that runs under the I/O policy `Io`, a native one.
-template <class Io>
-void init(int argc, char** argv) {
-    const std::string_view first = argc < 2 ? std::string_view() : std::string_view(argv[1]);
-    if (const auto enter = detail::enter_main.load(); enter && first == detail::enter_argument) enter(argc, argv);
-    io::main_arguments = {.argc = argc, .argv = argv, .known = true};
-    sys::keep_exit_statuses();
-    sys::self_executable(); // opened now: the file may be replaced while we run
-    if (first != child_argument) {
-        for (const std::string& same : registry::duplicates()) {
-            log::write(log::level::warning,
-                       "two remote functions cannot be told apart between different builds: " + same +
-                           "; name one: template <> inline constexpr std::string_view mitogen::name_of<&f> = \"…\";");
-        }
-        return;
-    }
-    detail::leave_first_stage(argv[0]);
-    detail::child_ends<Io> ends{sys::take_stdio(0), sys::take_stdio(1)};
-    if (ends.in && ends.out) detail::serve_as_child<Io>(Io{}, std::move(ends));
-    std::exit(0);
-}
-
-MITOGEN_INLINE void init(int argc, char** argv) { init<io::native>(argc, argv); }
-
-namespace detail {
-
-struct whole_program::parts {
-    broker loop;
-    mitogen::router root{loop};
-};
-
-MITOGEN_INLINE whole_program::whole_program() : parts_(std::make_unique<parts>()) {}
-MITOGEN_INLINE whole_program::~whole_program() = default;
-MITOGEN_INLINE router& whole_program::root() noexcept { return parts_->root; }
-
-} // namespace detail
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/joining/call_server.hpp ----
-// call_server.hpp: executes calls in a program whose main thread has something else to do.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-template <class Io>
-class basic_router;
-
-namespace detail {
-
-/// A dispatcher with a thread of its own in the place of the main thread. Threads: any.
-template <class Io>
-class call_server {
-    /// Its handlers go with it, also where the thread cannot be started.
-    struct registered {
-        router_engine<Io>& node;
-        ~registered() {
-            for (const handle_id h : {handles::call_function, handles::cancel_call, handles::explain_call, handles::forget_chain})
-                node.remove_handler(h);
-        }
-    };
-
-    basic_dispatcher<Io> dispatcher_;
-    registered handlers_;
-    typename Io::thread main_;
-
-public:
-    call_server(router_engine<Io>& node, std::string name, std::size_t pool_threads)
-        : dispatcher_(node, std::move(name), pool_threads), handlers_{node},
-          main_(node.loop().io(), "mitogen-main", [this] { dispatcher_.serve(); }) {}
-
-    call_server(call_server&&) = delete;
-
-    /// No more calls; those that run are told to stop. Never blocks.
-    void stop(const error& why) { dispatcher_.stop(why); }
-
-    /// After stop(): waits for the functions that run.
-    void join() {
-        main_.join();
-        dispatcher_.join_pool();
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/joining/joining.hpp ----
-// joining.hpp: the first words between a program that joins a tree and the context that listens for it.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace joining {
-
-/// Most bytes of a request to join, and of its answer.
-inline constexpr std::size_t request_limit = 4096;
-inline constexpr std::size_t answer_limit = 1 << 20;
-
-/// Longest name that a program may give itself, in bytes.
-inline constexpr std::size_t name_limit = 256;
-
-/// What a program that wants to join says of itself.
-struct request {
-    std::string build{}; ///< build id
-    std::uint32_t pid = 0;
-    std::string name{}; ///< empty: the listener chooses
-};
-
-/// What becomes of it.
-struct answer {
-    std::vector<std::byte> refusal{}; ///< an encoded error; empty: it is admitted, and the rest holds
-    context_id id = no_context;
-    std::vector<context_id> ancestors{}; ///< the listener first, the root last
-    std::string name{};
-    std::string build{}; ///< the listener's
-    limits bounds{};
-    tree_rules rules{};
-};
-
-inline buffer encode_request(const request& r) {
-    return handshake::marked(handshake::speaker::joiner, mitogen::encode(r.build, r.pid, r.name));
-}
-
-inline bool decode_request(std::span<const std::byte> bytes, request& out) {
-    reader r(bytes);
-    return mitogen::decode(r, out.build, out.pid, out.name) && r.finish() && out.name.size() <= name_limit;
-}
-
-inline buffer encode_answer(const answer& a) {
-    return handshake::marked(handshake::speaker::joiner,
-                             mitogen::encode(a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules));
-}
-
-inline bool decode_answer(std::span<const std::byte> bytes, answer& a) {
-    reader r(bytes);
-    return mitogen::decode(r, a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules) && r.finish() &&
-           (!a.refusal.empty() || (a.id != no_context && !a.ancestors.empty()));
-}
-
-/// Puts together what the other side says. Unlike a child it says nothing else: the first wrong byte is noticed.
-class listening_ear {
-    std::string bytes_;
-    std::size_t limit_;
-
-    static constexpr std::size_t front = handshake::mark.size() + 6;
-
-public:
-    enum class finding : std::uint8_t {
-        incomplete,
-        whole,         ///< payload() is there
-        wrong_version, ///< the program there was built with a library that speaks otherwise
-        wrong,         ///< not what is said here
-    };
-
-    explicit listening_ear(std::size_t limit) : limit_(limit) {}
-
-    /// Adds bytes that arrived, and says what they are.
-    finding hear(std::span<const std::byte> bytes) {
-        bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-        const std::string_view all = bytes_;
-        const std::size_t compared = std::min(all.size(), handshake::mark.size());
-        if (all.substr(0, compared) != handshake::mark.substr(0, compared)) return finding::wrong;
-        if (all.size() > compared && all[compared] != static_cast<char>(handshake::speaker::joiner)) return finding::wrong;
-        if (all.size() > compared + 1 && static_cast<std::uint8_t>(all[compared + 1]) != handshake::protocol)
-            return finding::wrong_version;
-        if (all.size() < front) return finding::incomplete;
-        if (size() > limit_) return finding::wrong;
-        return all.size() < front + size() ? finding::incomplete : finding::whole;
-    }
-
-    /// After `incomplete`: so many bytes at least are still to come. Who reads no more than that reads no frames.
-    std::size_t missing() const noexcept {
-        return (bytes_.size() < front ? front : front + size()) - bytes_.size();
-    }
-    /// After `whole`.
-    std::span<const std::byte> payload() const noexcept { return {data() + front, size()}; }
-    /// After `whole`: what came behind it.
-    std::span<const std::byte> rest() const noexcept { return {data() + front + size(), bytes_.size() - front - size()}; }
-
-private:
-    const std::byte* data() const noexcept { return reinterpret_cast<const std::byte*>(bytes_.data()); }
-    std::size_t size() const noexcept {
-        std::uint32_t n;
-        wire::load(data() + handshake::mark.size() + 2, n);
-        return n;
-    }
-};
-
-} // namespace joining
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/joining/client.hpp ----
-// client.hpp: one program that has connected to a listener, from its first byte to its end, as the listening context sees it.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// A program that joins. There is no process to start or to wait for: it is there while its link is.
-///
-/// Life: asking (its request is read) → numbered (it waits for an id) → answered (the answer is written) → up → gone.
-/// Threads: loop.
-template <class Io>
-class client final : private basic_peer<Io>::events {
-public:
-    using core = basic_router_core<Io>;
-    using peer = basic_peer<Io>;
-
-    /// What the listener does when a client reaches a stage.
-    struct events {
-        virtual void client_asks(client& c) = 0; ///< wants an id: admit() or refuse() it, now or later
-        virtual void client_up(client& c) = 0;
-        virtual void client_lost(client& c, const error& why) = 0; ///< one that was up
-        virtual void client_gone(client& c) = 0;                   ///< the last: it may be destroyed, but not at once
-
-    protected:
-        ~events() = default;
-    };
-
-private:
-    enum class stage : std::uint8_t { asking, numbered, answered, refused, up, gone };
-
-    core& router_;
-    events& events_;
-    const listen_options terms_;
-    duration_ns grace_;
-    typename Io::descriptor socket_; // until it is up
-    bound_source<client> source_{};
-    timer timer_;
-    stage stage_ = stage::asking;
-    joining::listening_ear ear_{joining::request_limit};
-    joining::request asked_;
-    joining::answer answer_;
-    outgoing out_;
-    std::vector<basic_pending<Io>*> awaiting_end_;
-
-public:
-    const std::uint32_t listener; ///< number of the one that it came to
-    std::shared_ptr<peer> link;   ///< once up
-
-    client(core& node, events& to, std::uint32_t number, const listen_options& terms, duration_ns grace,
-           typename Io::descriptor socket)
-        : router_(node), events_(to), terms_(terms), grace_(grace), socket_(std::move(socket)), listener(number) {
-        on_ready<&client::ready>(source_, *this, socket_.get());
-        timer_.fire = [this] { overdue(); };
-    }
-
-    client(client&&) = delete;
-
-    context_id id() const noexcept { return answer_.id; }
-    const std::string& name() const noexcept { return answer_.name; }
-    bool up() const noexcept { return stage_ == stage::up; }
-    /// True for one whose handshake is under way.
-    bool waiting() const noexcept { return stage_ < stage::up; }
-
-    /// Begins to listen to it.
-    void begin() {
-        router_.loop().set_timer(timer_, after(router_.loop().io().now(), to_ns(terms_.handshake_timeout)));
-        if (const long rc = router_.loop().watch(source_, io::interest::read); rc < 0)
-            drop("cannot watch it: " + sys::errno_text(static_cast<int>(-rc)));
-    }
-
-    /// Makes it the context `id`.
-    void admit(context_id id) {
-        if (stage_ != stage::numbered) return;
-        answer_.id = id;
-        answer_.ancestors = router_.path();
-        answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid) : asked_.name;
-        answer_.build = sys::build_id();
-        answer_.bounds = terms_.limits.value_or(router_.bounds());
-        answer_.rules = router_.rules();
-        say(stage::answered);
-    }
-
-    /// Tells it why not.
-    void refuse(const error& why) {
-        if (stage_ >= stage::answered) return;
-        log::write(log::level::warning, "refused a program that wants to join: " + std::string(why.message()));
-        const buffer notice = encode_error(why);
-        answer_.refusal.assign(notice.data(), notice.data() + notice.size());
-        say(stage::refused);
-    }
-
-    /// Asks it to leave; after some time cuts its link.
-    void shut_down(const error& why) {
-        if (waiting()) return refuse(why);
-        if (!up()) return;
-        link->tell(handles::shutdown);
-        router_.loop().set_timer(timer_, after(router_.loop().io().now(), grace_));
-    }
-
-    /// Cuts its link.
-    void cut(const std::string& why) {
-        if (waiting()) return drop(why);
-        if (up()) link->close(reason::respondent_lost, why);
-    }
-
-    /// Answers `p` when it is gone. Takes over one reference.
-    void await_end(basic_pending<Io>* p) { awaiting_end_.push_back(p); }
-
-    /// In a child made by fork(): closes what this holds.
-    void abandon() noexcept {
-        socket_.reset();
-        if (link) link->abandon();
-    }
-
-private:
-    void ready() {
-        if (stage_ == stage::asking) return read();
-        if (stage_ == stage::answered || stage_ == stage::refused) write();
-    }
-
-    void read() {
-        std::byte bytes[1024];
-        const long n = router_.loop().io().read(socket_.get(), bytes, sizeof bytes);
-        if (n == -EAGAIN || n == -EWOULDBLOCK) return;
-        if (n <= 0) return drop(n == 0 ? "it closed the connection" : sys::errno_text(static_cast<int>(-n)));
-        using finding = joining::listening_ear::finding;
-        switch (ear_.hear({bytes, static_cast<std::size_t>(n)})) {
-        case finding::incomplete: return;
-        case finding::wrong: return drop("what it sent is no request to join");
-        case finding::wrong_version: return drop("it speaks another version of this library's protocol");
-        case finding::whole: break;
-        }
-        // More than the request can only be a mistake: it has no id yet.
-        if (!joining::decode_request(ear_.payload(), asked_) || !ear_.rest().empty())
-            return drop("its request to join does not decode");
-        stage_ = stage::numbered;
-        router_.loop().change(source_, io::interest::none);
-        events_.client_asks(*this);
-    }
-
-    void say(stage next) {
-        stage_ = next;
-        out_.say(joining::encode_answer(answer_));
-        write();
-    }
-
-    void write() {
-        switch (out_.write(router_.loop().io(), socket_.get())) {
-        case outgoing::progress::waiting:
-            if (const long rc = router_.loop().change(source_, io::interest::write); rc < 0)
-                drop("cannot watch it: " + sys::errno_text(static_cast<int>(-rc)));
-            return;
-        case outgoing::progress::closed:
-        case outgoing::progress::unreadable: return drop("it closed the connection");
-        case outgoing::progress::written: break;
-        }
-        if (stage_ == stage::refused) return end();
-        come_up();
-    }
-
-    /// From here on the link carries frames.
-    void come_up() {
-        const long second = sys::dup_above(socket_.get(), 3); // a link has a descriptor for each direction
-        if (second < 0) return drop("dup: " + sys::errno_text(static_cast<int>(-second)));
-        router_.loop().cancel_timer(timer_);
-        router_.loop().unwatch(source_);
-        const bool may_call = terms_.authority == mitogen::authority::parent;
-        const peer_facts who{
-            .id = id(), .build = hash_build(asked_.build), .authority = may_call ? router_.id() : no_context};
-        link = peer::make(router_, *this, who, std::move(socket_), typename Io::descriptor(static_cast<int>(second)));
-        stage_ = stage::up;
-        events_.client_up(*this);
-        link->start();
-        link->tell(handles::admitted); // it waits for this: only now is it known here
-    }
-
-    void link_closed(peer&, reason cause, const std::string& why) override {
-        error_detail d;
-        d.why = cause;
-        d.context = id();
-        d.place = name();
-        d.text = "context " + std::to_string(id()) + " has left: " + why;
-        events_.client_lost(*this, error(std::move(d)));
-        end();
-    }
-
-    void overdue() {
-        if (up()) return link->close(reason::respondent_lost, "it was asked to leave, and did not");
-        drop("no whole request to join within " + std::to_string(to_ns(terms_.handshake_timeout) / 1'000'000) +
-             " ms (handshake_timeout)");
-    }
-
-    /// The handshake is over.
-    void drop(const std::string& why) {
-        if (stage_ == stage::gone) return;
-        log::write(log::level::warning, "dropped a program that connected to join: " + why);
-        end();
-    }
-
-    void end() {
-        if (std::exchange(stage_, stage::gone) == stage::gone) return;
-        router_.loop().cancel_timer(timer_);
-        router_.loop().unwatch(source_);
-        socket_.reset();
-        for (basic_pending<Io>* p : std::exchange(awaiting_end_, {})) {
-            router_.answers().complete(*p, encode(std::int32_t{0}, std::int32_t{0}), nullptr); // an exit_status
-            p->release();
-        }
-        events_.client_gone(*this);
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/local_socket.hpp ----
-// local_socket.hpp: stream sockets with a name in the file system, for the processes of one user.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
-
-namespace detail {
-
-/// The path as an address; -ENAMETOOLONG or -EINVAL where it cannot be one.
-inline long local_address(const std::string& path, ::sockaddr_un& address) {
-    address = {};
-    address.sun_family = AF_UNIX;
-    if (path.empty() || path.find('\0') != std::string::npos) return -EINVAL;
-    if (path.size() >= sizeof address.sun_path) return -ENAMETOOLONG; // 108 bytes on Linux, 104 on the BSDs
-    std::memcpy(address.sun_path, path.data(), path.size());
-    return 0;
-}
-
-/// A new stream socket above 2, blocking and close-on-exec.
-inline long local_socket(unique_fd& fd) {
-#if defined(SOCK_CLOEXEC)
-    const long rc = checked("local_socket", -1, [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); });
-#else
-    const long rc = checked("local_socket", -1, [] { return ::socket(AF_UNIX, SOCK_STREAM, 0); });
-#endif
-    if (rc < 0) return rc;
-    fd.reset(static_cast<int>(rc));
-#if !defined(SOCK_CLOEXEC)
-    static_cast<void>(set_cloexec(fd.get(), true));
-#endif
-    return move_above_stdio(fd);
-}
-
-inline long connect_to(int fd, const ::sockaddr_un& address) {
-    return checked("connect_local", fd, [&] {
-        return ::connect(fd, reinterpret_cast<const ::sockaddr*>(&address), sizeof address);
-    });
-}
-
-inline std::string directory_of(const std::string& path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
-/// Opens the directory that `path` lies in, made where it is missing. Nobody but this user may get into it: then nobody else can
-/// reach what is in it, or put something else in its place.
-inline result<unique_fd> open_private_directory(const std::string& path) {
-    const std::string name = directory_of(path);
-    if (const long rc = checked("mkdir", -1, [&] { return ::mkdir(name.c_str(), 0700); }); rc < 0 && rc != -EEXIST)
-        return failure("mkdir(" + name + ")", rc);
-    const long fd = open(name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (fd < 0) return failure("open(" + name + ")", fd);
-    unique_fd directory(static_cast<int>(fd));
-    struct ::stat s {};
-    if (const long rc = checked("fstat", directory.get(), [&] { return ::fstat(directory.get(), &s); }); rc < 0)
-        return failure("fstat(" + name + ")", rc);
-    if (s.st_uid != ::geteuid())
-        return error(reason::system, "the directory " + name + " belongs to another user (id " + std::to_string(s.st_uid) +
-                                         "): a socket that only this user may use needs one of its own");
-    if ((s.st_mode & 07777) != 0700) {
-        constexpr char digits[] = "01234567";
-        const std::string mode{digits[s.st_mode >> 9 & 7], digits[s.st_mode >> 6 & 7], digits[s.st_mode >> 3 & 7],
-                               digits[s.st_mode & 7]};
-        return error(reason::system, "the directory " + name + " has mode " + mode +
-                                         ", it must be 0700: nobody else may get at the socket in it");
-    }
-    return directory;
-}
-
-/// Removes the socket that a process has left behind. An error where one is in use, or something else is there.
-inline result<void> remove_stale(const std::string& path, const ::sockaddr_un& address) {
-    struct ::stat s {};
-    const long there = checked("lstat", -1, [&] { return ::lstat(path.c_str(), &s); });
-    if (there == -ENOENT) return {};
-    if (there < 0) return failure("lstat(" + path + ")", there);
-    if (!S_ISSOCK(s.st_mode)) return error(reason::system, path + " exists, and is no socket");
-    unique_fd probe;
-    long rc = local_socket(probe);
-    if (rc >= 0) rc = set_nonblocking(probe.get(), true); // a full queue is an answer as well
-    if (rc >= 0) rc = connect_to(probe.get(), address);
-    if (rc != -ECONNREFUSED) {
-        if (rc >= 0 || rc == -EAGAIN || rc == -EWOULDBLOCK || rc == -EINPROGRESS)
-            return error(reason::system, path + " is in use: another process listens there");
-        return failure("connect(" + path + ")", rc);
-    }
-    rc = checked("unlink", -1, [&] { return ::unlink(path.c_str()); });
-    return rc < 0 && rc != -ENOENT ? result<void>(failure("unlink(" + path + ")", rc)) : result<void>();
-}
-
-} // namespace detail
-
-/// A socket that others of the same user can connect to, under a path. Removes its file at its end, if it is still its own.
-///
-/// Threads: distinct objects: safe; shared objects: unsafe.
-class local_listener {
-    unique_fd fd_;
-    std::string path_;
-    ::dev_t device_{};
-    ::ino_t number_{};
-
-    bool owns_file() const {
-        struct ::stat s {};
-        // The kernel keeps the file's number while the socket is open: nothing else can have it by chance.
-        return ::lstat(path_.c_str(), &s) == 0 && s.st_dev == device_ && s.st_ino == number_;
-    }
-
-public:
-    local_listener() = default;
-    local_listener(local_listener&&) noexcept = default;
-    local_listener& operator=(local_listener&& other) noexcept {
-        if (this != &other) {
-            close();
-            fd_ = std::move(other.fd_);
-            path_ = std::move(other.path_);
-            device_ = other.device_;
-            number_ = other.number_;
-        }
-        return *this;
-    }
-    ~local_listener() { close(); }
-
-    /// Begins to listen at `path`, in a directory of mode 0700 that is this user's, made where it is missing. What a process that
-    /// is gone has left there is replaced. Two that try at the same time take turns: the directory is locked meanwhile.
-    static result<local_listener> open(const std::string& path) {
-        ::sockaddr_un address;
-        if (const long rc = detail::local_address(path, address); rc < 0) return failure("socket path \"" + path + "\"", rc);
-        result<unique_fd> directory = detail::open_private_directory(path);
-        if (!directory) return directory.error();
-        long rc = checked("flock", directory->get(), [&] { return ::flock(directory->get(), LOCK_EX); });
-        if (rc < 0) return failure("flock(" + detail::directory_of(path) + ")", rc);
-        if (result<void> free = detail::remove_stale(path, address); !free) return free.error();
-        local_listener made;
-        rc = detail::local_socket(made.fd_);
-        const int fd = made.fd_.get();
-        if (rc >= 0) rc = set_nonblocking(fd, true);
-        if (rc >= 0) rc = checked("bind", fd, [&] {
-            return ::bind(fd, reinterpret_cast<const ::sockaddr*>(&address), sizeof address);
-        });
-        if (rc < 0) return failure("bind(" + path + ")", rc);
-        struct ::stat s {};
-        rc = checked("lstat", -1, [&] { return ::lstat(path.c_str(), &s); });
-        if (rc < 0) return failure("lstat(" + path + ")", rc);
-        made.path_ = path;
-        made.device_ = s.st_dev;
-        made.number_ = s.st_ino;
-        // Nobody can connect before listen(), so that it does not matter what the mode was until here.
-        rc = checked("chmod", -1, [&] { return ::chmod(path.c_str(), 0600); });
-        if (rc < 0) return failure("chmod(" + path + ")", rc);
-        rc = checked("listen", fd, [&] { return ::listen(fd, 128); });
-        if (rc < 0) return failure("listen(" + path + ")", rc);
-        return made;
-    }
-
-    /// Becomes readable when somebody connects; -1 when closed.
-    int fd() const noexcept { return fd_.get(); }
-    const std::string& path() const noexcept { return path_; }
-
-    /// Takes one that has connected: nonblocking, close-on-exec, above 2. 0, or -errno: -EAGAIN where nobody waits.
-    long accept(unique_fd& taken) const {
-#if defined(SOCK_CLOEXEC) && !defined(__APPLE__)
-        const long rc =
-            checked("accept", fd(), [this] { return ::accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK); });
-#else
-        const long rc = checked("accept", fd(), [this] { return ::accept(fd(), nullptr, nullptr); });
-#endif
-        if (rc < 0) return rc;
-        taken.reset(static_cast<int>(rc));
-#if !defined(SOCK_CLOEXEC) || defined(__APPLE__)
-        static_cast<void>(set_cloexec(taken.get(), true));
-        static_cast<void>(set_nonblocking(taken.get(), true));
-#endif
-        return move_above_stdio(taken);
-    }
-
-    /// Removes the file, unless it is another's by now, and listens no more.
-    void close() noexcept {
-        if (!fd_) return;
-        if (!path_.empty() && owns_file()) static_cast<void>(::unlink(path_.c_str()));
-        fd_.reset();
-    }
-
-    /// In a child made by fork(): closes the descriptor; the file is the parent's.
-    void abandon() noexcept { fd_.reset(); }
-};
-
-/// Bounds how long one read or write of a blocking socket sleeps; it then returns -EAGAIN. 0 or -errno.
-inline long set_patience(int fd, duration_ns span) {
-    ::timeval t{};
-    if (span < 1000) span = 1000; // zero would mean for ever
-    t.tv_sec = static_cast<decltype(t.tv_sec)>(span / 1'000'000'000);
-    t.tv_usec = static_cast<decltype(t.tv_usec)>(span % 1'000'000'000 / 1000);
-    return checked("set_patience", fd, [&] {
-        const int rc = ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
-        return rc < 0 ? rc : ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
-    });
-}
-
-/// Connects to the one that listens at `path`: blocking, close-on-exec, above 2. 0 or -errno; -EAGAIN after `patience`.
-inline long connect_local(const std::string& path, duration_ns patience, unique_fd& fd) {
-    ::sockaddr_un address;
-    long rc = detail::local_address(path, address);
-    if (rc >= 0) rc = detail::local_socket(fd);
-    if (rc >= 0) rc = set_patience(fd.get(), patience);
-    if (rc >= 0) rc = detail::connect_to(fd.get(), address);
-    return rc;
-}
-
-/// The effective user id of the process at the other end when it connected or began to listen; or -errno.
-inline std::int64_t peer_user(int fd) {
-    ::uid_t user{};
-#if defined(SO_PEERCRED) && defined(__linux__)
-    ::ucred who{};
-    ::socklen_t size = sizeof who;
-    const long rc = checked("peer_user", fd, [&] { return ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size); });
-    user = who.uid;
-#else
-    ::gid_t group{};
-    const long rc = checked("peer_user", fd, [&] { return ::getpeereid(fd, &user, &group); });
-#endif
-    return rc < 0 ? rc : static_cast<std::int64_t>(user);
-}
-
-/// True if that user may do whatever this process may: it is the same, or root.
-inline bool is_trusted_user(std::int64_t user) noexcept {
-    return user == 0 || user == static_cast<std::int64_t>(::geteuid());
-}
-
-} // namespace sys
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/joining/join.hpp ----
-// join.hpp: makes this program a context of a tree that is running already.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace detail {
-
-/// A program that has joined: its loop, its router, its link, and what runs its calls.
-template <class Io>
-class membership final : public joined_place, private basic_peer<Io>::events {
-    using peer = basic_peer<Io>;
-
-    detail::broker_engine<Io> broker_;
-    router_engine<Io> router_;
-    std::shared_ptr<peer> parent_;
-    call_server<Io> server_;
-    std::atomic<bool> lost_{false};
-    std::atomic<bool> admitted_{false};
-    basic_event<Io> settled_; // either of them has changed
-
-public:
-    /// `in` and `out`: what the context that listens says, and what it hears.
-    membership(Io io, joining::answer said, const join_options& options, typename Io::descriptor in,
-               typename Io::descriptor out)
-        : broker_(io),
-          router_(broker_, {.limits = said.bounds,
-                            .pool_threads = options.pool_threads,
-                            .rules = said.rules,
-                            .on_prompt = options.on_prompt}),
-          parent_(peer::make(router_, *this,
-                             {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true}, std::move(in),
-                             std::move(out))),
-          server_(router_, said.name, options.pool_threads), settled_(broker_.io()) {
-        (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message&) {
-            parent_->close(reason::broker_exited, "the context that was joined has ended, or wants this one to leave");
-        });
-        (void)router_.add_raw_handler(handles::admitted, {}, [this](const message&) {
-            admitted_.store(true, std::memory_order_release);
-            settled_.raise();
-        });
-        broker_.run([&] { router_.become(said.id, said.ancestors, parent_, said.bounds); });
-    }
-
-    membership(membership&&) = delete;
-
-    ~membership() override {
-        server_.stop(error(reason::broker_exited, "this context is leaving the tree"));
-        router_.close();
-        server_.join();
-        // What it has said last still goes out.
-        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
-        broker_.run([this] { parent_->close(reason::broker_exited, "this context has left the tree"); });
-    }
-
-    /// From here on the link carries frames. Waits until the tree knows this context; false where that does not come, or not in
-    /// time. Once.
-    bool begin(instant deadline) {
-        broker_.run([&] { parent_->start(); });
-        return settled_.wait(broker_, deadline) && admitted_.load(std::memory_order_acquire);
-    }
-
-    mitogen::router& router() noexcept override { return router_.as_router(); }
-    context_id parent() const noexcept override { return parent_->id; }
-    bool alive() const noexcept override { return !lost_.load(std::memory_order_acquire); }
-
-private:
-    void link_closed(peer& link, reason cause, const std::string& text) override {
-        const error why(cause, "the tree is lost: " + text);
-        lost_.store(true, std::memory_order_release);
-        settled_.raise();
-        router_.link_lost(link, why);
-        for (const context_id above : router_.ancestors()) router_.forget(above, why);
-        server_.stop(error(reason::broker_exited, "the tree is lost"));
-    }
-};
-
-/// The error that a failed connect() means.
-MITOGEN_COLD inline error cannot_join(const std::string& path, long rc) {
-    const reason why = rc == -ENOENT || rc == -ECONNREFUSED            ? reason::connection_refused
-                       : rc == -EAGAIN || rc == -EWOULDBLOCK           ? reason::connect_timeout
-                       : rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM ? reason::overloaded
-                                                                       : reason::connect;
-    return error(why, "cannot join at " + path + ": " + sys::errno_text(static_cast<int>(-rc)));
-}
-
-MITOGEN_COLD inline error too_late(const std::string& path) {
-    return error(reason::connect_timeout, "cannot join at " + path + ": no answer in time (connect_timeout)");
-}
-
-/// Reads the listener's answer, until the deadline.
-template <class Io>
-result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std::string& path, joining::listening_ear& ear) {
-    using finding = joining::listening_ear::finding;
-    for (;;) {
-        const instant now = io.now();
-        std::byte bytes[4096];
-        long n = -EAGAIN;
-        if (now < deadline) {
-            n = sys::set_patience(fd, deadline - now);
-            // what follows may be secret: the link reads it
-            if (n >= 0) n = io.read(fd, bytes, std::min(sizeof bytes, ear.missing()));
-        }
-        if (n == -EAGAIN || n == -EWOULDBLOCK)
-            return too_late(path);
-        if (n == 0 || n == -ECONNRESET)
-            return error(reason::end_of_file, "cannot join at " + path + ": who listens there has closed the connection");
-        if (n < 0) return cannot_join(path, n);
-        switch (ear.hear({bytes, static_cast<std::size_t>(n)})) {
-        case finding::incomplete: continue;
-        case finding::wrong_version:
-            return error(reason::connect, "cannot join at " + path +
-                                              ": the program there speaks another version of this library's protocol; build both "
-                                              "with the same version");
-        case finding::wrong: return error(reason::connect, "cannot join at " + path + ": what answers there is no listener");
-        case finding::whole: break;
-        }
-        joining::answer said;
-        if (!joining::decode_answer(ear.payload(), said))
-            return error(reason::connect, "cannot join at " + path + ": the answer does not decode");
-        if (said.refusal.empty()) return said;
-        return error(reason::connect, "refused at " + path + ": " + std::string(decode_error(said.refusal).message()));
-    }
-}
-
-} // namespace detail
-
-/// Joins the tree that listens at `path` (see router::listen), and so becomes a context of it, below the one that listens.
-/// Needs no init(): it starts nothing. Both may be different programs: functions are then found by name.
-/// Blocks: up to connect_timeout.
-template <class Io>
-    requires io::has_local_sockets<Io>
-result<joined> try_join(const std::string& path, const join_options& options, Io io) {
-    if (options.name.size() > joining::name_limit)
-        return error(reason::misuse,
-                     "the name of a context that joins has at most " + std::to_string(joining::name_limit) + " bytes");
-    sys::ignore_sigpipe();
-    const instant deadline = after(io.now(), to_ns(options.connect_timeout));
-    typename Io::descriptor socket;
-    if (const long rc = sys::connect_local(path, to_ns(options.connect_timeout), socket); rc < 0)
-        return detail::cannot_join(path, rc);
-    if (const std::int64_t user = sys::peer_user(socket.get()); !sys::is_trusted_user(user))
-        return error(reason::connect, "cannot join at " + path + ": another user listens there");
-    const buffer request = joining::encode_request({sys::build_id(), static_cast<std::uint32_t>(io.own_pid()), options.name});
-    // A refusal may have been sent before the request was read.
-    (void)io.write(socket.get(), request.data(), request.size());
-    joining::listening_ear ear(joining::answer_limit);
-    result<joining::answer> said = detail::hear_answer(io, socket.get(), deadline, path, ear);
-    if (!said) return said.error();
-    const long second = sys::dup_above(socket.get(), 3); // a link has a descriptor for each direction
-    if (second < 0) return detail::cannot_join(path, second);
-    typename Io::descriptor out(static_cast<int>(second));
-    if (const long rc = io.set_nonblocking(out.get(), true); rc < 0) return detail::cannot_join(path, rc);
-    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options, std::move(socket), std::move(out));
-    if (!in->begin(deadline)) {
-        return in->alive() ? detail::too_late(path)
-                           : error(reason::end_of_file, "cannot join at " + path + ": the tree was lost at once");
-    }
-    return joined(std::move(in));
-}
-
-/// The same; throws where it fails.
-template <class Io>
-    requires io::has_local_sockets<Io>
-joined join(const std::string& path, const join_options& options, Io io) {
-    return try_join<Io>(path, options, io).value();
-}
-
-MITOGEN_INLINE result<joined> try_join(const std::string& path, const join_options& options) {
-    return try_join<io::native>(path, options, io::native{});
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/joining/listener.hpp ----
-// listener.hpp: lets other programs of the same user join the tree, through a socket in the file system.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// The listening sockets of one router, and the programs that have come through them.
-template <class Io>
-class listeners final : public listening<Io>, private client<Io>::events {
-    using client_type = client<Io>;
-
-    struct open_socket {
-        listeners& owner;
-        std::uint32_t number;
-        sys::local_listener file;
-        listen_options options;
-        bound_source<open_socket> ready{};
-        timer resume{};
-
-        void on_client() { owner.accept(*this); }
-    };
-
-    router_engine<Io>& node_;
-    children<Io>& children_;
-    std::optional<call_server<Io>> server_; // in a root, which executes no calls otherwise
-    std::vector<std::unique_ptr<open_socket>> sockets_;
-    std::vector<std::shared_ptr<client_type>> clients_;
-    std::uint32_t last_number_ = 0;
-    basic_wait_group<Io> alive_; // clients
-    bool closing_ = false;
-
-    static constexpr duration_ns pause = 100'000'000; // before accept() is tried again that found no descriptor
-    static constexpr int most_at_once = 16;           // accepted in one turn of the loop
-
-public:
-    listeners(router_engine<Io>& node, children<Io>& below)
-        : node_(node), children_(below), alive_(node.loop().io()) {
-        if (!node.parent()) server_.emplace(node, "root", below.pool_threads());
-    }
-
-    /// Listens on one more socket. Returns its number. Threads: loop.
-    result<std::uint32_t> add(sys::local_listener file, const listen_options& options) {
-        if (closing_) return closing();
-        std::unique_ptr<open_socket> s(new open_socket{*this, ++last_number_, std::move(file), options});
-        on_ready<&open_socket::on_client>(s->ready, *s, s->file.fd());
-        s->resume.fire = [from = s.get()] { from->owner.look_after(*from); };
-        if (const long rc = node_.loop().watch(s->ready, io::interest::read); rc < 0)
-            return sys::failure("watch(" + s->file.path() + ")", rc);
-        sockets_.push_back(std::move(s));
-        return last_number_;
-    }
-
-    /// Closes one socket; who is still in the handshake is refused. Threads: loop.
-    void remove(std::uint32_t number) {
-        std::erase_if(sockets_, [&](const auto& s) {
-            if (s->number != number) return false;
-            node_.loop().unwatch(s->ready);
-            node_.loop().cancel_timer(s->resume);
-            return true;
-        });
-        const auto all = clients_; // one that goes removes itself
-        for (const auto& c : all)
-            if (c->listener == number && c->waiting()) c->refuse(error(reason::connect, "the listener has been closed"));
-    }
-
-    void close() override {
-        if (server_) server_->stop(closing());
-        const auto end = [this] {
-            closing_ = true;
-            while (!sockets_.empty()) remove(sockets_.back()->number);
-            const auto all = clients_;
-            for (const auto& c : all) c->shut_down(closing());
-        };
-        if (!node_.loop().run(end)) {
-            sockets_.clear(); // the loop has ended: nobody can say goodbye any more
-            return;
-        }
-        alive_.wait(node_.loop());
-    }
-
-    void finish() override {
-        if (server_) server_->join();
-        node_.loop().run([] {}); // what the last functions have deferred
-    }
-
-    bool cut(context_id id, const std::string& why) override {
-        client_type* c = find(id);
-        if (c) c->cut(why);
-        return c != nullptr;
-    }
-
-    bool shut_down(context_id id, basic_pending<Io>* left) override {
-        client_type* c = find(id);
-        if (!c) return false;
-        c->await_end(left);
-        c->shut_down(cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));
-        return true;
-    }
-
-    void abandon() noexcept override {
-        for (const auto& s : sockets_) s->file.abandon();
-        for (const auto& c : clients_) c->abandon();
-    }
-
-private:
-    static error closing() { return children<Io>::closing(); }
-
-    client_type* find(context_id id) {
-        for (const auto& c : clients_)
-            if (c->up() && c->id() == id) return c.get();
-        return nullptr;
-    }
-
-    std::size_t waiting_at(const open_socket& s) const {
-        return static_cast<std::size_t>(std::count_if(
-            clients_.begin(), clients_.end(), [&](const auto& c) { return c->listener == s.number && c->waiting(); }));
-    }
-
-    /// Accepts no more than may wait: the kernel keeps the others until there is room.
-    void look_after(open_socket& s) {
-        const bool room = waiting_at(s) < s.options.most_waiting && !s.resume.is_set();
-        node_.loop().change(s.ready, room ? io::interest::read : io::interest::none);
-    }
-
-    void accept(open_socket& from) {
-        for (int i = 0; i < most_at_once && waiting_at(from) < from.options.most_waiting; ++i) {
-            sys::unique_fd socket;
-            const long rc = from.file.accept(socket);
-            if (rc == -EAGAIN || rc == -EWOULDBLOCK) break;
-            if (rc == -ECONNABORTED) continue; // it went before we came
-            if (rc < 0) {
-                log::write(log::level::warning, sys::failure("accept", rc, from.file.fd()).what());
-                node_.loop().set_timer(from.resume, after(node_.loop().io().now(), pause));
-                break;
-            }
-            welcome(from, std::move(socket));
-        }
-        look_after(from);
-    }
-
-    void welcome(open_socket& from, sys::unique_fd socket) {
-        const std::int64_t user = sys::peer_user(socket.get());
-        if (!sys::is_trusted_user(user)) {
-            return log::write(log::level::warning, "refused a connection to " + from.file.path() + " by " +
-                                                       (user < 0 ? "an unknown user" : "user " + std::to_string(user)));
-        }
-        auto c = std::make_shared<client_type>(node_, static_cast<typename client_type::events&>(*this), from.number,
-                                               from.options, children_.patience().grace, std::move(socket));
-        alive_.add();
-        clients_.push_back(c);
-        c->begin();
-    }
-
-    // ---- what happens to them
-
-    void client_asks(client_type& c) override {
-        const auto at = std::find_if(clients_.begin(), clients_.end(), [&](const auto& held) { return held.get() == &c; });
-        children_.ids().next([this, keep = *at](result<context_id> id) {
-            node_.loop().defer([keep, id = std::move(id)] { id ? keep->admit(*id) : keep->refuse(id.error()); });
-        });
-    }
-
-    void client_up(client_type& c) override {
-        children_.neighbour_up(c.name(), c.link);
-        for (const auto& s : sockets_)
-            if (s->number == c.listener) look_after(*s);
-    }
-
-    void client_lost(client_type& c, const error& why) override {
-        children_.neighbour_lost(*c.link, why);
-    }
-
-    void client_gone(client_type& c) override {
-        const auto at = std::find_if(clients_.begin(), clients_.end(), [&](const auto& held) { return held.get() == &c; });
-        node_.loop().defer([keep = std::move(*at)] {}); // it is destroyed when it has returned from what it is at
-        clients_.erase(at);
-        for (const auto& s : sockets_)
-            if (s->number == c.listener) look_after(*s);
-        alive_.done();
-    }
-};
-
-/// What a listener refers to.
-template <class Io>
-class listener_of final : public open_listener {
-    listeners<Io>& all_;
-    router_engine<Io>& node_;
-    std::uint32_t number_;
-
-public:
-    listener_of(listeners<Io>& all, router_engine<Io>& node, std::uint32_t number) : all_(all), node_(node), number_(number) {}
-    void close() override {
-        node_.loop().run([this] { all_.remove(number_); });
-    }
-};
-
-/// Listens for programs that join a node under `Io`.
-template <class Io>
-result<listener> listen_on(router_engine<Io>& node, const std::string& path, const listen_options& options) {
-    result<sys::local_listener> file = sys::local_listener::open(path);
-    if (!file) return file.error();
-    listeners<Io>* all = nullptr;
-    result<std::uint32_t> number = children<Io>::closing();
-    node.loop().run([&] {
-        all = node.template listening_by<listeners<Io>>();
-        if (all) number = all->add(std::move(*file), options);
-    });
-    if (!number) return number.error();
-    return listener(std::make_shared<listener_of<Io>>(*all, node, *number), path);
-}
-
-/// The same, if the node runs under `Io`.
-template <class Io>
-bool try_listen_on(call_port& node, const std::string& path, const listen_options& options, std::optional<result<listener>>& made) {
-    if constexpr (io::policy<Io> && io::has_local_sockets<Io>) {
-        if (node.policy_tag() != &policy_tag<Io>) return false;
-        made.emplace(listen_on(engine_of<Io>(node), path, options));
-        return true;
-    } else {
-        return false;
-    }
-}
-
-} // namespace detail
-
-MITOGEN_INLINE result<listener> router::try_listen(const std::string& path, listen_options options) {
-    std::optional<result<listener>> made;
-    if (detail::try_listen_on<io::native>(*node_, path, options, made) || detail::try_listen_on<io::poll>(*node_, path, options, made))
-        return std::move(*made);
-    return error(reason::misuse, "this I/O policy has no sockets that programs could join through");
-}
-
-} // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/kit/interrupt_hook.hpp ----
 // interrupt_hook.hpp: what on_interrupt holds.

@@ -2171,7 +2171,7 @@ public:
     outcome run(Body&& body, router_options options = {}) {
         return world_.run([&](io::simulated io) {
             simulation::broker loop(io);
-            basic_router<io::simulated> root(loop, options);
+            router root(loop, options);
             body(root);
         });
     }

@@ -8,6 +8,8 @@
 #include <mitogen/io/native_name.hpp>
 #include <mitogen/loop/broker.hpp>
 
+#include <utility>
+
 namespace mitogen::inline MITOGEN_ABI {
 
 /// A router on a broker of the policy `Io`; all that a program does with it is `router`.
@@ -19,7 +21,7 @@ public:
     using policy = Io;
 
     /// The broker must outlive it. Errors, thrown: overloaded_error, without descriptors or threads.
-    explicit basic_router(basic_broker<Io>& loop, router_options options = {});
+    explicit basic_router(basic_broker<Io>& loop, router_options options = {}) : router(loop, std::move(options)) {}
 };
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -3,7 +3,9 @@
 // core_instances.hpp: the templates that files without the core expect to find compiled: in the file that holds it.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/connect/basic_router_body.hpp>
+#include <mitogen/connect/init.hpp>
+#include <mitogen/connect/joining/join.hpp>
+#include <mitogen/connect/joining/listener.hpp>
 #include <mitogen/connect/methods/attach.hpp>
 #include <mitogen/connect/methods/buildah.hpp>
 #include <mitogen/connect/methods/chroot.hpp>
@@ -23,24 +25,35 @@
 #include <mitogen/connect/methods/ssh.hpp>
 #include <mitogen/connect/methods/su.hpp>
 #include <mitogen/connect/methods/sudo.hpp>
+#include <mitogen/connect/router_body.hpp>
 #include <mitogen/connect/travelling.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/loop/broker_body.hpp>
+
+#include <memory>
+#include <string>
 
 #if defined(MITOGEN_SOURCE)
 
 namespace mitogen::inline MITOGEN_ABI {
 
-template class basic_broker<io::poll>;
-template class basic_router<io::poll>;
+#define MITOGEN_INSTANTIATE(Io)                                                                     \
+    template class basic_broker<Io>;                                                               \
+    template router::router(basic_broker<Io>&, router_options);                                    \
+    template result<std::unique_ptr<router>> router::make(basic_broker<Io>&, router_options);      \
+    template result<listener> router::try_listen<Io>(const std::string&, listen_options);          \
+    template result<joined> try_join<Io>(const std::string&, const join_options&);                 \
+    template void init<Io>(int, char**);                                                           \
+    template class detail::whole_program<Io>;
+
+MITOGEN_INSTANTIATE(io::poll)
 #if defined(__linux__)
-template class basic_broker<io::epoll>;
-template class basic_router<io::epoll>;
+MITOGEN_INSTANTIATE(io::epoll)
 #endif
 #if MITOGEN_HAS_KQUEUE
-template class basic_broker<io::kqueue>;
-template class basic_router<io::kqueue>;
+MITOGEN_INSTANTIATE(io::kqueue)
 #endif
+#undef MITOGEN_INSTANTIATE
 
 namespace detail {
 

@@ -10,7 +10,7 @@
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/enter_main.hpp>
 #include <mitogen/connect/methods/options/nsenter.hpp>
-#include <mitogen/connect/basic_router_body.hpp>
+#include <mitogen/connect/router_body.hpp>
 #include <mitogen/connect/run.hpp>
 #include <mitogen/io/main_arguments.hpp>
 #include <mitogen/io/native.hpp>
@@ -28,7 +28,6 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// As init(argc, argv), for a child that runs under the I/O policy `Io`, a native one.
 template <class Io>
 void init(int argc, char** argv) {
     const std::string_view first = argc < 2 ? std::string_view() : std::string_view(argv[1]);
@@ -50,18 +49,22 @@ void init(int argc, char** argv) {
     std::exit(0);
 }
 
-MITOGEN_INLINE void init(int argc, char** argv) { init<io::native>(argc, argv); }
-
 namespace detail {
 
-struct whole_program::parts {
-    broker loop;
+template <class Io>
+struct whole_program<Io>::parts {
+    basic_broker<Io> loop;
     mitogen::router root{loop};
 };
 
-MITOGEN_INLINE whole_program::whole_program() : parts_(std::make_unique<parts>()) {}
-MITOGEN_INLINE whole_program::~whole_program() = default;
-MITOGEN_INLINE router& whole_program::root() noexcept { return parts_->root; }
+template <class Io>
+whole_program<Io>::whole_program() : parts_(std::make_unique<parts>()) {}
+template <class Io>
+whole_program<Io>::~whole_program() = default;
+template <class Io>
+router& whole_program<Io>::root() noexcept {
+    return parts_->root;
+}
 
 } // namespace detail
 

@@ -49,12 +49,14 @@ protected:
 public:
     /// For the node itself.
     explicit router(call_port& node) noexcept : node_(&node) {}
-    /// On the loop of a broker with this platform's best policy. Errors, thrown: as make()'s.
-    explicit router(broker& loop, router_options options = {});
+    /// On the loop of a broker. Errors, thrown: as make()'s.
+    template <class Io>
+    explicit router(basic_broker<Io>& loop, router_options options = {});
     router(router&&) = delete;
 
     /// The same, with the error as a value: overloaded, without descriptors or threads.
-    static result<std::unique_ptr<router>> make(broker& loop, router_options options = {});
+    template <class Io>
+    static result<std::unique_ptr<router>> make(basic_broker<Io>& loop, router_options options = {});
 
     /// The node behind it, for all that is built on it.
     call_port& node() const noexcept { return *node_; }
@@ -76,9 +78,11 @@ public:
     /// Lets programs of this user join the tree, through a socket at `path`: see mitogen::join. Its directory must be 0700 and
     /// this user's, and is made where it is missing. It stays open until it is closed, or the router is. A root executes calls
     /// from then on, for those who have the authority.
+    template <class Io = io::native>
     listener listen(const std::string& path, listen_options options = {}) {
-        return try_listen(path, std::move(options)).value();
+        return try_listen<Io>(path, std::move(options)).value();
     }
+    template <class Io = io::native>
     result<listener> try_listen(const std::string& path, listen_options options = {});
 
     // ---- the tree

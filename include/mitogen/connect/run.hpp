@@ -4,6 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/connect/router.hpp>
+#include <mitogen/io/native_name.hpp>
 
 #include <memory>
 #include <type_traits>
@@ -13,15 +14,17 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Call it first thing in main(). Returns at once in the program that a user started; never returns in one that was started as a
 /// child: that one serves its parent and exits, with its static objects destroyed and its exit handlers run. A child finds out by
-/// its first argument.
+/// its first argument, and runs under the I/O policy `Io`, a native one.
 ///
 /// A program may have been started with SIGCHLD ignored, which would lose how its children end: that is undone. One that ignores
 /// it later has decided so itself.
+template <class Io = io::native>
 void init(int argc, char** argv);
 
 namespace detail {
 
 /// What run() holds: a broker and a router.
+template <class Io>
 class whole_program {
     struct parts;
     std::unique_ptr<parts> parts_;
@@ -40,7 +43,7 @@ public:
 template <class Body>
 int run(int argc, char** argv, Body&& body) {
     init(argc, argv);
-    detail::whole_program whole;
+    detail::whole_program<io::native> whole;
     if constexpr (std::is_convertible_v<std::invoke_result_t<Body, router&>, int>) {
         return std::forward<Body>(body)(whole.root());
     } else {

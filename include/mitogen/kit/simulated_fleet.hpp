@@ -9,7 +9,7 @@
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/child_main.hpp>
 #include <mitogen/connect/methods/method.hpp>
-#include <mitogen/connect/basic_router_body.hpp>
+#include <mitogen/connect/router_body.hpp>
 #include <mitogen/loop/broker_body.hpp>
 #include <mitogen/rpc/context.hpp>
 #include <mitogen/simulation/simulated.hpp>
@@ -117,7 +117,7 @@ public:
     outcome run(Body&& body, router_options options = {}) {
         return world_.run([&](io::simulated io) {
             simulation::broker loop(io);
-            basic_router<io::simulated> root(loop, options);
+            router root(loop, options);
             body(root);
         });
     }

@@ -201,8 +201,9 @@ joined join(const std::string& path, const join_options& options, Io io) {
     return try_join<Io>(path, options, io).value();
 }
 
-MITOGEN_INLINE result<joined> try_join(const std::string& path, const join_options& options) {
-    return try_join<io::native>(path, options, io::native{});
+template <class Io>
+result<joined> try_join(const std::string& path, const join_options& options) {
+    return try_join<Io>(path, options, Io{});
 }
 
 } // namespace mitogen::inline MITOGEN_ABI

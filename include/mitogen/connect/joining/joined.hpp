@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/prompts/prompt.hpp>
 #include <mitogen/connect/router.hpp>
+#include <mitogen/io/native_name.hpp>
 #include <mitogen/rpc/context.hpp>
 
 #include <cstdint>
@@ -64,8 +65,12 @@ public:
 /// Needs no init(): it starts nothing. Both may be different programs: functions are then found by name.
 /// Blocks: up to connect_timeout.
 /// Errors: connect_error; a logic_error for options that can't be.
+template <class Io = io::native>
 result<joined> try_join(const std::string& path, const join_options& options = {});
 /// The same; throws where it fails.
-inline joined join(const std::string& path, const join_options& options = {}) { return try_join(path, options).value(); }
+template <class Io = io::native>
+joined join(const std::string& path, const join_options& options = {}) {
+    return try_join<Io>(path, options).value();
+}
 
 } // namespace mitogen::inline MITOGEN_ABI

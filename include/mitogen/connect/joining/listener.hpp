@@ -253,9 +253,10 @@ bool try_listen_on(call_port& node, const std::string& path, const listen_option
 
 } // namespace detail
 
-MITOGEN_INLINE result<listener> router::try_listen(const std::string& path, listen_options options) {
+template <class Io>
+result<listener> router::try_listen(const std::string& path, listen_options options) {
     std::optional<result<listener>> made;
-    if (detail::try_listen_on<io::native>(*node_, path, options, made) || detail::try_listen_on<io::poll>(*node_, path, options, made))
+    if (detail::try_listen_on<Io>(*node_, path, options, made) || detail::try_listen_on<io::poll>(*node_, path, options, made))
         return std::move(*made);
     return error(reason::misuse, "this I/O policy has no sockets that programs could join through");
 }
