@@ -47,7 +47,7 @@ int main() {
     fleet.hangs_after("host150", 0);
 
     report r;
-    const auto outcome = fleet.run([&](mitogen::simulation::router& router) { r = survey(router, hosts); });
+    const auto outcome = fleet.run([&](mitogen::router& router) { r = survey(router, hosts); });
 
     std::printf("%d of %zu hosts answered, after %.1f s of virtual time\n", r.answered, hosts.size(),
                 double(outcome.elapsed) / 1e9);

@@ -2,6 +2,7 @@
 #pragma once
 // raw_link.hpp: one end of a link in the hands of a test, which can say anything on it.
 
+#include "../support/engine.hpp"
 #include "tree.hpp"
 
 #include <mitogen/mitogen.hpp>
@@ -111,18 +112,18 @@ public:
           }()) {
         detail::two_pipes pipes;
         peer = raw_link(std::move(pipes.far_in), std::move(pipes.far_out));
-        edge = std::make_shared<link>(t.root);
+        edge = std::make_shared<link>(support::engine(t.root));
         edge->peer = 1;
-        edge->build = t.root.own_build();
-        edge->open(t.loop, std::move(pipes.near_in), std::move(pipes.near_out), t.root.bounds());
+        edge->build = support::engine(t.root).own_build();
+        edge->open(t.loop, std::move(pipes.near_in), std::move(pipes.near_out), t.root.node().bounds());
         edge->on_closed = [this](link& gone, mitogen::reason cause, const std::string& why) {
-            t.root.link_lost(gone, mitogen::error(cause, why));
+            support::engine(t.root).link_lost(gone, mitogen::error(cause, why));
             const std::lock_guard lock(mutex_);
             lost_.emplace(cause, why);
             changed_.notify_all();
         };
         t.loop.run([&] {
-            t.root.routes().add({1, 0, "raw", edge->build, edge});
+            support::engine(t.root).routes().add({1, 0, "raw", edge->build, edge});
             edge->stream->start();
         });
     }
@@ -152,14 +153,14 @@ class below_raw_link {
 
 public:
     mitogen::broker loop;
-    mitogen::router node;
+    mitogen::detail::router_engine<mitogen::io::native> node;
     raw_link peer;
     std::shared_ptr<link> edge;
     dispatcher_type dispatcher;
     std::thread main;
 
     explicit below_raw_link(mitogen::limits bounds = {})
-        : node(loop), dispatcher(node, {&node, &mitogen::policy_tag<mitogen::io::native>}, "below", 2) {
+        : node(loop), dispatcher(node, "below", 2) {
         detail::two_pipes pipes;
         peer = raw_link(std::move(pipes.far_in), std::move(pipes.far_out));
         edge = std::make_shared<link>(node);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "../generic/context_functions.hpp"
 #include "../generic/raw_link.hpp"
+#include "../support/engine.hpp"
 
 #include <catch2/catch.hpp>
 #include <memory>
@@ -94,12 +95,12 @@ TEST_CASE("a number has one handler") {
     tree t;
     t.root.add_handler(nudge, [](const mitogen::message&) {});
     CHECK_THROWS_AS(t.root.add_handler(nudge, [](const mitogen::message&) {}), mitogen::logic_error);
-    const auto again = t.root.add_raw_handler(mitogen::handles::forward_log, {}, [](const mitogen::message&) {});
+    const auto again = t.root.node().add_raw_handler(mitogen::handles::forward_log, {}, [](const mitogen::message&) {});
     REQUIRE_FALSE(again.has_value());
     CHECK(again.error().reason() == reason::misuse);
-    t.root.remove_handler(nudge.number);
+    t.root.node().remove_handler(nudge.number);
     CHECK_NOTHROW(t.root.add_handler(nudge, [](const mitogen::message&) {}));
-    CHECK(t.root.new_handle() != t.root.new_handle());
+    CHECK(t.root.node().new_handle() != t.root.node().new_handle());
 }
 
 TEST_CASE("a handler that does not persist runs once") {
@@ -151,7 +152,7 @@ TEST_CASE("a handler that is bound to a context hears of its end, and of nobody 
     shared_pipe told;
     std::string seen;
     above_raw_link a;
-    a.t.loop.run([&] { a.t.root.routes().add({2, 1, "below raw", 0, a.edge}); });
+    a.t.loop.run([&] { support::engine(a.t.root).routes().add({2, 1, "below raw", 0, a.edge}); });
     struct receiver {
         std::string& seen;
         shared_pipe& told;
