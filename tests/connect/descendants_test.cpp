@@ -19,7 +19,7 @@
 namespace descendants_test {
 
 int level_of(mitogen::router& here) { return static_cast<int>(here.ancestors().size()); }
-std::uint64_t message_limit(mitogen::router& here) { return here.bounds().message_bytes; }
+std::uint64_t message_limit(mitogen::router& here) { return here.node().bounds().message_bytes; }
 int log_level() { return static_cast<int>(mitogen::log::threshold()); }
 
 /// What comes of the attempt to make a child below another context.
@@ -64,8 +64,8 @@ bool has_processes(const mitogen::context& c, std::size_t wanted) {
 
 /// What `to` says about a message to handles::connect.
 mitogen::error refusal_of(tree& t, const mitogen::context& to, mitogen::buffer payload) {
-    mitogen::awaited& p = t.root.ask({.to = to.id(), .handle = mitogen::handles::connect, .payload = std::move(payload)});
-    t.root.await(p, mitogen::never);
+    mitogen::awaited& p = t.root.node().ask({.to = to.id(), .handle = mitogen::handles::connect, .payload = std::move(payload)});
+    t.root.node().await(p, mitogen::never);
     const mitogen::error why = p.failure() ? *p.failure() : mitogen::error(reason::none, "it was not refused");
     p.release();
     return why;

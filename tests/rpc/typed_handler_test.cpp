@@ -103,6 +103,33 @@ TEST_CASE("a number has one handler") {
     CHECK(t.root.node().new_handle() != t.root.node().new_handle());
 }
 
+TEST_CASE("messages are sent and handlers added with the error as a value") {
+    shared_pipe told;
+    tree t;
+    CHECK(t.root.try_add_handler(nudge, [&](const mitogen::message& m) {
+        if (!m.dead()) told.post();
+    }, {.from = mitogen::accept::anyone}));
+    const auto taken = t.root.try_add_handler(nudge, [](const mitogen::message&) {});
+    REQUIRE_FALSE(taken.has_value());
+    CHECK(taken.error().reason() == reason::misuse);
+    CHECK(t.root.myself().try_send(nudge));
+    CHECK(told.wait());
+    const auto from_nothing = mitogen::context().try_send(nudge);
+    REQUIRE_FALSE(from_nothing.has_value());
+    CHECK(from_nothing.error().reason() == reason::misuse);
+    const mitogen::context child = t.root.local();
+    CHECK(child.call<&listens>());
+    CHECK(child.try_send(nudge));
+    CHECK(child.shutdown().get().success());
+    const auto lost = child.try_send(nudge);
+    REQUIRE_FALSE(lost.has_value());
+    CHECK(lost.error().kind() == mitogen::kind::disconnected);
+    t.root.close();
+    const auto closed = t.root.try_add_handler(about, [](const mitogen::message&, mitogen::context, int) {});
+    REQUIRE_FALSE(closed.has_value());
+    CHECK(closed.error().reason() == reason::broker_exited);
+}
+
 TEST_CASE("a handler that does not persist runs once") {
     above_raw_link a;
     int runs = 0;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // A link that is cut without a word is noticed; whoever is only busy, or was suspended with everybody else, is not lost.
+#include "../support/engine.hpp"
+
 #include <mitogen/simulation.hpp>
 
 #include <catch2/catch.hpp>
@@ -18,7 +20,7 @@ constexpr mitogen::tree_rules quick{.heartbeat = {.interval = 5 * second, .limit
 std::uint32_t twice(std::uint32_t x) { return 2 * x; }
 void nap(std::int64_t span) { sim::sleep_for(span); }
 mitogen::context child_of(mitogen::router& router, const std::string& name) { return router.connect(sim::host{.name = name}); }
-mitogen::tree_rules rules_of(mitogen::router& router) { return router.rules(); }
+mitogen::tree_rules rules_of(mitogen::router& router) { return support::engine<mitogen::io::simulated>(router).rules(); }
 std::int64_t interval_of(mitogen::router& router) { return rules_of(router).heartbeat.interval; }
 
 /// Swallows what one end of the link between a process and its parent says, or both.
@@ -48,7 +50,7 @@ TEST_CASE("a call over a link that falls silent ends within the limit, in either
                 }
                 CHECK(io.now() - from < 22 * second); // the child's loss is told with its exit status
                 CHECK(io.now() - from > 10 * second);
-                const auto why = root.why_lost(child.id());
+                const auto why = root.node().why_lost(child.id());
                 REQUIRE(why);
                 INFO(why->what());
                 if (which & 1) CHECK(std::string(why->what()).find("no sign of life for ") != std::string::npos);
