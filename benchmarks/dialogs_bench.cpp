@@ -31,7 +31,7 @@ mitogen::task<int> echo(mitogen::dialog<void(int, int)>& peer) {
     co_return count;
 }
 
-using open_dialog = mitogen::basic_open_dialog<void(int, int), int, mitogen::io::native>;
+using open_dialog = mitogen::open_dialog<void(int, int), int>;
 
 mitogen::task<void> exchange(open_dialog& d, int items) {
     for (int i = 0; i < items; ++i) {

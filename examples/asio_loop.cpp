@@ -20,11 +20,11 @@ mitogen::task<void> ask(mitogen::router& router) {
     std::cout << co_await child.call_async<&add>(2, 3) << " from a child\n";
 }
 
-/// Lets `io` call router.process() whenever there is something to do.
+/// Lets `io` call router.poll() whenever there is something to do.
 void drive(asio::posix::stream_descriptor& descriptor, mitogen::router& router) {
     descriptor.async_wait(asio::posix::stream_descriptor::wait_read, [&](const asio::error_code& failed) {
         if (failed) return;
-        router.process();
+        router.poll();
         drive(descriptor, router);
     });
 }

@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
     uv_poll_t descriptor;
     descriptor.data = &router;
     uv_poll_init(uv, &descriptor, router.fd());
-    uv_poll_start(&descriptor, UV_READABLE, [](uv_poll_t* p, int, int) { static_cast<mitogen::router*>(p->data)->process(); });
+    uv_poll_start(&descriptor, UV_READABLE, [](uv_poll_t* p, int, int) { static_cast<mitogen::router*>(p->data)->poll(); });
 
     uv_timer_t timer;
     uv_timer_init(uv, &timer);

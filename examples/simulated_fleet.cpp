@@ -18,14 +18,19 @@ struct report {
 
 int free_gigabytes(int least) { return least + 7; }
 
-template <class Router, class Method>
-report survey(Router& router, const std::vector<Method>& hosts) {
+/// A host, and how it is reached.
+struct target {
+    std::string name;
+    mitogen::any_method method;
+};
+
+report survey(mitogen::router& router, const std::vector<target>& hosts) {
     report r;
-    std::vector<decltype(router.connect_async(hosts[0]))> coming;
-    for (const Method& host : hosts) coming.push_back(router.connect_async(host));
+    std::vector<mitogen::future<mitogen::context>> coming;
+    for (const target& host : hosts) coming.push_back(router.connect_async(host.method));
     for (std::size_t i = 0; i < hosts.size(); ++i) {
         auto context = coming[i].try_get();
-        const auto free = context ? context->within(5s).template try_call<&free_gigabytes>(1) : context.error();
+        const auto free = context ? context->within(5s).try_call<&free_gigabytes>(1) : context.error();
         if (free) {
             ++r.answered;
         } else {
@@ -39,15 +44,18 @@ report survey(Router& router, const std::vector<Method>& hosts) {
 
 int main() {
     mitogen::simulation::fleet fleet(2026); // the seed: the same run, every time
-    std::vector<mitogen::simulation::host> hosts;
-    for (int i = 0; i < 200; ++i) hosts.push_back({.name = "host" + std::to_string(i), .connect_timeout = 10s});
+    std::vector<target> hosts;
+    for (int i = 0; i < 200; ++i) {
+        const std::string name = "host" + std::to_string(i);
+        hosts.push_back({name, mitogen::simulation::host{.name = name, .connect_timeout = 10s}});
+    }
     fleet.refuses("host7");
     fleet.never_answers("host42");
     for (int i = 100; i < 110; ++i) fleet.dies_after("host" + std::to_string(i), 0);
     fleet.hangs_after("host150", 0);
 
     report r;
-    const auto outcome = fleet.run([&](mitogen::simulation::router& router) { r = survey(router, hosts); });
+    const auto outcome = fleet.run([&](mitogen::router& router) { r = survey(router, hosts); });
 
     std::printf("%d of %zu hosts answered, after %.1f s of virtual time\n", r.answered, hosts.size(),
                 double(outcome.elapsed) / 1e9);

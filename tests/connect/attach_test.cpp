@@ -3,12 +3,14 @@
 #include <csignal>
 #include <fcntl.h>
 #include <mitogen/mitogen.hpp>
+#include <mutex>
 #include <stop_token>
 #include <string>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace {
 
@@ -19,6 +21,12 @@ int add(int a, int b) { return a + b; }
 std::size_t length(const std::string& text) { return text.size(); }
 int own_number() { return ::getpid(); }
 void die() { std::raise(SIGKILL); }
+/// Dies, or says who it is, as the turn that it takes says.
+int dies_by_turn(int turns) {
+    char turn = 0;
+    if (::read(turns, &turn, 1) == 1 && turn == 'd') die();
+    return ::getpid();
+}
 void hang() {
     for (;;) ::pause();
 }
@@ -81,6 +89,55 @@ TEST_CASE("a child at the far end of two pipes is attached") {
     CHECK(child.call<&add>(2, 3) == 5);
     router.close();
     CHECK(process.wait().success());
+}
+
+TEST_CASE("a stream is opened when its child is wanted, and again at each new run of a nursery's task") {
+    mitogen::sys::unique_fd turns[2];
+    REQUIRE(mitogen::sys::pipe(turns[0], turns[1]) >= 0);
+    REQUIRE(::write(turns[1].get(), "ddl", 3) == 3);
+    std::mutex mutex;
+    std::vector<mitogen::sys::process> processes;
+    const mitogen::attach board{.open = [&]() -> mitogen::result<std::pair<int, int>> {
+                                    int fds[2]; // on whatever thread: nothing may be asserted here
+                                    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
+                                        return mitogen::error(mitogen::reason::system, "socketpair");
+                                    const unique_fd there(fds[1]);
+                                    const std::lock_guard lock(mutex);
+                                    processes.push_back(start(there, there));
+                                    return std::pair(fds[0], fds[0]);
+                                },
+                                .name = "board"};
+    CHECK(processes.empty());
+    {
+        mitogen::broker broker;
+        mitogen::router router(broker);
+        mitogen::nursery nursery{router};
+        const mitogen::restart_policy at_once{.first_delay = 1ms, .longest_delay = 1ms};
+        auto task = nursery.restarting(at_once).start<&dies_by_turn>(board, turns[0].get());
+        const int last = task.get();
+        nursery.join();
+        REQUIRE(processes.size() == 3);
+        CHECK(last == processes.back().pid());
+    }
+    CHECK(processes[0].wait().signal == SIGKILL);
+    CHECK(processes[1].wait().signal == SIGKILL);
+    CHECK(processes[2].wait().success());
+}
+
+TEST_CASE("a stream that can't be opened fails the connection with that error") {
+    mitogen::broker broker;
+    mitogen::router router(broker);
+    const mitogen::attach unplugged{.open = []() -> mitogen::result<std::pair<int, int>> {
+        return mitogen::error(mitogen::reason::connect, "no board is plugged in");
+    }};
+    const auto child = router.try_connect(unplugged);
+    REQUIRE_FALSE(child.has_value());
+    CHECK(child.error().reason() == mitogen::reason::connect);
+    CHECK_THAT(child.error().what(), Contains("no board is plugged in"));
+    CHECK(router.try_connect(mitogen::attach{}).error().reason() == mitogen::reason::misuse);
+    const auto negative = router.try_connect(mitogen::attach{.open = [] { return std::pair(-1, -1); }});
+    CHECK(negative.error().reason() == mitogen::reason::misuse);
+    CHECK(router.contexts().empty());
 }
 
 TEST_CASE("an attached child that is lost fails its calls") {

@@ -3,6 +3,7 @@
 // variable, before main() begins.
 #include "../generic/context_functions.hpp"
 #include "../generic/raw_link.hpp"
+#include "../support/engine.hpp"
 
 #include <catch2/catch.hpp>
 #include <csignal>
@@ -125,7 +126,7 @@ mitogen::error refusal(const mitogen::local& options = {}) {
     const mitogen::result<mitogen::context> r = t.root.try_local(options);
     if (r) return {reason::none, "it came up"};
     CHECK(t.root.contexts().empty());
-    CHECK(t.root.answers().open_count() == 0);
+    CHECK(support::open_answers(t.root) == 0);
     return r.error();
 }
 mitogen::error refusal_of(const char* what, const mitogen::local& options = {}) {
@@ -441,7 +442,7 @@ TEST_CASE("nobody speaks for others") {
 TEST_CASE("an answer from somebody else than who was asked is refused") {
     generic::log_capture quiet;
     above_raw_link a;
-    a.t.loop.run([&] { a.t.root.routes().add({2, 1, "below raw", 0, a.edge}); });
+    a.t.loop.run([&] { support::engine(a.t.root).routes().add({2, 1, "below raw", 0, a.edge}); });
     auto answer = a.child().ping();
     const auto asked = a.peer.receive();
     REQUIRE(asked);

@@ -2,6 +2,7 @@
 // Contexts that are made by other contexts than the one that asks for them.
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
+#include "../support/engine.hpp"
 #include "../support/leak_check.hpp"
 #include "../support/soon.hpp"
 
@@ -18,7 +19,7 @@
 namespace descendants_test {
 
 int level_of(mitogen::router& here) { return static_cast<int>(here.ancestors().size()); }
-std::uint64_t message_limit(mitogen::router& here) { return here.bounds().message_bytes; }
+std::uint64_t message_limit(mitogen::router& here) { return here.node().bounds().message_bytes; }
 int log_level() { return static_cast<int>(mitogen::log::threshold()); }
 
 /// What comes of the attempt to make a child below another context.
@@ -63,8 +64,8 @@ bool has_processes(const mitogen::context& c, std::size_t wanted) {
 
 /// What `to` says about a message to handles::connect.
 mitogen::error refusal_of(tree& t, const mitogen::context& to, mitogen::buffer payload) {
-    mitogen::awaited& p = t.root.ask({.to = to.id(), .handle = mitogen::handles::connect, .payload = std::move(payload)});
-    t.root.await(p, mitogen::never);
+    mitogen::awaited& p = t.root.node().ask({.to = to.id(), .handle = mitogen::handles::connect, .payload = std::move(payload)});
+    t.root.node().await(p, mitogen::never);
     const mitogen::error why = p.failure() ? *p.failure() : mitogen::error(reason::none, "it was not refused");
     p.release();
     return why;
@@ -149,7 +150,7 @@ TEST_CASE("a child that nobody waits for any more is ended before it is up, near
         CHECK(support::take_census().children.size() == 2);
     }
     CHECK(support::soon([] { return support::take_census().children.size() == 1; }, generic::plenty));
-    CHECK(t.root.answers().open_count() == 0);
+    CHECK(support::open_answers(t.root) == 0);
 }
 
 TEST_CASE("whenever a child is given up, it is gone in the end") {
@@ -166,7 +167,7 @@ TEST_CASE("whenever a child is given up, it is gone in the end") {
     }
     CHECK(has_processes(a, kept));
     CHECK(support::soon([&] { return t.root.contexts().size() == 1 + kept; }, generic::plenty));
-    CHECK(t.root.answers().open_count() == 0);
+    CHECK(support::open_answers(t.root) == 0);
 }
 
 TEST_CASE("a hundred thousand calls of a grandchild that are given up leave nothing") {
@@ -177,7 +178,7 @@ TEST_CASE("a hundred thousand calls of a grandchild that are given up leave noth
         if (!dropped.valid()) FAIL("no call");
     }
     CHECK(below.call<&generic::add>(1, 1) == 2);
-    CHECK(t.root.answers().open_count() == 0);
+    CHECK(support::open_answers(t.root) == 0);
 }
 
 TEST_CASE("what the other program does not understand is an error that says so") {

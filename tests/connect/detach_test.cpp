@@ -38,7 +38,7 @@ void log_and_leave(mitogen::router& here) {
 int try_on_loop(mitogen::router& here) { return static_cast<int>(here.try_detach().error().reason()); }
 /// Asks somebody who is not its parent.
 int ask(mitogen::router& here, mitogen::context_id other) {
-    mitogen::awaited& p = here.ask({.to = other, .handle = mitogen::handles::detaching});
+    mitogen::awaited& p = here.node().ask({.to = other, .handle = mitogen::handles::detaching});
     const auto answer = mitogen::future<void>(&p, here, here.environment()).try_get();
     return static_cast<int>(answer ? reason::none : answer.error().reason());
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Where functions run that do not say: what the options of a context say.
+#include "../support/engine.hpp"
+
 #include <catch2/catch.hpp>
 #include <mitogen/mitogen.hpp>
 #include <string>
@@ -11,7 +13,7 @@
 namespace executor_test {
 
 std::string place(mitogen::router& here) {
-    if (here.loop().on_loop()) return "loop";
+    if (support::engine(here).loop().on_loop()) return "loop";
     return ::syscall(SYS_gettid) == ::getpid() ? "main" : "pool";
 }
 std::string place_main(mitogen::router& here) { return place(here); }

@@ -101,6 +101,54 @@ TEST_CASE("any context can fork, and fork children can make children") {
     CHECK(top.call<&fork_here>().call<&generic::add>(3, 2) == 5);
 }
 
+TEST_CASE("a context is told to fork, and its copy has its memory") {
+    memory = 1;
+    tree t;
+    const mitogen::context child = t.root.local({.name = "child"});
+    child.call<&set_memory>(5);
+    const mitogen::context copy = child.fork({.name = "copy"});
+    CHECK(copy.name() == "child.copy");
+    CHECK(copy.call<&remembered>() == 5);
+    CHECK(copy.call<&generic::process_id>() != child.call<&generic::process_id>());
+    const mitogen::context fresh = copy.local({.name = "fresh"});
+    CHECK(fresh.name() == "child.copy.fresh");
+    CHECK(fresh.call<&remembered>() == 1);
+    const auto by_value = child.try_fork();
+    REQUIRE(by_value.has_value());
+    CHECK(by_value->name() == "child.fork");
+    CHECK(t.root.contexts().size() == 4);
+}
+
+TEST_CASE("what runs first in the copy can't be a function of another process") {
+    memory = 1;
+    tree t;
+    const mitogen::context child = t.root.local();
+    const auto refused = child.try_fork({.on_start = &change_memory});
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().reason() == mitogen::reason::misuse);
+    CHECK(generic::contains(refused.error().message(), "on_start"));
+    CHECK(t.root.contexts().size() == 1);
+    CHECK(t.root.myself().fork({.on_start = &change_memory}).call<&remembered>() == 77); // this process
+}
+
+TEST_CASE("any kind of child is made by a method held as a value, here and in another context") {
+    tree t;
+    std::vector<mitogen::any_method> methods{mitogen::local{.name = "local"}, mitogen::fork_options{.name = "forked"}};
+    methods.push_back(methods.front()); // a copy
+    std::vector<mitogen::future<mitogen::context>> coming;
+    for (const mitogen::any_method& how : methods) coming.push_back(t.root.connect_async(how));
+    std::vector<std::string> names;
+    for (auto& one : coming) names.push_back(one.get().name());
+    CHECK(names == std::vector<std::string>{"local", "forked", "local"});
+    const mitogen::context child = t.root.connect(methods.front());
+    for (const mitogen::any_method& how : methods) CHECK(child.connect(how).call<&generic::add>(2, 3) == 5);
+    const mitogen::any_method stream = mitogen::attach{.open = [] { return std::pair(0, 1); }};
+    const auto refused = child.try_connect(stream); // descriptors of this process
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().reason() == mitogen::reason::misuse);
+    CHECK(child.call<&generic::add>(1, 1) == 2);
+}
+
 TEST_CASE("forking while other threads call and wait") {
     tree t;
     mitogen::context busy = t.root.local();

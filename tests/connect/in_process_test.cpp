@@ -3,6 +3,7 @@
 // own kind of process. What takes something from elsewhere than its policy shows here.
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
+#include "../support/engine.hpp"
 
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -112,15 +113,11 @@ struct in_process : mitogen::io::poll {
 };
 static_assert(mitogen::io::policy<in_process>);
 
-using router = mitogen::basic_router<in_process>;
-using context = mitogen::basic_context<in_process>;
-
-template <class Router>
-concept has_fork = requires(Router& r) { r.fork(); };
-static_assert(has_fork<mitogen::router> && !has_fork<router>);
+using mitogen::context;
+using mitogen::router;
 
 int below(router& here, int depth) { return depth == 0 ? 1 : 1 + here.local().call<&below>(depth - 1); }
-int number_of(router& here) { return here.loop().io().own_pid(); }
+int number_of(router& here) { return support::engine<in_process>(here).loop().io().own_pid(); }
 int set_level(int level) {
     const log::level before = log::threshold();
     log::set_level(static_cast<log::level>(level));
@@ -138,7 +135,7 @@ TEST_CASE("a tree of contexts lives inside of one process") {
     in_process io;
     {
         mitogen::basic_broker<in_process> loop(io);
-        router root(loop);
+        mitogen::basic_router<in_process> root(loop);
         context one = root.local({.name = "one"});
         context two = root.local({.name = "two"});
         CHECK(one.call<&generic::add>(1, 2) == 3);
@@ -163,7 +160,7 @@ TEST_CASE("each of them has its own level and sink, and what it logs and says co
     generic::log_capture log;
     {
         mitogen::basic_broker<in_process> loop;
-        router root(loop);
+        mitogen::basic_router<in_process> root(loop);
         context one = root.local({.name = "one"});
         context two = root.local({.name = "two"});
         CHECK(one.call<&set_level>(3) == static_cast<int>(before));

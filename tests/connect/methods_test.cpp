@@ -86,7 +86,7 @@ auto one_of_each() {
         lxd{.container = "c", .lxc_path = "tool"},
         incus{.container = "c", .incus_path = "tool"},
         jail{.container = "c", .username = "u", .jexec_path = "tool"},
-        mitogen::chroot{.root = "/c", .username = "u", .chroot_path = "tool"},
+        mitogen::chroot_options{.root = "/c", .username = "u", .chroot_path = "tool"},
         nsenter{.pid = 7, .namespaces = {"net"}, .username = "u", .nsenter_path = "tool"},
         nsenter{.container = "c", .kind = container_kind::lxc, .tool_path = "info", .nsenter_path = "tool"},
         nsenter{.pid = 7, .namespaces = {"net", "mount"}, .username = "u"},
@@ -144,9 +144,9 @@ TEST_CASE("each method and option has its command line") {
     CHECK(command_of(jail{.container = "c", .username = "u"}) == "/usr/sbin/jexec -U u c sh -c STAGE");
     CHECK(command_of(jail{.container = "c", .jexec_path = "/j"}) == "/j c sh -c STAGE");
 
-    CHECK(command_of(mitogen::chroot{.root = "/r"}) == "chroot /r sh -c STAGE");
-    CHECK(command_of(mitogen::chroot{.root = "/r", .username = "u:g"}) == "chroot --userspec=u:g /r sh -c STAGE");
-    CHECK(command_of(mitogen::chroot{.root = "/r", .chroot_path = "/c"}) == "/c /r sh -c STAGE");
+    CHECK(command_of(mitogen::chroot_options{.root = "/r"}) == "chroot /r sh -c STAGE");
+    CHECK(command_of(mitogen::chroot_options{.root = "/r", .username = "u:g"}) == "chroot --userspec=u:g /r sh -c STAGE");
+    CHECK(command_of(mitogen::chroot_options{.root = "/r", .chroot_path = "/c"}) == "/c /r sh -c STAGE");
 
     CHECK(command_of(slurm{}) == "srun --unbuffered --ntasks=1 sh -c STAGE");
     CHECK(command_of(slurm{.args = {"-p", "debug"}, .srun_path = "/s"}) == "/s --unbuffered --ntasks=1 -p debug sh -c STAGE");
@@ -185,7 +185,7 @@ TEST_CASE("contexts are named after the method and its target") {
     CHECK(default_name(docker{.container = "web"}) == "docker.web");
     CHECK(default_name(docker{.image = "debian:12"}) == "docker.debian:12");
     CHECK(default_name(kubectl{.pod = "p", .container = "c"}) == "kubectl.p");
-    CHECK(default_name(mitogen::chroot{.root = "/srv/x"}) == "chroot./srv/x");
+    CHECK(default_name(mitogen::chroot_options{.root = "/srv/x"}) == "chroot./srv/x");
     CHECK(default_name(nsenter{.pid = 7}) == "nsenter.7");
     CHECK(default_name(nsenter{.container = "c", .kind = container_kind::lxc}) == "nsenter.c");
     CHECK(default_name(slurm{}) == "slurm");
@@ -244,7 +244,7 @@ TEST_CASE("what a tool would misunderstand is refused") {
     CHECK_THAT(refusal_of(lxd{}), Contains("container is empty"));
     CHECK_THAT(refusal_of(incus{}), Contains("container is empty"));
     CHECK_THAT(refusal_of(jail{}), Contains("container is empty"));
-    CHECK_THAT(refusal_of(mitogen::chroot{}), Contains("root is empty"));
+    CHECK_THAT(refusal_of(mitogen::chroot_options{}), Contains("root is empty"));
     CHECK_THAT(refusal_of(command{}), Contains("argv is empty"));
     CHECK_THAT(refusal_of(command{.argv = {""}}), Contains("argv[0] is empty"));
     CHECK_THAT(refusal_of(docker{.container = "a", .docker_path = ""}), Contains("docker_path is empty"));
@@ -265,7 +265,7 @@ TEST_CASE("what a tool would misunderstand is refused") {
     CHECK_THAT(refusal_of(incus{.container = option}), as_option);
     CHECK_THAT(refusal_of(jail{.container = option}), as_option);
     CHECK_THAT(refusal_of(jail{.container = "c", .username = option}), as_option);
-    CHECK_THAT(refusal_of(mitogen::chroot{.root = option}), as_option);
+    CHECK_THAT(refusal_of(mitogen::chroot_options{.root = option}), as_option);
     CHECK_THAT(refusal_of(nsenter{.container = option, .kind = container_kind::lxc}), as_option);
     CHECK_THAT(refusal_of(nsenter{.pid = 7, .username = option}), as_option);
 
@@ -545,11 +545,11 @@ TEST_CASE("a child comes up within another root directory") {
         CHECK(child.call<&file_exists>("/marker"));
     }
     SECTION("that is none") {
-        const auto e = thrown_refusal<mitogen::connect_error>(t.router, mitogen::chroot{.root = dir / "missing"});
+        const auto e = thrown_refusal<mitogen::connect_error>(t.router, mitogen::chroot_options{.root = dir / "missing"});
         CHECK(e.reason() == mitogen::reason::resolve);
     }
     SECTION("without a shell") {
-        CHECK_THAT(thrown_refusal<mitogen::payload_error>(t.router, mitogen::chroot{.root = root}).what(), Contains("no sh"));
+        CHECK_THAT(thrown_refusal<mitogen::payload_error>(t.router, mitogen::chroot_options{.root = root}).what(), Contains("no sh"));
     }
 }
 

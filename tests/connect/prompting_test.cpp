@@ -43,12 +43,12 @@ std::vector<std::string> ask_uninvited(mitogen::router& here) {
     std::vector<std::string> refusals;
     for (mitogen::handle_id slot = 0; slot < 4; ++slot) {
         for (mitogen::handle_id generation = 1; generation < 8; ++generation) {
-            mitogen::awaited& p = here.ask({.to = mitogen::root_id,
+            mitogen::awaited& p = here.node().ask({.to = mitogen::root_id,
                                             .handle = mitogen::handles::prompt,
                                             .how = mitogen::question::manner::wait,
                                             .payload = mitogen::encode(generation << 32 | slot, std::string("sudo"),
                                                                        std::string("Password: "))});
-            here.await(p, mitogen::never);
+            here.node().await(p, mitogen::never);
             refusals.push_back(p.failure() ? p.failure()->what() : "answered");
             p.release();
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
+#include "../support/engine.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -294,7 +295,7 @@ TEST_CASE("what waits for a child that takes nothing is bounded") {
             ++sent;
         }
     });
-    const auto edge = t.root.towards(child.id());
+    const auto edge = support::engine(t.root).towards(child.id());
     const auto limit = std::chrono::steady_clock::now() + generic::plenty;
     while (edge->stream->queued() < options.limits.queue_bytes && std::chrono::steady_clock::now() < limit)
         std::this_thread::yield();
@@ -323,7 +324,7 @@ TEST_CASE("closing the router while threads call makes every call end") {
     t.root.close();
     for (auto& c : callers) c.join();
     CHECK(ended == 4);
-    CHECK(t.root.answers().open_count() == 0);
+    CHECK(support::open_answers(t.root) == 0);
 }
 
 } // namespace

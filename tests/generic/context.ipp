@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // context.ipp: what every policy's contexts promise. Included with MITOGEN_TEST_IO set to a policy and MITOGEN_TEST_NAME to its
 // name in quotes. The children run the native policy, those made by fork() that of their parent.
+#include "../support/engine.hpp"
 #include "context_functions.hpp"
 
 #include <catch2/catch.hpp>
@@ -16,7 +17,7 @@ namespace context_test {
 using namespace std::chrono_literals;
 using generic::shared_pipe;
 using tree = generic::basic_tree<MITOGEN_TEST_IO>;
-using context = mitogen::basic_context<MITOGEN_TEST_IO>;
+using mitogen::context;
 
 /// Both kinds of children that need nothing else.
 context make(tree& t, bool forked) { return forked ? t.root.fork() : t.root.local(); }
@@ -46,7 +47,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": answers of any size come back whole, and in any o
     const bool forked = GENERATE(false, true);
     tree t;
     context child = make(t, forked);
-    std::vector<mitogen::basic_future<std::string, MITOGEN_TEST_IO>> answers;
+    std::vector<mitogen::future<std::string>> answers;
     const std::uint32_t sizes[] = {0, 1, 100, 4096, 65536, 131072 - 4, 131072, 131073, 1u << 20, (4u << 20) + 3};
     for (const std::uint32_t size : sizes) answers.push_back(child.call_async<&generic::repeat>("x", size));
     for (std::size_t i = std::size(sizes); i-- > 0;) {
@@ -119,12 +120,12 @@ TEST_CASE(MITOGEN_TEST_NAME ": several threads and children at once") {
     for (auto& thread : threads) thread.join();
     CHECK(wrong == 0);
     CHECK(t.root.contexts().size() == 3);
-    CHECK(t.root.answers().open_count() == 0);
+    CHECK(support::open_answers<MITOGEN_TEST_IO>(t.root) == 0);
 }
 
 TEST_CASE(MITOGEN_TEST_NAME ": connecting does not wait, and many come up at once") {
     tree t;
-    std::vector<mitogen::basic_future<context, MITOGEN_TEST_IO>> coming;
+    std::vector<mitogen::future<context>> coming;
     for (int i = 0; i < 6; ++i) coming.push_back(t.root.connect_async(mitogen::local{.name = "n" + std::to_string(i)}));
     for (std::size_t i = 0; i < coming.size(); ++i) {
         context c = coming[i].get();
@@ -155,7 +156,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": any context can be a parent, and everybody above 
     const context below_self = t.root.myself().local({.name = "self"}); // the same as on the router
     CHECK(below_self.name() == "self");
     CHECK(t.root.child_pid(below_self.id()) > 0);
-    CHECK(t.root.answers().open_count() == 0);
+    CHECK(support::open_answers<MITOGEN_TEST_IO>(t.root) == 0);
 }
 
 TEST_CASE(MITOGEN_TEST_NAME ": a context makes children whatever its functions do, several at once") {
@@ -166,7 +167,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": a context makes children whatever its functions d
     context other = make(t, forked);
     auto busy = a.call_async<&generic::hold>(started.write_end(), go_on.read_end(), 7);
     CHECK(started.wait());
-    std::vector<mitogen::basic_future<context, MITOGEN_TEST_IO>> coming;
+    std::vector<mitogen::future<context>> coming;
     for (int i = 0; i < 3; ++i) {
         coming.push_back(a.connect_async(mitogen::local{.name = "n" + std::to_string(i)}));
         coming.push_back(other.connect_async(mitogen::local{.name = "n" + std::to_string(i)}));

@@ -2,6 +2,7 @@
 #pragma once
 // raw_link.hpp: one end of a link in the hands of a test, which can say anything on it.
 
+#include "../support/engine.hpp"
 #include "tree.hpp"
 
 #include <mitogen/mitogen.hpp>
@@ -111,10 +112,11 @@ public:
           }()) {
         detail::two_pipes pipes;
         peer = raw_link(std::move(pipes.far_in), std::move(pipes.far_out));
-        edge = link::make(t.root, *this, {.id = 1, .build = t.root.own_build()}, std::move(pipes.near_in),
+        auto& inside = support::engine(t.root);
+        edge = link::make(inside, *this, {.id = 1, .build = inside.own_build()}, std::move(pipes.near_in),
                           std::move(pipes.near_out));
-        t.loop.run([&] {
-            t.root.routes().add({1, 0, "raw", edge->build, edge});
+        t.loop.engine().run([&] {
+            inside.routes().add({1, 0, "raw", edge->build, edge});
             edge->start();
         });
     }
@@ -152,14 +154,14 @@ class below_raw_link final : mitogen::basic_peer<mitogen::io::native>::events {
 
 public:
     mitogen::broker loop;
-    mitogen::router node;
+    mitogen::detail::router_engine<mitogen::io::native> node;
     raw_link peer;
     std::shared_ptr<link> edge;
     dispatcher_type dispatcher;
     std::thread main;
 
     explicit below_raw_link(mitogen::limits bounds = {})
-        : node(loop, {.limits = bounds}), dispatcher(node, {&node, &mitogen::policy_tag<mitogen::io::native>}, "below", 2) {
+        : node(loop, {.limits = bounds}), dispatcher(node, "below", 2) {
         detail::two_pipes pipes;
         peer = raw_link(std::move(pipes.far_in), std::move(pipes.far_out));
         edge = link::make(node, *this, {.id = 0, .build = node.own_build(), .up = true}, std::move(pipes.near_in),

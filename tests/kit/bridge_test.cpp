@@ -29,7 +29,7 @@ struct driven {
         while (!enough()) {
             ::pollfd p{root.fd(), POLLIN, 0};
             if (::poll(&p, 1, 60'000) != 1) return false;
-            root.process();
+            root.poll();
         }
         return true;
     }
@@ -90,7 +90,7 @@ TEST_CASE("a call that waits drives the loop itself") {
     auto other = tree.root.fork();
     CHECK(other.call<&generic::add>(1, 1) == 2);
     ::pollfd p{tree.root.fd(), POLLIN, 0};
-    for (int i = 0; i < 3 && ::poll(&p, 1, 0) == 1; ++i) tree.root.process();
+    for (int i = 0; i < 3 && ::poll(&p, 1, 0) == 1; ++i) tree.root.poll();
 }
 
 TEST_CASE("several threads wait, with and without a loop that drives") {

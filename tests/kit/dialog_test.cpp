@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
+#include "../support/engine.hpp"
 
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -159,7 +160,7 @@ mitogen::context child_of(mitogen::router& here, std::string name) { return here
 void cancels_for_others(mitogen::router& here, mitogen::context below) {
     for (std::uint64_t generation = 1; generation < 30; ++generation)
         for (std::uint64_t slot = 0; slot < 8; ++slot)
-            here.tell(below.id(), mitogen::handles::cancel_call, mitogen::encode(generation << 32 | slot), false).value();
+            here.node().tell(below.id(), mitogen::handles::cancel_call, mitogen::encode(generation << 32 | slot), false).value();
     below.ping().get();
 }
 /// A view of the message would not outlive it: the callee holds a string.
@@ -253,7 +254,7 @@ TEST_CASE("a function that ends before started() fails open(): with its error, o
     CHECK(silent.error().reason() == reason::misuse);
     CHECK(contains(silent.error().what(), "never_starts"));
     CHECK(contains(silent.error().what(), "started()"));
-    CHECK(t.root.answers().open_count() == 0);
+    CHECK(support::open_answers(t.root) == 0);
 }
 
 TEST_CASE("the end of a stream comes at once and every time; a remote error that is known wins over it") {
@@ -494,7 +495,7 @@ TEST_CASE("whoever waits for a peer that is killed is told why, in each state of
             return d.outcome().error();
         }));
     }
-    CHECK(t.root.answers().open_count() == 0);
+    CHECK(support::open_answers(t.root) == 0);
 }
 
 TEST_CASE("the loss of whoever opened a dialog ends its function") {
@@ -701,7 +702,7 @@ TEST_CASE("many dialogs at once leave nothing behind") {
         });
     for (std::thread& thread : threads) thread.join();
     CHECK(wrong == 0);
-    CHECK(t.root.answers().open_count() == 0);
+    CHECK(support::open_answers(t.root) == 0);
 }
 
 } // namespace

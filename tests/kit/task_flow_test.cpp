@@ -2,6 +2,7 @@
 // Dialogs, channels and streams in tasks, on both ends; and tasks of this program.
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
+#include "../support/engine.hpp"
 
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -281,5 +282,5 @@ TEST_CASE("hundreds of dialogs to one child at once, as tasks") {
     int right = 0;
     for (auto& s : all) right += s.get() == 3.0;
     CHECK(right == 500);
-    CHECK(tree.root.answers().open_count() == 0);
+    CHECK(support::open_answers(tree.root) == 0);
 }

@@ -3,6 +3,7 @@
 // tree.hpp: several contexts in one process, joined by pipes.
 
 #include <mitogen/base/log.hpp>
+#include <mitogen/connect/boot/boot_progress.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/route/id_allocator.hpp>
 #include <mitogen/route/route_monitor.hpp>
@@ -12,6 +13,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -25,7 +27,6 @@ namespace tree {
 
 using io_type = mitogen::io::native;
 using broker = mitogen::basic_broker<io_type>;
-using core = mitogen::basic_router_core<io_type>;
 using link = mitogen::basic_peer<io_type>;
 using pending = mitogen::basic_pending<io_type>;
 using monitor = mitogen::basic_route_monitor<io_type>;
@@ -91,6 +92,32 @@ struct raw_end {
     }
 };
 
+/// A router's core by itself: it sends and receives, and makes no children.
+class core final : public mitogen::basic_router_core<io_type> {
+    static error not_here() { return {reason::misuse, "not in these tests"}; }
+
+public:
+    using basic_router_core::basic_router_core;
+
+    void close() override { close_messages(); }
+    result<std::uint64_t> key_of(const void*, context_id) override { return not_here(); }
+    mitogen::awaited& make_child(const mitogen::any_method&, mitogen::making_options) override { return refuse_call(id(), not_here()); }
+    mitogen::awaited& shut_down(context_id id) override { return refuse_call(id, not_here()); }
+    void disconnect(context_id) override {}
+    void discard(context_id, bool) override {}
+    result<mitogen::boot_info> info_of_boot(context_id) override { return not_here(); }
+    int child_pid(context_id) override { return -1; }
+    std::vector<mitogen::context_status> status() override { return {}; }
+    bool watches_descriptors() const noexcept override { return false; }
+    long watch(mitogen::event_source&) override { return -ENOTSUP; }
+    void unwatch(mitogen::event_source&) override {}
+    int loop_fd() override { return -1; }
+    void poll_loop() override {}
+    result<void> detach() override { return not_here(); }
+    const void* policy_tag() const noexcept override { return nullptr; }
+    mitogen::router& as_router() noexcept override { std::abort(); }
+};
+
 /// One context.
 class node final : link::events {
 public:
@@ -147,7 +174,7 @@ public:
         loop.run([&] { adopt(id, name, add_link(id, false, std::move(up_read), std::move(down_write))); });
     }
 
-    void add_handler(handle_id number, core::raw_handler call, mitogen::handler_options options = {}) {
+    void add_handler(handle_id number, mitogen::raw_handler call, mitogen::handler_options options = {}) {
         // What a test's handlers refer to is gone when the router closes and tells them.
         REQUIRE(router.add_raw_handler(number, options, [call = std::move(call)](const message& m) mutable {
             if (!m.dead() || mitogen::decode_error(m.payload).reason() != reason::broker_exited) call(m);

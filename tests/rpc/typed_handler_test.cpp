@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "../generic/context_functions.hpp"
 #include "../generic/raw_link.hpp"
+#include "../support/engine.hpp"
 
 #include <catch2/catch.hpp>
 #include <memory>
@@ -94,12 +95,39 @@ TEST_CASE("a number has one handler") {
     tree t;
     t.root.add_handler(nudge, [](const mitogen::message&) {});
     CHECK_THROWS_AS(t.root.add_handler(nudge, [](const mitogen::message&) {}), mitogen::logic_error);
-    const auto again = t.root.add_raw_handler(mitogen::handles::forward_log, {}, [](const mitogen::message&) {});
+    const auto again = t.root.node().add_raw_handler(mitogen::handles::forward_log, {}, [](const mitogen::message&) {});
     REQUIRE_FALSE(again.has_value());
     CHECK(again.error().reason() == reason::misuse);
-    t.root.remove_handler(nudge.number);
+    t.root.node().remove_handler(nudge.number);
     CHECK_NOTHROW(t.root.add_handler(nudge, [](const mitogen::message&) {}));
-    CHECK(t.root.new_handle() != t.root.new_handle());
+    CHECK(t.root.node().new_handle() != t.root.node().new_handle());
+}
+
+TEST_CASE("messages are sent and handlers added with the error as a value") {
+    shared_pipe told;
+    tree t;
+    CHECK(t.root.try_add_handler(nudge, [&](const mitogen::message& m) {
+        if (!m.dead()) told.post();
+    }, {.from = mitogen::accept::anyone}));
+    const auto taken = t.root.try_add_handler(nudge, [](const mitogen::message&) {});
+    REQUIRE_FALSE(taken.has_value());
+    CHECK(taken.error().reason() == reason::misuse);
+    CHECK(t.root.myself().try_send(nudge));
+    CHECK(told.wait());
+    const auto from_nothing = mitogen::context().try_send(nudge);
+    REQUIRE_FALSE(from_nothing.has_value());
+    CHECK(from_nothing.error().reason() == reason::misuse);
+    const mitogen::context child = t.root.local();
+    CHECK(child.call<&listens>());
+    CHECK(child.try_send(nudge));
+    CHECK(child.shutdown().get().success());
+    const auto lost = child.try_send(nudge);
+    REQUIRE_FALSE(lost.has_value());
+    CHECK(lost.error().kind() == mitogen::kind::disconnected);
+    t.root.close();
+    const auto closed = t.root.try_add_handler(about, [](const mitogen::message&, mitogen::context, int) {});
+    REQUIRE_FALSE(closed.has_value());
+    CHECK(closed.error().reason() == reason::broker_exited);
 }
 
 TEST_CASE("a handler that does not persist runs once") {
@@ -151,7 +179,7 @@ TEST_CASE("a handler that is bound to a context hears of its end, and of nobody 
     shared_pipe told;
     std::string seen;
     above_raw_link a;
-    a.t.loop.run([&] { a.t.root.routes().add({2, 1, "below raw", 0, a.edge}); });
+    a.t.loop.run([&] { support::engine(a.t.root).routes().add({2, 1, "below raw", 0, a.edge}); });
     struct receiver {
         std::string& seen;
         shared_pipe& told;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Dialogs, streams and channels between simulated contexts, while everything goes wrong: every operation returns, items come in
 // order and once, up to a loss, and nothing is left.
+#include "../support/engine.hpp"
 #include "seeds.hpp"
 
 #include <catch2/catch.hpp>
@@ -19,9 +20,9 @@ using sim_io = mitogen::io::simulated;
 using namespace std::chrono_literals;
 constexpr std::int64_t ms = 1'000'000;
 
-using talk = mitogen::basic_dialog<std::uint32_t(std::uint32_t, std::vector<std::byte>), sim_io>;
-using sender = mitogen::basic_sender<std::uint32_t, sim_io>;
-using receiver = mitogen::basic_receiver<std::uint32_t, sim_io>;
+using talk = mitogen::dialog<std::uint32_t(std::uint32_t, std::vector<std::byte>)>;
+using sender = mitogen::sender<std::uint32_t>;
+using receiver = mitogen::receiver<std::uint32_t>;
 
 /// Answers each number with as many bytes.
 std::uint32_t sizes(talk& peer, std::uint32_t greeting, std::int64_t nap) {
@@ -51,8 +52,8 @@ void produce(sender out, std::uint32_t from, std::uint32_t n) {
     for (std::uint32_t i = 0; i < n; ++i) out.send(from + i);
 }
 /// Has it produced further down, through itself.
-void produce_below(sender out, sim::router& here, std::uint32_t from, std::uint32_t n) {
-    const sim::context below = here.connect(sim::host{.name = "below"});
+void produce_below(sender out, mitogen::router& here, std::uint32_t from, std::uint32_t n) {
+    const mitogen::context below = here.connect(sim::host{.name = "below"});
     below.call<&produce>(out, from, n);
     (void)below.shutdown().try_get_for(60s);
 }
@@ -96,8 +97,8 @@ bool excusable(const mitogen::error& e, bool calm) {
 
 /// One thread's uses of one context after another.
 class user {
-    sim::router& root_;
-    const std::vector<sim::context>& all_;
+    mitogen::router& root_;
+    const std::vector<mitogen::context>& all_;
     sim::random dice_;
     outcome& o_;
     bool calm_;
@@ -106,7 +107,7 @@ class user {
         if (!excusable(e, calm_) && o_.trouble.empty()) o_.trouble = std::string("an odd error: ") + e.what();
     }
 
-    void one_dialog(const sim::context& to) {
+    void one_dialog(const mitogen::context& to) {
         const auto greeting = static_cast<std::uint32_t>(dice_.below(1000));
         const std::int64_t nap = dice_.chance(0.3) ? dice_.between(1 * ms, 30 * ms) : 0;
         auto opened = to.within(60s).try_open<&sizes>(greeting, nap);
@@ -148,7 +149,7 @@ class user {
         ++o_.whole;
     }
 
-    void one_stream(const sim::context& to) {
+    void one_stream(const mitogen::context& to) {
         const auto n = static_cast<std::uint32_t>(dice_.below(3000));
         const std::int64_t nap = dice_.chance(0.3) ? dice_.between(1 * ms, 5 * ms) : 0;
         const auto leave = static_cast<std::uint32_t>(dice_.chance(0.3) ? dice_.below(n + 1) : n + 1);
@@ -168,7 +169,7 @@ class user {
         ++o_.whole;
     }
 
-    void one_large_stream(const sim::context& to) {
+    void one_large_stream(const mitogen::context& to) {
         const auto bytes = static_cast<std::uint32_t>(dice_.below(600'000));
         auto range = to.within(60s).stream<&large>(bytes);
         for (std::uint64_t left = dice_.below(4); left > 0; --left) {
@@ -181,11 +182,11 @@ class user {
 
     void one_channel() {
         receiver in(root_);
-        std::vector<sim::future<void>> calls;
+        std::vector<mitogen::future<void>> calls;
         const auto senders = static_cast<std::uint32_t>(1 + dice_.below(4));
         const auto n = static_cast<std::uint32_t>(dice_.below(1500));
         for (std::uint32_t s = 0; s < senders; ++s) {
-            const sim::context& to = all_[dice_.below(all_.size())];
+            const mitogen::context& to = all_[dice_.below(all_.size())];
             if (dice_.chance(0.25)) {
                 calls.push_back(to.within(60s).call_async<&produce_below>(in.to_sender(), s << 16, n));
             } else {
@@ -222,12 +223,12 @@ class user {
     }
 
 public:
-    user(sim::router& root, const std::vector<sim::context>& all, std::uint64_t seed, outcome& o, bool calm)
+    user(mitogen::router& root, const std::vector<mitogen::context>& all, std::uint64_t seed, outcome& o, bool calm)
         : root_(root), all_(all), dice_(seed), o_(o), calm_(calm) {}
 
     void run(int uses) {
         for (int i = 0; i < uses; ++i) {
-            const sim::context& to = all_[dice_.below(all_.size())];
+            const mitogen::context& to = all_[dice_.below(all_.size())];
             switch (dice_.below(6)) {
             case 0:
             case 1: one_dialog(to); break;
@@ -262,11 +263,11 @@ outcome run(const std::string& which, std::uint64_t seed) {
     mitogen::router_options options;
     options.rules.heartbeat = f.silences_per_second > 0 ? mitogen::heartbeat{5'000 * ms, 20'000 * ms} : mitogen::heartbeat{0, 0};
     const sim::outcome world = fleet.run(
-        [&](sim::router& root) {
+        [&](mitogen::router& root) {
             mitogen::log::set_sink([](const mitogen::log::record&) {});
-            sim_io io = root.loop().io();
+            sim_io io;
             sim::random dice(seed);
-            std::vector<sim::context> all;
+            std::vector<mitogen::context> all;
             for (int i = 0; i < 3; ++i)
                 if (auto up = root.try_connect(sim::host{.name = "h" + std::to_string(i)})) all.push_back(*up);
             if (!all.empty())
@@ -279,8 +280,8 @@ outcome run(const std::string& which, std::uint64_t seed) {
             }
             fleet.world().calm();
             io.sleep_for(90'000 * ms);
-            o.expect(root.answers().open_count() == 0, "answers are still awaited");
-            for (const sim::context& c : all)
+            o.expect(support::open_answers<mitogen::io::simulated>(root) == 0, "answers are still awaited");
+            for (const mitogen::context& c : all)
                 if (c.alive()) o.expect(c.ping().try_get_for(30s).has_value(), "a context does not answer any more");
         },
         options);

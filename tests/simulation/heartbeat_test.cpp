@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // A link that is cut without a word is noticed; whoever is only busy, or was suspended with everybody else, is not lost.
+#include "../support/engine.hpp"
+
 #include <mitogen/simulation.hpp>
 
 #include <catch2/catch.hpp>
@@ -17,9 +19,9 @@ constexpr mitogen::tree_rules quick{.heartbeat = {.interval = 5 * second, .limit
 
 std::uint32_t twice(std::uint32_t x) { return 2 * x; }
 void nap(std::int64_t span) { sim::sleep_for(span); }
-sim::context child_of(sim::router& router, const std::string& name) { return router.connect(sim::host{.name = name}); }
-mitogen::tree_rules rules_of(sim::router& router) { return router.rules(); }
-std::int64_t interval_of(sim::router& router) { return rules_of(router).heartbeat.interval; }
+mitogen::context child_of(mitogen::router& router, const std::string& name) { return router.connect(sim::host{.name = name}); }
+mitogen::tree_rules rules_of(mitogen::router& router) { return support::engine<mitogen::io::simulated>(router).rules(); }
+std::int64_t interval_of(mitogen::router& router) { return rules_of(router).heartbeat.interval; }
 
 /// Swallows what one end of the link between a process and its parent says, or both.
 void silence(sim::kernel& k, std::uint32_t pid, bool from, bool to) {
@@ -32,10 +34,10 @@ TEST_CASE("a call over a link that falls silent ends within the limit, in either
     for (int which = 1; which <= 3; ++which) {
         sim::fleet fleet(17);
         const sim::outcome o = fleet.run(
-            [&](sim::router& root) {
-                mitogen::io::simulated io = root.loop().io();
-                const sim::context child = child_of(root, "child");
-                const sim::context deep = child.call<&child_of>("deep");
+            [&](mitogen::router& root) {
+                mitogen::io::simulated io;
+                const mitogen::context child = child_of(root, "child");
+                const mitogen::context deep = child.call<&child_of>("deep");
                 CHECK(deep.call<&interval_of>() == 5 * second); // inherited
                 auto one = child.call_async<&nap>(3600 * second);
                 auto two = deep.call_async<&nap>(3600 * second);
@@ -48,7 +50,7 @@ TEST_CASE("a call over a link that falls silent ends within the limit, in either
                 }
                 CHECK(io.now() - from < 22 * second); // the child's loss is told with its exit status
                 CHECK(io.now() - from > 10 * second);
-                const auto why = root.why_lost(child.id());
+                const auto why = root.node().why_lost(child.id());
                 REQUIRE(why);
                 INFO(why->what());
                 if (which & 1) CHECK(std::string(why->what()).find("no sign of life for ") != std::string::npos);
@@ -61,9 +63,9 @@ TEST_CASE("a call over a link that falls silent ends within the limit, in either
 TEST_CASE("a context that only computes, and one that nobody talks to, are not lost") {
     sim::fleet fleet(3);
     const sim::outcome o = fleet.run(
-        [&](sim::router& root) {
-            const sim::context busy = child_of(root, "busy");
-            const sim::context idle = busy.call<&child_of>("idle");
+        [&](mitogen::router& root) {
+            const mitogen::context busy = child_of(root, "busy");
+            const mitogen::context idle = busy.call<&child_of>("idle");
             busy.call<&nap>(3600 * second);
             CHECK(idle.call<&twice>(3u) == 6);
         },
@@ -76,10 +78,10 @@ TEST_CASE("whoever was suspended gives everybody fresh time when it goes on") {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
         sim::fleet fleet(seed);
         const sim::outcome o = fleet.run(
-            [&](sim::router& root) {
-                mitogen::io::simulated io = root.loop().io();
-                const sim::context child = child_of(root, "child");
-                const sim::context deep = child.call<&child_of>("deep");
+            [&](mitogen::router& root) {
+                mitogen::io::simulated io;
+                const mitogen::context child = child_of(root, "child");
+                const mitogen::context deep = child.call<&child_of>("deep");
                 for (int i = 0; i < 5; ++i) {
                     io.sleep_for(7 * second);
                     io.kernel().threads().leap(600 * second);
@@ -96,13 +98,13 @@ TEST_CASE("a context that is stopped for longer than the limit is lost, and ende
     sim::fleet fleet(5);
     fleet.hangs_after("hung", 30 * second);
     const sim::outcome o = fleet.run(
-        [&](sim::router& root) {
-            const sim::context hung = child_of(root, "hung");
-            const sim::context well = child_of(root, "well");
+        [&](mitogen::router& root) {
+            const mitogen::context hung = child_of(root, "hung");
+            const mitogen::context well = child_of(root, "well");
             const auto got = hung.try_call<&nap>(3600 * second);
             REQUIRE_FALSE(got);
             CHECK(got.error().kind() == mitogen::kind::disconnected);
-            CHECK(root.loop().io().now() < 60 * second);
+            CHECK(mitogen::io::simulated().now() < 60 * second);
             CHECK(well.call<&twice>(3u) == 6);
         },
         {.rules = quick});
@@ -112,11 +114,11 @@ TEST_CASE("a context that is stopped for longer than the limit is lost, and ende
 TEST_CASE("a router describes the tree that it sees") {
     sim::fleet fleet(9);
     const sim::outcome o = fleet.run(
-        [&](sim::router& root) {
-            const sim::context child = child_of(root, "child");
-            const sim::context deep = child.call<&child_of>("deep");
+        [&](mitogen::router& root) {
+            const mitogen::context child = child_of(root, "child");
+            const mitogen::context deep = child.call<&child_of>("deep");
             auto napping = deep.call_async<&nap>(30 * second);
-            root.loop().io().sleep_for(20 * second);
+            mitogen::io::simulated().sleep_for(20 * second);
             const std::vector<mitogen::context_status> all = root.status();
             REQUIRE(all.size() == 3);
             CHECK(all[0].where == mitogen::context_status::place::self);

@@ -15,26 +15,26 @@ constexpr duration_ns millisecond = 1'000'000;
 constexpr duration_ns latency = 10 * millisecond;
 
 /// How long each of so many attempts to make a child takes, in virtual time. None comes up, but each takes a number.
-std::vector<duration_ns> attempts(sim::router& here, std::uint32_t count) {
+std::vector<duration_ns> attempts(mitogen::router& here, std::uint32_t count) {
     std::vector<duration_ns> times;
     for (std::uint32_t i = 0; i < count; ++i) {
-        const mitogen::instant from = here.loop().io().now();
+        const mitogen::instant from = mitogen::io::simulated().now();
         static_cast<void>(here.try_connect(sim::host{.name = "nobody"}));
-        times.push_back(here.loop().io().now() - from);
+        times.push_back(mitogen::io::simulated().now() - from);
     }
     return times;
 }
 
 /// The same while the process of that number, the root, is stopped.
-std::vector<duration_ns> attempts_without(sim::router& here, std::uint32_t pid, std::uint32_t count) {
-    mitogen::io::simulated io = here.loop().io();
+std::vector<duration_ns> attempts_without(mitogen::router& here, std::uint32_t pid, std::uint32_t count) {
+    mitogen::io::simulated io;
     io.kernel().signal(pid, 19);
     std::vector<duration_ns> times = attempts(here, count);
     io.kernel().signal(pid, 18);
     return times;
 }
 
-mitogen::context_id id_of_new_child(sim::router& here) { return here.connect(sim::host{.name = "somebody"}).id(); }
+mitogen::context_id id_of_new_child(mitogen::router& here) { return here.connect(sim::host{.name = "somebody"}).id(); }
 
 TEST_CASE("only a child's first child waits for the root") {
     const std::uint64_t seed = GENERATE(range<std::uint64_t>(1, 4));
@@ -48,10 +48,10 @@ TEST_CASE("only a child's first child waits for the root") {
     mitogen::context_id last = 0;
     mitogen::context_id next_of_root = 0;
     const sim::outcome o = fleet.run(
-        [&](sim::router& root) {
+        [&](mitogen::router& root) {
             mitogen::log::set_sink([](const mitogen::log::record&) {});
-            const auto pid = static_cast<std::uint32_t>(root.loop().io().own_pid());
-            const sim::context child = root.connect(sim::host{.name = "child"});
+            const auto pid = static_cast<std::uint32_t>(mitogen::io::simulated().own_pid());
+            const mitogen::context child = root.connect(sim::host{.name = "child"});
             CHECK(child.id() == 1);
             first = child.call<&attempts>(901u);
             // The answer came behind the request for the next block. What the root said to that is there before this is.

@@ -14,10 +14,10 @@ namespace {
 
 std::uint32_t twice(std::uint32_t x) { return 2 * x; }
 
-std::vector<sim::context> grow(sim::router& router, std::uint32_t count) {
-    std::vector<sim::future<sim::context>> coming;
+std::vector<mitogen::context> grow(mitogen::router& router, std::uint32_t count) {
+    std::vector<mitogen::future<mitogen::context>> coming;
     for (std::uint32_t i = 0; i < count; ++i) coming.push_back(router.connect_async(sim::host{.name = "h" + std::to_string(i)}));
-    std::vector<sim::context> up;
+    std::vector<mitogen::context> up;
     for (auto& c : coming) up.push_back(c.get());
     return up;
 }
@@ -46,16 +46,16 @@ int main(int argc, char** argv) {
     sim::fleet fleet({.seed = 1, .faults = {.interrupt = 0.01}, .most_steps = 2'000'000'000});
     std::size_t size = 0;
     std::uint32_t wrong = 0;
-    const sim::outcome o = fleet.run([&](sim::router& root) {
-        std::vector<sim::context> all = grow(root, wide);
-        std::vector<sim::future<std::vector<sim::context>>> growing;
-        for (const sim::context& c : all) growing.push_back(c.call_async<&grow>(wide - 1));
+    const sim::outcome o = fleet.run([&](mitogen::router& root) {
+        std::vector<mitogen::context> all = grow(root, wide);
+        std::vector<mitogen::future<std::vector<mitogen::context>>> growing;
+        for (const mitogen::context& c : all) growing.push_back(c.call_async<&grow>(wide - 1));
         for (auto& g : growing)
-            for (const sim::context& c : g.get()) all.push_back(c);
+            for (const mitogen::context& c : g.get()) all.push_back(c);
         size = all.size();
         std::printf("%zu contexts after %.1f s, %.0f MiB\n", size, spent(), peak_mib());
         std::fflush(stdout);
-        std::vector<sim::future<std::uint32_t>> answers;
+        std::vector<mitogen::future<std::uint32_t>> answers;
         for (std::uint32_t i = 0; i < calls; ++i) {
             answers.push_back(all[i * 7919ull % all.size()].call_async<&twice>(i));
             if (answers.size() < 1000 && i + 1 < calls) continue;

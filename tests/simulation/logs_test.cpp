@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // A log that nobody reads must not fill anybody's memory: what does not fit is dropped where it is, and counted.
+#include "../support/engine.hpp"
+
 #include <mitogen/simulation.hpp>
 
 #include <algorithm>
@@ -17,30 +19,30 @@ constexpr std::int64_t second = 1'000'000'000;
 constexpr std::uint64_t limit = 32 * 1024;
 constexpr std::uint32_t many = 4000; // about ten times what fits
 
-sim::context child_of(sim::router& router, const std::string& name) { return router.connect(sim::host{.name = name}); }
+mitogen::context child_of(mitogen::router& router, const std::string& name) { return router.connect(sim::host{.name = name}); }
 
 void set_bounds(std::uint64_t lines_per_second, std::uint64_t queue) {
     log::set_bounds({.lines_per_second = lines_per_second, .bytes_per_second = 0, .seconds_at_once = 1, .queue_bytes = queue});
 }
 
 /// Logs so many lines, after two seconds. Returns the most that has waited for the link to the parent meanwhile.
-std::uint64_t flood(sim::router& here, std::uint32_t count) {
+std::uint64_t flood(mitogen::router& here, std::uint32_t count) {
     sim::sleep_for(2 * second);
     std::uint64_t most = 0;
     for (std::uint32_t i = 0; i < count; ++i) {
         log::write(log::level::error, "line " + std::to_string(i));
-        most = std::max(most, here.parent()->stream->queued());
+        most = std::max(most, support::engine<mitogen::io::simulated>(here).parent()->stream->queued());
         if (i % 100 == 99) sim::sleep_for(second / 100);
     }
     return most;
 }
 
 /// The most that waits for the link to the parent within ten seconds.
-std::uint64_t longest_queue(sim::router& here) {
+std::uint64_t longest_queue(mitogen::router& here) {
     std::uint64_t most = 0;
     for (int i = 0; i < 100; ++i) {
         sim::sleep_for(second / 10);
-        most = std::max(most, here.parent()->stream->queued());
+        most = std::max(most, support::engine<mitogen::io::simulated>(here).parent()->stream->queued());
     }
     return most;
 }
@@ -61,8 +63,8 @@ struct arrivals {
     std::uint64_t all() const { return lines.size() + lost; }
 };
 
-void signal(sim::router& root, const std::string& name, int number) {
-    sim::kernel& k = root.loop().io().kernel();
+void signal(mitogen::router& root, const std::string& name, int number) {
+    sim::kernel& k = mitogen::io::simulated().kernel();
     for (sim::process_state* p : k.running())
         if (p->group->name.find(name) != std::string::npos) k.signal(p->pid, number);
 }
@@ -78,13 +80,13 @@ TEST_CASE("log records that a stopped context does not take are bounded at every
     options.rules.heartbeat.interval = 0; // a stopped context is not lost here
     sim::fleet fleet({.seed = seed, .faults = {.partial_transfer = 0.2, .most_latency = 1'000'000, .pipe_bytes = 4096}});
     const sim::outcome o = fleet.run(
-        [&](sim::router& root) {
-            mitogen::io::simulated io = root.loop().io();
-            const sim::context top = child_of(root, "top");
-            const sim::context relay = top.call<&child_of>("relay");
-            const sim::context source = relay.call<&child_of>("source");
+        [&](mitogen::router& root) {
+            mitogen::io::simulated io;
+            const mitogen::context top = child_of(root, "top");
+            const mitogen::context relay = top.call<&child_of>("relay");
+            const mitogen::context source = relay.call<&child_of>("source");
             log::set_sink([&, id = source.id()](const log::record& r) { seen.take(r, id); });
-            for (const sim::context& c : {top, relay, source}) c.call<&set_bounds>(std::uint64_t{0}, limit);
+            for (const mitogen::context& c : {top, relay, source}) c.call<&set_bounds>(std::uint64_t{0}, limit);
             auto waits = relay.call_async<&longest_queue>();
             auto floods = source.call_async<&flood>(many);
             io.sleep_for(second);
@@ -120,14 +122,14 @@ TEST_CASE("a flood is told once a second, at the place where lines are missing, 
     CAPTURE(seed);
     arrivals seen;
     sim::fleet fleet({.seed = seed, .faults = {.partial_transfer = 0.1, .most_latency = 1'000'000}});
-    const sim::outcome o = fleet.run([&](sim::router& root) {
-        const sim::context source = child_of(root, "source");
+    const sim::outcome o = fleet.run([&](mitogen::router& root) {
+        const mitogen::context source = child_of(root, "source");
         log::set_sink([&, id = source.id()](const log::record& r) { seen.take(r, id); });
         source.call<&set_bounds>(std::uint64_t{10}, limit);
         source.call<&flood>(1000u); // in a tenth of a second
         const std::uint64_t then = seen.all();
         CHECK(then < 1000);
-        root.loop().io().sleep_for(2 * second);
+        mitogen::io::simulated().sleep_for(2 * second);
         CHECK(seen.all() == 1000); // nothing more was logged, and it is said nevertheless
         CHECK(seen.notices.size() == 1);
         source.call<&flood>(50'000u); // in five seconds

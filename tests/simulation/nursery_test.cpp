@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // A nursery under kills, cuts and everything else: join() returns, and nothing of its own is left.
+#include "../support/engine.hpp"
 #include "mishaps.hpp"
 #include "seeds.hpp"
 
@@ -16,7 +17,6 @@
 namespace nursery_simulation {
 
 namespace sim = mitogen::simulation;
-using sim_nursery = mitogen::basic_nursery<mitogen::io::simulated>;
 constexpr std::int64_t ms = 1'000'000;
 
 int nap(std::int64_t span, std::stop_token stop) {
@@ -33,8 +33,8 @@ int boom(std::int64_t when) {
     throw std::runtime_error("boom");
 }
 /// Has a nursery of its own.
-int nested(sim::router& here, std::int64_t span, std::stop_token stop) {
-    sim_nursery inner{here, {.stop = stop}};
+int nested(mitogen::router& here, std::int64_t span, std::stop_token stop) {
+    mitogen::nursery inner{here, {.stop = stop}};
     auto a = inner.start<&nap>(sim::host{.name = "inner"}, span);
     inner.start<&nap>(sim::host{.name = "inner"}, span / 2);
     inner.join();
@@ -47,7 +47,7 @@ namespace {
 
 using namespace nursery_simulation;
 
-void begin_one(sim_nursery& n, sim::random& dice, int i) {
+void begin_one(mitogen::nursery& n, sim::random& dice, int i) {
     const sim::host method{.name = "h" + std::to_string(i)};
     const std::int64_t span = dice.between(1 * ms, 2000 * ms);
     switch (dice.below(6)) {
@@ -83,14 +83,14 @@ TEST_CASE("join always returns, and no process of a nursery is left, whatever go
         CAPTURE(which, seed);
         sim::fleet fleet({.seed = seed, .faults = mishaps::faults_of(which)});
         std::string trouble;
-        const sim::outcome o = fleet.run([&](sim::router& root) {
+        const sim::outcome o = fleet.run([&](mitogen::router& root) {
             mitogen::log::set_sink([](const mitogen::log::record&) {});
-            mitogen::io::simulated io = root.loop().io();
+            mitogen::io::simulated io;
             sim::random dice(seed);
             std::stop_source source;
             std::optional<mitogen::result<void>> ended;
             {
-                sim_nursery n{root, {.grace = std::chrono::milliseconds(500), .stop = source.get_token()}};
+                mitogen::nursery n{root, {.grace = std::chrono::milliseconds(500), .stop = source.get_token()}};
                 const int count = static_cast<int>(1 + dice.below(6));
                 for (int i = 0; i < count; ++i) begin_one(n, dice, i);
                 if (dice.chance(0.2)) n.start<&boom>(sim::host{.name = "bad"}, dice.between(1 * ms, 500 * ms));
@@ -104,7 +104,7 @@ TEST_CASE("join always returns, and no process of a nursery is left, whatever go
             for (const sim::process_state* p : io.kernel().running())
                 left += p->group->name != "root" && p->group->name.find("inner") == std::string::npos;
             if (left != 0) trouble = std::to_string(left) + " processes are left";
-            if (root.answers().open_count() != 0) trouble = "answers are still awaited";
+            if (support::open_answers<mitogen::io::simulated>(root) != 0) trouble = "answers are still awaited";
             if (ended && !*ended) {
                 const mitogen::error& e = ended->error();
                 ++failed;
@@ -128,11 +128,11 @@ TEST_CASE("as many members as children fail, in whatever order things happen") {
         CAPTURE(seed);
         sim::fleet fleet({.seed = seed, .faults = {.most_latency = 20 * ms}});
         std::size_t members = 0;
-        const sim::outcome o = fleet.run([&](sim::router& root) {
-            sim_nursery n{root};
-            std::vector<sim::context> up;
+        const sim::outcome o = fleet.run([&](mitogen::router& root) {
+            mitogen::nursery n{root};
+            std::vector<mitogen::context> up;
             for (int i = 0; i < 25; ++i) up.push_back(n.connect(sim::host{.name = "h"}));
-            for (const sim::context& c : up) n.start<&boom>(c, 100 * ms);
+            for (const mitogen::context& c : up) n.start<&boom>(c, 100 * ms);
             members = n.try_join().error().members().size();
         });
         INFO(o.trouble);

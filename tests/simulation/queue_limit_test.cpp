@@ -21,7 +21,7 @@ struct tally {
 };
 thread_local tally* counted = nullptr;
 
-void receive_parcels(sim::router& here) {
+void receive_parcels(mitogen::router& here) {
     here.add_handler(parcels, [](const mitogen::message&, std::uint32_t number, const std::vector<std::byte>& bytes) {
         counted->in_order = counted->in_order && number == counted->received && bytes.size() == parcel_bytes;
         ++counted->received;
@@ -29,7 +29,7 @@ void receive_parcels(sim::router& here) {
 }
 
 /// The most that waits for any link of the context that runs this, within twenty seconds.
-std::uint64_t longest_queue(sim::router& here) {
+std::uint64_t longest_queue(mitogen::router& here) {
     std::uint64_t most = 0;
     for (int i = 0; i < 20; ++i) {
         sim::sleep_for(1'000'000'000);
@@ -54,10 +54,10 @@ TEST_CASE("a stopped reader bounds what waits for it at every hop, and gets ever
     options.limits.queue_bytes = limit;
     options.rules.heartbeat.interval = 0; // a stopped reader is not lost here
     const sim::outcome o = fleet.run(
-        [&](sim::router& root) {
-            mitogen::io::simulated io = root.loop().io();
-            const sim::context relay = root.connect(sim::host{.name = "relay"});
-            const sim::context reader = relay.connect(sim::host{.name = "reader"});
+        [&](mitogen::router& root) {
+            mitogen::io::simulated io;
+            const mitogen::context relay = root.connect(sim::host{.name = "relay"});
+            const mitogen::context reader = relay.connect(sim::host{.name = "reader"});
             reader.call<&receive_parcels>();
             sim::process_state* stopped = nullptr;
             for (sim::process_state* p : io.kernel().running())

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Tasks that are begun again, in virtual time: how long they pause, and that they end whatever goes wrong.
+#include "../support/engine.hpp"
 #include "mishaps.hpp"
 #include "seeds.hpp"
 
@@ -15,7 +16,6 @@
 namespace restart_simulation {
 
 namespace sim = mitogen::simulation;
-using sim_nursery = mitogen::basic_nursery<mitogen::io::simulated>;
 constexpr std::int64_t ms = 1'000'000;
 using namespace std::chrono_literals;
 
@@ -25,9 +25,9 @@ int fails_after(std::int64_t span) {
     throw std::runtime_error("boom");
 }
 /// Fails every third time or so.
-int unreliable(std::int64_t span, std::uint64_t seed, sim::router& here) {
+int unreliable(std::int64_t span, std::uint64_t seed, mitogen::router& here) {
     sim::sleep_for(span);
-    if (sim::random(seed ^ static_cast<std::uint64_t>(here.loop().io().now())).below(3) == 0) throw std::runtime_error("boom");
+    if (sim::random(seed ^ static_cast<std::uint64_t>(mitogen::io::simulated().now())).below(3) == 0) throw std::runtime_error("boom");
     return 1;
 }
 
@@ -37,11 +37,11 @@ using namespace restart_simulation;
 
 TEST_CASE("pauses between runs last as long as they shall") {
     sim::fleet fleet({.seed = 1});
-    const sim::outcome o = fleet.run([&](sim::router& root) {
-        mitogen::io::simulated io = root.loop().io();
+    const sim::outcome o = fleet.run([&](mitogen::router& root) {
+        mitogen::io::simulated io;
         const auto child = root.connect(sim::host{.name = "h"});
         const std::int64_t begin = io.now();
-        sim_nursery n{root};
+        mitogen::nursery n{root};
         auto task = n.restarting({.limit = 6, .first_delay = 100ms, .longest_delay = 1s}).start<&fails_after>(child, 0);
         CHECK_FALSE(n.try_join());
         const std::int64_t took = io.now() - begin;
@@ -54,10 +54,10 @@ TEST_CASE("pauses between runs last as long as they shall") {
 
 TEST_CASE("failures that are rarer than the limit within the window allows go on for ever") {
     sim::fleet fleet({.seed = 1});
-    const sim::outcome o = fleet.run([&](sim::router& root) {
+    const sim::outcome o = fleet.run([&](mitogen::router& root) {
         const auto child = root.connect(sim::host{.name = "h"});
         for (const bool rare : {true, false}) {
-            sim_nursery n{root};
+            mitogen::nursery n{root};
             const mitogen::restart_policy how{.limit = 2, .window = 60s, .first_delay = 1s};
             auto task = n.restarting(how).start<&fails_after>(child, (rare ? 40'000 : 20'000) * ms);
             CHECK(task.try_get_for(1h).error().reason() == (rare ? mitogen::reason::timeout : mitogen::reason::remote_exception));
@@ -76,14 +76,14 @@ TEST_CASE("tasks that are begun again end, and leave nothing behind, whatever go
         CAPTURE(which, seed);
         sim::fleet fleet({.seed = seed, .faults = mishaps::faults_of(which)});
         std::string trouble;
-        const sim::outcome o = fleet.run([&](sim::router& root) {
+        const sim::outcome o = fleet.run([&](mitogen::router& root) {
             mitogen::log::set_sink([](const mitogen::log::record&) {});
-            mitogen::io::simulated io = root.loop().io();
+            mitogen::io::simulated io;
             sim::random dice(seed);
             std::stop_source source;
             std::optional<mitogen::result<void>> ended;
             {
-                sim_nursery n{root, {.grace = 500ms, .stop = source.get_token()}};
+                mitogen::nursery n{root, {.grace = 500ms, .stop = source.get_token()}};
                 for (std::uint64_t i = 0; i < 1 + dice.below(4); ++i) {
                     const mitogen::restart_policy how{
                         .when = dice.chance(0.5) ? mitogen::restart::always : mitogen::restart::on_failure,
@@ -108,7 +108,7 @@ TEST_CASE("tasks that are begun again end, and leave nothing behind, whatever go
             std::size_t left = 0;
             for (const sim::process_state* p : io.kernel().running()) left += p->group->name != "root";
             if (left != 0) trouble = std::to_string(left) + " processes are left";
-            if (root.answers().open_count() != 0) trouble = "answers are still awaited";
+            if (support::open_answers<mitogen::io::simulated>(root) != 0) trouble = "answers are still awaited";
             if (ended && !*ended && ended->error().reason() == mitogen::reason::cancelled) ++in_time;
             if (ended && !*ended && ended->error().members().empty() && !mishaps::excusable(ended->error()) &&
                 ended->error().reason() != mitogen::reason::cancelled)

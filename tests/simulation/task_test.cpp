@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // Tasks under kills, cuts and everything else: each call has one answer, and nothing is left.
+#include "../support/engine.hpp"
 #include "mishaps.hpp"
 #include "seeds.hpp"
 
@@ -15,11 +16,7 @@
 namespace task_simulation {
 
 namespace sim = mitogen::simulation;
-template <class T>
-using sim_future = mitogen::basic_future<T, mitogen::io::simulated>;
-template <class T>
-using sim_spawned = mitogen::basic_spawned<T, mitogen::io::simulated>;
-using sim_dialog = mitogen::basic_dialog<int(int, int), mitogen::io::simulated>;
+using sim_dialog = mitogen::dialog<int(int, int)>;
 using std::chrono::milliseconds;
 constexpr std::int64_t ms = 1'000'000;
 
@@ -42,7 +39,7 @@ mitogen::task<int> stubborn(int times) {
     co_return times;
 }
 /// Makes a child of its own and asks it.
-mitogen::task<int> delegates(sim::router& here, std::int64_t span) {
+mitogen::task<int> delegates(mitogen::router& here, std::int64_t span) {
     const sim::host method{.name = "below"};
     auto below = co_await here.connect_async(method);
     co_return co_await below.call_async<&nap>(span) + co_await below.call_async<&nap>(span);
@@ -58,7 +55,7 @@ mitogen::task<int> echo(sim_dialog& peer) {
 }
 
 /// The root's end of a dialog; how many items came back, and none that was not sent.
-mitogen::task<int> converse(sim::context with, int items) {
+mitogen::task<int> converse(mitogen::context with, int items) {
     auto d = co_await with.open_async<&echo>();
     for (int i = 0; i < items; ++i) {
         co_await d.async_send(i);
@@ -71,11 +68,11 @@ mitogen::task<int> converse(sim::context with, int items) {
 }
 
 struct started {
-    std::vector<sim_future<int>> calls{};
-    std::vector<sim_spawned<int>> tasks{};
+    std::vector<mitogen::future<int>> calls{};
+    std::vector<mitogen::spawned<int>> tasks{};
 };
 
-void begin_one(started& all, sim::router& root, const sim::context& with, sim::random& dice) {
+void begin_one(started& all, mitogen::router& root, const mitogen::context& with, sim::random& dice) {
     const std::int64_t span = dice.between(0, 1500 * ms);
     switch (dice.below(8)) {
     case 0: all.calls.push_back(with.call_async<&nap>(span)); break;
@@ -130,10 +127,10 @@ TEST_CASE("tasks end, each with one answer, whatever goes wrong") {
         CAPTURE(which, seed);
         sim::fleet fleet({.seed = seed, .faults = mishaps::faults_of(which)});
         std::string trouble;
-        const sim::outcome o = fleet.run([&](sim::router& root) {
+        const sim::outcome o = fleet.run([&](mitogen::router& root) {
             mitogen::log::set_sink([](const mitogen::log::record&) {});
             sim::random dice(seed);
-            std::vector<sim::context> up;
+            std::vector<mitogen::context> up;
             for (std::uint64_t i = 0; i < 1 + dice.below(3); ++i)
                 if (auto c = root.try_connect(sim::host{.name = "h" + std::to_string(i)})) up.push_back(*c);
             if (up.empty()) return;
@@ -144,7 +141,7 @@ TEST_CASE("tasks end, each with one answer, whatever goes wrong") {
                 else trouble = end_all(all, which == "none");
                 for (auto& f : all.calls) static_cast<void>(f.try_get());
             }
-            if (root.answers().open_count() != 0) trouble = "answers are still awaited";
+            if (support::open_answers<mitogen::io::simulated>(root) != 0) trouble = "answers are still awaited";
         });
         INFO(o.trouble);
         CHECK(trouble == "");

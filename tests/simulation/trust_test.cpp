@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // A context that sends whatever it likes makes nobody above or beside it run anything.
+#include "../support/engine.hpp"
+
 #include <mitogen/rpc/call_frame.hpp>
 #include <mitogen/simulation.hpp>
 
@@ -24,7 +26,7 @@ void deed_of_the_loop() { ++deeds; }
 std::uint32_t twice(std::uint32_t x) { return 2 * x; }
 
 /// Sends frames as no honest context does.
-void misbehave(sim::router& router, std::uint64_t seed, std::uint32_t count, std::vector<context_id> others) {
+void misbehave(mitogen::router& router, std::uint64_t seed, std::uint32_t count, std::vector<context_id> others) {
     sim::random dice(seed);
     others.push_back(router.id());
     others.push_back(mitogen::no_context);
@@ -64,22 +66,22 @@ void misbehave(sim::router& router, std::uint64_t seed, std::uint32_t count, std
         h.length = static_cast<std::uint32_t>(payload.size());
         h.stream = static_cast<std::uint32_t>(dice.below(4));
         h.flags = kinds[dice.below(sizeof kinds)];
-        router.parent()->stream->forward(h, payload);
-        if (dice.chance(0.01)) router.loop().io().sleep_for(1'000'000);
+        support::engine<mitogen::io::simulated>(router).parent()->stream->forward(h, payload);
+        if (dice.chance(0.01)) mitogen::io::simulated().sleep_for(1'000'000);
     }
 }
 
-sim::context child_of(sim::router& router, const std::string& name) { return router.connect(sim::host{.name = name}); }
+mitogen::context child_of(mitogen::router& router, const std::string& name) { return router.connect(sim::host{.name = name}); }
 
 void one_world(std::uint64_t seed, bool deep) {
     deeds = 0;
     sim::fleet fleet(seed);
-    const sim::outcome o = fleet.run([&](sim::router& root) {
+    const sim::outcome o = fleet.run([&](mitogen::router& root) {
         mitogen::log::set_sink([](const mitogen::log::record&) {}); // refusals are expected here
-        const sim::context beside = child_of(root, "beside");
-        const sim::context below_it = beside.call<&child_of>("below it");
-        const sim::context above = deep ? child_of(root, "above") : root.myself();
-        const sim::context bad = deep ? above.call<&child_of>("bad") : child_of(root, "bad");
+        const mitogen::context beside = child_of(root, "beside");
+        const mitogen::context below_it = beside.call<&child_of>("below it");
+        const mitogen::context above = deep ? child_of(root, "above") : root.myself();
+        const mitogen::context bad = deep ? above.call<&child_of>("bad") : child_of(root, "bad");
         const std::vector<context_id> others{root.id(), beside.id(), below_it.id(), above.id()};
         auto done = bad.call_async<&misbehave>(seed, 400, others);
         for (std::uint32_t i = 0; i < 20; ++i) {
@@ -87,7 +89,7 @@ void one_world(std::uint64_t seed, bool deep) {
             CHECK(below_it.call<&twice>(i) == 2 * i);
         }
         static_cast<void>(done.try_get()); // it may have spoiled its own answer, or its link
-        for (const sim::context& c : {beside, below_it}) CHECK(c.call<&twice>(21u) == 42);
+        for (const mitogen::context& c : {beside, below_it}) CHECK(c.call<&twice>(21u) == 42);
         if (deep) CHECK(above.call<&twice>(21u) == 42);
         CHECK(deeds == 0);
         beside.call<&deed>();

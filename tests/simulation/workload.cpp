@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "../support/engine.hpp"
 #include "workload.hpp"
 
 #include <algorithm>
@@ -33,16 +34,16 @@ bool excusable(const mitogen::error& e, const sim::faults& f, bool bounded) {
 class load {
     const settings& settings_;
     const sim::faults faults_; // as they were in the beginning
-    sim::router& root_;
+    mitogen::router& root_;
     ledger& ledger_;
-    std::vector<sim::context> contexts_;
+    std::vector<mitogen::context> contexts_;
 
     struct asked {
         std::uint32_t call;
-        sim::future<std::uint32_t> answer;
+        mitogen::future<std::uint32_t> answer;
     };
 
-    order next(std::uint32_t thread, const sim::context& to, std::uint32_t& sequence, sim::random& dice) {
+    order next(std::uint32_t thread, const mitogen::context& to, std::uint32_t& sequence, sim::random& dice) {
         return {ledger_.open(), thread, to.id(), ++sequence, dice.chance(0.3) ? dice.between(1000, 20'000'000) : 0};
     }
 
@@ -56,7 +57,7 @@ class load {
     }
 
     void one_round(std::uint32_t thread, std::uint32_t& sequence, sim::random& dice) {
-        const sim::context to = contexts_[dice.below(contexts_.size())];
+        const mitogen::context to = contexts_[dice.below(contexts_.size())];
         const bool bounded = dice.chance(0.2);
         const auto within =
             bounded ? std::chrono::nanoseconds(dice.between(second / 2, 5 * second)) : std::chrono::nanoseconds(3600 * second);
@@ -112,11 +113,11 @@ class load {
     }
 
 public:
-    load(const settings& s, const sim::faults& f, sim::router& root, ledger& l)
+    load(const settings& s, const sim::faults& f, mitogen::router& root, ledger& l)
         : settings_(s), faults_(f), root_(root), ledger_(l) {}
 
     /// Makes children of another context. Where its link has fallen silent nobody answers: they are then given up.
-    static std::vector<sim::context> grow_below(const sim::context& parent, std::uint32_t first, std::uint32_t count) {
+    static std::vector<mitogen::context> grow_below(const mitogen::context& parent, std::uint32_t first, std::uint32_t count) {
         return grow_at(parent, first, count, [](auto& coming) { return coming.try_get_for(60s); });
     }
 
@@ -126,7 +127,7 @@ public:
         const auto count = [&] { return static_cast<std::uint32_t>(1 + dice.below(std::max(1u, settings_.contexts / 2))); };
         const bool calm = faults_.spawn_failure == 0 && faults_.out_of_descriptors == 0 && faults_.kills_per_second == 0 &&
                           faults_.cuts_per_second == 0 && faults_.silences_per_second == 0 && faults_.freezes_per_second == 0;
-        const auto add = [&](const std::vector<sim::context>& more, std::uint32_t wanted) {
+        const auto add = [&](const std::vector<mitogen::context>& more, std::uint32_t wanted) {
             made += wanted;
             if (calm && more.size() != wanted) fail("a child did not come up although nothing went wrong");
             contexts_.insert(contexts_.end(), more.begin(), more.end());
@@ -135,20 +136,20 @@ public:
         add(grow(root_, 0, first), first);
         while (made < settings_.contexts && !contexts_.empty()) {
             const std::uint32_t more = std::min(settings_.contexts - made, count());
-            const sim::context parent = contexts_[dice.below(contexts_.size())];
+            const mitogen::context parent = contexts_[dice.below(contexts_.size())];
             if (dice.chance(0.5)) { // asked for from here, where the other half is made by a function there
                 add(grow_below(parent, made, more), more);
                 continue;
             }
             const auto below = parent.within(60s).try_call<&grow>(made, more);
             if (!below && calm) fail(std::string("grow failed: ") + below.error().what());
-            add(below ? *below : std::vector<sim::context>{}, more);
+            add(below ? *below : std::vector<mitogen::context>{}, more);
         }
     }
 
     void call_all(sim::random& dice) {
         if (contexts_.empty()) return;
-        mitogen::io::simulated io = root_.loop().io();
+        mitogen::io::simulated io;
         std::vector<mitogen::io::simulated::thread> threads;
         for (std::uint32_t t = 0; t < settings_.threads; ++t) {
             threads.emplace_back(io, "caller", [this, t, seed = dice.next()] {
@@ -168,15 +169,15 @@ public:
             if (e.executed > 1) fail("call " + std::to_string(call) + " ran twice");
             if (e.answered && e.executed != 1) fail("call " + std::to_string(call) + " was answered and never ran");
         }
-        for (const sim::context& c : root_.contexts())
+        for (const mitogen::context& c : root_.contexts())
             if (const auto alive = c.ping().try_get_for(30s); !alive)
                 fail("there is a route to context " + std::to_string(c.id()) + ", which does not answer");
-        for (const sim::context& c : contexts_) {
+        for (const mitogen::context& c : contexts_) {
             if (c.alive()) continue;
             const auto r = c.try_call<&in_pool>(order{ledger_.open(), 0, 0, 0, 0});
             if (r || r.error().kind() != kind::disconnected) fail("a lost context was called, and the call did not say so");
         }
-        if (const std::size_t open = root_.answers().open_count()) fail(std::to_string(open) + " answers are still awaited");
+        if (const std::size_t open = support::open_answers<mitogen::io::simulated>(root_)) fail(std::to_string(open) + " answers are still awaited");
     }
 };
 
@@ -237,14 +238,14 @@ sim::outcome run(const settings& s, std::string* trace) {
     sim::outcome o;
     try {
         o = fleet.run(
-            [&](sim::router& root) {
+            [&](mitogen::router& root) {
                 mitogen::log::set_sink([](const mitogen::log::record&) {}); // refusals are expected here
                 sim::random dice(s.seed ^ 0x10AD'0000u);
                 load work(s, f, root, notes);
                 work.build(dice);
                 work.call_all(dice);
                 fleet.world().calm();
-                work.settle(root.loop().io());
+                work.settle(mitogen::io::simulated());
             },
             {.rules = {.heartbeat = beat_for(f)}});
     } catch (...) {

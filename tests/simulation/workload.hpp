@@ -85,18 +85,18 @@ inline void throws(order o) {
 
 /// Makes children of a router's context, or of another one; all at once. `wait`: gets the result of one future.
 template <class Parent, class Wait>
-std::vector<sim::context> grow_at(Parent& parent, std::uint32_t first, std::uint32_t count, Wait&& wait) {
-    std::vector<sim::future<sim::context>> coming;
+std::vector<mitogen::context> grow_at(Parent& parent, std::uint32_t first, std::uint32_t count, Wait&& wait) {
+    std::vector<mitogen::future<mitogen::context>> coming;
     for (std::uint32_t i = 0; i < count; ++i)
         coming.push_back(parent.connect_async(sim::host{.name = "h" + std::to_string(first + i)}));
-    std::vector<sim::context> up;
+    std::vector<mitogen::context> up;
     for (auto& c : coming)
         if (auto child = wait(c)) up.push_back(*child);
     return up;
 }
 
 /// Makes children of the context that runs it.
-inline std::vector<sim::context> grow(sim::router& router, std::uint32_t first, std::uint32_t count) {
+inline std::vector<mitogen::context> grow(mitogen::router& router, std::uint32_t first, std::uint32_t count) {
     return grow_at(router, first, count, [](auto& coming) { return coming.try_get(); });
 }
 

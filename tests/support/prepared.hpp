@@ -14,7 +14,6 @@
     instantiate class mitogen::basic_stream<policy>;                                                                           \
     instantiate class mitogen::basic_peer<policy>;                                                                             \
     instantiate class mitogen::basic_router_core<policy>;                                                                      \
-    instantiate class mitogen::basic_context<policy>;                                                                          \
     instantiate class mitogen::basic_child<policy>;                                                                            \
     instantiate class mitogen::basic_dispatcher<policy>;                                                                       \
     instantiate void mitogen::detail::serve_as_child<policy>(policy, mitogen::detail::child_ends<policy>);
@@ -24,7 +23,7 @@
     MITOGEN_TEST_PREPARE(instantiate, mitogen::io::native)                                                                     \
     instantiate class mitogen::basic_broker<mitogen::io::native>;                                                              \
     instantiate class mitogen::detail::children<mitogen::io::native>;                                                          \
-    instantiate class mitogen::basic_router<mitogen::io::native>;                                                              \
+    instantiate class mitogen::detail::router_engine<mitogen::io::native>;                                                     \
     instantiate void mitogen::init<mitogen::io::native>(int, char**);
 
 MITOGEN_TEST_PREPARE_NATIVE(extern template)
@@ -37,14 +36,14 @@ namespace support {
 
 inline int prepared_function(int n) { return n; }
 
-template <class Router, class Method>
-void use_router(Router& root, const Method& method) {
+template <class Method>
+void use_router(mitogen::router& root, const Method& method) {
     const auto child = root.connect(method);
     (void)root.connect_async(method);
-    (void)child.template call<&prepared_function>(1);
-    (void)child.template try_call<&prepared_function>(1);
-    (void)child.template call_async<&prepared_function>(1).get();
-    child.template call_no_reply<&prepared_function>(1);
+    (void)child.call<&prepared_function>(1);
+    (void)child.try_call<&prepared_function>(1);
+    (void)child.call_async<&prepared_function>(1).get();
+    child.call_no_reply<&prepared_function>(1);
     child.ping().get();
     (void)child.shutdown().get();
     root.close();
@@ -63,7 +62,7 @@ inline void use_most_of_it() { // called by nobody
     mitogen::detail::serve_as_child<mitogen::io::native>({}, {});
 
     mitogen::simulation::broker simulated_loop{mitogen::io::simulated{}};
-    mitogen::simulation::router simulated_root(simulated_loop);
+    mitogen::basic_router<mitogen::io::simulated> simulated_root(simulated_loop);
     use_router(simulated_root, mitogen::simulation::host{});
 }
 

@@ -90,6 +90,9 @@ public:
     /// This context's number in the tree.
     context_id id() const noexcept { return node_->id(); }
 
+    /// The contexts above this one: parent first, root last.
+    const std::vector<context_id>& ancestors() const noexcept { return node_->ancestors(); }
+
     /// This context.
     context myself() const noexcept { return context(*node_, node_->id()); }
 

@@ -58,7 +58,7 @@ public:
 
     /// As nursery::start.
     template <auto F, class Target, class... Args>
-        requires(!connection_method<std::remove_cvref_t<Target>>)
+        requires(!detail::method_or_any<std::remove_cvref_t<Target>>)
     nursery_task<rpc::detail::result_of<F>> start(const Target& target, Args&&... args) const {
         auto t = make<F>();
         t->call_again(how_, target.id(), [target, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
@@ -66,7 +66,7 @@ public:
         });
         return nursery_task<rpc::detail::result_of<F>>(std::move(t));
     }
-    template <auto F, connection_method Method, class... Args>
+    template <auto F, detail::method_or_any Method, class... Args>
     nursery_task<rpc::detail::result_of<F>> start(const Method& method, Args&&... args) const {
         auto t = make<F>();
         t->template connect_and_call_again<F>(
@@ -150,7 +150,7 @@ public:
     /// Begins to call `F(args…)` in a context, or with how the calls of a context are made (within(), with()), of this nursery
     /// or not. Blocks only while the link's queue is full.
     template <auto F, class Target, class... Args>
-        requires(!connection_method<std::remove_cvref_t<Target>>)
+        requires(!detail::method_or_any<std::remove_cvref_t<Target>>)
     nursery_task<rpc::detail::result_of<F>> start(const Target& target, Args&&... args) {
         auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
         t->call(target.id(), [&] { return target.template call_async<F>(std::forward<Args>(args)...); });
@@ -159,7 +159,7 @@ public:
 
     /// The same in a context that is made for it, by that method. It belongs to the nursery. Where it does not come up, that is
     /// how the task fails. Never blocks.
-    template <auto F, connection_method Method, class... Args>
+    template <auto F, detail::method_or_any Method, class... Args>
     nursery_task<rpc::detail::result_of<F>> start(const Method& method, Args&&... args) {
         auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
         t->template connect_and_call<F>([&] { return state_->connect(method); }, std::forward<Args>(args)...);

@@ -96,6 +96,7 @@ struct making_options {
 class call_port : public detail::sync_host {
 protected:
     context_id id_ = root_id;
+    std::vector<context_id> ancestors_{}; // parent first, root last
     limits limits_;
 
     explicit call_port(const limits& bounds) noexcept : limits_(bounds) {}
@@ -106,6 +107,8 @@ public:
 
     /// This context's id.
     context_id id() const noexcept { return id_; }
+    /// The contexts above this one: parent first, root last.
+    const std::vector<context_id>& ancestors() const noexcept { return ancestors_; }
     const limits& bounds() const noexcept { return limits_; }
 
     // ---- questions, and the answers to them

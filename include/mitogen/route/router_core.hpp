@@ -45,6 +45,7 @@ public:
     using pending = basic_pending<Io>;
 
 private:
+    using asking::ancestors_;
     using asking::broker_;
     using asking::id_;
     using asking::limits_;
@@ -54,7 +55,6 @@ private:
     using receiving::handlers_;
     using typename receiving::registration;
 
-    std::vector<context_id> ancestors_; // parent first, root last
     build_hash own_build_ = 0;
     tree_rules rules_;
     basic_route_table<link, Io> routes_;
@@ -70,8 +70,6 @@ public:
 
     basic_router_core(basic_router_core&&) = delete;
 
-    /// The contexts above this one: parent first, root last.
-    const std::vector<context_id>& ancestors() const noexcept { return ancestors_; }
     /// This context and those above it: the ancestors of a context directly below.
     std::vector<context_id> path() const {
         std::vector<context_id> all{id_};

@@ -98,4 +98,12 @@ public:
     const void* get() const noexcept { return method_.get(); }
 };
 
+namespace detail {
+
+/// A method, or any_method, which holds one.
+template <class T>
+concept method_or_any = connection_method<T> || std::same_as<T, any_method>;
+
+} // namespace detail
+
 } // namespace mitogen::inline MITOGEN_ABI

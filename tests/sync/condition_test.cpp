@@ -2,19 +2,20 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
-#include <mitogen/io/native.hpp>
-#include <mitogen/loop/condition.hpp>
+#include <mitogen/mitogen.hpp>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 namespace {
-using io_type = mitogen::io::native;
 
+/// Waits at a node of the tree, whose loop a thread that waits can drive.
 struct counter {
-    mitogen::basic_broker<io_type> loop;
-    io_type::mutex mutex{loop.io()};
-    mitogen::basic_condition<io_type> changed;
+    mitogen::broker loop;
+    mitogen::router root{loop};
+    mitogen::detail::sync_host& host = root.node();
+    mitogen::detail::mutex mutex{host};
+    mitogen::detail::condition changed;
     int value = 0;
 
     void add(int by) {
@@ -24,9 +25,9 @@ struct counter {
     }
     bool wait_for(int wanted, mitogen::instant deadline) {
         std::unique_lock lock(mutex);
-        return changed.wait(lock, loop, deadline, [&] { return value >= wanted; });
+        return changed.wait(lock, host, deadline, [&] { return value >= wanted; });
     }
-    mitogen::instant in_ms(int span) { return loop.io().now() + static_cast<mitogen::instant>(span) * 1'000'000; }
+    mitogen::instant in_ms(int span) { return host.now() + static_cast<mitogen::instant>(span) * 1'000'000; }
 };
 
 TEST_CASE("a thread that waits is woken by another one, by the loop, and by its deadline") {
@@ -77,7 +78,7 @@ TEST_CASE("what another thread has taken away meanwhile is waited for again") {
         takers.emplace_back([&] {
             for (int i = 0; i < each; ++i) {
                 std::unique_lock lock(c.mutex);
-                if (!c.changed.wait(lock, c.loop, mitogen::never, [&] { return c.value > 0; })) return;
+                if (!c.changed.wait(lock, c.host, mitogen::never, [&] { return c.value > 0; })) return;
                 --c.value;
                 ++taken;
             }
@@ -85,6 +86,27 @@ TEST_CASE("what another thread has taken away meanwhile is waited for again") {
     for (int i = 0; i < 3 * each; ++i) c.loop.defer([&] { c.add(1); });
     for (std::thread& t : takers) t.join();
     CHECK(taken == 3 * each);
+}
+
+TEST_CASE("an event happens once, for those who wait already and for those who come later") {
+    mitogen::broker loop;
+    mitogen::router root(loop);
+    mitogen::detail::sync_host& host = root.node();
+    mitogen::detail::event happened(host);
+    CHECK_FALSE(happened.raised());
+    CHECK_FALSE(happened.wait(host, 0));
+    CHECK_FALSE(happened.wait(host, host.now() + 5'000'000));
+    std::atomic<int> seen{0};
+    std::vector<std::thread> waiting;
+    for (int i = 0; i < 3; ++i) waiting.emplace_back([&] { seen += happened.wait(host, mitogen::never); });
+    SECTION("raised by a thread") { happened.raise(); }
+    SECTION("raised by the loop") { CHECK(loop.defer([&] { happened.raise(); })); }
+    for (std::thread& t : waiting) t.join();
+    CHECK(seen == 3);
+    CHECK(happened.raised());
+    CHECK(happened.wait(host, 0));
+    happened.raise();
+    CHECK(happened.raised());
 }
 
 } // namespace
