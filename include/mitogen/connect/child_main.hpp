@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/connect/boot/handshake.hpp>
+#include <mitogen/connect/boot/hello_reader.hpp>
 #include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/connect_server.hpp>
@@ -57,7 +58,7 @@ long read_until(Io& io, int fd, void* to, std::size_t size, instant end) {
 /// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone, makes no
 /// sense, or does not answer within `patience` ns.
 template <class Io>
-std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends, handshake::listener& listener,
+std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends, handshake::hello_reader& reader,
                                               duration_ns patience = welcome_patience) {
     const buffer hello =
         handshake::encode_hello({sys::build_id(), sys::machine_text(), static_cast<std::uint32_t>(io.own_pid())});
@@ -65,16 +66,16 @@ std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends
     const instant end = after(io.now(), patience);
     for (;;) {
         std::byte bytes[4096];
-        const std::size_t most = std::min(sizeof bytes, listener.missing()); // what follows may be secret: the link reads it
+        const std::size_t most = std::min(sizeof bytes, reader.missing()); // what follows may be secret: the link reads it
         const long n = read_until(io, ends.in.get(), bytes, most, end);
         if (n == -ETIMEDOUT) log::write(log::level::error, "the parent does not answer the hello");
         if (n <= 0) return std::nullopt;
-        listener.feed({bytes, static_cast<std::size_t>(n)});
-        switch (listener.look()) {
-        case handshake::listener::finding::nothing: continue;
-        case handshake::listener::finding::hello: {
+        reader.feed({bytes, static_cast<std::size_t>(n)});
+        switch (reader.look()) {
+        case handshake::hello_reader::finding::nothing: continue;
+        case handshake::hello_reader::finding::hello: {
             handshake::welcome w;
-            if (!handshake::decode_welcome(listener.payload(), w)) return std::nullopt;
+            if (!handshake::decode_welcome(reader.payload(), w)) return std::nullopt;
             return w;
         }
         default: return std::nullopt;
@@ -210,8 +211,8 @@ private:
 template <class Io>
 void serve_as_child(Io io, child_ends<Io> ends) {
     sys::ignore_sigpipe();
-    handshake::listener listener;
-    std::optional<handshake::welcome> welcome = shake_hands(io, ends, listener);
+    handshake::hello_reader reader;
+    std::optional<handshake::welcome> welcome = shake_hands(io, ends, reader);
     if (!welcome || welcome->ancestors.empty()) return;
     io.set_title(welcome->title);
     typename Io::descriptor stdout_end = io.capture_stdout();
