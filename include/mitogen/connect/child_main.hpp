@@ -106,7 +106,8 @@ public:
     child_process(Io& io, handshake::welcome welcome, typename Io::descriptor stdout_end)
         : welcome_(std::move(welcome)), broker_(io),
           router_(broker_,
-                  {.limits = welcome_.bounds, .pool_threads = welcome_.pool_threads, .rules = welcome_.rules}),
+                  {.limits = welcome_.bounds, .pool_threads = welcome_.pool_threads, .rules = welcome_.rules},
+                  [this] { detach(); }),
           dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads, welcome_.executor),
           connects_(router_, welcome_.name), stdout_(broker_, router_.logs(), std::move(stdout_end)) {
         dispatcher_.on_other_cancelled = [this](context_id from, handle_id reply_to) { connects_.cancel(from, reply_to); };
@@ -118,7 +119,6 @@ public:
         parent_ = peer::make(router_, *this,
                              {.id = welcome_.ancestors.front(), .build = hash_build(welcome_.build), .up = true},
                              std::move(ends.in), std::move(ends.out));
-        router_.on_detached = [this] { detach(); };
         log::set_level(static_cast<log::level>(welcome_.log_level));
         log::set_bounds(welcome_.logs);
         log::set_sink([this](const log::record& r) { router_.logs().record(r); });
@@ -149,7 +149,7 @@ private:
 
     /// The parent has let this process go. On the thread that asked for it.
     void detach() {
-        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
+        parent_->stream->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
         log::set_sink({});
         broker_.run([this] {
             detached_ = true;
@@ -165,7 +165,7 @@ private:
         dispatcher_.stop(error(reason::broker_exited, why));
         const instant now = broker_.io().now();
         stop_at_ = after(now, welcome_.grace_ns);
-        broker_.set_timer(overdue_, after(now, welcome_.grace_ns - welcome_.grace_ns / 6));
+        broker_.set_timer(overdue_, after(now, shutdown_limits::own_grace(welcome_.grace_ns)));
     }
 
     /// A function does not stop although it was told to: nobody may be left to end this process but itself. Its children go
@@ -175,12 +175,12 @@ private:
         if (signals_ == 0) {
             const std::uint32_t levels = router_.descendants().hurry_all();
             if (now < stop_at_) return broker_.set_timer(overdue_, stop_at_);
-            if (hurried_until_ == never) hurried_until_ = after(now, levels * ending::for_each_level);
-            constexpr duration_ns look_again = 20'000'000;
-            if (levels > 0 && now < hurried_until_) return broker_.set_timer(overdue_, after(now, look_again));
+            if (hurried_until_ == never) hurried_until_ = after(now, levels * shutdown_limits::each_level);
+            if (levels > 0 && now < hurried_until_)
+                return broker_.set_timer(overdue_, after(now, shutdown_limits::levels_poll));
         }
         broker_.io().signal_self(signals_++ == 0 ? 15 : 9);
-        broker_.set_timer(overdue_, after(now, 1'000'000'000));
+        broker_.set_timer(overdue_, after(now, shutdown_limits::own_kill));
     }
 
     /// On the main thread, after the last call.
@@ -198,7 +198,7 @@ private:
             stdout_.finish();
             router_.logs().tell_all();
         });
-        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
+        parent_->stream->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
         broker_.run([this] {
             ending_ = true;
             broker_.cancel_timer(overdue_);

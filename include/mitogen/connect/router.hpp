@@ -66,22 +66,24 @@ class basic_router final : public basic_router_core<Io>, public making<basic_rou
     std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
     detail::descendants<Io> descendants_{*this, children_, listening_, environment()};
     detail::log_uplink<Io> logs_{*this};
-    loop_user use_{};
+    loop_user use_{[this] { closer_ = typename Io::thread(this->loop().io(), "mitogen-close", [this] { close(); }); }};
     std::atomic<bool> closing_{false};
     typename Io::thread closer_{}; // closes this where the loop is asked to end before it was
+    unique_function<void()> detached_; // empty: it cannot detach
 
 public:
     using policy = Io;
     using context = basic_context<Io>;
 
-    explicit basic_router(basic_broker<Io>& loop, router_options options = {})
+    /// `detached`: of whoever runs a child, called by detach() once the parent has agreed. Threads: any but the loop.
+    explicit basic_router(basic_broker<Io>& loop, router_options options = {}, unique_function<void()> detached = {})
         : core(loop, options.limits, options.rules), prompting_(*this, std::move(options.on_prompt)),
-          children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)) {
+          children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)),
+          detached_(std::move(detached)) {
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         detail::receive_forwarded_logs(*this, logs_);
         explain_unknown_functions(*this);
-        use_.end = [this] { closer_ = typename Io::thread(this->loop().io(), "mitogen-close", [this] { close(); }); };
         loop.enter(use_);
     }
 
@@ -288,16 +290,13 @@ public:
     void detach() { try_detach().value(); }
     /// The same, with the error as a value.
     result<void> try_detach() {
-        if (!on_detached) return error(reason::misuse, "only a context that its parent has started can detach");
+        if (!detached_) return error(reason::misuse, "only a context that its parent has started can detach");
         if (this->loop().on_loop()) return detail::waits_for_child();
         awaited& p = this->ask({.to = this->parent()->id, .handle = handles::detaching, .how = question::manner::pass});
         const result<void> agreed = basic_future<void, Io>(&p, *this, environment()).try_get();
-        if (agreed) on_detached();
+        if (agreed) detached_();
         return agreed;
     }
-
-    /// What detach() does once the parent has agreed; for whoever runs a child. Threads: any but the loop.
-    unique_function<void()> on_detached;
 
     /// The contexts below, to end them, or to cut them off.
     detail::descendants<Io>& descendants() noexcept { return descendants_; }

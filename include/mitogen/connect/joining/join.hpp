@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/hello_reader.hpp>
 #include <mitogen/connect/build_hash.hpp>
+#include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/joining/call_server.hpp>
 #include <mitogen/connect/joining/joining.hpp>
 #include <mitogen/connect/prompts/prompt.hpp>
@@ -92,7 +93,7 @@ public:
         router_.close();
         server_.join();
         // What it has said last still goes out.
-        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
+        parent_->stream->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
         broker_.run([this] { parent_->close(reason::broker_exited, "this context has left the tree"); });
     }
 
