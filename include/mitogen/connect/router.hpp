@@ -140,10 +140,9 @@ public:
         if (!ends) return ends.error();
         if (this->loop().on_loop()) return detail::waits_for_child();
         using descriptor = typename Io::descriptor;
-        return basic_future<context, Io>(&children_.attach(detail::plan_to_attach(options, this->bounds()),
-                                                           descriptor(ends->in.release()), descriptor(ends->out.release())),
-                                         *this, environment())
-            .try_get();
+        auto plan = std::make_unique<boot_plan>(detail::plan_to_attach(options, this->bounds()));
+        auto& up = children_.attach(std::move(plan), descriptor(ends->in.release()), descriptor(ends->out.release()));
+        return basic_future<context, Io>(&up, *this, environment()).try_get();
     }
 
     /// Any method, by its options: `router.connect(mitogen::ssh{.hostname = "web1"})`.
@@ -173,7 +172,7 @@ public:
     }
 
     /// The same, where the method is not known by its type any more.
-    basic_future<context, Io> connect_by(result<boot_plan> plan) {
+    basic_future<context, Io> connect_by(result<boot_plan>&& plan) {
         if (!plan) return failed<context>(plan.error());
         if (!this->loop().io().can_spawn_self() && plan->start.executable_fd >= 0 && plan->start.path.empty()) {
             return failed<context>(error(reason::misuse,
@@ -182,7 +181,7 @@ public:
         }
         prompting_.attend(*plan);
         if (plan->staged) plan->others = detail::open_payloads(*plan->program, plan->program_path, payloads_);
-        return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
+        return basic_future<context, Io>(&children_.make(std::make_unique<boot_plan>(std::move(*plan))), *this, environment());
     }
 
     /// What connect(method) would run, as text: the command quoted for a shell, the context's name, the program and its size, the
@@ -325,16 +324,16 @@ private:
     basic_future<context, Io> start_fork(fork_options options, std::shared_ptr<void> held)
         requires io::can_fork<Io>
     {
-        boot_plan plan;
-        plan.what = "fork child";
-        plan.name = "fork";
-        plan.bounds = this->bounds();
-        detail::apply_common(options, plan);
-        plan.held = std::move(held);
+        auto plan = std::make_unique<boot_plan>();
+        plan->what = "fork child";
+        plan->name = "fork";
+        plan->bounds = this->bounds();
+        detail::apply_common(options, *plan);
+        plan->held = std::move(held);
         Io& io = this->loop().io();
         auto pipes = detail::make_child_pipes(io);
         if (!pipes) return failed<context>(pipes.error());
-        auto b = children_.prepare(plan);
+        auto b = children_.prepare(*plan);
         if (!b) return failed<context>(b.error());
         basic_future<context, Io> up(b->answer, *this, environment());
         result<int> pid = error(reason::system, "");
