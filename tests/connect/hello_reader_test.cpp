@@ -17,8 +17,12 @@ namespace joining = mitogen::joining;
 using handshake::hello_reader;
 using finding = hello_reader::finding;
 
-std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
-std::string text_of(std::span<const std::byte> b) { return {reinterpret_cast<const char*>(b.data()), b.size()}; }
+std::span<const std::byte> bytes(std::string_view text) {
+    return std::as_bytes(std::span(text.data(), text.size()));
+}
+std::string text_of(std::span<const std::byte> b) {
+    return {reinterpret_cast<const char*>(b.data()), b.size()};
+}
 std::string hello_text() {
     const mitogen::buffer b = handshake::encode_hello({"build", "Linux x86_64", 77});
     return text_of(b);
@@ -146,9 +150,10 @@ TEST_CASE("of a program that joins the first wrong byte is noticed") {
     CHECK(look(mark.substr(0, 3) + "G") == finding::wrong);
     CHECK(look(mark + "j") == finding::nothing);
     CHECK(look(mark + "j\x7f") == finding::wrong_version);
-    CHECK(look(mark + "2\x01") == finding::wrong); // a child
+    CHECK(look(mark + "2\x01") == finding::wrong);            // a child
     CHECK(look(mark + "1 Linux x86_64\n") == finding::wrong); // a shell
-    CHECK(look(mark + "j\x01" + std::string("\x01\x10\0\0", 4)) == finding::wrong); // a byte more than may come
+    CHECK(look(mark + "j\x01" + std::string("\x01\x10\0\0", 4)) ==
+          finding::wrong); // a byte more than may come
     CHECK(look(mark + "j\x01" + std::string("\x00\x10\0\0", 4)) == finding::nothing);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Arbitrary bytes in arbitrary pieces, given to all that reads what a stranger says on a link: frame_reader with assembler, the
-// reader of hellos, and the decoder of errors. Must hold: no crash, memory in proportion to what came, and what comes
-// out as a frame is, written again, the bytes that went in.
+// reader of hellos, and the decoder of errors. Must hold: no crash, memory in proportion to what
+// came, and what comes out as a frame is, written again, the bytes that went in.
 #include <mitogen/mitogen.hpp>
 
 #include <algorithm>

@@ -111,8 +111,8 @@ public:
           }()) {
         detail::two_pipes pipes;
         peer = raw_link(std::move(pipes.far_in), std::move(pipes.far_out));
-        edge = link::make(t.root, *this, {.id = 1, .build = t.root.own_build()}, std::move(pipes.near_in),
-                          std::move(pipes.near_out));
+        edge = link::make(t.root, *this, {.id = 1, .build = t.root.own_build()},
+                          std::move(pipes.near_in), std::move(pipes.near_out));
         t.loop.run([&] {
             t.root.routes().add({1, 0, "raw", edge->build, edge});
             edge->start();
@@ -159,11 +159,12 @@ public:
     std::thread main;
 
     explicit below_raw_link(mitogen::limits bounds = {})
-        : node(loop, {.limits = bounds}), dispatcher(node, {&node, &mitogen::policy_tag<mitogen::io::native>}, "below", 2) {
+        : node(loop, {.limits = bounds}),
+          dispatcher(node, {&node, &mitogen::policy_tag<mitogen::io::native>}, "below", 2) {
         detail::two_pipes pipes;
         peer = raw_link(std::move(pipes.far_in), std::move(pipes.far_out));
-        edge = link::make(node, *this, {.id = 0, .build = node.own_build(), .up = true}, std::move(pipes.near_in),
-                          std::move(pipes.near_out));
+        edge = link::make(node, *this, {.id = 0, .build = node.own_build(), .up = true},
+                          std::move(pipes.near_in), std::move(pipes.near_out));
         loop.run([&] {
             node.become(1, {0}, edge, bounds);
             edge->start();
@@ -199,7 +200,8 @@ public:
     }
 
 private:
-    void link_closed(link&, mitogen::reason, const std::string&) override {} // the test ends it, or looks at what came before
+    void link_closed(link&, mitogen::reason, const std::string&) override {
+    } // the test ends it, or looks at what came before
 };
 
 } // namespace generic

@@ -58,7 +58,8 @@ long read_until(Io& io, int fd, void* to, std::size_t size, instant end) {
 /// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone, makes no
 /// sense, or does not answer within `patience` ns.
 template <class Io>
-std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends, handshake::hello_reader& reader,
+std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends,
+                                              handshake::hello_reader& reader,
                                               duration_ns patience = welcome_patience) {
     const buffer hello =
         handshake::encode_hello({sys::build_id(), sys::machine_text(), static_cast<std::uint32_t>(io.own_pid())});
@@ -66,7 +67,8 @@ std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends
     const instant end = after(io.now(), patience);
     for (;;) {
         std::byte bytes[4096];
-        const std::size_t most = std::min(sizeof bytes, reader.missing()); // what follows may be secret: the link reads it
+        // No more: what follows may be secret, and the link reads it.
+        const std::size_t most = std::min(sizeof bytes, reader.missing());
         const long n = read_until(io, ends.in.get(), bytes, most, end);
         if (n == -ETIMEDOUT) log::write(log::level::error, "the parent does not answer the hello");
         if (n <= 0) return std::nullopt;
@@ -106,19 +108,23 @@ public:
     child_process(Io& io, handshake::welcome welcome, typename Io::descriptor stdout_end)
         : welcome_(std::move(welcome)), broker_(io),
           router_(broker_,
-                  {.limits = welcome_.bounds, .pool_threads = welcome_.pool_threads, .rules = welcome_.rules},
+                  {.limits = welcome_.bounds,
+                   .pool_threads = welcome_.pool_threads,
+                   .rules = welcome_.rules},
                   [this] { detach(); }),
-          dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads, welcome_.executor),
-          connects_(router_, welcome_.name), stdout_(broker_, router_.logs(), std::move(stdout_end)) {
+          dispatcher_(router_, {&router_, &policy_tag<Io>}, welcome_.name, welcome_.pool_threads,
+                      welcome_.executor),
+          connects_(router_, welcome_.name),
+          stdout_(broker_, router_.logs(), std::move(stdout_end)) {
         dispatcher_.on_other_cancelled = [this](context_id from, handle_id reply_to) { connects_.cancel(from, reply_to); };
         overdue_.fire = [this] { overdue(); };
     }
 
     /// Serves the parent until it is gone or asks to end.
     void run(child_ends<Io> ends) {
-        parent_ = peer::make(router_, *this,
-                             {.id = welcome_.ancestors.front(), .build = hash_build(welcome_.build), .up = true},
-                             std::move(ends.in), std::move(ends.out));
+        const peer_facts who{
+            .id = welcome_.ancestors.front(), .build = hash_build(welcome_.build), .up = true};
+        parent_ = peer::make(router_, *this, who, std::move(ends.in), std::move(ends.out));
         log::set_level(static_cast<log::level>(welcome_.log_level));
         log::set_bounds(welcome_.logs);
         log::set_sink([this](const log::record& r) { router_.logs().record(r); });
@@ -137,13 +143,16 @@ public:
 
 private:
     void link_closed(peer& link, reason cause, const std::string& why) override {
-        if (detached_) return (void)router_.link_lost(link, error(reason::broker_exited, "this context has detached"));
+        if (detached_)
+            return (void)router_.link_lost(
+                link, error(reason::broker_exited, "this context has detached"));
         router_.link_lost(link, error(cause, "the parent is lost: " + why));
         end("the parent is lost");
     }
 
     bool is_held() override {
-        if constexpr (io::knows_debuggers<Io>) return broker_.io().is_traced(broker_.io().parent_pid());
+        if constexpr (io::knows_debuggers<Io>)
+            return broker_.io().is_traced(broker_.io().parent_pid());
         else return false;
     }
 
@@ -175,7 +184,8 @@ private:
         if (signals_ == 0) {
             const std::uint32_t levels = router_.descendants().hurry_all();
             if (now < stop_at_) return broker_.set_timer(overdue_, stop_at_);
-            if (hurried_until_ == never) hurried_until_ = after(now, levels * shutdown_limits::each_level);
+            if (hurried_until_ == never)
+                hurried_until_ = after(now, levels * shutdown_limits::each_level);
             if (levels > 0 && now < hurried_until_)
                 return broker_.set_timer(overdue_, after(now, shutdown_limits::levels_poll));
         }

@@ -61,7 +61,8 @@ class children : private basic_child<Io>::events {
     std::atomic<bool> closed_{false};
 
 public:
-    /// A plan stays where it is from here on, until its child is gone: it is large, and much refers to it.
+    /// A plan stays where it is from here on, until its child is gone: it is large, and much refers
+    /// to it.
     using plan_owner = std::unique_ptr<boot_plan>;
 
     /// Everything but the process: numbers, names, and one reference to what the child will answer. Ends in adopt() or
@@ -73,8 +74,8 @@ public:
 
     children(core& node, ending_patience patience, std::uint32_t pool_threads)
         : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node),
-          above_(std::make_shared<program_fetch<Io>>(node)), press_(std::make_shared<program_press<Io>>(node.loop())),
-          alive_(node.loop().io()) {
+          above_(std::make_shared<program_fetch<Io>>(node)),
+          press_(std::make_shared<program_press<Io>>(node.loop())), alive_(node.loop().io()) {
         (void)node.add_raw_handler(handles::detaching, {.from = accept::anyone}, [this](const message& m) { let_go(m); });
     }
 
@@ -87,7 +88,8 @@ public:
         plan->source = above_;
         return make(std::move(plan), [this](plan_owner p, birth b) {
             if (!p->staged) return launch(std::move(p), std::move(b));
-            if (!node_.parent() || !p->runs_this_program()) return launch_staged(std::move(p), std::move(b), {});
+            if (!node_.parent() || !p->runs_this_program())
+                return launch_staged(std::move(p), std::move(b), {});
             node_.loop().defer([this, p = std::move(p), b = std::move(b)]() mutable {
                 above_->look_up([this, p = std::move(p), b = std::move(b)](const std::vector<payload_file>& further) mutable {
                     launch_staged(std::move(p), std::move(b), further);
@@ -271,7 +273,8 @@ private:
 
     /// Starts the process of a child that has its numbers. Where that fails, its answer says so.
     void launch(plan_owner plan, birth b) {
-        result<child_pipes<Io>> pipes = make_child_pipes(node_.loop().io(), plan->prompts.has_value());
+        result<child_pipes<Io>> pipes =
+            make_child_pipes(node_.loop().io(), plan->prompts.has_value());
         if (!pipes) return miscarry(b, pipes.error());
         plan->start.in = pipes->child_in.get();
         plan->start.out = pipes->child_out.get();
@@ -282,7 +285,7 @@ private:
         // out of descriptors
         miscarry(b, error(process.error().kind() == kind::overloaded ? reason::overloaded
                           : plan->staged ? reason::connect // the client here is missing
-                                        : reason::payload,
+                                         : reason::payload,
                           plan->what + ": cannot start: " + std::string(process.error().message()) +
                               (plan->if_missing.empty() ? "" : "; " + plan->if_missing)));
     }

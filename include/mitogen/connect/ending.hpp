@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// ending.hpp: the limits of a shutdown, all of them, and what is due at a moment of it. Knows only the time: no process, no link.
+// ending.hpp: the limits of a shutdown, all of them, and what is due at a moment of it. Knows only
+// the time: no process, no link.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
@@ -22,10 +23,12 @@ namespace detail {
 
 /// The limits of a shutdown that no option sets.
 struct shutdown_limits {
-    /// What each level of contexts below a child adds to its time: it is to see the end of its children, from their SIGTERM to
-    /// their SIGKILL, before it goes itself. Nobody else could end one that is stopped.
+    /// What each level of contexts below a child adds to its time: it is to see the end of its
+    /// children, from their SIGTERM to their SIGKILL, before it goes itself. Nobody else could end
+    /// one that is stopped.
     static constexpr duration_ns each_level = 1'500'000'000;
-    /// The grace of a child whose parent is in a hurry: with SIGTERM and SIGKILL less than a level's.
+    /// The grace of a child whose parent is in a hurry: with SIGTERM and SIGKILL less than a
+    /// level's.
     static constexpr duration_ns hurried_grace = 300'000'000;
     /// Between two looks at a process whose end the poller does not report.
     static constexpr duration_ns process_poll = 5'000'000;
@@ -36,7 +39,8 @@ struct shutdown_limits {
     /// For what a context has still to say, until it closes its link to the parent.
     static constexpr duration_ns last_words = 1'000'000'000;
 
-    /// When a child begins to end itself by force, after it was asked to end: before its parent, with the whole `grace`, does.
+    /// When a child begins to end itself by force, after it was asked to end: before its parent,
+    /// with the whole `grace`, does.
     static constexpr duration_ns own_grace(duration_ns grace) noexcept { return grace - grace / 6; }
 };
 

@@ -66,7 +66,9 @@ class basic_router final : public basic_router_core<Io>, public making<basic_rou
     std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
     detail::descendants<Io> descendants_{*this, children_, listening_, environment()};
     detail::log_uplink<Io> logs_{*this};
-    loop_user use_{[this] { closer_ = typename Io::thread(this->loop().io(), "mitogen-close", [this] { close(); }); }};
+    loop_user use_{[this] {
+        closer_ = typename Io::thread(this->loop().io(), "mitogen-close", [this] { close(); });
+    }};
     std::atomic<bool> closing_{false};
     typename Io::thread closer_{}; // closes this where the loop is asked to end before it was
     unique_function<void()> detached_; // empty: it cannot detach
@@ -75,11 +77,14 @@ public:
     using policy = Io;
     using context = basic_context<Io>;
 
-    /// `detached`: of whoever runs a child, called by detach() once the parent has agreed. Threads: any but the loop.
-    explicit basic_router(basic_broker<Io>& loop, router_options options = {}, unique_function<void()> detached = {})
-        : core(loop, options.limits, options.rules), prompting_(*this, std::move(options.on_prompt)),
-          children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)),
-          detached_(std::move(detached)) {
+    /// `detached`: of whoever runs a child, called by detach() once the parent has agreed. Threads:
+    /// any but the loop.
+    explicit basic_router(basic_broker<Io>& loop, router_options options = {},
+                          unique_function<void()> detached = {})
+        : core(loop, options.limits, options.rules),
+          prompting_(*this, std::move(options.on_prompt)),
+          children_(*this, options.patience, options.pool_threads),
+          payloads_(std::move(options.payloads)), detached_(std::move(detached)) {
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         detail::receive_forwarded_logs(*this, logs_);
@@ -141,7 +146,8 @@ public:
         if (this->loop().on_loop()) return detail::waits_for_child();
         using descriptor = typename Io::descriptor;
         auto plan = std::make_unique<boot_plan>(detail::plan_to_attach(options, this->bounds()));
-        auto& up = children_.attach(std::move(plan), descriptor(ends->in.release()), descriptor(ends->out.release()));
+        auto& up = children_.attach(std::move(plan), descriptor(ends->in.release()),
+                                    descriptor(ends->out.release()));
         return basic_future<context, Io>(&up, *this, environment()).try_get();
     }
 
@@ -181,7 +187,8 @@ public:
         }
         prompting_.attend(*plan);
         if (plan->staged) plan->others = detail::open_payloads(*plan->program, plan->program_path, payloads_);
-        return basic_future<context, Io>(&children_.make(std::make_unique<boot_plan>(std::move(*plan))), *this, environment());
+        return basic_future<context, Io>(
+            &children_.make(std::make_unique<boot_plan>(std::move(*plan))), *this, environment());
     }
 
     /// What connect(method) would run, as text: the command quoted for a shell, the context's name, the program and its size, the
@@ -289,9 +296,12 @@ public:
     void detach() { try_detach().value(); }
     /// The same, with the error as a value.
     result<void> try_detach() {
-        if (!detached_) return error(reason::misuse, "only a context that its parent has started can detach");
+        if (!detached_)
+            return error(reason::misuse, "only a context that its parent has started can detach");
         if (this->loop().on_loop()) return detail::waits_for_child();
-        awaited& p = this->ask({.to = this->parent()->id, .handle = handles::detaching, .how = question::manner::pass});
+        awaited& p = this->ask({.to = this->parent()->id,
+                                .handle = handles::detaching,
+                                .how = question::manner::pass});
         const result<void> agreed = basic_future<void, Io>(&p, *this, environment()).try_get();
         if (agreed) detached_();
         return agreed;

@@ -41,9 +41,11 @@ class known_method {
 
 public:
     const std::string_view name;
-    result<boot_plan> (*const plan)(reader&, const limits& inherited); ///< what an encoded one wants executed
+    /// What an encoded one wants executed.
+    result<boot_plan> (*const plan)(reader&, const limits& inherited);
 
-    known_method(std::string_view called, result<boot_plan> (*make)(reader&, const limits&)) noexcept
+    known_method(std::string_view called,
+                 result<boot_plan> (*make)(reader&, const limits&)) noexcept
         : name(called), plan(make) {
         all.add(*this, [this](const known_method* before) { before_ = before; });
     }

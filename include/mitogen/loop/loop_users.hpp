@@ -20,7 +20,8 @@ class loop_user {
     bool told_ = false; // under the registry's mutex
 
 public:
-    /// `end` begins what leads to basic_broker::leave(). It is called once, and must not block nor leave itself.
+    /// `end` begins what leads to basic_broker::leave(). It is called once, and must not block nor
+    /// leave itself.
     explicit loop_user(unique_function<void()> end) : end_(std::move(end)) {}
     loop_user(loop_user&&) = delete;
 };

@@ -221,7 +221,8 @@ private:
         out_.reset();
     }
 
-    /// Writes until nothing is left or the descriptor is full. The caller holds writing_. `lock` is given up for each write.
+    /// Writes until nothing is left or the descriptor is full. The caller holds writing_. `lock` is
+    /// given up for each write.
     void drain(std::unique_lock<typename Io::mutex>& lock) {
         for (int rounds = 0;; ++rounds) {
             if (batch_.empty()) {

@@ -34,7 +34,7 @@ template <class Io>
 class basic_pending final : public awaited {
     friend class basic_pending_table<Io>;
 
-    unique_function<void()> continuation_; // run once after completion, on the completing thread; set with then()
+    unique_function<void()> continuation_; // of then(): run once, on the thread that completes it
 
 public:
     waiter<Io> wake;

@@ -71,14 +71,16 @@ public:
         case finding::wrong_version:
             return confused("the program there speaks another version of this library's protocol; "
                             "build both sides with the same version");
-        case finding::wrong: return confused("it printed too much that makes no sense here before its hello");
+        case finding::wrong:
+            return confused("it printed too much that makes no sense here before its hello");
         case finding::stage: {
             const turn t = meet_stage();
             return t == turn::listen ? next() : t; // it has become the program, whose hello may have come with its words
         }
         case finding::hello:
             hello_seen_ = true;
-            if (!handshake::decode_hello(reader_.payload(), said_)) return confused("its hello does not decode");
+            if (!handshake::decode_hello(reader_.payload(), said_))
+                return confused("its hello does not decode");
             return turn::hello;
         }
         return turn::listen;

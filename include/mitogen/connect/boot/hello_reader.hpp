@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// hello_reader.hpp: finds the first words of the other side, from its bytes, before a link carries frames.
+// hello_reader.hpp: finds the first words of the other side, from its bytes, before a link carries
+// frames.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/connect/boot/handshake.hpp>
@@ -20,12 +21,13 @@ namespace handshake {
 struct hello_rules {
     speaker who = speaker::program;
     std::size_t most = size_limit; ///< bytes of a payload
-    /// Other output may come before the mark, and a shell may speak first. Else the first wrong byte is noticed.
+    /// Other output may come before the mark, and a shell may speak first. Else the first wrong
+    /// byte is noticed.
     bool after_noise = true;
 };
 
-/// Reads a hello, a welcome, a request to join or its answer, whichever way it is cut into pieces. Bytes in, findings out: it
-/// knows no descriptor.
+/// Reads a hello, a welcome, a request to join or its answer, whichever way it is cut into pieces.
+/// Bytes in, findings out: it knows no descriptor.
 class hello_reader {
     hello_rules rules_;
     std::string bytes_; // from the last mark on, or what might be the beginning of one
@@ -54,12 +56,14 @@ public:
         bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     }
 
-    /// Looks for the next message. What it has found as a `stage` is gone the next time; a `hello` stays.
+    /// Looks for the next message. What it has found as a `stage` is gone the next time; a `hello`
+    /// stays.
     finding look() {
         if (!find_mark()) return misses_mark() ? finding::wrong : finding::nothing;
         const std::string_view said = std::string_view(bytes_).substr(mark.size());
         if (said.empty()) return finding::nothing;
-        if (rules_.after_noise && said[0] == static_cast<char>(speaker::shell)) return read_stage(said);
+        if (rules_.after_noise && said[0] == static_cast<char>(speaker::shell))
+            return read_stage(said);
         if (said[0] != static_cast<char>(rules_.who)) return finding::wrong;
         if (said.size() < 2) return finding::nothing;
         if (static_cast<std::uint8_t>(said[1]) != protocol) return finding::wrong_version;
@@ -79,17 +83,21 @@ public:
     std::span<const std::byte> rest() const noexcept {
         return {data() + front + payload_size_, bytes_.size() - front - payload_size_};
     }
-    /// After `nothing`: so many bytes at least come before there is a `hello`. Who reads no more than that reads no frames. After
-    /// noise it does not matter.
+    /// After `nothing`: so many bytes at least come before there is a `hello`. Who reads no more
+    /// than that reads no frames. After noise it does not matter.
     std::size_t missing() const noexcept {
         const std::size_t whole = front + payload_size_;
         return noise_size_ != 0 ? noise_limit : whole - std::min(bytes_.size(), whole - 1);
     }
     /// What was printed before the mark, or instead of it; cut to some kilobytes.
-    std::string noise() const { return noise_ + bytes_.substr(0, noise_kept - std::min(noise_kept, noise_.size())); }
+    std::string noise() const {
+        return noise_ + bytes_.substr(0, noise_kept - std::min(noise_kept, noise_.size()));
+    }
 
 private:
-    const std::byte* data() const noexcept { return reinterpret_cast<const std::byte*>(bytes_.data()); }
+    const std::byte* data() const noexcept {
+        return reinterpret_cast<const std::byte*>(bytes_.data());
+    }
 
     void skip(std::size_t count) {
         noise_size_ += count;
@@ -109,12 +117,14 @@ private:
 
     /// Without the mark so far: true if it will not come any more, or not soon enough.
     bool misses_mark() const noexcept {
-        return rules_.after_noise ? noise_size_ > noise_limit : !mark.starts_with(std::string_view(bytes_));
+        return rules_.after_noise ? noise_size_ > noise_limit
+                                  : !mark.starts_with(std::string_view(bytes_));
     }
 
     finding read_stage(std::string_view said) {
         const std::size_t end = said.find('\n');
-        if (end == std::string_view::npos) return said.size() > longest_text ? finding::wrong : finding::nothing;
+        if (end == std::string_view::npos)
+            return said.size() > longest_text ? finding::wrong : finding::nothing;
         text_ = std::string(said.substr(1, end - 1));
         bytes_.erase(0, mark.size() + end + 1);
         return finding::stage;

@@ -199,9 +199,11 @@ private:
         router_.loop().cancel_timer(timer_);
         router_.loop().unwatch(source_);
         const bool may_call = terms_.authority == mitogen::authority::parent;
-        const peer_facts who{
-            .id = id(), .build = hash_build(asked_.build), .authority = may_call ? router_.id() : no_context};
-        link = peer::make(router_, *this, who, std::move(socket_), typename Io::descriptor(static_cast<int>(second)));
+        const peer_facts who{.id = id(),
+                             .build = hash_build(asked_.build),
+                             .authority = may_call ? router_.id() : no_context};
+        link = peer::make(router_, *this, who, std::move(socket_),
+                          typename Io::descriptor(static_cast<int>(second)));
         stage_ = stage::up;
         events_.client_up(*this);
         link->start();

@@ -72,12 +72,14 @@ public:
                             .pool_threads = options.pool_threads,
                             .rules = said.rules,
                             .on_prompt = options.on_prompt}),
-          parent_(peer::make(router_, *this,
-                             {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true}, std::move(in),
-                             std::move(out))),
+          parent_(peer::make(
+              router_, *this,
+              {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true},
+              std::move(in), std::move(out))),
           server_(router_, said.name, options.pool_threads), settled_(broker_.io()) {
         (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message&) {
-            parent_->close(reason::broker_exited, "the context that was joined has ended, or wants this one to leave");
+            parent_->close(reason::broker_exited,
+                           "the context that was joined has ended, or wants this one to leave");
         });
         (void)router_.add_raw_handler(handles::admitted, {}, [this](const message&) {
             admitted_.store(true, std::memory_order_release);
@@ -94,7 +96,8 @@ public:
         server_.join();
         // What it has said last still goes out.
         parent_->stream->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
-        broker_.run([this] { parent_->close(reason::broker_exited, "this context has left the tree"); });
+        broker_.run(
+            [this] { parent_->close(reason::broker_exited, "this context has left the tree"); });
     }
 
     /// From here on the link carries frames. Waits until the tree knows this context; false where that does not come, or not in
@@ -220,7 +223,8 @@ result<basic_joined<Io>> try_join(const std::string& path, const join_options& o
     if (second < 0) return detail::cannot_join(path, second);
     typename Io::descriptor out(static_cast<int>(second));
     if (const long rc = io.set_nonblocking(out.get(), true); rc < 0) return detail::cannot_join(path, rc);
-    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options, std::move(socket), std::move(out));
+    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options,
+                                                       std::move(socket), std::move(out));
     if (!in->begin(deadline)) {
         return in->alive() ? detail::too_late(path)
                            : error(reason::end_of_file, "cannot join at " + path + ": the tree was lost at once");
