@@ -12,6 +12,7 @@
 #include <mitogen/connect/boot/explain_plan.hpp>
 #include <mitogen/connect/boot/first_stage.hpp>
 #include <mitogen/connect/boot/handshake.hpp>
+#include <mitogen/connect/boot/hello_reader.hpp>
 #include <mitogen/connect/boot/interview.hpp>
 #include <mitogen/connect/boot/memory_stage.hpp>
 #include <mitogen/connect/boot/outgoing.hpp>

@@ -979,16 +979,18 @@ namespace detail {
 #endif
 
 // ---- mitogen/base/static_registry.hpp ----
-// static_registry.hpp: a list that static objects join while the program starts, or later, and that nothing ever leaves.
+// static_registry.hpp: a list that static objects join while the program starts, or later, and that
+// nothing ever leaves.
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A process-wide list of objects that are never destroyed while it is used. It links them through themselves: joining it
-/// allocates nothing and takes no lock. Declare it constinit: then objects of every file may join it from their static
-/// initialisers, in whatever order these run.
+/// A process-wide list of objects that are never destroyed while it is used. It links them through
+/// themselves: joining it allocates nothing and takes no lock. Declare it constinit: then objects
+/// of every file may join it from their static initialisers, in whatever order these run.
 ///
-/// `T` says which object joined before it: `const T* before() const noexcept`. One binary runs its static initialisers in one
-/// order, so that what add() counts is the same in each of its processes.
+/// `T` says which object joined before it: `const T* before() const noexcept`. One binary runs its
+/// static initialisers in one order, so that what add() counts is the same in each of its
+/// processes.
 ///
 /// Threads: any.   Blocks: never.
 template <class T>
@@ -999,8 +1001,8 @@ public:
     constexpr static_registry() noexcept = default;
     static_registry(const static_registry&) = delete;
 
-    /// Adds `object`. `link(before)` stores what before() returns from then on, and whatever else depends on it, such as a
-    /// number. It is called again if another thread was faster.
+    /// Adds `object`. `link(before)` stores what before() returns from then on, and whatever else
+    /// depends on it, such as a number. It is called again if another thread was faster.
     template <class Link>
     void add(const T& object, Link&& link) noexcept {
         const T* before = newest_.load(std::memory_order_acquire);
@@ -1009,10 +1011,12 @@ public:
         } while (!newest_.compare_exchange_weak(before, &object, std::memory_order_acq_rel));
     }
 
-    /// The object that joined last, null if there is none: the first step of a walk through all of them.
+    /// The object that joined last, null if there is none: the first step of a walk through all of
+    /// them.
     const T* newest() const noexcept { return newest_.load(std::memory_order_acquire); }
 
-    /// The object that joined last of those that `wanted(object)` is true for; null if there is none. Linear time.
+    /// The object that joined last of those that `wanted(object)` is true for; null if there is
+    /// none. Linear time.
     template <class Wanted>
     const T* find(Wanted&& wanted) const {
         const T* at = newest();
@@ -1397,6 +1401,14 @@ public:
     const detail::method_operations& operations() const noexcept { return *operations_; }
     const void* get() const noexcept { return method_.get(); }
 };
+
+namespace detail {
+
+/// A method, or any_method, which holds one.
+template <class T>
+concept method_or_any = connection_method<T> || std::same_as<T, any_method>;
+
+} // namespace detail
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -3716,6 +3728,7 @@ struct making_options {
 class call_port : public detail::sync_host {
 protected:
     context_id id_ = root_id;
+    std::vector<context_id> ancestors_{}; // parent first, root last
     limits limits_;
 
     explicit call_port(const limits& bounds) noexcept : limits_(bounds) {}
@@ -3726,6 +3739,8 @@ public:
 
     /// This context's id.
     context_id id() const noexcept { return id_; }
+    /// The contexts above this one: parent first, root last.
+    const std::vector<context_id>& ancestors() const noexcept { return ancestors_; }
     const limits& bounds() const noexcept { return limits_; }
 
     // ---- questions, and the answers to them
@@ -7550,6 +7565,9 @@ public:
     /// This context's number in the tree.
     context_id id() const noexcept { return node_->id(); }
 
+    /// The contexts above this one: parent first, root last.
+    const std::vector<context_id>& ancestors() const noexcept { return node_->ancestors(); }
+
     /// This context.
     context myself() const noexcept { return context(*node_, node_->id()); }
 
@@ -10356,7 +10374,7 @@ public:
 
     /// As nursery::start.
     template <auto F, class Target, class... Args>
-        requires(!connection_method<std::remove_cvref_t<Target>>)
+        requires(!detail::method_or_any<std::remove_cvref_t<Target>>)
     nursery_task<rpc::detail::result_of<F>> start(const Target& target, Args&&... args) const {
         auto t = make<F>();
         t->call_again(how_, target.id(), [target, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
@@ -10364,7 +10382,7 @@ public:
         });
         return nursery_task<rpc::detail::result_of<F>>(std::move(t));
     }
-    template <auto F, connection_method Method, class... Args>
+    template <auto F, detail::method_or_any Method, class... Args>
     nursery_task<rpc::detail::result_of<F>> start(const Method& method, Args&&... args) const {
         auto t = make<F>();
         t->template connect_and_call_again<F>(
@@ -10448,7 +10466,7 @@ public:
     /// Begins to call `F(args…)` in a context, or with how the calls of a context are made (within(), with()), of this nursery
     /// or not. Blocks only while the link's queue is full.
     template <auto F, class Target, class... Args>
-        requires(!connection_method<std::remove_cvref_t<Target>>)
+        requires(!detail::method_or_any<std::remove_cvref_t<Target>>)
     nursery_task<rpc::detail::result_of<F>> start(const Target& target, Args&&... args) {
         auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
         t->call(target.id(), [&] { return target.template call_async<F>(std::forward<Args>(args)...); });
@@ -10457,7 +10475,7 @@ public:
 
     /// The same in a context that is made for it, by that method. It belongs to the nursery. Where it does not come up, that is
     /// how the task fails. Never blocks.
-    template <auto F, connection_method Method, class... Args>
+    template <auto F, detail::method_or_any Method, class... Args>
     nursery_task<rpc::detail::result_of<F>> start(const Method& method, Args&&... args) {
         auto t = std::make_shared<detail::nursery_task<rpc::detail::result_of<F>>>(state_);
         t->template connect_and_call<F>([&] { return state_->connect(method); }, std::forward<Args>(args)...);
@@ -11581,12 +11599,14 @@ class known_program {
     inline static constinit static_registry<known_program> all{};
 
 public:
-    known_program(const sys::file_stamp& stamp, program_identity identity) : stamp_(stamp), identity_(std::move(identity)) {}
+    known_program(const sys::file_stamp& stamp, program_identity identity)
+        : stamp_(stamp), identity_(std::move(identity)) {}
 
     const known_program* before() const noexcept { return before_; }
 
     static const program_identity* find(const sys::file_stamp& stamp) noexcept {
-        const known_program* const known = all.find([&](const known_program& p) { return p.stamp_ == stamp; });
+        const known_program* const known =
+            all.find([&](const known_program& p) { return p.stamp_ == stamp; });
         return known ? &known->identity_ : nullptr;
     }
 
@@ -12663,11 +12683,97 @@ inline bool decode_welcome(std::span<const std::byte> bytes, welcome& w) {
            r.finish();
 }
 
-/// Finds what a child says among what else it prints. Bytes in, findings out.
-class listener {
+} // namespace handshake
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/boot/hello_reader.hpp ----
+// hello_reader.hpp: finds the first words of the other side, from its bytes, before a link carries
+// frames.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace handshake {
+
+/// Whose words a hello_reader expects, and how many.
+struct hello_rules {
+    speaker who = speaker::program;
+    std::size_t most = size_limit; ///< bytes of a payload
+    /// Other output may come before the mark, and a shell may speak first. Else the first wrong
+    /// byte is noticed.
+    bool after_noise = true;
+};
+
+/// Reads a hello, a welcome, a request to join or its answer, whichever way it is cut into pieces.
+/// Bytes in, findings out: it knows no descriptor.
+class hello_reader {
+    hello_rules rules_;
     std::string bytes_; // from the last mark on, or what might be the beginning of one
     std::string noise_; // what came before it; the first kilobytes are kept for messages
     std::size_t noise_size_ = 0;
+    std::string text_;
+    std::size_t payload_size_ = 0; // once it is known
+
+    static constexpr std::size_t noise_kept = 4096;
+    static constexpr std::size_t longest_text = 1024;
+    static constexpr std::size_t front = mark.size() + 6; // speaker, protocol, length
+
+public:
+    enum class finding : std::uint8_t {
+        nothing,       ///< it goes on: see missing()
+        stage,         ///< text() is what a shell said
+        hello,         ///< payload() is there, and rest() is what came behind it
+        wrong_version, ///< the program there was built with a library that speaks otherwise
+        wrong,         ///< what comes makes no sense here
+    };
+
+    explicit hello_reader(hello_rules rules = {}) : rules_(rules) {}
+
+    /// Adds bytes that arrived.
+    void feed(std::span<const std::byte> bytes) {
+        bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    }
+
+    /// Looks for the next message. What it has found as a `stage` is gone the next time; a `hello`
+    /// stays.
+    finding look() {
+        if (!find_mark()) return misses_mark() ? finding::wrong : finding::nothing;
+        const std::string_view said = std::string_view(bytes_).substr(mark.size());
+        if (said.empty()) return finding::nothing;
+        if (rules_.after_noise && said[0] == static_cast<char>(speaker::shell))
+            return read_stage(said);
+        if (said[0] != static_cast<char>(rules_.who)) return finding::wrong;
+        if (said.size() < 2) return finding::nothing;
+        if (static_cast<std::uint8_t>(said[1]) != protocol) return finding::wrong_version;
+        if (bytes_.size() < front) return finding::nothing;
+        std::uint32_t length;
+        wire::load(data() + mark.size() + 2, length);
+        if (length > rules_.most) return finding::wrong;
+        payload_size_ = length;
+        return bytes_.size() < front + payload_size_ ? finding::nothing : finding::hello;
+    }
+
+    /// The shell's words after a `stage`: " SYSTEM MACHINE".
+    const std::string& text() const noexcept { return text_; }
+    /// After `hello`.
+    std::span<const std::byte> payload() const noexcept { return {data() + front, payload_size_}; }
+    /// After `hello`: bytes that belong to the frames behind it.
+    std::span<const std::byte> rest() const noexcept {
+        return {data() + front + payload_size_, bytes_.size() - front - payload_size_};
+    }
+    /// After `nothing`: so many bytes at least come before there is a `hello`. Who reads no more
+    /// than that reads no frames. After noise it does not matter.
+    std::size_t missing() const noexcept {
+        const std::size_t whole = front + payload_size_;
+        return noise_size_ != 0 ? noise_limit : whole - std::min(bytes_.size(), whole - 1);
+    }
+    /// What was printed before the mark, or instead of it; cut to some kilobytes.
+    std::string noise() const {
+        return noise_ + bytes_.substr(0, noise_kept - std::min(noise_kept, noise_.size()));
+    }
+
+private:
+    const std::byte* data() const noexcept {
+        return reinterpret_cast<const std::byte*>(bytes_.data());
+    }
 
     void skip(std::size_t count) {
         noise_size_ += count;
@@ -12675,78 +12781,30 @@ class listener {
         bytes_.erase(0, count);
     }
 
-    static constexpr std::size_t noise_kept = 4096;
-    static constexpr std::size_t front = mark.size() + 6;
-
-public:
-    enum class finding : std::uint8_t { nothing, stage, hello, wrong };
-
-    /// Adds bytes that arrived.
-    void feed(std::span<const std::byte> bytes) { bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size()); }
-
-    /// Looks for the next message. `stage`: text() is what the shell said. `hello`: payload() is the hello, and rest() is what
-    /// came behind it.
-    finding look() {
+    /// True if the mark has come: then it stands first in bytes_. Noise before it is skipped.
+    bool find_mark() {
+        if (!rules_.after_noise) return std::string_view(bytes_).starts_with(mark);
         const std::size_t at = bytes_.find(mark);
-        if (at == std::string::npos) {
-            // Keep a tail that may be the mark's beginning.
-            const std::size_t keep = std::min(bytes_.size(), mark.size() - 1);
-            skip(bytes_.size() - keep);
-            return noise_size_ > noise_limit ? finding::wrong : finding::nothing;
-        }
-        skip(at);
-        const std::string_view said = std::string_view(bytes_).substr(mark.size());
-        if (said.empty()) return finding::nothing;
-        if (said[0] == static_cast<char>(speaker::shell)) {
-            const std::size_t end = said.find('\n');
-            if (end == std::string_view::npos) return said.size() > 1024 ? finding::wrong : finding::nothing;
-            text_ = std::string(said.substr(1, end - 1));
-            bytes_.erase(0, mark.size() + end + 1);
-            return finding::stage;
-        }
-        if (said[0] != static_cast<char>(speaker::program)) return finding::wrong;
-        if (said.size() < 6) return finding::nothing;
-        if (static_cast<std::uint8_t>(said[1]) != protocol) {
-            wrong_protocol_ = true;
-            return finding::wrong;
-        }
-        std::uint32_t length;
-        wire::load(reinterpret_cast<const std::byte*>(said.data() + 2), length);
-        if (length > size_limit) return finding::wrong;
-        missing_ = front + length - std::min(bytes_.size(), front + length);
-        if (missing_ != 0) return finding::nothing;
-        payload_begin_ = front;
-        payload_size_ = length;
-        return finding::hello;
+        const bool found = at != std::string::npos;
+        // Without it a tail is kept that may be its beginning.
+        skip(found ? at : bytes_.size() - std::min(bytes_.size(), mark.size() - 1));
+        return found;
     }
 
-    /// The shell's words after a `stage`: " SYSTEM MACHINE".
-    const std::string& text() const noexcept { return text_; }
-    /// After `hello`.
-    std::span<const std::byte> payload() const noexcept {
-        return {reinterpret_cast<const std::byte*>(bytes_.data()) + payload_begin_, payload_size_};
+    /// Without the mark so far: true if it will not come any more, or not soon enough.
+    bool misses_mark() const noexcept {
+        return rules_.after_noise ? noise_size_ > noise_limit
+                                  : !mark.starts_with(std::string_view(bytes_));
     }
-    /// After `hello`: bytes that belong to the frames behind it.
-    std::span<const std::byte> rest() const noexcept {
-        return {reinterpret_cast<const std::byte*>(bytes_.data()) + payload_begin_ + payload_size_,
-                bytes_.size() - payload_begin_ - payload_size_};
-    }
-    /// After `nothing`: so many bytes at least come before there is a `hello`. Who reads no more than that reads no frames. Where
-    /// there is noise, it does not matter.
-    std::size_t missing() const noexcept {
-        if (noise_size_ != 0) return noise_limit;
-        return missing_ ? missing_ : front - std::min(bytes_.size(), front - 1);
-    }
-    /// What was printed before the mark, or instead of it; cut to some kilobytes.
-    std::string noise() const { return noise_ + bytes_.substr(0, noise_kept - std::min(noise_kept, noise_.size())); }
-    bool wrong_protocol() const noexcept { return wrong_protocol_; }
 
-private:
-    std::string text_;
-    std::size_t payload_begin_ = 0;
-    std::size_t payload_size_ = 0;
-    std::size_t missing_ = 0; // once its length is known
-    bool wrong_protocol_ = false;
+    finding read_stage(std::string_view said) {
+        const std::size_t end = said.find('\n');
+        if (end == std::string_view::npos)
+            return said.size() > longest_text ? finding::wrong : finding::nothing;
+        text_ = std::string(said.substr(1, end - 1));
+        bytes_.erase(0, mark.size() + end + 1);
+        return finding::stage;
+    }
 };
 
 } // namespace handshake
@@ -13641,7 +13699,7 @@ namespace detail {
 /// which is answered with the welcome. Bytes in, turns out; writes to whatever descriptor it is given.
 class boot_dialogue {
     boot_plan& plan_;
-    handshake::listener listener_;
+    handshake::hello_reader reader_;
     handshake::hello said_;
     outgoing out_;
     const sys::unique_fd* program_ = nullptr; // what is sent
@@ -13670,25 +13728,27 @@ public:
     explicit boot_dialogue(boot_plan& plan) : plan_(plan) {}
 
     /// Adds bytes that arrived.
-    void feed(std::span<const std::byte> bytes) { listener_.feed(bytes); }
+    void feed(std::span<const std::byte> bytes) { reader_.feed(bytes); }
 
     /// What to do about them; asked until it is `listen`, or the dialogue is over.
     turn next() {
-        using finding = handshake::listener::finding;
+        using finding = handshake::hello_reader::finding;
         if (hello_seen_) return turn::listen;
-        switch (listener_.look()) {
+        switch (reader_.look()) {
         case finding::nothing: break;
+        case finding::wrong_version:
+            return confused("the program there speaks another version of this library's protocol; "
+                            "build both sides with the same version");
         case finding::wrong:
-            return confused(listener_.wrong_protocol() ? "the program there speaks another version of this library's protocol; "
-                                                         "build both sides with the same version"
-                                                       : "it printed too much that makes no sense here before its hello");
+            return confused("it printed too much that makes no sense here before its hello");
         case finding::stage: {
             const turn t = meet_stage();
             return t == turn::listen ? next() : t; // it has become the program, whose hello may have come with its words
         }
         case finding::hello:
             hello_seen_ = true;
-            if (!handshake::decode_hello(listener_.payload(), said_)) return confused("its hello does not decode");
+            if (!handshake::decode_hello(reader_.payload(), said_))
+                return confused("its hello does not decode");
             return turn::hello;
         }
         return turn::listen;
@@ -13774,9 +13834,9 @@ public:
     /// True once the child has spoken.
     bool hello_seen() const noexcept { return hello_seen_; }
     /// What else was printed; cut to some kilobytes.
-    std::string noise() const { return listener_.noise(); }
+    std::string noise() const { return reader_.noise(); }
     /// Bytes that came behind the hello: frames.
-    std::span<const std::byte> rest() const noexcept { return listener_.rest(); }
+    std::span<const std::byte> rest() const noexcept { return reader_.rest(); }
 
 private:
     turn confused(std::string_view what) {
@@ -13788,7 +13848,7 @@ private:
     turn meet_stage() {
         if (!plan_.staged || stage_seen_) return confused("a shell spoke where none was expected");
         stage_seen_ = true;
-        const stage_words said(listener_.text());
+        const stage_words said(reader_.text());
         const choice chosen = choose_program(plan_, said.machine);
         trouble_ = chosen.trouble;
         if (!chosen.file && !chosen.above) return turn::unfit;
@@ -15506,9 +15566,18 @@ public:
 namespace mitogen::inline MITOGEN_ABI {
 
 /// Somebody who needs a loop: a router.
-struct loop_user {
-    unique_function<void()> end; ///< begins what leads to basic_broker::leave(); called once, must not block nor leave itself
-    bool told = false;           ///< the registry's
+class loop_user {
+    template <class Io>
+    friend class basic_loop_users;
+
+    unique_function<void()> end_;
+    bool told_ = false; // under the registry's mutex
+
+public:
+    /// `end` begins what leads to basic_broker::leave(). It is called once, and must not block nor
+    /// leave itself.
+    explicit loop_user(unique_function<void()> end) : end_(std::move(end)) {}
+    loop_user(loop_user&&) = delete;
 };
 
 /// The users of one loop. Threads: any.
@@ -15520,7 +15589,7 @@ class basic_loop_users {
 
     void tell() { // under mutex_: nobody leaves meanwhile
         for (loop_user* u : users_)
-            if (!std::exchange(u->told, true)) u->end();
+            if (!std::exchange(u->told_, true)) u->end_();
     }
 
 public:
@@ -15960,8 +16029,9 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Something that has not happened, and then has for ever.
 ///
-/// Threads: wait() and sleep() one thread, the rest any. It must outlive every raise(), and another thread may still be inside
-/// one when the thread that waits goes on: share it, or destroy it when that thread has ended.
+/// Threads: wait() and sleep() one thread, the rest any. It must outlive every raise(), and another
+/// thread may still be inside one when the thread that waits goes on: share it, or destroy it when
+/// that thread has ended.
 template <class Io>
 class basic_event {
     waiter<Io> wake_;
@@ -15973,14 +16043,15 @@ public:
 
     bool raised() const noexcept { return raised_.load(std::memory_order_acquire); }
 
-    /// It has happened. What it stands for must be visible before. Again: nothing changes. Never blocks.
+    /// It has happened. What it stands for must be visible before. Again: nothing changes. Never
+    /// blocks.
     void raise() noexcept {
         raised_.store(true, std::memory_order_release);
         wake_.notify();
     }
 
-    /// Waits until it is raised or the deadline passes, and may drive `loop` meanwhile: see detail::broker_engine::wait. Returns raised().
-    /// Threads: not the loop's.
+    /// Waits until it is raised or the deadline passes, and may drive `loop` meanwhile: see
+    /// basic_broker::wait. Returns raised(). Threads: not the loop's.
     template <class Loop>
     bool wait(Loop& loop, instant deadline = never) {
         return loop.wait(wake_, deadline, true, [this] { return raised(); });
@@ -17432,13 +17503,13 @@ public:
     /// Calls `add(queue)` and, if `when` says so, writes. False where nothing more is taken.
     template <class Add>
     bool push(Add&& add, urgency when) {
-        const std::lock_guard lock(mutex_);
+        std::unique_lock lock(mutex_);
         if (refusing_) return false;
         add(queue_);
         if (writing_) return true; // whoever writes takes it along
         writing_ = true;
         if (when == urgency::now) {
-            drain();
+            drain(lock);
             return true;
         }
         post(errand::flush); // writing_ stays set for the loop
@@ -17533,7 +17604,7 @@ private:
         std::unique_lock lock(mutex_);
         keep = std::move(posted_);
         if (stream_.is_closed()) return out_.reset();
-        if (errand_ == errand::flush) return drain();
+        if (errand_ == errand::flush) return drain(lock);
         const errand what = errand_;
         const long failure = write_error_;
         lock.unlock();
@@ -17549,8 +17620,8 @@ private:
 
     void writable() {
         if (const long rc = broker_.change(source_, io::interest::none); rc < 0) return cannot_watch(rc);
-        const std::lock_guard lock(mutex_);
-        drain();
+        std::unique_lock lock(mutex_);
+        drain(lock);
     }
 
     /// Nobody will ever go on: the caller holds writing_.
@@ -17559,9 +17630,9 @@ private:
         out_.reset();
     }
 
-    /// Writes until nothing is left or the descriptor is full. The caller holds writing_. Under mutex_, which is given up for
-    /// each write.
-    void drain() {
+    /// Writes until nothing is left or the descriptor is full. The caller holds writing_. `lock` is
+    /// given up for each write.
+    void drain(std::unique_lock<typename Io::mutex>& lock) {
         for (int rounds = 0;; ++rounds) {
             if (batch_.empty()) {
                 if (refusing_) return drop_output();
@@ -17580,9 +17651,9 @@ private:
             batch_.pieces([&](const std::byte* data, std::size_t size) {
                 pieces[count++] = {const_cast<std::byte*>(data), size};
             });
-            mutex_.unlock();
+            lock.unlock();
             const long n = broker_.io().writev(out_.get(), pieces, count);
-            mutex_.lock();
+            lock.lock();
             if (n == -EAGAIN || n == -EWOULDBLOCK) return post(errand::await_writable);
             if (n < 0) {
                 write_error_ = n;
@@ -17933,10 +18004,11 @@ template <class Io>
 class basic_pending final : public awaited {
     friend class basic_pending_table<Io>;
 
+    unique_function<void()> continuation_; // of then(): run once, on the thread that completes it
+
 public:
     waiter<Io> wake;
-    unique_function<void()> continuation; ///< run once after completion, on the completing thread; set with then()
-    timer deadline;                       ///< loop's
+    timer deadline; ///< loop's
 
     explicit basic_pending(Io& io) : wake(io) {}
 };
@@ -17977,7 +18049,7 @@ class basic_pending_table final : public awaited_keeper {
     void settle(pending& p, unique_function<void()>& go) noexcept {
         p.open_ = false;
         --open_;
-        if (p.continuation) go = std::move(p.continuation);
+        if (p.continuation_) go = std::move(p.continuation_);
         p.done_.store(true, std::memory_order_release);
     }
 
@@ -18163,13 +18235,13 @@ public:
         {
             const std::lock_guard lock(mutex_);
             if (!p.done()) {
-                if (p.continuation) {
-                    p.continuation = [first = std::move(p.continuation), second = std::move(go)]() mutable {
+                if (p.continuation_) {
+                    p.continuation_ = [first = std::move(p.continuation_), second = std::move(go)]() mutable {
                         first();
                         second();
                     };
                 } else {
-                    p.continuation = std::move(go);
+                    p.continuation_ = std::move(go);
                 }
                 return;
             }
@@ -18206,7 +18278,7 @@ public:
             p.failure_.reset();
             if (p.payload_.capacity() > kept_bytes) p.payload_ = buffer{};
             p.payload_.clear();
-            p.continuation.reset();
+            p.continuation_.reset();
             p.subject = nullptr;
             p.explained = false;
             if (p.generation_ != UINT32_MAX) free_.push_back(&p); // else its numbers are used up
@@ -19001,7 +19073,8 @@ public:
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/route/peer.hpp ----
-// peer.hpp: one edge of the tree: the link to a neighbour of whatever kind, and what this side knows about that neighbour.
+// peer.hpp: one edge of the tree: the link to a neighbour of whatever kind, and what this side
+// knows about that neighbour.
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -19016,21 +19089,23 @@ struct peer_facts {
     context_id authority = no_context; ///< what comes from there has it; no_context: only its own
 };
 
-/// One neighbour: a child, the parent, or a program that has joined. Receives the link's frames, puts fragments that end here
-/// together, and hands messages to the router.
+/// One neighbour: a child, the parent, or a program that has joined. Receives the link's frames,
+/// puts fragments that end here together, and hands messages to the router.
 ///
-/// make() is the one place where a link is made. Who owns it then adds a route to it, or makes it the router's way up, and
-/// start()s it.
+/// make() is the one place where a link is made. Who owns it then adds a route to it, or makes it
+/// the router's way up, and start()s it.
 ///
 /// Threads: loop, but for make() and for `stream`, whose send() any thread may call.
 template <class Io>
-class basic_peer final : public basic_stream<Io>::owner, public std::enable_shared_from_this<basic_peer<Io>> {
+class basic_peer final : public basic_stream<Io>::owner,
+                         public std::enable_shared_from_this<basic_peer<Io>> {
     using stream_type = basic_stream<Io>;
 
 public:
     /// What a peer tells its owner, on the loop.
     struct events {
-        /// The link has ended; called once. `why` is text for people, `cause` the reason for those who wait.
+        /// The link has ended; called once. `why` is text for people, `cause` the reason for those
+        /// who wait.
         virtual void link_closed(basic_peer& gone, reason cause, const std::string& why) = 0;
         /// True while a debugger holds the far end, whose silence means nothing then.
         virtual bool is_held() { return false; }
@@ -19048,27 +19123,30 @@ private:
     instant asked_at_ = never; // the last heartbeat
 
 public:
-    const context_id id;                                        ///< the context at the far end
-    const build_hash build;                                     ///< of the program at the far end
-    const bool up;                                              ///< leads to this context's parent
-    const context_id authority;                                 ///< see peer_facts
-    const instant since;                                        ///< when it was made
-    const std::shared_ptr<stream_type> stream;                  ///< the bytes, in both directions
-    std::uint32_t levels = 0;                                   ///< of contexts below the far end: the most there have been
-    duration_ns round_trip = never;                             ///< of the last heartbeat that was answered
+    const context_id id;                       ///< the context at the far end
+    const build_hash build;                    ///< of the program at the far end
+    const bool up;                             ///< leads to this context's parent
+    const context_id authority;                ///< see peer_facts
+    const instant since;                       ///< when it was made
+    const std::shared_ptr<stream_type> stream; ///< the bytes, in both directions
+    std::uint32_t levels = 0;       ///< of contexts below the far end: the most there have been
+    duration_ns round_trip = never; ///< of the last heartbeat that was answered
     typename basic_conversations<basic_peer>::partners talks{}; ///< to whom it sends through here
 
-    basic_peer(only_make, basic_router_core<Io>& node, events& to, const peer_facts& who, typename Io::descriptor in,
-               typename Io::descriptor out)
-        : router_(node), events_(to), id(who.id), build(who.build), up(who.up), authority(who.authority),
-          since(node.loop().io().now()), stream(std::make_shared<stream_type>(node.loop(), *this, std::move(in), std::move(out),
-                                                                              node.bounds(), node.rules().heartbeat)) {}
+    basic_peer(only_make, basic_router_core<Io>& node, events& to, const peer_facts& who,
+               typename Io::descriptor in, typename Io::descriptor out)
+        : router_(node), events_(to), id(who.id), build(who.build), up(who.up),
+          authority(who.authority), since(node.loop().io().now()),
+          stream(std::make_shared<stream_type>(node.loop(), *this, std::move(in), std::move(out),
+                                               node.bounds(), node.rules().heartbeat)) {}
 
-    /// Makes the link over nonblocking descriptors: what the far end says, and what it hears. It has the router's limits, and
-    /// the tree's heartbeat. `to` stays until the link is closed.
-    static std::shared_ptr<basic_peer> make(basic_router_core<Io>& node, events& to, const peer_facts& who,
-                                            typename Io::descriptor in, typename Io::descriptor out) {
-        return std::make_shared<basic_peer>(only_make{}, node, to, who, std::move(in), std::move(out));
+    /// Makes the link over nonblocking descriptors: what the far end says, and what it hears. It
+    /// has the router's limits, and the tree's heartbeat. `to` stays until the link is closed.
+    static std::shared_ptr<basic_peer> make(basic_router_core<Io>& node, events& to,
+                                            const peer_facts& who, typename Io::descriptor in,
+                                            typename Io::descriptor out) {
+        return std::make_shared<basic_peer>(only_make{}, node, to, who, std::move(in),
+                                            std::move(out));
     }
 
     /// Begins to read. `early`: what was read already, behind the handshake.
@@ -19098,14 +19176,19 @@ public:
 
     std::byte* reserve(stream_type&, const header& h) override {
         constexpr std::uint8_t part = message_flags::fragment;
-        if (h.dst != router_.id() || (h.flags & (part | message_flags::first)) != part || !router_.may_come_from(*this, h))
+        if (h.dst != router_.id() || (h.flags & (part | message_flags::first)) != part ||
+            !router_.may_come_from(*this, h))
             return nullptr;
         return parts_.reserve(h, router_.bounds().queue_bytes);
     }
 
-    void reserved_complete(stream_type&, const header& h) override { fragment(h, parts_.complete(h)); }
+    void reserved_complete(stream_type&, const header& h) override {
+        fragment(h, parts_.complete(h));
+    }
 
-    void closed(stream_type&, reason cause, const std::string& why) override { events_.link_closed(*this, cause, why); }
+    void closed(stream_type&, reason cause, const std::string& why) override {
+        events_.link_closed(*this, cause, why);
+    }
 
     void quiet(stream_type&, bool answer) override {
         if (answer) asked_at_ = router_.loop().io().now();
@@ -19116,7 +19199,8 @@ public:
 
     /// The neighbour has answered a heartbeat.
     void heartbeat_answered() {
-        if (asked_at_ != never) round_trip = router_.loop().io().now() - std::exchange(asked_at_, never);
+        if (asked_at_ != never)
+            round_trip = router_.loop().io().now() - std::exchange(asked_at_, never);
     }
 
     /// Forgets the half-received messages of a context that is gone.
@@ -19149,7 +19233,8 @@ private:
         case assembler::outcome::too_many: router_.refuse_number(*this, h); break;
         case assembler::outcome::stray:
             parts_.drop(h);
-            log::write(log::level::warning, "dropped a stray fragment from context " + std::to_string(h.src));
+            log::write(log::level::warning,
+                       "dropped a stray fragment from context " + std::to_string(h.src));
             break;
         }
     }
@@ -19447,6 +19532,7 @@ public:
     using pending = basic_pending<Io>;
 
 private:
+    using asking::ancestors_;
     using asking::broker_;
     using asking::id_;
     using asking::limits_;
@@ -19456,7 +19542,6 @@ private:
     using receiving::handlers_;
     using typename receiving::registration;
 
-    std::vector<context_id> ancestors_; // parent first, root last
     build_hash own_build_ = 0;
     tree_rules rules_;
     basic_route_table<link, Io> routes_;
@@ -19472,8 +19557,6 @@ public:
 
     basic_router_core(basic_router_core&&) = delete;
 
-    /// The contexts above this one: parent first, root last.
-    const std::vector<context_id>& ancestors() const noexcept { return ancestors_; }
     /// This context and those above it: the ancestors of a context directly below.
     std::vector<context_id> path() const {
         std::vector<context_id> all{id_};
@@ -19855,11 +19938,35 @@ inline build_hash hash_build(std::string_view id) noexcept {
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/ending.hpp ----
-// ending.hpp: how long the end of a child may take, and what is due at a moment of it. Knows only the time: no process, no link.
+// ending.hpp: the limits of a shutdown, all of them, and what is due at a moment of it. Knows only
+// the time: no process, no link.
 
 namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
+
+/// The limits of a shutdown that no option sets.
+struct shutdown_limits {
+    /// What each level of contexts below a child adds to its time: it is to see the end of its
+    /// children, from their SIGTERM to their SIGKILL, before it goes itself. Nobody else could end
+    /// one that is stopped.
+    static constexpr duration_ns each_level = 1'500'000'000;
+    /// The grace of a child whose parent is in a hurry: with SIGTERM and SIGKILL less than a
+    /// level's.
+    static constexpr duration_ns hurried_grace = 300'000'000;
+    /// Between two looks at a process whose end the poller does not report.
+    static constexpr duration_ns process_poll = 5'000'000;
+    /// Of a child that ends its own children first: between two looks at whether they are gone.
+    static constexpr duration_ns levels_poll = 20'000'000;
+    /// Of a child whose functions do not stop: from the SIGTERM that it sends itself, to SIGKILL.
+    static constexpr duration_ns own_kill = 1'000'000'000;
+    /// For what a context has still to say, until it closes its link to the parent.
+    static constexpr duration_ns last_words = 1'000'000'000;
+
+    /// When a child begins to end itself by force, after it was asked to end: before its parent,
+    /// with the whole `grace`, does.
+    static constexpr duration_ns own_grace(duration_ns grace) noexcept { return grace - grace / 6; }
+};
 
 /// The ladder from being asked to end, over SIGTERM, to SIGKILL.
 class ending {
@@ -19877,23 +19984,18 @@ public:
     static constexpr int term = 15;
     static constexpr int kill = 9;
 
-    /// What each level of contexts below it adds to its time: it is to see the end of its children, from their SIGTERM to their
-    /// SIGKILL, before it goes itself. Nobody else could end one that is stopped.
-    static constexpr duration_ns for_each_level = 1'500'000'000;
-
     explicit ending(ending_patience patience) noexcept : patience_(patience) {}
 
     /// It was asked to end, or its link has ended. `levels`: how deep the tree below it is.
     void begin(instant now, std::uint32_t levels = 0) noexcept {
         asked_at_ = now;
-        for_levels_ = levels * for_each_level;
+        for_levels_ = levels * shutdown_limits::each_level;
     }
 
     /// From now on it has little time but what the levels below it need.
     void hurry(instant now) noexcept {
-        constexpr duration_ns orderly = 300'000'000; // with SIGTERM and SIGKILL less than a level's
         asked_at_ = now;
-        patience_.grace = std::min(patience_.grace, orderly);
+        patience_.grace = std::min(patience_.grace, shutdown_limits::hurried_grace);
     }
 
     /// Its process has ended. Only the first time counts.
@@ -19933,8 +20035,7 @@ public:
     /// When to look again at a process that has not ended. `watched`: its end is reported by the poller, else it must be asked
     /// for. `reported`: report_due() does not matter any more.
     instant next_look(instant now, bool watched, bool reported) const noexcept {
-        constexpr duration_ns poll_interval = 5'000'000;
-        instant next = watched ? never : after(now, poll_interval);
+        instant next = watched ? never : after(now, shutdown_limits::process_poll);
         if (!reported) next = std::min(next, after(asked_at_, patience_.for_status));
         if (signals_sent_ == 0) next = std::min(next, term_at());
         if (signals_sent_ == 1) next = std::min(next, kill_at());
@@ -19957,7 +20058,8 @@ namespace mitogen::inline MITOGEN_ABI {
 /// → gone. It is gone when the link is closed and the process is reaped, whatever that takes; only then does the router let it
 /// go.
 template <class Io>
-class basic_child final : public std::enable_shared_from_this<basic_child<Io>>, private basic_peer<Io>::events {
+class basic_child final : public std::enable_shared_from_this<basic_child<Io>>,
+                          private basic_peer<Io>::events {
 public:
     using core = basic_router_core<Io>;
     using peer = basic_peer<Io>;
@@ -19989,7 +20091,7 @@ private:
 
     core& router_;
     events& events_;
-    boot_plan plan_;
+    const std::unique_ptr<boot_plan> plan_;
     handshake::welcome welcome_;
     typename Io::process process_;
     detail::child_stderr<Io> err_;
@@ -20012,12 +20114,16 @@ public:
     std::shared_ptr<peer> link; ///< once up
 
     /// Takes over a process that was started, and one reference to `connecting`.
-    basic_child(core& node, events& to, boot_plan plan, handshake::welcome welcome, ending_patience patience,
-                typename Io::process process, plumbing ends, basic_pending<Io>* connecting)
-        : router_(node), events_(to), plan_(std::move(plan)), welcome_(std::move(welcome)), process_(std::move(process)),
-          err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name, std::move(ends.terminal)),
-          boot_(node, plan_, welcome_, err_, std::move(ends.in), std::move(ends.out), connecting,
-                [this](typename attempt::outcome o) { talked(o); }, [this](const error& why) { question_unanswered(why); }),
+    basic_child(core& node, events& to, std::unique_ptr<boot_plan> plan, handshake::welcome welcome,
+                ending_patience patience, typename Io::process process, plumbing ends,
+                basic_pending<Io>* connecting)
+        : router_(node), events_(to), plan_(std::move(plan)), welcome_(std::move(welcome)),
+          process_(std::move(process)),
+          err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name,
+               std::move(ends.terminal)),
+          boot_(node, *plan_, welcome_, err_, std::move(ends.in), std::move(ends.out), connecting,
+                [this](typename attempt::outcome o) { talked(o); },
+                [this](const error& why) { question_unanswered(why); }),
           ending_(patience) {
         timer_.fire = [this] { on_timer(); };
         on_ready<&basic_child::on_exit>(exit_source_, *this, process_.poll_fd());
@@ -20031,7 +20137,7 @@ public:
     boot_info info() const { return boot_.talk().info(); }
     bool up() const noexcept { return stage_ == stage::up; }
     bool detached() const noexcept { return stage_ == stage::detached; }
-    bool runs_this_program() const noexcept { return plan_.runs_this_program(); }
+    bool runs_this_program() const noexcept { return plan_->runs_this_program(); }
 
     /// Begins to listen. Threads: loop.
     void begin() {
@@ -20039,9 +20145,10 @@ public:
         long rc = boot_.begin();
         if (rc >= 0) rc = err_.begin();
         if (rc >= 0 && exit_source_.fd >= 0) rc = loop.watch(exit_source_, io::interest::read);
-        loop.set_timer(timer_, after(loop.io().now(), plan_.timeout));
+        loop.set_timer(timer_, after(loop.io().now(), plan_->timeout));
         if (rc < 0)
-            return fail(error(reason::system, plan_.what + ": cannot watch it: " + sys::errno_text(static_cast<int>(-rc))));
+            return fail(error(reason::system, plan_->what + ": cannot watch it: " +
+                                                  sys::errno_text(static_cast<int>(-rc))));
         boot_.when_answered([&loop, weak = this->weak_from_this()] {
             loop.defer([weak] {
                 if (const auto self = weak.lock()) self->answered();
@@ -20070,7 +20177,8 @@ public:
     /// else could end a process that is stopped. Threads: loop.
     void hurry(const error& why) {
         const auto keep = this->shared_from_this();
-        if (stage_ == stage::ending && !link_open_ && (!link || link->levels == 0)) kill(); // lost some time ago
+        if (stage_ == stage::ending && !link_open_ && (!link || link->levels == 0))
+            kill(); // lost some time ago
         shut_down(why);
         if (stage_ != stage::ending || std::exchange(hurried_, true)) return;
         static constexpr std::byte at_once[1]{};
@@ -20115,7 +20223,7 @@ private:
     // ---- starting
 
     error given_up(const std::string& why) const {
-        return cancelled_by(router_.id(), cancel_radius::context, plan_.what + ": " + why);
+        return cancelled_by(router_.id(), cancel_radius::context, plan_->what + ": " + why);
     }
 
     /// Somebody has completed the answer. Where it was not this, nobody wants the child any more.
@@ -20130,7 +20238,8 @@ private:
         case attempt::outcome::up: return come_up();
         case attempt::outcome::ended: return ended_early();
         case attempt::outcome::confused: return fail(boot_.explain(boot_failure::how::confused, status_, boot_.talk().trouble()));
-        case attempt::outcome::impossible: return fail(error(reason::payload, plan_.what + ": " + boot_.talk().trouble()));
+        case attempt::outcome::impossible:
+            return fail(error(reason::payload, plan_->what + ": " + boot_.talk().trouble()));
         }
     }
 
@@ -20145,8 +20254,8 @@ private:
         router_.loop().cancel_timer(timer_);
         stage_ = stage::up;
         auto [in, out] = boot_.take();
-        link = peer::make(router_, *this, {.id = id(), .build = hash_build(boot_.talk().said().build)}, std::move(in),
-                          std::move(out));
+        const peer_facts who{.id = id(), .build = hash_build(boot_.talk().said().build)};
+        link = peer::make(router_, *this, who, std::move(in), std::move(out));
         link_open_ = true;
         events_.child_up(*this);
         const bool wanted = boot_.accept(id());
@@ -20170,7 +20279,7 @@ private:
         boot_.refuse(why);
         if (stage_ == stage::starting) {
             stage_ = stage::ending;
-            if (plan_.clears_up) terminate();
+            if (plan_->clears_up) terminate();
             else kill();
         }
         look_after_ending();
@@ -20257,7 +20366,8 @@ private:
         if (status_) {
             loop.unwatch(exit_source_);
             ending_.exited(now);
-            if (link_open_ && now >= ending_.link_end()) link->close(reason::respondent_lost, "the process has ended");
+            if (link_open_ && now >= ending_.link_end())
+                link->close(reason::respondent_lost, "the process has ended");
             if (link_open_) return loop.set_timer(timer_, ending_.link_end()); // answers may still be in the pipe
             if (stage_ == stage::gone) return;
             report();
@@ -20266,15 +20376,16 @@ private:
         if (!link_open_ && !reported_ && ending_.report_due(now)) report();
         if (const int signal = ending_.due_signal(now); signal != detail::ending::no_signal) {
             send_signal(signal);
-            if (plan_.attached && signal == detail::ending::kill) // all that can be done from here
+            if (plan_->attached && signal == detail::ending::kill) // all that can be done from here
                 return link->close(reason::respondent_lost, "it was asked to end, and did not");
         }
-        loop.set_timer(timer_, ending_.next_look(now, exit_source_.watched || plan_.attached, link_open_ || reported_));
+        loop.set_timer(timer_, ending_.next_look(now, exit_source_.watched || plan_->attached,
+                                                 link_open_ || reported_));
     }
 
     /// How its process has ended, where it has. One that was attached has none here: it is there while its link is.
     std::optional<exit_status> look_for_status() {
-        if (!plan_.attached) return process_.try_wait();
+        if (!plan_->attached) return process_.try_wait();
         return link_open_ ? std::nullopt : std::optional<exit_status>(exit_status{});
     }
 
@@ -20295,7 +20406,7 @@ private:
         d.place = welcome_.name;
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
         if (const std::string words = err_.last_words(); !words.empty()) d.text += "; its last lines on stderr:\n  " + words;
-        d.has_status = status_.has_value() && !plan_.attached;
+        d.has_status = status_.has_value() && !plan_->attached;
         if (d.has_status) d.status = *status_;
         events_.child_lost(*this, error(std::move(d)));
     }
@@ -21428,11 +21539,11 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// A counter that one thread can wait for to be 0.
 ///
-/// Whoever waits first makes sure that no more is added: for instance by a flag that it sets, and that others read behind their
-/// add(). One of the two then sees what the other did.
+/// Whoever waits first makes sure that no more is added: for instance by a flag that it sets, and
+/// that others read behind their add(). One of the two then sees what the other did.
 ///
-/// Threads: wait() one thread; the rest any. done() is called on the loop, or by a thread that has ended or returned to the
-/// owner when the group is destroyed.
+/// Threads: wait() one thread; the rest any. done() is called on the loop, or by a thread that has
+/// ended or returned to the owner when the group is destroyed.
 template <class Io>
 class basic_wait_group {
     std::atomic<std::size_t> count_{0};
@@ -21453,8 +21564,9 @@ public:
     /// True if nothing is under way.
     bool empty() const noexcept { return count_.load() == 0; }
 
-    /// Waits until nothing is under way or the deadline passes, and may drive `loop` meanwhile: see detail::broker_engine::wait. True if
-    /// nothing is: then the loop has also left the callback whose done() was the last. Threads: not the loop's.
+    /// Waits until nothing is under way or the deadline passes, and may drive `loop` meanwhile: see
+    /// basic_broker::wait. True if nothing is: then the loop has also left the callback whose
+    /// done() was the last. Threads: not the loop's.
     template <class Loop>
     bool wait(Loop& loop, instant deadline = never) {
         if (!loop.wait(wake_, deadline, true, [this] { return empty(); })) return false;
@@ -21493,6 +21605,10 @@ class children : private basic_child<Io>::events {
     std::atomic<bool> closed_{false};
 
 public:
+    /// A plan stays where it is from here on, until its child is gone: it is large, and much refers
+    /// to it.
+    using plan_owner = std::unique_ptr<boot_plan>;
+
     /// Everything but the process: numbers, names, and one reference to what the child will answer. Ends in adopt() or
     /// miscarry().
     struct birth {
@@ -21502,8 +21618,8 @@ public:
 
     children(core& node, ending_patience patience, std::uint32_t pool_threads)
         : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node),
-          above_(std::make_shared<program_fetch<Io>>(node)), press_(std::make_shared<program_press<Io>>(node.loop())),
-          alive_(node.loop().io()) {
+          above_(std::make_shared<program_fetch<Io>>(node)),
+          press_(std::make_shared<program_press<Io>>(node.loop())), alive_(node.loop().io()) {
         (void)node.add_raw_handler(handles::detaching, {.from = accept::anyone}, [this](const message& m) { let_go(m); });
     }
 
@@ -21511,12 +21627,13 @@ public:
 
     /// Makes a child by starting a process as the plan says. The caller holds one reference to the answer: its id, or why it did
     /// not come up. Where nobody waits for the answer any more, the child ends. Never blocks.
-    pending& make(boot_plan plan) {
-        plan.press = press_;
-        plan.source = above_;
-        return make(std::move(plan), [this](boot_plan p, birth b) {
-            if (!p.staged) return launch(std::move(p), std::move(b));
-            if (!node_.parent() || !p.runs_this_program()) return launch_staged(std::move(p), std::move(b), {});
+    pending& make(plan_owner plan) {
+        plan->press = press_;
+        plan->source = above_;
+        return make(std::move(plan), [this](plan_owner p, birth b) {
+            if (!p->staged) return launch(std::move(p), std::move(b));
+            if (!node_.parent() || !p->runs_this_program())
+                return launch_staged(std::move(p), std::move(b), {});
             node_.loop().defer([this, p = std::move(p), b = std::move(b)]() mutable {
                 above_->look_up([this, p = std::move(p), b = std::move(b)](const std::vector<payload_file>& further) mutable {
                     launch_staged(std::move(p), std::move(b), further);
@@ -21526,11 +21643,11 @@ public:
     }
 
     /// The same, of one that is there already, at the far end of these. It has no process here.
-    pending& attach(boot_plan plan, typename Io::descriptor in, typename Io::descriptor out) {
+    pending& attach(plan_owner plan, typename Io::descriptor in, typename Io::descriptor out) {
         child_pipes<Io> ends;
         ends.in = std::move(in);
         ends.out = std::move(out);
-        return make(std::move(plan), [this, ends = std::move(ends)](boot_plan p, birth b) mutable {
+        return make(std::move(plan), [this, ends = std::move(ends)](plan_owner p, birth b) mutable {
             adopt(std::move(p), std::move(b), typename Io::process(), std::move(ends));
         });
     }
@@ -21559,7 +21676,7 @@ public:
     }
 
     /// The loop takes over a process that was started.
-    void adopt(boot_plan plan, birth b, typename Io::process process, child_pipes<Io> pipes) {
+    void adopt(plan_owner plan, birth b, typename Io::process process, child_pipes<Io> pipes) {
         typename child::plumbing ends{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err), {}};
         if (!pipes.terminal.empty()) ends.terminal = std::move(pipes.child_err);
         auto c = std::make_shared<child>(node_, static_cast<typename child::events&>(*this), std::move(plan),
@@ -21637,15 +21754,15 @@ public:
 private:
     /// Goes on with `start(plan, birth)` once there is a number for it.
     template <class Start>
-    pending& make(boot_plan plan, Start start) {
+    pending& make(plan_owner plan, Start start) {
         std::optional<error> why;
-        pending* answer = begin(plan, why);
+        pending* answer = begin(*plan, why);
         if (!answer) return *node_.failed_answer(node_.id(), std::move(*why));
         ids_.next([this, answer, plan = std::move(plan), start = std::move(start)](const result<context_id>& id) mutable {
             birth b{{}, answer};
             if (!id) return miscarry(b, id.error());
             if (answer->done()) return end_birth(b); // given up
-            b.welcome = welcome_for(*id, plan);
+            b.welcome = welcome_for(*id, *plan);
             start(std::move(plan), std::move(b));
         });
         return *answer;
@@ -21691,29 +21808,30 @@ private:
     }
 
     /// The same, with what the contexts above have for machines that this one has no program for.
-    void launch_staged(boot_plan plan, birth b, const std::vector<payload_file>& further) {
+    void launch_staged(plan_owner plan, birth b, const std::vector<payload_file>& further) {
         if (closed_) return miscarry(b, closing());
-        add_payloads(plan, further);
-        name_program(plan);
+        add_payloads(*plan, further);
+        name_program(*plan);
         launch(std::move(plan), std::move(b));
     }
 
     /// Starts the process of a child that has its numbers. Where that fails, its answer says so.
-    void launch(boot_plan plan, birth b) {
-        result<child_pipes<Io>> pipes = make_child_pipes(node_.loop().io(), plan.prompts.has_value());
+    void launch(plan_owner plan, birth b) {
+        result<child_pipes<Io>> pipes =
+            make_child_pipes(node_.loop().io(), plan->prompts.has_value());
         if (!pipes) return miscarry(b, pipes.error());
-        plan.start.in = pipes->child_in.get();
-        plan.start.out = pipes->child_out.get();
-        plan.start.err = pipes->child_err.get();
-        plan.start.terminal = pipes->terminal;
-        result<typename Io::process> process = node_.loop().io().spawn(plan.start);
+        plan->start.in = pipes->child_in.get();
+        plan->start.out = pipes->child_out.get();
+        plan->start.err = pipes->child_err.get();
+        plan->start.terminal = pipes->terminal;
+        result<typename Io::process> process = node_.loop().io().spawn(plan->start);
         if (process) return adopt(std::move(plan), std::move(b), std::move(*process), std::move(*pipes));
         // out of descriptors
         miscarry(b, error(process.error().kind() == kind::overloaded ? reason::overloaded
-                          : plan.staged ? reason::connect // the client here is missing
-                                        : reason::payload,
-                          plan.what + ": cannot start: " + std::string(process.error().message()) +
-                              (plan.if_missing.empty() ? "" : "; " + plan.if_missing)));
+                          : plan->staged ? reason::connect // the client here is missing
+                                         : reason::payload,
+                          plan->what + ": cannot start: " + std::string(process.error().message()) +
+                              (plan->if_missing.empty() ? "" : "; " + plan->if_missing)));
     }
 
     void child_up(child& c) override { neighbour_up(c.name(), c.link); }
@@ -22828,18 +22946,21 @@ class router_engine final : public basic_router_core<Io> {
     std::unique_ptr<listening<Io>> listening_; // once listen() was called
     detail::descendants<Io> descendants_{*this, children_, listening_};
     log_uplink<Io> logs_{*this};
-    loop_user use_{};
+    loop_user use_{[this] {
+        closer_ = typename Io::thread(this->loop().io(), "mitogen-close", [this] { close(); });
+    }};
     std::atomic<bool> closing_{false};
     typename Io::thread closer_{}; // closes this where the loop is asked to end before it was
+    unique_function<void()> detached_; // empty: it cannot detach
 
 public:
-    explicit router_engine(detail::broker_engine<Io>& loop, router_options options = {})
+    /// `detached`: of whoever runs a child, called by detach() once the parent has agreed. Threads: any but the loop.
+    explicit router_engine(detail::broker_engine<Io>& loop, router_options options = {}, unique_function<void()> detached = {})
         : core(loop, options.limits, options.rules), prompting_(*this, std::move(options.on_prompt)),
-          children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)) {
+          children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)), detached_(std::move(detached)) {
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         receive_forwarded_logs(*this, logs_);
-        use_.end = [this] { closer_ = typename Io::thread(this->loop().io(), "mitogen-close", [this] { close(); }); };
         loop.enter(use_);
     }
 
@@ -22867,18 +22988,19 @@ public:
     }
 
     /// The same, where the method is not known any more.
-    awaited& connect_by(result<boot_plan> plan) {
+    awaited& connect_by(result<boot_plan>&& plan) {
         if (!plan) return refused(plan.error());
-        if (plan->forks) return fork_by(std::move(*plan));
-        if (plan->attached) return attach_by(std::move(*plan));
-        if (!this->loop().io().can_spawn_self() && plan->start.executable_fd >= 0 && plan->start.path.empty()) {
+        auto owned = std::make_unique<boot_plan>(std::move(*plan));
+        if (owned->forks) return fork_by(std::move(owned));
+        if (owned->attached) return attach_by(std::move(owned));
+        if (!this->loop().io().can_spawn_self() && owned->start.executable_fd >= 0 && owned->start.path.empty()) {
             return refused(error(reason::misuse,
                                  "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                  "executes this program again, and would not know that it is one"));
         }
-        prompting_.attend(*plan);
-        if (plan->staged) plan->others = open_payloads(*plan->program, plan->program_path, payloads_);
-        return children_.make(std::move(*plan));
+        prompting_.attend(*owned);
+        if (owned->staged) owned->others = open_payloads(*owned->program, owned->program_path, payloads_);
+        return children_.make(std::move(owned));
     }
 
     // ---- the contexts below
@@ -22941,16 +23063,13 @@ public:
     }
 
     result<void> detach() override {
-        if (!on_detached) return error(reason::misuse, "only a context that its parent has started can detach");
+        if (!detached_) return error(reason::misuse, "only a context that its parent has started can detach");
         if (this->loop().on_loop()) return waits_for_child();
         awaited& p = this->ask({.to = this->parent()->id, .handle = handles::detaching, .how = question::manner::pass});
         const result<void> agreed = future<void>(&p, *this, decode_environment{this}).try_get();
-        if (agreed) on_detached();
+        if (agreed) detached_();
         return agreed;
     }
-
-    /// What detach() does once the parent has agreed; for whoever runs a child. Threads: any but the loop.
-    unique_function<void()> on_detached;
 
     /// In a child made by fork(): closes every descriptor of the library and forgets every process.
     void abandon() noexcept
@@ -22967,10 +23086,10 @@ public:
 private:
     awaited& refused(error why) { return *this->failed_answer(this->id(), std::move(why)); }
 
-    awaited& attach_by(boot_plan plan) {
+    awaited& attach_by(std::unique_ptr<boot_plan> plan) {
         if constexpr (io::has_local_sockets<Io>) {
-            typename Io::descriptor in(plan.attached_in.release());
-            typename Io::descriptor out(plan.attached_out.release());
+            typename Io::descriptor in(plan->attached_in.release());
+            typename Io::descriptor out(plan->attached_out.release());
             for (const auto* end : {&in, &out})
                 if (const long rc = this->loop().io().set_nonblocking(end->get(), true); rc < 0)
                     return refused(sys::failure("attach", rc, end->get()));
@@ -22980,16 +23099,16 @@ private:
         }
     }
 
-    awaited& fork_by(boot_plan plan) {
+    awaited& fork_by(std::unique_ptr<boot_plan> plan) {
         if constexpr (io::can_fork<Io>) {
             Io& io = this->loop().io();
             auto pipes = make_child_pipes(io);
             if (!pipes) return refused(pipes.error());
-            auto b = children_.prepare(plan);
+            auto b = children_.prepare(*plan);
             if (!b) return refused(b.error());
             awaited& up = *b->answer;
             result<int> pid = error(reason::system, "");
-            this->loop().paused([&] { pid = fork_child(io, *pipes, plan.on_start, [this] { abandon(); }); });
+            this->loop().paused([&] { pid = fork_child(io, *pipes, plan->on_start, [this] { abandon(); }); });
             if (pid) {
                 children_.adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
             } else {
@@ -24343,7 +24462,8 @@ long read_until(Io& io, int fd, void* to, std::size_t size, instant end) {
 /// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone, makes no
 /// sense, or does not answer within `patience` ns.
 template <class Io>
-std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends, handshake::listener& listener,
+std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends,
+                                              handshake::hello_reader& reader,
                                               duration_ns patience = welcome_patience) {
     const buffer hello =
         handshake::encode_hello({sys::build_id(), sys::machine_text(), static_cast<std::uint32_t>(io.own_pid())});
@@ -24351,16 +24471,17 @@ std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends
     const instant end = after(io.now(), patience);
     for (;;) {
         std::byte bytes[4096];
-        const std::size_t most = std::min(sizeof bytes, listener.missing()); // what follows may be secret: the link reads it
+        // No more: what follows may be secret, and the link reads it.
+        const std::size_t most = std::min(sizeof bytes, reader.missing());
         const long n = read_until(io, ends.in.get(), bytes, most, end);
         if (n == -ETIMEDOUT) log::write(log::level::error, "the parent does not answer the hello");
         if (n <= 0) return std::nullopt;
-        listener.feed({bytes, static_cast<std::size_t>(n)});
-        switch (listener.look()) {
-        case handshake::listener::finding::nothing: continue;
-        case handshake::listener::finding::hello: {
+        reader.feed({bytes, static_cast<std::size_t>(n)});
+        switch (reader.look()) {
+        case handshake::hello_reader::finding::nothing: continue;
+        case handshake::hello_reader::finding::hello: {
             handshake::welcome w;
-            if (!handshake::decode_welcome(listener.payload(), w)) return std::nullopt;
+            if (!handshake::decode_welcome(reader.payload(), w)) return std::nullopt;
             return w;
         }
         default: return std::nullopt;
@@ -24391,7 +24512,10 @@ public:
     child_process(Io& io, handshake::welcome welcome, typename Io::descriptor stdout_end)
         : welcome_(std::move(welcome)), broker_(io),
           router_(broker_,
-                  {.limits = welcome_.bounds, .pool_threads = welcome_.pool_threads, .rules = welcome_.rules}),
+                  {.limits = welcome_.bounds,
+                   .pool_threads = welcome_.pool_threads,
+                   .rules = welcome_.rules},
+                  [this] { detach(); }),
           dispatcher_(router_, welcome_.name, welcome_.pool_threads, welcome_.executor),
           connects_(router_, welcome_.name), stdout_(broker_, router_.logs(), std::move(stdout_end)) {
         dispatcher_.on_other_cancelled = [this](context_id from, handle_id reply_to) { connects_.cancel(from, reply_to); };
@@ -24400,10 +24524,9 @@ public:
 
     /// Serves the parent until it is gone or asks to end.
     void run(child_ends<Io> ends) {
-        parent_ = peer::make(router_, *this,
-                             {.id = welcome_.ancestors.front(), .build = hash_build(welcome_.build), .up = true},
-                             std::move(ends.in), std::move(ends.out));
-        router_.on_detached = [this] { detach(); };
+        const peer_facts who{
+            .id = welcome_.ancestors.front(), .build = hash_build(welcome_.build), .up = true};
+        parent_ = peer::make(router_, *this, who, std::move(ends.in), std::move(ends.out));
         log::set_level(static_cast<log::level>(welcome_.log_level));
         log::set_bounds(welcome_.logs);
         log::set_sink([this](const log::record& r) { router_.logs().record(r); });
@@ -24422,19 +24545,22 @@ public:
 
 private:
     void link_closed(peer& link, reason cause, const std::string& why) override {
-        if (detached_) return (void)router_.link_lost(link, error(reason::broker_exited, "this context has detached"));
+        if (detached_)
+            return (void)router_.link_lost(
+                link, error(reason::broker_exited, "this context has detached"));
         router_.link_lost(link, error(cause, "the parent is lost: " + why));
         end("the parent is lost");
     }
 
     bool is_held() override {
-        if constexpr (io::knows_debuggers<Io>) return broker_.io().is_traced(broker_.io().parent_pid());
+        if constexpr (io::knows_debuggers<Io>)
+            return broker_.io().is_traced(broker_.io().parent_pid());
         else return false;
     }
 
     /// The parent has let this process go. On the thread that asked for it.
     void detach() {
-        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
+        parent_->stream->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
         log::set_sink({});
         broker_.run([this] {
             detached_ = true;
@@ -24450,7 +24576,7 @@ private:
         dispatcher_.stop(error(reason::broker_exited, why));
         const instant now = broker_.io().now();
         stop_at_ = after(now, welcome_.grace_ns);
-        broker_.set_timer(overdue_, after(now, welcome_.grace_ns - welcome_.grace_ns / 6));
+        broker_.set_timer(overdue_, after(now, shutdown_limits::own_grace(welcome_.grace_ns)));
     }
 
     /// A function does not stop although it was told to: nobody may be left to end this process but itself. Its children go
@@ -24460,12 +24586,13 @@ private:
         if (signals_ == 0) {
             const std::uint32_t levels = router_.descendants().hurry_all();
             if (now < stop_at_) return broker_.set_timer(overdue_, stop_at_);
-            if (hurried_until_ == never) hurried_until_ = after(now, levels * ending::for_each_level);
-            constexpr duration_ns look_again = 20'000'000;
-            if (levels > 0 && now < hurried_until_) return broker_.set_timer(overdue_, after(now, look_again));
+            if (hurried_until_ == never)
+                hurried_until_ = after(now, levels * shutdown_limits::each_level);
+            if (levels > 0 && now < hurried_until_)
+                return broker_.set_timer(overdue_, after(now, shutdown_limits::levels_poll));
         }
         broker_.io().signal_self(signals_++ == 0 ? 15 : 9);
-        broker_.set_timer(overdue_, after(now, 1'000'000'000));
+        broker_.set_timer(overdue_, after(now, shutdown_limits::own_kill));
     }
 
     /// On the main thread, after the last call.
@@ -24483,7 +24610,7 @@ private:
             stdout_.finish();
             router_.logs().tell_all();
         });
-        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
+        parent_->stream->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
         broker_.run([this] {
             ending_ = true;
             broker_.cancel_timer(overdue_);
@@ -24496,8 +24623,8 @@ private:
 template <class Io>
 void serve_as_child(Io io, child_ends<Io> ends) {
     sys::ignore_sigpipe();
-    handshake::listener listener;
-    std::optional<handshake::welcome> welcome = shake_hands(io, ends, listener);
+    handshake::hello_reader reader;
+    std::optional<handshake::welcome> welcome = shake_hands(io, ends, reader);
     if (!welcome || welcome->ancestors.empty()) return;
     io.set_title(welcome->title);
     typename Io::descriptor stdout_end = io.capture_stdout();
@@ -24660,9 +24787,9 @@ public:
 namespace mitogen::inline MITOGEN_ABI {
 namespace joining {
 
-/// Most bytes of a request to join, and of its answer.
-inline constexpr std::size_t request_limit = 4096;
-inline constexpr std::size_t answer_limit = 1 << 20;
+/// How a request to join is read, and its answer: neither side says anything else before.
+inline constexpr handshake::hello_rules request_rules{handshake::speaker::joiner, 4096, false};
+inline constexpr handshake::hello_rules answer_rules{handshake::speaker::joiner, 1 << 20, false};
 
 /// Longest name that a program may give itself, in bytes.
 inline constexpr std::size_t name_limit = 256;
@@ -24704,55 +24831,6 @@ inline bool decode_answer(std::span<const std::byte> bytes, answer& a) {
     return mitogen::decode(r, a.refusal, a.id, a.ancestors, a.name, a.build, a.bounds, a.rules) && r.finish() &&
            (!a.refusal.empty() || (a.id != no_context && !a.ancestors.empty()));
 }
-
-/// Puts together what the other side says. Unlike a child it says nothing else: the first wrong byte is noticed.
-class listening_ear {
-    std::string bytes_;
-    std::size_t limit_;
-
-    static constexpr std::size_t front = handshake::mark.size() + 6;
-
-public:
-    enum class finding : std::uint8_t {
-        incomplete,
-        whole,         ///< payload() is there
-        wrong_version, ///< the program there was built with a library that speaks otherwise
-        wrong,         ///< not what is said here
-    };
-
-    explicit listening_ear(std::size_t limit) : limit_(limit) {}
-
-    /// Adds bytes that arrived, and says what they are.
-    finding hear(std::span<const std::byte> bytes) {
-        bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-        const std::string_view all = bytes_;
-        const std::size_t compared = std::min(all.size(), handshake::mark.size());
-        if (all.substr(0, compared) != handshake::mark.substr(0, compared)) return finding::wrong;
-        if (all.size() > compared && all[compared] != static_cast<char>(handshake::speaker::joiner)) return finding::wrong;
-        if (all.size() > compared + 1 && static_cast<std::uint8_t>(all[compared + 1]) != handshake::protocol)
-            return finding::wrong_version;
-        if (all.size() < front) return finding::incomplete;
-        if (size() > limit_) return finding::wrong;
-        return all.size() < front + size() ? finding::incomplete : finding::whole;
-    }
-
-    /// After `incomplete`: so many bytes at least are still to come. Who reads no more than that reads no frames.
-    std::size_t missing() const noexcept {
-        return (bytes_.size() < front ? front : front + size()) - bytes_.size();
-    }
-    /// After `whole`.
-    std::span<const std::byte> payload() const noexcept { return {data() + front, size()}; }
-    /// After `whole`: what came behind it.
-    std::span<const std::byte> rest() const noexcept { return {data() + front + size(), bytes_.size() - front - size()}; }
-
-private:
-    const std::byte* data() const noexcept { return reinterpret_cast<const std::byte*>(bytes_.data()); }
-    std::size_t size() const noexcept {
-        std::uint32_t n;
-        wire::load(data() + handshake::mark.size() + 2, n);
-        return n;
-    }
-};
 
 } // namespace joining
 } // namespace mitogen::inline MITOGEN_ABI
@@ -25016,12 +25094,14 @@ public:
                             .pool_threads = options.pool_threads,
                             .rules = said.rules,
                             .on_prompt = options.on_prompt}),
-          parent_(peer::make(router_, *this,
-                             {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true}, std::move(in),
-                             std::move(out))),
+          parent_(peer::make(
+              router_, *this,
+              {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true},
+              std::move(in), std::move(out))),
           server_(router_, said.name, options.pool_threads), settled_(broker_.io()) {
         (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message&) {
-            parent_->close(reason::broker_exited, "the context that was joined has ended, or wants this one to leave");
+            parent_->close(reason::broker_exited,
+                           "the context that was joined has ended, or wants this one to leave");
         });
         (void)router_.add_raw_handler(handles::admitted, {}, [this](const message&) {
             admitted_.store(true, std::memory_order_release);
@@ -25037,8 +25117,9 @@ public:
         router_.close();
         server_.join();
         // What it has said last still goes out.
-        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
-        broker_.run([this] { parent_->close(reason::broker_exited, "this context has left the tree"); });
+        parent_->stream->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
+        broker_.run(
+            [this] { parent_->close(reason::broker_exited, "this context has left the tree"); });
     }
 
     /// From here on the link carries frames. Waits until the tree knows this context; false where that does not come, or not in
@@ -25078,8 +25159,9 @@ MITOGEN_COLD inline error too_late(const std::string& path) {
 
 /// Reads the listener's answer, until the deadline.
 template <class Io>
-result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std::string& path, joining::listening_ear& ear) {
-    using finding = joining::listening_ear::finding;
+result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std::string& path,
+                                    handshake::hello_reader& reader) {
+    using finding = handshake::hello_reader::finding;
     for (;;) {
         const instant now = io.now();
         std::byte bytes[4096];
@@ -25087,24 +25169,26 @@ result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std:
         if (now < deadline) {
             n = sys::set_patience(fd, deadline - now);
             // what follows may be secret: the link reads it
-            if (n >= 0) n = io.read(fd, bytes, std::min(sizeof bytes, ear.missing()));
+            if (n >= 0) n = io.read(fd, bytes, std::min(sizeof bytes, reader.missing()));
         }
         if (n == -EAGAIN || n == -EWOULDBLOCK)
             return too_late(path);
         if (n == 0 || n == -ECONNRESET)
             return error(reason::end_of_file, "cannot join at " + path + ": who listens there has closed the connection");
         if (n < 0) return cannot_join(path, n);
-        switch (ear.hear({bytes, static_cast<std::size_t>(n)})) {
-        case finding::incomplete: continue;
+        reader.feed({bytes, static_cast<std::size_t>(n)});
+        switch (reader.look()) {
+        case finding::nothing: continue;
         case finding::wrong_version:
             return error(reason::connect, "cannot join at " + path +
                                               ": the program there speaks another version of this library's protocol; build both "
                                               "with the same version");
+        case finding::stage:
         case finding::wrong: return error(reason::connect, "cannot join at " + path + ": what answers there is no listener");
-        case finding::whole: break;
+        case finding::hello: break;
         }
         joining::answer said;
-        if (!joining::decode_answer(ear.payload(), said))
+        if (!joining::decode_answer(reader.payload(), said))
             return error(reason::connect, "cannot join at " + path + ": the answer does not decode");
         if (said.refusal.empty()) return said;
         return error(reason::connect, "refused at " + path + ": " + std::string(decode_error(said.refusal).message()));
@@ -25132,14 +25216,15 @@ result<joined> try_join(const std::string& path, const join_options& options, Io
     const buffer request = joining::encode_request({sys::build_id(), static_cast<std::uint32_t>(io.own_pid()), options.name});
     // A refusal may have been sent before the request was read.
     (void)io.write(socket.get(), request.data(), request.size());
-    joining::listening_ear ear(joining::answer_limit);
-    result<joining::answer> said = detail::hear_answer(io, socket.get(), deadline, path, ear);
+    handshake::hello_reader reader(joining::answer_rules);
+    result<joining::answer> said = detail::hear_answer(io, socket.get(), deadline, path, reader);
     if (!said) return said.error();
     const long second = sys::dup_above(socket.get(), 3); // a link has a descriptor for each direction
     if (second < 0) return detail::cannot_join(path, second);
     typename Io::descriptor out(static_cast<int>(second));
     if (const long rc = io.set_nonblocking(out.get(), true); rc < 0) return detail::cannot_join(path, rc);
-    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options, std::move(socket), std::move(out));
+    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options,
+                                                       std::move(socket), std::move(out));
     if (!in->begin(deadline)) {
         return in->alive() ? detail::too_late(path)
                            : error(reason::end_of_file, "cannot join at " + path + ": the tree was lost at once");
@@ -25199,7 +25284,7 @@ private:
     bound_source<client> source_{};
     timer timer_;
     stage stage_ = stage::asking;
-    joining::listening_ear ear_{joining::request_limit};
+    handshake::hello_reader reader_{joining::request_rules};
     joining::request asked_;
     joining::answer answer_;
     outgoing out_;
@@ -25286,15 +25371,17 @@ private:
         const long n = router_.loop().io().read(socket_.get(), bytes, sizeof bytes);
         if (n == -EAGAIN || n == -EWOULDBLOCK) return;
         if (n <= 0) return drop(n == 0 ? "it closed the connection" : sys::errno_text(static_cast<int>(-n)));
-        using finding = joining::listening_ear::finding;
-        switch (ear_.hear({bytes, static_cast<std::size_t>(n)})) {
-        case finding::incomplete: return;
+        reader_.feed({bytes, static_cast<std::size_t>(n)});
+        using finding = handshake::hello_reader::finding;
+        switch (reader_.look()) {
+        case finding::nothing: return;
+        case finding::stage:
         case finding::wrong: return drop("what it sent is no request to join");
         case finding::wrong_version: return drop("it speaks another version of this library's protocol");
-        case finding::whole: break;
+        case finding::hello: break;
         }
         // More than the request can only be a mistake: it has no id yet.
-        if (!joining::decode_request(ear_.payload(), asked_) || !ear_.rest().empty())
+        if (!joining::decode_request(reader_.payload(), asked_) || !reader_.rest().empty())
             return drop("its request to join does not decode");
         stage_ = stage::numbered;
         router_.loop().change(source_, io::interest::none);
@@ -25328,9 +25415,11 @@ private:
         router_.loop().cancel_timer(timer_);
         router_.loop().unwatch(source_);
         const bool may_call = terms_.authority == mitogen::authority::parent;
-        const peer_facts who{
-            .id = id(), .build = hash_build(asked_.build), .authority = may_call ? router_.id() : no_context};
-        link = peer::make(router_, *this, who, std::move(socket_), typename Io::descriptor(static_cast<int>(second)));
+        const peer_facts who{.id = id(),
+                             .build = hash_build(asked_.build),
+                             .authority = may_call ? router_.id() : no_context};
+        link = peer::make(router_, *this, who, std::move(socket_),
+                          typename Io::descriptor(static_cast<int>(second)));
         stage_ = stage::up;
         events_.client_up(*this);
         link->start();

@@ -54,7 +54,9 @@ TEST_CASE("static objects join a registry before it is initialised, in their ord
 }
 
 TEST_CASE("of those that fit, the one that joined last is found") {
-    const auto find = [](int value) { return early.find([value](const numbered& n) { return n.value == value; }); };
+    const auto find = [](int value) {
+        return early.find([value](const numbered& n) { return n.value == value; });
+    };
     CHECK(find(20) == &third);
     CHECK(find(10) == &first);
     CHECK(find(30) == nullptr);
@@ -68,7 +70,8 @@ TEST_CASE("objects that join from many threads are all there, and none has anoth
     constexpr std::size_t each = 2'000;
     mitogen::static_registry<numbered> all;
     std::vector<std::unique_ptr<numbered>> kept;
-    for (std::size_t i = 0; i < threads * each; ++i) kept.push_back(std::make_unique<numbered>(static_cast<int>(i)));
+    for (std::size_t i = 0; i < threads * each; ++i)
+        kept.push_back(std::make_unique<numbered>(static_cast<int>(i)));
     std::vector<std::thread> joining;
     for (std::size_t t = 0; t < threads; ++t)
         joining.emplace_back([&, t] {

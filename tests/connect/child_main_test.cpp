@@ -42,7 +42,7 @@ TEMPLATE_TEST_CASE("a child does not wait for ever for a parent that says nothin
     const complaints heard;
     TestType io;
     pipes<TestType> p(io);
-    handshake::listener listener;
+    handshake::hello_reader reader;
     constexpr mitogen::duration_ns patience = 30'000'000;
     const mitogen::instant begin = io.now();
     SECTION("nothing at all") {}
@@ -50,7 +50,7 @@ TEMPLATE_TEST_CASE("a child does not wait for ever for a parent that says nothin
         const mitogen::buffer answer = handshake::encode_welcome({.ancestors = {0}, .name = "x"});
         REQUIRE(io.write_all(p.to.get(), answer.data(), answer.size() - 1));
     }
-    CHECK_FALSE(mitogen::detail::shake_hands(io, p.child, listener, patience));
+    CHECK_FALSE(mitogen::detail::shake_hands(io, p.child, reader, patience));
     CHECK(mitogen::after(begin, patience) <= io.now());
     CHECK(heard.texts == std::vector<std::string>{"the parent does not answer the hello"});
 }
@@ -59,11 +59,11 @@ TEMPLATE_TEST_CASE("a child hears its parent's answer, and the end", "", mitogen
     const complaints heard;
     TestType io;
     pipes<TestType> p(io);
-    handshake::listener listener;
+    handshake::hello_reader reader;
     SECTION("the answer") {
         const mitogen::buffer answer = handshake::encode_welcome({.ancestors = {0}, .name = "x"});
         REQUIRE(io.write_all(p.to.get(), answer.data(), answer.size()));
-        const auto welcome = mitogen::detail::shake_hands(io, p.child, listener);
+        const auto welcome = mitogen::detail::shake_hands(io, p.child, reader);
         REQUIRE(welcome);
         CHECK(welcome->name == "x");
     }
@@ -71,18 +71,18 @@ TEMPLATE_TEST_CASE("a child hears its parent's answer, and the end", "", mitogen
         const mitogen::buffer answer = handshake::encode_welcome({.ancestors = {0}, .name = "x"});
         REQUIRE(io.write_all(p.to.get(), answer.data(), answer.size()));
         REQUIRE(io.write_all(p.to.get(), "frames", 6));
-        REQUIRE(mitogen::detail::shake_hands(io, p.child, listener));
-        CHECK(listener.rest().empty());
+        REQUIRE(mitogen::detail::shake_hands(io, p.child, reader));
+        CHECK(reader.rest().empty());
         char next[10];
         CHECK(io.read(p.child.in.get(), next, sizeof next) == 6);
     }
     SECTION("the end") {
         p.to.reset();
-        CHECK_FALSE(mitogen::detail::shake_hands(io, p.child, listener));
+        CHECK_FALSE(mitogen::detail::shake_hands(io, p.child, reader));
     }
     SECTION("of what no poller takes") {
         p.child.in = typename TestType::descriptor(static_cast<int>(sys::open_to_read("/proc/self/exe")));
-        CHECK_FALSE(mitogen::detail::shake_hands(io, p.child, listener)); // noise
+        CHECK_FALSE(mitogen::detail::shake_hands(io, p.child, reader)); // noise
     }
     CHECK(heard.texts.empty());
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // Arbitrary bytes in arbitrary pieces, given to all that reads what a stranger says on a link: frame_reader with assembler, the
-// listener of the handshake, and the decoder of errors. Must hold: no crash, memory in proportion to what came, and what comes
-// out as a frame is, written again, the bytes that went in.
+// reader of hellos, and the decoder of errors. Must hold: no crash, memory in proportion to what
+// came, and what comes out as a frame is, written again, the bytes that went in.
 #include <mitogen/mitogen.hpp>
 
 #include <algorithm>
@@ -105,8 +105,8 @@ void read_frames(std::span<const std::byte> input, pieces cut) {
 }
 
 void listen(std::span<const std::byte> input, pieces cut) {
-    using finding = mitogen::handshake::listener::finding;
-    mitogen::handshake::listener l;
+    using finding = mitogen::handshake::hello_reader::finding;
+    mitogen::handshake::hello_reader l;
     while (!input.empty()) {
         const std::size_t part = std::min(cut.next(), input.size());
         l.feed(input.first(part));
@@ -114,7 +114,7 @@ void listen(std::span<const std::byte> input, pieces cut) {
         finding what;
         while ((what = l.look()) == finding::stage) hold(l.text().size() <= 100'000 + 1024);
         hold(l.noise().size() <= 4096);
-        if (what == finding::wrong) return;
+        if (what == finding::wrong || what == finding::wrong_version) return;
         if (what != finding::hello) continue;
         mitogen::handshake::hello h;
         mitogen::handshake::welcome w;

@@ -164,8 +164,8 @@ public:
         : node(loop, {.limits = bounds}), dispatcher(node, "below", 2) {
         detail::two_pipes pipes;
         peer = raw_link(std::move(pipes.far_in), std::move(pipes.far_out));
-        edge = link::make(node, *this, {.id = 0, .build = node.own_build(), .up = true}, std::move(pipes.near_in),
-                          std::move(pipes.near_out));
+        edge = link::make(node, *this, {.id = 0, .build = node.own_build(), .up = true},
+                          std::move(pipes.near_in), std::move(pipes.near_out));
         loop.run([&] {
             node.become(1, {0}, edge, bounds);
             edge->start();
@@ -201,7 +201,8 @@ public:
     }
 
 private:
-    void link_closed(link&, mitogen::reason, const std::string&) override {} // the test ends it, or looks at what came before
+    void link_closed(link&, mitogen::reason, const std::string&) override {
+    } // the test ends it, or looks at what came before
 };
 
 } // namespace generic

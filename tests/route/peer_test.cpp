@@ -85,7 +85,8 @@ TEST_CASE("what was read behind the handshake comes before what is read from the
     const std::string first = frame(h, "first");
     t.far.write(h, "third");
     t.start(first + frame(h, "second"));
-    for (const char* expected : {"first", "second", "third"}) CHECK(t.far.next().second == expected);
+    for (const char* expected : {"first", "second", "third"})
+        CHECK(t.far.next().second == expected);
 }
 
 TEST_CASE("the owner is told of the end of a link once") {
@@ -114,10 +115,12 @@ TEST_CASE("what comes from a neighbour with authority has it, if it has no other
     for (const bool granted : {false, true}) {
         with_peer t({.id = 7, .authority = granted ? context_id{0} : mitogen::no_context});
         std::atomic<context_id> seen{mitogen::no_context};
-        t.root.add_handler(1000, [&](const message& m) {
-            seen = m.head.auth;
-            t.root.router.reply(m.head, {}, 0);
-        }, {.from = accept::anyone});
+        t.root.add_handler(1000,
+                           [&](const message& m) {
+                               seen = m.head.auth;
+                               t.root.router.reply(m.head, {}, 0);
+                           },
+                           {.from = accept::anyone});
         t.start();
         t.far.write({.dst = 0, .src = 7, .auth = 7, .handle = 1000, .reply_to = 3});
         (void)t.far.next();

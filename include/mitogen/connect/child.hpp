@@ -35,7 +35,8 @@ namespace mitogen::inline MITOGEN_ABI {
 /// → gone. It is gone when the link is closed and the process is reaped, whatever that takes; only then does the router let it
 /// go.
 template <class Io>
-class basic_child final : public std::enable_shared_from_this<basic_child<Io>>, private basic_peer<Io>::events {
+class basic_child final : public std::enable_shared_from_this<basic_child<Io>>,
+                          private basic_peer<Io>::events {
 public:
     using core = basic_router_core<Io>;
     using peer = basic_peer<Io>;
@@ -67,7 +68,7 @@ private:
 
     core& router_;
     events& events_;
-    boot_plan plan_;
+    const std::unique_ptr<boot_plan> plan_;
     handshake::welcome welcome_;
     typename Io::process process_;
     detail::child_stderr<Io> err_;
@@ -90,12 +91,16 @@ public:
     std::shared_ptr<peer> link; ///< once up
 
     /// Takes over a process that was started, and one reference to `connecting`.
-    basic_child(core& node, events& to, boot_plan plan, handshake::welcome welcome, ending_patience patience,
-                typename Io::process process, plumbing ends, basic_pending<Io>* connecting)
-        : router_(node), events_(to), plan_(std::move(plan)), welcome_(std::move(welcome)), process_(std::move(process)),
-          err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name, std::move(ends.terminal)),
-          boot_(node, plan_, welcome_, err_, std::move(ends.in), std::move(ends.out), connecting,
-                [this](typename attempt::outcome o) { talked(o); }, [this](const error& why) { question_unanswered(why); }),
+    basic_child(core& node, events& to, std::unique_ptr<boot_plan> plan, handshake::welcome welcome,
+                ending_patience patience, typename Io::process process, plumbing ends,
+                basic_pending<Io>* connecting)
+        : router_(node), events_(to), plan_(std::move(plan)), welcome_(std::move(welcome)),
+          process_(std::move(process)),
+          err_(node.loop(), std::move(ends.err), welcome_.id, welcome_.name,
+               std::move(ends.terminal)),
+          boot_(node, *plan_, welcome_, err_, std::move(ends.in), std::move(ends.out), connecting,
+                [this](typename attempt::outcome o) { talked(o); },
+                [this](const error& why) { question_unanswered(why); }),
           ending_(patience) {
         timer_.fire = [this] { on_timer(); };
         on_ready<&basic_child::on_exit>(exit_source_, *this, process_.poll_fd());
@@ -109,7 +114,7 @@ public:
     boot_info info() const { return boot_.talk().info(); }
     bool up() const noexcept { return stage_ == stage::up; }
     bool detached() const noexcept { return stage_ == stage::detached; }
-    bool runs_this_program() const noexcept { return plan_.runs_this_program(); }
+    bool runs_this_program() const noexcept { return plan_->runs_this_program(); }
 
     /// Begins to listen. Threads: loop.
     void begin() {
@@ -117,9 +122,10 @@ public:
         long rc = boot_.begin();
         if (rc >= 0) rc = err_.begin();
         if (rc >= 0 && exit_source_.fd >= 0) rc = loop.watch(exit_source_, io::interest::read);
-        loop.set_timer(timer_, after(loop.io().now(), plan_.timeout));
+        loop.set_timer(timer_, after(loop.io().now(), plan_->timeout));
         if (rc < 0)
-            return fail(error(reason::system, plan_.what + ": cannot watch it: " + sys::errno_text(static_cast<int>(-rc))));
+            return fail(error(reason::system, plan_->what + ": cannot watch it: " +
+                                                  sys::errno_text(static_cast<int>(-rc))));
         boot_.when_answered([&loop, weak = this->weak_from_this()] {
             loop.defer([weak] {
                 if (const auto self = weak.lock()) self->answered();
@@ -148,7 +154,8 @@ public:
     /// else could end a process that is stopped. Threads: loop.
     void hurry(const error& why) {
         const auto keep = this->shared_from_this();
-        if (stage_ == stage::ending && !link_open_ && (!link || link->levels == 0)) kill(); // lost some time ago
+        if (stage_ == stage::ending && !link_open_ && (!link || link->levels == 0))
+            kill(); // lost some time ago
         shut_down(why);
         if (stage_ != stage::ending || std::exchange(hurried_, true)) return;
         static constexpr std::byte at_once[1]{};
@@ -193,7 +200,7 @@ private:
     // ---- starting
 
     error given_up(const std::string& why) const {
-        return cancelled_by(router_.id(), cancel_radius::context, plan_.what + ": " + why);
+        return cancelled_by(router_.id(), cancel_radius::context, plan_->what + ": " + why);
     }
 
     /// Somebody has completed the answer. Where it was not this, nobody wants the child any more.
@@ -208,7 +215,8 @@ private:
         case attempt::outcome::up: return come_up();
         case attempt::outcome::ended: return ended_early();
         case attempt::outcome::confused: return fail(boot_.explain(boot_failure::how::confused, status_, boot_.talk().trouble()));
-        case attempt::outcome::impossible: return fail(error(reason::payload, plan_.what + ": " + boot_.talk().trouble()));
+        case attempt::outcome::impossible:
+            return fail(error(reason::payload, plan_->what + ": " + boot_.talk().trouble()));
         }
     }
 
@@ -223,8 +231,8 @@ private:
         router_.loop().cancel_timer(timer_);
         stage_ = stage::up;
         auto [in, out] = boot_.take();
-        link = peer::make(router_, *this, {.id = id(), .build = hash_build(boot_.talk().said().build)}, std::move(in),
-                          std::move(out));
+        const peer_facts who{.id = id(), .build = hash_build(boot_.talk().said().build)};
+        link = peer::make(router_, *this, who, std::move(in), std::move(out));
         link_open_ = true;
         events_.child_up(*this);
         const bool wanted = boot_.accept(id());
@@ -248,7 +256,7 @@ private:
         boot_.refuse(why);
         if (stage_ == stage::starting) {
             stage_ = stage::ending;
-            if (plan_.clears_up) terminate();
+            if (plan_->clears_up) terminate();
             else kill();
         }
         look_after_ending();
@@ -335,7 +343,8 @@ private:
         if (status_) {
             loop.unwatch(exit_source_);
             ending_.exited(now);
-            if (link_open_ && now >= ending_.link_end()) link->close(reason::respondent_lost, "the process has ended");
+            if (link_open_ && now >= ending_.link_end())
+                link->close(reason::respondent_lost, "the process has ended");
             if (link_open_) return loop.set_timer(timer_, ending_.link_end()); // answers may still be in the pipe
             if (stage_ == stage::gone) return;
             report();
@@ -344,15 +353,16 @@ private:
         if (!link_open_ && !reported_ && ending_.report_due(now)) report();
         if (const int signal = ending_.due_signal(now); signal != detail::ending::no_signal) {
             send_signal(signal);
-            if (plan_.attached && signal == detail::ending::kill) // all that can be done from here
+            if (plan_->attached && signal == detail::ending::kill) // all that can be done from here
                 return link->close(reason::respondent_lost, "it was asked to end, and did not");
         }
-        loop.set_timer(timer_, ending_.next_look(now, exit_source_.watched || plan_.attached, link_open_ || reported_));
+        loop.set_timer(timer_, ending_.next_look(now, exit_source_.watched || plan_->attached,
+                                                 link_open_ || reported_));
     }
 
     /// How its process has ended, where it has. One that was attached has none here: it is there while its link is.
     std::optional<exit_status> look_for_status() {
-        if (!plan_.attached) return process_.try_wait();
+        if (!plan_->attached) return process_.try_wait();
         return link_open_ ? std::nullopt : std::optional<exit_status>(exit_status{});
     }
 
@@ -373,7 +383,7 @@ private:
         d.place = welcome_.name;
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
         if (const std::string words = err_.last_words(); !words.empty()) d.text += "; its last lines on stderr:\n  " + words;
-        d.has_status = status_.has_value() && !plan_.attached;
+        d.has_status = status_.has_value() && !plan_->attached;
         if (d.has_status) d.status = *status_;
         events_.child_lost(*this, error(std::move(d)));
     }

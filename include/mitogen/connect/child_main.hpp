@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/connect/boot/handshake.hpp>
+#include <mitogen/connect/boot/hello_reader.hpp>
 #include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/connect_server.hpp>
@@ -57,7 +58,8 @@ long read_until(Io& io, int fd, void* to, std::size_t size, instant end) {
 /// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone, makes no
 /// sense, or does not answer within `patience` ns.
 template <class Io>
-std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends, handshake::listener& listener,
+std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends,
+                                              handshake::hello_reader& reader,
                                               duration_ns patience = welcome_patience) {
     const buffer hello =
         handshake::encode_hello({sys::build_id(), sys::machine_text(), static_cast<std::uint32_t>(io.own_pid())});
@@ -65,16 +67,17 @@ std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends
     const instant end = after(io.now(), patience);
     for (;;) {
         std::byte bytes[4096];
-        const std::size_t most = std::min(sizeof bytes, listener.missing()); // what follows may be secret: the link reads it
+        // No more: what follows may be secret, and the link reads it.
+        const std::size_t most = std::min(sizeof bytes, reader.missing());
         const long n = read_until(io, ends.in.get(), bytes, most, end);
         if (n == -ETIMEDOUT) log::write(log::level::error, "the parent does not answer the hello");
         if (n <= 0) return std::nullopt;
-        listener.feed({bytes, static_cast<std::size_t>(n)});
-        switch (listener.look()) {
-        case handshake::listener::finding::nothing: continue;
-        case handshake::listener::finding::hello: {
+        reader.feed({bytes, static_cast<std::size_t>(n)});
+        switch (reader.look()) {
+        case handshake::hello_reader::finding::nothing: continue;
+        case handshake::hello_reader::finding::hello: {
             handshake::welcome w;
-            if (!handshake::decode_welcome(listener.payload(), w)) return std::nullopt;
+            if (!handshake::decode_welcome(reader.payload(), w)) return std::nullopt;
             return w;
         }
         default: return std::nullopt;
@@ -105,7 +108,10 @@ public:
     child_process(Io& io, handshake::welcome welcome, typename Io::descriptor stdout_end)
         : welcome_(std::move(welcome)), broker_(io),
           router_(broker_,
-                  {.limits = welcome_.bounds, .pool_threads = welcome_.pool_threads, .rules = welcome_.rules}),
+                  {.limits = welcome_.bounds,
+                   .pool_threads = welcome_.pool_threads,
+                   .rules = welcome_.rules},
+                  [this] { detach(); }),
           dispatcher_(router_, welcome_.name, welcome_.pool_threads, welcome_.executor),
           connects_(router_, welcome_.name), stdout_(broker_, router_.logs(), std::move(stdout_end)) {
         dispatcher_.on_other_cancelled = [this](context_id from, handle_id reply_to) { connects_.cancel(from, reply_to); };
@@ -114,10 +120,9 @@ public:
 
     /// Serves the parent until it is gone or asks to end.
     void run(child_ends<Io> ends) {
-        parent_ = peer::make(router_, *this,
-                             {.id = welcome_.ancestors.front(), .build = hash_build(welcome_.build), .up = true},
-                             std::move(ends.in), std::move(ends.out));
-        router_.on_detached = [this] { detach(); };
+        const peer_facts who{
+            .id = welcome_.ancestors.front(), .build = hash_build(welcome_.build), .up = true};
+        parent_ = peer::make(router_, *this, who, std::move(ends.in), std::move(ends.out));
         log::set_level(static_cast<log::level>(welcome_.log_level));
         log::set_bounds(welcome_.logs);
         log::set_sink([this](const log::record& r) { router_.logs().record(r); });
@@ -136,19 +141,22 @@ public:
 
 private:
     void link_closed(peer& link, reason cause, const std::string& why) override {
-        if (detached_) return (void)router_.link_lost(link, error(reason::broker_exited, "this context has detached"));
+        if (detached_)
+            return (void)router_.link_lost(
+                link, error(reason::broker_exited, "this context has detached"));
         router_.link_lost(link, error(cause, "the parent is lost: " + why));
         end("the parent is lost");
     }
 
     bool is_held() override {
-        if constexpr (io::knows_debuggers<Io>) return broker_.io().is_traced(broker_.io().parent_pid());
+        if constexpr (io::knows_debuggers<Io>)
+            return broker_.io().is_traced(broker_.io().parent_pid());
         else return false;
     }
 
     /// The parent has let this process go. On the thread that asked for it.
     void detach() {
-        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
+        parent_->stream->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
         log::set_sink({});
         broker_.run([this] {
             detached_ = true;
@@ -164,7 +172,7 @@ private:
         dispatcher_.stop(error(reason::broker_exited, why));
         const instant now = broker_.io().now();
         stop_at_ = after(now, welcome_.grace_ns);
-        broker_.set_timer(overdue_, after(now, welcome_.grace_ns - welcome_.grace_ns / 6));
+        broker_.set_timer(overdue_, after(now, shutdown_limits::own_grace(welcome_.grace_ns)));
     }
 
     /// A function does not stop although it was told to: nobody may be left to end this process but itself. Its children go
@@ -174,12 +182,13 @@ private:
         if (signals_ == 0) {
             const std::uint32_t levels = router_.descendants().hurry_all();
             if (now < stop_at_) return broker_.set_timer(overdue_, stop_at_);
-            if (hurried_until_ == never) hurried_until_ = after(now, levels * ending::for_each_level);
-            constexpr duration_ns look_again = 20'000'000;
-            if (levels > 0 && now < hurried_until_) return broker_.set_timer(overdue_, after(now, look_again));
+            if (hurried_until_ == never)
+                hurried_until_ = after(now, levels * shutdown_limits::each_level);
+            if (levels > 0 && now < hurried_until_)
+                return broker_.set_timer(overdue_, after(now, shutdown_limits::levels_poll));
         }
         broker_.io().signal_self(signals_++ == 0 ? 15 : 9);
-        broker_.set_timer(overdue_, after(now, 1'000'000'000));
+        broker_.set_timer(overdue_, after(now, shutdown_limits::own_kill));
     }
 
     /// On the main thread, after the last call.
@@ -197,7 +206,7 @@ private:
             stdout_.finish();
             router_.logs().tell_all();
         });
-        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
+        parent_->stream->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
         broker_.run([this] {
             ending_ = true;
             broker_.cancel_timer(overdue_);
@@ -210,8 +219,8 @@ private:
 template <class Io>
 void serve_as_child(Io io, child_ends<Io> ends) {
     sys::ignore_sigpipe();
-    handshake::listener listener;
-    std::optional<handshake::welcome> welcome = shake_hands(io, ends, listener);
+    handshake::hello_reader reader;
+    std::optional<handshake::welcome> welcome = shake_hands(io, ends, reader);
     if (!welcome || welcome->ancestors.empty()) return;
     io.set_title(welcome->title);
     typename Io::descriptor stdout_end = io.capture_stdout();

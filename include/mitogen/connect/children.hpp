@@ -61,6 +61,10 @@ class children : private basic_child<Io>::events {
     std::atomic<bool> closed_{false};
 
 public:
+    /// A plan stays where it is from here on, until its child is gone: it is large, and much refers
+    /// to it.
+    using plan_owner = std::unique_ptr<boot_plan>;
+
     /// Everything but the process: numbers, names, and one reference to what the child will answer. Ends in adopt() or
     /// miscarry().
     struct birth {
@@ -70,8 +74,8 @@ public:
 
     children(core& node, ending_patience patience, std::uint32_t pool_threads)
         : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node),
-          above_(std::make_shared<program_fetch<Io>>(node)), press_(std::make_shared<program_press<Io>>(node.loop())),
-          alive_(node.loop().io()) {
+          above_(std::make_shared<program_fetch<Io>>(node)),
+          press_(std::make_shared<program_press<Io>>(node.loop())), alive_(node.loop().io()) {
         (void)node.add_raw_handler(handles::detaching, {.from = accept::anyone}, [this](const message& m) { let_go(m); });
     }
 
@@ -79,12 +83,13 @@ public:
 
     /// Makes a child by starting a process as the plan says. The caller holds one reference to the answer: its id, or why it did
     /// not come up. Where nobody waits for the answer any more, the child ends. Never blocks.
-    pending& make(boot_plan plan) {
-        plan.press = press_;
-        plan.source = above_;
-        return make(std::move(plan), [this](boot_plan p, birth b) {
-            if (!p.staged) return launch(std::move(p), std::move(b));
-            if (!node_.parent() || !p.runs_this_program()) return launch_staged(std::move(p), std::move(b), {});
+    pending& make(plan_owner plan) {
+        plan->press = press_;
+        plan->source = above_;
+        return make(std::move(plan), [this](plan_owner p, birth b) {
+            if (!p->staged) return launch(std::move(p), std::move(b));
+            if (!node_.parent() || !p->runs_this_program())
+                return launch_staged(std::move(p), std::move(b), {});
             node_.loop().defer([this, p = std::move(p), b = std::move(b)]() mutable {
                 above_->look_up([this, p = std::move(p), b = std::move(b)](const std::vector<payload_file>& further) mutable {
                     launch_staged(std::move(p), std::move(b), further);
@@ -94,11 +99,11 @@ public:
     }
 
     /// The same, of one that is there already, at the far end of these. It has no process here.
-    pending& attach(boot_plan plan, typename Io::descriptor in, typename Io::descriptor out) {
+    pending& attach(plan_owner plan, typename Io::descriptor in, typename Io::descriptor out) {
         child_pipes<Io> ends;
         ends.in = std::move(in);
         ends.out = std::move(out);
-        return make(std::move(plan), [this, ends = std::move(ends)](boot_plan p, birth b) mutable {
+        return make(std::move(plan), [this, ends = std::move(ends)](plan_owner p, birth b) mutable {
             adopt(std::move(p), std::move(b), typename Io::process(), std::move(ends));
         });
     }
@@ -127,7 +132,7 @@ public:
     }
 
     /// The loop takes over a process that was started.
-    void adopt(boot_plan plan, birth b, typename Io::process process, child_pipes<Io> pipes) {
+    void adopt(plan_owner plan, birth b, typename Io::process process, child_pipes<Io> pipes) {
         typename child::plumbing ends{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err), {}};
         if (!pipes.terminal.empty()) ends.terminal = std::move(pipes.child_err);
         auto c = std::make_shared<child>(node_, static_cast<typename child::events&>(*this), std::move(plan),
@@ -205,15 +210,15 @@ public:
 private:
     /// Goes on with `start(plan, birth)` once there is a number for it.
     template <class Start>
-    pending& make(boot_plan plan, Start start) {
+    pending& make(plan_owner plan, Start start) {
         std::optional<error> why;
-        pending* answer = begin(plan, why);
+        pending* answer = begin(*plan, why);
         if (!answer) return *node_.failed_answer(node_.id(), std::move(*why));
         ids_.next([this, answer, plan = std::move(plan), start = std::move(start)](const result<context_id>& id) mutable {
             birth b{{}, answer};
             if (!id) return miscarry(b, id.error());
             if (answer->done()) return end_birth(b); // given up
-            b.welcome = welcome_for(*id, plan);
+            b.welcome = welcome_for(*id, *plan);
             start(std::move(plan), std::move(b));
         });
         return *answer;
@@ -259,29 +264,30 @@ private:
     }
 
     /// The same, with what the contexts above have for machines that this one has no program for.
-    void launch_staged(boot_plan plan, birth b, const std::vector<payload_file>& further) {
+    void launch_staged(plan_owner plan, birth b, const std::vector<payload_file>& further) {
         if (closed_) return miscarry(b, closing());
-        add_payloads(plan, further);
-        name_program(plan);
+        add_payloads(*plan, further);
+        name_program(*plan);
         launch(std::move(plan), std::move(b));
     }
 
     /// Starts the process of a child that has its numbers. Where that fails, its answer says so.
-    void launch(boot_plan plan, birth b) {
-        result<child_pipes<Io>> pipes = make_child_pipes(node_.loop().io(), plan.prompts.has_value());
+    void launch(plan_owner plan, birth b) {
+        result<child_pipes<Io>> pipes =
+            make_child_pipes(node_.loop().io(), plan->prompts.has_value());
         if (!pipes) return miscarry(b, pipes.error());
-        plan.start.in = pipes->child_in.get();
-        plan.start.out = pipes->child_out.get();
-        plan.start.err = pipes->child_err.get();
-        plan.start.terminal = pipes->terminal;
-        result<typename Io::process> process = node_.loop().io().spawn(plan.start);
+        plan->start.in = pipes->child_in.get();
+        plan->start.out = pipes->child_out.get();
+        plan->start.err = pipes->child_err.get();
+        plan->start.terminal = pipes->terminal;
+        result<typename Io::process> process = node_.loop().io().spawn(plan->start);
         if (process) return adopt(std::move(plan), std::move(b), std::move(*process), std::move(*pipes));
         // out of descriptors
         miscarry(b, error(process.error().kind() == kind::overloaded ? reason::overloaded
-                          : plan.staged ? reason::connect // the client here is missing
-                                        : reason::payload,
-                          plan.what + ": cannot start: " + std::string(process.error().message()) +
-                              (plan.if_missing.empty() ? "" : "; " + plan.if_missing)));
+                          : plan->staged ? reason::connect // the client here is missing
+                                         : reason::payload,
+                          plan->what + ": cannot start: " + std::string(process.error().message()) +
+                              (plan->if_missing.empty() ? "" : "; " + plan->if_missing)));
     }
 
     void child_up(child& c) override { neighbour_up(c.name(), c.link); }

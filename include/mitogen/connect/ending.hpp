@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// ending.hpp: how long the end of a child may take, and what is due at a moment of it. Knows only the time: no process, no link.
+// ending.hpp: the limits of a shutdown, all of them, and what is due at a moment of it. Knows only
+// the time: no process, no link.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
@@ -12,6 +13,29 @@
 namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
+
+/// The limits of a shutdown that no option sets.
+struct shutdown_limits {
+    /// What each level of contexts below a child adds to its time: it is to see the end of its
+    /// children, from their SIGTERM to their SIGKILL, before it goes itself. Nobody else could end
+    /// one that is stopped.
+    static constexpr duration_ns each_level = 1'500'000'000;
+    /// The grace of a child whose parent is in a hurry: with SIGTERM and SIGKILL less than a
+    /// level's.
+    static constexpr duration_ns hurried_grace = 300'000'000;
+    /// Between two looks at a process whose end the poller does not report.
+    static constexpr duration_ns process_poll = 5'000'000;
+    /// Of a child that ends its own children first: between two looks at whether they are gone.
+    static constexpr duration_ns levels_poll = 20'000'000;
+    /// Of a child whose functions do not stop: from the SIGTERM that it sends itself, to SIGKILL.
+    static constexpr duration_ns own_kill = 1'000'000'000;
+    /// For what a context has still to say, until it closes its link to the parent.
+    static constexpr duration_ns last_words = 1'000'000'000;
+
+    /// When a child begins to end itself by force, after it was asked to end: before its parent,
+    /// with the whole `grace`, does.
+    static constexpr duration_ns own_grace(duration_ns grace) noexcept { return grace - grace / 6; }
+};
 
 /// The ladder from being asked to end, over SIGTERM, to SIGKILL.
 class ending {
@@ -29,23 +53,18 @@ public:
     static constexpr int term = 15;
     static constexpr int kill = 9;
 
-    /// What each level of contexts below it adds to its time: it is to see the end of its children, from their SIGTERM to their
-    /// SIGKILL, before it goes itself. Nobody else could end one that is stopped.
-    static constexpr duration_ns for_each_level = 1'500'000'000;
-
     explicit ending(ending_patience patience) noexcept : patience_(patience) {}
 
     /// It was asked to end, or its link has ended. `levels`: how deep the tree below it is.
     void begin(instant now, std::uint32_t levels = 0) noexcept {
         asked_at_ = now;
-        for_levels_ = levels * for_each_level;
+        for_levels_ = levels * shutdown_limits::each_level;
     }
 
     /// From now on it has little time but what the levels below it need.
     void hurry(instant now) noexcept {
-        constexpr duration_ns orderly = 300'000'000; // with SIGTERM and SIGKILL less than a level's
         asked_at_ = now;
-        patience_.grace = std::min(patience_.grace, orderly);
+        patience_.grace = std::min(patience_.grace, shutdown_limits::hurried_grace);
     }
 
     /// Its process has ended. Only the first time counts.
@@ -85,8 +104,7 @@ public:
     /// When to look again at a process that has not ended. `watched`: its end is reported by the poller, else it must be asked
     /// for. `reported`: report_due() does not matter any more.
     instant next_look(instant now, bool watched, bool reported) const noexcept {
-        constexpr duration_ns poll_interval = 5'000'000;
-        instant next = watched ? never : after(now, poll_interval);
+        instant next = watched ? never : after(now, shutdown_limits::process_poll);
         if (!reported) next = std::min(next, after(asked_at_, patience_.for_status));
         if (signals_sent_ == 0) next = std::min(next, term_at());
         if (signals_sent_ == 1) next = std::min(next, kill_at());

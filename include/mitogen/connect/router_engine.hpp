@@ -69,18 +69,21 @@ class router_engine final : public basic_router_core<Io> {
     std::unique_ptr<listening<Io>> listening_; // once listen() was called
     detail::descendants<Io> descendants_{*this, children_, listening_};
     log_uplink<Io> logs_{*this};
-    loop_user use_{};
+    loop_user use_{[this] {
+        closer_ = typename Io::thread(this->loop().io(), "mitogen-close", [this] { close(); });
+    }};
     std::atomic<bool> closing_{false};
     typename Io::thread closer_{}; // closes this where the loop is asked to end before it was
+    unique_function<void()> detached_; // empty: it cannot detach
 
 public:
-    explicit router_engine(detail::broker_engine<Io>& loop, router_options options = {})
+    /// `detached`: of whoever runs a child, called by detach() once the parent has agreed. Threads: any but the loop.
+    explicit router_engine(detail::broker_engine<Io>& loop, router_options options = {}, unique_function<void()> detached = {})
         : core(loop, options.limits, options.rules), prompting_(*this, std::move(options.on_prompt)),
-          children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)) {
+          children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)), detached_(std::move(detached)) {
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         receive_forwarded_logs(*this, logs_);
-        use_.end = [this] { closer_ = typename Io::thread(this->loop().io(), "mitogen-close", [this] { close(); }); };
         loop.enter(use_);
     }
 
@@ -108,18 +111,19 @@ public:
     }
 
     /// The same, where the method is not known any more.
-    awaited& connect_by(result<boot_plan> plan) {
+    awaited& connect_by(result<boot_plan>&& plan) {
         if (!plan) return refused(plan.error());
-        if (plan->forks) return fork_by(std::move(*plan));
-        if (plan->attached) return attach_by(std::move(*plan));
-        if (!this->loop().io().can_spawn_self() && plan->start.executable_fd >= 0 && plan->start.path.empty()) {
+        auto owned = std::make_unique<boot_plan>(std::move(*plan));
+        if (owned->forks) return fork_by(std::move(owned));
+        if (owned->attached) return attach_by(std::move(owned));
+        if (!this->loop().io().can_spawn_self() && owned->start.executable_fd >= 0 && owned->start.path.empty()) {
             return refused(error(reason::misuse,
                                  "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                  "executes this program again, and would not know that it is one"));
         }
-        prompting_.attend(*plan);
-        if (plan->staged) plan->others = open_payloads(*plan->program, plan->program_path, payloads_);
-        return children_.make(std::move(*plan));
+        prompting_.attend(*owned);
+        if (owned->staged) owned->others = open_payloads(*owned->program, owned->program_path, payloads_);
+        return children_.make(std::move(owned));
     }
 
     // ---- the contexts below
@@ -182,16 +186,13 @@ public:
     }
 
     result<void> detach() override {
-        if (!on_detached) return error(reason::misuse, "only a context that its parent has started can detach");
+        if (!detached_) return error(reason::misuse, "only a context that its parent has started can detach");
         if (this->loop().on_loop()) return waits_for_child();
         awaited& p = this->ask({.to = this->parent()->id, .handle = handles::detaching, .how = question::manner::pass});
         const result<void> agreed = future<void>(&p, *this, decode_environment{this}).try_get();
-        if (agreed) on_detached();
+        if (agreed) detached_();
         return agreed;
     }
-
-    /// What detach() does once the parent has agreed; for whoever runs a child. Threads: any but the loop.
-    unique_function<void()> on_detached;
 
     /// In a child made by fork(): closes every descriptor of the library and forgets every process.
     void abandon() noexcept
@@ -208,10 +209,10 @@ public:
 private:
     awaited& refused(error why) { return *this->failed_answer(this->id(), std::move(why)); }
 
-    awaited& attach_by(boot_plan plan) {
+    awaited& attach_by(std::unique_ptr<boot_plan> plan) {
         if constexpr (io::has_local_sockets<Io>) {
-            typename Io::descriptor in(plan.attached_in.release());
-            typename Io::descriptor out(plan.attached_out.release());
+            typename Io::descriptor in(plan->attached_in.release());
+            typename Io::descriptor out(plan->attached_out.release());
             for (const auto* end : {&in, &out})
                 if (const long rc = this->loop().io().set_nonblocking(end->get(), true); rc < 0)
                     return refused(sys::failure("attach", rc, end->get()));
@@ -221,16 +222,16 @@ private:
         }
     }
 
-    awaited& fork_by(boot_plan plan) {
+    awaited& fork_by(std::unique_ptr<boot_plan> plan) {
         if constexpr (io::can_fork<Io>) {
             Io& io = this->loop().io();
             auto pipes = make_child_pipes(io);
             if (!pipes) return refused(pipes.error());
-            auto b = children_.prepare(plan);
+            auto b = children_.prepare(*plan);
             if (!b) return refused(b.error());
             awaited& up = *b->answer;
             result<int> pid = error(reason::system, "");
-            this->loop().paused([&] { pid = fork_child(io, *pipes, plan.on_start, [this] { abandon(); }); });
+            this->loop().paused([&] { pid = fork_child(io, *pipes, plan->on_start, [this] { abandon(); }); });
             if (pid) {
                 children_.adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
             } else {

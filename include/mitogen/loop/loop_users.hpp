@@ -12,9 +12,18 @@
 namespace mitogen::inline MITOGEN_ABI {
 
 /// Somebody who needs a loop: a router.
-struct loop_user {
-    unique_function<void()> end; ///< begins what leads to basic_broker::leave(); called once, must not block nor leave itself
-    bool told = false;           ///< the registry's
+class loop_user {
+    template <class Io>
+    friend class basic_loop_users;
+
+    unique_function<void()> end_;
+    bool told_ = false; // under the registry's mutex
+
+public:
+    /// `end` begins what leads to basic_broker::leave(). It is called once, and must not block nor
+    /// leave itself.
+    explicit loop_user(unique_function<void()> end) : end_(std::move(end)) {}
+    loop_user(loop_user&&) = delete;
 };
 
 /// The users of one loop. Threads: any.
@@ -26,7 +35,7 @@ class basic_loop_users {
 
     void tell() { // under mutex_: nobody leaves meanwhile
         for (loop_user* u : users_)
-            if (!std::exchange(u->told, true)) u->end();
+            if (!std::exchange(u->told_, true)) u->end_();
     }
 
 public:

@@ -89,13 +89,13 @@ public:
     /// Calls `add(queue)` and, if `when` says so, writes. False where nothing more is taken.
     template <class Add>
     bool push(Add&& add, urgency when) {
-        const std::lock_guard lock(mutex_);
+        std::unique_lock lock(mutex_);
         if (refusing_) return false;
         add(queue_);
         if (writing_) return true; // whoever writes takes it along
         writing_ = true;
         if (when == urgency::now) {
-            drain();
+            drain(lock);
             return true;
         }
         post(errand::flush); // writing_ stays set for the loop
@@ -190,7 +190,7 @@ private:
         std::unique_lock lock(mutex_);
         keep = std::move(posted_);
         if (stream_.is_closed()) return out_.reset();
-        if (errand_ == errand::flush) return drain();
+        if (errand_ == errand::flush) return drain(lock);
         const errand what = errand_;
         const long failure = write_error_;
         lock.unlock();
@@ -206,8 +206,8 @@ private:
 
     void writable() {
         if (const long rc = broker_.change(source_, io::interest::none); rc < 0) return cannot_watch(rc);
-        const std::lock_guard lock(mutex_);
-        drain();
+        std::unique_lock lock(mutex_);
+        drain(lock);
     }
 
     /// Nobody will ever go on: the caller holds writing_.
@@ -216,9 +216,9 @@ private:
         out_.reset();
     }
 
-    /// Writes until nothing is left or the descriptor is full. The caller holds writing_. Under mutex_, which is given up for
-    /// each write.
-    void drain() {
+    /// Writes until nothing is left or the descriptor is full. The caller holds writing_. `lock` is
+    /// given up for each write.
+    void drain(std::unique_lock<typename Io::mutex>& lock) {
         for (int rounds = 0;; ++rounds) {
             if (batch_.empty()) {
                 if (refusing_) return drop_output();
@@ -237,9 +237,9 @@ private:
             batch_.pieces([&](const std::byte* data, std::size_t size) {
                 pieces[count++] = {const_cast<std::byte*>(data), size};
             });
-            mutex_.unlock();
+            lock.unlock();
             const long n = broker_.io().writev(out_.get(), pieces, count);
-            mutex_.lock();
+            lock.lock();
             if (n == -EAGAIN || n == -EWOULDBLOCK) return post(errand::await_writable);
             if (n < 0) {
                 write_error_ = n;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// peer.hpp: one edge of the tree: the link to a neighbour of whatever kind, and what this side knows about that neighbour.
+// peer.hpp: one edge of the tree: the link to a neighbour of whatever kind, and what this side
+// knows about that neighbour.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/ids.hpp>
@@ -32,21 +33,23 @@ struct peer_facts {
     context_id authority = no_context; ///< what comes from there has it; no_context: only its own
 };
 
-/// One neighbour: a child, the parent, or a program that has joined. Receives the link's frames, puts fragments that end here
-/// together, and hands messages to the router.
+/// One neighbour: a child, the parent, or a program that has joined. Receives the link's frames,
+/// puts fragments that end here together, and hands messages to the router.
 ///
-/// make() is the one place where a link is made. Who owns it then adds a route to it, or makes it the router's way up, and
-/// start()s it.
+/// make() is the one place where a link is made. Who owns it then adds a route to it, or makes it
+/// the router's way up, and start()s it.
 ///
 /// Threads: loop, but for make() and for `stream`, whose send() any thread may call.
 template <class Io>
-class basic_peer final : public basic_stream<Io>::owner, public std::enable_shared_from_this<basic_peer<Io>> {
+class basic_peer final : public basic_stream<Io>::owner,
+                         public std::enable_shared_from_this<basic_peer<Io>> {
     using stream_type = basic_stream<Io>;
 
 public:
     /// What a peer tells its owner, on the loop.
     struct events {
-        /// The link has ended; called once. `why` is text for people, `cause` the reason for those who wait.
+        /// The link has ended; called once. `why` is text for people, `cause` the reason for those
+        /// who wait.
         virtual void link_closed(basic_peer& gone, reason cause, const std::string& why) = 0;
         /// True while a debugger holds the far end, whose silence means nothing then.
         virtual bool is_held() { return false; }
@@ -64,27 +67,30 @@ private:
     instant asked_at_ = never; // the last heartbeat
 
 public:
-    const context_id id;                                        ///< the context at the far end
-    const build_hash build;                                     ///< of the program at the far end
-    const bool up;                                              ///< leads to this context's parent
-    const context_id authority;                                 ///< see peer_facts
-    const instant since;                                        ///< when it was made
-    const std::shared_ptr<stream_type> stream;                  ///< the bytes, in both directions
-    std::uint32_t levels = 0;                                   ///< of contexts below the far end: the most there have been
-    duration_ns round_trip = never;                             ///< of the last heartbeat that was answered
+    const context_id id;                       ///< the context at the far end
+    const build_hash build;                    ///< of the program at the far end
+    const bool up;                             ///< leads to this context's parent
+    const context_id authority;                ///< see peer_facts
+    const instant since;                       ///< when it was made
+    const std::shared_ptr<stream_type> stream; ///< the bytes, in both directions
+    std::uint32_t levels = 0;       ///< of contexts below the far end: the most there have been
+    duration_ns round_trip = never; ///< of the last heartbeat that was answered
     typename basic_conversations<basic_peer>::partners talks{}; ///< to whom it sends through here
 
-    basic_peer(only_make, basic_router_core<Io>& node, events& to, const peer_facts& who, typename Io::descriptor in,
-               typename Io::descriptor out)
-        : router_(node), events_(to), id(who.id), build(who.build), up(who.up), authority(who.authority),
-          since(node.loop().io().now()), stream(std::make_shared<stream_type>(node.loop(), *this, std::move(in), std::move(out),
-                                                                              node.bounds(), node.rules().heartbeat)) {}
+    basic_peer(only_make, basic_router_core<Io>& node, events& to, const peer_facts& who,
+               typename Io::descriptor in, typename Io::descriptor out)
+        : router_(node), events_(to), id(who.id), build(who.build), up(who.up),
+          authority(who.authority), since(node.loop().io().now()),
+          stream(std::make_shared<stream_type>(node.loop(), *this, std::move(in), std::move(out),
+                                               node.bounds(), node.rules().heartbeat)) {}
 
-    /// Makes the link over nonblocking descriptors: what the far end says, and what it hears. It has the router's limits, and
-    /// the tree's heartbeat. `to` stays until the link is closed.
-    static std::shared_ptr<basic_peer> make(basic_router_core<Io>& node, events& to, const peer_facts& who,
-                                            typename Io::descriptor in, typename Io::descriptor out) {
-        return std::make_shared<basic_peer>(only_make{}, node, to, who, std::move(in), std::move(out));
+    /// Makes the link over nonblocking descriptors: what the far end says, and what it hears. It
+    /// has the router's limits, and the tree's heartbeat. `to` stays until the link is closed.
+    static std::shared_ptr<basic_peer> make(basic_router_core<Io>& node, events& to,
+                                            const peer_facts& who, typename Io::descriptor in,
+                                            typename Io::descriptor out) {
+        return std::make_shared<basic_peer>(only_make{}, node, to, who, std::move(in),
+                                            std::move(out));
     }
 
     /// Begins to read. `early`: what was read already, behind the handshake.
@@ -114,14 +120,19 @@ public:
 
     std::byte* reserve(stream_type&, const header& h) override {
         constexpr std::uint8_t part = message_flags::fragment;
-        if (h.dst != router_.id() || (h.flags & (part | message_flags::first)) != part || !router_.may_come_from(*this, h))
+        if (h.dst != router_.id() || (h.flags & (part | message_flags::first)) != part ||
+            !router_.may_come_from(*this, h))
             return nullptr;
         return parts_.reserve(h, router_.bounds().queue_bytes);
     }
 
-    void reserved_complete(stream_type&, const header& h) override { fragment(h, parts_.complete(h)); }
+    void reserved_complete(stream_type&, const header& h) override {
+        fragment(h, parts_.complete(h));
+    }
 
-    void closed(stream_type&, reason cause, const std::string& why) override { events_.link_closed(*this, cause, why); }
+    void closed(stream_type&, reason cause, const std::string& why) override {
+        events_.link_closed(*this, cause, why);
+    }
 
     void quiet(stream_type&, bool answer) override {
         if (answer) asked_at_ = router_.loop().io().now();
@@ -132,7 +143,8 @@ public:
 
     /// The neighbour has answered a heartbeat.
     void heartbeat_answered() {
-        if (asked_at_ != never) round_trip = router_.loop().io().now() - std::exchange(asked_at_, never);
+        if (asked_at_ != never)
+            round_trip = router_.loop().io().now() - std::exchange(asked_at_, never);
     }
 
     /// Forgets the half-received messages of a context that is gone.
@@ -165,7 +177,8 @@ private:
         case assembler::outcome::too_many: router_.refuse_number(*this, h); break;
         case assembler::outcome::stray:
             parts_.drop(h);
-            log::write(log::level::warning, "dropped a stray fragment from context " + std::to_string(h.src));
+            log::write(log::level::warning,
+                       "dropped a stray fragment from context " + std::to_string(h.src));
             break;
         }
     }

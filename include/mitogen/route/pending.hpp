@@ -34,10 +34,11 @@ template <class Io>
 class basic_pending final : public awaited {
     friend class basic_pending_table<Io>;
 
+    unique_function<void()> continuation_; // of then(): run once, on the thread that completes it
+
 public:
     waiter<Io> wake;
-    unique_function<void()> continuation; ///< run once after completion, on the completing thread; set with then()
-    timer deadline;                       ///< loop's
+    timer deadline; ///< loop's
 
     explicit basic_pending(Io& io) : wake(io) {}
 };
@@ -78,7 +79,7 @@ class basic_pending_table final : public awaited_keeper {
     void settle(pending& p, unique_function<void()>& go) noexcept {
         p.open_ = false;
         --open_;
-        if (p.continuation) go = std::move(p.continuation);
+        if (p.continuation_) go = std::move(p.continuation_);
         p.done_.store(true, std::memory_order_release);
     }
 
@@ -264,13 +265,13 @@ public:
         {
             const std::lock_guard lock(mutex_);
             if (!p.done()) {
-                if (p.continuation) {
-                    p.continuation = [first = std::move(p.continuation), second = std::move(go)]() mutable {
+                if (p.continuation_) {
+                    p.continuation_ = [first = std::move(p.continuation_), second = std::move(go)]() mutable {
                         first();
                         second();
                     };
                 } else {
-                    p.continuation = std::move(go);
+                    p.continuation_ = std::move(go);
                 }
                 return;
             }
@@ -307,7 +308,7 @@ public:
             p.failure_.reset();
             if (p.payload_.capacity() > kept_bytes) p.payload_ = buffer{};
             p.payload_.clear();
-            p.continuation.reset();
+            p.continuation_.reset();
             p.subject = nullptr;
             p.explained = false;
             if (p.generation_ != UINT32_MAX) free_.push_back(&p); // else its numbers are used up

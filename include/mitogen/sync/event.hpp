@@ -12,8 +12,9 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Something that has not happened, and then has for ever.
 ///
-/// Threads: wait() and sleep() one thread, the rest any. It must outlive every raise(), and another thread may still be inside
-/// one when the thread that waits goes on: share it, or destroy it when that thread has ended.
+/// Threads: wait() and sleep() one thread, the rest any. It must outlive every raise(), and another
+/// thread may still be inside one when the thread that waits goes on: share it, or destroy it when
+/// that thread has ended.
 template <class Io>
 class basic_event {
     waiter<Io> wake_;
@@ -25,14 +26,15 @@ public:
 
     bool raised() const noexcept { return raised_.load(std::memory_order_acquire); }
 
-    /// It has happened. What it stands for must be visible before. Again: nothing changes. Never blocks.
+    /// It has happened. What it stands for must be visible before. Again: nothing changes. Never
+    /// blocks.
     void raise() noexcept {
         raised_.store(true, std::memory_order_release);
         wake_.notify();
     }
 
-    /// Waits until it is raised or the deadline passes, and may drive `loop` meanwhile: see detail::broker_engine::wait. Returns raised().
-    /// Threads: not the loop's.
+    /// Waits until it is raised or the deadline passes, and may drive `loop` meanwhile: see
+    /// basic_broker::wait. Returns raised(). Threads: not the loop's.
     template <class Loop>
     bool wait(Loop& loop, instant deadline = never) {
         return loop.wait(wake_, deadline, true, [this] { return raised(); });

@@ -13,11 +13,11 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// A counter that one thread can wait for to be 0.
 ///
-/// Whoever waits first makes sure that no more is added: for instance by a flag that it sets, and that others read behind their
-/// add(). One of the two then sees what the other did.
+/// Whoever waits first makes sure that no more is added: for instance by a flag that it sets, and
+/// that others read behind their add(). One of the two then sees what the other did.
 ///
-/// Threads: wait() one thread; the rest any. done() is called on the loop, or by a thread that has ended or returned to the
-/// owner when the group is destroyed.
+/// Threads: wait() one thread; the rest any. done() is called on the loop, or by a thread that has
+/// ended or returned to the owner when the group is destroyed.
 template <class Io>
 class basic_wait_group {
     std::atomic<std::size_t> count_{0};
@@ -38,8 +38,9 @@ public:
     /// True if nothing is under way.
     bool empty() const noexcept { return count_.load() == 0; }
 
-    /// Waits until nothing is under way or the deadline passes, and may drive `loop` meanwhile: see detail::broker_engine::wait. True if
-    /// nothing is: then the loop has also left the callback whose done() was the last. Threads: not the loop's.
+    /// Waits until nothing is under way or the deadline passes, and may drive `loop` meanwhile: see
+    /// basic_broker::wait. True if nothing is: then the loop has also left the callback whose
+    /// done() was the last. Threads: not the loop's.
     template <class Loop>
     bool wait(Loop& loop, instant deadline = never) {
         if (!loop.wait(wake_, deadline, true, [this] { return empty(); })) return false;

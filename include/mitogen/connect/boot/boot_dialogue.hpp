@@ -6,6 +6,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/boot/handshake.hpp>
+#include <mitogen/connect/boot/hello_reader.hpp>
 #include <mitogen/connect/boot/outgoing.hpp>
 #include <mitogen/connect/boot/program_choice.hpp>
 #include <mitogen/connect/boot/receiving_stage.hpp>
@@ -30,7 +31,7 @@ namespace detail {
 /// which is answered with the welcome. Bytes in, turns out; writes to whatever descriptor it is given.
 class boot_dialogue {
     boot_plan& plan_;
-    handshake::listener listener_;
+    handshake::hello_reader reader_;
     handshake::hello said_;
     outgoing out_;
     const sys::unique_fd* program_ = nullptr; // what is sent
@@ -59,25 +60,27 @@ public:
     explicit boot_dialogue(boot_plan& plan) : plan_(plan) {}
 
     /// Adds bytes that arrived.
-    void feed(std::span<const std::byte> bytes) { listener_.feed(bytes); }
+    void feed(std::span<const std::byte> bytes) { reader_.feed(bytes); }
 
     /// What to do about them; asked until it is `listen`, or the dialogue is over.
     turn next() {
-        using finding = handshake::listener::finding;
+        using finding = handshake::hello_reader::finding;
         if (hello_seen_) return turn::listen;
-        switch (listener_.look()) {
+        switch (reader_.look()) {
         case finding::nothing: break;
+        case finding::wrong_version:
+            return confused("the program there speaks another version of this library's protocol; "
+                            "build both sides with the same version");
         case finding::wrong:
-            return confused(listener_.wrong_protocol() ? "the program there speaks another version of this library's protocol; "
-                                                         "build both sides with the same version"
-                                                       : "it printed too much that makes no sense here before its hello");
+            return confused("it printed too much that makes no sense here before its hello");
         case finding::stage: {
             const turn t = meet_stage();
             return t == turn::listen ? next() : t; // it has become the program, whose hello may have come with its words
         }
         case finding::hello:
             hello_seen_ = true;
-            if (!handshake::decode_hello(listener_.payload(), said_)) return confused("its hello does not decode");
+            if (!handshake::decode_hello(reader_.payload(), said_))
+                return confused("its hello does not decode");
             return turn::hello;
         }
         return turn::listen;
@@ -163,9 +166,9 @@ public:
     /// True once the child has spoken.
     bool hello_seen() const noexcept { return hello_seen_; }
     /// What else was printed; cut to some kilobytes.
-    std::string noise() const { return listener_.noise(); }
+    std::string noise() const { return reader_.noise(); }
     /// Bytes that came behind the hello: frames.
-    std::span<const std::byte> rest() const noexcept { return listener_.rest(); }
+    std::span<const std::byte> rest() const noexcept { return reader_.rest(); }
 
 private:
     turn confused(std::string_view what) {
@@ -177,7 +180,7 @@ private:
     turn meet_stage() {
         if (!plan_.staged || stage_seen_) return confused("a shell spoke where none was expected");
         stage_seen_ = true;
-        const stage_words said(listener_.text());
+        const stage_words said(reader_.text());
         const choice chosen = choose_program(plan_, said.machine);
         trouble_ = chosen.trouble;
         if (!chosen.file && !chosen.above) return turn::unfit;

@@ -7,6 +7,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot/hello_reader.hpp>
 #include <mitogen/connect/boot/outgoing.hpp>
 #include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/joining/joining.hpp>
@@ -67,7 +68,7 @@ private:
     bound_source<client> source_{};
     timer timer_;
     stage stage_ = stage::asking;
-    joining::listening_ear ear_{joining::request_limit};
+    handshake::hello_reader reader_{joining::request_rules};
     joining::request asked_;
     joining::answer answer_;
     outgoing out_;
@@ -154,15 +155,17 @@ private:
         const long n = router_.loop().io().read(socket_.get(), bytes, sizeof bytes);
         if (n == -EAGAIN || n == -EWOULDBLOCK) return;
         if (n <= 0) return drop(n == 0 ? "it closed the connection" : sys::errno_text(static_cast<int>(-n)));
-        using finding = joining::listening_ear::finding;
-        switch (ear_.hear({bytes, static_cast<std::size_t>(n)})) {
-        case finding::incomplete: return;
+        reader_.feed({bytes, static_cast<std::size_t>(n)});
+        using finding = handshake::hello_reader::finding;
+        switch (reader_.look()) {
+        case finding::nothing: return;
+        case finding::stage:
         case finding::wrong: return drop("what it sent is no request to join");
         case finding::wrong_version: return drop("it speaks another version of this library's protocol");
-        case finding::whole: break;
+        case finding::hello: break;
         }
         // More than the request can only be a mistake: it has no id yet.
-        if (!joining::decode_request(ear_.payload(), asked_) || !ear_.rest().empty())
+        if (!joining::decode_request(reader_.payload(), asked_) || !reader_.rest().empty())
             return drop("its request to join does not decode");
         stage_ = stage::numbered;
         router_.loop().change(source_, io::interest::none);
@@ -196,9 +199,11 @@ private:
         router_.loop().cancel_timer(timer_);
         router_.loop().unwatch(source_);
         const bool may_call = terms_.authority == mitogen::authority::parent;
-        const peer_facts who{
-            .id = id(), .build = hash_build(asked_.build), .authority = may_call ? router_.id() : no_context};
-        link = peer::make(router_, *this, who, std::move(socket_), typename Io::descriptor(static_cast<int>(second)));
+        const peer_facts who{.id = id(),
+                             .build = hash_build(asked_.build),
+                             .authority = may_call ? router_.id() : no_context};
+        link = peer::make(router_, *this, who, std::move(socket_),
+                          typename Io::descriptor(static_cast<int>(second)));
         stage_ = stage::up;
         events_.client_up(*this);
         link->start();

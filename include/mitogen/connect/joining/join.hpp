@@ -6,7 +6,9 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/connect/boot/hello_reader.hpp>
 #include <mitogen/connect/build_hash.hpp>
+#include <mitogen/connect/ending.hpp>
 #include <mitogen/connect/joining/call_server.hpp>
 #include <mitogen/connect/joining/joined.hpp>
 #include <mitogen/connect/joining/joining.hpp>
@@ -63,12 +65,14 @@ public:
                             .pool_threads = options.pool_threads,
                             .rules = said.rules,
                             .on_prompt = options.on_prompt}),
-          parent_(peer::make(router_, *this,
-                             {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true}, std::move(in),
-                             std::move(out))),
+          parent_(peer::make(
+              router_, *this,
+              {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true},
+              std::move(in), std::move(out))),
           server_(router_, said.name, options.pool_threads), settled_(broker_.io()) {
         (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message&) {
-            parent_->close(reason::broker_exited, "the context that was joined has ended, or wants this one to leave");
+            parent_->close(reason::broker_exited,
+                           "the context that was joined has ended, or wants this one to leave");
         });
         (void)router_.add_raw_handler(handles::admitted, {}, [this](const message&) {
             admitted_.store(true, std::memory_order_release);
@@ -84,8 +88,9 @@ public:
         router_.close();
         server_.join();
         // What it has said last still goes out.
-        parent_->stream->wait_written(after(broker_.io().now(), 1'000'000'000));
-        broker_.run([this] { parent_->close(reason::broker_exited, "this context has left the tree"); });
+        parent_->stream->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
+        broker_.run(
+            [this] { parent_->close(reason::broker_exited, "this context has left the tree"); });
     }
 
     /// From here on the link carries frames. Waits until the tree knows this context; false where that does not come, or not in
@@ -125,8 +130,9 @@ MITOGEN_COLD inline error too_late(const std::string& path) {
 
 /// Reads the listener's answer, until the deadline.
 template <class Io>
-result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std::string& path, joining::listening_ear& ear) {
-    using finding = joining::listening_ear::finding;
+result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std::string& path,
+                                    handshake::hello_reader& reader) {
+    using finding = handshake::hello_reader::finding;
     for (;;) {
         const instant now = io.now();
         std::byte bytes[4096];
@@ -134,24 +140,26 @@ result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std:
         if (now < deadline) {
             n = sys::set_patience(fd, deadline - now);
             // what follows may be secret: the link reads it
-            if (n >= 0) n = io.read(fd, bytes, std::min(sizeof bytes, ear.missing()));
+            if (n >= 0) n = io.read(fd, bytes, std::min(sizeof bytes, reader.missing()));
         }
         if (n == -EAGAIN || n == -EWOULDBLOCK)
             return too_late(path);
         if (n == 0 || n == -ECONNRESET)
             return error(reason::end_of_file, "cannot join at " + path + ": who listens there has closed the connection");
         if (n < 0) return cannot_join(path, n);
-        switch (ear.hear({bytes, static_cast<std::size_t>(n)})) {
-        case finding::incomplete: continue;
+        reader.feed({bytes, static_cast<std::size_t>(n)});
+        switch (reader.look()) {
+        case finding::nothing: continue;
         case finding::wrong_version:
             return error(reason::connect, "cannot join at " + path +
                                               ": the program there speaks another version of this library's protocol; build both "
                                               "with the same version");
+        case finding::stage:
         case finding::wrong: return error(reason::connect, "cannot join at " + path + ": what answers there is no listener");
-        case finding::whole: break;
+        case finding::hello: break;
         }
         joining::answer said;
-        if (!joining::decode_answer(ear.payload(), said))
+        if (!joining::decode_answer(reader.payload(), said))
             return error(reason::connect, "cannot join at " + path + ": the answer does not decode");
         if (said.refusal.empty()) return said;
         return error(reason::connect, "refused at " + path + ": " + std::string(decode_error(said.refusal).message()));
@@ -179,14 +187,15 @@ result<joined> try_join(const std::string& path, const join_options& options, Io
     const buffer request = joining::encode_request({sys::build_id(), static_cast<std::uint32_t>(io.own_pid()), options.name});
     // A refusal may have been sent before the request was read.
     (void)io.write(socket.get(), request.data(), request.size());
-    joining::listening_ear ear(joining::answer_limit);
-    result<joining::answer> said = detail::hear_answer(io, socket.get(), deadline, path, ear);
+    handshake::hello_reader reader(joining::answer_rules);
+    result<joining::answer> said = detail::hear_answer(io, socket.get(), deadline, path, reader);
     if (!said) return said.error();
     const long second = sys::dup_above(socket.get(), 3); // a link has a descriptor for each direction
     if (second < 0) return detail::cannot_join(path, second);
     typename Io::descriptor out(static_cast<int>(second));
     if (const long rc = io.set_nonblocking(out.get(), true); rc < 0) return detail::cannot_join(path, rc);
-    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options, std::move(socket), std::move(out));
+    auto in = std::make_unique<detail::membership<Io>>(io, std::move(*said), options,
+                                                       std::move(socket), std::move(out));
     if (!in->begin(deadline)) {
         return in->alive() ? detail::too_late(path)
                            : error(reason::end_of_file, "cannot join at " + path + ": the tree was lost at once");

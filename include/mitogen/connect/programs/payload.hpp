@@ -51,12 +51,14 @@ class known_program {
     inline static constinit static_registry<known_program> all{};
 
 public:
-    known_program(const sys::file_stamp& stamp, program_identity identity) : stamp_(stamp), identity_(std::move(identity)) {}
+    known_program(const sys::file_stamp& stamp, program_identity identity)
+        : stamp_(stamp), identity_(std::move(identity)) {}
 
     const known_program* before() const noexcept { return before_; }
 
     static const program_identity* find(const sys::file_stamp& stamp) noexcept {
-        const known_program* const known = all.find([&](const known_program& p) { return p.stamp_ == stamp; });
+        const known_program* const known =
+            all.find([&](const known_program& p) { return p.stamp_ == stamp; });
         return known ? &known->identity_ : nullptr;
     }
 
