@@ -208,6 +208,7 @@
 #include <mitogen/sys/user_file.hpp>
 #include <mitogen/wire/aggregate.hpp>
 #include <mitogen/wire/assembler.hpp>
+#include <mitogen/wire/bindings.hpp>
 #include <mitogen/wire/blob.hpp>
 #include <mitogen/wire/block_cache.hpp>
 #include <mitogen/wire/buffer.hpp>
@@ -223,7 +224,12 @@
 #include <mitogen/wire/inherited.hpp>
 #include <mitogen/wire/keyed.hpp>
 #include <mitogen/wire/lane_numbers.hpp>
+#include <mitogen/wire/listed.hpp>
+#include <mitogen/wire/member_codec.hpp>
+#include <mitogen/wire/member_names.hpp>
+#include <mitogen/wire/members.hpp>
 #include <mitogen/wire/message.hpp>
+#include <mitogen/wire/missing.hpp>
 #include <mitogen/wire/reader.hpp>
 #include <mitogen/wire/record.hpp>
 #include <mitogen/wire/scalars.hpp>
