@@ -56,9 +56,9 @@ struct name_text {
 /// object as a pointer_argument.
 template <auto Pointer>
 consteval auto name_of_member() {
-    constexpr std::size_t length = last_word(print_argument<Pointer>()).size();
-    static_assert(length != 0);
-    return name_text<length>(last_word(print_argument<Pointer>()));
+    constexpr std::string_view name = last_word(print_argument<Pointer>());
+    static_assert(!name.empty());
+    return name_text<name.size()>(name);
 }
 
 } // namespace wire
