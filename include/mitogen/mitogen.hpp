@@ -97,6 +97,7 @@
 #include <mitogen/sys/futex.hpp>
 #include <mitogen/sys/mutex.hpp>
 #include <mitogen/wire/aggregate.hpp>
+#include <mitogen/wire/bindings.hpp>
 #include <mitogen/wire/blob.hpp>
 #include <mitogen/wire/block_cache.hpp>
 #include <mitogen/wire/buffer.hpp>
@@ -110,7 +111,12 @@
 #include <mitogen/wire/handle.hpp>
 #include <mitogen/wire/inherited.hpp>
 #include <mitogen/wire/keyed.hpp>
+#include <mitogen/wire/listed.hpp>
+#include <mitogen/wire/member_codec.hpp>
+#include <mitogen/wire/member_names.hpp>
+#include <mitogen/wire/members.hpp>
 #include <mitogen/wire/message.hpp>
+#include <mitogen/wire/missing.hpp>
 #include <mitogen/wire/reader.hpp>
 #include <mitogen/wire/record.hpp>
 #include <mitogen/wire/scalars.hpp>

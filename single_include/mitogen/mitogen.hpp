@@ -1878,13 +1878,144 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/wire/members.hpp ----
+// members.hpp: how a program says which members of a class travel.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+struct no_members {};
+
+/// What list() returns.
+template <class... Pointers>
+struct member_list {
+    std::tuple<Pointers...> pointers;
+};
+
+} // namespace wire
+
+/// The members that travel, in this order: pointers to data members, which may be private or those
+/// of a base class.
+template <class... Pointers>
+constexpr wire::member_list<Pointers...> list(Pointers... pointers) noexcept {
+    return {std::tuple<Pointers...>(pointers...)};
+}
+
+/// Which members of a `T` travel. For a class that is no aggregate, or of which not all is to be
+/// sent:
+/// ```
+/// template <>
+/// inline constexpr auto mitogen::members<disk> = mitogen::list(&disk::mount, &disk::free_bytes);
+/// ```
+/// Private members can be listed inside the class, by a public function; the list outside wins if
+/// there are both:
+/// ```
+/// static constexpr auto mitogen_members() { return mitogen::list(&label::text_); }
+/// ```
+/// A list wins over a description with Boost.Describe, and over what an aggregate or a container is
+/// by itself; codec<T> wins over a list. Members that are left out are not sent: the receiver's have
+/// what the default constructor gives them, or what was in them before decode_into(). The wire form
+/// and the signature are those of an aggregate of the same members: with and without Boost.
+template <class T>
+inline constexpr auto members = wire::no_members{};
+
+namespace wire {
+
+template <class T>
+concept listed_outside = !std::same_as<std::remove_cv_t<decltype(members<T>)>, no_members>;
+
+template <class T>
+concept listed_inside = requires { T::mitogen_members(); };
+
+template <class T>
+concept listed_class = std::is_class_v<T> && (listed_outside<T> || listed_inside<T>);
+
+template <class T>
+consteval auto members_of() {
+    if constexpr (listed_outside<T>) return members<T>;
+    else return T::mitogen_members();
+}
+
+/// The member of `t`, also of a private base class: the C casts reach that.
+template <class T, class M, class C>
+constexpr M& reach(T& t, M C::*pointer) noexcept {
+    return ((C&)t).*pointer;
+}
+template <class T, class M, class C>
+constexpr const M& reach(const T& t, M C::*pointer) noexcept {
+    return ((const C&)t).*pointer;
+}
+
+/// Why a list of members is of no use.
+enum class list_problem : std::uint8_t {
+    none,
+    no_list,   // not what list() returns
+    no_member, // something in it is no data member of T or of a base class
+    twice,     // a member stands in it more than once
+    inherited, // it seems to be a base class's, which knows nothing of what T adds
+};
+
+template <class T, class C>
+concept has_base = std::is_base_of_v<C, T> && requires(T& t) { (C&)t; }; // and not twice
+
+template <class T, class M, class C>
+consteval bool is_member(M C::*pointer) {
+    return std::is_object_v<M> && has_base<T, C> && pointer != nullptr;
+}
+template <class T>
+consteval bool is_member(...) {
+    return false;
+}
+
+template <auto First, auto Second>
+consteval bool same_member() {
+    if constexpr (requires { First == Second; }) return First == Second;
+    else return false;
+}
+
+template <class T, class M, class C>
+consteval bool is_own(M C::*) {
+    return std::is_same_v<C, T>;
+}
+
+template <class T, std::size_t I>
+inline constexpr auto nth_member = std::get<I>(members_of<T>().pointers);
+
+template <class T, std::size_t I, std::size_t... Before>
+consteval bool is_repeated(std::index_sequence<Before...>) {
+    return (... || same_member<nth_member<T, Before>, nth_member<T, I>>());
+}
+
+template <class T, class... Pointers>
+consteval list_problem check_list(const member_list<Pointers...>*) {
+    return []<std::size_t... I>(std::index_sequence<I...>) {
+        if constexpr (!(... && is_member<T>(nth_member<T, I>))) return list_problem::no_member;
+        else if constexpr ((... || is_repeated<T, I>(std::make_index_sequence<I>{})))
+            return list_problem::twice;
+        else if constexpr (!listed_outside<T> && sizeof...(I) != 0 &&
+                           !(... || is_own<T>(nth_member<T, I>)))
+            return list_problem::inherited;
+        else return list_problem::none;
+    }(std::index_sequence_for<Pointers...>{});
+}
+template <class T>
+consteval list_problem check_list(const void*) {
+    return list_problem::no_list;
+}
+
+template <class T>
+consteval list_problem find_list_problem() {
+    using listed = decltype(members_of<T>());
+    return check_list<T>(static_cast<const listed*>(nullptr));
+}
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/wire/shapes.hpp ----
 // shapes.hpp: tells what kind of type one is by what it offers, so that no heavy standard header need be included to recognise
 // its types.
 
-#if MITOGEN_HAS_PFR
-#include <boost/pfr/core.hpp>
-#endif
 #if MITOGEN_HAS_DESCRIBE
 #include <boost/describe/bases.hpp>
 #include <boost/describe/enumerators.hpp>
@@ -1901,6 +2032,7 @@ enum class shape : std::uint8_t {
     boolean,
     scalar,        // fixed width, any bits valid
     enumeration,
+    listed,        // a class whose members the program lists
     described,     // a class described with Boost.Describe
     path,          // std::filesystem::path
     duration,      // std::chrono::duration
@@ -1912,7 +2044,7 @@ enum class shape : std::uint8_t {
     set,
     sequence,      // push_back, and a size
     forward_list,
-    aggregate,     // through Boost.PFR
+    aggregate,     // a plain struct
 };
 
 template <class T>
@@ -1922,6 +2054,13 @@ concept described_class =
 #else
     false;
 #endif
+
+// The list of a base class does not stand in the way of a description.
+template <class T>
+consteval bool inherits_list() {
+    if constexpr (!listed_class<T>) return false;
+    else return find_list_problem<T>() == list_problem::inherited;
+}
 
 template <class T>
 concept described_enum =
@@ -2018,13 +2157,15 @@ struct any_base {
     operator Base() const;
 };
 
-/// Aggregates that Boost.PFR takes apart: those without base classes.
+/// Aggregates that can be taken apart: those without base classes.
 template <class T>
 concept plain_aggregate = std::is_aggregate_v<T> && std::is_class_v<T> && !requires { T{any_base<T>{}}; };
 
 template <class T>
 consteval shape class_shape() {
     if constexpr (!std::is_default_constructible_v<T>) return shape::none;
+    else if constexpr (described_class<T> && inherits_list<T>()) return shape::described;
+    else if constexpr (listed_class<T>) return shape::listed;
     else if constexpr (described_class<T>) return shape::described;
     else if constexpr (path_shape<T>) return shape::path;
     else if constexpr (duration_shape<T>) return shape::duration;
@@ -2036,7 +2177,7 @@ consteval shape class_shape() {
     else if constexpr (keyed_shape<T>) return shape::set;
     else if constexpr (sequence_shape<T>) return shape::sequence;
     else if constexpr (forward_list_shape<T>) return shape::forward_list;
-    else if constexpr (MITOGEN_HAS_PFR && plain_aggregate<T>) return shape::aggregate;
+    else if constexpr (plain_aggregate<T>) return shape::aggregate;
     else return shape::none;
 }
 
@@ -2061,7 +2202,8 @@ struct parts {};
 
 } // namespace wire
 
-/// How a `T` travels. Specialise it for a type of your own that is neither an aggregate nor described:
+/// How a `T` travels. Specialise it for a type of your own that is no aggregate, and whose members are neither listed (see
+/// mitogen::members) nor described:
 /// ```
 /// template <> struct mitogen::codec<celsius> {
 ///     static std::size_t size(const celsius& t) { return mitogen::encoded_size(t.degrees()); }
@@ -4285,51 +4427,406 @@ inline bool names_within_one_build(std::string_view name) noexcept {
 } // namespace rpc::detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/wire/check.hpp ----
-// check.hpp: finds the type that cannot travel, however deep it is, and says what to do about it in one line.
+// ---- mitogen/wire/bindings.hpp ----
+// bindings.hpp: the members of an aggregate as a tuple of references, from the language's
+// structured bindings.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace wire {
 
-/// A step on the way to the type that has no codec: the part of `Whole` (element, member, alternative) with that index, from 0.
+/// The most members that bind_members() binds: C++20 wants a name for each.
+inline constexpr std::size_t most_bound = 32;
+
+#define MITOGEN_BIND(n, ...) \
+    else if constexpr (Count == n) { \
+        auto& [__VA_ARGS__] = value; \
+        return std::tie(__VA_ARGS__); \
+    }
+#define MITOGEN_A8 a1, a2, a3, a4, a5, a6, a7, a8
+#define MITOGEN_B8 b1, b2, b3, b4, b5, b6, b7, b8
+#define MITOGEN_C8 c1, c2, c3, c4, c5, c6, c7, c8
+
+/// A std::tuple of references to the members of `value`, an aggregate of exactly `Count` members
+/// without base classes.
+template <std::size_t Count, class T>
+constexpr auto bind_members([[maybe_unused]] T& value) noexcept {
+    static_assert(Count <= most_bound);
+    if constexpr (Count == 0) {
+        return std::tuple<>();
+    }
+    MITOGEN_BIND(1, a1)
+    MITOGEN_BIND(2, a1, a2)
+    MITOGEN_BIND(3, a1, a2, a3)
+    MITOGEN_BIND(4, a1, a2, a3, a4)
+    MITOGEN_BIND(5, a1, a2, a3, a4, a5)
+    MITOGEN_BIND(6, a1, a2, a3, a4, a5, a6)
+    MITOGEN_BIND(7, a1, a2, a3, a4, a5, a6, a7)
+    MITOGEN_BIND(8, MITOGEN_A8)
+    MITOGEN_BIND(9, MITOGEN_A8, b1)
+    MITOGEN_BIND(10, MITOGEN_A8, b1, b2)
+    MITOGEN_BIND(11, MITOGEN_A8, b1, b2, b3)
+    MITOGEN_BIND(12, MITOGEN_A8, b1, b2, b3, b4)
+    MITOGEN_BIND(13, MITOGEN_A8, b1, b2, b3, b4, b5)
+    MITOGEN_BIND(14, MITOGEN_A8, b1, b2, b3, b4, b5, b6)
+    MITOGEN_BIND(15, MITOGEN_A8, b1, b2, b3, b4, b5, b6, b7)
+    MITOGEN_BIND(16, MITOGEN_A8, MITOGEN_B8)
+    MITOGEN_BIND(17, MITOGEN_A8, MITOGEN_B8, c1)
+    MITOGEN_BIND(18, MITOGEN_A8, MITOGEN_B8, c1, c2)
+    MITOGEN_BIND(19, MITOGEN_A8, MITOGEN_B8, c1, c2, c3)
+    MITOGEN_BIND(20, MITOGEN_A8, MITOGEN_B8, c1, c2, c3, c4)
+    MITOGEN_BIND(21, MITOGEN_A8, MITOGEN_B8, c1, c2, c3, c4, c5)
+    MITOGEN_BIND(22, MITOGEN_A8, MITOGEN_B8, c1, c2, c3, c4, c5, c6)
+    MITOGEN_BIND(23, MITOGEN_A8, MITOGEN_B8, c1, c2, c3, c4, c5, c6, c7)
+    MITOGEN_BIND(24, MITOGEN_A8, MITOGEN_B8, MITOGEN_C8)
+    MITOGEN_BIND(25, MITOGEN_A8, MITOGEN_B8, MITOGEN_C8, d1)
+    MITOGEN_BIND(26, MITOGEN_A8, MITOGEN_B8, MITOGEN_C8, d1, d2)
+    MITOGEN_BIND(27, MITOGEN_A8, MITOGEN_B8, MITOGEN_C8, d1, d2, d3)
+    MITOGEN_BIND(28, MITOGEN_A8, MITOGEN_B8, MITOGEN_C8, d1, d2, d3, d4)
+    MITOGEN_BIND(29, MITOGEN_A8, MITOGEN_B8, MITOGEN_C8, d1, d2, d3, d4, d5)
+    MITOGEN_BIND(30, MITOGEN_A8, MITOGEN_B8, MITOGEN_C8, d1, d2, d3, d4, d5, d6)
+    MITOGEN_BIND(31, MITOGEN_A8, MITOGEN_B8, MITOGEN_C8, d1, d2, d3, d4, d5, d6, d7)
+    MITOGEN_BIND(32, MITOGEN_A8, MITOGEN_B8, MITOGEN_C8, d1, d2, d3, d4, d5, d6, d7, d8)
+}
+
+#undef MITOGEN_BIND
+#undef MITOGEN_A8
+#undef MITOGEN_B8
+#undef MITOGEN_C8
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/member_names.hpp ----
+// member_names.hpp: the names of members, as the compiler writes them where it prints a pointer to
+// one.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+// clang before 18 takes the address of a part of an object as an argument of a template only inside
+// a class.
+template <class Pointer>
+struct pointer_argument {
+    Pointer pointer;
+};
+template <class Pointer>
+pointer_argument(Pointer) -> pointer_argument<Pointer>;
+
+template <auto Pointer>
+consteval const char* print_argument() {
+    return __PRETTY_FUNCTION__;
+}
+
+// "[with auto Pointer = ...{(& imagined<disk>.imagined_box<disk>::value.disk::mount)}]" from g++,
+// "[Pointer = {&imagined.value.mount}]" from clang++, "&disk::mount" from both if it is a pointer
+// to a member: the name is the last word.
+consteval std::string_view last_word(std::string_view text) {
+    const auto in_word = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '_' || c == '$' || static_cast<unsigned char>(c) >= 0x80;
+    };
+    while (!text.empty() && !in_word(text.back())) text.remove_suffix(1);
+    std::size_t begin = text.size();
+    while (begin != 0 && in_word(text[begin - 1])) --begin;
+    return text.substr(begin);
+}
+
+// A copy, so that not all that the compiler printed becomes part of the program.
+template <std::size_t Length>
+struct name_text {
+    std::array<char, Length> letters{};
+
+    consteval explicit name_text(std::string_view name) {
+        std::copy(name.begin(), name.end(), letters.begin());
+    }
+    constexpr std::string_view view() const noexcept { return {letters.data(), Length}; }
+};
+
+/// The name of the member to which `Pointer` leads: a pointer to a member, or to a part of an
+/// object as a pointer_argument.
+template <auto Pointer>
+consteval auto name_of_member() {
+    constexpr std::string_view name = last_word(print_argument<Pointer>());
+    static_assert(!name.empty());
+    return name_text<name.size()>(name);
+}
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/fields.hpp ----
+// fields.hpp: the members of an aggregate: how many there are, what they are called, and a tuple of
+// references to them.
+
+#if MITOGEN_HAS_PFR
+#include <boost/pfr/core.hpp>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+/// The most members of an aggregate that travels: what bind_members() or, with it on the include
+/// path, Boost.PFR binds.
+inline constexpr std::size_t most_fields = MITOGEN_HAS_PFR ? 100 : most_bound;
+
+// The members are counted here, even for PFR, whose own count tries references too: that is an
+// error inside a vector of unique_ptr (clang 14), and an internal error of g++ 12
+// (check_noexcept_r) if there is a std::array<std::string, 2>.
+template <class T>
+struct any_but {
+    template <class U>
+        requires(!std::is_same_v<U, T>)
+    operator U() const;
+};
+template <class T>
+struct any_reference_but {
+    template <class U>
+        requires(!std::is_same_v<U, T>)
+    operator U&() const;
+};
+
+template <class T, std::size_t... I>
+concept takes = requires { T{(void(I), any_but<T>{})...}; };
+
+template <class T, std::size_t... I>
+consteval std::size_t count_fields(std::index_sequence<I...>) {
+    if constexpr (sizeof...(I) <= most_fields && takes<T, I..., 0>)
+        return count_fields<T>(std::index_sequence<I..., 0>{});
+    else return sizeof...(I);
+}
+template <class T>
+inline constexpr std::size_t field_count = count_fields<T>(std::index_sequence<>{});
+
+// {} initialises one whole member, and a C array takes several of the values that were counted:
+// then too many are left.
+template <class T, std::size_t... Before, std::size_t... After>
+consteval bool one_member(std::index_sequence<Before...>, std::index_sequence<After...>) {
+    return !requires { T{(void(Before), any_but<T>{})..., {}}; } ||
+           requires { T{(void(Before), any_but<T>{})..., {}, (void(After), any_but<T>{})...}; };
+}
+
+template <class T, std::size_t... I>
+consteval bool has_array(std::index_sequence<I...>) {
+    return !(... && one_member<T>(std::make_index_sequence<I>{},
+                                  std::make_index_sequence<sizeof...(I) - 1 - I>{}));
+}
+
+// Nothing but a reference ends the count before the last member.
+template <class T, std::size_t... I>
+consteval bool has_more(std::index_sequence<I...>) {
+    return requires { T{(void(I), any_but<T>{})..., any_reference_but<T>{}}; };
+}
+
+/// Why the members of an aggregate cannot be told.
+enum class field_problem : std::uint8_t { none, too_many, array, no_address };
+
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wundefined-var-template" // imagined<T> is not used but looked at
+#pragma clang diagnostic ignored "-Wundefined-internal"
+#endif
+
+/// An object that nobody makes: only the addresses of its members are looked at, at compile time.
+template <class T>
+struct imagined_box {
+    T value;
+};
+template <class T>
+extern const imagined_box<T> imagined;
+
+template <auto>
+struct constant;
+
+// The addresses of the members of an object with static storage are constants. A bit-field has
+// none, and where a reference leads is not known.
+template <class T>
+concept has_addresses = requires {
+    typename constant<(void(bind_members<field_count<T>>(imagined<T>.value)), true)>;
+};
+
+template <class T>
+consteval field_problem find_field_problem() {
+    using indices = std::make_index_sequence<field_count<T>>;
+    if constexpr (field_count<T> > most_fields) return field_problem::too_many;
+    else if constexpr (has_array<T>(indices{})) return field_problem::array;
+    else if constexpr (has_more<T>(indices{})) return field_problem::no_address;
+    else if constexpr (field_count<T> > most_bound) return field_problem::none; // or PFR says it
+    else return has_addresses<T> ? field_problem::none : field_problem::no_address;
+}
+
+#if MITOGEN_HAS_PFR
+template <template <class...> class Tuple, class... References>
+constexpr auto to_std(const Tuple<References...>& bound) noexcept {
+    return [&bound]<std::size_t... I>(std::index_sequence<I...>) {
+        return std::tuple<References...>(boost::pfr::detail::sequence_tuple::get<I>(bound)...);
+    }(std::index_sequence_for<References...>{});
+}
+
+template <class Count, class T>
+constexpr auto tie_by_pfr(T& value) noexcept {
+    if constexpr (requires { boost::pfr::detail::tie_as_tuple(value, Count{}); })
+        return to_std(boost::pfr::detail::tie_as_tuple(value, Count{}));
+    else return boost::pfr::structure_tie(value); // PFR has nothing to count if it uses packs
+}
+#endif
+
+/// A std::tuple of references to the members of `value`, an aggregate without a field_problem.
+template <class T>
+constexpr auto tie_fields(T& value) noexcept {
+    constexpr std::size_t count = field_count<std::remove_cv_t<T>>;
+#if MITOGEN_HAS_PFR
+    using constant_count = std::integral_constant<std::size_t, count>;
+    if constexpr (count > most_bound) return tie_by_pfr<constant_count>(value);
+    else return bind_members<count>(value);
+#else
+    return bind_members<count>(value);
+#endif
+}
+
+/// The name of the member with index `I`.
+template <class T, std::size_t I>
+inline constexpr auto field_name =
+    name_of_member<pointer_argument{std::addressof(std::get<I>(tie_fields(imagined<T>.value)))}>();
+
+#if defined(__clang__)
+#pragma clang diagnostic pop
+#endif
+
+template <class>
+struct referred;
+template <class... Ts>
+struct referred<std::tuple<Ts&...>> {
+    using type = parts<Ts...>;
+};
+
+/// The types of the members of `T`, in order.
+template <class T>
+using fields_of = typename referred<decltype(tie_fields(std::declval<T&>()))>::type;
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/missing.hpp ----
+// missing.hpp: what is said, in one line, about a type that cannot travel.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+/// A step on the way to the type that has no codec: the part of `Whole` (element, member,
+/// alternative) with that index, from 0.
 template <class Whole, std::size_t Index>
 struct part_of;
 
 template <class>
 inline constexpr bool never_true = false;
 
-/// Fails to compile. Compilers print `T`, and `Reached` as the way from the type that was to travel.
+// The messages about an aggregate whose members cannot be told.
+template <class T, field_problem Problem, class... Reached>
+constexpr void no_fields() {
+    if constexpr (Problem == field_problem::array)
+        static_assert(never_true<T>,
+                      "mitogen: the aggregate T, named beside this message, has a C array, which "
+                      "counts like several members; use std::array, or list the members in "
+                      "mitogen::members<T>");
+    else if constexpr (Problem == field_problem::no_address)
+        static_assert(never_true<T>,
+                      "mitogen: the aggregate T, named beside this message, has a bit-field, a "
+                      "reference or a volatile member; make it an ordinary one, or list the "
+                      "other members in mitogen::members<T>");
+    else if constexpr (MITOGEN_HAS_PFR)
+        static_assert(never_true<T>,
+                      "mitogen: the aggregate T, named beside this message, has more than 100 "
+                      "members (each element of a C array counts); nest it, use std::array, or "
+                      "list its members in mitogen::members<T>");
+    else
+        static_assert(never_true<T>,
+                      "mitogen: the aggregate T, named beside this message, has more than 32 "
+                      "members (each element of a C array counts), which takes Boost.PFR; "
+                      "install Boost 1.81 or newer (Debian 12: libboost1.81-dev), nest it, use "
+                      "std::array, or list its members in mitogen::members<T>");
+}
+
+// The messages about a list of members that is of no use.
+template <class T, list_problem Problem, class... Reached>
+constexpr void no_members_of() {
+    if constexpr (Problem == list_problem::no_list)
+        static_assert(never_true<T>,
+                      "mitogen: the members of T, named beside this message, are not what "
+                      "mitogen::list() returns; write mitogen::members<T> = "
+                      "mitogen::list(&T::first, &T::second)");
+    else if constexpr (Problem == list_problem::no_member)
+        static_assert(never_true<T>,
+                      "mitogen: the list of members of T, named beside this message, holds "
+                      "something else than pointers to data members of T and of its base classes");
+    else if constexpr (Problem == list_problem::twice)
+        static_assert(never_true<T>,
+                      "mitogen: the list of members of T, named beside this message, names a "
+                      "member twice; one value cannot be decoded into the other's place");
+    else
+        static_assert(never_true<T>,
+                      "mitogen: mitogen_members() of T, named beside this message, names members "
+                      "of base classes alone, as one that is inherited does; list those of T "
+                      "itself in mitogen::members<T>");
+}
+
+template <class T>
+consteval field_problem problem_of_aggregate() {
+    if constexpr (plain_aggregate<T> && !listed_class<T>) return find_field_problem<T>();
+    else return field_problem::none;
+}
+
+// The messages about classes; the first that applies.
+template <class T, class... Reached>
+constexpr void no_class_codec() {
+    if constexpr (problem_of_aggregate<T>() != field_problem::none)
+        no_fields<T, problem_of_aggregate<T>(), Reached...>();
+    else if constexpr (!std::is_default_constructible_v<T>)
+        static_assert(never_true<T>,
+                      "mitogen: T, named beside this message, has no default constructor, which "
+                      "decoding needs; give it one or specialise mitogen::codec<T>");
+    else if constexpr (listed_class<T>) no_members_of<T, find_list_problem<T>(), Reached...>();
+    else if constexpr (std::is_aggregate_v<T>)
+        static_assert(never_true<T>,
+                      "mitogen: the aggregate T, named beside this message, has base classes, "
+                      "whose members cannot be told; list all members in mitogen::members<T>, or "
+                      "describe it with BOOST_DESCRIBE_STRUCT (Boost 1.81 or newer; Debian 12: "
+                      "libboost1.81-dev)");
+    else
+        static_assert(never_true<T>,
+                      "mitogen: T, named beside this message, has no codec; make it an "
+                      "aggregate, list its members in mitogen::members<T> (private ones inside "
+                      "it, in a static mitogen_members()), describe it with BOOST_DESCRIBE_CLASS "
+                      "(Boost 1.81 or newer; Debian 12: libboost1.81-dev) or specialise "
+                      "mitogen::codec<T>");
+}
+
+/// Fails to compile. Compilers print `T`, and `Reached` as the way from the type that was to
+/// travel.
 template <class T, class... Reached>
 constexpr void no_codec() {
     if constexpr (std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T>)
         static_assert(never_true<T>,
-                      "mitogen: a pointer means nothing in another process; send the value itself, a std::optional or a "
-                      "std::unique_ptr (T, named beside this message, is the type)");
+                      "mitogen: a pointer means nothing in another process; send the value "
+                      "itself, a std::optional or a std::unique_ptr (T, named beside this "
+                      "message, is the type)");
     else if constexpr (std::is_const_v<T> || std::is_volatile_v<T> || std::is_reference_v<T>)
         static_assert(never_true<T>,
-                      "mitogen: nothing can be decoded into a const, volatile or reference member; make it an ordinary one "
-                      "(T, named beside this message, is its type)");
+                      "mitogen: nothing can be decoded into a const, volatile or reference "
+                      "member; make it an ordinary one (T, named beside this message, is its "
+                      "type)");
     else if constexpr (std::is_same_v<T, long double>)
-        static_assert(never_true<T>, "mitogen: long double has another format on every kind of machine; send a double");
-    else if constexpr (std::is_class_v<T> && !std::is_default_constructible_v<T>)
         static_assert(never_true<T>,
-                      "mitogen: T, named beside this message, has no default constructor, which decoding needs; give it one or "
-                      "specialise mitogen::codec<T>");
-    else if constexpr (!MITOGEN_HAS_PFR && plain_aggregate<T>)
-        static_assert(never_true<T>,
-                      "mitogen: the aggregate T, named beside this message, travels through Boost.PFR, which is not on the "
-                      "include path; install Boost 1.81 or newer (Debian: libboost-dev) or specialise mitogen::codec<T>");
-    else if constexpr (std::is_aggregate_v<T> && std::is_class_v<T>)
-        static_assert(never_true<T>,
-                      "mitogen: the aggregate T, named beside this message, has base classes, which Boost.PFR cannot see; "
-                      "describe it with BOOST_DESCRIBE_STRUCT (Boost 1.81 or newer; Debian: libboost-dev)");
+                      "mitogen: long double has another format on every kind of machine; send a "
+                      "double");
+    else if constexpr (std::is_class_v<T>) no_class_codec<T, Reached...>();
     else
         static_assert(never_true<T>,
-                      "mitogen: T, named beside this message, has no codec; make it an aggregate, describe it with "
-                      "BOOST_DESCRIBE_CLASS (Boost 1.81 or newer; Debian: libboost-dev) or specialise mitogen::codec<T>");
+                      "mitogen: T, named beside this message, is of a kind that cannot travel; "
+                      "use a class instead, a std::variant or a std::array, or specialise "
+                      "mitogen::codec<T>");
 }
 
-/// A type without a codec: whoever uses one all the same gets the message of no_codec(), once.
+/// A type without a codec: a program that uses it all the same gets the message of no_codec().
 template <class T>
 struct shaped<T, shape::none> {
     static constexpr bool is_missing = true;
@@ -4339,6 +4836,15 @@ struct shaped<T, shape::none> {
     static bool decode(reader&, T&) { return no_codec<T>(), false; }
     static void signature(signature_sink&) { no_codec<T>(); }
 };
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/check.hpp ----
+// check.hpp: finds the type that cannot travel, however deep it is.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
 
 template <class T, class... Outer>
 consteval bool travels();
@@ -4576,93 +5082,6 @@ void check_function() {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/wire/fields.hpp ----
-// fields.hpp: the members of an aggregate as a tuple of references, from Boost.PFR.
-
-namespace mitogen::inline MITOGEN_ABI {
-#if MITOGEN_HAS_PFR
-namespace wire {
-
-// The members are counted here and only bound by PFR, whose own count tries references too: that is an error
-// inside a vector of unique_ptr (clang 14), and an internal error of g++ 12 (check_noexcept_r) where there is a
-// std::array<std::string, 2>.
-template <class T>
-struct any_but {
-    template <class U>
-        requires(!std::is_same_v<U, T>)
-    operator U() const;
-};
-
-template <class T, std::size_t... I>
-concept takes = requires { T{(void(I), any_but<T>{})...}; };
-
-// PFR binds at most that many.
-inline constexpr std::size_t most_fields = 100;
-
-template <class T, std::size_t... I>
-consteval std::size_t count_fields(std::index_sequence<I...>) {
-    if constexpr (sizeof...(I) <= most_fields && takes<T, I..., 0>) return count_fields<T>(std::index_sequence<I..., 0>{});
-    else return sizeof...(I);
-}
-
-// {} initialises one whole member, and a C array takes several of the values that were counted: then too many are left.
-template <class T, std::size_t... Before, std::size_t... After>
-consteval bool one_member(std::index_sequence<Before...>, std::index_sequence<After...>) {
-    return !requires { T{(void(Before), any_but<T>{})..., {}}; } ||
-           requires { T{(void(Before), any_but<T>{})..., {}, (void(After), any_but<T>{})...}; };
-}
-
-template <class T, std::size_t... I>
-consteval bool no_arrays(std::index_sequence<I...>) {
-    return (... && one_member<T>(std::make_index_sequence<I>{}, std::make_index_sequence<sizeof...(I) - 1 - I>{}));
-}
-
-template <class T>
-struct field_count {
-    static constexpr std::size_t counted = count_fields<T>(std::index_sequence<>{});
-    static_assert(counted <= most_fields,
-                  "mitogen: an aggregate of more than 100 members (an array of n elements counts n times) is too large for "
-                  "Boost.PFR; nest it, use std::array, or describe it with BOOST_DESCRIBE_STRUCT");
-    static constexpr bool plain = counted > most_fields || no_arrays<T>(std::make_index_sequence<counted>{});
-    static_assert(
-        plain,
-        "mitogen: Boost.PFR cannot see C arrays in an aggregate; use std::array, or describe it with BOOST_DESCRIBE_STRUCT "
-        "(T, named beside this message, is the aggregate)");
-    static constexpr std::size_t value = counted <= most_fields && plain ? counted : 0;
-};
-
-template <template <class...> class Tuple, class... References>
-constexpr auto to_std(const Tuple<References...>& bound) noexcept {
-    return [&bound]<std::size_t... I>(std::index_sequence<I...>) {
-        return std::tuple<References...>(boost::pfr::detail::sequence_tuple::get<I>(bound)...);
-    }(std::index_sequence_for<References...>{});
-}
-
-/// A std::tuple of references to the members of `value`.
-template <class T>
-constexpr auto tie_fields(T& value) noexcept {
-    using count = std::integral_constant<std::size_t, field_count<std::remove_cv_t<T>>::value>;
-    if constexpr (count::value == 0) return std::tuple<>();
-    else if constexpr (requires { boost::pfr::detail::tie_as_tuple(value, count{}); })
-        return to_std(boost::pfr::detail::tie_as_tuple(value, count{}));
-    else return boost::pfr::structure_tie(value); // where PFR uses the language's own packs, it has nothing to count
-}
-
-template <class>
-struct referred;
-template <class... Ts>
-struct referred<std::tuple<Ts&...>> {
-    using type = parts<Ts...>;
-};
-
-/// The types of the members of `T`, in order.
-template <class T>
-using fields_of = typename referred<decltype(tie_fields(std::declval<T&>()))>::type;
-
-} // namespace wire
-#endif
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/wire/record.hpp ----
 // record.hpp: several values one after another: the common part of tuples, pairs, aggregates and described classes.
 
@@ -4769,43 +5188,32 @@ private:
 } // namespace wire
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/wire/aggregate.hpp ----
-// aggregate.hpp: the wire form of plain structs, member after member, through Boost.PFR.
+// ---- mitogen/wire/member_codec.hpp ----
+// member_codec.hpp: the wire form of a class whose members are known, in whatever way: one after
+// another, by name in the signature.
 
 namespace mitogen::inline MITOGEN_ABI {
-#if MITOGEN_HAS_PFR
 namespace wire {
 
-template <class T, class Fields>
-struct aggregate_members;
-
-template <class T, class... Fields>
-struct aggregate_members<T, wire::parts<Fields...>> {
-    using record = wire::record<Fields...>;
-
-    // No byte belongs to no member: the whole may be copied.
-    static constexpr bool is_bulk =
-        sizeof...(Fields) != 0 && std::is_trivially_copyable_v<T> && (... && bulk_of<Fields>()) && record::least == sizeof(T);
-
-    static void signature(signature_sink& s) { s.put('{').list<Fields...>(',').put('}'); }
-};
-
-template <class T>
-struct shaped<T, shape::aggregate> {
-    using parts = fields_of<T>;
-    using members = aggregate_members<T, parts>;
-    using record = typename members::record;
+/// `Members` has the types `record` and `parts`, tie() that makes a tuple of references to the
+/// members of an object, is_image() that is true if the wire form is the object's bytes (on a host
+/// of that byte order), and signature().
+template <class T, class Members>
+struct member_codec {
+    using record = typename Members::record;
+    using parts = typename Members::parts;
 
     static constexpr bool is_fixed = record::is_fixed;
     static constexpr std::size_t least = record::least;
-    static constexpr bool is_bulk = members::is_bulk;
+    static constexpr bool is_bulk = Members::is_image();
 
     static std::size_t size(const T& value) {
-        return std::apply([](const auto&... member) { return record::size(member...); }, tie_fields(value));
+        return std::apply([](const auto&... member) { return record::size(member...); },
+                          Members::tie(value));
     }
     static void encode(writer& w, const T& value) {
         if constexpr (is_bulk) w.put(&value, sizeof(T));
-        else record::encode(w, &value, tie_fields(value));
+        else record::encode(w, &value, Members::tie(value));
     }
     static bool decode(reader& r, T& value) {
         if constexpr (is_bulk) {
@@ -4814,14 +5222,142 @@ struct shaped<T, shape::aggregate> {
             std::memcpy(static_cast<void*>(&value), from, sizeof(T));
             return true;
         } else {
-            return record::decode(r, &value, tie_fields(value));
+            return record::decode(r, &value, Members::tie(value));
         }
     }
-    static void signature(signature_sink& s) { members::signature(s); }
+    static void signature(signature_sink& s) { Members::signature(s); }
+};
+
+/// Writes `name:type` of a member, after a comma if something is in the braces already.
+template <class Type>
+void put_member(signature_sink& s, std::string_view name, bool& first) {
+    if (!first) s.put(',');
+    first = false;
+    s.put(name).put(':').template add<Type>();
+}
+
+// ---- members that are known by pointers to them ----------------------------------------
+
+template <class>
+struct pointee;
+template <class C, class M>
+struct pointee<M C::*> {
+    using type = M;
+};
+template <class Member>
+using pointed_type = typename pointee<std::remove_cv_t<decltype(Member::pointer)>>::type;
+
+// Holds an object that is never made: only the addresses of its members are looked at.
+template <class T>
+union layout_probe {
+    char none;
+    T object;
+    constexpr layout_probe() noexcept : none() {}
+    constexpr ~layout_probe() {}
+};
+template <class T>
+inline constexpr layout_probe<T> layout_of{};
+
+// Compilers order the addresses of two members at compile time only if these have one type and are
+// of one class.
+template <class T, class First, class... Rest>
+consteval bool ascending() {
+    if constexpr (!(... && std::is_same_v<decltype(First::pointer), decltype(Rest::pointer)>)) {
+        return false;
+    } else {
+        auto* last = std::addressof(reach(layout_of<T>.object, First::pointer));
+        bool sorted = true;
+        const auto follows = [&](const auto& member) {
+            sorted = sorted && last < std::addressof(member);
+            last = std::addressof(member);
+        };
+        (follows(reach(layout_of<T>.object, Rest::pointer)), ...);
+        return sorted;
+    }
+}
+
+/// The base classes `Bases` (a `parts`), then `Members`: each has a `pointer` and a `name`.
+template <class T, class Bases, class... Members>
+struct pointed_members;
+
+template <class T, class... Bases, class... Members>
+struct pointed_members<T, parts<Bases...>, Members...> {
+    using record = wire::record<Bases..., pointed_type<Members>...>;
+    using parts = wire::parts<Bases..., pointed_type<Members>...>;
+
+    // The wire has the order of `Members`, memory that of the declarations: the whole may be copied
+    // only if they agree.
+    static consteval bool is_image() {
+        if constexpr (sizeof...(Members) == 0 || sizeof...(Bases) != 0) return false;
+        else if constexpr (!std::is_trivially_copyable_v<T>) return false;
+        else if constexpr (!(... && bulk_of<pointed_type<Members>>())) return false;
+        else if constexpr (record::least != sizeof(T)) return false;
+        else return ascending<T, Members...>();
+    }
+
+    // The C casts reach bases that are private.
+    static auto tie(T& t) noexcept {
+        return std::tuple<Bases&..., pointed_type<Members>&...>((Bases&)(t)...,
+                                                                reach(t, Members::pointer)...);
+    }
+    static auto tie(const T& t) noexcept {
+        return std::tuple<const Bases&..., const pointed_type<Members>&...>(
+            (const Bases&)(t)..., reach(t, Members::pointer)...);
+    }
+
+    static void signature(signature_sink& s) {
+        s.put('{').template list<Bases...>(',');
+        [[maybe_unused]] bool first = sizeof...(Bases) == 0;
+        (put_member<pointed_type<Members>>(s, Members::name, first), ...);
+        s.put('}');
+    }
 };
 
 } // namespace wire
-#endif
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/aggregate.hpp ----
+// aggregate.hpp: the wire form of plain structs, member after member.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+template <class T, class Fields>
+struct aggregate_members;
+
+template <class T, class... Fields>
+struct aggregate_members<T, wire::parts<Fields...>> {
+    using record = wire::record<Fields...>;
+    using parts = wire::parts<Fields...>;
+
+    // No byte belongs to no member: the whole may be copied.
+    static consteval bool is_image() {
+        return sizeof...(Fields) != 0 && std::is_trivially_copyable_v<T> &&
+               (... && bulk_of<Fields>()) && record::least == sizeof(T);
+    }
+
+    static auto tie(T& value) noexcept { return tie_fields(value); }
+    static auto tie(const T& value) noexcept { return tie_fields(value); }
+
+    static void signature(signature_sink& s) {
+        [[maybe_unused]] bool first = true;
+        s.put('{');
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (put_member<Fields>(s, field_name<T, I>.view(), first), ...);
+        }(std::index_sequence_for<Fields...>{});
+        s.put('}');
+    }
+};
+
+template <class T>
+struct aggregate_codec : member_codec<T, aggregate_members<T, fields_of<T>>> {};
+
+template <class T>
+struct shaped<T, shape::aggregate>
+    : std::conditional_t<find_field_problem<T>() == field_problem::none, aggregate_codec<T>,
+                         shaped<T, shape::none>> {};
+
+} // namespace wire
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/wire/blob.hpp ----
@@ -5427,110 +5963,34 @@ struct shaped<T, shape::expected> {
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/wire/describe.hpp ----
-// describe.hpp: the wire form of classes described with Boost.Describe: bases, then members, private ones too, by name in the
-// signature.
+// describe.hpp: the wire form of classes described with Boost.Describe: bases, then members,
+// private ones too.
+
+#if MITOGEN_HAS_DESCRIBE
+#include <boost/describe/bases.hpp>
+#include <boost/describe/members.hpp>
+#endif
 
 namespace mitogen::inline MITOGEN_ABI {
 #if MITOGEN_HAS_DESCRIBE
 namespace wire {
 
-template <class>
-struct pointee;
-template <class C, class M>
-struct pointee<M C::*> {
-    using type = M;
-};
-template <class Member>
-using described_type = typename pointee<std::remove_cv_t<decltype(Member::pointer)>>::type;
-
-// Holds an object that is never made: only the addresses of its members are looked at.
-template <class T>
-union layout_probe {
-    char none;
-    T object;
-    constexpr layout_probe() noexcept : none() {}
-    constexpr ~layout_probe() {}
-};
-template <class T>
-inline constexpr layout_probe<T> layout_of{};
-
-// Compilers order the addresses of two members at compile time only where the members have one type.
-template <class T, class First, class... Rest>
-consteval bool ascending() {
-    if constexpr (!(... && std::is_same_v<described_type<First>, described_type<Rest>>)) {
-        return false;
-    } else {
-        auto* last = &(layout_of<T>.object.*First::pointer);
-        bool sorted = true;
-        ((sorted = sorted && last < &(layout_of<T>.object.*Rest::pointer), last = &(layout_of<T>.object.*Rest::pointer)), ...);
-        return sorted;
-    }
-}
-
 template <class T, class Bases, class Members>
 struct description;
 
-template <class T, template <class...> class L, class... Bases, template <class...> class M, class... Members>
-struct description<T, L<Bases...>, M<Members...>> {
-    using record = wire::record<typename Bases::type..., described_type<Members>...>;
-    using parts = wire::parts<typename Bases::type..., described_type<Members>...>;
-
-    // The wire has the order of the description, memory that of the declarations: the whole may be copied only where they agree.
-    static consteval bool is_image() {
-        if constexpr (sizeof...(Members) == 0 || sizeof...(Bases) != 0 || !std::is_trivially_copyable_v<T>) return false;
-        else if constexpr (!(... && bulk_of<described_type<Members>>()) || record::least != sizeof(T)) return false;
-        else return ascending<T, Members...>();
-    }
-
-    // The C casts reach bases that are private, as the pointers reach members that are.
-    static auto tie(T& t) noexcept {
-        return std::tuple<typename Bases::type&..., described_type<Members>&...>((typename Bases::type&)(t)...,
-                                                                                 t.*Members::pointer...);
-    }
-    static auto tie(const T& t) noexcept {
-        return std::tuple<const typename Bases::type&..., const described_type<Members>&...>((const typename Bases::type&)(t)...,
-                                                                                            t.*Members::pointer...);
-    }
-
-    static void signature(signature_sink& s) {
-        s.put('{').template list<typename Bases::type...>(',');
-        [[maybe_unused]] bool first = sizeof...(Bases) == 0;
-        ((first ? void(first = false) : void(s.put(',')), s.put(Members::name).put(':').template add<described_type<Members>>()),
-         ...);
-        s.put('}');
-    }
-};
+template <class T, template <class...> class L, class... Bases, template <class...> class M,
+          class... Members>
+struct description<T, L<Bases...>, M<Members...>>
+    : pointed_members<T, parts<typename Bases::type...>, Members...> {};
 
 template <class T>
-struct shaped<T, shape::described> {
-    using members = description<T, boost::describe::describe_bases<T, boost::describe::mod_any_access>,
-                                boost::describe::describe_members<T, boost::describe::mod_any_access>>;
-    using record = typename members::record;
-    using parts = typename members::parts;
+using described_bases = boost::describe::describe_bases<T, boost::describe::mod_any_access>;
+template <class T>
+using described_members = boost::describe::describe_members<T, boost::describe::mod_any_access>;
 
-    static constexpr bool is_fixed = record::is_fixed;
-    static constexpr std::size_t least = record::least;
-    static constexpr bool is_bulk = members::is_image();
-
-    static std::size_t size(const T& value) {
-        return std::apply([](const auto&... member) { return record::size(member...); }, members::tie(value));
-    }
-    static void encode(writer& w, const T& value) {
-        if constexpr (is_bulk) w.put(&value, sizeof(T));
-        else record::encode(w, &value, members::tie(value));
-    }
-    static bool decode(reader& r, T& value) {
-        if constexpr (is_bulk) {
-            const std::byte* from = r.take(sizeof(T));
-            if (!from) [[unlikely]] return r.expected(&signature);
-            std::memcpy(static_cast<void*>(&value), from, sizeof(T));
-            return true;
-        } else {
-            return record::decode(r, &value, members::tie(value));
-        }
-    }
-    static void signature(signature_sink& s) { members::signature(s); }
-};
+template <class T>
+struct shaped<T, shape::described>
+    : member_codec<T, description<T, described_bases<T>, described_members<T>>> {};
 
 } // namespace wire
 #endif
@@ -5674,6 +6134,41 @@ private:
         return true;
     }
 };
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/wire/listed.hpp ----
+// listed.hpp: the wire form of classes whose members the program lists: see mitogen::members.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+template <auto Pointer>
+struct listed_member {
+    static constexpr auto pointer = Pointer;
+    static constexpr auto text = name_of_member<Pointer>();
+    static constexpr std::string_view name = text.view();
+};
+
+template <class T, class Indices>
+struct listed_members;
+
+template <class T, std::size_t... I>
+struct listed_members<T, std::index_sequence<I...>>
+    : pointed_members<T, parts<>, listed_member<nth_member<T, I>>...> {};
+
+template <class T>
+using list_indices =
+    std::make_index_sequence<std::tuple_size_v<decltype(members_of<T>().pointers)>>;
+
+template <class T>
+struct listed_codec : member_codec<T, listed_members<T, list_indices<T>>> {};
+
+template <class T>
+struct shaped<T, shape::listed>
+    : std::conditional_t<find_list_problem<T>() == list_problem::none, listed_codec<T>,
+                         shaped<T, shape::none>> {};
 
 } // namespace wire
 } // namespace mitogen::inline MITOGEN_ABI

@@ -73,7 +73,8 @@ TEST_CASE("bytes that end too early are refused with what is missing") {
     CHECK(refusal<std::int32_t>({1, 2, 3}) == "cannot decode i32: the bytes end too early, missing 1 at byte 0 of 3");
     CHECK(refusal<std::pair<bool, std::int64_t>>({1, 2}) ==
           "cannot decode (bool,i64): the bytes end too early, missing 7 at byte 1 of 2, expected i64");
-    CHECK(refusal<point>({}).starts_with("cannot decode {f64,f64}: the bytes end too early, missing ")); // at once or one by one
+    // Both members at once, or one by one.
+    CHECK(refusal<point>({}).starts_with("cannot decode {x:f64,y:f64}: the bytes end too early, missing "));
     CHECK(refusal<std::bitset<9>>({1}) == "cannot decode [bit;9]: the bytes end too early, missing 1 at byte 1 of 1");
     CHECK(refusal<std::vector<bool>>({9, 0, 0, 0, 1}) ==
           "cannot decode [bit]: the bytes end too early, missing 1 at byte 4 of 5");
@@ -152,9 +153,10 @@ TEST_CASE("nesting is limited") {
     const node four{1, {{2, {{3, {{4, {}}}}}}}};
     CHECK(refusal<node>(mitogen::encode(three), bounds) == "accepted");
     CHECK(refusal<node>(mitogen::encode(four), bounds) ==
-          "cannot decode {i32,[^2]}: nested deeper than limits::nesting allows at byte 32 of 32");
+          "cannot decode {value:i32,kids:[^2]}: nested deeper than limits::nesting allows at byte 32 of 32");
     std::vector<std::byte> deep(100'000, std::byte{1});
-    CHECK(refusal<chain>(deep) == "cannot decode {?^2}: nested deeper than limits::nesting allows at byte 65 of 100000");
+    CHECK(refusal<chain>(deep) ==
+          "cannot decode {next:?^2}: nested deeper than limits::nesting allows at byte 65 of 100000");
 }
 
 TEST_CASE("the number of elements is limited") {

@@ -286,12 +286,14 @@ TEST_CASE("blobs and secrets travel as bytes") {
 }
 
 TEST_CASE("aggregates travel member after member and their padding does not") {
-    check(point{1, 2}, "{f64,f64}", "000000000000f03f 0000000000000040");
-    check(padded{1, 2, 3}, "{i8,i64,i8}", "01 0200000000000000 03");
-    check(runs{1, 2, 1.5f, "x", 3, 4, 5}, "{u16,u16,f32,string,u32,u8,u16}", "0100 0200 0000c03f 01000000 78 03000000 04 0500");
+    check(point{1, 2}, "{x:f64,y:f64}", "000000000000f03f 0000000000000040");
+    check(padded{1, 2, 3}, "{small:i8,large:i64,last:i8}", "01 0200000000000000 03");
+    check(runs{1, 2, 1.5f, "x", 3, 4, 5}, "{a:u16,b:u16,c:f32,text:string,d:u32,e:u8,f:u16}",
+          "0100 0200 0000c03f 01000000 78 03000000 04 0500");
     check(empty{}, "{}", "");
     check(std::vector<empty>(3), "[{}]", "03000000");
-    check(std::vector<padded>{{1, 2, 3}, {4, 5, 6}}, "[{i8,i64,i8}]", "02000000 01 0200000000000000 03 04 0500000000000000 06");
+    check(std::vector<padded>{{1, 2, 3}, {4, 5, 6}}, "[{small:i8,large:i64,last:i8}]",
+          "02000000 01 0200000000000000 03 04 0500000000000000 06");
     static_assert(mitogen::wire::bulk_of<point>() == mitogen::wire::little);
     static_assert(!mitogen::wire::bulk_of<padded>() && mitogen::wire::fixed_of<padded>());
 }
@@ -312,13 +314,13 @@ TEST_CASE("a described class travels in the order of its description") {
 }
 
 TEST_CASE("recursive types travel, and refer back to themselves in the signature") {
-    check(node{1, {{2, {}}}}, "{i32,[^2]}", "01000000 01000000 02000000 00000000");
-    CHECK(mitogen::signature_of<chain>() == "{?^2}");
+    check(node{1, {{2, {}}}}, "{value:i32,kids:[^2]}", "01000000 01000000 02000000 00000000");
+    CHECK(mitogen::signature_of<chain>() == "{next:?^2}");
     chain outer;
     outer.next = std::make_unique<chain>();
     CHECK(hex(mitogen::encode(outer)) == "0100");
     CHECK(through(outer).next->next == nullptr);
-    CHECK(mitogen::signature_of<std::pair<node, node>>() == "({i32,[^2]},{i32,[^2]})");
+    CHECK(mitogen::signature_of<std::pair<node, node>>() == "({value:i32,kids:[^2]},{value:i32,kids:[^2]})");
 }
 
 TEST_CASE("a codec of the program's own is used wherever its type occurs") {

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// check.hpp: finds the type that cannot travel, however deep it is, and says what to do about it in one line.
+// check.hpp: finds the type that cannot travel, however deep it is.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/wire/reader.hpp>
+#include <mitogen/wire/missing.hpp>
 #include <mitogen/wire/shapes.hpp>
-#include <mitogen/wire/signature.hpp>
-#include <mitogen/wire/writer.hpp>
 
 #include <cstddef>
 #include <type_traits>
@@ -14,55 +12,6 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace wire {
-
-/// A step on the way to the type that has no codec: the part of `Whole` (element, member, alternative) with that index, from 0.
-template <class Whole, std::size_t Index>
-struct part_of;
-
-template <class>
-inline constexpr bool never_true = false;
-
-/// Fails to compile. Compilers print `T`, and `Reached` as the way from the type that was to travel.
-template <class T, class... Reached>
-constexpr void no_codec() {
-    if constexpr (std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::is_null_pointer_v<T>)
-        static_assert(never_true<T>,
-                      "mitogen: a pointer means nothing in another process; send the value itself, a std::optional or a "
-                      "std::unique_ptr (T, named beside this message, is the type)");
-    else if constexpr (std::is_const_v<T> || std::is_volatile_v<T> || std::is_reference_v<T>)
-        static_assert(never_true<T>,
-                      "mitogen: nothing can be decoded into a const, volatile or reference member; make it an ordinary one "
-                      "(T, named beside this message, is its type)");
-    else if constexpr (std::is_same_v<T, long double>)
-        static_assert(never_true<T>, "mitogen: long double has another format on every kind of machine; send a double");
-    else if constexpr (std::is_class_v<T> && !std::is_default_constructible_v<T>)
-        static_assert(never_true<T>,
-                      "mitogen: T, named beside this message, has no default constructor, which decoding needs; give it one or "
-                      "specialise mitogen::codec<T>");
-    else if constexpr (!MITOGEN_HAS_PFR && plain_aggregate<T>)
-        static_assert(never_true<T>,
-                      "mitogen: the aggregate T, named beside this message, travels through Boost.PFR, which is not on the "
-                      "include path; install Boost 1.81 or newer (Debian: libboost-dev) or specialise mitogen::codec<T>");
-    else if constexpr (std::is_aggregate_v<T> && std::is_class_v<T>)
-        static_assert(never_true<T>,
-                      "mitogen: the aggregate T, named beside this message, has base classes, which Boost.PFR cannot see; "
-                      "describe it with BOOST_DESCRIBE_STRUCT (Boost 1.81 or newer; Debian: libboost-dev)");
-    else
-        static_assert(never_true<T>,
-                      "mitogen: T, named beside this message, has no codec; make it an aggregate, describe it with "
-                      "BOOST_DESCRIBE_CLASS (Boost 1.81 or newer; Debian: libboost-dev) or specialise mitogen::codec<T>");
-}
-
-/// A type without a codec: whoever uses one all the same gets the message of no_codec(), once.
-template <class T>
-struct shaped<T, shape::none> {
-    static constexpr bool is_missing = true;
-
-    static std::size_t size(const T&) { return no_codec<T>(), std::size_t{0}; }
-    static void encode(writer&, const T&) { no_codec<T>(); }
-    static bool decode(reader&, T&) { return no_codec<T>(), false; }
-    static void signature(signature_sink&) { no_codec<T>(); }
-};
 
 template <class T, class... Outer>
 consteval bool travels();

@@ -13,6 +13,8 @@
 #include <mitogen/wire/containers.hpp>
 #include <mitogen/wire/describe.hpp>
 #include <mitogen/wire/keyed.hpp>
+#include <mitogen/wire/listed.hpp>
+#include <mitogen/wire/members.hpp>
 #include <mitogen/wire/reader.hpp>
 #include <mitogen/wire/record.hpp>
 #include <mitogen/wire/scalars.hpp>

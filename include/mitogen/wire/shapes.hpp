@@ -4,6 +4,7 @@
 // its types.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/wire/members.hpp>
 
 #include <concepts>
 #include <cstddef>
@@ -11,9 +12,6 @@
 #include <type_traits>
 #include <utility>
 
-#if MITOGEN_HAS_PFR
-#include <boost/pfr/core.hpp>
-#endif
 #if MITOGEN_HAS_DESCRIBE
 #include <boost/describe/bases.hpp>
 #include <boost/describe/enumerators.hpp>
@@ -30,6 +28,7 @@ enum class shape : std::uint8_t {
     boolean,
     scalar,        // fixed width, any bits valid
     enumeration,
+    listed,        // a class whose members the program lists
     described,     // a class described with Boost.Describe
     path,          // std::filesystem::path
     duration,      // std::chrono::duration
@@ -41,7 +40,7 @@ enum class shape : std::uint8_t {
     set,
     sequence,      // push_back, and a size
     forward_list,
-    aggregate,     // through Boost.PFR
+    aggregate,     // a plain struct
 };
 
 template <class T>
@@ -51,6 +50,13 @@ concept described_class =
 #else
     false;
 #endif
+
+// The list of a base class does not stand in the way of a description.
+template <class T>
+consteval bool inherits_list() {
+    if constexpr (!listed_class<T>) return false;
+    else return find_list_problem<T>() == list_problem::inherited;
+}
 
 template <class T>
 concept described_enum =
@@ -147,13 +153,15 @@ struct any_base {
     operator Base() const;
 };
 
-/// Aggregates that Boost.PFR takes apart: those without base classes.
+/// Aggregates that can be taken apart: those without base classes.
 template <class T>
 concept plain_aggregate = std::is_aggregate_v<T> && std::is_class_v<T> && !requires { T{any_base<T>{}}; };
 
 template <class T>
 consteval shape class_shape() {
     if constexpr (!std::is_default_constructible_v<T>) return shape::none;
+    else if constexpr (described_class<T> && inherits_list<T>()) return shape::described;
+    else if constexpr (listed_class<T>) return shape::listed;
     else if constexpr (described_class<T>) return shape::described;
     else if constexpr (path_shape<T>) return shape::path;
     else if constexpr (duration_shape<T>) return shape::duration;
@@ -165,7 +173,7 @@ consteval shape class_shape() {
     else if constexpr (keyed_shape<T>) return shape::set;
     else if constexpr (sequence_shape<T>) return shape::sequence;
     else if constexpr (forward_list_shape<T>) return shape::forward_list;
-    else if constexpr (MITOGEN_HAS_PFR && plain_aggregate<T>) return shape::aggregate;
+    else if constexpr (plain_aggregate<T>) return shape::aggregate;
     else return shape::none;
 }
 
@@ -190,7 +198,8 @@ struct parts {};
 
 } // namespace wire
 
-/// How a `T` travels. Specialise it for a type of your own that is neither an aggregate nor described:
+/// How a `T` travels. Specialise it for a type of your own that is no aggregate, and whose members are neither listed (see
+/// mitogen::members) nor described:
 /// ```
 /// template <> struct mitogen::codec<celsius> {
 ///     static std::size_t size(const celsius& t) { return mitogen::encoded_size(t.degrees()); }
