@@ -188,6 +188,24 @@ class Files(Tree):
         self.fails("no line that reads exactly", "check_tree")
 
 
+class Cmake(Tree):
+    def check(self, text):
+        self.put("CMakeLists.txt", "# Works with CMake 3.16.\ncmake_minimum_required(VERSION 3.16)\n" + text + "\n")
+        return ("check_cmake",)
+
+    def test_accepts_what_is_old_enough(self):
+        self.passes(*self.check("file(GLOB_RECURSE a CONFIGURE_DEPENDS b)\nforeach(a IN LISTS b)\nendforeach()\nlist(POP_FRONT a b)"))
+        self.passes(*self.check("# cmake_path(GET a FILENAME b)\ncmake_minimum_required(VERSION 3.25)\ncmake_path(GET a FILENAME b)"))
+
+    def test_finds_what_is_newer(self):
+        for text, word in (("cmake_path(GET a FILENAME b)", "cmake_path"), ("option(A \"\" ${PROJECT_IS_TOP_LEVEL})", "PROJECT_IS_TOP_LEVEL"),
+                           ("target_sources(m INTERFACE FILE_SET HEADERS)", "FILE_SET"), ("file(CONFIGURE OUTPUT a CONTENT b)", "CONFIGURE"),
+                           ("execute_process(COMMAND a COMMAND_ERROR_IS_FATAL ANY)", "COMMAND_ERROR_IS_FATAL"),
+                           ("include(CheckLinkerFlag)\ncheck_linker_flag(CXX a b)", "CheckLinkerFlag"),
+                           ("foreach(a IN ZIP_LISTS b c)\nendforeach()", "ZIP_LISTS"), ("target_link_options(a PRIVATE $<HOST_LINK:-s>)", "HOST_LINK")):
+            self.fails(f"{word} came after CMake 3.16", *self.check(text))
+
+
 class CompileFail(Tree):
     def check(self, text):
         self.put("a.cpp", text)
