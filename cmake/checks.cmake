@@ -87,7 +87,12 @@ endif()
 # Each of the ways that docs/packaging.md names, as a user goes it. Nothing of it needs the other targets to be built.
 set(install ${CMAKE_COMMAND} -D library_source=${PROJECT_SOURCE_DIR} -D work=${CMAKE_CURRENT_BINARY_DIR}/install
     -D compiler=${CMAKE_CXX_COMPILER} -D generator=${CMAKE_GENERATOR})
-foreach(way package headers_only find_package build_tree pkg_config dependent add_subdirectory fetch_content fetch_url)
+set(ways package headers_only find_package build_tree pkg_config dependent add_subdirectory fetch_content fetch_url vcpkg)
+if(Python3_FOUND)
+    list(APPEND ways conan)
+    list(APPEND install -D python=${Python3_EXECUTABLE})
+endif()
+foreach(way IN LISTS ways)
     add_test(NAME install.${way} COMMAND ${install} -D way=${way} -P ${CMAKE_CURRENT_SOURCE_DIR}/install/run.cmake)
     set_tests_properties(install.${way} PROPERTIES TIMEOUT 600 PROCESSORS 2)
 endforeach()

@@ -40,14 +40,23 @@ endif()
 
 # Whether Boost is used is a part of the library's ABI. Who links the compiled one has to be of the same mind, also if Boost is on
 # his include path and was not on that of the library.
+option(MITOGEN_BOOST "Let mitogen::compiled use Boost.PFR and Boost.Describe, if they are found" ON)
+set(MITOGEN_BOOST_INCLUDE "" CACHE PATH "Where mitogen::compiled finds Boost's headers, if the compiler does not by itself")
 set(mitogen_definitions MITOGEN_SEPARATE)
+set(CMAKE_REQUIRED_INCLUDES ${MITOGEN_BOOST_INCLUDE})
+if(MITOGEN_BOOST_INCLUDE)
+    target_include_directories(mitogen_compiled SYSTEM PRIVATE ${MITOGEN_BOOST_INCLUDE})
+endif()
 foreach(part "PFR:boost/pfr/core.hpp" "DESCRIBE:boost/describe/members.hpp")
     string(REGEX REPLACE ":.*" "" name ${part})
     string(REGEX REPLACE ".*:" "" header ${part})
-    check_cxx_source_compiles("#if !__has_include(<${header}>)\n#error\n#endif\nint main() { return 0; }"
-        MITOGEN_FOUND_${name})
-    if(NOT MITOGEN_FOUND_${name})
+    if(MITOGEN_BOOST)
+        check_cxx_source_compiles("#if !__has_include(<${header}>)\n#error\n#endif\nint main() { return 0; }"
+            MITOGEN_FOUND_${name})
+    endif()
+    if(NOT MITOGEN_BOOST OR NOT MITOGEN_FOUND_${name})
         list(APPEND mitogen_definitions MITOGEN_NO_${name})
         target_compile_definitions(mitogen_compiled PUBLIC MITOGEN_NO_${name})
     endif()
 endforeach()
+unset(CMAKE_REQUIRED_INCLUDES)
