@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSL-1.0
 # Checks that need no running test program: the sources, each header by itself, diagnostics, the single header, the package.
-# Included from tests/CMakeLists.txt.
+# Included from tests/CMakeLists.txt. Each has the label `check`, and needs nothing but what it builds itself.
+get_property(others DIRECTORY PROPERTY TESTS)
 
 # ---- scripts that read the tree --------------------------------------------------------------------------------------------------
 
 if(Python3_FOUND)
-    foreach(check check_tree check_levels check_policy_bypass)
+    foreach(check check_tree check_levels check_policy_bypass check_cmake)
         add_test(NAME sources.${check} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/${check})
     endforeach()
     add_test(NAME sources.amalgamate COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/amalgamate --check)
@@ -69,25 +70,81 @@ add_test(NAME headers.no_exceptions COMMAND ${compile} -fno-exceptions -fno-rtti
 add_test(NAME headers.no_boost COMMAND ${compile} -DMITOGEN_NO_PFR -DMITOGEN_NO_DESCRIBE ${umbrella})
 add_test(NAME headers.no_assertions COMMAND ${compile} -O2 -DNDEBUG ${umbrella})
 
+# ---- what a user's warnings say about the library --------------------------------------------------------------------------------
+
+# -Wuseless-cast, -Wlogical-op and -Wnon-virtual-dtor are not here: casts that one platform does not need another does, and so with
+# EAGAIN and EWOULDBLOCK; objects that nobody deletes by their base need no virtual destructor.
+set(warnings -std=c++20 -Werror -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wold-style-cast -Woverloaded-virtual
+    -Wcast-qual -Wformat=2 -Wundef -Wextra-semi -Wredundant-decls -I ${PROJECT_SOURCE_DIR}/include
+    ${CMAKE_CURRENT_SOURCE_DIR}/warnings.cpp)
+foreach(dialect "" "-fno-exceptions;-fno-rtti")
+    set(name plain)
+    if(dialect)
+        set(name no_exceptions)
+    endif()
+    add_test(NAME warnings.${name} COMMAND ${CMAKE_CXX_COMPILER} -fsyntax-only ${dialect} ${warnings})
+    # The optimiser has warnings of its own, which come with the code.
+    add_test(NAME warnings.${name}.optimized COMMAND ${CMAKE_CXX_COMPILER} -O2 -c -o /dev/null ${dialect} ${warnings})
+    set_tests_properties(warnings.${name} warnings.${name}.optimized PROPERTIES TIMEOUT 300)
+endforeach()
+
+# The newest clang that is here beside the one that builds the tests: it says first what others will say.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU") # one stage is enough
+    set(names "")
+    foreach(version RANGE 40 15 -1)
+        list(APPEND names clang++-${version})
+    endforeach()
+    find_program(MITOGEN_NEWEST_CLANG NAMES ${names})
+    mark_as_advanced(MITOGEN_NEWEST_CLANG)
+    if(MITOGEN_NEWEST_CLANG)
+        add_test(NAME warnings.newest_clang COMMAND ${MITOGEN_NEWEST_CLANG} -fsyntax-only ${warnings})
+        add_test(NAME warnings.newest_clang.no_exceptions
+            COMMAND ${MITOGEN_NEWEST_CLANG} -fsyntax-only -fno-exceptions -fno-rtti ${warnings})
+    else()
+        message(STATUS "tests: no newer clang here, its warnings are not looked at (Debian: clang-22)")
+    endif()
+endif()
+
 # ---- the single header in two translation units ----------------------------------------------------------------------------------
 
 if(EXISTS ${PROJECT_SOURCE_DIR}/single_include/mitogen/mitogen.hpp)
-    add_executable(single_header_test single_header/one.cpp single_header/two.cpp)
+    add_executable(single_header_test EXCLUDE_FROM_ALL single_header/one.cpp single_header/two.cpp)
     target_include_directories(single_header_test PRIVATE ${PROJECT_SOURCE_DIR}/single_include)
     target_compile_features(single_header_test PRIVATE cxx_std_20)
     target_compile_options(single_header_test PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${MITOGEN_WERROR}>:-Werror>)
     target_link_libraries(single_header_test PRIVATE Threads::Threads)
+    add_test(NAME single_header.builds COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target single_header_test)
     add_test(NAME single_header COMMAND single_header_test)
+    set_tests_properties(single_header.builds PROPERTIES FIXTURES_SETUP single_header TIMEOUT 300)
+    set_tests_properties(single_header PROPERTIES FIXTURES_REQUIRED single_header)
 else()
     message(STATUS "tests: no single header yet, its test is left out (tools/amalgamate writes it)")
 endif()
 
-# ---- a project that uses the library ---------------------------------------------------------------------------------------------
+# ---- projects that use the library ------------------------------------------------------------------------------------------------
 
-foreach(way find_package add_subdirectory)
-    add_test(NAME install.${way}
-        COMMAND ${CMAKE_COMMAND} -D way=${way} -D library_source=${PROJECT_SOURCE_DIR} -D library_build=${PROJECT_BINARY_DIR}
-            -D work=${CMAKE_CURRENT_BINARY_DIR}/install/${way} -D compiler=${CMAKE_CXX_COMPILER} -D generator=${CMAKE_GENERATOR}
-            -P ${CMAKE_CURRENT_SOURCE_DIR}/install/run.cmake)
-    set_tests_properties(install.${way} PROPERTIES TIMEOUT 300)
+# Each of the ways that docs/packaging.md names, as a user goes it. Nothing of it needs the other targets to be built.
+set(install ${CMAKE_COMMAND} -D library_source=${PROJECT_SOURCE_DIR} -D work=${CMAKE_CURRENT_BINARY_DIR}/install
+    -D compiler=${CMAKE_CXX_COMPILER} -D generator=${CMAKE_GENERATOR})
+set(ways package headers_only find_package build_tree pkg_config dependent add_subdirectory fetch_content fetch_url vcpkg)
+if(Python3_FOUND)
+    list(APPEND ways conan)
+    list(APPEND install -D python=${Python3_EXECUTABLE})
+endif()
+foreach(way IN LISTS ways)
+    add_test(NAME install.${way} COMMAND ${install} -D way=${way} -P ${CMAKE_CURRENT_SOURCE_DIR}/install/run.cmake)
+    set_tests_properties(install.${way} PROPERTIES TIMEOUT 600 PROCESSORS 2)
 endforeach()
+set_tests_properties(install.package PROPERTIES FIXTURES_SETUP package)
+set_tests_properties(install.find_package install.build_tree install.pkg_config install.dependent
+    PROPERTIES FIXTURES_REQUIRED package)
+find_program(MITOGEN_PKG_CONFIG pkg-config)
+mark_as_advanced(MITOGEN_PKG_CONFIG)
+if(NOT MITOGEN_PKG_CONFIG)
+    message(STATUS "tests: no pkg-config here, its tests are left out")
+    set_tests_properties(install.pkg_config install.headers_only PROPERTIES DISABLED TRUE)
+endif()
+
+get_property(checks DIRECTORY PROPERTY TESTS)
+list(REMOVE_ITEM checks ${others})
+set_tests_properties(${checks} PROPERTIES LABELS check)

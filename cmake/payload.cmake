@@ -9,7 +9,7 @@
 # ARCHS: as `uname -m` says them. Compilers: <arch>-linux-gnu-g++ from PATH (Debian: g++-<arch>-linux-gnu), or what the variable
 # MITOGEN_CXX_<arch> names. OPTIONS: further arguments for the compilers; default -Os. The target's sources, include directories and
 # definitions are taken over; libraries that it links are not, give what is needed with OPTIONS. Call it in the directory of the
-# target, after its properties are set.
+# target, after its properties are set. Works with CMake 3.16.
 include_guard()
 
 function(mitogen_payload target)
@@ -36,7 +36,18 @@ function(mitogen_payload target)
         set(name ${target})
     endif()
     set(includes "$<TARGET_PROPERTY:${target},INCLUDE_DIRECTORIES>")
-    set(definitions "$<TARGET_PROPERTY:${target},COMPILE_DEFINITIONS>")
+    # The other programs have no compiled library to link.
+    set(definitions "$<FILTER:$<TARGET_PROPERTY:${target},COMPILE_DEFINITIONS>,EXCLUDE,^MITOGEN_SEPARATE$>")
+
+    # They are built again if one of the library's headers changes.
+    get_target_property(roots mitogen::mitogen INTERFACE_INCLUDE_DIRECTORIES)
+    string(REGEX REPLACE "\\$<INSTALL_INTERFACE:[^>]*>" "" roots "${roots}")
+    string(REGEX REPLACE "\\$<BUILD_INTERFACE:([^>]*)>" "\\1" roots "${roots}")
+    set(headers "")
+    foreach(root IN LISTS roots)
+        file(GLOB_RECURSE found ${root}/mitogen/*.hpp)
+        list(APPEND headers ${found})
+    endforeach()
 
     set(programs "")
     foreach(arch IN LISTS payload_ARCHS)
@@ -59,7 +70,7 @@ function(mitogen_payload target)
         add_custom_command(OUTPUT ${program}
             COMMAND ${MITOGEN_CXX_${arch}} -std=c++20 ${payload_OPTIONS} "$<$<BOOL:${includes}>:-I$<JOIN:${includes},;-I>>"
                 "$<$<BOOL:${definitions}>:-D$<JOIN:${definitions},;-D>>" ${sources} -o ${program} -static -s -pthread
-            DEPENDS ${sources} $<TARGET_PROPERTY:mitogen::mitogen,HEADER_SET>
+            DEPENDS ${sources} ${headers}
             COMMENT "Building ${name} for ${arch}" COMMAND_EXPAND_LISTS VERBATIM)
         list(APPEND programs ${program})
     endforeach()

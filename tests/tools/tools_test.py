@@ -188,6 +188,24 @@ class Files(Tree):
         self.fails("no line that reads exactly", "check_tree")
 
 
+class Cmake(Tree):
+    def check(self, text):
+        self.put("CMakeLists.txt", "# Works with CMake 3.16.\ncmake_minimum_required(VERSION 3.16)\n" + text + "\n")
+        return ("check_cmake",)
+
+    def test_accepts_what_is_old_enough(self):
+        self.passes(*self.check("file(GLOB_RECURSE a CONFIGURE_DEPENDS b)\nforeach(a IN LISTS b)\nendforeach()\nlist(POP_FRONT a b)"))
+        self.passes(*self.check("# cmake_path(GET a FILENAME b)\ncmake_minimum_required(VERSION 3.25)\ncmake_path(GET a FILENAME b)"))
+
+    def test_finds_what_is_newer(self):
+        for text, word in (("cmake_path(GET a FILENAME b)", "cmake_path"), ("option(A \"\" ${PROJECT_IS_TOP_LEVEL})", "PROJECT_IS_TOP_LEVEL"),
+                           ("target_sources(m INTERFACE FILE_SET HEADERS)", "FILE_SET"), ("file(CONFIGURE OUTPUT a CONTENT b)", "CONFIGURE"),
+                           ("execute_process(COMMAND a COMMAND_ERROR_IS_FATAL ANY)", "COMMAND_ERROR_IS_FATAL"),
+                           ("include(CheckLinkerFlag)\ncheck_linker_flag(CXX a b)", "CheckLinkerFlag"),
+                           ("foreach(a IN ZIP_LISTS b c)\nendforeach()", "ZIP_LISTS"), ("target_link_options(a PRIVATE $<HOST_LINK:-s>)", "HOST_LINK")):
+            self.fails(f"{word} came after CMake 3.16", *self.check(text))
+
+
 class CompileFail(Tree):
     def check(self, text):
         self.put("a.cpp", text)
@@ -210,6 +228,35 @@ class Output(Tree):
         self.fails("+ ", "check_output", "a.cpp", "/bin/cat")
         self.put("a.cpp", "")
         self.fails("status 1", "check_output", "a.cpp", "/bin/false")
+
+    def test_runs_programs_in_an_environment_of_its_own(self):
+        self.put("a.cpp", "// expect: C.UTF-8 none 0022 /usr/local/sbin 0000000000000000\n")
+        self.put("a.sh", "#!/bin/sh\n"
+                 "echo $LANG ${ODD-none} $(umask) ${PATH%%:*} $(sed -n 's/^SigIgn:\\t//p' /proc/self/status)\n")
+        os.chmod(os.path.join(self.root, "a.sh"), 0o755)
+        self.passes("check_output", "a.cpp", os.path.join(self.root, "a.sh"))
+        command = [os.path.join(self.root, "tools", "check_output"), os.path.join(self.root, "a.cpp"), os.path.join(self.root, "a.sh")]
+        shell = 'trap "" PIPE HUP; umask 077; LANG=tr_TR ODD=1 exec "$@" <&-'
+        run = subprocess.run(["sh", "-c", shell, "sh", *command], capture_output=True, text=True)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+
+
+class Cleanly(Tree):
+    def test_passes_on_what_is_meant_and_nothing_else(self):
+        says = ('echo $PATH $LANG $TERM ${ODD-none} ${CXXFLAGS-none} $MITOGEN_X $https_proxy $(umask) $(ls /proc/self/fd | wc -l) '
+                "$(sed -n 's/^SigIgn:\\t//p' /proc/self/status); cat")
+        odd = 'trap "" PIPE HUP; umask 077; exec 7</dev/null "$@" <&-'
+        variables = {"PATH": "/dev/null:/usr/bin:/bin", "ODD": "1", "CXXFLAGS": "-w", "MITOGEN_X": "x", "https_proxy": "p", "LC_ALL": "tr_TR",
+                     "POSIXLY_CORRECT": "1"}
+        run = subprocess.run(["sh", "-c", odd, "sh", os.path.join(self.root, "tools", "cleanly"), "sh", "-c", says], env=variables,
+                             capture_output=True, text=True)
+        self.assertEqual(run.stdout, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin C.UTF-8 dumb none none x p 0022 4 "
+                                     "0000000000000000\n", run.stderr)
+
+    def test_setup_and_test_use_it(self):
+        for tool in ("setup", "test"):
+            with open(os.path.join(TOOLS, tool), encoding="utf-8") as file:
+                self.assertIn(f'exec tools/cleanly tools/{tool} "$@"', file.read())
 
 
 unittest.main()

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSL-1.0
+// A program that uses the package: a child on this machine, and a call.
+#include <cstdio>
+#include <mitogen/mitogen.hpp>
+
+static int twice(int n) { return 2 * n; }
+
+int main(int argc, char** argv) {
+    return mitogen::run(argc, argv, [](mitogen::router& router) {
+        auto child = router.local();
+        std::printf("%d\n", child.call<&twice>(21));
+        return child.call<&twice>(21) == 42 ? 0 : 1;
+    });
+}
