@@ -188,6 +188,54 @@ class Files(Tree):
         self.fails("no line that reads exactly", "check_tree")
 
 
+class Snippets(Tree):
+    """With a library of two names, so that it takes no time."""
+
+    def setUp(self):
+        super().setUp()
+        self.put("tools/snippets.ipp", "namespace mitogen {\n" + "template <auto F> inline constexpr int run_on = 0;\n"
+                 "template <class T = void> struct task {};\n}\nnamespace snippets {\nextern int given;\n}\n")
+
+    def page(self, *blocks, name="docs/page.md"):
+        self.put(name, "# Page\n\n" + "\n".join(f"Text.\n\n```cpp\n{block}\n```\n" for block in blocks))
+
+    def test_accepts_programs_and_fragments(self):
+        self.page("int main() { return 0; }", "int next = given + 1;\nnext = 3;", "#define A 1\nstatic int a = A;")
+        self.passes("check_snippets")
+
+    def test_names_page_and_line(self):
+        self.page("int a = given;", "int b = given;\nint c = unknown;")
+        self.fails("docs/page.md:13:", "check_snippets")
+        self.page("int main() {\n    return unknown;\n}")
+        self.fails("docs/page.md:7:", "check_snippets")
+        self.page("#include <nowhere.hpp>")
+        self.fails("docs/page.md:6:", "check_snippets")
+
+    def test_warnings_count(self):
+        self.page("unsigned u = 1;\nif (u < given) u = 2;")
+        self.fails("sign", "check_snippets")
+
+    def test_declarations_go_before_statements_and_last_for_the_page(self):
+        self.page("f(point{1});\nstruct point { int x; };\nvoid f(point);\nif (given) { f({2}); } else { f({3}); }",
+                  "point p{4};\nf(p);", "struct point {};\nvoid f(point p) { (void)p; }\nf(point{});")
+        self.passes("check_snippets")
+        self.page("point q{};", name="docs/other.md") # no other page sees them
+        self.fails("docs/other.md:6:", "check_snippets")
+
+    def test_specialises_templates_of_the_library(self):
+        self.page("int f(int x) { return x; }\ntemplate <> inline constexpr int mitogen::run_on<&f> = 1;\n"
+                  "static_assert(mitogen::run_on<&f> == 1);")
+        self.passes("check_snippets")
+
+    def test_leaves_out_what_an_ellipsis_stands_for(self):
+        self.page("auto f = [](int x) { … };\nf(1);")
+        self.passes("check_snippets")
+
+    def test_refuses_a_block_without_end(self):
+        self.put("docs/page.md", "```cpp\nint a;\n")
+        self.fails("without an end", "check_snippets")
+
+
 class CompileFail(Tree):
     def check(self, text):
         self.put("a.cpp", text)
