@@ -236,6 +236,74 @@ class Snippets(Tree):
         self.fails("without an end", "check_snippets")
 
 
+@unittest.skipUnless(shutil.which("doxygen"), "no doxygen")
+class Reference(Tree):
+    HEADER = """namespace mitogen::inline MITOGEN_ABI {
+/// Sends `x`; see call().
+template <class Io> class basic_chain {
+    int hidden_;
+public:
+    /// Adds it.
+    void add(int x);
+    bool try_add(int x);
+    int none = 0; ///< of them | there are
+};
+/// What people write.
+using chain = basic_chain<int>;
+/// Why.
+enum class reason : unsigned { lost = 3 /**< it is gone */ };
+namespace detail { struct secret_part {}; }
+namespace log {
+/// Writes.
+void write(int level);
+}
+}
+"""
+
+    def setUp(self):
+        super().setUp()
+        os.remove(os.path.join(self.root, "include/mitogen/io/poll.hpp"))
+        self.header("call/chain.hpp", self.HEADER)
+        self.pages("chain", "reason")
+
+    def pages(self, *names):
+        self.put("tools/reference_pages.py", f"PAGES = {{'call': ('Calls', 'About calls.', {list(names)!r}), "
+                 "'log': ('Logs', 'About logs.', ['mitogen::log::*'])}\n")
+
+    def test_writes_what_it_then_accepts(self):
+        self.passes("reference")
+        self.passes("reference", "--check")
+        page = self.get("docs/reference/call.md")
+        for text in ("## chain", "Sends `x`; see call().", "void add(int x);\nbool try_add(int x);", "| `int none = 0` | of them \\| there are |",
+                     "| `lost` | 3 | it is gone |"):
+            self.assertIn(text, page)
+        for text in ("hidden_", "secret_part"):
+            self.assertNotIn(text, page)
+        self.assertIn("## log::write", self.get("docs/reference/log.md"))
+        self.assertIn("[chain](call.md#chain)", self.get("docs/reference/README.md"))
+
+    def test_wants_a_page_and_a_comment_for_each_name(self):
+        self.passes("reference")
+        self.header("call/more.hpp", "namespace mitogen {\nint more();\n}\n")
+        self.fails("call/more.hpp:6: more has no page", "reference", "--check")
+        self.fails("call/more.hpp:6: more has no /// comment", "reference", "--check")
+        code, output = self.tool("reference", "--left")
+        self.assertEqual((code, output), (0, "mitogen/call/more.hpp: more\n"))
+
+    def test_notices_stale_pages(self):
+        self.passes("reference")
+        self.header("call/chain.hpp", self.HEADER.replace("Adds it.", "Adds one."))
+        self.fails("docs/reference/call.md: not what the headers say", "reference", "--check")
+        self.header("call/chain.hpp", self.HEADER.replace("chain", "line"))
+        self.pages("line", "reason")
+        self.fails("chain is not a public name", "reference", "--check")
+        self.fails("line is missing", "reference", "--check")
+
+    def test_refuses_a_table_that_names_what_there_is_not(self):
+        self.pages("chain", "reason", "gone")
+        self.fails("lists gone", "reference", "--check")
+
+
 class CompileFail(Tree):
     def check(self, text):
         self.put("a.cpp", text)
