@@ -30,7 +30,7 @@ using namespace std::chrono_literals;
 
 extern mitogen::broker& loop;
 extern mitogen::router& router;
-extern mitogen::context ctx, web, a, b;
+extern mitogen::context ctx, child, web, a, b;
 extern std::vector<std::string> hosts;
 extern std::stop_token stop;
 extern int fd_in, fd_out;
