@@ -183,6 +183,13 @@ class Files(Tree):
         self.assertIn("word end of it.\n", mended)
         self.assertIn("so\nint x;\n", mended)
 
+    def test_wants_each_reason_explained(self):
+        self.header("base/error.hpp", "enum class reason { none = 0, lost = 1 /* x = 2 */ };\n")
+        self.put("docs/errors.md", "`none`\n\n| `lost` | gone |\n")
+        self.passes("check_tree")
+        self.put("docs/errors.md", "`none`, and `lost`\n")
+        self.fails("says nothing of reason::lost", "check_tree")
+
     def test_compares_readme_and_ci(self):
         self.put("README.md", "tools/setup; tools/test\n")
         self.fails("no line that reads exactly", "check_tree")
