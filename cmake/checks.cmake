@@ -14,7 +14,7 @@ if(Python3_FOUND)
     set_tests_properties(sources.tools PROPERTIES ENVIRONMENT "CXX=${CMAKE_CXX_COMPILER}")
 
     add_test(NAME sources.snippets COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/check_snippets)
-    set_tests_properties(sources.snippets PROPERTIES ENVIRONMENT "CXX=${CMAKE_CXX_COMPILER}" TIMEOUT 300)
+    set_tests_properties(sources.snippets PROPERTIES ENVIRONMENT "CXX=${CMAKE_CXX_COMPILER}" TIMEOUT 600 PROCESSORS 2)
 
     if(EXISTS ${PROJECT_SOURCE_DIR}/docs/reference)
         add_test(NAME sources.reference COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tools/reference --check)
