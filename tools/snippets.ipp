@@ -35,6 +35,14 @@ extern std::vector<std::string> hosts;
 extern std::stop_token stop;
 extern int fd_in, fd_out;
 
+struct disk {
+    std::string mount;
+    std::uint64_t free = 0;
+    std::uint64_t free_bytes = 0;
+};
+struct label {
+    std::string text_;
+};
 int add(int a, int b);
 std::string kernel();
 

@@ -201,7 +201,7 @@ class Snippets(Tree):
     def setUp(self):
         super().setUp()
         self.put("tools/snippets.ipp", "namespace mitogen {\n" + "template <auto F> inline constexpr int run_on = 0;\n"
-                 "template <class T = void> struct task {};\n}\nnamespace snippets {\nextern int given;\n}\n")
+                 "template <class T = void> struct task {};\n}\nnamespace snippets {\nextern int given;\nstruct thing {};\n}\n")
 
     def page(self, *blocks, name="docs/page.md"):
         self.put(name, "# Page\n\n" + "\n".join(f"Text.\n\n```cpp\n{block}\n```\n" for block in blocks))
@@ -231,7 +231,8 @@ class Snippets(Tree):
 
     def test_specialises_templates_of_the_library(self):
         self.page("int f(int x) { return x; }\ntemplate <> inline constexpr int mitogen::run_on<&f> = 1;\n"
-                  "static_assert(mitogen::run_on<&f> == 1);")
+                  "static_assert(mitogen::run_on<&f> == 1);",
+                  "template <> inline constexpr int mitogen::run_on<thing{}> = 2;")
         self.passes("check_snippets")
 
     def test_leaves_out_what_an_ellipsis_stands_for(self):
