@@ -183,6 +183,13 @@ class Files(Tree):
         self.assertIn("word end of it.\n", mended)
         self.assertIn("so\nint x;\n", mended)
 
+    def test_wants_each_reason_explained(self):
+        self.header("base/error.hpp", "enum class reason { none = 0, lost = 1 /* x = 2 */ };\n")
+        self.put("docs/errors.md", "`none`\n\n| `lost` | gone |\n")
+        self.passes("check_tree")
+        self.put("docs/errors.md", "`none`, and `lost`\n")
+        self.fails("says nothing of reason::lost", "check_tree")
+
     def test_compares_readme_and_ci(self):
         self.put("README.md", "tools/setup; tools/test\n")
         self.fails("no line that reads exactly", "check_tree")
@@ -204,6 +211,123 @@ class Cmake(Tree):
                            ("include(CheckLinkerFlag)\ncheck_linker_flag(CXX a b)", "CheckLinkerFlag"),
                            ("foreach(a IN ZIP_LISTS b c)\nendforeach()", "ZIP_LISTS"), ("target_link_options(a PRIVATE $<HOST_LINK:-s>)", "HOST_LINK")):
             self.fails(f"{word} came after CMake 3.16", *self.check(text))
+
+
+class Snippets(Tree):
+    """With a library of two names, so that it takes no time."""
+
+    def setUp(self):
+        super().setUp()
+        self.put("tools/snippets.ipp", "namespace mitogen {\n" + "template <auto F> inline constexpr int run_on = 0;\n"
+                 "template <class T = void> struct task {};\n}\nnamespace snippets {\nextern int given;\nstruct thing {};\n}\n")
+
+    def page(self, *blocks, name="docs/page.md"):
+        self.put(name, "# Page\n\n" + "\n".join(f"Text.\n\n```cpp\n{block}\n```\n" for block in blocks))
+
+    def test_accepts_programs_and_fragments(self):
+        self.page("int main() { return 0; }", "int next = given + 1;\nnext = 3;", "#define A 1\nstatic int a = A;")
+        self.passes("check_snippets")
+
+    def test_names_page_and_line(self):
+        self.page("int a = given;", "int b = given;\nint c = unknown;")
+        self.fails("docs/page.md:13:", "check_snippets")
+        self.page("int main() {\n    return unknown;\n}")
+        self.fails("docs/page.md:7:", "check_snippets")
+        self.page("#include <nowhere.hpp>")
+        self.fails("docs/page.md:6:", "check_snippets")
+
+    def test_warnings_count(self):
+        self.page("unsigned u = 1;\nif (u < given) u = 2;")
+        self.fails("sign", "check_snippets")
+
+    def test_declarations_go_before_statements_and_last_for_the_page(self):
+        self.page("f(point{1});\nstruct point { int x; };\nvoid f(point);\nif (given) { f({2}); } else { f({3}); }",
+                  "point p{4};\nf(p);", "struct point {};\nvoid f(point p) { (void)p; }\nf(point{});")
+        self.passes("check_snippets")
+        self.page("point q{};", name="docs/other.md") # no other page sees them
+        self.fails("docs/other.md:6:", "check_snippets")
+
+    def test_specialises_templates_of_the_library(self):
+        self.page("int f(int x) { return x; }\ntemplate <> inline constexpr int mitogen::run_on<&f> = 1;\n"
+                  "static_assert(mitogen::run_on<&f> == 1);",
+                  "template <> inline constexpr int mitogen::run_on<thing{}> = 2;")
+        self.passes("check_snippets")
+
+    def test_leaves_out_what_an_ellipsis_stands_for(self):
+        self.page("auto f = [](int x) { … };\nf(1);")
+        self.passes("check_snippets")
+
+    def test_refuses_a_block_without_end(self):
+        self.put("docs/page.md", "```cpp\nint a;\n")
+        self.fails("without an end", "check_snippets")
+
+
+@unittest.skipUnless(shutil.which("doxygen"), "no doxygen")
+class Reference(Tree):
+    HEADER = """namespace mitogen::inline MITOGEN_ABI {
+/// Sends `x`; see call().
+template <class Io> class basic_chain {
+    int hidden_;
+public:
+    /// Adds it.
+    void add(int x);
+    bool try_add(int x);
+    int none = 0; ///< of them | there are
+};
+/// What people write.
+using chain = basic_chain<int>;
+/// Why.
+enum class reason : unsigned { lost = 3 /**< it is gone */ };
+namespace detail { struct secret_part {}; }
+namespace log {
+/// Writes.
+void write(int level);
+}
+}
+"""
+
+    def setUp(self):
+        super().setUp()
+        os.remove(os.path.join(self.root, "include/mitogen/io/poll.hpp"))
+        self.header("call/chain.hpp", self.HEADER)
+        self.pages("chain", "reason")
+
+    def pages(self, *names):
+        self.put("tools/reference_pages.py", f"PAGES = {{'call': ('Calls', 'About calls.', {list(names)!r}), "
+                 "'log': ('Logs', 'About logs.', ['mitogen::log::*'])}\n")
+
+    def test_writes_what_it_then_accepts(self):
+        self.passes("reference")
+        self.passes("reference", "--check")
+        page = self.get("docs/reference/call.md")
+        for text in ("## chain", "Sends `x`; see call().", "void add(int x);\nbool try_add(int x);", "| `int none = 0` | of them \\| there are |",
+                     "| `lost` | 3 | it is gone |"):
+            self.assertIn(text, page)
+        for text in ("hidden_", "secret_part"):
+            self.assertNotIn(text, page)
+        self.assertIn("## log::write", self.get("docs/reference/log.md"))
+        self.assertIn("[chain](call.md#chain)", self.get("docs/reference/README.md"))
+
+    def test_wants_a_page_and_a_comment_for_each_name(self):
+        self.passes("reference")
+        self.header("call/more.hpp", "namespace mitogen {\nint more();\n}\n")
+        self.fails("call/more.hpp:6: more has no page", "reference", "--check")
+        self.fails("call/more.hpp:6: more has no /// comment", "reference", "--check")
+        code, output = self.tool("reference", "--left")
+        self.assertEqual((code, output), (0, "mitogen/call/more.hpp: more\n"))
+
+    def test_notices_stale_pages(self):
+        self.passes("reference")
+        self.header("call/chain.hpp", self.HEADER.replace("Adds it.", "Adds one."))
+        self.fails("docs/reference/call.md: not what the headers say", "reference", "--check")
+        self.header("call/chain.hpp", self.HEADER.replace("chain", "line"))
+        self.pages("line", "reason")
+        self.fails("chain is not a public name", "reference", "--check")
+        self.fails("line is missing", "reference", "--check")
+
+    def test_refuses_a_table_that_names_what_there_is_not(self):
+        self.pages("chain", "reason", "gone")
+        self.fails("lists gone", "reference", "--check")
 
 
 class CompileFail(Tree):

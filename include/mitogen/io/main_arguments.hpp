@@ -13,6 +13,7 @@ struct main_arguments_type {
     char** argv = nullptr;
     bool known = false; ///< mitogen::init was called
 };
+/// Those of this process.
 inline constinit main_arguments_type main_arguments{};
 
 } // namespace io

@@ -23,9 +23,9 @@ struct handle {
 namespace handles {
 inline constexpr handle_id call_function = 101; ///< run a function; payload: see rpc/call_frame.hpp
 inline constexpr handle_id forward_log = 102;   ///< a log record of a child
-inline constexpr handle_id add_route = 103;
-inline constexpr handle_id del_route = 104;
-inline constexpr handle_id allocate_id = 105;
+inline constexpr handle_id add_route = 103;     ///< a context has come up below the sender
+inline constexpr handle_id del_route = 104;     ///< a context has gone
+inline constexpr handle_id allocate_id = 105;   ///< a block of ids is asked for, of the root; answered
 inline constexpr handle_id shutdown = 106;     ///< end this context and everything below it
 inline constexpr handle_id detaching = 109;    ///< a child asks its parent to let it go; answered
 inline constexpr handle_id forget_chain = 110; ///< a call chain begins anew, or has ended

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSL-1.0
+"""Which page of docs/reference a public name stands on; see tools/reference."""
+
+# page: title, what it is about, names in the order of the page. A name is a regular expression for the
+# whole of it; `x` stands for `basic_x` too. A namespace (mitogen::log::*) is all of it.
+PAGES = {
+    "run": (
+        "Programs", "How a program begins, and what it is configured with.",
+        ["init", "run", "child_argument", "limits", "heartbeat", "tree_rules", "instant",
+         "duration_ns", "never"]),
+    "router": (
+        "Router and broker", "This context's place in the tree, its loop, and what it knows of others.",
+        ["router", "router_options", "ending_patience|shutdown_timeouts", "broker",
+         "broker_options", "context_status", "context_id", "root_id", "no_context",
+         "making|connect_methods", "latch"]),
+    "context": (
+        "Contexts and calls", "One node of the tree as a value, and how functions are called there.",
+        ["context", "call_methods", "call_target", "chain", "future", "select", "caller",
+         "boot_info", "exit_status"]),
+    "functions": (
+        "Remote functions", "What a program says about its functions: where they run, how they are named.",
+        ["on", "run_on", "remote", "name_of", "function_name", "function_signature",
+         "function_identity"]),
+    "channel": (
+        "Channels", "Typed queues between contexts.",
+        ["receiver", "sender", "broadcast"]),
+    "stream": (
+        "Streams", "Remote ranges: what a remote generator yields.",
+        ["generator", "remote_range"]),
+    "dialog": (
+        "Dialogs", "Items both ways, and one result.",
+        ["dialog", "open_dialog"]),
+    "task": (
+        "Tasks", "Coroutines on the loop.",
+        ["task", "sleep_for", "spawn", "block_on", "spawned"]),
+    "nursery": (
+        "Nurseries", "A scope that owns contexts and calls.",
+        ["nursery", "nursery_options", "nursery_task", "restart", "restart_policy",
+         "restarting", "on_interrupt"]),
+    "methods": (
+        "Connection methods", "The options of every way to make a child; see [methods](../methods.md).",
+        ["local", "fork_options", "ssh", "host_keys", "sudo", "su", "doas", "docker",
+         "podman", "buildah", "kubectl", "lxc", "lxd", "incus", "jail", "chroot", "nsenter",
+         "container_kind", "slurm", "command", "link_options", "payload", "connection_method",
+         "connect_progress", "prompt", "prompt_callback"]),
+    "join": (
+        "Joining a tree", "Programs that become contexts of a tree that runs already.",
+        ["join", "try_join", "join_options", "joined", "listen_options", "listener",
+         "authority"]),
+    "errors": (
+        "Errors and results", "What can go wrong; see [errors](../errors.md).",
+        ["error", "kind", "reason", "result", "error_detail", "cancel_radius", r"\w+_error",
+         "error_group", "group_errors", "raise", "cancelled_by", "cancelled_by_caller"]),
+    "codec": (
+        "Types on the wire", "How values become bytes, and how to teach it a type.",
+        ["codec", "members", "list", "wire_type", "blob", "secret", "encode", "encode_into",
+         "encoded_size", "decode", "decode_into", "writer", "reader", "signature_of",
+         "signature_sink", "buffer"]),
+    "message": (
+        "Messages and handles", "Typed messages beside calls.",
+        ["handle", "handle_id", "first_dynamic_handle", "is_dead", "message", "header",
+         "handler_options", "accept", "mitogen::handles::*"]),
+    "log": (
+        "Logs", "Records of the whole tree; see [logs](../logs.md).",
+        ["mitogen::log::*"]),
+    "io": (
+        "I/O policies", "Pollers, threads, clocks; see [policies](../policies.md).",
+        ["unique_function", "mitogen::io::*"]),
+    "simulation": (
+        "Simulation", "Virtual time and simulated hosts; see [simulation](../simulation.md).",
+        ["mitogen::simulation::*"]),
+}
