@@ -81,7 +81,7 @@ result<T> next_item(inbox& items, instant deadline) {
 }
 
 /// Ends the items of a call with its answer, or its error.
-void end_with(const std::shared_ptr<inbox>& items, future_base& answer) {
+inline void end_with(const std::shared_ptr<inbox>& items, future_base& answer) {
     awaited* p = answer.state();
     answer.then([items, p] { items->answered(p->failure()); });
 }
