@@ -7185,9 +7185,9 @@ struct handle {
 namespace handles {
 inline constexpr handle_id call_function = 101; ///< run a function; payload: see rpc/call_frame.hpp
 inline constexpr handle_id forward_log = 102;   ///< a log record of a child
-inline constexpr handle_id add_route = 103;
-inline constexpr handle_id del_route = 104;
-inline constexpr handle_id allocate_id = 105;
+inline constexpr handle_id add_route = 103;     ///< a context has come up below the sender
+inline constexpr handle_id del_route = 104;     ///< a context has gone
+inline constexpr handle_id allocate_id = 105;   ///< a block of ids is asked for, of the root; answered
 inline constexpr handle_id shutdown = 106;     ///< end this context and everything below it
 inline constexpr handle_id detaching = 109;    ///< a child asks its parent to let it go; answered
 inline constexpr handle_id forget_chain = 110; ///< a call chain begins anew, or has ended
@@ -14733,6 +14733,7 @@ struct main_arguments_type {
     char** argv = nullptr;
     bool known = false; ///< mitogen::init was called
 };
+/// Those of this process.
 inline constinit main_arguments_type main_arguments{};
 
 } // namespace io
@@ -22246,8 +22247,8 @@ public:
         above_->abandon();
     }
 
-private:
-    /// Goes on with `start(plan, birth)` once there is a number for it.
+    /// The same of a child whose process the caller makes: by `start(plan, birth)`, called at once or, if the root must be
+    /// asked for a number, on the loop when it has answered. It ends in adopt() or miscarry(), as prepare() does. Never blocks.
     template <class Start>
     pending& make(plan_owner plan, Start start) {
         std::optional<error> why;
@@ -22263,6 +22264,7 @@ private:
         return *answer;
     }
 
+private:
     /// Counts one more and opens its answer, with a reference for the caller and one for its birth. Null with `why` where there
     /// can be no more.
     pending* begin(const boot_plan& plan, std::optional<error>& why) {
@@ -23596,23 +23598,32 @@ private:
 
     awaited& fork_by(std::unique_ptr<boot_plan> plan) {
         if constexpr (io::can_fork<Io>) {
-            Io& io = this->loop().io();
-            auto pipes = make_child_pipes(io);
-            if (!pipes) return refused(pipes.error());
+            const auto go_on = [this](std::unique_ptr<boot_plan> p, typename children<Io>::birth b) {
+                fork_as(std::move(p), std::move(b));
+            };
+            // The loop waits for nothing, not for a number either. Elsewhere the copy is of the
+            // thread that asks for it.
+            if (this->loop().on_loop()) return children_.make(std::move(plan), go_on);
             auto b = children_.prepare(*plan);
             if (!b) return refused(b.error());
             awaited& up = *b->answer;
-            result<int> pid = error(reason::system, "");
-            this->loop().paused([&] { pid = fork_child(io, *pipes, plan->on_start, [this] { abandon(); }); });
-            if (pid) {
-                children_.adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
-            } else {
-                children_.miscarry(*b, pid.error());
-            }
+            go_on(std::move(plan), std::move(*b));
             return up;
         } else {
             return refused(error(reason::misuse, "this I/O policy cannot fork"));
         }
+    }
+
+    void fork_as(std::unique_ptr<boot_plan> plan, typename children<Io>::birth b)
+        requires io::can_fork<Io>
+    {
+        Io& io = this->loop().io();
+        auto pipes = make_child_pipes(io);
+        if (!pipes) return children_.miscarry(b, pipes.error());
+        result<int> pid = error(reason::system, "");
+        this->loop().paused([&] { pid = fork_child(io, *pipes, plan->on_start, [this] { abandon(); }); });
+        if (!pid) return children_.miscarry(b, pid.error());
+        children_.adopt(std::move(plan), std::move(b), typename Io::process(*pid), std::move(*pipes));
     }
 };
 
@@ -28239,10 +28250,9 @@ public:
     /// Those of this key, to be dropped.
     watchers take(const void* key) {
         watchers taken;
-        const auto first =
-            std::stable_partition(waiting_.begin(), waiting_.end(), [&](const watcher& w) { return w.key != key; });
-        std::move(first, waiting_.end(), std::back_inserter(taken.waiting_));
-        waiting_.erase(first, waiting_.end());
+        std::vector<watcher> kept; // std::stable_partition() uses what C++17 deprecates, and clang says so
+        for (watcher& w : waiting_) (w.key == key ? taken.waiting_ : kept).push_back(std::move(w));
+        waiting_ = std::move(kept);
         return taken;
     }
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "../generic/tree.hpp"
+
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <fcntl.h>
@@ -92,9 +94,8 @@ TEST_CASE("a child at the far end of two pipes is attached") {
 }
 
 TEST_CASE("a stream is opened when its child is wanted, and again at each new run of a nursery's task") {
-    mitogen::sys::unique_fd turns[2];
-    REQUIRE(mitogen::sys::pipe(turns[0], turns[1]) >= 0);
-    REQUIRE(::write(turns[1].get(), "ddl", 3) == 3);
+    const generic::shared_pipe turns;
+    REQUIRE(::write(turns.write_end(), "ddl", 3) == 3);
     std::mutex mutex;
     std::vector<mitogen::sys::process> processes;
     const mitogen::attach board{.open = [&]() -> mitogen::result<std::pair<int, int>> {
@@ -113,7 +114,7 @@ TEST_CASE("a stream is opened when its child is wanted, and again at each new ru
         mitogen::router router(broker);
         mitogen::nursery nursery{router};
         const mitogen::restart_policy at_once{.first_delay = 1ms, .longest_delay = 1ms};
-        auto task = nursery.restarting(at_once).start<&dies_by_turn>(board, turns[0].get());
+        auto task = nursery.restarting(at_once).start<&dies_by_turn>(board, turns.read_end());
         const int last = task.get();
         nursery.join();
         REQUIRE(processes.size() == 3);

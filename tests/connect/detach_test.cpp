@@ -39,7 +39,7 @@ int try_on_loop(mitogen::router& here) { return static_cast<int>(here.try_detach
 /// Asks somebody who is not its parent.
 int ask(mitogen::router& here, mitogen::context_id other) {
     mitogen::awaited& p = here.node().ask({.to = other, .handle = mitogen::handles::detaching});
-    const auto answer = mitogen::future<void>(&p, here, here.environment()).try_get();
+    const auto answer = mitogen::future<void>(&p, here.node(), here.myself().environment()).try_get();
     return static_cast<int>(answer ? reason::none : answer.error().reason());
 }
 mitogen::context make_one(mitogen::router& here) { return here.local(); }

@@ -111,7 +111,7 @@ TEST_CASE("a call to a lost context says that it is lost, also where the functio
         CHECK(contains(e.what(), "is lost"));
         CHECK(gone.try_call<&unnamed>(7).error().kind() == mitogen::kind::disconnected);
     }
-    const auto nobody = generic::thrown_by([&] { mitogen::context(t.root, 4'000'000'000u).call<&unnamed>(7); });
+    const auto nobody = generic::thrown_by([&] { t.root.context_by_id(4'000'000'000u).call<&unnamed>(7); });
     CHECK(nobody.reason() == reason::no_route);
 }
 

@@ -6,6 +6,8 @@
 #include <mitogen/simulation.hpp>
 #include <stdexcept>
 #include <string>
+#include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace two_worlds {
@@ -20,6 +22,7 @@ int sum_of(mitogen::receiver<int> numbers) {
     return sum;
 }
 int doubles(mitogen::dialog<void(int, int)>& peer) {
+    peer.started();
     int count = 0;
     for (const int n : peer) {
         peer.send(2 * n);
@@ -139,7 +142,9 @@ TEST_CASE("in a simulated world there are no processes of the system: what needs
     const sim::outcome o = sim::fleet(1).run([](mitogen::router& router) {
         const auto forked = router.try_fork();
         if (forked || forked.error().reason() != mitogen::reason::misuse) throw std::runtime_error("it forks");
-        const auto attached = router.try_connect(mitogen::attach{.open = [] { return std::pair(0, 0); }});
+        const int copy = ::dup(0); // taken over
+        const mitogen::attach stream{.open = [copy] { return std::pair(copy, copy); }};
+        const auto attached = router.try_connect(stream);
         if (attached || attached.error().reason() != mitogen::reason::misuse) throw std::runtime_error("it attaches");
         const auto listening = router.try_listen("/tmp/none/socket");
         if (listening || listening.error().reason() != mitogen::reason::misuse) throw std::runtime_error("it listens");

@@ -207,8 +207,8 @@ public:
         above_->abandon();
     }
 
-private:
-    /// Goes on with `start(plan, birth)` once there is a number for it.
+    /// The same of a child whose process the caller makes: by `start(plan, birth)`, called at once or, if the root must be
+    /// asked for a number, on the loop when it has answered. It ends in adopt() or miscarry(), as prepare() does. Never blocks.
     template <class Start>
     pending& make(plan_owner plan, Start start) {
         std::optional<error> why;
@@ -224,6 +224,7 @@ private:
         return *answer;
     }
 
+private:
     /// Counts one more and opens its answer, with a reference for the caller and one for its birth. Null with `why` where there
     /// can be no more.
     pending* begin(const boot_plan& plan, std::optional<error>& why) {

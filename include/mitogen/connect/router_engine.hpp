@@ -224,23 +224,32 @@ private:
 
     awaited& fork_by(std::unique_ptr<boot_plan> plan) {
         if constexpr (io::can_fork<Io>) {
-            Io& io = this->loop().io();
-            auto pipes = make_child_pipes(io);
-            if (!pipes) return refused(pipes.error());
+            const auto go_on = [this](std::unique_ptr<boot_plan> p, typename children<Io>::birth b) {
+                fork_as(std::move(p), std::move(b));
+            };
+            // The loop waits for nothing, not for a number either. Elsewhere the copy is of the
+            // thread that asks for it.
+            if (this->loop().on_loop()) return children_.make(std::move(plan), go_on);
             auto b = children_.prepare(*plan);
             if (!b) return refused(b.error());
             awaited& up = *b->answer;
-            result<int> pid = error(reason::system, "");
-            this->loop().paused([&] { pid = fork_child(io, *pipes, plan->on_start, [this] { abandon(); }); });
-            if (pid) {
-                children_.adopt(std::move(plan), std::move(*b), typename Io::process(*pid), std::move(*pipes));
-            } else {
-                children_.miscarry(*b, pid.error());
-            }
+            go_on(std::move(plan), std::move(*b));
             return up;
         } else {
             return refused(error(reason::misuse, "this I/O policy cannot fork"));
         }
+    }
+
+    void fork_as(std::unique_ptr<boot_plan> plan, typename children<Io>::birth b)
+        requires io::can_fork<Io>
+    {
+        Io& io = this->loop().io();
+        auto pipes = make_child_pipes(io);
+        if (!pipes) return children_.miscarry(b, pipes.error());
+        result<int> pid = error(reason::system, "");
+        this->loop().paused([&] { pid = fork_child(io, *pipes, plan->on_start, [this] { abandon(); }); });
+        if (!pid) return children_.miscarry(b, pid.error());
+        children_.adopt(std::move(plan), std::move(b), typename Io::process(*pid), std::move(*pipes));
     }
 };
 
