@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
                            [](const mitogen::message&, const std::string& what, int percent) {
                                std::printf("%s %d %%\n", what.c_str(), percent);
                            },
-                           {.from = mitogen::accept::anyone}); // without this only a parent may send to a handle
+                           {.from = mitogen::senders::anyone}); // without this only a parent may send to a handle
         mitogen::context child = router.local();
         const int copied = child.call<&copy_files>(router.myself(), 4);
         std::printf("copied %d files\n", copied);

@@ -4,6 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
+#include <mitogen/io/native_latch.hpp>
 #include <mitogen/kit/broadcast.hpp>
 #include <mitogen/rpc/channel.hpp>
 #include <mitogen/rpc/select.hpp>

@@ -4,6 +4,7 @@
 
 #if !defined(MITOGEN_SEPARATE)
 #include <mitogen/base/checksum.hpp>
+#include <mitogen/base/construction.hpp>
 #include <mitogen/base/error_group.hpp>
 #include <mitogen/connect/boot/boot_attempt.hpp>
 #include <mitogen/connect/boot/boot_channel.hpp>
@@ -84,7 +85,6 @@
 #include <mitogen/io/kqueue.hpp>
 #include <mitogen/io/main_arguments.hpp>
 #include <mitogen/io/native.hpp>
-#include <mitogen/io/parker.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/io/poll.hpp>
 #include <mitogen/io/posix.hpp>
@@ -136,9 +136,7 @@
 #include <mitogen/rpc/task_invocation.hpp>
 #include <mitogen/rpc/watchers.hpp>
 #include <mitogen/sync/event.hpp>
-#include <mitogen/sync/latch.hpp>
 #include <mitogen/sync/wait_group.hpp>
-#include <mitogen/sync/waiter.hpp>
 #include <mitogen/sys/credentials.hpp>
 #include <mitogen/sys/debugger.hpp>
 #include <mitogen/sys/epoll.hpp>

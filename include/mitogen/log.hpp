@@ -3,8 +3,8 @@
 // log.hpp: the log, and where it goes.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/separate.hpp>
 #include <mitogen/base/log.hpp>
+#include <mitogen/base/separate.hpp>
 
 #include <mitogen/core.hpp>
 

@@ -44,7 +44,9 @@
 #include <mitogen/connect/router.hpp>
 #include <mitogen/connect/router_options.hpp>
 #include <mitogen/connect/run.hpp>
+#include <mitogen/io/native_latch.hpp>
 #include <mitogen/io/native_name.hpp>
+#include <mitogen/io/parker.hpp>
 #include <mitogen/kit/broadcast.hpp>
 #include <mitogen/kit/dialog.hpp>
 #include <mitogen/kit/executor.hpp>
@@ -90,6 +92,8 @@
 #include <mitogen/rpc/traits.hpp>
 #include <mitogen/rpc/typed_handler.hpp>
 #include <mitogen/sync/host.hpp>
+#include <mitogen/sync/latch.hpp>
+#include <mitogen/sync/waiter.hpp>
 #include <mitogen/sys/call.hpp>
 #include <mitogen/sys/failure.hpp>
 #include <mitogen/sys/fault.hpp>

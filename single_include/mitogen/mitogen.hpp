@@ -2909,14 +2909,14 @@ namespace mitogen::inline MITOGEN_ABI {
 struct message;
 
 /// Whose messages a handler takes.
-enum class accept : std::uint8_t {
+enum class senders : std::uint8_t {
     parents, ///< only messages sent on the authority of this context or one above it
     anyone,  ///< every context of the tree
 };
 
 /// How a handler is registered.
 struct handler_options {
-    accept from = accept::parents;
+    senders from = senders::parents;
     bool persist = true;                ///< false: removed before its one message
     context_id respondent = no_context; ///< only this context's messages; gets a dead message when that context is lost
 };
@@ -4956,6 +4956,11 @@ template <class R>
 struct wire_result {
     using type = std::remove_cvref_t<R>;
 };
+/// A function that returns result<T> gives its caller a `T`, or its error as that of the call.
+template <class T>
+struct wire_result<result<T>> {
+    using type = T;
+};
 
 namespace rpc::detail {
 
@@ -6960,20 +6965,34 @@ bool take_arguments(invocation& inv, type_list<Ps...>, std::index_sequence<Ws...
     return true;
 }
 
+/// What a function has returned becomes the result, or the failure, of its call.
+template <class T>
+void put_result(invocation& inv, const T& value) {
+    encode_into(inv.result, inv.who.id, value);
+}
+template <class T>
+void put_result(invocation& inv, const result<T>& value) {
+    if (!value) {
+        inv.failure.emplace(value.error());
+    } else if constexpr (!std::is_void_v<T>) {
+        encode_into(inv.result, inv.who.id, *value);
+    }
+}
+
 template <auto F, class... Ps, std::size_t... Is, std::size_t... Ws>
 void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::index_sequence<Ws...>) {
     using traits = function_traits<F>;
     typename value_tuple<typename traits::wire_parameters>::type values{};
     if (!take_arguments<F>(inv, type_list<Ps...>{}, std::index_sequence<Ws...>{}, values)) return;
-    using wire = typename wire_result<typename traits::result>::type;
+    using returned = std::remove_cvref_t<typename traits::result>;
     if constexpr (is_item_range<typename traits::result>) {
         item_range_result<typename traits::result>::run(inv,
                                                         F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...));
-    } else if constexpr (std::is_void_v<wire>) {
+    } else if constexpr (std::is_void_v<returned>) {
         F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
     } else {
-        const wire& value = F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
-        encode_into(inv.result, inv.who.id, value);
+        const returned& value = F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
+        put_result(inv, value);
     }
 }
 
@@ -7063,7 +7082,7 @@ protected:
     }
 
     /// Waits as long as it takes, or `span`. An error where that may not or did not happen.
-    std::optional<error> wait_for(duration_ns span) {
+    std::optional<error> wait_at_most(duration_ns span) {
         if (pending_->done()) return std::nullopt;
         if (router_->on_loop()) return would_stop_the_loop();
         if (router_->await(*pending_, span == never ? never : after(router_->now(), span))) return std::nullopt;
@@ -7082,6 +7101,12 @@ public:
         if (pending_->done()) return true;
         if (!may_wait()) raise(would_stop_the_loop());
         return router_->await(*pending_, deadline);
+    }
+
+    /// The same for `span`; 0 never waits.
+    template <class Rep, class Period>
+    bool wait_for(std::chrono::duration<Rep, Period> span) {
+        return pending_->done() || wait_until(after(router_->now(), to_ns(span)));
     }
 
     /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
@@ -7127,7 +7152,7 @@ public:
 
     /// Waits and returns the value or the error.
     result<T> try_get() {
-        if (std::optional<error> why = wait_for(never)) return std::move(*why);
+        if (std::optional<error> why = wait_at_most(never)) return std::move(*why);
         return outcome();
     }
 
@@ -7143,8 +7168,15 @@ public:
     /// As try_get(), but waits at most `span`: then it returns an error with reason::timeout, and the call goes on.
     template <class Rep, class Period>
     result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
-        if (std::optional<error> why = wait_for(to_ns(span))) return std::move(*why);
+        if (std::optional<error> why = wait_at_most(to_ns(span))) return std::move(*why);
         return outcome();
+    }
+
+    /// The same, until a moment on the clock of the I/O policy.
+    T get_until(instant deadline) { return try_get_until(deadline).value(); }
+    result<T> try_get_until(instant deadline) {
+        if (done()) return outcome();
+        return try_get_for(std::chrono::nanoseconds(deadline == never ? never : std::max<duration_ns>(deadline - router_->now(), 0)));
     }
 
     /// The value or the error of a future that is done().
@@ -7458,10 +7490,16 @@ public:
     /// context is known to be lost.
     template <auto F, class... Args>
     void call_no_reply(Args&&... args) const {
+        try_call_no_reply<F>(std::forward<Args>(args)...).value();
+    }
+    /// The same, with the error as a value.
+    template <auto F, class... Args>
+    result<void> try_call_no_reply(Args&&... args) const {
+        if (!self().valid()) return rpc::detail::empty_target();
         rpc::detail::call_message message;
         std::optional<error> why;
-        if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...)) raise(*why);
-        self().port().tell(self().id(), handles::call_function, message.bytes(), true).value();
+        if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...)) return std::move(*why);
+        return self().port().tell(self().id(), handles::call_function, message.bytes(), true);
     }
 
     /// Starts a function that returns generator<T> and returns what it yields as a range, remote_range<T>: see
@@ -8943,17 +8981,21 @@ public:
     whole_program();
     whole_program(whole_program&&) = delete;
     ~whole_program();
+    /// False, with the error in the log, if there can be none, and there are no exceptions.
+    bool made() const noexcept { return parts_ != nullptr; }
     router& root() noexcept;
 };
 
 } // namespace detail
 
 /// init(), a broker, a router, and `body(router)`; then the end of all children. Returns the exit status for main(): what the
-/// body returns if that is an int, else 0. An exception of the body leaves run() after everything is shut down.
+/// body returns if that is an int, else 0; 70 if there can be no broker, where there are no exceptions. An exception of the body
+/// leaves run() after everything is shut down.
 template <class Body>
 int run(int argc, char** argv, Body&& body) {
     init(argc, argv);
     detail::whole_program<io::native> whole;
+    if (!whole.made()) return 70; // EX_SOFTWARE of sysexits.h
     if constexpr (std::is_convertible_v<std::invoke_result_t<Body, router&>, int>) {
         return std::forward<Body>(body)(whole.root());
     } else {
@@ -8964,179 +9006,374 @@ int run(int argc, char** argv, Body&& body) {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/rpc/item_range.hpp ----
-// item_range.hpp: iterates what arrives, to its end.
+// ---- mitogen/io/parker.hpp ----
+// parker.hpp: how one thread sleeps until another has something for it, without a descriptor.
+
+#if defined(__linux__)
+#include <atomic>
+#include <cstdint>
+#else
+#include <pthread.h>
+#endif
 
 namespace mitogen::inline MITOGEN_ABI {
+namespace io {
 
-/// Input iterator over a `Source` with try_get() -> result<value_type>: ends at reason::end_of_stream, throws any other error. To
-/// advance it is to wait.
-template <class Source>
-class item_iterator {
-    Source* source_ = nullptr;
-    std::optional<typename Source::value_type> item_{};
+#if defined(__linux__)
 
-    void next() {
-        auto item = source_->try_get();
-        if (item) {
-            item_.emplace(std::move(*item));
-        } else {
-            item_.reset();
-            if (item.error().reason() != reason::end_of_stream) raise(item.error());
+/// One token, given by unpark() and taken by park().
+///
+/// A system call is made only to sleep, and by unpark() only where somebody sleeps. What unpark() published before is visible to
+/// the thread that takes the token. The object may be destroyed as soon as the token has been taken.
+/// Threads: unpark() any; park(), park_until() one at a time.
+class posix_parker {
+    static constexpr std::uint32_t empty = 0;
+    static constexpr std::uint32_t token = 1;
+    static constexpr std::uint32_t asleep = 2;
+
+    std::atomic<std::uint32_t> state_{empty};
+
+public:
+    template <class Io>
+    explicit posix_parker(Io&) noexcept {}
+    posix_parker(posix_parker&&) = delete;
+
+    /// Takes the token; sleeps until it is there.
+    void park() { static_cast<void>(park_until(never)); }
+
+    /// As park(), until `deadline` at the latest: true if the token was taken. A deadline in the past takes a token that is
+    /// there.
+    bool park_until(instant deadline) {
+        std::uint32_t seen = token;
+        if (state_.compare_exchange_strong(seen, empty, std::memory_order_acquire)) return true;
+        seen = empty;
+        state_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed);
+        for (;;) {
+            const long rc = sys::futex_wait(state_, asleep, deadline);
+            seen = token;
+            if (state_.compare_exchange_strong(seen, empty, std::memory_order_acquire)) return true;
+            // may have come in this instant
+            if (rc == -ETIMEDOUT) return state_.exchange(empty, std::memory_order_acquire) == token;
         }
     }
 
-public:
-    using value_type = typename Source::value_type;
-    using difference_type = std::ptrdiff_t;
-    using reference = value_type&;
-    using pointer = value_type*;
-    using iterator_category = std::input_iterator_tag;
-
-    item_iterator() = default;
-    explicit item_iterator(Source& source) : source_(&source) { next(); }
-
-    value_type& operator*() const noexcept { return const_cast<value_type&>(*item_); }
-    item_iterator& operator++() {
-        next();
-        return *this;
+    /// Puts the token there; wakes the thread that sleeps for it.
+    void unpark() noexcept {
+        // After the exchange the parker may already be gone: the wake-up needs its address only, and a stranger at that address
+        // would wake for no reason, which every user of a futex expects.
+        if (state_.exchange(token, std::memory_order_release) == asleep) static_cast<void>(sys::futex_wake(state_, 1));
     }
-    void operator++(int) { next(); }
-    friend bool operator==(const item_iterator& i, std::default_sentinel_t) noexcept { return !i.item_; }
+};
+
+#else
+
+/// One token, given by unpark() and taken by park(): the same as on Linux, with a condition variable in the place of the futex.
+class posix_parker {
+    ::pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+    ::pthread_cond_t changed_;
+    bool token_ = false;
+
+public:
+    template <class Io>
+    explicit posix_parker(Io&) noexcept {
+#if defined(__APPLE__)
+        static_cast<void>(::pthread_cond_init(&changed_, nullptr));
+#else
+        ::pthread_condattr_t monotonic;
+        ::pthread_condattr_init(&monotonic);
+        ::pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+        static_cast<void>(::pthread_cond_init(&changed_, &monotonic));
+        ::pthread_condattr_destroy(&monotonic);
+#endif
+    }
+    posix_parker(posix_parker&&) = delete;
+    ~posix_parker() {
+        ::pthread_mutex_lock(&mutex_); // unpark() may still be inside
+        ::pthread_mutex_unlock(&mutex_);
+        ::pthread_cond_destroy(&changed_);
+        ::pthread_mutex_destroy(&mutex_);
+    }
+
+    /// Takes the token; sleeps until it is there.
+    void park() { static_cast<void>(park_until(never)); }
+
+    /// As park(), until `deadline` at the latest: true if the token was taken.
+    bool park_until(instant deadline) {
+        ::pthread_mutex_lock(&mutex_);
+        int rc = 0;
+        while (!token_ && rc != ETIMEDOUT) {
+            if (deadline == never) {
+                rc = ::pthread_cond_wait(&changed_, &mutex_);
+            } else {
+#if defined(__APPLE__) && defined(__MACH__) && __has_include(<mach/mach.h>)
+                const ::timespec span = sys::to_timespec(deadline - sys::monotonic_now()); // macOS can't choose the clock
+                rc = ::pthread_cond_timedwait_relative_np(&changed_, &mutex_, &span);
+#else
+                const ::timespec until = sys::to_timespec(deadline);
+                rc = ::pthread_cond_timedwait(&changed_, &mutex_, &until);
+#endif
+            }
+        }
+        const bool taken = token_;
+        token_ = false;
+        ::pthread_mutex_unlock(&mutex_);
+        return taken;
+    }
+
+    /// Puts the token there; wakes the thread that sleeps for it.
+    void unpark() noexcept {
+        ::pthread_mutex_lock(&mutex_);
+        token_ = true;
+        ::pthread_cond_signal(&changed_); // under the mutex: the sleeper may destroy this object as soon as it has the token
+        ::pthread_mutex_unlock(&mutex_);
+    }
+};
+
+#endif
+
+static_assert(!std::is_move_constructible_v<posix_parker>);
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/sync/waiter.hpp ----
+// waiter.hpp: one thread's sleep until something happens, whether it sleeps on its own or inside the poller while it drives the
+// loop.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Connects one sleeping thread with those that may wake it.
+///
+/// A thread that waits for an answer may drive the loop itself meanwhile (see detail::broker_engine::wait). Then it sleeps in the poller,
+/// not on its parker, and a wake-up has to go through the poller's waker. Which of the two applies can change at any moment;
+/// notify() finds out.
+///
+/// Threads: notify() any; the rest the one that waits. The object must outlive every notify(): keep it in memory that is shared
+/// with the notifier, or notify under the lock that the waiting thread takes before it leaves.
+template <class Io>
+class waiter {
+    Io& io_;
+    typename Io::parker parker_;
+    std::atomic<typename Io::waker*> driving_{nullptr};
+    std::atomic<const void*> driver_{nullptr};
+    std::atomic<unsigned> meeting_{0};
+
+public:
+    explicit waiter(Io& io) : io_(io), parker_(io) {}
+    waiter(waiter&&) = delete;
+
+    /// Wakes the thread, or lets its next sleep return at once. What it waits for must be visible before. Never blocks.
+    void notify() noexcept {
+        // One of the two increments comes second and sees what happened before the first: either the driver sees what was done
+        // before notify(), or we see that it drives.
+        meeting_.fetch_add(1, std::memory_order_acq_rel);
+        if (auto* poller_waker = driving_.load(std::memory_order_relaxed)) {
+            if (driver_.load(std::memory_order_relaxed) != io_.self()) poller_waker->wake();
+        } else {
+            parker_.unpark();
+        }
+    }
+
+    /// From now on this thread sleeps in the poller that `poller_waker` interrupts. Check the condition after this, before
+    /// sleeping.
+    void begin_driving(typename Io::waker& poller_waker) noexcept {
+        driver_.store(io_.self(), std::memory_order_relaxed);
+        driving_.store(&poller_waker, std::memory_order_relaxed);
+        meeting_.fetch_add(1, std::memory_order_acq_rel);
+    }
+
+    /// From now on this thread sleeps in sleep_until() again.
+    void end_driving() noexcept {
+        driving_.store(nullptr, std::memory_order_relaxed);
+        meeting_.fetch_add(1, std::memory_order_acq_rel);
+    }
+
+    /// Sleeps until notify() or the deadline. Returns false at the deadline; true may be spurious: check the condition again.
+    bool sleep_until(instant deadline) {
+        if (deadline == never) {
+            parker_.park();
+            return true;
+        }
+        return parker_.park_until(deadline);
+    }
 };
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/kit/broadcast.hpp ----
-// broadcast.hpp: one stream of items for many readers in this context, none of whom holds up the others.
+// ---- mitogen/sync/latch.hpp ----
+// latch.hpp: a queue that threads sleep on. First come, first served, for items and for sleepers.
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Gives each item of a `Source` (a receiver, a remote range, a dialog) to every subscriber. The last items are kept in a ring: a
-/// subscriber that is so slow that the ring has gone on is told how many items it has missed, and goes on with the oldest that is
-/// there. The fastest misses nothing: items are taken from the source only when somebody wants the next, so that the source is
-/// throttled as it would be by one reader.
+/// Hands each item to exactly one thread.
 ///
-/// There is no thread of its own: whichever subscriber needs the next item first takes it from the source, for all of them.
-/// Threads: subscribers from any, each by one at a time. The source is this object's from now on, and goes with it.
-template <class Source>
-class broadcast {
-public:
-    using value_type = typename Source::value_type;
+/// An item that is put while threads sleep goes to the one that has slept longest, at once and by name: a thread that comes later
+/// cannot take it, and a sleeper whose deadline passes in the same moment still gets it. close() wakes everyone with an error,
+/// also when items are left. Sleeping holds no descriptor. (What this replaces: Mitogen's Latch, whose history is four bugs in
+/// exactly these places.)
+///
+/// Threads: any. Blocks: get() and those beside it, but with a span of 0. Destroy it only when no thread is inside.
+template <class T, class Io>
+class basic_latch {
+    struct sleeper {
+        waiter<Io> wake;
+        std::optional<T> item{};
+        std::atomic<bool> served{false}; // an item or the end has come; written under the lock
+        sleeper* next = nullptr;
 
-private:
-    struct shared {
-        Source source;
-        std::size_t capacity;
-        call_port& node;
-        detail::mutex mutex;
-        detail::condition changed{};
-        std::deque<value_type> ring{};
-        std::uint64_t first = 0;     // number of ring.front()
-        bool taking = false;         // somebody waits for the source
-        std::optional<error> end{}; // what follows the last item
-
-        shared(call_port& here, Source from, std::size_t most)
-            : source(std::move(from)), capacity(most), node(here), mutex(here) {}
-
-        std::uint64_t next() const noexcept { return first + ring.size(); }
-        bool has(std::uint64_t number) const noexcept { return number < next() || end; }
-
-        /// Waits until item `wanted`, or the end, is there. False at the deadline.
-        bool await(std::unique_lock<detail::mutex>& lock, std::uint64_t wanted, instant deadline) {
-            while (!has(wanted)) {
-                const auto ready = [&] { return has(wanted) || !taking; };
-                if (!ready()) {
-                    if (node.on_loop() || !changed.wait(lock, node, deadline, ready)) return false;
-                    continue;
-                }
-                taking = true;
-                lock.unlock();
-                result<value_type> item = take(deadline);
-                lock.lock();
-                taking = false;
-                changed.notify_all();
-                if (item) {
-                    if (ring.size() == capacity) {
-                        ring.pop_front();
-                        ++first;
-                    }
-                    ring.push_back(std::move(*item));
-                } else if (item.error().reason() == reason::timeout) {
-                    return false;
-                } else {
-                    end = item.error();
-                }
-            }
-            return true;
-        }
-
-        result<value_type> take(instant deadline) {
-            if (deadline == never) return source.try_get();
-            const instant now = node.now();
-            return source.try_get_for(std::chrono::nanoseconds(deadline > now ? deadline - now : 0));
-        }
+        explicit sleeper(Io& io) : wake(io) {}
     };
 
-    std::shared_ptr<shared> shared_;
+    Io& io_;
+    typename Io::mutex mutex_;
+    std::deque<T> items_;      // not empty only while nobody sleeps
+    sleeper* first_ = nullptr; // longest asleep
+    sleeper* last_ = nullptr;
+    bool closed_ = false;
+
+    static error closed_error() { return error(reason::sender_closed, "the latch is closed"); }
+
+    void unlink(sleeper* gone) noexcept {
+        sleeper* before = nullptr;
+        for (sleeper* s = first_; s; before = s, s = s->next) {
+            if (s != gone) continue;
+            (before ? before->next : first_) = s->next;
+            if (last_ == s) last_ = before;
+            return;
+        }
+    }
 
 public:
-    /// `capacity`: items that are kept for those who are slower than the fastest.
-    broadcast(router& node, Source source, std::size_t capacity)
-        : shared_(std::make_shared<shared>(node.node(), std::move(source), std::max<std::size_t>(capacity, 1))) {}
+    explicit basic_latch(Io& io) : io_(io), mutex_(io) {}
+    basic_latch(basic_latch&&) = delete;
 
-    /// One reader, who begins with the next item that is taken from the source. Copies read on their own from where they are.
-    class subscriber {
-        friend class broadcast;
-        std::shared_ptr<shared> shared_;
-        std::uint64_t next_;
-        std::uint64_t missed_ = 0;
-
-        explicit subscriber(std::shared_ptr<shared> from) : shared_(std::move(from)) {
-            const std::lock_guard lock(shared_->mutex);
-            next_ = shared_->next();
+    /// Adds a copy of an item, as the next one does.
+    bool put(const T& item)
+        requires std::copy_constructible<T>
+    {
+        return put(T(item));
+    }
+    /// Adds an item, or hands it to the thread that has slept longest. False, with the item untouched, once closed.
+    bool put(T&& item) {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return false;
+        if (sleeper* s = first_) {
+            first_ = s->next;
+            if (!first_) last_ = nullptr;
+            s->item.emplace(std::move(item));
+            s->served.store(true, std::memory_order_release);
+            s->wake.notify(); // under the lock: the sleeper takes it before its stack frame goes
+        } else {
+            items_.push_back(std::move(item));
         }
+        return true;
+    }
 
-        result<typename broadcast::value_type> get_until(instant deadline) {
-            std::unique_lock lock(shared_->mutex);
-            if (!shared_->await(lock, next_, deadline)) {
-                if (shared_->node.on_loop()) return error(reason::misuse, "a function that runs on the loop waits for an item");
-                return error(reason::timeout, "no item came before the deadline");
+    /// The next item; sleeps as long as it takes. Errors, thrown: channel_error, once closed.
+    T get() { return try_get().value(); }
+    /// The same, with the error as a value.
+    result<T> try_get() { return try_get_until(never); }
+
+    /// As get(), but sleeps at most `span`; 0 never does. Errors, thrown: timeout_error.
+    template <class Rep, class Period>
+    T get_for(std::chrono::duration<Rep, Period> span) {
+        return try_get_for(span).value();
+    }
+    /// The same, with the error as a value.
+    template <class Rep, class Period>
+    result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
+        return try_get_until(after(io_.now(), to_ns(span)));
+    }
+
+    /// The same, until a moment on the clock of the I/O policy; one in the past still takes an item that is there.
+    T get_until(instant deadline) { return try_get_until(deadline).value(); }
+    result<T> try_get_until(instant deadline) {
+        return try_get_until(deadline, [](waiter<Io>& wake, instant until, auto&& ready) {
+            while (!ready() && wake.sleep_until(until)) {}
+        });
+    }
+
+    /// The same; `sleep(waiter, deadline, ready)` does the sleeping, and returns when ready() or at the deadline.
+    template <class Sleep>
+    result<T> try_get_until(instant deadline, Sleep&& sleep) {
+        sleeper self(io_);
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_) return closed_error();
+            if (!items_.empty()) {
+                T item(std::move(items_.front()));
+                items_.pop_front();
+                return item;
             }
-            if (next_ < shared_->first) {
-                missed_ += shared_->first - next_;
-                next_ = shared_->first;
-            }
-            if (next_ == shared_->next()) return *shared_->end;
-            return shared_->ring[static_cast<std::size_t>(next_++ - shared_->first)];
+            (last_ ? last_->next : first_) = &self;
+            last_ = &self;
         }
+        sleep(self.wake, deadline, [&self] { return self.served.load(std::memory_order_acquire); });
+        const std::lock_guard lock(mutex_);
+        if (self.item) return std::move(*self.item);
+        if (closed_) return closed_error();
+        unlink(&self);
+        return error(reason::timeout, "no item came before the deadline");
+    }
 
-    public:
-        using value_type = typename broadcast::value_type;
-
-        /// The next item; waits for it. Errors: as the source's, every time.
-        value_type get() { return try_get().value(); }
-        /// The same, with the error as a value.
-        result<value_type> try_get() { return get_until(never); }
-        /// The same, waiting for `span` at most: reason::timeout.
-        template <class Rep, class Period>
-        result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
-            return get_until(after(shared_->node.now(), to_ns(span)));
+    /// Wakes every sleeper with an error; every later get and put fails. Items that are left are dropped with the latch.
+    void close() {
+        const std::lock_guard lock(mutex_);
+        closed_ = true;
+        for (sleeper* s = first_; s;) {
+            sleeper* next = s->next; // before notify: afterwards the sleeper may be gone once the lock is free
+            s->served.store(true, std::memory_order_release);
+            s->wake.notify();
+            s = next;
         }
+        first_ = last_ = nullptr;
+    }
 
-        /// How many items this one has missed since it was last asked: they lie before the item that was got last.
-        std::uint64_t missed() noexcept { return std::exchange(missed_, 0); }
+    /// Items that wait for a thread.
+    std::size_t size() {
+        const std::lock_guard lock(mutex_);
+        return items_.size();
+    }
 
-        /// Iterates to the end; an error is thrown.
-        item_iterator<subscriber> begin() { return item_iterator<subscriber>(*this); }
-        std::default_sentinel_t end() const noexcept { return {}; }
-    };
-
-    subscriber subscribe() const { return subscriber(shared_); }
+    bool closed() {
+        const std::lock_guard lock(mutex_);
+        return closed_;
+    }
 };
 
-template <class Source>
-broadcast(router&, Source, std::size_t) -> broadcast<Source>;
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/io/native_latch.hpp ----
+// native_latch.hpp: the latch of a program's own threads.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+/// How a program's threads exclude and put to sleep one another, without a loop.
+struct native_threads {
+    using mutex = posix_mutex;
+    using parker = posix_parker;
+    struct waker {
+        void wake() noexcept {}
+    };
+
+    const void* self() const noexcept {
+        static thread_local char here;
+        return &here;
+    }
+    instant now() const noexcept { return sys::monotonic_now(); }
+};
+
+inline native_threads threads_of_this_program;
+
+} // namespace io
+
+/// A queue that hands each item to exactly one thread: see basic_latch.
+template <class T>
+class latch : public basic_latch<T, io::native_threads> {
+public:
+    latch() : basic_latch<T, io::native_threads>(io::threads_of_this_program) {}
+};
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -9306,6 +9543,14 @@ result<T> next_item(inbox& items, instant deadline) {
     return item_value<T>(*item, items.node().bounds(), {&items.node()});
 }
 
+/// An item, or nothing if that was the end.
+template <class T>
+result<std::optional<T>> item_or_end(result<T> item) {
+    if (item) return std::optional<T>(std::move(*item));
+    if (item.error().reason() == reason::end_of_stream) return std::optional<T>();
+    return item.error();
+}
+
 /// Ends the items of a call with its answer, or its error.
 inline void end_with(const std::shared_ptr<inbox>& items, future_base& answer) {
     awaited* p = answer.state();
@@ -9313,6 +9558,197 @@ inline void end_with(const std::shared_ptr<inbox>& items, future_base& answer) {
 }
 
 } // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/rpc/item_range.hpp ----
+// item_range.hpp: iterates what arrives, to its end.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Input iterator over a `Source` with try_get() -> result<value_type>: ends at reason::end_of_stream, throws any other error. To
+/// advance it is to wait.
+template <class Source>
+class item_iterator {
+    Source* source_ = nullptr;
+    std::optional<typename Source::value_type> item_{};
+
+    void next() {
+        auto item = source_->try_get();
+        if (item) {
+            item_.emplace(std::move(*item));
+        } else {
+            item_.reset();
+            if (item.error().reason() != reason::end_of_stream) raise(item.error());
+        }
+    }
+
+public:
+    using value_type = typename Source::value_type;
+    using difference_type = std::ptrdiff_t;
+    using reference = value_type&;
+    using pointer = value_type*;
+    using iterator_category = std::input_iterator_tag;
+
+    item_iterator() = default;
+    explicit item_iterator(Source& source) : source_(&source) { next(); }
+
+    value_type& operator*() const noexcept { return const_cast<value_type&>(*item_); }
+    item_iterator& operator++() {
+        next();
+        return *this;
+    }
+    void operator++(int) { next(); }
+    friend bool operator==(const item_iterator& i, std::default_sentinel_t) noexcept { return !i.item_; }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/kit/broadcast.hpp ----
+// broadcast.hpp: one stream of items for many readers in this context, none of whom holds up the others.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Gives each item of a `Source` (a receiver, a remote range, a dialog) to every subscriber. The last items are kept in a ring: a
+/// subscriber that is so slow that the ring has gone on is told how many items it has missed, and goes on with the oldest that is
+/// there. The fastest misses nothing: items are taken from the source only when somebody wants the next, so that the source is
+/// throttled as it would be by one reader.
+///
+/// There is no thread of its own: whichever subscriber needs the next item first takes it from the source, for all of them.
+/// Threads: subscribers from any, each by one at a time. The source is this object's from now on, and goes with it.
+template <class Source>
+class broadcast {
+public:
+    using value_type = typename Source::value_type;
+
+private:
+    struct shared {
+        Source source;
+        std::size_t capacity;
+        call_port& node;
+        detail::mutex mutex;
+        detail::condition changed{};
+        std::deque<value_type> ring{};
+        std::uint64_t first = 0;     // number of ring.front()
+        bool taking = false;         // somebody waits for the source
+        std::optional<error> end{}; // what follows the last item
+
+        shared(call_port& here, Source from, std::size_t most)
+            : source(std::move(from)), capacity(most), node(here), mutex(here) {}
+
+        std::uint64_t next() const noexcept { return first + ring.size(); }
+        bool has(std::uint64_t number) const noexcept { return number < next() || end; }
+
+        /// Waits until item `wanted`, or the end, is there. False at the deadline.
+        bool await(std::unique_lock<detail::mutex>& lock, std::uint64_t wanted, instant deadline) {
+            while (!has(wanted)) {
+                const auto ready = [&] { return has(wanted) || !taking; };
+                if (!ready()) {
+                    if (node.on_loop() || !changed.wait(lock, node, deadline, ready)) return false;
+                    continue;
+                }
+                taking = true;
+                lock.unlock();
+                result<value_type> item = take(deadline);
+                lock.lock();
+                taking = false;
+                changed.notify_all();
+                if (item) {
+                    if (ring.size() == capacity) {
+                        ring.pop_front();
+                        ++first;
+                    }
+                    ring.push_back(std::move(*item));
+                } else if (item.error().reason() == reason::timeout) {
+                    return false;
+                } else {
+                    end = item.error();
+                }
+            }
+            return true;
+        }
+
+        result<value_type> take(instant deadline) {
+            if (deadline == never) return source.try_get();
+            const instant now = node.now();
+            return source.try_get_for(std::chrono::nanoseconds(deadline > now ? deadline - now : 0));
+        }
+    };
+
+    std::shared_ptr<shared> shared_;
+
+public:
+    /// `capacity`: items that are kept for those who are slower than the fastest.
+    broadcast(router& node, Source source, std::size_t capacity)
+        : shared_(std::make_shared<shared>(node.node(), std::move(source), std::max<std::size_t>(capacity, 1))) {}
+
+    /// One reader, who begins with the next item that is taken from the source. Copies read on their own from where they are.
+    class subscriber {
+        friend class broadcast;
+        std::shared_ptr<shared> shared_;
+        std::uint64_t next_;
+        std::uint64_t missed_ = 0;
+
+        explicit subscriber(std::shared_ptr<shared> from) : shared_(std::move(from)) {
+            const std::lock_guard lock(shared_->mutex);
+            next_ = shared_->next();
+        }
+
+        result<typename broadcast::value_type> get_until(instant deadline) {
+            std::unique_lock lock(shared_->mutex);
+            if (!shared_->await(lock, next_, deadline)) {
+                if (shared_->node.on_loop()) return error(reason::misuse, "a function that runs on the loop waits for an item");
+                return error(reason::timeout, "no item came before the deadline");
+            }
+            if (next_ < shared_->first) {
+                missed_ += shared_->first - next_;
+                next_ = shared_->first;
+            }
+            if (next_ == shared_->next()) return *shared_->end;
+            return shared_->ring[static_cast<std::size_t>(next_++ - shared_->first)];
+        }
+
+    public:
+        using value_type = typename broadcast::value_type;
+
+        /// The next item; waits for it. Errors: as the source's, every time.
+        value_type receive() { return try_receive().value(); }
+        /// The same, with the error as a value.
+        result<value_type> try_receive() { return get_until(never); }
+        /// The same, waiting for `span` at most, 0 never: reason::timeout.
+        template <class Rep, class Period>
+        value_type receive_for(std::chrono::duration<Rep, Period> span) {
+            return try_receive_for(span).value();
+        }
+        template <class Rep, class Period>
+        result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
+            return get_until(after(shared_->node.now(), to_ns(span)));
+        }
+        /// The next item, or nothing at the end.
+        std::optional<value_type> next() { return rpc::detail::item_or_end(try_receive()).value(); }
+        result<std::optional<value_type>> try_next() { return rpc::detail::item_or_end(try_receive()); }
+
+        /// The same as receive() and those beside it.
+        value_type get() { return receive(); }
+        result<value_type> try_get() { return try_receive(); }
+        template <class Rep, class Period>
+        result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
+            return try_receive_for(span);
+        }
+
+        /// How many items this one has missed since it was last asked: they lie before the item that was got last.
+        std::uint64_t missed() noexcept { return std::exchange(missed_, 0); }
+
+        /// Iterates to the end; an error is thrown.
+        item_iterator<subscriber> begin() { return item_iterator<subscriber>(*this); }
+        std::default_sentinel_t end() const noexcept { return {}; }
+    };
+
+    subscriber subscribe() const { return subscriber(shared_); }
+};
+
+template <class Source>
+broadcast(router&, Source, std::size_t) -> broadcast<Source>;
+
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/rpc/task_scope.hpp ----
@@ -9622,9 +10058,7 @@ inline task<void> rpc::detail::task_promise<void>::get_return_object() { return 
 template <class T>
 inline constexpr bool is_task<task<T>> = true;
 template <class T>
-struct wire_result<task<T>> {
-    using type = T;
-};
+struct wire_result<task<T>> : wire_result<T> {};
 
 namespace rpc::detail {
 
@@ -9931,6 +10365,10 @@ public:
     result<void> try_send(const typename shape::sent& item) { return send_until(item, never); }
     /// The same, waiting for `span` at most: reason::timeout.
     template <class Rep, class Period>
+    void send_for(const typename shape::sent& item, std::chrono::duration<Rep, Period> span) {
+        try_send_for(item, span).value();
+    }
+    template <class Rep, class Period>
     result<void> try_send_for(const typename shape::sent& item, std::chrono::duration<Rep, Period> span) {
         return send_until(item, after(in_->node().now(), to_ns(span)));
     }
@@ -9943,12 +10381,21 @@ public:
     result<value_type> try_receive() { return receive_until(never); }
     /// The same, waiting for `span` at most: reason::timeout. No item is lost by that.
     template <class Rep, class Period>
+    value_type receive_for(std::chrono::duration<Rep, Period> span) {
+        return try_receive_for(span).value();
+    }
+    template <class Rep, class Period>
     result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
         return receive_until(after(in_->node().now(), to_ns(span)));
     }
 
+    /// The next item, or nothing at the end. Errors, thrown: as receive()'s, but for the end.
+    std::optional<value_type> next() { return rpc::detail::item_or_end(try_receive()).value(); }
+    result<std::optional<value_type>> try_next() { return rpc::detail::item_or_end(try_receive()); }
+
     /// For functions that are tasks: `co_await d.async_receive()`, as receive(), and so on.
     rpc::detail::next_item_of<value_type> async_receive() { return {begun(*in_)}; }
+    task<std::optional<value_type>> async_next() { co_return rpc::detail::item_or_end(co_await async_try_receive()).value(); }
     rpc::detail::next_item_of<value_type, false> async_try_receive() { return {begun(*in_)}; }
     rpc::detail::sending<> async_send(const typename shape::sent& item) {
         return {begun(*out_), rpc::detail::item_frame(peer_, item)};
@@ -10164,6 +10611,12 @@ public:
     T get() {
         if (const std::optional<error> why = wait_until(never)) raise(*why);
         return state_->take();
+    }
+
+    /// True once it has ended; waits for that at most `span`, 0 never.
+    template <class Rep, class Period>
+    bool wait_for(std::chrono::duration<Rep, Period> span) {
+        return state_->done() || !wait_until(after(state_->node.now(), to_ns(span)));
     }
 
     /// As get(), but waits at most `span`: then it throws timeout_error, and the task goes on.
@@ -10458,6 +10911,8 @@ public:
     virtual void hurry() = 0;
     /// Asks every context to end. Tasks that have not ended by now end with their contexts, or are given up.
     virtual void close() = 0;
+    /// Waits until the tasks have ended, or something has failed, and no longer than `deadline`: then false. Not on the loop.
+    virtual bool wait_for_tasks(instant deadline) = 0;
     /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
     virtual void finish() = 0;
     /// What the nursery ends with, when it is over.
@@ -10819,6 +11274,12 @@ public:
         return try_get_until(state_->until(to_ns(span)));
     }
 
+    /// True once it has ended; waits for that at most `span`, 0 never.
+    template <class Rep, class Period>
+    bool wait_for(std::chrono::duration<Rep, Period> span) const {
+        return state_->ended() || (state_->may_wait() && state_->wait_until(state_->until(to_ns(span))));
+    }
+
     /// Tells the callee to stop; where it has not begun it does not begin. That is no failure of the nursery. Does not wait.
     void cancel() const { state_->cancel(); }
 
@@ -10998,6 +11459,19 @@ public:
         return state_->verdict();
     }
 
+    /// As join(), but waits at most `span` for the tasks: then it throws timeout_error, and the nursery goes on.
+    template <class Rep, class Period>
+    void join_for(std::chrono::duration<Rep, Period> span) {
+        try_join_for(span).value();
+    }
+    /// The same, with the error as a value: reason::timeout.
+    template <class Rep, class Period>
+    result<void> try_join_for(std::chrono::duration<Rep, Period> span) {
+        if (!state_->over() && !node().on_loop() && !state_->wait_for_tasks(after(node().now(), to_ns(span))))
+            return error(reason::timeout, "tasks of the nursery have not ended within the time given");
+        return try_join();
+    }
+
     /// Asks everything to stop, and gives up what is being connected; nothing can be added afterwards. Does not wait: join() and
     /// the destructor do. That it was cancelled so is no error of join().
     void cancel() { state_->cancel(state_->cancelled_here("cancel()"), false); }
@@ -11102,6 +11576,10 @@ public:
     void send(const typename shape::received& item) { try_send(item).value(); }
     mitogen::result<void> try_send(const typename shape::received& item) { return send_until(item, never); }
     template <class Rep, class Period>
+    void send_for(const typename shape::received& item, std::chrono::duration<Rep, Period> span) {
+        try_send_for(item, span).value();
+    }
+    template <class Rep, class Period>
     mitogen::result<void> try_send_for(const typename shape::received& item, std::chrono::duration<Rep, Period> span) {
         return send_until(item, after(in_->node().now(), to_ns(span)));
     }
@@ -11113,9 +11591,17 @@ public:
     mitogen::result<value_type> try_receive() { return receive_until(never); }
     /// The same, waiting for `span` at most: reason::timeout. No item is lost by that.
     template <class Rep, class Period>
+    value_type receive_for(std::chrono::duration<Rep, Period> span) {
+        return try_receive_for(span).value();
+    }
+    template <class Rep, class Period>
     mitogen::result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
         return receive_until(after(in_->node().now(), to_ns(span)));
     }
+
+    /// The next item, or nothing at the end. Errors, thrown: as receive()'s, but for the end.
+    std::optional<value_type> next() { return rpc::detail::item_or_end(try_receive()).value(); }
+    mitogen::result<std::optional<value_type>> try_next() { return rpc::detail::item_or_end(try_receive()); }
 
     /// Sends no more: the callee's receive() ends. Receiving goes on, and the result still comes. Once is enough.
     void close() {
@@ -11127,7 +11613,24 @@ public:
     decltype(auto) result() & { return std::as_const(outcome()).value(); }
     Result result() && { return std::move(settled()).value(); }
     /// The same, with the error as a value.
+    const mitogen::result<Result>& try_result() { return settled(); }
     const mitogen::result<Result>& outcome() { return settled(); }
+    /// As try_result(), but waits at most `span`, 0 for an end that has come: reason::timeout, and the dialog goes on.
+    template <class Rep, class Period>
+    mitogen::result<void> try_result_for(std::chrono::duration<Rep, Period> span) {
+        if (!final_ && !answer_.done()) {
+            in_->discard();
+            if (!answer_.wait_for(span)) return error(reason::timeout, "the function has not ended within the time given");
+        }
+        const mitogen::result<Result>& end = settled();
+        return end ? mitogen::result<void>() : mitogen::result<void>(end.error());
+    }
+    /// The same; then the result, or its error, thrown.
+    template <class Rep, class Period>
+    decltype(auto) result_for(std::chrono::duration<Rep, Period> span) & {
+        if (mitogen::result<void> end = try_result_for(span); !end) raise(end.error());
+        return std::as_const(settled()).value();
+    }
 
     /// Cancels the function, and nothing else: waits until it has left its scope. Nothing happens where it has returned: its
     /// value stands.
@@ -11140,6 +11643,7 @@ public:
     /// For tasks: `co_await d.async_receive()`, as receive(), and so on. A task must co_await async_result() or async_cancel()
     /// before it leaves the dialog: the destructor cannot wait on the loop, and cancels.
     rpc::detail::next_item_of<value_type> async_receive() { return {*in_}; }
+    task<std::optional<value_type>> async_next() { co_return rpc::detail::item_or_end(co_await async_try_receive()).value(); }
     rpc::detail::next_item_of<value_type, false> async_try_receive() { return {*in_}; }
     rpc::detail::sending<> async_send(const typename shape::received& item) {
         return {*out_, rpc::detail::item_frame(out_->peer(), item)};
@@ -11272,7 +11776,7 @@ namespace rpc::detail {
 
 /// The end of a flow at which items of type `T` come out. Moves; does not copy.
 ///
-/// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
+/// Threads: one at a time. Blocks: all that receive, but with a span of 0, and iteration; not from functions that run on the loop.
 template <class T>
 class item_reader {
 protected:
@@ -11286,26 +11790,49 @@ protected:
 public:
     using value_type = typename received_item<T>::type;
 
-    /// The next item; waits for it. Errors, thrown: channel_error with reason::end_of_stream at the end; channel_error where a
+    /// The next item; waits for it. Errors, thrown: channel_error with reason::end_of_stream at the end; channel_error if a
     /// context that sends is lost; codec_error; what a generator threw, as call_error.
-    value_type get() { return try_get().value(); }
+    value_type receive() { return try_receive().value(); }
     /// The same, with the error as a value.
-    result<value_type> try_get() { return next_item<value_type>(*inbox_, never); }
+    result<value_type> try_receive() { return next_item<value_type>(*inbox_, never); }
 
-    /// As get(), but waits at most `span`: timeout_error.
+    /// The next item, or nothing at the end; waits for it. Errors, thrown: as receive()'s, but for the end.
+    std::optional<value_type> next() { return item_or_end(try_receive()).value(); }
+    /// The same, with the error as a value.
+    result<std::optional<value_type>> try_next() { return item_or_end(try_receive()); }
+
+    /// As receive(), but waits at most `span`, 0 for what is there now: timeout_error.
+    template <class Rep, class Period>
+    value_type receive_for(std::chrono::duration<Rep, Period> span) {
+        return try_receive_for(span).value();
+    }
+    /// The same, with the error as a value: reason::timeout.
+    template <class Rep, class Period>
+    result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
+        return try_receive_until(after(inbox_->node().now(), to_ns(span)));
+    }
+    /// The same, until a moment on the clock of the I/O policy.
+    value_type receive_until(instant deadline) { return try_receive_until(deadline).value(); }
+    result<value_type> try_receive_until(instant deadline) { return next_item<value_type>(*inbox_, deadline); }
+
+    /// For tasks: `co_await r.async_receive()`, as receive(), and so on.
+    next_item_of<value_type> async_receive() { return {*inbox_}; }
+    next_item_of<value_type, false> async_try_receive() { return {*inbox_}; }
+    task<std::optional<value_type>> async_next() { co_return item_or_end(co_await async_try_receive()).value(); }
+
+    /// The same as receive() and those beside it, in the words of a future.
+    value_type get() { return receive(); }
+    result<value_type> try_get() { return try_receive(); }
     template <class Rep, class Period>
     value_type get_for(std::chrono::duration<Rep, Period> span) {
-        return try_get_for(span).value();
+        return receive_for(span);
     }
-    /// As try_get(), but waits at most `span`, 0 for what is there now: reason::timeout.
     template <class Rep, class Period>
     result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
-        return next_item<value_type>(*inbox_, after(inbox_->node().now(), to_ns(span)));
+        return try_receive_for(span);
     }
-
-    /// For tasks: `co_await r.async_get()`, as get(); async_try_get() with the error as a value.
-    next_item_of<value_type> async_get() { return {*inbox_}; }
-    next_item_of<value_type, false> async_try_get() { return {*inbox_}; }
+    next_item_of<value_type> async_get() { return async_receive(); }
+    next_item_of<value_type, false> async_try_get() { return async_try_receive(); }
 
     /// True where get() would not wait.
     bool ready() const { return inbox_->ready(); }
@@ -11432,6 +11959,10 @@ public:
 
     /// The same, waiting for `span` at most: 0 where it must not wait. Error: timeout.
     template <class Rep, class Period>
+    void send_for(const T& item, std::chrono::duration<Rep, Period> span) const {
+        try_send_for(item, span).value();
+    }
+    template <class Rep, class Period>
     result<void> try_send_for(const T& item, std::chrono::duration<Rep, Period> span) const {
         if (!state_) return nowhere();
         return try_send_until(item, after(state_->node().now(), to_ns(span)));
@@ -11467,7 +11998,7 @@ private:
 /// every time, it says end_of_stream, unless a new sender is made. A sender whose context is lost is told once, as an error in
 /// the place of an item, and the others go on. One that was sent with a call which did not run is never closed: close the
 /// receiver.
-/// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
+/// Threads: one at a time. Blocks: as item_reader; not from functions that run on the loop.
 template <class T>
 class receiver : public rpc::detail::item_reader<T> {
     using rpc::detail::item_reader<T>::inbox_;
@@ -11601,9 +12132,15 @@ public:
 
     /// Which is ready; waits for one. Its value, or its error, is then to be had from the object itself, without waiting. Errors,
     /// thrown: channel_error with reason::end_of_stream where none is left.
-    source& next() { return *try_next_until(never).value(); }
+    source& next() { return *try_next().value(); }
+    /// The same, with the error as a value.
+    result<source*> try_next() { return try_next_until(never); }
 
     /// The same, waiting for `span` at most, with the error as a value: reason::timeout.
+    template <class Rep, class Period>
+    source& next_for(std::chrono::duration<Rep, Period> span) {
+        return *try_next_for(span).value();
+    }
     template <class Rep, class Period>
     result<source*> try_next_for(std::chrono::duration<Rep, Period> span) {
         return try_next_until(after(port_->now(), to_ns(span)));
@@ -11926,6 +12463,44 @@ public:
         for (std::uint64_t n = total_; n != 0; n >>= 8) crc = step(crc, static_cast<std::uint32_t>(n & 255));
         return ~crc;
     }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/construction.hpp ----
+// construction.hpp: what constructors cannot do, as a value for whoever wants one.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// While it exists, constructors that fail on this thread leave their error here, instead of throwing it, and go on: so that an
+/// object that holds kernel objects can be made where there are no exceptions. The first error counts; what was made is then
+/// only good for being destroyed. Threads: one.
+class construction {
+    std::optional<error> failed_{};
+
+    static construction*& current() noexcept {
+        static thread_local construction* innermost = nullptr;
+        return innermost;
+    }
+
+public:
+    construction() noexcept { current() = this; }
+    construction(construction&&) = delete;
+    ~construction() { current() = nullptr; }
+
+    /// What has failed; null if nothing has.
+    const error* failure() const noexcept { return failed_ ? &*failed_ : nullptr; }
+
+    /// Of a constructor that cannot go on as it should.
+    MITOGEN_COLD static void fail(error why) {
+        construction* const here = current();
+        if (!here) raise(why);
+        if (!here->failed_) here->failed_.emplace(std::move(why));
+    }
+    /// True if something has failed before: what comes next need not be made.
+    static bool failed() noexcept { return current() && current()->failed_; }
 };
 
 } // namespace detail
@@ -14739,136 +15314,6 @@ inline constinit main_arguments_type main_arguments{};
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/io/parker.hpp ----
-// parker.hpp: how one thread sleeps until another has something for it, without a descriptor.
-
-#if defined(__linux__)
-#include <atomic>
-#include <cstdint>
-#else
-#include <pthread.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace io {
-
-#if defined(__linux__)
-
-/// One token, given by unpark() and taken by park().
-///
-/// A system call is made only to sleep, and by unpark() only where somebody sleeps. What unpark() published before is visible to
-/// the thread that takes the token. The object may be destroyed as soon as the token has been taken.
-/// Threads: unpark() any; park(), park_until() one at a time.
-class posix_parker {
-    static constexpr std::uint32_t empty = 0;
-    static constexpr std::uint32_t token = 1;
-    static constexpr std::uint32_t asleep = 2;
-
-    std::atomic<std::uint32_t> state_{empty};
-
-public:
-    template <class Io>
-    explicit posix_parker(Io&) noexcept {}
-    posix_parker(posix_parker&&) = delete;
-
-    /// Takes the token; sleeps until it is there.
-    void park() { static_cast<void>(park_until(never)); }
-
-    /// As park(), until `deadline` at the latest: true if the token was taken. A deadline in the past takes a token that is
-    /// there.
-    bool park_until(instant deadline) {
-        std::uint32_t seen = token;
-        if (state_.compare_exchange_strong(seen, empty, std::memory_order_acquire)) return true;
-        seen = empty;
-        state_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed);
-        for (;;) {
-            const long rc = sys::futex_wait(state_, asleep, deadline);
-            seen = token;
-            if (state_.compare_exchange_strong(seen, empty, std::memory_order_acquire)) return true;
-            // may have come in this instant
-            if (rc == -ETIMEDOUT) return state_.exchange(empty, std::memory_order_acquire) == token;
-        }
-    }
-
-    /// Puts the token there; wakes the thread that sleeps for it.
-    void unpark() noexcept {
-        // After the exchange the parker may already be gone: the wake-up needs its address only, and a stranger at that address
-        // would wake for no reason, which every user of a futex expects.
-        if (state_.exchange(token, std::memory_order_release) == asleep) static_cast<void>(sys::futex_wake(state_, 1));
-    }
-};
-
-#else
-
-/// One token, given by unpark() and taken by park(): the same as on Linux, with a condition variable in the place of the futex.
-class posix_parker {
-    ::pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
-    ::pthread_cond_t changed_;
-    bool token_ = false;
-
-public:
-    template <class Io>
-    explicit posix_parker(Io&) noexcept {
-#if defined(__APPLE__)
-        static_cast<void>(::pthread_cond_init(&changed_, nullptr));
-#else
-        ::pthread_condattr_t monotonic;
-        ::pthread_condattr_init(&monotonic);
-        ::pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-        static_cast<void>(::pthread_cond_init(&changed_, &monotonic));
-        ::pthread_condattr_destroy(&monotonic);
-#endif
-    }
-    posix_parker(posix_parker&&) = delete;
-    ~posix_parker() {
-        ::pthread_mutex_lock(&mutex_); // unpark() may still be inside
-        ::pthread_mutex_unlock(&mutex_);
-        ::pthread_cond_destroy(&changed_);
-        ::pthread_mutex_destroy(&mutex_);
-    }
-
-    /// Takes the token; sleeps until it is there.
-    void park() { static_cast<void>(park_until(never)); }
-
-    /// As park(), until `deadline` at the latest: true if the token was taken.
-    bool park_until(instant deadline) {
-        ::pthread_mutex_lock(&mutex_);
-        int rc = 0;
-        while (!token_ && rc != ETIMEDOUT) {
-            if (deadline == never) {
-                rc = ::pthread_cond_wait(&changed_, &mutex_);
-            } else {
-#if defined(__APPLE__) && defined(__MACH__) && __has_include(<mach/mach.h>)
-                const ::timespec span = sys::to_timespec(deadline - sys::monotonic_now()); // macOS can't choose the clock
-                rc = ::pthread_cond_timedwait_relative_np(&changed_, &mutex_, &span);
-#else
-                const ::timespec until = sys::to_timespec(deadline);
-                rc = ::pthread_cond_timedwait(&changed_, &mutex_, &until);
-#endif
-            }
-        }
-        const bool taken = token_;
-        token_ = false;
-        ::pthread_mutex_unlock(&mutex_);
-        return taken;
-    }
-
-    /// Puts the token there; wakes the thread that sleeps for it.
-    void unpark() noexcept {
-        ::pthread_mutex_lock(&mutex_);
-        token_ = true;
-        ::pthread_cond_signal(&changed_); // under the mutex: the sleeper may destroy this object as soon as it has the token
-        ::pthread_mutex_unlock(&mutex_);
-    }
-};
-
-#endif
-
-static_assert(!std::is_move_constructible_v<posix_parker>);
-
-} // namespace io
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/sys/signal.hpp ----
 // signal.hpp: what the library does about signals: survive SIGPIPE, let children's ends be known, keep handlers off its threads.
 
@@ -14972,8 +15417,10 @@ public:
             errno = ::pthread_create(&handle_, nullptr, &run, s.get());
             return errno == 0 ? 0 : -1;
         });
-        if (rc == -EAGAIN) raise(error(reason::overloaded, "pthread_create: " + sys::errno_text(EAGAIN))); // no further thread
-        if (rc < 0) raise(sys::failure("pthread_create", rc));
+        if (rc == -EAGAIN) // no further thread
+            return mitogen::detail::construction::fail(
+                error(reason::overloaded, "pthread_create: " + sys::errno_text(EAGAIN)));
+        if (rc < 0) return mitogen::detail::construction::fail(sys::failure("pthread_create", rc));
         static_cast<void>(s.release());
         joinable_ = true;
     }
@@ -15027,7 +15474,7 @@ class pipe_waker {
         if (rc >= 0) rc = sys::set_nonblocking(write_end_.get(), true); // a full pipe is a pending wake: no reason to block
         if (rc >= 0) rc = sys::move_above_stdio(read_end_); // else whoever prints would wake us
         if (rc >= 0) rc = sys::move_above_stdio(write_end_);
-        if (rc < 0) raise(sys::failure("pipe", rc));
+        if (rc < 0) mitogen::detail::construction::fail(sys::failure("pipe", rc));
     }
 
 public:
@@ -15067,10 +15514,10 @@ class eventfd_waker {
 
     void open() {
         const long rc = sys::eventfd(0);
-        if (rc < 0) raise(sys::failure("eventfd", rc));
+        if (rc < 0) return mitogen::detail::construction::fail(sys::failure("eventfd", rc));
         fd_.reset(static_cast<int>(rc));
         const long moved = sys::move_above_stdio(fd_); // else whoever prints would wake us
-        if (moved < 0) raise(sys::failure("dup", moved, fd_.get()));
+        if (moved < 0) mitogen::detail::construction::fail(sys::failure("dup", moved, fd_.get()));
     }
 
 public:
@@ -15471,7 +15918,7 @@ class epoll_poller {
     sys::unique_fd alarm_; // a timerfd in inner_, for those who sleep elsewhere
 
     static sys::unique_fd checked_fd(const char* what, long rc) {
-        if (rc < 0) raise(sys::failure(what, rc));
+        if (rc < 0) mitogen::detail::construction::fail(sys::failure(what, rc));
         sys::unique_fd fd(static_cast<int>(rc));
         static_cast<void>(sys::move_above_stdio(fd));
         return fd;
@@ -15483,7 +15930,7 @@ class epoll_poller {
         kick_ = checked_fd("eventfd", sys::eventfd(0));
         long rc = sys::epoll_ctl(outer_.get(), EPOLL_CTL_ADD, kick_.get(), EPOLLIN | EPOLLET, kick_token);
         if (rc >= 0) rc = sys::epoll_ctl(outer_.get(), EPOLL_CTL_ADD, inner_.get(), EPOLLIN, inner_token);
-        if (rc < 0) raise(sys::failure("epoll_ctl", rc, outer_.get()));
+        if (rc < 0) mitogen::detail::construction::fail(sys::failure("epoll_ctl", rc, outer_.get()));
     }
 
     static std::uint32_t mask(interest i) noexcept {
@@ -15622,7 +16069,7 @@ class kqueue_poller {
 
     void open() {
         const long rc = sys::kqueue_create();
-        if (rc < 0) raise(sys::failure("kqueue", rc));
+        if (rc < 0) mitogen::detail::construction::fail(sys::failure("kqueue", rc));
         queue_.reset(static_cast<int>(rc));
     }
 
@@ -16310,7 +16757,7 @@ protected:
     explicit basic_turns(Io&& io)
         : io_(std::move(io)), poller_(io_), waker_(io_), watched_(poller_), slow_(io_, poller_), work_(io_) {
         if (const long rc = poller_.add(waker_.fd(), 0, io::interest::read); rc < 0)
-            raise(sys::failure("poller add", rc, waker_.fd()));
+            detail::construction::fail(sys::failure("poller add", rc, waker_.fd()));
     }
     basic_turns(basic_turns&&) = delete;
     ~basic_turns() = default;
@@ -16409,70 +16856,6 @@ private:
             return;
         }
         if (event_source* source = watched_.find(e.token)) guarded([&] { source->ready(*source, e.readable, e.writable); });
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sync/waiter.hpp ----
-// waiter.hpp: one thread's sleep until something happens, whether it sleeps on its own or inside the poller while it drives the
-// loop.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Connects one sleeping thread with those that may wake it.
-///
-/// A thread that waits for an answer may drive the loop itself meanwhile (see detail::broker_engine::wait). Then it sleeps in the poller,
-/// not on its parker, and a wake-up has to go through the poller's waker. Which of the two applies can change at any moment;
-/// notify() finds out.
-///
-/// Threads: notify() any; the rest the one that waits. The object must outlive every notify(): keep it in memory that is shared
-/// with the notifier, or notify under the lock that the waiting thread takes before it leaves.
-template <class Io>
-class waiter {
-    Io& io_;
-    typename Io::parker parker_;
-    std::atomic<typename Io::waker*> driving_{nullptr};
-    std::atomic<const void*> driver_{nullptr};
-    std::atomic<unsigned> meeting_{0};
-
-public:
-    explicit waiter(Io& io) : io_(io), parker_(io) {}
-    waiter(waiter&&) = delete;
-
-    /// Wakes the thread, or lets its next sleep return at once. What it waits for must be visible before. Never blocks.
-    void notify() noexcept {
-        // One of the two increments comes second and sees what happened before the first: either the driver sees what was done
-        // before notify(), or we see that it drives.
-        meeting_.fetch_add(1, std::memory_order_acq_rel);
-        if (auto* poller_waker = driving_.load(std::memory_order_relaxed)) {
-            if (driver_.load(std::memory_order_relaxed) != io_.self()) poller_waker->wake();
-        } else {
-            parker_.unpark();
-        }
-    }
-
-    /// From now on this thread sleeps in the poller that `poller_waker` interrupts. Check the condition after this, before
-    /// sleeping.
-    void begin_driving(typename Io::waker& poller_waker) noexcept {
-        driver_.store(io_.self(), std::memory_order_relaxed);
-        driving_.store(&poller_waker, std::memory_order_relaxed);
-        meeting_.fetch_add(1, std::memory_order_acq_rel);
-    }
-
-    /// From now on this thread sleeps in sleep_until() again.
-    void end_driving() noexcept {
-        driving_.store(nullptr, std::memory_order_relaxed);
-        meeting_.fetch_add(1, std::memory_order_acq_rel);
-    }
-
-    /// Sleeps until notify() or the deadline. Returns false at the deadline; true may be spurious: check the condition again.
-    bool sleep_until(instant deadline) {
-        if (deadline == never) {
-            parker_.park();
-            return true;
-        }
-        return parker_.park_until(deadline);
     }
 };
 
@@ -16617,12 +17000,13 @@ public:
     explicit broker_engine(Io io = {}) : broker_engine(broker_options{}, std::move(io)) {}
     explicit broker_engine(broker_options how, Io io = {})
         : turns(std::move(io)), lead_(io_, poller_), own_thread_(how.thread), line_(io_), users_(io_), stopped_(io_) {
+        if (construction::failed()) return; // this is only good for being destroyed
         if (own_thread_) {
             thread_ = typename Io::thread(io_, "mitogen-broker", [this] { home(); });
         } else if constexpr (io::has_outer_loop<Io>) {
-            if (const long rc = poller_.open_alarm(); rc < 0) raise(sys::failure("timerfd", rc));
+            if (const long rc = poller_.open_alarm(); rc < 0) construction::fail(sys::failure("timerfd", rc));
         } else {
-            raise(error(reason::misuse, "a broker without a thread needs a poller with a descriptor and a gate: io::epoll"));
+            construction::fail(error(reason::misuse, "a broker without a thread needs a poller with a descriptor and a gate: io::epoll"));
         }
     }
 
@@ -19204,7 +19588,7 @@ public:
         const context_id respondent = at->options.respondent;
         if (respondent != no_context && respondent != h.src && !(h.dead() && on_the_way(respondent)))
             return {.refusal = "it takes messages from another context only"};
-        if (at->options.from == accept::parents && !authorised()) return {.refusal = "it takes messages from parents only"};
+        if (at->options.from == senders::parents && !authorised()) return {.refusal = "it takes messages from parents only"};
         return {.call = at->options.persist ? at->call : take(at)};
     }
 
@@ -20048,7 +20432,7 @@ public:
     basic_router_core(detail::broker_engine<Io>& loop, const limits& bounds, const tree_rules& rules = {.heartbeat = {0, 0}})
         : asking(loop, bounds), receiving(loop.io()), rules_(rules), routes_(loop.io()), departures_(loop.io()) {
         (void)handlers_.add(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
-        (void)handlers_.add(handles::heartbeat, {.from = accept::anyone}, [this](const message& m) { on_heartbeat(m); });
+        (void)handlers_.add(handles::heartbeat, {.from = senders::anyone}, [this](const message& m) { on_heartbeat(m); });
     }
 
     basic_router_core(basic_router_core&&) = delete;
@@ -21397,7 +21781,7 @@ public:
     /// `on_prompt` may be empty: then this does nothing.
     prompting(core& node, prompt_callback on_prompt) : node_(node), on_prompt_(std::move(on_prompt)) {
         if (on_prompt_)
-            (void)node.add_raw_handler(handles::prompt, {.from = accept::anyone}, [this](const message& m) { serve(m); });
+            (void)node.add_raw_handler(handles::prompt, {.from = senders::anyone}, [this](const message& m) { serve(m); });
     }
 
     prompting(prompting&&) = delete;
@@ -21883,7 +22267,7 @@ class basic_id_allocator {
 
 public:
     explicit basic_id_allocator(core& node) : router_(node), mutex_(node.loop().io()) {
-        (void)router_.add_raw_handler(handles::allocate_id, {.from = accept::anyone},
+        (void)router_.add_raw_handler(handles::allocate_id, {.from = senders::anyone},
                                       [this](const message& m) { on_request(m); });
     }
 
@@ -22011,8 +22395,8 @@ class basic_route_monitor {
 
 public:
     explicit basic_route_monitor(core& node) : router_(node) {
-        (void)router_.add_raw_handler(handles::add_route, {.from = accept::anyone}, [this](const message& m) { on_add(m); });
-        (void)router_.add_raw_handler(handles::del_route, {.from = accept::anyone}, [this](const message& m) { on_del(m); });
+        (void)router_.add_raw_handler(handles::add_route, {.from = senders::anyone}, [this](const message& m) { on_add(m); });
+        (void)router_.add_raw_handler(handles::del_route, {.from = senders::anyone}, [this](const message& m) { on_del(m); });
     }
 
     /// A context below is reachable from now on.
@@ -22116,7 +22500,7 @@ public:
         : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node),
           above_(std::make_shared<program_fetch<Io>>(node)),
           press_(std::make_shared<program_press<Io>>(node.loop())), alive_(node.loop().io()) {
-        (void)node.add_raw_handler(handles::detaching, {.from = accept::anyone}, [this](const message& m) { let_go(m); });
+        (void)node.add_raw_handler(handles::detaching, {.from = senders::anyone}, [this](const message& m) { let_go(m); });
     }
 
     children(children&&) = delete;
@@ -22678,7 +23062,7 @@ namespace detail {
 /// Receives the records of the contexts below: shows them here in a root, passes them on elsewhere.
 template <class Io>
 void receive_forwarded_logs(basic_router_core<Io>& node, log_uplink<Io>& up) {
-    (void)node.add_raw_handler(handles::forward_log, {.from = accept::anyone}, [&node, &up](const message& m) {
+    (void)node.add_raw_handler(handles::forward_log, {.from = senders::anyone}, [&node, &up](const message& m) {
         reader r(m.payload);
         context_id origin{};
         std::uint8_t level{};
@@ -22977,8 +23361,8 @@ public:
     program_server(core& node, program_source& above, const std::vector<payload>& payloads,
                    unique_function<bool(context_id)> serves)
         : node_(node), above_(above), payloads_(payloads), serves_(std::move(serves)) {
-        (void)node_.add_raw_handler(handles::list_programs, {.from = accept::anyone}, [this](const message& m) { list(m); });
-        (void)node_.add_raw_handler(handles::read_program, {.from = accept::anyone}, [this](const message& m) { read(m); });
+        (void)node_.add_raw_handler(handles::list_programs, {.from = senders::anyone}, [this](const message& m) { list(m); });
+        (void)node_.add_raw_handler(handles::read_program, {.from = senders::anyone}, [this](const message& m) { read(m); });
     }
 
     program_server(program_server&&) = delete;
@@ -23074,6 +23458,14 @@ basic_broker<Io>::basic_broker(broker_options how, Io io)
     : engine_(std::make_unique<detail::broker_engine<Io>>(how, std::move(io))) {}
 template <class Io>
 basic_broker<Io>::~basic_broker() = default;
+
+template <class Io>
+result<std::unique_ptr<basic_broker<Io>>> basic_broker<Io>::make(broker_options how) {
+    const detail::construction trying;
+    auto engine = std::make_unique<detail::broker_engine<Io>>(how, Io{});
+    if (const error* why = trying.failure()) return *why;
+    return std::unique_ptr<basic_broker>(new basic_broker(std::move(engine)));
+}
 
 template <class Io>
 void basic_broker<Io>::shutdown() {
@@ -24389,7 +24781,7 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
             coroutine->take();
         } else {
             const T& value = coroutine->take();
-            encode_into(inv.result, inv.who.id, value);
+            put_result(inv, value);
         }
     }
 };
@@ -24523,140 +24915,6 @@ private:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/sync/latch.hpp ----
-// latch.hpp: a queue that threads sleep on. First come, first served, for items and for sleepers.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Hands each item to exactly one thread.
-///
-/// An item that is put while threads sleep goes to the one that has slept longest, at once and by name: a thread that comes later
-/// cannot take it, and a sleeper whose deadline passes in the same moment still gets it. close() wakes everyone with an error,
-/// also when items are left. Sleeping holds no descriptor. (What this replaces: Mitogen's Latch, whose history is four bugs in
-/// exactly these places.)
-///
-/// Threads: any. Blocks: get() and get_until(). Destroy it only when no thread is inside.
-template <class T, class Io>
-class basic_latch {
-    struct sleeper {
-        waiter<Io> wake;
-        std::optional<T> item{};
-        std::atomic<bool> served{false}; // an item or the end has come; written under the lock
-        sleeper* next = nullptr;
-
-        explicit sleeper(Io& io) : wake(io) {}
-    };
-
-    Io& io_;
-    typename Io::mutex mutex_;
-    std::deque<T> items_;      // not empty only while nobody sleeps
-    sleeper* first_ = nullptr; // longest asleep
-    sleeper* last_ = nullptr;
-    bool closed_ = false;
-
-    static error closed_error() { return error(reason::sender_closed, "the latch is closed"); }
-
-    void unlink(sleeper* gone) noexcept {
-        sleeper* before = nullptr;
-        for (sleeper* s = first_; s; before = s, s = s->next) {
-            if (s != gone) continue;
-            (before ? before->next : first_) = s->next;
-            if (last_ == s) last_ = before;
-            return;
-        }
-    }
-
-public:
-    explicit basic_latch(Io& io) : io_(io), mutex_(io) {}
-    basic_latch(basic_latch&&) = delete;
-
-    /// Adds an item, or hands it to the thread that has slept longest. False, with the item untouched, once closed.
-    bool put(T&& item) {
-        const std::lock_guard lock(mutex_);
-        if (closed_) return false;
-        if (sleeper* s = first_) {
-            first_ = s->next;
-            if (!first_) last_ = nullptr;
-            s->item.emplace(std::move(item));
-            s->served.store(true, std::memory_order_release);
-            s->wake.notify(); // under the lock: the sleeper takes it before its stack frame goes
-        } else {
-            items_.push_back(std::move(item));
-        }
-        return true;
-    }
-
-    /// An item if there is one now.
-    std::optional<T> try_get() {
-        const std::lock_guard lock(mutex_);
-        if (closed_ || items_.empty()) return std::nullopt;
-        std::optional<T> item(std::move(items_.front()));
-        items_.pop_front();
-        return item;
-    }
-
-    /// The next item. Sleeps at most until `deadline`; a deadline in the past still takes an item that is there.
-    /// Errors: timeout; sender_closed. `sleep(waiter, deadline, ready)` does the sleeping; it returns when ready() or at the
-    /// deadline.
-    template <class Sleep>
-    result<T> get_until(instant deadline, Sleep&& sleep) {
-        sleeper self(io_);
-        {
-            const std::lock_guard lock(mutex_);
-            if (closed_) return closed_error();
-            if (!items_.empty()) {
-                T item(std::move(items_.front()));
-                items_.pop_front();
-                return item;
-            }
-            (last_ ? last_->next : first_) = &self;
-            last_ = &self;
-        }
-        sleep(self.wake, deadline, [&self] { return self.served.load(std::memory_order_acquire); });
-        const std::lock_guard lock(mutex_);
-        if (self.item) return std::move(*self.item);
-        if (closed_) return closed_error();
-        unlink(&self);
-        return error(reason::timeout, "no item came before the deadline");
-    }
-
-    /// The same, sleeping on a parker of this thread.
-    result<T> get_until(instant deadline) {
-        return get_until(deadline, [](waiter<Io>& wake, instant until, auto&& ready) {
-            while (!ready() && wake.sleep_until(until)) {}
-        });
-    }
-
-    /// The next item; sleeps as long as it takes.
-    result<T> get() { return get_until(never); }
-
-    /// Wakes every sleeper with an error; every later get and put fails. Items that are left are dropped with the latch.
-    void close() {
-        const std::lock_guard lock(mutex_);
-        closed_ = true;
-        for (sleeper* s = first_; s;) {
-            sleeper* next = s->next; // before notify: afterwards the sleeper may be gone once the lock is free
-            s->served.store(true, std::memory_order_release);
-            s->wake.notify();
-            s = next;
-        }
-        first_ = last_ = nullptr;
-    }
-
-    /// Items that wait for a thread.
-    std::size_t size() {
-        const std::lock_guard lock(mutex_);
-        return items_.size();
-    }
-
-    bool closed() {
-        const std::lock_guard lock(mutex_);
-        return closed_;
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/rpc/dispatcher.hpp ----
 // dispatcher.hpp: takes calls from the loop to where they run, and their results back.
 
@@ -24741,7 +24999,7 @@ public:
         tasks_.join(shutting_down());
         // What still waits is answered, not dropped: begin() refuses it.
         buffer none;
-        while (std::optional<call*> left = pool_queue_.try_get()) execute(**left, calls_.begin(**left), none, urgency::soon);
+        while (result<call*> left = pool_queue_.try_get_until(0)) execute(**left, calls_.begin(**left), none, urgency::soon);
         pool_queue_.close();
         for (auto& t : pool_) t.join();
         pool_.clear();
@@ -24928,7 +25186,7 @@ private:
         if (pool_busy_.fetch_add(1) >= pool_.size() && pool_.size() < pool_limit_) {
             pool_.emplace_back(router_.loop().io(), "mitogen-pool", [this] {
                 buffer kept;
-                while (result<call*> next = pool_queue_.get()) {
+                while (result<call*> next = pool_queue_.try_get()) {
                     execute(**next, calls_.begin(**next), kept, urgency::now);
                     pool_busy_.fetch_sub(1);
                 }
@@ -25224,12 +25482,25 @@ namespace detail {
 
 template <class Io>
 struct whole_program<Io>::parts {
-    basic_broker<Io> loop;
-    mitogen::router root{loop};
+    std::unique_ptr<basic_broker<Io>> loop;
+    mitogen::router root;
+
+    explicit parts(std::unique_ptr<basic_broker<Io>> made) : loop(std::move(made)), root(*loop) {}
 };
 
 template <class Io>
-whole_program<Io>::whole_program() : parts_(std::make_unique<parts>()) {}
+whole_program<Io>::whole_program() {
+    auto loop = basic_broker<Io>::make();
+    if (loop) {
+        parts_ = std::make_unique<parts>(std::move(*loop));
+        return;
+    }
+#if MITOGEN_HAS_EXCEPTIONS
+    raise(loop.error());
+#else
+    log::write(log::level::error, loop.error().what());
+#endif
+}
 template <class Io>
 whole_program<Io>::~whole_program() = default;
 template <class Io>
@@ -28195,11 +28466,15 @@ public:
         for (const context_id id : up) node_.discard(id, all || std::find(hurried.begin(), hurried.end(), id) != hurried.end());
     }
 
+    bool wait_for_tasks(instant deadline) override {
+        return wait(deadline, [this] { return tasks_.empty() || stopping(); });
+    }
+
     void finish() override {
-        wait(never, [this] { return tasks_.empty() || stopping(); });
-        if (stopped()) wait(after(node_.now(), grace_), [this] { return tasks_.empty() || hurried_; });
+        (void)wait_for_tasks(never);
+        if (stopped()) (void)wait(after(node_.now(), grace_), [this] { return tasks_.empty() || hurried_; });
         close();
-        wait(never, [this] { return tasks_.empty() && processes_ == 0; });
+        (void)wait(never, [this] { return tasks_.empty() && processes_ == 0; });
         const std::lock_guard lock(mutex_);
         over_ = true;
     }
@@ -28213,9 +28488,9 @@ public:
 
 private:
     template <class Condition>
-    void wait(instant deadline, Condition condition) {
+    bool wait(instant deadline, Condition condition) {
         std::unique_lock lock(mutex_);
-        (void)wake_.wait(lock, node_, deadline, condition);
+        return wake_.wait(lock, node_, deadline, condition);
     }
 };
 
@@ -28339,7 +28614,7 @@ public:
             open_.push_back(p);
         }
         const result<void> added =
-            node_.add_raw_handler(p->number, {.from = accept::anyone, .respondent = peer},
+            node_.add_raw_handler(p->number, {.from = senders::anyone, .respondent = peer},
                                   [self = this->shared_from_this(), p](const message& m) { self->arrive(p, m); });
         if (!added) end_port(*p, added.error());
         if (const std::optional<error> lost = node_.why_lost(peer)) { // before the handler could be told
@@ -28492,7 +28767,7 @@ private:
         const auto told = [self = this->shared_from_this()](const message& m) {
             if (m.dead()) self->finish(decode_error(m.payload), false, true);
         };
-        if (const auto added = node_.add_raw_handler(own_, {.from = accept::anyone, .respondent = node_.id()}, told); !added)
+        if (const auto added = node_.add_raw_handler(own_, {.from = senders::anyone, .respondent = node_.id()}, told); !added)
             finish(added.error(), false, true);
     }
 
@@ -28794,7 +29069,7 @@ class node_outbox final : public outbox, public std::enable_shared_from_this<nod
 public:
     static std::shared_ptr<node_outbox> open(call_port& node, context_id peer, flow_address to) {
         std::shared_ptr<node_outbox> made(new node_outbox(node, peer, to));
-        const result<void> added = node.add_raw_handler(made->own_, {.from = accept::anyone, .respondent = peer},
+        const result<void> added = node.add_raw_handler(made->own_, {.from = senders::anyone, .respondent = peer},
                                                         [made](const message& m) { made->hear(m); });
         if (!added) made->lose(added.error());
         if (const std::optional<error> lost = node.why_lost(peer)) made->lose(*lost); // before the handler could be told

@@ -9,7 +9,7 @@ namespace {
 
 using io_type = mitogen::io::native;
 using table = mitogen::basic_handler_table<io_type>;
-using mitogen::accept;
+using mitogen::senders;
 using mitogen::header;
 using mitogen::message;
 using mitogen::reason;
@@ -23,8 +23,8 @@ TEST_CASE("a message goes to whoever is registered for its number, if the policy
     io_type io;
     table t(io);
     REQUIRE(t.add(1200, {}, [](const message&) {}));
-    REQUIRE(t.add(1100, {.from = accept::anyone}, [](const message&) {}));
-    REQUIRE(t.add(1300, {.from = accept::anyone, .respondent = 5}, [](const message&) {}));
+    REQUIRE(t.add(1100, {.from = senders::anyone}, [](const message&) {}));
+    REQUIRE(t.add(1300, {.from = senders::anyone, .respondent = 5}, [](const message&) {}));
     CHECK(refusal(t.select({.handle = 1150}, authorised)) == "nobody");
     CHECK(refusal(t.select({.handle = 1200}, authorised)) == "taken");
     CHECK(refusal(t.select({.handle = 1200}, stranger)) == "it takes messages from parents only");
@@ -39,7 +39,7 @@ TEST_CASE("a message goes to whoever is registered for its number, if the policy
 TEST_CASE("a dead message for a handler that is bound to a context comes from a hop on the way there") {
     io_type io;
     table t(io);
-    REQUIRE(t.add(1300, {.from = accept::anyone, .respondent = 5}, [](const message&) {}));
+    REQUIRE(t.add(1300, {.from = senders::anyone, .respondent = 5}, [](const message&) {}));
     const auto on_the_way = [](mitogen::context_id to) { return to == 5; };
     const auto elsewhere = [](mitogen::context_id) { return false; };
     const header dead{.src = 4, .handle = 1300, .reply_to = mitogen::is_dead};

@@ -178,7 +178,7 @@ TEST_CASE("where the root has no further block, what is left is given out, then 
             ++asked;
             f.root.router.reply_dead(m.head, error(reason::overloaded, "used up"));
         },
-        {.from = accept::anyone});
+        {.from = senders::anyone});
     for (int i = 1; i < 1000; ++i) REQUIRE(f.leaf.numbers.next());
     REQUIRE(f.leaf.ask(0, 1000));
     CHECK(asked >= 1);
@@ -194,7 +194,7 @@ TEST_CASE("what is no block of ids is an error, and ids do not begin anew") {
     f.root.router.remove_handler(mitogen::handles::allocate_id);
     f.root.add_handler(
         mitogen::handles::allocate_id, [&](const message& m) { f.root.router.reply(m.head, mitogen::encode(first), 0); },
-        {.from = accept::anyone});
+        {.from = senders::anyone});
     CHECK(f.leaf.numbers.next().error().reason() == reason::codec);
 }
 

@@ -80,7 +80,7 @@ TEST_CASE("a neighbour is told something on this context's authority") {
 TEST_CASE("what was read behind the handshake comes before what is read from the link") {
     const quiet no_noise;
     with_peer t({.id = 7});
-    t.root.add_echo(1000, accept::anyone);
+    t.root.add_echo(1000, senders::anyone);
     const header h{.dst = 0, .src = 7, .auth = 7, .handle = 1000, .reply_to = 3};
     const std::string first = frame(h, "first");
     t.far.write(h, "third");
@@ -120,7 +120,7 @@ TEST_CASE("what comes from a neighbour with authority has it, if it has no other
                                seen = m.head.auth;
                                t.root.router.reply(m.head, {}, 0);
                            },
-                           {.from = accept::anyone});
+                           {.from = senders::anyone});
         t.start();
         t.far.write({.dst = 0, .src = 7, .auth = 7, .handle = 1000, .reply_to = 3});
         (void)t.far.next();

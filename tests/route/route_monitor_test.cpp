@@ -135,8 +135,8 @@ TEST_CASE("who waits for a lost context in another branch is told at once, throu
     pending* by_leaf = f.leaf.open(3);
     pending* by_deep = deep.open(3);
     std::atomic<int> asked{0};
-    f.other.add_handler(2000, [&](const message&) { ++asked; }, {.from = accept::anyone});
-    f.other.add_echo(2001, accept::anyone);
+    f.other.add_handler(2000, [&](const message&) { ++asked; }, {.from = senders::anyone});
+    f.other.add_echo(2001, senders::anyone);
     REQUIRE(f.leaf.router.send(f.leaf.router.address(3, 2000, by_leaf->handle()), bytes("?"), urgency::soon));
     REQUIRE(deep.router.send(deep.router.address(3, 2000, by_deep->handle()), bytes("?"), urgency::soon));
     CHECK(*f.leaf.ask(3, 2001, "behind it") == "behind it");
@@ -168,7 +168,7 @@ TEST_CASE("only the parent tells of losses elsewhere, and not of what is known b
         REQUIRE(from.router.send(from.router.address(to, mitogen::handles::del_route),
                                  mitogen::encode(gone, std::span<const std::byte>(notice)), urgency::soon));
     };
-    f.middle.add_echo(2000, accept::anyone);
+    f.middle.add_echo(2000, senders::anyone);
     tell(f.other, 1, 77); // a sibling
     CHECK(*f.other.ask(1, 2000, "behind it") == "behind it");
     CHECK_FALSE(f.middle.router.why_lost(77));

@@ -31,7 +31,7 @@ TEST_CASE("messages and answers pass between neighbours and through a middle con
 
 TEST_CASE("siblings reach each other only where the handle accepts anyone") {
     family f;
-    f.other.add_echo(2000, accept::anyone);
+    f.other.add_echo(2000, senders::anyone);
     f.other.add_echo(2001);
     CHECK(*f.leaf.ask(3, 2000, "hello") == "hello");
     const auto refused = f.leaf.ask(3, 2001); // comes down from the parent, but on the sibling's authority
@@ -73,7 +73,7 @@ TEST_CASE("a message over the limit is refused where it begins, or where it ends
     node root, child(tight);
     root.add_child(1, child);
     child.add_echo(2000);
-    root.add_echo(1000, accept::anyone);
+    root.add_echo(1000, senders::anyone);
     CHECK(child.why_not(0, 1000, std::string(1001, 'x')) == reason::message_too_large);
     CHECK(child.why_not(0, 1000, std::string(1000, 'x')) == reason::none);
     CHECK(root.why_not(1, 2000, std::string(1001, 'x')) == reason::message_too_large);
@@ -132,8 +132,8 @@ TEST_CASE("an answer from a context that was not asked is refused, and the real 
 TEST_CASE("who sends as somebody else, or on an authority that is not his, is refused and told") {
     family f;
     std::atomic<int> reached{0};
-    f.root.add_handler(2000, [&](const message&) { ++reached; }, {.from = accept::anyone});
-    f.leaf.add_handler(2000, [&](const message&) { ++reached; }, {.from = accept::anyone});
+    f.root.add_handler(2000, [&](const message&) { ++reached; }, {.from = senders::anyone});
+    f.leaf.add_handler(2000, [&](const message&) { ++reached; }, {.from = senders::anyone});
     raw_end raw = f.root.add_raw_child(7);
     raw.write({.dst = 0, .src = 1, .auth = 1, .handle = 2000, .reply_to = 11});
     CHECK(raw.next_dead().reason() == reason::unauthorised);
@@ -162,7 +162,7 @@ TEST_CASE("whoever waits for a context that goes away is told why") {
         if (why.reason() == reason::respondent_lost) ++disconnects;
     });
     f.root.add_handler(2001, [&](const message& m) { ++(m.dead() && m.src() == 2 ? dead : wrong); },
-                       {.from = accept::anyone, .respondent = 2});
+                       {.from = senders::anyone, .respondent = 2});
     pending* far = f.root.open(2);
     (void)f.root.router.send(f.root.router.address(2, 2000, far->handle()), bytes("?"), urgency::now);
     pending* near = f.middle.open(2);
@@ -187,7 +187,7 @@ TEST_CASE("whoever waits for a context that goes away is told why") {
 
 TEST_CASE("a lost parent fails everything that a context waits for") {
     family f;
-    f.root.add_handler(2000, [](const message&) {}, {.from = accept::anyone});
+    f.root.add_handler(2000, [](const message&) {}, {.from = senders::anyone});
     pending* p = f.leaf.open(0);
     (void)f.leaf.router.send(f.leaf.router.address(0, 2000, p->handle()), bytes("?"), urgency::now);
     f.middle.cut_all();
@@ -202,7 +202,7 @@ TEST_CASE("a bound handler takes messages of its respondent only") {
                            ++calls;
                            f.root.router.reply(m.head, bytes("ok"), 0);
                        },
-                       {.from = accept::anyone, .respondent = 2});
+                       {.from = senders::anyone, .respondent = 2});
     CHECK(f.middle.why_not(0, 2000) == reason::refused_by_policy);
     CHECK(*f.leaf.ask(0, 2000) == "ok");
     CHECK(calls == 1);
@@ -279,7 +279,7 @@ TEST_CASE("at the end everyone who waits is told, on the loop where it is a hand
         told += m.dead() && mitogen::decode_error(m.payload).reason() == reason::broker_exited;
         on_loop = on_loop && root.loop.on_loop();
     };
-    REQUIRE(root.router.add_raw_handler(2001, {.from = accept::anyone}, call));
+    REQUIRE(root.router.add_raw_handler(2001, {.from = senders::anyone}, call));
     pending* p = root.open(1);
     (void)root.router.send(root.router.address(1, 2000, p->handle()), bytes("?"), urgency::now);
     root.router.close();
@@ -329,7 +329,7 @@ TEST_CASE("an answer that does not come in time fails, the other side is told, a
 TEST_CASE("nobody can make a context hold messages without end") {
     quiet no_noise;
     node root;
-    root.add_echo(2000, accept::anyone);
+    root.add_echo(2000, senders::anyone);
     raw_end raw = root.add_raw_child(7);
     header first{.dst = 0, .src = 7, .auth = 7, .handle = 2000, .reply_to = 9};
     first.flags = message_flags::fragment | message_flags::first;
@@ -437,8 +437,8 @@ TEST_CASE("where the mode is unidirectional, siblings are kept apart wherever th
     root.add_child(1, middle);
     root.add_child(3, other);
     middle.add_child(2, leaf);
-    root.add_echo(1000, accept::anyone);
-    other.add_echo(1000, accept::anyone);
+    root.add_echo(1000, senders::anyone);
+    other.add_echo(1000, senders::anyone);
     for (node* from : {&middle, &leaf}) {
         const auto got = from->ask(3, 1000, "psst");
         REQUIRE_FALSE(got);
@@ -492,7 +492,7 @@ TEST_CASE("a small message passes all that other threads send the same way, but 
     raw_end slow = middle.add_raw_child(2); // reads nothing yet
     sys::enlarge_pipe(slow.in.get());    // as a child's
     middle.add_echo(1000);
-    root.add_echo(1000, accept::anyone);
+    root.add_echo(1000, senders::anyone);
     REQUIRE(middle.ask(0, 1000)); // the news of the other one has reached the root
     constexpr std::size_t parts = 8;
     constexpr std::size_t messages = 20;

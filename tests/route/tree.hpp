@@ -31,7 +31,7 @@ using link = mitogen::basic_peer<io_type>;
 using pending = mitogen::basic_pending<io_type>;
 using monitor = mitogen::basic_route_monitor<io_type>;
 using ids = mitogen::basic_id_allocator<io_type>;
-using mitogen::accept;
+using mitogen::senders;
 using mitogen::buffer;
 using mitogen::context_id;
 using mitogen::error;
@@ -181,7 +181,7 @@ public:
         }));
     }
     /// A handler that answers with what it was sent.
-    void add_echo(handle_id number, accept from = accept::parents) {
+    void add_echo(handle_id number, senders from = senders::parents) {
         add_handler(number, [this](const message& m) { router.reply(m.head, buffer(m.payload), 0); }, {.from = from});
     }
 
@@ -235,7 +235,7 @@ struct family {
         middle.add_child(2, leaf, "leaf");
         root.add_child(3, other, "other");
         // A message of the leaf reaches the root behind the news of its existence.
-        root.add_echo(1000, accept::anyone);
+        root.add_echo(1000, senders::anyone);
         REQUIRE(leaf.ask(0, 1000));
     }
 };

@@ -47,7 +47,7 @@ TEST_CASE("a handler gets the values of each message, in order") {
                            seen.emplace_back(what, percent);
                            told.post();
                        },
-                       {.from = mitogen::accept::anyone});
+                       {.from = mitogen::senders::anyone});
     mitogen::context child = t.root.local();
     child.call<&report>(t.root.id(), 50);
     for (int i = 0; i < 50; ++i) REQUIRE(told.wait());
@@ -67,7 +67,7 @@ TEST_CASE("contexts arrive in handlers, and can be called") {
                            seen = who;
                            told.post();
                        },
-                       {.from = mitogen::accept::anyone});
+                       {.from = mitogen::senders::anyone});
     mitogen::context child = t.root.local();
     child.call_no_reply<&introduce>(t.root.id());
     REQUIRE(told.wait());
@@ -108,7 +108,7 @@ TEST_CASE("messages are sent and handlers added with the error as a value") {
     tree t;
     CHECK(t.root.try_add_handler(nudge, [&](const mitogen::message& m) {
         if (!m.dead()) told.post();
-    }, {.from = mitogen::accept::anyone}));
+    }, {.from = mitogen::senders::anyone}));
     const auto taken = t.root.try_add_handler(nudge, [](const mitogen::message&) {});
     REQUIRE_FALSE(taken.has_value());
     CHECK(taken.error().reason() == reason::misuse);
@@ -133,7 +133,7 @@ TEST_CASE("messages are sent and handlers added with the error as a value") {
 TEST_CASE("a handler that does not persist runs once") {
     above_raw_link a;
     int runs = 0;
-    a.t.root.add_handler(nudge, [&](const mitogen::message&) { ++runs; }, {.from = mitogen::accept::anyone, .persist = false});
+    a.t.root.add_handler(nudge, [&](const mitogen::message&) { ++runs; }, {.from = mitogen::senders::anyone, .persist = false});
     a.peer.send(a.to_root(nudge.number));
     a.peer.send(a.to_root(nudge.number, 7'000'000'000));
     CHECK(a.peer.error_for(7'000'000'000).reason() == reason::invalid_handle);
@@ -148,7 +148,7 @@ TEST_CASE("a handler that throws hurts nobody, and the sender is told") {
                              if (percent < 0) throw std::runtime_error("negative " + what);
                              if (percent == 0) throw 42;
                          },
-                         {.from = mitogen::accept::anyone});
+                         {.from = mitogen::senders::anyone});
     a.peer.send(a.to_root(progress.number, 7'000'000'000), mitogen::encode(std::string("progress"), -1));
     const mitogen::error why = a.peer.error_for(7'000'000'000);
     CHECK(contains(why.message(), "negative progress"));
@@ -164,7 +164,7 @@ TEST_CASE("a message that does not decode is refused, and the sender is told") {
     above_raw_link a;
     int runs = 0;
     a.t.root.add_handler(progress, [&](const mitogen::message&, const std::string&, int) { ++runs; },
-                         {.from = mitogen::accept::anyone});
+                         {.from = mitogen::senders::anyone});
     a.peer.send(a.to_root(progress.number, 7'000'000'000), std::vector<std::byte>(3));
     CHECK(a.peer.error_for(7'000'000'000).reason() == reason::bad_arguments);
     const mitogen::buffer trailing = mitogen::encode(std::string("x"), 1, 2);
@@ -192,7 +192,7 @@ TEST_CASE("a handler that is bound to a context hears of its end, and of nobody 
             told.post();
         }
     };
-    a.t.root.add_handler(progress, receiver{seen, told}, {.from = mitogen::accept::anyone, .respondent = 1});
+    a.t.root.add_handler(progress, receiver{seen, told}, {.from = mitogen::senders::anyone, .respondent = 1});
     auto stranger = a.to_root(progress.number, 7'000'000'000);
     stranger.src = stranger.auth = 2;
     a.peer.send(stranger, mitogen::encode(std::string("stranger"), 1));

@@ -76,7 +76,7 @@ public:
         : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node),
           above_(std::make_shared<program_fetch<Io>>(node)),
           press_(std::make_shared<program_press<Io>>(node.loop())), alive_(node.loop().io()) {
-        (void)node.add_raw_handler(handles::detaching, {.from = accept::anyone}, [this](const message& m) { let_go(m); });
+        (void)node.add_raw_handler(handles::detaching, {.from = senders::anyone}, [this](const message& m) { let_go(m); });
     }
 
     children(children&&) = delete;

@@ -53,12 +53,25 @@ namespace detail {
 
 template <class Io>
 struct whole_program<Io>::parts {
-    basic_broker<Io> loop;
-    mitogen::router root{loop};
+    std::unique_ptr<basic_broker<Io>> loop;
+    mitogen::router root;
+
+    explicit parts(std::unique_ptr<basic_broker<Io>> made) : loop(std::move(made)), root(*loop) {}
 };
 
 template <class Io>
-whole_program<Io>::whole_program() : parts_(std::make_unique<parts>()) {}
+whole_program<Io>::whole_program() {
+    auto loop = basic_broker<Io>::make();
+    if (loop) {
+        parts_ = std::make_unique<parts>(std::move(*loop));
+        return;
+    }
+#if MITOGEN_HAS_EXCEPTIONS
+    raise(loop.error());
+#else
+    log::write(log::level::error, loop.error().what());
+#endif
+}
 template <class Io>
 whole_program<Io>::~whole_program() = default;
 template <class Io>

@@ -128,7 +128,7 @@ public:
     /// `on_prompt` may be empty: then this does nothing.
     prompting(core& node, prompt_callback on_prompt) : node_(node), on_prompt_(std::move(on_prompt)) {
         if (on_prompt_)
-            (void)node.add_raw_handler(handles::prompt, {.from = accept::anyone}, [this](const message& m) { serve(m); });
+            (void)node.add_raw_handler(handles::prompt, {.from = senders::anyone}, [this](const message& m) { serve(m); });
     }
 
     prompting(prompting&&) = delete;

@@ -33,17 +33,21 @@ public:
     whole_program();
     whole_program(whole_program&&) = delete;
     ~whole_program();
+    /// False, with the error in the log, if there can be none, and there are no exceptions.
+    bool made() const noexcept { return parts_ != nullptr; }
     router& root() noexcept;
 };
 
 } // namespace detail
 
 /// init(), a broker, a router, and `body(router)`; then the end of all children. Returns the exit status for main(): what the
-/// body returns if that is an int, else 0. An exception of the body leaves run() after everything is shut down.
+/// body returns if that is an int, else 0; 70 if there can be no broker, where there are no exceptions. An exception of the body
+/// leaves run() after everything is shut down.
 template <class Body>
 int run(int argc, char** argv, Body&& body) {
     init(argc, argv);
     detail::whole_program<io::native> whole;
+    if (!whole.made()) return 70; // EX_SOFTWARE of sysexits.h
     if constexpr (std::is_convertible_v<std::invoke_result_t<Body, router&>, int>) {
         return std::forward<Body>(body)(whole.root());
     } else {

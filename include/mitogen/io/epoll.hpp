@@ -3,6 +3,7 @@
 // epoll.hpp: the policy for Linux; empty elsewhere.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/construction.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/io/policy.hpp>
@@ -37,7 +38,7 @@ class epoll_poller {
     sys::unique_fd alarm_; // a timerfd in inner_, for those who sleep elsewhere
 
     static sys::unique_fd checked_fd(const char* what, long rc) {
-        if (rc < 0) raise(sys::failure(what, rc));
+        if (rc < 0) mitogen::detail::construction::fail(sys::failure(what, rc));
         sys::unique_fd fd(static_cast<int>(rc));
         static_cast<void>(sys::move_above_stdio(fd));
         return fd;
@@ -49,7 +50,7 @@ class epoll_poller {
         kick_ = checked_fd("eventfd", sys::eventfd(0));
         long rc = sys::epoll_ctl(outer_.get(), EPOLL_CTL_ADD, kick_.get(), EPOLLIN | EPOLLET, kick_token);
         if (rc >= 0) rc = sys::epoll_ctl(outer_.get(), EPOLL_CTL_ADD, inner_.get(), EPOLLIN, inner_token);
-        if (rc < 0) raise(sys::failure("epoll_ctl", rc, outer_.get()));
+        if (rc < 0) mitogen::detail::construction::fail(sys::failure("epoll_ctl", rc, outer_.get()));
     }
 
     static std::uint32_t mask(interest i) noexcept {

@@ -3,6 +3,7 @@
 // kqueue.hpp: the policy for BSD and macOS; empty elsewhere.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/construction.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
@@ -46,7 +47,7 @@ class kqueue_poller {
 
     void open() {
         const long rc = sys::kqueue_create();
-        if (rc < 0) raise(sys::failure("kqueue", rc));
+        if (rc < 0) mitogen::detail::construction::fail(sys::failure("kqueue", rc));
         queue_.reset(static_cast<int>(rc));
     }
 

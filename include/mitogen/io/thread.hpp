@@ -3,6 +3,7 @@
 // thread.hpp: the thread that the native policies share.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/construction.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/sys/failure.hpp>
@@ -63,8 +64,10 @@ public:
             errno = ::pthread_create(&handle_, nullptr, &run, s.get());
             return errno == 0 ? 0 : -1;
         });
-        if (rc == -EAGAIN) raise(error(reason::overloaded, "pthread_create: " + sys::errno_text(EAGAIN))); // no further thread
-        if (rc < 0) raise(sys::failure("pthread_create", rc));
+        if (rc == -EAGAIN) // no further thread
+            return mitogen::detail::construction::fail(
+                error(reason::overloaded, "pthread_create: " + sys::errno_text(EAGAIN)));
+        if (rc < 0) return mitogen::detail::construction::fail(sys::failure("pthread_create", rc));
         static_cast<void>(s.release());
         joinable_ = true;
     }

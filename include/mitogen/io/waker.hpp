@@ -3,6 +3,7 @@
 // waker.hpp: lets any thread interrupt a poller that is blocked in wait().
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/construction.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/sys/call.hpp>
 
@@ -29,7 +30,7 @@ class pipe_waker {
         if (rc >= 0) rc = sys::set_nonblocking(write_end_.get(), true); // a full pipe is a pending wake: no reason to block
         if (rc >= 0) rc = sys::move_above_stdio(read_end_); // else whoever prints would wake us
         if (rc >= 0) rc = sys::move_above_stdio(write_end_);
-        if (rc < 0) raise(sys::failure("pipe", rc));
+        if (rc < 0) mitogen::detail::construction::fail(sys::failure("pipe", rc));
     }
 
 public:
@@ -69,10 +70,10 @@ class eventfd_waker {
 
     void open() {
         const long rc = sys::eventfd(0);
-        if (rc < 0) raise(sys::failure("eventfd", rc));
+        if (rc < 0) return mitogen::detail::construction::fail(sys::failure("eventfd", rc));
         fd_.reset(static_cast<int>(rc));
         const long moved = sys::move_above_stdio(fd_); // else whoever prints would wake us
-        if (moved < 0) raise(sys::failure("dup", moved, fd_.get()));
+        if (moved < 0) mitogen::detail::construction::fail(sys::failure("dup", moved, fd_.get()));
     }
 
 public:

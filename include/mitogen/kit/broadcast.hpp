@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/sync/host.hpp>
 #include <mitogen/rpc/fwd.hpp>
+#include <mitogen/rpc/item_codec.hpp>
 #include <mitogen/rpc/item_range.hpp>
 
 #include <algorithm>
@@ -126,13 +127,28 @@ public:
         using value_type = typename broadcast::value_type;
 
         /// The next item; waits for it. Errors: as the source's, every time.
-        value_type get() { return try_get().value(); }
+        value_type receive() { return try_receive().value(); }
         /// The same, with the error as a value.
-        result<value_type> try_get() { return get_until(never); }
-        /// The same, waiting for `span` at most: reason::timeout.
+        result<value_type> try_receive() { return get_until(never); }
+        /// The same, waiting for `span` at most, 0 never: reason::timeout.
+        template <class Rep, class Period>
+        value_type receive_for(std::chrono::duration<Rep, Period> span) {
+            return try_receive_for(span).value();
+        }
+        template <class Rep, class Period>
+        result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
+            return get_until(after(shared_->node.now(), to_ns(span)));
+        }
+        /// The next item, or nothing at the end.
+        std::optional<value_type> next() { return rpc::detail::item_or_end(try_receive()).value(); }
+        result<std::optional<value_type>> try_next() { return rpc::detail::item_or_end(try_receive()); }
+
+        /// The same as receive() and those beside it.
+        value_type get() { return receive(); }
+        result<value_type> try_get() { return try_receive(); }
         template <class Rep, class Period>
         result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
-            return get_until(after(shared_->node.now(), to_ns(span)));
+            return try_receive_for(span);
         }
 
         /// How many items this one has missed since it was last asked: they lie before the item that was got last.

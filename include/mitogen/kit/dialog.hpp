@@ -12,6 +12,7 @@
 #include <mitogen/rpc/invocation.hpp>
 #include <mitogen/rpc/item_codec.hpp>
 #include <mitogen/rpc/item_range.hpp>
+#include <mitogen/rpc/task.hpp>
 #include <mitogen/rpc/cancel_watch.hpp>
 #include <mitogen/rpc/traits.hpp>
 #include <mitogen/wire/buffer.hpp>
@@ -21,6 +22,7 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -106,6 +108,10 @@ public:
     result<void> try_send(const typename shape::sent& item) { return send_until(item, never); }
     /// The same, waiting for `span` at most: reason::timeout.
     template <class Rep, class Period>
+    void send_for(const typename shape::sent& item, std::chrono::duration<Rep, Period> span) {
+        try_send_for(item, span).value();
+    }
+    template <class Rep, class Period>
     result<void> try_send_for(const typename shape::sent& item, std::chrono::duration<Rep, Period> span) {
         return send_until(item, after(in_->node().now(), to_ns(span)));
     }
@@ -118,12 +124,21 @@ public:
     result<value_type> try_receive() { return receive_until(never); }
     /// The same, waiting for `span` at most: reason::timeout. No item is lost by that.
     template <class Rep, class Period>
+    value_type receive_for(std::chrono::duration<Rep, Period> span) {
+        return try_receive_for(span).value();
+    }
+    template <class Rep, class Period>
     result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
         return receive_until(after(in_->node().now(), to_ns(span)));
     }
 
+    /// The next item, or nothing at the end. Errors, thrown: as receive()'s, but for the end.
+    std::optional<value_type> next() { return rpc::detail::item_or_end(try_receive()).value(); }
+    result<std::optional<value_type>> try_next() { return rpc::detail::item_or_end(try_receive()); }
+
     /// For functions that are tasks: `co_await d.async_receive()`, as receive(), and so on.
     rpc::detail::next_item_of<value_type> async_receive() { return {begun(*in_)}; }
+    task<std::optional<value_type>> async_next() { co_return rpc::detail::item_or_end(co_await async_try_receive()).value(); }
     rpc::detail::next_item_of<value_type, false> async_try_receive() { return {begun(*in_)}; }
     rpc::detail::sending<> async_send(const typename shape::sent& item) {
         return {begun(*out_), rpc::detail::item_frame(peer_, item)};

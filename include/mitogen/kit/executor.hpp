@@ -130,6 +130,12 @@ public:
         return state_->take();
     }
 
+    /// True once it has ended; waits for that at most `span`, 0 never.
+    template <class Rep, class Period>
+    bool wait_for(std::chrono::duration<Rep, Period> span) {
+        return state_->done() || !wait_until(after(state_->node.now(), to_ns(span)));
+    }
+
     /// As get(), but waits at most `span`: then it throws timeout_error, and the task goes on.
     template <class Rep, class Period>
     T get_for(std::chrono::duration<Rep, Period> span) {

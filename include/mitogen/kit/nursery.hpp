@@ -187,6 +187,19 @@ public:
         return state_->verdict();
     }
 
+    /// As join(), but waits at most `span` for the tasks: then it throws timeout_error, and the nursery goes on.
+    template <class Rep, class Period>
+    void join_for(std::chrono::duration<Rep, Period> span) {
+        try_join_for(span).value();
+    }
+    /// The same, with the error as a value: reason::timeout.
+    template <class Rep, class Period>
+    result<void> try_join_for(std::chrono::duration<Rep, Period> span) {
+        if (!state_->over() && !node().on_loop() && !state_->wait_for_tasks(after(node().now(), to_ns(span))))
+            return error(reason::timeout, "tasks of the nursery have not ended within the time given");
+        return try_join();
+    }
+
     /// Asks everything to stop, and gives up what is being connected; nothing can be added afterwards. Does not wait: join() and
     /// the destructor do. That it was cancelled so is no error of join().
     void cancel() { state_->cancel(state_->cancelled_here("cancel()"), false); }

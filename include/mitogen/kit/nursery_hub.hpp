@@ -67,6 +67,8 @@ public:
     virtual void hurry() = 0;
     /// Asks every context to end. Tasks that have not ended by now end with their contexts, or are given up.
     virtual void close() = 0;
+    /// Waits until the tasks have ended, or something has failed, and no longer than `deadline`: then false. Not on the loop.
+    virtual bool wait_for_tasks(instant deadline) = 0;
     /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
     virtual void finish() = 0;
     /// What the nursery ends with, when it is over.

@@ -318,11 +318,15 @@ public:
         for (const context_id id : up) node_.discard(id, all || std::find(hurried.begin(), hurried.end(), id) != hurried.end());
     }
 
+    bool wait_for_tasks(instant deadline) override {
+        return wait(deadline, [this] { return tasks_.empty() || stopping(); });
+    }
+
     void finish() override {
-        wait(never, [this] { return tasks_.empty() || stopping(); });
-        if (stopped()) wait(after(node_.now(), grace_), [this] { return tasks_.empty() || hurried_; });
+        (void)wait_for_tasks(never);
+        if (stopped()) (void)wait(after(node_.now(), grace_), [this] { return tasks_.empty() || hurried_; });
         close();
-        wait(never, [this] { return tasks_.empty() && processes_ == 0; });
+        (void)wait(never, [this] { return tasks_.empty() && processes_ == 0; });
         const std::lock_guard lock(mutex_);
         over_ = true;
     }
@@ -336,9 +340,9 @@ public:
 
 private:
     template <class Condition>
-    void wait(instant deadline, Condition condition) {
+    bool wait(instant deadline, Condition condition) {
         std::unique_lock lock(mutex_);
-        (void)wake_.wait(lock, node_, deadline, condition);
+        return wake_.wait(lock, node_, deadline, condition);
     }
 };
 

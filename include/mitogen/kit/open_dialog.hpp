@@ -119,6 +119,10 @@ public:
     void send(const typename shape::received& item) { try_send(item).value(); }
     mitogen::result<void> try_send(const typename shape::received& item) { return send_until(item, never); }
     template <class Rep, class Period>
+    void send_for(const typename shape::received& item, std::chrono::duration<Rep, Period> span) {
+        try_send_for(item, span).value();
+    }
+    template <class Rep, class Period>
     mitogen::result<void> try_send_for(const typename shape::received& item, std::chrono::duration<Rep, Period> span) {
         return send_until(item, after(in_->node().now(), to_ns(span)));
     }
@@ -130,9 +134,17 @@ public:
     mitogen::result<value_type> try_receive() { return receive_until(never); }
     /// The same, waiting for `span` at most: reason::timeout. No item is lost by that.
     template <class Rep, class Period>
+    value_type receive_for(std::chrono::duration<Rep, Period> span) {
+        return try_receive_for(span).value();
+    }
+    template <class Rep, class Period>
     mitogen::result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
         return receive_until(after(in_->node().now(), to_ns(span)));
     }
+
+    /// The next item, or nothing at the end. Errors, thrown: as receive()'s, but for the end.
+    std::optional<value_type> next() { return rpc::detail::item_or_end(try_receive()).value(); }
+    mitogen::result<std::optional<value_type>> try_next() { return rpc::detail::item_or_end(try_receive()); }
 
     /// Sends no more: the callee's receive() ends. Receiving goes on, and the result still comes. Once is enough.
     void close() {
@@ -144,7 +156,24 @@ public:
     decltype(auto) result() & { return std::as_const(outcome()).value(); }
     Result result() && { return std::move(settled()).value(); }
     /// The same, with the error as a value.
+    const mitogen::result<Result>& try_result() { return settled(); }
     const mitogen::result<Result>& outcome() { return settled(); }
+    /// As try_result(), but waits at most `span`, 0 for an end that has come: reason::timeout, and the dialog goes on.
+    template <class Rep, class Period>
+    mitogen::result<void> try_result_for(std::chrono::duration<Rep, Period> span) {
+        if (!final_ && !answer_.done()) {
+            in_->discard();
+            if (!answer_.wait_for(span)) return error(reason::timeout, "the function has not ended within the time given");
+        }
+        const mitogen::result<Result>& end = settled();
+        return end ? mitogen::result<void>() : mitogen::result<void>(end.error());
+    }
+    /// The same; then the result, or its error, thrown.
+    template <class Rep, class Period>
+    decltype(auto) result_for(std::chrono::duration<Rep, Period> span) & {
+        if (mitogen::result<void> end = try_result_for(span); !end) raise(end.error());
+        return std::as_const(settled()).value();
+    }
 
     /// Cancels the function, and nothing else: waits until it has left its scope. Nothing happens where it has returned: its
     /// value stands.
@@ -157,6 +186,7 @@ public:
     /// For tasks: `co_await d.async_receive()`, as receive(), and so on. A task must co_await async_result() or async_cancel()
     /// before it leaves the dialog: the destructor cannot wait on the loop, and cancels.
     rpc::detail::next_item_of<value_type> async_receive() { return {*in_}; }
+    task<std::optional<value_type>> async_next() { co_return rpc::detail::item_or_end(co_await async_try_receive()).value(); }
     rpc::detail::next_item_of<value_type, false> async_try_receive() { return {*in_}; }
     rpc::detail::sending<> async_send(const typename shape::received& item) {
         return {*out_, rpc::detail::item_frame(out_->peer(), item)};

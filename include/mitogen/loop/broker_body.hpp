@@ -3,6 +3,7 @@
 // broker_body.hpp: what basic_broker does, by its engine.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/construction.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/result.hpp>
@@ -35,6 +36,14 @@ basic_broker<Io>::basic_broker(broker_options how, Io io)
     : engine_(std::make_unique<detail::broker_engine<Io>>(how, std::move(io))) {}
 template <class Io>
 basic_broker<Io>::~basic_broker() = default;
+
+template <class Io>
+result<std::unique_ptr<basic_broker<Io>>> basic_broker<Io>::make(broker_options how) {
+    const detail::construction trying;
+    auto engine = std::make_unique<detail::broker_engine<Io>>(how, Io{});
+    if (const error* why = trying.failure()) return *why;
+    return std::unique_ptr<basic_broker>(new basic_broker(std::move(engine)));
+}
 
 template <class Io>
 void basic_broker<Io>::shutdown() {

@@ -3,6 +3,7 @@
 // broker_engine.hpp: the loop. Watches descriptors, keeps time, and runs what other threads hand to it.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/construction.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/time.hpp>
@@ -70,12 +71,13 @@ public:
     explicit broker_engine(Io io = {}) : broker_engine(broker_options{}, std::move(io)) {}
     explicit broker_engine(broker_options how, Io io = {})
         : turns(std::move(io)), lead_(io_, poller_), own_thread_(how.thread), line_(io_), users_(io_), stopped_(io_) {
+        if (construction::failed()) return; // this is only good for being destroyed
         if (own_thread_) {
             thread_ = typename Io::thread(io_, "mitogen-broker", [this] { home(); });
         } else if constexpr (io::has_outer_loop<Io>) {
-            if (const long rc = poller_.open_alarm(); rc < 0) raise(sys::failure("timerfd", rc));
+            if (const long rc = poller_.open_alarm(); rc < 0) construction::fail(sys::failure("timerfd", rc));
         } else {
-            raise(error(reason::misuse, "a broker without a thread needs a poller with a descriptor and a gate: io::epoll"));
+            construction::fail(error(reason::misuse, "a broker without a thread needs a poller with a descriptor and a gate: io::epoll"));
         }
     }
 

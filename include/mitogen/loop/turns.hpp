@@ -3,6 +3,7 @@
 // turns.hpp: what a turn of the loop does: events of watched descriptors, timers that are due, work that was handed over.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/construction.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/io/policy.hpp>
@@ -46,7 +47,7 @@ protected:
     explicit basic_turns(Io&& io)
         : io_(std::move(io)), poller_(io_), waker_(io_), watched_(poller_), slow_(io_, poller_), work_(io_) {
         if (const long rc = poller_.add(waker_.fd(), 0, io::interest::read); rc < 0)
-            raise(sys::failure("poller add", rc, waker_.fd()));
+            detail::construction::fail(sys::failure("poller add", rc, waker_.fd()));
     }
     basic_turns(basic_turns&&) = delete;
     ~basic_turns() = default;

@@ -13,14 +13,14 @@ namespace mitogen::inline MITOGEN_ABI {
 struct message;
 
 /// Whose messages a handler takes.
-enum class accept : std::uint8_t {
+enum class senders : std::uint8_t {
     parents, ///< only messages sent on the authority of this context or one above it
     anyone,  ///< every context of the tree
 };
 
 /// How a handler is registered.
 struct handler_options {
-    accept from = accept::parents;
+    senders from = senders::parents;
     bool persist = true;                ///< false: removed before its one message
     context_id respondent = no_context; ///< only this context's messages; gets a dead message when that context is lost
 };

@@ -123,7 +123,7 @@ public:
         const context_id respondent = at->options.respondent;
         if (respondent != no_context && respondent != h.src && !(h.dead() && on_the_way(respondent)))
             return {.refusal = "it takes messages from another context only"};
-        if (at->options.from == accept::parents && !authorised()) return {.refusal = "it takes messages from parents only"};
+        if (at->options.from == senders::parents && !authorised()) return {.refusal = "it takes messages from parents only"};
         return {.call = at->options.persist ? at->call : take(at)};
     }
 

@@ -138,7 +138,7 @@ class basic_id_allocator {
 
 public:
     explicit basic_id_allocator(core& node) : router_(node), mutex_(node.loop().io()) {
-        (void)router_.add_raw_handler(handles::allocate_id, {.from = accept::anyone},
+        (void)router_.add_raw_handler(handles::allocate_id, {.from = senders::anyone},
                                       [this](const message& m) { on_request(m); });
     }
 

@@ -92,8 +92,8 @@ class basic_route_monitor {
 
 public:
     explicit basic_route_monitor(core& node) : router_(node) {
-        (void)router_.add_raw_handler(handles::add_route, {.from = accept::anyone}, [this](const message& m) { on_add(m); });
-        (void)router_.add_raw_handler(handles::del_route, {.from = accept::anyone}, [this](const message& m) { on_del(m); });
+        (void)router_.add_raw_handler(handles::add_route, {.from = senders::anyone}, [this](const message& m) { on_add(m); });
+        (void)router_.add_raw_handler(handles::del_route, {.from = senders::anyone}, [this](const message& m) { on_del(m); });
     }
 
     /// A context below is reachable from now on.

@@ -65,7 +65,7 @@ public:
     basic_router_core(detail::broker_engine<Io>& loop, const limits& bounds, const tree_rules& rules = {.heartbeat = {0, 0}})
         : asking(loop, bounds), receiving(loop.io()), rules_(rules), routes_(loop.io()), departures_(loop.io()) {
         (void)handlers_.add(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
-        (void)handlers_.add(handles::heartbeat, {.from = accept::anyone}, [this](const message& m) { on_heartbeat(m); });
+        (void)handlers_.add(handles::heartbeat, {.from = senders::anyone}, [this](const message& m) { on_heartbeat(m); });
     }
 
     basic_router_core(basic_router_core&&) = delete;

@@ -272,10 +272,16 @@ public:
     /// context is known to be lost.
     template <auto F, class... Args>
     void call_no_reply(Args&&... args) const {
+        try_call_no_reply<F>(std::forward<Args>(args)...).value();
+    }
+    /// The same, with the error as a value.
+    template <auto F, class... Args>
+    result<void> try_call_no_reply(Args&&... args) const {
+        if (!self().valid()) return rpc::detail::empty_target();
         rpc::detail::call_message message;
         std::optional<error> why;
-        if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...)) raise(*why);
-        self().port().tell(self().id(), handles::call_function, message.bytes(), true).value();
+        if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...)) return std::move(*why);
+        return self().port().tell(self().id(), handles::call_function, message.bytes(), true);
     }
 
     /// Starts a function that returns generator<T> and returns what it yields as a range, remote_range<T>: see

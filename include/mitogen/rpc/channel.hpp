@@ -75,6 +75,10 @@ public:
 
     /// The same, waiting for `span` at most: 0 where it must not wait. Error: timeout.
     template <class Rep, class Period>
+    void send_for(const T& item, std::chrono::duration<Rep, Period> span) const {
+        try_send_for(item, span).value();
+    }
+    template <class Rep, class Period>
     result<void> try_send_for(const T& item, std::chrono::duration<Rep, Period> span) const {
         if (!state_) return nowhere();
         return try_send_until(item, after(state_->node().now(), to_ns(span)));
@@ -110,7 +114,7 @@ private:
 /// every time, it says end_of_stream, unless a new sender is made. A sender whose context is lost is told once, as an error in
 /// the place of an item, and the others go on. One that was sent with a call which did not run is never closed: close the
 /// receiver.
-/// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
+/// Threads: one at a time. Blocks: as item_reader; not from functions that run on the loop.
 template <class T>
 class receiver : public rpc::detail::item_reader<T> {
     using rpc::detail::item_reader<T>::inbox_;

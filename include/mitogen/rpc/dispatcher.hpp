@@ -107,7 +107,7 @@ public:
         tasks_.join(shutting_down());
         // What still waits is answered, not dropped: begin() refuses it.
         buffer none;
-        while (std::optional<call*> left = pool_queue_.try_get()) execute(**left, calls_.begin(**left), none, urgency::soon);
+        while (result<call*> left = pool_queue_.try_get_until(0)) execute(**left, calls_.begin(**left), none, urgency::soon);
         pool_queue_.close();
         for (auto& t : pool_) t.join();
         pool_.clear();
@@ -294,7 +294,7 @@ private:
         if (pool_busy_.fetch_add(1) >= pool_.size() && pool_.size() < pool_limit_) {
             pool_.emplace_back(router_.loop().io(), "mitogen-pool", [this] {
                 buffer kept;
-                while (result<call*> next = pool_queue_.get()) {
+                while (result<call*> next = pool_queue_.try_get()) {
                     execute(**next, calls_.begin(**next), kept, urgency::now);
                     pool_busy_.fetch_sub(1);
                 }

@@ -10,6 +10,7 @@
 #include <mitogen/rpc/invocation.hpp>
 #include <mitogen/wire/codec.hpp>
 
+#include <algorithm>
 #include <coroutine>
 #include <optional>
 #include <span>
@@ -74,7 +75,7 @@ protected:
     }
 
     /// Waits as long as it takes, or `span`. An error where that may not or did not happen.
-    std::optional<error> wait_for(duration_ns span) {
+    std::optional<error> wait_at_most(duration_ns span) {
         if (pending_->done()) return std::nullopt;
         if (router_->on_loop()) return would_stop_the_loop();
         if (router_->await(*pending_, span == never ? never : after(router_->now(), span))) return std::nullopt;
@@ -93,6 +94,12 @@ public:
         if (pending_->done()) return true;
         if (!may_wait()) raise(would_stop_the_loop());
         return router_->await(*pending_, deadline);
+    }
+
+    /// The same for `span`; 0 never waits.
+    template <class Rep, class Period>
+    bool wait_for(std::chrono::duration<Rep, Period> span) {
+        return pending_->done() || wait_until(after(router_->now(), to_ns(span)));
     }
 
     /// Gives the call up: this future is done, with an error of reason::cancelled, and the callee is told: a call that waits
@@ -138,7 +145,7 @@ public:
 
     /// Waits and returns the value or the error.
     result<T> try_get() {
-        if (std::optional<error> why = wait_for(never)) return std::move(*why);
+        if (std::optional<error> why = wait_at_most(never)) return std::move(*why);
         return outcome();
     }
 
@@ -154,8 +161,15 @@ public:
     /// As try_get(), but waits at most `span`: then it returns an error with reason::timeout, and the call goes on.
     template <class Rep, class Period>
     result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
-        if (std::optional<error> why = wait_for(to_ns(span))) return std::move(*why);
+        if (std::optional<error> why = wait_at_most(to_ns(span))) return std::move(*why);
         return outcome();
+    }
+
+    /// The same, until a moment on the clock of the I/O policy.
+    T get_until(instant deadline) { return try_get_until(deadline).value(); }
+    result<T> try_get_until(instant deadline) {
+        if (done()) return outcome();
+        return try_get_for(std::chrono::nanoseconds(deadline == never ? never : std::max<duration_ns>(deadline - router_->now(), 0)));
     }
 
     /// The value or the error of a future that is done().

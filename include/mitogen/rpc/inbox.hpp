@@ -101,7 +101,7 @@ public:
             open_.push_back(p);
         }
         const result<void> added =
-            node_.add_raw_handler(p->number, {.from = accept::anyone, .respondent = peer},
+            node_.add_raw_handler(p->number, {.from = senders::anyone, .respondent = peer},
                                   [self = this->shared_from_this(), p](const message& m) { self->arrive(p, m); });
         if (!added) end_port(*p, added.error());
         if (const std::optional<error> lost = node_.why_lost(peer)) { // before the handler could be told
@@ -254,7 +254,7 @@ private:
         const auto told = [self = this->shared_from_this()](const message& m) {
             if (m.dead()) self->finish(decode_error(m.payload), false, true);
         };
-        if (const auto added = node_.add_raw_handler(own_, {.from = accept::anyone, .respondent = node_.id()}, told); !added)
+        if (const auto added = node_.add_raw_handler(own_, {.from = senders::anyone, .respondent = node_.id()}, told); !added)
             finish(added.error(), false, true);
     }
 

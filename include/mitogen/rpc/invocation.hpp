@@ -168,20 +168,34 @@ bool take_arguments(invocation& inv, type_list<Ps...>, std::index_sequence<Ws...
     return true;
 }
 
+/// What a function has returned becomes the result, or the failure, of its call.
+template <class T>
+void put_result(invocation& inv, const T& value) {
+    encode_into(inv.result, inv.who.id, value);
+}
+template <class T>
+void put_result(invocation& inv, const result<T>& value) {
+    if (!value) {
+        inv.failure.emplace(value.error());
+    } else if constexpr (!std::is_void_v<T>) {
+        encode_into(inv.result, inv.who.id, *value);
+    }
+}
+
 template <auto F, class... Ps, std::size_t... Is, std::size_t... Ws>
 void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>, std::index_sequence<Ws...>) {
     using traits = function_traits<F>;
     typename value_tuple<typename traits::wire_parameters>::type values{};
     if (!take_arguments<F>(inv, type_list<Ps...>{}, std::index_sequence<Ws...>{}, values)) return;
-    using wire = typename wire_result<typename traits::result>::type;
+    using returned = std::remove_cvref_t<typename traits::result>;
     if constexpr (is_item_range<typename traits::result>) {
         item_range_result<typename traits::result>::run(inv,
                                                         F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...));
-    } else if constexpr (std::is_void_v<wire>) {
+    } else if constexpr (std::is_void_v<returned>) {
         F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
     } else {
-        const wire& value = F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
-        encode_into(inv.result, inv.who.id, value);
+        const returned& value = F(argument<Ps, places<type_list<Ps...>>::table.at[Is]>(inv, values)...);
+        put_result(inv, value);
     }
 }
 

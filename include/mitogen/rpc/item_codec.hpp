@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -78,6 +79,14 @@ result<T> next_item(inbox& items, instant deadline) {
     const result<flow_item> item = items.get(deadline);
     if (!item) return item.error();
     return item_value<T>(*item, items.node().bounds(), {&items.node()});
+}
+
+/// An item, or nothing if that was the end.
+template <class T>
+result<std::optional<T>> item_or_end(result<T> item) {
+    if (item) return std::optional<T>(std::move(*item));
+    if (item.error().reason() == reason::end_of_stream) return std::optional<T>();
+    return item.error();
 }
 
 /// Ends the items of a call with its answer, or its error.

@@ -11,9 +11,11 @@
 #include <mitogen/rpc/flow_end.hpp>
 #include <mitogen/rpc/item_codec.hpp>
 #include <mitogen/rpc/item_range.hpp>
+#include <mitogen/rpc/task.hpp>
 
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -21,7 +23,7 @@ namespace rpc::detail {
 
 /// The end of a flow at which items of type `T` come out. Moves; does not copy.
 ///
-/// Threads: one at a time. Blocks: get(), and iteration; not from functions that run on the loop.
+/// Threads: one at a time. Blocks: all that receive, but with a span of 0, and iteration; not from functions that run on the loop.
 template <class T>
 class item_reader {
 protected:
@@ -35,26 +37,49 @@ protected:
 public:
     using value_type = typename received_item<T>::type;
 
-    /// The next item; waits for it. Errors, thrown: channel_error with reason::end_of_stream at the end; channel_error where a
+    /// The next item; waits for it. Errors, thrown: channel_error with reason::end_of_stream at the end; channel_error if a
     /// context that sends is lost; codec_error; what a generator threw, as call_error.
-    value_type get() { return try_get().value(); }
+    value_type receive() { return try_receive().value(); }
     /// The same, with the error as a value.
-    result<value_type> try_get() { return next_item<value_type>(*inbox_, never); }
+    result<value_type> try_receive() { return next_item<value_type>(*inbox_, never); }
 
-    /// As get(), but waits at most `span`: timeout_error.
+    /// The next item, or nothing at the end; waits for it. Errors, thrown: as receive()'s, but for the end.
+    std::optional<value_type> next() { return item_or_end(try_receive()).value(); }
+    /// The same, with the error as a value.
+    result<std::optional<value_type>> try_next() { return item_or_end(try_receive()); }
+
+    /// As receive(), but waits at most `span`, 0 for what is there now: timeout_error.
+    template <class Rep, class Period>
+    value_type receive_for(std::chrono::duration<Rep, Period> span) {
+        return try_receive_for(span).value();
+    }
+    /// The same, with the error as a value: reason::timeout.
+    template <class Rep, class Period>
+    result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
+        return try_receive_until(after(inbox_->node().now(), to_ns(span)));
+    }
+    /// The same, until a moment on the clock of the I/O policy.
+    value_type receive_until(instant deadline) { return try_receive_until(deadline).value(); }
+    result<value_type> try_receive_until(instant deadline) { return next_item<value_type>(*inbox_, deadline); }
+
+    /// For tasks: `co_await r.async_receive()`, as receive(), and so on.
+    next_item_of<value_type> async_receive() { return {*inbox_}; }
+    next_item_of<value_type, false> async_try_receive() { return {*inbox_}; }
+    task<std::optional<value_type>> async_next() { co_return item_or_end(co_await async_try_receive()).value(); }
+
+    /// The same as receive() and those beside it, in the words of a future.
+    value_type get() { return receive(); }
+    result<value_type> try_get() { return try_receive(); }
     template <class Rep, class Period>
     value_type get_for(std::chrono::duration<Rep, Period> span) {
-        return try_get_for(span).value();
+        return receive_for(span);
     }
-    /// As try_get(), but waits at most `span`, 0 for what is there now: reason::timeout.
     template <class Rep, class Period>
     result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
-        return next_item<value_type>(*inbox_, after(inbox_->node().now(), to_ns(span)));
+        return try_receive_for(span);
     }
-
-    /// For tasks: `co_await r.async_get()`, as get(); async_try_get() with the error as a value.
-    next_item_of<value_type> async_get() { return {*inbox_}; }
-    next_item_of<value_type, false> async_try_get() { return {*inbox_}; }
+    next_item_of<value_type> async_get() { return async_receive(); }
+    next_item_of<value_type, false> async_try_get() { return async_try_receive(); }
 
     /// True where get() would not wait.
     bool ready() const { return inbox_->ready(); }

@@ -48,7 +48,7 @@ class node_outbox final : public outbox, public std::enable_shared_from_this<nod
 public:
     static std::shared_ptr<node_outbox> open(call_port& node, context_id peer, flow_address to) {
         std::shared_ptr<node_outbox> made(new node_outbox(node, peer, to));
-        const result<void> added = node.add_raw_handler(made->own_, {.from = accept::anyone, .respondent = peer},
+        const result<void> added = node.add_raw_handler(made->own_, {.from = senders::anyone, .respondent = peer},
                                                         [made](const message& m) { made->hear(m); });
         if (!added) made->lose(added.error());
         if (const std::optional<error> lost = node.why_lost(peer)) made->lose(*lost); // before the handler could be told

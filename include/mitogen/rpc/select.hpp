@@ -90,9 +90,15 @@ public:
 
     /// Which is ready; waits for one. Its value, or its error, is then to be had from the object itself, without waiting. Errors,
     /// thrown: channel_error with reason::end_of_stream where none is left.
-    source& next() { return *try_next_until(never).value(); }
+    source& next() { return *try_next().value(); }
+    /// The same, with the error as a value.
+    result<source*> try_next() { return try_next_until(never); }
 
     /// The same, waiting for `span` at most, with the error as a value: reason::timeout.
+    template <class Rep, class Period>
+    source& next_for(std::chrono::duration<Rep, Period> span) {
+        return *try_next_for(span).value();
+    }
     template <class Rep, class Period>
     result<source*> try_next_for(std::chrono::duration<Rep, Period> span) {
         return try_next_until(after(port_->now(), to_ns(span)));

@@ -180,9 +180,7 @@ inline task<void> rpc::detail::task_promise<void>::get_return_object() { return 
 template <class T>
 inline constexpr bool is_task<task<T>> = true;
 template <class T>
-struct wire_result<task<T>> {
-    using type = T;
-};
+struct wire_result<task<T>> : wire_result<T> {};
 
 namespace rpc::detail {
 

@@ -96,7 +96,7 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
             coroutine->take();
         } else {
             const T& value = coroutine->take();
-            encode_into(inv.result, inv.who.id, value);
+            put_result(inv, value);
         }
     }
 };

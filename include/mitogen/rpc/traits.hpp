@@ -3,6 +3,7 @@
 // traits.hpp: what a remote function takes and returns, and which of its parameters travel.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/result.hpp>
 #include <mitogen/wire/check.hpp>
 
 #include <cstddef>
@@ -41,6 +42,11 @@ inline constexpr bool is_task = false;
 template <class R>
 struct wire_result {
     using type = std::remove_cvref_t<R>;
+};
+/// A function that returns result<T> gives its caller a `T`, or its error as that of the call.
+template <class T>
+struct wire_result<result<T>> {
+    using type = T;
 };
 
 namespace rpc::detail {

@@ -9,6 +9,7 @@
 #include <mitogen/sync/waiter.hpp>
 
 #include <atomic>
+#include <concepts>
 #include <cstddef>
 #include <deque>
 #include <mutex>
@@ -24,7 +25,7 @@ namespace mitogen::inline MITOGEN_ABI {
 /// also when items are left. Sleeping holds no descriptor. (What this replaces: Mitogen's Latch, whose history is four bugs in
 /// exactly these places.)
 ///
-/// Threads: any. Blocks: get() and get_until(). Destroy it only when no thread is inside.
+/// Threads: any. Blocks: get() and those beside it, but with a span of 0. Destroy it only when no thread is inside.
 template <class T, class Io>
 class basic_latch {
     struct sleeper {
@@ -59,6 +60,12 @@ public:
     explicit basic_latch(Io& io) : io_(io), mutex_(io) {}
     basic_latch(basic_latch&&) = delete;
 
+    /// Adds a copy of an item, as the next one does.
+    bool put(const T& item)
+        requires std::copy_constructible<T>
+    {
+        return put(T(item));
+    }
     /// Adds an item, or hands it to the thread that has slept longest. False, with the item untouched, once closed.
     bool put(T&& item) {
         const std::lock_guard lock(mutex_);
@@ -75,20 +82,33 @@ public:
         return true;
     }
 
-    /// An item if there is one now.
-    std::optional<T> try_get() {
-        const std::lock_guard lock(mutex_);
-        if (closed_ || items_.empty()) return std::nullopt;
-        std::optional<T> item(std::move(items_.front()));
-        items_.pop_front();
-        return item;
+    /// The next item; sleeps as long as it takes. Errors, thrown: channel_error, once closed.
+    T get() { return try_get().value(); }
+    /// The same, with the error as a value.
+    result<T> try_get() { return try_get_until(never); }
+
+    /// As get(), but sleeps at most `span`; 0 never does. Errors, thrown: timeout_error.
+    template <class Rep, class Period>
+    T get_for(std::chrono::duration<Rep, Period> span) {
+        return try_get_for(span).value();
+    }
+    /// The same, with the error as a value.
+    template <class Rep, class Period>
+    result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
+        return try_get_until(after(io_.now(), to_ns(span)));
     }
 
-    /// The next item. Sleeps at most until `deadline`; a deadline in the past still takes an item that is there.
-    /// Errors: timeout; sender_closed. `sleep(waiter, deadline, ready)` does the sleeping; it returns when ready() or at the
-    /// deadline.
+    /// The same, until a moment on the clock of the I/O policy; one in the past still takes an item that is there.
+    T get_until(instant deadline) { return try_get_until(deadline).value(); }
+    result<T> try_get_until(instant deadline) {
+        return try_get_until(deadline, [](waiter<Io>& wake, instant until, auto&& ready) {
+            while (!ready() && wake.sleep_until(until)) {}
+        });
+    }
+
+    /// The same; `sleep(waiter, deadline, ready)` does the sleeping, and returns when ready() or at the deadline.
     template <class Sleep>
-    result<T> get_until(instant deadline, Sleep&& sleep) {
+    result<T> try_get_until(instant deadline, Sleep&& sleep) {
         sleeper self(io_);
         {
             const std::lock_guard lock(mutex_);
@@ -108,16 +128,6 @@ public:
         unlink(&self);
         return error(reason::timeout, "no item came before the deadline");
     }
-
-    /// The same, sleeping on a parker of this thread.
-    result<T> get_until(instant deadline) {
-        return get_until(deadline, [](waiter<Io>& wake, instant until, auto&& ready) {
-            while (!ready() && wake.sleep_until(until)) {}
-        });
-    }
-
-    /// The next item; sleeps as long as it takes.
-    result<T> get() { return get_until(never); }
 
     /// Wakes every sleeper with an error; every later get and put fails. Items that are left are dropped with the latch.
     void close() {

@@ -18,7 +18,7 @@ namespace detail {
 /// Receives the records of the contexts below: shows them here in a root, passes them on elsewhere.
 template <class Io>
 void receive_forwarded_logs(basic_router_core<Io>& node, log_uplink<Io>& up) {
-    (void)node.add_raw_handler(handles::forward_log, {.from = accept::anyone}, [&node, &up](const message& m) {
+    (void)node.add_raw_handler(handles::forward_log, {.from = senders::anyone}, [&node, &up](const message& m) {
         reader r(m.payload);
         context_id origin{};
         std::uint8_t level{};

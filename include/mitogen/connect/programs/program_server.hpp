@@ -57,8 +57,8 @@ public:
     program_server(core& node, program_source& above, const std::vector<payload>& payloads,
                    unique_function<bool(context_id)> serves)
         : node_(node), above_(above), payloads_(payloads), serves_(std::move(serves)) {
-        (void)node_.add_raw_handler(handles::list_programs, {.from = accept::anyone}, [this](const message& m) { list(m); });
-        (void)node_.add_raw_handler(handles::read_program, {.from = accept::anyone}, [this](const message& m) { read(m); });
+        (void)node_.add_raw_handler(handles::list_programs, {.from = senders::anyone}, [this](const message& m) { list(m); });
+        (void)node_.add_raw_handler(handles::read_program, {.from = senders::anyone}, [this](const message& m) { read(m); });
     }
 
     program_server(program_server&&) = delete;
