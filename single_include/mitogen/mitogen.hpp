@@ -15417,10 +15417,12 @@ public:
             errno = ::pthread_create(&handle_, nullptr, &run, s.get());
             return errno == 0 ? 0 : -1;
         });
-        if (rc == -EAGAIN) // no further thread
-            return mitogen::detail::construction::fail(
-                error(reason::overloaded, "pthread_create: " + sys::errno_text(EAGAIN)));
-        if (rc < 0) return mitogen::detail::construction::fail(sys::failure("pthread_create", rc));
+        if (rc < 0) { // EAGAIN: no further thread
+            mitogen::detail::construction::fail(
+                rc == -EAGAIN ? error(reason::overloaded, "pthread_create: " + sys::errno_text(EAGAIN))
+                              : sys::failure("pthread_create", rc));
+            return;
+        }
         static_cast<void>(s.release());
         joinable_ = true;
     }
