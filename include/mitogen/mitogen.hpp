@@ -131,6 +131,7 @@
 #include <mitogen/wire/values.hpp>
 #include <mitogen/wire/wipe.hpp>
 #include <mitogen/wire/writer.hpp>
+
 #include <mitogen/core.hpp>
 
 #include <mitogen/base/undef.hpp>

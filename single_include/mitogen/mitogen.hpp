@@ -136,7 +136,7 @@
 // holds the core (MITOGEN_SOURCE, or it links mitogen::compiled), all others only call (MITOGEN_SEPARATE). Part of the inline
 // namespace too.
 #if defined(MITOGEN_SOURCE) && defined(MITOGEN_SEPARATE)
-#error "mitogen: MITOGEN_SOURCE is for the one file that holds the library, MITOGEN_SEPARATE for all others: not both"
+#error "mitogen: MITOGEN_SOURCE is for the one file with the core, MITOGEN_SEPARATE for the others"
 #endif
 #if defined(MITOGEN_SOURCE)
 #define MITOGEN_INLINE
@@ -1078,6 +1078,42 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/rpc/fwd.hpp ----
+// fwd.hpp: the names of the call layer.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+struct boot_info;
+struct boot_plan;
+struct connect_progress;
+
+class any_method;
+class call_port;
+class chain;
+class context;
+class router;
+
+template <class T>
+class future;
+template <class T>
+class sender;
+template <class T>
+class receiver;
+template <class T>
+class remote_range;
+template <class Shape>
+class dialog;
+template <class Shape, class Result>
+class open_dialog;
+
+namespace rpc::detail {
+
+class inbox;
+class outbox;
+
+} // namespace rpc::detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/wire/block_cache.hpp ----
 // block_cache.hpp: keeps a few large blocks of memory for the next large message.
 
@@ -1322,7 +1358,6 @@ static_assert(std::is_convertible_v<const buffer&, std::span<const std::byte>> &
 namespace mitogen::inline MITOGEN_ABI {
 
 class reader;
-struct boot_plan;
 
 /// A way to start a child: an options struct with the members that all have, and plan(), which turns it into what is to be
 /// executed.
@@ -3808,11 +3843,7 @@ inline const char* read_header(const std::byte* from, header& h) noexcept {
 
 namespace mitogen::inline MITOGEN_ABI {
 
-class any_method;
-class router;
-struct boot_info;
 struct event_source;
-struct connect_progress;
 
 /// The bytes of a message that is being sent: shown, or handed over with their buffer. Used at once, never kept.
 struct outgoing_bytes {
@@ -6781,38 +6812,6 @@ const function_entry& entry_of() noexcept {
 template <auto F>
 inline constexpr const function_entry& remote = rpc::detail::slot<F>::entry;
 
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/rpc/fwd.hpp ----
-// fwd.hpp: the names of the call layer.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-class any_method;
-class call_port;
-class chain;
-class context;
-class router;
-
-template <class T>
-class future;
-template <class T>
-class sender;
-template <class T>
-class receiver;
-template <class T>
-class remote_range;
-template <class Shape>
-class dialog;
-template <class Shape, class Result>
-class open_dialog;
-
-namespace rpc::detail {
-
-class inbox;
-class outbox;
-
-} // namespace rpc::detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/rpc/invocation.hpp ----

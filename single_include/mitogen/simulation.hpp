@@ -114,7 +114,7 @@
 // holds the core (MITOGEN_SOURCE, or it links mitogen::compiled), all others only call (MITOGEN_SEPARATE). Part of the inline
 // namespace too.
 #if defined(MITOGEN_SOURCE) && defined(MITOGEN_SEPARATE)
-#error "mitogen: MITOGEN_SOURCE is for the one file that holds the library, MITOGEN_SEPARATE for all others: not both"
+#error "mitogen: MITOGEN_SOURCE is for the one file with the core, MITOGEN_SEPARATE for the others"
 #endif
 #if defined(MITOGEN_SOURCE)
 #define MITOGEN_INLINE

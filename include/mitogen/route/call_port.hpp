@@ -15,6 +15,7 @@
 #include <mitogen/route/awaited.hpp>
 #include <mitogen/route/handler_options.hpp>
 #include <mitogen/route/status.hpp>
+#include <mitogen/rpc/fwd.hpp>
 #include <mitogen/sync/host.hpp>
 #include <mitogen/wire/buffer.hpp>
 #include <mitogen/wire/flow.hpp>
@@ -34,11 +35,7 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-class any_method;
-class router;
-struct boot_info;
 struct event_source;
-struct connect_progress;
 
 /// The bytes of a message that is being sent: shown, or handed over with their buffer. Used at once, never kept.
 struct outgoing_bytes {

@@ -6,6 +6,10 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+struct boot_info;
+struct boot_plan;
+struct connect_progress;
+
 class any_method;
 class call_port;
 class chain;

@@ -6,6 +6,7 @@
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/static_registry.hpp>
+#include <mitogen/rpc/fwd.hpp>
 #include <mitogen/wire/buffer.hpp>
 
 #include <concepts>
@@ -18,7 +19,6 @@
 namespace mitogen::inline MITOGEN_ABI {
 
 class reader;
-struct boot_plan;
 
 /// A way to start a child: an options struct with the members that all have, and plan(), which turns it into what is to be
 /// executed.
