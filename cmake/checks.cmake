@@ -69,6 +69,41 @@ add_test(NAME headers.no_exceptions COMMAND ${compile} -fno-exceptions -fno-rtti
 add_test(NAME headers.no_boost COMMAND ${compile} -DMITOGEN_NO_PFR -DMITOGEN_NO_DESCRIBE ${umbrella})
 add_test(NAME headers.no_assertions COMMAND ${compile} -O2 -DNDEBUG ${umbrella})
 
+# ---- what a user's warnings say about the library --------------------------------------------------------------------------------
+
+# -Wuseless-cast, -Wlogical-op and -Wnon-virtual-dtor are not here: casts that one platform does not need another does, and so with
+# EAGAIN and EWOULDBLOCK; objects that nobody deletes by their base need no virtual destructor.
+set(warnings -std=c++20 -Werror -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wold-style-cast -Woverloaded-virtual
+    -Wcast-qual -Wformat=2 -Wundef -Wextra-semi -Wredundant-decls -I ${PROJECT_SOURCE_DIR}/include
+    ${CMAKE_CURRENT_SOURCE_DIR}/warnings.cpp)
+foreach(dialect "" "-fno-exceptions;-fno-rtti")
+    set(name plain)
+    if(dialect)
+        set(name no_exceptions)
+    endif()
+    add_test(NAME warnings.${name} COMMAND ${CMAKE_CXX_COMPILER} -fsyntax-only ${dialect} ${warnings})
+    # The optimiser has warnings of its own, which come with the code.
+    add_test(NAME warnings.${name}.optimized COMMAND ${CMAKE_CXX_COMPILER} -O2 -c -o /dev/null ${dialect} ${warnings})
+    set_tests_properties(warnings.${name} warnings.${name}.optimized PROPERTIES TIMEOUT 300)
+endforeach()
+
+# The newest clang that is here beside the one that builds the tests: it says first what others will say.
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    set(names "")
+    foreach(version RANGE 40 15 -1)
+        list(APPEND names clang++-${version})
+    endforeach()
+    find_program(MITOGEN_NEWEST_CLANG NAMES ${names})
+    mark_as_advanced(MITOGEN_NEWEST_CLANG)
+    if(MITOGEN_NEWEST_CLANG)
+        add_test(NAME warnings.newest_clang COMMAND ${MITOGEN_NEWEST_CLANG} -fsyntax-only ${warnings})
+        add_test(NAME warnings.newest_clang.no_exceptions
+            COMMAND ${MITOGEN_NEWEST_CLANG} -fsyntax-only -fno-exceptions -fno-rtti ${warnings})
+    else()
+        message(STATUS "tests: no newer clang here, its warnings are not looked at (Debian: clang-22)")
+    endif()
+endif()
+
 # ---- the single header in two translation units ----------------------------------------------------------------------------------
 
 if(EXISTS ${PROJECT_SOURCE_DIR}/single_include/mitogen/mitogen.hpp)

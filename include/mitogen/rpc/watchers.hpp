@@ -5,8 +5,6 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/function.hpp>
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -31,10 +29,9 @@ public:
     /// Those of this key, to be dropped.
     watchers take(const void* key) {
         watchers taken;
-        const auto first =
-            std::stable_partition(waiting_.begin(), waiting_.end(), [&](const watcher& w) { return w.key != key; });
-        std::move(first, waiting_.end(), std::back_inserter(taken.waiting_));
-        waiting_.erase(first, waiting_.end());
+        std::vector<watcher> kept; // std::stable_partition() uses what C++17 deprecates, and clang says so
+        for (watcher& w : waiting_) (w.key == key ? taken.waiting_ : kept).push_back(std::move(w));
+        waiting_ = std::move(kept);
         return taken;
     }
 

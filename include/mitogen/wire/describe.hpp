@@ -68,6 +68,8 @@ struct description<T, L<Bases...>, M<Members...>> {
     }
 
     // The C casts reach bases that are private, as the pointers reach members that are.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wold-style-cast"
     static auto tie(T& t) noexcept {
         return std::tuple<typename Bases::type&..., described_type<Members>&...>((typename Bases::type&)(t)...,
                                                                                  t.*Members::pointer...);
@@ -76,6 +78,7 @@ struct description<T, L<Bases...>, M<Members...>> {
         return std::tuple<const typename Bases::type&..., const described_type<Members>&...>((const typename Bases::type&)(t)...,
                                                                                             t.*Members::pointer...);
     }
+#pragma GCC diagnostic pop
 
     static void signature(signature_sink& s) {
         s.put('{').template list<typename Bases::type...>(',');
