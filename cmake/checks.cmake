@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 # Checks that need no running test program: the sources, each header by itself, diagnostics, the single header, the package.
-# Included from tests/CMakeLists.txt.
+# Included from tests/CMakeLists.txt. Each has the label `check`, and needs nothing but what it builds itself.
+get_property(others DIRECTORY PROPERTY TESTS)
 
 # ---- scripts that read the tree --------------------------------------------------------------------------------------------------
 
@@ -88,7 +89,7 @@ foreach(dialect "" "-fno-exceptions;-fno-rtti")
 endforeach()
 
 # The newest clang that is here beside the one that builds the tests: it says first what others will say.
-if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU") # one stage is enough
     set(names "")
     foreach(version RANGE 40 15 -1)
         list(APPEND names clang++-${version})
@@ -107,12 +108,15 @@ endif()
 # ---- the single header in two translation units ----------------------------------------------------------------------------------
 
 if(EXISTS ${PROJECT_SOURCE_DIR}/single_include/mitogen/mitogen.hpp)
-    add_executable(single_header_test single_header/one.cpp single_header/two.cpp)
+    add_executable(single_header_test EXCLUDE_FROM_ALL single_header/one.cpp single_header/two.cpp)
     target_include_directories(single_header_test PRIVATE ${PROJECT_SOURCE_DIR}/single_include)
     target_compile_features(single_header_test PRIVATE cxx_std_20)
     target_compile_options(single_header_test PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow $<$<BOOL:${MITOGEN_WERROR}>:-Werror>)
     target_link_libraries(single_header_test PRIVATE Threads::Threads)
+    add_test(NAME single_header.builds COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target single_header_test)
     add_test(NAME single_header COMMAND single_header_test)
+    set_tests_properties(single_header.builds PROPERTIES FIXTURES_SETUP single_header TIMEOUT 300)
+    set_tests_properties(single_header PROPERTIES FIXTURES_REQUIRED single_header)
 else()
     message(STATUS "tests: no single header yet, its test is left out (tools/amalgamate writes it)")
 endif()
@@ -140,3 +144,7 @@ if(NOT MITOGEN_PKG_CONFIG)
     message(STATUS "tests: no pkg-config here, its tests are left out")
     set_tests_properties(install.pkg_config install.headers_only PROPERTIES DISABLED TRUE)
 endif()
+
+get_property(checks DIRECTORY PROPERTY TESTS)
+list(REMOVE_ITEM checks ${others})
+set_tests_properties(${checks} PROPERTIES LABELS check)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSL-1.0
 """What the checks under tools/ share: where the files are, and C++ text without its comments."""
 import os
+import pwd
 import re
+import signal
 import subprocess
 import sys
 
@@ -44,6 +46,26 @@ def files():
             folders[:] = [f for f in folders if f not in (".git", "build", "__pycache__", ".cache") and not f.startswith("build-")]
             names += [os.path.relpath(os.path.join(folder, name), ROOT) for name in here]
     return sorted(set(names))
+
+
+def clean_environment():
+    """The environment for a program that a check runs, whatever was inherited: the same as in tests/support/clean_environment.hpp."""
+    meant = [name for name in os.environ
+             if name.startswith(("MITOGEN_", "LD_", "GCOV_PREFIX")) or name.endswith("SAN_OPTIONS") or name == "LLVM_PROFILE_FILE"]
+    me = pwd.getpwuid(os.getuid())
+    return {**{name: os.environ[name] for name in meant}, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": me.pw_dir, "USER": me.pw_name, "LOGNAME": me.pw_name, "SHELL": "/bin/sh", "LANG": "C.UTF-8", "TERM": "dumb"}
+
+
+def run_clean(command, **options):
+    """subprocess.run() in that environment, with the usual umask, nothing to read, and no signal ignored or blocked."""
+    def begin():
+        os.umask(0o022)
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            if signal.getsignal(number) == signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    return subprocess.run(command, stdin=subprocess.DEVNULL, env=clean_environment(), preexec_fn=begin, **options)
 
 
 def without_comments(text, keep_strings=False):

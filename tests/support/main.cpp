@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // The main of every test executable. A pass through a test case fails where it leaves a descriptor, a thread or a child.
 #define CATCH_CONFIG_EXTERNAL_INTERFACES // for the listener
+#include "clean_environment.hpp"
 #include "leak_check.hpp"
 #include "private_home.hpp"
 
@@ -74,10 +75,12 @@ CATCH_REGISTER_LISTENER(leak_listener)
 } // namespace
 
 int main(int argc, char** argv) {
+    support::open_standard_descriptors();
     // The library starts this program again as a child: then init() does not return.
 #if __has_include("../../include/mitogen/connect/init.hpp")
     mitogen::init(argc, argv);
 #endif
+    support::clean_environment();
     // What is opened once for the life of the process is opened before anybody counts.
 #if __has_include("../../include/mitogen/sys/executable.hpp")
     mitogen::sys::self_executable();

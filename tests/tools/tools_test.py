@@ -229,5 +229,16 @@ class Output(Tree):
         self.put("a.cpp", "")
         self.fails("status 1", "check_output", "a.cpp", "/bin/false")
 
+    def test_runs_programs_in_an_environment_of_its_own(self):
+        self.put("a.cpp", "// expect: C.UTF-8 none 0022 /usr/local/sbin 0000000000000000\n")
+        self.put("a.sh", "#!/bin/sh\n"
+                 "echo $LANG ${ODD-none} $(umask) ${PATH%%:*} $(sed -n 's/^SigIgn:\\t//p' /proc/self/status)\n")
+        os.chmod(os.path.join(self.root, "a.sh"), 0o755)
+        self.passes("check_output", "a.cpp", os.path.join(self.root, "a.sh"))
+        command = [os.path.join(self.root, "tools", "check_output"), os.path.join(self.root, "a.cpp"), os.path.join(self.root, "a.sh")]
+        shell = 'trap "" PIPE HUP; umask 077; LANG=tr_TR ODD=1 exec "$@" <&-'
+        run = subprocess.run(["sh", "-c", shell, "sh", *command], capture_output=True, text=True)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+
 
 unittest.main()

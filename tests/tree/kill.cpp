@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // kill_test: trees of real processes. In each, one random process is killed or stopped while calls run: every call has to end in
 // time, and in the end nothing may be left. A tree follows from its number alone, but for what the kernel's scheduler adds.
+#include "../support/clean_environment.hpp"
 #include "../support/leak_check.hpp"
 #include "killed_tree.hpp"
 
@@ -104,7 +105,9 @@ bool parse(int argc, char** argv, settings& s) {
 } // namespace
 
 int main(int argc, char** argv) {
+    support::open_standard_descriptors();
     mitogen::init(argc, argv);
+    support::clean_environment();
     settings s;
     if (!parse(argc, argv, s)) {
         std::fputs("usage: kill_test [--trees N] [--seed S] [--verbose]\n"
