@@ -241,4 +241,22 @@ class Output(Tree):
         self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
 
 
+class Cleanly(Tree):
+    def test_passes_on_what_is_meant_and_nothing_else(self):
+        says = ('echo $PATH $LANG $TERM ${ODD-none} ${CXXFLAGS-none} $MITOGEN_X $https_proxy $(umask) $(ls /proc/self/fd | wc -l) '
+                "$(sed -n 's/^SigIgn:\\t//p' /proc/self/status); cat")
+        odd = 'trap "" PIPE HUP; umask 077; exec 7</dev/null "$@" <&-'
+        variables = {"PATH": "/dev/null:/usr/bin:/bin", "ODD": "1", "CXXFLAGS": "-w", "MITOGEN_X": "x", "https_proxy": "p", "LC_ALL": "tr_TR",
+                     "POSIXLY_CORRECT": "1"}
+        run = subprocess.run(["sh", "-c", odd, "sh", os.path.join(self.root, "tools", "cleanly"), "sh", "-c", says], env=variables,
+                             capture_output=True, text=True)
+        self.assertEqual(run.stdout, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin C.UTF-8 dumb none none x p 0022 4 "
+                                     "0000000000000000\n", run.stderr)
+
+    def test_setup_and_test_use_it(self):
+        for tool in ("setup", "test"):
+            with open(os.path.join(TOOLS, tool), encoding="utf-8") as file:
+                self.assertIn(f'exec tools/cleanly tools/{tool} "$@"', file.read())
+
+
 unittest.main()
