@@ -1106,6 +1106,9 @@ class dialog;
 template <class Shape, class Result>
 class open_dialog;
 
+/// The node behind a router.
+inline call_port& node_of(router& of) noexcept;
+
 namespace rpc::detail {
 
 class inbox;
@@ -3891,7 +3894,7 @@ struct question {
 /// How a child is made, beside what its method says.
 struct making_options {
     unique_function<void(const connect_progress&)> on_progress{}; ///< called on the loop whenever there is news
-    std::shared_ptr<void> held{}; ///< let go of when its process is reaped, or was never made
+    std::shared_ptr<void> keep_alive{}; ///< let go of when its process is reaped, or was never made
 };
 
 /// One node of the tree: what contexts, futures, flows, nurseries and the router itself are made of, under every I/O policy.
@@ -4000,7 +4003,7 @@ public:
     /// Cuts the link to a context.
     virtual void disconnect(context_id id) = 0;
     /// Ends a direct child that nobody wants; `by_force`: gives it no time to end by itself.
-    virtual void discard(context_id id, bool by_force) = 0;
+    virtual void terminate(context_id id, bool by_force) = 0;
     /// What the start of a direct child took; an error where there is none of that id.
     virtual result<mitogen::boot_info> info_of_boot(context_id id) = 0;
     /// Process id of a direct child; -1 where there is none of that id.
@@ -8169,6 +8172,8 @@ public:
     result<void> try_detach() { return node_->detach(); }
 };
 
+inline call_port& node_of(router& of) noexcept { return of.node(); }
+
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/connect/basic_router.hpp ----
@@ -9678,7 +9683,7 @@ private:
 public:
     /// `capacity`: items that are kept for those who are slower than the fastest.
     broadcast(router& node, Source source, std::size_t capacity)
-        : shared_(std::make_shared<shared>(node.node(), std::move(source), std::max<std::size_t>(capacity, 1))) {}
+        : shared_(std::make_shared<shared>(node_of(node), std::move(source), std::max<std::size_t>(capacity, 1))) {}
 
     /// One reader, who begins with the next item that is taken from the source. Copies read on their own from where they are.
     class subscriber {
@@ -12005,7 +12010,7 @@ class receiver : public rpc::detail::item_reader<T> {
 public:
     /// The router must outlive it.
     explicit receiver(router& node)
-        : rpc::detail::item_reader<T>(rpc::detail::inbox::make(node.node(), rpc::detail::inbox_use::channel)) {}
+        : rpc::detail::item_reader<T>(rpc::detail::inbox::make(node_of(node), rpc::detail::inbox_use::channel)) {}
     receiver(receiver&&) noexcept = default;
     receiver& operator=(receiver&&) = delete;
     ~receiver() {
@@ -23872,7 +23877,7 @@ public:
         result<boot_plan> plan = how.operations().plan(how.get(), this->bounds());
         if (plan) {
             plan->on_progress = std::move(options.on_progress);
-            plan->held = std::move(options.held);
+            plan->held = std::move(options.keep_alive);
         }
         return connect_by(std::move(plan));
     }
@@ -23897,7 +23902,7 @@ public:
 
     awaited& shut_down(context_id id) override { return descendants_.shut_down(id); }
     void disconnect(context_id id) override { descendants_.disconnect(id); }
-    void discard(context_id id, bool by_force) override {
+    void terminate(context_id id, bool by_force) override {
         this->loop().defer([this, id, by_force] { by_force ? descendants_.hurry(id) : descendants_.discard(id); });
     }
     result<mitogen::boot_info> info_of_boot(context_id id) override { return descendants_.info_of_boot(id); }
@@ -25518,9 +25523,6 @@ router& whole_program<Io>::root() noexcept {
 
 namespace mitogen::inline MITOGEN_ABI {
 
-template <class Io>
-class basic_router;
-
 namespace detail {
 
 /// A dispatcher with a thread of its own in the place of the main thread. Threads: any.
@@ -25528,7 +25530,7 @@ template <class Io>
 class call_server {
     /// Its handlers go with it, also where the thread cannot be started.
     struct registered {
-        router_engine<Io>& node;
+        basic_router_core<Io>& node;
         ~registered() {
             for (const handle_id h : {handles::call_function, handles::cancel_call, handles::explain_call, handles::forget_chain})
                 node.remove_handler(h);
@@ -25540,7 +25542,7 @@ class call_server {
     typename Io::thread main_;
 
 public:
-    call_server(router_engine<Io>& node, std::string name, std::size_t pool_threads)
+    call_server(basic_router_core<Io>& node, std::string name, std::size_t pool_threads)
         : dispatcher_(node, std::move(name), pool_threads), handlers_{node},
           main_(node.loop().io(), "mitogen-main", [this] { dispatcher_.serve(); }) {}
 
@@ -28289,7 +28291,7 @@ public:
 
     arrival connect(const any_method& how, making_options options) override {
         const std::optional<error> why = refusal();
-        if (!why) options.held = hold();
+        if (!why) options.keep_alive = hold();
         awaited& p = why ? node_.refuse_call(node_.id(), *why) : node_.make_child(how, std::move(options));
         arrival coming(&p, node_, decode_environment{&node_});
         expect(coming);
@@ -28301,7 +28303,7 @@ public:
         replaceable_.push_back(id);
     }
 
-    void replace(context_id id) override { node_.discard(id, false); }
+    void replace(context_id id) override { node_.terminate(id, false); }
 
 private:
     void arrived(const std::shared_ptr<arrival>& coming) {
@@ -28314,7 +28316,7 @@ private:
             if (up && !unwanted) contexts_.push_back(up->id());
         }
         if (!up) return;
-        if (unwanted) return node_.discard(up->id(), false);
+        if (unwanted) return node_.terminate(up->id(), false);
         up->on_disconnect([weak = this->weak_from_this(), id = up->id()](const error& why) {
             if (const auto self = weak.lock()) self->context_lost(id, why);
         });
@@ -28436,7 +28438,7 @@ public:
             if (closing_) ending = contexts_;
             wake_.notify_all();
         }
-        for (const context_id id : ending) node_.discard(id, true);
+        for (const context_id id : ending) node_.terminate(id, true);
     }
 
     void close() override {
@@ -28464,7 +28466,7 @@ public:
             }
         }
         for (const auto& c : coming) c->abandon(*why);
-        for (const context_id id : up) node_.discard(id, all || std::find(hurried.begin(), hurried.end(), id) != hurried.end());
+        for (const context_id id : up) node_.terminate(id, all || std::find(hurried.begin(), hurried.end(), id) != hurried.end());
     }
 
     bool wait_for_tasks(instant deadline) override {

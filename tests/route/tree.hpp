@@ -104,7 +104,7 @@ public:
     mitogen::awaited& make_child(const mitogen::any_method&, mitogen::making_options) override { return refuse_call(id(), not_here()); }
     mitogen::awaited& shut_down(context_id id) override { return refuse_call(id, not_here()); }
     void disconnect(context_id) override {}
-    void discard(context_id, bool) override {}
+    void terminate(context_id, bool) override {}
     result<mitogen::boot_info> info_of_boot(context_id) override { return not_here(); }
     int child_pid(context_id) override { return -1; }
     std::vector<mitogen::context_status> status() override { return {}; }

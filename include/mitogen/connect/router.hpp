@@ -162,4 +162,6 @@ public:
     result<void> try_detach() { return node_->detach(); }
 };
 
+inline call_port& node_of(router& of) noexcept { return of.node(); }
+
 } // namespace mitogen::inline MITOGEN_ABI

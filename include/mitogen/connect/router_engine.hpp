@@ -105,7 +105,7 @@ public:
         result<boot_plan> plan = how.operations().plan(how.get(), this->bounds());
         if (plan) {
             plan->on_progress = std::move(options.on_progress);
-            plan->held = std::move(options.held);
+            plan->held = std::move(options.keep_alive);
         }
         return connect_by(std::move(plan));
     }
@@ -130,7 +130,7 @@ public:
 
     awaited& shut_down(context_id id) override { return descendants_.shut_down(id); }
     void disconnect(context_id id) override { descendants_.disconnect(id); }
-    void discard(context_id id, bool by_force) override {
+    void terminate(context_id id, bool by_force) override {
         this->loop().defer([this, id, by_force] { by_force ? descendants_.hurry(id) : descendants_.discard(id); });
     }
     result<mitogen::boot_info> info_of_boot(context_id id) override { return descendants_.info_of_boot(id); }

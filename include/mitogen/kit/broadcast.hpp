@@ -95,7 +95,7 @@ private:
 public:
     /// `capacity`: items that are kept for those who are slower than the fastest.
     broadcast(router& node, Source source, std::size_t capacity)
-        : shared_(std::make_shared<shared>(node.node(), std::move(source), std::max<std::size_t>(capacity, 1))) {}
+        : shared_(std::make_shared<shared>(node_of(node), std::move(source), std::max<std::size_t>(capacity, 1))) {}
 
     /// One reader, who begins with the next item that is taken from the source. Copies read on their own from where they are.
     class subscriber {

@@ -140,7 +140,7 @@ public:
 
     arrival connect(const any_method& how, making_options options) override {
         const std::optional<error> why = refusal();
-        if (!why) options.held = hold();
+        if (!why) options.keep_alive = hold();
         awaited& p = why ? node_.refuse_call(node_.id(), *why) : node_.make_child(how, std::move(options));
         arrival coming(&p, node_, decode_environment{&node_});
         expect(coming);
@@ -152,7 +152,7 @@ public:
         replaceable_.push_back(id);
     }
 
-    void replace(context_id id) override { node_.discard(id, false); }
+    void replace(context_id id) override { node_.terminate(id, false); }
 
 private:
     void arrived(const std::shared_ptr<arrival>& coming) {
@@ -165,7 +165,7 @@ private:
             if (up && !unwanted) contexts_.push_back(up->id());
         }
         if (!up) return;
-        if (unwanted) return node_.discard(up->id(), false);
+        if (unwanted) return node_.terminate(up->id(), false);
         up->on_disconnect([weak = this->weak_from_this(), id = up->id()](const error& why) {
             if (const auto self = weak.lock()) self->context_lost(id, why);
         });
@@ -287,7 +287,7 @@ public:
             if (closing_) ending = contexts_;
             wake_.notify_all();
         }
-        for (const context_id id : ending) node_.discard(id, true);
+        for (const context_id id : ending) node_.terminate(id, true);
     }
 
     void close() override {
@@ -315,7 +315,7 @@ public:
             }
         }
         for (const auto& c : coming) c->abandon(*why);
-        for (const context_id id : up) node_.discard(id, all || std::find(hurried.begin(), hurried.end(), id) != hurried.end());
+        for (const context_id id : up) node_.terminate(id, all || std::find(hurried.begin(), hurried.end(), id) != hurried.end());
     }
 
     bool wait_for_tasks(instant deadline) override {

@@ -83,7 +83,7 @@ struct question {
 /// How a child is made, beside what its method says.
 struct making_options {
     unique_function<void(const connect_progress&)> on_progress{}; ///< called on the loop whenever there is news
-    std::shared_ptr<void> held{}; ///< let go of when its process is reaped, or was never made
+    std::shared_ptr<void> keep_alive{}; ///< let go of when its process is reaped, or was never made
 };
 
 /// One node of the tree: what contexts, futures, flows, nurseries and the router itself are made of, under every I/O policy.
@@ -192,7 +192,7 @@ public:
     /// Cuts the link to a context.
     virtual void disconnect(context_id id) = 0;
     /// Ends a direct child that nobody wants; `by_force`: gives it no time to end by itself.
-    virtual void discard(context_id id, bool by_force) = 0;
+    virtual void terminate(context_id id, bool by_force) = 0;
     /// What the start of a direct child took; an error where there is none of that id.
     virtual result<mitogen::boot_info> info_of_boot(context_id id) = 0;
     /// Process id of a direct child; -1 where there is none of that id.

@@ -122,7 +122,7 @@ class receiver : public rpc::detail::item_reader<T> {
 public:
     /// The router must outlive it.
     explicit receiver(router& node)
-        : rpc::detail::item_reader<T>(rpc::detail::inbox::make(node.node(), rpc::detail::inbox_use::channel)) {}
+        : rpc::detail::item_reader<T>(rpc::detail::inbox::make(node_of(node), rpc::detail::inbox_use::channel)) {}
     receiver(receiver&&) noexcept = default;
     receiver& operator=(receiver&&) = delete;
     ~receiver() {

@@ -29,6 +29,9 @@ class dialog;
 template <class Shape, class Result>
 class open_dialog;
 
+/// The node behind a router.
+inline call_port& node_of(router& of) noexcept;
+
 namespace rpc::detail {
 
 class inbox;

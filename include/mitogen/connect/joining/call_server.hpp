@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/ids.hpp>
+#include <mitogen/route/router_core.hpp>
 #include <mitogen/rpc/dispatcher.hpp>
 #include <mitogen/rpc/invocation.hpp>
 #include <mitogen/wire/handle.hpp>
@@ -15,9 +16,6 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-template <class Io>
-class basic_router;
-
 namespace detail {
 
 /// A dispatcher with a thread of its own in the place of the main thread. Threads: any.
@@ -25,7 +23,7 @@ template <class Io>
 class call_server {
     /// Its handlers go with it, also where the thread cannot be started.
     struct registered {
-        router_engine<Io>& node;
+        basic_router_core<Io>& node;
         ~registered() {
             for (const handle_id h : {handles::call_function, handles::cancel_call, handles::explain_call, handles::forget_chain})
                 node.remove_handler(h);
@@ -37,7 +35,7 @@ class call_server {
     typename Io::thread main_;
 
 public:
-    call_server(router_engine<Io>& node, std::string name, std::size_t pool_threads)
+    call_server(basic_router_core<Io>& node, std::string name, std::size_t pool_threads)
         : dispatcher_(node, std::move(name), pool_threads), handlers_{node},
           main_(node.loop().io(), "mitogen-main", [this] { dispatcher_.serve(); }) {}
 
