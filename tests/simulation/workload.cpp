@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "../support/engine.hpp"
 #include "workload.hpp"
+
+#include "../support/engine.hpp"
 
 #include <algorithm>
 #include <chrono>
