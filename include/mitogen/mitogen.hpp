@@ -26,6 +26,8 @@
 #include <mitogen/connect/boot/outgoing.hpp>
 #include <mitogen/connect/boot/program_choice.hpp>
 #include <mitogen/connect/boot/receiving_stage.hpp>
+#include <mitogen/connect/boot/staged_boot.hpp>
+#include <mitogen/connect/boot/staging.hpp>
 #include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/child.hpp>
 #include <mitogen/connect/child_main.hpp>
@@ -88,6 +90,7 @@
 #include <mitogen/connect/prompts/prompter.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/connect/router_options.hpp>
+#include <mitogen/connect/staged_children.hpp>
 #include <mitogen/connect/travelling.hpp>
 #include <mitogen/io/epoll.hpp>
 #include <mitogen/io/kqueue.hpp>

@@ -9,13 +9,9 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/boot/handshake.hpp>
-#include <mitogen/connect/boot/program_choice.hpp>
 #include <mitogen/connect/child.hpp>
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/ending.hpp>
-#include <mitogen/connect/programs/payload.hpp>
-#include <mitogen/connect/programs/program_fetch.hpp>
-#include <mitogen/connect/programs/program_press.hpp>
 #include <mitogen/connect/programs/program_source.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
@@ -54,8 +50,6 @@ class children : private basic_child<Io>::events {
     std::uint32_t pool_threads_;
     basic_route_monitor<Io> monitor_;
     basic_id_allocator<Io> ids_;
-    std::shared_ptr<program_fetch<Io>> above_; // both shared with the plans, whose children go before
-    std::shared_ptr<program_press<Io>> press_;
     std::vector<std::shared_ptr<child>> all_; // loop's
     std::atomic<std::size_t> child_count_{0}; // those that are only being made as well
     waiter<Io> all_gone_;
@@ -71,7 +65,6 @@ public:
 
     children(core& node, ending_patience patience, std::uint32_t pool_threads)
         : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node),
-          above_(std::make_shared<program_fetch<Io>>(node)), press_(std::make_shared<program_press<Io>>(node.loop())),
           all_gone_(node.loop().io()) {
         (void)node.add_raw_handler(handles::detaching, {.from = accept::anyone}, [this](const message& m) { let_go(m); });
     }
@@ -81,15 +74,13 @@ public:
     /// Makes a child by starting a process as the plan says. The caller holds one reference to the answer: its id, or why it did
     /// not come up. Where nobody waits for the answer any more, the child ends. Never blocks.
     pending& make(boot_plan plan) {
-        plan.press = press_;
-        plan.source = above_;
         return make(std::move(plan), [this](boot_plan p, birth b) {
             if (!p.staged) return launch(std::move(p), std::move(b));
-            if (!node_.parent() || !p.runs_this_program()) return launch_staged(std::move(p), std::move(b), {});
-            node_.loop().defer([this, p = std::move(p), b = std::move(b)]() mutable {
-                above_->look_up([this, p = std::move(p), b = std::move(b)](const std::vector<payload_file>& further) mutable {
-                    launch_staged(std::move(p), std::move(b), further);
-                });
+            const auto waiting = std::make_shared<std::pair<boot_plan, birth>>(std::move(p), std::move(b));
+            boot_plan& completed = waiting->first;
+            completed.source->complete(completed, [this, waiting] {
+                if (closed_) return miscarry(waiting->second, closing());
+                launch(std::move(waiting->first), std::move(waiting->second));
             });
         });
     }
@@ -142,7 +133,6 @@ public:
 
     // For those who come by themselves, too.
     basic_id_allocator<Io>& ids() noexcept { return ids_; }
-    program_source& above() noexcept { return *above_; }
     const ending_patience& patience() const noexcept { return patience_; }
     std::uint32_t pool_threads() const noexcept { return pool_threads_; }
     bool closed() const noexcept { return closed_; }
@@ -172,14 +162,12 @@ public:
         closed_ = true;
         ids_.close(closing());
         node_.loop().defer([this] {
-            above_->close();
             const auto all = all_; // a child that goes removes itself
             for (const auto& c : all) c->shut_down(closing());
         });
         node_.loop().wait(all_gone_, never, true, [this] { return child_count_.load() == 0; });
         node_.loop().run([this] { // the loop has left the callback that woke us
             for (const auto& c : std::exchange(all_, {})) c->forget(); // what has detached
-            press_->close();
         });
     }
 
@@ -199,8 +187,6 @@ public:
         requires io::can_fork<Io>
     {
         for (const auto& c : all_) c->abandon();
-        press_->abandon();
-        above_->abandon();
     }
 
 private:
@@ -263,17 +249,9 @@ private:
         return w;
     }
 
-    /// The same, with what the contexts above have for machines that this one has no program for.
-    void launch_staged(boot_plan plan, birth b, const std::vector<payload_file>& further) {
-        if (closed_) return miscarry(b, closing());
-        add_payloads(plan, further);
-        name_program(plan);
-        launch(std::move(plan), std::move(b));
-    }
-
     /// Starts the process of a child that has its numbers. Where that fails, its answer says so.
     void launch(boot_plan plan, birth b) {
-        result<child_pipes<Io>> pipes = make_child_pipes(node_.loop().io(), plan.prompts.has_value());
+        result<child_pipes<Io>> pipes = make_child_pipes(node_.loop().io(), plan.prompts != nullptr);
         if (!pipes) return miscarry(b, pipes.error());
         plan.start.in = pipes->child_in.get();
         plan.start.out = pipes->child_out.get();

@@ -6,9 +6,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/connect/methods/local.hpp>
-#include <mitogen/connect/methods/ssh.hpp>
-#include <mitogen/connect/prompting.hpp>
-#include <mitogen/connect/prompts/prompt.hpp>
+#include <mitogen/connect/boot/staging.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/connect/travelling.hpp>
 #include <mitogen/route/error_notice.hpp>
@@ -58,11 +56,8 @@ class connect_server {
     void serve(const message& m) {
         if (!m.head.wants_reply()) return; // nobody would know the child
         result<boot_plan> plan = plan_from(m.payload, router_.bounds());
-        if (plan && plan->prompts) {
-            plan->ask = [&node = router_, request = m.head](prompt question) {
-                ask_whom_it_is_for<Io>(node, request, std::move(question));
-            };
-        }
+        if (plan && plan->prompts)
+            if (staging<Io>* const stages = router_.staging()) stages->ask_there(*plan, m.head);
         open_.push_back({m.head, router_.connect_by(std::move(plan))});
         open_.back().child.then([this, from = m.head.src, reply_to = m.head.reply_to] {
             router_.loop().defer([this, from, reply_to] { answer(from, reply_to); });
@@ -110,9 +105,8 @@ public:
     /// `name`: of this context.
     connect_server(basic_router<Io>& node, std::string name) : router_(node), name_(std::move(name)) {
         // What another program may ask for, although this one never does. All others are known where the program names them: it
-        // is to be sent over connections, and each costs it some kilobytes.
+        // is to be sent over connections, and they cost it a hundred kilobytes.
         (void)&knows<mitogen::local>;
-        (void)&knows<mitogen::ssh>;
         (void)router_.add_raw_handler(handles::connect, {}, [this](const message& m) { serve(m); });
         (void)router_.add_raw_handler(handles::end_child, {}, [this](const message& m) { end_child(m); });
     }

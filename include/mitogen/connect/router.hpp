@@ -7,6 +7,7 @@
 #include <mitogen/base/limits.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/boot/explain_plan.hpp>
+#include <mitogen/connect/boot/staging.hpp>
 #include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/child.hpp>
 #include <mitogen/connect/child_pipes.hpp>
@@ -22,10 +23,9 @@
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/ssh.hpp>
 #include <mitogen/connect/programs/payload.hpp>
-#include <mitogen/connect/programs/program_files.hpp>
-#include <mitogen/connect/programs/program_server.hpp>
-#include <mitogen/connect/prompting.hpp>
+#include <mitogen/connect/prompts/prompt.hpp>
 #include <mitogen/connect/router_options.hpp>
+#include <mitogen/connect/staged_children.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/loop/loop_users.hpp>
@@ -41,6 +41,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -56,13 +57,11 @@ class basic_router final : public basic_router_core<Io>, public making<basic_rou
     using core = basic_router_core<Io>;
     using child = basic_child<Io>;
 
-    detail::prompting<Io> prompting_;
-    detail::children<Io> children_;
     std::vector<payload> payloads_;
-    detail::program_server<Io> programs_{*this, children_.above(), payloads_, [this](context_id id) {
-                                             const child* c = children_.find(id);
-                                             return c && c->runs_this_program();
-                                         }};
+    prompt_callback on_prompt_;
+    typename Io::mutex staging_mutex_{this->loop().io()};
+    std::unique_ptr<detail::staging<Io>> staging_; // where the program names a method that needs it
+    detail::children<Io> children_;
     std::unique_ptr<detail::listening<Io>> listening_; // once listen() was called
     detail::descendants<Io> descendants_{*this, children_, listening_, environment()};
     detail::log_uplink<Io> logs_{*this};
@@ -75,8 +74,9 @@ public:
     using context = basic_context<Io>;
 
     explicit basic_router(basic_broker<Io>& loop, router_options options = {})
-        : core(loop, options.limits, options.rules), prompting_(*this, std::move(options.on_prompt)),
-          children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)) {
+        : core(loop, options.limits, options.rules), payloads_(std::move(options.payloads)),
+          on_prompt_(std::move(options.on_prompt)), children_(*this, options.patience, options.pool_threads) {
+        (void)staging(); // children may ask for programs before this context uses such a method itself
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         detail::receive_forwarded_logs(*this, logs_);
@@ -159,13 +159,13 @@ public:
     /// before the child is up is to end the child.
     template <connection_method Method>
     basic_future<context, Io> connect_async(const Method& method) {
-        return connect_by(detail::plan_of(method, this->bounds()));
+        return connect_by(detail::plan_for(method, *this));
     }
 
     /// The same; `progress` is called on the loop whenever there is news, and must not block.
     template <connection_method Method>
     basic_future<context, Io> connect_async(const Method& method, unique_function<void(const connect_progress&)> progress) {
-        result<boot_plan> plan = detail::plan_of(method, this->bounds());
+        result<boot_plan> plan = detail::plan_for(method, *this);
         if (plan) plan->on_progress = std::move(progress);
         return connect_by(std::move(plan));
     }
@@ -178,8 +178,13 @@ public:
                                          "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                          "executes this program again, and would not know that it is one"));
         }
-        prompting_.attend(*plan);
-        if (plan->staged) plan->others = detail::open_payloads(*plan->program, plan->program_path, payloads_);
+        if (plan->staged || plan->prompts) {
+            detail::staging<Io>* const stages = staging();
+            if (!stages)
+                return failed<context>(error(reason::misuse, plan->what + ": its method is given by connect(method) or the like, "
+                                                                          "so that this program has what it needs"));
+            stages->attend(*plan);
+        }
         return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
     }
 
@@ -271,8 +276,10 @@ public:
     void close() {
         if (closing_.exchange(true)) return;
         if (listening_) listening_->close();
+        detail::staging<Io>* const stages = staging();
+        if (stages) stages->begin_closing();
         children_.close();
-        prompting_.close();
+        if (stages) stages->close();
         logs_.close();
         core::close();
         if (listening_) listening_->finish();
@@ -302,6 +309,19 @@ public:
     /// The contexts below, to end them, or to cut them off.
     detail::descendants<Io>& descendants() noexcept { return descendants_; }
 
+    /// What children need that are sent their program; null where the program names no method that does so. Threads: any.
+    detail::staging<Io>* staging() {
+        const std::lock_guard lock(staging_mutex_);
+        const auto* const named = detail::staging_maker<Io>::named.load(std::memory_order_acquire);
+        if (!staging_ && named) {
+            staging_ = named->make(*this, {payloads_, on_prompt_, [this](context_id id) {
+                                               const child* c = children_.find(id);
+                                               return c && c->runs_this_program();
+                                           }});
+        }
+        return staging_.get();
+    }
+
     /// Process id of a direct child; -1 where there is none of that id.
     int child_pid(context_id id) { return descendants_.pid(id); }
 
@@ -310,7 +330,7 @@ public:
         requires io::can_fork<Io>
     {
         children_.abandon();
-        programs_.abandon();
+        if (staging_) staging_->abandon();
         closer_.forget();
         if (listening_) listening_->abandon();
         if (this->parent()) this->parent()->stream->abandon();

@@ -76,7 +76,7 @@ public:
     basic_nursery_task<rpc::detail::result_of<F>, Io> start(const Method& method, Args&&... args) const {
         auto t = make<F>();
         t->template connect_and_call_again<F>(
-            how_, [state = state_, method] { return state->connect(detail::plan_of(method, state->router().bounds())); },
+            how_, [state = state_, method] { return state->connect(detail::plan_for(method, state->router())); },
             std::forward<Args>(args)...);
         return basic_nursery_task<rpc::detail::result_of<F>, Io>(std::move(t));
     }
@@ -183,7 +183,7 @@ public:
     /// error is the future's, and no failure of the nursery.
     template <connection_method Method>
     basic_future<context, Io> connect_async(const Method& method) {
-        return state_->connect(detail::plan_of(method, router().bounds()));
+        return state_->connect(detail::plan_for(method, router()));
     }
 
     // ---- tasks

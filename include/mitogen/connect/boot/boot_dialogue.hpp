@@ -8,7 +8,7 @@
 #include <mitogen/connect/boot/handshake.hpp>
 #include <mitogen/connect/boot/outgoing.hpp>
 #include <mitogen/connect/boot/program_choice.hpp>
-#include <mitogen/connect/boot/receiving_stage.hpp>
+#include <mitogen/connect/boot/staged_boot.hpp>
 #include <mitogen/connect/programs/payload.hpp>
 #include <mitogen/connect/programs/press.hpp>
 #include <mitogen/sys/fd.hpp>
@@ -122,13 +122,13 @@ public:
     void send(const pressed& how) {
         pressed_ = how.file;
         const int file = (how.file ? *how.file : *program_).get();
-        const program_identity* program = identity_of(program_->get());
         const transfer t{.size = sys::file_size(file),
                          .tool = how.tool,
                          .keep = plan_.keep_program,
                          .patience_s = patience_for(plan_.timeout),
                          .machine = machine_};
-        out_.send_program(program ? file : -1, program ? receiving_stage(*program, t) : std::string());
+        const std::string line = plan_.staged->receive(*program_, t);
+        out_.send_program(line.empty() ? -1 : file, line);
         told_.total = out_.program_size();
         tell(connect_progress::phase::upload);
     }
@@ -178,7 +178,7 @@ private:
         if (!plan_.staged || stage_seen_) return confused("a shell spoke where none was expected");
         stage_seen_ = true;
         const stage_words said(listener_.text());
-        const choice chosen = choose_program(plan_, said.machine);
+        const choice chosen = plan_.staged->choose(plan_, said.machine);
         trouble_ = chosen.trouble;
         if (!chosen.file && !chosen.above) return turn::unfit;
         if (said.kept) { // it becomes the program by itself

@@ -7,6 +7,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/boot/first_stage.hpp>
+#include <mitogen/connect/boot/staged_boot.hpp>
 #include <mitogen/connect/methods/entering.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
@@ -87,7 +88,7 @@ result<boot_plan> entering_plan(const Method& method, entering what, const std::
     auto program = open_program(method.executable);
     if (!program) return program.error();
     p.program = std::move(*program);
-    p.staged = true;
+    p.staged = &by_a_shell;
     p.enters = text_of(what);
     p.command_at = entering::command_at;
     what.command = {"sh", "-c", first_stage_script(patience_for(p.timeout))};

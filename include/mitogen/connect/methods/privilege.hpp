@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/boot/first_stage.hpp>
+#include <mitogen/connect/boot/staged_boot.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
 #include <mitogen/connect/prompts/prompter.hpp>
@@ -71,8 +72,8 @@ result<boot_plan> privileged_plan(const Method& method, const std::string& progr
     auto file = open_program(method.executable);
     if (!file) return file.error();
     p.program = std::move(*file);
-    p.staged = true;
-    p.prompts.emplace(recognise, method.password, where);
+    p.staged = &by_a_shell;
+    p.prompts = std::make_shared<prompter>(recognise, method.password, where);
     p.start.path = program;
     p.start.environment = {"LC_ALL=C"}; // the questions and complaints that are known are English
     return p;

@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/boot/first_stage.hpp>
+#include <mitogen/connect/boot/staged_boot.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
 #include <mitogen/connect/prompts/prompter.hpp>
@@ -17,6 +18,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -86,12 +88,12 @@ struct ssh {
         auto program = detail::open_program(executable);
         if (!program) return program.error();
         p.program = std::move(*program);
-        p.staged = true;
+        p.staged = &detail::by_a_shell;
         p.compress_program = !compression && !is_here(hostname);
         p.start.path = ssh_path;
         p.start.argv = arguments();
         if (may_ask()) {
-            p.prompts.emplace(&recognise, password, prompter::reads::terminal);
+            p.prompts = std::make_shared<prompter>(&recognise, password, prompter::reads::terminal);
             p.start.environment = {"SSH_ASKPASS_REQUIRE"}; // it shall ask here
         } else if (!proxy_jump.empty()) { // the ssh that leads to that host gets no BatchMode, and shall not ask at our terminal
             p.start.environment = {"SSH_ASKPASS=/bin/false", "SSH_ASKPASS_REQUIRE=force"};

@@ -5,6 +5,8 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/boot/staged_boot.hpp>
 #include <mitogen/connect/programs/payload.hpp>
 #include <mitogen/connect/programs/program_source.hpp>
 #include <mitogen/route/awaited.hpp>
@@ -67,6 +69,19 @@ class program_fetch final : public program_source, public std::enable_shared_fro
 public:
     explicit program_fetch(core& node) : node_(node) {}
     program_fetch(program_fetch&&) = delete;
+
+    void complete(boot_plan& plan, unique_function<void()> done) override {
+        if (!node_.parent() || !plan.runs_this_program()) {
+            plan.staged->prepare(plan, {});
+            return done();
+        }
+        node_.loop().defer([this, &plan, done = std::move(done)]() mutable {
+            look_up([&plan, done = std::move(done)](const std::vector<payload_file>& further) mutable {
+                plan.staged->prepare(plan, further);
+                done();
+            });
+        });
+    }
 
     void look_up(found done) override {
         if (offers_) return done(*offers_);
