@@ -73,7 +73,7 @@ public:
 
     /// Makes a child by starting a process as the plan says. The caller holds one reference to the answer: its id, or why it did
     /// not come up. Where nobody waits for the answer any more, the child ends. Never blocks.
-    pending& make(boot_plan plan) {
+    MITOGEN_COLD pending& make(boot_plan plan) {
         return make(std::move(plan), [this](boot_plan p, birth b) {
             if (!p.staged) return launch(std::move(p), std::move(b));
             const auto waiting = std::make_shared<std::pair<boot_plan, birth>>(std::move(p), std::move(b));
@@ -97,7 +97,7 @@ public:
 
     /// Number and answer for a child whose process the caller makes. The caller holds one reference more to the answer. Blocks
     /// while the root is asked for numbers.
-    result<birth> prepare(const boot_plan& plan) {
+    MITOGEN_COLD result<birth> prepare(const boot_plan& plan) {
         std::optional<error> why;
         birth b{{}, begin(plan, why)};
         if (!b.answer) return std::move(*why);
@@ -119,6 +119,7 @@ public:
     }
 
     /// The loop takes over a process that was started.
+    MITOGEN_COLD
     void adopt(boot_plan plan, birth b, typename Io::process process, child_pipes<Io> pipes) {
         typename child::plumbing ends{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err), {}};
         if (!pipes.terminal.empty()) ends.terminal = std::move(pipes.child_err);
@@ -158,7 +159,7 @@ public:
     }
 
     /// Ends all of them and waits until they are gone; makes no more. Called once.
-    void close() {
+    MITOGEN_COLD void close() {
         closed_ = true;
         ids_.close(closing());
         node_.loop().defer([this] {
@@ -192,7 +193,7 @@ public:
 private:
     /// Goes on with `start(plan, birth)` once there is a number for it.
     template <class Start>
-    pending& make(boot_plan plan, Start start) {
+    MITOGEN_COLD pending& make(boot_plan plan, Start start) {
         std::optional<error> why;
         pending* answer = begin(plan, why);
         if (!answer) return *node_.failed_answer(node_.id(), std::move(*why));
@@ -208,7 +209,7 @@ private:
 
     /// Counts one more and opens its answer, with a reference for the caller and one for its birth. Null with `why` where there
     /// can be no more.
-    pending* begin(const boot_plan& plan, std::optional<error>& why) {
+    MITOGEN_COLD pending* begin(const boot_plan& plan, std::optional<error>& why) {
         child_count_.fetch_add(1); // first: close() waits for whoever has not seen that it is closed
         pending* answer = nullptr;
         if (closed_) {
@@ -232,7 +233,7 @@ private:
         if (child_count_.fetch_sub(1) == 1) all_gone_.notify();
     }
 
-    handshake::welcome welcome_for(context_id id, const boot_plan& plan) {
+    MITOGEN_COLD handshake::welcome welcome_for(context_id id, const boot_plan& plan) {
         handshake::welcome w;
         w.id = id;
         w.ancestors = node_.path();
@@ -250,7 +251,7 @@ private:
     }
 
     /// Starts the process of a child that has its numbers. Where that fails, its answer says so.
-    void launch(boot_plan plan, birth b) {
+    MITOGEN_COLD void launch(boot_plan plan, birth b) {
         result<child_pipes<Io>> pipes = make_child_pipes(node_.loop().io(), plan.prompts != nullptr);
         if (!pipes) return miscarry(b, pipes.error());
         plan.start.in = pipes->child_in.get();
@@ -279,7 +280,7 @@ private:
     void child_detached(child&) override { uncount(); }
 
     /// A child wants to go on alone.
-    void let_go(const message& m) {
+    MITOGEN_COLD void let_go(const message& m) {
         child* c = find(m.src());
         if (!c || !c->up()) {
             return node_.reply_dead(

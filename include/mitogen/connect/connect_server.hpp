@@ -53,7 +53,7 @@ class connect_server {
         });
     }
 
-    void serve(const message& m) {
+    MITOGEN_COLD void serve(const message& m) {
         if (!m.head.wants_reply()) return; // nobody would know the child
         result<boot_plan> plan = plan_from(m.payload, router_.bounds());
         if (plan && plan->prompts)
@@ -64,7 +64,7 @@ class connect_server {
         });
     }
 
-    void answer(context_id from, handle_id reply_to) {
+    MITOGEN_COLD void answer(context_id from, handle_id reply_to) {
         const auto at = find(from, reply_to);
         if (at == open_.end()) return;
         order done = std::move(*at);
@@ -77,7 +77,7 @@ class connect_server {
     }
 
     /// A context above ends a child of this one, or cuts its link.
-    void end_child(const message& m) {
+    MITOGEN_COLD void end_child(const message& m) {
         reader r(m.payload);
         context_id which{};
         bool cut{};
@@ -114,7 +114,7 @@ public:
     connect_server(connect_server&&) = delete;
 
     /// `from` does not wait any more for what it asked for: the child ends, whether it is up or not.
-    void cancel(context_id from, handle_id reply_to) {
+    MITOGEN_COLD void cancel(context_id from, handle_id reply_to) {
         if (const auto at = find(from, reply_to); at != open_.end()) {
             if (!at->child.done())
                 return at->child.abandon(

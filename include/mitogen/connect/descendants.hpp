@@ -49,7 +49,7 @@ public:
     descendants(descendants&&) = delete;
 
     /// Begins to end it; see basic_context::shutdown.
-    basic_future<exit_status, Io> shut_down(context_id id) {
+    MITOGEN_COLD basic_future<exit_status, Io> shut_down(context_id id) {
         if (const context_id parent = far_parent_of(id); parent != no_context) {
             awaited& p = node_.ask(
                 {.to = parent, .handle = handles::end_child, .how = question::manner::pass, .payload = encode(id, false)});
@@ -93,7 +93,7 @@ public:
     std::uint32_t hurry_all() { return children_.hurry(); }
 
     /// What the start of a direct child took; a logic_error where there is none of that id.
-    boot_info info_of_boot(context_id id) {
+    MITOGEN_COLD boot_info info_of_boot(context_id id) {
         std::optional<boot_info> info;
         node_.loop().run([&] {
             if (child* c = children_.find(id)) info = c->info();
@@ -121,7 +121,7 @@ private:
     }
 
     /// Answers `gone` when it is; takes over one reference. Threads: loop.
-    void shut_down_child(context_id id, basic_pending<Io>& gone) {
+    MITOGEN_COLD void shut_down_child(context_id id, basic_pending<Io>& gone) {
         if (child* c = children_.find(id)) {
             c->await_exit(&gone);
             return c->shut_down(cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));

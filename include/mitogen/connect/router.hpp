@@ -131,7 +131,7 @@ public:
     {
         return try_attach(fd_in, fd_out, std::move(options)).value();
     }
-    result<context> try_attach(int fd_in, int fd_out, link_options options = {})
+    MITOGEN_COLD result<context> try_attach(int fd_in, int fd_out, link_options options = {})
         requires io::has_local_sockets<Io>
     {
         result<detail::stream_ends> ends = detail::take_stream(this->loop().io(), fd_in, fd_out);
@@ -171,7 +171,7 @@ public:
     }
 
     /// The same, where the method is not known by its type any more.
-    basic_future<context, Io> connect_by(result<boot_plan> plan) {
+    MITOGEN_COLD basic_future<context, Io> connect_by(result<boot_plan> plan) {
         if (!plan) return failed<context>(plan.error());
         if (!this->loop().io().can_spawn_self() && plan->start.executable_fd >= 0 && plan->start.path.empty()) {
             return failed<context>(error(reason::misuse,
@@ -273,7 +273,7 @@ public:
 
     /// Ends every child and waits until all are gone, by force where they do not go; fails everything that waits. The destructor
     /// does it too, and so does basic_broker::shutdown(), without waiting. Returns at once where another thread is at it.
-    void close() {
+    MITOGEN_COLD void close() {
         if (closing_.exchange(true)) return;
         if (listening_) listening_->close();
         detail::staging<Io>* const stages = staging();
@@ -310,7 +310,7 @@ public:
     detail::descendants<Io>& descendants() noexcept { return descendants_; }
 
     /// What children need that are sent their program; null where the program names no method that does so. Threads: any.
-    detail::staging<Io>* staging() {
+    MITOGEN_COLD detail::staging<Io>* staging() {
         const std::lock_guard lock(staging_mutex_);
         const auto* const named = detail::staging_maker<Io>::named.load(std::memory_order_acquire);
         if (!staging_ && named) {
@@ -343,6 +343,7 @@ private:
         return basic_future<T, Io>(this->failed_answer(this->id(), std::move(why)), *this, environment());
     }
 
+    MITOGEN_COLD
     basic_future<context, Io> start_fork(fork_options options, std::shared_ptr<void> held)
         requires io::can_fork<Io>
     {

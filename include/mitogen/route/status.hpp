@@ -39,7 +39,7 @@ struct context_status {
     std::uint64_t late_frames = 0;  ///< of place::self: messages that came for a call or flow that had ended, and were dropped
 
     /// One line of text, without its end.
-    std::string text() const {
+    MITOGEN_COLD std::string text() const {
         static constexpr const char* places[] = {"self", "parent", "child", "below"};
         std::string line = "context " + std::to_string(id) + (name.empty() ? "" : " \"" + name + "\"") + ": " +
                            places[static_cast<std::size_t>(where)];
@@ -66,7 +66,7 @@ void add_link_status(basic_link<Io>& link, instant now, context_status& to) {
 
 /// This context first, then its parent, then all below by id. Empty once the loop has ended. Threads: any.
 template <class Io>
-std::vector<context_status> status_of(basic_router_core<Io>& node) {
+MITOGEN_COLD std::vector<context_status> status_of(basic_router_core<Io>& node) {
     using place = context_status::place;
     std::vector<context_status> all;
     node.loop().run([&] {

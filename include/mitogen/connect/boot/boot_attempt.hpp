@@ -107,6 +107,7 @@ public:
     }
 
     /// The error that a failure means. What the tool and the child have printed stands in it, and is shown nowhere else.
+    MITOGEN_COLD
     error explain(boot_failure::how what, const std::optional<exit_status>& status, std::string detail = {}) {
         if (questions_) questions_->close(); // what it prints from now on is for the error only
         boot_failure f;

@@ -62,7 +62,7 @@ public:
     void feed(std::span<const std::byte> bytes) { listener_.feed(bytes); }
 
     /// What to do about them; asked until it is `listen`, or the dialogue is over.
-    turn next() {
+    MITOGEN_COLD turn next() {
         using finding = handshake::listener::finding;
         if (hello_seen_) return turn::listen;
         switch (listener_.look()) {
@@ -119,7 +119,7 @@ public:
     }
 
     /// Says the program, compressed or, without that, as it is.
-    void send(const pressed& how) {
+    MITOGEN_COLD void send(const pressed& how) {
         pressed_ = how.file;
         const int file = (how.file ? *how.file : *program_).get();
         const transfer t{.size = sys::file_size(file),
@@ -135,7 +135,7 @@ public:
 
     /// Writes what there is to say, as far as `fd` takes it.
     template <class Io>
-    outgoing::progress write(Io& io, int fd) {
+    MITOGEN_COLD outgoing::progress write(Io& io, int fd) {
         const outgoing::progress p = out_.write(io, fd);
         if (told_.now == connect_progress::phase::upload) {
             const bool done = p == outgoing::progress::written;
@@ -174,7 +174,7 @@ private:
     }
 
     /// The shell on the target is ready for the program.
-    turn meet_stage() {
+    MITOGEN_COLD turn meet_stage() {
         if (!plan_.staged || stage_seen_) return confused("a shell spoke where none was expected");
         stage_seen_ = true;
         const stage_words said(listener_.text());

@@ -97,7 +97,7 @@ inline error explain_timeout(const boot_plan& plan, const boot_failure& f) {
 }
 
 /// What a failure means where nothing more special is known.
-inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
+MITOGEN_COLD inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
     switch (f.what) {
     case boot_failure::how::timed_out: return explain_timeout(plan, f);
     case boot_failure::how::confused: return error(reason::connect, plan.what + ": " + f.detail + quoted_words(f));

@@ -34,7 +34,7 @@ inline std::string quoted_for_shell(const std::vector<std::string>& arguments) {
 
 /// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does. Before it comes one
 /// that says what is entered, where it is this program that does so.
-inline std::string explain_plan(const boot_plan& plan) {
+MITOGEN_COLD inline std::string explain_plan(const boot_plan& plan) {
     const std::string program = plan.program_path.empty() ? "this one" : plan.program_path;
     const std::string size = plan.program ? ", " + std::to_string(sys::file_size(plan.program->get())) + " bytes" : "";
     const std::vector<std::string> command(plan.start.argv.begin() + static_cast<std::ptrdiff_t>(plan.command_at),
@@ -54,7 +54,7 @@ result<std::string> explain_method(const Method& method) {
 
 /// The same for a path through several contexts, each made by the one before it: a line for each that says where, and its four.
 template <class... Methods>
-result<std::string> explain_path(const Methods&... methods) {
+MITOGEN_COLD result<std::string> explain_path(const Methods&... methods) {
     std::string text;
     std::optional<error> wrong;
     std::string in = "this context";

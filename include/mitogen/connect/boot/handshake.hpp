@@ -70,7 +70,7 @@ struct welcome {
 };
 
 /// Mark, speaker, protocol, length and payload.
-inline buffer marked(speaker who, const buffer& payload) {
+MITOGEN_COLD inline buffer marked(speaker who, const buffer& payload) {
     std::byte front[6];
     writer w(front);
     w.put_u8(static_cast<std::uint8_t>(who));
@@ -127,7 +127,7 @@ public:
 
     /// Looks for the next message. `stage`: text() is what the shell said. `hello`: payload() is the hello, and rest() is what
     /// came behind it.
-    finding look() {
+    MITOGEN_COLD finding look() {
         const std::size_t at = bytes_.find(mark);
         if (at == std::string::npos) {
             // Keep a tail that may be the mark's beginning.

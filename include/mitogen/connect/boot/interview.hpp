@@ -85,7 +85,7 @@ private:
         if (!past()) react(plan_.prompts->hear(heard));
     }
 
-    void react(prompter::reaction what) {
+    MITOGEN_COLD void react(prompter::reaction what) {
         prompter& tool = *plan_.prompts;
         switch (what) {
         case prompter::reaction::nothing: return;

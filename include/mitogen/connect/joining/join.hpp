@@ -59,7 +59,7 @@ class membership {
     waiter<Io> settled_; // either of them has changed
 
 public:
-    membership(Io io, joining::answer said, const join_options& options)
+    MITOGEN_COLD membership(Io io, joining::answer said, const join_options& options)
         : broker_(io),
           router_(broker_, {.limits = said.bounds,
                             .pool_threads = options.pool_threads,
@@ -133,6 +133,7 @@ MITOGEN_COLD inline error too_late(const std::string& path) {
 
 /// Reads the listener's answer, until the deadline.
 template <class Io>
+MITOGEN_COLD
 result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std::string& path, joining::listening_ear& ear) {
     using finding = joining::listening_ear::finding;
     for (;;) {
@@ -195,6 +196,7 @@ public:
 /// Blocks: up to connect_timeout.
 template <class Io = io::native>
     requires io::has_local_sockets<Io>
+MITOGEN_COLD
 result<basic_joined<Io>> try_join(const std::string& path, const join_options& options = {}, Io io = {}) {
     if (options.name.size() > joining::name_limit)
         return error(reason::misuse,

@@ -84,7 +84,7 @@ public:
     explicit listening_ear(std::size_t limit) : limit_(limit) {}
 
     /// Adds bytes that arrived, and says what they are.
-    finding hear(std::span<const std::byte> bytes) {
+    MITOGEN_COLD finding hear(std::span<const std::byte> bytes) {
         bytes_.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
         const std::string_view all = bytes_;
         const std::size_t compared = std::min(all.size(), handshake::mark.size());

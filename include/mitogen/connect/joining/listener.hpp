@@ -81,7 +81,7 @@ public:
     }
 
     /// Closes one socket; who is still in the handshake is refused. Threads: loop.
-    void remove(std::uint32_t number) {
+    MITOGEN_COLD void remove(std::uint32_t number) {
         std::erase_if(sockets_, [&](const auto& s) {
             if (s->number != number) return false;
             node_.loop().unwatch(s->ready);
@@ -93,7 +93,7 @@ public:
             if (c->listener == number && c->waiting()) c->refuse(error(reason::connect, "the listener has been closed"));
     }
 
-    void close() override {
+    MITOGEN_COLD void close() override {
         if (server_) server_->stop(closing());
         const auto end = [this] {
             closing_ = true;
@@ -153,7 +153,7 @@ private:
         node_.loop().change(s.ready, room ? io::interest::read : io::interest::none);
     }
 
-    void accept(open_socket& from) {
+    MITOGEN_COLD void accept(open_socket& from) {
         for (int i = 0; i < most_at_once && waiting_at(from) < from.options.most_waiting; ++i) {
             sys::unique_fd socket;
             const long rc = from.file.accept(socket);
@@ -169,7 +169,7 @@ private:
         look_after(from);
     }
 
-    void welcome(open_socket& from, sys::unique_fd socket) {
+    MITOGEN_COLD void welcome(open_socket& from, sys::unique_fd socket) {
         const std::int64_t user = sys::peer_user(socket.get());
         if (!sys::is_trusted_user(user)) {
             return log::write(log::level::warning, "refused a connection to " + from.file.path() + " by " +
@@ -244,6 +244,7 @@ basic_listener<Io> basic_router<Io>::listen(const std::string& path, listen_opti
 }
 
 template <class Io>
+MITOGEN_COLD
 result<basic_listener<Io>> basic_router<Io>::try_listen(const std::string& path, listen_options options)
     requires io::has_local_sockets<Io>
 {

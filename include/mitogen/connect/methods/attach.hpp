@@ -42,7 +42,7 @@ inline error explain_attached(const boot_plan& plan, const boot_failure& f) {
 }
 
 /// What is known about such a child. `inherited`: the limits, where the options say nothing of them.
-inline boot_plan plan_to_attach(const link_options& options, const limits& inherited) {
+MITOGEN_COLD inline boot_plan plan_to_attach(const link_options& options, const limits& inherited) {
     boot_plan p;
     p.what = "attached stream";
     p.name = "attached";
@@ -61,7 +61,7 @@ struct stream_ends {
 
 /// Takes over two descriptors, which may be one; they are closed also where that fails.
 template <class Io>
-result<stream_ends> take_stream(Io& io, int fd_in, int fd_out) {
+MITOGEN_COLD result<stream_ends> take_stream(Io& io, int fd_in, int fd_out) {
     if (fd_in < 0 || fd_out < 0) return error(reason::misuse, "attach: a descriptor is negative");
     const sys::unique_fd given_in(fd_in);
     const sys::unique_fd given_out(fd_out == fd_in ? -1 : fd_out);

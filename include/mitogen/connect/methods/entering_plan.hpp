@@ -34,7 +34,7 @@ inline constexpr symptom symptoms_of_entering[] = {
 };
 
 /// The error that it means.
-inline error explain_entering(const boot_plan& plan, const boot_failure& f) {
+MITOGEN_COLD inline error explain_entering(const boot_plan& plan, const boot_failure& f) {
     if (f.what == boot_failure::how::timed_out) {
         const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
         return because(plan, f, reason::connect_timeout,
@@ -53,7 +53,7 @@ inline error explain_entering(const boot_plan& plan, const boot_failure& f) {
 }
 
 /// "the namespaces mount, net and the root directory of process 7, as its user mia"
-inline std::string text_of(const entering& what) {
+MITOGEN_COLD inline std::string text_of(const entering& what) {
     std::string kinds;
     bool root = what.namespaces.empty();
     for (const std::string& n : what.namespaces) {
@@ -69,6 +69,7 @@ inline std::string text_of(const entering& what) {
 
 /// This program, started once more, enters and then executes a shell there. `target`: of messages and of the context's name.
 template <class Method>
+MITOGEN_COLD
 result<boot_plan> entering_plan(const Method& method, entering what, const std::string& target) {
     (void)&can_enter<Method>;
     const std::pair<std::string_view, const std::string*> names[] = {

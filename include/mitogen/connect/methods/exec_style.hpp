@@ -76,7 +76,7 @@ public:
 
     /// What is to be executed. `target`: of messages and of the context's name; may be empty.
     template <class Method>
-    result<boot_plan> plan(const Method& method, const std::string& target) {
+    MITOGEN_COLD result<boot_plan> plan(const Method& method, const std::string& target) {
         for (const std::string& argument : argv_)
             if (argument.find('\0') != std::string::npos) refuse("an argument contains a zero byte, where it would end");
         if (trouble_) return *trouble_;

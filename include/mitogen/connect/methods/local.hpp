@@ -36,7 +36,7 @@ struct local {
     }
 
     /// What is to be executed.
-    result<boot_plan> plan() const {
+    MITOGEN_COLD result<boot_plan> plan() const {
         boot_plan p;
         p.what = "local child";
         p.name = "local";

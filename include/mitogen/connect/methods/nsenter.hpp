@@ -40,7 +40,7 @@ struct leader_lookup {
     }
 };
 
-inline leader_lookup leader_lookup_of(container_kind kind) {
+MITOGEN_COLD inline leader_lookup leader_lookup_of(container_kind kind) {
     constexpr std::string_view inspect = "exec \"$1\" inspect \"--format={{.State.Pid}}\" \"$2\"";
     constexpr std::string_view info = "\"$1\" info \"$2\"|sed -n \"s/^ *[Pp][Ii][Dd]: *//p\"";
     switch (kind) {
@@ -85,7 +85,7 @@ struct nsenter {
 
     /// What is to be executed. A template, so that only who uses it knows how to enter.
     template <class Self = nsenter>
-    result<boot_plan> plan() const {
+    MITOGEN_COLD result<boot_plan> plan() const {
         if ((pid != 0) == !container.empty())
             return error(reason::misuse, "nsenter: give either .pid, or .container and its .kind");
         if (pid < 0) return error(reason::misuse, "nsenter: pid is negative");
@@ -101,7 +101,7 @@ private:
     std::string target() const { return container.empty() ? std::to_string(pid) : container; }
 
     template <class Self>
-    result<boot_plan> plan_to_enter() const {
+    MITOGEN_COLD result<boot_plan> plan_to_enter() const {
         detail::entering what;
         what.pid = pid;
         what.namespaces = namespaces;
@@ -115,7 +115,7 @@ private:
         return detail::entering_plan(static_cast<const Self&>(*this), std::move(what), target());
     }
 
-    result<boot_plan> plan_of_tool() const {
+    MITOGEN_COLD result<boot_plan> plan_of_tool() const {
         detail::exec_style tool(method_name, container.empty() ? nsenter_path : "sh", "nsenter_path");
         if (container.empty()) {
             tool.add({"--target", std::to_string(pid)});

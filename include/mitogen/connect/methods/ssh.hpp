@@ -73,7 +73,7 @@ struct ssh {
     }
 
     /// What is to be executed.
-    result<boot_plan> plan() const {
+    MITOGEN_COLD result<boot_plan> plan() const {
         if (hostname.empty()) return error(reason::misuse, "ssh: hostname is empty");
         for (const std::string* host : {&hostname, &proxy_jump})
             if (host->starts_with('-'))
@@ -103,7 +103,7 @@ struct ssh {
     }
 
     /// The command that is executed, first stage included.
-    std::vector<std::string> arguments() const {
+    MITOGEN_COLD std::vector<std::string> arguments() const {
         std::vector<std::string> a{ssh_path};
         const auto option = [&a](std::string text) {
             a.push_back("-o");
@@ -181,7 +181,7 @@ private:
     };
 
     /// Why the questions that it has asked, or has not asked, let nobody in. An empty error where it may have been a key.
-    static error explain_questions(const boot_plan& plan, const boot_failure& f) {
+    MITOGEN_COLD static error explain_questions(const boot_plan& plan, const boot_failure& f) {
         const prompter& asked = *plan.prompts;
         const auto because = [&](enum reason why, const std::string& text) {
             return detail::because(plan, f, why, "authentication failed: " + text);
@@ -196,7 +196,7 @@ private:
     }
 
     /// What ssh and the first stage said, as one of the errors that a caller can act on.
-    static error explain(const boot_plan& plan, const boot_failure& f) {
+    MITOGEN_COLD static error explain(const boot_plan& plan, const boot_failure& f) {
         using how = boot_failure::how;
         if (f.what == how::timed_out) {
             const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
