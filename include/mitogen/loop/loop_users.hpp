@@ -7,25 +7,25 @@
 
 #include <mutex>
 #include <utility>
-#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 
 /// Somebody who needs a loop: a router.
 struct loop_user {
     unique_function<void()> end; ///< begins what leads to basic_broker::leave(); called once, must not block nor leave itself
-    bool told = false;           ///< the registry's
+    bool told = false;           ///< the registry's, as `next` is
+    loop_user* next = nullptr;
 };
 
 /// The users of one loop. Threads: any.
 template <class Io>
 class basic_loop_users {
     typename Io::mutex mutex_;
-    std::vector<loop_user*> users_;
+    loop_user* first_ = nullptr; // linked through them: they stay where they are until they leave
     bool ending_ = false;
 
     void tell() { // under mutex_: nobody leaves meanwhile
-        for (loop_user* u : users_)
+        for (loop_user* u = first_; u; u = u->next)
             if (!std::exchange(u->told, true)) u->end();
     }
 
@@ -35,14 +35,21 @@ public:
     /// From now on the loop waits for `user`, who is told at once where it is to end already.
     void enter(loop_user& user) {
         const std::lock_guard lock(mutex_);
-        users_.push_back(&user);
+        loop_user** last = &first_;
+        while (*last) last = &(*last)->next;
+        user.next = nullptr;
+        *last = &user;
         if (ending_) tell();
     }
 
     /// `user` needs it no more, and is not told from now on. True if the loop is to end and that was the last.
     bool leave(loop_user& user) {
         const std::lock_guard lock(mutex_);
-        return std::erase(users_, &user) > 0 && ending_ && users_.empty();
+        loop_user** at = &first_;
+        while (*at && *at != &user) at = &(*at)->next;
+        if (!*at) return false;
+        *at = user.next;
+        return ending_ && !first_;
     }
 
     /// The loop shall end: tells everybody. True if there is nobody.
@@ -50,7 +57,7 @@ public:
         const std::lock_guard lock(mutex_);
         ending_ = true;
         tell();
-        return users_.empty();
+        return !first_;
     }
 
     /// True once end() was called.
