@@ -187,8 +187,7 @@ private:
         }
         program_ = chosen.file;
         machine_ = said.machine;
-        for (const press_tool& tool : press_tools)
-            if (said.has(tool.name)) tools_.push_back(tool.name);
+        tools_ = plan_.staged->tools(said);
         if (program_) return prepare();
         wanted_ = chosen.above->sha256;
         return turn::fetch;
