@@ -5,8 +5,8 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/ids.hpp>
-#include <mitogen/connect/methods/local.hpp>
 #include <mitogen/connect/boot/staging.hpp>
+#include <mitogen/connect/methods/local.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/connect/travelling.hpp>
 #include <mitogen/route/error_notice.hpp>

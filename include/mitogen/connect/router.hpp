@@ -76,7 +76,7 @@ public:
     explicit basic_router(basic_broker<Io>& loop, router_options options = {})
         : core(loop, options.limits, options.rules), payloads_(std::move(options.payloads)),
           on_prompt_(std::move(options.on_prompt)), children_(*this, options.patience, options.pool_threads) {
-        (void)staging(); // children may ask for programs before this context uses such a method itself
+        (void)staging(); // children may ask for programs before this context sends any
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         detail::receive_forwarded_logs(*this, logs_);
@@ -181,8 +181,9 @@ public:
         if (plan->staged || plan->prompts) {
             detail::staging<Io>* const stages = staging();
             if (!stages)
-                return failed<context>(error(reason::misuse, plan->what + ": its method is given by connect(method) or the like, "
-                                                                          "so that this program has what it needs"));
+                return failed<context>(error(
+                    reason::misuse, plan->what + ": give its method to connect(), connect_async() or the "
+                                                 "like, so that this program has what it needs"));
             stages->attend(*plan);
         }
         return basic_future<context, Io>(&children_.make(std::move(*plan)), *this, environment());
@@ -309,7 +310,8 @@ public:
     /// The contexts below, to end them, or to cut them off.
     detail::descendants<Io>& descendants() noexcept { return descendants_; }
 
-    /// What children need that are sent their program; null where the program names no method that does so. Threads: any.
+    /// What children need that are sent their program; null if this program names no method that
+    /// does so. Threads: any.
     MITOGEN_COLD detail::staging<Io>* staging() {
         const std::lock_guard lock(staging_mutex_);
         const auto* const named = detail::staging_maker<Io>::named.load(std::memory_order_acquire);

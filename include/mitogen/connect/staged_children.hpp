@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// staged_children.hpp: what a router has for children that are sent their program, and for tools that ask questions.
+// staged_children.hpp: what a router has for children that are sent their program, and for tools
+// that ask questions.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/connect/boot/boot_channel.hpp>
@@ -25,8 +26,8 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// Programs come from here and from above, are compressed here, and are given to children that ask; questions go to this
-/// program's person, or to the context that wants the child.
+/// Programs come from here and from above, are compressed here, and are given to children that ask;
+/// questions go to this program's person, or to the context that wants the child.
 template <class Io>
 class staged_children final : public staging<Io> {
     using core = basic_router_core<Io>;
@@ -40,8 +41,10 @@ class staged_children final : public staging<Io> {
 
 public:
     staged_children(core& node, staging_options options)
-        : node_(node), payloads_(options.payloads), above_(std::make_shared<program_fetch<Io>>(node)),
-          press_(std::make_shared<program_press<Io>>(node.loop())), prompting_(node, std::move(options.on_prompt)),
+        : node_(node), payloads_(options.payloads),
+          above_(std::make_shared<program_fetch<Io>>(node)),
+          press_(std::make_shared<program_press<Io>>(node.loop())),
+          prompting_(node, std::move(options.on_prompt)),
           programs_(node, *above_, payloads_, std::move(options.serves)) {}
 
     staged_children(staged_children&&) = delete;
@@ -55,7 +58,9 @@ public:
     }
 
     void ask_there(boot_plan& plan, const header& request) override {
-        plan.ask = [&node = node_, request](prompt question) { ask_whom_it_is_for<Io>(node, request, std::move(question)); };
+        plan.ask = [&node = node_, request](prompt question) {
+            ask_whom_it_is_for<Io>(node, request, std::move(question));
+        };
     }
 
     void begin_closing() override {
@@ -80,20 +85,23 @@ struct staging_registration {
     static std::unique_ptr<staging<Io>> make(basic_router_core<Io>& node, staging_options options) {
         return std::make_unique<staged_children<Io>>(node, std::move(options));
     }
-    static std::unique_ptr<questions> ask(basic_broker<Io>& loop, boot_plan& plan, child_stderr<Io>& err,
-                                          boot_channel<Io>& channel) {
+    static std::unique_ptr<questions> ask(basic_broker<Io>& loop, boot_plan& plan,
+                                          child_stderr<Io>& err, boot_channel<Io>& channel) {
         return std::make_unique<interview<Io>>(loop, plan, err, channel);
     }
     static constexpr staging_maker<Io> maker{&make, &ask};
 
-    staging_registration() noexcept { staging_maker<Io>::named.store(&maker, std::memory_order_release); }
+    staging_registration() noexcept {
+        staging_maker<Io>::named.store(&maker, std::memory_order_release);
+    }
 };
 
 template <class Io>
 inline const staging_registration<Io> staging_named{};
 
-/// To be called where the program names a method that a router may use: what that needs is part of the program then. A method
-/// says by `static constexpr bool starts_directly = true` that it needs none of it.
+/// To be called where the program names a method that a router may use: what that needs is part of
+/// the program then. A method says by `static constexpr bool starts_directly = true` that it needs
+/// none of it.
 template <class Io, class Method>
 void name_staging() noexcept {
     if constexpr (!requires { requires Method::starts_directly; }) (void)&staging_named<Io>;

@@ -236,8 +236,9 @@ public:
     /// loop has ended. An exception of `work` is logged, as every callback's, and does not come back.
     template <class Work>
     bool run(Work&& work) {
-        return run_borrowed({[](const void* it) { (*static_cast<std::remove_reference_t<Work>*>(const_cast<void*>(it)))(); },
-                             std::addressof(work)});
+        using callable = std::remove_reference_t<Work>;
+        const auto call = [](const void* it) { (*static_cast<callable*>(const_cast<void*>(it)))(); };
+        return run_borrowed({call, std::addressof(work)});
     }
 
     /// Holds the loop still while `work` runs on this thread: for fork(), whose child must not find what the loop owns half

@@ -39,7 +39,7 @@ class boot_attempt {
     boot_plan& plan_;
     child_stderr<Io>& err_;
     channel channel_;
-    std::unique_ptr<questions> questions_; // of the tool that leads there, where the plan foresees any
+    std::unique_ptr<questions> questions_; // of the tool that leads there, if it may ask any
     basic_pending<Io>* answer_; // null once it is given
 
 public:

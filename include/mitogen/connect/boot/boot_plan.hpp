@@ -50,7 +50,8 @@ struct boot_plan {
     sys::spawn_options start{};                 ///< descriptors are filled in later
     std::string enters{};                       ///< what `start` does before it executes its own last arguments, in words
     std::size_t command_at = 0;                 ///< where these begin; 0: `start` is what is executed
-    /// How a POSIX shell, which speaks first, is sent the program: &detail::by_a_shell; null: the program is there and speaks first
+    /// How a POSIX shell, which speaks first, is sent the program: &detail::by_a_shell. Null: the
+    /// program is there, and speaks first.
     const detail::staged_boot* staged = nullptr;
     bool attached = false;                      ///< nothing is started: its stream is there already
     std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent

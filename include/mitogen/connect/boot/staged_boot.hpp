@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// staged_boot.hpp: how a child begins as a shell that is sent the program, reached through the plans of the methods that do so:
-// a program that names none of them carries nothing of it.
+// staged_boot.hpp: how a child begins as a shell that is sent the program, reached through the
+// plans of the methods that do so: a program that names none of them carries nothing of it.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
@@ -21,7 +21,8 @@ namespace detail {
 
 /// What the parent of such a child does beside talking to it.
 struct staged_boot {
-    /// Adds the builds that contexts above have, and tells the first stage what program it may find on its machine.
+    /// Adds the builds that contexts above have, and tells the first stage what program it may find
+    /// on its machine.
     void (*prepare)(boot_plan& plan, const std::vector<payload_file>& further);
     /// The program for the machine that the first stage has named.
     choice (*choose)(const boot_plan& plan, std::string_view machine);
@@ -49,7 +50,8 @@ inline std::string receive_program(const sys::unique_fd& program, const transfer
 }
 
 /// The one way that there is: see first_stage.hpp.
-inline constexpr staged_boot by_a_shell{&prepare_staged, &choose_program, &tools_of, &receive_program};
+inline constexpr staged_boot by_a_shell{&prepare_staged, &choose_program, &tools_of,
+                                        &receive_program};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

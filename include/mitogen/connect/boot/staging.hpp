@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// staging.hpp: what only the children need that are sent their program, or whose tools ask questions: reached through a pointer
-// that is set where the program names such a method, so that others carry nothing of it.
+// staging.hpp: what only the children need that are sent their program, or whose tools ask
+// questions: reached through a pointer that is set where the program names such a method, so that
+// others carry nothing of it.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
@@ -30,7 +31,8 @@ class child_stderr;
 class questions {
 public:
     virtual ~questions() = default;
-    /// Hears what the tool prints, from now on. `failed` is called where a question has no answer; it may end the attempt.
+    /// Hears what the tool prints, from now on. `failed` is called where a question has no answer;
+    /// it may end the attempt.
     virtual void begin(unique_function<void(const error&)> failed) = 0;
     /// The attempt has failed: no more questions, and no more answers.
     virtual void close() = 0;
@@ -40,7 +42,8 @@ public:
     virtual void finish() = 0;
 };
 
-/// A router's half: the programs that its children are sent or ask for, and the person who is asked.
+/// A router's half: the programs that its children are sent or ask for, and the person who is
+/// asked.
 ///
 /// Threads: loop, but where marked.
 template <class Io>
@@ -53,7 +56,8 @@ public:
     virtual void ask_there(boot_plan& plan, const header& request) = 0;
     /// Nobody waits for programs from above any more. Threads: any.
     virtual void begin_closing() = 0;
-    /// No answers from now on, and nothing is under way any more. After the children. Threads: any but the loop.
+    /// No answers from now on, and nothing is under way any more. After the children. Threads: any
+    /// but the loop.
     virtual void close() = 0;
     /// In a child made by fork(): closes descriptors and forgets processes.
     virtual void abandon() noexcept = 0;
@@ -63,14 +67,17 @@ public:
 struct staging_options {
     const std::vector<payload>& payloads;
     prompt_callback on_prompt;
-    unique_function<bool(context_id)> serves; ///< whether a context is a child that runs this program
+    unique_function<bool(context_id)>
+        serves; ///< whether a context is a child that runs this program
 };
 
-/// Makes both, in a program that needs them. Process-wide: a static initialiser sets it, see name_staging().
+/// Makes both, in a program that needs them. Process-wide: a static initialiser sets it, see
+/// name_staging().
 template <class Io>
 struct staging_maker {
     std::unique_ptr<staging<Io>> (*make)(basic_router_core<Io>& node, staging_options options);
-    std::unique_ptr<questions> (*ask)(basic_broker<Io>& loop, boot_plan& plan, child_stderr<Io>& err, boot_channel<Io>& channel);
+    std::unique_ptr<questions> (*ask)(basic_broker<Io>& loop, boot_plan& plan,
+                                      child_stderr<Io>& err, boot_channel<Io>& channel);
 
     inline static constinit std::atomic<const staging_maker*> named{nullptr};
 };

@@ -25,8 +25,9 @@ public:
     using fetched = unique_function<void(const result<std::shared_ptr<sys::unique_fd>>&)>;
 
     virtual ~program_source() = default;
-    /// Adds to a staged plan what the contexts above have for machines that this one has no program for, and has `done` called:
-    /// at once, or later on the loop, with the plan where it was. Threads: any.
+    /// Adds to a staged plan what the contexts above have for machines that this one has no program
+    /// for, and has `done` called, at once or later on the loop. The plan stays where it is until
+    /// then. Threads: any.
     virtual void complete(boot_plan& plan, unique_function<void()> done) = 0;
     /// Has `done` called on the loop, at once or later, with what the contexts above have: descriptions, no files. Threads: loop.
     virtual void look_up(found done) = 0;
