@@ -83,14 +83,15 @@ inline const method_hook<Method> hooked{};
 template <class Io>
 void name_staging() noexcept;
 
+template <class Io> // so that files that name no such method do not compile what it calls
 struct staging_registration {
-    staging_registration() noexcept { name_staging<io::native>(); }
+    staging_registration() noexcept { name_staging<Io>(); }
 };
 
 /// Made before main if the program names a method that needs that: all do, but those that say
 /// `static constexpr bool starts_directly = true`.
 template <class Method>
-struct staging_hook : staging_registration {};
+struct staging_hook : staging_registration<io::native> {};
 template <class Method>
     requires requires { requires Method::starts_directly; }
 struct staging_hook<Method> {};
