@@ -82,8 +82,9 @@ public:
         : core(loop, options.limits, options.rules), payloads_(std::move(options.payloads)),
           on_prompt_(std::move(options.on_prompt)), children_(*this, options.patience, options.pool_threads),
           detached_(std::move(detached)) {
-        if constexpr (!std::is_same_v<Io, io::native>) name_staging<Io>(); // a method names that of the native one only
-        (void)staging(); // children may ask for programs before this context uses such a method itself
+        // a method names that of the native one only
+        if constexpr (!std::is_same_v<Io, io::native>) name_staging<Io>();
+        (void)staging(); // children may ask for programs before this context uses it itself
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         receive_forwarded_logs(*this, logs_);
@@ -127,8 +128,9 @@ public:
         if (owned->staged || owned->prompts) {
             detail::staging<Io>* const stages = staging();
             if (!stages)
-                return refused(error(reason::misuse, owned->what + ": its method is given by connect(method) or the like, "
-                                                                   "so that this program has what it needs"));
+                return refused(error(reason::misuse,
+                                     owned->what + ": its method is given by connect(method) or "
+                                                   "the like, so that this program has what it needs"));
             stages->attend(*owned);
         }
         return children_.make(std::move(owned));
@@ -169,7 +171,8 @@ public:
 
     // ---- what init() and listen() need of it
 
-    /// What children need that are sent their program; null if the program names no method that does so. Threads: any.
+    /// What children need that are sent their program; null if the program names no method that
+    /// does so. Threads: any.
     MITOGEN_COLD detail::staging<Io>* staging() {
         const std::lock_guard lock(staging_mutex_);
         const auto* const named = staging_maker<Io>::named.load(std::memory_order_acquire);

@@ -78,8 +78,8 @@ struct method_hook {};
 template <class Method>
 inline const method_hook<Method> hooked{};
 
-/// From now on routers under `Io` have what children need that are sent their program, or whose tools ask questions. Part of
-/// the core; a program that does not call it carries none of that.
+/// From now on routers under `Io` have what children need that are sent their program, or whose
+/// tools ask questions. Part of the core; a program that does not call it carries none of that.
 template <class Io>
 void name_staging() noexcept;
 
