@@ -19,6 +19,8 @@
 #include <mitogen/connect/boot/outgoing.hpp>
 #include <mitogen/connect/boot/program_choice.hpp>
 #include <mitogen/connect/boot/receiving_stage.hpp>
+#include <mitogen/connect/boot/staged_boot.hpp>
+#include <mitogen/connect/boot/staging.hpp>
 #include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/child.hpp>
 #include <mitogen/connect/child_main.hpp>
@@ -80,6 +82,7 @@
 #include <mitogen/connect/prompts/prompter.hpp>
 #include <mitogen/connect/router_body.hpp>
 #include <mitogen/connect/router_engine.hpp>
+#include <mitogen/connect/staged_children.hpp>
 #include <mitogen/connect/travelling.hpp>
 #include <mitogen/io/epoll.hpp>
 #include <mitogen/io/kqueue.hpp>

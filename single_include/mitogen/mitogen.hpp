@@ -517,7 +517,8 @@ inline error cancelled_by_caller(context_id caller, cancel_radius what, const ch
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/base/function.hpp ----
-// function.hpp: a move-only callable. Small ones are stored in place, so that handing work to the loop does not allocate.
+// function.hpp: a move-only callable. Small ones are stored in place, so that handing work to the
+// loop does not allocate.
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -526,8 +527,8 @@ class unique_function;
 
 namespace detail {
 
-/// What unique_function does with trivial callables of one size, whatever their types are: moves one, or, where `to` is null, has
-/// nothing to destroy.
+/// What unique_function does with trivial callables of one size, whatever their types are: moves
+/// one, or, where `to` is null, has nothing to destroy.
 template <std::size_t Size>
 void manage_bytes(void* to, void* from) noexcept {
     if (to) std::memcpy(to, from, Size);
@@ -535,35 +536,43 @@ void manage_bytes(void* to, void* from) noexcept {
 
 } // namespace detail
 
-/// A move-only `std::function`. Callables of up to six pointers that move without throwing live inside the object.
+/// A move-only `std::function`. Callables of up to six pointers that move without throwing live
+/// inside the object.
 ///
 /// Calling an empty one is undefined: test with `explicit operator bool` first.
 template <class R, class... Args>
 class unique_function<R(Args...)> {
     static constexpr std::size_t capacity = 6 * sizeof(void*);
 
-    // Two functions for each type of callable, and often one: a program has hundreds of these types, and compiles each.
+    // Two functions for each type of callable, and often one: a program has hundreds of these
+    // types, and compiles each.
     using caller = R (*)(void*, Args&&...);
-    using manager = void (*)(void* to, void* from) noexcept; // constructs at `to`, if there is one; destroys at `from`
+    using manager = void (*)(
+        void* to, void* from) noexcept; // constructs at `to`, if there is one; destroys at `from`
 
     alignas(std::max_align_t) std::byte storage_[capacity];
     caller call_ = nullptr; // null: empty
     manager manage_ = nullptr;
 
     template <class F>
-    static constexpr bool fits = sizeof(F) <= capacity &&
-                                 alignof(F) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<F>;
+    static constexpr bool
+        fits = sizeof(F) <= capacity &&
+               alignof(F) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<F>;
 
     template <class F>
-    static constexpr bool is_bytes = std::is_trivially_copyable_v<F> && std::is_trivially_destructible_v<F>;
+    static constexpr bool is_bytes =
+        std::is_trivially_copyable_v<F>&& std::is_trivially_destructible_v<F>;
 
     template <class F>
     static R call(void* self, Args&&... args) {
         F* callable = nullptr;
-        if constexpr (fits<F>) callable = static_cast<F*>(self);
-        else callable = *static_cast<F**>(self);
+        if constexpr (fits<F>)
+            callable = static_cast<F*>(self);
+        else
+            callable = *static_cast<F**>(self);
         if constexpr (std::is_void_v<R>) {
-            static_cast<void>((*callable)(static_cast<Args&&>(args)...)); // it may return what nobody wants
+            static_cast<void>(
+                (*callable)(static_cast<Args&&>(args)...)); // it may return what nobody wants
         } else {
             return (*callable)(static_cast<Args&&>(args)...);
         }
@@ -577,8 +586,10 @@ class unique_function<R(Args...)> {
             callable->~F();
         } else {
             F* const callable = *static_cast<F**>(from);
-            if (to) *static_cast<F**>(to) = callable;
-            else delete callable;
+            if (to)
+                *static_cast<F**>(to) = callable;
+            else
+                delete callable;
         }
     }
 
@@ -594,15 +605,20 @@ public:
     unique_function(std::nullptr_t) noexcept {}
 
     template <class F>
-        requires(!std::is_same_v<std::remove_cvref_t<F>, unique_function> && std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
+        requires(!std::is_same_v<std::remove_cvref_t<F>, unique_function> &&
+                 std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
     unique_function(F&& callable) {
         using stored = std::decay_t<F>;
         void* const place = storage_;
-        if constexpr (fits<stored>) ::new (place) stored(static_cast<F&&>(callable));
-        else ::new (place) stored*(new stored(static_cast<F&&>(callable)));
+        if constexpr (fits<stored>)
+            ::new (place) stored(static_cast<F&&>(callable));
+        else
+            ::new (place) stored*(new stored(static_cast<F&&>(callable)));
         call_ = &call<stored>;
-        if constexpr (fits<stored> && is_bytes<stored>) manage_ = &detail::manage_bytes<sizeof(stored)>;
-        else manage_ = &manage<stored>;
+        if constexpr (fits<stored> && is_bytes<stored>)
+            manage_ = &detail::manage_bytes<sizeof(stored)>;
+        else
+            manage_ = &manage<stored>;
     }
 
     unique_function(unique_function&& other) noexcept { take(other); }
@@ -1078,6 +1094,34 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/io/native_name.hpp ----
+// native_name.hpp: which I/O policy is the best that this system has.
+
+#if !defined(__linux__) && __has_include(<sys/event.h>)
+#define MITOGEN_NATIVE_KQUEUE 1
+#else
+#define MITOGEN_NATIVE_KQUEUE 0
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+struct epoll;
+struct kqueue;
+struct poll;
+
+/// The policy behind the short names (broker, router, latch, …): epoll on Linux, kqueue on BSD and macOS, else poll.
+#if defined(__linux__)
+using native = epoll;
+#elif MITOGEN_NATIVE_KQUEUE
+using native = kqueue;
+#else
+using native = poll;
+#endif
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/rpc/fwd.hpp ----
 // fwd.hpp: the names of the call layer.
 
@@ -1419,6 +1463,26 @@ struct method_hook {};
 template <class Method>
 inline const method_hook<Method> hooked{};
 
+/// From now on routers under `Io` have what children need that are sent their program, or whose
+/// tools ask questions. Part of the core; a program that does not call it carries none of that.
+template <class Io>
+void name_staging() noexcept;
+
+template <class Io> // so that files that name no such method do not compile what it calls
+struct staging_registration {
+    staging_registration() noexcept { name_staging<Io>(); }
+};
+
+/// Made before main if the program names a method that needs that: all do, but those that say
+/// `static constexpr bool starts_directly = true`.
+template <class Method>
+struct staging_hook : staging_registration<io::native> {};
+template <class Method>
+    requires requires { requires Method::starts_directly; }
+struct staging_hook<Method> {};
+template <class Method>
+inline const staging_hook<Method> staged{};
+
 } // namespace detail
 
 /// Holds any connection method: `std::vector<mitogen::any_method> hosts{mitogen::local{}, mitogen::ssh{.hostname = "web1"}}`. A
@@ -1433,6 +1497,7 @@ public:
         : method_(std::make_shared<const Method>(std::move(method))), operations_(&detail::operations_of<Method>()) {
         (void)&detail::known<Method>;
         (void)&detail::hooked<Method>;
+        (void)&detail::staged<Method>;
     }
 
     /// For whoever carries it out; see method_operations.
@@ -2730,34 +2795,6 @@ struct router_options {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/io/native_name.hpp ----
-// native_name.hpp: which I/O policy is the best that this system has.
-
-#if !defined(__linux__) && __has_include(<sys/event.h>)
-#define MITOGEN_NATIVE_KQUEUE 1
-#else
-#define MITOGEN_NATIVE_KQUEUE 0
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace io {
-
-struct epoll;
-struct kqueue;
-struct poll;
-
-/// The policy behind the short names (broker, router, latch, …): epoll on Linux, kqueue on BSD and macOS, else poll.
-#if defined(__linux__)
-using native = epoll;
-#elif MITOGEN_NATIVE_KQUEUE
-using native = kqueue;
-#else
-using native = poll;
-#endif
-
-} // namespace io
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/loop/broker.hpp ----
 // broker.hpp: the loop that routers live on, as a program holds it.
 
@@ -2992,7 +3029,7 @@ struct context_status {
     std::uint64_t late_frames = 0;  ///< of place::self: messages that came for a call or flow that had ended, and were dropped
 
     /// One line of text, without its end.
-    std::string text() const {
+    MITOGEN_COLD std::string text() const {
         static constexpr const char* places[] = {"self", "parent", "child", "below"};
         std::string line = "context " + std::to_string(id) + (name.empty() ? "" : " \"" + name + "\"") + ": " +
                            places[static_cast<std::size_t>(where)];
@@ -4571,7 +4608,8 @@ struct name_text {
     std::array<char, Length> letters{};
 
     consteval explicit name_text(std::string_view name) {
-        std::copy(name.begin(), name.end(), letters.begin());
+        // std::copy is in <algorithm>, which costs every file that calls
+        for (std::size_t i = 0; i < name.size(); ++i) letters[i] = name[i];
     }
     constexpr std::string_view view() const noexcept { return {letters.data(), Length}; }
 };
@@ -8288,6 +8326,8 @@ struct attach {
     on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
 
+    static constexpr bool starts_directly = true;
+
     /// Opens the stream.
     result<boot_plan> plan() const;
 };
@@ -8481,6 +8521,7 @@ struct fork_options {
     void (*on_start)() = nullptr;
 
     static constexpr std::string_view method_name = "fork";
+    static constexpr bool starts_directly = true;
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.name, self.connect_timeout, self.executor, self.limits);
@@ -8614,6 +8655,7 @@ struct local {
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
 
     static constexpr std::string_view method_name = "local";
+    static constexpr bool starts_directly = true;
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.name, self.connect_timeout, self.executable, self.executor, self.limits);
@@ -12693,7 +12735,7 @@ public:
 
 /// The identity of an open file; null where it cannot be read. The first call for a file reads all of it; the later ones none.
 /// Threads: any.
-inline const program_identity* identity_of(int fd) {
+MITOGEN_COLD inline const program_identity* identity_of(int fd) {
     sys::file_stamp stamp;
     if (sys::stamp_file(fd, stamp) < 0) return nullptr;
     if (const program_identity* known = known_program::find(stamp)) return known;
@@ -12758,6 +12800,9 @@ inline constexpr std::int64_t least_pressed = 64 * 1024;
 // program_source.hpp: gets this program's builds for other machines from the contexts above, where this one has none.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+struct boot_plan;
+
 namespace detail {
 
 /// Whoever gets programs from further up.
@@ -12767,340 +12812,16 @@ public:
     using fetched = unique_function<void(const result<std::shared_ptr<sys::unique_fd>>&)>;
 
     virtual ~program_source() = default;
+    /// Adds to a staged plan what the contexts above have for machines that this one has no program
+    /// for, and has `done` called, at once or later on the loop. The plan stays where it is until
+    /// then. Threads: any.
+    virtual void complete(boot_plan& plan, unique_function<void()> done) = 0;
     /// Has `done` called on the loop, at once or later, with what the contexts above have: descriptions, no files. Threads: loop.
     virtual void look_up(found done) = 0;
     /// Has `done` called on the loop, at once or later, with one of those, by its SHA-256, or why it cannot be had. It is fetched
     /// once, however many ask for it. Threads: loop.
     virtual void fetch(const std::string& sha256, fetched done) = 0;
 };
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/logs/text_tail.hpp ----
-// text_tail.hpp: splits what a process prints into lines, and remembers the last of them for error messages.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Replaces control characters but tabs: what a stranger's program prints must not reprogram the terminal of whoever reads it.
-inline void defuse(std::string& text) noexcept {
-    for (char& c : text)
-        if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
-}
-
-/// Overwrites every `word` in `text` with asterisks.
-inline void mask(std::string& text, std::string_view word) {
-    if (word.empty()) return;
-    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos;) text.replace(at, word.size(), "***"), at += 3;
-}
-
-} // namespace detail
-
-/// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?'.
-class text_tail {
-    std::string partial_;
-    std::deque<std::string> last_;
-    std::size_t kept_bytes_ = 0;
-
-    static constexpr std::size_t line_limit = 8192;
-    static constexpr std::size_t tail_lines = 20;
-    static constexpr std::size_t tail_bytes = 4096;
-
-    template <class Line>
-    void give(Line&& line) {
-        detail::defuse(partial_);
-        line(std::string_view(partial_));
-        kept_bytes_ += partial_.size();
-        last_.push_back(std::exchange(partial_, {}));
-        while (last_.size() > tail_lines || (kept_bytes_ > tail_bytes && last_.size() > 1)) { // the very last stays whole
-            kept_bytes_ -= last_.front().size();
-            last_.pop_front();
-        }
-    }
-
-public:
-    /// Adds bytes; calls `line(std::string_view)` for each line that is complete.
-    template <class Line>
-    void feed(std::string_view bytes, Line&& line) {
-        for (const char c : bytes) {
-            if (c == '\n') {
-                if (!partial_.empty() && partial_.back() == '\r') partial_.pop_back();
-                give(line);
-            } else {
-                partial_.push_back(c);
-                if (partial_.size() == line_limit) give(line);
-            }
-        }
-    }
-
-    /// The end has come: a last line without newline is a line too.
-    template <class Line>
-    void finish(Line&& line) {
-        if (!partial_.empty()) give(line);
-    }
-
-    /// Forgets a line that has not ended.
-    void drop_unfinished() noexcept { partial_.clear(); }
-
-    /// Calls `change(std::string&)` for every line that is remembered.
-    template <class Change>
-    void revise(Change&& change) {
-        kept_bytes_ = 0;
-        for (std::string& l : last_) {
-            change(l);
-            kept_bytes_ += l.size();
-        }
-        change(partial_);
-    }
-
-    /// The last lines, one below the other.
-    std::string text() const {
-        std::string out;
-        for (const std::string& l : last_) out.append(out.empty() ? "" : "\n  ").append(l);
-        if (!partial_.empty()) {
-            std::string unfinished = partial_;
-            detail::defuse(unfinished);
-            out.append(out.empty() ? "" : "\n  ").append(unfinished);
-        }
-        return out;
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/prompts/prompter.hpp ----
-// prompter.hpp: the questions that a tool asks before it lets anybody in, and who answers them with what.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// What a line asks for that a tool has printed and not ended.
-enum class prompt_kind : std::uint8_t {
-    none,       ///< it is no question, or not yet
-    password,   ///< the password
-    passphrase, ///< that of a key, which is not the password: where nobody answers, the tool goes on without the key
-    host_key,   ///< whether a host is the right one
-    other,      ///< anything else: the password in another language, or what only a person can answer, a code that is used once
-    unsure,     ///< it ends as a question, and that is all that is known
-};
-
-namespace detail {
-
-/// False for what the line editor of a terminal would take for a key.
-inline bool is_typable(const secret& text) noexcept {
-    for (const char c : text.reveal())
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
-    return true;
-}
-
-/// Why nobody can type a method's password, if so.
-inline std::optional<error> untypable(const secret& password, std::string_view method) {
-    if (is_typable(password)) return std::nullopt;
-    return error(reason::misuse, std::string(method) + ": the password contains a control character");
-}
-
-/// True for a line that ends in one of these, and blanks perhaps.
-inline bool ends_in(std::string_view line, std::initializer_list<std::string_view> ends) noexcept {
-    line = line.substr(0, line.find_last_not_of(' ') + 1);
-    return std::any_of(ends.begin(), ends.end(), [line](std::string_view end) { return line.ends_with(end); });
-}
-
-/// True for a line that ends as questions for passwords do: with a colon, be it one as wide as Chinese characters.
-inline bool ends_as_question(std::string_view line) noexcept { return ends_in(line, {":", "\xEF\xBC\x9A"}); }
-
-} // namespace detail
-
-/// Answers a tool's questions: with a password, at most once; the others are a person's, where there is one. Bytes in, answers
-/// out: it reads and writes nothing itself.
-class prompter {
-public:
-    /// Knows the questions of one tool. Gets what stands on a line so far, up to a kilobyte.
-    using recogniser = prompt_kind (*)(std::string_view line);
-
-    /// Where the tool reads the answer.
-    enum class reads : std::uint8_t {
-        terminal, ///< at its terminal
-        input,    ///< on its stdin where that is a pipe: byte by byte, up to the end of the line
-    };
-
-    /// What is to be done about bytes that were heard.
-    enum class reaction : std::uint8_t {
-        nothing,
-        answer,   ///< type answer() and a newline
-        decline,  ///< type a newline
-        ask,      ///< put question() to a person, in the place of any before, and say to settle() what comes of it
-        withdraw, ///< what was put to a person was no question
-        give_up,  ///< why() and trouble() say why
-    };
-
-    static constexpr int most_questions = 32; ///< that are put to a person in one attempt
-
-private:
-    recogniser recognise_ = nullptr;
-    secret password_;
-    reads where_ = reads::terminal;
-    bool person_there_ = false;
-    bool asking_ = false;               // a person has the question
-    bool typing_password_ = false;      // what answer() is
-    int asked_ = 0;                     // how often
-    std::string line_;                  // so far
-    prompt_kind kind_{};                // of the question
-    std::string question_;              // the latest
-    std::string password_asked_;        // the question that the password was typed for
-    std::vector<secret> given_;         // a person's answers
-    enum reason why_ = reason::none;
-    std::string trouble_;
-
-    static constexpr std::size_t longest_line = 1024;
-
-public:
-    prompter(recogniser recognise, secret password, reads where)
-        : recognise_(recognise), password_(std::move(password)), where_(where) {}
-
-    /// Whether a person can be asked. False at first.
-    void person_there(bool yes) noexcept { person_there_ = yes; }
-
-    /// Adds what the tool has printed. After a reaction other than `nothing` and `withdraw` the line counts as ended.
-    reaction hear(std::string_view bytes) {
-        for (const char c : bytes) {
-            if (c == '\n' || c == '\r') {
-                line_.clear();
-            } else if (line_.size() < longest_line) {
-                line_ += c;
-            }
-        }
-        const prompt_kind asked = kind_of(line_);
-        if (asked == prompt_kind::none) {
-            const bool was_no_question = asking_ && kind_ == prompt_kind::unsure && !bytes.empty();
-            if (was_no_question) asking_ = false;
-            return was_no_question ? reaction::withdraw : reaction::nothing;
-        }
-        kind_ = asked;
-        question_ = presentable(std::exchange(line_, {}));
-        asking_ = false;
-        if (kind_ == prompt_kind::host_key) return give_up(reason::host_key, "the host key is unknown");
-        if ((kind_ == prompt_kind::password || kind_ == prompt_kind::other) && !password_.empty() && password_asked_.empty()) {
-            password_asked_ = question_;
-            typing_password_ = true;
-            return reaction::answer;
-        }
-        return person_there_ ? ask() : unanswered();
-    }
-
-    /// What has become of a question that was put to a person.
-    reaction settle(prompt_outcome how, secret answer) {
-        if (!std::exchange(asking_, false)) return reaction::nothing;
-        switch (how) {
-        case prompt_outcome::answered:
-            if (!detail::is_typable(answer))
-                return give_up(reason::misuse, "the answer to " + quoted() + " contains a control character");
-            given_.push_back(std::move(answer));
-            typing_password_ = false;
-            return reaction::answer;
-        case prompt_outcome::declined:
-            if (kind_ == prompt_kind::passphrase) return reaction::decline;
-            if (question_ == password_asked_) return give_up(reason::auth_incorrect, "the password is incorrect");
-            return give_up(reason::auth_required, "nobody answered its question " + quoted());
-        case prompt_outcome::nobody: break;
-        }
-        person_there_ = false;
-        return unanswered();
-    }
-
-    /// What is to be typed after `answer`.
-    const secret& answer() const noexcept { return typing_password_ ? password_ : given_.back(); }
-    /// The question that is to be put to a person. Nothing in it was typed here, and there are no control characters.
-    const std::string& question() const noexcept { return question_; }
-    /// Where a person has it, and has not answered: so in words. Else empty.
-    std::string waiting_text() const { return asking_ ? "nobody has answered its question " + quoted() + " yet" : std::string(); }
-    /// Where answers go.
-    reads where() const noexcept { return where_; }
-    /// True once something was typed that should have let somebody in.
-    bool answered() const noexcept { return !password_asked_.empty() || !given_.empty(); }
-    /// True once a person has answered.
-    bool answered_by_person() const noexcept { return !given_.empty(); }
-    /// The password; empty: there is none.
-    const secret& password() const noexcept { return password_; }
-    /// Of `give_up`: the reason.
-    enum reason why() const noexcept { return why_; }
-    /// Of `give_up`: in words.
-    const std::string& trouble() const noexcept { return trouble_; }
-
-    /// Calls `call(const secret&)` for all that must not be shown.
-    template <class Call>
-    void for_each_secret(Call&& call) const {
-        call(password_);
-        for (const secret& s : given_) call(s);
-    }
-
-private:
-    prompt_kind kind_of(std::string_view line) const {
-        const prompt_kind known = recognise_(line);
-        return known == prompt_kind::none && person_there_ && detail::ends_in(line, {":", "?", "\xEF\xBC\x9A"})
-                   ? prompt_kind::unsure
-                   : known;
-    }
-
-    reaction ask() {
-        if (++asked_ > most_questions)
-            return give_up(reason::auth_required, "it asks without end; the last question was " + quoted());
-        asking_ = true;
-        return reaction::ask;
-    }
-
-    /// What is done where there is no person.
-    reaction unanswered() {
-        const std::string hint = "router_options::on_prompt";
-        switch (kind_) {
-        case prompt_kind::passphrase: return reaction::decline;
-        case prompt_kind::password:
-        case prompt_kind::other:
-            if (question_ == password_asked_) return give_up(reason::auth_incorrect, "the password is incorrect");
-            if (password_asked_.empty() && kind_ == prompt_kind::password)
-                return give_up(reason::auth_required, "a password is required; set .password or " + hint);
-            if (password_asked_.empty())
-                return give_up(reason::auth_required, "it asks " + quoted() + "; set .password or " + hint);
-            if (kind_ == prompt_kind::password)
-                return give_up(reason::auth_incorrect, "the password is incorrect, or another one is wanted: it asks " +
-                                                           quoted() + " as well; see " + hint);
-            return give_up(reason::auth_required,
-                           "it asks " + quoted() + " as well, which a password does not answer; set " + hint);
-        default: return reaction::nothing; // it may yet go on by itself
-        }
-    }
-
-    reaction give_up(enum reason why, std::string text) {
-        why_ = why;
-        trouble_ = std::move(text);
-        return reaction::give_up;
-    }
-
-    std::string quoted() const { return "\"" + question_.substr(0, question_.find_last_not_of(' ') + 1) + "\""; }
-
-    std::string presentable(std::string line) const {
-        for_each_secret([&](const secret& s) { detail::mask(line, s.reveal()); });
-        detail::defuse(line);
-        return line;
-    }
-};
-
-namespace detail {
-
-/// True where `line` contains `word`, whatever the case of its letters. `word` is in small letters.
-inline bool mentions(std::string_view line, std::string_view word) noexcept {
-    const auto small = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
-    for (std::size_t at = 0; at + word.size() <= line.size(); ++at) {
-        std::size_t same = 0;
-        while (same < word.size() && small(line[at + same]) == word[same]) ++same;
-        if (same == word.size()) return true;
-    }
-    return false;
-}
-
-/// Knows "Password: ", and whatever PAM makes of it, of a tool that speaks English.
-inline prompt_kind ask_for_password(std::string_view line) noexcept {
-    return ends_as_question(line) && mentions(line, "password") ? prompt_kind::password : prompt_kind::none;
-}
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -13413,6 +13134,7 @@ class spawn_attributes {
     int rc_;
 
 public:
+    MITOGEN_COLD
     explicit spawn_attributes(const spawn_options& options) noexcept : rc_(::posix_spawnattr_init(&attributes_)) {
         ::sigset_t none;
         ::sigset_t defaults;
@@ -13444,7 +13166,7 @@ public:
 };
 
 // A path under which an open file can be executed.
-inline std::string path_of_descriptor(int fd) {
+MITOGEN_COLD inline std::string path_of_descriptor(int fd) {
 #if defined(__APPLE__) && defined(F_GETPATH)
     char path[1024] = {}; // MAXPATHLEN, which F_GETPATH demands
     return ::fcntl(fd, F_GETPATH, path) < 0 ? "/dev/fd/" + std::to_string(fd) : std::string(path);
@@ -13457,7 +13179,7 @@ inline std::string path_of_descriptor(int fd) {
 
 inline std::string_view name_of_variable(std::string_view entry) { return entry.substr(0, entry.find('=')); }
 
-inline std::vector<char*> merged_environment(const std::vector<std::string>& changes) {
+MITOGEN_COLD inline std::vector<char*> merged_environment(const std::vector<std::string>& changes) {
     std::vector<char*> out;
     for (char** e = environ; e && *e; ++e) {
         bool changed = false;
@@ -13473,6 +13195,7 @@ inline std::vector<char*> merged_environment(const std::vector<std::string>& cha
 
 // Plans what becomes 0, 1 and 2. Whatever lies at 0 to 2 now is duplicated above first (into `kept`): the child's dup2() calls
 // run one after the other, so that in=1, out=0 would otherwise lose one of them. Returns what failed, or an empty text.
+MITOGEN_COLD
 inline std::string plan_stdio(const spawn_options& options, spawn_actions& actions, std::array<unique_fd, 4>& kept, long& rc) {
     static constexpr const char* names[3] = {"standard input", "standard output", "standard error"};
     const int wanted[3] = {options.in, options.out, options.err};
@@ -13512,7 +13235,7 @@ inline std::string plan_stdio(const spawn_options& options, spawn_actions& actio
 /// Errors: reason::system (or overloaded: out of descriptors or memory); the text names the program and says why it can't run.
 /// Threads: any; not while another thread changes the environment.   Blocks: until the child has executed the program (about 300
 /// µs).
-inline result<process> spawn(const spawn_options& options) {
+MITOGEN_COLD inline result<process> spawn(const spawn_options& options) {
     reap_left_behind();
     std::array<unique_fd, 4> kept;
     const std::string shown = !options.path.empty() ? options.path : options.argv.empty() ? "a descriptor" : options.argv[0];
@@ -13560,6 +13283,12 @@ inline result<process> spawn(const spawn_options& options) {
 
 namespace mitogen::inline MITOGEN_ABI {
 
+class prompter;
+
+namespace detail {
+struct staged_boot;
+} // namespace detail
+
 /// Everything that is known when a child did not come up.
 struct boot_failure {
     enum class how : std::uint8_t { ended, timed_out, confused };
@@ -13579,7 +13308,9 @@ struct boot_plan {
     sys::spawn_options start{};                 ///< descriptors are filled in later
     std::string enters{};                       ///< what `start` does before it executes its own last arguments, in words
     std::size_t command_at = 0;                 ///< where these begin; 0: `start` is what is executed
-    bool staged = false;                        ///< a POSIX shell speaks first and is then sent the program
+    /// How a POSIX shell, which speaks first, is sent the program: &detail::by_a_shell. Null: the
+    /// program is there, and speaks first.
+    const detail::staged_boot* staged = nullptr;
     bool attached = false;                      ///< nothing is started: its stream is there already
     sys::unique_fd attached_in{};               ///< of such a one: what it says
     sys::unique_fd attached_out{};              ///< what it hears
@@ -13588,7 +13319,7 @@ struct boot_plan {
     std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent
     std::string program_path{};                 ///< where that was opened; empty: this program's own
     std::vector<detail::payload_file> others{}; ///< what is sent to machines that the program was not built for
-    std::shared_ptr<detail::program_source> source{}; ///< gets those of `others` that are not here
+    std::shared_ptr<detail::program_source> source{}; ///< completes those of `others`, and gets what is not here
     std::shared_ptr<detail::press> press{};     ///< compresses it, where that is worth it; may be null
     bool compress_program = false;              ///< the way there is likely slower than compressing
     /// where it comes to nothing, what is started has something to undo: SIGTERM comes first
@@ -13596,7 +13327,7 @@ struct boot_plan {
     bool keep_program = true;                   ///< it may stay in a cache there, for the next time
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     std::string if_missing{};                                          ///< what to do where `start` cannot be started
-    std::optional<prompter> prompts{};                                 ///< of a tool that may ask questions at its terminal
+    std::shared_ptr<prompter> prompts{};                               ///< of a tool that may ask questions at its terminal
     unique_function<void(prompt)> ask{};                               ///< puts them to a person, on the loop; may be empty
     unique_function<void(const connect_progress&)> on_progress{};      ///< on the loop; may be empty
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
@@ -13629,7 +13360,7 @@ inline error explain_timeout(const boot_plan& plan, const boot_failure& f) {
 }
 
 /// What a failure means where nothing more special is known.
-inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
+MITOGEN_COLD inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
     switch (f.what) {
     case boot_failure::how::timed_out: return explain_timeout(plan, f);
     case boot_failure::how::confused: return error(reason::connect, plan.what + ": " + f.detail + quoted_words(f));
@@ -13723,7 +13454,7 @@ struct welcome {
 };
 
 /// Mark, speaker, protocol, length and payload.
-inline buffer marked(speaker who, const buffer& payload) {
+MITOGEN_COLD inline buffer marked(speaker who, const buffer& payload) {
     std::byte front[6];
     writer w(front);
     w.put_u8(static_cast<std::uint8_t>(who));
@@ -13808,7 +13539,7 @@ public:
 
     /// Looks for the next message. What it has found as a `stage` is gone the next time; a `hello`
     /// stays.
-    finding look() {
+    MITOGEN_COLD finding look() {
         if (!find_mark()) return misses_mark() ? finding::wrong : finding::nothing;
         const std::string_view said = std::string_view(bytes_).substr(mark.size());
         if (said.empty()) return finding::nothing;
@@ -13934,7 +13665,7 @@ public:
 
     /// Writes as much as `fd` takes.
     template <class Io>
-    progress write(Io& io, int fd) {
+    MITOGEN_COLD progress write(Io& io, int fd) {
         for (;;) {
             if (done_ == bytes_.size()) {
                 if (left_ == 0) return progress::written;
@@ -13948,7 +13679,7 @@ public:
     }
 
 private:
-    bool refill() {
+    MITOGEN_COLD bool refill() {
         constexpr std::int64_t chunk = 64 * 1024;
         done_ = 0;
         bytes_.clear();
@@ -13991,7 +13722,7 @@ namespace sys {
 
 namespace detail {
 
-inline std::string own_path() {
+MITOGEN_COLD inline std::string own_path() {
 #if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
     std::uint32_t size = 0;
     static_cast<void>(::_NSGetExecutablePath(nullptr, &size));
@@ -14023,7 +13754,7 @@ inline std::string hex(const unsigned char* bytes, std::size_t size) {
 }
 
 // The descriptor of the GNU build-id note among the notes at `at`, as hex; empty if there is none.
-inline std::string find_build_id(const unsigned char* at, std::size_t size) {
+MITOGEN_COLD inline std::string find_build_id(const unsigned char* at, std::size_t size) {
     struct note {
         std::uint32_t name_size, data_size, type;
     };
@@ -14044,7 +13775,7 @@ inline std::string find_build_id(const unsigned char* at, std::size_t size) {
 }
 
 #if __has_include(<link.h>) && defined(PT_NOTE)
-inline std::string note_build_id() {
+MITOGEN_COLD inline std::string note_build_id() {
     std::string out;
     static_cast<void>(::dl_iterate_phdr(
         [](::dl_phdr_info* object, std::size_t, void* to) {
@@ -14068,7 +13799,7 @@ inline std::string note_build_id() { return {}; }
 
 // 64 bits over the contents of a file: multiply and fold per 8-byte word, the mixer of MurmurHash3 (A. Appleby, public domain) at
 // the end.
-inline std::uint64_t content_hash(int fd) {
+MITOGEN_COLD inline std::uint64_t content_hash(int fd) {
     constexpr std::size_t chunk = 1 << 16;
     const std::unique_ptr<unsigned char[]> bytes(new unsigned char[chunk]);
     std::uint64_t h = 0x9e37'79b9'7f4a'7c15;
@@ -14101,7 +13832,7 @@ inline unique_fd& self_executable() {
 
 /// Where this program's executable lay when it was started; empty where the system can't tell, or where it has been removed.
 /// Threads: any.
-inline std::string self_path() {
+MITOGEN_COLD inline std::string self_path() {
     std::string path = detail::own_path();
 #if defined(__linux__)
     std::string target(4096, '\0'); // PATH_MAX
@@ -14115,7 +13846,7 @@ inline std::string self_path() {
 /// Identifies this build: the linker's GNU build id in hex (usually 40 digits), else 16 hex digits that hash the executable's
 /// contents.
 /// Equal ids mean equal code. Computed by the first call.   Threads: any.
-inline const std::string& build_id() {
+MITOGEN_COLD inline const std::string& build_id() {
     static const std::string id = [] {
         std::string found = detail::note_build_id();
         if (!found.empty()) return found;
@@ -14275,7 +14006,7 @@ constexpr std::int64_t patience_for(duration_ns connect_timeout) {
 /// read from a terminal; busybox's has no word for that, and leaves a process without descriptors for a second. So does w, which
 /// does the same where there is no timeout: a subshell looks once a second whether what it watches is still there, and ends with
 /// it.
-inline std::string first_stage_script(std::int64_t patience_s) {
+MITOGEN_COLD inline std::string first_stage_script(std::int64_t patience_s) {
     // The command line must not contain the mark, lest an echo of it be taken for the child's voice: octal escapes for what is no
     // text, and an empty argument in the middle, because some shells' echo undoes escapes.
     std::string mark;
@@ -14340,7 +14071,7 @@ inline std::string machine_text() {
 
 /// The name of a user by /etc/passwd, or "uid1000" where that has none. Not getpwuid(): in a statically linked program glibc
 /// would load the shared libraries of another glibc for it.
-inline std::string user_name(unsigned uid) {
+MITOGEN_COLD inline std::string user_name(unsigned uid) {
     const std::string number = std::to_string(uid);
     std::string text;
     if (std::FILE* const users = std::fopen("/etc/passwd", "re")) {
@@ -14404,7 +14135,7 @@ inline constexpr elf_machine elf_machines[] = {
 
 /// A file's system and machine as `uname -sm` says them, "Linux x86_64"; empty for what is no ELF file or for an unknown machine.
 /// Numbers from elf(5) and the gABI's list of machines; system V's OSABI (0) is taken for Linux.
-inline std::string program_kind(int fd) {
+MITOGEN_COLD inline std::string program_kind(int fd) {
     unsigned char h[20];
     if (sys::pread(fd, h, sizeof h, 0) != static_cast<long>(sizeof h)) return {};
     if (std::string_view(reinterpret_cast<const char*>(h), 4) != "\x7f"
@@ -14423,7 +14154,7 @@ inline std::string program_kind(int fd) {
 }
 
 /// True if a machine that says `there` of itself runs programs of `kind`; both as `uname -sm` spells it.
-inline bool machine_runs(std::string_view there, std::string_view kind) {
+MITOGEN_COLD inline bool machine_runs(std::string_view there, std::string_view kind) {
     if (there == kind) return true;
     const auto machine_of = [](std::string_view text) { return text.substr(text.find(' ') + 1); };
     if (there.substr(0, there.find(' ')) != kind.substr(0, kind.find(' '))) return false;
@@ -14439,7 +14170,7 @@ inline bool machine_runs(std::string_view there, std::string_view kind) {
 
 /// A shell's pattern for what `uname -sm` prints on machines that run programs of `kind`: at most what machine_runs() says, and
 /// at least `kind` itself. No character of it needs quotes in a `case`.
-inline std::string machine_pattern(std::string_view kind) {
+MITOGEN_COLD inline std::string machine_pattern(std::string_view kind) {
     std::string pattern;
     for (const char c : kind) {
         const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
@@ -14491,6 +14222,7 @@ inline std::string kind_of(const sys::unique_fd& program) {
 
 /// The builds of `program` for other machines: those of `payloads`, which are of no use where it is another program than this
 /// one; and those that lie beside it, "tool.Linux-aarch64" beside "tool". `path`: where it was opened; empty: this program's own.
+MITOGEN_COLD
 inline std::vector<payload_file> open_payloads(const sys::unique_fd& program, const std::string& path,
                                                const std::vector<payload>& payloads) {
     std::vector<payload_file> opened;
@@ -14549,7 +14281,7 @@ struct choice {
 
 /// The program for the target, which says `there` of itself ("Linux aarch64"). A shell that cannot execute a program may take it
 /// for a script, so that it is better not to try.
-inline choice choose_program(const boot_plan& plan, std::string_view there) {
+MITOGEN_COLD inline choice choose_program(const boot_plan& plan, std::string_view there) {
     const std::string kind = kind_of(*plan.program);
     if (kind.empty() || sys::machine_runs(there, kind)) return {plan.program.get()};
     for (const payload_file& other : plan.others) {
@@ -14581,7 +14313,7 @@ inline void add_payloads(boot_plan& plan, const std::vector<payload_file>& furth
 
 /// Tells the first stage of a plan what program it will become, so that it can look for it there. Reads programs that it sees for
 /// the first time.
-inline void name_program(boot_plan& plan) {
+MITOGEN_COLD inline void name_program(boot_plan& plan) {
     if (!plan.keep_program) return;
     std::string arms;
     const auto add = [&arms](const std::string& pattern, const program_identity* program) {
@@ -14655,7 +14387,7 @@ constexpr memfd_number memfd_number_of(std::string_view there) {
 }
 
 /// In Python. Arguments, as of the next: what is wrong with the directories, the SHA-256, and how many bytes are sent.
-inline std::string python_stage(const transfer& how) {
+MITOGEN_COLD inline std::string python_stage(const transfer& how) {
     std::string s = "import os,sys,hashlib,signal,subprocess;sys.excepthook=lambda*a:print(sys.argv[1],file=sys.stderr);";
     s += "signal.signal(signal.SIGALRM,lambda*a:sys.exit(\"" + std::string(no_parent_text) + "\"));signal.alarm(" +
          std::to_string(how.patience_s) + ");";
@@ -14670,7 +14402,7 @@ inline std::string python_stage(const transfer& how) {
 /// The same in Perl, which knows the system call only by its number. What undoes the compression, or finds the digest where the
 /// module for that is missing, opens the memory by its name in /proc. The file's first descriptor does not count as open for
 /// writing: what is executed must not be.
-inline std::string perl_stage(const transfer& how, const memfd_number& number) {
+MITOGEN_COLD inline std::string perl_stage(const transfer& how, const memfd_number& number) {
     std::string s = "sub f{print STDERR \"$_[0]\\n\";exit 1}($w,$h,$n)=@ARGV;$SIG{PIPE}=\"IGNORE\";";
     s += "$SIG{ALRM}=sub{f(\"" + std::string(no_parent_text) + "\")};";
     s += "$m=\"mitogen\";$f=syscall(length(pack(\"p\",undef))>4?" + std::to_string(number.wide) + ":" +
@@ -14719,6 +14451,7 @@ namespace detail {
 /// and the shell must not open it so for itself: mksh 59c keeps a copy of what `exec 8>&-` closes (c_exec in funcs.c, when the
 /// copy is descriptor 10). What is executed has been read back and checked. The caches keep the eight programs that were used
 /// last, as far as the file system notes reading; what was left there by a shell that was killed goes after a day.
+MITOGEN_COLD
 inline std::string receiving_stage(const program_identity& program, const transfer& how) {
     const auto give_up = [](std::string_view text) { return "{ echo \"" + std::string(text) + "\" >&2;exit 1;};"; };
     std::string s = program.settings() + "s=" + std::to_string(program.size) + ";n=" + std::to_string(how.size) + ";";
@@ -14759,6 +14492,50 @@ inline std::string receiving_stage(const program_identity& program, const transf
     s += "exec \"$q\" " + std::string(child_argument) + "\n";
     return s;
 }
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/boot/staged_boot.hpp ----
+// staged_boot.hpp: how a child begins as a shell that is sent the program, reached through the
+// plans of the methods that do so: a program that names none of them carries nothing of it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What the parent of such a child does beside talking to it.
+struct staged_boot {
+    /// Adds the builds that contexts above have, and tells the first stage what program it may find
+    /// on its machine.
+    void (*prepare)(boot_plan& plan, const std::vector<payload_file>& further);
+    /// The program for the machine that the first stage has named.
+    choice (*choose)(const boot_plan& plan, std::string_view machine);
+    /// Those with which the program may be compressed, as the first stage says what it has.
+    std::vector<std::string_view> (*tools)(const stage_words& said);
+    /// The line of shell that receives `program`; empty where that cannot be read.
+    std::string (*receive)(const sys::unique_fd& program, const transfer& how);
+};
+
+inline void prepare_staged(boot_plan& plan, const std::vector<payload_file>& further) {
+    add_payloads(plan, further);
+    name_program(plan);
+}
+
+inline std::vector<std::string_view> tools_of(const stage_words& said) {
+    std::vector<std::string_view> tools;
+    for (const press_tool& tool : press_tools)
+        if (said.has(tool.name)) tools.push_back(tool.name);
+    return tools;
+}
+
+inline std::string receive_program(const sys::unique_fd& program, const transfer& how) {
+    const program_identity* identity = identity_of(program.get());
+    return identity ? receiving_stage(*identity, how) : std::string();
+}
+
+/// The one way that there is: see first_stage.hpp.
+inline constexpr staged_boot by_a_shell{&prepare_staged, &choose_program, &tools_of,
+                                        &receive_program};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -14805,7 +14582,7 @@ public:
     void feed(std::span<const std::byte> bytes) { reader_.feed(bytes); }
 
     /// What to do about them; asked until it is `listen`, or the dialogue is over.
-    turn next() {
+    MITOGEN_COLD turn next() {
         using finding = handshake::hello_reader::finding;
         if (hello_seen_) return turn::listen;
         switch (reader_.look()) {
@@ -14864,23 +14641,23 @@ public:
     }
 
     /// Says the program, compressed or, without that, as it is.
-    void send(const pressed& how) {
+    MITOGEN_COLD void send(const pressed& how) {
         pressed_ = how.file;
         const int file = (how.file ? *how.file : *program_).get();
-        const program_identity* program = identity_of(program_->get());
         const transfer t{.size = sys::file_size(file),
                          .tool = how.tool,
                          .keep = plan_.keep_program,
                          .patience_s = patience_for(plan_.timeout),
                          .machine = machine_};
-        out_.send_program(program ? file : -1, program ? receiving_stage(*program, t) : std::string());
+        const std::string line = plan_.staged->receive(*program_, t);
+        out_.send_program(line.empty() ? -1 : file, line);
         told_.total = out_.program_size();
         tell(connect_progress::phase::upload);
     }
 
     /// Writes what there is to say, as far as `fd` takes it.
     template <class Io>
-    outgoing::progress write(Io& io, int fd) {
+    MITOGEN_COLD outgoing::progress write(Io& io, int fd) {
         const outgoing::progress p = out_.write(io, fd);
         if (told_.now == connect_progress::phase::upload) {
             const bool done = p == outgoing::progress::written;
@@ -14919,11 +14696,11 @@ private:
     }
 
     /// The shell on the target is ready for the program.
-    turn meet_stage() {
+    MITOGEN_COLD turn meet_stage() {
         if (!plan_.staged || stage_seen_) return confused("a shell spoke where none was expected");
         stage_seen_ = true;
         const stage_words said(reader_.text());
-        const choice chosen = choose_program(plan_, said.machine);
+        const choice chosen = plan_.staged->choose(plan_, said.machine);
         trouble_ = chosen.trouble;
         if (!chosen.file && !chosen.above) return turn::unfit;
         if (said.kept) { // it becomes the program by itself
@@ -14932,8 +14709,7 @@ private:
         }
         program_ = chosen.file;
         machine_ = said.machine;
-        for (const press_tool& tool : press_tools)
-            if (said.has(tool.name)) tools_.push_back(tool.name);
+        tools_ = plan_.staged->tools(said);
         if (program_) return prepare();
         wanted_ = chosen.above->sha256;
         return turn::fetch;
@@ -15625,7 +15401,7 @@ struct pty {
 };
 
 /// Opens one, with both descriptors above 2, blocking and close-on-exec. 0 or -errno; then `p` is as it was.
-inline long open_pty(pty& p) {
+MITOGEN_COLD inline long open_pty(pty& p) {
     pty made;
 #if defined(__linux__)
     constexpr int flags = O_RDWR | O_NOCTTY | O_CLOEXEC;
@@ -16520,7 +16296,8 @@ class loop_user {
     friend class basic_loop_users;
 
     unique_function<void()> end_;
-    bool told_ = false; // under the registry's mutex
+    bool told_ = false; // under the registry's mutex, as next_ is
+    loop_user* next_ = nullptr;
 
 public:
     /// `end` begins what leads to basic_broker::leave(). It is called once, and must not block nor
@@ -16533,11 +16310,11 @@ public:
 template <class Io>
 class basic_loop_users {
     typename Io::mutex mutex_;
-    std::vector<loop_user*> users_;
+    loop_user* first_ = nullptr; // linked through them: they stay where they are until they leave
     bool ending_ = false;
 
     void tell() { // under mutex_: nobody leaves meanwhile
-        for (loop_user* u : users_)
+        for (loop_user* u = first_; u; u = u->next_)
             if (!std::exchange(u->told_, true)) u->end_();
     }
 
@@ -16547,14 +16324,21 @@ public:
     /// From now on the loop waits for `user`, who is told at once where it is to end already.
     void enter(loop_user& user) {
         const std::lock_guard lock(mutex_);
-        users_.push_back(&user);
+        loop_user** last = &first_;
+        while (*last) last = &(*last)->next_;
+        user.next_ = nullptr;
+        *last = &user;
         if (ending_) tell();
     }
 
     /// `user` needs it no more, and is not told from now on. True if the loop is to end and that was the last.
     bool leave(loop_user& user) {
         const std::lock_guard lock(mutex_);
-        return std::erase(users_, &user) > 0 && ending_ && users_.empty();
+        loop_user** at = &first_;
+        while (*at && *at != &user) at = &(*at)->next_;
+        if (!*at) return false;
+        *at = user.next_;
+        return ending_ && !first_;
     }
 
     /// The loop shall end: tells everybody. True if there is nobody.
@@ -16562,7 +16346,7 @@ public:
         const std::lock_guard lock(mutex_);
         ending_ = true;
         tell();
-        return users_.empty();
+        return !first_;
     }
 
     /// True once end() was called.
@@ -16737,6 +16521,23 @@ public:
 
 namespace mitogen::inline MITOGEN_ABI {
 
+#if MITOGEN_HAS_EXCEPTIONS
+namespace detail {
+
+/// Inside a handler: logs what was thrown.
+MITOGEN_COLD inline void log_exception_on_loop() {
+    try {
+        throw;
+    } catch (const std::exception& e) {
+        log::write(log::level::error, std::string("exception on the loop: ") + e.what());
+    } catch (...) {
+        log::write(log::level::error, "exception on the loop, not a std::exception");
+    }
+}
+
+} // namespace detail
+#endif
+
 /// A base of basic_broker, which says whose turn it is. Threads: the one that leads.
 template <class Io>
 class basic_turns {
@@ -16837,10 +16638,8 @@ protected:
 #if MITOGEN_HAS_EXCEPTIONS
         try {
             work();
-        } catch (const std::exception& e) {
-            log::write(log::level::error, std::string("exception on the loop: ") + e.what());
         } catch (...) {
-            log::write(log::level::error, "exception on the loop, not a std::exception");
+            detail::log_exception_on_loop();
         }
 #else
         work();
@@ -16876,33 +16675,42 @@ namespace mitogen::inline MITOGEN_ABI {
 template <class Io>
 class basic_waiting_line {
     typename Io::mutex mutex_;
-    std::vector<waiter<Io>*> waiting_;
 
 public:
     explicit basic_waiting_line(Io& io) : mutex_(io) {}
 
     /// A thread stands in the line as long as this lives.
     class place {
+        friend basic_waiting_line;
+
         basic_waiting_line& line_;
         waiter<Io>& mine_;
+        place* behind_ = nullptr;
 
     public:
         place(basic_waiting_line& line, waiter<Io>& mine) : line_(line), mine_(mine) {
             const std::lock_guard lock(line_.mutex_);
-            line_.waiting_.push_back(&mine_);
+            place** last = &line_.first_;
+            while (*last) last = &(*last)->behind_;
+            *last = this;
         }
         place(place&&) = delete;
         ~place() {
             const std::lock_guard lock(line_.mutex_);
-            std::erase(line_.waiting_, &mine_);
+            place** at = &line_.first_;
+            while (*at != this) at = &(*at)->behind_;
+            *at = behind_;
         }
     };
 
     /// Somebody may lead now.
     void wake_first() noexcept {
         const std::lock_guard lock(mutex_);
-        if (!waiting_.empty()) waiting_.front()->notify();
+        if (first_) first_->mine_.notify();
     }
+
+private:
+    place* first_ = nullptr; // linked through them
 };
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -17170,19 +16978,9 @@ public:
     /// loop has ended. An exception of `work` is logged, as every callback's, and does not come back.
     template <class Work>
     bool run(Work&& work) {
-        if (on_loop()) {
-            guarded(work);
-            return true;
-        }
-        const auto done = std::make_shared<event>(io_);
-        if (!add([this, &work, done] {
-                guarded(work);
-                done->raise();
-            })) {
-            return false;
-        }
-        done->wait(*this);
-        return true;
+        using callable = std::remove_reference_t<Work>;
+        const auto call = [](const void* it) { (*static_cast<callable*>(const_cast<void*>(it)))(); };
+        return run_borrowed({call, std::addressof(work)});
     }
 
     /// Holds the loop still while `work` runs on this thread: for fork(), whose child must not find what the loop owns half
@@ -17215,6 +17013,30 @@ public:
     }
 
 private:
+    /// A callable of the caller's.
+    struct borrowed {
+        void (*call)(const void*);
+        const void* it;
+        void operator()() const { call(it); }
+    };
+
+    /// run(), once for all types of work.
+    MITOGEN_COLD bool run_borrowed(borrowed work) {
+        if (on_loop()) {
+            guarded(work);
+            return true;
+        }
+        const auto done = std::make_shared<event>(io_);
+        if (!add([this, work, done] {
+                guarded(work);
+                done->raise();
+            })) {
+            return false;
+        }
+        done->wait(*this);
+        return true;
+    }
+
     void stop() noexcept {
         stopping_.store(true);
         waker_.wake();
@@ -17407,7 +17229,7 @@ private:
         if (o != outcome::open) over_(o); // the last that is done here
     }
 
-    outcome read() {
+    MITOGEN_COLD outcome read() {
         std::byte bytes[16 * 1024];
         const long n = loop_.io().read(in_.get(), bytes, sizeof bytes);
         if (n == -EAGAIN || n == -EWOULDBLOCK) return outcome::open;
@@ -17430,7 +17252,7 @@ private:
     }
 
     /// The program comes from above first. Where it is here already, at once.
-    outcome fetch() {
+    MITOGEN_COLD outcome fetch() {
         talk_.fetch_program([this, open = std::weak_ptr<char>(open_)](const result<std::shared_ptr<sys::unique_fd>>& got) {
             if (open.expired()) return;
             switch (talk_.take_program(got)) {
@@ -17453,7 +17275,7 @@ private:
     }
 
     /// Writes the welcome, or the program, as the descriptor takes it.
-    outcome write() {
+    MITOGEN_COLD outcome write() {
         switch (talk_.write(loop_.io(), out_.get())) {
         case outgoing::progress::waiting:
             if (!out_source_.watched) {
@@ -17468,457 +17290,6 @@ private:
         }
         loop_.change(out_source_, io::interest::none);
         return talk_.hello_seen() ? outcome::up : outcome::open;
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/logs/log_meter.hpp ----
-// log_meter.hpp: decides which log records pass and which are dropped, and counts those. Has no clock and no link.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Two token buckets, for lines and for bytes; both begin full, so that the earliest lines pass.
-///
-/// Where one line is dropped, so is all that follows within `pause`: what is lost lies together and can be told in one record,
-/// once in a pause at most, at the place where it is missing.
-///
-/// A bucket is kept as the moment at which it will be full again (the generic cell rate algorithm, ITU-T I.371).
-class log_meter {
-    instant lines_full_ = -never;
-    instant bytes_full_ = -never;
-    std::uint64_t dropped_ = 0; // and not told
-    instant resumes_ = 0;       // where something was
-    std::string why_;           // of the latest that began a pause
-
-    static bool empty(instant full, instant now, duration_ns most) noexcept { return full > now && full - now >= most; }
-    static void take(instant& full, instant now, std::uint64_t count, std::uint64_t per_second) noexcept {
-        if (per_second) full = after(std::max(full, now), static_cast<duration_ns>(count * 1'000'000'000 / per_second));
-    }
-
-    bool drop(instant now, std::string why, std::uint64_t count = 1) {
-        dropped_ += count;
-        resumes_ = after(now, pause);
-        why_ = std::move(why);
-        return false;
-    }
-
-public:
-    static constexpr duration_ns pause = 1'000'000'000;
-    static constexpr std::size_t line_cost = 64; ///< bytes that a record has on its way beside its text, about
-
-    /// True if a line of so many bytes, less than 2^32, passes. `obstacle`: what hinders all lines at the moment, or null.
-    bool admit(instant now, std::size_t bytes, const char* obstacle, const log::bounds& b) {
-        if (!pass(now, obstacle)) return false;
-        const duration_ns most = std::int64_t{std::max(b.seconds_at_once, 1u)} * 1'000'000'000;
-        if (empty(lines_full_, now, most) || empty(bytes_full_, now, most)) {
-            return drop(now, "more than " + std::to_string(b.lines_per_second) + " lines or " +
-                                 std::to_string(b.bytes_per_second) + " bytes per second");
-        }
-        take(lines_full_, now, 1, b.lines_per_second);
-        take(bytes_full_, now, bytes + line_cost, b.bytes_per_second);
-        return true;
-    }
-
-    /// True within a pause: the line is dropped.
-    bool drops(instant now, std::uint64_t count = 1) noexcept {
-        if (!dropped_ || now >= resumes_) return false;
-        dropped_ += count;
-        return true;
-    }
-
-    /// The same for what was measured elsewhere: only the obstacle counts. `count`: for how many lines it stands.
-    bool pass(instant now, const char* obstacle, std::uint64_t count = 1) {
-        if (drops(now, count)) return false;
-        return obstacle ? drop(now, obstacle, count) : true;
-    }
-
-    /// How many were dropped, and not told.
-    std::uint64_t dropped() const noexcept { return dropped_; }
-
-    /// When to say what was dropped; never, where nothing was.
-    instant tell_at() const noexcept { return dropped_ ? resumes_ : never; }
-
-    /// It cannot be said now: not before another pause.
-    void postpone(instant now) noexcept { resumes_ = after(now, pause); }
-
-    /// Text that says how much was dropped, and why; it counts as told. `one`, `many`: of what, as in "line of stdout".
-    std::string tell(std::string_view one, std::string_view many) {
-        const std::uint64_t count = std::exchange(dropped_, 0);
-        std::string text = std::to_string(count) + " ";
-        text.append(count == 1 ? one : many).append(count == 1 ? " was dropped (" : " were dropped (").append(why_).append(")");
-        return text;
-    }
-};
-
-/// Estimates how many bytes of log records wait in a link's queue, from how much the link has written and how much waits in all.
-/// Never less than there is; up to twice as much, where other messages wait too.
-class log_backlog {
-    std::uint64_t older_ = 0;       // will have been written at older_end_
-    std::uint64_t newer_ = 0;       // was added since
-    std::uint64_t older_end_ = 0;   // in bytes written
-    bool full_ = false;
-
-public:
-    /// False from when `limit` is reached until half of it is free. `written`: bytes so far; `waiting`: all that is queued.
-    bool has_room(std::uint64_t written, std::uint64_t waiting, std::uint64_t limit) noexcept {
-        if (waiting == 0) older_ = newer_ = 0;
-        if (written >= older_end_) {
-            older_ = std::exchange(newer_, 0);
-            older_end_ = written + waiting;
-        }
-        full_ = bytes() >= (full_ ? limit / 2 : limit);
-        return !full_;
-    }
-
-    /// So many bytes were queued.
-    void add(std::uint64_t count) noexcept { newer_ += count; }
-
-    std::uint64_t bytes() const noexcept { return older_ + newer_; }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/logs/child_stderr.hpp ----
-// child_stderr.hpp: what a child says on stderr, as its parent reads it: to the log, or into the error that its failure becomes.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Lines are kept while the child starts. Once it is up they go to the log, those that were kept first; where it does not come up
-/// its error quotes the last of them, and the log shows none. Those that come too fast are dropped and counted: see log::bounds.
-/// It may be a terminal, at which the child asks questions before it is up.
-///
-/// Threads: loop.
-template <class Io>
-class child_stderr {
-    struct source : event_source {
-        child_stderr* self;
-    };
-
-    enum class use : std::uint8_t { keep, show, drop };
-
-    detail::broker_engine<Io>& loop_;
-    typename Io::descriptor end_;
-    typename Io::descriptor terminal_; // so that it has no end while a tool may close and open it
-    unique_function<void(std::string_view)> heard_;
-    bool answer_ends_line_ = false; // at which nobody looks
-    context_id id_;
-    std::string name_;
-    source source_{};
-    text_tail tail_;
-    std::vector<std::string> kept_;
-    std::size_t kept_bytes_ = 0;
-    use use_ = use::keep;
-    log_meter meter_;
-    timer tell_{}; // what was dropped
-
-    static constexpr int most_reads = 64; // in one go
-    static constexpr std::size_t most_kept = 1u << 20;
-
-public:
-    /// `end` may be empty. `terminal`: the child's side, where it is one. The context's name and number are for the log.
-    child_stderr(detail::broker_engine<Io>& loop, typename Io::descriptor end, context_id id, std::string name,
-                 typename Io::descriptor terminal = typename Io::descriptor())
-        : loop_(loop), end_(std::move(end)), terminal_(std::move(terminal)), id_(id), name_(std::move(name)) {
-        source_.fd = end_.get();
-        source_.self = this;
-        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(); };
-        tell_.fire = [this] {
-            if (meter_.tell_at() <= loop_.io().now()) tell();
-            plan();
-        };
-    }
-
-    child_stderr(child_stderr&&) = delete;
-
-    /// Begins to listen. 0 or -errno.
-    long begin() { return end_ ? loop_.watch(source_, io::interest::read) : 0; }
-
-    /// Who hears what it says, so as to answer; may hang up, but not end this.
-    void listen(unique_function<void(std::string_view)> heard) { heard_ = std::move(heard); }
-
-    /// Types an answer at its terminal. The question is not shown: it is forgotten, and so is the end of its line.
-    void type(std::string_view answer) {
-        static_cast<void>(loop_.io().write(end_.get(), answer.data(), answer.size())); // an empty terminal takes 4 KiB
-    }
-    void question_answered() {
-        tail_.drop_unfinished();
-        answer_ends_line_ = true;
-    }
-
-    /// Masks a word in all that is kept.
-    void mask(std::string_view word) {
-        const auto change = [word](std::string& line) { detail::mask(line, word); };
-        tail_.revise(change);
-        for (std::string& line : kept_) change(line);
-    }
-
-    /// Closes a terminal: whoever runs there is told with SIGHUP, and reads no more.
-    void hang_up() {
-        if (!terminal_) return;
-        drain();
-        loop_.unwatch(source_);
-        end_.reset();
-        terminal_.reset();
-    }
-
-    /// From now on the log shows what it says, and shows now what was kept.
-    void show() {
-        if (use_ != use::keep) return;
-        use_ = use::show;
-        for (const std::string& line : std::exchange(kept_, {})) emit(line);
-        plan();
-    }
-
-    /// From now on nobody is told what it says.
-    void drop() {
-        use_ = use::drop;
-        kept_.clear();
-        loop_.cancel_slow_timer(tell_);
-    }
-
-    /// The last lines. Takes what is in the pipe now, so that an error has the last words.
-    std::string last_words() {
-        drain();
-        return tail_.text();
-    }
-
-    /// Stops listening; what is in the pipe now, a last line without newline included, is the last.
-    void finish() {
-        drain();
-        loop_.unwatch(source_);
-        show();
-        tail_.finish([this](std::string_view line) { say(line); });
-        loop_.cancel_slow_timer(tell_);
-        tell();
-    }
-
-    /// In a child made by fork(): closes the descriptor.
-    void abandon() noexcept {
-        end_.reset();
-        terminal_.reset();
-    }
-
-private:
-    /// Reads once. False where there is nothing more now.
-    bool read() {
-        char bytes[4096];
-        const long n = loop_.io().read(end_.get(), bytes, sizeof bytes);
-        if (n > 0) {
-            hear({bytes, static_cast<std::size_t>(n)});
-            return true;
-        }
-        if (n != -EAGAIN && n != -EWOULDBLOCK) {
-            loop_.unwatch(source_);
-            if (!terminal_) end_.reset(); // else who still has it would be hung up on
-        }
-        return false;
-    }
-
-    void hear(std::string_view bytes) {
-        if (std::exchange(answer_ends_line_, false)) bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
-        tail_.feed(bytes, [this](std::string_view line) { say(line); });
-        if (heard_) heard_(bytes);
-    }
-
-    void drain() {
-        for (int reads = 0; reads < most_reads && source_.watched && read(); ++reads) {}
-    }
-
-    void say(std::string_view line) {
-        if (use_ == use::drop) return;
-        const instant now = loop_.io().now();
-        if (use_ == use::show && meter_.tell_at() <= now) tell();
-        const char* obstacle = kept_bytes_ < most_kept ? nullptr : "more than is kept until it is up";
-        if (!meter_.admit(now, line.size(), use_ == use::keep ? obstacle : nullptr, log::current_bounds())) return plan();
-        if (use_ == use::show) return emit(line);
-        kept_bytes_ += line.size() + log_meter::line_cost;
-        kept_.emplace_back(line);
-    }
-
-    void emit(std::string_view line) { log::emit({log::level::info, id_, name_, "stderr", line}); }
-
-    /// Has what was dropped told in time.
-    void plan() {
-        if (use_ == use::show && meter_.tell_at() != never && !tell_.is_set()) loop_.set_slow_timer(tell_, meter_.tell_at());
-    }
-
-    void tell() {
-        if (use_ != use::show || meter_.tell_at() == never) return;
-        log::emit({log::level::warning, id_, name_, "mitogen", meter_.tell("line of stderr", "lines of stderr")});
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/prompts/open_question.hpp ----
-// open_question.hpp: brings an answer that may come from any thread, and at any time, to the loop that waits for it.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Shared by a prompt and whoever waits for its answer; the prompt may outlive the loop.
-template <class Io>
-class open_question final : public answer_taker, public std::enable_shared_from_this<open_question<Io>> {
-    Io io_;
-    typename Io::mutex mutex_;
-    detail::broker_engine<Io>* loop_;                               // null once no answer is wanted; under mutex_
-    unique_function<void(prompt_outcome, secret)> settled_; // loop's
-    unique_function<void()> over_;                         // loop's
-
-public:
-    /// `settled` is called on the loop, at most once.
-    open_question(detail::broker_engine<Io>& loop, unique_function<void(prompt_outcome, secret)> settled)
-        : io_(loop.io()), mutex_(io_), loop_(&loop), settled_(std::move(settled)) {}
-
-    open_question(open_question&&) = delete;
-
-    void take(prompt_outcome how, secret answer) noexcept override {
-        const std::lock_guard lock(mutex_); // the loop cannot go meanwhile
-        if (!loop_) return;
-        (void)loop_->defer([self = this->shared_from_this(), how, answer = std::move(answer)]() mutable {
-            self->settle(how, std::move(answer));
-        });
-    }
-
-    void when_over(unique_function<void()> over) override {
-        if (settled_) over_ = std::move(over);
-    }
-
-    /// No answer is wanted any more. Threads: loop.
-    void close() {
-        leave_loop();
-        settled_.reset();
-        if (auto over = std::exchange(over_, {})) over();
-    }
-
-private:
-    void leave_loop() {
-        const std::lock_guard lock(mutex_);
-        loop_ = nullptr;
-    }
-
-    void settle(prompt_outcome how, secret answer) {
-        if (!settled_) return; // closed meanwhile: the answer is wiped
-        leave_loop();
-        over_.reset();
-        auto settled = std::exchange(settled_, {});
-        settled(how, std::move(answer));
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/boot/interview.hpp ----
-// interview.hpp: carries questions of a tool to whoever answers them, and the answers to where the tool reads them.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Answers the questions of the tool that comes before the first stage, where the plan foresees any.
-///
-/// Threads: loop.
-template <class Io>
-class interview {
-    detail::broker_engine<Io>& loop_;
-    boot_plan& plan_;
-    child_stderr<Io>& err_;
-    boot_channel<Io>& channel_;
-    unique_function<void(const error&)> failed_;
-    std::shared_ptr<open_question<Io>> open_; // put to a person
-    bool over_ = false;
-
-public:
-    /// All outlive this.
-    interview(detail::broker_engine<Io>& loop, boot_plan& plan, child_stderr<Io>& err, boot_channel<Io>& channel)
-        : loop_(loop), plan_(plan), err_(err), channel_(channel) {}
-
-    interview(interview&&) = delete;
-    ~interview() { close(); }
-
-    /// Hears what the tool prints, from now on. One that reads its stdin may ask on its stdout. `failed` is called where there is
-    /// no answer; it may end the attempt, and is the last that is done here.
-    void begin(unique_function<void(const error&)> failed) {
-        if (!plan_.prompts) return;
-        failed_ = std::move(failed);
-        plan_.prompts->person_there(static_cast<bool>(plan_.ask));
-        err_.listen([this](std::string_view heard) { hear(heard); });
-        if (plan_.prompts->where() == prompter::reads::input) channel_.listen([this](std::string_view heard) { hear(heard); });
-    }
-
-    /// The attempt has failed: no more questions, and no more answers.
-    void close() {
-        over_ = true;
-        withdraw();
-    }
-
-    /// Masks in `words` and in all that is kept of stderr what was typed: a tool may repeat what it was told.
-    void mask(std::string& words) {
-        if (!plan_.prompts) return;
-        plan_.prompts->for_each_secret([&](const secret& typed) {
-            err_.mask(typed.reveal());
-            detail::mask(words, typed.reveal());
-        });
-    }
-
-    /// The child is up: no more questions. Wipes the password and all answers.
-    void finish() {
-        close();
-        std::string none;
-        mask(none);
-        err_.listen({});
-        plan_.prompts.reset();
-        plan_.ask.reset();
-    }
-
-private:
-    /// It asks no more.
-    bool past() const { return over_ || channel_.dialogue().stage_seen() || channel_.dialogue().hello_seen(); }
-
-    void hear(std::string_view heard) {
-        if (!past()) react(plan_.prompts->hear(heard));
-    }
-
-    void react(prompter::reaction what) {
-        prompter& tool = *plan_.prompts;
-        switch (what) {
-        case prompter::reaction::nothing: return;
-        case prompter::reaction::ask: return ask();
-        case prompter::reaction::withdraw: return withdraw();
-        case prompter::reaction::answer: type(tool.answer().reveal()); [[fallthrough]];
-        case prompter::reaction::decline: type("\n"); break;
-        case prompter::reaction::give_up: {
-            over_ = true;
-            const error why(tool.why(), plan_.what + ": " + tool.trouble());
-            return failed_(why);
-        }
-        }
-        withdraw(); // a person's, where the tool has asked something else meanwhile
-        err_.question_answered();
-    }
-
-    void type(std::string_view text) {
-        if (plan_.prompts->where() == prompter::reads::input) return channel_.type(text);
-        err_.type(text);
-    }
-
-    void ask() {
-        withdraw();
-        open_ = std::make_shared<open_question<Io>>(loop_, [this](prompt_outcome how, secret answer) {
-            open_.reset();
-            if (!past()) react(plan_.prompts->settle(how, std::move(answer)));
-        });
-        plan_.ask(prompt(plan_.what, plan_.prompts->question(), open_));
-    }
-
-    void withdraw() {
-        if (const auto open = std::exchange(open_, nullptr)) open->close();
     }
 };
 
@@ -19405,7 +18776,7 @@ public:
     }
 
     /// Remembers that `id` is lost, and hands out who wants to be told.
-    std::vector<watcher> lose(context_id id, const error& why) {
+    MITOGEN_COLD std::vector<watcher> lose(context_id id, const error& why) {
         std::vector<watcher> told;
         const std::lock_guard lock(mutex_);
         if (lost_.size() == kept) lost_.erase(lost_.begin());
@@ -19674,7 +19045,7 @@ public:
     }
 
     /// Who has sent to a context that is lost. Forgets about it.
-    std::vector<std::shared_ptr<Link>> end(context_id gone) {
+    MITOGEN_COLD std::vector<std::shared_ptr<Link>> end(context_id gone) {
         std::vector<std::shared_ptr<Link>> told;
         const auto tell = [&](const std::weak_ptr<Link>& held) {
             if (auto link = held.lock()) told.push_back(std::move(link));
@@ -20650,6 +20021,451 @@ private:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/boot/staging.hpp ----
+// staging.hpp: what only the children need that are sent their program, or whose tools ask
+// questions: reached through a pointer that is set where the program names such a method, so that
+// others carry nothing of it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+template <class Io>
+class boot_channel;
+template <class Io>
+class child_stderr;
+
+/// The questions that the tool of one boot attempt asks. Threads: loop.
+class questions {
+public:
+    virtual ~questions() = default;
+    /// Hears what the tool prints, from now on. `failed` is called where a question has no answer;
+    /// it may end the attempt.
+    virtual void begin(unique_function<void(const error&)> failed) = 0;
+    /// The attempt has failed: no more questions, and no more answers.
+    virtual void close() = 0;
+    /// Masks in `words` what was typed.
+    virtual void mask(std::string& words) = 0;
+    /// The child is up: no more questions. Forgets all answers.
+    virtual void finish() = 0;
+};
+
+/// A router's half: the programs that its children are sent or ask for, and the person who is
+/// asked.
+///
+/// Threads: loop, but where marked.
+template <class Io>
+class staging {
+public:
+    virtual ~staging() = default;
+    /// Adds to a plan what is known here of programs, and who answers questions. Threads: any.
+    virtual void attend(boot_plan& plan) = 0;
+    /// Questions of the plan's tool go to the context that sent `request` to handles::connect.
+    virtual void ask_there(boot_plan& plan, const header& request) = 0;
+    /// Nobody waits for programs from above any more. Threads: any.
+    virtual void begin_closing() = 0;
+    /// No answers from now on, and nothing is under way any more. After the children. Threads: any
+    /// but the loop.
+    virtual void close() = 0;
+    /// In a child made by fork(): closes descriptors and forgets processes.
+    virtual void abandon() noexcept = 0;
+};
+
+/// What a router gives it. All outlive it.
+struct staging_options {
+    const std::vector<payload>& payloads;
+    prompt_callback on_prompt;
+    unique_function<bool(context_id)>
+        serves; ///< whether a context is a child that runs this program
+};
+
+/// Makes both, in a program that needs them. Process-wide: a static initialiser sets it, see
+/// name_staging().
+template <class Io>
+struct staging_maker {
+    std::unique_ptr<staging<Io>> (*make)(basic_router_core<Io>& node, staging_options options);
+    std::unique_ptr<questions> (*ask)(broker_engine<Io>& loop, boot_plan& plan,
+                                      child_stderr<Io>& err, boot_channel<Io>& channel);
+
+    inline static constinit std::atomic<const staging_maker*> named{nullptr};
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/logs/log_meter.hpp ----
+// log_meter.hpp: decides which log records pass and which are dropped, and counts those. Has no clock and no link.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Two token buckets, for lines and for bytes; both begin full, so that the earliest lines pass.
+///
+/// Where one line is dropped, so is all that follows within `pause`: what is lost lies together and can be told in one record,
+/// once in a pause at most, at the place where it is missing.
+///
+/// A bucket is kept as the moment at which it will be full again (the generic cell rate algorithm, ITU-T I.371).
+class log_meter {
+    instant lines_full_ = -never;
+    instant bytes_full_ = -never;
+    std::uint64_t dropped_ = 0; // and not told
+    instant resumes_ = 0;       // where something was
+    std::string why_;           // of the latest that began a pause
+
+    static bool empty(instant full, instant now, duration_ns most) noexcept { return full > now && full - now >= most; }
+    static void take(instant& full, instant now, std::uint64_t count, std::uint64_t per_second) noexcept {
+        if (per_second) full = after(std::max(full, now), static_cast<duration_ns>(count * 1'000'000'000 / per_second));
+    }
+
+    bool drop(instant now, std::string why, std::uint64_t count = 1) {
+        dropped_ += count;
+        resumes_ = after(now, pause);
+        why_ = std::move(why);
+        return false;
+    }
+
+public:
+    static constexpr duration_ns pause = 1'000'000'000;
+    static constexpr std::size_t line_cost = 64; ///< bytes that a record has on its way beside its text, about
+
+    /// True if a line of so many bytes, less than 2^32, passes. `obstacle`: what hinders all lines at the moment, or null.
+    bool admit(instant now, std::size_t bytes, const char* obstacle, const log::bounds& b) {
+        if (!pass(now, obstacle)) return false;
+        const duration_ns most = std::int64_t{std::max(b.seconds_at_once, 1u)} * 1'000'000'000;
+        if (empty(lines_full_, now, most) || empty(bytes_full_, now, most)) {
+            return drop(now, "more than " + std::to_string(b.lines_per_second) + " lines or " +
+                                 std::to_string(b.bytes_per_second) + " bytes per second");
+        }
+        take(lines_full_, now, 1, b.lines_per_second);
+        take(bytes_full_, now, bytes + line_cost, b.bytes_per_second);
+        return true;
+    }
+
+    /// True within a pause: the line is dropped.
+    bool drops(instant now, std::uint64_t count = 1) noexcept {
+        if (!dropped_ || now >= resumes_) return false;
+        dropped_ += count;
+        return true;
+    }
+
+    /// The same for what was measured elsewhere: only the obstacle counts. `count`: for how many lines it stands.
+    bool pass(instant now, const char* obstacle, std::uint64_t count = 1) {
+        if (drops(now, count)) return false;
+        return obstacle ? drop(now, obstacle, count) : true;
+    }
+
+    /// How many were dropped, and not told.
+    std::uint64_t dropped() const noexcept { return dropped_; }
+
+    /// When to say what was dropped; never, where nothing was.
+    instant tell_at() const noexcept { return dropped_ ? resumes_ : never; }
+
+    /// It cannot be said now: not before another pause.
+    void postpone(instant now) noexcept { resumes_ = after(now, pause); }
+
+    /// Text that says how much was dropped, and why; it counts as told. `one`, `many`: of what, as in "line of stdout".
+    std::string tell(std::string_view one, std::string_view many) {
+        const std::uint64_t count = std::exchange(dropped_, 0);
+        std::string text = std::to_string(count) + " ";
+        text.append(count == 1 ? one : many).append(count == 1 ? " was dropped (" : " were dropped (").append(why_).append(")");
+        return text;
+    }
+};
+
+/// Estimates how many bytes of log records wait in a link's queue, from how much the link has written and how much waits in all.
+/// Never less than there is; up to twice as much, where other messages wait too.
+class log_backlog {
+    std::uint64_t older_ = 0;       // will have been written at older_end_
+    std::uint64_t newer_ = 0;       // was added since
+    std::uint64_t older_end_ = 0;   // in bytes written
+    bool full_ = false;
+
+public:
+    /// False from when `limit` is reached until half of it is free. `written`: bytes so far; `waiting`: all that is queued.
+    bool has_room(std::uint64_t written, std::uint64_t waiting, std::uint64_t limit) noexcept {
+        if (waiting == 0) older_ = newer_ = 0;
+        if (written >= older_end_) {
+            older_ = std::exchange(newer_, 0);
+            older_end_ = written + waiting;
+        }
+        full_ = bytes() >= (full_ ? limit / 2 : limit);
+        return !full_;
+    }
+
+    /// So many bytes were queued.
+    void add(std::uint64_t count) noexcept { newer_ += count; }
+
+    std::uint64_t bytes() const noexcept { return older_ + newer_; }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/logs/text_tail.hpp ----
+// text_tail.hpp: splits what a process prints into lines, and remembers the last of them for error messages.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Replaces control characters but tabs: what a stranger's program prints must not reprogram the terminal of whoever reads it.
+inline void defuse(std::string& text) noexcept {
+    for (char& c : text)
+        if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f) c = '?';
+}
+
+/// Overwrites every `word` in `text` with asterisks.
+inline void mask(std::string& text, std::string_view word) {
+    if (word.empty()) return;
+    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos;) text.replace(at, word.size(), "***"), at += 3;
+}
+
+} // namespace detail
+
+/// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?'.
+class text_tail {
+    std::string partial_;
+    std::vector<std::string> last_; // few enough to move up when the first goes
+    std::size_t kept_bytes_ = 0;
+
+    static constexpr std::size_t line_limit = 8192;
+    static constexpr std::size_t tail_lines = 20;
+    static constexpr std::size_t tail_bytes = 4096;
+
+    template <class Line>
+    void give(Line&& line) {
+        detail::defuse(partial_);
+        line(std::string_view(partial_));
+        kept_bytes_ += partial_.size();
+        last_.push_back(std::exchange(partial_, {}));
+        while (last_.size() > tail_lines || (kept_bytes_ > tail_bytes && last_.size() > 1)) { // the very last stays whole
+            kept_bytes_ -= last_.front().size();
+            last_.erase(last_.begin());
+        }
+    }
+
+public:
+    /// Adds bytes; calls `line(std::string_view)` for each line that is complete.
+    template <class Line>
+    void feed(std::string_view bytes, Line&& line) {
+        for (const char c : bytes) {
+            if (c == '\n') {
+                if (!partial_.empty() && partial_.back() == '\r') partial_.pop_back();
+                give(line);
+            } else {
+                partial_.push_back(c);
+                if (partial_.size() == line_limit) give(line);
+            }
+        }
+    }
+
+    /// The end has come: a last line without newline is a line too.
+    template <class Line>
+    void finish(Line&& line) {
+        if (!partial_.empty()) give(line);
+    }
+
+    /// Forgets a line that has not ended.
+    void drop_unfinished() noexcept { partial_.clear(); }
+
+    /// Calls `change(std::string&)` for every line that is remembered.
+    template <class Change>
+    void revise(Change&& change) {
+        kept_bytes_ = 0;
+        for (std::string& l : last_) {
+            change(l);
+            kept_bytes_ += l.size();
+        }
+        change(partial_);
+    }
+
+    /// The last lines, one below the other.
+    std::string text() const {
+        std::string out;
+        for (const std::string& l : last_) out.append(out.empty() ? "" : "\n  ").append(l);
+        if (!partial_.empty()) {
+            std::string unfinished = partial_;
+            detail::defuse(unfinished);
+            out.append(out.empty() ? "" : "\n  ").append(unfinished);
+        }
+        return out;
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/logs/child_stderr.hpp ----
+// child_stderr.hpp: what a child says on stderr, as its parent reads it: to the log, or into the error that its failure becomes.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Lines are kept while the child starts. Once it is up they go to the log, those that were kept first; where it does not come up
+/// its error quotes the last of them, and the log shows none. Those that come too fast are dropped and counted: see log::bounds.
+/// It may be a terminal, at which the child asks questions before it is up.
+///
+/// Threads: loop.
+template <class Io>
+class child_stderr {
+    struct source : event_source {
+        child_stderr* self;
+    };
+
+    enum class use : std::uint8_t { keep, show, drop };
+
+    detail::broker_engine<Io>& loop_;
+    typename Io::descriptor end_;
+    typename Io::descriptor terminal_; // so that it has no end while a tool may close and open it
+    unique_function<void(std::string_view)> heard_;
+    bool answer_ends_line_ = false; // at which nobody looks
+    context_id id_;
+    std::string name_;
+    source source_{};
+    text_tail tail_;
+    std::vector<std::string> kept_;
+    std::size_t kept_bytes_ = 0;
+    use use_ = use::keep;
+    log_meter meter_;
+    timer tell_{}; // what was dropped
+
+    static constexpr int most_reads = 64; // in one go
+    static constexpr std::size_t most_kept = 1u << 20;
+
+public:
+    /// `end` may be empty. `terminal`: the child's side, where it is one. The context's name and number are for the log.
+    child_stderr(detail::broker_engine<Io>& loop, typename Io::descriptor end, context_id id, std::string name,
+                 typename Io::descriptor terminal = typename Io::descriptor())
+        : loop_(loop), end_(std::move(end)), terminal_(std::move(terminal)), id_(id), name_(std::move(name)) {
+        source_.fd = end_.get();
+        source_.self = this;
+        source_.ready = [](event_source& s, bool, bool) { static_cast<source&>(s).self->read(); };
+        tell_.fire = [this] {
+            if (meter_.tell_at() <= loop_.io().now()) tell();
+            plan();
+        };
+    }
+
+    child_stderr(child_stderr&&) = delete;
+
+    /// Begins to listen. 0 or -errno.
+    long begin() { return end_ ? loop_.watch(source_, io::interest::read) : 0; }
+
+    /// Who hears what it says, so as to answer; may hang up, but not end this.
+    void listen(unique_function<void(std::string_view)> heard) { heard_ = std::move(heard); }
+
+    /// Types an answer at its terminal. The question is not shown: it is forgotten, and so is the end of its line.
+    void type(std::string_view answer) {
+        static_cast<void>(loop_.io().write(end_.get(), answer.data(), answer.size())); // an empty terminal takes 4 KiB
+    }
+    void question_answered() {
+        tail_.drop_unfinished();
+        answer_ends_line_ = true;
+    }
+
+    /// Masks a word in all that is kept.
+    void mask(std::string_view word) {
+        const auto change = [word](std::string& line) { detail::mask(line, word); };
+        tail_.revise(change);
+        for (std::string& line : kept_) change(line);
+    }
+
+    /// Closes a terminal: whoever runs there is told with SIGHUP, and reads no more.
+    void hang_up() {
+        if (!terminal_) return;
+        drain();
+        loop_.unwatch(source_);
+        end_.reset();
+        terminal_.reset();
+    }
+
+    /// From now on the log shows what it says, and shows now what was kept.
+    void show() {
+        if (use_ != use::keep) return;
+        use_ = use::show;
+        for (const std::string& line : std::exchange(kept_, {})) emit(line);
+        plan();
+    }
+
+    /// From now on nobody is told what it says.
+    void drop() {
+        use_ = use::drop;
+        kept_.clear();
+        loop_.cancel_slow_timer(tell_);
+    }
+
+    /// The last lines. Takes what is in the pipe now, so that an error has the last words.
+    std::string last_words() {
+        drain();
+        return tail_.text();
+    }
+
+    /// Stops listening; what is in the pipe now, a last line without newline included, is the last.
+    void finish() {
+        drain();
+        loop_.unwatch(source_);
+        show();
+        tail_.finish([this](std::string_view line) { say(line); });
+        loop_.cancel_slow_timer(tell_);
+        tell();
+    }
+
+    /// In a child made by fork(): closes the descriptor.
+    void abandon() noexcept {
+        end_.reset();
+        terminal_.reset();
+    }
+
+private:
+    /// Reads once. False where there is nothing more now.
+    bool read() {
+        char bytes[4096];
+        const long n = loop_.io().read(end_.get(), bytes, sizeof bytes);
+        if (n > 0) {
+            hear({bytes, static_cast<std::size_t>(n)});
+            return true;
+        }
+        if (n != -EAGAIN && n != -EWOULDBLOCK) {
+            loop_.unwatch(source_);
+            if (!terminal_) end_.reset(); // else who still has it would be hung up on
+        }
+        return false;
+    }
+
+    void hear(std::string_view bytes) {
+        if (std::exchange(answer_ends_line_, false)) bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
+        tail_.feed(bytes, [this](std::string_view line) { say(line); });
+        if (heard_) heard_(bytes);
+    }
+
+    void drain() {
+        for (int reads = 0; reads < most_reads && source_.watched && read(); ++reads) {}
+    }
+
+    void say(std::string_view line) {
+        if (use_ == use::drop) return;
+        const instant now = loop_.io().now();
+        if (use_ == use::show && meter_.tell_at() <= now) tell();
+        const char* obstacle = kept_bytes_ < most_kept ? nullptr : "more than is kept until it is up";
+        if (!meter_.admit(now, line.size(), use_ == use::keep ? obstacle : nullptr, log::current_bounds())) return plan();
+        if (use_ == use::show) return emit(line);
+        kept_bytes_ += line.size() + log_meter::line_cost;
+        kept_.emplace_back(line);
+    }
+
+    void emit(std::string_view line) { log::emit({log::level::info, id_, name_, "stderr", line}); }
+
+    /// Has what was dropped told in time.
+    void plan() {
+        if (use_ == use::show && meter_.tell_at() != never && !tell_.is_set()) loop_.set_slow_timer(tell_, meter_.tell_at());
+    }
+
+    void tell() {
+        if (use_ != use::show || meter_.tell_at() == never) return;
+        log::emit({log::level::warning, id_, name_, "mitogen", meter_.tell("line of stderr", "lines of stderr")});
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/boot/boot_attempt.hpp ----
 // boot_attempt.hpp: one attempt to bring up a child whose process runs: all that is said before the link, and who waits for it.
 
@@ -20669,7 +20485,7 @@ class boot_attempt {
     boot_plan& plan_;
     child_stderr<Io>& err_;
     channel channel_;
-    interview<Io> interview_{router_.loop(), plan_, err_, channel_};
+    std::unique_ptr<questions> questions_; // of the tool that leads there, if it may ask any
     basic_pending<Io>* answer_; // null once it is given
 
 public:
@@ -20682,7 +20498,10 @@ public:
                  unique_function<void(outcome)> over, unique_function<void(const error&)> unanswered)
         : router_(node), plan_(plan), err_(err),
           channel_(node.loop(), std::move(in), std::move(out), plan, welcome, std::move(over)), answer_(answer) {
-        interview_.begin(std::move(unanswered));
+        const staging_maker<Io>* const named = staging_maker<Io>::named.load(std::memory_order_acquire);
+        if (!plan.prompts || !named) return;
+        questions_ = named->ask(node.loop(), plan, err, channel_);
+        questions_->begin(std::move(unanswered));
     }
 
     boot_attempt(boot_attempt&&) = delete;
@@ -20703,7 +20522,7 @@ public:
     /// Hello and welcome are exchanged: gives the descriptors away, what the child says and what it hears, and forgets what only
     /// a start needs.
     auto take() {
-        interview_.finish();
+        if (questions_) questions_->finish();
         plan_.program.reset();
         plan_.others.clear();
         plan_.on_progress = {};
@@ -20729,13 +20548,14 @@ public:
 
     /// No more questions, no more answers, nothing more is said: the child sees the end, should it still live.
     void end() {
-        interview_.close();
+        if (questions_) questions_->close();
         channel_.close();
     }
 
     /// The error that a failure means. What the tool and the child have printed stands in it, and is shown nowhere else.
+    MITOGEN_COLD
     error explain(boot_failure::how what, const std::optional<exit_status>& status, std::string detail = {}) {
-        interview_.close(); // what it prints from now on is for the error only
+        if (questions_) questions_->close(); // what it prints from now on is for the error only
         boot_failure f;
         f.what = what;
         f.detail = std::move(detail);
@@ -20747,7 +20567,7 @@ public:
         text_tail printed;
         printed.feed(talk().noise(), [](std::string_view) {});
         if (const std::string noise = printed.text(); !noise.empty()) f.words += (f.words.empty() ? "" : "\n  ") + noise;
-        interview_.mask(f.words);
+        if (questions_) questions_->mask(f.words);
         return plan_.explain ? plan_.explain(plan_, f) : explain_boot(plan_, f);
     }
 
@@ -20781,7 +20601,7 @@ inline std::string quoted_for_shell(const std::vector<std::string>& arguments) {
 
 /// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does. Before it comes one
 /// that says what is entered, where it is this program that does so.
-inline std::string explain_plan(const boot_plan& plan) {
+MITOGEN_COLD inline std::string explain_plan(const boot_plan& plan) {
     const std::string program = plan.program_path.empty() ? "this one" : plan.program_path;
     const std::string size = plan.program ? ", " + std::to_string(sys::file_size(plan.program->get())) + " bytes" : "";
     const std::vector<std::string> command(plan.start.argv.begin() + static_cast<std::ptrdiff_t>(plan.command_at),
@@ -20793,7 +20613,7 @@ inline std::string explain_plan(const boot_plan& plan) {
 }
 
 /// Of several methods, each in the context that the one before it makes: a line for each that says where, and its four.
-MITOGEN_INLINE result<std::string> explain_methods(const std::vector<any_method>& path) {
+MITOGEN_COLD MITOGEN_INLINE result<std::string> explain_methods(const std::vector<any_method>& path) {
     std::string text;
     std::string in = "this context";
     for (const any_method& method : path) {
@@ -20805,6 +20625,410 @@ MITOGEN_INLINE result<std::string> explain_methods(const std::vector<any_method>
     }
     return text;
 }
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/prompts/open_question.hpp ----
+// open_question.hpp: brings an answer that may come from any thread, and at any time, to the loop that waits for it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Shared by a prompt and whoever waits for its answer; the prompt may outlive the loop.
+template <class Io>
+class open_question final : public answer_taker, public std::enable_shared_from_this<open_question<Io>> {
+    Io io_;
+    typename Io::mutex mutex_;
+    detail::broker_engine<Io>* loop_;                               // null once no answer is wanted; under mutex_
+    unique_function<void(prompt_outcome, secret)> settled_; // loop's
+    unique_function<void()> over_;                         // loop's
+
+public:
+    /// `settled` is called on the loop, at most once.
+    open_question(detail::broker_engine<Io>& loop, unique_function<void(prompt_outcome, secret)> settled)
+        : io_(loop.io()), mutex_(io_), loop_(&loop), settled_(std::move(settled)) {}
+
+    open_question(open_question&&) = delete;
+
+    void take(prompt_outcome how, secret answer) noexcept override {
+        const std::lock_guard lock(mutex_); // the loop cannot go meanwhile
+        if (!loop_) return;
+        (void)loop_->defer([self = this->shared_from_this(), how, answer = std::move(answer)]() mutable {
+            self->settle(how, std::move(answer));
+        });
+    }
+
+    void when_over(unique_function<void()> over) override {
+        if (settled_) over_ = std::move(over);
+    }
+
+    /// No answer is wanted any more. Threads: loop.
+    void close() {
+        leave_loop();
+        settled_.reset();
+        if (auto over = std::exchange(over_, {})) over();
+    }
+
+private:
+    void leave_loop() {
+        const std::lock_guard lock(mutex_);
+        loop_ = nullptr;
+    }
+
+    void settle(prompt_outcome how, secret answer) {
+        if (!settled_) return; // closed meanwhile: the answer is wiped
+        leave_loop();
+        over_.reset();
+        auto settled = std::exchange(settled_, {});
+        settled(how, std::move(answer));
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/prompts/prompter.hpp ----
+// prompter.hpp: the questions that a tool asks before it lets anybody in, and who answers them with what.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What a line asks for that a tool has printed and not ended.
+enum class prompt_kind : std::uint8_t {
+    none,       ///< it is no question, or not yet
+    password,   ///< the password
+    passphrase, ///< that of a key, which is not the password: where nobody answers, the tool goes on without the key
+    host_key,   ///< whether a host is the right one
+    other,      ///< anything else: the password in another language, or what only a person can answer, a code that is used once
+    unsure,     ///< it ends as a question, and that is all that is known
+};
+
+namespace detail {
+
+/// False for what the line editor of a terminal would take for a key.
+inline bool is_typable(const secret& text) noexcept {
+    for (const char c : text.reveal())
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
+    return true;
+}
+
+/// Why nobody can type a method's password, if so.
+inline std::optional<error> untypable(const secret& password, std::string_view method) {
+    if (is_typable(password)) return std::nullopt;
+    return error(reason::misuse, std::string(method) + ": the password contains a control character");
+}
+
+/// True for a line that ends in one of these, and blanks perhaps.
+inline bool ends_in(std::string_view line, std::initializer_list<std::string_view> ends) noexcept {
+    line = line.substr(0, line.find_last_not_of(' ') + 1);
+    return std::any_of(ends.begin(), ends.end(), [line](std::string_view end) { return line.ends_with(end); });
+}
+
+/// True for a line that ends as questions for passwords do: with a colon, be it one as wide as Chinese characters.
+inline bool ends_as_question(std::string_view line) noexcept { return ends_in(line, {":", "\xEF\xBC\x9A"}); }
+
+} // namespace detail
+
+/// Answers a tool's questions: with a password, at most once; the others are a person's, where there is one. Bytes in, answers
+/// out: it reads and writes nothing itself.
+class prompter {
+public:
+    /// Knows the questions of one tool. Gets what stands on a line so far, up to a kilobyte.
+    using recogniser = prompt_kind (*)(std::string_view line);
+
+    /// Where the tool reads the answer.
+    enum class reads : std::uint8_t {
+        terminal, ///< at its terminal
+        input,    ///< on its stdin where that is a pipe: byte by byte, up to the end of the line
+    };
+
+    /// What is to be done about bytes that were heard.
+    enum class reaction : std::uint8_t {
+        nothing,
+        answer,   ///< type answer() and a newline
+        decline,  ///< type a newline
+        ask,      ///< put question() to a person, in the place of any before, and say to settle() what comes of it
+        withdraw, ///< what was put to a person was no question
+        give_up,  ///< why() and trouble() say why
+    };
+
+    static constexpr int most_questions = 32; ///< that are put to a person in one attempt
+
+private:
+    recogniser recognise_ = nullptr;
+    secret password_;
+    reads where_ = reads::terminal;
+    bool person_there_ = false;
+    bool asking_ = false;               // a person has the question
+    bool typing_password_ = false;      // what answer() is
+    int asked_ = 0;                     // how often
+    std::string line_;                  // so far
+    prompt_kind kind_{};                // of the question
+    std::string question_;              // the latest
+    std::string password_asked_;        // the question that the password was typed for
+    std::vector<secret> given_;         // a person's answers
+    enum reason why_ = reason::none;
+    std::string trouble_;
+
+    static constexpr std::size_t longest_line = 1024;
+
+public:
+    prompter(recogniser recognise, secret password, reads where)
+        : recognise_(recognise), password_(std::move(password)), where_(where) {}
+
+    /// Whether a person can be asked. False at first.
+    void person_there(bool yes) noexcept { person_there_ = yes; }
+
+    /// Adds what the tool has printed. After a reaction other than `nothing` and `withdraw` the line counts as ended.
+    MITOGEN_COLD reaction hear(std::string_view bytes) {
+        for (const char c : bytes) {
+            if (c == '\n' || c == '\r') {
+                line_.clear();
+            } else if (line_.size() < longest_line) {
+                line_ += c;
+            }
+        }
+        const prompt_kind asked = kind_of(line_);
+        if (asked == prompt_kind::none) {
+            const bool was_no_question = asking_ && kind_ == prompt_kind::unsure && !bytes.empty();
+            if (was_no_question) asking_ = false;
+            return was_no_question ? reaction::withdraw : reaction::nothing;
+        }
+        kind_ = asked;
+        question_ = presentable(std::exchange(line_, {}));
+        asking_ = false;
+        if (kind_ == prompt_kind::host_key) return give_up(reason::host_key, "the host key is unknown");
+        if ((kind_ == prompt_kind::password || kind_ == prompt_kind::other) && !password_.empty() && password_asked_.empty()) {
+            password_asked_ = question_;
+            typing_password_ = true;
+            return reaction::answer;
+        }
+        return person_there_ ? ask() : unanswered();
+    }
+
+    /// What has become of a question that was put to a person.
+    MITOGEN_COLD reaction settle(prompt_outcome how, secret answer) {
+        if (!std::exchange(asking_, false)) return reaction::nothing;
+        switch (how) {
+        case prompt_outcome::answered:
+            if (!detail::is_typable(answer))
+                return give_up(reason::misuse, "the answer to " + quoted() + " contains a control character");
+            given_.push_back(std::move(answer));
+            typing_password_ = false;
+            return reaction::answer;
+        case prompt_outcome::declined:
+            if (kind_ == prompt_kind::passphrase) return reaction::decline;
+            if (question_ == password_asked_) return give_up(reason::auth_incorrect, "the password is incorrect");
+            return give_up(reason::auth_required, "nobody answered its question " + quoted());
+        case prompt_outcome::nobody: break;
+        }
+        person_there_ = false;
+        return unanswered();
+    }
+
+    /// What is to be typed after `answer`.
+    const secret& answer() const noexcept { return typing_password_ ? password_ : given_.back(); }
+    /// The question that is to be put to a person. Nothing in it was typed here, and there are no control characters.
+    const std::string& question() const noexcept { return question_; }
+    /// Where a person has it, and has not answered: so in words. Else empty.
+    std::string waiting_text() const { return asking_ ? "nobody has answered its question " + quoted() + " yet" : std::string(); }
+    /// Where answers go.
+    reads where() const noexcept { return where_; }
+    /// True once something was typed that should have let somebody in.
+    bool answered() const noexcept { return !password_asked_.empty() || !given_.empty(); }
+    /// True once a person has answered.
+    bool answered_by_person() const noexcept { return !given_.empty(); }
+    /// The password; empty: there is none.
+    const secret& password() const noexcept { return password_; }
+    /// Of `give_up`: the reason.
+    enum reason why() const noexcept { return why_; }
+    /// Of `give_up`: in words.
+    const std::string& trouble() const noexcept { return trouble_; }
+
+    /// Calls `call(const secret&)` for all that must not be shown.
+    template <class Call>
+    void for_each_secret(Call&& call) const {
+        call(password_);
+        for (const secret& s : given_) call(s);
+    }
+
+private:
+    prompt_kind kind_of(std::string_view line) const {
+        const prompt_kind known = recognise_(line);
+        return known == prompt_kind::none && person_there_ && detail::ends_in(line, {":", "?", "\xEF\xBC\x9A"})
+                   ? prompt_kind::unsure
+                   : known;
+    }
+
+    reaction ask() {
+        if (++asked_ > most_questions)
+            return give_up(reason::auth_required, "it asks without end; the last question was " + quoted());
+        asking_ = true;
+        return reaction::ask;
+    }
+
+    /// What is done where there is no person.
+    MITOGEN_COLD reaction unanswered() {
+        const std::string hint = "router_options::on_prompt";
+        switch (kind_) {
+        case prompt_kind::passphrase: return reaction::decline;
+        case prompt_kind::password:
+        case prompt_kind::other:
+            if (question_ == password_asked_) return give_up(reason::auth_incorrect, "the password is incorrect");
+            if (password_asked_.empty() && kind_ == prompt_kind::password)
+                return give_up(reason::auth_required, "a password is required; set .password or " + hint);
+            if (password_asked_.empty())
+                return give_up(reason::auth_required, "it asks " + quoted() + "; set .password or " + hint);
+            if (kind_ == prompt_kind::password)
+                return give_up(reason::auth_incorrect, "the password is incorrect, or another one is wanted: it asks " +
+                                                           quoted() + " as well; see " + hint);
+            return give_up(reason::auth_required,
+                           "it asks " + quoted() + " as well, which a password does not answer; set " + hint);
+        default: return reaction::nothing; // it may yet go on by itself
+        }
+    }
+
+    reaction give_up(enum reason why, std::string text) {
+        why_ = why;
+        trouble_ = std::move(text);
+        return reaction::give_up;
+    }
+
+    std::string quoted() const { return "\"" + question_.substr(0, question_.find_last_not_of(' ') + 1) + "\""; }
+
+    std::string presentable(std::string line) const {
+        for_each_secret([&](const secret& s) { detail::mask(line, s.reveal()); });
+        detail::defuse(line);
+        return line;
+    }
+};
+
+namespace detail {
+
+/// True where `line` contains `word`, whatever the case of its letters. `word` is in small letters.
+inline bool mentions(std::string_view line, std::string_view word) noexcept {
+    const auto small = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    for (std::size_t at = 0; at + word.size() <= line.size(); ++at) {
+        std::size_t same = 0;
+        while (same < word.size() && small(line[at + same]) == word[same]) ++same;
+        if (same == word.size()) return true;
+    }
+    return false;
+}
+
+/// Knows "Password: ", and whatever PAM makes of it, of a tool that speaks English.
+inline prompt_kind ask_for_password(std::string_view line) noexcept {
+    return ends_as_question(line) && mentions(line, "password") ? prompt_kind::password : prompt_kind::none;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/boot/interview.hpp ----
+// interview.hpp: carries questions of a tool to whoever answers them, and the answers to where the tool reads them.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Answers the questions of the tool that comes before the first stage, where the plan foresees any.
+///
+/// Threads: loop.
+template <class Io>
+class interview final : public questions {
+    detail::broker_engine<Io>& loop_;
+    boot_plan& plan_;
+    child_stderr<Io>& err_;
+    boot_channel<Io>& channel_;
+    unique_function<void(const error&)> failed_;
+    std::shared_ptr<open_question<Io>> open_; // put to a person
+    bool over_ = false;
+
+public:
+    /// All outlive this.
+    interview(detail::broker_engine<Io>& loop, boot_plan& plan, child_stderr<Io>& err, boot_channel<Io>& channel)
+        : loop_(loop), plan_(plan), err_(err), channel_(channel) {}
+
+    interview(interview&&) = delete;
+    ~interview() override { interview::close(); }
+
+    /// Hears what the tool prints, from now on. One that reads its stdin may ask on its stdout. `failed` is called where there is
+    /// no answer; it may end the attempt, and is the last that is done here.
+    void begin(unique_function<void(const error&)> failed) override {
+        failed_ = std::move(failed);
+        plan_.prompts->person_there(static_cast<bool>(plan_.ask));
+        err_.listen([this](std::string_view heard) { hear(heard); });
+        if (plan_.prompts->where() == prompter::reads::input) channel_.listen([this](std::string_view heard) { hear(heard); });
+    }
+
+    /// The attempt has failed: no more questions, and no more answers.
+    void close() override {
+        over_ = true;
+        withdraw();
+    }
+
+    /// Masks in `words` and in all that is kept of stderr what was typed: a tool may repeat what it was told.
+    void mask(std::string& words) override {
+        if (!plan_.prompts) return; // wiped
+        plan_.prompts->for_each_secret([&](const secret& typed) {
+            err_.mask(typed.reveal());
+            detail::mask(words, typed.reveal());
+        });
+    }
+
+    /// The child is up: no more questions. Wipes the password and all answers.
+    void finish() override {
+        close();
+        std::string none;
+        mask(none);
+        err_.listen({});
+        plan_.prompts.reset();
+        plan_.ask.reset();
+    }
+
+private:
+    /// It asks no more.
+    bool past() const { return over_ || channel_.dialogue().stage_seen() || channel_.dialogue().hello_seen(); }
+
+    void hear(std::string_view heard) {
+        if (!past()) react(plan_.prompts->hear(heard));
+    }
+
+    MITOGEN_COLD void react(prompter::reaction what) {
+        prompter& tool = *plan_.prompts;
+        switch (what) {
+        case prompter::reaction::nothing: return;
+        case prompter::reaction::ask: return ask();
+        case prompter::reaction::withdraw: return withdraw();
+        case prompter::reaction::answer: type(tool.answer().reveal()); [[fallthrough]];
+        case prompter::reaction::decline: type("\n"); break;
+        case prompter::reaction::give_up: {
+            over_ = true;
+            const error why(tool.why(), plan_.what + ": " + tool.trouble());
+            return failed_(why);
+        }
+        }
+        withdraw(); // a person's, where the tool has asked something else meanwhile
+        err_.question_answered();
+    }
+
+    void type(std::string_view text) {
+        if (plan_.prompts->where() == prompter::reads::input) return channel_.type(text);
+        err_.type(text);
+    }
+
+    void ask() {
+        withdraw();
+        open_ = std::make_shared<open_question<Io>>(loop_, [this](prompt_outcome how, secret answer) {
+            open_.reset();
+            if (!past()) react(plan_.prompts->settle(how, std::move(answer)));
+        });
+        plan_.ask(prompt(plan_.what, plan_.prompts->question(), open_));
+    }
+
+    void withdraw() {
+        if (const auto open = std::exchange(open_, nullptr)) open->close();
+    }
+};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -20900,7 +21124,7 @@ public:
     void killed() noexcept { signals_sent_ = 2; }
 
     /// The signal to send now; counts as sent.
-    int due_signal(instant now) noexcept {
+    MITOGEN_COLD int due_signal(instant now) noexcept {
         if (signals_sent_ <= 1 && now >= kill_at()) {
             signals_sent_ = 2;
             return kill;
@@ -21026,7 +21250,7 @@ public:
     bool runs_this_program() const noexcept { return plan_->runs_this_program(); }
 
     /// Begins to listen. Threads: loop.
-    void begin() {
+    MITOGEN_COLD void begin() {
         detail::broker_engine<Io>& loop = router_.loop();
         long rc = boot_.begin();
         if (rc >= 0) rc = err_.begin();
@@ -21061,7 +21285,7 @@ public:
 
     /// Its parent is about to go, and has no more time for it than the levels below it need, each to end the next one. Nobody
     /// else could end a process that is stopped. Threads: loop.
-    void hurry(const error& why) {
+    MITOGEN_COLD void hurry(const error& why) {
         const auto keep = this->shared_from_this();
         if (stage_ == stage::ending && !link_open_ && (!link || link->levels == 0))
             kill(); // lost some time ago
@@ -21117,7 +21341,7 @@ private:
         if (stage_ == stage::starting && boot_.given_up()) fail(given_up("given up"));
     }
 
-    void talked(typename attempt::outcome o) {
+    MITOGEN_COLD void talked(typename attempt::outcome o) {
         const auto keep = this->shared_from_this();
         switch (o) {
         case attempt::outcome::open: return;
@@ -21136,7 +21360,7 @@ private:
     }
 
     /// The hello and the welcome are exchanged: from here on the link carries frames.
-    void come_up() {
+    MITOGEN_COLD void come_up() {
         router_.loop().cancel_timer(timer_);
         stage_ = stage::up;
         auto [in, out] = boot_.take();
@@ -21159,7 +21383,7 @@ private:
     }
 
     /// The connection attempt is over.
-    void fail(const error& why) {
+    MITOGEN_COLD void fail(const error& why) {
         boot_.end();
         reported_ = true;
         boot_.refuse(why);
@@ -21205,7 +21429,7 @@ private:
     }
 
     /// It goes on alone; all that is left here is to reap it, should it end before this program does.
-    void part() {
+    MITOGEN_COLD void part() {
         const auto keep = this->shared_from_this();
         stage_ = stage::detached;
         router_.loop().cancel_timer(timer_);
@@ -21218,7 +21442,7 @@ private:
         events_.child_detached(*this);
     }
 
-    void on_exit() {
+    MITOGEN_COLD void on_exit() {
         const auto keep = this->shared_from_this();
         status_ = process_.try_wait();
         if (!status_) return;
@@ -21243,7 +21467,7 @@ private:
     }
 
     /// The one place that decides what happens next on the way out. Called whenever something has changed.
-    void look_after_ending() {
+    MITOGEN_COLD void look_after_ending() {
         if (stage_ != stage::ending) return;
         const auto keep = this->shared_from_this();
         detail::broker_engine<Io>& loop = router_.loop();
@@ -21283,7 +21507,7 @@ private:
     }
 
     /// Tells everyone who waits for it that it is lost, once.
-    void report() {
+    MITOGEN_COLD void report() {
         if (std::exchange(reported_, true)) return;
         if (boot_.unanswered()) return boot_.refuse(boot_.explain(boot_failure::how::ended, status_));
         error_detail d;
@@ -21297,7 +21521,7 @@ private:
         events_.child_lost(*this, error(std::move(d)));
     }
 
-    void bury() {
+    MITOGEN_COLD void bury() {
         detail::broker_engine<Io>& loop = router_.loop();
         stage_ = stage::gone;
         loop.cancel_timer(timer_);
@@ -21344,7 +21568,7 @@ struct child_pipes {
 
 /// `at_terminal`: its stderr is a terminal, where the policy has any.
 template <class Io>
-result<child_pipes<Io>> make_child_pipes(Io& io, bool at_terminal = false) {
+MITOGEN_COLD result<child_pipes<Io>> make_child_pipes(Io& io, bool at_terminal = false) {
     child_pipes<Io> p;
     long rc = io.pipe(p.child_in, p.out);
     if (rc >= 0) rc = io.pipe(p.in, p.child_out);
@@ -21378,6 +21602,7 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// The program that a child shall run: this one's own file as it was at the start, which stays open anyway, or another.
+MITOGEN_COLD
 inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& executable) {
     if (executable.empty()) {
         sys::unique_fd& own = sys::self_executable();
@@ -21426,7 +21651,7 @@ struct planned_local : local {
     explicit planned_local(const local& options) : local(options) {}
 
     /// What is to be executed.
-    result<boot_plan> plan() const {
+    MITOGEN_COLD result<boot_plan> plan() const {
         boot_plan p;
         p.what = "local child";
         p.name = "local";
@@ -21445,710 +21670,6 @@ struct planned_local : local {
 
 MITOGEN_INLINE result<boot_plan> local::plan() const { return detail::planned_local(*this).plan(); }
 
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/symptoms.hpp ----
-// symptoms.hpp: what is printed when a child does not come up, and what it means.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Words that tell why a child did not come up, and what they mean.
-struct symptom {
-    std::string_view text;
-    reason why;
-    std::string_view meaning;
-};
-
-/// What the first stage, the shell that runs it, or the dynamic loader says. The path is the one by which the program is
-/// executed.
-inline constexpr symptom symptoms_of_stage[] = {
-    {no_parent_text, reason::connect_timeout, "the program did not arrive there in time: does anything hold up the connection?"},
-    {no_place_text, reason::payload, "no directory there may hold programs that can be run"},
-    {no_room_text, reason::payload, "no directory there has room for the program: is a disk full, or the size of files limited?"},
-    {short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
-    {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
-    {"GLIBC", reason::payload,
-     "the program cannot run there: the C library is older than the one it was built for; link it statically (-static)"},
-    {"error while loading shared libraries", reason::payload,
-     "the program cannot run there: a shared library is missing; link it statically (-static)"},
-    {"/proc/self/fd/9: not found", reason::payload,
-     "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
-    {"/proc/self/fd/9: No such file", reason::payload,
-     "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
-    {"/proc/self/fd/9: ", reason::payload, "the program cannot run there"},
-    {"No space left on device", reason::payload, "the program did not arrive whole: the disk is full"},
-};
-
-inline constexpr std::string_view no_hello_text = "the connection ended before the child said hello";
-
-/// The first of them that was printed, or null.
-template <std::size_t N>
-const symptom* known_symptom(const symptom (&symptoms)[N], const boot_failure& f) {
-    for (const symptom& s : symptoms)
-        if (f.words.find(s.text) != std::string::npos) return &s;
-    return nullptr;
-}
-
-/// The error, with what was printed and the exit status.
-inline error because(const boot_plan& plan, const boot_failure& f, reason why, std::string_view meaning) {
-    error_detail d;
-    d.why = why;
-    d.text = plan.what + ": " + std::string(meaning) + quoted_words(f);
-    d.has_status = f.status.has_value();
-    if (f.status) d.status = *f.status;
-    return error(std::move(d));
-}
-
-/// What went wrong after the first stage has spoken. `tool_failed`: the exit status by which the tool that was started here says
-/// that it failed itself; with any other it passes on that of the command.
-inline error explain_stage(const boot_plan& plan, const boot_failure& f, int tool_failed = -1) {
-    if (const symptom* s = known_symptom(symptoms_of_stage, f)) return because(plan, f, s->why, s->meaning);
-    if (f.status && !f.status->signal && f.status->code != tool_failed) return explain_boot(plan, f);
-    return because(plan, f, reason::end_of_file, no_hello_text);
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/methods/ssh.hpp ----
-// ssh.hpp: a child on another machine, through the system's ssh.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace detail {
-
-/// Plans what the options say.
-struct planned_ssh : ssh {
-    explicit planned_ssh(const ssh& options) : ssh(options) {}
-
-    /// What is to be executed.
-    result<boot_plan> plan() const {
-        if (hostname.empty()) return error(reason::misuse, "ssh: hostname is empty");
-        for (const std::string* host : {&hostname, &proxy_jump})
-            if (host->starts_with('-'))
-                return error(reason::misuse, "ssh: the " + std::string(host == &hostname ? "hostname" : "proxy_jump") + " \"" +
-                                                 *host + "\" begins with a dash, which ssh would take for an option");
-        if (debug_level < 0 || debug_level > 3) return error(reason::misuse, "ssh: debug_level is not one of 0, 1, 2 and 3");
-        if (auto why = detail::untypable(password, method_name)) return std::move(*why);
-        boot_plan p;
-        p.what = "ssh " + hostname;
-        p.name = "ssh." + hostname + (port && port != 22 ? ":" + std::to_string(port) : std::string());
-        detail::apply_common(*this, p);
-        auto program = detail::open_program(executable);
-        if (!program) return program.error();
-        p.program = std::move(*program);
-        p.staged = true;
-        p.compress_program = !compression && !is_here(hostname);
-        p.start.path = ssh_path;
-        p.start.argv = arguments();
-        if (may_ask()) {
-            p.prompts.emplace(&recognise, password, prompter::reads::terminal);
-            p.start.environment = {"SSH_ASKPASS_REQUIRE"}; // it shall ask here
-        } else if (!proxy_jump.empty()) { // the ssh that leads to that host gets no BatchMode, and shall not ask at our terminal
-            p.start.environment = {"SSH_ASKPASS=/bin/false", "SSH_ASKPASS_REQUIRE=force"};
-        }
-        p.explain = &explain;
-        return p;
-    }
-
-    /// The command that is executed, first stage included.
-    std::vector<std::string> arguments() const {
-        std::vector<std::string> a{ssh_path};
-        const auto option = [&a](std::string text) {
-            a.push_back("-o");
-            a.push_back(std::move(text));
-        };
-        if (debug_level > 0) a.push_back("-" + std::string(static_cast<std::size_t>(debug_level), 'v'));
-        else option("LogLevel ERROR");
-        option(may_ask() ? "BatchMode no" : "BatchMode yes");
-        if (may_ask()) option(interactive ? "NumberOfPasswordPrompts 3" : "NumberOfPasswordPrompts 1");
-        if (!username.empty()) a.insert(a.end(), {"-l", username});
-        if (port) a.insert(a.end(), {"-p", std::to_string(port)});
-        if (!identity_file.empty()) {
-            if (identities_only) option("IdentitiesOnly yes");
-            a.insert(a.end(), {"-i", identity_file});
-        }
-        if (!proxy_jump.empty()) a.insert(a.end(), {"-J", proxy_jump});
-        if (forward_agent) option("ForwardAgent yes");
-        option(compression ? "Compression yes" : "Compression no");
-        if (keepalive_interval.count() > 0) {
-            option("ServerAliveInterval " + std::to_string(keepalive_interval.count()));
-            option("ServerAliveCountMax " + std::to_string(keepalive_count));
-        }
-        switch (check_host_keys) {
-        case host_keys::enforce: option("StrictHostKeyChecking yes"); break;
-        case host_keys::accept: option("StrictHostKeyChecking accept-new"); break;
-        case host_keys::ignore:
-            option("StrictHostKeyChecking no");
-            option("UserKnownHostsFile /dev/null");
-            option("GlobalKnownHostsFile /dev/null");
-            break;
-        }
-        a.push_back("-T"); // a terminal would mangle bytes
-        a.insert(a.end(), ssh_args.begin(), ssh_args.end());
-        a.push_back(hostname);
-        a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
-        return a;
-    }
-
-private:
-    bool may_ask() const noexcept { return interactive || !password.empty(); }
-
-    /// What it asks; its own questions are not translated. Those of the server, which may be in any language, have "(user@host) "
-    /// before them (sshconnect2.c, since OpenSSH 8.5).
-    static prompt_kind recognise(std::string_view line) {
-        if (detail::mentions(line, "(yes/no")) return prompt_kind::host_key;
-        if (!detail::ends_as_question(line)) return prompt_kind::none;
-        if (line.starts_with("Enter passphrase for")) return prompt_kind::passphrase;
-        if (detail::mentions(line, "password")) return prompt_kind::password;
-        const std::size_t shut = line.find(") ");
-        return line[0] == '(' && line.find('@') < shut && shut != std::string_view::npos ? prompt_kind::other : prompt_kind::none;
-    }
-
-    /// True of what is this machine by its name: memory is faster than any compressor.
-    static bool is_here(std::string_view host) noexcept {
-        return host == "localhost" || host == "::1" || host.starts_with("127.");
-    }
-
-    /// What ssh says before it has run our command. The messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c)
-    /// and not translated.
-    static constexpr detail::symptom symptoms_of_ssh[] = {
-        {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
-         "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
-        {"Host key verification failed", reason::host_key, "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
-        {"dbclient: Ignoring unknown", reason::connect,
-         "ssh_path is the client of dropbear, which lacks options that this needs; use that of OpenSSH"},
-        {"Permission denied", reason::auth_required,
-         "authentication failed: no key was accepted, and none of the other methods may ask; set .password or .interactive"},
-        {"Too many authentication failures", reason::auth_incorrect,
-         "authentication failed: too many keys were tried; set identity_file"},
-        {"Could not resolve hostname", reason::resolve, "the host name has no address"},
-        {"Connection refused", reason::connection_refused, "nothing listens there"},
-        {"timed out", reason::connect_timeout, "the host does not answer"},
-        {"No route to host", reason::connect, "the network does not reach it"},
-        {"Network is unreachable", reason::connect, "the network does not reach it"},
-    };
-
-    /// Why the questions that it has asked, or has not asked, let nobody in. An empty error where it may have been a key.
-    static error explain_questions(const boot_plan& plan, const boot_failure& f) {
-        const prompter& asked = *plan.prompts;
-        const auto because = [&](enum reason why, const std::string& text) {
-            return detail::because(plan, f, why, "authentication failed: " + text);
-        };
-        if (asked.answered_by_person()) return because(reason::auth_incorrect, "what was answered is incorrect");
-        if (asked.answered()) return because(reason::auth_incorrect, "the password is incorrect");
-        if (!asked.password().empty()) return because(reason::auth_incorrect, "nobody asked for the password");
-        if (!asked.question().empty())
-            return because(reason::auth_required,
-                           "nobody answered its question \"" + asked.question() + "\"; see router_options::on_prompt");
-        return error(reason::none, "");
-    }
-
-    /// What ssh and the first stage said, as one of the errors that a caller can act on.
-    static error explain(const boot_plan& plan, const boot_failure& f) {
-        using how = boot_failure::how;
-        if (f.what == how::timed_out) {
-            const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
-            const std::string waits = plan.prompts ? plan.prompts->waiting_text() : std::string();
-            return detail::because(plan, f, reason::connect_timeout,
-                           "no hello within " + ms +
-                               (!waits.empty()  ? waits
-                                : f.stage_seen ? "the login went well; sending the program, or its start, takes longer than that"
-                                             : "the host does not answer, or the login takes longer than that"));
-        }
-        if (f.what == how::confused) return detail::explain_boot(plan, f);
-        constexpr int connection_failed = 255; // ssh(1), EXIT STATUS; everything else is the remote command's
-        if (f.stage_seen) return detail::explain_stage(plan, f, connection_failed);
-        if (const detail::symptom* s = detail::known_symptom(symptoms_of_ssh, f)) {
-            if (s->why == reason::auth_required && plan.prompts)
-                if (const error why = explain_questions(plan, f); why.reason() != reason::none) return why;
-            const auto& argv = plan.start.argv;
-            const bool key_given = std::find(argv.begin(), argv.end(), "-i") != argv.end();
-            if (s->why != reason::auth_required || !key_given) return detail::because(plan, f, s->why, s->meaning);
-            return detail::because(plan, f, reason::auth_incorrect,
-                                   "authentication failed: the key of identity_file is not accepted there");
-        }
-        return detail::because(plan, f, reason::end_of_file,
-                               f.status && !f.status->signal && f.status->code != connection_failed
-                                   ? "the login shell there ended before it ran our command"
-                                   : detail::no_hello_text);
-    }
-};
-
-} // namespace detail
-
-MITOGEN_INLINE result<boot_plan> ssh::plan() const { return detail::planned_ssh(*this).plan(); }
-MITOGEN_INLINE std::vector<std::string> ssh::arguments() const { return detail::planned_ssh(*this).arguments(); }
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/prompting.hpp ----
-// prompting.hpp: brings questions that only a person can answer to the context that asked for the connection, and the answers
-// back.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Puts questions to the person whom this program has, if it has one: those of tools that run here, and those of tools that other
-/// contexts run because this one asked them for a child.
-///
-/// Threads: loop, but for the constructor and close(). The router outlives it.
-template <class Io>
-class prompting {
-    using core = basic_router_core<Io>;
-
-    struct order {
-        context_id from;
-        handle_id number; // what the request to connect is answered to
-        int questions = 0;
-        std::shared_ptr<open_question<Io>> open{};
-    };
-
-    core& node_;
-    prompt_callback on_prompt_;
-    std::vector<order> orders_; // that have led to questions
-    bool closed_ = false;
-
-    static constexpr std::size_t longest_text = 1024;
-
-    void put(prompt question) {
-#if MITOGEN_HAS_EXCEPTIONS
-        try {
-            on_prompt_(std::move(question));
-        } catch (const std::exception& e) {
-            log::write(log::level::error, std::string("router_options::on_prompt has thrown: ") + e.what());
-        } catch (...) {
-            log::write(log::level::error, "router_options::on_prompt has thrown what is not a std::exception");
-        }
-#else
-        on_prompt_(std::move(question));
-#endif
-    }
-
-    /// True while this context waits for what it asked `from` to connect.
-    bool ordered(context_id from, handle_id number) {
-        arrival what;
-        basic_pending<Io>* p = node_.answers().find(number, from, what);
-        if (!p) return false;
-        const bool is_order = p->subject == &connect_request;
-        p->release();
-        return is_order;
-    }
-
-    order& order_of(context_id from, handle_id number) {
-        std::erase_if(orders_, [&](const order& o) {
-            if (ordered(o.from, o.number)) return false;
-            if (o.open) o.open->close();
-            return true;
-        });
-        const auto known =
-            std::find_if(orders_.begin(), orders_.end(), [&](const order& o) { return o.from == from && o.number == number; });
-        return known != orders_.end() ? *known : orders_.emplace_back(order{from, number});
-    }
-
-    /// A tool that another context runs has a question: the number that the answer to the order comes to, what is being
-    /// connected, and the question's text. What is declined is answered with auth_required.
-    void serve(const message& m) {
-        reader r(m.payload);
-        handle_id number{};
-        std::string what;
-        std::string text;
-        if (!decode(r, number, what, text) || !r.finish())
-            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
-        if (closed_ || !ordered(m.src(), number))
-            return node_.reply_dead(m.head, error(reason::refused_by_policy,
-                                                  "context " + std::to_string(m.src()) + " was not asked to connect anything"));
-        order& o = order_of(m.src(), number);
-        if (o.open) o.open->close();
-        if (++o.questions > prompter::most_questions)
-            return node_.reply_dead(m.head, error(reason::overloaded, "too many questions for one connection"));
-        o.open = std::make_shared<open_question<Io>>(
-            node_.loop(), [this, request = m.head, number](prompt_outcome how, const secret& answer) {
-                if (ordered(request.src, number)) reply(request, how, answer);
-            });
-        put(prompt(presentable(std::move(what)), presentable(std::move(text)), o.open));
-    }
-
-    void reply(const header& request, prompt_outcome how, const secret& answer) {
-        if (how != prompt_outcome::answered)
-            return node_.reply_dead(request, error(reason::auth_required, "nobody has answered"));
-        node_.reply(request, encode(answer), 0);
-    }
-
-    /// What another machine wants to be shown.
-    static std::string presentable(std::string text) {
-        text.resize(std::min(text.size(), longest_text));
-        defuse(text);
-        return text;
-    }
-
-public:
-    /// `on_prompt` may be empty: then this does nothing.
-    prompting(core& node, prompt_callback on_prompt) : node_(node), on_prompt_(std::move(on_prompt)) {
-        if (on_prompt_)
-            (void)node.add_raw_handler(handles::prompt, {.from = senders::anyone}, [this](const message& m) { serve(m); });
-    }
-
-    prompting(prompting&&) = delete;
-
-    /// Whoever carries out the plan asks here, unless it knows better. Threads: any.
-    void attend(boot_plan& plan) {
-        if (on_prompt_ && plan.prompts && !plan.ask) plan.ask = [this](prompt question) { put(std::move(question)); };
-    }
-
-    /// No answers from now on. Threads: any but the loop.
-    void close() {
-        if (!on_prompt_) return;
-        const auto end = [this] {
-            closed_ = true;
-            for (const order& o : std::exchange(orders_, {}))
-                if (o.open) o.open->close();
-        };
-        if (!node_.loop().run(end)) end();
-    }
-};
-
-/// Puts the question of a tool that runs here to the context that sent `request` to handles::connect. Threads: loop.
-template <class Io>
-void ask_whom_it_is_for(basic_router_core<Io>& node, const header& request, prompt question) {
-    awaited& p = node.ask({.to = request.src,
-                           .handle = handles::prompt,
-                           .how = mitogen::question::manner::pass,
-                           .payload = encode(request.reply_to, question.what(), question.text())});
-    const auto answer = std::make_shared<future<secret>>(&p, node, decode_environment{});
-    prompt_access::when_over(question, [weak = std::weak_ptr(answer)] {
-        if (const auto late = weak.lock()) (void)late->state()->fail(error(reason::cancelled, "the attempt is over"));
-    });
-    answer->then([answer, question = std::make_shared<prompt>(std::move(question))] {
-        result<secret> said = answer->outcome();
-        answer->state()->payload().reset();
-        if (said) return question->answer(std::move(*said));
-        if (said.error().reason() == reason::auth_required) return question->decline();
-        prompt_access::nobody(*question);
-    });
-}
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/programs/program_fetch.hpp ----
-// program_fetch.hpp: asks the parent for programs, piece by piece.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// A program that a parent offers, as it travels: machine, SHA-256, CRC of cksum, size.
-using offered_program = std::tuple<std::string, std::string, std::uint32_t, std::int64_t>;
-
-/// Most that one message of a program holds, in bytes.
-inline constexpr std::int64_t program_piece = 256 * 1024;
-
-/// Programs from the parent, which gets them from its own where it has to. What was fetched stays in a file without a name as
-/// long as the router: all further children need nothing from above.
-///
-/// Threads: loop, but for the constructor.
-template <class Io>
-class program_fetch final : public program_source, public std::enable_shared_from_this<program_fetch<Io>> {
-    using core = basic_router_core<Io>;
-    using file = std::shared_ptr<sys::unique_fd>;
-
-    /// One program: on its way, and then here.
-    struct job {
-        program_identity wanted;
-        file into{};
-        std::int64_t asked = 0;   // bytes
-        std::int64_t arrived = 0; // of them
-        std::vector<fetched> waiting{};
-
-        bool whole() const noexcept { return arrived == wanted.size; }
-    };
-
-    core& node_;
-    std::optional<std::vector<payload_file>> offers_; // once they are known
-    std::vector<found> waiting_;                      // until then
-    std::vector<std::shared_ptr<job>> jobs_;
-    bool closed_ = false;
-
-    static constexpr std::int64_t most_on_the_way = 4 * program_piece;
-
-public:
-    explicit program_fetch(core& node) : node_(node) {}
-    program_fetch(program_fetch&&) = delete;
-
-    void look_up(found done) override {
-        if (offers_) return done(*offers_);
-        if (closed_ || !node_.parent()) return done({});
-        waiting_.push_back(std::move(done));
-        if (waiting_.size() > 1) return;
-        ask(handles::list_programs, {}, [this](awaited& answer) {
-            if (!answer.failure()) take_offers(answer.payload());
-            tell_offers();
-        });
-    }
-
-    void fetch(const std::string& sha256, fetched done) override {
-        const std::shared_ptr<job> j = job_for(sha256);
-        if (!j) return done(error(reason::payload, "no context above offers that program any more"));
-        if (j->whole()) return done(j->into);
-        if (!j->into) {
-            j->into = std::make_shared<sys::unique_fd>(static_cast<int>(sys::nameless_file()));
-            if (!*j->into) return give_up(j, error(reason::payload, "there is no room for it"), std::move(done));
-        }
-        j->waiting.push_back(std::move(done));
-        ask_more(j);
-    }
-
-    /// Nobody waits any more.
-    void close() {
-        closed_ = true;
-        jobs_.clear();
-        tell_offers();
-    }
-
-    /// In a child made by fork(): closes the files.
-    void abandon() noexcept {
-        for (const auto& j : jobs_)
-            if (j->into) j->into->reset();
-    }
-
-private:
-    /// Puts a question to the parent. `then` hears the answer on the loop, unless this is gone by then.
-    template <class Then>
-    void ask(handle_id what, const buffer& question, Then then) {
-        awaited& p = node_.ask(
-            {.to = node_.parent()->id, .handle = what, .how = question::manner::pass, .payload = question});
-        p.then([&loop = node_.loop(), weak = this->weak_from_this(), &p, then = std::move(then)]() mutable {
-            const bool accepted = loop.defer([weak, &p, then = std::move(then)]() mutable {
-                if (const auto self = weak.lock(); self && !self->closed_) then(p);
-                p.release();
-            });
-            if (!accepted) p.release();
-        });
-    }
-
-    void take_offers(const buffer& list) {
-        const auto offers = decode<std::vector<offered_program>>(list);
-        if (!offers) return;
-        offers_.emplace();
-        for (const auto& [machine, sha256, crc, size] : *offers)
-            if (size > 0)
-                offers_->push_back({{machine, "that of a context above"}, nullptr, {}, program_identity{sha256, crc, size}});
-    }
-
-    void tell_offers() {
-        for (found& done : std::exchange(waiting_, {})) done(offers_ ? *offers_ : std::vector<payload_file>());
-    }
-
-    std::shared_ptr<job> job_for(const std::string& sha256) {
-        for (const auto& j : jobs_)
-            if (j->wanted.sha256 == sha256) return j;
-        if (!offers_) return nullptr;
-        for (const payload_file& offer : *offers_)
-            if (offer.above->sha256 == sha256) return jobs_.emplace_back(std::make_shared<job>(job{*offer.above}));
-        return nullptr;
-    }
-
-    void ask_more(const std::shared_ptr<job>& j) {
-        while (j->asked < j->wanted.size && j->asked - j->arrived < most_on_the_way) {
-            const std::int64_t size = std::min(program_piece, j->wanted.size - j->asked);
-            ask_piece(j, j->asked, size);
-            j->asked += size;
-        }
-    }
-
-    void ask_piece(const std::shared_ptr<job>& j, std::int64_t at, std::int64_t size) {
-        ask(handles::read_program, encode(j->wanted.sha256, at, size), [this, j, at, size](awaited& answer) {
-            if (std::find(jobs_.begin(), jobs_.end(), j) == jobs_.end()) return; // given up
-            if (answer.failure()) return give_up(j, *answer.failure());
-            const buffer& piece = answer.payload();
-            const auto arrived = static_cast<std::int64_t>(piece.size());
-            if (arrived == 0 || arrived > size) return give_up(j, error(reason::payload, "the parent sent something else"));
-            if (!write(*j->into, piece, at)) return give_up(j, error(reason::payload, "there is no room for it"));
-            j->arrived += arrived;
-            if (arrived < size) ask_piece(j, at + arrived, size - arrived); // the parent sends smaller messages
-            else ask_more(j);
-            if (j->whole()) finish(*j);
-        });
-    }
-
-    static bool write(const sys::unique_fd& to, const buffer& piece, std::int64_t at) {
-        for (std::size_t done = 0; done < piece.size();) {
-            const long n = sys::pwrite(to.get(), piece.data() + done, piece.size() - done, at + static_cast<std::int64_t>(done));
-            if (n <= 0) return false;
-            done += static_cast<std::size_t>(n);
-        }
-        return true;
-    }
-
-    void finish(job& j) {
-        // It need not be read for that: where it is executed its checksum is compared.
-        if (sys::file_stamp stamp; sys::stamp_file(j.into->get(), stamp) >= 0) known_program::add(stamp, j.wanted);
-        for (fetched& done : std::exchange(j.waiting, {})) done(j.into);
-    }
-
-    /// Whoever asks next begins anew.
-    void give_up(const std::shared_ptr<job>& j, const error& why, fetched also = {}) {
-        std::erase(jobs_, j);
-        const result<file> none =
-            error(why.reason(), "cannot fetch the program for such machines from above: " + std::string(why.message()));
-        for (fetched& done : std::exchange(j->waiting, {})) done(none);
-        if (also) also(none);
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/connect/programs/program_press.hpp ----
-// program_press.hpp: compresses programs with a tool of this machine, while the loop goes on.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Runs a tool of this machine that writes into a file without a name, which is kept for those who need it later; the loop
-/// goes on meanwhile. A tool that takes too long is given up.
-template <class Io>
-class program_press final : public press {
-    using callback = unique_function<void(const pressed&)>;
-
-    struct request {
-        std::vector<std::string_view> tools;
-        callback done;
-    };
-
-    /// One program and one tool: under way, and then done.
-    struct job {
-        program_press* owner;
-        sys::file_stamp stamp;
-        const press_tool* tool;
-        std::shared_ptr<sys::unique_fd> file{}; ///< null where it has failed
-        std::optional<typename Io::process> process{};
-        typename Io::descriptor end{}; // of a pipe that it holds until it ends
-        bound_source<job> source{};
-        timer limit{};
-        instant given_up_at = never;
-        sys::unique_fd program{}; // should another tool be tried
-        std::vector<request> waiting{};
-
-        void readable() {
-            char words[512]; // what it complains of helps nobody: the program is sent as it is
-            const long n = owner->loop_.io().read(end.get(), words, sizeof words);
-            if (n > 0 || n == -EAGAIN || n == -EWOULDBLOCK) return;
-            owner->loop_.unwatch(source);
-            owner->look_after(*this);
-        }
-    };
-
-    detail::broker_engine<Io>& loop_;
-    std::vector<std::unique_ptr<job>> jobs_;
-
-    static constexpr duration_ns patience = 10'000'000'000;
-    static constexpr duration_ns shortly = 1'000'000;
-
-public:
-    explicit program_press(detail::broker_engine<Io>& loop) : loop_(loop) {}
-    program_press(program_press&&) = delete;
-
-    void make(const sys::unique_fd& program, std::vector<std::string_view> tools, callback done) override {
-        sys::file_stamp stamp;
-        if (sys::stamp_file(program.get(), stamp) < 0 || stamp.size < least_pressed) return done({});
-        for (const press_tool& tool : press_tools) {
-            bool known_there = false;
-            for (const std::string_view name : tools) known_there = known_there || name == tool.name;
-            if (!known_there) continue;
-            job* j = find(stamp, tool);
-            if (!j) j = begin(stamp, tool, program);
-            if (j->process) return j->waiting.push_back({std::move(tools), std::move(done)});
-            if (j->file) return done({j->file, tool.name});
-        }
-        done({});
-    }
-
-    /// Ends what is under way. Nobody waits for it any more. Threads: loop.
-    void close() {
-        for (const auto& j : jobs_) {
-            j->waiting.clear();
-            if (j->process) {
-                stop(*j);
-                j->file.reset();
-            }
-        }
-    }
-
-    /// In a child made by fork(): closes descriptors and forgets processes.
-    void abandon() noexcept {
-        for (const auto& j : jobs_) {
-            if (j->process) j->process->forget();
-            j->end.reset();
-            j->program.reset();
-            j->file.reset();
-        }
-    }
-
-private:
-    job* find(const sys::file_stamp& stamp, const press_tool& tool) {
-        for (const auto& j : jobs_)
-            if (j->stamp == stamp && j->tool == &tool) return j.get();
-        return nullptr;
-    }
-
-    /// Starts it. Where that fails, it is done and has no file.
-    job* begin(const sys::file_stamp& stamp, const press_tool& tool, const sys::unique_fd& program) {
-        job& j = *jobs_.emplace_back(std::make_unique<job>());
-        j.owner = this;
-        j.stamp = stamp;
-        j.tool = &tool;
-        j.program.reset(static_cast<int>(sys::reopen_to_read(program.get()))); // with a position of its own
-        sys::unique_fd out(static_cast<int>(sys::nameless_file()));
-        typename Io::descriptor theirs;
-        if (!j.program || !out || loop_.io().pipe(j.end, theirs) < 0) return &j;
-        (void)loop_.io().set_nonblocking(j.end.get(), true);
-        sys::spawn_options start;
-        start.path = std::string(tool.name);
-        start.argv = {start.path, std::string(tool.options)};
-        start.in = j.program.get();
-        start.out = out.get();
-        start.err = theirs.get();
-        auto process = loop_.io().spawn(start);
-        if (!process) {
-            j.end.reset();
-            j.program.reset();
-            return &j;
-        }
-        j.process.emplace(std::move(*process));
-        j.file = std::make_shared<sys::unique_fd>(std::move(out));
-        j.given_up_at = after(loop_.io().now(), patience);
-        j.limit.fire = [this, &j] { look_after(j); };
-        on_ready<&job::readable>(j.source, j, j.end.get());
-        loop_.set_timer(j.limit, j.given_up_at);
-        (void)loop_.watch(j.source, io::interest::read); // should that fail, it is given up in the end
-        return &j;
-    }
-
-    /// It has closed its stderr, and so is about to end; or takes too long.
-    void look_after(job& j) {
-        const instant now = loop_.io().now();
-        const auto status = j.process->try_wait();
-        if (!status && now < j.given_up_at) return loop_.set_timer(j.limit, after(now, shortly));
-        const bool whole = status && status->success();
-        stop(j);
-        // a gain of less than a tenth is not worth it
-        if (!whole || sys::file_size(j.file->get()) > j.stamp.size / 10 * 9) j.file.reset();
-        const sys::unique_fd program = std::move(j.program);
-        // it, or another tool
-        for (request& r : std::exchange(j.waiting, {})) make(program, std::move(r.tools), std::move(r.done));
-    }
-
-    void stop(job& j) {
-        loop_.cancel_timer(j.limit);
-        loop_.unwatch(j.source);
-        j.end.reset();
-        j.process.reset(); // kills and reaps it, should it still be there
-    }
-};
-
-} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/route/id_allocator.hpp ----
@@ -22191,7 +21712,7 @@ class basic_id_allocator {
 
     static error exhausted() { return error(reason::overloaded, "all context ids of this tree are used up"); }
 
-    void on_request(const message& m) {
+    MITOGEN_COLD void on_request(const message& m) {
         if (router_.parent()) return router_.reply_dead(m.head, error(reason::invalid_handle, "ids are allocated by the root"));
         context_id first;
         {
@@ -22219,7 +21740,7 @@ class basic_id_allocator {
     }
 
     /// An id that is at hand, or why there is none. Else nothing: `use`, where given, waits. Sees to it that more come in time.
-    std::optional<result<context_id>> take(taker* use) {
+    MITOGEN_COLD std::optional<result<context_id>> take(taker* use) {
         std::optional<result<context_id>> id;
         bool ask = false;
         {
@@ -22251,7 +21772,7 @@ class basic_id_allocator {
     }
 
     /// The root has answered: those who wait get theirs. Where they are more than a block has ids, it is asked again.
-    void arrive(const result<block>& got) {
+    MITOGEN_COLD void arrive(const result<block>& got) {
         std::vector<serving> served;
         bool ask = false;
         {
@@ -22278,7 +21799,7 @@ public:
     }
 
     /// An id that no context of this tree has had. On the loop it is an error where the root must be asked first.
-    result<context_id> next() {
+    MITOGEN_COLD result<context_id> next() {
         if (std::optional<result<context_id>> id = take(nullptr)) return std::move(*id);
         if (router_.loop().on_loop())
             return error(
@@ -22341,7 +21862,7 @@ class basic_route_monitor {
         (void)router_.send(router_.address(parent->id, handle), mitogen::encode(values...), urgency::soon);
     }
 
-    void on_add(const message& m) {
+    MITOGEN_COLD void on_add(const message& m) {
         reader r(m.payload);
         route<basic_peer<Io>> added;
         if (!mitogen::decode(r, added.id, added.parent, added.name, added.build) || !r.finish()) return;
@@ -22382,7 +21903,7 @@ class basic_route_monitor {
         }
     }
 
-    void on_del(const message& m) {
+    MITOGEN_COLD void on_del(const message& m) {
         reader r(m.payload);
         context_id gone{};
         std::span<const std::byte> notice;
@@ -22484,8 +22005,6 @@ class children : private basic_child<Io>::events {
     std::uint32_t pool_threads_;
     basic_route_monitor<Io> monitor_;
     basic_id_allocator<Io> ids_;
-    std::shared_ptr<program_fetch<Io>> above_; // both shared with the plans, whose children go before
-    std::shared_ptr<program_press<Io>> press_;
     std::vector<std::shared_ptr<child>> all_; // loop's
     basic_wait_group<Io> alive_;              // children; those that are only being made as well
     std::atomic<bool> closed_{false};
@@ -22504,8 +22023,7 @@ public:
 
     children(core& node, ending_patience patience, std::uint32_t pool_threads)
         : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node),
-          above_(std::make_shared<program_fetch<Io>>(node)),
-          press_(std::make_shared<program_press<Io>>(node.loop())), alive_(node.loop().io()) {
+          alive_(node.loop().io()) {
         (void)node.add_raw_handler(handles::detaching, {.from = senders::anyone}, [this](const message& m) { let_go(m); });
     }
 
@@ -22513,17 +22031,13 @@ public:
 
     /// Makes a child by starting a process as the plan says. The caller holds one reference to the answer: its id, or why it did
     /// not come up. Where nobody waits for the answer any more, the child ends. Never blocks.
-    pending& make(plan_owner plan) {
-        plan->press = press_;
-        plan->source = above_;
+    MITOGEN_COLD pending& make(plan_owner plan) {
         return make(std::move(plan), [this](plan_owner p, birth b) {
             if (!p->staged) return launch(std::move(p), std::move(b));
-            if (!node_.parent() || !p->runs_this_program())
-                return launch_staged(std::move(p), std::move(b), {});
-            node_.loop().defer([this, p = std::move(p), b = std::move(b)]() mutable {
-                above_->look_up([this, p = std::move(p), b = std::move(b)](const std::vector<payload_file>& further) mutable {
-                    launch_staged(std::move(p), std::move(b), further);
-                });
+            boot_plan& completed = *p;
+            completed.source->complete(completed, [this, p = std::move(p), b = std::move(b)]() mutable {
+                if (closed_) return miscarry(b, closing());
+                launch(std::move(p), std::move(b));
             });
         });
     }
@@ -22540,7 +22054,7 @@ public:
 
     /// Number and answer for a child whose process the caller makes. The caller holds one reference more to the answer. Blocks
     /// while the root is asked for numbers.
-    result<birth> prepare(const boot_plan& plan) {
+    MITOGEN_COLD result<birth> prepare(const boot_plan& plan) {
         std::optional<error> why;
         birth b{{}, begin(plan, why)};
         if (!b.answer) return std::move(*why);
@@ -22562,7 +22076,7 @@ public:
     }
 
     /// The loop takes over a process that was started.
-    void adopt(plan_owner plan, birth b, typename Io::process process, child_pipes<Io> pipes) {
+    MITOGEN_COLD void adopt(plan_owner plan, birth b, typename Io::process process, child_pipes<Io> pipes) {
         typename child::plumbing ends{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err), {}};
         if (!pipes.terminal.empty()) ends.terminal = std::move(pipes.child_err);
         auto c = std::make_shared<child>(node_, static_cast<typename child::events&>(*this), std::move(plan),
@@ -22576,7 +22090,6 @@ public:
 
     // For those who come by themselves, too.
     basic_id_allocator<Io>& ids() noexcept { return ids_; }
-    program_source& above() noexcept { return *above_; }
     const ending_patience& patience() const noexcept { return patience_; }
     std::uint32_t pool_threads() const noexcept { return pool_threads_; }
     bool closed() const noexcept { return closed_; }
@@ -22602,18 +22115,16 @@ public:
     }
 
     /// Ends all of them and waits until they are gone; makes no more. Called once.
-    void close() {
+    MITOGEN_COLD void close() {
         closed_ = true;
         ids_.close(closing());
         node_.loop().defer([this] {
-            above_->close();
             const auto all = all_; // a child that goes removes itself
             for (const auto& c : all) c->shut_down(closing());
         });
         alive_.wait(node_.loop());
         node_.loop().run([this] {
             for (const auto& c : std::exchange(all_, {})) c->forget(); // what has detached
-            press_->close();
         });
     }
 
@@ -22633,14 +22144,12 @@ public:
         requires io::can_fork<Io>
     {
         for (const auto& c : all_) c->abandon();
-        press_->abandon();
-        above_->abandon();
     }
 
     /// The same of a child whose process the caller makes: by `start(plan, birth)`, called at once or, if the root must be
     /// asked for a number, on the loop when it has answered. It ends in adopt() or miscarry(), as prepare() does. Never blocks.
     template <class Start>
-    pending& make(plan_owner plan, Start start) {
+    MITOGEN_COLD pending& make(plan_owner plan, Start start) {
         std::optional<error> why;
         pending* answer = begin(*plan, why);
         if (!answer) return *node_.failed_answer(node_.id(), std::move(*why));
@@ -22657,7 +22166,7 @@ public:
 private:
     /// Counts one more and opens its answer, with a reference for the caller and one for its birth. Null with `why` where there
     /// can be no more.
-    pending* begin(const boot_plan& plan, std::optional<error>& why) {
+    MITOGEN_COLD pending* begin(const boot_plan& plan, std::optional<error>& why) {
         alive_.add(); // first: close() waits for whoever has not seen that it is closed
         pending* answer = nullptr;
         if (closed_) {
@@ -22677,7 +22186,7 @@ private:
         alive_.done();
     }
 
-    handshake::welcome welcome_for(context_id id, const boot_plan& plan) {
+    MITOGEN_COLD handshake::welcome welcome_for(context_id id, const boot_plan& plan) {
         handshake::welcome w;
         w.id = id;
         w.ancestors = node_.path();
@@ -22694,18 +22203,9 @@ private:
         return w;
     }
 
-    /// The same, with what the contexts above have for machines that this one has no program for.
-    void launch_staged(plan_owner plan, birth b, const std::vector<payload_file>& further) {
-        if (closed_) return miscarry(b, closing());
-        add_payloads(*plan, further);
-        name_program(*plan);
-        launch(std::move(plan), std::move(b));
-    }
-
     /// Starts the process of a child that has its numbers. Where that fails, its answer says so.
-    void launch(plan_owner plan, birth b) {
-        result<child_pipes<Io>> pipes =
-            make_child_pipes(node_.loop().io(), plan->prompts.has_value());
+    MITOGEN_COLD void launch(plan_owner plan, birth b) {
+        result<child_pipes<Io>> pipes = make_child_pipes(node_.loop().io(), plan->prompts != nullptr);
         if (!pipes) return miscarry(b, pipes.error());
         plan->start.in = pipes->child_in.get();
         plan->start.out = pipes->child_out.get();
@@ -22733,7 +22233,7 @@ private:
     void child_detached(child&) override { alive_.done(); }
 
     /// A child wants to go on alone.
-    void let_go(const message& m) {
+    MITOGEN_COLD void let_go(const message& m) {
         child* c = find(m.src());
         if (!c || !c->up()) {
             return node_.reply_dead(
@@ -22805,7 +22305,7 @@ public:
     descendants(descendants&&) = delete;
 
     /// Begins to end it; see context::shutdown.
-    awaited& shut_down(context_id id) {
+    MITOGEN_COLD awaited& shut_down(context_id id) {
         if (const context_id parent = far_parent_of(id); parent != no_context) {
             return node_.ask(
                 {.to = parent, .handle = handles::end_child, .how = question::manner::pass, .payload = encode(id, false)});
@@ -22848,7 +22348,7 @@ public:
     std::uint32_t hurry_all() { return children_.hurry(); }
 
     /// What the start of a direct child took; an error of misuse where there is none of that id.
-    result<boot_info> info_of_boot(context_id id) {
+    MITOGEN_COLD result<boot_info> info_of_boot(context_id id) {
         std::optional<boot_info> info;
         node_.loop().run([&] {
             if (child* c = children_.find(id)) info = c->info();
@@ -22876,7 +22376,7 @@ private:
     }
 
     /// Answers `gone` when it is; takes over one reference. Threads: loop.
-    void shut_down_child(context_id id, basic_pending<Io>& gone) {
+    MITOGEN_COLD void shut_down_child(context_id id, basic_pending<Io>& gone) {
         if (child* c = children_.find(id)) {
             c->await_exit(&gone);
             return c->shut_down(cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));
@@ -23335,110 +22835,6 @@ result<int> fork_child(Io& io, child_pipes<Io>& pipes, void (*on_start)(), Aband
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/connect/programs/program_server.hpp ----
-// program_server.hpp: gives children this program's builds for other machines, so that they can make children of other kinds.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Answers list_programs and read_program: with this program's own file, its payloads, and those of the contexts above, which are
-/// fetched first. Only children that run this program are told of any.
-///
-/// Threads: loop, but for the constructor. Reads files on the loop: all of one when it is offered for the first time.
-template <class Io>
-class program_server {
-    using core = basic_router_core<Io>;
-
-    /// A program that was offered. It stays open: what was offered can be had.
-    struct offered {
-        std::string machine;
-        const program_identity* identity;
-        std::shared_ptr<sys::unique_fd> file;
-    };
-
-    core& node_;
-    program_source& above_;
-    const std::vector<payload>& payloads_;
-    unique_function<bool(context_id)> serves_;
-    std::vector<offered> offered_;
-
-public:
-    /// `serves` says whether a context is a child that runs this program. All outlive this.
-    program_server(core& node, program_source& above, const std::vector<payload>& payloads,
-                   unique_function<bool(context_id)> serves)
-        : node_(node), above_(above), payloads_(payloads), serves_(std::move(serves)) {
-        (void)node_.add_raw_handler(handles::list_programs, {.from = senders::anyone}, [this](const message& m) { list(m); });
-        (void)node_.add_raw_handler(handles::read_program, {.from = senders::anyone}, [this](const message& m) { read(m); });
-    }
-
-    program_server(program_server&&) = delete;
-
-    /// In a child made by fork(): closes the files.
-    void abandon() noexcept { offered_.clear(); }
-
-private:
-    void list(const message& m) {
-        if (!serves_(m.src())) return node_.reply(m.head, encode(std::vector<offered_program>()), 0);
-        const std::shared_ptr<sys::unique_fd> own(std::shared_ptr<void>(), &sys::self_executable());
-        const std::vector<payload_file> others = open_payloads(*own, {}, payloads_);
-        for (auto p = others.rbegin(); p != others.rend(); ++p) offer(p->what.machine, p->file);
-        offer(kind_of(*own), own);
-        above_.look_up([this, head = m.head](const std::vector<payload_file>& further) {
-            std::vector<offered_program> all;
-            const auto add = [&all](const std::string& machine, const program_identity& p) {
-                const auto same = [&](const offered_program& o) { return std::get<0>(o) == machine; };
-                if (std::none_of(all.begin(), all.end(), same)) all.emplace_back(machine, p.sha256, p.crc, p.size);
-            };
-            for (const offered& o : offered_) add(o.machine, *o.identity);
-            for (const payload_file& f : further) add(f.what.machine, *f.above);
-            node_.reply(head, encode(all), 0);
-        });
-    }
-
-    /// Where there are two for a machine, the one that comes last is offered.
-    void offer(const std::string& machine, const std::shared_ptr<sys::unique_fd>& file) {
-        const program_identity* program = file && *file && !machine.empty() ? identity_of(file->get()) : nullptr;
-        if (program && !find(program->sha256)) offered_.insert(offered_.begin(), {machine, program, file});
-    }
-
-    const offered* find(const std::string& sha256) const {
-        for (const offered& o : offered_)
-            if (o.identity->sha256 == sha256) return &o;
-        return nullptr;
-    }
-
-    void read(const message& m) {
-        reader r(m.payload);
-        std::string sha256;
-        std::int64_t at{};
-        std::int64_t size{};
-        if (!decode(r, sha256, at, size) || !r.finish())
-            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
-        if (!serves_(m.src()))
-            return node_.reply_dead(m.head, error(reason::refused_by_policy, "programs are for children that run this one"));
-        if (const offered* here = find(sha256)) return answer(m.head, *here->file, at, size);
-        above_.fetch(sha256, [this, head = m.head, at, size](const result<std::shared_ptr<sys::unique_fd>>& got) {
-            if (!got) return node_.reply_dead(head, got.error());
-            answer(head, **got, at, size);
-        });
-    }
-
-    void answer(const header& request, const sys::unique_fd& file, std::int64_t at, std::int64_t size) {
-        const auto most = static_cast<std::int64_t>(std::min<std::uint64_t>(program_piece, node_.bounds().message_bytes));
-        buffer piece;
-        piece.resize(static_cast<std::size_t>(std::clamp<std::int64_t>(size, 0, most)));
-        const long n = sys::pread(file.get(), piece.data(), piece.size(), std::max<std::int64_t>(at, 0));
-        if (n < 0)
-            return node_.reply_dead(request, error(reason::payload, std::string(sys::failure("cannot read it", n).message())));
-        if (n == 0 && size > 0) return node_.reply_dead(request, error(reason::payload, "it has become shorter"));
-        piece.resize(static_cast<std::size_t>(n));
-        node_.reply(request, std::move(piece), 0);
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/loop/broker_body.hpp ----
 // broker_body.hpp: what basic_broker does, by its engine.
 
@@ -23519,7 +22915,7 @@ void add_link_status(basic_peer<Io>& link, instant now, context_status& to) {
 
 /// This context first, then its parent, then all below by id. Empty once the loop has ended. Threads: any.
 template <class Io>
-std::vector<context_status> status_of(basic_router_core<Io>& node) {
+MITOGEN_COLD std::vector<context_status> status_of(basic_router_core<Io>& node) {
     using place = context_status::place;
     std::vector<context_status> all;
     node.loop().run([&] {
@@ -23831,13 +23227,11 @@ class router_engine final : public basic_router_core<Io> {
     using child = basic_child<Io>;
 
     mitogen::router face_{*this};
-    prompting<Io> prompting_;
-    children<Io> children_;
     std::vector<payload> payloads_;
-    program_server<Io> programs_{*this, children_.above(), payloads_, [this](context_id id) {
-                                     const child* c = children_.find(id);
-                                     return c && c->runs_this_program();
-                                 }};
+    prompt_callback on_prompt_;
+    typename Io::mutex staging_mutex_{this->loop().io()};
+    std::unique_ptr<detail::staging<Io>> staging_; // if the program names a method that needs it
+    children<Io> children_;
     std::unique_ptr<listening<Io>> listening_; // once listen() was called
     detail::descendants<Io> descendants_{*this, children_, listening_};
     log_uplink<Io> logs_{*this};
@@ -23851,8 +23245,12 @@ class router_engine final : public basic_router_core<Io> {
 public:
     /// `detached`: of whoever runs a child, called by detach() once the parent has agreed. Threads: any but the loop.
     explicit router_engine(detail::broker_engine<Io>& loop, router_options options = {}, unique_function<void()> detached = {})
-        : core(loop, options.limits, options.rules), prompting_(*this, std::move(options.on_prompt)),
-          children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)), detached_(std::move(detached)) {
+        : core(loop, options.limits, options.rules), payloads_(std::move(options.payloads)),
+          on_prompt_(std::move(options.on_prompt)), children_(*this, options.patience, options.pool_threads),
+          detached_(std::move(detached)) {
+        // a method names that of the native one only
+        if constexpr (!std::is_same_v<Io, io::native>) name_staging<Io>();
+        (void)staging(); // children may ask for programs before this context uses it itself
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         receive_forwarded_logs(*this, logs_);
@@ -23883,7 +23281,7 @@ public:
     }
 
     /// The same, where the method is not known any more.
-    awaited& connect_by(result<boot_plan>&& plan) {
+    MITOGEN_COLD awaited& connect_by(result<boot_plan>&& plan) {
         if (!plan) return refused(plan.error());
         auto owned = std::make_unique<boot_plan>(std::move(*plan));
         if (owned->forks) return fork_by(std::move(owned));
@@ -23893,8 +23291,14 @@ public:
                                  "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                  "executes this program again, and would not know that it is one"));
         }
-        prompting_.attend(*owned);
-        if (owned->staged) owned->others = open_payloads(*owned->program, owned->program_path, payloads_);
+        if (owned->staged || owned->prompts) {
+            detail::staging<Io>* const stages = staging();
+            if (!stages)
+                return refused(error(reason::misuse,
+                                     owned->what + ": its method is given by connect(method) or "
+                                                   "the like, so that this program has what it needs"));
+            stages->attend(*owned);
+        }
         return children_.make(std::move(owned));
     }
 
@@ -23933,6 +23337,20 @@ public:
 
     // ---- what init() and listen() need of it
 
+    /// What children need that are sent their program; null if the program names no method that
+    /// does so. Threads: any.
+    MITOGEN_COLD detail::staging<Io>* staging() {
+        const std::lock_guard lock(staging_mutex_);
+        const auto* const named = staging_maker<Io>::named.load(std::memory_order_acquire);
+        if (!staging_ && named) {
+            staging_ = named->make(*this, {payloads_, on_prompt_, [this](context_id id) {
+                                               const child* c = children_.find(id);
+                                               return c && c->runs_this_program();
+                                           }});
+        }
+        return staging_.get();
+    }
+
     /// The way up of log records. Of use where there is a parent.
     log_uplink<Io>& logs() noexcept { return logs_; }
 
@@ -23946,11 +23364,13 @@ public:
 
     // ---- the end
 
-    void close() final {
+    MITOGEN_COLD void close() final {
         if (closing_.exchange(true)) return;
         if (listening_) listening_->close();
+        detail::staging<Io>* const stages = staging();
+        if (stages) stages->begin_closing();
         children_.close();
-        prompting_.close();
+        if (stages) stages->close();
         logs_.close();
         this->close_messages();
         if (listening_) listening_->finish();
@@ -23971,7 +23391,7 @@ public:
         requires io::can_fork<Io>
     {
         children_.abandon();
-        programs_.abandon();
+        if (staging_) staging_->abandon();
         closer_.forget();
         if (listening_) listening_->abandon();
         if (this->parent()) this->parent()->stream->abandon();
@@ -23981,7 +23401,7 @@ public:
 private:
     awaited& refused(error why) { return *this->failed_answer(this->id(), std::move(why)); }
 
-    awaited& attach_by(std::unique_ptr<boot_plan> plan) {
+    MITOGEN_COLD awaited& attach_by(std::unique_ptr<boot_plan> plan) {
         if constexpr (io::has_local_sockets<Io>) {
             typename Io::descriptor in(plan->attached_in.release());
             typename Io::descriptor out(plan->attached_out.release());
@@ -23994,7 +23414,7 @@ private:
         }
     }
 
-    awaited& fork_by(std::unique_ptr<boot_plan> plan) {
+    MITOGEN_COLD awaited& fork_by(std::unique_ptr<boot_plan> plan) {
         if constexpr (io::can_fork<Io>) {
             const auto go_on = [this](std::unique_ptr<boot_plan> p, typename children<Io>::birth b) {
                 fork_as(std::move(p), std::move(b));
@@ -24134,21 +23554,18 @@ class connect_server {
         });
     }
 
-    void serve(const message& m) {
+    MITOGEN_COLD void serve(const message& m) {
         if (!m.head.wants_reply()) return; // nobody would know the child
         result<boot_plan> plan = plan_from(m.payload, router_.bounds());
-        if (plan && plan->prompts) {
-            plan->ask = [&node = router_, request = m.head](prompt question) {
-                ask_whom_it_is_for<Io>(node, request, std::move(question));
-            };
-        }
+        if (plan && plan->prompts)
+            if (staging<Io>* const stages = router_.staging()) stages->ask_there(*plan, m.head);
         open_.push_back({m.head, future<context>(&router_.connect_by(std::move(plan)), router_, decode_environment{&router_})});
         open_.back().child.then([this, from = m.head.src, reply_to = m.head.reply_to] {
             router_.loop().defer([this, from, reply_to] { answer(from, reply_to); });
         });
     }
 
-    void answer(context_id from, handle_id reply_to) {
+    MITOGEN_COLD void answer(context_id from, handle_id reply_to) {
         const auto at = find(from, reply_to);
         if (at == open_.end()) return;
         order done = std::move(*at);
@@ -24161,7 +23578,7 @@ class connect_server {
     }
 
     /// A context above ends a child of this one, or cuts its link.
-    void end_child(const message& m) {
+    MITOGEN_COLD void end_child(const message& m) {
         reader r(m.payload);
         context_id which{};
         bool cut{};
@@ -24189,9 +23606,8 @@ public:
     /// `name`: of this context.
     connect_server(router_engine<Io>& node, std::string name) : router_(node), name_(std::move(name)) {
         // What another program may ask for, although this one never does. All others are known where the program names them: it
-        // is to be sent over connections, and each costs it some kilobytes.
+        // is to be sent over connections, and they cost it a hundred kilobytes.
         (void)&known<mitogen::local>;
-        (void)&known<mitogen::ssh>;
         (void)router_.add_raw_handler(handles::connect, {}, [this](const message& m) { serve(m); });
         (void)router_.add_raw_handler(handles::end_child, {}, [this](const message& m) { end_child(m); });
     }
@@ -24199,7 +23615,7 @@ public:
     connect_server(connect_server&&) = delete;
 
     /// `from` does not wait any more for what it asked for: the child ends, whether it is up or not.
-    void cancel(context_id from, handle_id reply_to) {
+    MITOGEN_COLD void cancel(context_id from, handle_id reply_to) {
         if (const auto at = find(from, reply_to); at != open_.end()) {
             if (!at->child.done())
                 return at->child.abandon(
@@ -25216,7 +24632,7 @@ inline constexpr duration_ns welcome_patience = 60'000'000'000;
 
 /// As io.read_waiting(), but not beyond `end`: then it is -ETIMEDOUT. What no poller takes, a file, is read at once.
 template <class Io>
-long read_until(Io& io, int fd, void* to, std::size_t size, instant end) {
+MITOGEN_COLD long read_until(Io& io, int fd, void* to, std::size_t size, instant end) {
     typename Io::poller poller(io);
     if (poller.add(fd, 0, io::interest::read) >= 0) {
         io::event ready;
@@ -25232,7 +24648,7 @@ long read_until(Io& io, int fd, void* to, std::size_t size, instant end) {
 /// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone, makes no
 /// sense, or does not answer within `patience` ns.
 template <class Io>
-std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends,
+MITOGEN_COLD std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends,
                                               handshake::hello_reader& reader,
                                               duration_ns patience = welcome_patience) {
     const buffer hello =
@@ -25293,7 +24709,7 @@ public:
     }
 
     /// Serves the parent until it is gone or asks to end.
-    void run(child_ends<Io> ends) {
+    MITOGEN_COLD void run(child_ends<Io> ends) {
         const peer_facts who{
             .id = welcome_.ancestors.front(), .build = hash_build(welcome_.build), .up = true};
         parent_ = peer::make(router_, *this, who, std::move(ends.in), std::move(ends.out));
@@ -25329,7 +24745,7 @@ private:
     }
 
     /// The parent has let this process go. On the thread that asked for it.
-    void detach() {
+    MITOGEN_COLD void detach() {
         parent_->stream->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
         log::set_sink({});
         broker_.run([this] {
@@ -25351,7 +24767,7 @@ private:
 
     /// A function does not stop although it was told to: nobody may be left to end this process but itself. Its children go
     /// first: one that is stopped would never notice. On the loop.
-    void overdue() {
+    MITOGEN_COLD void overdue() {
         const instant now = broker_.io().now();
         if (signals_ == 0) {
             const std::uint32_t levels = router_.descendants().hurry_all();
@@ -25375,7 +24791,7 @@ private:
     }
 
     /// Sends what is queued, unless the parent is gone or it takes too long; then closes the link.
-    void flush() {
+    MITOGEN_COLD void flush() {
         broker_.run([this] {
             stdout_.finish();
             router_.logs().tell_all();
@@ -25391,7 +24807,7 @@ private:
 
 /// Runs a child whose link is ready. Returns when it has ended. On the main thread of its process, real or simulated.
 template <class Io>
-void serve_as_child(Io io, child_ends<Io> ends) {
+MITOGEN_COLD void serve_as_child(Io io, child_ends<Io> ends) {
     sys::ignore_sigpipe();
     handshake::hello_reader reader;
     std::optional<handshake::welcome> welcome = shake_hands(io, ends, reader);
@@ -25433,10 +24849,10 @@ inline constexpr std::string_view enter_argument = "--mitogen-enter";
 // What is printed where it fails: errors are told apart by these words.
 inline constexpr std::string_view no_leader_text = "mitogen: the container has no process";
 inline constexpr std::string_view no_process_text = "mitogen: no such process: ";
-inline constexpr std::string_view not_permitted_text = "mitogen: not permitted: ";
+inline constexpr char not_permitted_text[] = "mitogen: not permitted: ";
 inline constexpr std::string_view no_user_there_text = "mitogen: no such user: ";
 inline constexpr std::string_view not_executed_text = "mitogen: cannot execute ";
-inline constexpr std::string_view cannot_enter_text = "mitogen: cannot enter: ";
+inline constexpr char cannot_enter_text[] = "mitogen: cannot enter: ";
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -25464,7 +24880,7 @@ result<std::unique_ptr<router>> router::make(basic_broker<Io>& loop, router_opti
 namespace mitogen::inline MITOGEN_ABI {
 
 template <class Io>
-void init(int argc, char** argv) {
+MITOGEN_COLD void init(int argc, char** argv) {
     const std::string_view first = argc < 2 ? std::string_view() : std::string_view(argv[1]);
     if (const auto enter = detail::enter_main.load(); enter && first == detail::enter_argument) enter(argc, argv);
     io::main_arguments = {.argc = argc, .argv = argv, .known = true};
@@ -25634,7 +25050,7 @@ inline long local_address(const std::string& path, ::sockaddr_un& address) {
 }
 
 /// A new stream socket above 2, blocking and close-on-exec.
-inline long local_socket(unique_fd& fd) {
+MITOGEN_COLD inline long local_socket(unique_fd& fd) {
 #if defined(SOCK_CLOEXEC)
     const long rc = checked("local_socket", -1, [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); });
 #else
@@ -25661,7 +25077,7 @@ inline std::string directory_of(const std::string& path) {
 
 /// Opens the directory that `path` lies in, made where it is missing. Nobody but this user may get into it: then nobody else can
 /// reach what is in it, or put something else in its place.
-inline result<unique_fd> open_private_directory(const std::string& path) {
+MITOGEN_COLD inline result<unique_fd> open_private_directory(const std::string& path) {
     const std::string name = directory_of(path);
     if (const long rc = checked("mkdir", -1, [&] { return ::mkdir(name.c_str(), 0700); }); rc < 0 && rc != -EEXIST)
         return failure("mkdir(" + name + ")", rc);
@@ -25685,6 +25101,7 @@ inline result<unique_fd> open_private_directory(const std::string& path) {
 }
 
 /// Removes the socket that a process has left behind. An error where one is in use, or something else is there.
+MITOGEN_COLD
 inline result<void> remove_stale(const std::string& path, const ::sockaddr_un& address) {
     struct ::stat s {};
     const long there = checked("lstat", -1, [&] { return ::lstat(path.c_str(), &s); });
@@ -25738,7 +25155,7 @@ public:
 
     /// Begins to listen at `path`, in a directory of mode 0700 that is this user's, made where it is missing. What a process that
     /// is gone has left there is replaced. Two that try at the same time take turns: the directory is locked meanwhile.
-    static result<local_listener> open(const std::string& path) {
+    MITOGEN_COLD static result<local_listener> open(const std::string& path) {
         ::sockaddr_un address;
         if (const long rc = detail::local_address(path, address); rc < 0) return failure("socket path \"" + path + "\"", rc);
         result<unique_fd> directory = detail::open_private_directory(path);
@@ -25773,7 +25190,7 @@ public:
     const std::string& path() const noexcept { return path_; }
 
     /// Takes one that has connected: nonblocking, close-on-exec, above 2. 0, or -errno: -EAGAIN where nobody waits.
-    long accept(unique_fd& taken) const {
+    MITOGEN_COLD long accept(unique_fd& taken) const {
 #if defined(SOCK_CLOEXEC) && !defined(__APPLE__)
         const long rc =
             checked("accept", fd(), [this] { return ::accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK); });
@@ -25801,7 +25218,7 @@ public:
 };
 
 /// Bounds how long one read or write of a blocking socket sleeps; it then returns -EAGAIN. 0 or -errno.
-inline long set_patience(int fd, duration_ns span) {
+MITOGEN_COLD inline long set_patience(int fd, duration_ns span) {
     ::timeval t{};
     if (span < 1000) span = 1000; // zero would mean for ever
     t.tv_sec = static_cast<decltype(t.tv_sec)>(span / 1'000'000'000);
@@ -25823,7 +25240,7 @@ inline long connect_local(const std::string& path, duration_ns patience, unique_
 }
 
 /// The effective user id of the process at the other end when it connected or began to listen; or -errno.
-inline std::int64_t peer_user(int fd) {
+MITOGEN_COLD inline std::int64_t peer_user(int fd) {
     ::uid_t user{};
 #if defined(SO_PEERCRED) && defined(__linux__)
     ::ucred who{};
@@ -25867,7 +25284,7 @@ class membership final : public joined_place, private basic_peer<Io>::events {
 
 public:
     /// `in` and `out`: what the context that listens says, and what it hears.
-    membership(Io io, joining::answer said, const join_options& options, typename Io::descriptor in,
+    MITOGEN_COLD membership(Io io, joining::answer said, const join_options& options, typename Io::descriptor in,
                typename Io::descriptor out)
         : broker_(io),
           router_(broker_, {.limits = said.bounds,
@@ -25939,7 +25356,7 @@ MITOGEN_COLD inline error too_late(const std::string& path) {
 
 /// Reads the listener's answer, until the deadline.
 template <class Io>
-result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std::string& path,
+MITOGEN_COLD result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std::string& path,
                                     handshake::hello_reader& reader) {
     using finding = handshake::hello_reader::finding;
     for (;;) {
@@ -25982,7 +25399,7 @@ result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std:
 /// Blocks: up to connect_timeout.
 template <class Io>
     requires io::has_local_sockets<Io>
-result<joined> try_join(const std::string& path, const join_options& options, Io io) {
+MITOGEN_COLD result<joined> try_join(const std::string& path, const join_options& options, Io io) {
     if (options.name.size() > joining::name_limit)
         return error(reason::misuse,
                      "the name of a context that joins has at most " + std::to_string(joining::name_limit) + " bytes");
@@ -26097,7 +25514,7 @@ public:
     }
 
     /// Makes it the context `id`.
-    void admit(context_id id) {
+    MITOGEN_COLD void admit(context_id id) {
         if (stage_ != stage::numbered) return;
         answer_.id = id;
         answer_.ancestors = router_.path();
@@ -26146,7 +25563,7 @@ private:
         if (stage_ == stage::answered || stage_ == stage::refused) write();
     }
 
-    void read() {
+    MITOGEN_COLD void read() {
         std::byte bytes[1024];
         const long n = router_.loop().io().read(socket_.get(), bytes, sizeof bytes);
         if (n == -EAGAIN || n == -EWOULDBLOCK) return;
@@ -26174,7 +25591,7 @@ private:
         write();
     }
 
-    void write() {
+    MITOGEN_COLD void write() {
         switch (out_.write(router_.loop().io(), socket_.get())) {
         case outgoing::progress::waiting:
             if (const long rc = router_.loop().change(source_, io::interest::write); rc < 0)
@@ -26189,7 +25606,7 @@ private:
     }
 
     /// From here on the link carries frames.
-    void come_up() {
+    MITOGEN_COLD void come_up() {
         const long second = sys::dup_above(socket_.get(), 3); // a link has a descriptor for each direction
         if (second < 0) return drop("dup: " + sys::errno_text(static_cast<int>(-second)));
         router_.loop().cancel_timer(timer_);
@@ -26229,7 +25646,7 @@ private:
         end();
     }
 
-    void end() {
+    MITOGEN_COLD void end() {
         if (std::exchange(stage_, stage::gone) == stage::gone) return;
         router_.loop().cancel_timer(timer_);
         router_.loop().unwatch(source_);
@@ -26298,7 +25715,7 @@ public:
     }
 
     /// Closes one socket; who is still in the handshake is refused. Threads: loop.
-    void remove(std::uint32_t number) {
+    MITOGEN_COLD void remove(std::uint32_t number) {
         std::erase_if(sockets_, [&](const auto& s) {
             if (s->number != number) return false;
             node_.loop().unwatch(s->ready);
@@ -26310,7 +25727,7 @@ public:
             if (c->listener == number && c->waiting()) c->refuse(error(reason::connect, "the listener has been closed"));
     }
 
-    void close() override {
+    MITOGEN_COLD void close() override {
         if (server_) server_->stop(closing());
         const auto end = [this] {
             closing_ = true;
@@ -26369,7 +25786,7 @@ private:
         node_.loop().change(s.ready, room ? io::interest::read : io::interest::none);
     }
 
-    void accept(open_socket& from) {
+    MITOGEN_COLD void accept(open_socket& from) {
         for (int i = 0; i < most_at_once && waiting_at(from) < from.options.most_waiting; ++i) {
             sys::unique_fd socket;
             const long rc = from.file.accept(socket);
@@ -26385,7 +25802,7 @@ private:
         look_after(from);
     }
 
-    void welcome(open_socket& from, sys::unique_fd socket) {
+    MITOGEN_COLD void welcome(open_socket& from, sys::unique_fd socket) {
         const std::int64_t user = sys::peer_user(socket.get());
         if (!sys::is_trusted_user(user)) {
             return log::write(log::level::warning, "refused a connection to " + from.file.path() + " by " +
@@ -26443,7 +25860,7 @@ public:
 
 /// Listens for programs that join a node under `Io`.
 template <class Io>
-result<listener> listen_on(router_engine<Io>& node, const std::string& path, const listen_options& options) {
+MITOGEN_COLD result<listener> listen_on(router_engine<Io>& node, const std::string& path, const listen_options& options) {
     result<sys::local_listener> file = sys::local_listener::open(path);
     if (!file) return file.error();
     listeners<Io>* all = nullptr;
@@ -26480,6 +25897,70 @@ result<listener> router::try_listen(const std::string& path, listen_options opti
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/methods/symptoms.hpp ----
+// symptoms.hpp: what is printed when a child does not come up, and what it means.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Words that tell why a child did not come up, and what they mean.
+struct symptom {
+    std::string_view text;
+    reason why;
+    std::string_view meaning;
+};
+
+/// What the first stage, the shell that runs it, or the dynamic loader says. The path is the one by which the program is
+/// executed.
+inline constexpr symptom symptoms_of_stage[] = {
+    {no_parent_text, reason::connect_timeout, "the program did not arrive there in time: does anything hold up the connection?"},
+    {no_place_text, reason::payload, "no directory there may hold programs that can be run"},
+    {no_room_text, reason::payload, "no directory there has room for the program: is a disk full, or the size of files limited?"},
+    {short_program_text, reason::payload, "the program did not arrive whole: is the disk full?"},
+    {"Exec format error", reason::payload, "the program cannot run there: wrong architecture"},
+    {"GLIBC", reason::payload,
+     "the program cannot run there: the C library is older than the one it was built for; link it statically (-static)"},
+    {"error while loading shared libraries", reason::payload,
+     "the program cannot run there: a shared library is missing; link it statically (-static)"},
+    {"/proc/self/fd/9: not found", reason::payload,
+     "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
+    {"/proc/self/fd/9: No such file", reason::payload,
+     "the program cannot run there: its dynamic loader is missing (another C library?); link it statically (-static)"},
+    {"/proc/self/fd/9: ", reason::payload, "the program cannot run there"},
+    {"No space left on device", reason::payload, "the program did not arrive whole: the disk is full"},
+};
+
+inline constexpr std::string_view no_hello_text = "the connection ended before the child said hello";
+
+/// The first of them that was printed, or null.
+template <std::size_t N>
+const symptom* known_symptom(const symptom (&symptoms)[N], const boot_failure& f) {
+    for (const symptom& s : symptoms)
+        if (f.words.find(s.text) != std::string::npos) return &s;
+    return nullptr;
+}
+
+/// The error, with what was printed and the exit status.
+inline error because(const boot_plan& plan, const boot_failure& f, reason why, std::string_view meaning) {
+    error_detail d;
+    d.why = why;
+    d.text = plan.what + ": " + std::string(meaning) + quoted_words(f);
+    d.has_status = f.status.has_value();
+    if (f.status) d.status = *f.status;
+    return error(std::move(d));
+}
+
+/// What went wrong after the first stage has spoken. `tool_failed`: the exit status by which the tool that was started here says
+/// that it failed itself; with any other it passes on that of the command.
+inline error explain_stage(const boot_plan& plan, const boot_failure& f, int tool_failed = -1) {
+    if (const symptom* s = known_symptom(symptoms_of_stage, f)) return because(plan, f, s->why, s->meaning);
+    if (f.status && !f.status->signal && f.status->code != tool_failed) return explain_boot(plan, f);
+    return because(plan, f, reason::end_of_file, no_hello_text);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/methods/attach.hpp ----
 // attach.hpp: a child at the far end of a byte stream that is there already.
 
@@ -26505,7 +25986,7 @@ struct given_stream {
 
 } // namespace detail
 
-MITOGEN_INLINE result<boot_plan> attach::plan() const {
+MITOGEN_COLD MITOGEN_INLINE result<boot_plan> attach::plan() const {
     boot_plan p;
     p.what = "attached stream";
     p.name = "attached";
@@ -26620,7 +26101,7 @@ inline constexpr symptom symptoms_of_tools[] = {
 };
 
 /// What such a tool and the first stage said, as one of the errors that a caller can act on.
-inline error explain_tool(const boot_plan& plan, const boot_failure& f) {
+MITOGEN_COLD inline error explain_tool(const boot_plan& plan, const boot_failure& f) {
     using how = boot_failure::how;
     if (f.what == how::timed_out) {
         const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
@@ -26702,7 +26183,7 @@ public:
 
     /// What is to be executed. `target`: of messages and of the context's name; may be empty.
     template <class Method>
-    result<boot_plan> plan(const Method& method, const std::string& target) {
+    MITOGEN_COLD result<boot_plan> plan(const Method& method, const std::string& target) {
         for (const std::string& argument : argv_)
             if (argument.find('\0') != std::string::npos) refuse("an argument contains a zero byte, where it would end");
         if (trouble_) return *trouble_;
@@ -26713,7 +26194,7 @@ public:
         auto program = open_program(method.executable);
         if (!program) return program.error();
         p.program = std::move(*program);
-        p.staged = true;
+        p.staged = &by_a_shell;
         p.start.path = argv_[0];
         p.start.argv = argv_;
         p.explain = &explain_tool;
@@ -26813,6 +26294,7 @@ namespace detail {
 inline constexpr std::string_view incorrect_text = "the password is incorrect";
 
 /// The first stage behind a tool that was made to speak English: in the language that was there before.
+MITOGEN_COLD
 inline std::string first_stage_in_own_language(std::chrono::milliseconds connect_timeout) {
     const std::string script = first_stage_script(patience_for(to_ns(connect_timeout)));
     const char* const was = std::getenv("LC_ALL");
@@ -26826,7 +26308,7 @@ inline std::string first_stage_in_own_language(std::chrono::milliseconds connect
 }
 
 /// The same script without a dollar sign, which `sudo -i` leaves open to the shell that it starts first.
-inline std::string without_dollars(std::string_view script) {
+MITOGEN_COLD inline std::string without_dollars(std::string_view script) {
     std::string text;
     for (const char c : script) { // backquotes and printf undo each one layer of backslashes: octal for everything special
         if (c == '%') {
@@ -26843,6 +26325,7 @@ inline std::string without_dollars(std::string_view script) {
 
 /// What the plans of all three have. `program`: the tool's path; arguments and `explain` come later.
 template <class Method>
+MITOGEN_COLD
 result<boot_plan> privileged_plan(const Method& method, const std::string& program, prompter::recogniser recognise,
                                   prompter::reads where) {
     const std::string tool(Method::method_name);
@@ -26859,8 +26342,8 @@ result<boot_plan> privileged_plan(const Method& method, const std::string& progr
     auto file = open_program(method.executable);
     if (!file) return file.error();
     p.program = std::move(*file);
-    p.staged = true;
-    p.prompts.emplace(recognise, method.password, where);
+    p.staged = &by_a_shell;
+    p.prompts = std::make_shared<prompter>(recognise, method.password, where);
     p.start.path = program;
     p.start.environment = {"LC_ALL=C"}; // the questions and complaints that are known are English
     return p;
@@ -26868,6 +26351,7 @@ result<boot_plan> privileged_plan(const Method& method, const std::string& progr
 
 /// What a tool and the first stage said, as one of the errors that a caller can act on.
 template <std::size_t N>
+MITOGEN_COLD
 error explain_privilege(const symptom (&symptoms)[N], const boot_plan& plan, const boot_failure& f) {
     using how = boot_failure::how;
     if (f.what == how::timed_out) {
@@ -26954,7 +26438,7 @@ struct planned_docker : docker {
     explicit planned_docker(const docker& options) : docker(options) {}
 
     /// What is to be executed.
-    result<boot_plan> plan() const {
+    MITOGEN_COLD result<boot_plan> plan() const {
         if (container.empty() == image.empty())
             return error(reason::misuse, "docker: give either .container, which runs, or .image, for a new one");
         detail::exec_style tool(method_name, docker_path, "docker_path");
@@ -27132,6 +26616,7 @@ inline std::string_view next_line(std::string_view& text) {
 
 // The fields of a line. False where there are fewer than N; the last one has all the rest.
 template <std::size_t N>
+MITOGEN_COLD
 bool split_fields(std::string_view line, char by, std::array<std::string_view, N>& fields) {
     for (std::size_t i = 0; i + 1 < N; ++i) {
         const std::size_t end = line.find(by);
@@ -27165,6 +26650,7 @@ inline bool lists(std::string_view members, std::string_view name) {
 
 /// The user of that name in the texts of /etc/passwd and /etc/group; nothing where there is none. Lines that are no entries are
 /// passed over. At most 65536 groups, the kernel's limit (NGROUPS_MAX).
+MITOGEN_COLD
 inline std::optional<user_entry> find_user(std::string_view passwd, std::string_view group, std::string_view name) {
     constexpr std::size_t most_groups = 65536;
     while (!passwd.empty()) {
@@ -27186,7 +26672,7 @@ inline std::optional<user_entry> find_user(std::string_view passwd, std::string_
 
 /// The contents of a small ordinary file; empty where it is anything else, cannot be read, or is larger than 16 MiB. Whoever
 /// made it cannot make this wait.
-inline std::string small_file(const char* path) {
+MITOGEN_COLD inline std::string small_file(const char* path) {
     constexpr std::size_t most = std::size_t{16} << 20;
     const unique_fd file(static_cast<int>(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
     struct ::stat s {};
@@ -27237,7 +26723,7 @@ inline long set_user(std::uint32_t uid) {
 }
 
 /// What programs expect that were started by a login: HOME, SHELL, LOGNAME and USER. 0 or -errno.
-inline long set_login_variables(const std::string& name, const user_entry& user) {
+MITOGEN_COLD inline long set_login_variables(const std::string& name, const user_entry& user) {
     const auto set = [](const char* variable, const char* value) {
         return checked("setenv", -1, [=] { return ::setenv(variable, value, 1); });
     };
@@ -27378,6 +26864,7 @@ public:
     namespaces_of() = default;
 
     /// Opens those of process `pid` whose names are in `chosen`; empty: all. Its directories come with the one of mounts.
+    MITOGEN_COLD
     std::optional<namespace_failure> open(int pid, const std::vector<std::string>& chosen) {
         const std::string path = "/proc/" + std::to_string(pid);
         const long rc = sys::open(path.c_str(), O_RDONLY | O_DIRECTORY);
@@ -27397,7 +26884,7 @@ public:
 
     /// Enters them. What takes rights that only the user namespace gives is entered after it; what takes rights that are lost in
     /// there, before. A new pid namespace is that of the processes which this one makes from now on.
-    std::optional<namespace_failure> enter() {
+    MITOGEN_COLD std::optional<namespace_failure> enter() {
         // Whoever rules in there shall not look into this process while it still is this program. Executing another one ends it.
         static_cast<void>(checked("prctl", -1, [] { return ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }));
         user_entered_ = static_cast<bool>(files_[user_at]);
@@ -27418,7 +26905,7 @@ public:
     bool groups_denied() const noexcept { return groups_denied_; } ///< nobody may change his groups in there
 
 private:
-    std::optional<namespace_failure> change_directories() {
+    MITOGEN_COLD std::optional<namespace_failure> change_directories() {
         const auto to = [](const unique_fd& fd) { return checked("fchdir", fd.get(), [&] { return ::fchdir(fd.get()); }); };
         if (root_) {
             long rc = to(root_);
@@ -27605,7 +27092,7 @@ struct entering {
     }
 
     /// What they say; nothing where they make no sense.
-    static std::optional<entering> from(const std::vector<std::string>& all) {
+    MITOGEN_COLD static std::optional<entering> from(const std::vector<std::string>& all) {
         if (all.size() <= command_at) return std::nullopt;
         entering e{number_of(all[2]), all[3], all[4], all[5], {}, all[7], {}};
         for (std::string_view rest = all[6]; !rest.empty();) {
@@ -27655,7 +27142,7 @@ class entrance {
         give_up(no_leader_text, {});
     }
 
-    void enter() {
+    MITOGEN_COLD void enter() {
         const int pid = target();
         auto failed = target_.open(pid, what_.namespaces);
         if (failed && failed->absent) give_up(no_process_text, std::to_string(pid));
@@ -27673,7 +27160,7 @@ class entrance {
         if (rc < 0) give_up("fork", rc);
     }
 
-    void become(const std::string& name) {
+    MITOGEN_COLD void become(const std::string& name) {
         const auto user = sys::find_user(sys::small_file("/etc/passwd"), sys::small_file("/etc/group"), name);
         if (!user) give_up(no_user_there_text, name);
         long rc = target_.groups_denied() ? 0 : sys::set_groups(user->groups);
@@ -27709,7 +27196,7 @@ public:
 #endif
 
 /// For main(): the arguments are those of an `entering`. Never returns.
-[[noreturn]] MITOGEN_INLINE void enter_and_execute(int argc, char** argv) {
+[[noreturn]] MITOGEN_COLD MITOGEN_INLINE void enter_and_execute(int argc, char** argv) {
     const auto what = entering::from(std::vector<std::string>(argv, argv + argc));
     if (!what) sys::exit_now(2);
 #if defined(__linux__)
@@ -27743,7 +27230,7 @@ inline constexpr symptom symptoms_of_entering[] = {
 };
 
 /// The error that it means.
-inline error explain_entering(const boot_plan& plan, const boot_failure& f) {
+MITOGEN_COLD inline error explain_entering(const boot_plan& plan, const boot_failure& f) {
     if (f.what == boot_failure::how::timed_out) {
         const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
         return because(plan, f, reason::connect_timeout,
@@ -27762,7 +27249,7 @@ inline error explain_entering(const boot_plan& plan, const boot_failure& f) {
 }
 
 /// "the namespaces mount, net and the root directory of process 7, as its user mia"
-inline std::string text_of(const entering& what) {
+MITOGEN_COLD inline std::string text_of(const entering& what) {
     std::string kinds;
     bool root = what.namespaces.empty();
     for (const std::string& n : what.namespaces) {
@@ -27778,6 +27265,7 @@ inline std::string text_of(const entering& what) {
 
 /// This program, started once more, enters and then executes a shell there. `target`: of messages and of the context's name.
 template <class Method>
+MITOGEN_COLD
 result<boot_plan> entering_plan(const Method& method, entering what, const std::string& target) {
     const std::pair<std::string_view, const std::string*> names[] = {
         {"container", &what.container}, {"tool_path", &what.tool}, {"username", &what.username}};
@@ -27796,7 +27284,7 @@ result<boot_plan> entering_plan(const Method& method, entering what, const std::
     auto program = open_program(method.executable);
     if (!program) return program.error();
     p.program = std::move(*program);
-    p.staged = true;
+    p.staged = &by_a_shell;
     p.enters = text_of(what);
     p.command_at = entering::command_at;
     what.command = {"sh", "-c", first_stage_script(patience_for(p.timeout))};
@@ -27829,7 +27317,7 @@ struct leader_lookup {
     }
 };
 
-inline leader_lookup leader_lookup_of(container_kind kind) {
+MITOGEN_COLD inline leader_lookup leader_lookup_of(container_kind kind) {
     constexpr std::string_view inspect = "exec \"$1\" inspect \"--format={{.State.Pid}}\" \"$2\"";
     constexpr std::string_view info = "\"$1\" info \"$2\"|sed -n \"s/^ *[Pp][Ii][Dd]: *//p\"";
     switch (kind) {
@@ -27851,7 +27339,7 @@ struct planned_nsenter : nsenter {
     explicit planned_nsenter(const nsenter& options) : nsenter(options) {}
 
     /// What is to be executed.
-    result<boot_plan> plan() const {
+    MITOGEN_COLD result<boot_plan> plan() const {
         if ((pid != 0) == !container.empty())
             return error(reason::misuse, "nsenter: give either .pid, or .container and its .kind");
         if (pid < 0) return error(reason::misuse, "nsenter: pid is negative");
@@ -27866,7 +27354,7 @@ struct planned_nsenter : nsenter {
 private:
     std::string target() const { return container.empty() ? std::to_string(pid) : container; }
 
-    result<boot_plan> plan_to_enter() const {
+    MITOGEN_COLD result<boot_plan> plan_to_enter() const {
         detail::entering what;
         what.pid = pid;
         what.namespaces = namespaces;
@@ -27880,7 +27368,7 @@ private:
         return detail::entering_plan(static_cast<const nsenter&>(*this), std::move(what), target());
     }
 
-    result<boot_plan> plan_of_tool() const {
+    MITOGEN_COLD result<boot_plan> plan_of_tool() const {
         detail::exec_style tool(method_name, container.empty() ? nsenter_path : "sh", "nsenter_path");
         if (container.empty()) {
             tool.add({"--target", std::to_string(pid)});
@@ -27959,6 +27447,178 @@ MITOGEN_INLINE result<boot_plan> slurm::plan() const { return detail::planned_sl
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/methods/ssh.hpp ----
+// ssh.hpp: a child on another machine, through the system's ssh.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_ssh : ssh {
+    explicit planned_ssh(const ssh& options) : ssh(options) {}
+
+    /// What is to be executed.
+    MITOGEN_COLD result<boot_plan> plan() const {
+        if (hostname.empty()) return error(reason::misuse, "ssh: hostname is empty");
+        for (const std::string* host : {&hostname, &proxy_jump})
+            if (host->starts_with('-'))
+                return error(reason::misuse, "ssh: the " + std::string(host == &hostname ? "hostname" : "proxy_jump") + " \"" +
+                                                 *host + "\" begins with a dash, which ssh would take for an option");
+        if (debug_level < 0 || debug_level > 3) return error(reason::misuse, "ssh: debug_level is not one of 0, 1, 2 and 3");
+        if (auto why = detail::untypable(password, method_name)) return std::move(*why);
+        boot_plan p;
+        p.what = "ssh " + hostname;
+        p.name = "ssh." + hostname + (port && port != 22 ? ":" + std::to_string(port) : std::string());
+        detail::apply_common(*this, p);
+        auto program = detail::open_program(executable);
+        if (!program) return program.error();
+        p.program = std::move(*program);
+        p.staged = &detail::by_a_shell;
+        p.compress_program = !compression && !is_here(hostname);
+        p.start.path = ssh_path;
+        p.start.argv = arguments();
+        if (may_ask()) {
+            p.prompts = std::make_shared<prompter>(&recognise, password, prompter::reads::terminal);
+            p.start.environment = {"SSH_ASKPASS_REQUIRE"}; // it shall ask here
+        } else if (!proxy_jump.empty()) { // the ssh that leads to that host gets no BatchMode, and shall not ask at our terminal
+            p.start.environment = {"SSH_ASKPASS=/bin/false", "SSH_ASKPASS_REQUIRE=force"};
+        }
+        p.explain = &explain;
+        return p;
+    }
+
+    /// The command that is executed, first stage included.
+    MITOGEN_COLD std::vector<std::string> arguments() const {
+        std::vector<std::string> a{ssh_path};
+        const auto option = [&a](std::string text) {
+            a.push_back("-o");
+            a.push_back(std::move(text));
+        };
+        if (debug_level > 0) a.push_back("-" + std::string(static_cast<std::size_t>(debug_level), 'v'));
+        else option("LogLevel ERROR");
+        option(may_ask() ? "BatchMode no" : "BatchMode yes");
+        if (may_ask()) option(interactive ? "NumberOfPasswordPrompts 3" : "NumberOfPasswordPrompts 1");
+        if (!username.empty()) a.insert(a.end(), {"-l", username});
+        if (port) a.insert(a.end(), {"-p", std::to_string(port)});
+        if (!identity_file.empty()) {
+            if (identities_only) option("IdentitiesOnly yes");
+            a.insert(a.end(), {"-i", identity_file});
+        }
+        if (!proxy_jump.empty()) a.insert(a.end(), {"-J", proxy_jump});
+        if (forward_agent) option("ForwardAgent yes");
+        option(compression ? "Compression yes" : "Compression no");
+        if (keepalive_interval.count() > 0) {
+            option("ServerAliveInterval " + std::to_string(keepalive_interval.count()));
+            option("ServerAliveCountMax " + std::to_string(keepalive_count));
+        }
+        switch (check_host_keys) {
+        case host_keys::enforce: option("StrictHostKeyChecking yes"); break;
+        case host_keys::accept: option("StrictHostKeyChecking accept-new"); break;
+        case host_keys::ignore:
+            option("StrictHostKeyChecking no");
+            option("UserKnownHostsFile /dev/null");
+            option("GlobalKnownHostsFile /dev/null");
+            break;
+        }
+        a.push_back("-T"); // a terminal would mangle bytes
+        a.insert(a.end(), ssh_args.begin(), ssh_args.end());
+        a.push_back(hostname);
+        a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
+        return a;
+    }
+
+private:
+    bool may_ask() const noexcept { return interactive || !password.empty(); }
+
+    /// What it asks; its own questions are not translated. Those of the server, which may be in any language, have "(user@host) "
+    /// before them (sshconnect2.c, since OpenSSH 8.5).
+    static prompt_kind recognise(std::string_view line) {
+        if (detail::mentions(line, "(yes/no")) return prompt_kind::host_key;
+        if (!detail::ends_as_question(line)) return prompt_kind::none;
+        if (line.starts_with("Enter passphrase for")) return prompt_kind::passphrase;
+        if (detail::mentions(line, "password")) return prompt_kind::password;
+        const std::size_t shut = line.find(") ");
+        return line[0] == '(' && line.find('@') < shut && shut != std::string_view::npos ? prompt_kind::other : prompt_kind::none;
+    }
+
+    /// True of what is this machine by its name: memory is faster than any compressor.
+    static bool is_here(std::string_view host) noexcept {
+        return host == "localhost" || host == "::1" || host.starts_with("127.");
+    }
+
+    /// What ssh says before it has run our command. The messages are part of OpenSSH's source (sshconnect*.c, readconf.c, misc.c)
+    /// and not translated.
+    static constexpr detail::symptom symptoms_of_ssh[] = {
+        {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
+         "the host key is another one than it was; where that is right, remove the old one with ssh-keygen -R"},
+        {"Host key verification failed", reason::host_key, "the host key is unknown; see ssh-keyscan(1), or set check_host_keys"},
+        {"dbclient: Ignoring unknown", reason::connect,
+         "ssh_path is the client of dropbear, which lacks options that this needs; use that of OpenSSH"},
+        {"Permission denied", reason::auth_required,
+         "authentication failed: no key was accepted, and none of the other methods may ask; set .password or .interactive"},
+        {"Too many authentication failures", reason::auth_incorrect,
+         "authentication failed: too many keys were tried; set identity_file"},
+        {"Could not resolve hostname", reason::resolve, "the host name has no address"},
+        {"Connection refused", reason::connection_refused, "nothing listens there"},
+        {"timed out", reason::connect_timeout, "the host does not answer"},
+        {"No route to host", reason::connect, "the network does not reach it"},
+        {"Network is unreachable", reason::connect, "the network does not reach it"},
+    };
+
+    /// Why the questions that it has asked, or has not asked, let nobody in. An empty error where it may have been a key.
+    MITOGEN_COLD static error explain_questions(const boot_plan& plan, const boot_failure& f) {
+        const prompter& asked = *plan.prompts;
+        const auto because = [&](enum reason why, const std::string& text) {
+            return detail::because(plan, f, why, "authentication failed: " + text);
+        };
+        if (asked.answered_by_person()) return because(reason::auth_incorrect, "what was answered is incorrect");
+        if (asked.answered()) return because(reason::auth_incorrect, "the password is incorrect");
+        if (!asked.password().empty()) return because(reason::auth_incorrect, "nobody asked for the password");
+        if (!asked.question().empty())
+            return because(reason::auth_required,
+                           "nobody answered its question \"" + asked.question() + "\"; see router_options::on_prompt");
+        return error(reason::none, "");
+    }
+
+    /// What ssh and the first stage said, as one of the errors that a caller can act on.
+    MITOGEN_COLD static error explain(const boot_plan& plan, const boot_failure& f) {
+        using how = boot_failure::how;
+        if (f.what == how::timed_out) {
+            const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
+            const std::string waits = plan.prompts ? plan.prompts->waiting_text() : std::string();
+            return detail::because(plan, f, reason::connect_timeout,
+                           "no hello within " + ms +
+                               (!waits.empty()  ? waits
+                                : f.stage_seen ? "the login went well; sending the program, or its start, takes longer than that"
+                                             : "the host does not answer, or the login takes longer than that"));
+        }
+        if (f.what == how::confused) return detail::explain_boot(plan, f);
+        constexpr int connection_failed = 255; // ssh(1), EXIT STATUS; everything else is the remote command's
+        if (f.stage_seen) return detail::explain_stage(plan, f, connection_failed);
+        if (const detail::symptom* s = detail::known_symptom(symptoms_of_ssh, f)) {
+            if (s->why == reason::auth_required && plan.prompts)
+                if (const error why = explain_questions(plan, f); why.reason() != reason::none) return why;
+            const auto& argv = plan.start.argv;
+            const bool key_given = std::find(argv.begin(), argv.end(), "-i") != argv.end();
+            if (s->why != reason::auth_required || !key_given) return detail::because(plan, f, s->why, s->meaning);
+            return detail::because(plan, f, reason::auth_incorrect,
+                                   "authentication failed: the key of identity_file is not accepted there");
+        }
+        return detail::because(plan, f, reason::end_of_file,
+                               f.status && !f.status->signal && f.status->code != connection_failed
+                                   ? "the login shell there ended before it ran our command"
+                                   : detail::no_hello_text);
+    }
+};
+
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> ssh::plan() const { return detail::planned_ssh(*this).plan(); }
+MITOGEN_INLINE std::vector<std::string> ssh::arguments() const { return detail::planned_ssh(*this).arguments(); }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/methods/su.hpp ----
 // su.hpp: a child on this machine that runs as another user, through su.
 
@@ -28031,7 +27691,7 @@ struct planned_sudo : sudo {
     }
 
     /// The command that is executed, first stage included.
-    std::vector<std::string> arguments() const {
+    MITOGEN_COLD std::vector<std::string> arguments() const {
         std::vector<std::string> a{sudo_path, "-p", std::string(prompt), "-u", username};
         if (preserve_env) a.push_back("-E");
         if (set_home) a.push_back("-H");
@@ -28084,6 +27744,676 @@ MITOGEN_INLINE std::vector<std::string> sudo::arguments() const { return detail:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/connect/programs/program_fetch.hpp ----
+// program_fetch.hpp: asks the parent for programs, piece by piece.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A program that a parent offers, as it travels: machine, SHA-256, CRC of cksum, size.
+using offered_program = std::tuple<std::string, std::string, std::uint32_t, std::int64_t>;
+
+/// Most that one message of a program holds, in bytes.
+inline constexpr std::int64_t program_piece = 256 * 1024;
+
+/// Programs from the parent, which gets them from its own where it has to. What was fetched stays in a file without a name as
+/// long as the router: all further children need nothing from above.
+///
+/// Threads: loop, but for the constructor.
+template <class Io>
+class program_fetch final : public program_source, public std::enable_shared_from_this<program_fetch<Io>> {
+    using core = basic_router_core<Io>;
+    using file = std::shared_ptr<sys::unique_fd>;
+
+    /// One program: on its way, and then here.
+    struct job {
+        program_identity wanted;
+        file into{};
+        std::int64_t asked = 0;   // bytes
+        std::int64_t arrived = 0; // of them
+        std::vector<fetched> waiting{};
+
+        bool whole() const noexcept { return arrived == wanted.size; }
+    };
+
+    core& node_;
+    std::optional<std::vector<payload_file>> offers_; // once they are known
+    std::vector<found> waiting_;                      // until then
+    std::vector<std::shared_ptr<job>> jobs_;
+    bool closed_ = false;
+
+    static constexpr std::int64_t most_on_the_way = 4 * program_piece;
+
+public:
+    explicit program_fetch(core& node) : node_(node) {}
+    program_fetch(program_fetch&&) = delete;
+
+    MITOGEN_COLD void complete(boot_plan& plan, unique_function<void()> done) override {
+        if (!node_.parent() || !plan.runs_this_program()) {
+            plan.staged->prepare(plan, {});
+            return done();
+        }
+        node_.loop().defer([this, &plan, done = std::move(done)]() mutable {
+            look_up([&plan, done = std::move(done)](const std::vector<payload_file>& further) mutable {
+                plan.staged->prepare(plan, further);
+                done();
+            });
+        });
+    }
+
+    MITOGEN_COLD void look_up(found done) override {
+        if (offers_) return done(*offers_);
+        if (closed_ || !node_.parent()) return done({});
+        waiting_.push_back(std::move(done));
+        if (waiting_.size() > 1) return;
+        ask(handles::list_programs, {}, [this](awaited& answer) {
+            if (!answer.failure()) take_offers(answer.payload());
+            tell_offers();
+        });
+    }
+
+    MITOGEN_COLD void fetch(const std::string& sha256, fetched done) override {
+        const std::shared_ptr<job> j = job_for(sha256);
+        if (!j) return done(error(reason::payload, "no context above offers that program any more"));
+        if (j->whole()) return done(j->into);
+        if (!j->into) {
+            j->into = std::make_shared<sys::unique_fd>(static_cast<int>(sys::nameless_file()));
+            if (!*j->into) return give_up(j, error(reason::payload, "there is no room for it"), std::move(done));
+        }
+        j->waiting.push_back(std::move(done));
+        ask_more(j);
+    }
+
+    /// Nobody waits any more.
+    void close() {
+        closed_ = true;
+        jobs_.clear();
+        tell_offers();
+    }
+
+    /// In a child made by fork(): closes the files.
+    void abandon() noexcept {
+        for (const auto& j : jobs_)
+            if (j->into) j->into->reset();
+    }
+
+private:
+    /// Puts a question to the parent. `then` hears the answer on the loop, unless this is gone by then.
+    template <class Then>
+    MITOGEN_COLD void ask(handle_id what, const buffer& question, Then then) {
+        awaited& p = node_.ask(
+            {.to = node_.parent()->id, .handle = what, .how = question::manner::pass, .payload = question});
+        p.then([&loop = node_.loop(), weak = this->weak_from_this(), &p, then = std::move(then)]() mutable {
+            const bool accepted = loop.defer([weak, &p, then = std::move(then)]() mutable {
+                if (const auto self = weak.lock(); self && !self->closed_) then(p);
+                p.release();
+            });
+            if (!accepted) p.release();
+        });
+    }
+
+    void take_offers(const buffer& list) {
+        const auto offers = decode<std::vector<offered_program>>(list);
+        if (!offers) return;
+        offers_.emplace();
+        for (const auto& [machine, sha256, crc, size] : *offers)
+            if (size > 0)
+                offers_->push_back({{machine, "that of a context above"}, nullptr, {}, program_identity{sha256, crc, size}});
+    }
+
+    void tell_offers() {
+        for (found& done : std::exchange(waiting_, {})) done(offers_ ? *offers_ : std::vector<payload_file>());
+    }
+
+    std::shared_ptr<job> job_for(const std::string& sha256) {
+        for (const auto& j : jobs_)
+            if (j->wanted.sha256 == sha256) return j;
+        if (!offers_) return nullptr;
+        for (const payload_file& offer : *offers_)
+            if (offer.above->sha256 == sha256) return jobs_.emplace_back(std::make_shared<job>(job{*offer.above}));
+        return nullptr;
+    }
+
+    void ask_more(const std::shared_ptr<job>& j) {
+        while (j->asked < j->wanted.size && j->asked - j->arrived < most_on_the_way) {
+            const std::int64_t size = std::min(program_piece, j->wanted.size - j->asked);
+            ask_piece(j, j->asked, size);
+            j->asked += size;
+        }
+    }
+
+    MITOGEN_COLD void ask_piece(const std::shared_ptr<job>& j, std::int64_t at, std::int64_t size) {
+        ask(handles::read_program, encode(j->wanted.sha256, at, size), [this, j, at, size](awaited& answer) {
+            if (std::find(jobs_.begin(), jobs_.end(), j) == jobs_.end()) return; // given up
+            if (answer.failure()) return give_up(j, *answer.failure());
+            const buffer& piece = answer.payload();
+            const auto arrived = static_cast<std::int64_t>(piece.size());
+            if (arrived == 0 || arrived > size) return give_up(j, error(reason::payload, "the parent sent something else"));
+            if (!write(*j->into, piece, at)) return give_up(j, error(reason::payload, "there is no room for it"));
+            j->arrived += arrived;
+            if (arrived < size) ask_piece(j, at + arrived, size - arrived); // the parent sends smaller messages
+            else ask_more(j);
+            if (j->whole()) finish(*j);
+        });
+    }
+
+    static bool write(const sys::unique_fd& to, const buffer& piece, std::int64_t at) {
+        for (std::size_t done = 0; done < piece.size();) {
+            const long n = sys::pwrite(to.get(), piece.data() + done, piece.size() - done, at + static_cast<std::int64_t>(done));
+            if (n <= 0) return false;
+            done += static_cast<std::size_t>(n);
+        }
+        return true;
+    }
+
+    void finish(job& j) {
+        // It need not be read for that: where it is executed its checksum is compared.
+        if (sys::file_stamp stamp; sys::stamp_file(j.into->get(), stamp) >= 0) known_program::add(stamp, j.wanted);
+        for (fetched& done : std::exchange(j.waiting, {})) done(j.into);
+    }
+
+    /// Whoever asks next begins anew.
+    void give_up(const std::shared_ptr<job>& j, const error& why, fetched also = {}) {
+        std::erase(jobs_, j);
+        const result<file> none =
+            error(why.reason(), "cannot fetch the program for such machines from above: " + std::string(why.message()));
+        for (fetched& done : std::exchange(j->waiting, {})) done(none);
+        if (also) also(none);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/programs/program_press.hpp ----
+// program_press.hpp: compresses programs with a tool of this machine, while the loop goes on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Runs a tool of this machine that writes into a file without a name, which is kept for those who need it later; the loop
+/// goes on meanwhile. A tool that takes too long is given up.
+template <class Io>
+class program_press final : public press {
+    using callback = unique_function<void(const pressed&)>;
+
+    struct request {
+        std::vector<std::string_view> tools;
+        callback done;
+    };
+
+    /// One program and one tool: under way, and then done.
+    struct job {
+        program_press* owner;
+        sys::file_stamp stamp;
+        const press_tool* tool;
+        std::shared_ptr<sys::unique_fd> file{}; ///< null where it has failed
+        std::optional<typename Io::process> process{};
+        typename Io::descriptor end{}; // of a pipe that it holds until it ends
+        bound_source<job> source{};
+        timer limit{};
+        instant given_up_at = never;
+        sys::unique_fd program{}; // should another tool be tried
+        std::vector<request> waiting{};
+
+        void readable() {
+            char words[512]; // what it complains of helps nobody: the program is sent as it is
+            const long n = owner->loop_.io().read(end.get(), words, sizeof words);
+            if (n > 0 || n == -EAGAIN || n == -EWOULDBLOCK) return;
+            owner->loop_.unwatch(source);
+            owner->look_after(*this);
+        }
+    };
+
+    detail::broker_engine<Io>& loop_;
+    std::vector<std::unique_ptr<job>> jobs_;
+
+    static constexpr duration_ns patience = 10'000'000'000;
+    static constexpr duration_ns shortly = 1'000'000;
+
+public:
+    explicit program_press(detail::broker_engine<Io>& loop) : loop_(loop) {}
+    program_press(program_press&&) = delete;
+
+    MITOGEN_COLD
+    void make(const sys::unique_fd& program, std::vector<std::string_view> tools, callback done) override {
+        sys::file_stamp stamp;
+        if (sys::stamp_file(program.get(), stamp) < 0 || stamp.size < least_pressed) return done({});
+        for (const press_tool& tool : press_tools) {
+            bool known_there = false;
+            for (const std::string_view name : tools) known_there = known_there || name == tool.name;
+            if (!known_there) continue;
+            job* j = find(stamp, tool);
+            if (!j) j = begin(stamp, tool, program);
+            if (j->process) return j->waiting.push_back({std::move(tools), std::move(done)});
+            if (j->file) return done({j->file, tool.name});
+        }
+        done({});
+    }
+
+    /// Ends what is under way. Nobody waits for it any more. Threads: loop.
+    void close() {
+        for (const auto& j : jobs_) {
+            j->waiting.clear();
+            if (j->process) {
+                stop(*j);
+                j->file.reset();
+            }
+        }
+    }
+
+    /// In a child made by fork(): closes descriptors and forgets processes.
+    void abandon() noexcept {
+        for (const auto& j : jobs_) {
+            if (j->process) j->process->forget();
+            j->end.reset();
+            j->program.reset();
+            j->file.reset();
+        }
+    }
+
+private:
+    job* find(const sys::file_stamp& stamp, const press_tool& tool) {
+        for (const auto& j : jobs_)
+            if (j->stamp == stamp && j->tool == &tool) return j.get();
+        return nullptr;
+    }
+
+    /// Starts it. Where that fails, it is done and has no file.
+    MITOGEN_COLD
+    job* begin(const sys::file_stamp& stamp, const press_tool& tool, const sys::unique_fd& program) {
+        job& j = *jobs_.emplace_back(std::make_unique<job>());
+        j.owner = this;
+        j.stamp = stamp;
+        j.tool = &tool;
+        j.program.reset(static_cast<int>(sys::reopen_to_read(program.get()))); // with a position of its own
+        sys::unique_fd out(static_cast<int>(sys::nameless_file()));
+        typename Io::descriptor theirs;
+        if (!j.program || !out || loop_.io().pipe(j.end, theirs) < 0) return &j;
+        (void)loop_.io().set_nonblocking(j.end.get(), true);
+        sys::spawn_options start;
+        start.path = std::string(tool.name);
+        start.argv = {start.path, std::string(tool.options)};
+        start.in = j.program.get();
+        start.out = out.get();
+        start.err = theirs.get();
+        auto process = loop_.io().spawn(start);
+        if (!process) {
+            j.end.reset();
+            j.program.reset();
+            return &j;
+        }
+        j.process.emplace(std::move(*process));
+        j.file = std::make_shared<sys::unique_fd>(std::move(out));
+        j.given_up_at = after(loop_.io().now(), patience);
+        j.limit.fire = [this, &j] { look_after(j); };
+        on_ready<&job::readable>(j.source, j, j.end.get());
+        loop_.set_timer(j.limit, j.given_up_at);
+        (void)loop_.watch(j.source, io::interest::read); // should that fail, it is given up in the end
+        return &j;
+    }
+
+    /// It has closed its stderr, and so is about to end; or takes too long.
+    MITOGEN_COLD void look_after(job& j) {
+        const instant now = loop_.io().now();
+        const auto status = j.process->try_wait();
+        if (!status && now < j.given_up_at) return loop_.set_timer(j.limit, after(now, shortly));
+        const bool whole = status && status->success();
+        stop(j);
+        // a gain of less than a tenth is not worth it
+        if (!whole || sys::file_size(j.file->get()) > j.stamp.size / 10 * 9) j.file.reset();
+        const sys::unique_fd program = std::move(j.program);
+        // it, or another tool
+        for (request& r : std::exchange(j.waiting, {})) make(program, std::move(r.tools), std::move(r.done));
+    }
+
+    void stop(job& j) {
+        loop_.cancel_timer(j.limit);
+        loop_.unwatch(j.source);
+        j.end.reset();
+        j.process.reset(); // kills and reaps it, should it still be there
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/programs/program_server.hpp ----
+// program_server.hpp: gives children this program's builds for other machines, so that they can make children of other kinds.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Answers list_programs and read_program: with this program's own file, its payloads, and those of the contexts above, which are
+/// fetched first. Only children that run this program are told of any.
+///
+/// Threads: loop, but for the constructor. Reads files on the loop: all of one when it is offered for the first time.
+template <class Io>
+class program_server {
+    using core = basic_router_core<Io>;
+
+    /// A program that was offered. It stays open: what was offered can be had.
+    struct offered {
+        std::string machine;
+        const program_identity* identity;
+        std::shared_ptr<sys::unique_fd> file;
+    };
+
+    core& node_;
+    program_source& above_;
+    const std::vector<payload>& payloads_;
+    unique_function<bool(context_id)> serves_;
+    std::vector<offered> offered_;
+
+public:
+    /// `serves` says whether a context is a child that runs this program. All outlive this.
+    program_server(core& node, program_source& above, const std::vector<payload>& payloads,
+                   unique_function<bool(context_id)> serves)
+        : node_(node), above_(above), payloads_(payloads), serves_(std::move(serves)) {
+        (void)node_.add_raw_handler(handles::list_programs, {.from = senders::anyone}, [this](const message& m) { list(m); });
+        (void)node_.add_raw_handler(handles::read_program, {.from = senders::anyone}, [this](const message& m) { read(m); });
+    }
+
+    program_server(program_server&&) = delete;
+
+    /// In a child made by fork(): closes the files.
+    void abandon() noexcept { offered_.clear(); }
+
+private:
+    MITOGEN_COLD void list(const message& m) {
+        if (!serves_(m.src())) return node_.reply(m.head, encode(std::vector<offered_program>()), 0);
+        const std::shared_ptr<sys::unique_fd> own(std::shared_ptr<void>(), &sys::self_executable());
+        const std::vector<payload_file> others = open_payloads(*own, {}, payloads_);
+        for (auto p = others.rbegin(); p != others.rend(); ++p) offer(p->what.machine, p->file);
+        offer(kind_of(*own), own);
+        above_.look_up([this, head = m.head](const std::vector<payload_file>& further) {
+            std::vector<offered_program> all;
+            const auto add = [&all](const std::string& machine, const program_identity& p) {
+                const auto same = [&](const offered_program& o) { return std::get<0>(o) == machine; };
+                if (std::none_of(all.begin(), all.end(), same)) all.emplace_back(machine, p.sha256, p.crc, p.size);
+            };
+            for (const offered& o : offered_) add(o.machine, *o.identity);
+            for (const payload_file& f : further) add(f.what.machine, *f.above);
+            node_.reply(head, encode(all), 0);
+        });
+    }
+
+    /// Where there are two for a machine, the one that comes last is offered.
+    void offer(const std::string& machine, const std::shared_ptr<sys::unique_fd>& file) {
+        const program_identity* program = file && *file && !machine.empty() ? identity_of(file->get()) : nullptr;
+        if (program && !find(program->sha256)) offered_.insert(offered_.begin(), {machine, program, file});
+    }
+
+    const offered* find(const std::string& sha256) const {
+        for (const offered& o : offered_)
+            if (o.identity->sha256 == sha256) return &o;
+        return nullptr;
+    }
+
+    MITOGEN_COLD void read(const message& m) {
+        reader r(m.payload);
+        std::string sha256;
+        std::int64_t at{};
+        std::int64_t size{};
+        if (!decode(r, sha256, at, size) || !r.finish())
+            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        if (!serves_(m.src()))
+            return node_.reply_dead(m.head, error(reason::refused_by_policy, "programs are for children that run this one"));
+        if (const offered* here = find(sha256)) return answer(m.head, *here->file, at, size);
+        above_.fetch(sha256, [this, head = m.head, at, size](const result<std::shared_ptr<sys::unique_fd>>& got) {
+            if (!got) return node_.reply_dead(head, got.error());
+            answer(head, **got, at, size);
+        });
+    }
+
+    MITOGEN_COLD
+    void answer(const header& request, const sys::unique_fd& file, std::int64_t at, std::int64_t size) {
+        const auto most = static_cast<std::int64_t>(std::min<std::uint64_t>(program_piece, node_.bounds().message_bytes));
+        buffer piece;
+        piece.resize(static_cast<std::size_t>(std::clamp<std::int64_t>(size, 0, most)));
+        const long n = sys::pread(file.get(), piece.data(), piece.size(), std::max<std::int64_t>(at, 0));
+        if (n < 0)
+            return node_.reply_dead(request, error(reason::payload, std::string(sys::failure("cannot read it", n).message())));
+        if (n == 0 && size > 0) return node_.reply_dead(request, error(reason::payload, "it has become shorter"));
+        piece.resize(static_cast<std::size_t>(n));
+        node_.reply(request, std::move(piece), 0);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/prompting.hpp ----
+// prompting.hpp: brings questions that only a person can answer to the context that asked for the connection, and the answers
+// back.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Puts questions to the person whom this program has, if it has one: those of tools that run here, and those of tools that other
+/// contexts run because this one asked them for a child.
+///
+/// Threads: loop, but for the constructor and close(). The router outlives it.
+template <class Io>
+class prompting {
+    using core = basic_router_core<Io>;
+
+    struct order {
+        context_id from;
+        handle_id number; // what the request to connect is answered to
+        int questions = 0;
+        std::shared_ptr<open_question<Io>> open{};
+    };
+
+    core& node_;
+    prompt_callback on_prompt_;
+    std::vector<order> orders_; // that have led to questions
+    bool closed_ = false;
+
+    static constexpr std::size_t longest_text = 1024;
+
+    MITOGEN_COLD void put(prompt question) {
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+            on_prompt_(std::move(question));
+        } catch (const std::exception& e) {
+            log::write(log::level::error, std::string("router_options::on_prompt has thrown: ") + e.what());
+        } catch (...) {
+            log::write(log::level::error, "router_options::on_prompt has thrown what is not a std::exception");
+        }
+#else
+        on_prompt_(std::move(question));
+#endif
+    }
+
+    /// True while this context waits for what it asked `from` to connect.
+    bool ordered(context_id from, handle_id number) {
+        arrival what;
+        basic_pending<Io>* p = node_.answers().find(number, from, what);
+        if (!p) return false;
+        const bool is_order = p->subject == &connect_request;
+        p->release();
+        return is_order;
+    }
+
+    MITOGEN_COLD order& order_of(context_id from, handle_id number) {
+        std::erase_if(orders_, [&](const order& o) {
+            if (ordered(o.from, o.number)) return false;
+            if (o.open) o.open->close();
+            return true;
+        });
+        const auto known =
+            std::find_if(orders_.begin(), orders_.end(), [&](const order& o) { return o.from == from && o.number == number; });
+        return known != orders_.end() ? *known : orders_.emplace_back(order{from, number});
+    }
+
+    /// A tool that another context runs has a question: the number that the answer to the order comes to, what is being
+    /// connected, and the question's text. What is declined is answered with auth_required.
+    MITOGEN_COLD void serve(const message& m) {
+        reader r(m.payload);
+        handle_id number{};
+        std::string what;
+        std::string text;
+        if (!decode(r, number, what, text) || !r.finish())
+            return node_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
+        if (closed_ || !ordered(m.src(), number))
+            return node_.reply_dead(m.head, error(reason::refused_by_policy,
+                                                  "context " + std::to_string(m.src()) + " was not asked to connect anything"));
+        order& o = order_of(m.src(), number);
+        if (o.open) o.open->close();
+        if (++o.questions > prompter::most_questions)
+            return node_.reply_dead(m.head, error(reason::overloaded, "too many questions for one connection"));
+        o.open = std::make_shared<open_question<Io>>(
+            node_.loop(), [this, request = m.head, number](prompt_outcome how, const secret& answer) {
+                if (ordered(request.src, number)) reply(request, how, answer);
+            });
+        put(prompt(presentable(std::move(what)), presentable(std::move(text)), o.open));
+    }
+
+    void reply(const header& request, prompt_outcome how, const secret& answer) {
+        if (how != prompt_outcome::answered)
+            return node_.reply_dead(request, error(reason::auth_required, "nobody has answered"));
+        node_.reply(request, encode(answer), 0);
+    }
+
+    /// What another machine wants to be shown.
+    static std::string presentable(std::string text) {
+        text.resize(std::min(text.size(), longest_text));
+        defuse(text);
+        return text;
+    }
+
+public:
+    /// `on_prompt` may be empty: then this does nothing.
+    prompting(core& node, prompt_callback on_prompt) : node_(node), on_prompt_(std::move(on_prompt)) {
+        if (on_prompt_)
+            (void)node.add_raw_handler(handles::prompt, {.from = senders::anyone}, [this](const message& m) { serve(m); });
+    }
+
+    prompting(prompting&&) = delete;
+
+    /// Whoever carries out the plan asks here, unless it knows better. Threads: any.
+    void attend(boot_plan& plan) {
+        if (on_prompt_ && plan.prompts && !plan.ask) plan.ask = [this](prompt question) { put(std::move(question)); };
+    }
+
+    /// No answers from now on. Threads: any but the loop.
+    void close() {
+        if (!on_prompt_) return;
+        const auto end = [this] {
+            closed_ = true;
+            for (const order& o : std::exchange(orders_, {}))
+                if (o.open) o.open->close();
+        };
+        if (!node_.loop().run(end)) end();
+    }
+};
+
+/// Puts the question of a tool that runs here to the context that sent `request` to handles::connect. Threads: loop.
+template <class Io>
+MITOGEN_COLD
+void ask_whom_it_is_for(basic_router_core<Io>& node, const header& request, prompt question) {
+    awaited& p = node.ask({.to = request.src,
+                           .handle = handles::prompt,
+                           .how = mitogen::question::manner::pass,
+                           .payload = encode(request.reply_to, question.what(), question.text())});
+    const auto answer = std::make_shared<future<secret>>(&p, node, decode_environment{});
+    prompt_access::when_over(question, [weak = std::weak_ptr(answer)] {
+        if (const auto late = weak.lock()) (void)late->state()->fail(error(reason::cancelled, "the attempt is over"));
+    });
+    answer->then([answer, question = std::make_shared<prompt>(std::move(question))] {
+        result<secret> said = answer->outcome();
+        answer->state()->payload().reset();
+        if (said) return question->answer(std::move(*said));
+        if (said.error().reason() == reason::auth_required) return question->decline();
+        prompt_access::nobody(*question);
+    });
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/connect/staged_children.hpp ----
+// staged_children.hpp: what a router has for children that are sent their program, and for tools
+// that ask questions.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Programs come from here and from above, are compressed here, and are given to children that ask;
+/// questions go to this program's person, or to the context that wants the child.
+template <class Io>
+class staged_children final : public staging<Io> {
+    using core = basic_router_core<Io>;
+
+    core& node_;
+    const std::vector<payload>& payloads_;
+    std::shared_ptr<program_fetch<Io>> above_; // both shared with the plans
+    std::shared_ptr<program_press<Io>> press_;
+    prompting<Io> prompting_;
+    program_server<Io> programs_;
+
+public:
+    staged_children(core& node, staging_options options)
+        : node_(node), payloads_(options.payloads),
+          above_(std::make_shared<program_fetch<Io>>(node)),
+          press_(std::make_shared<program_press<Io>>(node.loop())),
+          prompting_(node, std::move(options.on_prompt)),
+          programs_(node, *above_, payloads_, std::move(options.serves)) {}
+
+    staged_children(staged_children&&) = delete;
+
+    void attend(boot_plan& plan) override {
+        prompting_.attend(plan);
+        if (!plan.staged) return;
+        plan.press = press_;
+        plan.source = above_;
+        plan.others = open_payloads(*plan.program, plan.program_path, payloads_);
+    }
+
+    void ask_there(boot_plan& plan, const header& request) override {
+        plan.ask = [&node = node_, request](prompt question) {
+            ask_whom_it_is_for<Io>(node, request, std::move(question));
+        };
+    }
+
+    void begin_closing() override {
+        node_.loop().defer([this] { above_->close(); });
+    }
+
+    void close() override {
+        node_.loop().run([this] { press_->close(); });
+        prompting_.close();
+    }
+
+    void abandon() noexcept override {
+        press_->abandon();
+        above_->abandon();
+        programs_.abandon();
+    }
+};
+
+template <class Io>
+MITOGEN_COLD std::unique_ptr<staging<Io>> make_staging(basic_router_core<Io>& node, staging_options options) {
+    return std::make_unique<staged_children<Io>>(node, std::move(options));
+}
+
+template <class Io>
+MITOGEN_COLD std::unique_ptr<questions> make_questions(broker_engine<Io>& loop, boot_plan& plan, child_stderr<Io>& err,
+                                                       boot_channel<Io>& channel) {
+    return std::make_unique<interview<Io>>(loop, plan, err, channel);
+}
+
+/// See any_method.hpp: called by what the program's own files hold.
+template <class Io>
+MITOGEN_COLD void name_staging() noexcept {
+    static constexpr staging_maker<Io> maker{&make_staging<Io>, &make_questions<Io>};
+    staging_maker<Io>::named.store(&maker, std::memory_order_release);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/connect/core_instances.hpp ----
 // core_instances.hpp: the templates that files without the core expect to find compiled: in the file that holds it.
 
@@ -28098,6 +28428,7 @@ namespace mitogen::inline MITOGEN_ABI {
     template result<listener> router::try_listen<Io>(const std::string&, listen_options);          \
     template result<joined> try_join<Io>(const std::string&, const join_options&);                 \
     template void init<Io>(int, char**);                                                           \
+    template void detail::name_staging<Io>() noexcept;                                             \
     template class detail::whole_program<Io>;
 
 MITOGEN_INSTANTIATE(io::poll)

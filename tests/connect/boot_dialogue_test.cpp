@@ -139,7 +139,7 @@ TEST_CASE("an executed child says hello and is answered") {
 
 TEST_CASE("a staged child is sent the program first") {
     mitogen::boot_plan plan;
-    plan.staged = true;
+    plan.staged = &mitogen::detail::by_a_shell;
     plan.program = mitogen::detail::open_program("").value();
     boot_dialogue talk(plan);
     narrow_io io{.room = 100};
@@ -174,7 +174,7 @@ TEST_CASE("a program is compressed on the way where the target can undo it") {
     mitogen::boot_plan plan;
     const auto press = std::make_shared<quick_press>();
     plan.press = press;
-    plan.staged = true;
+    plan.staged = &mitogen::detail::by_a_shell;
     plan.compress_program = true;
     const std::string text(1000, 'p');
     plan.program = std::make_shared<mitogen::sys::unique_fd>(::dup(file(text).fd.get()));
@@ -214,7 +214,7 @@ TEST_CASE("a program is compressed on the way where the target can undo it") {
 
 TEST_CASE("a target that has the program is sent none") {
     mitogen::boot_plan plan;
-    plan.staged = true;
+    plan.staged = &mitogen::detail::by_a_shell;
     plan.program = mitogen::detail::open_program("").value();
     boot_dialogue talk(plan);
     narrow_io io{.room = 100};
@@ -243,7 +243,7 @@ TEST_CASE("a machine of another kind is sent the program that was built for it")
     const file mistaken(elf(62));
     const auto share = [](const file& f) { return std::make_shared<mitogen::sys::unique_fd>(::dup(f.fd.get())); };
     mitogen::boot_plan plan;
-    plan.staged = true;
+    plan.staged = &mitogen::detail::by_a_shell;
     plan.program = share(mistaken);
     plan.others = {{{"Linux aarch64", "/arm"}, share(arm), {}},
                    {{"Linux s390x", "/big"}, share(mistaken), {}},
@@ -351,7 +351,7 @@ TEST_CASE("what makes no sense ends the dialogue, with the reason") {
         CHECK(talk.next() == turn::confused);
         CHECK(talk.trouble().find("another version") != std::string::npos);
     }
-    plan.staged = true;
+    plan.staged = &mitogen::detail::by_a_shell;
     plan.program = mitogen::detail::open_program("").value();
     boot_dialogue talk(plan);
     talk.feed(bytes(stage));

@@ -220,7 +220,7 @@ TEST_CASE("every option of every method arrives in the context that is asked") {
         method.limits.emplace().message_bytes = 4711;
         method.executable = "/bin/sh";
         const auto here = method.plan().value();
-        const mitogen::buffer sent = mitogen::detail::encode_method(method);
+        const mitogen::buffer sent = mitogen::detail::encode_method(method).value();
         const auto there = mitogen::detail::plan_from(sent, {}).value();
         CHECK(there.start.argv == here.start.argv);
         CHECK(there.what == here.what);

@@ -197,13 +197,13 @@ TEST_CASE("the tools' own questions are known") {
     CHECK(ask_for_password("") == prompt_kind::none);
 
     mitogen::sudo sudo;
-    auto questions = sudo.plan().value().prompts.value();
+    auto questions = *sudo.plan().value().prompts;
     CHECK(questions.hear("Password: ") == reaction::nothing);
     CHECK(questions.hear("\nmitogen asks for the password:") == reaction::give_up);
     CHECK(questions.hear("\n[sudo: mitogen asks for the password:] Password: ") == reaction::give_up);
 
     const auto ssh_says = [](std::string_view line) {
-        return mitogen::ssh{.hostname = "web", .password = "secret"}.plan().value().prompts.value().hear(line);
+        return mitogen::ssh{.hostname = "web", .password = "secret"}.plan().value().prompts->hear(line);
     };
     CHECK(ssh_says("mia@web's password: ") == reaction::answer);
     CHECK(ssh_says("(mia@web) Password: ") == reaction::answer);

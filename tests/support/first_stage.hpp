@@ -105,7 +105,7 @@ struct staged {
         p.name = "staged";
         mitogen::detail::apply_common(*this, p);
         p.program = mitogen::detail::open_program(executable).value();
-        p.staged = true;
+        p.staged = &mitogen::detail::by_a_shell;
         p.compress_program = compress_program;
         p.start.path = shell;
         p.start.argv = {shell, "-c",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// function.hpp: a move-only callable. Small ones are stored in place, so that handing work to the loop does not allocate.
+// function.hpp: a move-only callable. Small ones are stored in place, so that handing work to the
+// loop does not allocate.
 
 #include <mitogen/base/config.hpp>
 
@@ -16,8 +17,8 @@ class unique_function;
 
 namespace detail {
 
-/// What unique_function does with trivial callables of one size, whatever their types are: moves one, or, where `to` is null, has
-/// nothing to destroy.
+/// What unique_function does with trivial callables of one size, whatever their types are: moves
+/// one, or, where `to` is null, has nothing to destroy.
 template <std::size_t Size>
 void manage_bytes(void* to, void* from) noexcept {
     if (to) std::memcpy(to, from, Size);
@@ -25,35 +26,43 @@ void manage_bytes(void* to, void* from) noexcept {
 
 } // namespace detail
 
-/// A move-only `std::function`. Callables of up to six pointers that move without throwing live inside the object.
+/// A move-only `std::function`. Callables of up to six pointers that move without throwing live
+/// inside the object.
 ///
 /// Calling an empty one is undefined: test with `explicit operator bool` first.
 template <class R, class... Args>
 class unique_function<R(Args...)> {
     static constexpr std::size_t capacity = 6 * sizeof(void*);
 
-    // Two functions for each type of callable, and often one: a program has hundreds of these types, and compiles each.
+    // Two functions for each type of callable, and often one: a program has hundreds of these
+    // types, and compiles each.
     using caller = R (*)(void*, Args&&...);
-    using manager = void (*)(void* to, void* from) noexcept; // constructs at `to`, if there is one; destroys at `from`
+    using manager = void (*)(
+        void* to, void* from) noexcept; // constructs at `to`, if there is one; destroys at `from`
 
     alignas(std::max_align_t) std::byte storage_[capacity];
     caller call_ = nullptr; // null: empty
     manager manage_ = nullptr;
 
     template <class F>
-    static constexpr bool fits = sizeof(F) <= capacity &&
-                                 alignof(F) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<F>;
+    static constexpr bool
+        fits = sizeof(F) <= capacity &&
+               alignof(F) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<F>;
 
     template <class F>
-    static constexpr bool is_bytes = std::is_trivially_copyable_v<F> && std::is_trivially_destructible_v<F>;
+    static constexpr bool is_bytes =
+        std::is_trivially_copyable_v<F>&& std::is_trivially_destructible_v<F>;
 
     template <class F>
     static R call(void* self, Args&&... args) {
         F* callable = nullptr;
-        if constexpr (fits<F>) callable = static_cast<F*>(self);
-        else callable = *static_cast<F**>(self);
+        if constexpr (fits<F>)
+            callable = static_cast<F*>(self);
+        else
+            callable = *static_cast<F**>(self);
         if constexpr (std::is_void_v<R>) {
-            static_cast<void>((*callable)(static_cast<Args&&>(args)...)); // it may return what nobody wants
+            static_cast<void>(
+                (*callable)(static_cast<Args&&>(args)...)); // it may return what nobody wants
         } else {
             return (*callable)(static_cast<Args&&>(args)...);
         }
@@ -67,8 +76,10 @@ class unique_function<R(Args...)> {
             callable->~F();
         } else {
             F* const callable = *static_cast<F**>(from);
-            if (to) *static_cast<F**>(to) = callable;
-            else delete callable;
+            if (to)
+                *static_cast<F**>(to) = callable;
+            else
+                delete callable;
         }
     }
 
@@ -84,15 +95,20 @@ public:
     unique_function(std::nullptr_t) noexcept {}
 
     template <class F>
-        requires(!std::is_same_v<std::remove_cvref_t<F>, unique_function> && std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
+        requires(!std::is_same_v<std::remove_cvref_t<F>, unique_function> &&
+                 std::is_invocable_r_v<R, std::decay_t<F>&, Args...>)
     unique_function(F&& callable) {
         using stored = std::decay_t<F>;
         void* const place = storage_;
-        if constexpr (fits<stored>) ::new (place) stored(static_cast<F&&>(callable));
-        else ::new (place) stored*(new stored(static_cast<F&&>(callable)));
+        if constexpr (fits<stored>)
+            ::new (place) stored(static_cast<F&&>(callable));
+        else
+            ::new (place) stored*(new stored(static_cast<F&&>(callable)));
         call_ = &call<stored>;
-        if constexpr (fits<stored> && is_bytes<stored>) manage_ = &detail::manage_bytes<sizeof(stored)>;
-        else manage_ = &manage<stored>;
+        if constexpr (fits<stored> && is_bytes<stored>)
+            manage_ = &detail::manage_bytes<sizeof(stored)>;
+        else
+            manage_ = &manage<stored>;
     }
 
     unique_function(unique_function&& other) noexcept { take(other); }

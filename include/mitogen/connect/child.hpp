@@ -117,7 +117,7 @@ public:
     bool runs_this_program() const noexcept { return plan_->runs_this_program(); }
 
     /// Begins to listen. Threads: loop.
-    void begin() {
+    MITOGEN_COLD void begin() {
         detail::broker_engine<Io>& loop = router_.loop();
         long rc = boot_.begin();
         if (rc >= 0) rc = err_.begin();
@@ -152,7 +152,7 @@ public:
 
     /// Its parent is about to go, and has no more time for it than the levels below it need, each to end the next one. Nobody
     /// else could end a process that is stopped. Threads: loop.
-    void hurry(const error& why) {
+    MITOGEN_COLD void hurry(const error& why) {
         const auto keep = this->shared_from_this();
         if (stage_ == stage::ending && !link_open_ && (!link || link->levels == 0))
             kill(); // lost some time ago
@@ -208,7 +208,7 @@ private:
         if (stage_ == stage::starting && boot_.given_up()) fail(given_up("given up"));
     }
 
-    void talked(typename attempt::outcome o) {
+    MITOGEN_COLD void talked(typename attempt::outcome o) {
         const auto keep = this->shared_from_this();
         switch (o) {
         case attempt::outcome::open: return;
@@ -227,7 +227,7 @@ private:
     }
 
     /// The hello and the welcome are exchanged: from here on the link carries frames.
-    void come_up() {
+    MITOGEN_COLD void come_up() {
         router_.loop().cancel_timer(timer_);
         stage_ = stage::up;
         auto [in, out] = boot_.take();
@@ -250,7 +250,7 @@ private:
     }
 
     /// The connection attempt is over.
-    void fail(const error& why) {
+    MITOGEN_COLD void fail(const error& why) {
         boot_.end();
         reported_ = true;
         boot_.refuse(why);
@@ -296,7 +296,7 @@ private:
     }
 
     /// It goes on alone; all that is left here is to reap it, should it end before this program does.
-    void part() {
+    MITOGEN_COLD void part() {
         const auto keep = this->shared_from_this();
         stage_ = stage::detached;
         router_.loop().cancel_timer(timer_);
@@ -309,7 +309,7 @@ private:
         events_.child_detached(*this);
     }
 
-    void on_exit() {
+    MITOGEN_COLD void on_exit() {
         const auto keep = this->shared_from_this();
         status_ = process_.try_wait();
         if (!status_) return;
@@ -334,7 +334,7 @@ private:
     }
 
     /// The one place that decides what happens next on the way out. Called whenever something has changed.
-    void look_after_ending() {
+    MITOGEN_COLD void look_after_ending() {
         if (stage_ != stage::ending) return;
         const auto keep = this->shared_from_this();
         detail::broker_engine<Io>& loop = router_.loop();
@@ -374,7 +374,7 @@ private:
     }
 
     /// Tells everyone who waits for it that it is lost, once.
-    void report() {
+    MITOGEN_COLD void report() {
         if (std::exchange(reported_, true)) return;
         if (boot_.unanswered()) return boot_.refuse(boot_.explain(boot_failure::how::ended, status_));
         error_detail d;
@@ -388,7 +388,7 @@ private:
         events_.child_lost(*this, error(std::move(d)));
     }
 
-    void bury() {
+    MITOGEN_COLD void bury() {
         detail::broker_engine<Io>& loop = router_.loop();
         stage_ = stage::gone;
         loop.cancel_timer(timer_);

@@ -42,7 +42,7 @@ inline constexpr duration_ns welcome_patience = 60'000'000'000;
 
 /// As io.read_waiting(), but not beyond `end`: then it is -ETIMEDOUT. What no poller takes, a file, is read at once.
 template <class Io>
-long read_until(Io& io, int fd, void* to, std::size_t size, instant end) {
+MITOGEN_COLD long read_until(Io& io, int fd, void* to, std::size_t size, instant end) {
     typename Io::poller poller(io);
     if (poller.add(fd, 0, io::interest::read) >= 0) {
         io::event ready;
@@ -58,7 +58,7 @@ long read_until(Io& io, int fd, void* to, std::size_t size, instant end) {
 /// Says hello and reads the parent's answer, with blocking calls: nothing else runs yet. Empty where the parent is gone, makes no
 /// sense, or does not answer within `patience` ns.
 template <class Io>
-std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends,
+MITOGEN_COLD std::optional<handshake::welcome> shake_hands(Io& io, const child_ends<Io>& ends,
                                               handshake::hello_reader& reader,
                                               duration_ns patience = welcome_patience) {
     const buffer hello =
@@ -119,7 +119,7 @@ public:
     }
 
     /// Serves the parent until it is gone or asks to end.
-    void run(child_ends<Io> ends) {
+    MITOGEN_COLD void run(child_ends<Io> ends) {
         const peer_facts who{
             .id = welcome_.ancestors.front(), .build = hash_build(welcome_.build), .up = true};
         parent_ = peer::make(router_, *this, who, std::move(ends.in), std::move(ends.out));
@@ -155,7 +155,7 @@ private:
     }
 
     /// The parent has let this process go. On the thread that asked for it.
-    void detach() {
+    MITOGEN_COLD void detach() {
         parent_->stream->wait_written(after(broker_.io().now(), shutdown_limits::last_words));
         log::set_sink({});
         broker_.run([this] {
@@ -177,7 +177,7 @@ private:
 
     /// A function does not stop although it was told to: nobody may be left to end this process but itself. Its children go
     /// first: one that is stopped would never notice. On the loop.
-    void overdue() {
+    MITOGEN_COLD void overdue() {
         const instant now = broker_.io().now();
         if (signals_ == 0) {
             const std::uint32_t levels = router_.descendants().hurry_all();
@@ -201,7 +201,7 @@ private:
     }
 
     /// Sends what is queued, unless the parent is gone or it takes too long; then closes the link.
-    void flush() {
+    MITOGEN_COLD void flush() {
         broker_.run([this] {
             stdout_.finish();
             router_.logs().tell_all();
@@ -217,7 +217,7 @@ private:
 
 /// Runs a child whose link is ready. Returns when it has ended. On the main thread of its process, real or simulated.
 template <class Io>
-void serve_as_child(Io io, child_ends<Io> ends) {
+MITOGEN_COLD void serve_as_child(Io io, child_ends<Io> ends) {
     sys::ignore_sigpipe();
     handshake::hello_reader reader;
     std::optional<handshake::welcome> welcome = shake_hands(io, ends, reader);

@@ -39,7 +39,7 @@ struct child_pipes {
 
 /// `at_terminal`: its stderr is a terminal, where the policy has any.
 template <class Io>
-result<child_pipes<Io>> make_child_pipes(Io& io, bool at_terminal = false) {
+MITOGEN_COLD result<child_pipes<Io>> make_child_pipes(Io& io, bool at_terminal = false) {
     child_pipes<Io> p;
     long rc = io.pipe(p.child_in, p.out);
     if (rc >= 0) rc = io.pipe(p.in, p.child_out);

@@ -9,13 +9,9 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/boot/handshake.hpp>
-#include <mitogen/connect/boot/program_choice.hpp>
 #include <mitogen/connect/child.hpp>
 #include <mitogen/connect/child_pipes.hpp>
 #include <mitogen/connect/ending.hpp>
-#include <mitogen/connect/programs/payload.hpp>
-#include <mitogen/connect/programs/program_fetch.hpp>
-#include <mitogen/connect/programs/program_press.hpp>
 #include <mitogen/connect/programs/program_source.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker_engine.hpp>
@@ -54,8 +50,6 @@ class children : private basic_child<Io>::events {
     std::uint32_t pool_threads_;
     basic_route_monitor<Io> monitor_;
     basic_id_allocator<Io> ids_;
-    std::shared_ptr<program_fetch<Io>> above_; // both shared with the plans, whose children go before
-    std::shared_ptr<program_press<Io>> press_;
     std::vector<std::shared_ptr<child>> all_; // loop's
     basic_wait_group<Io> alive_;              // children; those that are only being made as well
     std::atomic<bool> closed_{false};
@@ -74,8 +68,7 @@ public:
 
     children(core& node, ending_patience patience, std::uint32_t pool_threads)
         : node_(node), patience_(patience), pool_threads_(pool_threads), monitor_(node), ids_(node),
-          above_(std::make_shared<program_fetch<Io>>(node)),
-          press_(std::make_shared<program_press<Io>>(node.loop())), alive_(node.loop().io()) {
+          alive_(node.loop().io()) {
         (void)node.add_raw_handler(handles::detaching, {.from = senders::anyone}, [this](const message& m) { let_go(m); });
     }
 
@@ -83,17 +76,13 @@ public:
 
     /// Makes a child by starting a process as the plan says. The caller holds one reference to the answer: its id, or why it did
     /// not come up. Where nobody waits for the answer any more, the child ends. Never blocks.
-    pending& make(plan_owner plan) {
-        plan->press = press_;
-        plan->source = above_;
+    MITOGEN_COLD pending& make(plan_owner plan) {
         return make(std::move(plan), [this](plan_owner p, birth b) {
             if (!p->staged) return launch(std::move(p), std::move(b));
-            if (!node_.parent() || !p->runs_this_program())
-                return launch_staged(std::move(p), std::move(b), {});
-            node_.loop().defer([this, p = std::move(p), b = std::move(b)]() mutable {
-                above_->look_up([this, p = std::move(p), b = std::move(b)](const std::vector<payload_file>& further) mutable {
-                    launch_staged(std::move(p), std::move(b), further);
-                });
+            boot_plan& completed = *p;
+            completed.source->complete(completed, [this, p = std::move(p), b = std::move(b)]() mutable {
+                if (closed_) return miscarry(b, closing());
+                launch(std::move(p), std::move(b));
             });
         });
     }
@@ -110,7 +99,7 @@ public:
 
     /// Number and answer for a child whose process the caller makes. The caller holds one reference more to the answer. Blocks
     /// while the root is asked for numbers.
-    result<birth> prepare(const boot_plan& plan) {
+    MITOGEN_COLD result<birth> prepare(const boot_plan& plan) {
         std::optional<error> why;
         birth b{{}, begin(plan, why)};
         if (!b.answer) return std::move(*why);
@@ -132,7 +121,7 @@ public:
     }
 
     /// The loop takes over a process that was started.
-    void adopt(plan_owner plan, birth b, typename Io::process process, child_pipes<Io> pipes) {
+    MITOGEN_COLD void adopt(plan_owner plan, birth b, typename Io::process process, child_pipes<Io> pipes) {
         typename child::plumbing ends{std::move(pipes.in), std::move(pipes.out), std::move(pipes.err), {}};
         if (!pipes.terminal.empty()) ends.terminal = std::move(pipes.child_err);
         auto c = std::make_shared<child>(node_, static_cast<typename child::events&>(*this), std::move(plan),
@@ -146,7 +135,6 @@ public:
 
     // For those who come by themselves, too.
     basic_id_allocator<Io>& ids() noexcept { return ids_; }
-    program_source& above() noexcept { return *above_; }
     const ending_patience& patience() const noexcept { return patience_; }
     std::uint32_t pool_threads() const noexcept { return pool_threads_; }
     bool closed() const noexcept { return closed_; }
@@ -172,18 +160,16 @@ public:
     }
 
     /// Ends all of them and waits until they are gone; makes no more. Called once.
-    void close() {
+    MITOGEN_COLD void close() {
         closed_ = true;
         ids_.close(closing());
         node_.loop().defer([this] {
-            above_->close();
             const auto all = all_; // a child that goes removes itself
             for (const auto& c : all) c->shut_down(closing());
         });
         alive_.wait(node_.loop());
         node_.loop().run([this] {
             for (const auto& c : std::exchange(all_, {})) c->forget(); // what has detached
-            press_->close();
         });
     }
 
@@ -203,14 +189,12 @@ public:
         requires io::can_fork<Io>
     {
         for (const auto& c : all_) c->abandon();
-        press_->abandon();
-        above_->abandon();
     }
 
     /// The same of a child whose process the caller makes: by `start(plan, birth)`, called at once or, if the root must be
     /// asked for a number, on the loop when it has answered. It ends in adopt() or miscarry(), as prepare() does. Never blocks.
     template <class Start>
-    pending& make(plan_owner plan, Start start) {
+    MITOGEN_COLD pending& make(plan_owner plan, Start start) {
         std::optional<error> why;
         pending* answer = begin(*plan, why);
         if (!answer) return *node_.failed_answer(node_.id(), std::move(*why));
@@ -227,7 +211,7 @@ public:
 private:
     /// Counts one more and opens its answer, with a reference for the caller and one for its birth. Null with `why` where there
     /// can be no more.
-    pending* begin(const boot_plan& plan, std::optional<error>& why) {
+    MITOGEN_COLD pending* begin(const boot_plan& plan, std::optional<error>& why) {
         alive_.add(); // first: close() waits for whoever has not seen that it is closed
         pending* answer = nullptr;
         if (closed_) {
@@ -247,7 +231,7 @@ private:
         alive_.done();
     }
 
-    handshake::welcome welcome_for(context_id id, const boot_plan& plan) {
+    MITOGEN_COLD handshake::welcome welcome_for(context_id id, const boot_plan& plan) {
         handshake::welcome w;
         w.id = id;
         w.ancestors = node_.path();
@@ -264,18 +248,9 @@ private:
         return w;
     }
 
-    /// The same, with what the contexts above have for machines that this one has no program for.
-    void launch_staged(plan_owner plan, birth b, const std::vector<payload_file>& further) {
-        if (closed_) return miscarry(b, closing());
-        add_payloads(*plan, further);
-        name_program(*plan);
-        launch(std::move(plan), std::move(b));
-    }
-
     /// Starts the process of a child that has its numbers. Where that fails, its answer says so.
-    void launch(plan_owner plan, birth b) {
-        result<child_pipes<Io>> pipes =
-            make_child_pipes(node_.loop().io(), plan->prompts.has_value());
+    MITOGEN_COLD void launch(plan_owner plan, birth b) {
+        result<child_pipes<Io>> pipes = make_child_pipes(node_.loop().io(), plan->prompts != nullptr);
         if (!pipes) return miscarry(b, pipes.error());
         plan->start.in = pipes->child_in.get();
         plan->start.out = pipes->child_out.get();
@@ -303,7 +278,7 @@ private:
     void child_detached(child&) override { alive_.done(); }
 
     /// A child wants to go on alone.
-    void let_go(const message& m) {
+    MITOGEN_COLD void let_go(const message& m) {
         child* c = find(m.src());
         if (!c || !c->up()) {
             return node_.reply_dead(

@@ -5,10 +5,8 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/ids.hpp>
+#include <mitogen/connect/boot/staging.hpp>
 #include <mitogen/connect/methods/local.hpp>
-#include <mitogen/connect/methods/ssh.hpp>
-#include <mitogen/connect/prompting.hpp>
-#include <mitogen/connect/prompts/prompt.hpp>
 #include <mitogen/connect/router_engine.hpp>
 #include <mitogen/connect/travelling.hpp>
 #include <mitogen/route/error_notice.hpp>
@@ -55,21 +53,18 @@ class connect_server {
         });
     }
 
-    void serve(const message& m) {
+    MITOGEN_COLD void serve(const message& m) {
         if (!m.head.wants_reply()) return; // nobody would know the child
         result<boot_plan> plan = plan_from(m.payload, router_.bounds());
-        if (plan && plan->prompts) {
-            plan->ask = [&node = router_, request = m.head](prompt question) {
-                ask_whom_it_is_for<Io>(node, request, std::move(question));
-            };
-        }
+        if (plan && plan->prompts)
+            if (staging<Io>* const stages = router_.staging()) stages->ask_there(*plan, m.head);
         open_.push_back({m.head, future<context>(&router_.connect_by(std::move(plan)), router_, decode_environment{&router_})});
         open_.back().child.then([this, from = m.head.src, reply_to = m.head.reply_to] {
             router_.loop().defer([this, from, reply_to] { answer(from, reply_to); });
         });
     }
 
-    void answer(context_id from, handle_id reply_to) {
+    MITOGEN_COLD void answer(context_id from, handle_id reply_to) {
         const auto at = find(from, reply_to);
         if (at == open_.end()) return;
         order done = std::move(*at);
@@ -82,7 +77,7 @@ class connect_server {
     }
 
     /// A context above ends a child of this one, or cuts its link.
-    void end_child(const message& m) {
+    MITOGEN_COLD void end_child(const message& m) {
         reader r(m.payload);
         context_id which{};
         bool cut{};
@@ -110,9 +105,8 @@ public:
     /// `name`: of this context.
     connect_server(router_engine<Io>& node, std::string name) : router_(node), name_(std::move(name)) {
         // What another program may ask for, although this one never does. All others are known where the program names them: it
-        // is to be sent over connections, and each costs it some kilobytes.
+        // is to be sent over connections, and they cost it a hundred kilobytes.
         (void)&known<mitogen::local>;
-        (void)&known<mitogen::ssh>;
         (void)router_.add_raw_handler(handles::connect, {}, [this](const message& m) { serve(m); });
         (void)router_.add_raw_handler(handles::end_child, {}, [this](const message& m) { end_child(m); });
     }
@@ -120,7 +114,7 @@ public:
     connect_server(connect_server&&) = delete;
 
     /// `from` does not wait any more for what it asked for: the child ends, whether it is up or not.
-    void cancel(context_id from, handle_id reply_to) {
+    MITOGEN_COLD void cancel(context_id from, handle_id reply_to) {
         if (const auto at = find(from, reply_to); at != open_.end()) {
             if (!at->child.done())
                 return at->child.abandon(

@@ -26,6 +26,7 @@
 #include <mitogen/connect/methods/su.hpp>
 #include <mitogen/connect/methods/sudo.hpp>
 #include <mitogen/connect/router_body.hpp>
+#include <mitogen/connect/staged_children.hpp>
 #include <mitogen/connect/travelling.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/loop/broker_body.hpp>
@@ -44,6 +45,7 @@ namespace mitogen::inline MITOGEN_ABI {
     template result<listener> router::try_listen<Io>(const std::string&, listen_options);          \
     template result<joined> try_join<Io>(const std::string&, const join_options&);                 \
     template void init<Io>(int, char**);                                                           \
+    template void detail::name_staging<Io>() noexcept;                                             \
     template class detail::whole_program<Io>;
 
 MITOGEN_INSTANTIATE(io::poll)

@@ -46,7 +46,7 @@ public:
     descendants(descendants&&) = delete;
 
     /// Begins to end it; see context::shutdown.
-    awaited& shut_down(context_id id) {
+    MITOGEN_COLD awaited& shut_down(context_id id) {
         if (const context_id parent = far_parent_of(id); parent != no_context) {
             return node_.ask(
                 {.to = parent, .handle = handles::end_child, .how = question::manner::pass, .payload = encode(id, false)});
@@ -89,7 +89,7 @@ public:
     std::uint32_t hurry_all() { return children_.hurry(); }
 
     /// What the start of a direct child took; an error of misuse where there is none of that id.
-    result<boot_info> info_of_boot(context_id id) {
+    MITOGEN_COLD result<boot_info> info_of_boot(context_id id) {
         std::optional<boot_info> info;
         node_.loop().run([&] {
             if (child* c = children_.find(id)) info = c->info();
@@ -117,7 +117,7 @@ private:
     }
 
     /// Answers `gone` when it is; takes over one reference. Threads: loop.
-    void shut_down_child(context_id id, basic_pending<Io>& gone) {
+    MITOGEN_COLD void shut_down_child(context_id id, basic_pending<Io>& gone) {
         if (child* c = children_.find(id)) {
             c->await_exit(&gone);
             return c->shut_down(cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));

@@ -83,7 +83,7 @@ public:
     void killed() noexcept { signals_sent_ = 2; }
 
     /// The signal to send now; counts as sent.
-    int due_signal(instant now) noexcept {
+    MITOGEN_COLD int due_signal(instant now) noexcept {
         if (signals_sent_ <= 1 && now >= kill_at()) {
             signals_sent_ = 2;
             return kill;

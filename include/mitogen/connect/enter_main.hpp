@@ -15,10 +15,10 @@ inline constexpr std::string_view enter_argument = "--mitogen-enter";
 // What is printed where it fails: errors are told apart by these words.
 inline constexpr std::string_view no_leader_text = "mitogen: the container has no process";
 inline constexpr std::string_view no_process_text = "mitogen: no such process: ";
-inline constexpr std::string_view not_permitted_text = "mitogen: not permitted: ";
+inline constexpr char not_permitted_text[] = "mitogen: not permitted: ";
 inline constexpr std::string_view no_user_there_text = "mitogen: no such user: ";
 inline constexpr std::string_view not_executed_text = "mitogen: cannot execute ";
-inline constexpr std::string_view cannot_enter_text = "mitogen: cannot enter: ";
+inline constexpr char cannot_enter_text[] = "mitogen: cannot enter: ";
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

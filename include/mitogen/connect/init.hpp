@@ -29,7 +29,7 @@
 namespace mitogen::inline MITOGEN_ABI {
 
 template <class Io>
-void init(int argc, char** argv) {
+MITOGEN_COLD void init(int argc, char** argv) {
     const std::string_view first = argc < 2 ? std::string_view() : std::string_view(argv[1]);
     if (const auto enter = detail::enter_main.load(); enter && first == detail::enter_argument) enter(argc, argv);
     io::main_arguments = {.argc = argc, .argv = argv, .known = true};

@@ -53,7 +53,7 @@ class prompting {
 
     static constexpr std::size_t longest_text = 1024;
 
-    void put(prompt question) {
+    MITOGEN_COLD void put(prompt question) {
 #if MITOGEN_HAS_EXCEPTIONS
         try {
             on_prompt_(std::move(question));
@@ -77,7 +77,7 @@ class prompting {
         return is_order;
     }
 
-    order& order_of(context_id from, handle_id number) {
+    MITOGEN_COLD order& order_of(context_id from, handle_id number) {
         std::erase_if(orders_, [&](const order& o) {
             if (ordered(o.from, o.number)) return false;
             if (o.open) o.open->close();
@@ -90,7 +90,7 @@ class prompting {
 
     /// A tool that another context runs has a question: the number that the answer to the order comes to, what is being
     /// connected, and the question's text. What is declined is answered with auth_required.
-    void serve(const message& m) {
+    MITOGEN_COLD void serve(const message& m) {
         reader r(m.payload);
         handle_id number{};
         std::string what;
@@ -152,6 +152,7 @@ public:
 
 /// Puts the question of a tool that runs here to the context that sent `request` to handles::connect. Threads: loop.
 template <class Io>
+MITOGEN_COLD
 void ask_whom_it_is_for(basic_router_core<Io>& node, const header& request, prompt question) {
     awaited& p = node.ask({.to = request.src,
                            .handle = handles::prompt,

@@ -6,6 +6,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/boot/staging.hpp>
 #include <mitogen/connect/build_hash.hpp>
 #include <mitogen/connect/child.hpp>
 #include <mitogen/connect/child_pipes.hpp>
@@ -18,11 +19,10 @@
 #include <mitogen/connect/methods/any_method.hpp>
 #include <mitogen/connect/methods/fork.hpp>
 #include <mitogen/connect/programs/payload.hpp>
-#include <mitogen/connect/programs/program_files.hpp>
-#include <mitogen/connect/programs/program_server.hpp>
-#include <mitogen/connect/prompting.hpp>
+#include <mitogen/connect/prompts/prompt.hpp>
 #include <mitogen/connect/router.hpp>
 #include <mitogen/connect/router_options.hpp>
+#include <mitogen/io/native_name.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker_body.hpp>
 #include <mitogen/loop/broker_engine.hpp>
@@ -38,8 +38,10 @@
 #include <cerrno>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -59,13 +61,11 @@ class router_engine final : public basic_router_core<Io> {
     using child = basic_child<Io>;
 
     mitogen::router face_{*this};
-    prompting<Io> prompting_;
-    children<Io> children_;
     std::vector<payload> payloads_;
-    program_server<Io> programs_{*this, children_.above(), payloads_, [this](context_id id) {
-                                     const child* c = children_.find(id);
-                                     return c && c->runs_this_program();
-                                 }};
+    prompt_callback on_prompt_;
+    typename Io::mutex staging_mutex_{this->loop().io()};
+    std::unique_ptr<detail::staging<Io>> staging_; // if the program names a method that needs it
+    children<Io> children_;
     std::unique_ptr<listening<Io>> listening_; // once listen() was called
     detail::descendants<Io> descendants_{*this, children_, listening_};
     log_uplink<Io> logs_{*this};
@@ -79,8 +79,12 @@ class router_engine final : public basic_router_core<Io> {
 public:
     /// `detached`: of whoever runs a child, called by detach() once the parent has agreed. Threads: any but the loop.
     explicit router_engine(detail::broker_engine<Io>& loop, router_options options = {}, unique_function<void()> detached = {})
-        : core(loop, options.limits, options.rules), prompting_(*this, std::move(options.on_prompt)),
-          children_(*this, options.patience, options.pool_threads), payloads_(std::move(options.payloads)), detached_(std::move(detached)) {
+        : core(loop, options.limits, options.rules), payloads_(std::move(options.payloads)),
+          on_prompt_(std::move(options.on_prompt)), children_(*this, options.patience, options.pool_threads),
+          detached_(std::move(detached)) {
+        // a method names that of the native one only
+        if constexpr (!std::is_same_v<Io, io::native>) name_staging<Io>();
+        (void)staging(); // children may ask for programs before this context uses it itself
         sys::ignore_sigpipe();
         this->set_own_build(hash_build(sys::build_id()));
         receive_forwarded_logs(*this, logs_);
@@ -111,7 +115,7 @@ public:
     }
 
     /// The same, where the method is not known any more.
-    awaited& connect_by(result<boot_plan>&& plan) {
+    MITOGEN_COLD awaited& connect_by(result<boot_plan>&& plan) {
         if (!plan) return refused(plan.error());
         auto owned = std::make_unique<boot_plan>(std::move(*plan));
         if (owned->forks) return fork_by(std::move(owned));
@@ -121,8 +125,14 @@ public:
                                  "call mitogen::init(argc, argv) first thing in main (or use mitogen::run): a child "
                                  "executes this program again, and would not know that it is one"));
         }
-        prompting_.attend(*owned);
-        if (owned->staged) owned->others = open_payloads(*owned->program, owned->program_path, payloads_);
+        if (owned->staged || owned->prompts) {
+            detail::staging<Io>* const stages = staging();
+            if (!stages)
+                return refused(error(reason::misuse,
+                                     owned->what + ": its method is given by connect(method) or "
+                                                   "the like, so that this program has what it needs"));
+            stages->attend(*owned);
+        }
         return children_.make(std::move(owned));
     }
 
@@ -161,6 +171,20 @@ public:
 
     // ---- what init() and listen() need of it
 
+    /// What children need that are sent their program; null if the program names no method that
+    /// does so. Threads: any.
+    MITOGEN_COLD detail::staging<Io>* staging() {
+        const std::lock_guard lock(staging_mutex_);
+        const auto* const named = staging_maker<Io>::named.load(std::memory_order_acquire);
+        if (!staging_ && named) {
+            staging_ = named->make(*this, {payloads_, on_prompt_, [this](context_id id) {
+                                               const child* c = children_.find(id);
+                                               return c && c->runs_this_program();
+                                           }});
+        }
+        return staging_.get();
+    }
+
     /// The way up of log records. Of use where there is a parent.
     log_uplink<Io>& logs() noexcept { return logs_; }
 
@@ -174,11 +198,13 @@ public:
 
     // ---- the end
 
-    void close() final {
+    MITOGEN_COLD void close() final {
         if (closing_.exchange(true)) return;
         if (listening_) listening_->close();
+        detail::staging<Io>* const stages = staging();
+        if (stages) stages->begin_closing();
         children_.close();
-        prompting_.close();
+        if (stages) stages->close();
         logs_.close();
         this->close_messages();
         if (listening_) listening_->finish();
@@ -199,7 +225,7 @@ public:
         requires io::can_fork<Io>
     {
         children_.abandon();
-        programs_.abandon();
+        if (staging_) staging_->abandon();
         closer_.forget();
         if (listening_) listening_->abandon();
         if (this->parent()) this->parent()->stream->abandon();
@@ -209,7 +235,7 @@ public:
 private:
     awaited& refused(error why) { return *this->failed_answer(this->id(), std::move(why)); }
 
-    awaited& attach_by(std::unique_ptr<boot_plan> plan) {
+    MITOGEN_COLD awaited& attach_by(std::unique_ptr<boot_plan> plan) {
         if constexpr (io::has_local_sockets<Io>) {
             typename Io::descriptor in(plan->attached_in.release());
             typename Io::descriptor out(plan->attached_out.release());
@@ -222,7 +248,7 @@ private:
         }
     }
 
-    awaited& fork_by(std::unique_ptr<boot_plan> plan) {
+    MITOGEN_COLD awaited& fork_by(std::unique_ptr<boot_plan> plan) {
         if constexpr (io::can_fork<Io>) {
             const auto go_on = [this](std::unique_ptr<boot_plan> p, typename children<Io>::birth b) {
                 fork_as(std::move(p), std::move(b));

@@ -8,6 +8,7 @@
 #include <mitogen/io/native_name.hpp>
 
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {

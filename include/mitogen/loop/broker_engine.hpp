@@ -22,6 +22,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -235,19 +236,9 @@ public:
     /// loop has ended. An exception of `work` is logged, as every callback's, and does not come back.
     template <class Work>
     bool run(Work&& work) {
-        if (on_loop()) {
-            guarded(work);
-            return true;
-        }
-        const auto done = std::make_shared<event>(io_);
-        if (!add([this, &work, done] {
-                guarded(work);
-                done->raise();
-            })) {
-            return false;
-        }
-        done->wait(*this);
-        return true;
+        using callable = std::remove_reference_t<Work>;
+        const auto call = [](const void* it) { (*static_cast<callable*>(const_cast<void*>(it)))(); };
+        return run_borrowed({call, std::addressof(work)});
     }
 
     /// Holds the loop still while `work` runs on this thread: for fork(), whose child must not find what the loop owns half
@@ -280,6 +271,30 @@ public:
     }
 
 private:
+    /// A callable of the caller's.
+    struct borrowed {
+        void (*call)(const void*);
+        const void* it;
+        void operator()() const { call(it); }
+    };
+
+    /// run(), once for all types of work.
+    MITOGEN_COLD bool run_borrowed(borrowed work) {
+        if (on_loop()) {
+            guarded(work);
+            return true;
+        }
+        const auto done = std::make_shared<event>(io_);
+        if (!add([this, work, done] {
+                guarded(work);
+                done->raise();
+            })) {
+            return false;
+        }
+        done->wait(*this);
+        return true;
+    }
+
     void stop() noexcept {
         stopping_.store(true);
         waker_.wake();

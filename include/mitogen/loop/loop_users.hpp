@@ -7,7 +7,6 @@
 
 #include <mutex>
 #include <utility>
-#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -17,7 +16,8 @@ class loop_user {
     friend class basic_loop_users;
 
     unique_function<void()> end_;
-    bool told_ = false; // under the registry's mutex
+    bool told_ = false; // under the registry's mutex, as next_ is
+    loop_user* next_ = nullptr;
 
 public:
     /// `end` begins what leads to basic_broker::leave(). It is called once, and must not block nor
@@ -30,11 +30,11 @@ public:
 template <class Io>
 class basic_loop_users {
     typename Io::mutex mutex_;
-    std::vector<loop_user*> users_;
+    loop_user* first_ = nullptr; // linked through them: they stay where they are until they leave
     bool ending_ = false;
 
     void tell() { // under mutex_: nobody leaves meanwhile
-        for (loop_user* u : users_)
+        for (loop_user* u = first_; u; u = u->next_)
             if (!std::exchange(u->told_, true)) u->end_();
     }
 
@@ -44,14 +44,21 @@ public:
     /// From now on the loop waits for `user`, who is told at once where it is to end already.
     void enter(loop_user& user) {
         const std::lock_guard lock(mutex_);
-        users_.push_back(&user);
+        loop_user** last = &first_;
+        while (*last) last = &(*last)->next_;
+        user.next_ = nullptr;
+        *last = &user;
         if (ending_) tell();
     }
 
     /// `user` needs it no more, and is not told from now on. True if the loop is to end and that was the last.
     bool leave(loop_user& user) {
         const std::lock_guard lock(mutex_);
-        return std::erase(users_, &user) > 0 && ending_ && users_.empty();
+        loop_user** at = &first_;
+        while (*at && *at != &user) at = &(*at)->next_;
+        if (!*at) return false;
+        *at = user.next_;
+        return ending_ && !first_;
     }
 
     /// The loop shall end: tells everybody. True if there is nobody.
@@ -59,7 +66,7 @@ public:
         const std::lock_guard lock(mutex_);
         ending_ = true;
         tell();
-        return users_.empty();
+        return !first_;
     }
 
     /// True once end() was called.

@@ -21,6 +21,23 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+#if MITOGEN_HAS_EXCEPTIONS
+namespace detail {
+
+/// Inside a handler: logs what was thrown.
+MITOGEN_COLD inline void log_exception_on_loop() {
+    try {
+        throw;
+    } catch (const std::exception& e) {
+        log::write(log::level::error, std::string("exception on the loop: ") + e.what());
+    } catch (...) {
+        log::write(log::level::error, "exception on the loop, not a std::exception");
+    }
+}
+
+} // namespace detail
+#endif
+
 /// A base of basic_broker, which says whose turn it is. Threads: the one that leads.
 template <class Io>
 class basic_turns {
@@ -121,10 +138,8 @@ protected:
 #if MITOGEN_HAS_EXCEPTIONS
         try {
             work();
-        } catch (const std::exception& e) {
-            log::write(log::level::error, std::string("exception on the loop: ") + e.what());
         } catch (...) {
-            log::write(log::level::error, "exception on the loop, not a std::exception");
+            detail::log_exception_on_loop();
         }
 #else
         work();

@@ -6,7 +6,6 @@
 #include <mitogen/sync/waiter.hpp>
 
 #include <mutex>
-#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -14,33 +13,42 @@ namespace mitogen::inline MITOGEN_ABI {
 template <class Io>
 class basic_waiting_line {
     typename Io::mutex mutex_;
-    std::vector<waiter<Io>*> waiting_;
 
 public:
     explicit basic_waiting_line(Io& io) : mutex_(io) {}
 
     /// A thread stands in the line as long as this lives.
     class place {
+        friend basic_waiting_line;
+
         basic_waiting_line& line_;
         waiter<Io>& mine_;
+        place* behind_ = nullptr;
 
     public:
         place(basic_waiting_line& line, waiter<Io>& mine) : line_(line), mine_(mine) {
             const std::lock_guard lock(line_.mutex_);
-            line_.waiting_.push_back(&mine_);
+            place** last = &line_.first_;
+            while (*last) last = &(*last)->behind_;
+            *last = this;
         }
         place(place&&) = delete;
         ~place() {
             const std::lock_guard lock(line_.mutex_);
-            std::erase(line_.waiting_, &mine_);
+            place** at = &line_.first_;
+            while (*at != this) at = &(*at)->behind_;
+            *at = behind_;
         }
     };
 
     /// Somebody may lead now.
     void wake_first() noexcept {
         const std::lock_guard lock(mutex_);
-        if (!waiting_.empty()) waiting_.front()->notify();
+        if (first_) first_->mine_.notify();
     }
+
+private:
+    place* first_ = nullptr; // linked through them
 };
 
 } // namespace mitogen::inline MITOGEN_ABI

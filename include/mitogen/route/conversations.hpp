@@ -48,7 +48,7 @@ public:
     }
 
     /// Who has sent to a context that is lost. Forgets about it.
-    std::vector<std::shared_ptr<Link>> end(context_id gone) {
+    MITOGEN_COLD std::vector<std::shared_ptr<Link>> end(context_id gone) {
         std::vector<std::shared_ptr<Link>> told;
         const auto tell = [&](const std::weak_ptr<Link>& held) {
             if (auto link = held.lock()) told.push_back(std::move(link));

@@ -59,7 +59,7 @@ public:
     }
 
     /// Remembers that `id` is lost, and hands out who wants to be told.
-    std::vector<watcher> lose(context_id id, const error& why) {
+    MITOGEN_COLD std::vector<watcher> lose(context_id id, const error& why) {
         std::vector<watcher> told;
         const std::lock_guard lock(mutex_);
         if (lost_.size() == kept) lost_.erase(lost_.begin());

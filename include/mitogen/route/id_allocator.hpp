@@ -56,7 +56,7 @@ class basic_id_allocator {
 
     static error exhausted() { return error(reason::overloaded, "all context ids of this tree are used up"); }
 
-    void on_request(const message& m) {
+    MITOGEN_COLD void on_request(const message& m) {
         if (router_.parent()) return router_.reply_dead(m.head, error(reason::invalid_handle, "ids are allocated by the root"));
         context_id first;
         {
@@ -84,7 +84,7 @@ class basic_id_allocator {
     }
 
     /// An id that is at hand, or why there is none. Else nothing: `use`, where given, waits. Sees to it that more come in time.
-    std::optional<result<context_id>> take(taker* use) {
+    MITOGEN_COLD std::optional<result<context_id>> take(taker* use) {
         std::optional<result<context_id>> id;
         bool ask = false;
         {
@@ -116,7 +116,7 @@ class basic_id_allocator {
     }
 
     /// The root has answered: those who wait get theirs. Where they are more than a block has ids, it is asked again.
-    void arrive(const result<block>& got) {
+    MITOGEN_COLD void arrive(const result<block>& got) {
         std::vector<serving> served;
         bool ask = false;
         {
@@ -143,7 +143,7 @@ public:
     }
 
     /// An id that no context of this tree has had. On the loop it is an error where the root must be asked first.
-    result<context_id> next() {
+    MITOGEN_COLD result<context_id> next() {
         if (std::optional<result<context_id>> id = take(nullptr)) return std::move(*id);
         if (router_.loop().on_loop())
             return error(

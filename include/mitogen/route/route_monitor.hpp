@@ -32,7 +32,7 @@ class basic_route_monitor {
         (void)router_.send(router_.address(parent->id, handle), mitogen::encode(values...), urgency::soon);
     }
 
-    void on_add(const message& m) {
+    MITOGEN_COLD void on_add(const message& m) {
         reader r(m.payload);
         route<basic_peer<Io>> added;
         if (!mitogen::decode(r, added.id, added.parent, added.name, added.build) || !r.finish()) return;
@@ -73,7 +73,7 @@ class basic_route_monitor {
         }
     }
 
-    void on_del(const message& m) {
+    MITOGEN_COLD void on_del(const message& m) {
         reader r(m.payload);
         context_id gone{};
         std::span<const std::byte> notice;

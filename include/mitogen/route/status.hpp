@@ -35,7 +35,7 @@ struct context_status {
     std::uint64_t late_frames = 0;  ///< of place::self: messages that came for a call or flow that had ended, and were dropped
 
     /// One line of text, without its end.
-    std::string text() const {
+    MITOGEN_COLD std::string text() const {
         static constexpr const char* places[] = {"self", "parent", "child", "below"};
         std::string line = "context " + std::to_string(id) + (name.empty() ? "" : " \"" + name + "\"") + ": " +
                            places[static_cast<std::size_t>(where)];

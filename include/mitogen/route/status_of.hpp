@@ -27,7 +27,7 @@ void add_link_status(basic_peer<Io>& link, instant now, context_status& to) {
 
 /// This context first, then its parent, then all below by id. Empty once the loop has ended. Threads: any.
 template <class Io>
-std::vector<context_status> status_of(basic_router_core<Io>& node) {
+MITOGEN_COLD std::vector<context_status> status_of(basic_router_core<Io>& node) {
     using place = context_status::place;
     std::vector<context_status> all;
     node.loop().run([&] {

@@ -45,7 +45,7 @@ inline long set_user(std::uint32_t uid) {
 }
 
 /// What programs expect that were started by a login: HOME, SHELL, LOGNAME and USER. 0 or -errno.
-inline long set_login_variables(const std::string& name, const user_entry& user) {
+MITOGEN_COLD inline long set_login_variables(const std::string& name, const user_entry& user) {
     const auto set = [](const char* variable, const char* value) {
         return checked("setenv", -1, [=] { return ::setenv(variable, value, 1); });
     };

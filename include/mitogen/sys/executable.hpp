@@ -31,7 +31,7 @@ namespace sys {
 
 namespace detail {
 
-inline std::string own_path() {
+MITOGEN_COLD inline std::string own_path() {
 #if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
     std::uint32_t size = 0;
     static_cast<void>(::_NSGetExecutablePath(nullptr, &size));
@@ -63,7 +63,7 @@ inline std::string hex(const unsigned char* bytes, std::size_t size) {
 }
 
 // The descriptor of the GNU build-id note among the notes at `at`, as hex; empty if there is none.
-inline std::string find_build_id(const unsigned char* at, std::size_t size) {
+MITOGEN_COLD inline std::string find_build_id(const unsigned char* at, std::size_t size) {
     struct note {
         std::uint32_t name_size, data_size, type;
     };
@@ -84,7 +84,7 @@ inline std::string find_build_id(const unsigned char* at, std::size_t size) {
 }
 
 #if __has_include(<link.h>) && defined(PT_NOTE)
-inline std::string note_build_id() {
+MITOGEN_COLD inline std::string note_build_id() {
     std::string out;
     static_cast<void>(::dl_iterate_phdr(
         [](::dl_phdr_info* object, std::size_t, void* to) {
@@ -108,7 +108,7 @@ inline std::string note_build_id() { return {}; }
 
 // 64 bits over the contents of a file: multiply and fold per 8-byte word, the mixer of MurmurHash3 (A. Appleby, public domain) at
 // the end.
-inline std::uint64_t content_hash(int fd) {
+MITOGEN_COLD inline std::uint64_t content_hash(int fd) {
     constexpr std::size_t chunk = 1 << 16;
     const std::unique_ptr<unsigned char[]> bytes(new unsigned char[chunk]);
     std::uint64_t h = 0x9e37'79b9'7f4a'7c15;
@@ -141,7 +141,7 @@ inline unique_fd& self_executable() {
 
 /// Where this program's executable lay when it was started; empty where the system can't tell, or where it has been removed.
 /// Threads: any.
-inline std::string self_path() {
+MITOGEN_COLD inline std::string self_path() {
     std::string path = detail::own_path();
 #if defined(__linux__)
     std::string target(4096, '\0'); // PATH_MAX
@@ -155,7 +155,7 @@ inline std::string self_path() {
 /// Identifies this build: the linker's GNU build id in hex (usually 40 digits), else 16 hex digits that hash the executable's
 /// contents.
 /// Equal ids mean equal code. Computed by the first call.   Threads: any.
-inline const std::string& build_id() {
+MITOGEN_COLD inline const std::string& build_id() {
     static const std::string id = [] {
         std::string found = detail::note_build_id();
         if (!found.empty()) return found;

@@ -42,7 +42,7 @@ inline long local_address(const std::string& path, ::sockaddr_un& address) {
 }
 
 /// A new stream socket above 2, blocking and close-on-exec.
-inline long local_socket(unique_fd& fd) {
+MITOGEN_COLD inline long local_socket(unique_fd& fd) {
 #if defined(SOCK_CLOEXEC)
     const long rc = checked("local_socket", -1, [] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); });
 #else
@@ -69,7 +69,7 @@ inline std::string directory_of(const std::string& path) {
 
 /// Opens the directory that `path` lies in, made where it is missing. Nobody but this user may get into it: then nobody else can
 /// reach what is in it, or put something else in its place.
-inline result<unique_fd> open_private_directory(const std::string& path) {
+MITOGEN_COLD inline result<unique_fd> open_private_directory(const std::string& path) {
     const std::string name = directory_of(path);
     if (const long rc = checked("mkdir", -1, [&] { return ::mkdir(name.c_str(), 0700); }); rc < 0 && rc != -EEXIST)
         return failure("mkdir(" + name + ")", rc);
@@ -93,6 +93,7 @@ inline result<unique_fd> open_private_directory(const std::string& path) {
 }
 
 /// Removes the socket that a process has left behind. An error where one is in use, or something else is there.
+MITOGEN_COLD
 inline result<void> remove_stale(const std::string& path, const ::sockaddr_un& address) {
     struct ::stat s {};
     const long there = checked("lstat", -1, [&] { return ::lstat(path.c_str(), &s); });
@@ -146,7 +147,7 @@ public:
 
     /// Begins to listen at `path`, in a directory of mode 0700 that is this user's, made where it is missing. What a process that
     /// is gone has left there is replaced. Two that try at the same time take turns: the directory is locked meanwhile.
-    static result<local_listener> open(const std::string& path) {
+    MITOGEN_COLD static result<local_listener> open(const std::string& path) {
         ::sockaddr_un address;
         if (const long rc = detail::local_address(path, address); rc < 0) return failure("socket path \"" + path + "\"", rc);
         result<unique_fd> directory = detail::open_private_directory(path);
@@ -181,7 +182,7 @@ public:
     const std::string& path() const noexcept { return path_; }
 
     /// Takes one that has connected: nonblocking, close-on-exec, above 2. 0, or -errno: -EAGAIN where nobody waits.
-    long accept(unique_fd& taken) const {
+    MITOGEN_COLD long accept(unique_fd& taken) const {
 #if defined(SOCK_CLOEXEC) && !defined(__APPLE__)
         const long rc =
             checked("accept", fd(), [this] { return ::accept4(fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK); });
@@ -209,7 +210,7 @@ public:
 };
 
 /// Bounds how long one read or write of a blocking socket sleeps; it then returns -EAGAIN. 0 or -errno.
-inline long set_patience(int fd, duration_ns span) {
+MITOGEN_COLD inline long set_patience(int fd, duration_ns span) {
     ::timeval t{};
     if (span < 1000) span = 1000; // zero would mean for ever
     t.tv_sec = static_cast<decltype(t.tv_sec)>(span / 1'000'000'000);
@@ -231,7 +232,7 @@ inline long connect_local(const std::string& path, duration_ns patience, unique_
 }
 
 /// The effective user id of the process at the other end when it connected or began to listen; or -errno.
-inline std::int64_t peer_user(int fd) {
+MITOGEN_COLD inline std::int64_t peer_user(int fd) {
     ::uid_t user{};
 #if defined(SO_PEERCRED) && defined(__linux__)
     ::ucred who{};

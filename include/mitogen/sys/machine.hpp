@@ -25,7 +25,7 @@ inline std::string machine_text() {
 
 /// The name of a user by /etc/passwd, or "uid1000" where that has none. Not getpwuid(): in a statically linked program glibc
 /// would load the shared libraries of another glibc for it.
-inline std::string user_name(unsigned uid) {
+MITOGEN_COLD inline std::string user_name(unsigned uid) {
     const std::string number = std::to_string(uid);
     std::string text;
     if (std::FILE* const users = std::fopen("/etc/passwd", "re")) {

@@ -126,6 +126,7 @@ public:
     namespaces_of() = default;
 
     /// Opens those of process `pid` whose names are in `chosen`; empty: all. Its directories come with the one of mounts.
+    MITOGEN_COLD
     std::optional<namespace_failure> open(int pid, const std::vector<std::string>& chosen) {
         const std::string path = "/proc/" + std::to_string(pid);
         const long rc = sys::open(path.c_str(), O_RDONLY | O_DIRECTORY);
@@ -145,7 +146,7 @@ public:
 
     /// Enters them. What takes rights that only the user namespace gives is entered after it; what takes rights that are lost in
     /// there, before. A new pid namespace is that of the processes which this one makes from now on.
-    std::optional<namespace_failure> enter() {
+    MITOGEN_COLD std::optional<namespace_failure> enter() {
         // Whoever rules in there shall not look into this process while it still is this program. Executing another one ends it.
         static_cast<void>(checked("prctl", -1, [] { return ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }));
         user_entered_ = static_cast<bool>(files_[user_at]);
@@ -166,7 +167,7 @@ public:
     bool groups_denied() const noexcept { return groups_denied_; } ///< nobody may change his groups in there
 
 private:
-    std::optional<namespace_failure> change_directories() {
+    MITOGEN_COLD std::optional<namespace_failure> change_directories() {
         const auto to = [](const unique_fd& fd) { return checked("fchdir", fd.get(), [&] { return ::fchdir(fd.get()); }); };
         if (root_) {
             long rc = to(root_);

@@ -72,6 +72,7 @@ class spawn_attributes {
     int rc_;
 
 public:
+    MITOGEN_COLD
     explicit spawn_attributes(const spawn_options& options) noexcept : rc_(::posix_spawnattr_init(&attributes_)) {
         ::sigset_t none;
         ::sigset_t defaults;
@@ -103,7 +104,7 @@ public:
 };
 
 // A path under which an open file can be executed.
-inline std::string path_of_descriptor(int fd) {
+MITOGEN_COLD inline std::string path_of_descriptor(int fd) {
 #if defined(__APPLE__) && defined(F_GETPATH)
     char path[1024] = {}; // MAXPATHLEN, which F_GETPATH demands
     return ::fcntl(fd, F_GETPATH, path) < 0 ? "/dev/fd/" + std::to_string(fd) : std::string(path);
@@ -116,7 +117,7 @@ inline std::string path_of_descriptor(int fd) {
 
 inline std::string_view name_of_variable(std::string_view entry) { return entry.substr(0, entry.find('=')); }
 
-inline std::vector<char*> merged_environment(const std::vector<std::string>& changes) {
+MITOGEN_COLD inline std::vector<char*> merged_environment(const std::vector<std::string>& changes) {
     std::vector<char*> out;
     for (char** e = environ; e && *e; ++e) {
         bool changed = false;
@@ -132,6 +133,7 @@ inline std::vector<char*> merged_environment(const std::vector<std::string>& cha
 
 // Plans what becomes 0, 1 and 2. Whatever lies at 0 to 2 now is duplicated above first (into `kept`): the child's dup2() calls
 // run one after the other, so that in=1, out=0 would otherwise lose one of them. Returns what failed, or an empty text.
+MITOGEN_COLD
 inline std::string plan_stdio(const spawn_options& options, spawn_actions& actions, std::array<unique_fd, 4>& kept, long& rc) {
     static constexpr const char* names[3] = {"standard input", "standard output", "standard error"};
     const int wanted[3] = {options.in, options.out, options.err};
@@ -171,7 +173,7 @@ inline std::string plan_stdio(const spawn_options& options, spawn_actions& actio
 /// Errors: reason::system (or overloaded: out of descriptors or memory); the text names the program and says why it can't run.
 /// Threads: any; not while another thread changes the environment.   Blocks: until the child has executed the program (about 300
 /// µs).
-inline result<process> spawn(const spawn_options& options) {
+MITOGEN_COLD inline result<process> spawn(const spawn_options& options) {
     reap_left_behind();
     std::array<unique_fd, 4> kept;
     const std::string shown = !options.path.empty() ? options.path : options.argv.empty() ? "a descriptor" : options.argv[0];

@@ -43,7 +43,7 @@ inline constexpr elf_machine elf_machines[] = {
 
 /// A file's system and machine as `uname -sm` says them, "Linux x86_64"; empty for what is no ELF file or for an unknown machine.
 /// Numbers from elf(5) and the gABI's list of machines; system V's OSABI (0) is taken for Linux.
-inline std::string program_kind(int fd) {
+MITOGEN_COLD inline std::string program_kind(int fd) {
     unsigned char h[20];
     if (sys::pread(fd, h, sizeof h, 0) != static_cast<long>(sizeof h)) return {};
     if (std::string_view(reinterpret_cast<const char*>(h), 4) != "\x7f"
@@ -62,7 +62,7 @@ inline std::string program_kind(int fd) {
 }
 
 /// True if a machine that says `there` of itself runs programs of `kind`; both as `uname -sm` spells it.
-inline bool machine_runs(std::string_view there, std::string_view kind) {
+MITOGEN_COLD inline bool machine_runs(std::string_view there, std::string_view kind) {
     if (there == kind) return true;
     const auto machine_of = [](std::string_view text) { return text.substr(text.find(' ') + 1); };
     if (there.substr(0, there.find(' ')) != kind.substr(0, kind.find(' '))) return false;
@@ -78,7 +78,7 @@ inline bool machine_runs(std::string_view there, std::string_view kind) {
 
 /// A shell's pattern for what `uname -sm` prints on machines that run programs of `kind`: at most what machine_runs() says, and
 /// at least `kind` itself. No character of it needs quotes in a `case`.
-inline std::string machine_pattern(std::string_view kind) {
+MITOGEN_COLD inline std::string machine_pattern(std::string_view kind) {
     std::string pattern;
     for (const char c : kind) {
         const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';

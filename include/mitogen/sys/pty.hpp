@@ -26,7 +26,7 @@ struct pty {
 };
 
 /// Opens one, with both descriptors above 2, blocking and close-on-exec. 0 or -errno; then `p` is as it was.
-inline long open_pty(pty& p) {
+MITOGEN_COLD inline long open_pty(pty& p) {
     pty made;
 #if defined(__linux__)
     constexpr int flags = O_RDWR | O_NOCTTY | O_CLOEXEC;

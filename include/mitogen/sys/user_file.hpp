@@ -43,6 +43,7 @@ inline std::string_view next_line(std::string_view& text) {
 
 // The fields of a line. False where there are fewer than N; the last one has all the rest.
 template <std::size_t N>
+MITOGEN_COLD
 bool split_fields(std::string_view line, char by, std::array<std::string_view, N>& fields) {
     for (std::size_t i = 0; i + 1 < N; ++i) {
         const std::size_t end = line.find(by);
@@ -76,6 +77,7 @@ inline bool lists(std::string_view members, std::string_view name) {
 
 /// The user of that name in the texts of /etc/passwd and /etc/group; nothing where there is none. Lines that are no entries are
 /// passed over. At most 65536 groups, the kernel's limit (NGROUPS_MAX).
+MITOGEN_COLD
 inline std::optional<user_entry> find_user(std::string_view passwd, std::string_view group, std::string_view name) {
     constexpr std::size_t most_groups = 65536;
     while (!passwd.empty()) {
@@ -97,7 +99,7 @@ inline std::optional<user_entry> find_user(std::string_view passwd, std::string_
 
 /// The contents of a small ordinary file; empty where it is anything else, cannot be read, or is larger than 16 MiB. Whoever
 /// made it cannot make this wait.
-inline std::string small_file(const char* path) {
+MITOGEN_COLD inline std::string small_file(const char* path) {
     constexpr std::size_t most = std::size_t{16} << 20;
     const unique_fd file(static_cast<int>(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
     struct ::stat s {};

@@ -5,7 +5,6 @@
 
 #include <mitogen/base/config.hpp>
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <string_view>
@@ -47,7 +46,8 @@ struct name_text {
     std::array<char, Length> letters{};
 
     consteval explicit name_text(std::string_view name) {
-        std::copy(name.begin(), name.end(), letters.begin());
+        // std::copy is in <algorithm>, which costs every file that calls
+        for (std::size_t i = 0; i < name.size(); ++i) letters[i] = name[i];
     }
     constexpr std::string_view view() const noexcept { return {letters.data(), Length}; }
 };

@@ -10,12 +10,14 @@
 #include <mitogen/connect/boot/boot_dialogue.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/boot/handshake.hpp>
-#include <mitogen/connect/boot/interview.hpp>
+#include <mitogen/connect/boot/staging.hpp>
 #include <mitogen/connect/logs/child_stderr.hpp>
 #include <mitogen/connect/logs/text_tail.hpp>
 #include <mitogen/route/router_core.hpp>
 #include <mitogen/wire/codec.hpp>
 
+#include <atomic>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,7 +39,7 @@ class boot_attempt {
     boot_plan& plan_;
     child_stderr<Io>& err_;
     channel channel_;
-    interview<Io> interview_{router_.loop(), plan_, err_, channel_};
+    std::unique_ptr<questions> questions_; // of the tool that leads there, if it may ask any
     basic_pending<Io>* answer_; // null once it is given
 
 public:
@@ -50,7 +52,10 @@ public:
                  unique_function<void(outcome)> over, unique_function<void(const error&)> unanswered)
         : router_(node), plan_(plan), err_(err),
           channel_(node.loop(), std::move(in), std::move(out), plan, welcome, std::move(over)), answer_(answer) {
-        interview_.begin(std::move(unanswered));
+        const staging_maker<Io>* const named = staging_maker<Io>::named.load(std::memory_order_acquire);
+        if (!plan.prompts || !named) return;
+        questions_ = named->ask(node.loop(), plan, err, channel_);
+        questions_->begin(std::move(unanswered));
     }
 
     boot_attempt(boot_attempt&&) = delete;
@@ -71,7 +76,7 @@ public:
     /// Hello and welcome are exchanged: gives the descriptors away, what the child says and what it hears, and forgets what only
     /// a start needs.
     auto take() {
-        interview_.finish();
+        if (questions_) questions_->finish();
         plan_.program.reset();
         plan_.others.clear();
         plan_.on_progress = {};
@@ -97,13 +102,14 @@ public:
 
     /// No more questions, no more answers, nothing more is said: the child sees the end, should it still live.
     void end() {
-        interview_.close();
+        if (questions_) questions_->close();
         channel_.close();
     }
 
     /// The error that a failure means. What the tool and the child have printed stands in it, and is shown nowhere else.
+    MITOGEN_COLD
     error explain(boot_failure::how what, const std::optional<exit_status>& status, std::string detail = {}) {
-        interview_.close(); // what it prints from now on is for the error only
+        if (questions_) questions_->close(); // what it prints from now on is for the error only
         boot_failure f;
         f.what = what;
         f.detail = std::move(detail);
@@ -115,7 +121,7 @@ public:
         text_tail printed;
         printed.feed(talk().noise(), [](std::string_view) {});
         if (const std::string noise = printed.text(); !noise.empty()) f.words += (f.words.empty() ? "" : "\n  ") + noise;
-        interview_.mask(f.words);
+        if (questions_) questions_->mask(f.words);
         return plan_.explain ? plan_.explain(plan_, f) : explain_boot(plan_, f);
     }
 

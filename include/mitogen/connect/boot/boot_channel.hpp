@@ -104,7 +104,7 @@ private:
         if (o != outcome::open) over_(o); // the last that is done here
     }
 
-    outcome read() {
+    MITOGEN_COLD outcome read() {
         std::byte bytes[16 * 1024];
         const long n = loop_.io().read(in_.get(), bytes, sizeof bytes);
         if (n == -EAGAIN || n == -EWOULDBLOCK) return outcome::open;
@@ -127,7 +127,7 @@ private:
     }
 
     /// The program comes from above first. Where it is here already, at once.
-    outcome fetch() {
+    MITOGEN_COLD outcome fetch() {
         talk_.fetch_program([this, open = std::weak_ptr<char>(open_)](const result<std::shared_ptr<sys::unique_fd>>& got) {
             if (open.expired()) return;
             switch (talk_.take_program(got)) {
@@ -150,7 +150,7 @@ private:
     }
 
     /// Writes the welcome, or the program, as the descriptor takes it.
-    outcome write() {
+    MITOGEN_COLD outcome write() {
         switch (talk_.write(loop_.io(), out_.get())) {
         case outgoing::progress::waiting:
             if (!out_source_.watched) {

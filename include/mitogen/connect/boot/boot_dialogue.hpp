@@ -9,7 +9,7 @@
 #include <mitogen/connect/boot/hello_reader.hpp>
 #include <mitogen/connect/boot/outgoing.hpp>
 #include <mitogen/connect/boot/program_choice.hpp>
-#include <mitogen/connect/boot/receiving_stage.hpp>
+#include <mitogen/connect/boot/staged_boot.hpp>
 #include <mitogen/connect/programs/payload.hpp>
 #include <mitogen/connect/programs/press.hpp>
 #include <mitogen/sys/fd.hpp>
@@ -63,7 +63,7 @@ public:
     void feed(std::span<const std::byte> bytes) { reader_.feed(bytes); }
 
     /// What to do about them; asked until it is `listen`, or the dialogue is over.
-    turn next() {
+    MITOGEN_COLD turn next() {
         using finding = handshake::hello_reader::finding;
         if (hello_seen_) return turn::listen;
         switch (reader_.look()) {
@@ -122,23 +122,23 @@ public:
     }
 
     /// Says the program, compressed or, without that, as it is.
-    void send(const pressed& how) {
+    MITOGEN_COLD void send(const pressed& how) {
         pressed_ = how.file;
         const int file = (how.file ? *how.file : *program_).get();
-        const program_identity* program = identity_of(program_->get());
         const transfer t{.size = sys::file_size(file),
                          .tool = how.tool,
                          .keep = plan_.keep_program,
                          .patience_s = patience_for(plan_.timeout),
                          .machine = machine_};
-        out_.send_program(program ? file : -1, program ? receiving_stage(*program, t) : std::string());
+        const std::string line = plan_.staged->receive(*program_, t);
+        out_.send_program(line.empty() ? -1 : file, line);
         told_.total = out_.program_size();
         tell(connect_progress::phase::upload);
     }
 
     /// Writes what there is to say, as far as `fd` takes it.
     template <class Io>
-    outgoing::progress write(Io& io, int fd) {
+    MITOGEN_COLD outgoing::progress write(Io& io, int fd) {
         const outgoing::progress p = out_.write(io, fd);
         if (told_.now == connect_progress::phase::upload) {
             const bool done = p == outgoing::progress::written;
@@ -177,11 +177,11 @@ private:
     }
 
     /// The shell on the target is ready for the program.
-    turn meet_stage() {
+    MITOGEN_COLD turn meet_stage() {
         if (!plan_.staged || stage_seen_) return confused("a shell spoke where none was expected");
         stage_seen_ = true;
         const stage_words said(reader_.text());
-        const choice chosen = choose_program(plan_, said.machine);
+        const choice chosen = plan_.staged->choose(plan_, said.machine);
         trouble_ = chosen.trouble;
         if (!chosen.file && !chosen.above) return turn::unfit;
         if (said.kept) { // it becomes the program by itself
@@ -190,8 +190,7 @@ private:
         }
         program_ = chosen.file;
         machine_ = said.machine;
-        for (const press_tool& tool : press_tools)
-            if (said.has(tool.name)) tools_.push_back(tool.name);
+        tools_ = plan_.staged->tools(said);
         if (program_) return prepare();
         wanted_ = chosen.above->sha256;
         return turn::fetch;

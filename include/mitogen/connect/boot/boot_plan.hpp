@@ -12,7 +12,6 @@
 #include <mitogen/connect/programs/press.hpp>
 #include <mitogen/connect/programs/program_source.hpp>
 #include <mitogen/connect/prompts/prompt.hpp>
-#include <mitogen/connect/prompts/prompter.hpp>
 #include <mitogen/rpc/function_entry.hpp>
 #include <mitogen/sys/process.hpp>
 
@@ -25,6 +24,12 @@
 #include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
+
+class prompter;
+
+namespace detail {
+struct staged_boot;
+} // namespace detail
 
 /// Everything that is known when a child did not come up.
 struct boot_failure {
@@ -45,7 +50,9 @@ struct boot_plan {
     sys::spawn_options start{};                 ///< descriptors are filled in later
     std::string enters{};                       ///< what `start` does before it executes its own last arguments, in words
     std::size_t command_at = 0;                 ///< where these begin; 0: `start` is what is executed
-    bool staged = false;                        ///< a POSIX shell speaks first and is then sent the program
+    /// How a POSIX shell, which speaks first, is sent the program: &detail::by_a_shell. Null: the
+    /// program is there, and speaks first.
+    const detail::staged_boot* staged = nullptr;
     bool attached = false;                      ///< nothing is started: its stream is there already
     sys::unique_fd attached_in{};               ///< of such a one: what it says
     sys::unique_fd attached_out{};              ///< what it hears
@@ -54,7 +61,7 @@ struct boot_plan {
     std::shared_ptr<sys::unique_fd> program{};  ///< what it is sent
     std::string program_path{};                 ///< where that was opened; empty: this program's own
     std::vector<detail::payload_file> others{}; ///< what is sent to machines that the program was not built for
-    std::shared_ptr<detail::program_source> source{}; ///< gets those of `others` that are not here
+    std::shared_ptr<detail::program_source> source{}; ///< completes those of `others`, and gets what is not here
     std::shared_ptr<detail::press> press{};     ///< compresses it, where that is worth it; may be null
     bool compress_program = false;              ///< the way there is likely slower than compressing
     /// where it comes to nothing, what is started has something to undo: SIGTERM comes first
@@ -62,7 +69,7 @@ struct boot_plan {
     bool keep_program = true;                   ///< it may stay in a cache there, for the next time
     error (*explain)(const boot_plan&, const boot_failure&) = nullptr; ///< the error that a failure means
     std::string if_missing{};                                          ///< what to do where `start` cannot be started
-    std::optional<prompter> prompts{};                                 ///< of a tool that may ask questions at its terminal
+    std::shared_ptr<prompter> prompts{};                               ///< of a tool that may ask questions at its terminal
     unique_function<void(prompt)> ask{};                               ///< puts them to a person, on the loop; may be empty
     unique_function<void(const connect_progress&)> on_progress{};      ///< on the loop; may be empty
     duration_ns timeout = 30'000'000'000;                              ///< from start to hello
@@ -95,7 +102,7 @@ inline error explain_timeout(const boot_plan& plan, const boot_failure& f) {
 }
 
 /// What a failure means where nothing more special is known.
-inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
+MITOGEN_COLD inline error explain_boot(const boot_plan& plan, const boot_failure& f) {
     switch (f.what) {
     case boot_failure::how::timed_out: return explain_timeout(plan, f);
     case boot_failure::how::confused: return error(reason::connect, plan.what + ": " + f.detail + quoted_words(f));

@@ -35,7 +35,7 @@ inline std::string quoted_for_shell(const std::vector<std::string>& arguments) {
 
 /// Four lines. The first can be pasted into a shell; there it waits for the program as the first stage does. Before it comes one
 /// that says what is entered, where it is this program that does so.
-inline std::string explain_plan(const boot_plan& plan) {
+MITOGEN_COLD inline std::string explain_plan(const boot_plan& plan) {
     const std::string program = plan.program_path.empty() ? "this one" : plan.program_path;
     const std::string size = plan.program ? ", " + std::to_string(sys::file_size(plan.program->get())) + " bytes" : "";
     const std::vector<std::string> command(plan.start.argv.begin() + static_cast<std::ptrdiff_t>(plan.command_at),
@@ -47,7 +47,7 @@ inline std::string explain_plan(const boot_plan& plan) {
 }
 
 /// Of several methods, each in the context that the one before it makes: a line for each that says where, and its four.
-MITOGEN_INLINE result<std::string> explain_methods(const std::vector<any_method>& path) {
+MITOGEN_COLD MITOGEN_INLINE result<std::string> explain_methods(const std::vector<any_method>& path) {
     std::string text;
     std::string in = "this context";
     for (const any_method& method : path) {

@@ -51,7 +51,7 @@ constexpr std::int64_t patience_for(duration_ns connect_timeout) {
 /// read from a terminal; busybox's has no word for that, and leaves a process without descriptors for a second. So does w, which
 /// does the same where there is no timeout: a subshell looks once a second whether what it watches is still there, and ends with
 /// it.
-inline std::string first_stage_script(std::int64_t patience_s) {
+MITOGEN_COLD inline std::string first_stage_script(std::int64_t patience_s) {
     // The command line must not contain the mark, lest an echo of it be taken for the child's voice: octal escapes for what is no
     // text, and an empty argument in the middle, because some shells' echo undoes escapes.
     std::string mark;

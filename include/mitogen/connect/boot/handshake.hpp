@@ -69,7 +69,7 @@ struct welcome {
 };
 
 /// Mark, speaker, protocol, length and payload.
-inline buffer marked(speaker who, const buffer& payload) {
+MITOGEN_COLD inline buffer marked(speaker who, const buffer& payload) {
     std::byte front[6];
     writer w(front);
     w.put_u8(static_cast<std::uint8_t>(who));

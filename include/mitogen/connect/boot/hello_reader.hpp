@@ -58,7 +58,7 @@ public:
 
     /// Looks for the next message. What it has found as a `stage` is gone the next time; a `hello`
     /// stays.
-    finding look() {
+    MITOGEN_COLD finding look() {
         if (!find_mark()) return misses_mark() ? finding::wrong : finding::nothing;
         const std::string_view said = std::string_view(bytes_).substr(mark.size());
         if (said.empty()) return finding::nothing;

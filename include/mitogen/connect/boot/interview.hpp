@@ -7,6 +7,7 @@
 #include <mitogen/base/function.hpp>
 #include <mitogen/connect/boot/boot_channel.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/boot/staging.hpp>
 #include <mitogen/connect/logs/child_stderr.hpp>
 #include <mitogen/connect/prompts/open_question.hpp>
 #include <mitogen/connect/prompts/prompt.hpp>
@@ -25,7 +26,7 @@ namespace detail {
 ///
 /// Threads: loop.
 template <class Io>
-class interview {
+class interview final : public questions {
     detail::broker_engine<Io>& loop_;
     boot_plan& plan_;
     child_stderr<Io>& err_;
@@ -40,12 +41,11 @@ public:
         : loop_(loop), plan_(plan), err_(err), channel_(channel) {}
 
     interview(interview&&) = delete;
-    ~interview() { close(); }
+    ~interview() override { interview::close(); }
 
     /// Hears what the tool prints, from now on. One that reads its stdin may ask on its stdout. `failed` is called where there is
     /// no answer; it may end the attempt, and is the last that is done here.
-    void begin(unique_function<void(const error&)> failed) {
-        if (!plan_.prompts) return;
+    void begin(unique_function<void(const error&)> failed) override {
         failed_ = std::move(failed);
         plan_.prompts->person_there(static_cast<bool>(plan_.ask));
         err_.listen([this](std::string_view heard) { hear(heard); });
@@ -53,14 +53,14 @@ public:
     }
 
     /// The attempt has failed: no more questions, and no more answers.
-    void close() {
+    void close() override {
         over_ = true;
         withdraw();
     }
 
     /// Masks in `words` and in all that is kept of stderr what was typed: a tool may repeat what it was told.
-    void mask(std::string& words) {
-        if (!plan_.prompts) return;
+    void mask(std::string& words) override {
+        if (!plan_.prompts) return; // wiped
         plan_.prompts->for_each_secret([&](const secret& typed) {
             err_.mask(typed.reveal());
             detail::mask(words, typed.reveal());
@@ -68,7 +68,7 @@ public:
     }
 
     /// The child is up: no more questions. Wipes the password and all answers.
-    void finish() {
+    void finish() override {
         close();
         std::string none;
         mask(none);
@@ -85,7 +85,7 @@ private:
         if (!past()) react(plan_.prompts->hear(heard));
     }
 
-    void react(prompter::reaction what) {
+    MITOGEN_COLD void react(prompter::reaction what) {
         prompter& tool = *plan_.prompts;
         switch (what) {
         case prompter::reaction::nothing: return;

@@ -56,7 +56,7 @@ constexpr memfd_number memfd_number_of(std::string_view there) {
 }
 
 /// In Python. Arguments, as of the next: what is wrong with the directories, the SHA-256, and how many bytes are sent.
-inline std::string python_stage(const transfer& how) {
+MITOGEN_COLD inline std::string python_stage(const transfer& how) {
     std::string s = "import os,sys,hashlib,signal,subprocess;sys.excepthook=lambda*a:print(sys.argv[1],file=sys.stderr);";
     s += "signal.signal(signal.SIGALRM,lambda*a:sys.exit(\"" + std::string(no_parent_text) + "\"));signal.alarm(" +
          std::to_string(how.patience_s) + ");";
@@ -71,7 +71,7 @@ inline std::string python_stage(const transfer& how) {
 /// The same in Perl, which knows the system call only by its number. What undoes the compression, or finds the digest where the
 /// module for that is missing, opens the memory by its name in /proc. The file's first descriptor does not count as open for
 /// writing: what is executed must not be.
-inline std::string perl_stage(const transfer& how, const memfd_number& number) {
+MITOGEN_COLD inline std::string perl_stage(const transfer& how, const memfd_number& number) {
     std::string s = "sub f{print STDERR \"$_[0]\\n\";exit 1}($w,$h,$n)=@ARGV;$SIG{PIPE}=\"IGNORE\";";
     s += "$SIG{ALRM}=sub{f(\"" + std::string(no_parent_text) + "\")};";
     s += "$m=\"mitogen\";$f=syscall(length(pack(\"p\",undef))>4?" + std::to_string(number.wide) + ":" +

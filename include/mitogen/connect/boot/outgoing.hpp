@@ -63,7 +63,7 @@ public:
 
     /// Writes as much as `fd` takes.
     template <class Io>
-    progress write(Io& io, int fd) {
+    MITOGEN_COLD progress write(Io& io, int fd) {
         for (;;) {
             if (done_ == bytes_.size()) {
                 if (left_ == 0) return progress::written;
@@ -77,7 +77,7 @@ public:
     }
 
 private:
-    bool refill() {
+    MITOGEN_COLD bool refill() {
         constexpr std::int64_t chunk = 64 * 1024;
         done_ = 0;
         bytes_.clear();

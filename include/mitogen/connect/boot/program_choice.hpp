@@ -51,7 +51,7 @@ struct choice {
 
 /// The program for the target, which says `there` of itself ("Linux aarch64"). A shell that cannot execute a program may take it
 /// for a script, so that it is better not to try.
-inline choice choose_program(const boot_plan& plan, std::string_view there) {
+MITOGEN_COLD inline choice choose_program(const boot_plan& plan, std::string_view there) {
     const std::string kind = kind_of(*plan.program);
     if (kind.empty() || sys::machine_runs(there, kind)) return {plan.program.get()};
     for (const payload_file& other : plan.others) {
@@ -83,7 +83,7 @@ inline void add_payloads(boot_plan& plan, const std::vector<payload_file>& furth
 
 /// Tells the first stage of a plan what program it will become, so that it can look for it there. Reads programs that it sees for
 /// the first time.
-inline void name_program(boot_plan& plan) {
+MITOGEN_COLD inline void name_program(boot_plan& plan) {
     if (!plan.keep_program) return;
     std::string arms;
     const auto add = [&arms](const std::string& pattern, const program_identity* program) {

@@ -27,6 +27,7 @@ namespace detail {
 /// and the shell must not open it so for itself: mksh 59c keeps a copy of what `exec 8>&-` closes (c_exec in funcs.c, when the
 /// copy is descriptor 10). What is executed has been read back and checked. The caches keep the eight programs that were used
 /// last, as far as the file system notes reading; what was left there by a shell that was killed goes after a day.
+MITOGEN_COLD
 inline std::string receiving_stage(const program_identity& program, const transfer& how) {
     const auto give_up = [](std::string_view text) { return "{ echo \"" + std::string(text) + "\" >&2;exit 1;};"; };
     std::string s = program.settings() + "s=" + std::to_string(program.size) + ";n=" + std::to_string(how.size) + ";";

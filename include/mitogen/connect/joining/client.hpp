@@ -101,7 +101,7 @@ public:
     }
 
     /// Makes it the context `id`.
-    void admit(context_id id) {
+    MITOGEN_COLD void admit(context_id id) {
         if (stage_ != stage::numbered) return;
         answer_.id = id;
         answer_.ancestors = router_.path();
@@ -150,7 +150,7 @@ private:
         if (stage_ == stage::answered || stage_ == stage::refused) write();
     }
 
-    void read() {
+    MITOGEN_COLD void read() {
         std::byte bytes[1024];
         const long n = router_.loop().io().read(socket_.get(), bytes, sizeof bytes);
         if (n == -EAGAIN || n == -EWOULDBLOCK) return;
@@ -178,7 +178,7 @@ private:
         write();
     }
 
-    void write() {
+    MITOGEN_COLD void write() {
         switch (out_.write(router_.loop().io(), socket_.get())) {
         case outgoing::progress::waiting:
             if (const long rc = router_.loop().change(source_, io::interest::write); rc < 0)
@@ -193,7 +193,7 @@ private:
     }
 
     /// From here on the link carries frames.
-    void come_up() {
+    MITOGEN_COLD void come_up() {
         const long second = sys::dup_above(socket_.get(), 3); // a link has a descriptor for each direction
         if (second < 0) return drop("dup: " + sys::errno_text(static_cast<int>(-second)));
         router_.loop().cancel_timer(timer_);
@@ -233,7 +233,7 @@ private:
         end();
     }
 
-    void end() {
+    MITOGEN_COLD void end() {
         if (std::exchange(stage_, stage::gone) == stage::gone) return;
         router_.loop().cancel_timer(timer_);
         router_.loop().unwatch(source_);

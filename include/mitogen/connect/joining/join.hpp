@@ -58,7 +58,7 @@ class membership final : public joined_place, private basic_peer<Io>::events {
 
 public:
     /// `in` and `out`: what the context that listens says, and what it hears.
-    membership(Io io, joining::answer said, const join_options& options, typename Io::descriptor in,
+    MITOGEN_COLD membership(Io io, joining::answer said, const join_options& options, typename Io::descriptor in,
                typename Io::descriptor out)
         : broker_(io),
           router_(broker_, {.limits = said.bounds,
@@ -130,7 +130,7 @@ MITOGEN_COLD inline error too_late(const std::string& path) {
 
 /// Reads the listener's answer, until the deadline.
 template <class Io>
-result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std::string& path,
+MITOGEN_COLD result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std::string& path,
                                     handshake::hello_reader& reader) {
     using finding = handshake::hello_reader::finding;
     for (;;) {
@@ -173,7 +173,7 @@ result<joining::answer> hear_answer(Io& io, int fd, instant deadline, const std:
 /// Blocks: up to connect_timeout.
 template <class Io>
     requires io::has_local_sockets<Io>
-result<joined> try_join(const std::string& path, const join_options& options, Io io) {
+MITOGEN_COLD result<joined> try_join(const std::string& path, const join_options& options, Io io) {
     if (options.name.size() > joining::name_limit)
         return error(reason::misuse,
                      "the name of a context that joins has at most " + std::to_string(joining::name_limit) + " bytes");

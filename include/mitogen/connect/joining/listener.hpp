@@ -81,7 +81,7 @@ public:
     }
 
     /// Closes one socket; who is still in the handshake is refused. Threads: loop.
-    void remove(std::uint32_t number) {
+    MITOGEN_COLD void remove(std::uint32_t number) {
         std::erase_if(sockets_, [&](const auto& s) {
             if (s->number != number) return false;
             node_.loop().unwatch(s->ready);
@@ -93,7 +93,7 @@ public:
             if (c->listener == number && c->waiting()) c->refuse(error(reason::connect, "the listener has been closed"));
     }
 
-    void close() override {
+    MITOGEN_COLD void close() override {
         if (server_) server_->stop(closing());
         const auto end = [this] {
             closing_ = true;
@@ -152,7 +152,7 @@ private:
         node_.loop().change(s.ready, room ? io::interest::read : io::interest::none);
     }
 
-    void accept(open_socket& from) {
+    MITOGEN_COLD void accept(open_socket& from) {
         for (int i = 0; i < most_at_once && waiting_at(from) < from.options.most_waiting; ++i) {
             sys::unique_fd socket;
             const long rc = from.file.accept(socket);
@@ -168,7 +168,7 @@ private:
         look_after(from);
     }
 
-    void welcome(open_socket& from, sys::unique_fd socket) {
+    MITOGEN_COLD void welcome(open_socket& from, sys::unique_fd socket) {
         const std::int64_t user = sys::peer_user(socket.get());
         if (!sys::is_trusted_user(user)) {
             return log::write(log::level::warning, "refused a connection to " + from.file.path() + " by " +
@@ -226,7 +226,7 @@ public:
 
 /// Listens for programs that join a node under `Io`.
 template <class Io>
-result<listener> listen_on(router_engine<Io>& node, const std::string& path, const listen_options& options) {
+MITOGEN_COLD result<listener> listen_on(router_engine<Io>& node, const std::string& path, const listen_options& options) {
     result<sys::local_listener> file = sys::local_listener::open(path);
     if (!file) return file.error();
     listeners<Io>* all = nullptr;

@@ -5,10 +5,10 @@
 #include <mitogen/base/config.hpp>
 
 #include <cstddef>
-#include <deque>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
@@ -30,7 +30,7 @@ inline void mask(std::string& text, std::string_view word) {
 /// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters but tabs become '?'.
 class text_tail {
     std::string partial_;
-    std::deque<std::string> last_;
+    std::vector<std::string> last_; // few enough to move up when the first goes
     std::size_t kept_bytes_ = 0;
 
     static constexpr std::size_t line_limit = 8192;
@@ -45,7 +45,7 @@ class text_tail {
         last_.push_back(std::exchange(partial_, {}));
         while (last_.size() > tail_lines || (kept_bytes_ > tail_bytes && last_.size() > 1)) { // the very last stays whole
             kept_bytes_ -= last_.front().size();
-            last_.pop_front();
+            last_.erase(last_.begin());
         }
     }
 

@@ -6,6 +6,7 @@
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/static_registry.hpp>
+#include <mitogen/io/native_name.hpp>
 #include <mitogen/rpc/fwd.hpp>
 #include <mitogen/wire/buffer.hpp>
 
@@ -77,6 +78,26 @@ struct method_hook {};
 template <class Method>
 inline const method_hook<Method> hooked{};
 
+/// From now on routers under `Io` have what children need that are sent their program, or whose
+/// tools ask questions. Part of the core; a program that does not call it carries none of that.
+template <class Io>
+void name_staging() noexcept;
+
+template <class Io> // so that files that name no such method do not compile what it calls
+struct staging_registration {
+    staging_registration() noexcept { name_staging<Io>(); }
+};
+
+/// Made before main if the program names a method that needs that: all do, but those that say
+/// `static constexpr bool starts_directly = true`.
+template <class Method>
+struct staging_hook : staging_registration<io::native> {};
+template <class Method>
+    requires requires { requires Method::starts_directly; }
+struct staging_hook<Method> {};
+template <class Method>
+inline const staging_hook<Method> staged{};
+
 } // namespace detail
 
 /// Holds any connection method: `std::vector<mitogen::any_method> hosts{mitogen::local{}, mitogen::ssh{.hostname = "web1"}}`. A
@@ -91,6 +112,7 @@ public:
         : method_(std::make_shared<const Method>(std::move(method))), operations_(&detail::operations_of<Method>()) {
         (void)&detail::known<Method>;
         (void)&detail::hooked<Method>;
+        (void)&detail::staged<Method>;
     }
 
     /// For whoever carries it out; see method_operations.

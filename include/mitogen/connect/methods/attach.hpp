@@ -43,7 +43,7 @@ struct given_stream {
 
 } // namespace detail
 
-MITOGEN_INLINE result<boot_plan> attach::plan() const {
+MITOGEN_COLD MITOGEN_INLINE result<boot_plan> attach::plan() const {
     boot_plan p;
     p.what = "attached stream";
     p.name = "attached";

@@ -25,7 +25,7 @@ struct planned_docker : docker {
     explicit planned_docker(const docker& options) : docker(options) {}
 
     /// What is to be executed.
-    result<boot_plan> plan() const {
+    MITOGEN_COLD result<boot_plan> plan() const {
         if (container.empty() == image.empty())
             return error(reason::misuse, "docker: give either .container, which runs, or .image, for a new one");
         detail::exec_style tool(method_name, docker_path, "docker_path");

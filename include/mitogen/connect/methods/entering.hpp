@@ -50,7 +50,7 @@ struct entering {
     }
 
     /// What they say; nothing where they make no sense.
-    static std::optional<entering> from(const std::vector<std::string>& all) {
+    MITOGEN_COLD static std::optional<entering> from(const std::vector<std::string>& all) {
         if (all.size() <= command_at) return std::nullopt;
         entering e{number_of(all[2]), all[3], all[4], all[5], {}, all[7], {}};
         for (std::string_view rest = all[6]; !rest.empty();) {
@@ -100,7 +100,7 @@ class entrance {
         give_up(no_leader_text, {});
     }
 
-    void enter() {
+    MITOGEN_COLD void enter() {
         const int pid = target();
         auto failed = target_.open(pid, what_.namespaces);
         if (failed && failed->absent) give_up(no_process_text, std::to_string(pid));
@@ -118,7 +118,7 @@ class entrance {
         if (rc < 0) give_up("fork", rc);
     }
 
-    void become(const std::string& name) {
+    MITOGEN_COLD void become(const std::string& name) {
         const auto user = sys::find_user(sys::small_file("/etc/passwd"), sys::small_file("/etc/group"), name);
         if (!user) give_up(no_user_there_text, name);
         long rc = target_.groups_denied() ? 0 : sys::set_groups(user->groups);
@@ -154,7 +154,7 @@ public:
 #endif
 
 /// For main(): the arguments are those of an `entering`. Never returns.
-[[noreturn]] MITOGEN_INLINE void enter_and_execute(int argc, char** argv) {
+[[noreturn]] MITOGEN_COLD MITOGEN_INLINE void enter_and_execute(int argc, char** argv) {
     const auto what = entering::from(std::vector<std::string>(argv, argv + argc));
     if (!what) sys::exit_now(2);
 #if defined(__linux__)

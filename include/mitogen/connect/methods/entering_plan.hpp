@@ -7,6 +7,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/boot/first_stage.hpp>
+#include <mitogen/connect/boot/staged_boot.hpp>
 #include <mitogen/connect/methods/entering.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
@@ -33,7 +34,7 @@ inline constexpr symptom symptoms_of_entering[] = {
 };
 
 /// The error that it means.
-inline error explain_entering(const boot_plan& plan, const boot_failure& f) {
+MITOGEN_COLD inline error explain_entering(const boot_plan& plan, const boot_failure& f) {
     if (f.what == boot_failure::how::timed_out) {
         const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";
         return because(plan, f, reason::connect_timeout,
@@ -52,7 +53,7 @@ inline error explain_entering(const boot_plan& plan, const boot_failure& f) {
 }
 
 /// "the namespaces mount, net and the root directory of process 7, as its user mia"
-inline std::string text_of(const entering& what) {
+MITOGEN_COLD inline std::string text_of(const entering& what) {
     std::string kinds;
     bool root = what.namespaces.empty();
     for (const std::string& n : what.namespaces) {
@@ -68,6 +69,7 @@ inline std::string text_of(const entering& what) {
 
 /// This program, started once more, enters and then executes a shell there. `target`: of messages and of the context's name.
 template <class Method>
+MITOGEN_COLD
 result<boot_plan> entering_plan(const Method& method, entering what, const std::string& target) {
     const std::pair<std::string_view, const std::string*> names[] = {
         {"container", &what.container}, {"tool_path", &what.tool}, {"username", &what.username}};
@@ -86,7 +88,7 @@ result<boot_plan> entering_plan(const Method& method, entering what, const std::
     auto program = open_program(method.executable);
     if (!program) return program.error();
     p.program = std::move(*program);
-    p.staged = true;
+    p.staged = &by_a_shell;
     p.enters = text_of(what);
     p.command_at = entering::command_at;
     what.command = {"sh", "-c", first_stage_script(patience_for(p.timeout))};

@@ -9,6 +9,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/boot/first_stage.hpp>
+#include <mitogen/connect/boot/staged_boot.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/tool_symptoms.hpp>
 
@@ -75,7 +76,7 @@ public:
 
     /// What is to be executed. `target`: of messages and of the context's name; may be empty.
     template <class Method>
-    result<boot_plan> plan(const Method& method, const std::string& target) {
+    MITOGEN_COLD result<boot_plan> plan(const Method& method, const std::string& target) {
         for (const std::string& argument : argv_)
             if (argument.find('\0') != std::string::npos) refuse("an argument contains a zero byte, where it would end");
         if (trouble_) return *trouble_;
@@ -86,7 +87,7 @@ public:
         auto program = open_program(method.executable);
         if (!program) return program.error();
         p.program = std::move(*program);
-        p.staged = true;
+        p.staged = &by_a_shell;
         p.start.path = argv_[0];
         p.start.argv = argv_;
         p.explain = &explain_tool;

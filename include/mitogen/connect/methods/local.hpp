@@ -27,7 +27,7 @@ struct planned_local : local {
     explicit planned_local(const local& options) : local(options) {}
 
     /// What is to be executed.
-    result<boot_plan> plan() const {
+    MITOGEN_COLD result<boot_plan> plan() const {
         boot_plan p;
         p.what = "local child";
         p.name = "local";

@@ -24,6 +24,7 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// The program that a child shall run: this one's own file as it was at the start, which stays open anyway, or another.
+MITOGEN_COLD
 inline result<std::shared_ptr<sys::unique_fd>> open_program(const std::string& executable) {
     if (executable.empty()) {
         sys::unique_fd& own = sys::self_executable();

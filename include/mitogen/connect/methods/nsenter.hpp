@@ -38,7 +38,7 @@ struct leader_lookup {
     }
 };
 
-inline leader_lookup leader_lookup_of(container_kind kind) {
+MITOGEN_COLD inline leader_lookup leader_lookup_of(container_kind kind) {
     constexpr std::string_view inspect = "exec \"$1\" inspect \"--format={{.State.Pid}}\" \"$2\"";
     constexpr std::string_view info = "\"$1\" info \"$2\"|sed -n \"s/^ *[Pp][Ii][Dd]: *//p\"";
     switch (kind) {
@@ -60,7 +60,7 @@ struct planned_nsenter : nsenter {
     explicit planned_nsenter(const nsenter& options) : nsenter(options) {}
 
     /// What is to be executed.
-    result<boot_plan> plan() const {
+    MITOGEN_COLD result<boot_plan> plan() const {
         if ((pid != 0) == !container.empty())
             return error(reason::misuse, "nsenter: give either .pid, or .container and its .kind");
         if (pid < 0) return error(reason::misuse, "nsenter: pid is negative");
@@ -75,7 +75,7 @@ struct planned_nsenter : nsenter {
 private:
     std::string target() const { return container.empty() ? std::to_string(pid) : container; }
 
-    result<boot_plan> plan_to_enter() const {
+    MITOGEN_COLD result<boot_plan> plan_to_enter() const {
         detail::entering what;
         what.pid = pid;
         what.namespaces = namespaces;
@@ -89,7 +89,7 @@ private:
         return detail::entering_plan(static_cast<const nsenter&>(*this), std::move(what), target());
     }
 
-    result<boot_plan> plan_of_tool() const {
+    MITOGEN_COLD result<boot_plan> plan_of_tool() const {
         detail::exec_style tool(method_name, container.empty() ? nsenter_path : "sh", "nsenter_path");
         if (container.empty()) {
             tool.add({"--target", std::to_string(pid)});

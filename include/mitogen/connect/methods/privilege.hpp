@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/boot/first_stage.hpp>
+#include <mitogen/connect/boot/staged_boot.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
 #include <mitogen/connect/prompts/prompter.hpp>
@@ -25,6 +26,7 @@ namespace detail {
 inline constexpr std::string_view incorrect_text = "the password is incorrect";
 
 /// The first stage behind a tool that was made to speak English: in the language that was there before.
+MITOGEN_COLD
 inline std::string first_stage_in_own_language(std::chrono::milliseconds connect_timeout) {
     const std::string script = first_stage_script(patience_for(to_ns(connect_timeout)));
     const char* const was = std::getenv("LC_ALL");
@@ -38,7 +40,7 @@ inline std::string first_stage_in_own_language(std::chrono::milliseconds connect
 }
 
 /// The same script without a dollar sign, which `sudo -i` leaves open to the shell that it starts first.
-inline std::string without_dollars(std::string_view script) {
+MITOGEN_COLD inline std::string without_dollars(std::string_view script) {
     std::string text;
     for (const char c : script) { // backquotes and printf undo each one layer of backslashes: octal for everything special
         if (c == '%') {
@@ -55,6 +57,7 @@ inline std::string without_dollars(std::string_view script) {
 
 /// What the plans of all three have. `program`: the tool's path; arguments and `explain` come later.
 template <class Method>
+MITOGEN_COLD
 result<boot_plan> privileged_plan(const Method& method, const std::string& program, prompter::recogniser recognise,
                                   prompter::reads where) {
     const std::string tool(Method::method_name);
@@ -71,8 +74,8 @@ result<boot_plan> privileged_plan(const Method& method, const std::string& progr
     auto file = open_program(method.executable);
     if (!file) return file.error();
     p.program = std::move(*file);
-    p.staged = true;
-    p.prompts.emplace(recognise, method.password, where);
+    p.staged = &by_a_shell;
+    p.prompts = std::make_shared<prompter>(recognise, method.password, where);
     p.start.path = program;
     p.start.environment = {"LC_ALL=C"}; // the questions and complaints that are known are English
     return p;
@@ -80,6 +83,7 @@ result<boot_plan> privileged_plan(const Method& method, const std::string& progr
 
 /// What a tool and the first stage said, as one of the errors that a caller can act on.
 template <std::size_t N>
+MITOGEN_COLD
 error explain_privilege(const symptom (&symptoms)[N], const boot_plan& plan, const boot_failure& f) {
     using how = boot_failure::how;
     if (f.what == how::timed_out) {

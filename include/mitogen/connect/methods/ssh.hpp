@@ -8,6 +8,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/connect/boot/boot_plan.hpp>
 #include <mitogen/connect/boot/first_stage.hpp>
+#include <mitogen/connect/boot/staged_boot.hpp>
 #include <mitogen/connect/methods/method.hpp>
 #include <mitogen/connect/methods/options/ssh.hpp>
 #include <mitogen/connect/methods/symptoms.hpp>
@@ -18,6 +19,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,7 +36,7 @@ struct planned_ssh : ssh {
     explicit planned_ssh(const ssh& options) : ssh(options) {}
 
     /// What is to be executed.
-    result<boot_plan> plan() const {
+    MITOGEN_COLD result<boot_plan> plan() const {
         if (hostname.empty()) return error(reason::misuse, "ssh: hostname is empty");
         for (const std::string* host : {&hostname, &proxy_jump})
             if (host->starts_with('-'))
@@ -49,12 +51,12 @@ struct planned_ssh : ssh {
         auto program = detail::open_program(executable);
         if (!program) return program.error();
         p.program = std::move(*program);
-        p.staged = true;
+        p.staged = &detail::by_a_shell;
         p.compress_program = !compression && !is_here(hostname);
         p.start.path = ssh_path;
         p.start.argv = arguments();
         if (may_ask()) {
-            p.prompts.emplace(&recognise, password, prompter::reads::terminal);
+            p.prompts = std::make_shared<prompter>(&recognise, password, prompter::reads::terminal);
             p.start.environment = {"SSH_ASKPASS_REQUIRE"}; // it shall ask here
         } else if (!proxy_jump.empty()) { // the ssh that leads to that host gets no BatchMode, and shall not ask at our terminal
             p.start.environment = {"SSH_ASKPASS=/bin/false", "SSH_ASKPASS_REQUIRE=force"};
@@ -64,7 +66,7 @@ struct planned_ssh : ssh {
     }
 
     /// The command that is executed, first stage included.
-    std::vector<std::string> arguments() const {
+    MITOGEN_COLD std::vector<std::string> arguments() const {
         std::vector<std::string> a{ssh_path};
         const auto option = [&a](std::string text) {
             a.push_back("-o");
@@ -142,7 +144,7 @@ private:
     };
 
     /// Why the questions that it has asked, or has not asked, let nobody in. An empty error where it may have been a key.
-    static error explain_questions(const boot_plan& plan, const boot_failure& f) {
+    MITOGEN_COLD static error explain_questions(const boot_plan& plan, const boot_failure& f) {
         const prompter& asked = *plan.prompts;
         const auto because = [&](enum reason why, const std::string& text) {
             return detail::because(plan, f, why, "authentication failed: " + text);
@@ -157,7 +159,7 @@ private:
     }
 
     /// What ssh and the first stage said, as one of the errors that a caller can act on.
-    static error explain(const boot_plan& plan, const boot_failure& f) {
+    MITOGEN_COLD static error explain(const boot_plan& plan, const boot_failure& f) {
         using how = boot_failure::how;
         if (f.what == how::timed_out) {
             const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";

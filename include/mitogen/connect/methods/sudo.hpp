@@ -40,7 +40,7 @@ struct planned_sudo : sudo {
     }
 
     /// The command that is executed, first stage included.
-    std::vector<std::string> arguments() const {
+    MITOGEN_COLD std::vector<std::string> arguments() const {
         std::vector<std::string> a{sudo_path, "-p", std::string(prompt), "-u", username};
         if (preserve_env) a.push_back("-E");
         if (set_home) a.push_back("-H");

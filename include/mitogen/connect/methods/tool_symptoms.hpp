@@ -87,7 +87,7 @@ inline constexpr symptom symptoms_of_tools[] = {
 };
 
 /// What such a tool and the first stage said, as one of the errors that a caller can act on.
-inline error explain_tool(const boot_plan& plan, const boot_failure& f) {
+MITOGEN_COLD inline error explain_tool(const boot_plan& plan, const boot_failure& f) {
     using how = boot_failure::how;
     if (f.what == how::timed_out) {
         const std::string ms = std::to_string(plan.timeout / 1'000'000) + " ms (connect_timeout): ";

@@ -71,7 +71,7 @@ public:
 
 /// The identity of an open file; null where it cannot be read. The first call for a file reads all of it; the later ones none.
 /// Threads: any.
-inline const program_identity* identity_of(int fd) {
+MITOGEN_COLD inline const program_identity* identity_of(int fd) {
     sys::file_stamp stamp;
     if (sys::stamp_file(fd, stamp) < 0) return nullptr;
     if (const program_identity* known = known_program::find(stamp)) return known;

@@ -5,6 +5,8 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/connect/boot/boot_plan.hpp>
+#include <mitogen/connect/boot/staged_boot.hpp>
 #include <mitogen/connect/programs/payload.hpp>
 #include <mitogen/connect/programs/program_source.hpp>
 #include <mitogen/route/awaited.hpp>
@@ -68,7 +70,20 @@ public:
     explicit program_fetch(core& node) : node_(node) {}
     program_fetch(program_fetch&&) = delete;
 
-    void look_up(found done) override {
+    MITOGEN_COLD void complete(boot_plan& plan, unique_function<void()> done) override {
+        if (!node_.parent() || !plan.runs_this_program()) {
+            plan.staged->prepare(plan, {});
+            return done();
+        }
+        node_.loop().defer([this, &plan, done = std::move(done)]() mutable {
+            look_up([&plan, done = std::move(done)](const std::vector<payload_file>& further) mutable {
+                plan.staged->prepare(plan, further);
+                done();
+            });
+        });
+    }
+
+    MITOGEN_COLD void look_up(found done) override {
         if (offers_) return done(*offers_);
         if (closed_ || !node_.parent()) return done({});
         waiting_.push_back(std::move(done));
@@ -79,7 +94,7 @@ public:
         });
     }
 
-    void fetch(const std::string& sha256, fetched done) override {
+    MITOGEN_COLD void fetch(const std::string& sha256, fetched done) override {
         const std::shared_ptr<job> j = job_for(sha256);
         if (!j) return done(error(reason::payload, "no context above offers that program any more"));
         if (j->whole()) return done(j->into);
@@ -107,7 +122,7 @@ public:
 private:
     /// Puts a question to the parent. `then` hears the answer on the loop, unless this is gone by then.
     template <class Then>
-    void ask(handle_id what, const buffer& question, Then then) {
+    MITOGEN_COLD void ask(handle_id what, const buffer& question, Then then) {
         awaited& p = node_.ask(
             {.to = node_.parent()->id, .handle = what, .how = question::manner::pass, .payload = question});
         p.then([&loop = node_.loop(), weak = this->weak_from_this(), &p, then = std::move(then)]() mutable {
@@ -149,7 +164,7 @@ private:
         }
     }
 
-    void ask_piece(const std::shared_ptr<job>& j, std::int64_t at, std::int64_t size) {
+    MITOGEN_COLD void ask_piece(const std::shared_ptr<job>& j, std::int64_t at, std::int64_t size) {
         ask(handles::read_program, encode(j->wanted.sha256, at, size), [this, j, at, size](awaited& answer) {
             if (std::find(jobs_.begin(), jobs_.end(), j) == jobs_.end()) return; // given up
             if (answer.failure()) return give_up(j, *answer.failure());

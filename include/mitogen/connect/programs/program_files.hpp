@@ -32,6 +32,7 @@ inline std::string kind_of(const sys::unique_fd& program) {
 
 /// The builds of `program` for other machines: those of `payloads`, which are of no use where it is another program than this
 /// one; and those that lie beside it, "tool.Linux-aarch64" beside "tool". `path`: where it was opened; empty: this program's own.
+MITOGEN_COLD
 inline std::vector<payload_file> open_payloads(const sys::unique_fd& program, const std::string& path,
                                                const std::vector<payload>& payloads) {
     std::vector<payload_file> opened;

@@ -67,6 +67,7 @@ public:
     explicit program_press(detail::broker_engine<Io>& loop) : loop_(loop) {}
     program_press(program_press&&) = delete;
 
+    MITOGEN_COLD
     void make(const sys::unique_fd& program, std::vector<std::string_view> tools, callback done) override {
         sys::file_stamp stamp;
         if (sys::stamp_file(program.get(), stamp) < 0 || stamp.size < least_pressed) return done({});
@@ -111,6 +112,7 @@ private:
     }
 
     /// Starts it. Where that fails, it is done and has no file.
+    MITOGEN_COLD
     job* begin(const sys::file_stamp& stamp, const press_tool& tool, const sys::unique_fd& program) {
         job& j = *jobs_.emplace_back(std::make_unique<job>());
         j.owner = this;
@@ -144,7 +146,7 @@ private:
     }
 
     /// It has closed its stderr, and so is about to end; or takes too long.
-    void look_after(job& j) {
+    MITOGEN_COLD void look_after(job& j) {
         const instant now = loop_.io().now();
         const auto status = j.process->try_wait();
         if (!status && now < j.given_up_at) return loop_.set_timer(j.limit, after(now, shortly));

@@ -67,7 +67,7 @@ public:
     void abandon() noexcept { offered_.clear(); }
 
 private:
-    void list(const message& m) {
+    MITOGEN_COLD void list(const message& m) {
         if (!serves_(m.src())) return node_.reply(m.head, encode(std::vector<offered_program>()), 0);
         const std::shared_ptr<sys::unique_fd> own(std::shared_ptr<void>(), &sys::self_executable());
         const std::vector<payload_file> others = open_payloads(*own, {}, payloads_);
@@ -97,7 +97,7 @@ private:
         return nullptr;
     }
 
-    void read(const message& m) {
+    MITOGEN_COLD void read(const message& m) {
         reader r(m.payload);
         std::string sha256;
         std::int64_t at{};
@@ -113,6 +113,7 @@ private:
         });
     }
 
+    MITOGEN_COLD
     void answer(const header& request, const sys::unique_fd& file, std::int64_t at, std::int64_t size) {
         const auto most = static_cast<std::int64_t>(std::min<std::uint64_t>(program_piece, node_.bounds().message_bytes));
         buffer piece;

@@ -13,6 +13,9 @@
 #include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
+
+struct boot_plan;
+
 namespace detail {
 
 /// Whoever gets programs from further up.
@@ -22,6 +25,10 @@ public:
     using fetched = unique_function<void(const result<std::shared_ptr<sys::unique_fd>>&)>;
 
     virtual ~program_source() = default;
+    /// Adds to a staged plan what the contexts above have for machines that this one has no program
+    /// for, and has `done` called, at once or later on the loop. The plan stays where it is until
+    /// then. Threads: any.
+    virtual void complete(boot_plan& plan, unique_function<void()> done) = 0;
     /// Has `done` called on the loop, at once or later, with what the contexts above have: descriptions, no files. Threads: loop.
     virtual void look_up(found done) = 0;
     /// Has `done` called on the loop, at once or later, with one of those, by its SHA-256, or why it cannot be had. It is fetched

@@ -107,7 +107,7 @@ public:
     void person_there(bool yes) noexcept { person_there_ = yes; }
 
     /// Adds what the tool has printed. After a reaction other than `nothing` and `withdraw` the line counts as ended.
-    reaction hear(std::string_view bytes) {
+    MITOGEN_COLD reaction hear(std::string_view bytes) {
         for (const char c : bytes) {
             if (c == '\n' || c == '\r') {
                 line_.clear();
@@ -134,7 +134,7 @@ public:
     }
 
     /// What has become of a question that was put to a person.
-    reaction settle(prompt_outcome how, secret answer) {
+    MITOGEN_COLD reaction settle(prompt_outcome how, secret answer) {
         if (!std::exchange(asking_, false)) return reaction::nothing;
         switch (how) {
         case prompt_outcome::answered:
@@ -195,7 +195,7 @@ private:
     }
 
     /// What is done where there is no person.
-    reaction unanswered() {
+    MITOGEN_COLD reaction unanswered() {
         const std::string hint = "router_options::on_prompt";
         switch (kind_) {
         case prompt_kind::passphrase: return reaction::decline;

@@ -42,6 +42,8 @@ struct attach {
     on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
 
+    static constexpr bool starts_directly = true;
+
     /// Opens the stream.
     result<boot_plan> plan() const;
 };

@@ -27,6 +27,7 @@ struct fork_options {
     void (*on_start)() = nullptr;
 
     static constexpr std::string_view method_name = "fork";
+    static constexpr bool starts_directly = true;
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.name, self.connect_timeout, self.executor, self.limits);

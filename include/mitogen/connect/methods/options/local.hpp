@@ -26,6 +26,7 @@ struct local {
     std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
 
     static constexpr std::string_view method_name = "local";
+    static constexpr bool starts_directly = true;
     template <class Self>
     static constexpr auto fields(Self& self) {
         return std::tie(self.name, self.connect_timeout, self.executable, self.executor, self.limits);
