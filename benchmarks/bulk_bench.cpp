@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// bulk_bench.cpp: large arguments and results beside the same bytes through a raw pipe and a raw socket.
+// bulk_bench.cpp: large arguments and results beside the same bytes through a raw pipe and a raw
+// socket.
 //
 //   ./bulk_bench [--rounds=7] [--calls=200] [--bytes=1048576] [--json[=file]] [--smoke]
 //   ./bulk_bench --count=N [view|vector|blob]      N echoes and nothing else, for profilers
 //
-// Everything on one CPU; a second is one of CPU time, of both processes together. An echo is counted once: its bytes travel
-// there and back.
+// Everything on one CPU; a second is one of CPU time, of both processes together. An echo is
+// counted once: its bytes travel there and back.
 
 #include "support/raw.hpp"
 #include "support/report.hpp"
@@ -31,7 +32,8 @@ void check(bool right) {
 }
 
 template <class Work>
-void rate(rounds& all, const std::string& name, ::pid_t other, std::size_t calls, std::size_t bytes, Work&& work) {
+void rate(rounds& all, const std::string& name, ::pid_t other, std::size_t calls, std::size_t bytes,
+          Work&& work) {
     work(); // touches the memory that is used again
     const cpu_meter used(other);
     for (std::size_t i = 0; i < calls; ++i) work();
@@ -39,7 +41,9 @@ void rate(rounds& all, const std::string& name, ::pid_t other, std::size_t calls
 }
 
 void raw_echo(raw::ends link, std::vector<char>& from, std::vector<char>& to) {
-    if (!raw::write_all(link.out, from.data(), from.size()) || !raw::read_all(link.in, to.data(), to.size())) die("echo");
+    if (!raw::write_all(link.out, from.data(), from.size()) ||
+        !raw::read_all(link.in, to.data(), to.size()))
+        die("echo");
 }
 
 void run(report& out) {
@@ -47,10 +51,14 @@ void run(report& out) {
     const std::size_t calls = out.count("calls", 200, 3);
     const std::size_t bytes = out.count("bytes", 1 << 20, 1 << 20);
     constexpr std::size_t train = 16; // one way: so many, then an answer
-    raw::peer pipe_echo(raw::channel::big_pipe, [bytes](raw::ends link) { raw::serve_echo(link, bytes); });
-    raw::peer socket_echo(raw::channel::socket, [bytes](raw::ends link) { raw::serve_echo(link, bytes); });
-    raw::peer pipe_sink(raw::channel::big_pipe, [bytes](raw::ends link) { raw::serve_sink(link, bytes); });
-    raw::peer pipe_train(raw::channel::big_pipe, [bytes](raw::ends link) { raw::serve_sink(link, bytes * train); });
+    raw::peer pipe_echo(raw::channel::big_pipe,
+                        [bytes](raw::ends link) { raw::serve_echo(link, bytes); });
+    raw::peer socket_echo(raw::channel::socket,
+                          [bytes](raw::ends link) { raw::serve_echo(link, bytes); });
+    raw::peer pipe_sink(raw::channel::big_pipe,
+                        [bytes](raw::ends link) { raw::serve_sink(link, bytes); });
+    raw::peer pipe_train(raw::channel::big_pipe,
+                         [bytes](raw::ends link) { raw::serve_sink(link, bytes * train); });
     mitogen::broker loop;
     mitogen::router root(loop);
     const auto child = root.local();
@@ -63,26 +71,34 @@ void run(report& out) {
     const mitogen::blob blob(view);
     rounds all;
     for (std::size_t r = 0; r < count; ++r) {
-        rate(all, "raw pipe echo", pipe_echo.pid(), calls, bytes, [&] { raw_echo(pipe_echo.here, from, to); });
-        rate(all, "raw socketpair echo", socket_echo.pid(), calls, bytes, [&] { raw_echo(socket_echo.here, from, to); });
-        rate(all, "echo of a string_view", other, calls, bytes, [&] { check(child.call<&echo_view>(view).size() == bytes); });
-        rate(all, "echo of a vector", other, calls, bytes, [&] { check(child.call<&echo_vector>(vector).size() == bytes); });
-        rate(all, "echo of a blob", other, calls, bytes, [&] { check(child.call<&echo_blob>(blob).size() == bytes); });
+        rate(all, "raw pipe echo", pipe_echo.pid(), calls, bytes,
+             [&] { raw_echo(pipe_echo.here, from, to); });
+        rate(all, "raw socketpair echo", socket_echo.pid(), calls, bytes,
+             [&] { raw_echo(socket_echo.here, from, to); });
+        rate(all, "echo of a string_view", other, calls, bytes,
+             [&] { check(child.call<&echo_view>(view).size() == bytes); });
+        rate(all, "echo of a vector", other, calls, bytes,
+             [&] { check(child.call<&echo_vector>(vector).size() == bytes); });
+        rate(all, "echo of a blob", other, calls, bytes,
+             [&] { check(child.call<&echo_blob>(blob).size() == bytes); });
         rate(all, "raw pipe, one way, answered each", pipe_sink.pid(), calls, bytes, [&] {
             char done;
-            check(raw::write_all(pipe_sink.here.out, from.data(), bytes) && raw::read_all(pipe_sink.here.in, &done, 1));
+            check(raw::write_all(pipe_sink.here.out, from.data(), bytes) &&
+                  raw::read_all(pipe_sink.here.in, &done, 1));
         });
         rate(all, "string_view one way, answered each", other, calls, bytes,
              [&] { check(child.call<&take_view>(view) == bytes); });
         rate(all, "raw pipe, one way", pipe_train.pid(), calls / train + 1, bytes * train, [&] {
             char done;
-            for (std::size_t i = 0; i < train; ++i) check(raw::write_all(pipe_train.here.out, from.data(), bytes));
+            for (std::size_t i = 0; i < train; ++i)
+                check(raw::write_all(pipe_train.here.out, from.data(), bytes));
             check(raw::read_all(pipe_train.here.in, &done, 1));
         });
-        rate(all, "string_view one way, call_no_reply", other, calls / train + 1, bytes * train, [&] {
-            for (std::size_t i = 1; i < train; ++i) child.call_no_reply<&take_view>(view);
-            check(child.call<&take_view>(view) == bytes);
-        });
+        rate(all, "string_view one way, call_no_reply", other, calls / train + 1, bytes * train,
+             [&] {
+                 for (std::size_t i = 1; i < train; ++i) child.call_no_reply<&take_view>(view);
+                 check(child.call<&take_view>(view) == bytes);
+             });
     }
     for (const char* what : {"echo of a string_view", "echo of a vector", "echo of a blob"})
         out.add(all, what, "raw pipe echo", "MiB/s", ratio_at_least(0.5, 0.95));

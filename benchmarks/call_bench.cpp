@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
-// call_bench.cpp: what one small call to a local child costs, beside what two processes need to say the same to each other.
+// call_bench.cpp: what one small call to a local child costs, beside what two processes need to say
+// the same to each other.
 //
-//   ./call_bench [--pin | --no-pin] [--rounds=7] [--calls=4000] [--threads] [--json[=file]] [--smoke]
-//   ./call_bench --count=N raw|loop|main|loop-fork|main-fork      N calls and nothing else, for count_costs and profilers
+//   ./call_bench [--pin | --no-pin] [--rounds=7] [--calls=4000] [--threads] [--json[=file]]
+//   [--smoke]
+//   ./call_bench --count=N raw|loop|main|loop-fork|main-fork      N calls and nothing else, for
+//                                                                 count_costs and profilers
 //
-// Without --pin and --no-pin it does both: everything on one CPU (work is what is measured), then on all (waking a sleeping CPU
-// is).
+// Without --pin and --no-pin it does both: everything on one CPU (work is what is measured), then
+// on all (waking a sleeping CPU is).
 
 #include "support/raw.hpp"
 #include "support/report.hpp"
@@ -76,30 +79,45 @@ void run(report& out, bool pinned) {
     const std::uint32_t crowds[] = {1, 8, 32};
     for (std::size_t r = 0; r < count; ++r) {
         latency(all, "raw epoll pipe" + tag, times, calls, [&] { epoll_caller.call(); });
-        latency(all, "call on::loop" + tag, times, calls, [&] { check(child.call<&add_on_loop>(2, 3)); });
-        latency(all, "call on::main" + tag, times, calls, [&] { check(child.call<&add_on_main>(2, 3)); });
+        latency(all, "call on::loop" + tag, times, calls,
+                [&] { check(child.call<&add_on_loop>(2, 3)); });
+        latency(all, "call on::main" + tag, times, calls,
+                [&] { check(child.call<&add_on_main>(2, 3)); });
         latency(all, "raw classic broker" + tag, times, calls, [&] { classic.call(0); });
     }
     for (std::size_t r = 0; r < count; ++r) {
         for (const std::uint32_t threads : crowds) {
-            const std::string who = ", " + std::to_string(threads) + (threads == 1 ? " thread" : " threads") + tag;
+            const std::string who =
+                ", " + std::to_string(threads) + (threads == 1 ? " thread" : " threads") + tag;
             const std::size_t each = calls / threads + 1;
-            all.add("raw gathering broker" + who, throughput(threads, each, [&](std::uint32_t t) { gathering.call(t); }));
-            all.add("on::loop" + who, throughput(threads, each, [&](std::uint32_t) { check(child.call<&add_on_loop>(2, 3)); }));
-            all.add("on::main" + who, throughput(threads, each, [&](std::uint32_t) { check(child.call<&add_on_main>(2, 3)); }));
+            all.add("raw gathering broker" + who,
+                    throughput(threads, each, [&](std::uint32_t t) { gathering.call(t); }));
+            all.add("on::loop" + who, throughput(threads, each, [&](std::uint32_t) {
+                        check(child.call<&add_on_loop>(2, 3));
+                    }));
+            all.add("on::main" + who, throughput(threads, each, [&](std::uint32_t) {
+                        check(child.call<&add_on_main>(2, 3));
+                    }));
         }
     }
 
-    const auto ours = [&](const char* where, const char* quantile) { return "call on::" + std::string(where) + tag + quantile; };
-    const auto theirs = [&](const char* what, const char* quantile) { return "raw " + std::string(what) + tag + quantile; };
-    out.add(all, ours("loop", " p50"), theirs("epoll pipe", " p50"), "us", pinned ? ratio_at_most(2, 1.25) : target{});
-    out.add(all, ours("main", " p50"), theirs("epoll pipe", " p50"), "us", pinned ? ratio_at_most(3.2, 1.4) : target{});
+    const auto ours = [&](const char* where, const char* quantile) {
+        return "call on::" + std::string(where) + tag + quantile;
+    };
+    const auto theirs = [&](const char* what, const char* quantile) {
+        return "raw " + std::string(what) + tag + quantile;
+    };
+    out.add(all, ours("loop", " p50"), theirs("epoll pipe", " p50"), "us",
+            pinned ? ratio_at_most(2, 1.25) : target{});
+    out.add(all, ours("main", " p50"), theirs("epoll pipe", " p50"), "us",
+            pinned ? ratio_at_most(3.2, 1.4) : target{});
     out.add(all, ours("loop", " p99"), theirs("epoll pipe", " p99"), "us");
     out.add(all, ours("main", " p99"), theirs("epoll pipe", " p99"), "us");
     out.add(all, ours("loop", " p50"), theirs("classic broker", " p50"), "us");
     out.add(all, ours("main", " p50"), theirs("classic broker", " p50"), "us");
     for (const std::uint32_t threads : crowds) {
-        const std::string who = ", " + std::to_string(threads) + (threads == 1 ? " thread" : " threads") + tag;
+        const std::string who =
+            ", " + std::to_string(threads) + (threads == 1 ? " thread" : " threads") + tag;
         const target wanted = threads == 32 && pinned ? ratio_at_least(0, 0.8) : target{};
         out.add(all, "on::loop" + who, "raw gathering broker" + who, "calls/s", wanted);
         out.add(all, "on::main" + who, "raw gathering broker" + who, "calls/s", wanted);

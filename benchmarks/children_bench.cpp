@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// children_bench.cpp: a thousand local children at once: made, called, ended; beside as many raw posix_spawns of this program,
-// each of which answers one byte and ends.
+// children_bench.cpp: a thousand local children at once: made, called, ended; beside as many raw
+// posix_spawns of this program, each of which answers one byte and ends.
 //
 //   ./children_bench [--rounds=3] [--children=1000] [--json[=file]] [--smoke]
 //
-// On all CPUs. Memory is this process's own (Private_Dirty and Private_Clean of /proc/self/smaps_rollup), descriptors those of
-// /proc/self/fd.
+// On all CPUs. Memory is this process's own (Private_Dirty and Private_Clean of
+// /proc/self/smaps_rollup), descriptors those of /proc/self/fd.
 
 #include "support/holding.hpp"
 #include "support/raw.hpp"
@@ -46,7 +46,8 @@ void raw_children(rounds& all, std::size_t children) {
         char name[] = "children_bench";
         char argument[] = "--answer-bytes";
         char* argv[] = {name, argument, nullptr};
-        if (::posix_spawn(&c.pid, "/proc/self/exe", &actions, nullptr, argv, environ) != 0) die("posix_spawn");
+        if (::posix_spawn(&c.pid, "/proc/self/exe", &actions, nullptr, argv, environ) != 0)
+            die("posix_spawn");
         ::posix_spawn_file_actions_destroy(&actions);
         ::close(to[0]);
         ::close(from[1]);
@@ -58,7 +59,8 @@ void raw_children(rounds& all, std::size_t children) {
     all.add("raw, build", ms_since(begin));
     const std::uint64_t called = now();
     for (const child& c : alive)
-        if (!raw::write_all(c.link.out, "x", 1) || !raw::read_all(c.link.in, &byte, 1)) die("answer");
+        if (!raw::write_all(c.link.out, "x", 1) || !raw::read_all(c.link.in, &byte, 1))
+            die("answer");
     all.add("raw, call each", ms_since(called));
     const std::uint64_t ending = now();
     for (const child& c : alive) raw::peer::close_all(c.link);
@@ -73,7 +75,8 @@ void our_children(rounds& all, mitogen::router& root, std::size_t children) {
     const auto each = static_cast<double>(children);
     const std::uint64_t begin = now();
     std::vector<mitogen::future<mitogen::context>> coming;
-    for (std::size_t i = 0; i < children; ++i) coming.push_back(root.connect_async(mitogen::local{}));
+    for (std::size_t i = 0; i < children; ++i)
+        coming.push_back(root.connect_async(mitogen::local{}));
     std::vector<mitogen::context> alive;
     for (auto& c : coming) alive.push_back(c.get());
     all.add("build", ms_since(begin));
@@ -124,8 +127,10 @@ int main(int argc, char** argv) {
     out.add(all, "build", "raw, build", "ms");
     out.add(all, "call each", "raw, call each", "ms");
     out.add(all, "end", "raw, end", "ms");
-    out.add("private memory of the parent for each child", all.middle("memory"), "KiB", value_at_most(0, 1024));
-    out.add("descriptors of the parent for each child", all.middle("descriptors"), "", value_at_most(0, 3));
+    out.add("private memory of the parent for each child", all.middle("memory"), "KiB",
+            value_at_most(0, 1024));
+    out.add("descriptors of the parent for each child", all.middle("descriptors"), "",
+            value_at_most(0, 3));
     out.add("private memory of one child", all.middle("memory of one child"), "KiB");
     return out.finish();
 }

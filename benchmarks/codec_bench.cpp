@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// codec_bench.cpp: what encoding and decoding cost beside the memory traffic and the allocations that nobody can avoid.
+// codec_bench.cpp: what encoding and decoding cost beside the memory traffic and the allocations
+// that nobody can avoid.
 //
 //   taskset -c 0 ./codec_bench --benchmark_repetitions=7 --benchmark_report_aggregates_only=true
 //
 // The last lines are ratios of medians, in one run; absolute times are facts about one machine.
 
-#include <mitogen/wire/codec.hpp>
+#include <mitogen/codec/codec.hpp>
 
 #include <benchmark/benchmark.h>
 
@@ -43,10 +44,14 @@ struct monster {
 };
 
 monster sample() {
-    monster m{{1, 2, 3}, 150, 80, "Orc of the northern reaches", {}, 2, {}, {"Axe of the second age", 5}, {}, {}};
+    monster m{{1, 2, 3}, 150, 80, "Orc of the northern reaches",
+              {},        2,   {}, {"Axe of the second age", 5},
+              {},        {}};
     for (int i = 0; i < 100; ++i) m.inventory.push_back(static_cast<std::uint8_t>(i));
     for (int i = 0; i < 8; ++i) m.weapons.push_back({"weapon number " + std::to_string(i), i * 3});
-    for (int i = 0; i < 32; ++i) m.path.push_back({static_cast<float>(i), static_cast<float>(i + 1), static_cast<float>(i + 2)});
+    for (int i = 0; i < 32; ++i)
+        m.path.push_back(
+            {static_cast<float>(i), static_cast<float>(i + 1), static_cast<float>(i + 2)});
     for (int i = 0; i < 8; ++i) m.tags["tag-" + std::to_string(i)] = i;
     return m;
 }
@@ -96,18 +101,20 @@ void monster_memcpy(benchmark::State& state) {
     }
 }
 
-// What any decoder must do: the copy, and the allocations of the five strings and vectors that do not fit in place and of eight
-// map nodes.
+// What any decoder must do: the copy, and the allocations of the five strings and vectors that do
+// not fit in place and of eight map nodes.
 void monster_memcpy_and_allocations(benchmark::State& state) {
     const mitogen::buffer bytes = mitogen::encode(sample());
     mitogen::buffer out;
-    const std::size_t sizes[] = {28, 100, 8 * sizeof(weapon), 22, 32 * sizeof(vec3), 72, 72, 72, 72, 72, 72, 72, 72};
+    const std::size_t sizes[] = {
+        28, 100, 8 * sizeof(weapon), 22, 32 * sizeof(vec3), 72, 72, 72, 72, 72, 72, 72, 72};
     void* blocks[std::size(sizes)];
     for (auto _ : state) {
         out.resize(bytes.size());
         std::memcpy(out.data(), bytes.data(), bytes.size());
         benchmark::DoNotOptimize(out.data());
-        for (std::size_t i = 0; i < std::size(sizes); ++i) benchmark::DoNotOptimize(blocks[i] = ::operator new(sizes[i]));
+        for (std::size_t i = 0; i < std::size(sizes); ++i)
+            benchmark::DoNotOptimize(blocks[i] = ::operator new(sizes[i]));
         for (std::size_t i = 0; i < std::size(sizes); ++i) ::operator delete(blocks[i]);
     }
 }
@@ -148,7 +155,8 @@ void doubles_memcpy(benchmark::State& state) {
         std::memcpy(to.data(), from.data(), from.size() * sizeof(double));
         benchmark::DoNotOptimize(to.data());
     }
-    state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(from.size() * sizeof(double)));
+    state.SetBytesProcessed(state.iterations() *
+                            static_cast<std::int64_t>(from.size() * sizeof(double)));
 }
 
 BENCHMARK(monster_memcpy);
@@ -177,7 +185,8 @@ public:
     void print_ratio(const char* what, const char* against) const {
         const auto a = times_.find(what);
         const auto b = times_.find(against);
-        if (a != times_.end() && b != times_.end()) std::printf("ratio %s / %s = %.2f\n", what, against, a->second / b->second);
+        if (a != times_.end() && b != times_.end())
+            std::printf("ratio %s / %s = %.2f\n", what, against, a->second / b->second);
     }
 };
 

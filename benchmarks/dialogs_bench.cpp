@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// dialogs_bench.cpp: thousands of dialogs with one child at once, each a task at both ends: how long, and how much memory.
+// dialogs_bench.cpp: thousands of dialogs with one child at once, each a task at both ends: how
+// long, and how much memory.
 //
 //   ./dialogs_bench [--dialogs=10000] [--items=10] [--rounds=3] [--json[=file]] [--smoke]
 
@@ -53,12 +54,14 @@ void one_round(bench::rounds& all, mitogen::router& root, std::size_t dialogs, i
     const std::uint64_t begin = bench::now();
     {
         std::vector<mitogen::spawned<open_dialog>> coming;
-        for (std::size_t i = 0; i < dialogs; ++i) coming.push_back(mitogen::spawn(root, child.open_async<&echo>()));
+        for (std::size_t i = 0; i < dialogs; ++i)
+            coming.push_back(mitogen::spawn(root, child.open_async<&echo>()));
         for (auto& c : coming) open.push_back(c.get());
     }
     all.add("open", ms_since(begin));
     const auto each = static_cast<double>(dialogs);
-    if (!all.has("memory here")) all.add("memory here", (private_kib(::getpid()) - here) / each); // later it is there already
+    // later it is there already
+    if (!all.has("memory here")) all.add("memory here", (private_kib(::getpid()) - here) / each);
     all.add("memory there", (private_kib(pid) - there) / each);
     const std::uint64_t exchanging = bench::now();
     {
@@ -89,11 +92,13 @@ int main(int argc, char** argv) {
     bench::rounds all;
     mitogen::broker loop;
     mitogen::router root(loop);
-    for (std::size_t r = out.count("rounds", 3, 1); r; --r) dialogs_bench::one_round(all, root, dialogs, static_cast<int>(items));
+    for (std::size_t r = out.count("rounds", 3, 1); r; --r)
+        dialogs_bench::one_round(all, root, dialogs, static_cast<int>(items));
     const std::string many = std::to_string(dialogs);
     const double exchanges = static_cast<double>(dialogs * items);
     out.add("open " + many + " dialogs", all.middle("open"), "ms");
-    out.add("one item there and back, in all of them", all.middle("exchange") * 1000 / exchanges, "us");
+    out.add("one item there and back, in all of them", all.middle("exchange") * 1000 / exchanges,
+            "us");
     out.add("end " + many + " dialogs", all.middle("end"), "ms");
     out.add("memory of the opener for each", all.middle("memory here"), "KiB");
     out.add("memory of the child for each", all.middle("memory there"), "KiB");

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
-// hop_bench.cpp: what each further hop adds to a small call, beside a message that as many raw relays pass on; and a small call
-// beside a large transfer on the same links.
+// hop_bench.cpp: what each further hop adds to a small call, beside a message that as many raw
+// relays pass on; and a small call beside a large transfer on the same links.
 //
-//   ./hop_bench [--pin | --no-pin] [--rounds=7] [--calls=2000] [--hops=5] [--mib=256] [--json[=file]] [--smoke]
+//   ./hop_bench [--pin | --no-pin] [--rounds=7] [--calls=2000] [--hops=5] [--mib=256]
+//   [--json[=file]] [--smoke]
 //   ./hop_bench --only-hops, --only-transfer [--no-blob]
 //
-// Without --pin and --no-pin it does both: everything on one CPU, then on all. A raw relay is a process with one thread and one
-// epoll object that watches both of its neighbours and passes on what it reads.
+// Without --pin and --no-pin it does both: everything on one CPU, then on all. A raw relay is a
+// process with one thread and one epoll object that watches both of its neighbours and passes on
+// what it reads.
 
 #include "support/raw.hpp"
 #include "support/report.hpp"
@@ -56,7 +58,9 @@ void serve_relay(raw::ends up, raw::ends down) {
             const ssize_t got = ::read(from, bytes.data(), bytes.size());
             if (got < 0 && errno == EAGAIN) continue;
             if (got <= 0) return;
-            if (!raw::write_all(from == up.in ? down.out : up.out, bytes.data(), static_cast<std::size_t>(got))) return;
+            if (!raw::write_all(from == up.in ? down.out : up.out, bytes.data(),
+                                static_cast<std::size_t>(got)))
+                return;
         }
     }
 }
@@ -64,7 +68,8 @@ void serve_relay(raw::ends up, raw::ends down) {
 /// The end of a chain of `hops` raw processes; all but the last one pass on.
 void serve_chain(raw::ends up, std::size_t hops) {
     if (hops <= 1) return raw::serve_epoll(up);
-    const raw::peer next(raw::channel::pipe, [hops](raw::ends link) { serve_chain(link, hops - 1); });
+    const raw::peer next(raw::channel::pipe,
+                         [hops](raw::ends link) { serve_chain(link, hops - 1); });
     serve_relay(up, next.here);
 }
 
@@ -74,7 +79,8 @@ struct raw_chain {
     raw::caller end;
 
     explicit raw_chain(std::size_t hops)
-        : first(raw::channel::pipe, [hops](raw::ends link) { serve_chain(link, hops); }), end(first.here) {}
+        : first(raw::channel::pipe, [hops](raw::ends link) { serve_chain(link, hops); }),
+          end(first.here) {}
 };
 
 std::string hops_text(std::size_t n) { return std::to_string(n) + (n == 1 ? " hop" : " hops"); }
@@ -109,11 +115,14 @@ void measure_hops(report& out, bool pinned) {
             all.add("raw, " + text, one.middle("raw"));
             all.add("call on::loop, " + text, one.middle("loop"));
             all.add("call on::main, " + text, one.middle("main"));
-            if (n == hops && hops > 1) { // the mean of the further hops: one alone is smaller than the noise
+            // the mean of the further hops: one alone is smaller than the noise
+            if (n == hops && hops > 1) {
                 const auto further = static_cast<double>(hops - 1);
                 all.add("raw, a further hop" + tag, (one.middle("raw") - raw_before) / further);
-                all.add("call on::loop, a further hop" + tag, (one.middle("loop") - loop_before) / further);
-                all.add("call on::main, a further hop" + tag, (one.middle("main") - main_before) / further);
+                all.add("call on::loop, a further hop" + tag,
+                        (one.middle("loop") - loop_before) / further);
+                all.add("call on::main, a further hop" + tag,
+                        (one.middle("main") - main_before) / further);
             }
             if (n > 1) continue;
             raw_before = one.middle("raw");
@@ -134,7 +143,8 @@ void measure_hops(report& out, bool pinned) {
 /// How the large bytes travel.
 enum class load { many_calls, one_blob };
 
-/// Small calls of the grandchild, and of the context between, while large ones go to the grandchild.
+/// Small calls of the grandchild, and of the context between, while large ones go to the
+/// grandchild.
 struct transfer {
     const mitogen::context& hop;
     const mitogen::context& far;
@@ -163,7 +173,8 @@ struct transfer {
     }
 
     /// Small calls until `stop`; one of far and one of the hop, in turn.
-    void small(samples& of_far, samples& of_hop, const std::atomic<bool>& stop, std::size_t at_most) const {
+    void small(samples& of_far, samples& of_hop, const std::atomic<bool>& stop,
+               std::size_t at_most) const {
         of_far.clear(at_most);
         of_hop.clear(at_most);
         for (std::size_t i = 0; i < at_most && !stop.load(std::memory_order_relaxed); ++i) {
@@ -178,13 +189,15 @@ struct transfer {
 };
 
 void measure_transfer(report& out, bool pinned, load how) {
-    const std::string tag =
-        std::string(how == load::one_blob ? ", one blob" : ", 4 MiB calls") + (pinned ? ", pinned" : ", all CPUs");
+    const std::string tag = std::string(how == load::one_blob ? ", one blob" : ", 4 MiB calls") +
+                            (pinned ? ", pinned" : ", all CPUs");
     const std::size_t bytes = out.count("mib", 256, 8) << 20;
     mitogen::broker loop;
     mitogen::router_options options;
-    options.limits.message_bytes = std::max<std::uint64_t>(options.limits.message_bytes, bytes + (1 << 20));
-    options.limits.queue_bytes = std::max<std::uint64_t>(options.limits.queue_bytes, bytes + (2 << 20));
+    options.limits.message_bytes =
+        std::max<std::uint64_t>(options.limits.message_bytes, bytes + (1 << 20));
+    options.limits.queue_bytes =
+        std::max<std::uint64_t>(options.limits.queue_bytes, bytes + (2 << 20));
     mitogen::router root(loop, options);
     const mitogen::context hop = root.local();
     const mitogen::context far = hop.local();
@@ -209,7 +222,8 @@ void measure_transfer(report& out, bool pinned, load how) {
         });
         t.small(of_far, of_hop, stop, 10'000'000);
         sender.join();
-        for (const auto& [q, text] : {std::pair(0.5, " p50"), std::pair(0.99, " p99"), std::pair(1.0, " max")}) {
+        for (const auto& [q, text] :
+             {std::pair(0.5, " p50"), std::pair(0.99, " p99"), std::pair(1.0, " max")}) {
             all.add("beside, grandchild" + tag + text, of_far.quantile_us(q));
             all.add("beside, child" + tag + text, of_hop.quantile_us(q));
         }
@@ -220,13 +234,15 @@ void measure_transfer(report& out, bool pinned, load how) {
         for (const char* who : {"grandchild", "child"}) {
             const std::string idle = std::string("idle, ") + who + tag + " p99";
             rounds& a = all;
-            a.add(std::string("fragment + 2 x idle p99, ") + who + tag, fragment_us + 2 * a.middle(idle));
+            a.add(std::string("fragment + 2 x idle p99, ") + who + tag,
+                  fragment_us + 2 * a.middle(idle));
         }
     }
     for (const char* who : {"grandchild", "child"}) {
         const std::string name = who + tag;
         out.add(all, "beside, " + name + " p50", "idle, " + name + " p50", "us");
-        out.add(all, "beside, " + name + " p99", "fragment + 2 x idle p99, " + name, "us", ratio_at_most(0, 1));
+        out.add(all, "beside, " + name + " p99", "fragment + 2 x idle p99, " + name, "us",
+                ratio_at_most(0, 1));
         out.add("idle, " + name + " p99", all.middle("idle, " + name + " p99"), "us");
         out.add("beside, " + name + " max", all.middle("beside, " + name + " max"), "us");
     }

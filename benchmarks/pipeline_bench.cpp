@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// pipeline_bench.cpp: small calls that do not wait for one another, beside the same bytes in batches through a pipe like theirs.
+// pipeline_bench.cpp: small calls that do not wait for one another, beside the same bytes in
+// batches through a pipe like theirs.
 //
 //   ./pipeline_bench [--rounds=7] [--calls=100000] [--json[=file]] [--smoke]
 //   ./pipeline_bench --count=N [--depth=100] [loop|main|loop-fork|main-fork|no-reply]
@@ -77,43 +78,56 @@ void run(report& out) {
     const std::size_t most = out.count("calls", 100'000, 200);
     const std::size_t depths[] = {1, 10, 100, 1000};
     raw::peer echo(raw::channel::pipe, raw::serve_epoll);
-    raw::peer sink(raw::channel::pipe, [most](raw::ends link) { raw::serve_sink(link, most * sizeof(raw::message)); });
+    raw::peer sink(raw::channel::pipe,
+                   [most](raw::ends link) { raw::serve_sink(link, most * sizeof(raw::message)); });
     mitogen::broker loop;
     mitogen::router root(loop);
     const auto child = root.local();
     const ::pid_t other = root.child_pid(child.id());
 
     rounds all;
-    const auto named = [](const char* what, std::size_t depth) { return what + (", depth " + std::to_string(depth)); };
-    const auto calls_at = [most](std::size_t depth) { return depth < 10 ? most / 10 : most / depth * depth; };
+    const auto named = [](const char* what, std::size_t depth) {
+        return what + (", depth " + std::to_string(depth));
+    };
+    const auto calls_at = [most](std::size_t depth) {
+        return depth < 10 ? most / 10 : most / depth * depth;
+    };
     for (std::size_t r = 0; r < count; ++r) {
         for (const std::size_t depth : depths) {
             const std::size_t calls = calls_at(depth);
             if (depth > most) continue;
-            rate(all, named("raw batches", depth), echo.pid(), calls, [&] { raw_bursts(echo.here, calls, depth); });
-            rate(all, named("call_async on::loop", depth), other, calls, [&] { bursts<&add_on_loop>(child, calls, depth); });
-            rate(all, named("call_async on::main", depth), other, calls, [&] { bursts<&add_on_main>(child, calls, depth); });
-            rate(all, named("sliding window on::main", depth), other, calls, [&] { window<&add_on_main>(child, calls, depth); });
+            rate(all, named("raw batches", depth), echo.pid(), calls,
+                 [&] { raw_bursts(echo.here, calls, depth); });
+            rate(all, named("call_async on::loop", depth), other, calls,
+                 [&] { bursts<&add_on_loop>(child, calls, depth); });
+            rate(all, named("call_async on::main", depth), other, calls,
+                 [&] { bursts<&add_on_main>(child, calls, depth); });
+            rate(all, named("sliding window on::main", depth), other, calls,
+                 [&] { window<&add_on_main>(child, calls, depth); });
         }
         rate(all, "raw one way, 1000 at once", sink.pid(), most, [&] {
             std::vector<raw::message> messages(1000);
             for (std::size_t left = most; left;) {
                 const std::size_t part = std::min<std::size_t>(left, 1000);
-                if (!raw::write_all(sink.here.out, messages.data(), part * sizeof(raw::message))) die("write");
+                if (!raw::write_all(sink.here.out, messages.data(), part * sizeof(raw::message)))
+                    die("write");
                 left -= part;
             }
             char done;
             if (!raw::read_all(sink.here.in, &done, 1)) die("read");
         });
-        rate(all, "call_no_reply on::loop", other, most, [&] { no_reply<&add_on_loop>(child, most); });
-        rate(all, "call_no_reply on::main", other, most, [&] { no_reply<&add_on_main>(child, most); });
+        rate(all, "call_no_reply on::loop", other, most,
+             [&] { no_reply<&add_on_loop>(child, most); });
+        rate(all, "call_no_reply on::main", other, most,
+             [&] { no_reply<&add_on_main>(child, most); });
     }
     for (const std::size_t depth : depths) {
         if (depth > most) continue;
         const target wanted = depth == 100 ? value_at_least(0.8e6, 2.5e6) : target{};
         for (const char* what : {"call_async on::loop", "call_async on::main"})
             out.add(all, named(what, depth), named("raw batches", depth), "calls/s", wanted);
-        out.add(all, named("sliding window on::main", depth), named("raw batches", depth), "calls/s");
+        out.add(all, named("sliding window on::main", depth), named("raw batches", depth),
+                "calls/s");
     }
     for (const char* what : {"call_no_reply on::loop", "call_no_reply on::main"})
         out.add(all, what, "raw one way, 1000 at once", "calls/s", value_at_least(1e6, 8e6));

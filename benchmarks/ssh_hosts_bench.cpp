@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// ssh_hosts_bench.cpp: two hundred hosts at once from one thread, over real ssh to a server on this machine: connected, called,
-// ended; beside as many `ssh host true` at once.
+// ssh_hosts_bench.cpp: two hundred hosts at once from one thread, over real ssh to a server on this
+// machine: connected, called, ended; beside as many `ssh host true` at once.
 //
 //   ./ssh_hosts_bench [--rounds=1] [--hosts=200] [--json[=file]] [--smoke]
 //
-// Brings its own server (tools/with_sshd), which takes most of the time: both ends share the machine's CPUs.
+// Brings its own server (tools/with_sshd), which takes most of the time: both ends share the
+// machine's CPUs.
 
 #include "support/holding.hpp"
 #include "support/raw.hpp"
@@ -55,7 +56,8 @@ void our_hosts(rounds& all, std::size_t hosts) {
     const std::uint64_t begin = now();
     std::vector<mitogen::future<mitogen::context>> coming;
     for (std::size_t i = 0; i < hosts; ++i)
-        coming.push_back(root.connect_async(mitogen::ssh{.hostname = host(i), .connect_timeout = std::chrono::minutes(5)}));
+        coming.push_back(root.connect_async(
+            mitogen::ssh{.hostname = host(i), .connect_timeout = std::chrono::minutes(5)}));
     all.add("descriptors", (open_descriptors() - descriptors) / static_cast<double>(hosts));
     std::vector<mitogen::context> up;
     double failed = 0;

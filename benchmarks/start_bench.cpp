@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// start_bench.cpp: what it takes until a child is ready, beside a raw fork and a raw posix_spawn of this program to their first
-// byte.
+// start_bench.cpp: what it takes until a child is ready, beside a raw fork and a raw posix_spawn of
+// this program to their first byte.
 //
 //   ./start_bench [--rounds=7] [--children=20] [--json[=file]] [--smoke]
 //   ./start_bench --count=N fork|local      N children and nothing else, for profilers
 //
-// Everything on one CPU. This process stays small: fork() copies page tables, and a large heap would be measured instead.
+// Everything on one CPU. This process stays small: fork() copies page tables, and a large heap
+// would be measured instead.
 
 #include "support/raw.hpp"
 #include "support/report.hpp"
@@ -72,7 +73,8 @@ double raw_start(Start&& start) {
     char argument[] = "--first-byte";
     char* argv[] = {name, argument, nullptr};
     ::pid_t pid = -1;
-    if (::posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, argv, environ) != 0) die("posix_spawn");
+    if (::posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, argv, environ) != 0)
+        die("posix_spawn");
     ::posix_spawn_file_actions_destroy(&actions);
     return pid;
 }

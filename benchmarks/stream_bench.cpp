@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// stream_bench.cpp: items of a remote range and of a dialog, beside the same bytes through a pipe like theirs.
+// stream_bench.cpp: items of a remote range and of a dialog, beside the same bytes through a pipe
+// like theirs.
 //
 //   ./stream_bench [--rounds=7] [--items=200000] [--bytes=1073741824] [--json[=file]] [--smoke]
 //
@@ -79,14 +80,16 @@ void run(report& out) {
     raw::peer plain(raw::channel::pipe, [](raw::ends link) { give(link, small); });
     std::vector<std::unique_ptr<raw::peer>> large;
     for (const std::size_t size : sizes)
-        large.push_back(std::make_unique<raw::peer>(raw::channel::pipe, [size](raw::ends link) { give(link, size); }));
+        large.push_back(std::make_unique<raw::peer>(raw::channel::pipe,
+                                                    [size](raw::ends link) { give(link, size); }));
     mitogen::broker loop;
     mitogen::router router(loop);
     const mitogen::context child = router.local();
     const ::pid_t pid = router.child_pid(child.id());
     rounds all;
     for (std::size_t round = 0; round < count; ++round) {
-        rate(all, "raw small", plain.pid(), static_cast<double>(items), [&] { ask(plain.here, items, small); });
+        rate(all, "raw small", plain.pid(), static_cast<double>(items),
+             [&] { ask(plain.here, items, small); });
         rate(all, "range of int", pid, static_cast<double>(items), [&] {
             std::size_t got = 0;
             for (const int v : child.stream<&numbers>(items)) got += v == 5;
@@ -111,10 +114,12 @@ void run(report& out) {
             const std::size_t pieces = bytes / sizes[i] + 1;
             const double mib = static_cast<double>(pieces * sizes[i]) / (1 << 20);
             const std::string name = std::to_string(sizes[i]);
-            rate(all, "raw " + name, large[i]->pid(), mib, [&] { ask(large[i]->here, pieces, sizes[i]); });
+            rate(all, "raw " + name, large[i]->pid(), mib,
+                 [&] { ask(large[i]->here, pieces, sizes[i]); });
             rate(all, "range of " + name, pid, mib, [&] {
                 std::size_t got = 0;
-                for (const mitogen::blob& b : child.stream<&blobs>(pieces, sizes[i])) got += b.size();
+                for (const mitogen::blob& b : child.stream<&blobs>(pieces, sizes[i]))
+                    got += b.size();
                 check(got == pieces * sizes[i]);
             });
         }

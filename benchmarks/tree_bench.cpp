@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// tree_bench.cpp: large trees of real processes: a thousand children of one parent, and three levels of 10, 100 and 1,000
-// contexts. Each is made, every context called once, and ended; what it takes, what it holds, and whether anything is left.
+// tree_bench.cpp: large trees of real processes: a thousand children of one parent, and three
+// levels of 10, 100 and 1,000 contexts. Each is made, every context called once, and ended; what it
+// takes, what it holds, and whether anything is left.
 //
 //   ./tree_bench [--children=1000] [--wide=10] [--json[=file]] [--smoke]
 //
-// On all CPUs. Memory is a process's own (Private_Dirty and Private_Clean of /proc/<pid>/smaps_rollup).
+// On all CPUs. Memory is a process's own (Private_Dirty and Private_Clean of
+// /proc/<pid>/smaps_rollup).
 
 #include "support/holding.hpp"
 #include "support/report.hpp"
@@ -34,7 +36,8 @@ struct holding {
 };
 
 holding holding_of_this() {
-    return {bench::private_kib(::getpid()), bench::open_descriptors(), static_cast<double>(bench::entries("/proc/self/task"))};
+    return {bench::private_kib(::getpid()), bench::open_descriptors(),
+            static_cast<double>(bench::entries("/proc/self/task"))};
 }
 
 /// The same for the wire: private memory in KiB, descriptors, threads.
@@ -57,7 +60,8 @@ void use_all_descriptors() {
     ::setrlimit(RLIMIT_NOFILE, &files);
 }
 
-/// The processes that are left. Those whose parent has gone are this process's since it asked for them; it gives them a while.
+/// The processes that are left. Those whose parent has gone are this process's since it asked for
+/// them; it gives them a while.
 std::size_t left_over(double& took_ms) {
     const std::uint64_t begin = now();
     for (;;) {
@@ -94,11 +98,13 @@ public:
     measured_tree(report& out, std::string name) : out_(out), name_(std::move(name)) {}
 
     /// Adds one level: `each` children of every one of `parents`, all at once; none: of the root.
-    std::vector<mitogen::context> level(const std::vector<mitogen::context>& parents, std::size_t each) {
+    std::vector<mitogen::context> level(const std::vector<mitogen::context>& parents,
+                                        std::size_t each) {
         std::vector<mitogen::future<mitogen::context>> coming;
         for (std::size_t i = 0; i < each; ++i) {
             if (parents.empty()) coming.push_back(root_.connect_async(mitogen::local{}));
-            for (const mitogen::context& p : parents) coming.push_back(p.connect_async(mitogen::local{}));
+            for (const mitogen::context& p : parents)
+                coming.push_back(p.connect_async(mitogen::local{}));
         }
         std::vector<mitogen::context> up;
         for (auto& c : coming) up.push_back(c.get());
@@ -111,7 +117,8 @@ public:
         out_.add(name_ + ": build", ms_since(begin_), "ms");
     }
 
-    /// Calls each; then the figures of what all of them hold. `direct`: how many of them are the root's own children.
+    /// Calls each; then the figures of what all of them hold. `direct`: how many of them are the
+    /// root's own children.
     void call_each(std::size_t direct) {
         std::uint64_t begin = now();
         for (const mitogen::context& c : all_)
@@ -125,9 +132,10 @@ public:
         row("call each, all at once", ms_since(begin), "ms");
         const holding after = holding_of_this();
         const auto each = static_cast<double>(direct);
-        row("private memory of the root for each child", (after.private_kib - before_.private_kib) / each, "KiB",
-            value_at_most(0, 1024));
-        row("descriptors of the root for each child", (after.descriptors - before_.descriptors) / each, "", value_at_most(0, 3));
+        row("private memory of the root for each child",
+            (after.private_kib - before_.private_kib) / each, "KiB", value_at_most(0, 1024));
+        row("descriptors of the root for each child",
+            (after.descriptors - before_.descriptors) / each, "", value_at_most(0, 3));
         std::vector<double> kib;
         std::vector<double> descriptors;
         double threads = 0;
@@ -159,7 +167,8 @@ bool nothing_left(report& out, const std::string& name, const holding& before) {
     out.add(name + ": descriptors that are left", after.descriptors - before.descriptors, "");
     out.add(name + ": threads that are left", after.threads - before.threads, "");
     out.add(name + ": private memory that is left", after.private_kib - before.private_kib, "KiB");
-    return processes == 0 && after.descriptors <= before.descriptors && after.threads <= before.threads;
+    return processes == 0 && after.descriptors <= before.descriptors &&
+           after.threads <= before.threads;
 }
 
 } // namespace
@@ -168,8 +177,9 @@ int main(int argc, char** argv) {
     mitogen::init(argc, argv);
     report out(argc, argv);
     use_all_descriptors();
-    ::prctl(PR_SET_CHILD_SUBREAPER, 1); // who loses its parent becomes a child of this process: nothing is left unseen
-    mitogen::sys::self_executable();
+    // who loses its parent becomes a child of this process: nothing is left unseen
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    mitogen::os::self_executable();
     const std::size_t children = out.count("children", 1000, 4);
     const std::size_t wide = out.count("wide", 10, 2);
     bool clean = true;

@@ -51,7 +51,7 @@ endif()
 # ---- each header by itself -------------------------------------------------------------------------------------------------------
 
 # Included twice, in a translation unit of its own. Built by a test and not by `all`, so that one bad header does not hide the other
-# results. With one compiler is enough where two use the same standard library.
+# results. With one compiler is enough if two use the same standard library.
 option(MITOGEN_SELF_CONTAINED "Compile each header by itself" ON)
 if(MITOGEN_SELF_CONTAINED)
     set(units "")

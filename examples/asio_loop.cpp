@@ -22,11 +22,12 @@ mitogen::task<void> ask(mitogen::router& router) {
 
 /// Lets `io` call router.poll() whenever there is something to do.
 void drive(asio::posix::stream_descriptor& descriptor, mitogen::router& router) {
-    descriptor.async_wait(asio::posix::stream_descriptor::wait_read, [&](const asio::error_code& failed) {
-        if (failed) return;
-        router.poll();
-        drive(descriptor, router);
-    });
+    descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                          [&](const asio::error_code& failed) {
+                              if (failed) return;
+                              router.poll();
+                              drive(descriptor, router);
+                          });
 }
 
 int main(int argc, char** argv) {

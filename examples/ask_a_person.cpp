@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Logs in to a host, and asks whoever sits at the terminal for what ssh wants to know: a password, a passphrase, a one-time code.
+// Logs in to a host, and asks whoever sits at the terminal for what ssh wants to know: a password,
+// a passphrase, a one-time code.
 // expect: usage: ask_a_person HOST...
 #include <mitogen/mitogen.hpp>
 
@@ -16,7 +17,8 @@ static std::string greeting() {
     return std::string("hello from ") + name;
 }
 
-/// Shows the question, and reads the answer without echo. Nothing typed (the end of the input) is no answer.
+/// Shows the question, and reads the answer without echo. Nothing typed (the end of the input) is
+/// no answer.
 static void ask(mitogen::prompt question) {
     std::fprintf(stderr, "%s: %s", question.what().c_str(), question.text().c_str());
     ::termios before{};
@@ -38,9 +40,11 @@ int main(int argc, char** argv) {
     mitogen::broker loop;
     mitogen::basic_latch<mitogen::prompt, mitogen::io::native> questions(loop.io());
     // The callable runs on the loop, which must not wait for a person: the main thread does.
-    mitogen::router router(loop, {.on_prompt = [&](mitogen::prompt question) { questions.put(std::move(question)); }});
+    mitogen::router router(
+        loop, {.on_prompt = [&](mitogen::prompt question) { questions.put(std::move(question)); }});
 
-    std::vector<mitogen::future<mitogen::context>> coming; // all at once; the questions come one by one
+    // all at once; the questions come one by one
+    std::vector<mitogen::future<mitogen::context>> coming;
     std::size_t left = static_cast<std::size_t>(argc) - 1;
     for (int i = 1; i < argc; ++i) {
         mitogen::ssh how{.hostname = argv[i], .interactive = true};

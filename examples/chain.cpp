@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// A chain of calls is sent without waiting for answers. After one has failed the later ones do not run, and fail the same way: as
-// if each had waited for the one before, in the time of one round trip.
+// A chain of calls is sent without waiting for answers. After one has failed the later ones do not
+// run, and fail the same way: as if each had waited for the one before, in the time of one round
+// trip.
 // expect: balance after the first chain: 70
 // expect: deposit: done
 // expect: withdraw: std::runtime_error: not enough money
@@ -24,7 +25,8 @@ static int show() { return balance; }
 
 static void report(const char* what, mitogen::result<void> outcome) {
     std::string why = "done";
-    if (!outcome) why = outcome.error().detail().type + ": " + std::string(outcome.error().message());
+    if (!outcome)
+        why = outcome.error().detail().type + ": " + std::string(outcome.error().message());
     std::printf("%s: %s\n", what, why.c_str());
 }
 
@@ -33,7 +35,8 @@ int main(int argc, char** argv) {
         mitogen::context bank = router.local();
         {
             auto chain = bank.chain();
-            chain.call_no_reply<&deposit>(100); // an error of these would show at the first call that has an answer
+            // an error of these would show at the first call that has an answer
+            chain.call_no_reply<&deposit>(100);
             chain.call_no_reply<&withdraw>(30);
             std::printf("balance after the first chain: %d\n", chain.call<&show>());
         }

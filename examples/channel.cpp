@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Searches a directory tree on several machines at once (here: children on this one): what each finds comes in as it is found,
-// and whoever is slow to read throttles all of them.
+// Searches a directory tree on several machines at once (here: children on this one): what each
+// finds comes in as it is found, and whoever is slow to read throttles all of them.
 //
 // expect: usr/share/doc/a.txt
 // expect: usr/share/doc/b.txt
@@ -37,7 +37,8 @@ void search(std::string root, std::string suffix, mitogen::sender<finding> found
 int main(int argc, char** argv) {
     return mitogen::run(argc, argv, [](mitogen::router& router) {
         mitogen::receiver<finding> in{router};
-        for (const char* root : {"usr", "var"}) router.local({.name = root}).call_no_reply<&search>(root, ".txt", in.to_sender());
+        for (const char* root : {"usr", "var"})
+            router.local({.name = root}).call_no_reply<&search>(root, ".txt", in.to_sender());
         std::set<std::string> paths;
         std::set<std::string> searchers;
         for (const finding& f : in) { // ends when the last of them has ended

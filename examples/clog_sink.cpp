@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The log of a whole tree on std::clog: what children print, what they log under names of their own, and the library's records.
+// The log of a whole tree on std::clog: what children print, what they log under names of their
+// own, and the library's records.
 // expect: info    stdout      worker.1 (context 1): hello
 // expect: warning shop.stock  worker.2 (context 2): 7 left
 // expect: error   shop.till   this program: closed
@@ -21,7 +22,8 @@ static void to_clog(const mitogen::log::record& r) {
     static std::mutex one_at_a_time;
     static const char* const names[] = {"debug", "info", "warning", "error"};
     const std::lock_guard lock(one_at_a_time);
-    std::clog << std::left << std::setw(8) << names[static_cast<int>(r.level)] << std::setw(12) << r.logger;
+    std::clog << std::left << std::setw(8) << names[static_cast<int>(r.level)] << std::setw(12)
+              << r.logger;
     if (r.context == mitogen::no_context) {
         std::clog << "this program";
     } else {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Three ways to give up a call: a deadline, a stop token, and cancelling its future. The function there is told each time:
-// its own std::stop_token fires.
+// Three ways to give up a call: a deadline, a stop token, and cancelling its future. The function
+// there is told each time: its own std::stop_token fires.
 // expect: too slow: kind overloaded
 // expect: stopped from outside
 // expect: cancelled
@@ -30,12 +30,14 @@ int main(int argc, char** argv) {
         try {
             child.within(30ms).call<&work>(1'000'000);
         } catch (const mitogen::timeout_error& e) {
-            std::printf("too slow: kind %s\n", e.kind() == mitogen::kind::overloaded ? "overloaded" : "other");
+            std::printf("too slow: kind %s\n",
+                        e.kind() == mitogen::kind::overloaded ? "overloaded" : "other");
         }
 
         std::stop_source user;
         std::jthread impatient([&] { user.request_stop(); });
-        if (!child.with(user.get_token()).try_call<&work>(1'000'000)) std::puts("stopped from outside");
+        if (!child.with(user.get_token()).try_call<&work>(1'000'000))
+            std::puts("stopped from outside");
 
         auto answer = child.call_async<&work>(1'000'000);
         child.ping().get(); // the loop there has seen the call, although its main thread is busy

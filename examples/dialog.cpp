@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A database session on another machine: opened once, statements and balances go to and fro, and it ends with one result.
+// A database session on another machine: opened once, statements and balances go to and fro, and it
+// ends with one result.
 //
 // expect: session on accounts: balance 100
 // expect: deposit 50 -> 150
@@ -22,7 +23,8 @@ struct statement {
     int amount = 0;
 };
 
-/// Opened with an account; receives statements, sends the balance after each, returns what it has committed.
+/// Opened with an account; receives statements, sends the balance after each, returns what it has
+/// committed.
 int session(mitogen::dialog<std::string(statement, int)>& peer, std::string account) {
     int now = balance;
     peer.started("session on " + account + ": balance " + std::to_string(now));
@@ -53,7 +55,8 @@ int main(int argc, char** argv) {
             other.send({"withdraw", 1000});
             std::printf("-> %d\n", other.receive());
         } catch (const mitogen::call_error& e) {
-            std::printf("refused: %.*s\n", static_cast<int>(e.message().size()), e.message().data());
+            std::printf("refused: %.*s\n", static_cast<int>(e.message().size()),
+                        e.message().data());
         }
         std::printf("balance %d\n", bank.call<&current_balance>());
     });

@@ -15,13 +15,17 @@
 #include <stdexcept>
 #include <string>
 
-static double root(double x) { return x < 0 ? throw std::invalid_argument("negative") : std::sqrt(x); }
+static double root(double x) {
+    return x < 0 ? throw std::invalid_argument("negative") : std::sqrt(x);
+}
 static std::size_t length(std::string text) { return text.size(); }
 static void die() { std::raise(SIGKILL); }
 
 static const char* advice(const mitogen::error& e) {
-    // Repeating it will not help; later perhaps; over a new connection; the program there does not know what was asked.
-    static constexpr const char* texts[] = {"failed", "overloaded", "disconnected", "unimplemented"};
+    // Repeating it will not help; later perhaps; over a new connection; the program there does not
+    // know what was asked.
+    static constexpr const char* texts[] = {"failed", "overloaded", "disconnected",
+                                            "unimplemented"};
     return texts[static_cast<int>(e.kind())];
 }
 
@@ -30,12 +34,15 @@ static void attempt(Act act) {
     try {
         act();
     } catch (const mitogen::call_error& e) { // the function threw
-        std::printf("call_error %s: %s (%s)\n", std::string(e.type()).c_str(), std::string(e.message()).c_str(), advice(e));
+        std::printf("call_error %s: %s (%s)\n", std::string(e.type()).c_str(),
+                    std::string(e.message()).c_str(), advice(e));
     } catch (const mitogen::channel_error& e) { // whoever should have answered is lost
-        std::printf("channel_error: %s (%s)\n", e.status() ? e.status()->text().c_str() : "status unknown", advice(e));
+        std::printf("channel_error: %s (%s)\n",
+                    e.status() ? e.status()->text().c_str() : "status unknown", advice(e));
     } catch (const mitogen::overloaded_error& e) { // a limit was reached
         std::printf("overloaded_error (%s)\n", advice(e));
-    } catch (const mitogen::payload_error& e) { // a kind of connect_error, as auth_error and host_key_error
+        // a kind of connect_error, as auth_error and host_key_error
+    } catch (const mitogen::payload_error& e) {
         std::printf("payload_error (%s)\n", advice(e));
     } catch (const mitogen::connect_error& e) {
         std::printf("connect_error (%s)\n", advice(e));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Children made by fork() have this process's memory: a table that took long to build is built once and not sent.
+// Children made by fork() have this process's memory: a table that took long to build is built once
+// and not sent.
 // expect: 4 children, 4 processes, longest chain below 300000: 230631 with 442 steps
 #include <mitogen/mitogen.hpp>
 
@@ -41,11 +42,12 @@ int main(int argc, char** argv) {
         for (int i = 0; i < children; ++i) {
             mitogen::context child = router.fork();
             processes.insert(child.call<&process_id>());
-            answers.push_back(child.call_async<&longest>(size / children * i, size / children * (i + 1)));
+            answers.push_back(
+                child.call_async<&longest>(size / children * i, size / children * (i + 1)));
         }
         std::pair<int, int> best;
         for (auto& answer : answers) best = std::max(best, answer.get());
-        std::printf("%d children, %zu processes, longest chain below %d: %d with %d steps\n", children, processes.size(), size,
-                    best.second, best.first);
+        std::printf("%d children, %zu processes, longest chain below %d: %d with %d steps\n",
+                    children, processes.size(), size, best.second, best.first);
     });
 }

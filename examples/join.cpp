@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A service that can be asked from outside while it runs: another process joins its tree through a socket, and calls.
+// A service that can be asked from outside while it runs: another process joins its tree through a
+// socket, and calls.
 //
 //   ./join                  the service; starts a tool that asks it
 //   ./join ask SOCKET       the tool alone; only this user can get at the socket
@@ -20,7 +21,8 @@
 static int jobs = 0;
 static mitogen::context worker; // the service's
 
-// What the service lets others call is what this program calls anywhere: the tool is the same program.
+// What the service lets others call is what this program calls anywhere: the tool is the same
+// program.
 static std::pair<int, int> status() { return {jobs, worker.valid() ? 1 : 0}; }
 static mitogen::context a_worker() { return worker; }
 static int add(int a, int b) { return a + b; }
@@ -32,7 +34,8 @@ static int ask(const char* socket) {
     std::printf("tool: %d jobs done, by %d worker\n", done, workers);
     mitogen::context theirs = me.parent().call<&a_worker>(); // a context is a value
     std::printf("tool: the worker says 2 + 3 = %d\n", theirs.call<&add>(2, 3));
-    std::printf("tool: not the service's process: %s\n", me.parent().call<&process_id>() != ::getpid() ? "yes" : "no");
+    std::printf("tool: not the service's process: %s\n",
+                me.parent().call<&process_id>() != ::getpid() ? "yes" : "no");
     return 0;
 }
 
@@ -49,8 +52,10 @@ int main(int argc, char** argv) {
         door.close();
         ::rmdir(folder);
         for (const mitogen::context& c : router.contexts())
-            if (c.name() == "tool") (void)c.shutdown().try_get(); // its process has ended, and the end of its link is on its way
-        std::printf("service: %zu context below, now that the tool has left\n", router.contexts().size());
+            // its process has ended, and the end of its link is on its way
+            if (c.name() == "tool") (void)c.shutdown().try_get();
+        std::printf("service: %zu context below, now that the tool has left\n",
+                    router.contexts().size());
         return failed ? 1 : 0;
     });
 }

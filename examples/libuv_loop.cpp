@@ -28,11 +28,13 @@ int main(int argc, char** argv) {
     uv_poll_t descriptor;
     descriptor.data = &router;
     uv_poll_init(uv, &descriptor, router.fd());
-    uv_poll_start(&descriptor, UV_READABLE, [](uv_poll_t* p, int, int) { static_cast<mitogen::router*>(p->data)->poll(); });
+    uv_poll_start(&descriptor, UV_READABLE,
+                  [](uv_poll_t* p, int, int) { static_cast<mitogen::router*>(p->data)->poll(); });
 
     uv_timer_t timer;
     uv_timer_init(uv, &timer);
-    uv_timer_start(&timer, [](uv_timer_t*) { std::cout << "a timer of libuv\n"; }, 10, 0);
+    uv_timer_start(
+        &timer, [](uv_timer_t*) { std::cout << "a timer of libuv\n"; }, 10, 0);
 
     const auto asking = mitogen::spawn(router, ask(router, &descriptor));
     uv_run(uv, UV_RUN_DEFAULT);

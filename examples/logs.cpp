@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What children print arrives here line by line, with the name of the child: stdout, stderr, and the library's own records.
+// What children print arrives here line by line, with the name of the child: stdout, stderr, and
+// the library's own records.
 // expect: worker.1 stdout: starting
 // expect: worker.1 stderr: a warning
 // expect: worker.2 stdout: starting
@@ -29,7 +30,8 @@ int main(int argc, char** argv) {
     {
         mitogen::broker loop;
         mitogen::router router(loop);
-        for (const char* name : {"worker.1", "worker.2"}) router.local({.name = name}).call<&chatter>();
+        for (const char* name : {"worker.1", "worker.2"})
+            router.local({.name = name}).call<&chatter>();
     } // ends the children; nothing that they printed is lost
     for (auto& [place, said] : lines) {
         std::sort(said.rbegin(), said.rend()); // stdout and stderr come on different ways

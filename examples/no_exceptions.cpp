@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Without exceptions and run-time type information: every function that may fail has a form that returns result<T>.
+// Without exceptions and run-time type information: every function that may fail has a form that
+// returns result<T>.
 // flags: -fno-exceptions -fno-rtti
 // expect: 2 + 3 = 5
 // expect: sum: 15
@@ -34,7 +35,8 @@ int main(int argc, char** argv) {
             std::fprintf(stderr, "%s\n", child.error().what());
             return 1;
         }
-        if (const mitogen::result<int> five = child->try_call<&add>(2, 3)) std::printf("2 + 3 = %d\n", *five);
+        if (const mitogen::result<int> five = child->try_call<&add>(2, 3))
+            std::printf("2 + 3 = %d\n", *five);
         auto coming = child->call_async<&sum>(std::vector<int>{1, 2, 3, 4, 5});
         std::printf("sum: %d\n", coming.try_get().value_or(-1));
         const mitogen::result<void> late = child->within(20ms).try_call<&idle>();

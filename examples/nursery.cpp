@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A scope that owns processes and calls: the first failure cancels the rest, several arrive together, and no process is left.
+// A scope that owns processes and calls: the first failure cancels the rest, several arrive
+// together, and no process is left.
 // expect: squares: 0 1 4 9
 // expect: 2 errors:
 // expect:   1. std::runtime_error: disk full [in one]
@@ -28,7 +29,8 @@ int main(int argc, char** argv) {
         {
             mitogen::nursery crew{router};
             std::vector<mitogen::nursery_task<int>> squares;
-            for (int i = 0; i < 4; ++i) squares.push_back(crew.start<&square>(mitogen::local{}, i)); // processes of their own
+            // processes of their own
+            for (int i = 0; i < 4; ++i) squares.push_back(crew.start<&square>(mitogen::local{}, i));
             crew.join();
             std::printf("squares:");
             for (const auto& one : squares) std::printf(" %d", one.get());
@@ -47,7 +49,8 @@ int main(int argc, char** argv) {
             for (const mitogen::error& member : e.members()) lines.emplace_back(member.what());
             std::sort(lines.begin(), lines.end());
             std::printf("%zu errors:\n", lines.size());
-            for (std::size_t i = 0; i < lines.size(); ++i) std::printf("  %zu. %s\n", i + 1, lines[i].c_str());
+            for (std::size_t i = 0; i < lines.size(); ++i)
+                std::printf("  %zu. %s\n", i + 1, lines[i].c_str());
         }
         std::printf("processes left: %zu\n", router.contexts().size());
     });

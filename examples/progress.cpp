@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A child tells its parent how far it is while a call runs: typed messages to a handle, beside the call's result.
+// A child tells its parent how far it is while a call runs: typed messages to a handle, beside the
+// call's result.
 // expect: copy 25 %
 // expect: copy 50 %
 // expect: copy 75 %
@@ -29,7 +30,8 @@ int main(int argc, char** argv) {
                            [](const mitogen::message&, const std::string& what, int percent) {
                                std::printf("%s %d %%\n", what.c_str(), percent);
                            },
-                           {.from = mitogen::senders::anyone}); // without this only a parent may send to a handle
+                           // without this only a parent may send to a handle
+                           {.from = mitogen::senders::anyone});
         mitogen::context child = router.local();
         const int copied = child.call<&copy_files>(router.myself(), 4);
         std::printf("copied %d files\n", copied);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// How a program that calls 200 hosts behaves when some of them refuse, hang or die: tried out in virtual time, without a host.
+// How a program that calls 200 hosts behaves when some of them refuse, hang or die: tried out in
+// virtual time, without a host.
 #include <chrono>
 #include <cstdio>
 #include <mitogen/simulation.hpp>
@@ -30,7 +31,8 @@ report survey(mitogen::router& router, const std::vector<target>& hosts) {
     for (const target& host : hosts) coming.push_back(router.connect_async(host.method));
     for (std::size_t i = 0; i < hosts.size(); ++i) {
         auto context = coming[i].try_get();
-        const auto free = context ? context->within(5s).try_call<&free_gigabytes>(1) : context.error();
+        const auto free =
+            context ? context->within(5s).try_call<&free_gigabytes>(1) : context.error();
         if (free) {
             ++r.answered;
         } else {
@@ -57,8 +59,9 @@ int main() {
     report r;
     const auto outcome = fleet.run([&](mitogen::router& router) { r = survey(router, hosts); });
 
-    std::printf("%d of %zu hosts answered, after %.1f s of virtual time\n", r.answered, hosts.size(),
-                double(outcome.elapsed) / 1e9);
-    for (const std::string& line : r.failed) std::printf("  %.100s\n", line.substr(0, line.find('\n')).c_str());
+    std::printf("%d of %zu hosts answered, after %.1f s of virtual time\n", r.answered,
+                hosts.size(), double(outcome.elapsed) / 1e9);
+    for (const std::string& line : r.failed)
+        std::printf("  %.100s\n", line.substr(0, line.find('\n')).c_str());
     return r.answered == 187 && r.failed.size() == 13 && outcome.completed ? 0 : 1;
 }

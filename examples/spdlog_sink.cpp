@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The log of a whole tree in spdlog: each record under its own logger and level, with the context that it comes from.
+// The log of a whole tree in spdlog: each record under its own logger and level, with the context
+// that it comes from.
 // expect: [info] [stdout] worker.1#1: hello
 // expect: [warning] [shop.stock] worker.2#2: 7 left
 // expect: [error] [shop.till] root: closed
@@ -27,8 +28,10 @@ static void to_spdlog(const mitogen::log::record& r) {
     const std::string name(r.logger);
     std::shared_ptr<spdlog::logger> to = spdlog::get(name);
     if (!to) {
-        to = spdlog::create_async_nb<spdlog::sinks::stdout_sink_mt>(name); // in a real program: a file, syslog, ...
-        to->set_level(trace);                                              // what arrives here was let through at its source
+        // in a real program: a file, syslog, ...
+        to = spdlog::create_async_nb<spdlog::sinks::stdout_sink_mt>(name);
+        // what arrives here was let through at its source
+        to->set_level(trace);
     }
     const bool own = r.context == mitogen::no_context;
     const std::string place = own ? "root" : std::string(r.place) + "#" + std::to_string(r.context);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// Follows a log on another machine and stops at the first line that matters: the remote function is an ordinary coroutine, which
-// runs only as far ahead as its reader takes its lines, and is destroyed where it stands when the reader leaves.
+// Follows a log on another machine and stops at the first line that matters: the remote function is
+// an ordinary coroutine, which runs only as far ahead as its reader takes its lines, and is
+// destroyed if it stands when the reader leaves.
 //
 // expect: info: started
 // expect: info: listening on port 80
@@ -23,7 +24,8 @@ class log_file {
 public:
     ~log_file() { closed = true; }
     std::string next() {
-        constexpr const char* first[] = {"info: started", "info: listening on port 80", "error: disk full"};
+        constexpr const char* first[] = {"info: started", "info: listening on port 80",
+                                         "error: disk full"};
         return line_ < 3 ? first[line_++] : "info: nothing new";
     }
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Coroutines at both ends: thousands of conversations at once in one child, and no thread for any of them.
+// Coroutines at both ends: thousands of conversations at once in one child, and no thread for any
+// of them.
 // expect: 332833500 and 55
 #include <mitogen/mitogen.hpp>
 
@@ -13,7 +14,7 @@ using namespace std::chrono_literals;
 /// Runs on the child's loop, as often as anybody likes at the same time.
 mitogen::task<int> slow_square(int n) {
     co_await mitogen::sleep_for(50ms);
-    co_return n * n;
+    co_return n* n;
 }
 
 /// A running total, for as long as the other end has numbers.
@@ -37,7 +38,8 @@ mitogen::task<int> ask_for_total(mitogen::context child, int numbers) {
 
 mitogen::task<std::string> everything(mitogen::router& router, mitogen::context child) {
     std::vector<mitogen::future<int>> squares;
-    for (int n = 0; n < 1000; ++n) squares.push_back(child.call_async<&slow_square>(n)); // together they take 50 ms
+    // together they take 50 ms
+    for (int n = 0; n < 1000; ++n) squares.push_back(child.call_async<&slow_square>(n));
     auto other = mitogen::spawn(router, ask_for_total(child, 10));
     long sum = 0;
     for (auto& square : squares) sum += co_await square;

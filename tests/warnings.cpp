@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// A user's file that uses a little of everything, compiled with a user's warnings while the library is on his include path as his
-// own headers are: with no warning, whatever the compiler, the optimiser, and whether there are exceptions.
+// A user's file that uses a little of everything, compiled with a user's warnings while the library
+// is on his include path as his own headers are: with no warning, whatever the compiler, the
+// optimiser, and whether there are exceptions.
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -19,8 +20,10 @@ struct point {
 };
 
 int narrow(std::int8_t a, std::uint16_t b, bool c, char d) { return a + b + c + d; }
-std::map<std::string, std::vector<std::uint8_t>> wide(std::optional<point> where, std::variant<int, std::string> what) {
-    return {{what.index() == 0 ? "number" : "text", {static_cast<std::uint8_t>(where ? where->x : 0)}}};
+std::map<std::string, std::vector<std::uint8_t>> wide(std::optional<point> where,
+                                                      std::variant<int, std::string> what) {
+    return {
+        {what.index() == 0 ? "number" : "text", {static_cast<std::uint8_t>(where ? where->x : 0)}}};
 }
 void endless(std::stop_token stop) {
     while (!stop.stop_requested()) {}
@@ -37,8 +40,9 @@ int values(mitogen::router& router) {
     mitogen::result<mitogen::context> child = router.try_local({.name = "one"});
     if (!child) return 1;
     auto coming = child->call_async<&wide>(point{1, 2}, std::string("x"));
-    const auto hurried = child->within(std::chrono::seconds(1));
-    const mitogen::result<int> sum = hurried.try_call<&narrow>(std::int8_t{1}, std::uint16_t{2}, true, 'c');
+    const auto expedited = child->within(std::chrono::seconds(1));
+    const mitogen::result<int> sum =
+        expedited.try_call<&narrow>(std::int8_t{1}, std::uint16_t{2}, true, 'c');
     const auto all = coming.try_get();
     child->call_no_reply<&endless>();
     const auto twice = child->try_call<[](int n) { return 2 * n; }>(21);
@@ -70,5 +74,7 @@ int exceptions(mitogen::router&) { return 0; }
 } // namespace user
 
 int main(int argc, char** argv) {
-    return mitogen::run(argc, argv, [](mitogen::router& router) { return user::values(router) + user::exceptions(router); });
+    return mitogen::run(argc, argv, [](mitogen::router& router) {
+        return user::values(router) + user::exceptions(router);
+    });
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// snippets.ipp: what the examples of the documentation may use without declaring it; see tools/check_snippets.
+// snippets.ipp: what the examples of the documentation may use without declaring it; see
+// tools/check_snippets.
 
 #include <mitogen/mitogen.hpp>
 #include <mitogen/simulation.hpp>

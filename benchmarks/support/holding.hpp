@@ -12,15 +12,18 @@
 
 namespace bench {
 
-/// Memory of a process that it shares with no other, KiB (Private_Clean and Private_Dirty of smaps_rollup); 0 where it is gone.
+/// Memory of a process that it shares with no other, KiB (Private_Clean and Private_Dirty of
+/// smaps_rollup); 0 if it is gone.
 inline double private_kib(::pid_t pid) {
-    std::FILE* const file = std::fopen(("/proc/" + std::to_string(pid) + "/smaps_rollup").c_str(), "r");
+    std::FILE* const file =
+        std::fopen(("/proc/" + std::to_string(pid) + "/smaps_rollup").c_str(), "r");
     if (!file) return 0;
     double sum = 0;
     char line[256];
     while (std::fgets(line, sizeof line, file)) {
         long kib = 0;
-        if (std::sscanf(line, "Private_Clean: %ld", &kib) == 1 || std::sscanf(line, "Private_Dirty: %ld", &kib) == 1)
+        if (std::sscanf(line, "Private_Clean: %ld", &kib) == 1 ||
+            std::sscanf(line, "Private_Dirty: %ld", &kib) == 1)
             sum += static_cast<double>(kib);
     }
     std::fclose(file);
@@ -38,6 +41,7 @@ inline std::size_t entries(const char* path) {
 }
 
 /// Descriptors of this process.
-inline double open_descriptors() { return static_cast<double>(entries("/proc/self/fd")) - 1; } // the directory itself
+// the directory itself
+inline double open_descriptors() { return static_cast<double>(entries("/proc/self/fd")) - 1; }
 
 } // namespace bench

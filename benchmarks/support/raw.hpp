@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// raw.hpp: the baselines: two processes and a pipe or a socket, with nothing of the library between them.
+// raw.hpp: the baselines: two processes and a pipe or a socket, with nothing of the library between
+// them.
 
 #include "report.hpp"
 
@@ -66,7 +67,8 @@ inline bool read_all(int fd, void* data, std::size_t size) {
 
 enum class channel { pipe, big_pipe, socket };
 
-/// A process at the far end of a channel that runs `serve(ends)`. Make it before the library starts a thread.
+/// A process at the far end of a channel that runs `serve(ends)`. Make it before the library starts
+/// a thread.
 class peer {
     ::pid_t pid_ = -1;
 
@@ -159,7 +161,8 @@ inline void serve_epoll(ends link) {
     }
 }
 
-/// Server: takes `size` bytes whole, then sends them back, as a function that returns its argument must.
+/// Server: takes `size` bytes whole, then sends them back, as a function that returns its argument
+/// must.
 inline void serve_echo(ends link, std::size_t size) {
     std::vector<char> bytes(size);
     while (read_all(link.in, bytes.data(), size) && write_all(link.out, bytes.data(), size)) {}
@@ -178,8 +181,8 @@ inline void serve_sink(ends link, std::size_t size) {
     }
 }
 
-/// The I/O thread of a classic remote-call runtime: others append messages and wake it; it writes what has gathered with one
-/// call, and reads what has arrived.
+/// The I/O thread of a classic remote-call runtime: others append messages and wake it; it writes
+/// what has gathered with one call, and reads what has arrived.
 class classic_broker {
     ends link_;
     int epoll_;
@@ -203,7 +206,8 @@ class classic_broker {
 
 public:
     explicit classic_broker(ends link)
-        : link_(link), epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+        : link_(link), epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+          wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
         set_nonblocking(link.in);
         watch(link.in);
         watch(wake_);
@@ -250,7 +254,8 @@ public:
                         woken_ = false;
                         writing.swap(out_);
                     }
-                    if (!write_all(link_.out, writing.data(), writing.size() * sizeof(message))) return;
+                    if (!write_all(link_.out, writing.data(), writing.size() * sizeof(message)))
+                        return;
                     writing.clear();
                     continue;
                 }
@@ -311,7 +316,8 @@ public:
     }
 };
 
-/// Server of a classic runtime: the I/O thread hands each message to a worker, and the worker hands the answer back.
+/// Server of a classic runtime: the I/O thread hands each message to a worker, and the worker hands
+/// the answer back.
 inline void serve_classic(ends link) {
     classic_broker broker(link);
     std::mutex mutex;
@@ -352,7 +358,9 @@ class classic_client {
 
 public:
     classic_client(ends link, std::size_t callers) : broker_(link), answered_(callers) {
-        thread_ = std::thread([this] { broker_.run([this](const message& m) { answered_[m.caller].set(); }, [] {}); });
+        thread_ = std::thread([this] {
+            broker_.run([this](const message& m) { answered_[m.caller].set(); }, [] {});
+        });
     }
     ~classic_client() {
         broker_.stop();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// report.hpp: what every benchmark here shares: the clock, options, samples, and rows that hold a figure against its baseline.
+// report.hpp: what every benchmark here shares: the clock, options, samples, and rows that hold a
+// figure against its baseline.
 
 #include <algorithm>
 #include <cstdint>
@@ -22,19 +23,22 @@ namespace bench {
 inline std::uint64_t now() noexcept {
     ::timespec t;
     ::clock_gettime(CLOCK_MONOTONIC, &t);
-    return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
+    return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u +
+           static_cast<std::uint64_t>(t.tv_nsec);
 }
 
 /// Since a moment, ms.
-inline double ms_since(std::uint64_t begin) noexcept { return static_cast<double>(now() - begin) / 1e6; }
+inline double ms_since(std::uint64_t begin) noexcept {
+    return static_cast<double>(now() - begin) / 1e6;
+}
 
 [[noreturn]] inline void die(const char* what) {
     std::perror(what);
     std::exit(1);
 }
 
-/// CPU time of this process and another one, ns. With everything on one CPU it is what the work takes when nothing else runs
-/// there, also where something does: throughput is held against it.
+/// CPU time of this process and another one, ns. With everything on one CPU it is what the work
+/// takes when nothing else runs there, also if something does: throughput is held against it.
 class cpu_meter {
     ::clockid_t other_;
     std::uint64_t begin_;
@@ -42,7 +46,8 @@ class cpu_meter {
     static std::uint64_t read(::clockid_t clock) {
         ::timespec t;
         if (::clock_gettime(clock, &t) != 0) die("clock_gettime");
-        return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(t.tv_nsec);
+        return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000u +
+               static_cast<std::uint64_t>(t.tv_nsec);
     }
 
 public:
@@ -70,11 +75,14 @@ public:
         ns_.clear();
         ns_.reserve(expected);
     }
-    void add(std::uint64_t ns) { ns_.push_back(static_cast<std::uint32_t>(std::min<std::uint64_t>(ns, UINT32_MAX))); }
+    void add(std::uint64_t ns) {
+        ns_.push_back(static_cast<std::uint32_t>(std::min<std::uint64_t>(ns, UINT32_MAX)));
+    }
     /// The value below which `share` of all lie, in µs.
     double quantile_us(double share) {
         if (ns_.empty()) return 0;
-        const auto at = std::min(ns_.size() - 1, static_cast<std::size_t>(share * static_cast<double>(ns_.size())));
+        const auto at = std::min(ns_.size() - 1,
+                                 static_cast<std::size_t>(share * static_cast<double>(ns_.size())));
         std::nth_element(ns_.begin(), ns_.begin() + static_cast<std::ptrdiff_t>(at), ns_.end());
         return ns_[at] / 1e3;
     }
@@ -88,7 +96,8 @@ public:
     placement() {
         if (::sched_getaffinity(0, sizeof all_, &all_) != 0) die("sched_getaffinity");
     }
-    /// To be called while the process has one thread: the threads and processes that it makes later follow.
+    /// To be called while the process has one thread: the threads and processes that it makes later
+    /// follow.
     void pin(bool one) const {
         ::cpu_set_t set = all_;
         if (one) {
@@ -102,8 +111,9 @@ public:
     int count() const { return CPU_COUNT(&all_); }
 };
 
-/// Figures of several rounds, by name. Baseline and candidate are measured in turn within each round, so that whatever else the
-/// machine does hits both; a ratio is the median of the rounds' ratios.
+/// Figures of several rounds, by name. Baseline and candidate are measured in turn within each
+/// round, so that whatever else the machine does hits both; a ratio is the median of the rounds'
+/// ratios.
 class rounds {
     std::map<std::string, std::vector<double>> values_;
 
@@ -115,7 +125,8 @@ public:
         const auto& a = values_.at(name);
         const auto& b = values_.at(baseline);
         std::vector<double> each;
-        for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i) each.push_back(b[i] > 0 ? a[i] / b[i] : 0);
+        for (std::size_t i = 0; i < std::min(a.size(), b.size()); ++i)
+            each.push_back(b[i] > 0 ? a[i] / b[i] : 0);
         return median(std::move(each));
     }
 };
@@ -140,10 +151,18 @@ struct target {
     double first = 0; ///< 0: none yet
     double goal = 0;  ///< 0: none
 };
-inline target ratio_at_most(double first, double goal) { return {target::on::ratio, true, first, goal}; }
-inline target ratio_at_least(double first, double goal) { return {target::on::ratio, false, first, goal}; }
-inline target value_at_most(double first, double goal) { return {target::on::value, true, first, goal}; }
-inline target value_at_least(double first, double goal) { return {target::on::value, false, first, goal}; }
+inline target ratio_at_most(double first, double goal) {
+    return {target::on::ratio, true, first, goal};
+}
+inline target ratio_at_least(double first, double goal) {
+    return {target::on::ratio, false, first, goal};
+}
+inline target value_at_most(double first, double goal) {
+    return {target::on::value, true, first, goal};
+}
+inline target value_at_least(double first, double goal) {
+    return {target::on::value, false, first, goal};
+}
 
 /// The command line and the rows.
 class report {
@@ -172,7 +191,8 @@ class report {
 
     static std::string limit_text(const row& r, double limit) {
         if (r.wanted.what == target::on::nothing || limit == 0) return "";
-        return (r.wanted.at_most ? "<= " : ">= ") + number(limit) + (r.wanted.what == target::on::ratio ? " x" : "");
+        return (r.wanted.at_most ? "<= " : ">= ") + number(limit) +
+               (r.wanted.what == target::on::ratio ? " x" : "");
     }
 
     static const char* verdict(const row& r) {
@@ -199,8 +219,10 @@ class report {
 public:
     /// Options are --name or --name=value.
     report(int argc, char** argv) : program_(argv[0]) {
-        if (const auto slash = program_.rfind('/'); slash != std::string::npos) program_.erase(0, slash + 1);
-        for (int i = 0; i < argc; ++i) command_ += (i ? " " : "") + std::string(i ? argv[i] : program_.c_str());
+        if (const auto slash = program_.rfind('/'); slash != std::string::npos)
+            program_.erase(0, slash + 1);
+        for (int i = 0; i < argc; ++i)
+            command_ += (i ? " " : "") + std::string(i ? argv[i] : program_.c_str());
         for (int i = 1; i < argc; ++i) {
             const std::string_view word = argv[i];
             if (word.substr(0, 2) != "--") {
@@ -215,7 +237,7 @@ public:
 
     bool has(const char* option) const { return options_.count(option) != 0; }
     const std::vector<std::string>& words() const { return words_; }
-    /// True where the figures are worthless and only running matters.
+    /// True if the figures are worthless and only running matters.
     bool smoke() const { return has("smoke"); }
     /// A count: from the command line, else `usual`, or `tiny` in a smoke run.
     std::size_t count(const char* option, std::size_t usual, std::size_t tiny) const {
@@ -228,35 +250,43 @@ public:
         rows_.push_back({std::move(what), std::move(unit), "", value, 0, 0, wanted});
     }
     /// A figure and what it is held against, both in `unit`.
-    void add(const rounds& all, const std::string& name, const std::string& baseline, std::string unit, target wanted = {}) {
-        rows_.push_back(
-            {name, std::move(unit), baseline, all.middle(name), all.middle(baseline), all.ratio(name, baseline), wanted});
+    void add(const rounds& all, const std::string& name, const std::string& baseline,
+             std::string unit, target wanted = {}) {
+        rows_.push_back({name, std::move(unit), baseline, all.middle(name), all.middle(baseline),
+                         all.ratio(name, baseline), wanted});
     }
 
-    /// Prints the table, and the JSON where --json[=file] asks for it. The exit status of the program.
+    /// Prints the table, and the JSON where --json[=file] asks for it. The exit status of the
+    /// program.
     int finish() const {
         std::FILE* table = has("json") && options_.at("json").empty() ? stderr : stdout;
-        std::fprintf(table, "%-44s %10s %-8s  %-38s %10s %8s  %-10s %-10s %s\n", program_.c_str(), "measured", "unit", "against",
-                     "baseline", "ratio", "first", "goal", "");
+        std::fprintf(table, "%-44s %10s %-8s  %-38s %10s %8s  %-10s %-10s %s\n", program_.c_str(),
+                     "measured", "unit", "against", "baseline", "ratio", "first", "goal", "");
         for (const row& r : rows_) {
-            std::fprintf(table, "%-44s %10s %-8s  %-38s %10s %8s  %-10s %-10s %s\n", r.what.c_str(), number(r.value).c_str(),
-                         r.unit.c_str(), r.baseline.c_str(), r.baseline.empty() ? "" : number(r.baseline_value).c_str(),
-                         r.baseline.empty() ? "" : number(r.ratio).c_str(), limit_text(r, r.wanted.first).c_str(),
+            std::fprintf(table, "%-44s %10s %-8s  %-38s %10s %8s  %-10s %-10s %s\n", r.what.c_str(),
+                         number(r.value).c_str(), r.unit.c_str(), r.baseline.c_str(),
+                         r.baseline.empty() ? "" : number(r.baseline_value).c_str(),
+                         r.baseline.empty() ? "" : number(r.ratio).c_str(),
+                         limit_text(r, r.wanted.first).c_str(),
                          limit_text(r, r.wanted.goal).c_str(), verdict(r));
         }
         std::fprintf(table, "\n");
         if (!has("json")) return 0;
-        std::string json = "{\"program\": " + quoted(program_) + ", \"command\": " + quoted(command_) + ", \"rows\": [";
+        std::string json = "{\"program\": " + quoted(program_) +
+                           ", \"command\": " + quoted(command_) + ", \"rows\": [";
         for (const row& r : rows_) {
-            json += (&r == rows_.data() ? "\n" : ",\n") + ("  {\"what\": " + quoted(r.what)) + ", \"value\": " + exact(r.value) +
-                    ", \"unit\": " + quoted(r.unit);
+            json += (&r == rows_.data() ? "\n" : ",\n") + ("  {\"what\": " + quoted(r.what)) +
+                    ", \"value\": " + exact(r.value) + ", \"unit\": " + quoted(r.unit);
             if (!r.baseline.empty()) {
-                json += ", \"baseline\": " + quoted(r.baseline) + ", \"baseline_value\": " + exact(r.baseline_value) +
+                json += ", \"baseline\": " + quoted(r.baseline) +
+                        ", \"baseline_value\": " + exact(r.baseline_value) +
                         ", \"ratio\": " + exact(r.ratio);
             }
             if (r.wanted.what != target::on::nothing) {
-                if (r.wanted.first != 0) json += ", \"first\": " + quoted(limit_text(r, r.wanted.first));
-                if (r.wanted.goal != 0) json += ", \"goal\": " + quoted(limit_text(r, r.wanted.goal));
+                if (r.wanted.first != 0)
+                    json += ", \"first\": " + quoted(limit_text(r, r.wanted.first));
+                if (r.wanted.goal != 0)
+                    json += ", \"goal\": " + quoted(limit_text(r, r.wanted.goal));
                 json += ", \"verdict\": " + quoted(verdict(r));
             }
             json += "}";

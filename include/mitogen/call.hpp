@@ -4,10 +4,10 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/connect/methods/options/local.hpp>
-#include <mitogen/rpc/context.hpp>
-#include <mitogen/rpc/future.hpp>
-#include <mitogen/rpc/select.hpp>
+#include <mitogen/call/context.hpp>
+#include <mitogen/call/future.hpp>
+#include <mitogen/method/local_options.hpp>
+#include <mitogen/task/select.hpp>
 
 #include <mitogen/core.hpp>
 

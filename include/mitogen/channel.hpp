@@ -4,10 +4,10 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
+#include <mitogen/flow/broadcast.hpp>
+#include <mitogen/flow/channel.hpp>
 #include <mitogen/io/native_latch.hpp>
-#include <mitogen/kit/broadcast.hpp>
-#include <mitogen/rpc/channel.hpp>
-#include <mitogen/rpc/select.hpp>
+#include <mitogen/task/select.hpp>
 
 #include <mitogen/core.hpp>
 

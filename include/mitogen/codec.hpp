@@ -4,17 +4,17 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/rpc/function_entry.hpp>
-#include <mitogen/wire/blob.hpp>
-#include <mitogen/wire/codec.hpp>
-#include <mitogen/wire/compounds.hpp>
-#include <mitogen/wire/containers.hpp>
-#include <mitogen/wire/describe.hpp>
-#include <mitogen/wire/inherited.hpp>
-#include <mitogen/wire/keyed.hpp>
-#include <mitogen/wire/secret.hpp>
-#include <mitogen/wire/text.hpp>
-#include <mitogen/wire/values.hpp>
+#include <mitogen/call/function_entry.hpp>
+#include <mitogen/codec/blob.hpp>
+#include <mitogen/codec/codec.hpp>
+#include <mitogen/codec/reflect/describe.hpp>
+#include <mitogen/codec/secret.hpp>
+#include <mitogen/codec/standard/compounds.hpp>
+#include <mitogen/codec/standard/containers.hpp>
+#include <mitogen/codec/standard/keyed.hpp>
+#include <mitogen/codec/standard/values.hpp>
+#include <mitogen/codec/text.hpp>
+#include <mitogen/protocol/inherited.hpp>
 
 #include <mitogen/core.hpp>
 

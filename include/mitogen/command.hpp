@@ -4,8 +4,8 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/connect/methods/options/command.hpp>
-#include <mitogen/connect/router.hpp>
+#include <mitogen/method/command_options.hpp>
+#include <mitogen/router/router.hpp>
 
 #include <mitogen/core.hpp>
 

@@ -4,15 +4,15 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/connect/methods/options/buildah.hpp>
-#include <mitogen/connect/methods/options/docker.hpp>
-#include <mitogen/connect/methods/options/incus.hpp>
-#include <mitogen/connect/methods/options/jail.hpp>
-#include <mitogen/connect/methods/options/kubectl.hpp>
-#include <mitogen/connect/methods/options/lxc.hpp>
-#include <mitogen/connect/methods/options/lxd.hpp>
-#include <mitogen/connect/methods/options/podman.hpp>
-#include <mitogen/connect/router.hpp>
+#include <mitogen/method/container/buildah_options.hpp>
+#include <mitogen/method/container/docker_options.hpp>
+#include <mitogen/method/container/incus_options.hpp>
+#include <mitogen/method/container/jail_options.hpp>
+#include <mitogen/method/container/kubectl_options.hpp>
+#include <mitogen/method/container/lxc_options.hpp>
+#include <mitogen/method/container/lxd_options.hpp>
+#include <mitogen/method/container/podman_options.hpp>
+#include <mitogen/router/router.hpp>
 
 #include <mitogen/core.hpp>
 

@@ -4,8 +4,8 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/kit/dialog.hpp>
-#include <mitogen/kit/open_dialog.hpp>
+#include <mitogen/flow/dialog.hpp>
+#include <mitogen/flow/open_dialog.hpp>
 
 #include <mitogen/core.hpp>
 

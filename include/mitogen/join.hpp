@@ -4,8 +4,8 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/connect/joining/joined.hpp>
-#include <mitogen/connect/joining/listener_value.hpp>
+#include <mitogen/join/joined.hpp>
+#include <mitogen/router/listener_handle.hpp>
 
 #include <mitogen/core.hpp>
 

@@ -4,9 +4,9 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/connect/methods/options/chroot.hpp>
-#include <mitogen/connect/methods/options/nsenter.hpp>
-#include <mitogen/connect/router.hpp>
+#include <mitogen/method/namespace/chroot_options.hpp>
+#include <mitogen/method/namespace/nsenter_options.hpp>
+#include <mitogen/router/router.hpp>
 
 #include <mitogen/core.hpp>
 

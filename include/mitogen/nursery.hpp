@@ -4,10 +4,10 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/kit/interrupt.hpp>
-#include <mitogen/kit/nursery.hpp>
-#include <mitogen/kit/nursery_task.hpp>
-#include <mitogen/kit/restart.hpp>
+#include <mitogen/nursery/interrupt.hpp>
+#include <mitogen/nursery/nursery.hpp>
+#include <mitogen/nursery/nursery_task.hpp>
+#include <mitogen/nursery/restart.hpp>
 
 #include <mitogen/core.hpp>
 

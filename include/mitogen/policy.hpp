@@ -4,10 +4,10 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/connect/basic_router.hpp>
 #include <mitogen/io/native_latch.hpp>
 #include <mitogen/io/native_name.hpp>
 #include <mitogen/loop/broker.hpp>
+#include <mitogen/router/basic_router.hpp>
 #include <mitogen/sync/latch.hpp>
 
 #include <mitogen/core.hpp>

@@ -4,13 +4,13 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/connect/methods/options/attach.hpp>
-#include <mitogen/connect/methods/options/fork.hpp>
-#include <mitogen/connect/methods/options/local.hpp>
-#include <mitogen/connect/router.hpp>
-#include <mitogen/connect/run.hpp>
-#include <mitogen/rpc/context.hpp>
-#include <mitogen/rpc/select.hpp>
+#include <mitogen/call/context.hpp>
+#include <mitogen/method/attach_options.hpp>
+#include <mitogen/method/fork_options.hpp>
+#include <mitogen/method/local_options.hpp>
+#include <mitogen/router/router.hpp>
+#include <mitogen/router/run.hpp>
+#include <mitogen/task/select.hpp>
 
 #include <mitogen/core.hpp>
 

@@ -4,8 +4,8 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/connect/methods/options/ssh.hpp>
-#include <mitogen/connect/router.hpp>
+#include <mitogen/method/ssh_options.hpp>
+#include <mitogen/router/router.hpp>
 
 #include <mitogen/core.hpp>
 

@@ -4,8 +4,8 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/kit/generator.hpp>
-#include <mitogen/kit/remote_range.hpp>
+#include <mitogen/flow/generator.hpp>
+#include <mitogen/flow/remote_range.hpp>
 
 #include <mitogen/core.hpp>
 

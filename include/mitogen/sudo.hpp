@@ -4,10 +4,10 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/connect/methods/options/doas.hpp>
-#include <mitogen/connect/methods/options/su.hpp>
-#include <mitogen/connect/methods/options/sudo.hpp>
-#include <mitogen/connect/router.hpp>
+#include <mitogen/method/privilege/doas_options.hpp>
+#include <mitogen/method/privilege/su_options.hpp>
+#include <mitogen/method/privilege/sudo_options.hpp>
+#include <mitogen/router/router.hpp>
 
 #include <mitogen/core.hpp>
 

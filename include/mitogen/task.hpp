@@ -4,9 +4,9 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/kit/executor.hpp>
-#include <mitogen/rpc/flow_wait.hpp>
-#include <mitogen/rpc/task.hpp>
+#include <mitogen/flow/flow_wait.hpp>
+#include <mitogen/nursery/executor.hpp>
+#include <mitogen/task/task.hpp>
 
 #include <mitogen/core.hpp>
 

@@ -19,7 +19,8 @@ TEST_CASE("one error stays what it is") {
 }
 
 TEST_CASE("several errors become a group in which every one is found") {
-    const error group = group_errors({error(reason::timeout, "late"), error(reason::codec, "odd\nbytes")});
+    const error group =
+        group_errors({error(reason::timeout, "late"), error(reason::codec, "odd\nbytes")});
     CHECK(group.reason() == reason::several);
     REQUIRE(group.members().size() == 2);
     CHECK(group.members()[0].message() == "late");
@@ -44,7 +45,8 @@ TEST_CASE("a group is of the kind that all its members have") {
 }
 
 TEST_CASE("a result carries a group, and throws it as what it is") {
-    const mitogen::result<int> r = group_errors({error(reason::codec, "a"), error(reason::codec, "b")});
+    const mitogen::result<int> r =
+        group_errors({error(reason::codec, "a"), error(reason::codec, "b")});
     CHECK(r.error().members().size() == 2);
     try {
         static_cast<void>(r.value());

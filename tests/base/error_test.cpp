@@ -101,10 +101,12 @@ TEST_CASE("an error is thrown as the class that belongs to its reason") {
     CHECK(raised_as<mitogen::payload_error>(reason::payload));
     CHECK(raised_as<mitogen::payload_error>(reason::no_init));
     CHECK(raised_as<mitogen::eof_error>(reason::end_of_file));
-    for (const reason why : {reason::connect, reason::connect_timeout, reason::resolve, reason::auth_required, reason::host_key,
-                             reason::payload, reason::end_of_file})
+    for (const reason why :
+         {reason::connect, reason::connect_timeout, reason::resolve, reason::auth_required,
+          reason::host_key, reason::payload, reason::end_of_file})
         CHECK(raised_as<mitogen::connect_error>(why));
-    for (const reason why : {reason::invalid_handle, reason::respondent_lost, reason::no_route, static_cast<reason>(60000)})
+    for (const reason why : {reason::invalid_handle, reason::respondent_lost, reason::no_route,
+                             static_cast<reason>(60000)})
         CHECK(raised_as<mitogen::channel_error>(why));
     CHECK(raised_as<error>(reason::system));
     CHECK_FALSE(raised_as<mitogen::channel_error>(reason::system));

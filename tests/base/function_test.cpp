@@ -96,10 +96,11 @@ TEST_CASE("an empty function says so") {
 }
 
 TEST_CASE("arguments are passed on as what they are") {
-    unique_function<std::string(std::string&&, const std::string&, int&)> f = [](std::string&& a, const std::string& b, int& n) {
-        n = 3;
-        return std::move(a) + b;
-    };
+    unique_function<std::string(std::string&&, const std::string&, int&)> f =
+        [](std::string&& a, const std::string& b, int& n) {
+            n = 3;
+            return std::move(a) + b;
+        };
     std::string a = "left", b = "right";
     int n = 0;
     CHECK(f(std::move(a), b, n) == "leftright");

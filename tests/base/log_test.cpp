@@ -51,7 +51,9 @@ TEST_CASE("a record of this process says so") {
 TEST_CASE("a record may be made under a name of the program's own") {
     const restore back;
     std::vector<std::string> seen;
-    log::set_sink([&](const log::record& r) { seen.push_back(std::string(r.logger) + ": " + std::string(r.text)); });
+    log::set_sink([&](const log::record& r) {
+        seen.push_back(std::string(r.logger) + ": " + std::string(r.text));
+    });
     log::set_level(log::level::warning);
     log::write(log::level::info, "shop.cart", "quiet");
     log::write(log::level::error, "shop.cart", "loud");
@@ -61,7 +63,8 @@ TEST_CASE("a record may be made under a name of the program's own") {
 TEST_CASE("bounds are what was set last, in each simulated process") {
     const log::bounds usual;
     CHECK(log::current_bounds() == usual);
-    const log::bounds other{.lines_per_second = 1, .bytes_per_second = 2, .seconds_at_once = 3, .queue_bytes = 4};
+    const log::bounds other{
+        .lines_per_second = 1, .bytes_per_second = 2, .seconds_at_once = 3, .queue_bytes = 4};
     log::set_bounds(other);
     CHECK(log::current_bounds() == other);
     {

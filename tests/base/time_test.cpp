@@ -31,7 +31,8 @@ TEST_CASE("durations of every unit become nanoseconds, saturated at both ends") 
     CHECK(to_ns(std::chrono::duration<double>(1e300)) == never);
     CHECK(to_ns(std::chrono::duration<double>(0.5)) == 500'000'000);
     CHECK(to_ns(std::chrono::nanoseconds::max()) == never);
-    CHECK(to_ns(std::chrono::hours(24 * 365 * 100)) == std::int64_t{24} * 365 * 100 * 3600 * 1'000'000'000);
+    CHECK(to_ns(std::chrono::hours(24 * 365 * 100)) ==
+          std::int64_t{24} * 365 * 100 * 3600 * 1'000'000'000);
 }
 
 } // namespace

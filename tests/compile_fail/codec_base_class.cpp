@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: the aggregate T, named beside this message, has base classes, whose members cannot be told; list all members in mitogen::members<T>, or describe it
 // expect: {with T = derived|no_codec<derived}
-#include <mitogen/wire/codec.hpp>
+#include <mitogen/codec/codec.hpp>
 
 struct base {
     int number = 0;

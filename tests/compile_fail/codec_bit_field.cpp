@@ -2,7 +2,7 @@
 // expect: mitogen: the aggregate T, named beside this message, has a bit-field, a reference or a volatile member; make it an ordinary one, or list the other members in mitogen::members<T>
 // expect: {with T = flags|no_codec<flags}
 // expect: {part_of<outer, 1>|part_of<outer, 1ul>|part_of<outer, 1UL>}
-#include <mitogen/wire/codec.hpp>
+#include <mitogen/codec/codec.hpp>
 
 struct flags {
 #ifdef FIXED

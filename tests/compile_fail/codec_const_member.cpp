@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: nothing can be decoded into a const, volatile or reference member; make it an ordinary one
-#include <mitogen/wire/codec.hpp>
+#include <mitogen/codec/codec.hpp>
 
 struct reading {
 #ifdef FIXED

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: long double has another format on every kind of machine; send a double
-#include <mitogen/wire/codec.hpp>
+#include <mitogen/codec/codec.hpp>
 
 #ifdef FIXED
 using number = double;

@@ -3,7 +3,7 @@
 // expect: {part_of<outer, 1>|part_of<outer, 1ul>|part_of<outer, 1UL>}
 // expect: {with T = handle_like|no_codec<handle_like}
 // A class without a codec, reached through a vector in the second member of an aggregate.
-#include <mitogen/wire/codec.hpp>
+#include <mitogen/codec/codec.hpp>
 
 class handle_like {
     int number_ = 0;

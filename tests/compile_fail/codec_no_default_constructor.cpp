@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: T, named beside this message, has no default constructor, which decoding needs
 // expect: {with T = celsius|no_codec<celsius}
-#include <mitogen/wire/codec.hpp>
+#include <mitogen/codec/codec.hpp>
 
 struct celsius {
     double degrees;
@@ -10,4 +10,6 @@ struct celsius {
 #endif
 };
 
-bool receive(mitogen::reader& r, std::optional<celsius>& value) { return mitogen::decode(r, value); }
+bool receive(mitogen::reader& r, std::optional<celsius>& value) {
+    return mitogen::decode(r, value);
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: a variant of at most 254 alternatives can travel: its index is one byte
-#include <mitogen/wire/codec.hpp>
+#include <mitogen/codec/codec.hpp>
 
 template <std::size_t... I>
 auto make(std::index_sequence<I...>) -> std::variant<std::array<char, I>...>;

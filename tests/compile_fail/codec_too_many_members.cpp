@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: the aggregate T, named beside this message, has more than 100 members (each element of a C array counts); nest it, use std::array, or list its members in mitogen::members<T>
 // expect: {with T = samples|no_codec<samples}
-#include <mitogen/wire/codec.hpp>
+#include <mitogen/codec/codec.hpp>
 
 struct samples {
     std::string of{};

@@ -2,7 +2,7 @@
 // flags: -DMITOGEN_NO_PFR -DMITOGEN_NO_DESCRIBE
 // expect: mitogen: the aggregate T, named beside this message, has more than 32 members (each element of a C array counts), which takes Boost.PFR; install Boost 1.81 or newer (Debian 12: libboost1.81-dev), nest it, use std::array, or list its members in mitogen::members<T>
 // expect: {with T = wide|no_codec<wide}
-#include <mitogen/wire/codec.hpp>
+#include <mitogen/codec/codec.hpp>
 
 struct wide {
     int a1 = 0, a2 = 0, a3 = 0, a4 = 0, a5 = 0, a6 = 0, a7 = 0, a8 = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: mitogen_members() of T, named beside this message, names members of base classes alone, as one that is inherited does; list those of T itself in mitogen::members<T>
 // expect: {with T = coloured|no_codec<coloured}
-#include <mitogen/wire/codec.hpp>
+#include <mitogen/codec/codec.hpp>
 
 struct label {
     std::string text{};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: the members of T, named beside this message, are not what mitogen::list() returns; write mitogen::members<T> = mitogen::list(&T::first, &T::second)
 // expect: {with T = label|no_codec<label}
-#include <mitogen/wire/codec.hpp>
+#include <mitogen/codec/codec.hpp>
 
 struct label {
     std::string text{};

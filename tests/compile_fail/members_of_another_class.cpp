@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: the list of members of T, named beside this message, holds something else than pointers to data members of T and of its base classes
 // expect: {with T = disk|no_codec<disk}
-#include <mitogen/wire/codec.hpp>
+#include <mitogen/codec/codec.hpp>
 
 struct partition {
     std::string label{};

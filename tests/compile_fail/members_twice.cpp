@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // expect: mitogen: the list of members of T, named beside this message, names a member twice; one value cannot be decoded into the other's place
 // expect: {with T = disk|no_codec<disk}
-#include <mitogen/wire/codec.hpp>
+#include <mitogen/codec/codec.hpp>
 
 class disk {
     std::string mount_{};

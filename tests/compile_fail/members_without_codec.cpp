@@ -3,7 +3,7 @@
 // expect: {with T = opaque|no_codec<opaque}
 // expect: {part_of<label, 1>|part_of<label, 1ul>|part_of<label, 1UL>}
 // A class without a codec, reached through the second member in a list.
-#include <mitogen/wire/codec.hpp>
+#include <mitogen/codec/codec.hpp>
 
 class opaque {
     int value_ = 0;

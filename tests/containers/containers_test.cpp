@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The methods that run a tool, each with the real tool and its daemon, in namespaces that are entered by `nsenter`.
+// The methods that run a tool, each with the real tool and its daemon, in namespaces that are
+// entered by `nsenter`.
 #include "support/companion.hpp"
 #include "support/refusal.hpp"
 #include "support/soon.hpp"
@@ -40,10 +41,12 @@ std::string variable(const std::string& name) {
 std::vector<std::string> processes() {
     std::vector<std::string> found;
     for (const auto& entry : fs::directory_iterator("/proc")) {
-        if (entry.path().filename().string().find_first_not_of("0123456789") != std::string::npos) continue;
+        if (entry.path().filename().string().find_first_not_of("0123456789") != std::string::npos)
+            continue;
         std::ifstream file(entry.path() / "cmdline", std::ios::binary);
         std::string line(4096, 0);
-        file.read(line.data(), static_cast<std::streamsize>(line.size())); // fails where it ends meanwhile
+        // fails if it ends meanwhile
+        file.read(line.data(), static_cast<std::streamsize>(line.size()));
         line.resize(static_cast<std::size_t>(file.gcount()));
         for (char& c : line) c = c == 0 ? ' ' : c;
         if (!line.empty()) found.push_back(line); // else it has ended, and is about to be reaped
@@ -70,7 +73,8 @@ bool possible(const std::vector<std::string>& tools) {
     for (const std::string& tool : tools) {
         if (std::system(("command -v " + tool + " >/dev/null").c_str()) == 0) continue;
         WARN("left out: " << tool
-                          << " is not installed; tools/setup does that, for docker, podman and buildah with --containers");
+                          << " is not installed; tools/setup does that, for docker, podman and "
+                             "buildah with --containers");
         return false;
     }
     return true;
@@ -82,12 +86,15 @@ std::string script() { return (fs::absolute(__FILE__).parent_path() / "start").s
 class control_groups {
     std::string name_;
 
-    /// Removes what is empty. What is frozen (a container that is paused) does not even die. True if nothing is left.
+    /// Removes what is empty. What is frozen (a container that is paused) does not even die. True
+    /// if nothing is left.
     bool remove() const {
         std::vector<fs::path> found;
         std::error_code none;
-        std::vector<fs::path> hierarchies{"/sys/fs/cgroup"}; // the one there is, or one for each controller in there
-        for (const auto& entry : fs::directory_iterator("/sys/fs/cgroup", none)) hierarchies.push_back(entry.path());
+        // the one there is, or one for each controller in there
+        std::vector<fs::path> hierarchies{"/sys/fs/cgroup"};
+        for (const auto& entry : fs::directory_iterator("/sys/fs/cgroup", none))
+            hierarchies.push_back(entry.path());
         for (const fs::path& hierarchy : hierarchies) {
             const fs::path top = hierarchy / name_;
             if (!fs::exists(top, none)) continue;
@@ -96,8 +103,10 @@ class control_groups {
                 if (entry.is_directory(none)) found.push_back(entry.path());
         }
         bool all = true;
-        for (auto group = found.rbegin(); group != found.rend(); ++group) { // what is within comes first
-            if (fs::exists(*group / "freezer.state", none)) std::ofstream(*group / "freezer.state") << "THAWED";
+        // what is within comes first
+        for (auto group = found.rbegin(); group != found.rend(); ++group) {
+            if (fs::exists(*group / "freezer.state", none))
+                std::ofstream(*group / "freezer.state") << "THAWED";
             if (::rmdir(group->c_str()) < 0) all = false;
         }
         return all;
@@ -107,7 +116,8 @@ public:
     explicit control_groups(std::string name) : name_(std::move(name)) {}
     control_groups(const control_groups&) = delete;
     ~control_groups() {
-        if (!support::soon([&] { return remove(); })) FAIL_CHECK("control groups are left: " << name_);
+        if (!support::soon([&] { return remove(); }))
+            FAIL_CHECK("control groups are left: " << name_);
     }
     const std::string& name() const { return name_; }
 };
@@ -121,10 +131,11 @@ struct place {
     std::vector<std::string> before;
 
     explicit place(const std::string& kind)
-        : daemon({"unshare", "-mn", "--pid", "--fork", "--kill-child", "--mount-proc", script(), kind,
-                  fs::read_symlink("/proc/self/exe").string(), groups.name()},
+        : daemon({"unshare", "-mn", "--pid", "--fork", "--kill-child", "--mount-proc", script(),
+                  kind, fs::read_symlink("/proc/self/exe").string(), groups.name()},
                  "ready"),
-          inside(tree.router.nsenter({.pid = daemon.child(), .name = kind})), before(inside.call<&processes>()) {}
+          inside(tree.router.nsenter({.pid = daemon.child(), .name = kind})),
+          before(inside.call<&processes>()) {}
 
     /// What every child in a container can do; then it ends, and nothing of it is left.
     void use(mitogen::context child, std::vector<unsigned> user) {
@@ -163,14 +174,20 @@ TEST_CASE("podman", "[containers]") {
     const std::string tool = "/mnt/bin/podman";
     p.use(p.inside.podman({.container = "web", .podman_path = tool}), root);
     p.use(p.inside.podman({.container = "web", .username = "mia", .podman_path = tool}), mia);
-    p.refuses(reason::resolve, "none of that name", podman{.container = "nix", .podman_path = tool});
-    p.refuses(reason::connection_refused, "not running", podman{.container = "stopped", .podman_path = tool});
-    p.refuses(reason::resolve, "no such user", podman{.container = "web", .username = "ole", .podman_path = tool});
+    p.refuses(reason::resolve, "none of that name",
+              podman{.container = "nix", .podman_path = tool});
+    p.refuses(reason::connection_refused, "not running",
+              podman{.container = "stopped", .podman_path = tool});
+    p.refuses(reason::resolve, "no such user",
+              podman{.container = "web", .username = "ole", .podman_path = tool});
 
     const auto kind = mitogen::container_kind::podman;
     p.use(p.inside.nsenter({.container = "web", .kind = kind, .tool_path = tool}), root);
-    p.use(p.inside.nsenter({.container = "web", .kind = kind, .tool_path = tool, .username = "mia"}), mia);
-    p.refuses(reason::resolve, "none of that name", mitogen::nsenter{.container = "nix", .kind = kind, .tool_path = tool});
+    p.use(
+        p.inside.nsenter({.container = "web", .kind = kind, .tool_path = tool, .username = "mia"}),
+        mia);
+    p.refuses(reason::resolve, "none of that name",
+              mitogen::nsenter{.container = "nix", .kind = kind, .tool_path = tool});
     p.refuses(reason::connection_refused, "not running",
               mitogen::nsenter{.container = "stopped", .kind = kind, .tool_path = tool});
 }
@@ -183,15 +200,20 @@ TEST_CASE("docker", "[containers]") {
     p.use(p.inside.docker({.container = "web", .docker_path = tool}), root);
     p.use(p.inside.docker({.container = "web", .username = "mia", .docker_path = tool}), mia);
     p.use(p.inside.docker({.image = "box", .username = "mia", .docker_path = tool}), mia);
-    p.refuses(reason::resolve, "none of that name", docker{.container = "nix", .docker_path = tool});
+    p.refuses(reason::resolve, "none of that name",
+              docker{.container = "nix", .docker_path = tool});
     p.refuses(reason::resolve, "image", docker{.image = "nix", .docker_path = tool});
-    p.refuses(reason::connection_refused, "not running", docker{.container = "stopped", .docker_path = tool});
-    p.refuses(reason::connection_refused, "paused", docker{.container = "paused", .docker_path = tool});
-    p.refuses(reason::resolve, "no such user", docker{.container = "web", .username = "ole", .docker_path = tool});
+    p.refuses(reason::connection_refused, "not running",
+              docker{.container = "stopped", .docker_path = tool});
+    p.refuses(reason::connection_refused, "paused",
+              docker{.container = "paused", .docker_path = tool});
+    p.refuses(reason::resolve, "no such user",
+              docker{.container = "web", .username = "ole", .docker_path = tool});
 
     const auto kind = mitogen::container_kind::docker;
     p.use(p.inside.nsenter({.container = "web", .kind = kind, .tool_path = tool}), root);
-    p.refuses(reason::resolve, "none of that name", mitogen::nsenter{.container = "nix", .kind = kind, .tool_path = tool});
+    p.refuses(reason::resolve, "none of that name",
+              mitogen::nsenter{.container = "nix", .kind = kind, .tool_path = tool});
     p.refuses(reason::connection_refused, "not running",
               mitogen::nsenter{.container = "stopped", .kind = kind, .tool_path = tool});
 }
@@ -203,8 +225,10 @@ TEST_CASE("buildah", "[containers]") {
     const std::string tool = "/mnt/bin/buildah";
     p.use(p.inside.buildah({.container = "web", .buildah_path = tool}), root);
     p.use(p.inside.buildah({.container = "web", .username = "mia", .buildah_path = tool}), mia);
-    p.refuses(reason::resolve, "none of that name", buildah{.container = "nix", .buildah_path = tool});
-    p.refuses(reason::resolve, "no such user", buildah{.container = "web", .username = "ole", .buildah_path = tool});
+    p.refuses(reason::resolve, "none of that name",
+              buildah{.container = "nix", .buildah_path = tool});
+    p.refuses(reason::resolve, "no such user",
+              buildah{.container = "web", .username = "ole", .buildah_path = tool});
 }
 
 TEST_CASE("slurm", "[containers]") {
@@ -221,18 +245,22 @@ TEST_CASE("slurm", "[containers]") {
     CHECK(named.call<&variable>("SLURM_JOB_NAME") == "mine");
     CHECK(named.local().call<&variable>("SLURM_JOB_NAME") == "mine");
     CHECK(named.shutdown().get().success());
-    p.refuses(reason::resolve, "no such partition", slurm{.args = {"-p", "nix"}, .srun_path = tool});
-    p.refuses(reason::connect, "gives no resources", slurm{.args = {"-w", "nix"}, .srun_path = tool});
+    p.refuses(reason::resolve, "no such partition",
+              slurm{.args = {"-p", "nix"}, .srun_path = tool});
+    p.refuses(reason::connect, "gives no resources",
+              slurm{.args = {"-w", "nix"}, .srun_path = tool});
     p.refuses(reason::connect_timeout, "waiting for resources",
               slurm{.args = {"-c", "4096"}, .srun_path = tool, .connect_timeout = 1s});
     CHECK(p.settled() == p.before);
-    CHECK(p.inside.call<&printed_by>("/mnt/bin/squeue --noheader").empty()); // the job that waited is gone from the queue
+    // the job that waited is gone from the queue
+    CHECK(p.inside.call<&printed_by>("/mnt/bin/squeue --noheader").empty());
 }
 
 TEST_CASE("dropbear", "[containers]") {
     if (!possible({"dropbear", "ssh", "ssh-keyscan"})) return;
     place p("dropbear");
-    mitogen::ssh how{.hostname = "127.0.0.1", .username = "root", .port = 2200, .identity_file = "/mnt/key"};
+    mitogen::ssh how{
+        .hostname = "127.0.0.1", .username = "root", .port = 2200, .identity_file = "/mnt/key"};
     how.ssh_args = {"-F", "none", "-o", "UserKnownHostsFile /mnt/known_hosts"};
     SECTION("a server of it") {
         for (int times = 0; times < 2; ++times) { // the second time it has the program
@@ -255,7 +283,8 @@ TEST_CASE("dropbear", "[containers]") {
         how.ssh_path = "dbclient";
         const auto e = refusal(p.inside, how);
         CHECK(e.reason() == reason::connect);
-        CHECK_THAT(e.what(), Contains("the client of dropbear") && Contains("Ignoring unknown configuration option"));
+        CHECK_THAT(e.what(), Contains("the client of dropbear") &&
+                                 Contains("Ignoring unknown configuration option"));
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A tree of which one branch is another machine: 64 bits, most significant byte first. Everything that is sent there and back is
-// what it was, and a child there has children of its own.
+// A tree of which one branch is another machine: 64 bits, most significant byte first. Everything
+// that is sent there and back is what it was, and a child there has children of its own.
 // expect: the other machine is big-endian: 1
 // expect: 72623859790382856 2.5 [1 2 3] {left: -1, right: 70000} "text" none
 // expect: failed there: not there
@@ -24,13 +24,14 @@ namespace big_endian { // unnamed ones are the same in one build only
 
 bool is_big_endian() { return std::endian::native == std::endian::big; }
 
-using values = std::tuple<std::uint64_t, double, std::vector<std::uint16_t>, std::map<std::string, std::int32_t>, std::string,
-                          std::optional<int>>;
+using values = std::tuple<std::uint64_t, double, std::vector<std::uint16_t>,
+                          std::map<std::string, std::int32_t>, std::string, std::optional<int>>;
 
 /// What arrives is checked here, so that two mistakes do not make up for each other.
 values returned(const values& v) {
     const auto& [number, fraction, list, map, text, nothing] = v;
-    if (number != 0x0102'0304'0506'0708 || fraction != 2.5 || list[2] != 3 || map.at("left") != -1 || text != "text" || nothing)
+    if (number != 0x0102'0304'0506'0708 || fraction != 2.5 || list[2] != 3 ||
+        map.at("left") != -1 || text != "text" || nothing)
         throw std::runtime_error("these are other values");
     return v;
 }
@@ -54,10 +55,12 @@ int main(int argc, char** argv) {
         auto far = router.command({.argv = {here + "on_s390x"}, .keep_program = false});
         std::printf("the other machine is big-endian: %d\n", far.call<&is_big_endian>());
 
-        const values sent{0x0102'0304'0506'0708, 2.5, {1, 2, 3}, {{"left", -1}, {"right", 70'000}}, "text", {}};
+        const values sent{
+            0x0102'0304'0506'0708, 2.5, {1, 2, 3}, {{"left", -1}, {"right", 70'000}}, "text", {}};
         const auto [number, fraction, list, map, text, nothing] = far.call<&returned>(sent);
-        std::printf("%llu %.1f [%d %d %d] {left: %d, right: %d} \"%s\" %s\n", static_cast<unsigned long long>(number), fraction,
-                    list[0], list[1], list[2], map.at("left"), map.at("right"), text.c_str(), nothing ? "some" : "none");
+        std::printf("%llu %.1f [%d %d %d] {left: %d, right: %d} \"%s\" %s\n",
+                    static_cast<unsigned long long>(number), fraction, list[0], list[1], list[2],
+                    map.at("left"), map.at("right"), text.c_str(), nothing ? "some" : "none");
 
         try {
             far.call<&fail>();
@@ -77,6 +80,7 @@ int main(int argc, char** argv) {
         std::vector<std::uint32_t> much(256 * 1024);
         std::iota(much.begin(), much.end(), 0x01020304);
         const auto back = far.call<&same>(much);
-        std::printf("%zu bytes there and back, unchanged: %d\n", back.size() * sizeof back[0], back == much);
+        std::printf("%zu bytes there and back, unchanged: %d\n", back.size() * sizeof back[0],
+                    back == much);
     });
 }

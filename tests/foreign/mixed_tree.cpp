@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// Four machines deep, each reached in another way: ssh, sudo, a network namespace, and there a machine of another kind. Calls go
-// there and back across all of them, and what fails there says where it was.
+// Four machines deep, each reached in another way: ssh, sudo, a network namespace, and there a
+// machine of another kind. Calls go there and back across all of them, and what fails there says
+// where it was.
 // expect: 127.0.0.1: big-endian 0, this network 1
 // expect: sudo: big-endian 0, this network 1
 // expect: namespace: big-endian 0, this network 0
@@ -54,13 +55,19 @@ int main(int argc, char** argv) {
 
     auto host = router.ssh({.hostname = "127.0.0.1"});
     auto root = host.sudo({.keep_program = false});
-    auto apart = root.command({.argv = {"unshare", "-n"}, .name = "namespace", .keep_program = false});
-    // The program for that machine lies beside this one; the three contexts between fetch it from here.
-    auto other = apart.command({.argv = {here + "on_s390x"}, .name = "other", .keep_program = false});
+    auto apart =
+        root.command({.argv = {"unshare", "-n"}, .name = "namespace", .keep_program = false});
+    // The program for that machine lies beside this one; the three contexts between fetch it from
+    // here.
+    auto other =
+        apart.command({.argv = {here + "on_s390x"}, .name = "other", .keep_program = false});
 
     int total = 0;
     int value = 0;
-    for (const auto& [name, c] : {std::pair{"127.0.0.1", host}, {"sudo", root}, {"namespace", apart}, {"other machine", other}}) {
+    for (const auto& [name, c] : {std::pair{"127.0.0.1", host},
+                                  {"sudo", root},
+                                  {"namespace", apart},
+                                  {"other machine", other}}) {
         const auto [big, network] = c.call<&place>();
         std::printf("%s: big-endian %d, this network %d\n", name, big, network == own);
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
-// Arbitrary bytes in arbitrary pieces, given to all that reads what a stranger says on a link: frame_reader with assembler, the
-// reader of hellos, and the decoder of errors. Must hold: no crash, memory in proportion to what
-// came, and what comes out as a frame is, written again, the bytes that went in.
+// Arbitrary bytes in arbitrary pieces, given to all that reads what a stranger says on a link:
+// frame_reader with assembler, the reader of hellos, and the decoder of errors. Must hold: no
+// crash, memory in proportion to what came, and what comes out as a frame is, written again, the
+// bytes that went in.
 #include <mitogen/mitogen.hpp>
 
 #include <algorithm>
@@ -32,7 +33,8 @@ struct receiver {
         const std::size_t at = again.size();
         again.resize(at + mitogen::header_layout::size + h.length);
         mitogen::write_header(again.data() + at, h);
-        if (h.length) std::memcpy(again.data() + at + mitogen::header_layout::size, payload, h.length);
+        if (h.length)
+            std::memcpy(again.data() + at + mitogen::header_layout::size, payload, h.length);
     }
 
     void look_at(const mitogen::header& h, mitogen::assembler::outcome what) {
@@ -134,10 +136,12 @@ std::vector<std::byte> with_valid_headers(std::span<const std::byte> input) {
         h[1] = mitogen::header_layout::version;
         h[2] &= std::byte{mitogen::message_flags::all};
         h[5] = static_cast<std::byte>(static_cast<unsigned>(h[5]) & 0x7f);
-        h[6] = h[7] = std::byte{0};                                 // a length below 32 KiB
-        for (int i : {13, 14, 15, 21, 22, 23}) h[i] = std::byte{0}; // few senders, few streams: they shall meet
+        h[6] = h[7] = std::byte{0}; // a length below 32 KiB
+        // few senders, few streams: they shall meet
+        for (int i : {13, 14, 15, 21, 22, 23}) h[i] = std::byte{0};
         h[3] = mitogen::detail::header_check(h);
-        at += mitogen::header_layout::size + (static_cast<std::size_t>(h[4]) | static_cast<std::size_t>(h[5]) << 8);
+        at += mitogen::header_layout::size +
+              (static_cast<std::size_t>(h[4]) | static_cast<std::size_t>(h[5]) << 8);
     }
     return out;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// broker.ipp: what every broker promises. Included with MITOGEN_TEST_IO set to a policy and MITOGEN_TEST_NAME to its name in
-// quotes.
+// broker.ipp: what every broker promises. Included with MITOGEN_TEST_IO set to a policy and
+// MITOGEN_TEST_NAME to its name in quotes.
 #include "inject.hpp"
 
 #include <mitogen/base/log.hpp>
 #include <mitogen/loop/broker.hpp>
-#include <mitogen/sys/call.hpp>
+#include <mitogen/os/call.hpp>
 
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -29,7 +29,7 @@ using broker = mitogen::basic_broker<io_type>;
 using waiter = mitogen::waiter<io_type>;
 using mitogen::never;
 namespace io = mitogen::io;
-namespace sys = mitogen::sys;
+namespace os = mitogen::os;
 
 /// Keeps what is logged from the terminal, and counts it.
 struct quiet {
@@ -42,12 +42,12 @@ struct quiet {
 
 /// A pipe whose read end the loop can watch.
 struct watched_pipe : mitogen::event_source {
-    sys::unique_fd read_end, write_end;
+    os::unique_fd read_end, write_end;
     mitogen::unique_function<void(watched_pipe&)> on_ready;
 
     watched_pipe() {
-        REQUIRE(sys::pipe(read_end, write_end) == 0);
-        REQUIRE(sys::set_nonblocking(read_end.get(), true) == 0);
+        REQUIRE(os::pipe(read_end, write_end) == 0);
+        REQUIRE(os::set_nonblocking(read_end.get(), true) == 0);
         fd = read_end.get();
         ready = [](event_source& s, bool, bool) {
             auto& self = static_cast<watched_pipe&>(s);
@@ -55,11 +55,12 @@ struct watched_pipe : mitogen::event_source {
         };
     }
     void ring() {
-        if (sys::write(write_end.get(), "x", 1) != 1) std::abort(); // Catch belongs to the test's own thread
+        // Catch belongs to the test's own thread
+        if (os::write(write_end.get(), "x", 1) != 1) std::abort();
     }
     void drain() {
         char bytes[64];
-        static_cast<void>(sys::read(read_end.get(), bytes, sizeof bytes));
+        static_cast<void>(os::read(read_end.get(), bytes, sizeof bytes));
     }
 };
 
@@ -119,11 +120,11 @@ TEST_CASE(MITOGEN_TEST_NAME ": thousands of defers cost a few wake-ups") {
     });
     begun.get_future().wait();
     wakes = 0;
-    sys::fault = &count_wakes;
+    os::fault = &count_wakes;
     for (int i = 0; i < 5000; ++i) w.loop.defer([&] { ++ran; });
     w.loop.defer([&] { w.finish(); });
     const int rung = wakes;
-    sys::fault = nullptr;
+    os::fault = nullptr;
     go.set_value();
     REQUIRE(w.wait(false));
     CHECK(ran == 5000);
@@ -143,7 +144,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": work that is deferred by work runs, without a wak
     CHECK(depth == 1000);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": work that makes work without end keeps nobody from the descriptors and timers") {
+TEST_CASE(MITOGEN_TEST_NAME
+          ": work that makes work without end keeps nobody from the descriptors and timers") {
     world w;
     watched_pipe p;
     std::atomic<bool> stop{false};
@@ -261,7 +263,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": tasks that many threads post all run") {
     std::vector<std::thread> threads;
     for (int t = 0; t < 3; ++t) {
         threads.emplace_back([&, t] {
-            for (int i = 0; i < rounds; ++i) w.loop.post(*all[static_cast<std::size_t>((i + t) % tasks)]);
+            for (int i = 0; i < rounds; ++i)
+                w.loop.post(*all[static_cast<std::size_t>((i + t) % tasks)]);
         });
     }
     for (std::thread& t : threads) t.join();
@@ -301,7 +304,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": timers fire in order and not before their time") 
         w.loop.set_timer(cancelled, start + 3'000'000);
     });
     REQUIRE(w.wait(lead));
-    CHECK((order == "abac" || order == "baac" || order == "bac")); // a slow machine may find several due at once
+    // a slow machine may find several due at once
+    CHECK((order == "abac" || order == "baac" || order == "bac"));
     CHECK(fired >= start + 5'000'000);
 }
 
@@ -341,7 +345,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": descriptors may be watched and unwatched inside c
     CHECK(order == "ab");
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": an event of a descriptor that was unwatched in the same turn is dropped") {
+TEST_CASE(MITOGEN_TEST_NAME
+          ": an event of a descriptor that was unwatched in the same turn is dropped") {
     world w;
     std::vector<std::unique_ptr<watched_pipe>> all;
     watched_pipe next;
@@ -354,7 +359,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": an event of a descriptor that was unwatched in th
     for (auto& p : all) {
         p->on_ready = [&](watched_pipe&) {
             ++called;
-            for (auto& other : all) w.loop.unwatch(*other);                  // slots of events that are still to come
+            // slots of events that are still to come
+            for (auto& other : all) w.loop.unwatch(*other);
             if (w.loop.watch(next, io::interest::read) != 0) called += 1000; // takes a slot again
             w.loop.defer([&] {
                 w.loop.unwatch(next);
@@ -370,7 +376,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": an event of a descriptor that was unwatched in th
     CHECK(called == 1);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": an interest of none silences a descriptor, and it can be woken again") {
+TEST_CASE(MITOGEN_TEST_NAME
+          ": an interest of none silences a descriptor, and it can be woken again") {
     world w;
     watched_pipe p;
     std::atomic<int> called{0};
@@ -390,7 +397,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": an interest of none silences a descriptor, and it
     REQUIRE(w.wait());
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": a descriptor that can't be watched is reported, and leaves nothing behind") {
+TEST_CASE(MITOGEN_TEST_NAME
+          ": a descriptor that can't be watched is reported, and leaves nothing behind") {
     world w;
     mitogen::event_source bad;
     bad.fd = -1;
@@ -430,7 +438,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": exceptions in callbacks are logged and hurt nobod
         w.loop.defer([] { throw std::runtime_error("deferred"); });
     });
     while (*log.records < 4) w.loop.run([] {});
-    CHECK(w.loop.run([] { throw std::runtime_error("run"); })); // and who waits for it is not left waiting
+    // and who waits for it is not left waiting
+    CHECK(w.loop.run([] { throw std::runtime_error("run"); }));
     CHECK(*log.records == 5);
     CHECK_THROWS_AS(w.loop.paused([] { throw std::runtime_error("paused"); }), std::runtime_error);
     CHECK(w.loop.run([] {}));
@@ -485,7 +494,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": what a third thread reports ends a wait, leading 
     }
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": what was accepted before the end runs, what comes later is refused") {
+TEST_CASE(MITOGEN_TEST_NAME
+          ": what was accepted before the end runs, what comes later is refused") {
     for (int round = 0; round < 30; ++round) {
         auto loop = std::make_unique<broker>();
         std::atomic<int> accepted{0}, ran{0};
@@ -532,7 +542,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": the loop ends while a thread leads it") {
     }
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": run() brings its result back, from any thread and from the loop itself") {
+TEST_CASE(MITOGEN_TEST_NAME
+          ": run() brings its result back, from any thread and from the loop itself") {
     broker loop;
     int value = 0;
     CHECK(loop.run([&] {
@@ -578,7 +589,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": while the loop is paused nothing runs on it") {
     CHECK(ran);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": a broker that cannot have its descriptors says so and leaves nothing") {
+TEST_CASE(MITOGEN_TEST_NAME
+          ": a broker that cannot have its descriptors says so and leaves nothing") {
     int failures = 0;
     bool made = false;
     for (int n = 0; !made && n < 30; ++n) {

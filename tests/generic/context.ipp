@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// context.ipp: what every policy's contexts promise. Included with MITOGEN_TEST_IO set to a policy and MITOGEN_TEST_NAME to its
-// name in quotes. The children run the native policy, those made by fork() that of their parent.
+// context.ipp: what every policy's contexts promise. Included with MITOGEN_TEST_IO set to a policy
+// and MITOGEN_TEST_NAME to its name in quotes. The children run the native policy, those made by
+// fork() that of their parent.
 #include "../support/engine.hpp"
 #include "context_functions.hpp"
 
@@ -39,7 +40,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": a child computes, fails and ends") {
     CHECK(why.detail().context == child.id());
     const mitogen::exit_status status = child.shutdown().get();
     CHECK(status.text() == "exit status 0");
-    CHECK(generic::thrown_by([&] { child.call<&generic::add>(1, 1); }).kind() == mitogen::kind::disconnected);
+    CHECK(generic::thrown_by([&] { child.call<&generic::add>(1, 1); }).kind() ==
+          mitogen::kind::disconnected);
     CHECK_FALSE(child.alive());
 }
 
@@ -48,8 +50,10 @@ TEST_CASE(MITOGEN_TEST_NAME ": answers of any size come back whole, and in any o
     tree t;
     context child = make(t, forked);
     std::vector<mitogen::future<std::string>> answers;
-    const std::uint32_t sizes[] = {0, 1, 100, 4096, 65536, 131072 - 4, 131072, 131073, 1u << 20, (4u << 20) + 3};
-    for (const std::uint32_t size : sizes) answers.push_back(child.call_async<&generic::repeat>("x", size));
+    const std::uint32_t sizes[] = {0,          1,      100,    4096,     65536,
+                                   131072 - 4, 131072, 131073, 1u << 20, (4u << 20) + 3};
+    for (const std::uint32_t size : sizes)
+        answers.push_back(child.call_async<&generic::repeat>("x", size));
     for (std::size_t i = std::size(sizes); i-- > 0;) {
         const std::string text = answers[i].get();
         CHECK(text == std::string(sizes[i], 'x'));
@@ -58,7 +62,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": answers of any size come back whole, and in any o
     CHECK(child.call<&generic::length>(big) == big.size());
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": functions of the pool run at the same time, also with the main thread") {
+TEST_CASE(MITOGEN_TEST_NAME
+          ": functions of the pool run at the same time, also with the main thread") {
     const bool forked = GENERATE(false, true);
     shared_pipe a, b, c, d;
     tree t;
@@ -80,8 +85,10 @@ TEST_CASE(MITOGEN_TEST_NAME ": a deadline reaches the caller and the callee") {
     shared_pipe started, stopped;
     tree t;
     context child = make(t, forked);
-    const mitogen::error why = generic::thrown_by(
-        [&] { child.within(1s).template call<&generic::until_stopped>(started.write_end(), stopped.write_end()); });
+    const mitogen::error why = generic::thrown_by([&] {
+        child.within(1s).template call<&generic::until_stopped>(started.write_end(),
+                                                                stopped.write_end());
+    });
     CHECK(why.reason() == mitogen::reason::timeout);
     CHECK(stopped.wait());
     CHECK(child.call<&generic::add>(1, 2) == 3);
@@ -93,7 +100,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": whoever waits for a child that dies is told how i
     tree t;
     context child = make(t, forked);
     std::optional<mitogen::result<int>> seen;
-    std::thread other([&] { seen = child.try_call<&generic::hold>(started.write_end(), never.read_end(), 1); });
+    std::thread other(
+        [&] { seen = child.try_call<&generic::hold>(started.write_end(), never.read_end(), 1); });
     CHECK(started.wait());
     ::kill(t.root.child_pid(child.id()), SIGKILL);
     other.join();
@@ -126,7 +134,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": several threads and children at once") {
 TEST_CASE(MITOGEN_TEST_NAME ": connecting does not wait, and many come up at once") {
     tree t;
     std::vector<mitogen::future<context>> coming;
-    for (int i = 0; i < 6; ++i) coming.push_back(t.root.connect_async(mitogen::local{.name = "n" + std::to_string(i)}));
+    for (int i = 0; i < 6; ++i)
+        coming.push_back(t.root.connect_async(mitogen::local{.name = "n" + std::to_string(i)}));
     for (std::size_t i = 0; i < coming.size(); ++i) {
         context c = coming[i].get();
         CHECK(c.name() == "n" + std::to_string(i));
@@ -159,7 +168,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": any context can be a parent, and everybody above 
     CHECK(support::open_answers<MITOGEN_TEST_IO>(t.root) == 0);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": a context makes children whatever its functions do, several at once") {
+TEST_CASE(MITOGEN_TEST_NAME
+          ": a context makes children whatever its functions do, several at once") {
     const bool forked = GENERATE(false, true);
     shared_pipe started, go_on;
     tree t;
@@ -191,8 +201,10 @@ TEST_CASE(MITOGEN_TEST_NAME ": an error of connecting elsewhere arrives whole, w
     CHECK(ended.error().detail().place == "a");
     CHECK(ended.error().detail().context == a.id());
     CHECK(ended.error().detail().status.code == 1);
-    CHECK(generic::contains(generic::thrown_by([&] { a.local({.executable = "/bin/cat"}); }).what(), "unrecognized option"));
-    const auto missing = a.connect_async(mitogen::local{.executable = "/no/such/program"}).try_get();
+    CHECK(generic::contains(generic::thrown_by([&] { a.local({.executable = "/bin/cat"}); }).what(),
+                            "unrecognized option"));
+    const auto missing =
+        a.connect_async(mitogen::local{.executable = "/no/such/program"}).try_get();
     REQUIRE_FALSE(missing.has_value());
     CHECK(missing.error().reason() == mitogen::reason::payload);
     CHECK(generic::contains(missing.error().what(), "[in a]"));

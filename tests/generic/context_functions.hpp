@@ -43,7 +43,9 @@ inline int until_stopped(int started, int stopped, std::stop_token stop) {
 }
 
 /// Of another context, by its number, as the one that runs this sees it.
-inline std::string name_seen(mitogen::router& here, mitogen::context_id id) { return here.context_by_id(id).name(); }
+inline std::string name_seen(mitogen::router& here, mitogen::context_id id) {
+    return here.context_by_id(id).name();
+}
 
 inline void end_by_signal(int number) { ::raise(number); }
 inline void end_by_exit(int code) { ::_exit(code); }

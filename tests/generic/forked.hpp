@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// forked.hpp: runs a piece of a test in a forked child, where descriptors 0 to 2 can be rearranged without harm.
+// forked.hpp: runs a piece of a test in a forked child, where descriptors 0 to 2 can be rearranged
+// without harm.
 
 #include <exception>
 
@@ -9,7 +10,8 @@
 
 namespace generic {
 
-/// What `body()` returned in a forked child, 0 to 99; 100 where it threw, 200 plus the signal where it was killed.
+/// What `body()` returned in a forked child, 0 to 99; 100 where it threw, 200 plus the signal if it
+/// was killed.
 template <class Body>
 int forked(Body body) {
     const ::pid_t pid = ::fork();
@@ -17,8 +19,7 @@ int forked(Body body) {
         int code = 100;
         try {
             code = body();
-        } catch (const std::exception&) {
-        }
+        } catch (const std::exception&) {}
         ::_exit(code);
     }
     int status = 0;

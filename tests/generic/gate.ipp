@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// gate.ipp: what a poller's gate promises. Included with MITOGEN_TEST_IO set to a policy and MITOGEN_TEST_NAME to its name in
-// quotes.
+// gate.ipp: what a poller's gate promises. Included with MITOGEN_TEST_IO set to a policy and
+// MITOGEN_TEST_NAME to its name in quotes.
 #include "forked.hpp"
 #include "policy_test.hpp"
 
 #include <mitogen/io/policy.hpp>
-#include <mitogen/sys/call.hpp>
+#include <mitogen/os/call.hpp>
 
 #include <array>
 #include <atomic>
@@ -23,7 +23,7 @@ using mitogen::io::interest;
 
 constexpr mitogen::duration_ns ms = 1'000'000;
 
-/// A poller with one pipe, and a home thread that sleeps at the gate.
+/// A poller with one pipe, and an I/O thread that sleeps at the gate.
 struct world {
     io_type io;
     io_type::poller poller{io};
@@ -45,21 +45,21 @@ struct world {
     }
     int wait() { return poller.wait(events.data(), 4, -1); }
 
-    io_type::thread start_home() {
-        return {io, "home", [this] {
+    io_type::thread start_io_thread() {
+        return {io, "io thread", [this] {
                     home_tid = ::gettid();
                     if (poller.wait_gate(-1)) returns.fetch_add(1);
                 }};
     }
 
 #if defined(MITOGEN_TEST_SIMULATED)
-    /// Returns once the home thread sleeps: how often it has done something so far.
+    /// Returns once the I/O thread sleeps: how often it has done something so far.
     std::string asleep() {
         io.sleep_for(ms);
         return std::to_string(returns.load());
     }
 #else
-    /// A field of the home thread's /proc status, as text.
+    /// A field of the I/O thread's /proc status, as text.
     std::string home_field(const std::string& name) const {
         const std::string path = "/proc/self/task/" + std::to_string(home_tid.load()) + "/status";
         std::string out;
@@ -73,9 +73,10 @@ struct world {
         return out;
     }
 
-    /// Returns once the home thread sleeps: how often it has gone to sleep so far.
+    /// Returns once the I/O thread sleeps: how often it has gone to sleep so far.
     std::string asleep() const {
-        while (home_tid.load() == 0 || home_field("State").find('S') == std::string::npos) io.relax();
+        while (home_tid.load() == 0 || home_field("State").find('S') == std::string::npos)
+            io.relax();
         return home_field("voluntary_ctxt_switches");
     }
 #endif
@@ -100,7 +101,7 @@ MITOGEN_POLICY_TEST(": an open gate lets through what is ready, a closed one doe
 MITOGEN_POLICY_TEST(": a sleeper at a closed gate is not disturbed by a thousand events") {
     world w;
     w.poller.close_gate();
-    io_type::thread home = w.start_home();
+    io_type::thread io_thread = w.start_io_thread();
     const std::string before = w.asleep();
     for (int i = 0; i < 1000; ++i) {
         w.put();
@@ -110,14 +111,14 @@ MITOGEN_POLICY_TEST(": a sleeper at a closed gate is not disturbed by a thousand
     CHECK(w.asleep() == before); // it has not run at all
     CHECK(w.returns == 0);
     w.poller.kick_gate();
-    home.join();
+    io_thread.join();
     CHECK(w.returns == 1);
 }
 
 MITOGEN_POLICY_TEST(": opening and closing wakes nobody while nothing is ready") {
     world w;
     w.poller.close_gate();
-    io_type::thread home = w.start_home();
+    io_type::thread io_thread = w.start_io_thread();
     const std::string before = w.asleep();
     for (int i = 0; i < 1000; ++i) {
         w.poller.open_gate();
@@ -126,33 +127,34 @@ MITOGEN_POLICY_TEST(": opening and closing wakes nobody while nothing is ready")
     CHECK(w.asleep() == before);
     CHECK(w.returns == 0);
     w.poller.kick_gate();
-    home.join();
+    io_thread.join();
 }
 
 MITOGEN_POLICY_TEST(": opening the gate with an event behind it wakes the sleeper") {
     world w;
     w.poller.close_gate();
     w.put();
-    io_type::thread home = w.start_home();
+    io_type::thread io_thread = w.start_io_thread();
     w.asleep();
     CHECK(w.returns == 0);
     w.poller.open_gate();
-    home.join();
+    io_thread.join();
     CHECK(w.returns == 1);
 }
 
 MITOGEN_POLICY_TEST(": an event that comes through an open gate wakes the sleeper") {
     world w;
     w.poller.close_gate();
-    io_type::thread home = w.start_home();
+    io_type::thread io_thread = w.start_io_thread();
     w.asleep();
     w.poller.open_gate();
     w.put();
-    home.join();
+    io_thread.join();
     CHECK(w.returns == 1);
 }
 
-MITOGEN_POLICY_TEST(": a kick is one return, also when it comes first, and several before a return are one") {
+MITOGEN_POLICY_TEST(
+    ": a kick is one return, also when it comes first, and several before a return are one") {
     world w;
     w.poller.close_gate();
     w.put();
@@ -173,7 +175,7 @@ MITOGEN_POLICY_TEST(": a forked child has a gate of its own") {
         w.poller.recreate();
         if (w.poller.add(w.read_end.get(), 2, interest::read) != 0) return 1;
         if (w.poller.wait_gate(0)) return 2;
-        if (mitogen::sys::write(w.write_end.get(), "x", 1) != 1) return 3;
+        if (mitogen::os::write(w.write_end.get(), "x", 1) != 1) return 3;
         return w.poller.wait_gate(-1) ? 0 : 4; // open, whatever the parent's was
     });
     CHECK(code == 0);

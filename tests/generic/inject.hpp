@@ -2,7 +2,7 @@
 #pragma once
 // inject.hpp: makes system calls fail on purpose, for the length of a scope.
 
-#include <mitogen/sys/fault.hpp>
+#include <mitogen/os/fault.hpp>
 
 #include <atomic>
 #include <cstring>
@@ -13,7 +13,8 @@
 
 namespace generic {
 
-/// While it lives, `times` calls of the wrapper `name` (null: of any) fail with `rc` after `skip` that don't. One at a time.
+/// While it lives, `times` calls of the wrapper `name` (null: of any) fail with `rc` after `skip`
+/// that don't. One at a time.
 class inject {
     static inline std::atomic<const char*> name_{nullptr};
     static inline std::atomic<long> rc_{0};
@@ -38,11 +39,11 @@ public:
         skip_ = skip;
         left_ = times;
         seen_ = 0;
-        mitogen::sys::fault = &decide;
+        mitogen::os::fault = &decide;
     }
     inject(const inject&) = delete;
     inject& operator=(const inject&) = delete;
-    ~inject() { mitogen::sys::fault = nullptr; }
+    ~inject() { mitogen::os::fault = nullptr; }
 
     /// Calls of that name so far, whether they failed or not.
     int seen() const { return seen_.load(); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// latch.ipp: what every latch promises. Included with MITOGEN_TEST_IO set to a policy and MITOGEN_TEST_NAME to its name in
-// quotes.
+// latch.ipp: what every latch promises. Included with MITOGEN_TEST_IO set to a policy and
+// MITOGEN_TEST_NAME to its name in quotes.
 #include "policy_test.hpp"
 
 #include <mitogen/sync/latch.hpp>
@@ -136,7 +136,8 @@ MITOGEN_POLICY_TEST(": an item that is there is taken although the deadline has 
 MITOGEN_POLICY_TEST(": an item that comes between the deadline and the way out is not lost") {
     io_type io;
     latch l(io);
-    const auto got = l.get_until(0, [&](auto&, mitogen::instant, auto&&) { l.put(9); }); // sleeps too long, as threads may
+    // sleeps too long, as threads may
+    const auto got = l.get_until(0, [&](auto&, mitogen::instant, auto&&) { l.put(9); });
     REQUIRE(got);
     CHECK(*got == 9);
     CHECK(l.size() == 0);
@@ -200,7 +201,8 @@ MITOGEN_POLICY_TEST(": every item reaches exactly one of many threads, timeouts 
             std::vector<int> mine;
             for (;;) {
                 // some give up all the time, in the middle of everything
-                const auto got = c % 2 ? l.get() : l.get_until(io.now() + static_cast<int>(random() % 30'000));
+                const auto got =
+                    c % 2 ? l.get() : l.get_until(io.now() + static_cast<int>(random() % 30'000));
                 if (got) {
                     mine.push_back(*got);
                 } else if (got.error().reason() == reason::timeout) {
@@ -231,7 +233,8 @@ MITOGEN_POLICY_TEST(": every item reaches exactly one of many threads, timeouts 
     INFO("timeouts " << timeouts);
 }
 
-MITOGEN_POLICY_TEST(": one producer and one consumer pass items back and forth without losing a wake-up") {
+MITOGEN_POLICY_TEST(
+    ": one producer and one consumer pass items back and forth without losing a wake-up") {
     io_type io;
     latch there(io), back(io);
     constexpr int rounds = 5000;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// own_process.ipp: what policies that run in processes of the operating system promise about their own. Included with
-// MITOGEN_TEST_IO set to a policy and MITOGEN_TEST_NAME to its name in quotes.
+// own_process.ipp: what policies that run in processes of the operating system promise about their
+// own. Included with MITOGEN_TEST_IO set to a policy and MITOGEN_TEST_NAME to its name in quotes.
 #include "forked.hpp"
 
 #include <mitogen/io/main_arguments.hpp>
@@ -36,7 +36,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": a process can end itself by a signal") {
           }) == 200 + SIGTERM);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": a program can start itself once it has called init, and has a title from then on") {
+TEST_CASE(MITOGEN_TEST_NAME
+          ": a program can start itself once it has called init, and has a title from then on") {
     CHECK(generic::forked([] {
               io_type io;
               mitogen::io::main_arguments = {};
@@ -62,7 +63,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": what is printed can be read until stdout is relea
               for (long n; (n = io.read_waiting(end.get(), bytes, sizeof bytes)) > 0;)
                   got.append(bytes, static_cast<std::size_t>(n));
               std::puts("nobody hears this, and nothing breaks");
-              return got == "a line\nand the beginning of another" && std::fflush(stdout) == 0 ? 0 : 2;
+              return got == "a line\nand the beginning of another" && std::fflush(stdout) == 0 ? 0
+                                                                                               : 2;
           }) == 0);
 }
 

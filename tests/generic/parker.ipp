@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// parker.ipp: what every parker promises. Included with MITOGEN_TEST_IO set to a policy and MITOGEN_TEST_NAME to its name in
-// quotes.
+// parker.ipp: what every parker promises. Included with MITOGEN_TEST_IO set to a policy and
+// MITOGEN_TEST_NAME to its name in quotes.
 #include "inject.hpp"
 #include "policy_test.hpp"
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// pipe.ipp: what every policy's pipes and blocking transfers promise. Included with MITOGEN_TEST_IO set to a policy and
-// MITOGEN_TEST_NAME to its name in quotes.
+// pipe.ipp: what every policy's pipes and blocking transfers promise. Included with MITOGEN_TEST_IO
+// set to a policy and MITOGEN_TEST_NAME to its name in quotes.
 #include "forked.hpp"
 #include "inject.hpp"
 
 #include <mitogen/io/policy.hpp>
-#include <mitogen/sys/call.hpp>
-#include <mitogen/sys/signal.hpp>
+#include <mitogen/os/call.hpp>
+#include <mitogen/os/process/signal.hpp>
 
 #include <catch2/catch.hpp>
 #include <cerrno>
@@ -32,8 +32,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": a pipe carries bytes to its end, and is nobody el
     both_ends p;
     CHECK(p.to_read.get() > 2);
     CHECK(p.to_write.get() > 2);
-    CHECK(mitogen::sys::descriptor_flags(p.to_read.get()) == FD_CLOEXEC);
-    CHECK(mitogen::sys::descriptor_flags(p.to_write.get()) == FD_CLOEXEC);
+    CHECK(mitogen::os::descriptor_flags(p.to_read.get()) == FD_CLOEXEC);
+    CHECK(mitogen::os::descriptor_flags(p.to_write.get()) == FD_CLOEXEC);
     CHECK(p.io.write_all(p.to_write.get(), "abc", 3));
     char bytes[8] = {};
     CHECK(p.io.read_waiting(p.to_read.get(), bytes, 2) == 2);
@@ -43,13 +43,17 @@ TEST_CASE(MITOGEN_TEST_NAME ": a pipe carries bytes to its end, and is nobody el
     CHECK(p.io.read_waiting(p.to_read.get(), bytes, 8) == 0);
 }
 
-TEST_CASE(MITOGEN_TEST_NAME ": a pipe is above standard input, output and error also where those are closed") {
+TEST_CASE(MITOGEN_TEST_NAME
+          ": a pipe is above standard input, output and error also where those are closed") {
     CHECK(generic::forked([] {
               for (int fd = 0; fd < 3; ++fd) ::close(fd);
               io_type io;
               io_type::descriptor to_read, to_write;
               if (io.pipe(to_read, to_write) != 0) return 1;
-              return to_read.get() > 2 && to_write.get() > 2 && mitogen::sys::descriptor_flags(0) == -EBADF ? 0 : 2;
+              return to_read.get() > 2 && to_write.get() > 2 &&
+                             mitogen::os::descriptor_flags(0) == -EBADF
+                         ? 0
+                         : 2;
           }) == 0);
 }
 
@@ -111,7 +115,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": write_all writes more than a pipe holds") {
 }
 
 TEST_CASE(MITOGEN_TEST_NAME ": write_all fails where nobody reads") {
-    mitogen::sys::ignore_sigpipe();
+    mitogen::os::ignore_sigpipe();
     both_ends p;
     p.to_read.reset();
     CHECK_FALSE(p.io.write_all(p.to_write.get(), "x", 1));

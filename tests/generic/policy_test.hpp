@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// policy_test.hpp: a test case that runs as it is under a native policy, and inside several worlds under the simulated one, which
-// is what MITOGEN_TEST_SIMULATED says.
+// policy_test.hpp: a test case that runs as it is under a native policy, and inside several worlds
+// under the simulated one, which is what MITOGEN_TEST_SIMULATED says.
 //
 //     MITOGEN_POLICY_TEST(": what is promised") { io_type io; … }
 #include <catch2/catch.hpp>
@@ -23,9 +23,9 @@ inline void in_worlds(void (*body)()) {
 
 } // namespace generic
 
-#define MITOGEN_POLICY_TEST_AS(function, name)                                                                                 \
-    static void function();                                                                                                    \
-    TEST_CASE(MITOGEN_TEST_NAME name) { generic::in_worlds(&function); }                                                       \
+#define MITOGEN_POLICY_TEST_AS(function, name)                                                     \
+    static void function();                                                                        \
+    TEST_CASE(MITOGEN_TEST_NAME name) { generic::in_worlds(&function); }                           \
     static void function()
 #define MITOGEN_POLICY_TEST_AT(line, name) MITOGEN_POLICY_TEST_AS(policy_test_body_##line, name)
 #define MITOGEN_POLICY_TEST_IN(line, name) MITOGEN_POLICY_TEST_AT(line, name)

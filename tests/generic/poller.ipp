@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
-// poller.ipp: what every poller promises. Included with MITOGEN_TEST_IO set to a policy and MITOGEN_TEST_NAME to its name in
-// quotes.
+// poller.ipp: what every poller promises. Included with MITOGEN_TEST_IO set to a policy and
+// MITOGEN_TEST_NAME to its name in quotes.
 #include "forked.hpp"
 #include "inject.hpp"
 #include "policy_test.hpp"
 
 #include <mitogen/io/policy.hpp>
-#include <mitogen/sys/call.hpp>
+#include <mitogen/os/call.hpp>
 
 #include <array>
 #include <catch2/catch.hpp>
@@ -46,12 +46,15 @@ struct world {
     io_type io;
     io_type::poller poller{io};
     std::array<event, 16> events;
-    int wait(duration_ns timeout = 0) { return poller.wait(events.data(), static_cast<int>(events.size()), timeout); }
+    int wait(duration_ns timeout = 0) {
+        return poller.wait(events.data(), static_cast<int>(events.size()), timeout);
+    }
 };
 
 MITOGEN_POLICY_TEST(": a wait without events lasts as long as its timeout") {
     world w;
-    for (const duration_ns timeout : {duration_ns{0}, 200'000 * duration_ns{1}, 2 * ms, 2 * ms + 500'000}) {
+    for (const duration_ns timeout :
+         {duration_ns{0}, 200'000 * duration_ns{1}, 2 * ms, 2 * ms + 500'000}) {
         const instant start = w.io.now();
         CHECK(w.wait(timeout) == 0);
         CHECK(w.io.now() - start >= timeout);
@@ -92,9 +95,9 @@ MITOGEN_POLICY_TEST(": a descriptor is reported as writable until it is full") {
 #if !defined(MITOGEN_TEST_SIMULATED)
 MITOGEN_POLICY_TEST(": both directions of a socket can be watched at once, and each alone") {
     world w;
-    mitogen::sys::unique_fd a, b;
-    REQUIRE(mitogen::sys::socket_pair(a, b) == 0);
-    REQUIRE(mitogen::sys::write(b.get(), "x", 1) == 1);
+    mitogen::os::unique_fd a, b;
+    REQUIRE(mitogen::os::socket_pair(a, b) == 0);
+    REQUIRE(mitogen::os::write(b.get(), "x", 1) == 1);
     REQUIRE(w.poller.add(a.get(), 1, interest::both) == 0);
     bool readable = false, writable = false;
     for (int tries = 0; tries < 4 && !(readable && writable); ++tries) {
@@ -120,9 +123,9 @@ MITOGEN_POLICY_TEST(": both directions of a socket can be watched at once, and e
 #if !defined(MITOGEN_TEST_SIMULATED)
 MITOGEN_POLICY_TEST(": no interest means no event, not even after a hang-up") {
     world w;
-    mitogen::sys::unique_fd a, b;
-    REQUIRE(mitogen::sys::socket_pair(a, b) == 0);
-    REQUIRE(mitogen::sys::write(b.get(), "x", 1) == 1);
+    mitogen::os::unique_fd a, b;
+    REQUIRE(mitogen::os::socket_pair(a, b) == 0);
+    REQUIRE(mitogen::os::write(b.get(), "x", 1) == 1);
     REQUIRE(w.poller.add(a.get(), 1, interest::none) == 0);
     CHECK(w.wait() == 0);
     REQUIRE(w.poller.modify(a.get(), 1, interest::read) == 0);
@@ -150,7 +153,8 @@ MITOGEN_POLICY_TEST(": the end of a pipe is readable, also behind the last bytes
     w.poller.remove(l.read_end.get());
 }
 
-MITOGEN_POLICY_TEST(": a full pipe that loses its reader becomes writable, so that its writer notices") {
+MITOGEN_POLICY_TEST(
+    ": a full pipe that loses its reader becomes writable, so that its writer notices") {
     world w;
     link l;
     l.fill();
@@ -175,8 +179,8 @@ MITOGEN_POLICY_TEST(": a removed descriptor is silent, and its number can be reg
     const int number = l.read_end.get();
     l = link();
     l.put();
-    REQUIRE(mitogen::sys::dup_to(l.read_end.get(), number) >= 0);
-    const mitogen::sys::unique_fd again(number == l.read_end.get() ? -1 : number);
+    REQUIRE(mitogen::os::dup_to(l.read_end.get(), number) >= 0);
+    const mitogen::os::unique_fd again(number == l.read_end.get() ? -1 : number);
     REQUIRE(w.poller.add(number, 5, interest::read) == 0);
     REQUIRE(w.wait(-1) == 1);
     CHECK(w.events[0].token == 5);
@@ -223,18 +227,22 @@ MITOGEN_POLICY_TEST(": a wait without limit is ended by another thread's write")
     world w;
     link l;
     REQUIRE(w.poller.add(l.read_end.get(), 1, interest::read) == 0);
-    io_type::thread writer(w.io, "writer", [&] { static_cast<void>(w.io.write(l.write_end.get(), "x", 1)); });
+    io_type::thread writer(w.io, "writer",
+                           [&] { static_cast<void>(w.io.write(l.write_end.get(), "x", 1)); });
     CHECK(w.wait(-1) == 1);
     writer.join();
     w.poller.remove(l.read_end.get());
 }
 
-MITOGEN_POLICY_TEST(": a descriptor that is registered beside a wait is noticed, where that is allowed") {
+MITOGEN_POLICY_TEST(
+    ": a descriptor that is registered beside a wait is noticed, where that is allowed") {
     if constexpr (io_type::poller::any_thread_registers) {
         world w;
         link l;
         l.put();
-        io_type::thread other(w.io, "other", [&] { static_cast<void>(w.poller.add(l.read_end.get(), 8, interest::read)); });
+        io_type::thread other(w.io, "other", [&] {
+            static_cast<void>(w.poller.add(l.read_end.get(), 8, interest::read));
+        });
         CHECK(w.wait(-1) == 1);
         CHECK(w.events[0].token == 8);
         other.join();
@@ -252,8 +260,10 @@ MITOGEN_POLICY_TEST(": a forked child's poller is its own after recreate()") {
     l.put();
     const int code = generic::forked([&] {
         w.poller.recreate();
-        if (w.wait(0) != 0) return 1;                                         // nothing is registered
-        if (w.poller.add(l.read_end.get(), 2, interest::read) != 0) return 2; // not "registered already"
+        // nothing is registered
+        if (w.wait(0) != 0) return 1;
+        // not "registered already"
+        if (w.poller.add(l.read_end.get(), 2, interest::read) != 0) return 2;
         if (w.wait(-1) != 1 || w.events[0].token != 2) return 3;
         w.poller.remove(l.read_end.get());
         return 0;
@@ -266,7 +276,8 @@ MITOGEN_POLICY_TEST(": a forked child's poller is its own after recreate()") {
 #endif
 
 #if !defined(MITOGEN_TEST_SIMULATED)
-MITOGEN_POLICY_TEST(": whichever call fails while a poller is made, the error is reported and nothing is left") {
+MITOGEN_POLICY_TEST(
+    ": whichever call fails while a poller is made, the error is reported and nothing is left") {
     bool made = false;
     for (int n = 0; !made && n < 20; ++n) {
         const generic::inject fault(nullptr, -EMFILE, n, 1);

@@ -27,12 +27,12 @@ struct raw_frame {
 
 /// The far end: blocking, byte by byte.
 class raw_link {
-    mitogen::sys::unique_fd in_;
-    mitogen::sys::unique_fd out_;
+    mitogen::os::unique_fd in_;
+    mitogen::os::unique_fd out_;
 
     bool read_all(std::byte* to, std::size_t size) {
         while (size > 0) {
-            const long n = mitogen::sys::read(in_.get(), to, size);
+            const long n = mitogen::os::read(in_.get(), to, size);
             if (n <= 0) return false;
             to += n;
             size -= static_cast<std::size_t>(n);
@@ -42,17 +42,21 @@ class raw_link {
 
 public:
     raw_link() = default;
-    raw_link(mitogen::sys::unique_fd in, mitogen::sys::unique_fd out) : in_(std::move(in)), out_(std::move(out)) {}
+    raw_link(mitogen::os::unique_fd in, mitogen::os::unique_fd out)
+        : in_(std::move(in)), out_(std::move(out)) {}
 
     /// Writes bytes; false once the other side has closed.
-    bool write(const void* from, std::size_t size) { return mitogen::sys::write_all(out_.get(), from, size); }
+    bool write(const void* from, std::size_t size) {
+        return mitogen::os::write_all(out_.get(), from, size);
+    }
 
     /// Writes a frame, its length as given in the header if that is not 0.
     bool send(mitogen::header h, std::span<const std::byte> payload = {}) {
         std::byte head[mitogen::header_layout::size];
         if (h.length == 0) h.length = static_cast<std::uint32_t>(payload.size());
         mitogen::write_header(head, h);
-        return write(head, sizeof head) && (payload.empty() || write(payload.data(), payload.size()));
+        return write(head, sizeof head) &&
+               (payload.empty() || write(payload.data(), payload.size()));
     }
 
     /// The next frame; nothing once the other side has closed.
@@ -82,12 +86,12 @@ public:
 
 namespace detail {
 struct two_pipes {
-    mitogen::sys::unique_fd near_in, near_out, far_in, far_out;
+    mitogen::os::unique_fd near_in, near_out, far_in, far_out;
     two_pipes() {
-        if (mitogen::sys::pipe(near_in, far_out) < 0 || mitogen::sys::pipe(far_in, near_out) < 0)
+        if (mitogen::os::pipe(near_in, far_out) < 0 || mitogen::os::pipe(far_in, near_out) < 0)
             throw std::runtime_error("pipe");
-        mitogen::sys::set_nonblocking(near_in.get(), true);
-        mitogen::sys::set_nonblocking(near_out.get(), true);
+        mitogen::os::set_nonblocking(near_in.get(), true);
+        mitogen::os::set_nonblocking(near_out.get(), true);
     }
 };
 } // namespace detail
@@ -102,7 +106,7 @@ class above_raw_link final : mitogen::basic_peer<mitogen::io::native>::events {
 public:
     tree t;
     raw_link peer;
-    std::shared_ptr<link> edge;
+    std::shared_ptr<link> peer_link;
 
     explicit above_raw_link(mitogen::limits bounds = {})
         : t([&] {
@@ -113,15 +117,15 @@ public:
         detail::two_pipes pipes;
         peer = raw_link(std::move(pipes.far_in), std::move(pipes.far_out));
         auto& inside = support::engine(t.root);
-        edge = link::make(inside, *this, {.id = 1, .build = inside.own_build()}, std::move(pipes.near_in),
-                          std::move(pipes.near_out));
+        peer_link = link::make(inside, *this, {.id = 1, .build = inside.own_build()},
+                               std::move(pipes.near_in), std::move(pipes.near_out));
         t.loop.engine().run([&] {
-            inside.routes().add({1, 0, "raw", edge->build, edge});
-            edge->start();
+            inside.routes().add({1, 0, "raw", peer_link->build, peer_link});
+            peer_link->start();
         });
     }
     ~above_raw_link() {
-        t.loop.run([&] { edge->close(mitogen::reason::respondent_lost, "the test is over"); });
+        t.loop.run([&] { peer_link->close(mitogen::reason::respondent_lost, "the test is over"); });
     }
 
     mitogen::context child() { return t.root.context_by_id(1); }
@@ -129,7 +133,8 @@ public:
     /// Waits until the link is closed, and says why.
     mitogen::error lost() {
         std::unique_lock lock(mutex_);
-        if (!changed_.wait_for(lock, plenty, [&] { return lost_.has_value(); })) return {mitogen::reason::none, "not closed"};
+        if (!changed_.wait_for(lock, plenty, [&] { return lost_.has_value(); }))
+            return {mitogen::reason::none, "not closed"};
         return *lost_;
     }
 
@@ -156,7 +161,7 @@ public:
     mitogen::broker loop;
     mitogen::detail::router_engine<mitogen::io::native> node;
     raw_link peer;
-    std::shared_ptr<link> edge;
+    std::shared_ptr<link> peer_link;
     dispatcher_type dispatcher;
     std::thread main;
 
@@ -164,19 +169,21 @@ public:
         : node(loop, {.limits = bounds}), dispatcher(node, "below", 2) {
         detail::two_pipes pipes;
         peer = raw_link(std::move(pipes.far_in), std::move(pipes.far_out));
-        edge = link::make(node, *this, {.id = 0, .build = node.own_build(), .up = true},
-                          std::move(pipes.near_in), std::move(pipes.near_out));
+        peer_link = link::make(node, *this, {.id = 0, .build = node.own_build(), .up = true},
+                               std::move(pipes.near_in), std::move(pipes.near_out));
         loop.run([&] {
-            node.become(1, {0}, edge, bounds);
-            edge->start();
+            node.become(1, {0}, peer_link, bounds);
+            peer_link->start();
         });
         main = std::thread([this] { dispatcher.serve(); });
     }
     ~below_raw_link() {
-        loop.run([&] { dispatcher.stop(mitogen::error(mitogen::reason::broker_exited, "the test is over")); });
+        loop.run([&] {
+            dispatcher.stop(mitogen::error(mitogen::reason::broker_exited, "the test is over"));
+        });
         main.join();
         dispatcher.join_pool();
-        loop.run([&] { edge->close(mitogen::reason::respondent_lost, "the test is over"); });
+        loop.run([&] { peer_link->close(mitogen::reason::respondent_lost, "the test is over"); });
     }
 
     /// A frame from the parent.

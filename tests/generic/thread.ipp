@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-// thread.ipp: what every policy's threads, mutexes and clock promise. Included with MITOGEN_TEST_IO set to a policy and
-// MITOGEN_TEST_NAME to its name in quotes.
+// thread.ipp: what every policy's threads, mutexes and clock promise. Included with MITOGEN_TEST_IO
+// set to a policy and MITOGEN_TEST_NAME to its name in quotes.
 #include "inject.hpp"
 #include "policy_test.hpp"
 
 #include <mitogen/io/policy.hpp>
-#include <mitogen/sys/signal.hpp>
+#include <mitogen/os/process/signal.hpp>
 
 #include <catch2/catch.hpp>
 #include <cerrno>
@@ -44,7 +44,8 @@ MITOGEN_POLICY_TEST(": a thread runs its body, and join waits for it") {
 }
 
 #if !defined(MITOGEN_TEST_SIMULATED)
-MITOGEN_POLICY_TEST(": a thread blocks the signals that are not about itself, its creator does not") {
+MITOGEN_POLICY_TEST(
+    ": a thread blocks the signals that are not about itself, its creator does not") {
     io_type io;
     ::sigset_t mask, before, after;
     ::pthread_sigmask(SIG_SETMASK, nullptr, &before);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// tree.hpp: what tests with real processes share: a tree, pipes that children inherit, and what is logged.
+// tree.hpp: what tests with real processes share: a tree, pipes that children inherit, and what is
+// logged.
 
 #include <mitogen/mitogen.hpp>
 
@@ -100,7 +101,8 @@ public:
     log_capture() {
         mitogen::log::set_sink([s = state_](const mitogen::log::record& r) {
             const std::lock_guard lock(s->mutex);
-            s->records.push_back({r.level, r.context, std::string(r.place), std::string(r.logger), std::string(r.text)});
+            s->records.push_back({r.level, r.context, std::string(r.place), std::string(r.logger),
+                                  std::string(r.text)});
             s->more.notify_all();
         });
     }
@@ -141,6 +143,8 @@ mitogen::error thrown_by(Work work) {
     return {mitogen::reason::none, "nothing was thrown"};
 }
 
-inline bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+inline bool contains(std::string_view text, std::string_view part) {
+    return text.find(part) != std::string_view::npos;
+}
 
 } // namespace generic

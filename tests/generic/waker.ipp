@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// waker.ipp: what every waker promises. Included with MITOGEN_TEST_IO set to a policy and MITOGEN_TEST_NAME to its name in
-// quotes.
+// waker.ipp: what every waker promises. Included with MITOGEN_TEST_IO set to a policy and
+// MITOGEN_TEST_NAME to its name in quotes.
 #include "forked.hpp"
 #include "inject.hpp"
 #include "policy_test.hpp"

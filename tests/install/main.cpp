@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A program of somebody else's project, in two files. Fails if the mode or the version is not that of the package.
+// A program of somebody else's project, in two files. Fails if the mode or the version is not that
+// of the package.
 #include <cstdio>
 #include <mitogen/mitogen.hpp>
 
@@ -19,7 +20,8 @@ int main(int argc, char** argv) {
 #else // the headers alone have tests enough: that they are found is what is tried here
 int main() {
     std::printf("headers: mitogen %d.%d\n", MITOGEN_VERSION_MAJOR, MITOGEN_VERSION_MINOR);
-    return mitogen::error(mitogen::reason::timeout, "no answer").kind() == mitogen::kind::overloaded &&
+    return mitogen::error(mitogen::reason::timeout, "no answer").kind() ==
+                       mitogen::kind::overloaded &&
                    twice(21) == 42
                ? 0
                : 1;

@@ -59,7 +59,8 @@ TEST_CASE("what a bag lacks is visible by name") {
     STATIC_REQUIRE_FALSE(io::policy<without_stdout>);
 }
 
-TEST_CASE("whether processes can be copied is a fact of the policy, and no part of what all must have") {
+TEST_CASE(
+    "whether processes can be copied is a fact of the policy, and no part of what all must have") {
     STATIC_REQUIRE(io::can_fork<io::native>);
     STATIC_REQUIRE(io::policy<without_copies>);
     STATIC_REQUIRE_FALSE(io::can_fork<without_copies>);

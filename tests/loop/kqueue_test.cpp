@@ -4,4 +4,4 @@
 #define MITOGEN_TEST_IO mitogen::io::kqueue
 #define MITOGEN_TEST_NAME "kqueue"
 #include "../generic/broker.ipp"
-#include "../generic/stream.ipp"
+#include "../generic/transport.ipp"

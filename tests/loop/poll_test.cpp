@@ -4,4 +4,4 @@
 #define MITOGEN_TEST_IO mitogen::io::poll
 #define MITOGEN_TEST_NAME "poll"
 #include "../generic/broker.ipp"
-#include "../generic/stream.ipp"
+#include "../generic/transport.ipp"

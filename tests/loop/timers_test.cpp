@@ -76,7 +76,8 @@ TEST_CASE("timers agree with a sorted list under any operations") {
                 instant earliest = never;
                 for (const auto& [_, at] : model) earliest = at < earliest ? at : earliest;
                 timer* due = all.take_due(now);
-                agree = earliest <= now ? due && model.count(due) && model[due] == earliest : due == nullptr;
+                agree = earliest <= now ? due && model.count(due) && model[due] == earliest
+                                        : due == nullptr;
                 if (due) model.erase(due);
                 break;
             }

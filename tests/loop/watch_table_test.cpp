@@ -2,10 +2,10 @@
 #include "../generic/inject.hpp"
 
 #include <mitogen/io/epoll.hpp>
+#include <mitogen/link/transport.hpp>
 #include <mitogen/loop/broker.hpp>
-#include <mitogen/loop/stream.hpp>
 #include <mitogen/loop/watch_table.hpp>
-#include <mitogen/sys/call.hpp>
+#include <mitogen/os/call.hpp>
 
 #include <catch2/catch.hpp>
 #include <cerrno>
@@ -21,7 +21,7 @@ namespace {
 
 using io_type = mitogen::io::epoll;
 namespace io = mitogen::io;
-namespace sys = mitogen::sys;
+namespace os = mitogen::os;
 using mitogen::event_source;
 
 /// Notes the tokens that it is given, and fails where told to.
@@ -39,7 +39,8 @@ struct noting_io {
     using poller = noting_poller;
 };
 
-TEST_CASE("an event finds the descriptor that it is about, and nothing once that is watched no longer") {
+TEST_CASE(
+    "an event finds the descriptor that it is about, and nothing once that is watched no longer") {
     noting_poller poller;
     mitogen::basic_watch_table<noting_io> table(poller);
     event_source a, b;
@@ -77,8 +78,8 @@ TEST_CASE("what the poller refuses is reported, and changes nothing") {
     CHECK(a.interest == io::interest::write);
 }
 
-struct closing : mitogen::basic_stream<io_type>::owner {
-    using stream = mitogen::basic_stream<io_type>;
+struct closing : mitogen::basic_transport<io_type>::owner {
+    using stream = mitogen::basic_transport<io_type>;
     std::mutex mutex;
     std::condition_variable changed;
     std::string why;
@@ -94,12 +95,13 @@ struct closing : mitogen::basic_stream<io_type>::owner {
 
 TEST_CASE("a link that can't be watched from the start is closed at once, and says why") {
     mitogen::basic_broker<io_type> loop;
-    sys::unique_fd in, out, far_in, far_out;
-    REQUIRE(sys::pipe(in, far_out) == 0);
-    REQUIRE(sys::pipe(far_in, out) == 0);
+    os::unique_fd in, out, far_in, far_out;
+    REQUIRE(os::pipe(in, far_out) == 0);
+    REQUIRE(os::pipe(far_in, out) == 0);
     const int numbers[2] = {in.get(), out.get()};
     closing end;
-    const auto link = std::make_shared<closing::stream>(loop, end, std::move(in), std::move(out), mitogen::limits{});
+    const auto link = std::make_shared<closing::stream>(loop, end, std::move(in), std::move(out),
+                                                        mitogen::limits{});
     bool closed = false;
     loop.run([&] {
         const generic::inject fault("epoll_ctl", -ENOMEM);
@@ -109,39 +111,43 @@ TEST_CASE("a link that can't be watched from the start is closed at once, and sa
     CHECK(closed);
     CHECK(end.why.find("cannot watch the link") != std::string::npos);
     CHECK(end.why.find("ENOMEM") != std::string::npos);
-    CHECK_FALSE(link->send({.dst = 1}, std::span<const std::byte>(), nullptr, mitogen::urgency::now));
-    for (const int fd : numbers) CHECK(sys::set_nonblocking(fd, true) == -EBADF);
+    CHECK_FALSE(
+        link->send({.dst = 1}, std::span<const std::byte>(), nullptr, mitogen::flush_mode::now));
+    for (const int fd : numbers) CHECK(os::set_nonblocking(fd, true) == -EBADF);
 }
 
 TEST_CASE("a link that can't be watched for room to write is closed, and says why") {
     using stream = closing::stream;
     mitogen::basic_broker<io_type> loop;
-    sys::unique_fd in, out, far_in, far_out;
-    REQUIRE(sys::pipe(in, far_out) == 0);
-    REQUIRE(sys::pipe(far_in, out) == 0);
-    sys::set_nonblocking(in.get(), true);
-    sys::set_nonblocking(out.get(), true);
+    os::unique_fd in, out, far_in, far_out;
+    REQUIRE(os::pipe(in, far_out) == 0);
+    REQUIRE(os::pipe(far_in, out) == 0);
+    os::set_nonblocking(in.get(), true);
+    os::set_nonblocking(out.get(), true);
     const int full = out.get();
     closing end;
-    const auto link = std::make_shared<stream>(loop, end, std::move(in), std::move(out), mitogen::limits{});
+    const auto link =
+        std::make_shared<stream>(loop, end, std::move(in), std::move(out), mitogen::limits{});
     loop.run([&] { link->start(); });
-    // Fills the pipe, so that the stream watches it, and empties it, so that the stream stops to watch it.
+    // Fills the pipe, so that the stream watches it, and empties it, so that the stream stops to
+    // watch it.
     const std::vector<std::byte> block(100'000);
     for (int round = 0; round < 2; ++round)
-        link->send({.dst = 1}, mitogen::buffer(std::span(block)), nullptr, mitogen::urgency::now);
+        link->send({.dst = 1}, mitogen::buffer(std::span(block)), nullptr,
+                   mitogen::flush_mode::now);
     loop.run([] {});
     REQUIRE(link->queued() > 0);
     {
         const generic::inject fault("epoll_ctl", -ENOMEM);
         std::vector<std::byte> sink(1u << 20);
-        REQUIRE(sys::read(far_in.get(), sink.data(), sink.size()) > 0);
+        REQUIRE(os::read(far_in.get(), sink.data(), sink.size()) > 0);
         std::unique_lock lock(end.mutex);
         end.changed.wait(lock, [&] { return !end.why.empty(); });
     }
     CHECK(end.why.find("cannot watch the link") != std::string::npos);
     CHECK(end.why.find("ENOMEM") != std::string::npos);
     loop.run([] {});
-    CHECK(sys::set_nonblocking(full, true) == -EBADF); // closed, although it was being written to
+    CHECK(os::set_nonblocking(full, true) == -EBADF); // closed, although it was being written to
 }
 
 } // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What the body of run() throws leaves run() after the children have ended; what it returns is the exit status.
+// What the body of run() throws leaves run() after the children have ended; what it returns is the
+// exit status.
 // expect: thrown: by the body; child is gone: yes
 // expect: returned: 0 3
 #include <mitogen/mitogen.hpp>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A child ends like any program: exit handlers run, static objects are destroyed, and what they print arrives.
+// A child ends like any program: exit handlers run, static objects are destroyed, and what they
+// print arrives.
 // expect: worker: goodbye from an exit handler
 // expect: worker: goodbye from a static object
 // expect: exit status 0

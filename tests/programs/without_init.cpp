@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A main() that never calls mitogen::init: refused before anything is started; as a child of another program, the error says why.
+// A main() that never calls mitogen::init: refused before anything is started; as a child of
+// another program, the error says why.
 // expect: logic_error: yes
 // expect: logic_error: yes
 // expect: payload_error: yes
@@ -10,14 +11,17 @@
 #include <string>
 
 int main(int argc, char** argv) {
-    if (argc > 1 && std::strcmp(argv[1], "--mitogen-child") == 0) return 0; // what a main() without init might make of it
+    // what a main() without init might make of it
+    if (argc > 1 && std::strcmp(argv[1], "--mitogen-child") == 0) return 0;
     mitogen::broker loop;
     mitogen::router router(loop);
     const auto refused = [](auto make) {
         try {
             make();
         } catch (const mitogen::logic_error& e) {
-            std::printf("logic_error: %s\n", std::string(e.what()).find("mitogen::init") != std::string::npos ? "yes" : "no");
+            std::printf("logic_error: %s\n",
+                        std::string(e.what()).find("mitogen::init") != std::string::npos ? "yes"
+                                                                                         : "no");
         }
     };
     refused([&] { router.local(); });
@@ -25,6 +29,8 @@ int main(int argc, char** argv) {
     try {
         router.local({.executable = argv[0]});
     } catch (const mitogen::payload_error& e) {
-        std::printf("payload_error: %s\n", std::string(e.what()).find("mitogen::init") != std::string::npos ? "yes" : "no");
+        std::printf("payload_error: %s\n",
+                    std::string(e.what()).find("mitogen::init") != std::string::npos ? "yes"
+                                                                                     : "no");
     }
 }

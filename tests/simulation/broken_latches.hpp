@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// broken_latches.hpp: latches with the four bugs that Mitogen's Latch once had, one each: what a test that is worth something
-// must find.
+// broken_latches.hpp: latches with the four bugs that Mitogen's Latch once had, one each: what a
+// test that is worth something must find.
 
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
@@ -87,7 +87,8 @@ protected:
     }
 };
 
-/// (a) An item that is put while another one waits for its sleeper to come wakes nobody: it is left over, and so is a sleeper.
+/// (a) An item that is put while another one waits for its sleeper to come wakes nobody: it is left
+/// over, and so is a sleeper.
 template <class Io>
 class surplus_item : public latch_parts<Io> {
     using base = latch_parts<Io>;
@@ -100,7 +101,8 @@ public:
         const std::lock_guard lock(this->mutex_);
         if (this->closed_) return false;
         this->items_.push_back(item);
-        if (this->items_.size() > 1) return true; // wrong: one sleeper is woken, and there are two items
+        // wrong: one sleeper is woken, and there are two items
+        if (this->items_.size() > 1) return true;
         if (sleeper* s = this->take_sleeper()) {
             s->served = true;
             s->wake.notify();
@@ -146,7 +148,8 @@ public:
             if (const auto item = this->take_item()) return *item;
             this->queue_.push_back(&self);
         }
-        static_cast<void>(self.wake.sleep_until(0)); // wrong: what is there already is meant for this sleep
+        // wrong: what is there already is meant for this sleep
+        static_cast<void>(self.wake.sleep_until(0));
         bool slept = false;
         sleep(self.wake, deadline, [&] { return std::exchange(slept, true) && self.served; });
         const std::lock_guard lock(this->mutex_);

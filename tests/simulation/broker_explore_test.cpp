@@ -24,13 +24,14 @@ void wait_for_both(io_type io, bool lead) {
             wake.notify();
         });
     });
-    if (!loop.wait(wake, mitogen::never, lead, [&] { return told == 2; })) throw std::runtime_error("the wait ended early");
+    if (!loop.wait(wake, mitogen::never, lead, [&] { return told == 2; }))
+        throw std::runtime_error("the wait ended early");
 }
 
 TEST_CASE("a wait for two notifications ends in all orders, with up to two interruptions") {
     const bool lead = GENERATE(true, false);
-    const sim::findings found =
-        sim::explore({.most_interruptions = 2, .most_runs = 20'000}, [lead](io_type io) { wait_for_both(io, lead); });
+    const sim::findings found = sim::explore({.most_interruptions = 2, .most_runs = 20'000},
+                                             [lead](io_type io) { wait_for_both(io, lead); });
     INFO(found.text());
     CHECK(found.complete);
 }
@@ -38,8 +39,8 @@ TEST_CASE("a wait for two notifications ends in all orders, with up to two inter
 TEST_CASE("a wait for two notifications ends in many orders") {
     const bool lead = GENERATE(true, false);
     const auto how = GENERATE(sim::exploration::kind::random, sim::exploration::kind::priority);
-    const sim::findings found =
-        sim::explore({.how = how, .choices = 100, .last_seed = 500}, [lead](io_type io) { wait_for_both(io, lead); });
+    const sim::findings found = sim::explore({.how = how, .choices = 100, .last_seed = 500},
+                                             [lead](io_type io) { wait_for_both(io, lead); });
     INFO(found.text());
     CHECK(found.complete);
 }

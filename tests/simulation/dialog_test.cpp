@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Dialogs, streams and channels between simulated contexts, while everything goes wrong: every operation returns, items come in
-// order and once, up to a loss, and nothing is left.
+// Dialogs, streams and channels between simulated contexts, while everything goes wrong: every
+// operation returns, items come in order and once, up to a loss, and nothing is left.
 #include "../support/engine.hpp"
 #include "seeds.hpp"
 
@@ -81,7 +81,7 @@ struct outcome {
 /// Whether an error may come of a use while things go wrong.
 bool excusable(const mitogen::error& e, bool calm) {
     switch (e.reason()) {
-    case mitogen::reason::cancelled: return true; // where this test did it
+    case mitogen::reason::cancelled: return true; // if this test did it
     case mitogen::reason::timeout: return true;
     case mitogen::reason::remote_exception: // what a function met when it sent, or connected
     case mitogen::reason::respondent_lost:
@@ -90,8 +90,9 @@ bool excusable(const mitogen::error& e, bool calm) {
     case mitogen::reason::no_route:
     case mitogen::reason::link_corrupt: return !calm && e.reason() != mitogen::reason::link_corrupt;
     default:
-        return !calm && (e.kind() == mitogen::kind::disconnected || e.kind() == mitogen::kind::overloaded ||
-                         e.reason() == mitogen::reason::connect);
+        return !calm &&
+               (e.kind() == mitogen::kind::disconnected || e.kind() == mitogen::kind::overloaded ||
+                e.reason() == mitogen::reason::connect);
     }
 }
 
@@ -101,10 +102,11 @@ class user {
     const std::vector<mitogen::context>& all_;
     sim::random dice_;
     outcome& o_;
-    bool calm_;
+    bool disabled_;
 
     void fail(const mitogen::error& e) {
-        if (!excusable(e, calm_) && o_.trouble.empty()) o_.trouble = std::string("an odd error: ") + e.what();
+        if (!excusable(e, disabled_) && o_.trouble.empty())
+            o_.trouble = std::string("an odd error: ") + e.what();
     }
 
     void one_dialog(const mitogen::context& to) {
@@ -118,14 +120,18 @@ class user {
         std::vector<std::uint32_t> asked;
         std::size_t got = 0;
         for (std::uint32_t i = 0; i < rounds; ++i) {
-            const auto wanted = static_cast<std::uint32_t>(dice_.chance(0.1) ? dice_.below(400'000) : dice_.below(2000));
+            const auto wanted = static_cast<std::uint32_t>(dice_.chance(0.1) ? dice_.below(400'000)
+                                                                             : dice_.below(2000));
             if (!d.try_send(wanted)) break;
             asked.push_back(wanted);
             if (dice_.chance(0.5)) continue; // not now
             const auto item =
-                dice_.chance(0.3) ? d.try_receive_for(std::chrono::nanoseconds(dice_.below(20 * ms))) : d.try_receive();
+                dice_.chance(0.3)
+                    ? d.try_receive_for(std::chrono::nanoseconds(dice_.below(20 * ms)))
+                    : d.try_receive();
             if (item) {
-                o_.expect(got < asked.size() && item->size() == asked[got], "an item came twice, or not in order");
+                o_.expect(got < asked.size() && item->size() == asked[got],
+                          "an item came twice, or not in order");
                 ++got;
             } else if (item.error().reason() != mitogen::reason::timeout) {
                 break;
@@ -137,13 +143,15 @@ class user {
         default:
             d.close();
             while (const auto item = d.try_receive()) {
-                o_.expect(got < asked.size() && item->size() == asked[got], "an item came twice, or not in order");
+                o_.expect(got < asked.size() && item->size() == asked[got],
+                          "an item came twice, or not in order");
                 ++got;
             }
         }
         o_.items += got;
         const auto& end = d.outcome();
-        o_.expect(d.try_receive_for(0s).error().reason() != mitogen::reason::timeout, "a dialog that has ended has no end");
+        o_.expect(d.try_receive_for(0s).error().reason() != mitogen::reason::timeout,
+                  "a dialog that has ended has no end");
         if (!end) return fail(end.error());
         o_.expect(*end <= asked.size(), "more was received than was sent");
         ++o_.whole;
@@ -152,13 +160,15 @@ class user {
     void one_stream(const mitogen::context& to) {
         const auto n = static_cast<std::uint32_t>(dice_.below(3000));
         const std::int64_t nap = dice_.chance(0.3) ? dice_.between(1 * ms, 5 * ms) : 0;
-        const auto leave = static_cast<std::uint32_t>(dice_.chance(0.3) ? dice_.below(n + 1) : n + 1);
+        const auto leave =
+            static_cast<std::uint32_t>(dice_.chance(0.3) ? dice_.below(n + 1) : n + 1);
         auto range = to.within(60s).stream<&count>(n, nap);
         std::uint32_t next = 0;
         for (;;) {
             const auto item = range.try_get();
             if (!item) {
-                if (item.error().reason() != mitogen::reason::end_of_stream) return fail(item.error());
+                if (item.error().reason() != mitogen::reason::end_of_stream)
+                    return fail(item.error());
                 o_.expect(next == n, "a stream has ended, and lacks items");
                 break;
             }
@@ -188,7 +198,8 @@ class user {
         for (std::uint32_t s = 0; s < senders; ++s) {
             const mitogen::context& to = all_[dice_.below(all_.size())];
             if (dice_.chance(0.25)) {
-                calls.push_back(to.within(60s).call_async<&produce_below>(in.to_sender(), s << 16, n));
+                calls.push_back(
+                    to.within(60s).call_async<&produce_below>(in.to_sender(), s << 16, n));
             } else {
                 calls.push_back(to.within(60s).call_async<&produce>(in.to_sender(), s << 16, n));
             }
@@ -197,11 +208,12 @@ class user {
         std::uint32_t lost = 0;
         const bool leaves = dice_.chance(0.2);
         for (;;) {
-            const auto item = in.try_get_for(120s); // a call that did not run leaves its sender open
+            // a call that did not run leaves its sender open
+            const auto item = in.try_get_for(120s);
             if (!item) {
                 if (item.error().reason() == mitogen::reason::end_of_stream) break;
                 if (item.error().reason() == mitogen::reason::timeout) {
-                    o_.expect(!calm_, "a channel did not end");
+                    o_.expect(!disabled_, "a channel did not end");
                     break;
                 }
                 ++lost;
@@ -217,14 +229,16 @@ class user {
         }
         for (auto& c : calls)
             if (const auto end = c.try_get(); !end && !leaves) fail(end.error());
-        if (calm_ && !leaves)
-            for (const std::uint32_t got : next) o_.expect(got == n, "a channel has ended, and lacks items");
+        if (disabled_ && !leaves)
+            for (const std::uint32_t got : next)
+                o_.expect(got == n, "a channel has ended, and lacks items");
         ++o_.whole;
     }
 
 public:
-    user(mitogen::router& root, const std::vector<mitogen::context>& all, std::uint64_t seed, outcome& o, bool calm)
-        : root_(root), all_(all), dice_(seed), o_(o), calm_(calm) {}
+    user(mitogen::router& root, const std::vector<mitogen::context>& all, std::uint64_t seed,
+         outcome& o, bool calm)
+        : root_(root), all_(all), dice_(seed), o_(o), disabled_(calm) {}
 
     void run(int uses) {
         for (int i = 0; i < uses; ++i) {
@@ -257,11 +271,14 @@ sim::faults faults_of(const std::string& which) {
 
 outcome run(const std::string& which, std::uint64_t seed) {
     const sim::faults f = faults_of(which);
-    const bool calm = f.kills_per_second == 0 && f.cuts_per_second == 0 && f.silences_per_second == 0;
+    const bool calm =
+        f.kills_per_second == 0 && f.cuts_per_second == 0 && f.silences_per_second == 0;
     outcome o;
     sim::fleet fleet({.seed = seed, .faults = f});
     mitogen::router_options options;
-    options.rules.heartbeat = f.silences_per_second > 0 ? mitogen::heartbeat{5'000 * ms, 20'000 * ms} : mitogen::heartbeat{0, 0};
+    options.rules.heartbeat = f.silences_per_second > 0
+                                  ? mitogen::heartbeat{5'000 * ms, 20'000 * ms}
+                                  : mitogen::heartbeat{0, 0};
     const sim::outcome world = fleet.run(
         [&](mitogen::router& root) {
             mitogen::log::set_sink([](const mitogen::log::record&) {});
@@ -269,20 +286,26 @@ outcome run(const std::string& which, std::uint64_t seed) {
             sim::random dice(seed);
             std::vector<mitogen::context> all;
             for (int i = 0; i < 3; ++i)
-                if (auto up = root.try_connect(sim::host{.name = "h" + std::to_string(i)})) all.push_back(*up);
+                if (auto up = root.try_connect(sim::host{.name = "h" + std::to_string(i)}))
+                    all.push_back(*up);
             if (!all.empty())
                 if (auto below = all[0].try_connect(sim::host{.name = "h3"})) all.push_back(*below);
             if (all.empty()) return;
             {
                 std::vector<sim_io::thread> threads;
                 for (int t = 0; t < 3; ++t)
-                    threads.emplace_back(io, "user", [&, own = dice.next()] { user(root, all, own, o, calm).run(5); });
+                    threads.emplace_back(io, "user", [&, own = dice.next()] {
+                        user(root, all, own, o, calm).run(5);
+                    });
             }
-            fleet.world().calm();
+            fleet.world().disable();
             io.sleep_for(90'000 * ms);
-            o.expect(support::open_answers<mitogen::io::simulated>(root) == 0, "answers are still awaited");
+            o.expect(support::open_answers<mitogen::io::simulated>(root) == 0,
+                     "answers are still awaited");
             for (const mitogen::context& c : all)
-                if (c.alive()) o.expect(c.ping().try_get_for(30s).has_value(), "a context does not answer any more");
+                if (c.alive())
+                    o.expect(c.ping().try_get_for(30s).has_value(),
+                             "a context does not answer any more");
         },
         options);
     if (!world.completed && o.trouble.empty()) o.trouble = world.trouble;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A link that is cut without a word is noticed; whoever is only busy, or was suspended with everybody else, is not lost.
+// A link that is cut without a word is noticed; whoever is only busy, or was suspended with
+// everybody else, is not lost.
 #include "../support/engine.hpp"
 
 #include <mitogen/simulation.hpp>
@@ -19,14 +20,19 @@ constexpr mitogen::tree_rules quick{.heartbeat = {.interval = 5 * second, .limit
 
 std::uint32_t twice(std::uint32_t x) { return 2 * x; }
 void nap(std::int64_t span) { sim::sleep_for(span); }
-mitogen::context child_of(mitogen::router& router, const std::string& name) { return router.connect(sim::host{.name = name}); }
-mitogen::tree_rules rules_of(mitogen::router& router) { return support::engine<mitogen::io::simulated>(router).rules(); }
+mitogen::context child_of(mitogen::router& router, const std::string& name) {
+    return router.connect(sim::host{.name = name});
+}
+mitogen::tree_rules rules_of(mitogen::router& router) {
+    return support::engine<mitogen::io::simulated>(router).rules();
+}
 std::int64_t interval_of(mitogen::router& router) { return rules_of(router).heartbeat.interval; }
 
 /// Swallows what one end of the link between a process and its parent says, or both.
 void silence(sim::kernel& k, std::uint32_t pid, bool from, bool to) {
     for (const auto& pipe : k.pipes_of(pid)) {
-        if ((from && pipe->from_process == pid) || (to && pipe->to_process == pid)) pipe->silent = true;
+        if ((from && pipe->from_process == pid) || (to && pipe->to_process == pid))
+            pipe->silent = true;
     }
 }
 
@@ -48,12 +54,15 @@ TEST_CASE("a call over a link that falls silent ends within the limit, in either
                     REQUIRE_FALSE(got);
                     CHECK(got.error().kind() == mitogen::kind::disconnected);
                 }
-                CHECK(io.now() - from < 22 * second); // the child's loss is told with its exit status
+                // the child's loss is told with its exit status
+                CHECK(io.now() - from < 22 * second);
                 CHECK(io.now() - from > 10 * second);
                 const auto why = root.node().why_lost(child.id());
                 REQUIRE(why);
                 INFO(why->what());
-                if (which & 1) CHECK(std::string(why->what()).find("no sign of life for ") != std::string::npos);
+                if (which & 1)
+                    CHECK(std::string(why->what()).find("no sign of life for ") !=
+                          std::string::npos);
             },
             {.rules = quick});
         CHECK(o.trouble.empty());
@@ -84,7 +93,7 @@ TEST_CASE("whoever was suspended gives everybody fresh time when it goes on") {
                 const mitogen::context deep = child.call<&child_of>("deep");
                 for (int i = 0; i < 5; ++i) {
                     io.sleep_for(7 * second);
-                    io.kernel().threads().leap(600 * second);
+                    io.kernel().threads().clock_jump(600 * second);
                     io.sleep_for(i * second);
                     CHECK(deep.call<&twice>(3u) == 6);
                 }
@@ -131,9 +140,12 @@ TEST_CASE("a router describes the tree that it sees") {
             CHECK(all[2].parent == child.id());
             CHECK(all[2].pending_calls == 1);
             INFO(root.describe());
-            CHECK(root.describe().find(child.describe() + "\n" + deep.describe() + "\n") != std::string::npos);
-            CHECK(child.describe().find("context 1 \"child\": child, 0 bytes queued, up for 2") == 0);
-            CHECK(deep.describe() == "context " + std::to_string(deep.id()) + " \"deep\": below context 1, 1 pending calls");
+            CHECK(root.describe().find(child.describe() + "\n" + deep.describe() + "\n") !=
+                  std::string::npos);
+            CHECK(child.describe().find("context 1 \"child\": child, 0 bytes queued, up for 2") ==
+                  0);
+            CHECK(deep.describe() == "context " + std::to_string(deep.id()) +
+                                         " \"deep\": below context 1, 1 pending calls");
             CHECK(root.context_by_id(4711).describe() == "context 4711: not known here");
             napping.get();
         },

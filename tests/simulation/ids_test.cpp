@@ -14,7 +14,8 @@ using mitogen::duration_ns;
 constexpr duration_ns millisecond = 1'000'000;
 constexpr duration_ns latency = 10 * millisecond;
 
-/// How long each of so many attempts to make a child takes, in virtual time. None comes up, but each takes a number.
+/// How long each of so many attempts to make a child takes, in virtual time. None comes up, but
+/// each takes a number.
 std::vector<duration_ns> attempts(mitogen::router& here, std::uint32_t count) {
     std::vector<duration_ns> times;
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -26,7 +27,8 @@ std::vector<duration_ns> attempts(mitogen::router& here, std::uint32_t count) {
 }
 
 /// The same while the process of that number, the root, is stopped.
-std::vector<duration_ns> attempts_without(mitogen::router& here, std::uint32_t pid, std::uint32_t count) {
+std::vector<duration_ns> attempts_without(mitogen::router& here, std::uint32_t pid,
+                                          std::uint32_t count) {
     mitogen::io::simulated io;
     io.kernel().signal(pid, 19);
     std::vector<duration_ns> times = attempts(here, count);
@@ -34,7 +36,9 @@ std::vector<duration_ns> attempts_without(mitogen::router& here, std::uint32_t p
     return times;
 }
 
-mitogen::context_id id_of_new_child(mitogen::router& here) { return here.connect(sim::host{.name = "somebody"}).id(); }
+mitogen::context_id id_of_new_child(mitogen::router& here) {
+    return here.connect(sim::host{.name = "somebody"}).id();
+}
 
 TEST_CASE("only a child's first child waits for the root") {
     const std::uint64_t seed = GENERATE(range<std::uint64_t>(1, 4));
@@ -54,7 +58,8 @@ TEST_CASE("only a child's first child waits for the root") {
             const mitogen::context child = root.connect(sim::host{.name = "child"});
             CHECK(child.id() == 1);
             first = child.call<&attempts>(901u);
-            // The answer came behind the request for the next block. What the root said to that is there before this is.
+            // The answer came behind the request for the next block. What the root said to that is
+            // there before this is.
             stopped = child.call<&attempts_without>(pid, 99u + 850u);
             last = child.call<&id_of_new_child>();
             next_of_root = id_of_new_child(root);

@@ -19,7 +19,9 @@ constexpr mitogen::duration_ns ms = 1'000'000;
 struct link {
     io_type::descriptor in, out;
     explicit link(io_type io) { REQUIRE(io.pipe(in, out) == 0); }
-    sim::pipe_state& state(io_type io) const { return *dynamic_cast<sim::pipe_end*>(io.kernel().at(in.get()))->pipe(); }
+    sim::pipe_state& state(io_type io) const {
+        return *dynamic_cast<sim::pipe_end*>(io.kernel().at(in.get()))->pipe();
+    }
 };
 
 /// Up to `size` bytes, or what read() returned instead as text.
@@ -33,8 +35,9 @@ long give(io_type io, const io_type::descriptor& to, const std::string& bytes) {
 }
 
 /// Runs the body as the first process of a world.
-sim::outcome in_world(const sim::faults& faults, mitogen::unique_function<void(io_type)> body,
-                      mitogen::unique_function<int(const mitogen::sys::spawn_options&, sim::stdio)> program = {}) {
+sim::outcome in_world(
+    const sim::faults& faults, mitogen::unique_function<void(io_type)> body,
+    mitogen::unique_function<int(const mitogen::os::spawn_options&, sim::stdio)> program = {}) {
     sim::world w({.seed = 1, .faults = faults});
     if (program) w.set_program(std::move(program));
     const sim::outcome o = w.run([&](io_type io) { body(io); });
@@ -43,7 +46,8 @@ sim::outcome in_world(const sim::faults& faults, mitogen::unique_function<void(i
     return o;
 }
 
-TEST_CASE("a pipe gives back the bytes in order, then says that it is empty, then that it has ended") {
+TEST_CASE(
+    "a pipe gives back the bytes in order, then says that it is empty, then that it has ended") {
     in_world({}, [](io_type io) {
         link l(io);
         CHECK(give(io, l.out, "one ") == 4);
@@ -80,7 +84,8 @@ TEST_CASE("a pipe whose reader is gone says so, and a full one says that it is f
     });
 }
 
-TEST_CASE("a read that has to wait sleeps until there is something, whatever the descriptor's mode") {
+TEST_CASE(
+    "a read that has to wait sleeps until there is something, whatever the descriptor's mode") {
     in_world({}, [](io_type io) {
         link l(io);
         std::string first, second;
@@ -131,16 +136,18 @@ TEST_CASE("write_all sleeps until everything is written, or the reader is gone")
     });
 }
 
-TEST_CASE("bytes take as long as latency and bandwidth say, and arrive although the writer has gone") {
-    in_world({.least_latency = 10 * ms, .most_latency = 10 * ms, .bytes_per_second = 1'000'000}, [](io_type io) {
-        link l(io);
-        const mitogen::instant start = io.now();
-        give(io, l.out, std::string(5'000, 'x')); // 5 ms on the line
-        l.out.reset();
-        CHECK(take(io, l.in, 10'000).size() == 5'000);
-        CHECK(io.now() - start == 15 * ms);
-        CHECK(take(io, l.in).empty());
-    });
+TEST_CASE(
+    "bytes take as long as latency and bandwidth say, and arrive although the writer has gone") {
+    in_world({.least_latency = 10 * ms, .most_latency = 10 * ms, .bytes_per_second = 1'000'000},
+             [](io_type io) {
+                 link l(io);
+                 const mitogen::instant start = io.now();
+                 give(io, l.out, std::string(5'000, 'x')); // 5 ms on the line
+                 l.out.reset();
+                 CHECK(take(io, l.in, 10'000).size() == 5'000);
+                 CHECK(io.now() - start == 15 * ms);
+                 CHECK(take(io, l.in).empty());
+             });
     in_world({.bytes_per_second = 1'000'000}, [](io_type io) {
         link l(io);
         const mitogen::instant start = io.now();
@@ -151,7 +158,8 @@ TEST_CASE("bytes take as long as latency and bandwidth say, and arrive although 
     });
 }
 
-TEST_CASE("a pipe can be cut at a byte: the reader gets what came before, then the end, the writer an error") {
+TEST_CASE("a pipe can be cut at a byte: the reader gets what came before, then the end, the writer "
+          "an error") {
     in_world({}, [](io_type io) {
         link l(io);
         l.state(io).cut_after = 5;
@@ -211,7 +219,8 @@ TEST_CASE("a process gets its three descriptors, and its exit code arrives") {
         {},
         [](io_type io) {
             link to(io), from(io);
-            auto child = io.spawn({.path = "echo", .in = to.in.get(), .out = from.out.get()}).value();
+            auto child =
+                io.spawn({.path = "echo", .in = to.in.get(), .out = from.out.get()}).value();
             to.in.reset();
             from.out.reset();
             CHECK(child.running());
@@ -224,7 +233,7 @@ TEST_CASE("a process gets its three descriptors, and its exit code arrives") {
             CHECK_FALSE(child.running());
             CHECK(child.try_wait() == mitogen::exit_status{.code = 7});
         },
-        [](const mitogen::sys::spawn_options& how, sim::stdio ends) {
+        [](const mitogen::os::spawn_options& how, sim::stdio ends) {
             io_type io;
             char bytes[10];
             const long n = io.read(ends.in, bytes, 10);
@@ -258,7 +267,7 @@ TEST_CASE("a process can be killed, stopped and let go on") {
             other.signal(19);
             other = {}; // kills it although it is stopped, and waits for it
         },
-        [&](const mitogen::sys::spawn_options&, sim::stdio) {
+        [&](const mitogen::os::spawn_options&, sim::stdio) {
             io_type io;
             io_type::thread beside(io, "beside", [&] { io_type().hang(); });
             for (;; ++ticks) io.sleep_for(ms);
@@ -273,7 +282,7 @@ TEST_CASE("a process that crashes or stops itself does not come back from it") {
             auto child = io.spawn({.path = "crash"}).value();
             CHECK(child.wait() == mitogen::exit_status{.code = 0, .signal = 9});
         },
-        [&](const mitogen::sys::spawn_options&, sim::stdio) -> int { io_type().crash(); });
+        [&](const mitogen::os::spawn_options&, sim::stdio) -> int { io_type().crash(); });
 }
 
 TEST_CASE("what a killed process held is closed") {
@@ -290,7 +299,7 @@ TEST_CASE("what a killed process held is closed") {
             l.in.reset();
             CHECK(io.kernel().open_descriptors() == 0);
         },
-        [&](const mitogen::sys::spawn_options&, sim::stdio) -> int {
+        [&](const mitogen::os::spawn_options&, sim::stdio) -> int {
             io_type io;
             io_type::poller poller(io);
             link l(io);
@@ -301,7 +310,8 @@ TEST_CASE("what a killed process held is closed") {
 TEST_CASE("faults strike, at the same moments for the same seed") {
     const auto run = [] {
         sim::world w({.seed = 5, .faults = {.kills_per_second = 20}});
-        w.set_program([](const mitogen::sys::spawn_options&, sim::stdio) -> int { io_type().hang(); });
+        w.set_program(
+            [](const mitogen::os::spawn_options&, sim::stdio) -> int { io_type().hang(); });
         return w.run([](io_type io) {
             for (int i = 0; i < 10; ++i) io.spawn({.path = "hang"}).value().wait();
         });
@@ -325,7 +335,9 @@ TEST_CASE("a poller sees what becomes readable or writable, a waker, and the end
             io_type::waker waker(io);
             link l(io);
             std::array<mitogen::io::event, 4> events;
-            const auto wait = [&](mitogen::duration_ns timeout) { return poller.wait(events.data(), 4, timeout); };
+            const auto wait = [&](mitogen::duration_ns timeout) {
+                return poller.wait(events.data(), 4, timeout);
+            };
             REQUIRE(poller.add(l.in.get(), 1, interest::read) == 0);
             REQUIRE(poller.add(waker.fd(), 2, interest::read) == 0);
             CHECK(poller.add(waker.fd(), 2, interest::read) == -EEXIST);
@@ -358,7 +370,7 @@ TEST_CASE("a poller sees what becomes readable or writable, a waker, and the end
             for (const int fd : {l.in.get(), waker.fd(), child.poll_fd()}) poller.remove(fd);
             CHECK(child.wait() == mitogen::exit_status{.code = 3});
         },
-        [](const mitogen::sys::spawn_options&, sim::stdio) { return 3; });
+        [](const mitogen::os::spawn_options&, sim::stdio) { return 3; });
 }
 
 TEST_CASE("a poller may report what is not there, and end early, where that is asked for") {
@@ -369,7 +381,8 @@ TEST_CASE("a poller may report what is not there, and end early, where that is a
         std::array<mitogen::io::event, 4> events;
         int nothing = 0, spurious = 0;
         const mitogen::instant start = io.now();
-        for (int i = 0; i < 100; ++i) ++(poller.wait(events.data(), 4, ms) == 0 ? nothing : spurious);
+        for (int i = 0; i < 100; ++i)
+            ++(poller.wait(events.data(), 4, ms) == 0 ? nothing : spurious);
         CHECK(nothing > 10);
         CHECK(spurious > 10);
         CHECK(io.now() - start < 100 * ms);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// large_tree: a tree of many simulated contexts in one process, and many calls across it; prints time and memory.
+// large_tree: a tree of many simulated contexts in one process, and many calls across it; prints
+// time and memory.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -16,7 +17,8 @@ std::uint32_t twice(std::uint32_t x) { return 2 * x; }
 
 std::vector<mitogen::context> grow(mitogen::router& router, std::uint32_t count) {
     std::vector<mitogen::future<mitogen::context>> coming;
-    for (std::uint32_t i = 0; i < count; ++i) coming.push_back(router.connect_async(sim::host{.name = "h" + std::to_string(i)}));
+    for (std::uint32_t i = 0; i < count; ++i)
+        coming.push_back(router.connect_async(sim::host{.name = "h" + std::to_string(i)}));
     std::vector<mitogen::context> up;
     for (auto& c : coming) up.push_back(c.get());
     return up;
@@ -32,17 +34,21 @@ double peak_mib() {
 
 int main(int argc, char** argv) {
     const auto number = [&](int at, std::uint32_t standard) {
-        return argc > at ? static_cast<std::uint32_t>(std::strtoul(argv[at], nullptr, 10)) : standard;
+        return argc > at ? static_cast<std::uint32_t>(std::strtoul(argv[at], nullptr, 10))
+                         : standard;
     };
     const std::uint32_t wide = number(1, 100);
     const std::uint32_t calls = number(2, 100'000);
     if (wide == 0 || calls == 0) {
-        std::fputs("usage: large_tree [WIDTH [CALLS]]    a tree of WIDTH * WIDTH contexts (100), and CALLS calls (100000)\n",
+        std::fputs("usage: large_tree [WIDTH [CALLS]]    a tree of WIDTH * WIDTH contexts (100), "
+                   "and CALLS calls (100000)\n",
                    stderr);
         return 2;
     }
     const auto begin = std::chrono::steady_clock::now();
-    const auto spent = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
+    const auto spent = [&] {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    };
     sim::fleet fleet({.seed = 1, .faults = {.interrupt = 0.01}, .most_steps = 2'000'000'000});
     std::size_t size = 0;
     std::uint32_t wrong = 0;
@@ -66,8 +72,9 @@ int main(int argc, char** argv) {
         std::printf("%u calls after %.1f s, %.0f MiB\n", calls, spent(), peak_mib());
         std::fflush(stdout);
     });
-    std::printf("all ended after %.1f s, %.0f MiB; %llu steps, hash %016llx%s%s\n", spent(), peak_mib(),
-                static_cast<unsigned long long>(o.steps), static_cast<unsigned long long>(o.hash), o.completed ? "" : ": ",
+    std::printf("all ended after %.1f s, %.0f MiB; %llu steps, hash %016llx%s%s\n", spent(),
+                peak_mib(), static_cast<unsigned long long>(o.steps),
+                static_cast<unsigned long long>(o.hash), o.completed ? "" : ": ",
                 o.trouble.c_str());
     return o.completed && wrong == 0 && size == std::size_t{wide} * wide ? 0 : 1;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The latch, in all orders of a few threads, and in many orders of more. What Mitogen's Latch once did wrong must be found.
+// The latch, in all orders of a few threads, and in many orders of more. What Mitogen's Latch once
+// did wrong must be found.
 #include "broken_latches.hpp"
 #include "latch_programs.hpp"
 
@@ -28,7 +29,8 @@ constexpr unsigned fewer = 0;
 constexpr unsigned fewer = 0;
 #endif
 
-/// A bad one among the small programs, and how many runs it took to find it; empty and 0 if there is none.
+/// A bad one among the small programs, and how many runs it took to find it; empty and 0 if there
+/// is none.
 template <class Latch>
 sim::findings first_failure(unsigned most_interruptions, std::string& program) {
     sim::findings first;
@@ -44,16 +46,18 @@ sim::findings first_failure(unsigned most_interruptions, std::string& program) {
 }
 
 TEST_CASE("a latch is right in all orders of a few threads, up to a bound of interruptions") {
-    latch_programs::for_each_small<real_latch>([](const char* name, void (*body)(io_type), unsigned bound) {
-        const sim::findings found = sim::explore({.most_interruptions = bound - fewer}, body);
-        INFO(name << ": " << found.text());
-        CHECK(found.complete);
-        CHECK(found.runs > (fewer ? 10 : 500));
-    });
+    latch_programs::for_each_small<real_latch>(
+        [](const char* name, void (*body)(io_type), unsigned bound) {
+            const sim::findings found = sim::explore({.most_interruptions = bound - fewer}, body);
+            INFO(name << ": " << found.text());
+            CHECK(found.complete);
+            CHECK(found.runs > (fewer ? 10 : 500));
+        });
 }
 
 TEST_CASE("a latch is right in all orders of two threads, however often they are interrupted") {
-    const sim::findings found = sim::explore({.most_interruptions = fewer ? 3 : 1000}, &latch_programs::one_each<real_latch>);
+    const sim::findings found = sim::explore({.most_interruptions = fewer ? 3 : 1000},
+                                             &latch_programs::one_each<real_latch>);
     INFO(found.text());
     CHECK(found.complete);
     CHECK(found.runs > (fewer ? 100 : 1000));
@@ -62,7 +66,8 @@ TEST_CASE("a latch is right in all orders of two threads, however often they are
 TEST_CASE("a latch is right in many orders of many threads") {
     const auto how = GENERATE(sim::exploration::kind::random, sim::exploration::kind::priority);
     const auto body = [](io_type io) { latch_programs::many<real_latch>(io, 5, 3, 33); };
-    const sim::findings found = sim::explore({.how = how, .interrupt = 0.3, .depth = 5, .choices = 2000, .last_seed = 60}, body);
+    const sim::findings found = sim::explore(
+        {.how = how, .interrupt = 0.3, .depth = 5, .choices = 2000, .last_seed = 60}, body);
     INFO(found.text());
     CHECK(found.complete);
     CHECK(found.runs == 60);
@@ -104,7 +109,8 @@ TEST_CASE("a late comer that overtakes a sleeper is found") {
 TEST_CASE("schedules by chance and by priority find the broken latches too") {
     const auto how = GENERATE(sim::exploration::kind::random, sim::exploration::kind::priority);
     const auto finds = [how](void (*body)(io_type)) {
-        const sim::findings found = sim::explore({.how = how, .depth = 3, .choices = 40, .last_seed = 500}, body);
+        const sim::findings found =
+            sim::explore({.how = how, .depth = 3, .choices = 40, .last_seed = 500}, body);
         INFO(found.text());
         CHECK(found.failed());
     };

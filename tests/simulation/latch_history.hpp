@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// latch_history.hpp: what threads did with a latch and when, and whether a latch may behave like that.
+// latch_history.hpp: what threads did with a latch and when, and whether a latch may behave like
+// that.
 
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
@@ -21,9 +22,9 @@ using mitogen::never;
 using mitogen::reason;
 using io_type = mitogen::io::simulated;
 
-/// A latch of numbers, of which every put must be another. Remembers when each call began and ended, in the order in which the
-/// world made them happen, and checks at the end that there is no contradiction. Works with anything that looks like
-/// basic_latch<int, Io>.
+/// A latch of numbers, of which every put must be another. Remembers when each call began and
+/// ended, in the order in which the world made them happen, and checks at the end that there is no
+/// contradiction. Works with anything that looks like basic_latch<int, Io>.
 template <class Latch>
 class watched {
     struct call {
@@ -62,13 +63,15 @@ class watched {
         for (const call& p : puts_) put += p.ok;
         for (const taking& g : gets_) {
             if (!g.ok) continue;
-            require(seen.insert(g.item).second, "item " + std::to_string(g.item) + " was delivered twice");
+            require(seen.insert(g.item).second,
+                    "item " + std::to_string(g.item) + " was delivered twice");
             const call& p = put_of(g.item);
             require(p.ok, "an item was delivered whose put said false");
             require(p.begin < g.end, "an item was delivered before it was put");
         }
-        require(seen.size() + latch_.size() == put, std::to_string(put) + " items were put, " + std::to_string(seen.size()) +
-                                                        " delivered, " + std::to_string(latch_.size()) + " are left");
+        require(seen.size() + latch_.size() == put,
+                std::to_string(put) + " items were put, " + std::to_string(seen.size()) +
+                    " delivered, " + std::to_string(latch_.size()) + " are left");
     }
 
     void check_order_of_items() const {
@@ -77,8 +80,10 @@ class watched {
             for (const call& p : puts_) { // an item that was put before the one that `early` got
                 if (!p.ok || p.end >= put_of(early.item).begin) continue;
                 bool in_time = false;
-                for (const taking& g : gets_) in_time = in_time || (g.ok && g.item == p.item && g.begin < early.end);
-                require(in_time, "item " + std::to_string(early.item) + " came out before item " + std::to_string(p.item));
+                for (const taking& g : gets_)
+                    in_time = in_time || (g.ok && g.item == p.item && g.begin < early.end);
+                require(in_time, "item " + std::to_string(early.item) + " came out before item " +
+                                     std::to_string(p.item));
             }
         }
     }
@@ -89,12 +94,15 @@ class watched {
                 if (first.asleep == 0 || first.asleep > late.begin || !late.ok) continue;
                 if (first.ok) {
                     require(put_of(late.item).end > put_of(first.item).begin,
-                            "a late comer took item " + std::to_string(late.item) + " from the one that slept before it");
+                            "a late comer took item " + std::to_string(late.item) +
+                                " from the one that slept before it");
                 } else if (first.why == reason::sender_closed) {
-                    require(false, "a sleeper got nothing, and a late comer took item " + std::to_string(late.item));
+                    require(false, "a sleeper got nothing, and a late comer took item " +
+                                       std::to_string(late.item));
                 } else {
-                    require(late.ended >= first.deadline, "a sleeper got nothing, and a late comer took item " +
-                                                              std::to_string(late.item) + " before its deadline");
+                    require(late.ended >= first.deadline,
+                            "a sleeper got nothing, and a late comer took item " +
+                                std::to_string(late.item) + " before its deadline");
                 }
             }
         }
@@ -104,7 +112,8 @@ class watched {
         for (const taking& g : gets_) {
             if (g.ok || g.why != reason::timeout) continue;
             require(g.deadline <= g.ended, "a timeout came before its deadline");
-            // Items that were there all the time, or came in time, less those that somebody else can have taken.
+            // Items that were there all the time, or came in time, less those that somebody else
+            // can have taken.
             long there = 0;
             long came = 0;
             for (const call& p : puts_) {
@@ -122,13 +131,18 @@ class watched {
 
     void check_close() const {
         for (const taking& g : gets_) {
-            if (g.why == reason::sender_closed) require(close_.begin != 0 && g.end > close_.begin, "closed before close()");
+            if (g.why == reason::sender_closed)
+                require(close_.begin != 0 && g.end > close_.begin, "closed before close()");
             if (close_.end != 0 && g.begin > close_.end)
-                require(g.why == reason::sender_closed, "a get that began after close() had another end");
+                require(g.why == reason::sender_closed,
+                        "a get that began after close() had another end");
         }
         for (const call& p : puts_) {
-            if (!p.ok) require(close_.begin != 0 && p.end > close_.begin, "a put was refused before close()");
-            if (close_.end != 0 && p.begin > close_.end) require(!p.ok, "a put succeeded after close()");
+            if (!p.ok)
+                require(close_.begin != 0 && p.end > close_.begin,
+                        "a put was refused before close()");
+            if (close_.end != 0 && p.begin > close_.end)
+                require(!p.ok, "a put succeeded after close()");
         }
     }
 
@@ -151,10 +165,11 @@ public:
         g.deadline = deadline;
         g.begin = ++clock_;
         g.begun = io_.now();
-        const mitogen::result<int> got = latch_.get_until(deadline, [&](auto& wake, instant until, auto&& ready) {
-            g.asleep = ++clock_;
-            while (!ready() && wake.sleep_until(until)) {}
-        });
+        const mitogen::result<int> got =
+            latch_.get_until(deadline, [&](auto& wake, instant until, auto&& ready) {
+                g.asleep = ++clock_;
+                while (!ready() && wake.sleep_until(until)) {}
+            });
         g.end = ++clock_;
         g.ended = io_.now();
         g.ok = got.has_value();

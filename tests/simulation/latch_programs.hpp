@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// latch_programs.hpp: small programs around a latch, for every order of their threads. Each throws where the latch is wrong, or
-// hangs.
+// latch_programs.hpp: small programs around a latch, for every order of their threads. Each throws
+// if the latch is wrong, or hangs.
 
 #include "latch_history.hpp"
 
@@ -28,7 +28,8 @@ class crew {
 public:
     explicit crew(io_type io) : io_(io) {}
     void add(std::function<void()> work) {
-        threads_.emplace_back(io_, ("t" + std::to_string(threads_.size())).c_str(), std::move(work));
+        threads_.emplace_back(io_, ("t" + std::to_string(threads_.size())).c_str(),
+                              std::move(work));
     }
     void join() { threads_.clear(); }
 };
@@ -110,7 +111,8 @@ void late_comer(io_type io) {
     l.check();
 }
 
-/// The same with deadlines that have passed: those take what is there, and nothing that is promised.
+/// The same with deadlines that have passed: those take what is there, and nothing that is
+/// promised.
 template <class Latch>
 void late_comer_without_time(io_type io) {
     latch_history::watched<Latch> l(io);
@@ -164,7 +166,8 @@ void many(io_type io, int takers, int givers, int each) {
     for (int t = 0; t < takers; ++t)
         take.add([&, io, t] {
             while (taken < items) {
-                const instant deadline = t % 2 ? after(io.now(), (t + 1) * 10'000) : after(io.now(), 50 * ms);
+                const instant deadline =
+                    t % 2 ? after(io.now(), (t + 1) * 10'000) : after(io.now(), 50 * ms);
                 if (l.get(deadline)) ++taken;
             }
         });
@@ -180,7 +183,8 @@ void many(io_type io, int takers, int givers, int each) {
     l.check();
 }
 
-/// Each of the small ones: its name, what it does, and how many interruptions leave few enough orders to try them all.
+/// Each of the small ones: its name, what it does, and how many interruptions leave few enough
+/// orders to try them all.
 template <class Latch, class Do>
 void for_each_small(Do&& run) {
     run("one each", &one_each<Latch>, 4);

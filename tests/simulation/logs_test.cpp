@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// A log that nobody reads must not fill anybody's memory: what does not fit is dropped where it is, and counted.
+// A log that nobody reads must not fill anybody's memory: what does not fit is dropped where it is,
+// and counted.
 #include "../support/engine.hpp"
 
 #include <mitogen/simulation.hpp>
@@ -19,19 +20,26 @@ constexpr std::int64_t second = 1'000'000'000;
 constexpr std::uint64_t limit = 32 * 1024;
 constexpr std::uint32_t many = 4000; // about ten times what fits
 
-mitogen::context child_of(mitogen::router& router, const std::string& name) { return router.connect(sim::host{.name = name}); }
-
-void set_bounds(std::uint64_t lines_per_second, std::uint64_t queue) {
-    log::set_bounds({.lines_per_second = lines_per_second, .bytes_per_second = 0, .seconds_at_once = 1, .queue_bytes = queue});
+mitogen::context child_of(mitogen::router& router, const std::string& name) {
+    return router.connect(sim::host{.name = name});
 }
 
-/// Logs so many lines, after two seconds. Returns the most that has waited for the link to the parent meanwhile.
+void set_bounds(std::uint64_t lines_per_second, std::uint64_t queue) {
+    log::set_bounds({.lines_per_second = lines_per_second,
+                     .bytes_per_second = 0,
+                     .seconds_at_once = 1,
+                     .queue_bytes = queue});
+}
+
+/// Logs so many lines, after two seconds. Returns the most that has waited for the link to the
+/// parent meanwhile.
 std::uint64_t flood(mitogen::router& here, std::uint32_t count) {
     sim::sleep_for(2 * second);
     std::uint64_t most = 0;
     for (std::uint32_t i = 0; i < count; ++i) {
         log::write(log::level::error, "line " + std::to_string(i));
-        most = std::max(most, support::engine<mitogen::io::simulated>(here).parent()->stream->queued());
+        most = std::max(
+            most, support::engine<mitogen::io::simulated>(here).parent()->transport->queued());
         if (i % 100 == 99) sim::sleep_for(second / 100);
     }
     return most;
@@ -42,7 +50,8 @@ std::uint64_t longest_queue(mitogen::router& here) {
     std::uint64_t most = 0;
     for (int i = 0; i < 100; ++i) {
         sim::sleep_for(second / 10);
-        most = std::max(most, support::engine<mitogen::io::simulated>(here).parent()->stream->queued());
+        most = std::max(
+            most, support::engine<mitogen::io::simulated>(here).parent()->transport->queued());
     }
     return most;
 }
@@ -56,7 +65,8 @@ struct arrivals {
 
     void take(const log::record& r, mitogen::context_id expected) {
         if (r.context != expected) wrong = r.context;
-        if (r.text.starts_with("line ")) return lines.push_back(std::stoull(std::string(r.text.substr(5))));
+        if (r.text.starts_with("line "))
+            return lines.push_back(std::stoull(std::string(r.text.substr(5))));
         notices.emplace_back(r.text);
         lost += std::stoull(notices.back());
     }
@@ -69,7 +79,8 @@ void signal(mitogen::router& root, const std::string& name, int number) {
         if (p->group->name.find(name) != std::string::npos) k.signal(p->pid, number);
 }
 
-TEST_CASE("log records that a stopped context does not take are bounded at every hop, and what is lost is said") {
+TEST_CASE("log records that a stopped context does not take are bounded at every hop, and what is "
+          "lost is said") {
     const std::uint64_t seed = GENERATE(range<std::uint64_t>(1, 12));
     const std::string stopped = GENERATE("top", "relay");
     CAPTURE(seed, stopped);
@@ -78,7 +89,9 @@ TEST_CASE("log records that a stopped context does not take are bounded at every
     std::uint64_t most_at_relay = 0;
     mitogen::router_options options;
     options.rules.heartbeat.interval = 0; // a stopped context is not lost here
-    sim::fleet fleet({.seed = seed, .faults = {.partial_transfer = 0.2, .most_latency = 1'000'000, .pipe_bytes = 4096}});
+    sim::fleet fleet(
+        {.seed = seed,
+         .faults = {.partial_transfer = 0.2, .most_latency = 1'000'000, .pipe_bytes = 4096}});
     const sim::outcome o = fleet.run(
         [&](mitogen::router& root) {
             mitogen::io::simulated io;
@@ -86,7 +99,8 @@ TEST_CASE("log records that a stopped context does not take are bounded at every
             const mitogen::context relay = top.call<&child_of>("relay");
             const mitogen::context source = relay.call<&child_of>("source");
             log::set_sink([&, id = source.id()](const log::record& r) { seen.take(r, id); });
-            for (const mitogen::context& c : {top, relay, source}) c.call<&set_bounds>(std::uint64_t{0}, limit);
+            for (const mitogen::context& c : {top, relay, source})
+                c.call<&set_bounds>(std::uint64_t{0}, limit);
             auto waits = relay.call_async<&longest_queue>();
             auto floods = source.call_async<&flood>(many);
             io.sleep_for(second);
@@ -117,11 +131,13 @@ TEST_CASE("log records that a stopped context does not take are bounded at every
     CHECK((stopped == "top" ? most_at_relay : most_at_source) > limit / 2);
 }
 
-TEST_CASE("a flood is told once a second, at the place where lines are missing, and once more at its end") {
+TEST_CASE("a flood is told once a second, at the place where lines are missing, and once more at "
+          "its end") {
     const std::uint64_t seed = GENERATE(range<std::uint64_t>(1, 12));
     CAPTURE(seed);
     arrivals seen;
-    sim::fleet fleet({.seed = seed, .faults = {.partial_transfer = 0.1, .most_latency = 1'000'000}});
+    sim::fleet fleet(
+        {.seed = seed, .faults = {.partial_transfer = 0.1, .most_latency = 1'000'000}});
     const sim::outcome o = fleet.run([&](mitogen::router& root) {
         const mitogen::context source = child_of(root, "source");
         log::set_sink([&, id = source.id()](const log::record& r) { seen.take(r, id); });

@@ -22,14 +22,16 @@ inline mitogen::simulation::faults faults_of(const std::string& which) {
     return f;
 }
 
-/// True for an error that may come while such things go wrong, or was thrown by a function on purpose ("boom").
+/// True for an error that may come while such things go wrong, or was thrown by a function on
+/// purpose ("boom").
 inline bool excusable(const mitogen::error& e) {
     switch (e.kind()) {
     case mitogen::kind::disconnected:
     case mitogen::kind::overloaded: return true; // lost, or out of time or of descriptors
     default:
-        return e.message().find("boom") != std::string_view::npos || e.reason() == mitogen::reason::connect ||
-               e.reason() == mitogen::reason::payload || e.reason() == mitogen::reason::no_init ||
+        return e.message().find("boom") != std::string_view::npos ||
+               e.reason() == mitogen::reason::connect || e.reason() == mitogen::reason::payload ||
+               e.reason() == mitogen::reason::no_init ||
                e.reason() == mitogen::reason::remote_exception;
     }
 }

@@ -90,27 +90,35 @@ TEST_CASE("join always returns, and no process of a nursery is left, whatever go
             std::stop_source source;
             std::optional<mitogen::result<void>> ended;
             {
-                mitogen::nursery n{root, {.grace = std::chrono::milliseconds(500), .stop = source.get_token()}};
+                mitogen::nursery n{
+                    root, {.grace = std::chrono::milliseconds(500), .stop = source.get_token()}};
                 const int count = static_cast<int>(1 + dice.below(6));
                 for (int i = 0; i < count; ++i) begin_one(n, dice, i);
-                if (dice.chance(0.2)) n.start<&boom>(sim::host{.name = "bad"}, dice.between(1 * ms, 500 * ms));
-                mitogen::io::simulated::thread stopper(io, "stopper", [&, when = dice.between(0, 3000 * ms)] {
-                    io.sleep_for(when);
-                    source.request_stop();
-                });
+                if (dice.chance(0.2))
+                    n.start<&boom>(sim::host{.name = "bad"}, dice.between(1 * ms, 500 * ms));
+                mitogen::io::simulated::thread stopper(io, "stopper",
+                                                       [&, when = dice.between(0, 3000 * ms)] {
+                                                           io.sleep_for(when);
+                                                           source.request_stop();
+                                                       });
                 if (dice.chance(0.8)) ended = n.try_join();
             }
             std::size_t left = 0;
             for (const sim::process_state* p : io.kernel().running())
-                left += p->group->name != "root" && p->group->name.find("inner") == std::string::npos;
+                left +=
+                    p->group->name != "root" && p->group->name.find("inner") == std::string::npos;
             if (left != 0) trouble = std::to_string(left) + " processes are left";
-            if (support::open_answers<mitogen::io::simulated>(root) != 0) trouble = "answers are still awaited";
+            if (support::open_answers<mitogen::io::simulated>(root) != 0)
+                trouble = "answers are still awaited";
             if (ended && !*ended) {
                 const mitogen::error& e = ended->error();
                 ++failed;
                 for (const mitogen::error& one : e.members())
-                    if (!mishaps::excusable(one)) trouble = std::string("an odd member: ") + one.what();
-                if (e.members().empty() && !mishaps::excusable(e) && e.reason() != mitogen::reason::cancelled) trouble = e.what();
+                    if (!mishaps::excusable(one))
+                        trouble = std::string("an odd member: ") + one.what();
+                if (e.members().empty() && !mishaps::excusable(e) &&
+                    e.reason() != mitogen::reason::cancelled)
+                    trouble = e.what();
                 if (which == "none" && e.kind() == mitogen::kind::disconnected) trouble = e.what();
             }
         });

@@ -22,8 +22,10 @@ struct tally {
 thread_local tally* counted = nullptr;
 
 void receive_parcels(mitogen::router& here) {
-    here.add_handler(parcels, [](const mitogen::message&, std::uint32_t number, const std::vector<std::byte>& bytes) {
-        counted->in_order = counted->in_order && number == counted->received && bytes.size() == parcel_bytes;
+    here.add_handler(parcels, [](const mitogen::message&, std::uint32_t number,
+                                 const std::vector<std::byte>& bytes) {
+        counted->in_order =
+            counted->in_order && number == counted->received && bytes.size() == parcel_bytes;
         ++counted->received;
     });
 }
@@ -40,7 +42,8 @@ std::uint64_t longest_queue(mitogen::router& here) {
 
 } // namespace
 
-TEST_CASE("a stopped reader bounds what waits for it at every hop, and gets everything once it goes on") {
+TEST_CASE(
+    "a stopped reader bounds what waits for it at every hop, and gets everything once it goes on") {
     const std::uint64_t seed = GENERATE(range<std::uint64_t>(1, 20));
     CAPTURE(seed);
     constexpr std::uint32_t count = 100; // twenty times what one queue takes
@@ -49,7 +52,8 @@ TEST_CASE("a stopped reader bounds what waits for it at every hop, and gets ever
     std::uint64_t most_here = 0;
     std::uint64_t most_there = 0;
     bool throttled = false;
-    sim::fleet fleet({.seed = seed, .faults = {.partial_transfer = 0.2, .most_latency = 1'000'000}});
+    sim::fleet fleet(
+        {.seed = seed, .faults = {.partial_transfer = 0.2, .most_latency = 1'000'000}});
     mitogen::router_options options;
     options.limits.queue_bytes = limit;
     options.rules.heartbeat.interval = 0; // a stopped reader is not lost here
@@ -64,7 +68,8 @@ TEST_CASE("a stopped reader bounds what waits for it at every hop, and gets ever
                 if (p->group->name.find("reader") != std::string::npos) stopped = p;
             REQUIRE(stopped);
             io.kernel().signal(stopped->pid, 19);
-            auto there = relay.call_async<&longest_queue>(); // in time: soon nothing passes the full relay
+            // in time: soon nothing passes the full relay
+            auto there = relay.call_async<&longest_queue>();
             std::uint32_t sent = 0;
             mitogen::io::simulated::thread sender(io, "sender", [&] {
                 const std::vector<std::byte> bytes(parcel_bytes);

@@ -36,7 +36,8 @@ std::string order_of(io_type io) {
 
 TEST_CASE("all orders of a small program are tried, each at most once for the same choices") {
     std::set<std::string> orders;
-    const sim::findings found = sim::explore({.most_interruptions = 100}, [&](io_type io) { orders.insert(order_of(io)); });
+    const sim::findings found =
+        sim::explore({.most_interruptions = 100}, [&](io_type io) { orders.insert(order_of(io)); });
     INFO(found.text());
     CHECK(found.complete);
     CHECK_FALSE(found.failed());
@@ -47,8 +48,8 @@ TEST_CASE("a bound on interruptions leaves out the orders that need more") {
     std::map<unsigned, std::uint64_t> runs;
     for (const unsigned bound : {0u, 1u, 2u, 100u}) {
         std::set<std::string> orders;
-        const sim::findings found =
-            sim::explore({.most_interruptions = bound}, [&](io_type io) { orders.insert(order_of(io)); });
+        const sim::findings found = sim::explore({.most_interruptions = bound},
+                                                 [&](io_type io) { orders.insert(order_of(io)); });
         CHECK(found.complete);
         runs[bound] = found.runs;
         if (bound == 0) CHECK(orders == std::set<std::string>{"aAbB", "bBaA"});
@@ -108,7 +109,8 @@ TEST_CASE("two locks in two orders are found as a deadlock, with who waits for w
 }
 
 TEST_CASE("an exploration stops at its limit of runs, and says that it is not complete") {
-    const sim::findings found = sim::explore({.most_interruptions = 100, .most_runs = 3}, [](io_type io) { order_of(io); });
+    const sim::findings found =
+        sim::explore({.most_interruptions = 100, .most_runs = 3}, [](io_type io) { order_of(io); });
     CHECK(found.runs == 3);
     CHECK_FALSE(found.complete);
     CHECK_FALSE(found.failed());
@@ -129,7 +131,8 @@ TEST_CASE("seeds of priorities and of chance give the same run again") {
     for (const kind how : {kind::random, kind::priority}) {
         for (std::uint64_t seed = 1; seed <= 5; ++seed) {
             std::string first, again;
-            const sim::exploration one{.how = how, .choices = 10, .first_seed = seed, .last_seed = seed};
+            const sim::exploration one{
+                .how = how, .choices = 10, .first_seed = seed, .last_seed = seed};
             sim::explore(one, [&](io_type io) { first = order_of(io); });
             sim::explore(one, [&](io_type io) { again = order_of(io); });
             CHECK(first == again);

@@ -5,8 +5,9 @@
 #include <cstdint>
 #include <cstdlib>
 
-/// All of `wanted`, or as many in 10,000 as the environment's MITOGEN_SIMULATION_SEEDS says: the same worlds come out of every
-/// compiler, so that one stage looks at all and the slower ones at a part.
+/// All of `wanted`, or as many in 10,000 as the environment's MITOGEN_SIMULATION_SEEDS says: the
+/// same worlds come out of every compiler, so that one stage looks at all and the slower ones at a
+/// part.
 inline std::uint64_t seeds(std::uint64_t wanted) {
     constexpr std::uint64_t all = 10'000;
     const char* const text = std::getenv("MITOGEN_SIMULATION_SEEDS");

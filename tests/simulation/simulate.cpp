@@ -16,17 +16,22 @@ namespace {
 
 void usage() {
     std::fputs(
-        "usage: simulate [--seeds A..B] [--contexts N] [--faults PROFILE] [--seconds S] [--jobs N] [--hashes]\n"
+        "usage: simulate [--seeds A..B] [--contexts N] [--faults PROFILE] [--seconds S] [--jobs N] "
+        "[--hashes]\n"
         "       simulate --replay SEED [--times N] [--contexts N] [--faults PROFILE] [--lines N]\n"
         "\n"
-        "Runs one simulated tree per seed (default: 1..1000), of N contexts (6), under calls and faults, and checks what must\n"
-        "hold. Profiles: none, io, latency, spawn, kill, freeze, clock, cut, silence, all (all but silence; the default); "
+        "Runs one simulated tree per seed (default: 1..1000), of N contexts (6), under calls and "
+        "faults, and checks what must\n"
+        "hold. Profiles: none, io, latency, spawn, kill, freeze, clock, cut, silence, all (all but "
+        "silence; the default); "
         "several are\n"
         "joined by +.\n"
         "  --seconds   stop after so many seconds, however many seeds are left\n"
         "  --jobs      processes that share the work (default: one per processor)\n"
-        "  --hashes    print the hash of each run: equal seeds have equal hashes, on every machine\n"
-        "  --replay    run one seed, print the end of its trace (--lines, default 60), and run it again: the same must happen\n"
+        "  --hashes    print the hash of each run: equal seeds have equal hashes, on every "
+        "machine\n"
+        "  --replay    run one seed, print the end of its trace (--lines, default 60), and run it "
+        "again: the same must happen\n"
         "              each time (--times, default 2)\n"
         "Exit status: 0 where nothing failed, 1 where something did, 2 for a wrong command line.\n",
         stderr);
@@ -91,8 +96,9 @@ bool parse(int argc, char** argv, options& o) {
     return true;
 }
 
-/// Why a seed fails; empty where it does not.
-std::string trouble_of(const workload::settings& s, workload::sim::outcome& o, std::string* trace = nullptr) {
+/// Why a seed fails; empty if it does not.
+std::string trouble_of(const workload::settings& s, workload::sim::outcome& o,
+                       std::string* trace = nullptr) {
     try {
         o = workload::run(s, trace);
         return o.trouble;
@@ -109,17 +115,19 @@ int replay(const options& o) {
     workload::sim::outcome first;
     const std::string trouble = trouble_of(load, first, &trace);
     std::fputs(trace.c_str(), stdout);
-    std::printf("seed %llu: hash %016llx, %llu steps, %.3f s of virtual time, %llu kills, %llu cuts: %s\n",
-                static_cast<unsigned long long>(load.seed), static_cast<unsigned long long>(first.hash),
-                static_cast<unsigned long long>(first.steps), static_cast<double>(first.elapsed) / 1e9,
-                static_cast<unsigned long long>(first.kills), static_cast<unsigned long long>(first.cuts),
-                trouble.empty() ? "ok" : trouble.c_str());
+    std::printf(
+        "seed %llu: hash %016llx, %llu steps, %.3f s of virtual time, %llu kills, %llu cuts: %s\n",
+        static_cast<unsigned long long>(load.seed), static_cast<unsigned long long>(first.hash),
+        static_cast<unsigned long long>(first.steps), static_cast<double>(first.elapsed) / 1e9,
+        static_cast<unsigned long long>(first.kills), static_cast<unsigned long long>(first.cuts),
+        trouble.empty() ? "ok" : trouble.c_str());
     load.trace_lines = 0;
     for (std::uint64_t run = 1; run < o.times; ++run) {
         workload::sim::outcome next;
         const std::string again = trouble_of(load, next);
         if (again == trouble && next.hash == first.hash) continue;
-        std::printf("run %llu was another one: hash %016llx: %s\n", static_cast<unsigned long long>(run + 1),
+        std::printf("run %llu was another one: hash %016llx: %s\n",
+                    static_cast<unsigned long long>(run + 1),
                     static_cast<unsigned long long>(next.hash), again.c_str());
         return 1;
     }
@@ -127,8 +135,8 @@ int replay(const options& o) {
     return trouble.empty() ? 0 : 1;
 }
 
-/// Runs some seeds in a process of its own: what killed contexts leave in its memory goes with it. Writes a line per
-/// failure, and one with its sums.
+/// Runs some seeds in a process of its own: what killed contexts leave in its memory goes with it.
+/// Writes a line per failure, and one with its sums.
 [[noreturn]] void work(const options& o, std::uint64_t from, std::uint64_t to, int out) {
     std::FILE* lines = ::fdopen(out, "w");
     unsigned long long kills = 0;
@@ -154,7 +162,8 @@ int replay(const options& o) {
         std::string flat = trouble;
         for (char& c : flat)
             if (c == '\n') c = '\v';
-        std::fprintf(lines, "failed %llu %s\n", static_cast<unsigned long long>(seed), flat.c_str());
+        std::fprintf(lines, "failed %llu %s\n", static_cast<unsigned long long>(seed),
+                     flat.c_str());
         break;
     }
     std::fprintf(lines, "done %llu %llu %llu %llu\n", runs, steps, kills, cuts);
@@ -220,11 +229,15 @@ void finish(job j, totals& sum) {
 int sweep(const options& o) {
     constexpr std::uint64_t batch = 250;
     const auto begin = std::chrono::steady_clock::now();
-    const auto spent = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(); };
+    const auto spent = [&] {
+        return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    };
     totals sum;
     std::vector<job> running;
     std::uint64_t next = o.first;
-    const auto more = [&] { return next <= o.last && !sum.failed && (o.seconds == 0 || spent() < o.seconds); };
+    const auto more = [&] {
+        return next <= o.last && !sum.failed && (o.seconds == 0 || spent() < o.seconds);
+    };
     while (more() || !running.empty()) {
         while (more() && running.size() < o.jobs) {
             const std::uint64_t to = std::min(o.last, next + batch - 1);
@@ -234,18 +247,21 @@ int sweep(const options& o) {
         finish(running.front(), sum);
         running.erase(running.begin());
     }
-    std::printf("%llu seeds, %llu steps, %llu kills, %llu cuts, %.1f s: ", sum.runs, sum.steps, sum.kills, sum.cuts, spent());
+    std::printf("%llu seeds, %llu steps, %llu kills, %llu cuts, %.1f s: ", sum.runs, sum.steps,
+                sum.kills, sum.cuts, spent());
     if (!sum.failed) {
         std::printf("no failure\n");
         return 0;
     }
-    std::printf("seed %llu FAILED\n%s\n", static_cast<unsigned long long>(*sum.failed), sum.why.c_str());
+    std::printf("seed %llu FAILED\n%s\n", static_cast<unsigned long long>(*sum.failed),
+                sum.why.c_str());
     std::fflush(stdout);
     options again = o;
     again.replay = sum.failed;
     static_cast<void>(replay(again));
-    std::printf("again: simulate --replay %llu --contexts %u --faults %s\n", static_cast<unsigned long long>(*sum.failed),
-                o.load.contexts, o.load.profile.c_str());
+    std::printf("again: simulate --replay %llu --contexts %u --faults %s\n",
+                static_cast<unsigned long long>(*sum.failed), o.load.contexts,
+                o.load.profile.c_str());
     return 1;
 }
 

@@ -33,8 +33,7 @@ mitogen::task<int> stubborn(int times) {
     for (int i = 0; i < times; ++i) {
         try {
             co_await mitogen::sleep_for(milliseconds(200));
-        } catch (const mitogen::cancelled_error&) {
-        }
+        } catch (const mitogen::cancelled_error&) {}
     }
     co_return times;
 }
@@ -72,14 +71,18 @@ struct started {
     std::vector<mitogen::spawned<int>> tasks{};
 };
 
-void begin_one(started& all, mitogen::router& root, const mitogen::context& with, sim::random& dice) {
+void begin_one(started& all, mitogen::router& root, const mitogen::context& with,
+               sim::random& dice) {
     const std::int64_t span = dice.between(0, 1500 * ms);
     switch (dice.below(8)) {
     case 0: all.calls.push_back(with.call_async<&nap>(span)); break;
     case 1: all.calls.push_back(with.call_async<&delegates>(span)); break;
     case 2: all.calls.push_back(with.call_async<&boom>(span)); break;
-    case 3: all.calls.push_back(with.within(milliseconds(100)).call_async<&nap>(3'600'000 * ms)); break;
-    case 4: static_cast<void>(with.call_async<&stubborn>(static_cast<int>(dice.below(5)))); break; // nobody wants it
+    case 3:
+        all.calls.push_back(with.within(milliseconds(100)).call_async<&nap>(3'600'000 * ms));
+        break;
+    // nobody wants it
+    case 4: static_cast<void>(with.call_async<&stubborn>(static_cast<int>(dice.below(5)))); break;
     case 5:
         all.tasks.push_back(mitogen::spawn(root, converse(with, static_cast<int>(dice.below(30)))));
         if (dice.chance(0.3)) all.tasks.back().cancel();
@@ -88,7 +91,8 @@ void begin_one(started& all, mitogen::router& root, const mitogen::context& with
     case 7: {
         auto chain = with.chain();
         all.calls.push_back(chain.call_async<&nap>(span / 10));
-        all.calls.push_back(dice.chance(0.5) ? chain.call_async<&boom>(span / 10) : chain.call_async<&nap>(0));
+        all.calls.push_back(dice.chance(0.5) ? chain.call_async<&boom>(span / 10)
+                                             : chain.call_async<&nap>(0));
         all.calls.push_back(chain.call_async<&nap>(0));
         break;
     }
@@ -100,11 +104,13 @@ std::string end_all(started& all, bool calm) {
     std::string trouble;
     const auto look = [&](const mitogen::error& e) {
         if (!mishaps::excusable(e) && e.reason() != mitogen::reason::cancelled) trouble = e.what();
-        const bool lost = e.kind() == mitogen::kind::disconnected && e.reason() != mitogen::reason::cancelled;
+        const bool lost =
+            e.kind() == mitogen::kind::disconnected && e.reason() != mitogen::reason::cancelled;
         if (calm && lost) trouble = std::string("lost: ") + e.what();
     };
     for (auto& f : all.calls)
-        if (const auto r = f.try_get(); !r && r.error().reason() != mitogen::reason::timeout) look(r.error());
+        if (const auto r = f.try_get(); !r && r.error().reason() != mitogen::reason::timeout)
+            look(r.error());
     for (auto& t : all.tasks) {
         try {
             static_cast<void>(t.get());
@@ -132,16 +138,21 @@ TEST_CASE("tasks end, each with one answer, whatever goes wrong") {
             sim::random dice(seed);
             std::vector<mitogen::context> up;
             for (std::uint64_t i = 0; i < 1 + dice.below(3); ++i)
-                if (auto c = root.try_connect(sim::host{.name = "h" + std::to_string(i)})) up.push_back(*c);
+                if (auto c = root.try_connect(sim::host{.name = "h" + std::to_string(i)}))
+                    up.push_back(*c);
             if (up.empty()) return;
             {
                 started all;
-                for (std::uint64_t i = 0; i < 1 + dice.below(12); ++i) begin_one(all, root, up[dice.below(up.size())], dice);
-                if (dice.chance(0.3)) static_cast<void>(up[0].shutdown());
-                else trouble = end_all(all, which == "none");
+                for (std::uint64_t i = 0; i < 1 + dice.below(12); ++i)
+                    begin_one(all, root, up[dice.below(up.size())], dice);
+                if (dice.chance(0.3))
+                    static_cast<void>(up[0].shutdown());
+                else
+                    trouble = end_all(all, which == "none");
                 for (auto& f : all.calls) static_cast<void>(f.try_get());
             }
-            if (support::open_answers<mitogen::io::simulated>(root) != 0) trouble = "answers are still awaited";
+            if (support::open_answers<mitogen::io::simulated>(root) != 0)
+                trouble = "answers are still awaited";
         });
         INFO(o.trouble);
         CHECK(trouble == "");

@@ -2,7 +2,7 @@
 // A context that sends whatever it likes makes nobody above or beside it run anything.
 #include "../support/engine.hpp"
 
-#include <mitogen/rpc/call_frame.hpp>
+#include <mitogen/protocol/call_frame.hpp>
 #include <mitogen/simulation.hpp>
 
 #include <catch2/catch.hpp>
@@ -26,12 +26,14 @@ void deed_of_the_loop() { ++deeds; }
 std::uint32_t twice(std::uint32_t x) { return 2 * x; }
 
 /// Sends frames as no honest context does.
-void misbehave(mitogen::router& router, std::uint64_t seed, std::uint32_t count, std::vector<context_id> others) {
+void misbehave(mitogen::router& router, std::uint64_t seed, std::uint32_t count,
+               std::vector<context_id> others) {
     sim::random dice(seed);
     others.push_back(router.id());
     others.push_back(mitogen::no_context);
     const auto somebody = [&] {
-        return dice.chance(0.9) ? others[dice.below(others.size())] : static_cast<context_id>(dice.below(5000));
+        return dice.chance(0.9) ? others[dice.below(others.size())]
+                                : static_cast<context_id>(dice.below(5000));
     };
     const auto handle = [&]() -> handle_id {
         switch (dice.below(6)) {
@@ -39,7 +41,8 @@ void misbehave(mitogen::router& router, std::uint64_t seed, std::uint32_t count,
         case 1: return mitogen::handles::call_function;
         case 2:
         case 3: return 98 + dice.below(24);
-        case 4: return (1 + dice.below(4)) << 32 | dice.below(40); // an answer that somebody may be waiting for
+        // an answer that somebody may be waiting for
+        case 4: return (1 + dice.below(4)) << 32 | dice.below(40);
         default: return dice.below(3000);
         }
     };
@@ -66,12 +69,14 @@ void misbehave(mitogen::router& router, std::uint64_t seed, std::uint32_t count,
         h.length = static_cast<std::uint32_t>(payload.size());
         h.stream = static_cast<std::uint32_t>(dice.below(4));
         h.flags = kinds[dice.below(sizeof kinds)];
-        support::engine<mitogen::io::simulated>(router).parent()->stream->forward(h, payload);
+        support::engine<mitogen::io::simulated>(router).parent()->transport->forward(h, payload);
         if (dice.chance(0.01)) mitogen::io::simulated().sleep_for(1'000'000);
     }
 }
 
-mitogen::context child_of(mitogen::router& router, const std::string& name) { return router.connect(sim::host{.name = name}); }
+mitogen::context child_of(mitogen::router& router, const std::string& name) {
+    return router.connect(sim::host{.name = name});
+}
 
 void one_world(std::uint64_t seed, bool deep) {
     deeds = 0;

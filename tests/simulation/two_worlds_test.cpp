@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// One program, whose functions are no templates, with children that are processes and on simulated hosts.
+// One program, whose functions are no templates, with children that are processes and on simulated
+// hosts.
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <mitogen/mitogen.hpp>
@@ -117,7 +118,8 @@ TEST_CASE("the same program runs in a simulated world, where the fleet decides w
         fleet.refuses("b");
         seen s;
         const sim::outcome o = fleet.run([&](mitogen::router& router) {
-            s = survey(router, {sim::host{.name = "a"}, sim::host{.name = "b"}, sim::host{.name = "c"}});
+            s = survey(router,
+                       {sim::host{.name = "a"}, sim::host{.name = "b"}, sim::host{.name = "c"}});
         });
         INFO(o.trouble);
         CHECK(o.completed);
@@ -131,8 +133,9 @@ TEST_CASE("a simulated world runs inside of a program that has real children") {
     mitogen::router router(loop);
     const mitogen::context real = router.local();
     int simulated = 0;
-    const sim::outcome o = sim::fleet(7).run(
-        [&](mitogen::router& inside) { simulated = inside.connect(sim::host{.name = "x"}).call<&add>(40, 2); });
+    const sim::outcome o = sim::fleet(7).run([&](mitogen::router& inside) {
+        simulated = inside.connect(sim::host{.name = "x"}).call<&add>(40, 2);
+    });
     CHECK(o.completed);
     CHECK(simulated == 42);
     CHECK(real.call<&add>(simulated, 1) == 43);
@@ -141,13 +144,16 @@ TEST_CASE("a simulated world runs inside of a program that has real children") {
 TEST_CASE("in a simulated world there are no processes of the system: what needs them is refused") {
     const sim::outcome o = sim::fleet(1).run([](mitogen::router& router) {
         const auto forked = router.try_fork();
-        if (forked || forked.error().reason() != mitogen::reason::misuse) throw std::runtime_error("it forks");
+        if (forked || forked.error().reason() != mitogen::reason::misuse)
+            throw std::runtime_error("it forks");
         const int copy = ::dup(0); // taken over
         const mitogen::attach stream{.open = [copy] { return std::pair(copy, copy); }};
         const auto attached = router.try_connect(stream);
-        if (attached || attached.error().reason() != mitogen::reason::misuse) throw std::runtime_error("it attaches");
+        if (attached || attached.error().reason() != mitogen::reason::misuse)
+            throw std::runtime_error("it attaches");
         const auto listening = router.try_listen("/tmp/none/socket");
-        if (listening || listening.error().reason() != mitogen::reason::misuse) throw std::runtime_error("it listens");
+        if (listening || listening.error().reason() != mitogen::reason::misuse)
+            throw std::runtime_error("it listens");
     });
     INFO(o.trouble);
     CHECK(o.completed);

@@ -31,7 +31,8 @@ struct ledger {
         bool answered = false; ///< with a value
     };
     std::vector<entry> calls;
-    std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> last; ///< by thread of the root and callee: for the order
+    /// by thread of the root and callee: for the order
+    std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint32_t> last;
     std::string disorder;
 
     static ledger*& here() {
@@ -65,7 +66,8 @@ inline std::uint32_t execute(const order& o) {
 inline std::uint32_t in_order(order o) {
     ledger& l = *ledger::here();
     std::uint32_t& last = l.last[{o.thread, o.callee}];
-    if (o.sequence <= last) l.disorder = "call " + std::to_string(o.sequence) + " ran behind " + std::to_string(last);
+    if (o.sequence <= last)
+        l.disorder = "call " + std::to_string(o.sequence) + " ran behind " + std::to_string(last);
     last = o.sequence;
     return execute(o);
 }
@@ -83,9 +85,11 @@ inline void throws(order o) {
     throw std::runtime_error("as ordered");
 }
 
-/// Makes children of a router's context, or of another one; all at once. `wait`: gets the result of one future.
+/// Makes children of a router's context, or of another one; all at once. `wait`: gets the result of
+/// one future.
 template <class Parent, class Wait>
-std::vector<mitogen::context> grow_at(Parent& parent, std::uint32_t first, std::uint32_t count, Wait&& wait) {
+std::vector<mitogen::context> grow_at(Parent& parent, std::uint32_t first, std::uint32_t count,
+                                      Wait&& wait) {
     std::vector<mitogen::future<mitogen::context>> coming;
     for (std::uint32_t i = 0; i < count; ++i)
         coming.push_back(parent.connect_async(sim::host{.name = "h" + std::to_string(first + i)}));
@@ -96,7 +100,8 @@ std::vector<mitogen::context> grow_at(Parent& parent, std::uint32_t first, std::
 }
 
 /// Makes children of the context that runs it.
-inline std::vector<mitogen::context> grow(mitogen::router& router, std::uint32_t first, std::uint32_t count) {
+inline std::vector<mitogen::context> grow(mitogen::router& router, std::uint32_t first,
+                                          std::uint32_t count) {
     return grow_at(router, first, count, [](auto& coming) { return coming.try_get(); });
 }
 

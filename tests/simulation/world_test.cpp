@@ -97,7 +97,7 @@ TEST_CASE("a run without end is ended") {
 TEST_CASE("what is left behind is said") {
     SECTION("a process") {
         sim::world w(1);
-        w.set_program([](const mitogen::sys::spawn_options&, sim::stdio) {
+        w.set_program([](const mitogen::os::spawn_options&, sim::stdio) {
             io_type().sleep_for(1 * second);
             return 0;
         });
@@ -111,8 +111,10 @@ TEST_CASE("what is left behind is said") {
             CHECK(o.completed);
         }
         SECTION("that hangs") {
-            w.set_program([](const mitogen::sys::spawn_options&, sim::stdio) -> int { io_type().hang(); });
-            const sim::outcome o = w.run([](io_type io) { io.spawn({.path = "x"}).value().forget(); });
+            w.set_program(
+                [](const mitogen::os::spawn_options&, sim::stdio) -> int { io_type().hang(); });
+            const sim::outcome o =
+                w.run([](io_type io) { io.spawn({.path = "x"}).value().forget(); });
             CHECK_FALSE(o.completed);
             CHECK(o.trouble.find("left behind:") == 0);
             CHECK(o.trouble.find("process 2 runs") != std::string::npos);
@@ -152,7 +154,8 @@ TEST_CASE("a thread may be suspended inside a catch block") {
                 try {
                     throw std::runtime_error(std::to_string(i));
                 } catch (...) {
-                    io.sleep_for(static_cast<mitogen::duration_ns>(caught.size() - i) * ms); // the last one leaves first
+                    // the last one leaves first
+                    io.sleep_for(static_cast<mitogen::duration_ns>(caught.size() - i) * ms);
                     try {
                         throw;
                     } catch (const std::exception& e) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// One of two translation units with the single header: its inline objects must be the same ones in both.
+// One of two translation units with the single header: its inline objects must be the same ones in
+// both.
 #include <mitogen/mitogen.hpp>
 
 #ifdef MITOGEN_ABI

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Many threads, many calls, and everything that may go wrong at once. Each test takes a few seconds at most.
+// Many threads, many calls, and everything that may go wrong at once. Each test takes a few seconds
+// at most.
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
 #include "../support/engine.hpp"
@@ -105,7 +106,9 @@ TEST_CASE("calls are cancelled, time out and are dropped at random") {
                 std::stop_source source;
                 auto f = [&] {
                     switch (random() % 3) {
-                    case 0: return c.within(std::chrono::microseconds(random() % 500)).call_async<&echo>(i);
+                    case 0:
+                        return c.within(std::chrono::microseconds(random() % 500))
+                            .call_async<&echo>(i);
                     case 1: return c.with(source.get_token()).call_async<&echo_on_pool>(i);
                     default: return c.call_async<&echo_on_loop>(i);
                     }
@@ -125,7 +128,8 @@ TEST_CASE("calls are cancelled, time out and are dropped at random") {
                 }
                 const auto r = f.try_get();
                 if (r && *r != i) ++wrong;
-                if (!r && r.error().reason() != mitogen::reason::cancelled && r.error().reason() != mitogen::reason::timeout)
+                if (!r && r.error().reason() != mitogen::reason::cancelled &&
+                    r.error().reason() != mitogen::reason::timeout)
                     ++wrong;
                 while (told == 0) std::this_thread::yield();
                 if (told != 1) ++wrong;
@@ -143,7 +147,10 @@ TEST_CASE("calls are cancelled, time out and are dropped at random") {
 TEST_CASE("children are killed while calls run: every call ends, and nothing is left") {
     INFO("seed " << seed);
     mitogen::router_options options;
-    options.patience = {.grace = 200'000'000, .after_term = 200'000'000, .for_status = 200'000'000, .for_link = 200'000'000};
+    options.timeouts = {.grace = 200'000'000,
+                        .after_term = 200'000'000,
+                        .for_status = 200'000'000,
+                        .for_link = 200'000'000};
     tree t(options);
     std::mutex mutex;
     std::vector<mitogen::context> children{t.root.local(), t.root.local(), t.root.fork()};

@@ -20,17 +20,20 @@ extern char** environ;
 
 namespace support {
 
-/// Where tests and what they start look for programs: not where somebody has put wrappers first.
-inline constexpr const char* clean_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where tests and what they start look for programs: not if somebody has put wrappers first.
+inline constexpr const char* clean_path =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Whether a variable is said to the tests: to their options, a sanitizer, a profiler, or the loader, which has obeyed already.
+/// Whether a variable is said to the tests: to their options, a sanitizer, a profiler, or the
+/// loader, which has obeyed already.
 inline bool is_meant_for_tests(std::string_view name) {
-    return name.starts_with("MITOGEN_") || name.ends_with("SAN_OPTIONS") || name.starts_with("LD_") ||
-           name == "LLVM_PROFILE_FILE" || name.starts_with("GCOV_PREFIX");
+    return name.starts_with("MITOGEN_") || name.ends_with("SAN_OPTIONS") ||
+           name.starts_with("LD_") || name == "LLVM_PROFILE_FILE" ||
+           name.starts_with("GCOV_PREFIX");
 }
 
-/// Opens /dev/null as each of 0, 1 and 2 that is closed: else the next file that is opened becomes one of them.
-/// Call it first thing in main().
+/// Opens /dev/null as each of 0, 1 and 2 that is closed: else the next file that is opened becomes
+/// one of them. Call it first thing in main().
 inline void open_standard_descriptors() {
     for (int fd = ::open("/dev/null", O_RDWR); fd >= 0; fd = ::open("/dev/null", O_RDWR)) {
         if (fd <= 2) continue;
@@ -39,7 +42,8 @@ inline void open_standard_descriptors() {
     }
 }
 
-/// PATH, HOME (until there is a private one), user, language, terminal; no variable besides that is not meant for tests.
+/// PATH, HOME (until there is a private one), user, language, terminal; no variable besides that is
+/// not meant for tests.
 inline void clean_variables() {
     std::vector<std::pair<std::string, std::string>> kept;
     for (char** each = environ; *each; ++each) {
@@ -75,19 +79,22 @@ inline void close_inherited_descriptors() {
     for (const int fd : found) ::close(fd);
 }
 
-/// Signals that are ignored or blocked stay so through exec: nohup, background jobs and other test runners leave some.
+/// Signals that are ignored or blocked stay so through exec: nohup, background jobs and other test
+/// runners leave some.
 inline void restore_signals() {
     for (int number = 1; number < NSIG; ++number) {
         struct sigaction now {};
-        if (::sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) ::signal(number, SIG_DFL);
+        if (::sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN)
+            ::signal(number, SIG_DFL);
     }
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-/// All of it: variables, umask, descriptors, signals; nothing to read; as many descriptors as one usually may have.
-/// Call it before there are threads, and not in a child that the library has started.
+/// All of it: variables, umask, descriptors, signals; nothing to read; as many descriptors as one
+/// usually may have. Call it before there are threads, and not in a child that the library has
+/// started.
 inline void clean_environment() {
     clean_variables();
     ::umask(022);

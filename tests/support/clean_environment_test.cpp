@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// What tests find around them, in whatever environment they were started: CTest runs this also beneath support/oddly.
+// What tests find around them, in whatever environment they were started: CTest runs this also
+// beneath support/oddly.
 #include "support/clean_environment.hpp"
 
 #include <catch2/catch.hpp>
@@ -62,5 +63,6 @@ TEST_CASE("nothing can be read, and no descriptor is inherited", "[environment]"
 }
 
 TEST_CASE("programs that are found are the system's", "[environment]") {
-    CHECK(std::system("command -v ssh python3 sudo id sh >/dev/null 2>&1; exec id -u >/dev/null") == 0);
+    CHECK(std::system("command -v ssh python3 sudo id sh >/dev/null 2>&1; exec id -u >/dev/null") ==
+          0);
 }

@@ -16,22 +16,23 @@ namespace support {
 
 /// A program that runs beside the test, from when it has printed `word` until this object goes.
 class companion {
-    mitogen::sys::process process_;
+    mitogen::os::kill_on_destroy_process process_;
 
 public:
     companion(std::vector<std::string> argv, const std::string& word) {
-        mitogen::sys::unique_fd in;
-        mitogen::sys::unique_fd out;
-        REQUIRE(mitogen::sys::pipe(in, out) >= 0);
-        mitogen::sys::spawn_options options;
+        mitogen::os::unique_fd in;
+        mitogen::os::unique_fd out;
+        REQUIRE(mitogen::os::pipe(in, out) >= 0);
+        mitogen::os::spawn_options options;
         options.path = argv[0];
         options.argv = std::move(argv);
         options.out = out.get();
         options.err = 2;
-        process_ = mitogen::sys::spawn(options).value();
+        process_ = mitogen::os::spawn(options).value();
         out.reset();
         std::string said;
-        for (char c = 0; said.find(word) == std::string::npos && ::read(in.get(), &c, 1) == 1;) said += c;
+        for (char c = 0; said.find(word) == std::string::npos && ::read(in.get(), &c, 1) == 1;)
+            said += c;
         if (said.find(word) != std::string::npos) return;
         process_.signal(SIGKILL);
         process_.wait();
@@ -45,7 +46,7 @@ public:
     }
     int pid() const { return static_cast<int>(process_.pid()); }
 
-    /// The process that it has started, where that is one.
+    /// The process that it has started, if that is one.
     int child() const {
         int found = 0;
         const std::string own = std::to_string(pid());

@@ -19,7 +19,7 @@ mitogen::detail::router_engine<Io>& engine(const mitogen::router& router) {
 /// How many answers are still awaited there.
 template <class Io = mitogen::io::native>
 std::size_t open_answers(const mitogen::router& router) {
-    return engine<Io>(router).answers().open_count();
+    return engine<Io>(router).outstanding().open_count();
 }
 
 } // namespace support

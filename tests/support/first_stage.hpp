@@ -35,7 +35,8 @@ public:
     ~playground() {
         std::error_code ignored;
         fs::remove_all(dir_, ignored);
-        for (const char* shared : {"/var/tmp/", "/tmp/", "/dev/shm/"}) fs::remove_all(shared + shared_cache(), ignored);
+        for (const char* shared : {"/var/tmp/", "/tmp/", "/dev/shm/"})
+            fs::remove_all(shared + shared_cache(), ignored);
     }
 
     std::string home() const { return dir_ + "/home"; }
@@ -44,7 +45,8 @@ public:
     std::string shared_cache() const { return "mitogen." + user(); }
     std::string user() const { return fs::path(dir_).filename().string(); }
     std::vector<std::string> environment() const {
-        return {"LOGNAME=" + user(), "HOME=" + home(), "XDG_RUNTIME_DIR", "TMPDIR", "XDG_CACHE_HOME", "PATH=" + path()};
+        return {"LOGNAME=" + user(), "HOME=" + home(), "XDG_RUNTIME_DIR", "TMPDIR",
+                "XDG_CACHE_HOME",    "PATH=" + path()};
     }
     std::string path() const { return dir_ + "/bin:" + std::getenv("PATH"); }
 
@@ -52,7 +54,9 @@ public:
     std::string bin(const std::string& name) const { return dir_ + "/bin/" + name; }
 
     /// Makes `program` the system's `name`.
-    void put(const std::string& name, const std::string& program) { fs::create_symlink(program, dir_ + "/bin/" + name); }
+    void put(const std::string& name, const std::string& program) {
+        fs::create_symlink(program, dir_ + "/bin/" + name);
+    }
 
     /// As put(), for a script.
     void script(const std::string& name, const std::string& body) {
@@ -71,9 +75,10 @@ public:
         std::vector<std::string> found;
         for (const auto& entry : fs::recursive_directory_iterator(home())) {
             const fs::path& path = entry.path();
-            const bool cached =
-                path.parent_path() == cache() && (path.filename() == "x" || path.filename().string().size() == 64);
-            if (path.filename() != ".cache" && path != cache() && !cached) found.push_back(path.string());
+            const bool cached = path.parent_path() == cache() &&
+                                (path.filename() == "x" || path.filename().string().size() == 64);
+            if (path.filename() != ".cache" && path != cache() && !cached)
+                found.push_back(path.string());
         }
         return found;
     }
@@ -109,7 +114,8 @@ struct staged {
         p.compress_program = compress_program;
         p.start.path = shell;
         p.start.argv = {shell, "-c",
-                        mitogen::detail::first_stage_command(mitogen::detail::patience_for(mitogen::to_ns(connect_timeout)))};
+                        mitogen::detail::first_stage_command(
+                            mitogen::detail::patience_for(mitogen::to_ns(connect_timeout)))};
         p.start.environment = environment;
         return p;
     }
@@ -117,18 +123,19 @@ struct staged {
 
 /// The first stage alone, with a parent that can do anything.
 class bare_stage {
-    mitogen::sys::process process_;
+    mitogen::os::kill_on_destroy_process process_;
 
 public:
-    mitogen::sys::unique_fd to;
-    mitogen::sys::unique_fd from;
+    mitogen::os::unique_fd to;
+    mitogen::os::unique_fd from;
 
-    explicit bare_stage(const playground& place, const std::vector<std::string>& more = {}, int patience_s = 100) {
-        mitogen::sys::unique_fd child_in;
-        mitogen::sys::unique_fd child_out;
-        REQUIRE(mitogen::sys::pipe(child_in, to) >= 0);
-        REQUIRE(mitogen::sys::pipe(from, child_out) >= 0);
-        mitogen::sys::spawn_options options;
+    explicit bare_stage(const playground& place, const std::vector<std::string>& more = {},
+                        int patience_s = 100) {
+        mitogen::os::unique_fd child_in;
+        mitogen::os::unique_fd child_out;
+        REQUIRE(mitogen::os::pipe(child_in, to) >= 0);
+        REQUIRE(mitogen::os::pipe(from, child_out) >= 0);
+        mitogen::os::spawn_options options;
         options.path = "/bin/sh";
         options.argv = {"sh", "-c", mitogen::detail::first_stage_command(patience_s)};
         options.environment = place.environment();
@@ -136,17 +143,20 @@ public:
         options.in = child_in.get();
         options.out = child_out.get();
         options.err = child_out.get();
-        process_ = mitogen::sys::spawn(options).value();
+        process_ = mitogen::os::spawn(options).value();
     }
 
-    void say(const std::string& text) { REQUIRE(mitogen::sys::write_all(to.get(), text.data(), text.size())); }
+    void say(const std::string& text) {
+        REQUIRE(mitogen::os::write_all(to.get(), text.data(), text.size()));
+    }
 
     /// How a program of 1000 x is sent, and its first `bytes`.
     void send(std::size_t bytes, bool keep) { say(sending(keep) + std::string(bytes, 'x')); }
     static std::string sending(bool keep) {
         // as sha256sum and cksum say
         return mitogen::detail::receiving_stage(
-            {"44f8354494a5ba03ba1792a8d3e9c534c47a9181980fde7a3f44b06ef2ae7c7f", 3999126958, 1000}, {.size = 1000, .keep = keep});
+            {"44f8354494a5ba03ba1792a8d3e9c534c47a9181980fde7a3f44b06ef2ae7c7f", 3999126958, 1000},
+            {.size = 1000, .keep = keep});
     }
 
     /// Waits until it has opened the file that receives the program.
@@ -166,7 +176,7 @@ public:
     std::string rest() {
         std::string text;
         char bytes[512];
-        for (long n; (n = mitogen::sys::read(from.get(), bytes, sizeof bytes)) > 0;)
+        for (long n; (n = mitogen::os::read(from.get(), bytes, sizeof bytes)) > 0;)
             text.append(bytes, static_cast<std::size_t>(n));
         return text;
     }

@@ -16,7 +16,8 @@
 namespace support {
 namespace {
 
-/// The numbers that name the entries of a directory; empty where it cannot be read. Leaves out the descriptor that reads it.
+/// The numbers that name the entries of a directory; empty if it cannot be read. Leaves out the
+/// descriptor that reads it.
 std::vector<int> numbers_in(const std::string& path) {
     std::vector<int> out;
     DIR* folder = ::opendir(path.c_str());
@@ -48,11 +49,13 @@ std::string text_of(const std::string& path) {
 
 std::string target_of(int fd) {
     char bytes[512];
-    const ssize_t got = ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), bytes, sizeof bytes);
+    const ssize_t got =
+        ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), bytes, sizeof bytes);
     return got > 0 ? std::string(bytes, static_cast<std::size_t>(got)) : "unknown";
 }
 
-/// "1234 (name) S 1 …": the state and the parent stand after the last parenthesis, the name may hold anything.
+/// "1234 (name) S 1 …": the state and the parent stand after the last parenthesis, the name may
+/// hold anything.
 struct process_line {
     std::string name = "?";
     char state = '?';
@@ -64,7 +67,8 @@ process_line line_of(pid_t pid) {
     const std::string line = text_of("/proc/" + std::to_string(pid) + "/stat");
     const auto open = line.find('(');
     const auto close = line.rfind(')');
-    if (open == std::string::npos || close == std::string::npos || close + 4 >= line.size()) return out;
+    if (open == std::string::npos || close == std::string::npos || close + 4 >= line.size())
+        return out;
     out.name = line.substr(open + 1, close - open - 1);
     out.state = line[close + 2];
     out.parent = static_cast<pid_t>(std::strtol(line.c_str() + close + 4, nullptr, 10));
@@ -102,7 +106,8 @@ std::vector<pid_t> children(const std::vector<int>& threads) {
         }
     }
     siginfo_t ended{};
-    if (::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0) out.push_back(ended.si_pid);
+    if (::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0)
+        out.push_back(ended.si_pid);
     return out;
 }
 
@@ -134,17 +139,21 @@ std::vector<std::string> differences(const census& before, const census& after) 
         if (old == before.descriptors.end()) {
             out.push_back("descriptor " + std::to_string(fd) + " is open: " + target);
         } else if (old->second != target) {
-            out.push_back("descriptor " + std::to_string(fd) + " was " + old->second + " and is now " + target);
+            out.push_back("descriptor " + std::to_string(fd) + " was " + old->second +
+                          " and is now " + target);
         }
     }
     for (const auto& [fd, target] : before.descriptors) {
-        if (!after.descriptors.contains(fd)) out.push_back("descriptor " + std::to_string(fd) + " is closed, and was " + target);
+        if (!after.descriptors.contains(fd))
+            out.push_back("descriptor " + std::to_string(fd) + " is closed, and was " + target);
     }
     for (const auto& [thread, name] : after.threads) {
-        if (!before.threads.contains(thread)) out.push_back("thread " + std::to_string(thread) + " is running: " + name);
+        if (!before.threads.contains(thread))
+            out.push_back("thread " + std::to_string(thread) + " is running: " + name);
     }
     for (const auto& [child, text] : after.children) {
-        if (!before.children.contains(child)) out.push_back("child process " + std::to_string(child) + " is left: " + text);
+        if (!before.children.contains(child))
+            out.push_back("child process " + std::to_string(child) + " is left: " + text);
     }
     return out;
 }

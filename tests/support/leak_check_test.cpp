@@ -15,7 +15,8 @@ namespace {
 /// The differences as they are at once, without waiting for anything to end.
 std::string now_different(const support::census& before) {
     std::string out;
-    for (const std::string& line : support::differences(before, support::take_census())) out += line + "\n";
+    for (const std::string& line : support::differences(before, support::take_census()))
+        out += line + "\n";
     return out;
 }
 
@@ -32,7 +33,8 @@ TEST_CASE("a descriptor that stays open is named by what it refers to") {
     const auto before = support::take_census();
     const int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     REQUIRE(fd >= 0);
-    CHECK_THAT(now_different(before), Catch::Contains("descriptor " + std::to_string(fd) + " is open: /dev/null"));
+    CHECK_THAT(now_different(before),
+               Catch::Contains("descriptor " + std::to_string(fd) + " is open: /dev/null"));
     ::close(fd);
     CHECK(now_different(before) == "");
 }
@@ -63,7 +65,8 @@ TEST_CASE("a running child and a zombie are told apart, and both can be ended") 
     if (child == 0) {
         for (;;) ::pause();
     }
-    CHECK_THAT(now_different(before), Catch::Contains("child process " + std::to_string(child)) && Catch::Contains("(running)"));
+    CHECK_THAT(now_different(before), Catch::Contains("child process " + std::to_string(child)) &&
+                                          Catch::Contains("(running)"));
     ::kill(child, SIGKILL);
     siginfo_t ended{};
     REQUIRE(::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT) == 0);

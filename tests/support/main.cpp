@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The main of every test executable. A pass through a test case fails where it leaves a descriptor, a thread or a child.
+// The main of every test executable. A pass through a test case fails where it leaves a descriptor,
+// a thread or a child.
 #define CATCH_CONFIG_EXTERNAL_INTERFACES // for the listener
 #include "clean_environment.hpp"
 #include "leak_check.hpp"
@@ -21,11 +22,14 @@ namespace {
 char current_test[256]; // for the handler, which may not allocate
 pid_t runner;
 
-/// Says in which test case the program dies. The signal is raised again by the return, with its default action.
+/// Says in which test case the program dies. The signal is raised again by the return, with its
+/// default action.
 void on_fatal_signal(int) {
     if (::getpid() != runner) return;
     const char text[] = "\nkilled by a signal in the test case: ";
-    if (::write(2, text, sizeof text - 1) < 0 || ::write(2, current_test, std::strlen(current_test)) < 0) return;
+    if (::write(2, text, sizeof text - 1) < 0 ||
+        ::write(2, current_test, std::strlen(current_test)) < 0)
+        return;
     if (::write(2, "\n", 1) < 0) return;
 }
 
@@ -33,7 +37,8 @@ void install_handlers() {
     runner = ::getpid();
     for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) {
         struct sigaction old {};
-        if (::sigaction(number, nullptr, &old) != 0 || old.sa_handler != SIG_DFL) continue; // a sanitizer's says more
+        // a sanitizer's says more
+        if (::sigaction(number, nullptr, &old) != 0 || old.sa_handler != SIG_DFL) continue;
         struct sigaction ours {};
         ours.sa_handler = on_fatal_signal;
         ours.sa_flags = static_cast<int>(SA_RESETHAND);
@@ -41,7 +46,8 @@ void install_handlers() {
     }
 }
 
-/// Compares at the ends of the outermost section, which is the test case itself: each path through its sections is one pass.
+/// Compares at the ends of the outermost section, which is the test case itself: each path through
+/// its sections is one pass.
 class leak_listener : public Catch::TestEventListenerBase {
     support::census before_;
     int depth_ = 0;
@@ -77,19 +83,21 @@ CATCH_REGISTER_LISTENER(leak_listener)
 int main(int argc, char** argv) {
     support::open_standard_descriptors();
     // The library starts this program again as a child: then init() does not return.
-#if __has_include("../../include/mitogen/connect/init.hpp")
+#if __has_include("../../include/mitogen/router/init.hpp")
     mitogen::init(argc, argv);
 #endif
     support::clean_environment();
     // What is opened once for the life of the process is opened before anybody counts.
-#if __has_include("../../include/mitogen/sys/executable.hpp")
-    mitogen::sys::self_executable();
+#if __has_include("../../include/mitogen/os/program/executable.hpp")
+    mitogen::os::self_executable();
 #endif
     const support::private_home home;
     std::thread([] {}).join(); // a sanitizer's own thread starts with the first one
     install_handlers();
     const int failed = run_tests(argc, argv);
     const std::string left = home.left_elsewhere();
-    if (!left.empty()) std::fprintf(stderr, "tests have left programs in caches that others use:\n%s", left.c_str());
+    if (!left.empty())
+        std::fprintf(stderr, "tests have left programs in caches that others use:\n%s",
+                     left.c_str());
     return failed != 0 ? failed : left.empty() ? 0 : 1;
 }

@@ -15,7 +15,8 @@
 
 namespace support {
 
-/// Answers at once from a list, in the order of the questions; without a list, keeps the questions until the test takes them.
+/// Answers at once from a list, in the order of the questions; without a list, keeps the questions
+/// until the test takes them.
 class person {
     struct state {
         std::mutex mutex;
@@ -54,7 +55,8 @@ public:
     /// Waits for the next question that nobody has answered.
     mitogen::prompt next() const {
         std::unique_lock lock(state_->mutex);
-        if (!state_->arrived.wait_for(lock, std::chrono::seconds(20), [&] { return !state_->open.empty(); })) {
+        if (!state_->arrived.wait_for(lock, std::chrono::seconds(20),
+                                      [&] { return !state_->open.empty(); })) {
             lock.unlock();
             FAIL("nothing was asked");
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// private_home.hpp: a home directory for as long as the tests run: what first stages keep there is not left to who runs the
-// tests.
+// private_home.hpp: a home directory for as long as the tests run: what first stages keep there is
+// not left to who runs the tests.
 
 #include <cstdlib>
 #include <filesystem>
@@ -19,7 +19,8 @@ class private_home {
 
 public:
     private_home() {
-        std::string name = (std::filesystem::temp_directory_path() / "mitogen_home.XXXXXX").string();
+        std::string name =
+            (std::filesystem::temp_directory_path() / "mitogen_home.XXXXXX").string();
         if (!::mkdtemp(name.data())) return; // then the tests that need one say so
         dir_ = name;
         ::setenv("HOME", dir_.c_str(), 1);
@@ -32,8 +33,8 @@ public:
         if (!dir_.empty() && ::getpid() == owner_) std::filesystem::remove_all(dir_, ignored);
     }
 
-    /// Programs as large as this one that have come since into caches which all users of this machine share: a test has not
-    /// given its first stage a place of its own. One line for each.
+    /// Programs as large as this one that have come since into caches which all users of this
+    /// machine share: a test has not given its first stage a place of its own. One line for each.
     std::string left_elsewhere() const {
         namespace fs = std::filesystem;
         std::string found;
@@ -44,7 +45,8 @@ public:
             for (const auto& cache : fs::directory_iterator(shared, ignored)) {
                 const std::string name = cache.path().filename().string();
                 // tests remove the latter
-                if (!name.starts_with("mitogen.") || name.starts_with("mitogen.first_stage.")) continue;
+                if (!name.starts_with("mitogen.") || name.starts_with("mitogen.first_stage."))
+                    continue;
                 for (const auto& program : fs::directory_iterator(cache.path(), ignored))
                     if (program.is_regular_file(ignored) && program.file_size(ignored) == size &&
                         program.last_write_time(ignored) > begin_)

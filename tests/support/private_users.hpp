@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// private_users.hpp: users with passwords, and rules for sudo, su and doas, that exist only for some processes of a test.
+// private_users.hpp: users with passwords, and rules for sudo, su and doas, that exist only for
+// some processes of a test.
 
 #include "support/soon.hpp"
 #include "support/sshd.hpp"
@@ -15,23 +16,24 @@
 
 namespace support {
 
-/// A directory with a script that enters a mount namespace of its own, where /etc has three users more: mia, who may become
-/// anybody, and has to be at a terminal for sudo; ole, who may not; and eva, whom mia may become without a password, and
-/// without that sudo stays beside: it becomes the command itself. Their password is `password`, and root's too. Nothing of it is
-/// seen outside.
+/// A directory with a script that enters a mount namespace of its own, where /etc has three users
+/// more: mia, who may become anybody, and has to be at a terminal for sudo; ole, who may not; and
+/// eva, whom mia may become without a password, and without that sudo stays beside: it becomes the
+/// command itself. Their password is `password`, and root's too. Nothing of it is seen outside.
 class private_users {
     std::string dir_;
 
 public:
     static constexpr const char* password = "correct horse";
 
-    /// False where this cannot be made here; says so.
+    /// False if this cannot be made here; says so.
     static bool possible() {
         if (::getuid() != 0) {
             WARN("left out: only root can make users");
             return false;
         }
-        for (const char* tool : {"/usr/bin/sudo", "/usr/bin/su", "/usr/bin/doas", "/usr/bin/setpriv", "/usr/bin/unshare"}) {
+        for (const char* tool : {"/usr/bin/sudo", "/usr/bin/su", "/usr/bin/doas",
+                                 "/usr/bin/setpriv", "/usr/bin/unshare"}) {
             if (std::filesystem::exists(tool)) continue;
             WARN("left out: " << tool << " is not installed");
             return false;
@@ -40,7 +42,8 @@ public:
     }
 
     private_users() {
-        std::string name = (std::filesystem::temp_directory_path() / "private_users.XXXXXX").string();
+        std::string name =
+            (std::filesystem::temp_directory_path() / "private_users.XXXXXX").string();
         REQUIRE(::mkdtemp(name.data()));
         dir_ = name;
         std::filesystem::permissions(dir_, std::filesystem::perms(0755));
@@ -51,7 +54,8 @@ mkdir /mnt/upper /mnt/work
 mount -t overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work none /etc
 mount -t tmpfs -o mode=755 none /run
 mount -t tmpfs none /var/tmp
-hash='$6$saltsalt$hRM5XZ86KXEw9UOmjigeVqFgULtFB2sgpC9lXQDfMib3Zgw7mEiUvBJI2EplzfAqxL5Vvwp2scFtv/uamSo5z0'
+hash='$6$saltsalt$hRM5XZ86KXEw9UOmjigeVqFgULtFB2sgpC9lXQ'
+hash=$hash'DfMib3Zgw7mEiUvBJI2EplzfAqxL5Vvwp2scFtv/uamSo5z0'
 grep -v '^root:' /etc/shadow >/mnt/shadow
 echo "root:$hash:19000:0:99999:7:::" >>/mnt/shadow
 number=4001
@@ -76,7 +80,8 @@ printf 'permit mia\npermit nopass mia as eva\n' >/etc/doas.conf
 for tool in sudo su doas sshd; do
     { [ $tool = su ] && echo 'auth sufficient pam_rootok.so'
       echo 'auth required pam_unix.so nodelay'
-      [ ! -e "${0%/*}/users.oath" ] || echo 'auth required pam_oath.so usersfile=/etc/users.oath window=5 digits=6'
+      [ ! -e "${0%/*}/users.oath" ] ||
+        echo 'auth required pam_oath.so usersfile=/etc/users.oath window=5 digits=6'
       echo 'account required pam_unix.so'; } >/etc/pam.d/$tool
 done
 mount -t tmpfs -o mode=700 none /root
@@ -96,16 +101,18 @@ exec setpriv --reuid="$user" --regid="$user" --clear-groups "$@"
 
     const std::string& dir() const { return dir_; }
 
-    /// From now on whoever enters there finds tools that ask mia for a one-time code as well. The first three are `codes`, those
-    /// of
-    /// RFC 4226, appendix D. False where this cannot be had here; says so.
+    /// From now on whoever enters there finds tools that ask mia for a one-time code as well. The
+    /// first three are `codes`, those of RFC 4226, appendix D. False if this cannot be had here;
+    /// says so.
     bool ask_for_codes() const {
         const std::filesystem::path libraries[] = {"/lib", "/usr/lib"};
         for (const auto& folder : libraries) {
             std::error_code ignored;
             for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-                if (!std::filesystem::exists(entry.path() / "security" / "pam_oath.so", ignored)) continue;
-                std::ofstream(dir_ + "/users.oath") << "HOTP mia - 3132333435363738393031323334353637383930\n";
+                if (!std::filesystem::exists(entry.path() / "security" / "pam_oath.so", ignored))
+                    continue;
+                std::ofstream(dir_ + "/users.oath")
+                    << "HOTP mia - 3132333435363738393031323334353637383930\n";
                 std::filesystem::permissions(dir_ + "/users.oath", std::filesystem::perms(0600));
                 return true;
             }
@@ -122,19 +129,22 @@ exec setpriv --reuid="$user" --regid="$user" --clear-groups "$@"
         return path;
     }
 
-    /// A process of that user in there, by something that calls itself sudo. It finds its tools as usual.
+    /// A process of that user in there, by something that calls itself sudo. It finds its tools as
+    /// usual.
     mitogen::sudo process_of(const std::string& user) const {
         mitogen::sudo how;
         how.username = user;
         how.name = user;
-        how.sudo_path = write_script(dir_ + "/become_" + user,
-                                     "while [ \"$1\" != -- ]; do shift; done; shift\n"
-                                     "exec unshare -m sh " + dir_ + "/enter " + user + " \"$@\"\n");
+        how.sudo_path =
+            write_script(dir_ + "/become_" + user, "while [ \"$1\" != -- ]; do shift; done; shift\n"
+                                                   "exec unshare -m sh " +
+                                                       dir_ + "/enter " + user + " \"$@\"\n");
         return how;
     }
 };
 
-/// The processes that live in the same mount namespace as another one; none are left once everything has ended that began there.
+/// The processes that live in the same mount namespace as another one; none are left once
+/// everything has ended that began there.
 class same_namespace {
     std::string home_;
 
@@ -157,7 +167,9 @@ public:
             std::error_code ignored;
             for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
                 const std::string name = entry.path().filename().string();
-                if (name.find_first_not_of("0123456789") == std::string::npos && home_of(name) == home_) ++found;
+                if (name.find_first_not_of("0123456789") == std::string::npos &&
+                    home_of(name) == home_)
+                    ++found;
             }
             return found <= expected;
         });

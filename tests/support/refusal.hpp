@@ -9,7 +9,7 @@
 
 namespace support {
 
-/// The error with which `from` (a router or a context) does not connect; fails the test where it does.
+/// The error with which `from` (a router or a context) does not connect; fails the test if it does.
 template <class From, class Method>
 mitogen::error refusal(From& from, const Method& how) {
     const auto made = from.try_connect(how);
@@ -17,7 +17,7 @@ mitogen::error refusal(From& from, const Method& how) {
     return made.error();
 }
 
-/// The same as it is thrown; fails the test where it is no `Error`.
+/// The same as it is thrown; fails the test if it is no `Error`.
 template <class Error, class Method>
 mitogen::error thrown_refusal(mitogen::router& router, const Method& how) {
     try {
@@ -37,7 +37,8 @@ struct quiet_tree {
     mitogen::router router;
 
     /// `patience`: how long its children may take to end.
-    explicit quiet_tree(mitogen::ending_patience patience = {}) : router(broker, {.patience = patience}) {
+    explicit quiet_tree(mitogen::shutdown_timeouts patience = {})
+        : router(broker, {.timeouts = patience}) {
         mitogen::log::set_sink([](const mitogen::log::record&) {});
     }
     quiet_tree(quiet_tree&&) = delete;

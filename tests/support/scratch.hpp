@@ -40,7 +40,9 @@ public:
     }
 
     /// An executable script of sh.
-    std::string script(const std::string& name, const std::string& body) const { return write_script(*this / name, body); }
+    std::string script(const std::string& name, const std::string& body) const {
+        return write_script(*this / name, body);
+    }
 };
 
 } // namespace support

@@ -7,8 +7,8 @@
 
 namespace support {
 
-/// Looks until `holds()`: for processes, files and mounts of others, which wake nobody. False: not even after `limit`, which is
-/// long enough for a busy machine.
+/// Looks until `holds()`: for processes, files and mounts of others, which wake nobody. False: not
+/// even after `limit`, which is long enough for a busy machine.
 template <class Condition>
 bool soon(Condition holds, std::chrono::seconds limit = std::chrono::seconds(20)) {
     const auto end = std::chrono::steady_clock::now() + limit;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// sshd.hpp: an ssh server for the length of a test, with keys of its own, on 127.0.0.1, 127.0.0.2 and 127.0.0.3.
+// sshd.hpp: an ssh server for the length of a test, with keys of its own, on 127.0.0.1, 127.0.0.2
+// and 127.0.0.3.
 
 #include "support/soon.hpp"
 
@@ -26,34 +27,37 @@ inline std::string write_script(const std::filesystem::path& path, const std::st
     return path.string();
 }
 
-/// Runs tools/with_sshd, which does the work, until this object goes: its pipe closes even when the test is killed.
+/// Runs tools/with_sshd, which does the work, until this object goes: its pipe closes even when the
+/// test is killed.
 class sshd {
-    mitogen::sys::process runner_;
-    mitogen::sys::unique_fd lifeline_;
+    mitogen::os::kill_on_destroy_process runner_;
+    mitogen::os::unique_fd lifeline_;
     std::string dir_;
     std::string port_;
 
     static std::string script() {
         namespace fs = std::filesystem;
-        const fs::path path = fs::absolute(__FILE__).parent_path().parent_path().parent_path() / "tools" / "with_sshd";
+        const fs::path path = fs::absolute(__FILE__).parent_path().parent_path().parent_path() /
+                              "tools" / "with_sshd";
         if (!fs::exists(path)) FAIL("not there: " << path << "; compile with absolute paths");
         return path.string();
     }
 
 public:
     sshd() {
-        mitogen::sys::unique_fd child_in;
-        mitogen::sys::unique_fd out;
-        mitogen::sys::unique_fd child_out;
-        REQUIRE(mitogen::sys::pipe(child_in, lifeline_) >= 0);
-        REQUIRE(mitogen::sys::pipe(out, child_out) >= 0);
-        mitogen::sys::spawn_options options;
+        mitogen::os::unique_fd child_in;
+        mitogen::os::unique_fd out;
+        mitogen::os::unique_fd child_out;
+        REQUIRE(mitogen::os::pipe(child_in, lifeline_) >= 0);
+        REQUIRE(mitogen::os::pipe(out, child_out) >= 0);
+        mitogen::os::spawn_options options;
         options.path = script();
-        options.argv = {options.path, "sh", "-c", "echo \"$MITOGEN_SSHD_DIR $MITOGEN_SSHD_PORT\"; exec cat >/dev/null"};
+        options.argv = {options.path, "sh", "-c",
+                        "echo \"$MITOGEN_SSHD_DIR $MITOGEN_SSHD_PORT\"; exec cat >/dev/null"};
         options.in = child_in.get();
         options.out = child_out.get();
         options.err = 2;
-        runner_ = mitogen::sys::spawn(options).value();
+        runner_ = mitogen::os::spawn(options).value();
         child_in.reset();
         child_out.reset();
         std::string said;
@@ -93,7 +97,8 @@ public:
         return how;
     }
 
-    /// As with_login_shell(), for a shell made of these lines of sh; `exec sh "$@"` runs the command.
+    /// As with_login_shell(), for a shell made of these lines of sh; `exec sh "$@"` runs the
+    /// command.
     mitogen::ssh with_login_script(const std::string& body) const {
         return with_login_shell(write_script(dir_ + "/login", body));
     }
@@ -103,11 +108,14 @@ public:
         mitogen::ssh how;
         how.hostname = std::move(hostname);
         how.port = port();
-        how.ssh_args = {"-F", "none", "-o", "UserKnownHostsFile " + dir_ + "/known_hosts", "-o", "IdentityAgent none"};
+        how.ssh_args = {"-F", "none",
+                        "-o", "UserKnownHostsFile " + dir_ + "/known_hosts",
+                        "-o", "IdentityAgent none"};
         return how;
     }
 
-    /// What is still there of what ran there: processes, and directories of the first stage. Waits a little for it to go.
+    /// What is still there of what ran there: processes, and directories of the first stage. Waits
+    /// a little for it to go.
     std::string left_behind() const {
         std::string found;
         soon([&] { return (found = look_around()).empty(); });
@@ -129,7 +137,8 @@ private:
                      std::string{std::istreambuf_iterator<char>(command), {}} + "\n";
         }
         for (const auto& entry : fs::recursive_directory_iterator(home(), ignored))
-            if (entry.path().filename().string().starts_with("mitogen-")) found += entry.path().string() + "\n";
+            if (entry.path().filename().string().starts_with("mitogen-"))
+                found += entry.path().string() + "\n";
         return found;
     }
 };

@@ -27,7 +27,9 @@ struct counter {
         std::unique_lock lock(mutex);
         return changed.wait(lock, host, deadline, [&] { return value >= wanted; });
     }
-    mitogen::instant in_ms(int span) { return host.now() + static_cast<mitogen::instant>(span) * 1'000'000; }
+    mitogen::instant in_ms(int span) {
+        return host.now() + static_cast<mitogen::instant>(span) * 1'000'000;
+    }
 };
 
 TEST_CASE("a thread that waits is woken by another one, by the loop, and by its deadline") {
@@ -46,7 +48,8 @@ TEST_CASE("all who wait for it are woken, one of them drives the loop") {
     counter c;
     std::atomic<int> woken{0};
     std::vector<std::thread> waiting;
-    for (int i = 1; i <= 8; ++i) waiting.emplace_back([&, i] { woken += c.wait_for(100 * i, mitogen::never); });
+    for (int i = 1; i <= 8; ++i)
+        waiting.emplace_back([&, i] { woken += c.wait_for(100 * i, mitogen::never); });
     for (int i = 0; i < 800; ++i) c.loop.defer([&] { c.add(1); });
     for (std::thread& t : waiting) t.join();
     CHECK(woken == 8);
@@ -78,7 +81,8 @@ TEST_CASE("what another thread has taken away meanwhile is waited for again") {
         takers.emplace_back([&] {
             for (int i = 0; i < each; ++i) {
                 std::unique_lock lock(c.mutex);
-                if (!c.changed.wait(lock, c.host, mitogen::never, [&] { return c.value > 0; })) return;
+                if (!c.changed.wait(lock, c.host, mitogen::never, [&] { return c.value > 0; }))
+                    return;
                 --c.value;
                 ++taken;
             }
@@ -98,9 +102,12 @@ TEST_CASE("an event happens once, for those who wait already and for those who c
     CHECK_FALSE(happened.wait(host, host.now() + 5'000'000));
     std::atomic<int> seen{0};
     std::vector<std::thread> waiting;
-    for (int i = 0; i < 3; ++i) waiting.emplace_back([&] { seen += happened.wait(host, mitogen::never); });
+    for (int i = 0; i < 3; ++i)
+        waiting.emplace_back([&] { seen += happened.wait(host, mitogen::never); });
     SECTION("raised by a thread") { happened.raise(); }
-    SECTION("raised by the loop") { CHECK(loop.defer([&] { happened.raise(); })); }
+    SECTION("raised by the loop") {
+        CHECK(loop.defer([&] { happened.raise(); }));
+    }
     for (std::thread& t : waiting) t.join();
     CHECK(seen == 3);
     CHECK(happened.raised());

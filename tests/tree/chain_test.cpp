@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Ten levels of processes, one below the other: what reaches each of them from the root, and what comes back.
+// Ten levels of processes, one below the other: what reaches each of them from the root, and what
+// comes back.
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
 #include "../support/engine.hpp"
@@ -38,7 +39,8 @@ parcel passed_down(mitogen::router& here, const std::vector<mitogen::context_id>
     p = stamped(here, std::move(p));
     if (way.empty()) return p;
     return here.context_by_id(way.front())
-        .call<&passed_down>(std::vector<mitogen::context_id>(way.begin() + 1, way.end()), std::move(p));
+        .call<&passed_down>(std::vector<mitogen::context_id>(way.begin() + 1, way.end()),
+                            std::move(p));
 }
 
 int add_in_pool(int a, int b) { return a + b; }
@@ -60,10 +62,12 @@ using generic::tree;
 constexpr std::size_t levels = 10;
 
 struct chain : tree {
-    std::vector<mitogen::context> at{root.local({.name = "1"})}; // at[i] has i levels above it but the root's
+    // at[i] has i levels above it but the root's
+    std::vector<mitogen::context> at{root.local({.name = "1"})};
 
     chain() {
-        while (at.size() < levels) at.push_back(at.back().local({.name = std::to_string(at.size() + 1)}));
+        while (at.size() < levels)
+            at.push_back(at.back().local({.name = std::to_string(at.size() + 1)}));
     }
 };
 
@@ -80,7 +84,8 @@ TEST_CASE("typed calls reach each of ten levels, from the root and from level to
         CHECK(c.at[i].call<&generic::add>(2, 3) == 5);
         CHECK(c.at[i].call<&generic::add_on_loop>(2, 3) == 5);
         CHECK(c.at[i].call<&add_in_pool>(2, 3) == 5);
-        const mitogen::error thrown = thrown_by([&] { c.at[i].call<&generic::refuse>(static_cast<int>(i)); });
+        const mitogen::error thrown =
+            thrown_by([&] { c.at[i].call<&generic::refuse>(static_cast<int>(i)); });
         CHECK(thrown.detail().type == "std::out_of_range");
         CHECK(thrown.message() == "no element " + std::to_string(i));
         CHECK(thrown.detail().place == std::to_string(i + 1));
@@ -91,7 +96,8 @@ TEST_CASE("typed calls reach each of ten levels, from the root and from level to
     for (const mitogen::context& level : c.at) CHECK(level.call<&calls_open_here>() == 0);
 }
 
-TEST_CASE("calls of all ten levels are in flight at once, and one hop that is busy holds up none of the others") {
+TEST_CASE("calls of all ten levels are in flight at once, and one hop that is busy holds up none "
+          "of the others") {
     shared_pipe started, go_on;
     chain c;
     auto held = c.at[4].call_async<&generic::hold>(started.write_end(), go_on.read_end(), 7);
@@ -99,7 +105,8 @@ TEST_CASE("calls of all ten levels are in flight at once, and one hop that is bu
     std::vector<mitogen::future<int>> all;
     for (int i = 0; i < 1000; ++i) {
         const std::size_t level = static_cast<std::size_t>(i) % levels;
-        if (level != 4) all.push_back(c.at[level].call_async<&generic::add>(i, static_cast<int>(level)));
+        if (level != 4)
+            all.push_back(c.at[level].call_async<&generic::add>(i, static_cast<int>(level)));
     }
     for (auto it = all.rbegin(); it != all.rend(); ++it) CHECK_NOTHROW(it->get());
     CHECK_FALSE(held.done());
@@ -112,26 +119,31 @@ TEST_CASE("a cancellation and a deadline cross ten hops") {
     const bool by_deadline = GENERATE(false, true);
     shared_pipe started, stopped;
     chain c;
-    auto running = by_deadline
-                       ? c.at[9].within(2s).call_async<&generic::until_stopped>(started.write_end(), stopped.write_end())
-                       : c.at[9].call_async<&generic::until_stopped>(started.write_end(), stopped.write_end());
+    auto running =
+        by_deadline
+            ? c.at[9].within(2s).call_async<&generic::until_stopped>(started.write_end(),
+                                                                     stopped.write_end())
+            : c.at[9].call_async<&generic::until_stopped>(started.write_end(), stopped.write_end());
     CHECK(started.wait());
     if (!by_deadline) running.cancel();
     CHECK(stopped.wait());
     const auto answer = running.try_get();
     REQUIRE_FALSE(answer.has_value());
-    CHECK(answer.error().reason() == (by_deadline ? mitogen::reason::timeout : mitogen::reason::cancelled));
+    CHECK(answer.error().reason() ==
+          (by_deadline ? mitogen::reason::timeout : mitogen::reason::cancelled));
     CHECK(c.at[9].call<&generic::add>(1, 1) == 2);
     CHECK(support::open_answers(c.root) == 0);
 }
 
-TEST_CASE("the end of a middle level, by SIGTERM or SIGKILL, is the end of those below it and of no other") {
+TEST_CASE("the end of a middle level, by SIGTERM or SIGKILL, is the end of those below it and of "
+          "no other") {
     const bool by_force = GENERATE(false, true);
     const generic::log_capture quiet;
     shared_pipe started;
     chain c;
     const int last_pid = c.at[9].call<&generic::process_id>();
-    auto held = c.at[9].call_async<&generic::until_stopped>(started.write_end(), started.write_end());
+    auto held =
+        c.at[9].call_async<&generic::until_stopped>(started.write_end(), started.write_end());
     CHECK(started.wait());
     ::kill(c.at[4].call<&generic::process_id>(), by_force ? SIGKILL : SIGTERM);
     CHECK(thrown_by([&] { held.get(); }).kind() == mitogen::kind::disconnected);
@@ -141,7 +153,8 @@ TEST_CASE("the end of a middle level, by SIGTERM or SIGKILL, is the end of those
         CHECK(c.at[i].alive() == (i < 4));
     }
     CHECK(c.root.contexts().size() == 4);
-    CHECK(support::soon([&] { return ::kill(last_pid, 0) != 0 && errno == ESRCH; }, generic::plenty));
+    CHECK(
+        support::soon([&] { return ::kill(last_pid, 0) != 0 && errno == ESRCH; }, generic::plenty));
     CHECK(support::open_answers(c.root) == 0);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-// kill_test: trees of real processes. In each, one random process is killed or stopped while calls run: every call has to end in
-// time, and in the end nothing may be left. A tree follows from its number alone, but for what the kernel's scheduler adds.
+// kill_test: trees of real processes. In each, one random process is killed or stopped while calls
+// run: every call has to end in time, and in the end nothing may be left. A tree follows from its
+// number alone, but for what the kernel's scheduler adds.
 #include "../support/clean_environment.hpp"
 #include "../support/leak_check.hpp"
 #include "killed_tree.hpp"
@@ -32,13 +33,15 @@ struct totals {
     std::uint64_t lost_calls = 0;
     std::uint32_t kills = 0;
     std::uint32_t stops = 0;
-    std::uint32_t innocents = 0; ///< contexts that fell silent for too long although nobody had stopped them
+    /// contexts that fell silent for too long although nobody had stopped them
+    std::uint32_t innocents = 0;
     double longest_call_ms = 0;
     double longest_end_ms = 0;
     double longest_settling_ms = 0;
 };
 
-/// Reaps what was left to this process, its nearest ancestor that lives and reaps, and says what is still there after a while.
+/// Reaps what was left to this process, its nearest ancestor that lives and reaps, and says what is
+/// still there after a while.
 std::vector<std::string> survivors(const support::census& before, double& took_ms) {
     const instant begin = now();
     for (;;) {
@@ -51,10 +54,11 @@ std::vector<std::string> survivors(const support::census& before, double& took_m
     }
 }
 
-/// One tree, from its first process to its last. False with a report where something is wrong.
+/// One tree, from its first process to its last. False with a report if something is wrong.
 bool run_tree(const settings& s, std::uint64_t seed, totals& sum) {
     const shape plan(seed);
-    if (s.verbose) std::printf("tree %llu: %s\n", static_cast<unsigned long long>(seed), plan.text().c_str());
+    if (s.verbose)
+        std::printf("tree %llu: %s\n", static_cast<unsigned long long>(seed), plan.text().c_str());
     std::fflush(stdout);
     const support::census before = support::take_census();
     std::vector<std::string> wrong;
@@ -73,12 +77,14 @@ bool run_tree(const settings& s, std::uint64_t seed, totals& sum) {
         if (s.verbose) std::printf("  %s\n", o.text().c_str());
     }
     double settling_ms = 0;
-    for (const std::string& line : survivors(before, settling_ms)) wrong.push_back("it leaves something: " + line);
+    for (const std::string& line : survivors(before, settling_ms))
+        wrong.push_back("it leaves something: " + line);
     sum.longest_settling_ms = std::max(sum.longest_settling_ms, settling_ms);
     (plan.stops() ? sum.stops : sum.kills)++;
     if (wrong.empty()) return true;
     std::printf("tree %llu is wrong (again: kill_test --trees 1 --seed %llu --verbose)\n  %s\n",
-                static_cast<unsigned long long>(seed), static_cast<unsigned long long>(seed), plan.text().c_str());
+                static_cast<unsigned long long>(seed), static_cast<unsigned long long>(seed),
+                plan.text().c_str());
     for (const std::string& line : wrong) std::printf("  %s\n", line.c_str());
     std::fputs(last_log_lines().c_str(), stdout);
     std::fflush(stdout);
@@ -117,19 +123,21 @@ int main(int argc, char** argv) {
     }
     std::printf("seed %llu, %u trees\n", static_cast<unsigned long long>(s.seed), s.trees);
     std::fflush(stdout);
-    // Whoever loses its parent becomes a child of this process: nobody can survive unseen. It also takes from the kernel the
-    // occasion to end stopped processes whose session has lost sight of them.
+    // Whoever loses its parent becomes a child of this process: nobody can survive unseen. It also
+    // takes from the kernel the occasion to end stopped processes whose session has lost sight of
+    // them.
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) std::perror("PR_SET_CHILD_SUBREAPER");
-    mitogen::sys::self_executable(); // opened once for the life of the process
-    std::thread([] {}).join();       // a sanitizer's own thread starts with the first one
+    mitogen::os::self_executable(); // opened once for the life of the process
+    std::thread([] {}).join();      // a sanitizer's own thread starts with the first one
     totals sum;
     std::uint32_t failed = 0;
     for (std::uint32_t i = 0; i < s.trees; ++i) failed += !run_tree(s, s.seed + i, sum);
     std::printf(
-        "%u trees, %u wrong; %u killed, %u stopped; %llu calls, %llu of them lost; longest call %.0f ms, longest end %.0f ms, "
+        "%u trees, %u wrong; %u killed, %u stopped; %llu calls, %llu of them lost; longest call "
+        "%.0f ms, longest end %.0f ms, "
         "the last orphan was gone after %.0f ms; %u contexts taken for silent that were not\n",
         s.trees, failed, sum.kills, sum.stops, static_cast<unsigned long long>(sum.calls),
-        static_cast<unsigned long long>(sum.lost_calls), sum.longest_call_ms, sum.longest_end_ms, sum.longest_settling_ms,
-        sum.innocents);
+        static_cast<unsigned long long>(sum.lost_calls), sum.longest_call_ms, sum.longest_end_ms,
+        sum.longest_settling_ms, sum.innocents);
     return failed == 0 ? 0 : 1;
 }

@@ -21,7 +21,9 @@ int echo_on_pool(int x) { return x; }
 int echo_on_loop(int x) { return x; }
 std::string echo_text(std::string_view text) { return std::string(text); }
 int process_id() { return ::getpid(); }
-int relay(mitogen::router& here, mitogen::context_id child, int x) { return here.context_by_id(child).call<&echo>(x); }
+int relay(mitogen::router& here, mitogen::context_id child, int x) {
+    return here.context_by_id(child).call<&echo>(x);
+}
 /// Several calls of a child at once; the sum of what comes back.
 int relay_many(mitogen::router& here, mitogen::context_id child, int count) {
     std::vector<mitogen::future<int>> all;
@@ -101,7 +103,8 @@ shape::shape(std::uint64_t seed) : seed_(seed) {
     for (std::size_t i = 0; i < count; ++i) {
         node n;
         if (i > 0 && (i < levels || below(4) != 0)) {
-            n.parent = i < levels ? static_cast<int>(i) - 1 : static_cast<int>(below(i)); // the first ones: as deep as it gets
+            // the first ones: as deep as it gets
+            n.parent = i < levels ? static_cast<int>(i) - 1 : static_cast<int>(below(i));
             if (nodes_[static_cast<std::size_t>(n.parent)].depth == levels) n.parent = -1;
         }
         if (n.parent >= 0) n.depth = nodes_[static_cast<std::size_t>(n.parent)].depth + 1;
@@ -123,17 +126,21 @@ bool shape::struck(std::size_t n) const {
 
 std::string shape::text() const {
     std::string out = std::to_string(nodes_.size()) + " processes, parents";
-    for (const node& n : nodes_) out += " " + (n.parent < 0 ? "root" : std::to_string(n.parent)) + (n.forked ? "(fork)" : "");
-    return out + "; " + (stops_ ? "SIGSTOP" : "SIGKILL") + " to " + std::to_string(victim_) + " after " +
-           std::to_string(calls_before_) + " calls" + (ends_at_once_ ? ", ended at once" : "") + (grows_ ? ", growing" : "");
+    for (const node& n : nodes_)
+        out +=
+            " " + (n.parent < 0 ? "root" : std::to_string(n.parent)) + (n.forked ? "(fork)" : "");
+    return out + "; " + (stops_ ? "SIGSTOP" : "SIGKILL") + " to " + std::to_string(victim_) +
+           " after " + std::to_string(calls_before_) + " calls" +
+           (ends_at_once_ ? ", ended at once" : "") + (grows_ ? ", growing" : "");
 }
 
 std::string outcome::text() const {
     char line[200];
     std::snprintf(line, sizeof line,
-                  "%llu calls, %llu lost, longest %.1f ms; noticed after %.1f ms; ended in %.1f ms; %u innocent",
-                  static_cast<unsigned long long>(calls), static_cast<unsigned long long>(lost), longest_call_ms, noticed_ms,
-                  end_ms, innocents);
+                  "%llu calls, %llu lost, longest %.1f ms; noticed after %.1f ms; ended in %.1f "
+                  "ms; %u innocent",
+                  static_cast<unsigned long long>(calls), static_cast<unsigned long long>(lost),
+                  longest_call_ms, noticed_ms, end_ms, innocents);
     return line;
 }
 
@@ -188,7 +195,8 @@ void watchdog::dump(const std::string& culprit) {
     std::abort();
 }
 
-doing::doing(activity& a, std::string what, instant limit, double* longest_ms) : a_(a), longest_ms_(longest_ms) {
+doing::doing(activity& a, std::string what, instant limit, double* longest_ms)
+    : a_(a), longest_ms_(longest_ms) {
     const std::lock_guard lock(a_.mutex);
     a_.what = std::move(what);
     a_.limit = limit;
@@ -217,7 +225,8 @@ struct trial::worker {
 
     /// What came back of a call that needs all of `involved`.
     template <class T>
-    void check(const mitogen::result<T>& answer, const T& right, std::initializer_list<std::size_t> involved) {
+    void check(const mitogen::result<T>& answer, const T& right,
+               std::initializer_list<std::size_t> involved) {
         ++calls;
         ++t.completed_;
         if (answer) {
@@ -226,9 +235,12 @@ struct trial::worker {
         }
         ++lost;
         const std::string text = std::string(answer.error().what());
-        const bool disconnected = answer.error().kind() == mitogen::kind::disconnected || text.find("lost") != text.npos ||
-                                  text.find("no route") != text.npos || text.find("shut") != text.npos;
-        const bool struck = std::any_of(involved.begin(), involved.end(), [&](std::size_t n) { return t.plan_.struck(n); });
+        const bool disconnected = answer.error().kind() == mitogen::kind::disconnected ||
+                                  text.find("lost") != text.npos ||
+                                  text.find("no route") != text.npos ||
+                                  text.find("shut") != text.npos;
+        const bool struck = std::any_of(involved.begin(), involved.end(),
+                                        [&](std::size_t n) { return t.plan_.struck(n); });
         if (disconnected && t.ending_) finished = true;
         if (disconnected && (struck || t.ending_)) return;
         if (disconnected && t.plan_.stops()) { // a busy machine
@@ -244,8 +256,9 @@ struct trial::worker {
         const std::size_t child = below(nodes.size());
         if (nodes[child].parent < 0) return;
         const auto parent = static_cast<std::size_t>(nodes[child].parent);
-        const doing d(*mine, "a call of " + std::to_string(parent) + " that calls " + std::to_string(child), t.call_limit(),
-                      &longest_ms);
+        const doing d(
+            *mine, "a call of " + std::to_string(parent) + " that calls " + std::to_string(child),
+            t.call_limit(), &longest_ms);
         const mitogen::context_id id = t.contexts_[child].id();
         if (below(2)) {
             check(t.contexts_[parent].try_call<&relay>(id, 7), 7, {parent, child});
@@ -259,7 +272,8 @@ struct trial::worker {
         std::vector<std::pair<std::size_t, mitogen::future<int>>> all;
         for (int i = 0; i < 12; ++i) {
             const std::size_t n = below(t.contexts_.size());
-            all.emplace_back(n, i % 3 ? t.contexts_[n].call_async<&echo>(i) : t.contexts_[n].call_async<&echo_on_pool>(i));
+            all.emplace_back(n, i % 3 ? t.contexts_[n].call_async<&echo>(i)
+                                      : t.contexts_[n].call_async<&echo_on_pool>(i));
         }
         for (int i = 11; i >= 0; --i) {
             auto& [n, answer] = all[static_cast<std::size_t>(i)];
@@ -305,7 +319,8 @@ struct trial::worker {
 // ---- trial
 
 trial::trial(const shape& plan)
-    : plan_(plan), dog_("tree " + std::to_string(plan.seed()) + ": " + plan.text()), main_(dog_.add()) {
+    : plan_(plan), dog_("tree " + std::to_string(plan.seed()) + ": " + plan.text()),
+      main_(dog_.add()) {
     keep_log();
     mitogen::router_options options;
     if (plan.stops()) options.rules.heartbeat = short_beat;
@@ -333,7 +348,8 @@ void trial::build() {
         } else if (n.parent < 0) {
             contexts_.push_back(root_->local({.name = name}));
         } else {
-            contexts_.push_back(contexts_[static_cast<std::size_t>(n.parent)].local({.name = name}));
+            contexts_.push_back(
+                contexts_[static_cast<std::size_t>(n.parent)].local({.name = name}));
         }
         pids_.push_back(contexts_.back().call<&process_id>());
     }
@@ -358,12 +374,14 @@ void trial::check_the_others() {
     for (std::size_t i = 0; i < contexts_.size(); ++i) {
         const doing d(*main_, "a last call of " + std::to_string(i), call_limit());
         const auto answer = contexts_[i].try_call<&echo>(5);
-        if (answer && plan_.struck(i)) complain("context " + std::to_string(i) + " answers from the dead");
+        if (answer && plan_.struck(i))
+            complain("context " + std::to_string(i) + " answers from the dead");
         if (!answer && !plan_.struck(i)) {
             if (plan_.stops()) {
                 innocents_[i] = true;
             } else {
-                complain("context " + std::to_string(i) + " does not answer: " + answer.error().what());
+                complain("context " + std::to_string(i) +
+                         " does not answer: " + answer.error().what());
             }
         }
     }
@@ -373,7 +391,8 @@ void trial::load() {
     std::vector<std::unique_ptr<worker>> all;
     std::vector<std::thread> threads;
     for (std::uint64_t n = 0; n < 4; ++n)
-        all.push_back(std::make_unique<worker>(worker{*this, std::mt19937_64(plan_.seed() * 100 + n), dog_.add()}));
+        all.push_back(std::make_unique<worker>(
+            worker{*this, std::mt19937_64(plan_.seed() * 100 + n), dog_.add()}));
     for (const auto& w : all)
         threads.emplace_back([this, &w = *w] {
             while (!over_ && !w.finished) w.one_call();
@@ -400,8 +419,10 @@ void trial::load() {
         result_.longest_call_ms = std::max(result_.longest_call_ms, w->longest_ms);
     }
     if (!plan_.ends_at_once()) check_the_others();
-    if (const std::size_t open = root_->answers().open_count()) complain(std::to_string(open) + " calls are open in the root");
-    result_.innocents = static_cast<std::uint32_t>(std::count(innocents_.begin(), innocents_.end(), true));
+    if (const std::size_t open = root_->outstanding().open_count())
+        complain(std::to_string(open) + " calls are open in the root");
+    result_.innocents =
+        static_cast<std::uint32_t>(std::count(innocents_.begin(), innocents_.end(), true));
 }
 
 void trial::end() {

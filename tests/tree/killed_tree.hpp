@@ -30,10 +30,11 @@ inline instant now() {
 }
 inline double ms_since(instant begin) { return static_cast<double>(now() - begin) / 1e6; }
 
-/// How the ends of a link look after each other where a process is stopped. Where one is killed they look so rarely that they
-/// cannot heal a wake-up that was lost.
+/// How the ends of a link look after each other if a process is stopped. If one is killed they look
+/// so rarely that they cannot heal a wake-up that was lost.
 inline constexpr mitogen::heartbeat short_beat{200'000'000, 1'000'000'000};
-/// What a call may take beyond the heartbeat's limit, and what building and ending may take: for a machine that is busy.
+/// What a call may take beyond the heartbeat's limit, and what building and ending may take: for a
+/// machine that is busy.
 inline constexpr instant slack = 14'000'000'000;
 inline constexpr double settling_seconds = 10;
 
@@ -53,9 +54,9 @@ public:
     std::size_t victim() const { return victim_; }
     /// Calls that complete before the blow.
     std::uint32_t calls_before() const { return calls_before_; }
-    /// True where the tree is ended at once after it.
+    /// True if the tree is ended at once after it.
     bool ends_at_once() const { return ends_at_once_; }
-    /// True where new contexts are being made all the time.
+    /// True if new contexts are being made all the time.
     bool grows() const { return grows_; }
     std::uint64_t seed() const { return seed_; }
     /// True if `n` is the victim or below it.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// Processes that are stopped take no signal but SIGKILL and notice no link that ends: those above them have to see to their end.
+// Processes that are stopped take no signal but SIGKILL and notice no link that ends: those above
+// them have to see to their end.
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
 
@@ -29,7 +30,8 @@ using namespace stopped_test;
 using generic::shared_pipe;
 using generic::tree;
 
-/// While it lives, processes whose parent has ended are this one's: the kernel then does not end those that are stopped.
+/// While it lives, processes whose parent has ended are this one's: the kernel then does not end
+/// those that are stopped.
 class reaper {
 public:
     reaper() { REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0); }
@@ -38,13 +40,15 @@ public:
     ~reaper() { ::prctl(PR_SET_CHILD_SUBREAPER, 0); }
 
     /// True once there is no such process, or it has ended and only its status was left.
-    static bool ended(int pid) { return ::waitpid(pid, nullptr, WNOHANG) == pid || (::kill(pid, 0) != 0 && errno == ESRCH); }
+    static bool ended(int pid) {
+        return ::waitpid(pid, nullptr, WNOHANG) == pid || (::kill(pid, 0) != 0 && errno == ESRCH);
+    }
 };
 
-mitogen::router_options hurried() {
+mitogen::router_options expedited() {
     mitogen::router_options o;
-    o.patience.grace = 300'000'000;
-    o.patience.after_term = 100'000'000;
+    o.timeouts.grace = 300'000'000;
+    o.timeouts.after_term = 100'000'000;
     return o;
 }
 
@@ -57,13 +61,14 @@ TEST_CASE("the end of a tree leaves nobody behind who is stopped") {
     shared_pipe started;
     std::vector<int> pids;
     {
-        tree t(hurried());
+        tree t(expedited());
         std::vector<mitogen::context> chain{t.root.local()};
         while (chain.size() < 3) chain.push_back(chain.back().local());
         for (const mitogen::context& c : chain) pids.push_back(c.call<&generic::process_id>());
         ::kill(pids[victim], SIGSTOP);
         if (waited_for && victim > 0) {
-            auto waiting = chain[victim - 1].call_async<&wait_for>(started.write_end(), chain[victim].id());
+            auto waiting =
+                chain[victim - 1].call_async<&wait_for>(started.write_end(), chain[victim].id());
             CHECK(started.wait());
             t.root.close();
             CHECK_FALSE(waiting.try_get().has_value());
@@ -74,7 +79,8 @@ TEST_CASE("the end of a tree leaves nobody behind who is stopped") {
     for (std::size_t i = 0; i < pids.size(); ++i) {
         INFO("level " << i + 1);
         if (i <= victim) CHECK(reaper::ended(pids[i]));
-        while (!reaper::ended(pids[i]) && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+        while (!reaper::ended(pids[i]) && std::chrono::steady_clock::now() < limit)
+            std::this_thread::yield();
         CHECK(std::chrono::steady_clock::now() < limit);
         ::kill(pids[i], SIGKILL);
     }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 // config.hpp: what the compiler, the platform and the optional libraries offer, decided once.
 //
-// Macros set here are internal and are undefined again by the umbrella headers; that is why this file has no guard. A user may
-// set, for the whole program:
-//   MITOGEN_NO_PFR, MITOGEN_NO_DESCRIBE   do without Boost.PFR or Boost.Describe although they are on the include path
-// The choice is part of the inline namespace: two translation units that disagree do not link into one silent mixture.
+// Macros set here are internal and are undefined again by the umbrella headers; that is why this
+// file has no guard. A user may set, for the whole program:
+//   MITOGEN_NO_PFR, MITOGEN_NO_DESCRIBE   do without Boost.PFR or Boost.Describe although they are
+//                                         on the include path
+// The choice is part of the inline namespace: two translation units that disagree do not link into
+// one silent mixture.
 
 #include <mitogen/base/version.hpp>
 
@@ -38,8 +40,8 @@
 #define MITOGEN_HAS_DESCRIBE 0
 #endif
 
-// The inline namespace: v<major>_<minor>, then p (PFR) and d (Describe) if they are in use, and s if the core is compiled in a
-// file of its own.
+// The inline namespace: v<major>_<minor>, then p (PFR) and d (Describe) if they are in use, and s
+// if the core is compiled in a file of its own.
 #if defined(MITOGEN_SOURCE) || defined(MITOGEN_SEPARATE)
 #if MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
 #define MITOGEN_ABI v0_1_pds
@@ -84,9 +86,9 @@
 
 #define MITOGEN_COLD [[gnu::cold, gnu::noinline]]
 
-// Functions of the core that the fronts declare. MITOGEN_SOURCE and MITOGEN_SEPARATE are for the whole program: one file of it
-// holds the core (MITOGEN_SOURCE, or it links mitogen::compiled), all others only call (MITOGEN_SEPARATE). Part of the inline
-// namespace too.
+// Functions of the core that the fronts declare. MITOGEN_SOURCE and MITOGEN_SEPARATE are for the
+// whole program: one file of it holds the core (MITOGEN_SOURCE, or it links mitogen::compiled), all
+// others only call (MITOGEN_SEPARATE). Part of the inline namespace too.
 #if defined(MITOGEN_SOURCE) && defined(MITOGEN_SEPARATE)
 #error "mitogen: MITOGEN_SOURCE is for the one file with the core, MITOGEN_SEPARATE for the others"
 #endif

@@ -11,9 +11,10 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
-/// While it exists, constructors that fail on this thread leave their error here, instead of throwing it, and go on: so that an
-/// object that holds kernel objects can be made where there are no exceptions. The first error counts; what was made is then
-/// only good for being destroyed. Threads: one.
+/// While it exists, constructors that fail on this thread leave their error here, instead of
+/// throwing it, and go on: so that an object that holds kernel objects can be made if there are no
+/// exceptions. The first error counts; what was made is then only good for being destroyed.
+/// Threads: one.
 class construction {
     std::optional<error> failed_{};
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// error.hpp: everything that can go wrong, as one value type with a small class for each thing a caller may want to catch.
+// error.hpp: everything that can go wrong, as one value type with a small class for each thing a
+// caller may want to catch.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/ids.hpp>
@@ -23,7 +24,8 @@ class result;
 
 /// What the caller should do about an error (the four classes of the KJ library's exceptions).
 enum class kind : std::uint8_t {
-    failed,        ///< the operation itself is wrong or went wrong; repeating it unchanged will not help
+    /// the operation itself is wrong or went wrong; repeating it unchanged will not help
+    failed,
     overloaded,    ///< a limit or a deadline was reached; may succeed later
     disconnected,  ///< the other side is gone; may succeed over a new connection
     unimplemented, ///< the other side does not know what was asked for
@@ -59,11 +61,12 @@ enum class reason : std::uint16_t {
     several = 68, ///< more than one thing went wrong: see error::members()
     connect = 80, ///< a child could not be started or reached
     connect_timeout = 81,
-    resolve = 82,            ///< the host name has no address; there is no container, pod, image or user of that name
+    /// the host name has no address; there is no container, pod, image or user of that name
+    resolve = 82,
     connection_refused = 83, ///< nothing listens there; the container does not run
-    no_init = 84,     ///< started, but main() did not call mitogen::init
-    end_of_file = 85, ///< the connection ended before the child said hello
-    auth_required = 86, ///< credentials are missing, or this user may not do that
+    no_init = 84,            ///< started, but main() did not call mitogen::init
+    end_of_file = 85,        ///< the connection ended before the child said hello
+    auth_required = 86,      ///< credentials are missing, or this user may not do that
     auth_incorrect = 87,
     host_key = 88,
     payload = 89, ///< the program could not be delivered to, or run on, the target
@@ -78,7 +81,9 @@ struct exit_status {
     bool success() const noexcept { return code == 0 && signal == 0; }
 
     /// "exit status 3" or "signal 9".
-    std::string text() const { return signal ? "signal " + std::to_string(signal) : "exit status " + std::to_string(code); }
+    std::string text() const {
+        return signal ? "signal " + std::to_string(signal) : "exit status " + std::to_string(code);
+    }
 
     friend bool operator==(const exit_status&, const exit_status&) = default;
 };
@@ -99,17 +104,19 @@ struct error_detail {
     std::string text{};                ///< the message, without type or place
     std::string type{};                ///< demangled type of a remote exception, else empty
     std::string place{};               ///< name of the context where it happened, else empty
-    std::string backtrace{};           ///< of a remote exception, where the build has one
+    std::string backtrace{};           ///< of a remote exception, if the build has one
     context_id context = no_context;   ///< id of the context where it happened
     context_id canceller = no_context; ///< of a cancellation: the context that asked for it
     cancel_radius radius = cancel_radius::none;
-    exit_status status{};              ///< of a lost peer, where `has_status`
+    exit_status status{}; ///< of a lost peer, where `has_status`
     bool has_status = false;
-    std::string what{};                                  ///< what what() returns; composed from the rest when empty
+    /// what what() returns; composed from the rest when empty
+    std::string what{};
     std::shared_ptr<const std::vector<error>> members{}; ///< of several errors: each of them
 };
 
-/// An error. A cheap, copyable value (one reference-counted pointer); also the base class of everything this library throws.
+/// An error. A cheap, copyable value (one reference-counted pointer); also the base class of
+/// everything this library throws.
 ///
 /// Threads: as std::exception_ptr; copies may be used from different threads.
 class error : public std::exception {
@@ -117,7 +124,8 @@ class error : public std::exception {
         error_detail detail;
         std::atomic<std::uint32_t> references{1};
     };
-    shared* shared_ = nullptr; // null in one that was moved from, and in the result<void> of a success
+    // null in one that was moved from, and in the result<void> of a success
+    shared* shared_ = nullptr;
 
     template <class T>
     friend class result;
@@ -137,7 +145,8 @@ public:
         if (detail.what.empty()) detail.what = compose(detail);
         shared_ = new shared{std::move(detail)};
     }
-    error(enum reason why, std::string text) : error(error_detail{.why = why, .text = std::move(text)}) {}
+    error(enum reason why, std::string text)
+        : error(error_detail{.why = why, .text = std::move(text)}) {}
 
     error(const error& other) noexcept : std::exception(other), shared_(other.shared_) {
         if (shared_) shared_->references.fetch_add(1, std::memory_order_relaxed);
@@ -148,10 +157,12 @@ public:
         return *this;
     }
     ~error() override {
-        if (shared_ && shared_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete shared_;
+        if (shared_ && shared_->references.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            delete shared_;
     }
 
-    /// The whole error on one or more lines: type, message, place, exit status, last lines of stderr.
+    /// The whole error on one or more lines: type, message, place, exit status, last lines of
+    /// stderr.
     const char* what() const noexcept override { return shared_->detail.what.c_str(); }
 
     /// Machine-readable cause.
@@ -185,11 +196,11 @@ public:
     /// Everything that is known.
     const error_detail& detail() const noexcept { return shared_->detail; }
 
-    /// The errors that this one stands for (see error_group); empty where it is one error itself.
+    /// The errors that this one stands for (see error_group); empty if it is one error itself.
     const std::vector<error>& members() const noexcept;
 
 private:
-    enum kind kind_of_members() const noexcept; // theirs where it is one, else failed
+    enum kind kind_of_members() const noexcept; // theirs if it is one, else failed
 };
 
 inline const std::vector<error>& error::members() const noexcept {
@@ -212,7 +223,7 @@ public:
     std::string_view type() const noexcept { return detail().type; }
     /// Where it was thrown.
     context_id context() const noexcept { return detail().context; }
-    /// Text of the remote backtrace; empty where the build has none.
+    /// Text of the remote backtrace; empty if the build has none.
     std::string_view backtrace() const noexcept { return detail().backtrace; }
 };
 
@@ -221,8 +232,10 @@ class channel_error : public error {
 public:
     using error::error;
     explicit channel_error(const error& e) : error(e) {}
-    /// Exit status of the lost peer, or nullptr where it is not known.
-    const exit_status* status() const noexcept { return detail().has_status ? &detail().status : nullptr; }
+    /// Exit status of the lost peer, or nullptr if it is not known.
+    const exit_status* status() const noexcept {
+        return detail().has_status ? &detail().status : nullptr;
+    }
 };
 
 /// A deadline passed.
@@ -237,7 +250,7 @@ class cancelled_error : public error {
 public:
     using error::error;
     explicit cancelled_error(const error& e) : error(e) {}
-    /// The context that asked for it; no_context where nobody did: a deadline, the end of the program.
+    /// The context that asked for it; no_context if nobody did: a deadline, the end of the program.
     context_id by() const noexcept { return detail().canceller; }
     /// What was cancelled: this call alone, or more.
     cancel_radius radius() const noexcept { return detail().radius; }
@@ -250,7 +263,8 @@ public:
     explicit connect_error(const error& e) : error(e) {}
 };
 
-/// The target refused our credentials (reason auth_incorrect) or wanted some that were not given (auth_required).
+/// The target refused our credentials (reason auth_incorrect) or wanted some that were not given
+/// (auth_required).
 class auth_error : public connect_error {
 public:
     using connect_error::connect_error;
@@ -281,7 +295,8 @@ public:
     explicit codec_error(const error& e) : error(e) {}
 };
 
-/// Both programs know the function, with different signatures; what() prints both. Nothing was executed.
+/// Both programs know the function, with different signatures; what() prints both. Nothing was
+/// executed.
 class signature_error : public error {
 public:
     using error::error;
@@ -302,7 +317,8 @@ public:
     explicit logic_error(const error& e) : error(e) {}
 };
 
-/// Several things went wrong: members() has them, in the order in which they did. None of them is a group itself.
+/// Several things went wrong: members() has them, in the order in which they did. None of them is a
+/// group itself.
 class error_group : public error {
 public:
     using error::error;
@@ -311,14 +327,16 @@ public:
 
 /// The error of what context `who` has cancelled.
 inline error cancelled_by(context_id who, cancel_radius what, std::string text) {
-    return error(error_detail{.why = reason::cancelled, .text = std::move(text), .canceller = who, .radius = what});
+    return error(error_detail{
+        .why = reason::cancelled, .text = std::move(text), .canceller = who, .radius = what});
 }
 
-/// The same, as the callee sees it: `caller` does not want the call any more, alone or with all of its nursery. `when`: goes
-/// behind the text.
+/// The same, as the callee sees it: `caller` does not want the call any more, alone or with all of
+/// its nursery. `when`: goes behind the text.
 inline error cancelled_by_caller(context_id caller, cancel_radius what, const char* when = "") {
-    const char* const of = what == cancel_radius::nursery ? "the call was cancelled with its caller's nursery, in context "
-                                                          : "the call was cancelled by its caller, context ";
+    const char* const of = what == cancel_radius::nursery
+                               ? "the call was cancelled with its caller's nursery, in context "
+                               : "the call was cancelled by its caller, context ";
     return cancelled_by(caller, what, of + std::to_string(caller) + when);
 }
 
@@ -351,7 +369,10 @@ inline error cancelled_by_caller(context_id caller, cancel_radius what, const ch
     default: throw channel_error(e);
     }
 #else
-    std::fprintf(stderr, "mitogen: %s\nmitogen: built without exceptions; use the try_ form of the call that failed\n", e.what());
+    std::fprintf(stderr,
+                 "mitogen: %s\nmitogen: built without exceptions; use the try_ form of the call "
+                 "that failed\n",
+                 e.what());
     std::abort();
 #endif
 }

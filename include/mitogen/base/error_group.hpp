@@ -14,10 +14,12 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// One error for several. The members of a group among them become members themselves; one that is there already, as the same
-/// object, is not added again. A group of one is that one. `errors` is not empty.
+/// One error for several. The members of a group among them become members themselves; one that is
+/// there already, as the same object, is not added again. A group of one is that one. `errors` is
+/// not empty.
 ///
-/// The result has reason::several and members(), and is thrown as error_group. A result<T> can hold it as any other error.
+/// The result has reason::several and members(), and is thrown as error_group. A result<T> can hold
+/// it as any other error.
 inline error group_errors(const std::vector<error>& errors) {
     auto members = std::make_shared<std::vector<error>>();
     const auto add = [&](const error& one) {
@@ -39,7 +41,8 @@ inline error group_errors(const std::vector<error>& errors) {
     std::size_t number = 0;
     for (const error& one : *members) {
         d.text += "\n  " + std::to_string(++number) + ". ";
-        for (const char c : std::string_view(one.what())) d.text.append(c == '\n' ? "\n     " : std::string(1, c));
+        for (const char c : std::string_view(one.what()))
+            d.text.append(c == '\n' ? "\n     " : std::string(1, c));
     }
     d.members = std::move(members);
     return error(std::move(d));

@@ -18,7 +18,7 @@ class unique_function;
 namespace detail {
 
 /// What unique_function does with trivial callables of one size, whatever their types are: moves
-/// one, or, where `to` is null, has nothing to destroy.
+/// one, or, if `to` is null, has nothing to destroy.
 template <std::size_t Size>
 void manage_bytes(void* to, void* from) noexcept {
     if (to) std::memcpy(to, from, Size);

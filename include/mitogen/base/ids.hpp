@@ -8,7 +8,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Names one context in the tree. The root of every tree is 0; the parent that makes a child assigns the child's id.
+/// Names one context in the tree. The root of every tree is 0; the parent that makes a child
+/// assigns the child's id.
 using context_id = std::uint32_t;
 
 /// The root's id.
@@ -17,12 +18,13 @@ inline constexpr context_id root_id = 0;
 /// No context: what a default-constructed `context` refers to.
 inline constexpr context_id no_context = 0xffff'ffff;
 
-/// Names one receiver of messages inside a context. Below 100 reserved; 100 to 999 the library's own; from 1000 the program's;
-/// from 2^32 pending replies. 64 bits wide, because a number is never reused: at a million calls per second 32 bits last 71
-/// minutes.
+/// Names one receiver of messages inside a context. Below 100 reserved; 100 to 999 the library's
+/// own; from 1000 the program's; from 2^32 pending replies. 64 bits wide, because a number is never
+/// reused: at a million calls per second 32 bits last 71 minutes.
 using handle_id = std::uint64_t;
 
-/// Written as `reply_to` in a message that reports why another message could not be delivered ("dead message").
+/// Written as `reply_to` in a message that reports why another message could not be delivered
+/// ("dead message").
 inline constexpr handle_id is_dead = 999;
 
 /// The first handle that a program may choose itself, or that the router chooses for it.

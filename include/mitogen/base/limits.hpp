@@ -10,27 +10,34 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Bounds, inherited by every context below the one where they are set. Reaching one is an error of kind `overloaded` (or a
-/// `codec_error`, for the two that concern decoding) for whoever caused it; never a crash and never unbounded memory.
+/// Bounds, inherited by every context below the one if they are set. Reaching one is an error of
+/// kind `overloaded` (or a `codec_error`, for the two that concern decoding) for whoever caused it;
+/// never a crash and never unbounded memory.
 struct limits {
     std::uint64_t message_bytes = 128u << 20; ///< largest payload of one message, in bytes
     std::uint64_t queue_bytes = 256u << 20;   ///< unsent bytes that one link may hold
     std::uint32_t nesting = 64;               ///< depth of values inside values while decoding
     std::uint32_t elements = 1u << 28;        ///< elements of one container while decoding
-    std::uint32_t open_calls = 1u << 20;      ///< calls that one context may have waiting for an answer
-    std::uint32_t window_bytes = 4u << 20;    ///< on the way in one channel, stream or dialog: what a window grows to
+    /// calls that one context may have waiting for an answer
+    std::uint32_t open_calls = 1u << 20;
+    /// on the way in one channel, stream or dialog: what a window grows to
+    std::uint32_t window_bytes = 4u << 20;
 
     friend bool operator==(const limits&, const limits&) = default;
 };
 
-/// How the two ends of a link make sure of each other. Where either is 0 they do not.
+/// How the two ends of a link make sure of each other. If either is 0 they do not.
 struct heartbeat {
-    duration_ns interval = 15'000'000'000; ///< where nothing was sent or heard for so long, something is sent
-    duration_ns limit = 60'000'000'000;    ///< a link on which nothing at all was heard for so long is lost
+    /// if nothing was sent or heard for so long, something is sent
+    duration_ns interval = 15'000'000'000;
+    /// a link on which nothing at all was heard for so long is lost
+    duration_ns limit = 60'000'000'000;
 
     bool on() const noexcept { return interval > 0 && limit > 0; }
     /// How often to look: often enough that some of what is sent may come late.
-    duration_ns step() const noexcept { return interval < limit / 4 ? interval : (limit < 4 ? 1 : limit / 4); }
+    duration_ns step() const noexcept {
+        return interval < limit / 4 ? interval : (limit < 4 ? 1 : limit / 4);
+    }
 
     friend bool operator==(const heartbeat&, const heartbeat&) = default;
 };
@@ -38,7 +45,8 @@ struct heartbeat {
 /// What holds for a whole tree: set at its root, and inherited by every context below.
 struct tree_rules {
     mitogen::heartbeat heartbeat{};
-    bool unidirectional = false; ///< contexts talk to those above and below them only, never to siblings
+    /// contexts talk to those above and below them only, never to siblings
+    bool unidirectional = false;
 
     friend bool operator==(const tree_rules&, const tree_rules&) = default;
 };

@@ -28,22 +28,26 @@ struct record {
     std::string_view text;   ///< of a child at most 64 KiB; of what it prints at most 8 KiB
 };
 
-/// How much each context may log on each of its three ways: its stdout, its stderr, and its own records. What is more is dropped
-/// and counted, and a record of level warning says how much was lost.
+/// How much each context may log on each of its three ways: its stdout, its stderr, and its own
+/// records. What is more is dropped and counted, and a record of level warning says how much was
+/// lost.
 ///
-/// The rates are far above what anybody reads, and cost the processes above a few percent of their time. Nobody waits for a log
-/// to be read: a program that prints more than its parents take loses lines, not time.
+/// The rates are far above what anybody reads, and cost the processes above a few percent of their
+/// time. Nobody waits for a log to be read: a program that prints more than its parents take loses
+/// lines, not time.
 struct bounds {
     std::uint64_t lines_per_second = 10'000;   ///< 0: any number
     std::uint64_t bytes_per_second = 4u << 20; ///< and 64 for each line; 0: any number
-    std::uint32_t seconds_at_once = 10;        ///< so much of the rates may come in one go; at least 1
-    std::uint64_t queue_bytes = 16u << 20;     ///< unsent log records that one link may hold; at most half of limits::queue_bytes
+    /// so much of the rates may come in one go; at least 1
+    std::uint32_t seconds_at_once = 10;
+    /// unsent log records that one link may hold; at most half of limits::queue_bytes
+    std::uint64_t queue_bytes = 16u << 20;
 
     friend bool operator==(const bounds&, const bounds&) = default;
 };
 
-/// What receives records. Called on the loop's thread or on the thread that logs, one at a time per thread: it must be
-/// thread-safe and must not block.
+/// What receives records. Called on the loop's thread or on the thread that logs, one at a time per
+/// thread: it must be thread-safe and must not block.
 using sink = unique_function<void(const record&)>;
 
 namespace detail {
@@ -63,10 +67,12 @@ struct state {
 };
 inline constinit state global{}; // never destroyed: exit handlers log too
 
-/// Where many processes are simulated in one: the state of the one that this thread runs at the moment, set by the scheduler.
+/// If many processes are simulated in one: the state of the one that this thread runs at the
+/// moment, set by the scheduler.
 inline thread_local constinit state* ambient = nullptr;
 
-/// The state of a simulated process, which owns its sinks: nothing of that process may log any more when it goes.
+/// The state of a simulated process, which owns its sinks: nothing of that process may log any more
+/// when it goes.
 struct owned_state : state {
     owned_state() = default;
     owned_state(const owned_state&) = delete;
@@ -90,23 +96,31 @@ inline void to_stderr(const record& r) {
 }
 } // namespace detail
 
-/// Replaces the sink for this process; an empty one brings back the default, which writes to stderr. Threads: any.
+/// Replaces the sink for this process; an empty one brings back the default, which writes to
+/// stderr. Threads: any.
 inline void set_sink(sink to) {
     detail::state& here = detail::here();
-    auto* next = new detail::installed_sink{std::move(to), here.current.load(std::memory_order_relaxed)};
+    auto* next =
+        new detail::installed_sink{std::move(to), here.current.load(std::memory_order_relaxed)};
     while (!here.current.compare_exchange_weak(next->previous, next, std::memory_order_acq_rel)) {}
 }
 
-/// Records below `least` are not made. Default: warning. Lines that a child writes to stdout or stderr always pass.
-inline void set_level(level least) noexcept { detail::here().threshold.store(least, std::memory_order_relaxed); }
+/// Records below `least` are not made. Default: warning. Lines that a child writes to stdout or
+/// stderr always pass.
+inline void set_level(level least) noexcept {
+    detail::here().threshold.store(least, std::memory_order_relaxed);
+}
 
 /// What set_level() has set.
-inline level threshold() noexcept { return detail::here().threshold.load(std::memory_order_relaxed); }
+inline level threshold() noexcept {
+    return detail::here().threshold.load(std::memory_order_relaxed);
+}
 
 /// True if a record of that level would be made: ask before composing an expensive text.
 inline bool enabled(level l) noexcept { return l >= threshold(); }
 
-/// Sets the bounds for what this process logs and prints, and for what its children print on stderr. Threads: any.
+/// Sets the bounds for what this process logs and prints, and for what its children print on
+/// stderr. Threads: any.
 inline void set_bounds(const bounds& to) noexcept {
     detail::state& here = detail::here();
     here.lines_per_second.store(to.lines_per_second, std::memory_order_relaxed);
@@ -118,11 +132,14 @@ inline void set_bounds(const bounds& to) noexcept {
 /// What set_bounds() has set.
 inline bounds current_bounds() noexcept {
     const detail::state& here = detail::here();
-    return {here.lines_per_second.load(std::memory_order_relaxed), here.bytes_per_second.load(std::memory_order_relaxed),
-            here.seconds_at_once.load(std::memory_order_relaxed), here.queue_bytes.load(std::memory_order_relaxed)};
+    return {here.lines_per_second.load(std::memory_order_relaxed),
+            here.bytes_per_second.load(std::memory_order_relaxed),
+            here.seconds_at_once.load(std::memory_order_relaxed),
+            here.queue_bytes.load(std::memory_order_relaxed)};
 }
 
-/// The sink that is in use. In a child it sends records up the tree. Stays valid; set_sink() makes another one current.
+/// The sink that is in use. In a child it sends records up the tree. Stays valid; set_sink() makes
+/// another one current.
 inline sink& current() {
     static sink standard(&detail::to_stderr);
     auto* to = detail::here().current.load(std::memory_order_acquire);
@@ -137,7 +154,8 @@ inline void write(level l, std::string_view text) {
     if (enabled(l)) emit({l, no_context, {}, "mitogen", text});
 }
 
-/// Makes a record of this process under the program's own `logger`, in any context: it arrives at the root's sink.
+/// Makes a record of this process under the program's own `logger`, in any context: it arrives at
+/// the root's sink.
 inline void write(level l, std::string_view logger, std::string_view text) {
     if (enabled(l)) emit({l, no_context, {}, logger, text});
 }

@@ -11,7 +11,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A `T` or an `error`: what every `try_` function returns. The shape follows std::expected, which C++20 lacks.
+/// A `T` or an `error`: what every `try_` function returns. The shape follows std::expected, which
+/// C++20 lacks.
 ///
 /// `operator*` and `->` need a value (check first); value() throws the error instead.
 template <class T>
@@ -31,7 +32,8 @@ class [[nodiscard]] result {
             std::construct_at(&error_, std::forward<Other>(other).error_);
         }
     }
-    /// Where a move throws in the middle of an assignment: there is something to destroy, and nothing else.
+    /// If a move throws in the middle of an assignment: there is something to destroy, and nothing
+    /// else.
     struct empty_until_done {
         result& self;
         bool done = false;
@@ -55,8 +57,14 @@ public:
 
     result(T value) : value_(std::move(value)), has_(true) {}
     result(mitogen::error e) : error_(std::move(e)), has_(false) {}
-    result(const result& other) requires std::is_copy_constructible_v<T> { construct(other); }
-    result(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) { construct(std::move(other)); }
+    result(const result& other)
+        requires std::is_copy_constructible_v<T>
+    {
+        construct(other);
+    }
+    result(result&& other) noexcept(std::is_nothrow_move_constructible_v<T>) {
+        construct(std::move(other));
+    }
     result& operator=(result other) noexcept(std::is_nothrow_move_constructible_v<T>) {
         destroy();
         empty_until_done self{*this};
@@ -75,10 +83,10 @@ public:
     T* operator->() noexcept { return std::addressof(value_); }
     const T* operator->() const noexcept { return std::addressof(value_); }
 
-    /// The error; only where there is no value.
+    /// The error; only if there is no value.
     const mitogen::error& error() const noexcept { return error_; }
 
-    /// The value; throws the error (as the class that belongs to it) where there is none.
+    /// The value; throws the error (as the class that belongs to it) if there is none.
     T& value() & {
         if (!has_value()) raise(error());
         return **this;
@@ -101,7 +109,8 @@ public:
 /// Success without a value, or an `error`.
 template <>
 class [[nodiscard]] result<void> {
-    mitogen::error error_; // an empty one on success: a result<void> is two words, and success costs no allocation
+    // an empty one on success: a result<void> is two words, and success costs no allocation
+    mitogen::error error_;
 
 public:
     using value_type = void;
@@ -113,7 +122,7 @@ public:
     explicit operator bool() const noexcept { return has_value(); }
     void operator*() const noexcept {}
 
-    /// The error; only where the operation failed.
+    /// The error; only if the operation failed.
     const mitogen::error& error() const noexcept { return error_; }
 
     /// Returns on success; throws the error otherwise.

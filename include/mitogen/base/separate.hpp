@@ -5,9 +5,11 @@
 #include <mitogen/base/config.hpp>
 
 #if defined(MITOGEN_SOURCE)
-extern "C" const char mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file = 0;
+extern "C" const char
+    mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file = 0;
 #elif defined(MITOGEN_SEPARATE)
-extern "C" const char mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file;
+extern "C" const char
+    mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file;
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {

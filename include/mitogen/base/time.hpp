@@ -7,7 +7,9 @@
 #include <cstdint>
 
 #if __has_include(<bits/chrono.h>)
-#include <bits/chrono.h> // libstdc++: std::chrono::duration and the clocks alone; <chrono> also brings <sstream> and time zones
+// libstdc++: std::chrono::duration and the clocks alone; <chrono> also brings <sstream> and time
+// zones
+#include <bits/chrono.h>
 #else
 #include <chrono>
 #endif
@@ -23,8 +25,10 @@ using duration_ns = std::int64_t;
 /// The moment that never comes: no deadline.
 inline constexpr instant never = INT64_MAX;
 
-/// `now + span`, or `never` where that would overflow.
-constexpr instant after(instant now, duration_ns span) noexcept { return now > 0 && span >= never - now ? never : now + span; }
+/// `now + span`, or `never` if that would overflow.
+constexpr instant after(instant now, duration_ns span) noexcept {
+    return now > 0 && span >= never - now ? never : now + span;
+}
 
 /// Any std::chrono::duration in nanoseconds, saturated instead of overflowing.
 template <class Rep, class Period>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// undef.hpp: removes the library's own macros; the umbrellas include it last. Written by tools/amalgamate.
+// undef.hpp: removes the library's own macros, last in the umbrellas. Written by tools/amalgamate.
 
 #undef MITOGEN_ABI
 #undef MITOGEN_ASAN

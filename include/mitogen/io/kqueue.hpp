@@ -7,12 +7,12 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/sys/mutex.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/io/posix.hpp>
 #include <mitogen/io/waker.hpp>
-#include <mitogen/sys/call.hpp>
-#include <mitogen/sys/kqueue.hpp>
+#include <mitogen/os/call.hpp>
+#include <mitogen/os/kqueue.hpp>
+#include <mitogen/os/mutex.hpp>
 
 #include <cerrno>
 #include <cstddef>
@@ -31,35 +31,38 @@ namespace io {
 
 /// Readiness by kqueue(2), level-triggered.
 ///
-/// A descriptor that is ready both ways is two kernel events; they become one where they arrive together, else two.
-/// Threads: wait() one at a time; recreate() alone; the rest any.   Throws: error(kind::overloaded) when out of descriptors.
+/// A descriptor that is ready both ways is two kernel events; they become one if they arrive
+/// together, else two. Threads: wait() one at a time; recreate() alone; the rest any. Throws:
+/// error(kind::overloaded) when out of descriptors.
 class kqueue_poller {
     struct registration {
         std::uint64_t token = 0;
         interest wanted = interest::none;
         bool known = false;
-        sys::unique_fd writing; // only for libkqueue, see write_ident()
+        os::unique_fd writing; // only for libkqueue, see write_ident()
     };
 
-    sys::unique_fd queue_;
+    os::unique_fd queue_;
     posix_mutex mutex_;
-    std::vector<registration> known_; // by descriptor: an event's user data has no room for 64 bits everywhere
+    // by descriptor: an event's user data has no room for 64 bits everywhere
+    std::vector<registration> known_;
 
     void open() {
-        const long rc = sys::kqueue_create();
-        if (rc < 0) mitogen::detail::construction::fail(sys::failure("kqueue", rc));
+        const long rc = os::kqueue_create();
+        if (rc < 0) mitogen::detail::construction::fail(os::failure("kqueue", rc));
         queue_.reset(static_cast<int>(rc));
     }
 
     long change(int fd, int ident, int filter, unsigned flags) {
-        return sys::kqueue_change(queue_.get(), ident, filter, flags, 0, fd);
+        return os::kqueue_change(queue_.get(), ident, filter, flags, 0, fd);
     }
 
-    // The descriptor to register for writing: libkqueue refuses reading and writing on one, so there it is a duplicate.
+    // The descriptor to register for writing: libkqueue refuses reading and writing on one, so
+    // there it is a duplicate.
     static long write_ident([[maybe_unused]] registration& r, int fd) {
 #if defined(LIBKQUEUE)
         if (r.writing) return r.writing.get();
-        const long copy = sys::dup_above(fd, 3);
+        const long copy = os::dup_above(fd, 3);
         if (copy >= 0) r.writing.reset(static_cast<int>(copy));
         return copy;
 #else
@@ -77,11 +80,13 @@ class kqueue_poller {
         if (wants_write(wanted) && !wants_write(r.wanted)) {
             rc = write_ident(r, fd);
             if (rc >= 0) rc = change(fd, static_cast<int>(rc), EVFILT_WRITE, EV_ADD);
-            if (rc < 0 && wants_read(wanted) && !wants_read(r.wanted)) static_cast<void>(change(fd, fd, EVFILT_READ, EV_DELETE));
+            if (rc < 0 && wants_read(wanted) && !wants_read(r.wanted))
+                static_cast<void>(change(fd, fd, EVFILT_READ, EV_DELETE));
             if (rc < 0) return rc;
         } else if (!wants_write(wanted) && wants_write(r.wanted)) {
             // before the duplicate is closed
-            static_cast<void>(change(fd, r.writing ? r.writing.get() : fd, EVFILT_WRITE, EV_DELETE));
+            static_cast<void>(
+                change(fd, r.writing ? r.writing.get() : fd, EVFILT_WRITE, EV_DELETE));
             r.writing.reset();
         }
         r.wanted = wanted;
@@ -103,12 +108,13 @@ public:
     }
     kqueue_poller(kqueue_poller&&) = delete;
 
-    /// Registers a descriptor. 0 or -errno: -EEXIST where it is registered, -EBADF where it is not open.
+    /// Registers a descriptor. 0 or -errno: -EEXIST if it is registered, -EBADF if it is not open.
     long add(int fd, std::uint64_t token, interest i) {
         if (fd < 0) return -EBADF;
         const std::lock_guard lock(mutex_);
         if (find(fd)) return -EEXIST;
-        if (static_cast<std::size_t>(fd) >= known_.size()) known_.resize(static_cast<std::size_t>(fd) + 1);
+        if (static_cast<std::size_t>(fd) >= known_.size())
+            known_.resize(static_cast<std::size_t>(fd) + 1);
         registration& r = known_[static_cast<std::size_t>(fd)];
         const long rc = apply(r, fd, i);
         r.known = rc >= 0;
@@ -138,15 +144,19 @@ public:
     int wait(event* out, int capacity, duration_ns timeout) {
         constexpr int most = 128;
         struct ::kevent ready[most];
-        const long n = sys::kqueue_wait(queue_.get(), ready, capacity < most ? capacity : most, timeout);
+        const long n =
+            os::kqueue_wait(queue_.get(), ready, capacity < most ? capacity : most, timeout);
         if (n <= 0) return static_cast<int>(n);
         int made = 0;
         const std::lock_guard lock(mutex_);
         for (long i = 0; i < n; ++i) {
-            const registration* r = find(static_cast<int>(reinterpret_cast<std::intptr_t>(ready[i].udata)));
+            const registration* r =
+                find(static_cast<int>(reinterpret_cast<std::intptr_t>(ready[i].udata)));
             if (!r) continue; // removed by another thread meanwhile
-            if (made == 0 || out[made - 1].token != r->token) out[made++] = {r->token, false, false};
-            (ready[i].filter == EVFILT_READ ? out[made - 1].readable : out[made - 1].writable) = true;
+            if (made == 0 || out[made - 1].token != r->token)
+                out[made++] = {r->token, false, false};
+            (ready[i].filter == EVFILT_READ ? out[made - 1].readable : out[made - 1].writable) =
+                true;
         }
         return made;
     }
@@ -155,7 +165,8 @@ public:
     void recreate() {
         known_.clear();
 #if !defined(LIBKQUEUE)
-        static_cast<void>(queue_.release()); // the kernel has closed it: the number may already belong to something else
+        // the kernel has closed it: the number may already belong to something else
+        static_cast<void>(queue_.release());
 #endif
         queue_.reset();
         open();
@@ -163,12 +174,13 @@ public:
 };
 
 #if defined(LIBKQUEUE)
-/// libkqueue accepts pipes, sockets and terminals, but neither pidfd nor eventfd: processes are as on a system that has no such
-/// thing.
-class unwatched_process : public sys::process {
+/// libkqueue accepts pipes, sockets and terminals, but neither pidfd nor eventfd: processes are as
+/// on a system that has no such thing.
+class unwatched_process : public os::kill_on_destroy_process {
 public:
-    using sys::process::process;
-    explicit unwatched_process(sys::process&& p) noexcept : sys::process(std::move(p)) {}
+    using os::kill_on_destroy_process::kill_on_destroy_process;
+    explicit unwatched_process(os::kill_on_destroy_process&& p) noexcept
+        : os::kill_on_destroy_process(std::move(p)) {}
 
     /// None: always -1.
     int poll_fd() const noexcept { return -1; }
@@ -182,9 +194,9 @@ struct kqueue : posix {
 #if defined(LIBKQUEUE)
     using process = unwatched_process;
 
-    /// As sys::spawn.
-    result<process> spawn(const sys::spawn_options& options) const {
-        auto made = sys::spawn(options);
+    /// As os::spawn.
+    result<process> spawn(const os::spawn_options& options) const {
+        auto made = os::spawn(options);
         if (!made) return made.error();
         return process(std::move(*made));
     }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// main_arguments.hpp: what mitogen::init learnt from main(), for the policies that run in real processes.
+// main_arguments.hpp: what mitogen::init learnt from main(), for the policies that run in real
+// processes.
 
 #include <mitogen/base/config.hpp>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace io {
 
-/// The arguments of main(). A fact of the operating system's process: simulated processes have none.
+/// The arguments of main(). A fact of the operating system's process: simulated processes have
+/// none.
 struct main_arguments_type {
     int argc = 0;
     char** argv = nullptr;

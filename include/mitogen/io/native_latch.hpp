@@ -5,9 +5,9 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/io/parker.hpp>
+#include <mitogen/os/call.hpp>
+#include <mitogen/os/mutex.hpp>
 #include <mitogen/sync/latch.hpp>
-#include <mitogen/sys/call.hpp>
-#include <mitogen/sys/mutex.hpp>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace io {
@@ -24,7 +24,7 @@ struct native_threads {
         static thread_local char here;
         return &here;
     }
-    instant now() const noexcept { return sys::monotonic_now(); }
+    instant now() const noexcept { return os::monotonic_now(); }
 };
 
 inline native_threads threads_of_this_program;

@@ -17,7 +17,8 @@ struct epoll;
 struct kqueue;
 struct poll;
 
-/// The policy behind the short names (broker, router, latch, …): epoll on Linux, kqueue on BSD and macOS, else poll.
+/// The policy behind the short names (broker, router, latch, …): epoll on Linux, kqueue on BSD and
+/// macOS, else poll.
 #if defined(__linux__)
 using native = epoll;
 #elif MITOGEN_NATIVE_KQUEUE

@@ -4,8 +4,8 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/sys/call.hpp>
-#include <mitogen/sys/futex.hpp>
+#include <mitogen/os/call.hpp>
+#include <mitogen/os/futex.hpp>
 
 #include <cerrno>
 #include <type_traits>
@@ -24,9 +24,9 @@ namespace io {
 
 /// One token, given by unpark() and taken by park().
 ///
-/// A system call is made only to sleep, and by unpark() only where somebody sleeps. What unpark() published before is visible to
-/// the thread that takes the token. The object may be destroyed as soon as the token has been taken.
-/// Threads: unpark() any; park(), park_until() one at a time.
+/// A system call is made only to sleep, and by unpark() only if somebody sleeps. What unpark()
+/// published before is visible to the thread that takes the token. The object may be destroyed as
+/// soon as the token has been taken. Threads: unpark() any; park(), park_until() one at a time.
 class posix_parker {
     static constexpr std::uint32_t empty = 0;
     static constexpr std::uint32_t token = 1;
@@ -42,15 +42,15 @@ public:
     /// Takes the token; sleeps until it is there.
     void park() { static_cast<void>(park_until(never)); }
 
-    /// As park(), until `deadline` at the latest: true if the token was taken. A deadline in the past takes a token that is
-    /// there.
+    /// As park(), until `deadline` at the latest: true if the token was taken. A deadline in the
+    /// past takes a token that is there.
     bool park_until(instant deadline) {
         std::uint32_t seen = token;
         if (state_.compare_exchange_strong(seen, empty, std::memory_order_acquire)) return true;
         seen = empty;
         state_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed);
         for (;;) {
-            const long rc = sys::futex_wait(state_, asleep, deadline);
+            const long rc = os::futex_wait(state_, asleep, deadline);
             seen = token;
             if (state_.compare_exchange_strong(seen, empty, std::memory_order_acquire)) return true;
             // may have come in this instant
@@ -60,15 +60,18 @@ public:
 
     /// Puts the token there; wakes the thread that sleeps for it.
     void unpark() noexcept {
-        // After the exchange the parker may already be gone: the wake-up needs its address only, and a stranger at that address
-        // would wake for no reason, which every user of a futex expects.
-        if (state_.exchange(token, std::memory_order_release) == asleep) static_cast<void>(sys::futex_wake(state_, 1));
+        // After the exchange the parker may already be gone: the wake-up needs its address only,
+        // and a stranger at that address would wake for no reason, which every user of a futex
+        // expects.
+        if (state_.exchange(token, std::memory_order_release) == asleep)
+            static_cast<void>(os::futex_wake(state_, 1));
     }
 };
 
 #else
 
-/// One token, given by unpark() and taken by park(): the same as on Linux, with a condition variable in the place of the futex.
+/// One token, given by unpark() and taken by park(): the same as on Linux, with a condition
+/// variable in the place of the futex.
 class posix_parker {
     ::pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
     ::pthread_cond_t changed_;
@@ -107,10 +110,11 @@ public:
                 rc = ::pthread_cond_wait(&changed_, &mutex_);
             } else {
 #if defined(__APPLE__) && defined(__MACH__) && __has_include(<mach/mach.h>)
-                const ::timespec span = sys::to_timespec(deadline - sys::monotonic_now()); // macOS can't choose the clock
+                // macOS can't choose the clock
+                const ::timespec span = os::to_timespec(deadline - os::monotonic_now());
                 rc = ::pthread_cond_timedwait_relative_np(&changed_, &mutex_, &span);
 #else
-                const ::timespec until = sys::to_timespec(deadline);
+                const ::timespec until = os::to_timespec(deadline);
                 rc = ::pthread_cond_timedwait(&changed_, &mutex_, &until);
 #endif
             }
@@ -125,7 +129,8 @@ public:
     void unpark() noexcept {
         ::pthread_mutex_lock(&mutex_);
         token_ = true;
-        ::pthread_cond_signal(&changed_); // under the mutex: the sleeper may destroy this object as soon as it has the token
+        // under the mutex: the sleeper may destroy this object as soon as it has the token
+        ::pthread_cond_signal(&changed_);
         ::pthread_mutex_unlock(&mutex_);
     }
 };

@@ -6,7 +6,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/io/posix.hpp>
-#include <mitogen/sys/poll.hpp>
+#include <mitogen/os/poll.hpp>
 
 #include <cerrno>
 #include <cstddef>
@@ -17,7 +17,8 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace io {
 
-/// Readiness by poll(2): no kernel object, no descriptor; each wait costs time in proportion to the number of descriptors.
+/// Readiness by poll(2): no kernel object, no descriptor; each wait costs time in proportion to the
+/// number of descriptors.
 ///
 /// Threads: one, the one that waits, for everything.   Throws: std::bad_alloc.
 class poll_poller {
@@ -31,7 +32,8 @@ class poll_poller {
     std::vector<::pollfd> entries_;
     std::vector<owner> owners_;      // of the entries with the same index
     std::vector<std::size_t> index_; // by descriptor: where its entry is
-    std::size_t next_ = 0;           // where the scan for ready entries begins, so that low ones don't starve high ones
+    // where the scan for ready entries begins, so that low ones don't starve high ones
+    std::size_t next_ = 0;
 
     std::size_t find(int fd) const noexcept {
         const auto i = static_cast<std::size_t>(fd);
@@ -39,9 +41,11 @@ class poll_poller {
     }
 
     static void set(::pollfd& entry, int fd, interest i) noexcept {
-        // poll() reports failures even where nothing was asked for; a negative descriptor is the way to be left alone.
+        // poll() reports failures even if nothing was asked for; a negative descriptor is the way
+        // to be left alone.
         entry.fd = i == interest::none ? -1 : fd;
-        entry.events = static_cast<short>((wants_read(i) ? POLLIN : 0) | (wants_write(i) ? POLLOUT : 0));
+        entry.events =
+            static_cast<short>((wants_read(i) ? POLLIN : 0) | (wants_write(i) ? POLLOUT : 0));
         entry.revents = 0;
     }
 
@@ -53,7 +57,7 @@ public:
     explicit poll_poller(Io&) noexcept {}
     poll_poller(poll_poller&&) = delete;
 
-    /// Registers a descriptor. 0 or -errno: -EEXIST where it is registered, -EBADF where it is negative.
+    /// Registers a descriptor. 0 or -errno: -EEXIST if it is registered, -EBADF if it is negative.
     long add(int fd, std::uint64_t token, interest i) {
         if (fd < 0) return -EBADF;
         if (find(fd) != nowhere) return -EEXIST;
@@ -91,12 +95,13 @@ public:
 
     /// Waits for events; see io::has_poller.
     int wait(event* out, int capacity, duration_ns timeout) {
-        const long ready = sys::poll(entries_.data(), entries_.size(), timeout);
+        const long ready = os::poll(entries_.data(), entries_.size(), timeout);
         if (ready <= 0) return static_cast<int>(ready);
         int n = 0;
         const std::size_t size = entries_.size();
         std::size_t at = next_ < size ? next_ : 0;
-        for (std::size_t seen = 0; seen < size && n < capacity && n < ready; ++seen, at = at + 1 < size ? at + 1 : 0) {
+        for (std::size_t seen = 0; seen < size && n < capacity && n < ready;
+             ++seen, at = at + 1 < size ? at + 1 : 0) {
             const short e = entries_[at].revents;
             if (e == 0) continue;
             const bool over = (e & (POLLERR | POLLHUP | POLLNVAL)) != 0;

@@ -6,9 +6,9 @@
 #include <mitogen/base/construction.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
-#include <mitogen/sys/failure.hpp>
-#include <mitogen/sys/fault.hpp>
-#include <mitogen/sys/signal.hpp>
+#include <mitogen/os/failure.hpp>
+#include <mitogen/os/fault.hpp>
+#include <mitogen/os/process/signal.hpp>
 
 #include <cerrno>
 #include <cstring>
@@ -24,10 +24,11 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace io {
 
-/// A thread of the library. It runs with all signals blocked, so that the program's handlers run on the program's threads.
+/// A thread of the library. It runs with all signals blocked, so that the program's handlers run on
+/// the program's threads.
 ///
 /// An exception that leaves the body ends the program. The destructor joins.
-/// Throws: error(kind::overloaded) where the machine allows no further thread.
+/// Throws: error(kind::overloaded) if the machine allows no further thread.
 class posix_thread {
     ::pthread_t handle_{};
     bool joinable_ = false;
@@ -39,7 +40,8 @@ class posix_thread {
 
     static void* run(void* argument) noexcept {
         const std::unique_ptr<start> s(static_cast<start*>(argument));
-        // Each system names the calling thread in its own way; the ones that are missing here leave it unnamed.
+        // Each system names the calling thread in its own way; the ones that are missing here leave
+        // it unnamed.
 #if defined(__APPLE__) && __has_include(<mach/mach.h>)
         static_cast<void>(::pthread_setname_np(s->name));
 #elif defined(__linux__) || (defined(__FreeBSD__) && __has_include(<pthread_np.h>))
@@ -59,21 +61,23 @@ public:
         std::strncpy(s->name, name, sizeof s->name - 1);
         s->name[sizeof s->name - 1] = '\0';
         s->body = std::move(body);
-        const sys::block_all_signals inherited;
-        const long rc = sys::checked("pthread_create", -1, [&] {
+        const os::block_all_signals inherited;
+        const long rc = os::checked("pthread_create", -1, [&] {
             errno = ::pthread_create(&handle_, nullptr, &run, s.get());
             return errno == 0 ? 0 : -1;
         });
         if (rc < 0) { // EAGAIN: no further thread
             mitogen::detail::construction::fail(
-                rc == -EAGAIN ? error(reason::overloaded, "pthread_create: " + sys::errno_text(EAGAIN))
-                              : sys::failure("pthread_create", rc));
+                rc == -EAGAIN
+                    ? error(reason::overloaded, "pthread_create: " + os::errno_text(EAGAIN))
+                    : os::failure("pthread_create", rc));
             return;
         }
         static_cast<void>(s.release());
         joinable_ = true;
     }
-    posix_thread(posix_thread&& other) noexcept : handle_(other.handle_), joinable_(std::exchange(other.joinable_, false)) {}
+    posix_thread(posix_thread&& other) noexcept
+        : handle_(other.handle_), joinable_(std::exchange(other.joinable_, false)) {}
     posix_thread& operator=(posix_thread&& other) noexcept {
         if (this != &other) {
             join();
@@ -84,7 +88,7 @@ public:
     }
     ~posix_thread() { join(); }
 
-    /// Waits for its end; at once where there is no thread.
+    /// Waits for its end; at once if there is no thread.
     void join() noexcept {
         if (std::exchange(joinable_, false)) static_cast<void>(::pthread_join(handle_, nullptr));
     }
@@ -92,11 +96,12 @@ public:
     /// True while it has been neither joined nor forgotten.
     bool joinable() const noexcept { return joinable_; }
 
-    /// In the child after fork, where the thread does not exist: nothing is left to join.
+    /// In the child after fork, if the thread does not exist: nothing is left to join.
     void forget() noexcept { joinable_ = false; }
 };
 
-static_assert(std::is_nothrow_move_assignable_v<posix_thread> && !std::is_copy_constructible_v<posix_thread>);
+static_assert(std::is_nothrow_move_assignable_v<posix_thread> &&
+              !std::is_copy_constructible_v<posix_thread>);
 
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI

@@ -5,7 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/construction.hpp>
 #include <mitogen/base/error.hpp>
-#include <mitogen/sys/call.hpp>
+#include <mitogen/os/call.hpp>
 
 #include <cerrno>
 #include <cstdint>
@@ -16,21 +16,23 @@ namespace io {
 
 /// Interrupts a poller from another thread, by a pipe.
 ///
-/// Wakes are level-triggered and coalesce: N wake()s before one drain() are one event. Each wake() is one system call: who wakes
-/// often remembers that a wake is already pending.
-/// After fork() the child must call recreate(): both processes would otherwise read one kernel object.
-/// Threads: wake() any; the rest the poller's.   Blocks: never.   Throws: error(kind::overloaded) when out of descriptors.
+/// Wakes are level-triggered and coalesce: N wake()s before one drain() are one event. Each wake()
+/// is one system call: who wakes often remembers that a wake is already pending. After fork() the
+/// child must call recreate(): both processes would otherwise read one kernel object. Threads:
+/// wake() any; the rest the poller's. Blocks: never. Throws: error(kind::overloaded) when out of
+/// descriptors.
 class pipe_waker {
-    sys::unique_fd read_end_;
-    sys::unique_fd write_end_;
+    os::unique_fd read_end_;
+    os::unique_fd write_end_;
 
     void open() {
-        long rc = sys::pipe(read_end_, write_end_);
-        if (rc >= 0) rc = sys::set_nonblocking(read_end_.get(), true);
-        if (rc >= 0) rc = sys::set_nonblocking(write_end_.get(), true); // a full pipe is a pending wake: no reason to block
-        if (rc >= 0) rc = sys::move_above_stdio(read_end_); // else whoever prints would wake us
-        if (rc >= 0) rc = sys::move_above_stdio(write_end_);
-        if (rc < 0) mitogen::detail::construction::fail(sys::failure("pipe", rc));
+        long rc = os::pipe(read_end_, write_end_);
+        if (rc >= 0) rc = os::set_nonblocking(read_end_.get(), true);
+        // a full pipe is a pending wake: no reason to block
+        if (rc >= 0) rc = os::set_nonblocking(write_end_.get(), true);
+        if (rc >= 0) rc = os::move_above_stdio(read_end_); // else whoever prints would wake us
+        if (rc >= 0) rc = os::move_above_stdio(write_end_);
+        if (rc < 0) mitogen::detail::construction::fail(os::failure("pipe", rc));
     }
 
 public:
@@ -44,12 +46,12 @@ public:
     int fd() const noexcept { return read_end_.get(); }
 
     /// Makes fd() readable until the next drain().
-    void wake() noexcept { static_cast<void>(sys::write(write_end_.get(), "", 1)); }
+    void wake() noexcept { static_cast<void>(os::write(write_end_.get(), "", 1)); }
 
     /// Makes fd() unreadable until the next wake().
     void drain() noexcept {
         char bytes[256];
-        while (sys::read(read_end_.get(), bytes, sizeof bytes) == static_cast<long>(sizeof bytes)) {}
+        while (os::read(read_end_.get(), bytes, sizeof bytes) == static_cast<long>(sizeof bytes)) {}
     }
 
     /// In the child after fork: a kernel object of its own, with no wake pending.
@@ -66,14 +68,14 @@ static_assert(!std::is_move_constructible_v<pipe_waker>);
 
 /// As pipe_waker, with one descriptor instead of two.
 class eventfd_waker {
-    sys::unique_fd fd_;
+    os::unique_fd fd_;
 
     void open() {
-        const long rc = sys::eventfd(0);
-        if (rc < 0) return mitogen::detail::construction::fail(sys::failure("eventfd", rc));
+        const long rc = os::eventfd(0);
+        if (rc < 0) return mitogen::detail::construction::fail(os::failure("eventfd", rc));
         fd_.reset(static_cast<int>(rc));
-        const long moved = sys::move_above_stdio(fd_); // else whoever prints would wake us
-        if (moved < 0) mitogen::detail::construction::fail(sys::failure("dup", moved, fd_.get()));
+        const long moved = os::move_above_stdio(fd_); // else whoever prints would wake us
+        if (moved < 0) mitogen::detail::construction::fail(os::failure("dup", moved, fd_.get()));
     }
 
 public:
@@ -89,13 +91,14 @@ public:
     /// Makes fd() readable until the next drain().
     void wake() noexcept {
         const std::uint64_t one = 1;
-        static_cast<void>(sys::write(fd_.get(), &one, sizeof one)); // -EAGAIN: 2^64 wakes are pending
+        // -EAGAIN: 2^64 wakes are pending
+        static_cast<void>(os::write(fd_.get(), &one, sizeof one));
     }
 
     /// Makes fd() unreadable until the next wake().
     void drain() noexcept {
         std::uint64_t count = 0;
-        static_cast<void>(sys::read(fd_.get(), &count, sizeof count)); // one read takes them all
+        static_cast<void>(os::read(fd_.get(), &count, sizeof count)); // one read takes them all
     }
 
     /// In the child after fork: a kernel object of its own, with no wake pending.

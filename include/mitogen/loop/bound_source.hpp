@@ -15,16 +15,18 @@ struct bound_source : event_source {
     Owner* owner = nullptr;
 };
 
-/// Has `Member` of `owner` called, on the loop, when `fd` is ready: with what it is ready for (readable, writable) where it takes
-/// two bools, else with nothing. The caller watches it.
+/// Has `Member` of `owner` called, on the loop, when `fd` is ready: with what it is ready for
+/// (readable, writable) if it takes two bools, else with nothing. The caller watches it.
 template <auto Member, class Owner>
 void on_ready(bound_source<Owner>& source, Owner& owner, int fd) noexcept {
     source.owner = &owner;
     source.fd = fd;
     source.ready = [](event_source& s, bool readable, bool writable) {
         Owner& self = *static_cast<bound_source<Owner>&>(s).owner;
-        if constexpr (std::is_invocable_v<decltype(Member), Owner&, bool, bool>) (self.*Member)(readable, writable);
-        else (self.*Member)();
+        if constexpr (std::is_invocable_v<decltype(Member), Owner&, bool, bool>)
+            (self.*Member)(readable, writable);
+        else
+            (self.*Member)();
     };
 }
 

@@ -18,13 +18,16 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 MITOGEN_COLD inline error no_outer_loop() {
-    return error(reason::misuse, "only a broker without a thread (broker_options::thread) is driven by another loop");
+    return error(
+        reason::misuse,
+        "only a broker without a thread (broker_options::thread) is driven by another loop");
 }
 
 } // namespace detail
 
 template <class Io>
-basic_broker<Io>::basic_broker(std::unique_ptr<detail::broker_engine<Io>> engine) noexcept : engine_(std::move(engine)) {}
+basic_broker<Io>::basic_broker(std::unique_ptr<detail::broker_engine<Io>> engine) noexcept
+    : engine_(std::move(engine)) {}
 template <class Io>
 basic_broker<Io>::basic_broker() : basic_broker(broker_options{}, Io{}) {}
 template <class Io>
@@ -63,13 +66,17 @@ bool basic_broker<Io>::defer(unique_function<void()> work) {
 }
 template <class Io>
 int basic_broker<Io>::fd() {
-    if constexpr (io::has_outer_loop<Io>) return engine_->fd();
-    else raise(detail::no_outer_loop());
+    if constexpr (io::has_outer_loop<Io>)
+        return engine_->fd();
+    else
+        raise(detail::no_outer_loop());
 }
 template <class Io>
 void basic_broker<Io>::poll() {
-    if constexpr (io::has_outer_loop<Io>) engine_->poll();
-    else raise(detail::no_outer_loop());
+    if constexpr (io::has_outer_loop<Io>)
+        engine_->poll();
+    else
+        raise(detail::no_outer_loop());
 }
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -6,7 +6,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Work for the loop that is posted again and again: posting allocates nothing, and posting it twice before it ran runs it once.
+/// Work for the loop that is posted again and again: posting allocates nothing, and posting it
+/// twice before it ran runs it once.
 struct loop_task {
     void (*run)(loop_task& self) = nullptr;
     loop_task* next = nullptr;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// slow_timers.hpp: timers that no turn of the loop looks at the clock for: the broker's thread, which sleeps anyway, does.
+// slow_timers.hpp: timers that no iteration of the loop looks at the clock for: the broker's
+// thread, which sleeps anyway, does.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
@@ -10,8 +11,9 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Timers for what is seconds away. One thread, the broker's or, where there is none, whoever leads, looks at the clock now and
-/// then; what is due then fires in the next turn, whoever makes that. Threads: as marked.
+/// Timers for what is seconds away. One thread, the broker's or, if there is none, whoever leads,
+/// looks at the clock now and then; what is due then fires in the next turn, whoever makes that.
+/// Threads: as marked.
 template <class Io>
 class basic_slow_timers {
     Io& io_;
@@ -38,7 +40,8 @@ public:
     /// When the broker's thread has to look(). Threads: any.
     instant look_at() const noexcept { return look_at_.load(std::memory_order_acquire); }
 
-    /// Looks at the clock. True where something has become due: the next turn fires it. Threads: the one that looks.
+    /// Looks at the clock. True if something has become due: the next turn fires it. Threads: the
+    /// one that looks.
     bool look() noexcept {
         const instant next = look_at();
         if (next == never || io_.now() < next) return false;
@@ -47,7 +50,7 @@ public:
         return true;
     }
 
-    /// True where look() has found something that has not been fired. Threads: loop.
+    /// True if look() has found something that has not been fired. Threads: loop.
     bool due() const noexcept { return due_.load(std::memory_order_acquire); }
 
     /// Fires what is due, each through `guarded(callable)`. Threads: loop.

@@ -10,7 +10,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// One moment. Lives inside whatever waits for it, so that setting it allocates nothing; must not move or die while set.
+/// One moment. Lives inside whatever waits for it, so that setting it allocates nothing; must not
+/// move or die while set.
 struct timer {
     instant at = never;
     std::size_t place = not_set; ///< index in the heap; maintained by `timers`

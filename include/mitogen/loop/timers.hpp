@@ -13,7 +13,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A binary heap of timers in which each knows its place: set and cancel cost O(log n). Threads: the loop's only.
+/// A binary heap of timers in which each knows its place: set and cancel cost O(log n). Threads:
+/// the loop's only.
 class timers {
     std::vector<timer*> heap_;
 
@@ -24,7 +25,8 @@ class timers {
 
     void up(std::size_t place) noexcept {
         timer* t = heap_[place];
-        for (; place && t->at < heap_[(place - 1) / 2]->at; place = (place - 1) / 2) put(place, heap_[(place - 1) / 2]);
+        for (; place && t->at < heap_[(place - 1) / 2]->at; place = (place - 1) / 2)
+            put(place, heap_[(place - 1) / 2]);
         put(place, t);
     }
 

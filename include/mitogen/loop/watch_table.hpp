@@ -11,17 +11,19 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// A descriptor that the loop watches. Lives inside whatever owns the descriptor; unwatch it before it dies.
+/// A descriptor that the loop watches. Lives inside whatever owns the descriptor; unwatch it before
+/// it dies.
 struct event_source {
-    void (*ready)(event_source& self, bool readable, bool writable) = nullptr; ///< called on the loop
+    /// called on the loop
+    void (*ready)(event_source& self, bool readable, bool writable) = nullptr;
     int fd = -1;
     std::uint32_t slot = 0; ///< maintained by the loop
     io::interest interest = io::interest::none;
     bool watched = false;
 };
 
-/// Watched descriptors by slot. A token is a slot and how often it was used: events of a descriptor that is watched no longer
-/// find nothing. Slot 0 belongs to the waker. Threads: loop.
+/// Watched descriptors by slot. A token is a slot and how often it was used: events of a descriptor
+/// that is watched no longer find nothing. Slot 0 belongs to the waker. Threads: loop.
 template <class Io>
 class basic_watch_table {
     struct slot {
@@ -71,7 +73,7 @@ public:
         return 0;
     }
 
-    /// Stops watching. Nothing happens where it is not watched.
+    /// Stops watching. Nothing happens if it is not watched.
     void remove(event_source& source) noexcept {
         if (!source.watched) return;
         source.watched = false;
@@ -82,7 +84,7 @@ public:
         free_.push_back(source.slot);
     }
 
-    /// Whom an event is about; null where that is watched no longer.
+    /// Whom an event is about; null if that is watched no longer.
     event_source* find(std::uint64_t token) const noexcept {
         const auto index = static_cast<std::uint32_t>(token);
         if (index >= slots_.size()) return nullptr;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// work_queue.hpp: what other threads hand to the loop, in the order in which it runs, and the moment from which it takes no more.
+// work_queue.hpp: what other threads hand to the loop, in the order in which it runs, and the
+// moment from which it takes no more.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/function.hpp>
@@ -13,16 +14,17 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Posted tasks and deferred functions. Tasks run first, in the order of posting, then functions. Wakes nobody: that is left to
-/// whoever adds. Threads: as marked.
+/// Posted tasks and deferred functions. Tasks run first, in the order of posting, then functions.
+/// Wakes nobody: that is left to whoever adds. Threads: as marked.
 template <class Io>
 class basic_work_queue {
     typename Io::mutex mutex_;
     loop_task* first_ = nullptr;
     loop_task* last_ = nullptr;
     std::vector<unique_function<void()>> deferred_;
-    std::vector<unique_function<void()>> running_; // deferred_ of the turn that is under way; the loop's
-    bool refusing_ = false;                        // no more work is accepted
+    // deferred_ of the iteration that is under way; the loop's
+    std::vector<unique_function<void()>> running_;
+    bool refusing_ = false; // no more work is accepted
     std::atomic<bool> pending_{false};
 
 public:
@@ -67,7 +69,8 @@ public:
         task.posted = false;
     }
 
-    /// Runs one task, or all functions that are deferred at this moment, each through `guarded(callable)`. Threads: loop.
+    /// Runs one task, or all functions that are deferred at this moment, each through
+    /// `guarded(callable)`. Threads: loop.
     template <class Guarded>
     void run_some(Guarded&& guarded) {
         loop_task* task;
@@ -89,7 +92,8 @@ public:
         running_.clear();
     }
 
-    /// Takes no more if nothing waits, or `anyway`. Returns true where it takes no more. Threads: loop.
+    /// Takes no more if nothing waits, or `anyway`. Returns true if it takes no more. Threads:
+    /// loop.
     bool close(bool anyway) {
         const std::lock_guard lock(mutex_);
         refusing_ = refusing_ || anyway || (!first_ && deferred_.empty());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// explore.hpp: runs a small program in all orders of its threads, or in many, and tells how the first bad one goes.
+// explore.hpp: runs a small program in all orders of its threads, or in many, and tells how the
+// first bad one goes.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/simulation/chooser.hpp>
@@ -17,7 +18,8 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace simulation {
 
-/// What a chooser said, one number per choice: the place that was taken. Zeros at the end are left out.
+/// What a chooser said, one number per choice: the place that was taken. Zeros at the end are left
+/// out.
 using decisions = std::vector<std::uint32_t>;
 
 /// Asks another chooser, and remembers what it said.   Threads: one.
@@ -65,7 +67,8 @@ struct exploration {
     double interrupt = 0.2;          ///< how likely at each point; random
     unsigned depth = 3;              ///< of the bug, in ordered events; priority
     std::uint64_t choices = 200;     ///< about how many a run has; priority
-    std::uint64_t first_seed = 1;    ///< random and priority; exhaustive uses only this one, for faults
+    /// random and priority; exhaustive uses only this one, for faults
+    std::uint64_t first_seed = 1;
     std::uint64_t last_seed = 100;
     std::uint64_t most_runs = 1'000'000;
     std::uint64_t most_steps = 1'000'000; ///< of one run, after which it is taken for endless
@@ -75,21 +78,24 @@ struct exploration {
 /// What was found.
 struct findings {
     std::uint64_t runs = 0;
-    bool complete = false;           ///< everything was tried that should have been, and nothing was found
-    std::uint64_t most_choices = 0;  ///< that one run had
-    std::string failure{};           ///< of the first bad run; empty: there was none
-    std::uint64_t seed = 0;          ///< its seed
-    decisions how{};                 ///< its choices
+    /// everything was tried that should have been, and nothing was found
+    bool complete = false;
+    std::uint64_t most_choices = 0; ///< that one run had
+    std::string failure{};          ///< of the first bad run; empty: there was none
+    std::uint64_t seed = 0;         ///< its seed
+    decisions how{};                ///< its choices
 
     /// True if a run was bad.
     bool failed() const noexcept { return !failure.empty(); }
 
     /// For people: how many runs, the failure, and how to see it again.
     std::string text() const {
-        std::string out = std::to_string(runs) + (runs == 1 ? " run, " : " runs, ") + (complete ? "complete" : "not complete");
+        std::string out = std::to_string(runs) + (runs == 1 ? " run, " : " runs, ") +
+                          (complete ? "complete" : "not complete");
         if (!failed()) return out;
         out += ": " + failure + "\nreplay: seed " + std::to_string(seed) + ", decisions {";
-        for (std::size_t i = 0; i < how.size(); ++i) out += (i ? ", " : "") + std::to_string(how[i]);
+        for (std::size_t i = 0; i < how.size(); ++i)
+            out += (i ? ", " : "") + std::to_string(how[i]);
         return out + "}";
     }
 };
@@ -98,7 +104,8 @@ namespace detail {
 
 /// One run; the failure's text, or nothing. `lines`: what happened, or null.
 template <class Body>
-std::string explore_once(const exploration& options, std::uint64_t seed, chooser& by, Body& body, std::string* lines) {
+std::string explore_once(const exploration& options, std::uint64_t seed, chooser& by, Body& body,
+                         std::string* lines) {
     world w({.seed = seed,
              .faults = options.faults,
              .scheduling = &by,
@@ -123,11 +130,13 @@ std::string explore_once(const exploration& options, std::uint64_t seed, chooser
 
 } // namespace detail
 
-/// Runs `body(io::simulated)` in a fresh world per order, until all orders that `options` asks for have been tried, or one is
-/// bad: an exception leaves a thread, or the world does not come to its end (everything waits; something is left behind).
+/// Runs `body(io::simulated)` in a fresh world per order, until all orders that `options` asks for
+/// have been tried, or one is bad: an exception leaves a thread, or the world does not come to its
+/// end (everything waits; something is left behind).
 ///
-/// The body is called many times: it makes everything that it uses, and whatever differs between runs must follow from the
-/// policy.   Threads: one real thread.   Blocks: as long as it takes; about 0.1 ms per run of a few dozen steps.
+/// The body is called many times: it makes everything that it uses, and whatever differs between
+/// runs must follow from the policy. Threads: one real thread. Blocks: as long as it takes; about
+/// 0.1 ms per run of a few dozen steps.
 template <class Body>
 findings explore(const exploration& options, Body body) {
     findings found;
@@ -136,20 +145,23 @@ findings explore(const exploration& options, Body body) {
         random_chooser any(seed, options.interrupt);
         priority_chooser prioritised(seed, options.depth, options.choices);
         chooser& by = options.how == exploration::kind::exhaustive ? static_cast<chooser&>(all)
-                      : options.how == exploration::kind::random   ? static_cast<chooser&>(any)
-                                                                   : static_cast<chooser&>(prioritised);
+                      : options.how == exploration::kind::random
+                          ? static_cast<chooser&>(any)
+                          : static_cast<chooser&>(prioritised);
         recording_chooser recorder(by);
         found.failure = detail::explore_once(options, seed, recorder, body, nullptr);
         ++found.runs;
         found.most_choices = std::max<std::uint64_t>(found.most_choices, recorder.taken().size());
-        if (found.failure.empty() && all.diverged()) found.failure = "the same choices led to another run";
+        if (found.failure.empty() && all.diverged())
+            found.failure = "the same choices led to another run";
         if (found.failed()) {
             found.seed = seed;
             found.how = recorder.taken();
             while (!found.how.empty() && found.how.back() == 0) found.how.pop_back();
             return found;
         }
-        const bool more = options.how == exploration::kind::exhaustive ? all.next_run() : seed++ < options.last_seed;
+        const bool more = options.how == exploration::kind::exhaustive ? all.next_run()
+                                                                       : seed++ < options.last_seed;
         if (more) continue;
         found.complete = true;
         break;
@@ -157,7 +169,8 @@ findings explore(const exploration& options, Body body) {
     return found;
 }
 
-/// Makes the run again that failed. Returns its failure, and before it the last lines of what happened.
+/// Makes the run again that failed. Returns its failure, and before it the last lines of what
+/// happened.
 template <class Body>
 std::string replay(const exploration& options, std::uint64_t seed, decisions how, Body body) {
     replaying_chooser by(std::move(how));

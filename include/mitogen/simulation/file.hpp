@@ -50,9 +50,12 @@ public:
 
     bool nonblocking = false;
 
-    void observe(observer& who, int fd, const thread_group& group) { observers_.push_back({&who, fd, &group}); }
+    void observe(observer& who, int fd, const thread_group& group) {
+        observers_.push_back({&who, fd, &group});
+    }
     void forget(observer& who, int fd) noexcept {
-        std::erase_if(observers_, [&](const observation& o) { return o.who == &who && o.fd == fd; });
+        std::erase_if(observers_,
+                      [&](const observation& o) { return o.who == &who && o.fd == fd; });
     }
     void sleep_on(thread& t) { sleepers_.push_back(&t); }
     void awake(thread& t) noexcept { std::erase(sleepers_, &t); }
@@ -98,7 +101,8 @@ public:
     duration_ns latency = 0;
     std::uint64_t bytes_per_second = 0;
     std::optional<std::uint64_t> cut_after; ///< bytes until it is cut
-    bool silent = false;                    ///< everything written is lost, the end as well, and nothing says so
+    /// everything written is lost, the end as well, and nothing says so
+    bool silent = false;
     bool open_for_reading = true;
     bool open_for_writing = true;
     file* reader = nullptr;
@@ -106,14 +110,15 @@ public:
     std::uint32_t from_process = 0; ///< whose output it is
     std::uint32_t to_process = 0;
 
-    std::size_t held() const noexcept { return bytes_.size() - head_; }
-    /// What a write could take: nothing before a page is free, as in Linux; else every byte that is read would be one write.
+    std::size_t buffered() const noexcept { return bytes_.size() - head_; }
+    /// What a write could take: nothing before a page is free, as in Linux; else every byte that is
+    /// read would be one write.
     std::size_t room() const noexcept {
-        const std::size_t free = held() < capacity ? capacity - held() : 0;
+        const std::size_t free = buffered() < capacity ? capacity - buffered() : 0;
         return free >= std::min<std::size_t>(capacity, 4096) ? free : 0;
     }
     std::size_t arrived() const noexcept { return arrived_; }
-    bool at_end() const noexcept { return !open_for_writing && !silent && held() == 0; }
+    bool at_end() const noexcept { return !open_for_writing && !silent && buffered() == 0; }
     bool delayed() const noexcept { return latency != 0 || bytes_per_second != 0; }
 
     /// Appends; returns when they arrive.
@@ -128,7 +133,9 @@ public:
             arrived_ += size;
             return now;
         }
-        const duration_ns span = bytes_per_second ? static_cast<duration_ns>(size * 1'000'000'000ull / bytes_per_second) : 0;
+        const duration_ns span =
+            bytes_per_second ? static_cast<duration_ns>(size * 1'000'000'000ull / bytes_per_second)
+                             : 0;
         last_arrival_ = std::max({last_arrival_ + span, now + latency + span, now + 1});
         flying_.push_back({last_arrival_, size});
         return last_arrival_;
@@ -137,7 +144,8 @@ public:
     /// What has arrived by now.
     void arrive(instant now) {
         std::size_t landed = 0;
-        for (; landed < flying_.size() && flying_[landed].arrives <= now; ++landed) arrived_ += flying_[landed].bytes;
+        for (; landed < flying_.size() && flying_[landed].arrives <= now; ++landed)
+            arrived_ += flying_[landed].bytes;
         flying_.erase(flying_.begin(), flying_.begin() + static_cast<std::ptrdiff_t>(landed));
     }
 

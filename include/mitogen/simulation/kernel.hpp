@@ -7,11 +7,11 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/os/process/process.hpp>
 #include <mitogen/simulation/chooser.hpp>
 #include <mitogen/simulation/faults.hpp>
 #include <mitogen/simulation/file.hpp>
 #include <mitogen/simulation/scheduler.hpp>
-#include <mitogen/sys/process.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -41,7 +41,7 @@ struct process_state {
     std::uint32_t parent = 0;
     std::shared_ptr<thread_group> group = std::make_shared<thread_group>();
     log::detail::owned_state logs;
-    std::set<int> descriptors;            ///< that are open
+    std::set<int> descriptors;             ///< that are open
     std::vector<std::uint32_t> children{}; ///< that it has started
     std::optional<exit_status> ended;
     bool reaped = false;
@@ -59,9 +59,12 @@ class pipe_end final : public file {
 public:
     pipe_end(kernel& world, std::shared_ptr<pipe_state> pipe, bool writes);
     pipe_end(pipe_end&&) = delete;
-    ~pipe_end() override { (writes_ ? pipe_->writer : pipe_->reader) = nullptr; } // also where it never got a descriptor
+    // also if it never got a descriptor
+    ~pipe_end() override { (writes_ ? pipe_->writer : pipe_->reader) = nullptr; }
     bool readable() const override { return !writes_ && (pipe_->arrived() > 0 || pipe_->at_end()); }
-    bool writable() const override { return writes_ && (!pipe_->open_for_reading || pipe_->silent || pipe_->room() > 0); }
+    bool writable() const override {
+        return writes_ && (!pipe_->open_for_reading || pipe_->silent || pipe_->room() > 0);
+    }
     long read(void* to, std::size_t size) override;
     long write(const void* from, std::size_t size) override;
     void closed() override;
@@ -69,7 +72,8 @@ public:
     bool writes() const noexcept { return writes_; }
 };
 
-/// Everything that a simulated machine is. Used through the policy io::simulated; world makes and runs it.
+/// Everything that a simulated machine is. Used through the policy io::simulated; world makes and
+/// runs it.
 class kernel {
     struct descriptor {
         std::shared_ptr<simulation::file> file;
@@ -94,7 +98,8 @@ class kernel {
     void end(process_state& p, exit_status how) {
         if (p.ended) return;
         threads_.log().step(threads_.now(), 0, 'x', p.pid);
-        if (threads_.log().verbose()) threads_.log().say(threads_.now(), p.group->name, "ends: " + how.text());
+        if (threads_.log().verbose())
+            threads_.log().say(threads_.now(), p.group->name, "ends: " + how.text());
         p.ended = how;
         threads_.drop(*p.group);
         close_all(p);
@@ -109,7 +114,7 @@ class kernel {
 
 public:
     /// What a new process does; its result is its exit code. Called on its main thread.
-    unique_function<int(const sys::spawn_options&, stdio)> program;
+    unique_function<int(const os::spawn_options&, stdio)> program;
 
     kernel(scheduler& threads, const simulation::faults& what, std::uint64_t seed)
         : threads_(threads), faults_(what), numbers_(seed ^ 0xF417'5EED'0000'0001u) {
@@ -136,8 +141,9 @@ public:
 
     void say(std::string_view what) {
         if (threads_.log().verbose())
-            threads_.log().say(threads_.now(), current_process_ ? std::string_view(current_process_->group->name) : "world",
-                               what);
+            threads_.log().say(
+                threads_.now(),
+                current_process_ ? std::string_view(current_process_->group->name) : "world", what);
     }
 
     // ---- descriptors
@@ -229,11 +235,14 @@ public:
         return p;
     }
 
-    result<std::uint32_t> spawn(const sys::spawn_options& options) {
+    result<std::uint32_t> spawn(const os::spawn_options& options) {
         threads_.point('s');
-        if (numbers_.chance(faults_.spawn_failure)) return error(reason::system, "simulated: the process can't be started");
+        if (numbers_.chance(faults_.spawn_failure))
+            return error(reason::system, "simulated: the process can't be started");
         process_state& parent = self();
-        process_state& p = add(options.argv.empty() ? "process " + std::to_string(next_pid_) : options.argv.front(), parent.pid);
+        process_state& p = add(options.argv.empty() ? "process " + std::to_string(next_pid_)
+                                                    : options.argv.front(),
+                               parent.pid);
         parent.children.push_back(p.pid);
         stdio ends;
         int* const to[3] = {&ends.in, &ends.out, &ends.err};
@@ -269,7 +278,8 @@ public:
         } else if (number == 18) {
             threads_.resume(*p->group);
         }
-        if (threads_.current() && p == current_process_) threads_.point('k', static_cast<std::uint64_t>(number));
+        if (threads_.current() && p == current_process_)
+            threads_.point('k', static_cast<std::uint64_t>(number));
         return 0;
     }
 
@@ -296,10 +306,11 @@ public:
 
     /// The pipes that connect two processes.
     std::vector<std::shared_ptr<pipe_state>> links() {
-        std::erase_if(pipes_, [](const auto& held) { return held.expired(); });
+        std::erase_if(pipes_, [](const auto& entry) { return entry.expired(); });
         std::vector<std::shared_ptr<pipe_state>> found;
-        for (const auto& held : pipes_)
-            if (auto p = held.lock(); p && p->from_process != p->to_process) found.push_back(std::move(p));
+        for (const auto& entry : pipes_)
+            if (auto p = entry.lock(); p && p->from_process != p->to_process)
+                found.push_back(std::move(p));
         return found;
     }
 
@@ -313,8 +324,9 @@ public:
     /// All pipes that lead from or to a process.
     std::vector<std::shared_ptr<pipe_state>> pipes_of(std::uint32_t pid) {
         std::vector<std::shared_ptr<pipe_state>> found;
-        for (const auto& held : pipes_)
-            if (auto p = held.lock(); p && (p->from_process == pid || p->to_process == pid)) found.push_back(std::move(p));
+        for (const auto& entry : pipes_)
+            if (auto p = entry.lock(); p && (p->from_process == pid || p->to_process == pid))
+                found.push_back(std::move(p));
         return found;
     }
 
@@ -348,9 +360,11 @@ inline pipe_end::pipe_end(kernel& world, std::shared_ptr<pipe_state> pipe, bool 
 
 inline long pipe_end::read(void* to, std::size_t size) {
     if (writes_) return -EBADF;
-    if (pipe_->arrived() == 0) return pipe_->at_end() ? 0 : -EAGAIN; // what is on its way still arrives
+    // what is on its way still arrives
+    if (pipe_->arrived() == 0) return pipe_->at_end() ? 0 : -EAGAIN;
     std::size_t n = std::min(size, pipe_->arrived());
-    if (n > 1 && world_.numbers().chance(world_.faults().partial_transfer)) n = 1 + world_.numbers().below(n - 1);
+    if (n > 1 && world_.numbers().chance(world_.faults().partial_transfer))
+        n = 1 + world_.numbers().below(n - 1);
     pipe_->take(to, n);
     if (pipe_->writer) pipe_->writer->changed(world_.threads());
     return static_cast<long>(n);
@@ -363,14 +377,16 @@ inline long pipe_end::write(const void* from, std::size_t size) {
     if (pipe_->silent) return static_cast<long>(size);
     std::size_t n = std::min(size, pipe_->room());
     if (n == 0) return -EAGAIN;
-    if (n > 1 && world_.numbers().chance(world_.faults().partial_transfer)) n = 1 + world_.numbers().below(n - 1);
+    if (n > 1 && world_.numbers().chance(world_.faults().partial_transfer))
+        n = 1 + world_.numbers().below(n - 1);
     bool cut = false;
     if (pipe_->cut_after && n >= *pipe_->cut_after) {
         n = static_cast<std::size_t>(*pipe_->cut_after);
         cut = true;
     }
     if (pipe_->cut_after) *pipe_->cut_after -= n;
-    const instant arrives = n ? pipe_->put(from, n, world_.threads().now()) : world_.threads().now();
+    const instant arrives =
+        n ? pipe_->put(from, n, world_.threads().now()) : world_.threads().now();
     if (!pipe_->delayed()) {
         if (pipe_->reader) pipe_->reader->changed(world_.threads());
     } else if (n) {

@@ -20,7 +20,8 @@ class simulated_descriptor {
 public:
     simulated_descriptor() = default;
     simulated_descriptor(simulation::kernel& k, int fd) noexcept : kernel_(&k), fd_(fd) {}
-    simulated_descriptor(simulated_descriptor&& other) noexcept : kernel_(other.kernel_), fd_(std::exchange(other.fd_, -1)) {}
+    simulated_descriptor(simulated_descriptor&& other) noexcept
+        : kernel_(other.kernel_), fd_(std::exchange(other.fd_, -1)) {}
     simulated_descriptor& operator=(simulated_descriptor&& other) noexcept {
         if (this != &other) {
             reset();
@@ -39,7 +40,7 @@ public:
     }
 };
 
-/// A simulated child process; as sys::process.
+/// A simulated child process; as os::kill_on_destroy_process.
 class simulated_process {
     simulation::kernel* kernel_ = nullptr;
     std::uint32_t pid_ = 0;
@@ -53,8 +54,8 @@ public:
         if (fd >= 0) watch_ = simulated_descriptor(k, fd);
     }
     simulated_process(simulated_process&& other) noexcept
-        : kernel_(other.kernel_), pid_(std::exchange(other.pid_, 0)), watch_(std::move(other.watch_)),
-          status_(std::exchange(other.status_, std::nullopt)) {}
+        : kernel_(other.kernel_), pid_(std::exchange(other.pid_, 0)),
+          watch_(std::move(other.watch_)), status_(std::exchange(other.status_, std::nullopt)) {}
     simulated_process& operator=(simulated_process&& other) noexcept {
         if (this != &other) {
             stop();
@@ -78,7 +79,8 @@ public:
         return status_;
     }
     exit_status wait() {
-        while (running() && !try_wait()) kernel_->sleep_until_changed(*kernel_->find(pid_)->exit_watch, "the end of a process");
+        while (running() && !try_wait())
+            kernel_->sleep_until_changed(*kernel_->find(pid_)->exit_watch, "the end of a process");
         return status_.value_or(exit_status{-1, 0});
     }
     long signal(int number) { return running() ? kernel_->signal(pid_, number) : 0; }

@@ -47,7 +47,8 @@ class simulated_poller final : simulation::observer {
 
     bool is_ready(int fd, const registration& r) const {
         const simulation::file* f = kernel_->at(fd);
-        return f && ((wants_read(r.what) && f->readable()) || (wants_write(r.what) && f->writable()));
+        return f &&
+               ((wants_read(r.what) && f->readable()) || (wants_write(r.what) && f->writable()));
     }
 
     bool any_ready() {
@@ -73,13 +74,17 @@ class simulated_poller final : simulation::observer {
             out[n++] = {r->second.token, f->readable(), f->writable()};
             last_ = *at++;
         }
-        if (n == 0 && !registered_.empty() && kernel_->numbers().chance(kernel_->faults().spurious_readiness)) {
+        if (n == 0 && !registered_.empty() &&
+            kernel_->numbers().chance(kernel_->faults().spurious_readiness)) {
             auto r = registered_.begin();
-            std::advance(r, static_cast<std::ptrdiff_t>(kernel_->numbers().below(registered_.size())));
+            std::advance(r,
+                         static_cast<std::ptrdiff_t>(kernel_->numbers().below(registered_.size())));
             if (r->second.what != interest::none)
-                out[n++] = {r->second.token, wants_read(r->second.what), wants_write(r->second.what)};
+                out[n++] = {r->second.token, wants_read(r->second.what),
+                            wants_write(r->second.what)};
         }
-        for (int i = n - 1; i > 0; --i) std::swap(out[i], out[kernel_->numbers().below(static_cast<std::uint64_t>(i) + 1)]);
+        for (int i = n - 1; i > 0; --i)
+            std::swap(out[i], out[kernel_->numbers().below(static_cast<std::uint64_t>(i) + 1)]);
         return n;
     }
 
@@ -95,7 +100,8 @@ public:
     explicit simulated_poller(Io& io) : kernel_(&io.kernel()) {
         for (simulated_descriptor& d : reserved_) {
             const int fd = kernel_->open(std::make_shared<simulation::flag>());
-            if (fd < 0) raise(error(reason::overloaded, "simulated: no descriptor left for a poller"));
+            if (fd < 0)
+                raise(error(reason::overloaded, "simulated: no descriptor left for a poller"));
             d = simulated_descriptor(*kernel_, fd);
         }
     }

@@ -120,12 +120,13 @@ public:
     simulated_thread(Io& io, const char* name, unique_function<void()> body)
         : kernel_(&io.kernel()), link_(std::make_shared<link>()) {
         simulation::scheduler& threads = kernel_->threads();
-        threads.start(kernel_->self().group, name, [&threads, link = link_, body = std::move(body)]() mutable {
-            body();
-            body.reset();
-            link->finished = true;
-            if (link->joiner) threads.wake(*link->joiner);
-        });
+        threads.start(kernel_->self().group, name,
+                      [&threads, link = link_, body = std::move(body)]() mutable {
+                          body();
+                          body.reset();
+                          link->finished = true;
+                          if (link->joiner) threads.wake(*link->joiner);
+                      });
         threads.point('t');
     }
     simulated_thread(simulated_thread&& other) noexcept = default;

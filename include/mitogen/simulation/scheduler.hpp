@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// scheduler.hpp: threads of a simulated world: one runs at a time, and time moves only while all wait.
+// scheduler.hpp: threads of a simulated world: one runs at a time, and time moves only while all
+// wait.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/os/fiber.hpp>
 #include <mitogen/simulation/chooser.hpp>
 #include <mitogen/simulation/trace.hpp>
-#include <mitogen/sys/fiber.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -25,9 +26,9 @@ namespace simulation {
 /// Threads that live and stop together: those of one simulated process.
 struct thread_group {
     std::string name;
-    bool halted = false;      ///< none of its threads runs: stopped, killed or ended
-    bool ended = false;       ///< and none ever will
-    void* ambient = nullptr;  ///< for whoever wants to switch more along with the threads
+    bool halted = false;     ///< none of its threads runs: stopped, killed or ended
+    bool ended = false;      ///< and none ever will
+    void* ambient = nullptr; ///< for whoever wants to switch more along with the threads
 };
 
 /// One simulated thread.
@@ -35,7 +36,7 @@ struct thread {
     std::uint32_t number = 0;
     std::string name;
     std::shared_ptr<thread_group> group;
-    std::unique_ptr<sys::fiber> run;
+    std::unique_ptr<os::fiber> run;
     const char* waits_for = nullptr; ///< null while it could run
     instant deadline = never;
     std::uint64_t alarm = 0; ///< of the event that the deadline is
@@ -44,12 +45,14 @@ struct thread {
     bool finished() const noexcept { return run->finished(); }
 };
 
-/// What the clock of every world shows when it starts: not 0, so that a moment before it can be written.
+/// What the clock of every world shows when it starts: not 0, so that a moment before it can be
+/// written.
 inline constexpr instant start_of_time = 1'000'000'000;
 
 /// Runs fibers, one at a time, in an order that a chooser decides at each synchronisation point.
 ///
-/// Everything but the constructor and loop() is called from inside fibers (or from events).   Threads: one real thread.
+/// Everything but the constructor and loop() is called from inside fibers (or from events).
+/// Threads: one real thread.
 class scheduler {
     static constexpr std::size_t stack_bytes = 256 * 1024;
 
@@ -57,9 +60,11 @@ class scheduler {
         instant at;
         std::uint64_t number; // among those of one moment: first planned, first done
         std::shared_ptr<unique_function<void()>> call;
-        thread* sleeper; // where `call` is null
+        thread* sleeper; // if `call` is null
 
-        bool operator<(const event& other) const noexcept { return at != other.at ? at < other.at : number < other.number; }
+        bool operator<(const event& other) const noexcept {
+            return at != other.at ? at < other.at : number < other.number;
+        }
     };
 
     chooser* choose_;
@@ -72,22 +77,24 @@ class scheduler {
     std::vector<std::unique_ptr<thread>> threads_;
     std::vector<std::unique_ptr<thread>> dead_; // somebody may still hold a pointer, to wake it
     std::uint32_t next_thread_ = 0;
-    std::vector<sys::fiber_stack> stacks_ = std::exchange(spare_stacks(), {}); // of worlds before this one
+    // of worlds before this one
+    std::vector<os::fiber_stack> stacks_ = std::exchange(spare_stacks(), {});
     thread* current_ = nullptr;
     thread* next_ = nullptr; // chosen at the last point()
     std::exception_ptr failure_;
     std::size_t alive_ = 0;
     std::uint64_t limit_ = 0; // steps, after which loop() returns
 
-    static std::vector<sys::fiber_stack>& spare_stacks() noexcept {
-        static thread_local std::vector<sys::fiber_stack> spare;
+    static std::vector<os::fiber_stack>& spare_stacks() noexcept {
+        static thread_local std::vector<os::fiber_stack> spare;
         return spare;
     }
 
     void step(const thread& t, char what, std::uint64_t subject) {
         trace_.step(now_, t.number, what, subject);
         if (!trace_.verbose()) return;
-        trace_.say(now_, t.group->name + ", " + t.name, std::string(1, what) + ' ' + std::to_string(subject));
+        trace_.say(now_, t.group->name + ", " + t.name,
+                   std::string(1, what) + ' ' + std::to_string(subject));
     }
 
     void remove_runnable(thread& t) noexcept { std::erase(runnable_, &t); }
@@ -108,7 +115,7 @@ class scheduler {
         t.deadline = never;
     }
 
-    void bury(std::unique_ptr<thread>& t) {
+    void remove(std::unique_ptr<thread>& t) {
         remove_runnable(*t);
         forget_deadline(*t);
         --alive_;
@@ -118,8 +125,9 @@ class scheduler {
     }
 
     void end(thread& t) {
-        const auto own = std::find_if(threads_.begin(), threads_.end(), [&](const auto& held) { return held.get() == &t; });
-        bury(*own);
+        const auto own = std::find_if(threads_.begin(), threads_.end(),
+                                      [&](const auto& entry) { return entry.get() == &t; });
+        remove(*own);
         threads_.erase(own);
     }
 
@@ -159,10 +167,11 @@ public:
     simulation::trace& log() noexcept { return trace_; }
 
     /// A new thread, which runs when it is chosen.
-    thread& start(std::shared_ptr<thread_group> group, std::string name, unique_function<void()> body) {
-        sys::fiber_stack stack;
+    thread& start(std::shared_ptr<thread_group> group, std::string name,
+                  unique_function<void()> body) {
+        os::fiber_stack stack;
         if (stacks_.empty()) {
-            stack = sys::fiber_stack(stack_bytes);
+            stack = os::fiber_stack(stack_bytes);
         } else {
             stack = std::move(stacks_.back());
             stacks_.pop_back();
@@ -172,19 +181,20 @@ public:
         made.number = next_thread_++;
         made.name = std::move(name);
         made.group = std::move(group);
-        made.run = std::make_unique<sys::fiber>(std::move(stack), [this, body = std::move(body)]() mutable {
-            unique_function<void()> own = std::move(body);
+        made.run =
+            std::make_unique<os::fiber>(std::move(stack), [this, body = std::move(body)]() mutable {
+                unique_function<void()> own = std::move(body);
 #if MITOGEN_HAS_EXCEPTIONS
-            try {
-                own();
-                own.reset();
-            } catch (...) {
-                if (!failure_) failure_ = std::current_exception();
-            }
+                try {
+                    own();
+                    own.reset();
+                } catch (...) {
+                    if (!failure_) failure_ = std::current_exception();
+                }
 #else
             own();
 #endif
-        });
+            });
         threads_.push_back(std::move(t));
         ++alive_;
         runnable_.push_back(&made);
@@ -200,17 +210,21 @@ public:
             const auto own = std::find(runnable_.begin(), runnable_.end(), current_);
             std::rotate(runnable_.begin(), own, own + 1);
             next_ = pick(true);
-            std::rotate(runnable_.begin(), runnable_.begin() + 1, runnable_.end()); // and the last of the next ones
+            // and the last of the next ones
+            std::rotate(runnable_.begin(), runnable_.begin() + 1, runnable_.end());
             if (next_ == current_) return;
         }
         current_->run->suspend();
     }
 
-    /// Sleeps until wake() or the deadline. False if the deadline came first. `waits_for`: for reports.
+    /// Sleeps until wake() or the deadline. False if the deadline came first. `waits_for`: for
+    /// reports.
     bool block(const char* waits_for, instant deadline = never) {
         thread& self = *current_;
         trace_.step(now_, self.number, 'b', static_cast<std::uint64_t>(deadline));
-        if (trace_.verbose()) trace_.say(now_, self.group->name + ", " + self.name, std::string("waits for ") + waits_for);
+        if (trace_.verbose())
+            trace_.say(now_, self.group->name + ", " + self.name,
+                       std::string("waits for ") + waits_for);
         self.waits_for = waits_for;
         self.timed_out = false;
         remove_runnable(self);
@@ -223,7 +237,7 @@ public:
         return !self.timed_out;
     }
 
-    /// Lets a thread that sleeps run again; nothing where it does not sleep.
+    /// Lets a thread that sleeps run again; nothing if it does not sleep.
     void wake(thread& t) {
         if (!t.waits_for || t.group->ended) return;
         t.waits_for = nullptr;
@@ -238,9 +252,10 @@ public:
     }
 
     /// The clock leaps forward; whoever had a deadline in between is late.
-    void leap(duration_ns span) noexcept { now_ = after(now_, span); }
+    void clock_jump(duration_ns span) noexcept { now_ = after(now_, span); }
 
-    /// None of a group's threads runs from now on. Called by one of them, it stops at its next point().
+    /// None of a group's threads runs from now on. Called by one of them, it stops at its next
+    /// point().
     void halt(thread_group& group) {
         group.halted = true;
         std::erase_if(runnable_, [&](const thread* t) { return t->group.get() == &group; });
@@ -254,18 +269,20 @@ public:
             if (t->group.get() == &group && !t->waits_for) runnable_.push_back(t.get());
     }
 
-    /// Drops the threads of a group that has ended: their stacks are used again, and nothing on them is destroyed.
+    /// Drops the threads of a group that has ended: their stacks are used again, and nothing on
+    /// them is destroyed.
     void drop(thread_group& group) {
         group.ended = true;
         halt(group);
         std::erase_if(threads_, [&](std::unique_ptr<thread>& t) {
             if (t->group.get() != &group || t.get() == current_) return false;
-            bury(t);
+            remove(t);
             return true;
         });
     }
 
-    /// Runs until `done()`, or until nothing is left to happen (false), or at most so many steps more (false).
+    /// Runs until `done()`, or until nothing is left to happen (false), or at most so many steps
+    /// more (false).
     template <class Done>
     bool loop(std::uint64_t most_steps, Done&& done) {
         limit_ = trace_.steps() + most_steps;
@@ -277,7 +294,10 @@ public:
                 continue;
             }
             thread* const chosen = std::exchange(next_, nullptr);
-            current_ = chosen && std::find(runnable_.begin(), runnable_.end(), chosen) != runnable_.end() ? chosen : pick(false);
+            current_ =
+                chosen && std::find(runnable_.begin(), runnable_.end(), chosen) != runnable_.end()
+                    ? chosen
+                    : pick(false);
             step(*current_, 'r', 0);
             on_switch(current_->group.get());
             current_->run->resume();

@@ -19,8 +19,9 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace io {
 
-/// The policy of a simulated world: virtual time, threads that are fibers of one real thread, pipes and processes that exist in
-/// memory only, and faults. A handle; every copy is equal. Made by simulation::world.
+/// The policy of a simulated world: virtual time, threads that are fibers of one real thread, pipes
+/// and processes that exist in memory only, and faults. A handle; every copy is equal. Made by
+/// simulation::world.
 ///
 /// Threads: the world's only.
 class simulated {
@@ -63,18 +64,26 @@ public:
     void relax() const { kernel_->threads().point('y'); }
 
     long read(int fd, void* to, std::size_t size) const { return kernel_->read(fd, to, size); }
-    long write(int fd, const void* from, std::size_t size) const { return kernel_->write(fd, from, size); }
+    long write(int fd, const void* from, std::size_t size) const {
+        return kernel_->write(fd, from, size);
+    }
     long readv(int fd, const ::iovec* parts, int count) const {
         return in_parts(
-            parts, count, [&](const ::iovec& part) { return kernel_->read(fd, part.iov_base, part.iov_len); },
-            [&](const ::iovec& part) { return kernel_->at(fd)->read(part.iov_base, part.iov_len); });
+            parts, count,
+            [&](const ::iovec& part) { return kernel_->read(fd, part.iov_base, part.iov_len); },
+            [&](const ::iovec& part) {
+                return kernel_->at(fd)->read(part.iov_base, part.iov_len);
+            });
     }
     long writev(int fd, const ::iovec* parts, int count) const {
         return in_parts(
-            parts, count, [&](const ::iovec& part) { return kernel_->write(fd, part.iov_base, part.iov_len); },
-            [&](const ::iovec& part) { return kernel_->at(fd)->write(part.iov_base, part.iov_len); });
+            parts, count,
+            [&](const ::iovec& part) { return kernel_->write(fd, part.iov_base, part.iov_len); },
+            [&](const ::iovec& part) {
+                return kernel_->at(fd)->write(part.iov_base, part.iov_len);
+            });
     }
-    result<process> spawn(const sys::spawn_options& options) const {
+    result<process> spawn(const os::spawn_options& options) const {
         result<std::uint32_t> pid = kernel_->spawn(options);
         if (!pid) return pid.error();
         return process(*kernel_, *pid);
@@ -91,7 +100,9 @@ public:
     }
     long set_nonblocking(int fd, bool on) const { return kernel_->set_nonblocking(fd, on); }
     void enlarge(int) const noexcept {}
-    long read_waiting(int fd, void* to, std::size_t size) const { return kernel_->read(fd, to, size, true); }
+    long read_waiting(int fd, void* to, std::size_t size) const {
+        return kernel_->read(fd, to, size, true);
+    }
     bool write_all(int fd, const void* from, std::size_t size) const {
         const auto* p = static_cast<const char*>(from);
         while (size != 0) {
@@ -105,14 +116,18 @@ public:
     int own_pid() const noexcept { return static_cast<int>(kernel_->self().pid); }
     std::string own_name() const { return "simulated:" + std::to_string(kernel_->self().pid); }
     bool can_spawn_self() const noexcept { return true; }
-    void signal_self(int number) const { static_cast<void>(kernel_->signal(kernel_->self().pid, number)); }
+    void signal_self(int number) const {
+        static_cast<void>(kernel_->signal(kernel_->self().pid, number));
+    }
     void set_title(const std::string& title) const { kernel_->self().group->name = title; }
     descriptor capture_stdout() const { return {}; }
     void release_stdout() const noexcept {}
     void leave_session() const noexcept {}
 
     /// Sleeps, in virtual time: for functions that take a while.
-    void sleep_for(duration_ns span) const { static_cast<void>(kernel_->threads().block("sleep_for", after(now(), span))); }
+    void sleep_for(duration_ns span) const {
+        static_cast<void>(kernel_->threads().block("sleep_for", after(now(), span)));
+    }
     /// Never returns: for functions that hang.
     [[noreturn]] void hang() const {
         for (;;) static_cast<void>(kernel_->threads().block("hang"));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// trace.hpp: what happened in a simulated world: a number that two equal runs share, and, on request, the words.
+// trace.hpp: what happened in a simulated world: a number that two equal runs share, and, on
+// request, the words.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
@@ -14,7 +15,8 @@
 namespace mitogen::inline MITOGEN_ABI {
 namespace simulation {
 
-/// Every step of a run, condensed. Words are kept only where somebody wants to read them: they cost more than the run.
+/// Every step of a run, condensed. Words are kept only if somebody wants to read them: they cost
+/// more than the run.
 class trace {
     std::uint64_t hash_ = 0xCBF2'9CE4'8422'2325u;
     std::uint64_t steps_ = 0;
@@ -38,7 +40,8 @@ public:
     void step(instant at, std::uint32_t thread, char what, std::uint64_t subject) noexcept {
         ++steps_;
         for (const std::uint64_t word :
-             {static_cast<std::uint64_t>(at), std::uint64_t{thread} << 8 | static_cast<unsigned char>(what), subject})
+             {static_cast<std::uint64_t>(at),
+              std::uint64_t{thread} << 8 | static_cast<unsigned char>(what), subject})
             hash_ = (hash_ ^ word) * 0x0000'0100'0000'01B3u;
     }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// host.hpp: how threads exclude and wait for one another where the I/O policy is not part of the type.
+// host.hpp: how threads exclude and wait for one another if the I/O policy is not part of the type.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/sys/mutex.hpp>
+#include <mitogen/os/mutex.hpp>
 
 #include <atomic>
 #include <memory>

@@ -20,12 +20,14 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Hands each item to exactly one thread.
 ///
-/// An item that is put while threads sleep goes to the one that has slept longest, at once and by name: a thread that comes later
-/// cannot take it, and a sleeper whose deadline passes in the same moment still gets it. close() wakes everyone with an error,
-/// also when items are left. Sleeping holds no descriptor. (What this replaces: Mitogen's Latch, whose history is four bugs in
-/// exactly these places.)
+/// An item that is put while threads sleep goes to the one that has slept longest, at once and by
+/// name: a thread that comes later cannot take it, and a sleeper whose deadline passes in the same
+/// moment still gets it. close() wakes everyone with an error, also when items are left. Sleeping
+/// holds no descriptor. (What this replaces: Mitogen's Latch, whose history is four bugs in exactly
+/// these places.)
 ///
-/// Threads: any. Blocks: get() and those beside it, but with a span of 0. Destroy it only when no thread is inside.
+/// Threads: any. Blocks: get() and those beside it, but with a span of 0. Destroy it only when no
+/// thread is inside.
 template <class T, class Io>
 class basic_latch {
     struct sleeper {
@@ -66,7 +68,8 @@ public:
     {
         return put(T(item));
     }
-    /// Adds an item, or hands it to the thread that has slept longest. False, with the item untouched, once closed.
+    /// Adds an item, or hands it to the thread that has slept longest. False, with the item
+    /// untouched, once closed.
     bool put(T&& item) {
         const std::lock_guard lock(mutex_);
         if (closed_) return false;
@@ -98,7 +101,8 @@ public:
         return try_get_until(after(io_.now(), to_ns(span)));
     }
 
-    /// The same, until a moment on the clock of the I/O policy; one in the past still takes an item that is there.
+    /// The same, until a moment on the clock of the I/O policy; one in the past still takes an item
+    /// that is there.
     T get_until(instant deadline) { return try_get_until(deadline).value(); }
     result<T> try_get_until(instant deadline) {
         return try_get_until(deadline, [](waiter<Io>& wake, instant until, auto&& ready) {
@@ -106,7 +110,8 @@ public:
         });
     }
 
-    /// The same; `sleep(waiter, deadline, ready)` does the sleeping, and returns when ready() or at the deadline.
+    /// The same; `sleep(waiter, deadline, ready)` does the sleeping, and returns when ready() or at
+    /// the deadline.
     template <class Sleep>
     result<T> try_get_until(instant deadline, Sleep&& sleep) {
         sleeper self(io_);
@@ -129,12 +134,14 @@ public:
         return error(reason::timeout, "no item came before the deadline");
     }
 
-    /// Wakes every sleeper with an error; every later get and put fails. Items that are left are dropped with the latch.
+    /// Wakes every sleeper with an error; every later get and put fails. Items that are left are
+    /// dropped with the latch.
     void close() {
         const std::lock_guard lock(mutex_);
         closed_ = true;
         for (sleeper* s = first_; s;) {
-            sleeper* next = s->next; // before notify: afterwards the sleeper may be gone once the lock is free
+            // before notify: afterwards the sleeper may be gone once the lock is free
+            sleeper* next = s->next;
             s->served.store(true, std::memory_order_release);
             s->wake.notify();
             s = next;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// waiter.hpp: one thread's sleep until something happens, whether it sleeps on its own or inside the poller while it drives the
-// loop.
+// waiter.hpp: one thread's sleep until something happens, whether it sleeps on its own or inside
+// the poller while it drives the loop.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
@@ -12,12 +12,14 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Connects one sleeping thread with those that may wake it.
 ///
-/// A thread that waits for an answer may drive the loop itself meanwhile (see detail::broker_engine::wait). Then it sleeps in the poller,
-/// not on its parker, and a wake-up has to go through the poller's waker. Which of the two applies can change at any moment;
-/// notify() finds out.
+/// A thread that waits for an answer may drive the loop itself meanwhile (see
+/// detail::broker_engine::wait). Then it sleeps in the poller, not on its parker, and a wake-up has
+/// to go through the poller's waker. Which of the two applies can change at any moment; notify()
+/// finds out.
 ///
-/// Threads: notify() any; the rest the one that waits. The object must outlive every notify(): keep it in memory that is shared
-/// with the notifier, or notify under the lock that the waiting thread takes before it leaves.
+/// Threads: notify() any; the rest the one that waits. The object must outlive every notify(): keep
+/// it in memory that is shared with the notifier, or notify under the lock that the waiting thread
+/// takes before it leaves.
 template <class Io>
 class waiter {
     Io& io_;
@@ -30,10 +32,11 @@ public:
     explicit waiter(Io& io) : io_(io), parker_(io) {}
     waiter(waiter&&) = delete;
 
-    /// Wakes the thread, or lets its next sleep return at once. What it waits for must be visible before. Never blocks.
+    /// Wakes the thread, or lets its next sleep return at once. What it waits for must be visible
+    /// before. Never blocks.
     void notify() noexcept {
-        // One of the two increments comes second and sees what happened before the first: either the driver sees what was done
-        // before notify(), or we see that it drives.
+        // One of the two increments comes second and sees what happened before the first: either
+        // the driver sees what was done before notify(), or we see that it drives.
         meeting_.fetch_add(1, std::memory_order_acq_rel);
         if (auto* poller_waker = driving_.load(std::memory_order_relaxed)) {
             if (driver_.load(std::memory_order_relaxed) != io_.self()) poller_waker->wake();
@@ -42,8 +45,8 @@ public:
         }
     }
 
-    /// From now on this thread sleeps in the poller that `poller_waker` interrupts. Check the condition after this, before
-    /// sleeping.
+    /// From now on this thread sleeps in the poller that `poller_waker` interrupts. Check the
+    /// condition after this, before sleeping.
     void begin_driving(typename Io::waker& poller_waker) noexcept {
         driver_.store(io_.self(), std::memory_order_relaxed);
         driving_.store(&poller_waker, std::memory_order_relaxed);
@@ -56,7 +59,8 @@ public:
         meeting_.fetch_add(1, std::memory_order_acq_rel);
     }
 
-    /// Sleeps until notify() or the deadline. Returns false at the deadline; true may be spurious: check the condition again.
+    /// Sleeps until notify() or the deadline. Returns false at the deadline; true may be spurious:
+    /// check the condition again.
     bool sleep_until(instant deadline) {
         if (deadline == never) {
             parker_.park();

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// explain.hpp: asks the other side what is wrong with a function key, so that the error can print
+// names and signatures.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/call/registry.hpp>
+#include <mitogen/codec/codec.hpp>
+#include <mitogen/node/node.hpp>
+#include <mitogen/protocol/handle.hpp>
+
+#include <cstdint>
+#include <string>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The key by which `subject`, a function_entry, is called in `to`, which runs another build.
+MITOGEN_COLD inline result<std::uint64_t> key_across_builds(const void* subject, context_id to) {
+    const auto& function = *static_cast<const function_entry*>(subject);
+    if (function.stable_name()) return function.key();
+    return error(reason::unknown_function,
+                 function.name() + " can be named only within one build, and context " +
+                     std::to_string(to) +
+                     " runs another; give it a name that both know: template <> inline constexpr "
+                     "std::string_view mitogen::name_of<&f> = \"…\";");
+}
+
+/// Between different builds a call carries only a 64-bit key. If the callee does not know it, the
+/// caller sends the function's name and signature after it, once, and the answer to that, which
+/// says what is different, becomes the call's error. True if that was done for `answer`, which has
+/// failed with `why`.
+inline bool ask_what_is_wrong(mitogen::node& node, outstanding_call& answer, const error& why) {
+    if (why.reason() != reason::unknown_function || !answer.subject ||
+        answer.subject == &connect_request || answer.explained)
+        return false;
+    answer.explained = true;
+    const auto& function = *static_cast<const function_entry*>(answer.subject);
+    return node
+        .send(node.address(answer.respondent(), handles::explain_call, answer.handle()),
+              encode(function.name(), function.signature()), flush_mode::soon)
+        .has_value();
+}
+
+} // namespace mitogen::inline MITOGEN_ABI

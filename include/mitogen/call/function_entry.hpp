@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// function_entry.hpp: what one function that other contexts may call is, and how it gets into the
+// list of them.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/on.hpp>
+#include <mitogen/base/static_registry.hpp>
+#include <mitogen/call/identity.hpp>
+#include <mitogen/call/traits.hpp>
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Where `F` runs: `template <> inline constexpr auto mitogen::run_on<&fn> = mitogen::on::pool;`
+/// (before the first use of `fn`).
+template <auto F>
+inline constexpr on run_on = on::context;
+
+struct invocation;
+class function_entry;
+
+/// Decodes the arguments of one call, runs `F`, encodes the result.
+template <auto F>
+void invoke_thunk(invocation&);
+
+namespace detail {
+struct registration;
+
+// The part of an entry that changes and that no call looks at. Apart from it, so that the entry is
+// half a cache line.
+struct entry_state {
+    // the one that was registered before this one
+    const function_entry* before = nullptr;
+    std::atomic<const function_texts*> texts{nullptr}; // made by whoever asks first, then kept
+};
+} // namespace detail
+
+/// One function that can be called from other contexts. There is exactly one entry per function,
+/// and it lives as long as the process.
+///
+/// Threads: any.   Blocks: never.
+class function_entry {
+    friend struct detail::registration;
+
+    std::uint32_t index_ = unregistered;
+
+public:
+    /// index() of an entry whose static initialiser has not run yet.
+    static constexpr std::uint32_t unregistered = 0xffff'ffff;
+
+    /// Where it runs.
+    const on where;
+    /// Executes one call.
+    void (*const invoke)(invocation&);
+
+private:
+    const detail::function_source* source_;
+    // to name it is what makes the object exist whose constructor registers the entry
+    detail::entry_state* state_;
+
+    MITOGEN_COLD const detail::function_texts& describe() const {
+        const auto* made = new detail::function_texts(detail::read_texts(*source_));
+        const detail::function_texts* other = nullptr;
+        if (state_->texts.compare_exchange_strong(other, made, std::memory_order_acq_rel))
+            return *made;
+        delete made;
+        return *other;
+    }
+
+public:
+    constexpr function_entry(const detail::function_source* source, on runs,
+                             void (*call)(invocation&), detail::entry_state* state) noexcept
+        : where(runs), invoke(call), source_(source), state_(state) {}
+    function_entry(const function_entry&) = delete;
+
+    /// Dense, from 0; the same in every process that runs the same binary.
+    std::uint32_t index() const noexcept { return index_; }
+
+    /// Canonical qualified name, or what name_of says.
+    const std::string& name() const { return texts().name; }
+    /// Wire signature, for instance `(i32,string)->[u64]`.
+    const std::string& signature() const { return texts().signature; }
+    /// Name and signature.
+    const std::string& identity() const { return texts().identity; }
+    /// The 64-bit hash of the identity, by which programs of different builds refer to the
+    /// function.
+    std::uint64_t key() const { return texts().key; }
+
+    /// False if only programs of this very build can call it: lambdas, anonymous namespaces, what
+    /// is declared inside a function; and what this program cannot tell from another of its
+    /// functions. `name_of` makes it true.
+    bool stable_name() const;
+
+    /// All that is known of the name.
+    const detail::function_texts& texts() const {
+        const auto* known = state_->texts.load(std::memory_order_acquire);
+        return known ? *known : describe();
+    }
+
+    /// The entry that was registered before this one; null for the first.
+    const function_entry* before() const noexcept { return state_->before; }
+};
+
+namespace detail {
+
+// All entries that were registered.
+inline constinit static_registry<function_entry> all_functions;
+
+// A static object of this type puts its entry into the list. One binary runs its static
+// initialisers in one order: the numbers never change.
+struct registration : entry_state {
+    MITOGEN_COLD explicit registration(function_entry& entry) noexcept {
+        all_functions.add(entry, [&](const function_entry* last) {
+            before = last;
+            entry.index_ = last ? last->index_ + 1 : 0;
+        });
+    }
+};
+
+// Where `F` runs, whatever run_on says of a task.
+template <auto F>
+constexpr on place_of() noexcept {
+    constexpr bool coroutine = is_task<typename function_traits<F>::result>;
+    static_assert(coroutine ? run_on<F> != on::pool : run_on<F> != on::task,
+                  "mitogen: a function that returns task<T> runs on the loop, and nothing else is "
+                  "a task: drop its run_on");
+    return coroutine ? on::task : run_on<F>;
+}
+
+template <auto F>
+struct slot {
+    static function_entry entry;
+    static registration link;
+};
+template <auto F>
+constinit function_entry slot<F>::entry{&source<F>, place_of<F>(), &invoke_thunk<F>,
+                                        &slot<F>::link};
+template <auto F>
+registration slot<F>::link{slot<F>::entry};
+
+} // namespace detail
+
+/// The entry of `F`. To name it is to register `F`.
+template <auto F>
+const function_entry& entry_of() noexcept {
+    return detail::slot<F>::entry;
+}
+
+/// Exports a function that this program itself never calls. Any mention that is compiled suffices,
+/// at any scope and whether or not it is ever executed:
+/// `[[maybe_unused]] constexpr auto& exported = mitogen::remote<&fn>;`. (Inside sizeof or decltype
+/// it is no mention.)
+template <auto F>
+inline constexpr const function_entry& remote = detail::slot<F>::entry;
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// transport.hpp: one link to another context: reads and takes frames apart, writes by way of its
+// writer, and ends once.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/codec/buffer.hpp>
+#include <mitogen/link/heartbeat_monitor.hpp>
+#include <mitogen/link/writer.hpp>
+#include <mitogen/loop/broker_engine.hpp>
+#include <mitogen/os/call.hpp>
+#include <mitogen/protocol/frame_reader.hpp>
+#include <mitogen/protocol/message.hpp>
+#include <mitogen/protocol/send_queue.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// One link. Created unstarted; start() on the loop begins to read.
+///
+/// Threads: send() and wait_for_room() any; the rest the loop. Owned by shared_ptr: callers may
+/// hold it while the loop lets go.
+template <class Io>
+class basic_transport : public std::enable_shared_from_this<basic_transport<Io>> {
+public:
+    /// What a transport tells its owner, on the loop. Also the sink of its frame_reader.
+    struct owner {
+        virtual void frame(basic_transport& from, const header& h,
+                           std::span<const std::byte> payload) = 0;
+        virtual std::byte* reserve(basic_transport& from, const header& h) = 0;
+        virtual void reserved_complete(basic_transport& from, const header& h) = 0;
+        /// The link is closed; `why` is text for people, `cause` the reason for those who wait.
+        virtual void closed(basic_transport& from, reason cause, const std::string& why) = 0;
+        /// Nothing was sent for a while or, with `answer`, nothing was heard: send something small;
+        /// see heartbeat.
+        virtual void quiet(basic_transport& from, bool answer) { (void)from, (void)answer; }
+        /// Nothing was heard since the last look. True if that has a reason that will pass: the
+        /// link gets as much time again.
+        virtual bool in_debugger(basic_transport& from) { return (void)from, false; }
+
+    protected:
+        ~owner() = default;
+    };
+
+private:
+    friend class basic_writer<Io>;
+    using descriptor = typename Io::descriptor;
+
+    struct source : event_source {
+        basic_transport* self;
+    };
+    /// Adapts `owner` to what frame_reader wants.
+    struct sink {
+        basic_transport& self;
+        int frames = 0;
+
+        void frame(const header& h, std::span<const std::byte> payload) {
+            ++frames;
+            self.owner_->frame(self, h, payload);
+        }
+        std::byte* reserve(const header& h) { return self.owner_->reserve(self, h); }
+        void reserved_complete(const header& h) { self.owner_->reserved_complete(self, h); }
+        bool stopped() const { return self.closed_; }
+    };
+
+    detail::broker_engine<Io>& broker_;
+    owner* owner_;
+    descriptor in_;
+    source in_source_{};
+    frame_reader reader_;
+    bool closed_ = false;
+    int pauses_ = 0; // transports that are too full to take what is read here
+    heartbeat_monitor monitor_;
+    timer look_{}; // at whether the other side shows signs of life
+
+    std::atomic<std::uint64_t> bytes_in_{0};
+    // several frames came at once: those who answer them, or go on, do that at once as well
+    std::atomic<bool> batching_{false};
+    basic_writer<Io> writer_;
+
+    static constexpr int last_reads = 16;
+    // from as many on gathering costs less than a write for each
+    static constexpr int batching_from = 4;
+    // what is passed on leaves at the end of the iteration
+    static constexpr std::size_t most_at_once = 2 * fragment_bytes;
+
+public:
+    basic_transport(detail::broker_engine<Io>& loop, owner& to, descriptor in, descriptor out,
+                    const limits& bounds, const heartbeat& beat = {0, 0})
+        : broker_(loop), owner_(&to), in_(std::move(in)), monitor_(beat),
+          writer_(*this, loop, std::move(out), bounds) {
+        look_.fire = [this] {
+            const auto keep = this->shared_from_this();
+            look();
+        };
+        in_source_.fd = in_.get();
+        in_source_.self = this;
+        in_source_.ready = [](event_source& s, bool, bool) {
+            // a frame may make the owner let go
+            const auto keep = static_cast<source&>(s).self->shared_from_this();
+            keep->readable();
+        };
+    }
+
+    basic_transport(basic_transport&&) = delete;
+
+    /// Begins to read; closes itself if it cannot. Threads: loop.
+    void start() {
+        if (monitor_.on()) broker_.set_slow_timer(look_, monitor_.begin(broker_.io().now()));
+        if (const long rc = broker_.watch(in_source_, io::interest::read); rc < 0) cannot_watch(rc);
+    }
+
+    /// Hands bytes that were read before the transport took over (behind a handshake) to the
+    /// framing. Threads: loop.
+    void inject(std::span<const std::byte> bytes) {
+        const auto keep = this->shared_from_this();
+        while (!bytes.empty() && !closed_) {
+            read_target targets[2];
+            const int n = reader_.prepare(targets);
+            std::size_t used = 0;
+            for (int i = 0; i < n; ++i) {
+                const std::size_t part = std::min(bytes.size(), targets[i].size);
+                std::memcpy(targets[i].data, bytes.data(), part);
+                bytes = bytes.subspan(part);
+                used += part;
+            }
+            received(used);
+        }
+    }
+
+    /// Queues a message and, if `when` says so, writes it. Returns false if the transport is
+    /// closed: nothing was taken. `lane`: see send_queue. Threads: any. Never blocks.
+    bool send(const header& h, std::span<const std::byte> payload, const void* lane,
+              flush_mode when) {
+        return writer_.push([&](send_queue& queue) { queue.push(h, payload, lane); },
+                            batched(when));
+    }
+    bool send(const header& h, buffer&& payload, const void* lane, flush_mode when) {
+        return writer_.push([&](send_queue& queue) { queue.push(h, std::move(payload), lane); },
+                            batched(when));
+    }
+    /// Passes on a frame of somebody else's.
+    bool forward(const header& h, std::span<const std::byte> payload) {
+        bool over_limit = false;
+        return forward(h, payload, over_limit);
+    }
+    /// As well; `over_limit`: more waits now than limits::queue_bytes, and whoever it comes from
+    /// should be held.
+    bool forward(const header& h, std::span<const std::byte> payload, bool& over_limit) {
+        return writer_.forward(h, payload, over_limit);
+    }
+
+    /// Nothing more is read from `sender` until half of the limit is free again here, or this is
+    /// closed. Threads: loop.
+    void hold(basic_transport& sender) { writer_.hold(sender); }
+
+    /// Sleeps until the queue is below its limit; at once where it is. False at the deadline.
+    /// Threads: any but the loop.
+    bool wait_for_room(instant deadline) { return writer_.wait_for_room(deadline); }
+
+    /// Sleeps until everything is written; false at the deadline, true also if the transport is
+    /// closed. Threads: any but the loop.
+    bool wait_written(instant deadline) { return writer_.wait_written(deadline); }
+
+    /// Bytes that wait to be written; those of a write that is under way are counted until all of
+    /// it is done.
+    std::uint64_t queued() { return writer_.queued(); }
+    std::uint64_t bytes_in() const noexcept { return bytes_in_.load(std::memory_order_relaxed); }
+    std::uint64_t bytes_out() const noexcept { return writer_.bytes_out(); }
+    /// Threads: loop.
+    bool is_closed() const noexcept { return closed_; }
+
+    /// Closes both sides and tells the owner, once. Threads: loop.
+    void close(reason cause, const std::string& why) {
+        if (closed_) return;
+        closed_ = true;
+        const auto keep = this->shared_from_this();
+        writer_.refuse();
+        broker_.cancel_slow_timer(look_);
+        broker_.unwatch(in_source_);
+        in_.reset();
+        writer_.close();
+        owner_->closed(*this, cause, why);
+    }
+
+    /// In a child made by fork(): closes the descriptors and nothing else.
+    void abandon() noexcept {
+        in_.reset();
+        writer_.abandon();
+    }
+
+private:
+    /// If many threads make one call after the other over this link, they are gathered too.
+    flush_mode batched(flush_mode when) const noexcept {
+        return batching_.load(std::memory_order_relaxed) ? flush_mode::soon : when;
+    }
+
+    /// Once in a heartbeat's interval: is the other side there, and does it know that this one is?
+    void look() {
+        const instant now = broker_.io().now();
+        if (pauses_) monitor_.excuse();
+        heartbeat_monitor::finding f = monitor_.look(now, bytes_in(), bytes_out());
+        // asked before it is too late: it may be let go just before the limit
+        if (!f.heard && owner_->in_debugger(*this)) {
+            monitor_.excuse();
+            f.lost = false;
+        }
+        if (f.lost)
+            return close(reason::respondent_lost, "no sign of life for " +
+                                                      std::to_string(monitor_.lasts() / 1'000'000) +
+                                                      " ms");
+        // else it would only wait in the queue
+        if ((!f.heard || !f.sent) && queued() == 0) owner_->quiet(*this, !f.heard);
+        if (!closed_) broker_.set_slow_timer(look_, monitor_.next_look(now));
+    }
+
+    void cannot_watch(long rc) {
+        close(reason::respondent_lost,
+              "cannot watch the link: " + os::errno_text(static_cast<int>(-rc)));
+    }
+
+    void cannot_write(long rc) {
+        // What the peer said before it went is still there to be read: the answer that somebody
+        // waits for may be among it.
+        for (int go = 0; go < last_reads && in_source_.watched && readable(); ++go) {}
+        close(reason::respondent_lost, "cannot write: " + os::errno_text(static_cast<int>(-rc)));
+    }
+
+    void pause() {
+        if (pauses_++ == 0 && in_source_.watched)
+            static_cast<void>(broker_.change(in_source_, io::interest::none));
+    }
+
+    void resume() {
+        if (--pauses_ != 0 || closed_ || !in_source_.watched) return;
+        if (const long rc = broker_.change(in_source_, io::interest::read); rc < 0)
+            cannot_watch(rc);
+    }
+
+    /// True if there may be more to read.
+    bool readable() {
+        // One read for each readiness: asking again would be a system call for nothing, unless the
+        // descriptor has shown that it has plenty.
+        for (std::size_t taken = 0; taken < most_at_once && !closed_ && !pauses_;) {
+            read_target targets[2];
+            const int n = reader_.prepare(targets);
+            ::iovec pieces[2];
+            std::size_t room = 0;
+            for (int i = 0; i < n; ++i) {
+                pieces[i] = {targets[i].data, targets[i].size};
+                room += targets[i].size;
+            }
+            const long got = n == 1 ? broker_.io().read(in_.get(), targets[0].data, targets[0].size)
+                                    : broker_.io().readv(in_.get(), pieces, n);
+            if (got == -EAGAIN || got == -EWOULDBLOCK) return false;
+            if (got <= 0) {
+                close(reason::respondent_lost,
+                      got == 0 ? "the link ended"
+                               : "cannot read: " + os::errno_text(static_cast<int>(-got)));
+                return false;
+            }
+            const bool full = static_cast<std::size_t>(got) == room || n == 2;
+            received(static_cast<std::size_t>(got));
+            taken += static_cast<std::size_t>(got);
+            if (!full) return false;
+        }
+        return !closed_ && !pauses_;
+    }
+
+    void received(std::size_t count) {
+        bytes_in_.fetch_add(count, std::memory_order_relaxed);
+        sink to{*this};
+        const char* const wrong = reader_.commit(count, to);
+        batching_.store(to.frames >= batching_from, std::memory_order_relaxed);
+        if (wrong) close(reason::link_corrupt, std::string("the link is corrupt: ") + wrong);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

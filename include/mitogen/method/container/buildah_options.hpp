@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// buildah_options.hpp: a child in a working container of Buildah.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/call/any_method.hpp>
+#include <mitogen/call/function_entry.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a working container of Buildah (`buildah from`).
+struct buildah {
+    std::string container{};              ///< name or id
+    std::string username{};               ///< or "user:group"; empty: as the container says
+    std::string buildah_path = "buildah"; ///< the client to run
+
+    /// of the context; empty: "buildah.<container>"
+    std::string name{};
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    /// the program to run there, by path here; empty: this one
+    std::string executable{};
+    /// of functions there that have no run_on of their own
+    on executor = on::main;
+    /// for it and all below it; empty: this context's own
+    std::optional<mitogen::limits> limits{};
+    /// in a cache there: the next connection sends none
+    bool keep_program = true;
+
+    static constexpr std::string_view method_name = "buildah";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.username, self.buildah_path, self.name,
+                        self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::buildah().
+using buildah_options = buildah;
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// jail_options.hpp: a child in a FreeBSD jail.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/call/any_method.hpp>
+#include <mitogen/call/function_entry.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in a FreeBSD jail that runs.
+struct jail {
+    std::string container{};                    ///< name or number of the jail
+    std::string username{};                     ///< as the jail knows it; empty: root
+    std::string jexec_path = "/usr/sbin/jexec"; ///< the tool to run
+
+    /// of the context; empty: "jail.<container>"
+    std::string name{};
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    /// the program to run there, by path here; empty: this one
+    std::string executable{};
+    /// of functions there that have no run_on of their own
+    on executor = on::main;
+    /// for it and all below it; empty: this context's own
+    std::optional<mitogen::limits> limits{};
+    /// in a cache there: the next connection sends none
+    bool keep_program = true;
+
+    static constexpr std::string_view method_name = "jail";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.username, self.jexec_path, self.name,
+                        self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::jail().
+using jail_options = jail;
+
+} // namespace mitogen::inline MITOGEN_ABI

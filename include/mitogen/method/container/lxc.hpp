@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// lxc.hpp: a child in an LXC container.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/on.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/boot/boot_plan.hpp>
+#include <mitogen/method/container/lxc_options.hpp>
+#include <mitogen/method/exec_style.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Plans what the options say.
+struct planned_lxc : lxc {
+    explicit planned_lxc(const lxc& options) : lxc(options) {}
+
+    /// What is to be executed.
+    result<boot_plan> plan() const {
+        detail::exec_style tool(method_name, lxc_attach_path, "lxc_attach_path");
+        tool.add({"--clear-env", "--name"}).add_required("container", container).add({"--"});
+        return tool.add_stage(connect_timeout).plan(*this, container);
+    }
+};
+
+} // namespace detail
+
+MITOGEN_INLINE result<boot_plan> lxc::plan() const { return detail::planned_lxc(*this).plan(); }
+
+} // namespace mitogen::inline MITOGEN_ABI

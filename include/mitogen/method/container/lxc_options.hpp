@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// lxc_options.hpp: a child in an LXC container.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/call/any_method.hpp>
+#include <mitogen/call/function_entry.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process in an LXC container that runs, by lxc-attach: with an environment of its own, as the
+/// container's root.
+struct lxc {
+    std::string container{};                    ///< its name
+    std::string lxc_attach_path = "lxc-attach"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "lxc.<container>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, transfer included
+    /// the program to run there, by path here; empty: this one
+    std::string executable{};
+    /// of functions there that have no run_on of their own
+    on executor = on::main;
+    /// for it and all below it; empty: this context's own
+    std::optional<mitogen::limits> limits{};
+    /// in a cache there: the next connection sends none
+    bool keep_program = true;
+
+    static constexpr std::string_view method_name = "lxc";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.container, self.lxc_attach_path, self.name, self.connect_timeout,
+                        self.executable, self.executor, self.limits, self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+};
+
+/// The options of router::lxc().
+using lxc_options = lxc;
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// doas_options.hpp: a child on this machine that runs as another user, through doas.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/call/any_method.hpp>
+#include <mitogen/call/function_entry.hpp>
+#include <mitogen/codec/secret.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A process of another user of this machine, by doas.
+struct doas {
+    std::string username = "root";
+    secret password{};              ///< of the user who calls; empty: doas must not ask for one
+    std::string doas_path = "doas"; ///< the tool to run
+
+    std::string name{};                                ///< of the context; empty: "doas.<username>"
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello
+    /// the program to run there, by path here; empty: this one
+    std::string executable{};
+    /// of functions there that have no run_on of their own
+    on executor = on::main;
+    /// for it and all below it; empty: this context's own
+    std::optional<mitogen::limits> limits{};
+    /// in a cache of that user: the next connection sends none
+    bool keep_program = true;
+
+    static constexpr std::string_view method_name = "doas";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.username, self.password, self.doas_path, self.name,
+                        self.connect_timeout, self.executable, self.executor, self.limits,
+                        self.keep_program);
+    }
+
+    /// What is to be executed.
+    result<boot_plan> plan() const;
+    /// The command that is executed, first stage included.
+    std::vector<std::string> arguments() const;
+};
+
+/// The options of router::doas().
+using doas_options = doas;
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// delivery.hpp: the half of a router that receives: a message is delivered here, passed on, or
+// answered with the reason why not.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/link/correspondents.hpp>
+#include <mitogen/link/peer.hpp>
+#include <mitogen/node/call_table.hpp>
+#include <mitogen/node/dead_messages.hpp>
+#include <mitogen/node/handler_table.hpp>
+#include <mitogen/protocol/error_notice.hpp>
+#include <mitogen/protocol/handle.hpp>
+#include <mitogen/protocol/message.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// A base of `Core`, basic_router_core, which knows the tree and sends. Threads: loop, unless
+/// marked.
+template <class Core, class Io>
+class basic_delivery {
+    using open_call = basic_outstanding_call<Io>;
+
+public:
+    using link = basic_peer<Io>;
+    using raw_handler = typename basic_handler_table<Io>::raw_handler;
+
+protected:
+    using registration = typename basic_handler_table<Io>::registration;
+
+    basic_handler_table<Io> handlers_;
+    basic_correspondents<link> correspondents_;
+    std::uint64_t late_frames_ = 0;
+
+    explicit basic_delivery(Io& io) : handlers_(io) {}
+    ~basic_delivery() = default;
+
+public:
+    // ---- what a link brings
+
+    /// True if `h` may have come on `from`: both who sent it and on whose authority must lie in
+    /// that direction.
+    bool may_come_from(const link& from, const header& h) {
+        if (from.up) return h.src != core().id();
+        auto& routes = core().routes();
+        return (h.src == from.id || routes.leads(h.src, &from)) &&
+               (h.auth == h.src || h.auth == from.id ||
+                (h.auth == from.authority && h.auth != no_context) || routes.leads(h.auth, &from));
+    }
+
+    /// A message or fragment for another context.
+    void forward(link& from, const header& h, std::span<const std::byte> payload) {
+        if (!may_come_from(from, h)) return refuse_source(from, h);
+        std::shared_ptr<link> to = core().routes().find(h.dst);
+        if (!to && !from.up) to = core().parent();
+        if (to && core().rules().unidirectional && between_siblings(from, *to)) {
+            if (answers_once(h))
+                send_dead_on(from, h, dead_message::between_siblings(h, core().id()));
+            return;
+        }
+        bool over_limit = false;
+        if (to && to.get() != &from && to->transport->forward(h, payload, over_limit)) {
+            if (over_limit) to->transport->hold(*from.transport);
+            if (!from.up) correspondents_.note(from, h.dst);
+            return;
+        }
+        if (answers_once(h)) send_dead_on(from, h, dead_message::no_route(h.dst, core().id()));
+    }
+
+    /// A message that arrived whole for this context. `from` is null if this context sent it.
+    void deliver(link* from, const message& m) {
+        if (m.head.handle > UINT32_MAX) return answer(from, m);
+        // What comes down from the parent is no exception: it passes on what siblings send.
+        const auto authorised = [&] { return !from || core().has_authority(m.head.auth); };
+        const auto on_the_way = [&](context_id respondent) {
+            return from && core().towards(respondent).get() == from;
+        };
+        const auto taker = handlers_.select(m.head, authorised, on_the_way);
+        if (taker.call) return guarded(m, [&] { (*taker.call)(m); });
+        const context_id here = core().id();
+        if (m.head.handle == handles::call_function && !authorised())
+            return core().reply_dead(m.head, dead_message::upward_call(m.head, here));
+        if (m.head.handle >= first_dynamic_handle && !taker.refusal) core().count_late_frame();
+        if (taker.closed) return core().reply_dead(m.head, dead_message::closed(here));
+        core().reply_dead(m.head, taker.refusal
+                                      ? dead_message::not_taken(m.head, here, taker.refusal)
+                                      : dead_message::no_handler(m.head, here));
+    }
+
+    /// A message whose sender or authority does not lie where it came from.
+    void refuse_source(link& from, const header& h) {
+        if (answers_once(h)) send_dead_on(from, h, dead_message::false_source(h, from.id));
+    }
+
+    /// A message whose announced size is over the limit.
+    void refuse_size(link& from, const header& h) {
+        refuse(from, h, dead_message::too_large(core().bounds().message_bytes, core().id()));
+    }
+
+    /// A large message that begins while too many others are under way on that link.
+    void refuse_number(link& from, const header& h) {
+        refuse(from, h, dead_message::too_many(core().id()));
+    }
+
+    /// How many messages have come for a call, dialog or flow that had ended here. They are
+    /// dropped.
+    std::uint64_t late_frames() const noexcept { return late_frames_; }
+
+    /// The links below that have sent to a context which is lost: they are to be told.
+    std::vector<std::shared_ptr<link>> partners_of(context_id gone) {
+        return correspondents_.end(gone);
+    }
+
+protected:
+    /// A handler that throws hurts nobody else: it is logged, and the sender is told.
+    template <class Work>
+    void guarded(const message& m, Work&& work) {
+#if MITOGEN_HAS_EXCEPTIONS
+        std::string what;
+        try {
+            return work();
+        } catch (const std::exception& e) {
+            what = e.what();
+        } catch (...) {
+            what = "not a std::exception";
+        }
+        core().reply_dead(m.head, dead_message::handler_threw(what));
+#else
+        (void)m;
+        work();
+#endif
+    }
+
+    /// Tells a handler that there will be no more messages for it.
+    void deliver_dead(const registration& r, const error& why) {
+        const context_id here = core().id();
+        const buffer notice = encode_error(why);
+        message m;
+        m.head = {.dst = here,
+                  .src = r.options.respondent == no_context ? here : r.options.respondent,
+                  .auth = here,
+                  .handle = r.number,
+                  .reply_to = is_dead};
+        m.payload = notice;
+        guarded(m, [&] { (*r.call)(m); });
+    }
+
+private:
+    Core& core() noexcept { return static_cast<Core&>(*this); }
+
+    /// True if both lead down, and neither was given an authority of its own.
+    static bool between_siblings(const link& from, const link& to) noexcept {
+        return !from.up && !to.up && from.authority == no_context && to.authority == no_context;
+    }
+
+    /// Of a fragmented message only the first part is answered.
+    static bool answers_once(const header& h) noexcept {
+        return !(h.flags & message_flags::fragment) || (h.flags & message_flags::first);
+    }
+
+    /// Back to whoever sent a frame that is refused: the true sender is the neighbour, whatever the
+    /// frame says.
+    void send_dead_on(link& from, const header& h, const error& why) {
+        if (!h.wants_reply()) return;
+        const context_id to = from.up || core().routes().leads(h.src, &from) ? h.src : from.id;
+        from.transport->send(core().address(to, h.reply_to, is_dead), encode_error(why),
+                             core().loop().lane(), flush_mode::soon);
+    }
+
+    /// A message that this context does not take: its sender is told or, if it is an answer,
+    /// whoever waits for it here.
+    void refuse(link& from, const header& h, const error& why) {
+        if (h.handle <= UINT32_MAX) return send_dead_on(from, h, why);
+        const buffer notice = encode_error(why);
+        header in_its_place = h;
+        in_its_place.flags = message_flags::failed;
+        answer(&from, message{in_its_place, notice, nullptr});
+    }
+
+    /// A message to a pending answer's handle.
+    void answer(link* from, const message& m) {
+        if (m.head.dead() || (m.head.flags & message_flags::failed)) return answer_failure(from, m);
+        const arrival what =
+            core().outstanding().complete(m.head.handle, m.head.src, m.payload, m.whole);
+        if (what != arrival::expected) not_awaited(m, what);
+    }
+
+    /// The same, of one that is an error.
+    void answer_failure(link* from, const message& m) {
+        basic_call_table<Io>& calls = core().outstanding();
+        context_id source = m.head.src;
+        if (m.head.dead() && from) {
+            // A dead message comes from the hop where delivery failed: it must lie on the way to
+            // whoever was asked.
+            source = calls.respondent_of(m.head.handle);
+            if (source == no_context) return core().count_late_frame();
+            if (core().towards(source).get() != from) return not_awaited(m, arrival::strange);
+        }
+        arrival what;
+        open_call* p = calls.find(m.head.handle, source, what);
+        if (!p) return not_awaited(m, what);
+        error why = decode_error(m.payload);
+        if (!core().ask_about(*p, why)) calls.fail(*p, std::move(why));
+        p->release();
+    }
+
+    /// An answer that nobody here wants.
+    void not_awaited(const message& m, arrival what) {
+        if (what == arrival::late) core().count_late_frame();
+        core().reply_dead(m.head, what == arrival::strange ? dead_message::unexpected_answer(m.head)
+                                                           : dead_message::late_answer());
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// id_allocator.hpp: numbers for new contexts, in blocks from the root.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/codec/codec.hpp>
+#include <mitogen/node/call_table.hpp>
+#include <mitogen/node/node.hpp>
+#include <mitogen/node/outstanding_call.hpp>
+#include <mitogen/node/router_core.hpp>
+#include <mitogen/protocol/handle.hpp>
+
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Gives out context ids. The root counts. Every other context asks the root for a block of them:
+/// for the first one when it needs an id, so that it costs nothing to have no children; for the
+/// next one before the present one is used up, so that nobody waits. Ids are unique in the tree and
+/// never given out twice; when they are used up it is an error.
+///
+/// Threads: any. Blocks: next() alone, outside the root.
+template <class Io>
+class basic_id_allocator {
+    using core = basic_router_core<Io>;
+    using taker = unique_function<void(result<context_id>)>;
+
+    struct block {
+        context_id next = 0;
+        context_id end = 0;
+
+        context_id left() const noexcept { return end - next; }
+    };
+    struct serving {
+        taker use;
+        result<context_id> id;
+    };
+
+    core& router_;
+    typename Io::mutex mutex_;
+    block now_{root_id + 1, root_id + 1}; // empty; the root takes from it nevertheless
+    block spare_{};                       // empty, or a whole one
+    std::deque<taker> waiting_;           // while nothing is at hand
+    bool asked_ = false;                  // the root, for a block
+    bool refused_ = false;                // by the root: asked again when somebody waits
+    std::optional<error> closed_{};
+
+    static constexpr context_id block_size = 1000;
+    static constexpr context_id low = 100; // where fewer are left, the next block is asked for
+
+    static error exhausted() {
+        return error(reason::overloaded, "all context ids of this tree are used up");
+    }
+
+    MITOGEN_COLD void on_request(const message& m) {
+        if (router_.parent())
+            return router_.reply_dead(
+                m.head, error(reason::invalid_handle, "ids are allocated by the root"));
+        context_id first;
+        {
+            const std::lock_guard lock(mutex_);
+            if (now_.next > no_context - block_size) return router_.reply_dead(m.head, exhausted());
+            first = now_.next;
+            now_.next += block_size;
+        }
+        router_.reply(m.head, encode(first), 0);
+    }
+
+    /// An id that is at hand; nothing if the root must be asked. Under mutex_.
+    std::optional<result<context_id>> at_hand() {
+        if (!router_.parent())
+            return now_.next != no_context ? result<context_id>(now_.next++)
+                                           : result<context_id>(exhausted());
+        if (now_.left() == 0) now_ = std::exchange(spare_, {});
+        if (now_.left() == 0) return std::nullopt;
+        return now_.next++;
+    }
+
+    /// True if the root is to be asked, by whoever hears it. Under mutex_.
+    bool shall_ask() {
+        if (!router_.parent() || asked_ || closed_) return false;
+        asked_ = !waiting_.empty() || (!refused_ && now_.left() + spare_.left() < low);
+        return asked_;
+    }
+
+    /// An id that is at hand, or why there is none. Else nothing: `use`, where given, waits. Sees
+    /// to it that more come in time.
+    MITOGEN_COLD std::optional<result<context_id>> take(taker* use) {
+        std::optional<result<context_id>> id;
+        bool ask = false;
+        {
+            const std::lock_guard lock(mutex_);
+            if (closed_)
+                id.emplace(*closed_);
+            else
+                id = at_hand();
+            if (!id && use) waiting_.push_back(std::move(*use));
+            ask = shall_ask();
+        }
+        if (ask) ask_root();
+        return id;
+    }
+
+    void ask_root() {
+        outstanding_call& p = router_.ask(
+            {.to = root_id, .handle = handles::allocate_id, .how = question::manner::pass});
+        p.then([this, &p] {
+            const result<block> got =
+                p.failure() ? result<block>(*p.failure()) : block_from(p.payload());
+            p.release();
+            arrive(got);
+        });
+    }
+
+    static result<block> block_from(const buffer& payload) {
+        const result<context_id> first = decode<context_id>(payload);
+        if (!first) return first.error();
+        if (*first == root_id || *first > no_context - block_size)
+            return error(reason::codec, "what the root answered is no block of context ids");
+        return block{*first, *first + block_size};
+    }
+
+    /// The root has answered: those who wait get theirs. If they are more than a block has ids, it
+    /// is asked again.
+    MITOGEN_COLD void arrive(const result<block>& got) {
+        std::vector<serving> served;
+        bool ask = false;
+        {
+            const std::lock_guard lock(mutex_);
+            asked_ = false;
+            refused_ = !got;
+            if (got) (now_.left() ? spare_ : now_) = *got;
+            while (!waiting_.empty()) {
+                std::optional<result<context_id>> id = at_hand();
+                if (!id && got) break;
+                served.push_back({std::move(waiting_.front()),
+                                  id ? std::move(*id) : result<context_id>(got.error())});
+                waiting_.pop_front();
+            }
+            ask = shall_ask();
+        }
+        if (ask) ask_root();
+        for (serving& s : served) s.use(std::move(s.id));
+    }
+
+public:
+    explicit basic_id_allocator(core& node) : router_(node), mutex_(node.loop().io()) {
+        (void)router_.add_raw_handler(handles::allocate_id, {.from = senders::anyone},
+                                      [this](const message& m) { on_request(m); });
+    }
+
+    /// An id that no context of this tree has had. On the loop it is an error if the root must be
+    /// asked first.
+    MITOGEN_COLD result<context_id> next() {
+        if (std::optional<result<context_id>> id = take(nullptr)) return std::move(*id);
+        if (router_.loop().on_loop())
+            return error(reason::misuse, "a function that runs on the loop makes a child and would "
+                                         "have to wait for an id; run it on::main or on::pool");
+        std::optional<error> why;
+        basic_outstanding_call<Io>* p = router_.outstanding().open(router_.id(), why);
+        if (!p) return std::move(*why);
+        p->retain();
+        next([this, p](const result<context_id>& id) {
+            if (id)
+                router_.outstanding().complete(*p, encode(*id), nullptr);
+            else
+                p->fail(id.error());
+            p->release();
+        });
+        router_.await(*p, never);
+        result<context_id> id =
+            p->failure() ? result<context_id>(*p->failure()) : decode<context_id>(p->payload());
+        p->release();
+        return id;
+    }
+
+    /// As next(), without waiting: calls `use` at once or, if the root must be asked, when it has
+    /// answered, normally on the loop.
+    void next(taker use) {
+        if (std::optional<result<context_id>> id = take(&use)) use(std::move(*id));
+    }
+
+    /// From now on there are no more ids, nor for those who wait.
+    void close(const error& why) {
+        std::deque<taker> waiting;
+        {
+            const std::lock_guard lock(mutex_);
+            closed_ = why;
+            waiting.swap(waiting_);
+        }
+        for (taker& use : waiting) use(why);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// lost_peers.hpp: which contexts are lost and why, and who wants to be told.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/base/ids.hpp>
+
+#include <cstddef>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The contexts that one router has lost. Calls nobody. Threads: any.
+template <class Io>
+class basic_lost_peers {
+public:
+    using watcher = unique_function<void(const error&)>;
+
+private:
+    struct watch_entry {
+        context_id id;
+        watcher call;
+    };
+
+    typename Io::mutex mutex_;
+    std::vector<watch_entry> watches_;
+    std::vector<std::pair<context_id, error>> lost_; // oldest first
+    std::optional<error> parent_lost_;
+
+    std::optional<error> remembered(context_id id) const { // under mutex_
+        for (const auto& [gone, why] : lost_)
+            if (gone == id) return why;
+        return std::nullopt;
+    }
+
+public:
+    /// Contexts whose end is remembered, to say later why a call to them fails.
+    static constexpr std::size_t kept = 1024;
+
+    explicit basic_lost_peers(Io& io) : mutex_(io) {}
+
+    /// Enters `call`, to be called when `id` is lost. If it is lost already: returns why, and
+    /// leaves `call` alone.
+    std::optional<error> watch(context_id id, watcher& call) {
+        // for both: it may be lost between the question and the entry
+        const std::lock_guard lock(mutex_);
+        std::optional<error> already = remembered(id);
+        if (!already) watches_.push_back({id, std::move(call)});
+        return already;
+    }
+
+    /// Why `id` is gone, as far as it is remembered.
+    std::optional<error> why_lost(context_id id) {
+        const std::lock_guard lock(mutex_);
+        return remembered(id);
+    }
+
+    /// Remembers that `id` is lost, and hands out who wants to be told.
+    MITOGEN_COLD std::vector<watcher> add(context_id id, const error& why) {
+        std::vector<watcher> told;
+        const std::lock_guard lock(mutex_);
+        if (lost_.size() == kept) lost_.erase(lost_.begin());
+        lost_.emplace_back(id, why);
+        std::erase_if(watches_, [&](watch_entry& w) {
+            if (w.id != id) return false;
+            told.push_back(std::move(w.call));
+            return true;
+        });
+        return told;
+    }
+
+    void add_parent(const error& why) {
+        const std::lock_guard lock(mutex_);
+        parent_lost_ = why;
+    }
+
+    /// Why the parent is gone, if it is.
+    std::optional<error> why_parent_lost() {
+        const std::lock_guard lock(mutex_);
+        return parent_lost_;
+    }
+
+    /// Forgets who wants to be told.
+    void close() {
+        // destroyed without the lock: what they hold may come back here
+        std::vector<watch_entry> dropped;
+        const std::lock_guard lock(mutex_);
+        dropped.swap(watches_);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// outgoing_calls.hpp: the half of a router that asks: opens answers, waits for them, and gives them
+// up in time. What class node promises.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/codec/codec.hpp>
+#include <mitogen/link/transport.hpp>
+#include <mitogen/loop/broker_engine.hpp>
+#include <mitogen/node/call_table.hpp>
+#include <mitogen/node/node.hpp>
+#include <mitogen/os/mutex.hpp>
+#include <mitogen/protocol/handle.hpp>
+#include <mitogen/sync/host.hpp>
+#include <mitogen/sync/waiter.hpp>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The base of `Core`, basic_router_core, which sends. Threads: any.
+template <class Core, class Io>
+class basic_outgoing_calls : public mitogen::node {
+    using open_call = basic_outstanding_call<Io>;
+
+protected:
+    detail::broker_engine<Io>& broker_;
+    typename basic_call_table<Io>::owner outstanding_;
+
+    basic_outgoing_calls(detail::broker_engine<Io>& loop, const limits& bounds)
+        : mitogen::node(bounds), broker_(loop),
+          outstanding_(basic_call_table<Io>::make(loop.io(), bounds.open_calls)) {}
+    ~basic_outgoing_calls() = default;
+
+public:
+    detail::broker_engine<Io>& loop() noexcept { return broker_; }
+    basic_call_table<Io>& outstanding() noexcept { return *outstanding_; }
+
+    /// An answer from `from` that is an error already.
+    open_call* failed_answer(context_id from, error why) {
+        return outstanding_->open_failed(from, std::move(why));
+    }
+
+    /// Fails an outstanding call at a given moment, and tells whoever was asked. Threads: any.
+    void expire(outstanding_call& answer, instant at, error why) final {
+        open_call& p = static_cast<open_call&>(answer);
+        p.retain(); // until the timer is out of the way
+        const bool accepted = broker_.defer([this, &p, at, why = std::move(why)] {
+            if (p.done()) return;
+            p.deadline.fire = [this, &p, why] { give_up(p, why); };
+            broker_.set_timer(p.deadline, at);
+        });
+        outstanding_->then(p, [this, &p, accepted] {
+            if (!accepted || !broker_.defer([this, &p] {
+                    broker_.cancel_timer(p.deadline);
+                    p.release();
+                })) {
+                p.release();
+            }
+        });
+    }
+
+    outstanding_call& ask(const question& what) final {
+        using manner = question::manner;
+        if (what.how == manner::wait && on_loop()) return *failed_answer(what.to, waits_on_loop());
+        if (what.how == manner::gather) (void)core().wait_for_room(what.to, never);
+        std::optional<error> why;
+        open_call* p = outstanding_->open(what.to, why);
+        if (!p) return *failed_answer(what.to, std::move(*why));
+        p->subject = what.subject;
+        // Before the answer can come: else it finds the gate open, and wakes the broker's thread.
+        typename detail::broker_engine<Io>::reservation leadership(broker_,
+                                                                   what.how == manner::wait);
+        const result<void> sent =
+            core().send(core().address(what.to, what.handle, p->handle()), what.payload,
+                        what.how == manner::wait ? flush_mode::now : flush_mode::soon);
+        leadership.keep();
+        if (!sent) outstanding_->fail(*p, sent.error());
+        if (what.options) guard(*p, *what.options);
+        return *p;
+    }
+
+    bool await(outstanding_call& answer, instant deadline) final {
+        return broker_.wait(static_cast<open_call&>(answer).wake, deadline, true,
+                            [&answer] { return answer.done(); });
+    }
+
+    void await_call(outstanding_call& answer, const call_options& options) final {
+        const instant deadline = options.within == never ? never : after(now(), options.within);
+#if defined(__cpp_lib_jthread)
+        if (options.stop.stop_possible()) {
+            const std::stop_callback on_stop(options.stop, [&] { give_up(answer, stopped()); });
+            return await_until(answer, deadline, options);
+        }
+#endif
+        await_until(answer, deadline, options);
+    }
+
+    outstanding_call& open_event() final { return outstanding_->open_event(id_); }
+
+    outstanding_call& refuse_call(context_id from, error why) final {
+        return *failed_answer(from, std::move(why));
+    }
+
+    void cancel_call(outstanding_call& p) final {
+        (void)core().send(core().address(p.respondent(), handles::cancel_call), encode(p.handle()),
+                          flush_mode::soon);
+    }
+
+    bool on_loop() const noexcept final { return broker_.on_loop(); }
+    instant now() const noexcept final { return broker_.io().now(); }
+
+    std::unique_ptr<detail::foreign_mutex> make_mutex() const final {
+        if constexpr (std::is_same_v<typename Io::mutex, io::posix_mutex>) {
+            return nullptr;
+        } else {
+            struct of_policy final : detail::foreign_mutex {
+                typename Io::mutex of;
+                explicit of_policy(Io& io) : of(io) {}
+                void lock() override { of.lock(); }
+                void unlock() override { of.unlock(); }
+            };
+            return std::make_unique<of_policy>(broker_.io());
+        }
+    }
+
+    bool sleep(detail::condition& on, std::unique_lock<detail::mutex>& lock, instant deadline,
+               detail::predicate ready) final {
+        struct sleeper final : detail::condition::sleeper {
+            waiter<Io> wake;
+            explicit sleeper(Io& io) : wake(io) {}
+            void notify() noexcept override { wake.notify(); }
+        };
+        sleeper self(broker_.io());
+        on.enter(self);
+        detail::mutex& mutex = *lock.mutex();
+        do { // again where another thread has taken away what this one was woken for
+            lock.unlock();
+            broker_.wait(self.wake, deadline, true, [&] {
+                const std::lock_guard held(mutex);
+                return ready();
+            });
+            lock.lock();
+        } while (!ready() && (deadline == never || now() < deadline));
+        on.leave(self);
+        return ready();
+    }
+
+    bool defer(unique_function<void()> work) final { return broker_.defer(std::move(work)); }
+    bool add_work(unique_function<void()> work) final { return broker_.add(std::move(work)); }
+    bool post(loop_task& step) final { return broker_.post_to_end(step); }
+    bool stopping() const noexcept final { return broker_.stopping(); }
+    void set_timer(timer& t, instant at) final { broker_.set_timer(t, at); }
+    void cancel_timer(timer& t) noexcept final { broker_.cancel_timer(t); }
+
+private:
+    Core& core() noexcept { return static_cast<Core&>(*this); }
+
+    static error waits_on_loop() {
+        return error(
+            reason::misuse,
+            "a function that runs on the loop makes a call and waits for it, which would stop the "
+            "loop; run it on::main or on::pool, or co_await call_async");
+    }
+    static error out_of_time(const call_options& options) {
+        return error(reason::timeout,
+                     "no answer within " + std::to_string(options.within / 1'000'000) + " ms");
+    }
+    error stopped() const {
+        return cancelled_by(id_, cancel_radius::call, "cancelled by its caller's stop token");
+    }
+
+    void give_up(outstanding_call& p, error why) {
+        if (outstanding_->fail(p, std::move(why))) cancel_call(p);
+    }
+
+    void await_until(outstanding_call& answer, instant deadline, const call_options& options) {
+        if (await(answer, deadline)) return;
+        give_up(answer, out_of_time(options));
+        // the answer has come at this very moment, and is being stored
+        if (!answer.done()) (void)await(answer, never);
+    }
+
+    /// Deadline and stop token of a call that nobody waits for yet.
+    void guard(open_call& p, const call_options& options) {
+        if (options.within != never) expire(p, after(now(), options.within), out_of_time(options));
+#if defined(__cpp_lib_jthread)
+        if (!options.stop.stop_possible()) return;
+        p.retain();
+        const auto on_stop = [this, &p] {
+            basic_outgoing_calls& self = *this; // failing the call destroys this object
+            open_call& call = p;
+            call.retain();
+            self.give_up(call, stopped());
+            call.release();
+        };
+        auto callback =
+            std::make_unique<std::stop_callback<decltype(on_stop)>>(options.stop, on_stop);
+        outstanding_->then(p, [callback = std::move(callback), &p]() mutable {
+            callback.reset();
+            p.release();
+        });
+#endif
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// router_core.hpp: the tree as one context sees it: who is where, what leaves this context, and who
+// is lost.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/link/peer.hpp>
+#include <mitogen/loop/broker_engine.hpp>
+#include <mitogen/node/call_table.hpp>
+#include <mitogen/node/dead_messages.hpp>
+#include <mitogen/node/delivery.hpp>
+#include <mitogen/node/handler_table.hpp>
+#include <mitogen/node/lost_peers.hpp>
+#include <mitogen/node/node.hpp>
+#include <mitogen/node/outgoing_calls.hpp>
+#include <mitogen/node/route_table.hpp>
+#include <mitogen/protocol/error_notice.hpp>
+#include <mitogen/protocol/handle.hpp>
+#include <mitogen/protocol/message.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Knows that contexts form a tree; creates no process and no descriptor. What it asks and what it
+/// receives is in its two bases.
+///
+/// Threads: send(), reply(), handlers and queries any; what takes a link, the loop.
+template <class Io>
+class basic_router_core : public basic_outgoing_calls<basic_router_core<Io>, Io>,
+                          public basic_delivery<basic_router_core<Io>, Io> {
+    using outgoing_calls = basic_outgoing_calls<basic_router_core<Io>, Io>;
+    using delivery = basic_delivery<basic_router_core<Io>, Io>;
+
+public:
+    using link = basic_peer<Io>;
+    using open_call = basic_outstanding_call<Io>;
+
+private:
+    using delivery::deliver_dead;
+    using delivery::guarded;
+    using delivery::handlers_;
+    using outgoing_calls::ancestors_;
+    using outgoing_calls::broker_;
+    using outgoing_calls::id_;
+    using outgoing_calls::limits_;
+    using outgoing_calls::outstanding_;
+    using typename delivery::registration;
+
+    build_hash own_build_ = 0;
+    tree_rules rules_;
+    basic_route_table<link, Io> routes_;
+    std::shared_ptr<link> parent_;
+    basic_lost_peers<Io> lost_peers_;
+
+public:
+    basic_router_core(detail::broker_engine<Io>& loop, const limits& bounds,
+                      const tree_rules& rules = {.heartbeat = {0, 0}})
+        : outgoing_calls(loop, bounds), delivery(loop.io()), rules_(rules), routes_(loop.io()),
+          lost_peers_(loop.io()) {
+        (void)handlers_.add(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
+        (void)handlers_.add(handles::heartbeat, {.from = senders::anyone},
+                            [this](const message& m) { on_heartbeat(m); });
+    }
+
+    basic_router_core(basic_router_core&&) = delete;
+
+    /// This context and those above it: the ancestors of a context directly below.
+    std::vector<context_id> path() const {
+        std::vector<context_id> all{id_};
+        all.insert(all.end(), ancestors_.begin(), ancestors_.end());
+        return all;
+    }
+    basic_route_table<link, Io>& routes() noexcept { return routes_; }
+    /// The contexts below, and what is known about them.
+    std::vector<route<link>> below() { return routes_.all(); }
+    /// The link to the parent; null in a root.
+    const std::shared_ptr<link>& parent() const noexcept { return parent_; }
+
+    /// Makes this the context `id` below `ancestors`. Before any message. Threads: loop.
+    void become(context_id id, std::vector<context_id> ancestors, std::shared_ptr<link> parent,
+                const limits& bounds) {
+        id_ = id;
+        ancestors_ = std::move(ancestors);
+        parent_ = std::move(parent);
+        limits_ = bounds;
+    }
+
+    /// What holds for the whole tree.
+    const tree_rules& rules() const noexcept { return rules_; }
+
+    /// True if `auth` is this context or one above it.
+    bool has_authority(context_id auth) const noexcept {
+        return auth == id_ ||
+               std::find(ancestors_.begin(), ancestors_.end(), auth) != ancestors_.end();
+    }
+
+    /// Hash of this program's build; 0 until it is known.
+    build_hash own_build() const noexcept { return own_build_; }
+    void set_own_build(build_hash build) noexcept { own_build_ = build; }
+
+    bool same_build(context_id id) final {
+        // whether it is there or not
+        if (!parent_ && own_build_ != 0 && routes_.common_build() == own_build_) return true;
+        build_hash theirs = routes_.build_of(id);
+        if (theirs == 0 && parent_ && id == parent_->id) theirs = parent_->build;
+        if (theirs == 0) return id == id_ || why_lost(id) || !towards(id);
+        return theirs == own_build_;
+    }
+
+    // ---- handlers
+
+    result<void> add_raw_handler(handle_id number, handler_options options,
+                                 raw_handler call) final {
+        return handlers_.add(number, options, std::move(call));
+    }
+    handle_id new_handle() final { return handlers_.new_handle(); }
+    void remove_handler(handle_id number) final { handlers_.remove(number); }
+    void count_late_frame() noexcept final { ++this->late_frames_; }
+
+    /// Before an answer that is an error completes its call; true: it is not the last word, and
+    /// somebody was asked for that.
+    virtual bool ask_about(open_call&, const error&) { return false; }
+
+    // ---- sending
+
+    result<void> send(const header& h, outgoing_bytes payload, flush_mode when) final {
+        if (payload.size() > most_bytes(h))
+            return dead_message::too_large_to_send(payload.size(), limits_.message_bytes);
+        if (h.dst == id_) return send_to_self(h, payload);
+        const std::shared_ptr<link> below = routes_.find(h.dst);
+        link* const via = below ? below.get() : parent_.get(); // the parent's link stays
+        if (!via) return unreachable(h.dst);
+        const void* lane = broker_.lane();
+        const bool taken = payload.whole
+                               ? via->transport->send(h, std::move(*payload.whole), lane, when)
+                               : via->transport->send(h, payload.bytes, lane, when);
+        if (taken) return {};
+        // A link that has just closed takes nothing; whoever waits is told when its end is looked
+        // into. The parent's may have been already, and is still where everything unknown goes.
+        if (via->up) {
+            if (std::optional<error> lost = lost_peers_.why_parent_lost()) return std::move(*lost);
+        }
+        return {};
+    }
+
+    /// Largest payload of a message with that header.
+    std::uint64_t most_bytes(const header& h) const noexcept {
+        const bool is_error = h.dead() || (h.flags & message_flags::failed);
+        return is_error ? std::max<std::uint64_t>(limits_.message_bytes, error_notice_bytes)
+                        : limits_.message_bytes;
+    }
+
+    /// The link that messages to `dst` leave on, or null.
+    std::shared_ptr<link> towards(context_id dst) {
+        if (auto below = routes_.find(dst)) return below;
+        return parent_;
+    }
+
+    bool reaches(context_id id) final {
+        if (id == id_ || routes_.find(id)) return true;
+        return parent_ && !lost_peers_.why_parent_lost() && !lost_peers_.why_lost(id);
+    }
+
+    /// Answers a message. Threads: any.
+    void reply(const header& request, outgoing_bytes payload, std::uint8_t flags,
+               flush_mode when = flush_mode::soon) {
+        if (!request.wants_reply()) return;
+        (void)send(header{.dst = request.src,
+                          .src = id_,
+                          .auth = id_,
+                          .handle = request.reply_to,
+                          .reply_to = 0,
+                          .flags = flags},
+                   payload, when);
+    }
+
+    void reply_dead(const header& request, const error& why) final {
+        if (request.wants_reply()) send_dead(request.src, request.reply_to, why);
+    }
+
+    bool wait_for_room(context_id dst, instant deadline) final {
+        if (broker_.on_loop()) return true;
+        const auto via = towards(dst);
+        return !via || via->transport->wait_for_room(deadline);
+    }
+
+    result<void> tell(context_id to, handle_id handle, outgoing_bytes payload,
+                      bool for_room) final {
+        if (for_room) (void)wait_for_room(to, never);
+        return send(this->address(to, handle), payload, flush_mode::soon);
+    }
+
+    // ---- losing
+
+    void on_disconnect(context_id id, unique_function<void(const error&)> call) final {
+        if (std::optional<error> already = lost_peers_.watch(id, call))
+            broker_.defer(
+                [call = std::move(call), why = std::move(*already)]() mutable { call(why); });
+    }
+
+    std::optional<error> why_lost(context_id id) final { return lost_peers_.why_lost(id); }
+
+    std::vector<std::string> path_of(context_id id) final {
+        std::vector<std::string> names;
+        while (id != no_context && id != id_) {
+            const route<link> known = routes_.get(id);
+            if (known.id == no_context) break;
+            names.insert(names.begin(), known.name);
+            id = known.parent;
+        }
+        return names;
+    }
+
+    std::vector<context_id> ids_below() final {
+        std::vector<context_id> ids;
+        for (const route<link>& r : routes_.all()) ids.push_back(r.id);
+        return ids;
+    }
+
+    /// The neighbour behind `gone`, and everything behind it, is lost: whoever waits for any of it
+    /// is told why. Returns the ids that are lost.
+    std::vector<context_id> link_lost(link& gone, const error& why) {
+        std::vector<context_id> ids = routes_.remove_via(&gone);
+        for (const context_id id : ids) on_peer_lost(id, why);
+        if (gone.up) {
+            lost_peers_.add_parent(why);
+            outstanding_->fail_all(no_context, why);
+            const auto beyond = [&](context_id id) { return id != id_ && !routes_.find(id); };
+            for (const registration& r : handlers_.take_bound_if(beyond)) deliver_dead(r, why);
+        }
+        return ids;
+    }
+
+    /// One context, whose route is removed already, is lost.
+    void on_peer_lost(context_id id, const error& why) {
+        std::vector<typename basic_lost_peers<Io>::watcher> watchers = lost_peers_.add(id, why);
+        outstanding_->fail_all(id, why);
+        for (const registration& r : handlers_.take_bound(id)) deliver_dead(r, why);
+        for (auto& call : watchers) guarded({}, [&] { call(why); });
+    }
+
+    /// Everything that waits is told that the router is at its end; every handler gets a dead
+    /// message. Threads: any but the loop.
+    void close_messages() {
+        const error why(reason::broker_exited, "the router has been shut down");
+        outstanding_->refuse();
+        outstanding_->fail_all(no_context, why);
+        bool first = false;
+        const std::vector<registration> handlers = handlers_.close(first);
+        if (!first) return;
+        lost_peers_.close();
+        // On the loop, as every call of a handler. It is also the last that the loop does for this
+        // router: what was deferred before has then run.
+        const auto tell = [&] {
+            for (const registration& r : handlers)
+                if (r.number >= first_dynamic_handle) deliver_dead(r, why);
+        };
+        if (!broker_.run(tell)) tell();
+    }
+
+private:
+    /// A sign of life; its answer has a byte in it.
+    void on_heartbeat(const message& m) {
+        static constexpr std::byte here[1]{};
+        if (m.head.wants_reply()) return reply(m.head, std::span<const std::byte>(here), 0);
+        const std::shared_ptr<link> from = towards(m.src());
+        if (!m.payload.empty() && from && from->id == m.src()) from->heartbeat_answered();
+    }
+
+    result<void> unreachable(context_id dst) {
+        if (auto why = why_lost(dst)) return std::move(*why);
+        return dead_message::no_route(dst, id_);
+    }
+
+    result<void> send_to_self(const header& h, outgoing_bytes payload) {
+        auto copy = payload.whole ? std::make_unique<buffer>(std::move(*payload.whole))
+                                  : std::make_unique<buffer>(payload.bytes);
+        const bool accepted = broker_.defer([this, h, copy = std::move(copy)] {
+            this->deliver(nullptr, message{h, *copy, copy.get()});
+        });
+        if (!accepted) return error(reason::broker_exited, "the broker has exited");
+        return {};
+    }
+
+    void send_dead(context_id dst, handle_id to, const error& why) {
+        (void)send(this->address(dst, to, is_dead), encode_error(why), flush_mode::soon);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// nursery.hpp: a scope that owns contexts and calls: none of them outlives it, and none of their
+// errors is lost.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/log.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/call/any_method.hpp>
+#include <mitogen/call/connect_methods.hpp>
+#include <mitogen/call/context.hpp>
+#include <mitogen/fwd.hpp>
+#include <mitogen/nursery/interrupt.hpp>
+#include <mitogen/nursery/nursery_hub.hpp>
+#include <mitogen/nursery/nursery_task.hpp>
+#include <mitogen/nursery/restart.hpp>
+#include <mitogen/router/router.hpp>
+
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// How a nursery is made.
+struct nursery_options {
+    /// from asking tasks to stop, to ending the contexts in which they do not
+    std::chrono::milliseconds grace{3'000};
+    /// SIGINT (Ctrl-C) cancels the nursery, whose join() then says so; a second one skips the
+    /// grace: see basic_on_interrupt
+    bool interrupt = false;
+#if defined(__cpp_lib_jthread)
+    /// cancels the nursery, whose join() then says so: that of a function that has one, for
+    /// instance
+    std::stop_token stop{};
+#endif
+};
+
+/// What nursery::restarting returns. A cheap value; the nursery must outlive it.
+class restarting_tasks {
+    std::shared_ptr<detail::nursery_hub> state_;
+    restart_policy how_;
+
+    template <auto F>
+    auto make() const {
+        return std::make_shared<detail::nursery_task<detail::result_of<F>>>(state_);
+    }
+
+public:
+    restarting_tasks(std::shared_ptr<detail::nursery_hub> state, restart_policy how)
+        : state_(std::move(state)), how_(how) {}
+
+    /// As nursery::start.
+    template <auto F, class Target, class... Args>
+        requires(!detail::method_or_any<std::remove_cvref_t<Target>>)
+    nursery_task<detail::result_of<F>> start(const Target& target, Args&&... args)
+    const {
+        auto t = make<F>();
+        t->call_again(
+            how_, target.id(),
+            [target, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
+                return std::apply(
+                    [&](const auto&... each) { return target.template call_async<F>(each...); },
+                    given);
+            });
+        return nursery_task<detail::result_of<F>>(std::move(t));
+    }
+    template <auto F, detail::method_or_any Method, class... Args>
+    nursery_task<detail::result_of<F>> start(const Method& method, Args&&... args) const {
+        auto t = make<F>();
+        t->template connect_and_call_again<F>(
+            how_, [state = state_, how = any_method(method)] { return state->connect(how); },
+            std::forward<Args>(args)...);
+        return nursery_task<detail::result_of<F>>(std::move(t));
+    }
+};
+
+/// Owns contexts and tasks. When join() returns, every task has ended and every process that it has
+/// started is reaped, whatever happened meanwhile.
+///
+/// The first task that fails cancels the others, at once: their stop tokens fire, those that are
+/// still being connected are given up. So does a context that is lost. The body of the scope is not
+/// interrupted: it goes on to join(), which ends the contexts and throws what went wrong: one error
+/// as it was, several as error_group. What came only of being cancelled is not among them. If the
+/// body leaves by an exception, the destructor cancels, waits, and says nothing.
+///
+/// A task that does not stop within the grace is ended with its context, by force if it must be;
+/// one that runs in a context that is not this nursery's is given up. Threads: any; join() and the
+/// destructor one. It blocks, and must not be used on the loop. The router must outlive it.
+class nursery : public connect_methods<nursery> {
+    friend class connect_methods<nursery>;
+
+    std::shared_ptr<detail::nursery_hub> state_;
+    int exceptions_ = std::uncaught_exceptions();
+#if defined(__cpp_lib_jthread)
+    struct canceller {
+        detail::nursery_hub* state;
+        void operator()() const { state->cancel(state->cancelled_here("its stop token"), true); }
+    };
+    std::optional<std::stop_callback<canceller>> on_stop_;
+#endif
+    std::unique_ptr<on_interrupt> on_interrupt_;
+
+    void heed_interrupts(router& node) {
+        on_interrupt_ = std::make_unique<on_interrupt>(node, [state = state_.get()](int count) {
+            if (count == 1) return state->cancel(state->cancelled_here("SIGINT"), true);
+            state->expedite();
+        });
+    }
+
+    mitogen::node& node() const noexcept { return state_->node(); }
+
+    template <class Method>
+    using accepts = std::true_type;
+    std::optional<error> cannot_wait() const {
+        if (!node().on_loop()) return std::nullopt;
+        return detail::waits_for_child();
+    }
+    future<context> begin_child(const any_method& how, making_options options) const {
+        return state_->connect(how, std::move(options));
+    }
+
+public:
+    explicit nursery(router& node, nursery_options options = {})
+        : state_(detail::nursery_hub::make(node.node(), to_ns(options.grace))) {
+#if defined(__cpp_lib_jthread)
+        if (options.stop.stop_possible())
+            on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
+#endif
+        if (options.interrupt) heed_interrupts(node);
+    }
+
+    nursery(nursery&&) = delete;
+
+    ~nursery() {
+        if (state_->over()) return;
+        if (std::uncaught_exceptions() > exceptions_) cancel();
+        if (node().on_loop()) { // if it cannot wait; all of it ends nevertheless
+            cancel();
+            state_->close();
+        } else if (const result<void> ended = try_join(); !ended) {
+            log::write(log::level::error,
+                       std::string("a nursery ended without join(), and with: ") +
+                           ended.error().what());
+        }
+    }
+
+    // Contexts are made by the members of `connect_methods`, as those of router. They end with the
+    // nursery. What has not come up when it ends is given up, and reaped as well. The error of
+    // connect_async is the future's, and no failure of the nursery.
+
+    // ---- tasks
+
+    /// Begins to call `F(args…)` in a context, or with how the calls of a context are made
+    /// (within(), with()), of this nursery or not. Blocks only while the link's queue is full.
+    template <auto F, class Target, class... Args>
+        requires(!detail::method_or_any<std::remove_cvref_t<Target>>)
+    nursery_task<detail::result_of<F>> start(const Target& target, Args&&... args) {
+        auto t = std::make_shared<detail::nursery_task<detail::result_of<F>>>(state_);
+        t->call(target.id(),
+                [&] { return target.template call_async<F>(std::forward<Args>(args)...); });
+        return nursery_task<detail::result_of<F>>(std::move(t));
+    }
+
+    /// The same in a context that is made for it, by that method. It belongs to the nursery. If it
+    /// does not come up, that is how the task fails. Never blocks.
+    template <auto F, detail::method_or_any Method, class... Args>
+    nursery_task<detail::result_of<F>> start(const Method& method, Args&&... args) {
+        auto t = std::make_shared<detail::nursery_task<detail::result_of<F>>>(state_);
+        t->template connect_and_call<F>([&] { return state_->connect(method); },
+                                        std::forward<Args>(args)...);
+        return nursery_task<detail::result_of<F>>(std::move(t));
+    }
+
+    /// For tasks that are begun again when they have ended:
+    /// `n.restarting({.limit = 3}).start<&serve>(method, …)`. Their arguments are copied. With a
+    /// method each run has a new context, and the former one ends; the loss of such a context is a
+    /// failure of its task and not of the nursery. In a context that was there before, its loss is
+    /// the end. join() waits for the last run; the task's value is that of the last, too. To cancel
+    /// during a pause ends it at once.
+    restarting_tasks restarting(restart_policy how) const { return restarting_tasks(state_, how); }
+
+    // ---- the end
+
+    /// Waits until every task has ended; ends all contexts; throws what went wrong. Nothing can be
+    /// added afterwards.
+    void join() { try_join().value(); }
+
+    /// The same, with the error as a value: members() of it are the single ones, if there are
+    /// several.
+    result<void> try_join() {
+        if (!state_->over()) {
+            if (node().on_loop())
+                return error(reason::misuse, "a function that runs on the loop joins a nursery; "
+                                             "run it on::main or on::pool");
+            state_->finish();
+        }
+        return state_->verdict();
+    }
+
+    /// As join(), but waits at most `span` for the tasks: then it throws timeout_error, and the
+    /// nursery goes on.
+    template <class Rep, class Period>
+    void join_for(std::chrono::duration<Rep, Period> span) {
+        try_join_for(span).value();
+    }
+    /// The same, with the error as a value: reason::timeout.
+    template <class Rep, class Period>
+    result<void> try_join_for(std::chrono::duration<Rep, Period> span) {
+        if (!state_->over() && !node().on_loop() &&
+            !state_->wait_for_tasks(after(node().now(), to_ns(span))))
+            return error(reason::timeout,
+                         "tasks of the nursery have not ended within the time given");
+        return try_join();
+    }
+
+    /// Asks everything to stop, and gives up what is being connected; nothing can be added
+    /// afterwards. Does not wait: join() and the destructor do. That it was cancelled so is no
+    /// error of join().
+    void cancel() { state_->cancel(state_->cancelled_here("cancel()"), false); }
+
+    /// True once something has failed or it was cancelled: the body of the scope may as well go to
+    /// join().
+    bool stopping() const { return state_->stopped(); }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI

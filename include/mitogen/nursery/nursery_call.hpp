@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// nursery_call.hpp: a call that belongs to a nursery: how it begins, ends, and begins again.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/call/context.hpp>
+#include <mitogen/call/future.hpp>
+#include <mitogen/codec/codec.hpp>
+#include <mitogen/nursery/nursery_hub.hpp>
+#include <mitogen/nursery/nursery_member.hpp>
+#include <mitogen/nursery/restart.hpp>
+#include <mitogen/protocol/handle.hpp>
+
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A call: of a context that is there, or of one that is being connected for it.
+template <class T>
+class nursery_task final : public nursery_member {
+    using base = nursery_member;
+
+    mitogen::detail::mutex mutex_;
+    context_id where_ = no_context;
+    future<context> coming_; // its context, while that is being connected
+    future<T> answer_;
+    bool calls_ = false;         // answer_ is there
+    std::optional<error> asked_; // to stop, and why
+    std::optional<error> given_up_;
+    std::unique_ptr<restarts> again_; // null: it runs once
+
+    /// If an exception comes in between, there is no such task.
+    struct unless_begun {
+        nursery_task& self;
+        bool begun = false;
+        ~unless_begun() {
+            if (!begun) self.nursery_->forget(self);
+        }
+    };
+
+    std::shared_ptr<nursery_task> self() {
+        return std::static_pointer_cast<nursery_task>(this->shared_from_this());
+    }
+
+    /// If something has failed: a call that nothing keeps from running runs, and what it says for
+    /// itself is heard. Otherwise which of several errors are seen would be a matter of luck.
+    void tell_callee(const error& why) {
+        mitogen::node& node = this->nursery_->node();
+        const outstanding_call& p = *answer_.state();
+        const bool begins = why.reason() != reason::cancelled;
+        const auto what = why.detail().radius == cancel_radius::call ? cancel_radius::call
+                                                                     : cancel_radius::nursery;
+        static_cast<void>(node.tell(p.respondent(), handles::cancel_call,
+                                    encode(p.handle(), begins, static_cast<std::uint8_t>(what)),
+                                    false));
+    }
+
+    template <class Send>
+    void send(context_id to, Send&& call) {
+        unless_begun guard{*this};
+        future<T> answer = call();
+        guard.begun = true;
+        std::optional<error> unwanted;
+        std::optional<error> stop;
+        {
+            const std::lock_guard lock(mutex_);
+            where_ = to;
+            answer_ = std::move(answer);
+            calls_ = true;
+            stop = asked_;
+            unwanted = given_up_;
+        }
+        answer_.then([me = self()] { me->ran(me->answer_.state()->failure()); });
+        if (unwanted) return answer_.abandon(*unwanted);
+        if (stop) tell_callee(*stop);
+    }
+
+    /// Its context is there, or is not.
+    template <auto F, class Given>
+    void connected(Given& given) {
+        const result<context> up = coming_.outcome();
+        std::optional<error> failure;
+        if (!up) {
+            failure = up.error();
+        } else {
+            const std::lock_guard lock(mutex_);
+            failure = asked_;
+        }
+        if (failure) return ran(&*failure);
+        if (again_) this->nursery_->replaceable(up->id());
+        send(up->id(), [&] {
+            return std::apply(
+                [&](auto&... each) { return up->template call_async<F>(std::move(each)...); },
+                given);
+        });
+    }
+
+    /// Runs it in a context that is on its way.
+    template <auto F, class Given>
+    void run_in(future<context> coming, Given given) {
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            coming_ = std::move(coming);
+            why = asked_;
+        }
+        coming_.then([me = self(), given = std::move(given)]() mutable {
+            me->template connected<F>(given);
+        });
+        if (why) return coming_.abandon(*why);
+        this->nursery_->begun(*this);
+    }
+
+    // ---- what may be begun again
+
+    /// A run of it is over.
+    void ran(const error* failure) {
+        if (!again_ || !pause(failure)) this->nursery_->ended(*this, failure);
+    }
+
+    /// Begins the pause before the next run. False if there is none.
+    bool pause(const error* failure) {
+        mitogen::node& node = this->nursery_->node();
+        const bool closed = failure && failure->reason() == reason::broker_exited;
+        if (closed || node.stopping() || !this->nursery_->may_go_on(*this)) return false;
+        const instant now = node.now();
+        context_id left = no_context;
+        outstanding_call* over = nullptr;
+        std::optional<duration_ns> span;
+        {
+            const std::lock_guard lock(mutex_);
+            if (asked_ || given_up_ || (!again_->in_new_context && node.why_lost(where_)))
+                return false;
+            span = again_->schedule.after_end(failure != nullptr, now);
+            if (!span) return false;
+            if (again_->in_new_context) left = std::exchange(where_, no_context);
+            calls_ = false;
+            over = again_->pause = &node.open_event();
+        }
+        if (left != no_context) this->nursery_->replace(left);
+        node.expire(*over, after(now, *span), error(reason::timeout, "the pause is over"));
+        over->then([me = self(), over] { me->paused(*over); });
+        return true;
+    }
+
+    /// A pause has ended: it is over, the task is to stop, or the router has been closed.
+    void paused(outstanding_call& over) {
+        std::optional<error> why;
+        {
+            const std::lock_guard lock(mutex_);
+            again_->pause = nullptr;
+            if (asked_)
+                why = asked_;
+            else if (over.failure()->reason() != reason::timeout)
+                why = *over.failure();
+        }
+        over.release();
+        if (why) return this->nursery_->ended(*this, &*why);
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+            again_->begin();
+        } catch (const std::exception& e) {
+            const error failure(reason::misuse,
+                                std::string("the task could not be begun again: ") + e.what());
+            this->nursery_->ended(*this, &failure);
+        }
+#else
+        again_->begin();
+#endif
+    }
+
+public:
+    explicit nursery_task(std::shared_ptr<nursery_hub> nursery)
+        : base(std::move(nursery)), mutex_(this->nursery_->node()) {}
+
+    // ---- how it begins: one of them, once
+
+    template <class Send>
+    void call(context_id to, Send&& send_it) {
+        std::optional<error> why;
+        if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
+        send(to, std::forward<Send>(send_it));
+        this->nursery_->begun(*this);
+    }
+
+    template <auto F, class Connect, class... Args>
+    void connect_and_call(Connect&& connect, Args&&... args) {
+        std::optional<error> why;
+        if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
+        unless_begun guard{*this};
+        future<context> coming = connect();
+        std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
+        guard.begun = true;
+        run_in<F>(std::move(coming), std::move(given));
+    }
+
+    /// As call(), for one that may run several times: each time `send_it` is called.
+    template <class Send>
+    void call_again(restart_policy how, context_id to, Send send_it) {
+        again_ = std::make_unique<restarts>(how, false);
+        again_->begin = [this, to, send_it] { send(to, send_it); };
+        call(to, send_it);
+    }
+
+    /// As connect_and_call().
+    template <auto F, class Connect, class... Args>
+    void connect_and_call_again(restart_policy how, Connect connect, Args&&... args) {
+        std::optional<error> why;
+        again_ = std::make_unique<restarts>(how, true);
+        if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
+        unless_begun guard{*this};
+        again_->begin = [this, connect,
+                         given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
+            run_in<F>(connect(), given);
+        };
+        again_->begin();
+        guard.begun = true;
+    }
+
+    // ---- how it ends
+
+    void ask_to_stop(const error& why) override {
+        bool calls;
+        bool connects;
+        outstanding_call* pause = nullptr;
+        {
+            const std::lock_guard lock(mutex_);
+            if (asked_) return;
+            asked_ = why;
+            calls = calls_;
+            connects = coming_.valid();
+            if (again_ && again_->pause) (pause = again_->pause)->retain();
+        }
+        if (pause) {
+            pause->fail(why);
+            pause->release();
+        } else if (calls) {
+            tell_callee(why);
+        } else if (connects) {
+            coming_.abandon(why);
+        }
+    }
+
+    void give_up(const error& why) override {
+        {
+            const std::lock_guard lock(mutex_);
+            given_up_ = why;
+            if (!calls_) return; // about to begin
+        }
+        answer_.abandon(why);
+    }
+
+    context_id where() override {
+        const std::lock_guard lock(mutex_);
+        return where_;
+    }
+
+    result<T> outcome() {
+        if (const error* why = this->failure()) return *why;
+        return answer_.outcome();
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

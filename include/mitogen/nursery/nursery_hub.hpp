@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// nursery_hub.hpp: a nursery as its typed tasks see it.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/ids.hpp>
+#include <mitogen/base/result.hpp>
+#include <mitogen/base/time.hpp>
+#include <mitogen/call/any_method.hpp>
+#include <mitogen/call/context.hpp>
+#include <mitogen/call/future.hpp>
+#include <mitogen/node/node.hpp>
+#include <mitogen/nursery/nursery_member.hpp>
+
+#include <memory>
+#include <optional>
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The owner of contexts and tasks. Shared with what is under way: whatever becomes of the
+/// nursery's thread, that ends. Threads: any, but for finish().
+class nursery_hub {
+protected:
+    mitogen::node& node_;
+
+    explicit nursery_hub(mitogen::node& node) noexcept : node_(node) {}
+    ~nursery_hub() = default;
+
+public:
+    static std::shared_ptr<nursery_hub> make(mitogen::node& node, duration_ns grace);
+    nursery_hub(nursery_hub&&) = delete;
+
+    mitogen::node& node() const noexcept { return node_; }
+
+    /// The error of what was cancelled with this nursery.
+    virtual error cancelled_here(const char* by) const = 0;
+
+    /// Makes a context of this nursery. Never blocks.
+    virtual future<context> connect(const any_method& how, making_options options = {}) = 0;
+    /// A context that was made for a task which may get another one. Before anything runs there.
+    virtual void replaceable(context_id id) = 0;
+    /// Such a context has done its work: it ends beside what goes on.
+    virtual void replace(context_id id) = 0;
+
+    /// Before a task is begun. False with `why` if it must not be.
+    virtual bool add(std::shared_ptr<nursery_member> t, std::optional<error>& why) = 0;
+    /// It was not begun after all.
+    virtual void forget(nursery_member& t) = 0;
+    /// After it was begun: if something has failed meanwhile, it is the next to stop.
+    virtual void begun(nursery_member& t) = 0;
+    /// It has ended; `failure` is null if that is well. Once for each.
+    virtual void ended(nursery_member& t, const error* failure) = 0;
+    /// True if a task that has ended may be begun again: nothing wants it to stop.
+    virtual bool may_go_on(const nursery_member& t) = 0;
+    /// Sleeps until a task has ended or the deadline passes; true if it has. Not on the loop.
+    virtual bool wait_for(nursery_member& t, instant deadline) = 0;
+    /// Cancels a task; that is no failure of the nursery.
+    virtual void cancel_one(nursery_member& t) = 0;
+
+    virtual bool stopped() = 0;
+    virtual bool over() = 0;
+    /// Stops everything; nothing can be added any more. `reported`: join() says so.
+    virtual void cancel(error why, bool reported) = 0;
+    /// From now on nothing is given time: what has not ended is ended by force. After cancel().
+    /// Never blocks.
+    virtual void expedite() = 0;
+    /// Asks every context to end. Tasks that have not ended by now end with their contexts, or are
+    /// given up.
+    virtual void close() = 0;
+    /// Waits until the tasks have ended, or something has failed, and no longer than `deadline`:
+    /// then false. Not on the loop.
+    virtual bool wait_for_tasks(instant deadline) = 0;
+    /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
+    virtual void finish() = 0;
+    /// What the nursery ends with, when it is over.
+    virtual result<void> verdict() = 0;
+};
+
+inline instant nursery_member::until(duration_ns span) const {
+    return span == never || ended() ? never : after(nursery_->node().now(), span);
+}
+inline bool nursery_member::wait_until(instant deadline) {
+    return ended() || nursery_->wait_for(*this, deadline); // the router may be gone
+}
+inline void nursery_member::cancel() { nursery_->cancel_one(*this); }
+inline bool nursery_member::may_wait() const { return ended() || !nursery_->node().on_loop(); }
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI

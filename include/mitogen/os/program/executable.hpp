@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// executable.hpp: this program's own file, held open because the one on disk may be replaced while
+// it runs, and the build's identity.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/os/call.hpp>
+#include <mitogen/os/fd.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include <fcntl.h>
+#include <unistd.h>
+#if __has_include(<link.h>)
+#include <link.h>
+#endif
+#if !defined(__linux__) && __has_include(<sys/sysctl.h>)
+#include <sys/sysctl.h>
+#include <sys/types.h>
+#endif
+#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
+#include <mach-o/dyld.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+
+MITOGEN_COLD inline std::string own_path() {
+#if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
+    std::uint32_t size = 0;
+    static_cast<void>(::_NSGetExecutablePath(nullptr, &size));
+    std::string path(size, '\0');
+    return size > 0 && ::_NSGetExecutablePath(path.data(), &size) == 0 ? std::string(path.c_str())
+                                                                       : std::string();
+#elif !defined(__linux__) && defined(KERN_PROC_PATHNAME)
+    int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PATHNAME, -1};
+    char path[4096] = {};
+    std::size_t size = sizeof path - 1;
+    return ::sysctl(name, 4, path, &size, nullptr, 0) == 0 ? std::string(path) : std::string();
+#elif defined(__linux__)
+    return "/proc/self/exe";
+#else
+    return "/proc/curproc/file";
+#endif
+}
+
+inline unique_fd open_self() {
+    unique_fd fd(static_cast<int>(os::open(own_path().c_str(), O_RDONLY)));
+    static_cast<void>(move_above_stdio(fd));
+    return fd;
+}
+
+inline std::string hex(const unsigned char* bytes, std::size_t size) {
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string out;
+    for (std::size_t i = 0; i < size; ++i)
+        out.append({digits[bytes[i] >> 4], digits[bytes[i] & 15]});
+    return out;
+}
+
+// The descriptor of the GNU build-id note among the notes at `at`, as hex; empty if there is none.
+MITOGEN_COLD inline std::string find_build_id(const unsigned char* at, std::size_t size) {
+    struct note {
+        std::uint32_t name_size, data_size, type;
+    };
+    constexpr std::uint32_t build_id_type = 3; // NT_GNU_BUILD_ID, elf(5)
+    while (size >= sizeof(note)) {
+        note n;
+        std::memcpy(&n, at, sizeof n);
+        const std::size_t name = (std::size_t{n.name_size} + 3) & ~std::size_t{3};
+        const std::size_t data = (std::size_t{n.data_size} + 3) & ~std::size_t{3};
+        if (name > size || data > size || sizeof n + name + data > size) return {};
+        if (n.type == build_id_type && n.name_size == 4 &&
+            std::memcmp(at + sizeof n, "GNU", 4) == 0) {
+            return hex(at + sizeof n + name, n.data_size);
+        }
+        at += sizeof n + name + data;
+        size -= sizeof n + name + data;
+    }
+    return {};
+}
+
+#if __has_include(<link.h>) && defined(PT_NOTE)
+MITOGEN_COLD inline std::string note_build_id() {
+    std::string out;
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            for (int i = 0; i < object->dlpi_phnum; ++i) {
+                const auto& segment = object->dlpi_phdr[i];
+                if (segment.p_type != PT_NOTE) continue;
+                // where it is mapped
+                const auto* at =
+                    reinterpret_cast<const unsigned char*>(object->dlpi_addr + segment.p_vaddr);
+                auto& found = *static_cast<std::string*>(to);
+                found = find_build_id(at, static_cast<std::size_t>(segment.p_filesz));
+                if (!found.empty()) break;
+            }
+            return 1; // the first object is the program itself; the others are libraries
+        },
+        &out));
+    return out;
+}
+#else
+inline std::string note_build_id() { return {}; }
+#endif
+
+// 64 bits over the contents of a file: multiply and fold per 8-byte word, the mixer of MurmurHash3
+// (A. Appleby, public domain) at the end.
+MITOGEN_COLD inline std::uint64_t content_hash(int fd) {
+    constexpr std::size_t chunk = 1 << 16;
+    const std::unique_ptr<unsigned char[]> bytes(new unsigned char[chunk]);
+    std::uint64_t h = 0x9e37'79b9'7f4a'7c15;
+    ::off_t offset = 0;
+    for (;;) {
+        const long n = os::pread(fd, bytes.get(), chunk, offset);
+        if (n <= 0) break;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(n); i += 8) {
+            std::uint64_t word = 0;
+            const std::size_t left = static_cast<std::size_t>(n) - i;
+            std::memcpy(&word, bytes.get() + i, left < 8 ? left : 8);
+            h = (h ^ word) * 0xff51'afd7'ed55'8ccd;
+            h ^= h >> 32;
+        }
+        offset += n;
+    }
+    h ^= static_cast<std::uint64_t>(offset);
+    h = (h ^ (h >> 33)) * 0xc4ce'b9fe'1a85'ec53;
+    return h ^ (h >> 33);
+}
+
+} // namespace detail
+
+/// This program's executable, open for reading, above 2 and close-on-exec. Opened by the first
+/// call, which should therefore come early; empty if the system can't tell (no /proc). Never
+/// closed. Threads: any.
+inline unique_fd& self_executable() {
+    static unique_fd fd = detail::open_self();
+    return fd;
+}
+
+/// Where this program's executable lay when it was started; empty if the system can't tell, or if
+/// it has been removed. Threads: any.
+MITOGEN_COLD inline std::string self_path() {
+    std::string path = detail::own_path();
+#if defined(__linux__)
+    std::string target(4096, '\0'); // PATH_MAX
+    const long n = ::readlink(path.c_str(), target.data(), target.size());
+    path = n > 0 ? target.substr(0, static_cast<std::size_t>(n)) : std::string();
+    if (path.ends_with(" (deleted)")) path.clear();
+#endif
+    return path;
+}
+
+/// Identifies this build: the linker's GNU build id in hex (usually 40 digits), else 16 hex digits
+/// that hash the executable's contents. Equal ids mean equal code. Computed by the first call.
+/// Threads: any.
+MITOGEN_COLD inline const std::string& build_id() {
+    static const std::string id = [] {
+        std::string found = detail::note_build_id();
+        if (!found.empty()) return found;
+        const std::uint64_t h = detail::content_hash(self_executable().get());
+        unsigned char bytes[8];
+        for (int i = 0; i < 8; ++i) bytes[i] = static_cast<unsigned char>(h >> (56 - 8 * i));
+        return detail::hex(bytes, sizeof bytes);
+    }();
+    return id;
+}
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI

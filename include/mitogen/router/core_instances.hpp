@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// core_instances.hpp: the templates that files without the core expect to find compiled: in the
+// file that holds it.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/child/staged_children.hpp>
+#include <mitogen/io/native.hpp>
+#include <mitogen/join/join.hpp>
+#include <mitogen/join/listener.hpp>
+#include <mitogen/loop/broker_body.hpp>
+#include <mitogen/method/attach.hpp>
+#include <mitogen/method/command.hpp>
+#include <mitogen/method/container/buildah.hpp>
+#include <mitogen/method/container/docker.hpp>
+#include <mitogen/method/container/incus.hpp>
+#include <mitogen/method/container/jail.hpp>
+#include <mitogen/method/container/kubectl.hpp>
+#include <mitogen/method/container/lxc.hpp>
+#include <mitogen/method/container/lxd.hpp>
+#include <mitogen/method/container/podman.hpp>
+#include <mitogen/method/fork.hpp>
+#include <mitogen/method/local.hpp>
+#include <mitogen/method/namespace/chroot.hpp>
+#include <mitogen/method/namespace/nsenter.hpp>
+#include <mitogen/method/privilege/doas.hpp>
+#include <mitogen/method/privilege/su.hpp>
+#include <mitogen/method/privilege/sudo.hpp>
+#include <mitogen/method/slurm.hpp>
+#include <mitogen/method/ssh.hpp>
+#include <mitogen/remote/serializable_method.hpp>
+#include <mitogen/router/init.hpp>
+#include <mitogen/router/router_body.hpp>
+
+#include <memory>
+#include <string>
+
+#if defined(MITOGEN_SOURCE)
+
+namespace mitogen::inline MITOGEN_ABI {
+
+#define MITOGEN_INSTANTIATE(Io)                                                                    \
+    template class basic_broker<Io>;                                                               \
+    template router::router(basic_broker<Io>&, router_options);                                    \
+    template result<std::unique_ptr<router>> router::make(basic_broker<Io>&, router_options);      \
+    template result<listener> router::try_listen<Io>(const std::string&, listen_options);          \
+    template result<joined> try_join<Io>(const std::string&, const join_options&);                 \
+    template void init<Io>(int, char**);                                                           \
+    template void detail::name_staging<Io>() noexcept;                                             \
+    template class detail::whole_program<Io>;
+
+MITOGEN_INSTANTIATE(io::poll)
+#if defined(__linux__)
+MITOGEN_INSTANTIATE(io::epoll)
+#endif
+#if MITOGEN_HAS_KQUEUE
+MITOGEN_INSTANTIATE(io::kqueue)
+#endif
+#undef MITOGEN_INSTANTIATE
+
+namespace detail {
+
+template const method_operations& operations_of<attach>() noexcept;
+template const method_operations& operations_of<buildah>() noexcept;
+template const method_operations& operations_of<chroot_options>() noexcept;
+template const method_operations& operations_of<command>() noexcept;
+template const method_operations& operations_of<doas>() noexcept;
+template const method_operations& operations_of<docker>() noexcept;
+template const method_operations& operations_of<fork_options>() noexcept;
+template const method_operations& operations_of<incus>() noexcept;
+template const method_operations& operations_of<jail>() noexcept;
+template const method_operations& operations_of<kubectl>() noexcept;
+template const method_operations& operations_of<local>() noexcept;
+template const method_operations& operations_of<lxc>() noexcept;
+template const method_operations& operations_of<lxd>() noexcept;
+template const method_operations& operations_of<nsenter>() noexcept;
+template const method_operations& operations_of<podman>() noexcept;
+template const method_operations& operations_of<slurm>() noexcept;
+template const method_operations& operations_of<ssh>() noexcept;
+template const method_operations& operations_of<su>() noexcept;
+template const method_operations& operations_of<sudo>() noexcept;
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+#endif

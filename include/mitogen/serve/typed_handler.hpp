@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// typed_handler.hpp: decodes a message for a handler that wants values.
+
+#include <mitogen/base/config.hpp>
+#include <mitogen/base/error.hpp>
+#include <mitogen/base/limits.hpp>
+#include <mitogen/base/log.hpp>
+#include <mitogen/call/invocation.hpp>
+#include <mitogen/codec/codec.hpp>
+#include <mitogen/protocol/message.hpp>
+
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Wraps `call(const message&, Args...)` for raw messages. One that does not decode is logged and
+/// handed to `refuse(message, why)`, which tells the sender. A dead message (the handler's
+/// respondent is lost, or the router is at its end) reaches the handler only if it can be called
+/// with the message alone.
+template <class... Args, class F, class Refuse>
+auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environment environment) {
+    static_assert(std::is_invocable_v<F&, const message&, Args&&...>,
+                  "mitogen: the handler must be callable as f(const message&, Args...) with the "
+                  "Args of its handle");
+    return [call = std::move(call), refuse = std::move(refuse), bounds,
+            environment](const message& m) mutable {
+        if (m.dead()) {
+            if constexpr (sizeof...(Args) > 0 && std::is_invocable_v<F&, const message&>) call(m);
+            return;
+        }
+        std::tuple<Args...> values{};
+        reader r(m.payload, bounds, &environment);
+        const bool decoded =
+            std::apply([&](auto&... v) { return mitogen::decode(r, v...); }, values) && r.finish();
+        if (!decoded) {
+            const std::string what = "a message to handle " + std::to_string(m.head.handle) +
+                                     " does not decode: " + r.failure_text();
+            log::write(log::level::warning, what);
+            return refuse(m, error(reason::bad_arguments, what));
+        }
+        std::apply([&](auto&... v) { call(m, std::move(v)...); }, values);
+    };
+}
+
+} // namespace mitogen::inline MITOGEN_ABI

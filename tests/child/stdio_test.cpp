@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "../generic/context_functions.hpp"
+#include "../generic/tree.hpp"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <fcntl.h>
+#include <mitogen/mitogen.hpp>
+#include <string>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+namespace stdio_test {
+
+void print(std::string_view to_stdout, std::string_view to_stderr) {
+    std::fwrite(to_stdout.data(), 1, to_stdout.size(), stdout);
+    std::fwrite(to_stderr.data(), 1, to_stderr.size(), stderr);
+}
+bool write_at_once(int fd, std::uint32_t size) {
+    std::string text;
+    const std::string line(99, 'w');
+    while (text.size() + 100 <= size) text += line + "\n";
+    std::size_t done = 0;
+    while (done < text.size()) {
+        const ssize_t n = ::write(fd, text.data() + done, text.size() - done);
+        if (n < 0) return false; // blocking mode: no EAGAIN
+        done += static_cast<std::size_t>(n);
+    }
+    return true;
+}
+int shell(const std::string& command) { return std::system(command.c_str()); }
+std::string descriptors() {
+    struct stat null {};
+    struct stat in {};
+    if (::stat("/dev/null", &null) != 0 || ::fstat(0, &in) != 0) return "no stdin";
+    std::string out = null.st_rdev == in.st_rdev ? "null" : "other";
+    for (const int fd : {1, 2}) {
+        struct stat s {};
+        if (::fstat(fd, &s) != 0 || !S_ISFIFO(s.st_mode)) return out + " no pipe";
+        if (::fcntl(fd, F_GETFL) & O_NONBLOCK) return out + " nonblocking";
+        if (::fcntl(fd, F_GETFD) & FD_CLOEXEC) return out + " close-on-exec";
+    }
+    return out;
+}
+std::string title() {
+    std::string out;
+    if (std::FILE* f = std::fopen("/proc/self/cmdline", "r")) {
+        char bytes[512] = {};
+        out.assign(bytes, std::fread(bytes, 1, sizeof bytes - 1, f));
+        std::fclose(f);
+    }
+    return out;
+}
+void log_it(std::string_view text) { mitogen::log::write(mitogen::log::level::error, text); }
+mitogen::context make_child(mitogen::router& here) { return here.local({.name = "inner"}); }
+
+} // namespace stdio_test
+
+namespace {
+using namespace stdio_test;
+using generic::contains;
+using generic::log_capture;
+using generic::logged;
+using generic::tree;
+
+std::vector<logged> of(const std::vector<logged>& all, std::string_view logger) {
+    std::vector<logged> out;
+    for (const logged& r : all)
+        if (r.logger == logger) out.push_back(r);
+    return out;
+}
+
+TEST_CASE("a child's stdin is empty, its stdout and stderr are pipes as programs expect them") {
+    const bool forked = GENERATE(false, true);
+    tree t;
+    mitogen::context child = forked ? t.root.fork() : t.root.local();
+    CHECK(child.call<&descriptors>() == "null");
+}
+
+TEST_CASE("lines of stdout and stderr arrive with their context, a last one without newline too") {
+    const bool forked = GENERATE(false, true);
+    log_capture log;
+    mitogen::context_id id = 0;
+    {
+        tree t;
+        mitogen::context child =
+            forked ? t.root.fork({.name = "talker"}) : t.root.local({.name = "talker"});
+        id = child.id();
+        child.call<&print>("one\ntwo\n", "three\nfour\n");
+        CHECK(log.wait_until([](const auto& all) {
+            return of(all, "stdout").size() >= 2 && of(all, "stderr").size() >= 2;
+        }));
+        child.call<&print>("five", "six");
+        child.call<&log_it>("seven");
+    }
+    const auto out = of(log.records(), "stdout");
+    const auto err = of(log.records(), "stderr");
+    REQUIRE(out.size() == 3);
+    REQUIRE(err.size() == 3);
+    CHECK(out[0].text == "one");
+    CHECK(out[1].text == "two");
+    CHECK(out[2].text == "five");
+    CHECK(err[0].text == "three");
+    CHECK(err[1].text == "four");
+    CHECK(err[2].text == "six");
+    for (const auto& r : {out[0], err[0], err[2]}) {
+        CHECK(r.context == id);
+        CHECK(r.place == "talker");
+    }
+    const auto own = of(log.records(), "mitogen");
+    REQUIRE(own.size() == 1);
+    CHECK(own[0].text == "seven");
+    CHECK(own[0].context == id);
+    CHECK(own[0].level == mitogen::log::level::error);
+}
+
+TEST_CASE("a megabyte in one go neither blocks nor fails") {
+    const int fd = GENERATE(1, 2);
+    const char* logger = fd == 1 ? "stdout" : "stderr";
+    log_capture log;
+    tree t;
+    mitogen::context child = t.root.local();
+    CHECK(child.call<&write_at_once>(fd, 1u << 20));
+    CHECK(log.wait_until(
+        [&](const auto& all) { return of(all, logger).size() == (1u << 20) / 100; }));
+    for (const auto& r : of(log.records(), logger)) {
+        if (r.text != std::string(99, 'w')) FAIL_CHECK("a damaged line: " << r.text);
+    }
+}
+
+TEST_CASE(
+    "what a child's own children print arrives, also what they print after it has ended its call") {
+    log_capture log;
+    tree t;
+    mitogen::context child = t.root.local();
+    CHECK(child.call<&shell>("echo from a shell; echo to stderr >&2") == 0);
+    CHECK(log.wait_for("from a shell"));
+    CHECK(log.wait_for("to stderr"));
+    CHECK(child.call<&shell>("(read x <&-; echo later) &") == 0);
+    CHECK(log.wait_for("later"));
+    CHECK(child.call<&shell>("cat") == 0); // stdin is at its end
+}
+
+TEST_CASE("what a grandchild prints comes up under its own name") {
+    log_capture log;
+    mitogen::context_id id = 0;
+    {
+        tree t;
+        mitogen::context child = t.root.local({.name = "outer"});
+        mitogen::context inner = child.call<&make_child>();
+        id = inner.id();
+        inner.call<&print>("inner out\n", "inner err\n");
+        inner.call<&log_it>("inner log");
+        CHECK(log.wait_for("inner out"));
+        CHECK(log.wait_for("inner err"));
+        CHECK(log.wait_for("inner log"));
+    }
+    for (const auto& r : log.records()) {
+        INFO(r.text);
+        CHECK(r.context == id);
+        CHECK(r.place == "inner");
+    }
+}
+
+TEST_CASE("control characters of a child do not reach the terminal") {
+    log_capture log;
+    tree t;
+    mitogen::context child = t.root.local();
+    child.call<&print>("\x1b[31mred\r\n", "bell\a\n");
+    CHECK(log.wait_for("?[31mred"));
+    CHECK(log.wait_for("bell?"));
+}
+
+TEST_CASE("the process title shows the context's name") {
+    tree t;
+    mitogen::context child = t.root.local({.name = "web1"});
+    const std::string shown = child.call<&title>();
+    INFO(shown);
+    CHECK(contains(shown, "mitogen:web1"));
+}
+
+TEST_CASE("a program that was started without 0, 1 or 2 has children all the same") {
+    for (int closed = 1; closed < 8; ++closed) {
+        std::fflush(nullptr);
+        const ::pid_t pid = ::fork();
+        if (pid == 0) {
+            for (int fd = 0; fd < 3; ++fd)
+                if (closed & (1 << fd)) ::close(fd);
+            int code = 1;
+            try {
+                mitogen::log::set_sink([](const mitogen::log::record&) {});
+                tree t;
+                mitogen::context child = t.root.local();
+                mitogen::context copy = t.root.fork();
+                const std::string big(1u << 20, 'b');
+                if (child.call<&generic::length>(big) == big.size() &&
+                    copy.call<&generic::length>(big) == big.size() &&
+                    child.call<&descriptors>() == "null" && copy.call<&descriptors>() == "null")
+                    code = 0;
+            } catch (const std::exception&) {
+                code = 2;
+            }
+            ::_exit(code);
+        }
+        int status = 0;
+        REQUIRE(::waitpid(pid, &status, 0) == pid);
+        INFO("closed: " << closed);
+        CHECK(WIFEXITED(status));
+        CHECK(WEXITSTATUS(status) == 0);
+    }
+}
+
+} // namespace

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "../generic/context_functions.hpp"
+#include "../generic/tree.hpp"
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <fcntl.h>
+#include <mitogen/mitogen.hpp>
+#include <string>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace fork_test {
+
+int memory = 1;
+int remembered() { return memory; }
+int set_memory(int value) { return std::exchange(memory, value); }
+bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
+int open_above_stdio() {
+    int count = 0;
+    for (int fd = 3; fd < 1024; ++fd) count += is_open(fd) ? 1 : 0;
+    return count;
+}
+mitogen::context fork_here(mitogen::router& here) { return here.fork(); }
+void die_at_start() { ::_exit(5); }
+void change_memory() { memory = 77; }
+
+} // namespace fork_test
+
+namespace {
+using namespace fork_test;
+using generic::shared_pipe;
+using generic::tree;
+
+TEST_CASE("a fork child has its parent's memory as it was, and a copy of its own") {
+    memory = 42;
+    tree t;
+    mitogen::context child = t.root.fork();
+    memory = 43;
+    CHECK(child.call<&set_memory>(44) == 42);
+    CHECK(child.call<&remembered>() == 44);
+    CHECK(memory == 43);
+    const std::string captured = "captured by nobody"; // but the closure's type exists in both
+    CHECK(child.call<[](std::string_view s) { return s.size(); }>(captured) == captured.size());
+    memory = 1;
+}
+
+TEST_CASE("a fork child keeps the program's descriptors, and none of the library's") {
+    shared_pipe ours;
+    tree t;
+    std::vector<mitogen::context> siblings;
+    for (int i = 0; i < 4; ++i) siblings.push_back(t.root.local());
+    mitogen::context first = t.root.fork();
+    CHECK(first.call<&is_open>(ours.read_end()));
+    const int alone = first.call<&open_above_stdio>();
+    for (int i = 0; i < 4; ++i) siblings.push_back(t.root.fork());
+    // The same number, however many children its parent has.
+    CHECK(t.root.fork().call<&open_above_stdio>() == alone);
+    // A sibling's end is seen: nobody else holds its pipes.
+    CHECK(siblings[0].shutdown().get().success());
+}
+
+TEST_CASE("what is in stdio's buffers is written once") {
+    shared_pipe exited;
+    std::FILE* file = ::fdopen(::dup(exited.write_end()), "w");
+    REQUIRE(file);
+    std::fputs("x", file); // stays in the buffer
+    {
+        tree t;
+        mitogen::context child = t.root.fork();
+        CHECK(child.shutdown().get().success());
+    }
+    std::fclose(file);
+    exited.close_write_end();
+    CHECK(exited.wait());
+    CHECK_FALSE(exited.wait());
+}
+
+TEST_CASE("on_start runs first in the child, and only there") {
+    memory = 1;
+    tree t;
+    CHECK(t.root.fork({.name = "seeded", .on_start = &change_memory}).call<&remembered>() == 77);
+    CHECK(memory == 1);
+    const auto dead = t.root.try_fork({.on_start = &die_at_start});
+    REQUIRE_FALSE(dead.has_value());
+    CHECK(dead.error().detail().status.code == 5);
+    CHECK(t.root.fork().call<&remembered>() == 1);
+}
+
+TEST_CASE("any context can fork, and fork children can make children") {
+    tree t;
+    mitogen::context local = t.root.local();
+    mitogen::context forked = local.call<&fork_here>();
+    CHECK(forked.call<&generic::add>(1, 2) == 3);
+    mitogen::context below = forked.call<&fork_here>();
+    CHECK(below.call<&generic::add>(2, 2) == 4);
+    mitogen::context top = t.root.fork();
+    CHECK(top.call<&fork_here>().call<&generic::add>(3, 2) == 5);
+}
+
+TEST_CASE("a context is told to fork, and its copy has its memory") {
+    memory = 1;
+    tree t;
+    const mitogen::context child = t.root.local({.name = "child"});
+    child.call<&set_memory>(5);
+    const mitogen::context copy = child.fork({.name = "copy"});
+    CHECK(copy.name() == "child.copy");
+    CHECK(copy.call<&remembered>() == 5);
+    CHECK(copy.call<&generic::process_id>() != child.call<&generic::process_id>());
+    const mitogen::context fresh = copy.local({.name = "fresh"});
+    CHECK(fresh.name() == "child.copy.fresh");
+    CHECK(fresh.call<&remembered>() == 1);
+    const auto by_value = child.try_fork();
+    REQUIRE(by_value.has_value());
+    CHECK(by_value->name() == "child.fork");
+    CHECK(t.root.contexts().size() == 4);
+}
+
+TEST_CASE("what runs first in the copy can't be a function of another process") {
+    memory = 1;
+    tree t;
+    const mitogen::context child = t.root.local();
+    const auto refused = child.try_fork({.on_start = &change_memory});
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().reason() == mitogen::reason::misuse);
+    CHECK(generic::contains(refused.error().message(), "on_start"));
+    CHECK(t.root.contexts().size() == 1);
+    // this process
+    CHECK(t.root.myself().fork({.on_start = &change_memory}).call<&remembered>() == 77);
+}
+
+TEST_CASE("any kind of child is made by a method held as a value, here and in another context") {
+    tree t;
+    std::vector<mitogen::any_method> methods{mitogen::local{.name = "local"},
+                                             mitogen::fork_options{.name = "forked"}};
+    methods.push_back(methods.front()); // a copy
+    std::vector<mitogen::future<mitogen::context>> coming;
+    for (const mitogen::any_method& how : methods) coming.push_back(t.root.connect_async(how));
+    std::vector<std::string> names;
+    for (auto& one : coming) names.push_back(one.get().name());
+    CHECK(names == std::vector<std::string>{"local", "forked", "local"});
+    const mitogen::context child = t.root.connect(methods.front());
+    for (const mitogen::any_method& how : methods)
+        CHECK(child.connect(how).call<&generic::add>(2, 3) == 5);
+    const mitogen::any_method stream = mitogen::attach{.open = [] { return std::pair(0, 1); }};
+    const auto refused = child.try_connect(stream); // descriptors of this process
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().reason() == mitogen::reason::misuse);
+    CHECK(child.call<&generic::add>(1, 1) == 2);
+}
+
+TEST_CASE("forking while other threads call and wait") {
+    tree t;
+    mitogen::context busy = t.root.local();
+    std::atomic<bool> over{false};
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> callers;
+    for (int n = 0; n < 3; ++n) {
+        callers.emplace_back([&] {
+            while (!over)
+                if (busy.call<&generic::add>(1, 1) != 2) ++wrong;
+        });
+    }
+    for (int i = 0; i < 10; ++i) CHECK(t.root.fork().call<&generic::add>(i, 1) == i + 1);
+    over = true;
+    for (auto& c : callers) c.join();
+    CHECK(wrong == 0);
+}
+
+} // namespace

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "tree.hpp"
+
+#include <mitogen/codec/codec.hpp>
+
+#include <atomic>
+
+namespace {
+
+using namespace tree;
+
+std::string route_text(context_id id, context_id parent) {
+    return text_of(mitogen::encode(id, parent, std::string("claimed"), mitogen::build_hash{5}));
+}
+
+/// Waits until everything that the raw end has written before was looked at.
+void settle(raw_end& raw, context_id as) {
+    raw.write({.dst = 0, .src = as, .auth = as, .handle = 4711, .reply_to = 1});
+    CHECK(raw.next_dead().reason() == reason::invalid_handle);
+}
+
+TEST_CASE("every context above learns of a new one, and of its end") {
+    family f;
+    const auto known = f.root.router.routes().get(2);
+    CHECK(known.name == "leaf");
+    CHECK(known.parent == 1);
+    CHECK(f.root.router.below().size() == 3);
+    CHECK(f.middle.router.below().size() == 1);
+    CHECK(f.leaf.router.below().empty());
+    node deep;
+    f.leaf.add_child(1234, deep, "deep");
+    CHECK(*deep.ask(0, 1000, "x") == "x"); // nobody waits: the news is ahead of the message
+    CHECK(f.root.router.routes().get(1234).name == "deep");
+    CHECK(f.root.router.routes().get(1234).parent == 2);
+    open_call* p = f.root.open(1234);
+    deep.cut_all();
+    const auto got = f.root.take(p);
+    REQUIRE_FALSE(got);
+    CHECK(got.error().reason() == reason::respondent_lost);
+    CHECK(f.root.router.below().size() == 3);
+}
+
+TEST_CASE("with a context everything below it is lost") {
+    family f;
+    open_call* p = f.root.open(2);
+    f.middle.cut_all();
+    CHECK_FALSE(f.root.take(p));
+    f.root.loop.run([] {});
+    const auto left = f.root.router.below();
+    REQUIRE(left.size() == 1);
+    CHECK(left[0].id == 3);
+    CHECK(f.root.router.why_lost(1));
+    CHECK(f.root.router.why_lost(2));
+}
+
+TEST_CASE("a child may announce what is below it, and take it back") {
+    family f;
+    raw_end raw = f.root.add_raw_child(7);
+    header add{.dst = 0, .src = 7, .auth = 7, .handle = mitogen::handles::add_route};
+    raw.write(add, route_text(70, 7));
+    raw.write(add, route_text(71, 70));
+    settle(raw, 7);
+    CHECK(f.root.router.routes().get(70).name == "claimed");
+    CHECK(f.root.router.routes().get(71).parent == 70);
+    raw.write({.dst = 0, .src = 71, .auth = 71, .handle = 4711, .reply_to = 3});
+    CHECK(raw.next_dead().reason() == reason::invalid_handle); // may send now
+    header del = add;
+    del.handle = mitogen::handles::del_route;
+    const buffer notice = mitogen::encode_error(error(reason::respondent_lost, "it fell"));
+    raw.write(del, text_of(mitogen::encode(context_id{71}, std::span<const std::byte>(notice))));
+    settle(raw, 7);
+    CHECK(f.root.router.routes().find(71) == nullptr);
+    CHECK(f.root.router.why_lost(71)->message() == "it fell");
+}
+
+TEST_CASE("routes that nobody may claim are refused") {
+    family f;
+    const std::size_t before = f.root.router.below().size();
+    raw_end raw = f.root.add_raw_child(7);
+    header add{.dst = 0, .src = 7, .auth = 7, .handle = mitogen::handles::add_route};
+    raw.write(add, route_text(0, 7));  // the root itself
+    raw.write(add, route_text(1, 7));  // somebody else's
+    raw.write(add, route_text(2, 7));  // of another branch
+    raw.write(add, route_text(80, 1)); // below another branch
+    raw.write(add, route_text(7, 7));  // known
+    raw.write(add, "rubbish");
+    settle(raw, 7);
+    CHECK(f.root.router.below().size() == before + 1);
+    CHECK(f.root.router.routes().get(1).name == "middle");
+    CHECK(*f.middle.ask(0, 1000, "unharmed") == "unharmed");
+}
+
+TEST_CASE("a child cannot become its grandparent: that would be authority over its parent") {
+    family f;
+    os::unique_fd in, out;
+    raw_end raw;
+    raw = f.middle.add_raw_child(7);
+    std::atomic<int> reached{0};
+    f.middle.add_handler(2000, [&](const message&) { ++reached; });
+    raw.write({.dst = 1, .src = 7, .auth = 7, .handle = mitogen::handles::add_route},
+              route_text(0, 7));
+    raw.write({.dst = 1, .src = 7, .auth = 0, .handle = 2000, .reply_to = 5});
+    CHECK(raw.next_dead().reason() == reason::unauthorised);
+    CHECK(reached == 0);
+    CHECK(*f.middle.ask(0, 1000, "the true root") == "the true root");
+}
+
+TEST_CASE("only the neighbour speaks for its branch, and only for its own") {
+    family f;
+    raw_end raw = f.root.add_raw_child(7);
+    header add{.dst = 0, .src = 7, .auth = 7, .handle = mitogen::handles::add_route};
+    raw.write(add, route_text(70, 7));
+    raw.write(add, route_text(71, 7));
+    const std::string notice = text_of(mitogen::encode_error(error(reason::respondent_lost, "x")));
+    const auto del_text = [&](context_id id) {
+        return text_of(mitogen::encode(id, bytes(notice)));
+    };
+    header del = add;
+    del.handle = mitogen::handles::del_route;
+    raw.write(del, del_text(2)); // another branch
+    raw.write(del, del_text(7)); // itself: its link's end says that
+    raw.write(del, del_text(99));
+    raw.write(del, "rubbish");
+    header grandchild = del;
+    grandchild.src = grandchild.auth = 70;
+    raw.write(grandchild, del_text(71));
+    grandchild.handle = mitogen::handles::add_route;
+    raw.write(grandchild, route_text(72, 70));
+    settle(raw, 7);
+    for (const context_id id : {2u, 7u, 70u, 71u}) CHECK(f.root.router.routes().find(id));
+    CHECK_FALSE(f.root.router.routes().find(72));
+}
+
+TEST_CASE("who waits for a lost context in another branch is told at once, through two levels") {
+    family f;
+    node deep;
+    f.leaf.add_child(1234, deep, "deep");
+    open_call* by_leaf = f.leaf.open(3);
+    open_call* by_deep = deep.open(3);
+    std::atomic<int> asked{0};
+    f.other.add_handler(2000, [&](const message&) { ++asked; }, {.from = senders::anyone});
+    f.other.add_echo(2001, senders::anyone);
+    REQUIRE(f.leaf.router.send(f.leaf.router.address(3, 2000, by_leaf->handle()), bytes("?"),
+                               flush_mode::soon));
+    REQUIRE(deep.router.send(deep.router.address(3, 2000, by_deep->handle()), bytes("?"),
+                             flush_mode::soon));
+    CHECK(*f.leaf.ask(3, 2001, "behind it") == "behind it");
+    CHECK(*deep.ask(3, 2001, "behind it") == "behind it");
+    CHECK(asked == 2);
+    f.other.cut_all();
+    for (const auto& got : {f.leaf.take(by_leaf), deep.take(by_deep)}) {
+        REQUIRE_FALSE(got);
+        CHECK(got.error().reason() == reason::respondent_lost);
+    }
+    CHECK(deep.router.why_lost(3));
+    CHECK(f.leaf.router.why_lost(3));
+    bool forgotten = false;
+    CHECK(f.root.router.loop().run([&] { forgotten = f.root.router.partners_of(3).empty(); }));
+    CHECK(forgotten);
+}
+
+TEST_CASE("who has nothing to do with a lost context is not told") {
+    family f;
+    f.other.cut_all();
+    CHECK(*f.leaf.ask(0, 1000, "behind it") == "behind it");
+    CHECK_FALSE(f.leaf.router.why_lost(3));
+}
+
+TEST_CASE("only the parent tells of losses elsewhere, and not of what is known better here") {
+    family f;
+    const buffer notice = mitogen::encode_error(error(reason::respondent_lost, "it fell"));
+    const auto tell = [&](node& from, context_id to, context_id gone) {
+        REQUIRE(from.router.send(from.router.address(to, mitogen::handles::del_route),
+                                 mitogen::encode(gone, std::span<const std::byte>(notice)),
+                                 flush_mode::soon));
+    };
+    f.middle.add_echo(2000, senders::anyone);
+    tell(f.other, 1, 77); // a sibling
+    CHECK(*f.other.ask(1, 2000, "behind it") == "behind it");
+    CHECK_FALSE(f.middle.router.why_lost(77));
+    for (const context_id known : {0u, 1u, 2u}) tell(f.root, 1, known);
+    tell(f.root, 1, 77);
+    CHECK(*f.root.ask(1, 2000, "behind it") == "behind it");
+    CHECK(f.middle.router.why_lost(77)->message() == "it fell");
+    for (const context_id known : {0u, 1u, 2u}) CHECK_FALSE(f.middle.router.why_lost(known));
+    CHECK(f.middle.router.routes().find(2));
+}
+
+} // namespace
