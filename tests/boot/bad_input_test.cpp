@@ -451,7 +451,7 @@ TEST_CASE("nobody speaks for others") {
 TEST_CASE("an answer from somebody else than who was asked is refused") {
     generic::log_capture quiet;
     above_raw_link a;
-    a.t.loop.run([&] {
+    a.t.loop.engine().run([&] {
         support::engine(a.t.root).routes().add({2, 1, "below raw", 0, a.peer_link});
     });
     auto answer = a.child().ping();

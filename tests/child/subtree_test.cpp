@@ -241,7 +241,7 @@ TEST_CASE("a method arrives as it was sent") {
                                                  sizeof(std::uint64_t) +
                                                  // executor: one byte, and what aligns the limits
                                                  sizeof(mitogen::local::limits));
-    const auto plan = mitogen::detail::plan_from(mitogen::detail::encode_method(sent), {});
+    const auto plan = mitogen::detail::plan_from(mitogen::detail::encode_method(sent).value(), {});
     REQUIRE(plan);
     CHECK(plan->start.argv == sent.arguments());
     CHECK(plan->start.path == "/opt/ssh");
@@ -262,13 +262,15 @@ TEST_CASE("a method arrives as it was sent") {
                               .selinux_role = "r",
                               .selinux_type = "t",
                               .sudo_args = {"-n"}};
-    const auto other_plan = mitogen::detail::plan_from(mitogen::detail::encode_method(other), {});
+    const auto other_plan =
+        mitogen::detail::plan_from(mitogen::detail::encode_method(other).value(), {});
     REQUIRE(other_plan);
     CHECK(other_plan->start.argv == other.arguments());
     CHECK(other_plan->start.path == "/opt/sudo");
     CHECK(other_plan->prompts->password() == other.password);
     CHECK_FALSE(plan->keep_program);
-    const auto bad = mitogen::detail::plan_from(mitogen::detail::encode_method(mitogen::ssh{}), {});
+    const auto bad =
+        mitogen::detail::plan_from(mitogen::detail::encode_method(mitogen::ssh{}).value(), {});
     CHECK(contains(bad.error().what(), "hostname is empty"));
 }
 

@@ -178,7 +178,7 @@ TEST_CASE("a task's handle may end after the loop has") {
     mitogen::router root{loop};
     auto s = mitogen::spawn(root, sleeps_long());
     auto waits = mitogen::spawn(root, says_why());
-    loop.run([] {}); // both have begun
+    loop.engine().run([] {}); // both have begun
     root.close();
     loop.shutdown();
     loop.join();

@@ -4,7 +4,7 @@
 #include "inject.hpp"
 
 #include <mitogen/base/log.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/os/call.hpp>
 
 #include <atomic>
@@ -25,7 +25,7 @@ namespace {
 namespace broker_test {
 
 using io_type = MITOGEN_TEST_IO;
-using broker = mitogen::basic_broker<io_type>;
+using broker = mitogen::detail::broker_engine<io_type>;
 using waiter = mitogen::waiter<io_type>;
 using mitogen::never;
 namespace io = mitogen::io;

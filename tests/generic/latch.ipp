@@ -36,10 +36,11 @@ public:
     /// Enters the latch; returns once it sleeps there, behind those that came before.
     void begin(latch& l, mitogen::instant deadline = never) {
         thread_ = io_type::thread(io_, "sleeper", [&l, deadline, this] {
-            got = l.get_until(deadline, [this](auto& wake, mitogen::instant until, auto&& ready) {
-                asleep_.unpark(); // it is in the queue already
-                while (!ready() && wake.sleep_until(until)) {}
-            });
+            got =
+                l.try_get_until(deadline, [this](auto& wake, mitogen::instant until, auto&& ready) {
+                    asleep_.unpark(); // it is in the queue already
+                    while (!ready() && wake.sleep_until(until)) {}
+                });
         });
         asleep_.park();
     }
@@ -53,8 +54,8 @@ MITOGEN_POLICY_TEST(": items come out in the order in which they were put") {
     latch l(io);
     for (int i = 0; i < 10; ++i) CHECK(l.put(int{i}));
     CHECK(l.size() == 10);
-    for (int i = 0; i < 10; ++i) CHECK(*l.get() == i);
-    CHECK_FALSE(l.try_get());
+    for (int i = 0; i < 10; ++i) CHECK(*l.try_get() == i);
+    CHECK_FALSE(l.try_get_until(0));
     CHECK(l.size() == 0);
 }
 
@@ -79,7 +80,7 @@ MITOGEN_POLICY_TEST(": items beyond the number of sleepers are kept for later") 
     s.join();
     CHECK(s.value() == 0);
     CHECK(l.size() == 3);
-    for (int i = 1; i < 4; ++i) CHECK(*l.try_get() == i);
+    for (int i = 1; i < 4; ++i) CHECK(*l.try_get_until(0) == i);
 }
 
 MITOGEN_POLICY_TEST(": a late comer does not take what a sleeper was given") {
@@ -88,8 +89,8 @@ MITOGEN_POLICY_TEST(": a late comer does not take what a sleeper was given") {
     sleeper s;
     s.begin(l);
     l.put(7);
-    CHECK_FALSE(l.try_get()); // whether or not the sleeper has run yet
-    CHECK(l.get_until(0).error().reason() == reason::timeout);
+    CHECK_FALSE(l.try_get_until(0)); // whether or not the sleeper has run yet
+    CHECK(l.try_get_until(0).error().reason() == reason::timeout);
     s.join();
     CHECK(s.value() == 7);
 }
@@ -129,15 +130,15 @@ MITOGEN_POLICY_TEST(": an item that is there is taken although the deadline has 
     io_type io;
     latch l(io);
     l.put(3);
-    CHECK(*l.get_until(0) == 3);
-    CHECK(l.get_until(0).error().reason() == reason::timeout);
+    CHECK(*l.try_get_until(0) == 3);
+    CHECK(l.try_get_until(0).error().reason() == reason::timeout);
 }
 
 MITOGEN_POLICY_TEST(": an item that comes between the deadline and the way out is not lost") {
     io_type io;
     latch l(io);
     // sleeps too long, as threads may
-    const auto got = l.get_until(0, [&](auto&, mitogen::instant, auto&&) { l.put(9); });
+    const auto got = l.try_get_until(0, [&](auto&, mitogen::instant, auto&&) { l.put(9); });
     REQUIRE(got);
     CHECK(*got == 9);
     CHECK(l.size() == 0);
@@ -158,8 +159,8 @@ MITOGEN_POLICY_TEST(": closing wakes everyone with an error, also with items lef
     SECTION("items") {
         l.put(1);
         l.close();
-        CHECK(l.get().error().reason() == reason::sender_closed);
-        CHECK_FALSE(l.try_get());
+        CHECK(l.try_get().error().reason() == reason::sender_closed);
+        CHECK_FALSE(l.try_get_until(0));
     }
     SECTION("a sleeper that was served before keeps its item") {
         sleeper s;
@@ -172,14 +173,14 @@ MITOGEN_POLICY_TEST(": closing wakes everyone with an error, also with items lef
     CHECK(l.closed());
     CHECK_FALSE(l.put(2));
     l.close();
-    CHECK(l.get_until(0).error().reason() == reason::sender_closed);
+    CHECK(l.try_get_until(0).error().reason() == reason::sender_closed);
 }
 
 MITOGEN_POLICY_TEST(": an item that a closed latch refuses stays with its owner") {
     io_type io;
     mitogen::basic_latch<std::unique_ptr<int>, io_type> l(io);
     l.put(nullptr); // empty values are legal
-    CHECK(l.get().value() == nullptr);
+    CHECK(l.try_get().value() == nullptr);
     l.close();
     auto item = std::make_unique<int>(6);
     CHECK_FALSE(l.put(std::move(item)));
@@ -202,7 +203,8 @@ MITOGEN_POLICY_TEST(": every item reaches exactly one of many threads, timeouts 
             for (;;) {
                 // some give up all the time, in the middle of everything
                 const auto got =
-                    c % 2 ? l.get() : l.get_until(io.now() + static_cast<int>(random() % 30'000));
+                    c % 2 ? l.try_get()
+                          : l.try_get_until(io.now() + static_cast<int>(random() % 30'000));
                 if (got) {
                     mine.push_back(*got);
                 } else if (got.error().reason() == reason::timeout) {
@@ -239,12 +241,12 @@ MITOGEN_POLICY_TEST(
     latch there(io), back(io);
     constexpr int rounds = 5000;
     io_type::thread echo(io, "echo", [&] {
-        for (auto got = there.get(); got; got = there.get()) back.put(*got + 1);
+        for (auto got = there.try_get(); got; got = there.try_get()) back.put(*got + 1);
     });
     int sum = 0;
     for (int i = 0; i < rounds; ++i) {
         there.put(int{i});
-        sum += *back.get() == i + 1;
+        sum += *back.try_get() == i + 1;
     }
     there.close();
     echo.join();

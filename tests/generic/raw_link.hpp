@@ -125,7 +125,8 @@ public:
         });
     }
     ~above_raw_link() {
-        t.loop.run([&] { peer_link->close(mitogen::reason::respondent_lost, "the test is over"); });
+        t.loop.engine().run(
+            [&] { peer_link->close(mitogen::reason::respondent_lost, "the test is over"); });
     }
 
     mitogen::context child() { return t.root.context_by_id(1); }
@@ -145,7 +146,7 @@ public:
 
 private:
     void link_closed(link& gone, mitogen::reason cause, const std::string& why) override {
-        t.root.link_lost(gone, mitogen::error(cause, why));
+        support::engine(t.root).link_lost(gone, mitogen::error(cause, why));
         const std::lock_guard lock(mutex_);
         lost_.emplace(cause, why);
         changed_.notify_all();
@@ -158,7 +159,7 @@ class below_raw_link final : mitogen::basic_peer<mitogen::io::native>::events {
     using dispatcher_type = mitogen::basic_dispatcher<mitogen::io::native>;
 
 public:
-    mitogen::broker loop;
+    mitogen::detail::broker_engine<mitogen::io::native> loop;
     mitogen::detail::router_engine<mitogen::io::native> node;
     raw_link peer;
     std::shared_ptr<link> peer_link;

@@ -4,7 +4,7 @@
 #include "inject.hpp"
 
 #include <mitogen/link/transport.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/os/call.hpp>
 #include <mitogen/os/process/signal.hpp>
 #include <mitogen/protocol/assembler.hpp>
@@ -28,7 +28,7 @@ namespace {
 namespace stream_test {
 
 using io_type = MITOGEN_TEST_IO;
-using broker = mitogen::basic_broker<io_type>;
+using broker = mitogen::detail::broker_engine<io_type>;
 using stream = mitogen::basic_transport<io_type>;
 using descriptor = io_type::descriptor;
 using mitogen::buffer;

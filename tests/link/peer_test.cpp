@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "tree.hpp"
+#include "../node/tree.hpp"
 
 #include <mitogen/link/peer.hpp>
 

@@ -294,7 +294,7 @@ TEST_CASE("a record is cut where it is larger than any link should carry at once
 TEST_CASE(
     "what a child prints on stderr before it is up is kept up to a bound, the earliest first") {
     log_capture log;
-    mitogen::broker loop;
+    mitogen::detail::broker_engine<mitogen::io::native> loop;
     generic::shared_pipe pipe;
     // more than a megabyte, not more than the rate allows at once
     constexpr std::uint32_t many = 60'000;

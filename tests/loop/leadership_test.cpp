@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <mitogen/io/native.hpp>
 #include <mitogen/io/poll.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/loop/leadership.hpp>
 
 #include <atomic>
@@ -85,7 +85,7 @@ TEST_CASE("where the poller has no gate only the broker's thread leads") {
 }
 
 TEST_CASE("a lead that is taken reserved serves the wait that follows, or is given back") {
-    using broker = mitogen::broker;
+    using broker = mitogen::detail::broker_engine<mitogen::io::native>;
     if (!mitogen::io::native::poller::has_gate) return;
     const int what = GENERATE(0, 1, 2);
     broker loop;
@@ -118,21 +118,23 @@ TEST_CASE("a lead that is taken reserved serves the wait that follows, or is giv
 
 TEST_CASE("a lead reserved that is not kept is given back with its scope") {
     if (!mitogen::io::native::poller::has_gate) return;
-    mitogen::broker loop;
+    mitogen::detail::broker_engine<mitogen::io::native> loop;
     int led = 0;
     for (int round = 0; round < 100; ++round) {
         {
-            const mitogen::broker::reservation leadership(loop, true);
+            const mitogen::detail::broker_engine<mitogen::io::native>::reservation leadership(loop,
+                                                                                              true);
             led += loop.on_loop();
         }
         CHECK_FALSE(loop.on_loop());
         {
-            mitogen::broker::reservation leadership(loop, true);
+            mitogen::detail::broker_engine<mitogen::io::native>::reservation leadership(loop, true);
             leadership.keep();
         }
         if (loop.on_loop()) loop.release_reservation();
         CHECK_FALSE(loop.on_loop());
-        const mitogen::broker::reservation unwanted(loop, false);
+        const mitogen::detail::broker_engine<mitogen::io::native>::reservation unwanted(loop,
+                                                                                        false);
         CHECK_FALSE(loop.on_loop());
     }
     CHECK(led > 0);
@@ -141,7 +143,7 @@ TEST_CASE("a lead reserved that is not kept is given back with its scope") {
 /// A loop whose thread is in a turn, until `go` is set.
 struct busy_broker {
     std::promise<void> begun, go;
-    mitogen::broker loop;
+    mitogen::detail::broker_engine<mitogen::io::native> loop;
     mitogen::waiter<mitogen::io::native> wake{loop.io()};
 
     busy_broker() {
@@ -188,7 +190,7 @@ TEST_CASE("a thread that waits for the leadership sleeps as before, however ofte
 }
 
 TEST_CASE("nobody leads reserved of a loop that is led, or that ends") {
-    mitogen::broker loop;
+    mitogen::detail::broker_engine<mitogen::io::native> loop;
     bool reserved = true;
     loop.run([&] { std::thread([&] { reserved = loop.reserve_leadership(); }).join(); });
     CHECK_FALSE(reserved);

@@ -3,7 +3,7 @@
 
 #include <mitogen/io/epoll.hpp>
 #include <mitogen/link/transport.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/loop/watch_table.hpp>
 #include <mitogen/os/call.hpp>
 
@@ -94,7 +94,7 @@ struct closing : mitogen::basic_transport<io_type>::owner {
 };
 
 TEST_CASE("a link that can't be watched from the start is closed at once, and says why") {
-    mitogen::basic_broker<io_type> loop;
+    mitogen::detail::broker_engine<io_type> loop;
     os::unique_fd in, out, far_in, far_out;
     REQUIRE(os::pipe(in, far_out) == 0);
     REQUIRE(os::pipe(far_in, out) == 0);
@@ -118,7 +118,7 @@ TEST_CASE("a link that can't be watched from the start is closed at once, and sa
 
 TEST_CASE("a link that can't be watched for room to write is closed, and says why") {
     using stream = closing::stream;
-    mitogen::basic_broker<io_type> loop;
+    mitogen::detail::broker_engine<io_type> loop;
     os::unique_fd in, out, far_in, far_out;
     REQUIRE(os::pipe(in, far_out) == 0);
     REQUIRE(os::pipe(far_in, out) == 0);

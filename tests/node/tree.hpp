@@ -4,7 +4,7 @@
 
 #include <mitogen/base/log.hpp>
 #include <mitogen/call/boot_progress.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/node/id_allocator.hpp>
 #include <mitogen/node/route_monitor.hpp>
 #include <mitogen/node/router_core.hpp>
@@ -26,7 +26,7 @@
 namespace tree {
 
 using io_type = mitogen::io::native;
-using broker = mitogen::basic_broker<io_type>;
+using broker = mitogen::detail::broker_engine<io_type>;
 using link = mitogen::basic_peer<io_type>;
 using open_call = mitogen::basic_outstanding_call<io_type>;
 using monitor = mitogen::basic_route_monitor<io_type>;

@@ -191,7 +191,7 @@ TEST_CASE("a handler that is bound to a context hears of its end, and of nobody 
     shared_pipe told;
     std::string seen;
     above_raw_link a;
-    a.t.loop.run([&] {
+    a.t.loop.engine().run([&] {
         support::engine(a.t.root).routes().add({2, 1, "below raw", 0, a.peer_link});
     });
     struct receiver {
@@ -255,7 +255,7 @@ TEST_CASE("the end of a context is told once to each who asked, also afterwards"
     REQUIRE(told.wait());
     child.on_disconnect(note);
     REQUIRE(told.wait());
-    t.loop.run([] {});
+    t.loop.engine().run([] {});
     REQUIRE(seen.size() == 3);
     for (const auto& s : seen) CHECK(contains(s, "exit status 3"));
 }

@@ -111,7 +111,7 @@ public:
     }
 
     template <class Sleep>
-    mitogen::result<int> get_until(instant deadline, Sleep&& sleep) {
+    mitogen::result<int> try_get_until(instant deadline, Sleep&& sleep) {
         sleeper self(this->io_);
         {
             const std::lock_guard lock(this->mutex_);
@@ -140,7 +140,7 @@ public:
     bool put(int&& item) { return this->put_or_serve(item); }
 
     template <class Sleep>
-    mitogen::result<int> get_until(instant deadline, Sleep&& sleep) {
+    mitogen::result<int> try_get_until(instant deadline, Sleep&& sleep) {
         sleeper self(this->io_);
         {
             const std::lock_guard lock(this->mutex_);
@@ -170,7 +170,7 @@ public:
     bool put(int&& item) { return this->put_or_serve(item); }
 
     template <class Sleep>
-    mitogen::result<int> get_until(instant deadline, Sleep&& sleep) {
+    mitogen::result<int> try_get_until(instant deadline, Sleep&& sleep) {
         sleeper self(this->io_);
         {
             const std::lock_guard lock(this->mutex_);
@@ -207,7 +207,7 @@ public:
     }
 
     template <class Sleep>
-    mitogen::result<int> get_until(instant deadline, Sleep&& sleep) {
+    mitogen::result<int> try_get_until(instant deadline, Sleep&& sleep) {
         sleeper self(this->io_);
         std::unique_lock lock(this->mutex_);
         while (!this->closed_) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // The broker, its waiters and its timers in all orders of a few threads.
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/simulation/explore.hpp>
 
 #include <catch2/catch.hpp>
@@ -13,7 +13,7 @@ using io_type = mitogen::io::simulated;
 
 /// A waiting thread is told by another one, and by deferred work, whoever leads the loop.
 void wait_for_both(io_type io, bool lead) {
-    mitogen::basic_broker<io_type> loop(io);
+    mitogen::detail::broker_engine<io_type> loop(io);
     mitogen::waiter<io_type> wake(io);
     int told = 0;
     io_type::thread other(io, "other", [&] {

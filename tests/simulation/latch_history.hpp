@@ -166,7 +166,7 @@ public:
         g.begin = ++clock_;
         g.begun = io_.now();
         const mitogen::result<int> got =
-            latch_.get_until(deadline, [&](auto& wake, instant until, auto&& ready) {
+            latch_.try_get_until(deadline, [&](auto& wake, instant until, auto&& ready) {
                 g.asleep = ++clock_;
                 while (!ready() && wake.sleep_until(until)) {}
             });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/simulation/world.hpp>
 #include <mitogen/sync/latch.hpp>
 
@@ -31,7 +31,7 @@ sim::outcome busy(std::uint64_t seed) {
             });
             const auto take = [&] {
                 for (int i = 0; i < 5; ++i) {
-                    const int got = numbers.get().value();
+                    const int got = numbers.try_get().value();
                     const std::lock_guard lock(mutex);
                     sum += got;
                 }
@@ -40,7 +40,7 @@ sim::outcome busy(std::uint64_t seed) {
             io_type::thread c(io, "c", take);
         }
         if (sum != 45) throw std::runtime_error("sum");
-        mitogen::basic_broker<io_type> loop(io);
+        mitogen::detail::broker_engine<io_type> loop(io);
         bool fired = false;
         mitogen::timer t;
         t.fire = [&] { fired = true; };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <mitogen/io/native.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/sync/event.hpp>
 
 #include <atomic>
@@ -15,7 +15,7 @@ using io_type = mitogen::io::native;
 using event = mitogen::basic_event<io_type>;
 
 TEST_CASE("an event that was raised stays so, and ends every wait at once") {
-    mitogen::basic_broker<io_type> loop;
+    mitogen::detail::broker_engine<io_type> loop;
     event happened(loop.io());
     CHECK_FALSE(happened.raised());
     happened.raise();
@@ -27,7 +27,7 @@ TEST_CASE("an event that was raised stays so, and ends every wait at once") {
 }
 
 TEST_CASE("a wait for an event ends at its deadline") {
-    mitogen::basic_broker<io_type> loop;
+    mitogen::detail::broker_engine<io_type> loop;
     event never_happens(loop.io());
     const mitogen::instant until = loop.io().now() + 2'000'000;
     CHECK_FALSE(never_happens.wait(loop, until));
@@ -35,7 +35,7 @@ TEST_CASE("a wait for an event ends at its deadline") {
 }
 
 TEST_CASE("an event is raised by the loop that the waiting thread drives, and by other threads") {
-    mitogen::basic_broker<io_type> loop;
+    mitogen::detail::broker_engine<io_type> loop;
     for (int i = 0; i < 1'000; ++i) {
         const auto by_loop = std::make_shared<event>(loop.io());
         REQUIRE(loop.defer([by_loop] { by_loop->raise(); }));

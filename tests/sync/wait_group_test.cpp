@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <mitogen/io/native.hpp>
-#include <mitogen/loop/broker.hpp>
+#include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/sync/wait_group.hpp>
 
 #include <atomic>
@@ -15,7 +15,7 @@ using io_type = mitogen::io::native;
 using wait_group = mitogen::basic_wait_group<io_type>;
 
 TEST_CASE("an empty group is not waited for") {
-    mitogen::basic_broker<io_type> loop;
+    mitogen::detail::broker_engine<io_type> loop;
     wait_group none(loop.io());
     CHECK(none.empty());
     CHECK(none.wait(loop, 0));
@@ -28,7 +28,7 @@ TEST_CASE("an empty group is not waited for") {
 }
 
 TEST_CASE("a wait for a group ends at its deadline while something is under way") {
-    mitogen::basic_broker<io_type> loop;
+    mitogen::detail::broker_engine<io_type> loop;
     wait_group group(loop.io());
     group.add();
     CHECK_FALSE(group.wait(loop, 0));
@@ -38,7 +38,7 @@ TEST_CASE("a wait for a group ends at its deadline while something is under way"
 }
 
 TEST_CASE("a group is waited for until the last of many threads is done") {
-    mitogen::basic_broker<io_type> loop;
+    mitogen::detail::broker_engine<io_type> loop;
     wait_group group(loop.io());
     std::atomic<int> over{0};
     std::vector<std::thread> workers;
@@ -55,7 +55,7 @@ TEST_CASE("a group is waited for until the last of many threads is done") {
 }
 
 TEST_CASE("a group may be destroyed after the wait for what ends on the loop") {
-    mitogen::basic_broker<io_type> loop;
+    mitogen::detail::broker_engine<io_type> loop;
     for (int round = 0; round < 2'000; ++round) {
         const auto group = std::make_unique<wait_group>(loop.io());
         for (int i = 0; i < 3; ++i) {

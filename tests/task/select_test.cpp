@@ -127,7 +127,7 @@ TEST_CASE("when several are ready, what was told last comes last") {
         to_b.send(i);
         to_c.send(i);
     }
-    t.loop.run([] {}); // what was sent within this context has arrived
+    t.loop.engine().run([] {}); // what was sent within this context has arrived
     mitogen::select any{a, b, c};
     std::string order;
     for (int i = 0; i < 90; ++i) {

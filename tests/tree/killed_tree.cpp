@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "killed_tree.hpp"
 
+#include "../support/engine.hpp"
+
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -419,7 +421,7 @@ void trial::load() {
         result_.longest_call_ms = std::max(result_.longest_call_ms, w->longest_ms);
     }
     if (!plan_.ends_at_once()) check_the_others();
-    if (const std::size_t open = root_->outstanding().open_count())
+    if (const std::size_t open = support::open_answers(*root_))
         complain(std::to_string(open) + " calls are open in the root");
     result_.innocents =
         static_cast<std::uint32_t>(std::count(innocents_.begin(), innocents_.end(), true));
