@@ -73,7 +73,7 @@ struct arrivals {
     std::uint64_t all() const { return lines.size() + lost; }
 };
 
-void signal(mitogen::router& root, const std::string& name, int number) {
+void signal(const std::string& name, int number) {
     sim::kernel& k = mitogen::io::simulated().kernel();
     for (sim::process_state* p : k.running())
         if (p->group->name.find(name) != std::string::npos) k.signal(p->pid, number);
@@ -104,9 +104,9 @@ TEST_CASE("log records that a stopped context does not take are bounded at every
             auto waits = relay.call_async<&longest_queue>();
             auto floods = source.call_async<&flood>(many);
             io.sleep_for(second);
-            signal(root, stopped, 19);
+            signal(stopped, 19);
             io.sleep_for(20 * second);
-            signal(root, stopped, 18);
+            signal(stopped, 18);
             most_at_relay = waits.get();
             most_at_source = floods.get();
             for (int i = 0; i < 100 && seen.all() < many; ++i) io.sleep_for(second);

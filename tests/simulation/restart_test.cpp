@@ -26,7 +26,7 @@ int fails_after(std::int64_t span) {
     throw std::runtime_error("boom");
 }
 /// Fails every third time or so.
-int unreliable(std::int64_t span, std::uint64_t seed, mitogen::router& here) {
+int unreliable(std::int64_t span, std::uint64_t seed) {
     sim::sleep_for(span);
     if (sim::random(seed ^ static_cast<std::uint64_t>(mitogen::io::simulated().now())).below(3) ==
         0)
