@@ -31,10 +31,12 @@
 // ---- mitogen/base/config.hpp ----
 // config.hpp: what the compiler, the platform and the optional libraries offer, decided once.
 //
-// Macros set here are internal and are undefined again by the umbrella headers; that is why this file has no guard. A user may
-// set, for the whole program:
-//   MITOGEN_NO_PFR, MITOGEN_NO_DESCRIBE   do without Boost.PFR or Boost.Describe although they are on the include path
-// The choice is part of the inline namespace: two translation units that disagree do not link into one silent mixture.
+// Macros set here are internal and are undefined again by the umbrella headers; that is why this
+// file has no guard. A user may set, for the whole program:
+//   MITOGEN_NO_PFR, MITOGEN_NO_DESCRIBE   do without Boost.PFR or Boost.Describe although they are
+//                                         on the include path
+// The choice is part of the inline namespace: two translation units that disagree do not link into
+// one silent mixture.
 
 #if !defined(__cplusplus) || __cplusplus < 202002L
 #error "mitogen: needs C++20; compile with -std=c++20"
@@ -64,8 +66,8 @@
 #define MITOGEN_HAS_DESCRIBE 0
 #endif
 
-// The inline namespace: v<major>_<minor>, then p (PFR) and d (Describe) if they are in use, and s if the core is compiled in a
-// file of its own.
+// The inline namespace: v<major>_<minor>, then p (PFR) and d (Describe) if they are in use, and s
+// if the core is compiled in a file of its own.
 #if defined(MITOGEN_SOURCE) || defined(MITOGEN_SEPARATE)
 #if MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
 #define MITOGEN_ABI v0_1_pds
@@ -110,9 +112,9 @@
 
 #define MITOGEN_COLD [[gnu::cold, gnu::noinline]]
 
-// Functions of the core that the fronts declare. MITOGEN_SOURCE and MITOGEN_SEPARATE are for the whole program: one file of it
-// holds the core (MITOGEN_SOURCE, or it links mitogen::compiled), all others only call (MITOGEN_SEPARATE). Part of the inline
-// namespace too.
+// Functions of the core that the fronts declare. MITOGEN_SOURCE and MITOGEN_SEPARATE are for the
+// whole program: one file of it holds the core (MITOGEN_SOURCE, or it links mitogen::compiled), all
+// others only call (MITOGEN_SEPARATE). Part of the inline namespace too.
 #if defined(MITOGEN_SOURCE) && defined(MITOGEN_SEPARATE)
 #error "mitogen: MITOGEN_SOURCE is for the one file with the core, MITOGEN_SEPARATE for the others"
 #endif
@@ -122,233 +124,7 @@
 #define MITOGEN_INLINE inline
 #endif
 
-// ---- mitogen/simulation/chooser.hpp ----
-// chooser.hpp: who decides, where a simulated world can go on in more than one way.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace simulation {
-
-/// Numbers that look random and follow from a seed: SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number
-/// generators", OOPSLA 2014). The same on every machine.   Threads: one.
-class random {
-    std::uint64_t state_;
-
-public:
-    explicit random(std::uint64_t seed) noexcept : state_(seed) {}
-
-    std::uint64_t next() noexcept {
-        std::uint64_t z = (state_ += 0x9E37'79B9'7F4A'7C15u);
-        z = (z ^ (z >> 30)) * 0xBF58'476D'1CE4'E5B9u;
-        z = (z ^ (z >> 27)) * 0x94D0'49BB'1331'11EBu;
-        return z ^ (z >> 31);
-    }
-
-    /// 0 to count - 1; `count` must not be 0.
-    std::uint64_t below(std::uint64_t count) noexcept { return next() % count; }
-
-    /// True with probability `p`.
-    bool chance(double p) noexcept { return p > 0 && static_cast<double>(next() >> 11) * 0x1p-53 < p; }
-
-    /// Between `least` and `most`, both included.
-    std::int64_t between(std::int64_t least, std::int64_t most) noexcept {
-        return most <= least ? least : least + static_cast<std::int64_t>(below(static_cast<std::uint64_t>(most - least) + 1));
-    }
-};
-
-/// Decides which thread of a world runs next.
-class chooser {
-public:
-    virtual ~chooser() = default;
-
-    /// One of `count` (at least 2) threads that can run, by its place in the list of those that can, oldest first. `threads` are
-    /// their numbers. `staying`: the first of them runs now, could go on, and is only interrupted if another is chosen.
-    virtual std::size_t choose(const std::uint32_t* threads, std::size_t count, bool staying) = 0;
-};
-
-/// Any thread, with the same probability; one that could go on is interrupted with a given one.
-class random_chooser final : public chooser {
-    random numbers_;
-    double interrupt_;
-
-public:
-    explicit random_chooser(std::uint64_t seed, double interrupt = 0.1) noexcept : numbers_(seed), interrupt_(interrupt) {}
-
-    std::size_t choose(const std::uint32_t*, std::size_t count, bool staying) override {
-        if (staying) return numbers_.chance(interrupt_) ? 1 + numbers_.below(count - 1) : 0;
-        return numbers_.below(count);
-    }
-};
-
-/// Threads have random priorities; the highest runs, and at a few random steps the one that runs becomes the lowest. Finds a bug
-/// that needs `depth` ordered events with a known least probability (Burckhardt, Kothari, Musuvathi, Nagarakatte: "A randomized
-/// scheduler with probabilistic guarantees of finding bugs", ASPLOS 2010).
-class priority_chooser final : public chooser {
-    random numbers_;
-    std::vector<std::uint64_t> priorities_; // by thread number
-    std::vector<std::uint64_t> changes_;    // steps, in any order
-    std::uint64_t step_ = 0;
-    std::uint64_t lowest_ = 1u << 16;
-
-    std::uint64_t& priority(std::uint32_t thread) {
-        while (priorities_.size() <= thread) priorities_.push_back((1u << 16) + 1 + (numbers_.next() >> 16));
-        return priorities_[thread];
-    }
-
-    std::size_t highest(const std::uint32_t* threads, std::size_t count) {
-        std::size_t best = 0;
-        for (std::size_t i = 1; i < count; ++i)
-            if (priority(threads[i]) > priority(threads[best])) best = i;
-        return best;
-    }
-
-public:
-    /// `steps`: about how many choices a run has.
-    priority_chooser(std::uint64_t seed, unsigned depth, std::uint64_t steps) : numbers_(seed) {
-        for (unsigned i = 1; i < depth; ++i) changes_.push_back(numbers_.below(steps ? steps : 1));
-    }
-
-    std::size_t choose(const std::uint32_t* threads, std::size_t count, bool) override {
-        const std::uint64_t step = step_++;
-        const std::size_t best = highest(threads, count);
-        for (const std::uint64_t change : changes_) {
-            if (change != step) continue;
-            priority(threads[best]) = --lowest_;
-            return highest(threads, count);
-        }
-        return best;
-    }
-};
-
-/// Goes through all orders of a small program, one per run, depth first. Between runs call next_run(), until it says false.
-///
-/// With `most_interruptions` only those runs are made in which at most so many threads are interrupted that could have gone on:
-/// most bugs need two (Musuvathi, Qadeer: "Iterative context bounding for systematic testing of multithreaded programs", PLDI
-/// 2007).
-class exhaustive_chooser final : public chooser {
-    struct decision {
-        std::uint32_t taken;
-        std::uint32_t count;
-    };
-
-    std::vector<decision> path_;
-    std::size_t at_ = 0;
-    unsigned most_interruptions_;
-    unsigned interruptions_ = 0;
-    bool diverged_ = false;
-
-public:
-    explicit exhaustive_chooser(unsigned most_interruptions = 1'000'000) noexcept : most_interruptions_(most_interruptions) {}
-
-    std::size_t choose(const std::uint32_t*, std::size_t count, bool staying) override {
-        if (staying && interruptions_ == most_interruptions_) return 0;
-        if (at_ == path_.size()) path_.push_back({0, static_cast<std::uint32_t>(count)});
-        if (path_[at_].count != count) diverged_ = true;
-        const auto taken = static_cast<std::uint32_t>(std::min<std::size_t>(path_[at_++].taken, count - 1));
-        if (staying && taken != 0) ++interruptions_;
-        return taken;
-    }
-
-    /// True if a run came to other choices than the one before it, up to where the two should differ: something in it does not
-    /// follow from the choices.
-    bool diverged() const noexcept { return diverged_; }
-
-    /// Prepares the next run. False once all have been made.
-    bool next_run() noexcept {
-        at_ = 0;
-        interruptions_ = 0;
-        while (!path_.empty() && path_.back().taken + 1 == path_.back().count) path_.pop_back();
-        if (path_.empty()) return false;
-        ++path_.back().taken;
-        return true;
-    }
-};
-
-} // namespace simulation
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/simulation/faults.hpp ----
-// faults.hpp: what goes wrong in a simulated world, and how often.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace simulation {
-
-/// How likely things go wrong by themselves. All off by default. Probabilities are per operation, from 0 to 1; times are
-/// nanoseconds. What should happen at a certain moment is planned with world::at().
-struct faults {
-    double interrupt = 0.1;          ///< another thread goes on at a synchronisation point
-    double partial_transfer = 0;     ///< a read or write moves fewer bytes than it could
-    double spurious_readiness = 0;   ///< a poller reports a descriptor that has nothing (the read says EAGAIN)
-    double early_wait = 0;           ///< a poller's wait ends before its time, as with EINTR
-    duration_ns least_latency = 0;   ///< of bytes on a link
-    duration_ns most_latency = 0;    ///< drawn once per link
-    std::uint64_t bytes_per_second = 0; ///< of a link; 0: no limit
-    std::size_t pipe_bytes = 64 * 1024; ///< what a link takes before its reader reads
-    double spawn_failure = 0;        ///< a process can't be started
-    std::size_t most_descriptors = 1'000'000; ///< of one process: more is EMFILE
-    double out_of_descriptors = 0;   ///< making a pipe fails with EMFILE
-    // What happens to running processes and their links, as Poisson processes over the whole world:
-    double kills_per_second = 0;     ///< of virtual time: a process that is not the root is killed
-    double freezes_per_second = 0;   ///< a process is stopped, for a time drawn from the next two
-    duration_ns least_freeze = 1'000'000;
-    duration_ns most_freeze = 500'000'000;
-    double cuts_per_second = 0;      ///< a link is cut within its next few kilobytes
-    double jumps_per_second = 0;     ///< the clock leaps forward, as when a machine was suspended
-    duration_ns most_jump = 2'000'000'000;
-    double silences_per_second = 0;  ///< a link swallows everything from now on, and says nothing
-};
-
-} // namespace simulation
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/simulation/trace.hpp ----
-// trace.hpp: what happened in a simulated world: a number that two equal runs share, and, on request, the words.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace simulation {
-
-/// Every step of a run, condensed. Words are kept only where somebody wants to read them: they cost more than the run.
-class trace {
-    std::uint64_t hash_ = 0xCBF2'9CE4'8422'2325u;
-    std::uint64_t steps_ = 0;
-    std::size_t kept_;
-    std::deque<std::string> lines_;
-
-public:
-    /// Keeps the last `lines` lines.
-    explicit trace(std::size_t lines = 0) noexcept : kept_(lines) {}
-
-    /// Equal for equal runs, on every machine and with every compiler. FNV-1a over 64-bit words.
-    std::uint64_t hash() const noexcept { return hash_; }
-    /// Steps so far.
-    std::uint64_t steps() const noexcept { return steps_; }
-    /// True if words are kept.
-    bool verbose() const noexcept { return kept_ != 0; }
-    /// The last lines.
-    const std::deque<std::string>& lines() const noexcept { return lines_; }
-
-    /// One step: when, of which thread, which, and about what.
-    void step(instant at, std::uint32_t thread, char what, std::uint64_t subject) noexcept {
-        ++steps_;
-        for (const std::uint64_t word :
-             {static_cast<std::uint64_t>(at), std::uint64_t{thread} << 8 | static_cast<unsigned char>(what), subject})
-            hash_ = (hash_ ^ word) * 0x0000'0100'0000'01B3u;
-    }
-
-    /// A line for people. Ask verbose() before composing it.
-    void say(instant at, std::string_view who, std::string_view what) {
-        if (!verbose()) return;
-        std::string line = std::to_string(at / 1000);
-        line.insert(0, line.size() < 12 ? 12 - line.size() : 0, ' ');
-        line.append(" us  ").append(who).append("  ").append(what);
-        lines_.push_back(std::move(line));
-        if (lines_.size() > kept_) lines_.pop_front();
-    }
-};
-
-} // namespace simulation
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/sys/fiber.hpp ----
+// ---- mitogen/os/fiber.hpp ----
 // fiber.hpp: stacks that one thread switches between by hand.
 
 #if MITOGEN_ASAN
@@ -361,10 +137,11 @@ public:
 #endif
 
 namespace mitogen::inline MITOGEN_ABI {
-namespace sys {
+namespace os {
 
-/// Memory for one fiber's stack, with a page below it that must not be touched. Pages are taken from the system as they are used.
-/// Throws: error(kind::overloaded) where there is no address space or mapping left.
+/// Memory for one fiber's stack, with a page below it that must not be touched. Pages are taken
+/// from the system as they are used. Throws: error(kind::overloaded) if there is no address space
+/// or mapping left.
 class fiber_stack {
     static constexpr std::size_t guard = 4096 * 4; // a page on every common machine
 
@@ -373,13 +150,15 @@ class fiber_stack {
 
 public:
     fiber_stack() = default;
-    explicit fiber_stack(std::size_t size) : fiber_stack() { // delegating: where the rest throws, the destructor runs
-        void* const got =
-            ::mmap(nullptr, guard + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    // delegating: if the rest throws, the destructor runs
+    explicit fiber_stack(std::size_t size) : fiber_stack() {
+        void* const got = ::mmap(nullptr, guard + size, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (got == MAP_FAILED) raise(failure("mmap of a fiber's stack", -errno));
         base_ = got;
         size_ = size;
-        if (::mprotect(base_, guard, PROT_NONE) < 0) raise(failure("mprotect of a fiber's stack", -errno));
+        if (::mprotect(base_, guard, PROT_NONE) < 0)
+            raise(failure("mprotect of a fiber's stack", -errno));
     }
     fiber_stack(fiber_stack&& other) noexcept
         : base_(std::exchange(other.base_, nullptr)), size_(std::exchange(other.size_, 0)) {}
@@ -396,14 +175,15 @@ public:
     std::size_t size() const noexcept { return size_; }
 };
 
-/// A function with a stack of its own, which runs while resume() does and stops where it says suspend(). By ucontext(3), whose
-/// switch costs two system calls (about 0.4 µs).
+/// A function with a stack of its own, which runs while resume() does and stops where it says
+/// suspend(). By ucontext(3), whose switch costs two system calls (about 0.4 µs).
 ///
-/// What the C++ runtime keeps per thread about exceptions is kept per fiber: a fiber may be suspended inside a catch block.
-/// AddressSanitizer and ThreadSanitizer are told of every switch.
-/// Threads: all on one, always the same. An exception must not leave the body. A fiber that is destroyed before its body has
-/// ended is dropped: neither the body nor anything on its stack is destroyed, as if its process had been killed.
-/// LeakSanitizer does not report what such a stack refers to.
+/// What the C++ runtime keeps per thread about exceptions is kept per fiber: a fiber may be
+/// suspended inside a catch block. AddressSanitizer and ThreadSanitizer are told of every switch.
+/// Threads: all on one, always the same. An exception must not leave the body. A fiber that is
+/// destroyed before its body has ended is dropped: neither the body nor anything on its stack is
+/// destroyed, as if its process had been killed. LeakSanitizer does not report what such a stack
+/// refers to.
 class fiber {
     struct exceptions { // __cxa_eh_globals of the Itanium C++ ABI, 2.2.2
         void* caught = nullptr;
@@ -436,7 +216,8 @@ class fiber {
     }
 
     static void enter(unsigned high, unsigned low) {
-        auto* const self = reinterpret_cast<fiber*>(static_cast<std::uintptr_t>(static_cast<std::uint64_t>(high) << 32 | low));
+        auto* const self = reinterpret_cast<fiber*>(
+            static_cast<std::uintptr_t>(static_cast<std::uint64_t>(high) << 32 | low));
         self->entered();
         self->body_();
         self->body_.reset(); // what it holds may say suspend() in a destructor
@@ -456,7 +237,8 @@ class fiber {
         ::__tsan_switch_to_fiber(tsan_outside_, 0);
 #endif
 #if MITOGEN_ASAN
-        ::__sanitizer_start_switch_fiber(for_ever ? nullptr : &fake_inside_, outside_low_, outside_size_);
+        ::__sanitizer_start_switch_fiber(for_ever ? nullptr : &fake_inside_, outside_low_,
+                                         outside_size_);
 #endif
         static_cast<void>(::swapcontext(&inside_, &outside_));
         entered();
@@ -483,25 +265,33 @@ class fiber {
     std::uintptr_t stack_pointer() const noexcept {
         const auto low = reinterpret_cast<std::uintptr_t>(stack_.low());
         std::uintptr_t found = low + stack_.size();
-        for (std::size_t at = 0; at + sizeof(std::uintptr_t) <= sizeof inside_.uc_mcontext; at += sizeof(std::uintptr_t)) {
+        for (std::size_t at = 0; at + sizeof(std::uintptr_t) <= sizeof inside_.uc_mcontext;
+             at += sizeof(std::uintptr_t)) {
             std::uintptr_t word = 0;
-            std::memcpy(&word, reinterpret_cast<const char*>(&inside_.uc_mcontext) + at, sizeof word);
+            std::memcpy(&word, reinterpret_cast<const char*>(&inside_.uc_mcontext) + at,
+                        sizeof word);
             if (word >= low && word < found) found = word;
         }
         return found & ~std::uintptr_t{15};
     }
 
-    /// Everything that these bytes point to is left where it is on purpose, also by way of frames that AddressSanitizer keeps
-    /// elsewhere.
-    __attribute__((no_sanitize("address"))) void forgive(const void* from, std::size_t size, int depth = 0) const {
+    /// Everything that these bytes point to is left where it is on purpose, also by way of frames
+    /// that AddressSanitizer keeps elsewhere.
+    __attribute__((no_sanitize("address"))) void forgive(const void* from, std::size_t size,
+                                                         int depth = 0) const {
         for (std::size_t at = 0; at + sizeof(void*) <= size; at += sizeof(void*)) {
-            const void* const word = *reinterpret_cast<const void* const*>(static_cast<const char*>(from) + at);
+            const void* const word =
+                *reinterpret_cast<const void* const*>(static_cast<const char*>(from) + at);
             if (reinterpret_cast<std::uintptr_t>(word) < 4096) continue;
             void* begin = nullptr;
             void* end = nullptr;
             if (depth == 0 && fake_inside_ &&
-                ::__asan_addr_is_in_fake_stack(fake_inside_, const_cast<void*>(word), &begin, &end)) {
-                forgive(begin, static_cast<std::size_t>(static_cast<char*>(end) - static_cast<char*>(begin)), 1);
+                ::__asan_addr_is_in_fake_stack(fake_inside_, const_cast<void*>(word), &begin,
+                                               &end)) {
+                forgive(
+                    begin,
+                    static_cast<std::size_t>(static_cast<char*>(end) - static_cast<char*>(begin)),
+                    1);
             } else {
                 ::__lsan_ignore_object(word);
             }
@@ -510,14 +300,16 @@ class fiber {
 #endif
 
 public:
-    fiber(fiber_stack stack, unique_function<void()> body) : stack_(std::move(stack)), body_(std::move(body)) {
+    fiber(fiber_stack stack, unique_function<void()> body)
+        : stack_(std::move(stack)), body_(std::move(body)) {
         static_cast<void>(::getcontext(&inside_));
         inside_.uc_stack.ss_sp = stack_.low();
         inside_.uc_stack.ss_size = stack_.size();
         inside_.uc_link = nullptr;
-        const auto self = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(this)); // makecontext() passes ints only
-        ::makecontext(&inside_, reinterpret_cast<void (*)()>(&enter), 2, static_cast<unsigned>(self >> 32),
-                      static_cast<unsigned>(self));
+        // makecontext() passes ints only
+        const auto self = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(this));
+        ::makecontext(&inside_, reinterpret_cast<void (*)()>(&enter), 2,
+                      static_cast<unsigned>(self >> 32), static_cast<unsigned>(self));
     }
     fiber(fiber&&) = delete;
     ~fiber() {
@@ -549,18 +341,263 @@ public:
     /// True once the body has returned.
     bool finished() const noexcept { return finished_; }
 
-    /// The stack of a fiber that is not needed any more, for another one. A fiber that has not ended is dropped.
+    /// The stack of a fiber that is not needed any more, for another one. A fiber that has not
+    /// ended is dropped.
     fiber_stack take_stack() noexcept {
         if (!finished_) drop();
         return std::move(stack_);
     }
 };
 
-} // namespace sys
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/simulation/chooser.hpp ----
+// chooser.hpp: who decides, if a simulated world can go on in more than one way.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace simulation {
+
+/// Numbers that look random and follow from a seed: SplitMix64 (Steele, Lea, Flood: "Fast
+/// splittable pseudorandom number generators", OOPSLA 2014). The same on every machine. Threads:
+/// one.
+class random {
+    std::uint64_t state_;
+
+public:
+    explicit random(std::uint64_t seed) noexcept : state_(seed) {}
+
+    std::uint64_t next() noexcept {
+        std::uint64_t z = (state_ += 0x9E37'79B9'7F4A'7C15u);
+        z = (z ^ (z >> 30)) * 0xBF58'476D'1CE4'E5B9u;
+        z = (z ^ (z >> 27)) * 0x94D0'49BB'1331'11EBu;
+        return z ^ (z >> 31);
+    }
+
+    /// 0 to count - 1; `count` must not be 0.
+    std::uint64_t below(std::uint64_t count) noexcept { return next() % count; }
+
+    /// True with probability `p`.
+    bool chance(double p) noexcept {
+        return p > 0 && static_cast<double>(next() >> 11) * 0x1p-53 < p;
+    }
+
+    /// Between `least` and `most`, both included.
+    std::int64_t between(std::int64_t least, std::int64_t most) noexcept {
+        return most <= least ? least
+                             : least + static_cast<std::int64_t>(
+                                           below(static_cast<std::uint64_t>(most - least) + 1));
+    }
+};
+
+/// Decides which thread of a world runs next.
+class chooser {
+public:
+    virtual ~chooser() = default;
+
+    /// One of `count` (at least 2) threads that can run, by its place in the list of those that
+    /// can, oldest first. `threads` are their numbers. `staying`: the first of them runs now, could
+    /// go on, and is only interrupted if another is chosen.
+    virtual std::size_t choose(const std::uint32_t* threads, std::size_t count, bool staying) = 0;
+};
+
+/// Any thread, with the same probability; one that could go on is interrupted with a given one.
+class random_chooser final : public chooser {
+    random numbers_;
+    double interrupt_;
+
+public:
+    explicit random_chooser(std::uint64_t seed, double interrupt = 0.1) noexcept
+        : numbers_(seed), interrupt_(interrupt) {}
+
+    std::size_t choose(const std::uint32_t*, std::size_t count, bool staying) override {
+        if (staying) return numbers_.chance(interrupt_) ? 1 + numbers_.below(count - 1) : 0;
+        return numbers_.below(count);
+    }
+};
+
+/// Threads have random priorities; the highest runs, and at a few random steps the one that runs
+/// becomes the lowest. Finds a bug that needs `depth` ordered events with a known least probability
+/// (Burckhardt, Kothari, Musuvathi, Nagarakatte: "A randomized scheduler with probabilistic
+/// guarantees of finding bugs", ASPLOS 2010).
+class priority_chooser final : public chooser {
+    random numbers_;
+    std::vector<std::uint64_t> priorities_; // by thread number
+    std::vector<std::uint64_t> changes_;    // steps, in any order
+    std::uint64_t step_ = 0;
+    std::uint64_t lowest_ = 1u << 16;
+
+    std::uint64_t& priority(std::uint32_t thread) {
+        while (priorities_.size() <= thread)
+            priorities_.push_back((1u << 16) + 1 + (numbers_.next() >> 16));
+        return priorities_[thread];
+    }
+
+    std::size_t highest(const std::uint32_t* threads, std::size_t count) {
+        std::size_t best = 0;
+        for (std::size_t i = 1; i < count; ++i)
+            if (priority(threads[i]) > priority(threads[best])) best = i;
+        return best;
+    }
+
+public:
+    /// `steps`: about how many choices a run has.
+    priority_chooser(std::uint64_t seed, unsigned depth, std::uint64_t steps) : numbers_(seed) {
+        for (unsigned i = 1; i < depth; ++i) changes_.push_back(numbers_.below(steps ? steps : 1));
+    }
+
+    std::size_t choose(const std::uint32_t* threads, std::size_t count, bool) override {
+        const std::uint64_t step = step_++;
+        const std::size_t best = highest(threads, count);
+        for (const std::uint64_t change : changes_) {
+            if (change != step) continue;
+            priority(threads[best]) = --lowest_;
+            return highest(threads, count);
+        }
+        return best;
+    }
+};
+
+/// Goes through all orders of a small program, one per run, depth first. Between runs call
+/// next_run(), until it says false.
+///
+/// With `most_interruptions` only those runs are made in which at most so many threads are
+/// interrupted that could have gone on: most bugs need two (Musuvathi, Qadeer: "Iterative context
+/// bounding for systematic testing of multithreaded programs", PLDI 2007).
+class exhaustive_chooser final : public chooser {
+    struct decision {
+        std::uint32_t taken;
+        std::uint32_t count;
+    };
+
+    std::vector<decision> path_;
+    std::size_t at_ = 0;
+    unsigned most_interruptions_;
+    unsigned interruptions_ = 0;
+    bool diverged_ = false;
+
+public:
+    explicit exhaustive_chooser(unsigned most_interruptions = 1'000'000) noexcept
+        : most_interruptions_(most_interruptions) {}
+
+    std::size_t choose(const std::uint32_t*, std::size_t count, bool staying) override {
+        if (staying && interruptions_ == most_interruptions_) return 0;
+        if (at_ == path_.size()) path_.push_back({0, static_cast<std::uint32_t>(count)});
+        if (path_[at_].count != count) diverged_ = true;
+        const auto taken =
+            static_cast<std::uint32_t>(std::min<std::size_t>(path_[at_++].taken, count - 1));
+        if (staying && taken != 0) ++interruptions_;
+        return taken;
+    }
+
+    /// True if a run came to other choices than the one before it, up to where the two should
+    /// differ: something in it does not follow from the choices.
+    bool diverged() const noexcept { return diverged_; }
+
+    /// Prepares the next run. False once all have been made.
+    bool next_run() noexcept {
+        at_ = 0;
+        interruptions_ = 0;
+        while (!path_.empty() && path_.back().taken + 1 == path_.back().count) path_.pop_back();
+        if (path_.empty()) return false;
+        ++path_.back().taken;
+        return true;
+    }
+};
+
+} // namespace simulation
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/simulation/faults.hpp ----
+// faults.hpp: what goes wrong in a simulated world, and how often.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace simulation {
+
+/// How likely things go wrong by themselves. All off by default. Probabilities are per operation,
+/// from 0 to 1; times are nanoseconds. What should happen at a certain moment is planned with
+/// world::at().
+struct faults {
+    double interrupt = 0.1;      ///< another thread goes on at a synchronisation point
+    double partial_transfer = 0; ///< a read or write moves fewer bytes than it could
+    /// a poller reports a descriptor that has nothing (the read says EAGAIN)
+    double spurious_readiness = 0;
+    double early_wait = 0;              ///< a poller's wait ends before its time, as with EINTR
+    duration_ns least_latency = 0;      ///< of bytes on a link
+    duration_ns most_latency = 0;       ///< drawn once per link
+    std::uint64_t bytes_per_second = 0; ///< of a link; 0: no limit
+    std::size_t pipe_bytes = 64 * 1024; ///< what a link takes before its reader reads
+    double spawn_failure = 0;           ///< a process can't be started
+    std::size_t most_descriptors = 1'000'000; ///< of one process: more is EMFILE
+    double out_of_descriptors = 0;            ///< making a pipe fails with EMFILE
+    // What happens to running processes and their links, as Poisson processes over the whole world:
+    double kills_per_second = 0;   ///< of virtual time: a process that is not the root is killed
+    double freezes_per_second = 0; ///< a process is stopped, for a time drawn from the next two
+    duration_ns least_freeze = 1'000'000;
+    duration_ns most_freeze = 500'000'000;
+    double cuts_per_second = 0;  ///< a link is cut within its next few kilobytes
+    double jumps_per_second = 0; ///< the clock leaps forward, as when a machine was suspended
+    duration_ns most_jump = 2'000'000'000;
+    double silences_per_second = 0; ///< a link swallows everything from now on, and says nothing
+};
+
+} // namespace simulation
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/simulation/trace.hpp ----
+// trace.hpp: what happened in a simulated world: a number that two equal runs share, and, on
+// request, the words.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace simulation {
+
+/// Every step of a run, condensed. Words are kept only if somebody wants to read them: they cost
+/// more than the run.
+class trace {
+    std::uint64_t hash_ = 0xCBF2'9CE4'8422'2325u;
+    std::uint64_t steps_ = 0;
+    std::size_t kept_;
+    std::deque<std::string> lines_;
+
+public:
+    /// Keeps the last `lines` lines.
+    explicit trace(std::size_t lines = 0) noexcept : kept_(lines) {}
+
+    /// Equal for equal runs, on every machine and with every compiler. FNV-1a over 64-bit words.
+    std::uint64_t hash() const noexcept { return hash_; }
+    /// Steps so far.
+    std::uint64_t steps() const noexcept { return steps_; }
+    /// True if words are kept.
+    bool verbose() const noexcept { return kept_ != 0; }
+    /// The last lines.
+    const std::deque<std::string>& lines() const noexcept { return lines_; }
+
+    /// One step: when, of which thread, which, and about what.
+    void step(instant at, std::uint32_t thread, char what, std::uint64_t subject) noexcept {
+        ++steps_;
+        for (const std::uint64_t word :
+             {static_cast<std::uint64_t>(at),
+              std::uint64_t{thread} << 8 | static_cast<unsigned char>(what), subject})
+            hash_ = (hash_ ^ word) * 0x0000'0100'0000'01B3u;
+    }
+
+    /// A line for people. Ask verbose() before composing it.
+    void say(instant at, std::string_view who, std::string_view what) {
+        if (!verbose()) return;
+        std::string line = std::to_string(at / 1000);
+        line.insert(0, line.size() < 12 ? 12 - line.size() : 0, ' ');
+        line.append(" us  ").append(who).append("  ").append(what);
+        lines_.push_back(std::move(line));
+        if (lines_.size() > kept_) lines_.pop_front();
+    }
+};
+
+} // namespace simulation
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/simulation/scheduler.hpp ----
-// scheduler.hpp: threads of a simulated world: one runs at a time, and time moves only while all wait.
+// scheduler.hpp: threads of a simulated world: one runs at a time, and time moves only while all
+// wait.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace simulation {
@@ -568,9 +605,9 @@ namespace simulation {
 /// Threads that live and stop together: those of one simulated process.
 struct thread_group {
     std::string name;
-    bool halted = false;      ///< none of its threads runs: stopped, killed or ended
-    bool ended = false;       ///< and none ever will
-    void* ambient = nullptr;  ///< for whoever wants to switch more along with the threads
+    bool halted = false;     ///< none of its threads runs: stopped, killed or ended
+    bool ended = false;      ///< and none ever will
+    void* ambient = nullptr; ///< for whoever wants to switch more along with the threads
 };
 
 /// One simulated thread.
@@ -578,7 +615,7 @@ struct thread {
     std::uint32_t number = 0;
     std::string name;
     std::shared_ptr<thread_group> group;
-    std::unique_ptr<sys::fiber> run;
+    std::unique_ptr<os::fiber> run;
     const char* waits_for = nullptr; ///< null while it could run
     instant deadline = never;
     std::uint64_t alarm = 0; ///< of the event that the deadline is
@@ -587,12 +624,14 @@ struct thread {
     bool finished() const noexcept { return run->finished(); }
 };
 
-/// What the clock of every world shows when it starts: not 0, so that a moment before it can be written.
+/// What the clock of every world shows when it starts: not 0, so that a moment before it can be
+/// written.
 inline constexpr instant start_of_time = 1'000'000'000;
 
 /// Runs fibers, one at a time, in an order that a chooser decides at each synchronisation point.
 ///
-/// Everything but the constructor and loop() is called from inside fibers (or from events).   Threads: one real thread.
+/// Everything but the constructor and loop() is called from inside fibers (or from events).
+/// Threads: one real thread.
 class scheduler {
     static constexpr std::size_t stack_bytes = 256 * 1024;
 
@@ -600,9 +639,11 @@ class scheduler {
         instant at;
         std::uint64_t number; // among those of one moment: first planned, first done
         std::shared_ptr<unique_function<void()>> call;
-        thread* sleeper; // where `call` is null
+        thread* sleeper; // if `call` is null
 
-        bool operator<(const event& other) const noexcept { return at != other.at ? at < other.at : number < other.number; }
+        bool operator<(const event& other) const noexcept {
+            return at != other.at ? at < other.at : number < other.number;
+        }
     };
 
     chooser* choose_;
@@ -615,22 +656,24 @@ class scheduler {
     std::vector<std::unique_ptr<thread>> threads_;
     std::vector<std::unique_ptr<thread>> dead_; // somebody may still hold a pointer, to wake it
     std::uint32_t next_thread_ = 0;
-    std::vector<sys::fiber_stack> stacks_ = std::exchange(spare_stacks(), {}); // of worlds before this one
+    // of worlds before this one
+    std::vector<os::fiber_stack> stacks_ = std::exchange(spare_stacks(), {});
     thread* current_ = nullptr;
     thread* next_ = nullptr; // chosen at the last point()
     std::exception_ptr failure_;
     std::size_t alive_ = 0;
     std::uint64_t limit_ = 0; // steps, after which loop() returns
 
-    static std::vector<sys::fiber_stack>& spare_stacks() noexcept {
-        static thread_local std::vector<sys::fiber_stack> spare;
+    static std::vector<os::fiber_stack>& spare_stacks() noexcept {
+        static thread_local std::vector<os::fiber_stack> spare;
         return spare;
     }
 
     void step(const thread& t, char what, std::uint64_t subject) {
         trace_.step(now_, t.number, what, subject);
         if (!trace_.verbose()) return;
-        trace_.say(now_, t.group->name + ", " + t.name, std::string(1, what) + ' ' + std::to_string(subject));
+        trace_.say(now_, t.group->name + ", " + t.name,
+                   std::string(1, what) + ' ' + std::to_string(subject));
     }
 
     void remove_runnable(thread& t) noexcept { std::erase(runnable_, &t); }
@@ -651,7 +694,7 @@ class scheduler {
         t.deadline = never;
     }
 
-    void bury(std::unique_ptr<thread>& t) {
+    void remove(std::unique_ptr<thread>& t) {
         remove_runnable(*t);
         forget_deadline(*t);
         --alive_;
@@ -661,8 +704,9 @@ class scheduler {
     }
 
     void end(thread& t) {
-        const auto own = std::find_if(threads_.begin(), threads_.end(), [&](const auto& held) { return held.get() == &t; });
-        bury(*own);
+        const auto own = std::find_if(threads_.begin(), threads_.end(),
+                                      [&](const auto& entry) { return entry.get() == &t; });
+        remove(*own);
         threads_.erase(own);
     }
 
@@ -702,10 +746,11 @@ public:
     simulation::trace& log() noexcept { return trace_; }
 
     /// A new thread, which runs when it is chosen.
-    thread& start(std::shared_ptr<thread_group> group, std::string name, unique_function<void()> body) {
-        sys::fiber_stack stack;
+    thread& start(std::shared_ptr<thread_group> group, std::string name,
+                  unique_function<void()> body) {
+        os::fiber_stack stack;
         if (stacks_.empty()) {
-            stack = sys::fiber_stack(stack_bytes);
+            stack = os::fiber_stack(stack_bytes);
         } else {
             stack = std::move(stacks_.back());
             stacks_.pop_back();
@@ -715,19 +760,20 @@ public:
         made.number = next_thread_++;
         made.name = std::move(name);
         made.group = std::move(group);
-        made.run = std::make_unique<sys::fiber>(std::move(stack), [this, body = std::move(body)]() mutable {
-            unique_function<void()> own = std::move(body);
+        made.run =
+            std::make_unique<os::fiber>(std::move(stack), [this, body = std::move(body)]() mutable {
+                unique_function<void()> own = std::move(body);
 #if MITOGEN_HAS_EXCEPTIONS
-            try {
-                own();
-                own.reset();
-            } catch (...) {
-                if (!failure_) failure_ = std::current_exception();
-            }
+                try {
+                    own();
+                    own.reset();
+                } catch (...) {
+                    if (!failure_) failure_ = std::current_exception();
+                }
 #else
             own();
 #endif
-        });
+            });
         threads_.push_back(std::move(t));
         ++alive_;
         runnable_.push_back(&made);
@@ -743,17 +789,21 @@ public:
             const auto own = std::find(runnable_.begin(), runnable_.end(), current_);
             std::rotate(runnable_.begin(), own, own + 1);
             next_ = pick(true);
-            std::rotate(runnable_.begin(), runnable_.begin() + 1, runnable_.end()); // and the last of the next ones
+            // and the last of the next ones
+            std::rotate(runnable_.begin(), runnable_.begin() + 1, runnable_.end());
             if (next_ == current_) return;
         }
         current_->run->suspend();
     }
 
-    /// Sleeps until wake() or the deadline. False if the deadline came first. `waits_for`: for reports.
+    /// Sleeps until wake() or the deadline. False if the deadline came first. `waits_for`: for
+    /// reports.
     bool block(const char* waits_for, instant deadline = never) {
         thread& self = *current_;
         trace_.step(now_, self.number, 'b', static_cast<std::uint64_t>(deadline));
-        if (trace_.verbose()) trace_.say(now_, self.group->name + ", " + self.name, std::string("waits for ") + waits_for);
+        if (trace_.verbose())
+            trace_.say(now_, self.group->name + ", " + self.name,
+                       std::string("waits for ") + waits_for);
         self.waits_for = waits_for;
         self.timed_out = false;
         remove_runnable(self);
@@ -766,7 +816,7 @@ public:
         return !self.timed_out;
     }
 
-    /// Lets a thread that sleeps run again; nothing where it does not sleep.
+    /// Lets a thread that sleeps run again; nothing if it does not sleep.
     void wake(thread& t) {
         if (!t.waits_for || t.group->ended) return;
         t.waits_for = nullptr;
@@ -781,9 +831,10 @@ public:
     }
 
     /// The clock leaps forward; whoever had a deadline in between is late.
-    void leap(duration_ns span) noexcept { now_ = after(now_, span); }
+    void clock_jump(duration_ns span) noexcept { now_ = after(now_, span); }
 
-    /// None of a group's threads runs from now on. Called by one of them, it stops at its next point().
+    /// None of a group's threads runs from now on. Called by one of them, it stops at its next
+    /// point().
     void halt(thread_group& group) {
         group.halted = true;
         std::erase_if(runnable_, [&](const thread* t) { return t->group.get() == &group; });
@@ -797,18 +848,20 @@ public:
             if (t->group.get() == &group && !t->waits_for) runnable_.push_back(t.get());
     }
 
-    /// Drops the threads of a group that has ended: their stacks are used again, and nothing on them is destroyed.
+    /// Drops the threads of a group that has ended: their stacks are used again, and nothing on
+    /// them is destroyed.
     void drop(thread_group& group) {
         group.ended = true;
         halt(group);
         std::erase_if(threads_, [&](std::unique_ptr<thread>& t) {
             if (t->group.get() != &group || t.get() == current_) return false;
-            bury(t);
+            remove(t);
             return true;
         });
     }
 
-    /// Runs until `done()`, or until nothing is left to happen (false), or at most so many steps more (false).
+    /// Runs until `done()`, or until nothing is left to happen (false), or at most so many steps
+    /// more (false).
     template <class Done>
     bool loop(std::uint64_t most_steps, Done&& done) {
         limit_ = trace_.steps() + most_steps;
@@ -820,7 +873,10 @@ public:
                 continue;
             }
             thread* const chosen = std::exchange(next_, nullptr);
-            current_ = chosen && std::find(runnable_.begin(), runnable_.end(), chosen) != runnable_.end() ? chosen : pick(false);
+            current_ =
+                chosen && std::find(runnable_.begin(), runnable_.end(), chosen) != runnable_.end()
+                    ? chosen
+                    : pick(false);
             step(*current_, 'r', 0);
             on_switch(current_->group.get());
             current_->run->resume();
@@ -873,9 +929,12 @@ public:
 
     bool nonblocking = false;
 
-    void observe(observer& who, int fd, const thread_group& group) { observers_.push_back({&who, fd, &group}); }
+    void observe(observer& who, int fd, const thread_group& group) {
+        observers_.push_back({&who, fd, &group});
+    }
     void forget(observer& who, int fd) noexcept {
-        std::erase_if(observers_, [&](const observation& o) { return o.who == &who && o.fd == fd; });
+        std::erase_if(observers_,
+                      [&](const observation& o) { return o.who == &who && o.fd == fd; });
     }
     void sleep_on(thread& t) { sleepers_.push_back(&t); }
     void awake(thread& t) noexcept { std::erase(sleepers_, &t); }
@@ -921,7 +980,8 @@ public:
     duration_ns latency = 0;
     std::uint64_t bytes_per_second = 0;
     std::optional<std::uint64_t> cut_after; ///< bytes until it is cut
-    bool silent = false;                    ///< everything written is lost, the end as well, and nothing says so
+    /// everything written is lost, the end as well, and nothing says so
+    bool silent = false;
     bool open_for_reading = true;
     bool open_for_writing = true;
     file* reader = nullptr;
@@ -929,14 +989,15 @@ public:
     std::uint32_t from_process = 0; ///< whose output it is
     std::uint32_t to_process = 0;
 
-    std::size_t held() const noexcept { return bytes_.size() - head_; }
-    /// What a write could take: nothing before a page is free, as in Linux; else every byte that is read would be one write.
+    std::size_t buffered() const noexcept { return bytes_.size() - head_; }
+    /// What a write could take: nothing before a page is free, as in Linux; else every byte that is
+    /// read would be one write.
     std::size_t room() const noexcept {
-        const std::size_t free = held() < capacity ? capacity - held() : 0;
+        const std::size_t free = buffered() < capacity ? capacity - buffered() : 0;
         return free >= std::min<std::size_t>(capacity, 4096) ? free : 0;
     }
     std::size_t arrived() const noexcept { return arrived_; }
-    bool at_end() const noexcept { return !open_for_writing && !silent && held() == 0; }
+    bool at_end() const noexcept { return !open_for_writing && !silent && buffered() == 0; }
     bool delayed() const noexcept { return latency != 0 || bytes_per_second != 0; }
 
     /// Appends; returns when they arrive.
@@ -951,7 +1012,9 @@ public:
             arrived_ += size;
             return now;
         }
-        const duration_ns span = bytes_per_second ? static_cast<duration_ns>(size * 1'000'000'000ull / bytes_per_second) : 0;
+        const duration_ns span =
+            bytes_per_second ? static_cast<duration_ns>(size * 1'000'000'000ull / bytes_per_second)
+                             : 0;
         last_arrival_ = std::max({last_arrival_ + span, now + latency + span, now + 1});
         flying_.push_back({last_arrival_, size});
         return last_arrival_;
@@ -960,7 +1023,8 @@ public:
     /// What has arrived by now.
     void arrive(instant now) {
         std::size_t landed = 0;
-        for (; landed < flying_.size() && flying_[landed].arrives <= now; ++landed) arrived_ += flying_[landed].bytes;
+        for (; landed < flying_.size() && flying_[landed].arrives <= now; ++landed)
+            arrived_ += flying_[landed].bytes;
         flying_.erase(flying_.begin(), flying_.begin() + static_cast<std::ptrdiff_t>(landed));
     }
 
@@ -997,7 +1061,7 @@ struct process_state {
     std::uint32_t parent = 0;
     std::shared_ptr<thread_group> group = std::make_shared<thread_group>();
     log::detail::owned_state logs;
-    std::set<int> descriptors;            ///< that are open
+    std::set<int> descriptors;             ///< that are open
     std::vector<std::uint32_t> children{}; ///< that it has started
     std::optional<exit_status> ended;
     bool reaped = false;
@@ -1015,9 +1079,12 @@ class pipe_end final : public file {
 public:
     pipe_end(kernel& world, std::shared_ptr<pipe_state> pipe, bool writes);
     pipe_end(pipe_end&&) = delete;
-    ~pipe_end() override { (writes_ ? pipe_->writer : pipe_->reader) = nullptr; } // also where it never got a descriptor
+    // also if it never got a descriptor
+    ~pipe_end() override { (writes_ ? pipe_->writer : pipe_->reader) = nullptr; }
     bool readable() const override { return !writes_ && (pipe_->arrived() > 0 || pipe_->at_end()); }
-    bool writable() const override { return writes_ && (!pipe_->open_for_reading || pipe_->silent || pipe_->room() > 0); }
+    bool writable() const override {
+        return writes_ && (!pipe_->open_for_reading || pipe_->silent || pipe_->room() > 0);
+    }
     long read(void* to, std::size_t size) override;
     long write(const void* from, std::size_t size) override;
     void closed() override;
@@ -1025,7 +1092,8 @@ public:
     bool writes() const noexcept { return writes_; }
 };
 
-/// Everything that a simulated machine is. Used through the policy io::simulated; world makes and runs it.
+/// Everything that a simulated machine is. Used through the policy io::simulated; world makes and
+/// runs it.
 class kernel {
     struct descriptor {
         std::shared_ptr<simulation::file> file;
@@ -1050,7 +1118,8 @@ class kernel {
     void end(process_state& p, exit_status how) {
         if (p.ended) return;
         threads_.log().step(threads_.now(), 0, 'x', p.pid);
-        if (threads_.log().verbose()) threads_.log().say(threads_.now(), p.group->name, "ends: " + how.text());
+        if (threads_.log().verbose())
+            threads_.log().say(threads_.now(), p.group->name, "ends: " + how.text());
         p.ended = how;
         threads_.drop(*p.group);
         close_all(p);
@@ -1065,7 +1134,7 @@ class kernel {
 
 public:
     /// What a new process does; its result is its exit code. Called on its main thread.
-    unique_function<int(const sys::spawn_options&, stdio)> program;
+    unique_function<int(const os::spawn_options&, stdio)> program;
 
     kernel(scheduler& threads, const simulation::faults& what, std::uint64_t seed)
         : threads_(threads), faults_(what), numbers_(seed ^ 0xF417'5EED'0000'0001u) {
@@ -1092,8 +1161,9 @@ public:
 
     void say(std::string_view what) {
         if (threads_.log().verbose())
-            threads_.log().say(threads_.now(), current_process_ ? std::string_view(current_process_->group->name) : "world",
-                               what);
+            threads_.log().say(
+                threads_.now(),
+                current_process_ ? std::string_view(current_process_->group->name) : "world", what);
     }
 
     // ---- descriptors
@@ -1185,11 +1255,14 @@ public:
         return p;
     }
 
-    result<std::uint32_t> spawn(const sys::spawn_options& options) {
+    result<std::uint32_t> spawn(const os::spawn_options& options) {
         threads_.point('s');
-        if (numbers_.chance(faults_.spawn_failure)) return error(reason::system, "simulated: the process can't be started");
+        if (numbers_.chance(faults_.spawn_failure))
+            return error(reason::system, "simulated: the process can't be started");
         process_state& parent = self();
-        process_state& p = add(options.argv.empty() ? "process " + std::to_string(next_pid_) : options.argv.front(), parent.pid);
+        process_state& p = add(options.argv.empty() ? "process " + std::to_string(next_pid_)
+                                                    : options.argv.front(),
+                               parent.pid);
         parent.children.push_back(p.pid);
         stdio ends;
         int* const to[3] = {&ends.in, &ends.out, &ends.err};
@@ -1225,7 +1298,8 @@ public:
         } else if (number == 18) {
             threads_.resume(*p->group);
         }
-        if (threads_.current() && p == current_process_) threads_.point('k', static_cast<std::uint64_t>(number));
+        if (threads_.current() && p == current_process_)
+            threads_.point('k', static_cast<std::uint64_t>(number));
         return 0;
     }
 
@@ -1252,10 +1326,11 @@ public:
 
     /// The pipes that connect two processes.
     std::vector<std::shared_ptr<pipe_state>> links() {
-        std::erase_if(pipes_, [](const auto& held) { return held.expired(); });
+        std::erase_if(pipes_, [](const auto& entry) { return entry.expired(); });
         std::vector<std::shared_ptr<pipe_state>> found;
-        for (const auto& held : pipes_)
-            if (auto p = held.lock(); p && p->from_process != p->to_process) found.push_back(std::move(p));
+        for (const auto& entry : pipes_)
+            if (auto p = entry.lock(); p && p->from_process != p->to_process)
+                found.push_back(std::move(p));
         return found;
     }
 
@@ -1269,8 +1344,9 @@ public:
     /// All pipes that lead from or to a process.
     std::vector<std::shared_ptr<pipe_state>> pipes_of(std::uint32_t pid) {
         std::vector<std::shared_ptr<pipe_state>> found;
-        for (const auto& held : pipes_)
-            if (auto p = held.lock(); p && (p->from_process == pid || p->to_process == pid)) found.push_back(std::move(p));
+        for (const auto& entry : pipes_)
+            if (auto p = entry.lock(); p && (p->from_process == pid || p->to_process == pid))
+                found.push_back(std::move(p));
         return found;
     }
 
@@ -1304,9 +1380,11 @@ inline pipe_end::pipe_end(kernel& world, std::shared_ptr<pipe_state> pipe, bool 
 
 inline long pipe_end::read(void* to, std::size_t size) {
     if (writes_) return -EBADF;
-    if (pipe_->arrived() == 0) return pipe_->at_end() ? 0 : -EAGAIN; // what is on its way still arrives
+    // what is on its way still arrives
+    if (pipe_->arrived() == 0) return pipe_->at_end() ? 0 : -EAGAIN;
     std::size_t n = std::min(size, pipe_->arrived());
-    if (n > 1 && world_.numbers().chance(world_.faults().partial_transfer)) n = 1 + world_.numbers().below(n - 1);
+    if (n > 1 && world_.numbers().chance(world_.faults().partial_transfer))
+        n = 1 + world_.numbers().below(n - 1);
     pipe_->take(to, n);
     if (pipe_->writer) pipe_->writer->changed(world_.threads());
     return static_cast<long>(n);
@@ -1319,14 +1397,16 @@ inline long pipe_end::write(const void* from, std::size_t size) {
     if (pipe_->silent) return static_cast<long>(size);
     std::size_t n = std::min(size, pipe_->room());
     if (n == 0) return -EAGAIN;
-    if (n > 1 && world_.numbers().chance(world_.faults().partial_transfer)) n = 1 + world_.numbers().below(n - 1);
+    if (n > 1 && world_.numbers().chance(world_.faults().partial_transfer))
+        n = 1 + world_.numbers().below(n - 1);
     bool cut = false;
     if (pipe_->cut_after && n >= *pipe_->cut_after) {
         n = static_cast<std::size_t>(*pipe_->cut_after);
         cut = true;
     }
     if (pipe_->cut_after) *pipe_->cut_after -= n;
-    const instant arrives = n ? pipe_->put(from, n, world_.threads().now()) : world_.threads().now();
+    const instant arrives =
+        n ? pipe_->put(from, n, world_.threads().now()) : world_.threads().now();
     if (!pipe_->delayed()) {
         if (pipe_->reader) pipe_->reader->changed(world_.threads());
     } else if (n) {
@@ -1354,6 +1434,111 @@ inline void pipe_end::closed() {
 } // namespace simulation
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/simulation/fault_injector.hpp ----
+// fault_injector.hpp: faults that come over a simulated world by chance.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace simulation {
+
+/// Kills, stops, cuts and silences at random moments, as the world's faults say.
+class fault_injector {
+    kernel& world_;
+    bool armed_ = false;
+    std::uint64_t kills_ = 0;
+    std::uint64_t cuts_ = 0;
+
+    /// Calls `what` again and again, at the moments of a Poisson process.
+    void strike(double per_second, unique_function<void()> what) {
+        if (per_second <= 0) return;
+        const double uniform = static_cast<double>(world_.numbers().next() >> 11) * 0x1p-53;
+        const auto span = static_cast<duration_ns>(-std::log(1.0 - uniform) / per_second * 1e9);
+        world_.threads().at(after(world_.threads().now(), span),
+                            [this, per_second, what = std::move(what)]() mutable {
+                                if (!armed_) return;
+                                what();
+                                strike(per_second, std::move(what));
+                            });
+    }
+
+    template <class Found>
+    auto one_of(const Found& found) {
+        return found.empty() ? typename Found::value_type()
+                             : found[world_.numbers().below(found.size())];
+    }
+
+    void kill() {
+        process_state* const p = one_of(world_.running());
+        if (!p) return;
+        ++kills_;
+        world_.say("fault: kills " + p->group->name);
+        world_.kill(*p);
+    }
+
+    void freeze() {
+        process_state* const p = one_of(world_.running());
+        if (!p || p->group->halted) return;
+        world_.say("fault: stops " + p->group->name);
+        scheduler& threads = world_.threads();
+        threads.halt(*p->group);
+        const duration_ns span =
+            world_.numbers().between(world_.faults().least_freeze, world_.faults().most_freeze);
+        threads.at(after(threads.now(), span), [&world = world_, pid = p->pid] {
+            if (process_state* again = world.find(pid)) world.threads().resume(*again->group);
+        });
+    }
+
+    void cut() {
+        const auto pipe = one_of(world_.links());
+        if (!pipe || pipe->cut_after) return;
+        ++cuts_;
+        pipe->cut_after = world_.numbers().below(4096);
+        world_.say("fault: will cut pipe " + std::to_string(pipe->number) + " after " +
+                   std::to_string(*pipe->cut_after) + " bytes");
+        if (*pipe->cut_after == 0) world_.cut(*pipe);
+    }
+
+    void clock_jump() {
+        const duration_ns span = world_.numbers().between(0, world_.faults().most_jump);
+        world_.say("fault: the clock leaps " + std::to_string(span / 1000) + " us");
+        world_.threads().clock_jump(span);
+    }
+
+    void silence() {
+        const auto pipe = one_of(world_.links());
+        if (!pipe) return;
+        world_.say("fault: pipe " + std::to_string(pipe->number) + " loses everything");
+        pipe->silent = true;
+        if (pipe->writer) pipe->writer->changed(world_.threads());
+    }
+
+public:
+    explicit fault_injector(kernel& world) noexcept : world_(world) {}
+    fault_injector(fault_injector&&) = delete;
+
+    /// From now on they strike.
+    void enable() {
+        armed_ = true;
+        const faults& f = world_.faults();
+        strike(f.kills_per_second, [this] { kill(); });
+        strike(f.freezes_per_second, [this] { freeze(); });
+        strike(f.cuts_per_second, [this] { cut(); });
+        strike(f.jumps_per_second, [this] { clock_jump(); });
+        strike(f.silences_per_second, [this] { silence(); });
+    }
+
+    /// Nothing strikes any more. A cut that has not come to its byte yet does not happen.
+    void disable() {
+        armed_ = false;
+        for (const auto& pipe : world_.links()) pipe->cut_after.reset();
+    }
+
+    std::uint64_t kills() const noexcept { return kills_; }
+    std::uint64_t cuts() const noexcept { return cuts_; }
+};
+
+} // namespace simulation
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/simulation/owned.hpp ----
 // owned.hpp: descriptors and processes of a simulated world, as values.
 
@@ -1368,7 +1553,8 @@ class simulated_descriptor {
 public:
     simulated_descriptor() = default;
     simulated_descriptor(simulation::kernel& k, int fd) noexcept : kernel_(&k), fd_(fd) {}
-    simulated_descriptor(simulated_descriptor&& other) noexcept : kernel_(other.kernel_), fd_(std::exchange(other.fd_, -1)) {}
+    simulated_descriptor(simulated_descriptor&& other) noexcept
+        : kernel_(other.kernel_), fd_(std::exchange(other.fd_, -1)) {}
     simulated_descriptor& operator=(simulated_descriptor&& other) noexcept {
         if (this != &other) {
             reset();
@@ -1387,7 +1573,7 @@ public:
     }
 };
 
-/// A simulated child process; as sys::process.
+/// A simulated child process; as os::kill_on_destroy_process.
 class simulated_process {
     simulation::kernel* kernel_ = nullptr;
     std::uint32_t pid_ = 0;
@@ -1401,8 +1587,8 @@ public:
         if (fd >= 0) watch_ = simulated_descriptor(k, fd);
     }
     simulated_process(simulated_process&& other) noexcept
-        : kernel_(other.kernel_), pid_(std::exchange(other.pid_, 0)), watch_(std::move(other.watch_)),
-          status_(std::exchange(other.status_, std::nullopt)) {}
+        : kernel_(other.kernel_), pid_(std::exchange(other.pid_, 0)),
+          watch_(std::move(other.watch_)), status_(std::exchange(other.status_, std::nullopt)) {}
     simulated_process& operator=(simulated_process&& other) noexcept {
         if (this != &other) {
             stop();
@@ -1426,7 +1612,8 @@ public:
         return status_;
     }
     exit_status wait() {
-        while (running() && !try_wait()) kernel_->sleep_until_changed(*kernel_->find(pid_)->exit_watch, "the end of a process");
+        while (running() && !try_wait())
+            kernel_->sleep_until_changed(*kernel_->find(pid_)->exit_watch, "the end of a process");
         return status_.value_or(exit_status{-1, 0});
     }
     long signal(int number) { return running() ? kernel_->signal(pid_, number) : 0; }
@@ -1476,7 +1663,8 @@ class simulated_poller final : simulation::observer {
 
     bool is_ready(int fd, const registration& r) const {
         const simulation::file* f = kernel_->at(fd);
-        return f && ((wants_read(r.what) && f->readable()) || (wants_write(r.what) && f->writable()));
+        return f &&
+               ((wants_read(r.what) && f->readable()) || (wants_write(r.what) && f->writable()));
     }
 
     bool any_ready() {
@@ -1502,13 +1690,17 @@ class simulated_poller final : simulation::observer {
             out[n++] = {r->second.token, f->readable(), f->writable()};
             last_ = *at++;
         }
-        if (n == 0 && !registered_.empty() && kernel_->numbers().chance(kernel_->faults().spurious_readiness)) {
+        if (n == 0 && !registered_.empty() &&
+            kernel_->numbers().chance(kernel_->faults().spurious_readiness)) {
             auto r = registered_.begin();
-            std::advance(r, static_cast<std::ptrdiff_t>(kernel_->numbers().below(registered_.size())));
+            std::advance(r,
+                         static_cast<std::ptrdiff_t>(kernel_->numbers().below(registered_.size())));
             if (r->second.what != interest::none)
-                out[n++] = {r->second.token, wants_read(r->second.what), wants_write(r->second.what)};
+                out[n++] = {r->second.token, wants_read(r->second.what),
+                            wants_write(r->second.what)};
         }
-        for (int i = n - 1; i > 0; --i) std::swap(out[i], out[kernel_->numbers().below(static_cast<std::uint64_t>(i) + 1)]);
+        for (int i = n - 1; i > 0; --i)
+            std::swap(out[i], out[kernel_->numbers().below(static_cast<std::uint64_t>(i) + 1)]);
         return n;
     }
 
@@ -1524,7 +1716,8 @@ public:
     explicit simulated_poller(Io& io) : kernel_(&io.kernel()) {
         for (simulated_descriptor& d : reserved_) {
             const int fd = kernel_->open(std::make_shared<simulation::flag>());
-            if (fd < 0) raise(error(reason::overloaded, "simulated: no descriptor left for a poller"));
+            if (fd < 0)
+                raise(error(reason::overloaded, "simulated: no descriptor left for a poller"));
             d = simulated_descriptor(*kernel_, fd);
         }
     }
@@ -1706,12 +1899,13 @@ public:
     simulated_thread(Io& io, const char* name, unique_function<void()> body)
         : kernel_(&io.kernel()), link_(std::make_shared<link>()) {
         simulation::scheduler& threads = kernel_->threads();
-        threads.start(kernel_->self().group, name, [&threads, link = link_, body = std::move(body)]() mutable {
-            body();
-            body.reset();
-            link->finished = true;
-            if (link->joiner) threads.wake(*link->joiner);
-        });
+        threads.start(kernel_->self().group, name,
+                      [&threads, link = link_, body = std::move(body)]() mutable {
+                          body();
+                          body.reset();
+                          link->finished = true;
+                          if (link->joiner) threads.wake(*link->joiner);
+                      });
         threads.point('t');
     }
     simulated_thread(simulated_thread&& other) noexcept = default;
@@ -1745,8 +1939,9 @@ public:
 namespace mitogen::inline MITOGEN_ABI {
 namespace io {
 
-/// The policy of a simulated world: virtual time, threads that are fibers of one real thread, pipes and processes that exist in
-/// memory only, and faults. A handle; every copy is equal. Made by simulation::world.
+/// The policy of a simulated world: virtual time, threads that are fibers of one real thread, pipes
+/// and processes that exist in memory only, and faults. A handle; every copy is equal. Made by
+/// simulation::world.
 ///
 /// Threads: the world's only.
 class simulated {
@@ -1789,18 +1984,26 @@ public:
     void relax() const { kernel_->threads().point('y'); }
 
     long read(int fd, void* to, std::size_t size) const { return kernel_->read(fd, to, size); }
-    long write(int fd, const void* from, std::size_t size) const { return kernel_->write(fd, from, size); }
+    long write(int fd, const void* from, std::size_t size) const {
+        return kernel_->write(fd, from, size);
+    }
     long readv(int fd, const ::iovec* parts, int count) const {
         return in_parts(
-            parts, count, [&](const ::iovec& part) { return kernel_->read(fd, part.iov_base, part.iov_len); },
-            [&](const ::iovec& part) { return kernel_->at(fd)->read(part.iov_base, part.iov_len); });
+            parts, count,
+            [&](const ::iovec& part) { return kernel_->read(fd, part.iov_base, part.iov_len); },
+            [&](const ::iovec& part) {
+                return kernel_->at(fd)->read(part.iov_base, part.iov_len);
+            });
     }
     long writev(int fd, const ::iovec* parts, int count) const {
         return in_parts(
-            parts, count, [&](const ::iovec& part) { return kernel_->write(fd, part.iov_base, part.iov_len); },
-            [&](const ::iovec& part) { return kernel_->at(fd)->write(part.iov_base, part.iov_len); });
+            parts, count,
+            [&](const ::iovec& part) { return kernel_->write(fd, part.iov_base, part.iov_len); },
+            [&](const ::iovec& part) {
+                return kernel_->at(fd)->write(part.iov_base, part.iov_len);
+            });
     }
-    result<process> spawn(const sys::spawn_options& options) const {
+    result<process> spawn(const os::spawn_options& options) const {
         result<std::uint32_t> pid = kernel_->spawn(options);
         if (!pid) return pid.error();
         return process(*kernel_, *pid);
@@ -1817,7 +2020,9 @@ public:
     }
     long set_nonblocking(int fd, bool on) const { return kernel_->set_nonblocking(fd, on); }
     void enlarge(int) const noexcept {}
-    long read_waiting(int fd, void* to, std::size_t size) const { return kernel_->read(fd, to, size, true); }
+    long read_waiting(int fd, void* to, std::size_t size) const {
+        return kernel_->read(fd, to, size, true);
+    }
     bool write_all(int fd, const void* from, std::size_t size) const {
         const auto* p = static_cast<const char*>(from);
         while (size != 0) {
@@ -1831,14 +2036,18 @@ public:
     int own_pid() const noexcept { return static_cast<int>(kernel_->self().pid); }
     std::string own_name() const { return "simulated:" + std::to_string(kernel_->self().pid); }
     bool can_spawn_self() const noexcept { return true; }
-    void signal_self(int number) const { static_cast<void>(kernel_->signal(kernel_->self().pid, number)); }
+    void signal_self(int number) const {
+        static_cast<void>(kernel_->signal(kernel_->self().pid, number));
+    }
     void set_title(const std::string& title) const { kernel_->self().group->name = title; }
     descriptor capture_stdout() const { return {}; }
     void release_stdout() const noexcept {}
     void leave_session() const noexcept {}
 
     /// Sleeps, in virtual time: for functions that take a while.
-    void sleep_for(duration_ns span) const { static_cast<void>(kernel_->threads().block("sleep_for", after(now(), span))); }
+    void sleep_for(duration_ns span) const {
+        static_cast<void>(kernel_->threads().block("sleep_for", after(now(), span)));
+    }
     /// Never returns: for functions that hang.
     [[noreturn]] void hang() const {
         for (;;) static_cast<void>(kernel_->threads().block("hang"));
@@ -1853,108 +2062,6 @@ public:
 static_assert(policy<simulated>);
 
 } // namespace io
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/simulation/strikes.hpp ----
-// strikes.hpp: faults that come over a simulated world by chance.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace simulation {
-
-/// Kills, stops, cuts and silences at random moments, as the world's faults say.
-class strikes {
-    kernel& world_;
-    bool armed_ = false;
-    std::uint64_t kills_ = 0;
-    std::uint64_t cuts_ = 0;
-
-    /// Calls `what` again and again, at the moments of a Poisson process.
-    void strike(double per_second, unique_function<void()> what) {
-        if (per_second <= 0) return;
-        const double uniform = static_cast<double>(world_.numbers().next() >> 11) * 0x1p-53;
-        const auto span = static_cast<duration_ns>(-std::log(1.0 - uniform) / per_second * 1e9);
-        world_.threads().at(after(world_.threads().now(), span), [this, per_second, what = std::move(what)]() mutable {
-            if (!armed_) return;
-            what();
-            strike(per_second, std::move(what));
-        });
-    }
-
-    template <class Found>
-    auto one_of(const Found& found) {
-        return found.empty() ? typename Found::value_type() : found[world_.numbers().below(found.size())];
-    }
-
-    void kill() {
-        process_state* const p = one_of(world_.running());
-        if (!p) return;
-        ++kills_;
-        world_.say("fault: kills " + p->group->name);
-        world_.kill(*p);
-    }
-
-    void freeze() {
-        process_state* const p = one_of(world_.running());
-        if (!p || p->group->halted) return;
-        world_.say("fault: stops " + p->group->name);
-        scheduler& threads = world_.threads();
-        threads.halt(*p->group);
-        const duration_ns span = world_.numbers().between(world_.faults().least_freeze, world_.faults().most_freeze);
-        threads.at(after(threads.now(), span), [&world = world_, pid = p->pid] {
-            if (process_state* again = world.find(pid)) world.threads().resume(*again->group);
-        });
-    }
-
-    void cut() {
-        const auto pipe = one_of(world_.links());
-        if (!pipe || pipe->cut_after) return;
-        ++cuts_;
-        pipe->cut_after = world_.numbers().below(4096);
-        world_.say("fault: will cut pipe " + std::to_string(pipe->number) + " after " + std::to_string(*pipe->cut_after) +
-                   " bytes");
-        if (*pipe->cut_after == 0) world_.cut(*pipe);
-    }
-
-    void leap() {
-        const duration_ns span = world_.numbers().between(0, world_.faults().most_jump);
-        world_.say("fault: the clock leaps " + std::to_string(span / 1000) + " us");
-        world_.threads().leap(span);
-    }
-
-    void silence() {
-        const auto pipe = one_of(world_.links());
-        if (!pipe) return;
-        world_.say("fault: pipe " + std::to_string(pipe->number) + " loses everything");
-        pipe->silent = true;
-        if (pipe->writer) pipe->writer->changed(world_.threads());
-    }
-
-public:
-    explicit strikes(kernel& world) noexcept : world_(world) {}
-    strikes(strikes&&) = delete;
-
-    /// From now on they strike.
-    void arm() {
-        armed_ = true;
-        const faults& f = world_.faults();
-        strike(f.kills_per_second, [this] { kill(); });
-        strike(f.freezes_per_second, [this] { freeze(); });
-        strike(f.cuts_per_second, [this] { cut(); });
-        strike(f.jumps_per_second, [this] { leap(); });
-        strike(f.silences_per_second, [this] { silence(); });
-    }
-
-    /// Nothing strikes any more. A cut that has not come to its byte yet does not happen.
-    void calm() {
-        armed_ = false;
-        for (const auto& pipe : world_.links()) pipe->cut_after.reset();
-    }
-
-    std::uint64_t kills() const noexcept { return kills_; }
-    std::uint64_t cuts() const noexcept { return cuts_; }
-};
-
-} // namespace simulation
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/simulation/world.hpp ----
@@ -1974,26 +2081,28 @@ struct world_options {
 
 /// How a run went.
 struct outcome {
-    bool completed = false;     ///< the body returned, and everything that it had started has ended
-    std::string trouble{};      ///< else: what did not end, and what it waits for
-    std::uint64_t hash = 0;     ///< equal for equal runs
+    bool completed = false; ///< the body returned, and everything that it had started has ended
+    std::string trouble{};  ///< else: what did not end, and what it waits for
+    std::uint64_t hash = 0; ///< equal for equal runs
     std::uint64_t steps = 0;
-    duration_ns elapsed = 0;    ///< virtual
-    std::uint64_t kills = 0;    ///< faults that struck
+    duration_ns elapsed = 0; ///< virtual
+    std::uint64_t kills = 0; ///< faults that struck
     std::uint64_t cuts = 0;
 };
 
-/// A world in which programs run whose I/O policy is io::simulated: one thread at a time, in an order that follows from a seed,
-/// in virtual time, with faults. The same seed gives the same run, to the last step.
+/// A world in which programs run whose I/O policy is io::simulated: one thread at a time, in an
+/// order that follows from a seed, in virtual time, with faults. The same seed gives the same run,
+/// to the last step.
 ///
-/// Threads: one real thread, from construction to destruction; several worlds may exist on several threads.
+/// Threads: one real thread, from construction to destruction; several worlds may exist on several
+/// threads.
 class world {
     world_options options_;
     std::unique_ptr<chooser> own_chooser_;
     trace trace_;
     scheduler threads_;
     simulation::kernel kernel_;
-    simulation::strikes strikes_{kernel_};
+    simulation::fault_injector injector_{kernel_};
 
     std::string who_waits() const {
         std::string text;
@@ -2001,7 +2110,9 @@ class world {
         for (const auto& t : threads_.threads()) {
             if (++shown > 20) return text + "\n  ...";
             text += "\n  " + t->group->name + ", thread " + t->name + ": " +
-                    (t->group->halted ? "stopped" : t->waits_for ? std::string("waits for ") + t->waits_for : "runs");
+                    (t->group->halted ? "stopped"
+                     : t->waits_for   ? std::string("waits for ") + t->waits_for
+                                      : "runs");
         }
         return text;
     }
@@ -2012,8 +2123,10 @@ class world {
             if (!p->ended) text += "\n  " + p->group->name + " runs";
             if (p->ended && !p->reaped) text += "\n  " + p->group->name + " is a zombie";
         }
-        if (const std::size_t open = kernel_.open_descriptors()) text += "\n  " + std::to_string(open) + " descriptors are open";
-        if (threads_.alive() != 0) text += "\n  " + std::to_string(threads_.alive()) + " threads:" + who_waits();
+        if (const std::size_t open = kernel_.open_descriptors())
+            text += "\n  " + std::to_string(open) + " descriptors are open";
+        if (threads_.alive() != 0)
+            text += "\n  " + std::to_string(threads_.alive()) + " threads:" + who_waits();
         return text;
     }
 
@@ -2021,47 +2134,60 @@ public:
     explicit world(world_options options)
         : options_(options),
           own_chooser_(options.scheduling ? nullptr
-                                          : std::make_unique<random_chooser>(options.seed, options.faults.interrupt)),
-          trace_(options.trace_lines), threads_(options.scheduling ? *options.scheduling : *own_chooser_, trace_),
+                                          : std::make_unique<random_chooser>(
+                                                options.seed, options.faults.interrupt)),
+          trace_(options.trace_lines),
+          threads_(options.scheduling ? *options.scheduling : *own_chooser_, trace_),
           kernel_(threads_, options.faults, options.seed) {}
     explicit world(std::uint64_t seed) : world(world_options{.seed = seed}) {}
     world(world&&) = delete;
 
     /// What every process that is started does; see kernel::program.
-    void set_program(unique_function<int(const sys::spawn_options&, stdio)> program) { kernel_.program = std::move(program); }
+    void set_program(unique_function<int(const os::spawn_options&, stdio)> program) {
+        kernel_.program = std::move(program);
+    }
 
-    /// Runs `body` as the main thread of the world's first process, until it has returned and all it has started has ended. An
-    /// exception that leaves a thread ends the run and comes out. May be called once.
+    /// Runs `body` as the main thread of the world's first process, until it has returned and all
+    /// it has started has ended. An exception that leaves a thread ends the run and comes out. May
+    /// be called once.
     template <class Body>
     outcome run(Body body) {
-        process_state& root = kernel_.boot("root", [this, body = std::move(body)]() mutable { body(io::simulated(kernel_)); });
-        strikes_.arm();
-        const bool returned = threads_.loop(options_.most_steps, [&] { return root.ended.has_value() || threads_.failure(); });
+        process_state& root = kernel_.boot(
+            "root", [this, body = std::move(body)]() mutable { body(io::simulated(kernel_)); });
+        injector_.enable();
+        const bool returned = threads_.loop(
+            options_.most_steps, [&] { return root.ended.has_value() || threads_.failure(); });
         outcome o;
         if (returned && !threads_.failure()) {
-            strikes_.calm();
-            static_cast<void>(threads_.loop(options_.most_steps, [this] { return threads_.alive() == 0; }));
+            injector_.disable();
+            static_cast<void>(
+                threads_.loop(options_.most_steps, [this] { return threads_.alive() == 0; }));
             o.trouble = left_behind();
             if (!o.trouble.empty()) o.trouble.insert(0, "left behind:");
         } else if (!returned) {
-            o.trouble = (trace_.steps() >= options_.most_steps ? "it does not end:" : "everything waits:") + who_waits();
+            o.trouble =
+                (trace_.steps() >= options_.most_steps ? "it does not end:" : "everything waits:") +
+                who_waits();
         }
         threads_.on_switch(nullptr);
         o.completed = o.trouble.empty();
         o.hash = trace_.hash();
         o.steps = trace_.steps();
         o.elapsed = threads_.now() - start_of_time;
-        o.kills = strikes_.kills();
-        o.cuts = strikes_.cuts();
+        o.kills = injector_.kills();
+        o.cuts = injector_.cuts();
         if (threads_.failure()) rethrow(threads_.failure());
         return o;
     }
 
-    /// Calls `what` at a moment of virtual time, counted from the start of the run: for faults that are planned.
-    void at(duration_ns since_start, unique_function<void()> what) { threads_.at(start_of_time + since_start, std::move(what)); }
+    /// Calls `what` at a moment of virtual time, counted from the start of the run: for faults that
+    /// are planned.
+    void at(duration_ns since_start, unique_function<void()> what) {
+        threads_.at(start_of_time + since_start, std::move(what));
+    }
 
     /// From now on nothing goes wrong by chance, but for what is slow or partial anyway.
-    void calm() { strikes_.calm(); }
+    void disable() { injector_.disable(); }
 
     simulation::kernel& kernel() noexcept { return kernel_; }
     const simulation::trace& log() const noexcept { return trace_; }
@@ -2073,126 +2199,15 @@ private:
 } // namespace simulation
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/kit/simulated_fleet.hpp ----
-// simulated_fleet.hpp: whole trees of contexts in one simulated world, on hosts whose fate is known beforehand.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace simulation {
-
-/// The loop under the policy io::simulated; everything else that a program uses is the same under every policy.
-using broker = basic_broker<io::simulated>;
-
-/// The connection method of simulated worlds: `router.connect(simulation::host{.name = "web1"})`. What becomes of a host of that
-/// name is decided by the fleet; one that it does not know is in good health.
-struct host {
-    std::string name{};                                ///< of the host and of the context
-    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, in virtual time
-    std::string executable{};                          ///< has no meaning here
-    on executor = on::main;                            ///< of functions there that do not say where they run: see run_on
-    std::optional<mitogen::limits> limits{};           ///< for it and all below it; empty: this context's own
-
-    static constexpr std::string_view method_name = "simulated host";
-    template <class Self>
-    static constexpr auto fields(Self& self) {
-        return std::tie(self.name, self.connect_timeout, self.executable, self.executor, self.limits);
-    }
-
-    result<boot_plan> plan() const {
-        boot_plan p;
-        p.what = "host " + name;
-        p.name = "host";
-        detail::apply_common(*this, p);
-        p.start.path = name;
-        p.start.argv = {name};
-        return p;
-    }
-};
-
-/// Simulated machines, and a program that runs on one of them and calls its functions on the others.
-///
-/// Threads: one real thread.
-class fleet {
-    struct fate {
-        enum class kind : std::uint8_t { refuses, silent, dies, hangs } what = kind::silent;
-        duration_ns when = 0;
-        std::string words{};
-        int code = 0;
-    };
-
-    simulation::world world_;
-    std::map<std::string, fate> fates_;
-
-    int live(const std::string& name, stdio ends) {
-        io::simulated io;
-        const auto found = fates_.find(name);
-        if (found != fates_.end()) {
-            const fate& f = found->second;
-            switch (f.what) {
-            case fate::kind::refuses:
-                static_cast<void>(io.write_all(ends.err, f.words.data(), f.words.size()));
-                return f.code;
-            case fate::kind::silent: io.hang();
-            case fate::kind::dies: later(f.when, 9); break;
-            case fate::kind::hangs: later(f.when, 19); break;
-            }
-        }
-        kernel& k = io.kernel();
-        mitogen::detail::serve_as_child<io::simulated>(
-            io, {io::simulated_descriptor(k, ends.in), io::simulated_descriptor(k, ends.out)});
-        return 0;
-    }
-
-    void later(duration_ns when, int signal) {
-        kernel& k = world_.kernel();
-        k.threads().at(k.threads().now() + when, [&k, pid = k.self().pid, signal] { static_cast<void>(k.signal(pid, signal)); });
-    }
-
-public:
-    explicit fleet(world_options options) : world_(options) {
-        world_.set_program([this](const sys::spawn_options& start, stdio ends) {
-            return live(start.argv.empty() ? std::string() : start.argv.front(), ends);
-        });
-    }
-    explicit fleet(std::uint64_t seed) : fleet(world_options{.seed = seed}) {}
-
-    /// Whoever connects to that host gets no further than this: what the client says on stderr, and its exit code.
-    void refuses(const std::string& host, std::string words = "Connection refused\n", int code = 255) {
-        fates_[host] = {fate::kind::refuses, 0, std::move(words), code};
-    }
-    /// It takes the connection and never says a word.
-    void never_answers(const std::string& host) { fates_[host] = {fate::kind::silent, 0, {}, 0}; }
-    /// Its process is killed so long after it was started.
-    void dies_after(const std::string& host, duration_ns span) { fates_[host] = {fate::kind::dies, span, {}, 0}; }
-    /// Its process stops, as by SIGSTOP, so long after it was started.
-    void hangs_after(const std::string& host, duration_ns span) { fates_[host] = {fate::kind::hangs, span, {}, 0}; }
-
-    /// Runs `body(mitogen::router&)` as the program that owns the tree. May be called once. Throws what the body throws.
-    template <class Body>
-    outcome run(Body&& body, router_options options = {}) {
-        return world_.run([&](io::simulated io) {
-            simulation::broker loop(io);
-            router root(loop, options);
-            body(root);
-        });
-    }
-
-    /// For faults that are planned, and for the trace.
-    simulation::world& world() noexcept { return world_; }
-};
-
-/// Sleeps in virtual time. For functions that a simulated context runs.
-inline void sleep_for(duration_ns span) { io::simulated().sleep_for(span); }
-
-} // namespace simulation
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/simulation/explore.hpp ----
-// explore.hpp: runs a small program in all orders of its threads, or in many, and tells how the first bad one goes.
+// explore.hpp: runs a small program in all orders of its threads, or in many, and tells how the
+// first bad one goes.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace simulation {
 
-/// What a chooser said, one number per choice: the place that was taken. Zeros at the end are left out.
+/// What a chooser said, one number per choice: the place that was taken. Zeros at the end are left
+/// out.
 using decisions = std::vector<std::uint32_t>;
 
 /// Asks another chooser, and remembers what it said.   Threads: one.
@@ -2240,7 +2255,8 @@ struct exploration {
     double interrupt = 0.2;          ///< how likely at each point; random
     unsigned depth = 3;              ///< of the bug, in ordered events; priority
     std::uint64_t choices = 200;     ///< about how many a run has; priority
-    std::uint64_t first_seed = 1;    ///< random and priority; exhaustive uses only this one, for faults
+    /// random and priority; exhaustive uses only this one, for faults
+    std::uint64_t first_seed = 1;
     std::uint64_t last_seed = 100;
     std::uint64_t most_runs = 1'000'000;
     std::uint64_t most_steps = 1'000'000; ///< of one run, after which it is taken for endless
@@ -2250,21 +2266,24 @@ struct exploration {
 /// What was found.
 struct findings {
     std::uint64_t runs = 0;
-    bool complete = false;           ///< everything was tried that should have been, and nothing was found
-    std::uint64_t most_choices = 0;  ///< that one run had
-    std::string failure{};           ///< of the first bad run; empty: there was none
-    std::uint64_t seed = 0;          ///< its seed
-    decisions how{};                 ///< its choices
+    /// everything was tried that should have been, and nothing was found
+    bool complete = false;
+    std::uint64_t most_choices = 0; ///< that one run had
+    std::string failure{};          ///< of the first bad run; empty: there was none
+    std::uint64_t seed = 0;         ///< its seed
+    decisions how{};                ///< its choices
 
     /// True if a run was bad.
     bool failed() const noexcept { return !failure.empty(); }
 
     /// For people: how many runs, the failure, and how to see it again.
     std::string text() const {
-        std::string out = std::to_string(runs) + (runs == 1 ? " run, " : " runs, ") + (complete ? "complete" : "not complete");
+        std::string out = std::to_string(runs) + (runs == 1 ? " run, " : " runs, ") +
+                          (complete ? "complete" : "not complete");
         if (!failed()) return out;
         out += ": " + failure + "\nreplay: seed " + std::to_string(seed) + ", decisions {";
-        for (std::size_t i = 0; i < how.size(); ++i) out += (i ? ", " : "") + std::to_string(how[i]);
+        for (std::size_t i = 0; i < how.size(); ++i)
+            out += (i ? ", " : "") + std::to_string(how[i]);
         return out + "}";
     }
 };
@@ -2273,7 +2292,8 @@ namespace detail {
 
 /// One run; the failure's text, or nothing. `lines`: what happened, or null.
 template <class Body>
-std::string explore_once(const exploration& options, std::uint64_t seed, chooser& by, Body& body, std::string* lines) {
+std::string explore_once(const exploration& options, std::uint64_t seed, chooser& by, Body& body,
+                         std::string* lines) {
     world w({.seed = seed,
              .faults = options.faults,
              .scheduling = &by,
@@ -2298,11 +2318,13 @@ std::string explore_once(const exploration& options, std::uint64_t seed, chooser
 
 } // namespace detail
 
-/// Runs `body(io::simulated)` in a fresh world per order, until all orders that `options` asks for have been tried, or one is
-/// bad: an exception leaves a thread, or the world does not come to its end (everything waits; something is left behind).
+/// Runs `body(io::simulated)` in a fresh world per order, until all orders that `options` asks for
+/// have been tried, or one is bad: an exception leaves a thread, or the world does not come to its
+/// end (everything waits; something is left behind).
 ///
-/// The body is called many times: it makes everything that it uses, and whatever differs between runs must follow from the
-/// policy.   Threads: one real thread.   Blocks: as long as it takes; about 0.1 ms per run of a few dozen steps.
+/// The body is called many times: it makes everything that it uses, and whatever differs between
+/// runs must follow from the policy. Threads: one real thread. Blocks: as long as it takes; about
+/// 0.1 ms per run of a few dozen steps.
 template <class Body>
 findings explore(const exploration& options, Body body) {
     findings found;
@@ -2311,20 +2333,23 @@ findings explore(const exploration& options, Body body) {
         random_chooser any(seed, options.interrupt);
         priority_chooser prioritised(seed, options.depth, options.choices);
         chooser& by = options.how == exploration::kind::exhaustive ? static_cast<chooser&>(all)
-                      : options.how == exploration::kind::random   ? static_cast<chooser&>(any)
-                                                                   : static_cast<chooser&>(prioritised);
+                      : options.how == exploration::kind::random
+                          ? static_cast<chooser&>(any)
+                          : static_cast<chooser&>(prioritised);
         recording_chooser recorder(by);
         found.failure = detail::explore_once(options, seed, recorder, body, nullptr);
         ++found.runs;
         found.most_choices = std::max<std::uint64_t>(found.most_choices, recorder.taken().size());
-        if (found.failure.empty() && all.diverged()) found.failure = "the same choices led to another run";
+        if (found.failure.empty() && all.diverged())
+            found.failure = "the same choices led to another run";
         if (found.failed()) {
             found.seed = seed;
             found.how = recorder.taken();
             while (!found.how.empty() && found.how.back() == 0) found.how.pop_back();
             return found;
         }
-        const bool more = options.how == exploration::kind::exhaustive ? all.next_run() : seed++ < options.last_seed;
+        const bool more = options.how == exploration::kind::exhaustive ? all.next_run()
+                                                                       : seed++ < options.last_seed;
         if (more) continue;
         found.complete = true;
         break;
@@ -2332,7 +2357,8 @@ findings explore(const exploration& options, Body body) {
     return found;
 }
 
-/// Makes the run again that failed. Returns its failure, and before it the last lines of what happened.
+/// Makes the run again that failed. Returns its failure, and before it the last lines of what
+/// happened.
 template <class Body>
 std::string replay(const exploration& options, std::uint64_t seed, decisions how, Body body) {
     replaying_chooser by(std::move(how));
@@ -2344,8 +2370,137 @@ std::string replay(const exploration& options, std::uint64_t seed, decisions how
 } // namespace simulation
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/simulation/fleet.hpp ----
+// fleet.hpp: whole trees of contexts in one simulated world, on hosts whose fate is known
+// beforehand.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace simulation {
+
+/// The loop under the policy io::simulated; everything else that a program uses is the same under
+/// every policy.
+using broker = basic_broker<io::simulated>;
+
+/// The connection method of simulated worlds: `router.connect(simulation::host{.name = "web1"})`.
+/// What becomes of a host of that name is decided by the fleet; one that it does not know is in
+/// good health.
+struct host {
+    std::string name{};                                ///< of the host and of the context
+    std::chrono::milliseconds connect_timeout{30'000}; ///< from start to hello, in virtual time
+    std::string executable{};                          ///< has no meaning here
+    /// of functions there that have no run_on of their own
+    on executor = on::main;
+    /// for it and all below it; empty: this context's own
+    std::optional<mitogen::limits> limits{};
+
+    static constexpr std::string_view method_name = "simulated host";
+    template <class Self>
+    static constexpr auto fields(Self& self) {
+        return std::tie(self.name, self.connect_timeout, self.executable, self.executor,
+                        self.limits);
+    }
+
+    result<boot_plan> plan() const {
+        boot_plan p;
+        p.what = "host " + name;
+        p.name = "host";
+        mitogen::detail::apply_common(*this, p);
+        p.start.path = name;
+        p.start.argv = {name};
+        return p;
+    }
+};
+
+/// Simulated machines, and a program that runs on one of them and calls its functions on the
+/// others.
+///
+/// Threads: one real thread.
+class fleet {
+    struct fate {
+        enum class kind : std::uint8_t { refuses, silent, dies, hangs } what = kind::silent;
+        duration_ns when = 0;
+        std::string words{};
+        int code = 0;
+    };
+
+    simulation::world world_;
+    std::map<std::string, fate> fates_;
+
+    int live(const std::string& name, stdio ends) {
+        io::simulated io;
+        const auto found = fates_.find(name);
+        if (found != fates_.end()) {
+            const fate& f = found->second;
+            switch (f.what) {
+            case fate::kind::refuses:
+                static_cast<void>(io.write_all(ends.err, f.words.data(), f.words.size()));
+                return f.code;
+            case fate::kind::silent: io.hang();
+            case fate::kind::dies: later(f.when, 9); break;
+            case fate::kind::hangs: later(f.when, 19); break;
+            }
+        }
+        kernel& k = io.kernel();
+        mitogen::detail::serve_as_child<io::simulated>(
+            io, {io::simulated_descriptor(k, ends.in), io::simulated_descriptor(k, ends.out)});
+        return 0;
+    }
+
+    void later(duration_ns when, int signal) {
+        kernel& k = world_.kernel();
+        k.threads().at(k.threads().now() + when, [&k, pid = k.self().pid, signal] {
+            static_cast<void>(k.signal(pid, signal));
+        });
+    }
+
+public:
+    explicit fleet(world_options options) : world_(options) {
+        world_.set_program([this](const os::spawn_options& start, stdio ends) {
+            return live(start.argv.empty() ? std::string() : start.argv.front(), ends);
+        });
+    }
+    explicit fleet(std::uint64_t seed) : fleet(world_options{.seed = seed}) {}
+
+    /// Whoever connects to that host gets no further than this: what the client says on stderr, and
+    /// its exit code.
+    void refuses(const std::string& host, std::string words = "Connection refused\n",
+                 int code = 255) {
+        fates_[host] = {fate::kind::refuses, 0, std::move(words), code};
+    }
+    /// It takes the connection and never says a word.
+    void never_answers(const std::string& host) { fates_[host] = {fate::kind::silent, 0, {}, 0}; }
+    /// Its process is killed so long after it was started.
+    void dies_after(const std::string& host, duration_ns span) {
+        fates_[host] = {fate::kind::dies, span, {}, 0};
+    }
+    /// Its process stops, as by SIGSTOP, so long after it was started.
+    void hangs_after(const std::string& host, duration_ns span) {
+        fates_[host] = {fate::kind::hangs, span, {}, 0};
+    }
+
+    /// Runs `body(mitogen::router&)` as the program that owns the tree. May be called once. Throws
+    /// what the body throws.
+    template <class Body>
+    outcome run(Body&& body, router_options options = {}) {
+        return world_.run([&](io::simulated io) {
+            simulation::broker loop(io);
+            router root(loop, options);
+            body(root);
+        });
+    }
+
+    /// For faults that are planned, and for the trace.
+    simulation::world& world() noexcept { return world_; }
+};
+
+/// Sleeps in virtual time. For functions that a simulated context runs.
+inline void sleep_for(duration_ns span) { io::simulated().sleep_for(span); }
+
+} // namespace simulation
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/base/undef.hpp ----
-// undef.hpp: removes the library's own macros; the umbrellas include it last. Written by tools/amalgamate.
+// undef.hpp: removes the library's own macros, last in the umbrellas. Written by tools/amalgamate.
 
 #undef MITOGEN_ABI
 #undef MITOGEN_ASAN

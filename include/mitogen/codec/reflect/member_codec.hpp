@@ -130,6 +130,8 @@ struct pointed_members<T, parts<Bases...>, Members...> {
     }
 
     // The C casts reach bases that are private.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wold-style-cast"
     static auto tie(T& t) noexcept {
         return std::tuple<Bases&..., pointed_type<Members>&...>((Bases&)(t)...,
                                                                 reach(t, Members::pointer)...);
@@ -138,6 +140,7 @@ struct pointed_members<T, parts<Bases...>, Members...> {
         return std::tuple<const Bases&..., const pointed_type<Members>&...>(
             (const Bases&)(t)..., reach(t, Members::pointer)...);
     }
+#pragma GCC diagnostic pop
 
     static void signature(signature_sink& s) {
         s.put('{').template list<Bases...>(',');

@@ -70,6 +70,8 @@ consteval auto members_of() {
         return T::mitogen_members();
 }
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wold-style-cast"
 /// The member of `t`, also of a private base class: the C casts reach that.
 template <class T, class M, class C>
 constexpr M& reach(T& t, M C::*pointer) noexcept {
@@ -79,6 +81,7 @@ template <class T, class M, class C>
 constexpr const M& reach(const T& t, M C::*pointer) noexcept {
     return ((const C&)t).*pointer;
 }
+#pragma GCC diagnostic pop
 
 /// Why a list of members is of no use.
 enum class list_problem : std::uint8_t {
@@ -89,10 +92,13 @@ enum class list_problem : std::uint8_t {
     inherited, // it seems to be a base class's, which knows nothing of what T adds
 };
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wold-style-cast"
 template <class T, class C>
 concept has_base = std::is_base_of_v<C, T> && requires(T& t) {
     (C&)t;
 }; // and not twice
+#pragma GCC diagnostic pop
 
 template <class T, class M, class C>
 consteval bool is_member(M C::*pointer) {
