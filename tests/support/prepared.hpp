@@ -41,7 +41,7 @@ inline int prepared_function(int n) { return n; }
 
 template <class Method>
 void use_router(mitogen::router& root, const Method& method) {
-    const auto child = root.connect(method);
+    const mitogen::context child = root.connect(method);
     (void)root.connect_async(method);
     (void)child.call<&prepared_function>(1);
     (void)child.try_call<&prepared_function>(1);
