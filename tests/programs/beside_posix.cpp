@@ -97,7 +97,8 @@ static int ours(router& r) {
     } catch (const channel_error& e) { std::puts(e.what()); }
     crew.join();
     return coming.get() + one.get() + two + slot.get() + begun.get() + stream.get() +
-           speaking.result() + (refused ? 0 : 100) + (number.number == 2001 && word.reveal() == "x" ? 0 : 100);
+           speaking.result() + (refused ? 0 : 100) +
+           (number.number == 2001 && word.reveal() == "x" ? 0 : 100);
 }
 
 // What POSIX has, without `::`.
