@@ -129,6 +129,28 @@ else()
     message(STATUS "tests: no single header yet, its test is left out (tools/amalgamate writes it)")
 endif()
 
+# ---- the modes: headers only, the core in a file of its own, files that only call it ----------------------------------------------
+
+if(Python3_FOUND AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU") # one stage is enough
+    set(modes ${CMAKE_CURRENT_BINARY_DIR}/modes)
+    foreach(part core headers separate source small options visibility single)
+        if(part STREQUAL "single" AND NOT EXISTS ${PROJECT_SOURCE_DIR}/single_include/mitogen/mitogen.hpp)
+            continue()
+        endif()
+        add_test(NAME modes.${part} COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/modes/modes.py ${part}
+            --cxx ${CMAKE_CXX_COMPILER} --work ${modes})
+        set_tests_properties(modes.${part} PROPERTIES TIMEOUT 600)
+        if(part MATCHES "^(headers|separate|source|options)$")
+            set_tests_properties(modes.${part} PROPERTIES PROCESSORS 2)
+        elseif(part STREQUAL "core")
+            set_tests_properties(modes.core PROPERTIES FIXTURES_SETUP modes_core)
+        endif()
+        if(part MATCHES "^(small|options|visibility)$")
+            set_tests_properties(modes.${part} PROPERTIES FIXTURES_REQUIRED modes_core)
+        endif()
+    endforeach()
+endif()
+
 # ---- projects that use the library ------------------------------------------------------------------------------------------------
 
 # Each of the ways that docs/packaging.md names, as a user goes it. Nothing of it needs the other targets to be built.

@@ -7,6 +7,7 @@
 #include <mitogen/flow/flow_wait.hpp>
 #include <mitogen/nursery/executor.hpp>
 #include <mitogen/task/task.hpp>
+#include <mitogen/task/task_invocation.hpp>
 
 #include <mitogen/core.hpp>
 

@@ -40,28 +40,6 @@
 #define MITOGEN_HAS_DESCRIBE 0
 #endif
 
-// The inline namespace: v<major>_<minor>, then p (PFR) and d (Describe) if they are in use, and s
-// if the core is compiled in a file of its own.
-#if defined(MITOGEN_SOURCE) || defined(MITOGEN_SEPARATE)
-#if MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
-#define MITOGEN_ABI v0_1_pds
-#elif MITOGEN_HAS_PFR
-#define MITOGEN_ABI v0_1_ps
-#elif MITOGEN_HAS_DESCRIBE
-#define MITOGEN_ABI v0_1_ds
-#else
-#define MITOGEN_ABI v0_1_s
-#endif
-#elif MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
-#define MITOGEN_ABI v0_1_pd
-#elif MITOGEN_HAS_PFR
-#define MITOGEN_ABI v0_1_p
-#elif MITOGEN_HAS_DESCRIBE
-#define MITOGEN_ABI v0_1_d
-#else
-#define MITOGEN_ABI v0_1
-#endif
-
 // Which sanitizer watches: GCC says so in macros of its own, clang by __has_feature.
 #if defined(__SANITIZE_ADDRESS__)
 #define MITOGEN_ASAN 1
@@ -83,6 +61,46 @@
 #ifndef MITOGEN_TSAN
 #define MITOGEN_TSAN 0
 #endif
+
+// The inline namespace: v<major>_<minor>_ and a letter for each choice that changes what a class
+// holds or a function takes: p (PFR), d (Describe), t (ThreadSanitizer, under which a mutex is
+// another), g (the containers of the standard library that check), n (a standard library without
+// stop tokens), s (the core is compiled in a file of its own).
+#if MITOGEN_HAS_PFR
+#define MITOGEN_TAG_PFR p
+#else
+#define MITOGEN_TAG_PFR
+#endif
+#if MITOGEN_HAS_DESCRIBE
+#define MITOGEN_TAG_DESCRIBE d
+#else
+#define MITOGEN_TAG_DESCRIBE
+#endif
+#if MITOGEN_TSAN
+#define MITOGEN_TAG_TSAN t
+#else
+#define MITOGEN_TAG_TSAN
+#endif
+#if defined(_GLIBCXX_DEBUG)
+#define MITOGEN_TAG_CONTAINERS g
+#else
+#define MITOGEN_TAG_CONTAINERS
+#endif
+#if defined(__cpp_lib_jthread)
+#define MITOGEN_TAG_STOP
+#else
+#define MITOGEN_TAG_STOP n
+#endif
+#if defined(MITOGEN_SOURCE) || defined(MITOGEN_SEPARATE)
+#define MITOGEN_TAG_MODE s
+#else
+#define MITOGEN_TAG_MODE
+#endif
+#define MITOGEN_PASTE(a, b, c, d, e, f) v0_1_##a##b##c##d##e##f
+#define MITOGEN_TAG(...) MITOGEN_PASTE(__VA_ARGS__) // the letters in the place of their macros
+#define MITOGEN_ABI                                                                                \
+    MITOGEN_TAG(MITOGEN_TAG_PFR, MITOGEN_TAG_DESCRIBE, MITOGEN_TAG_TSAN, MITOGEN_TAG_CONTAINERS,   \
+                MITOGEN_TAG_STOP, MITOGEN_TAG_MODE)
 
 #define MITOGEN_COLD [[gnu::cold, gnu::noinline]]
 

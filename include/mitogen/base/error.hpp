@@ -199,6 +199,11 @@ public:
     /// The errors that this one stands for (see error_group); empty if it is one error itself.
     const std::vector<error>& members() const noexcept;
 
+    /// `e == reason::timeout` is short for `e.reason() == reason::timeout`.
+    friend bool operator==(const error& e, enum reason why) noexcept {
+        return e.shared_->detail.why == why;
+    }
+
 private:
     enum kind kind_of_members() const noexcept; // theirs if it is one, else failed
 };
