@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
     mitogen::init(argc, argv);
     if (argc < 2) return std::puts("usage: ask_a_person HOST...") < 0;
     mitogen::broker loop;
-    mitogen::basic_latch<mitogen::prompt, mitogen::io::native> questions(loop.io());
+    mitogen::latch<mitogen::prompt> questions;
     // The callable runs on the loop, which must not wait for a person: the main thread does.
     mitogen::router router(
         loop, {.on_prompt = [&](mitogen::prompt question) { questions.put(std::move(question)); }});
@@ -52,7 +52,7 @@ int main(int argc, char** argv) {
         coming.push_back(router.connect_async(how));
         coming.back().then([&] { loop.defer([&] { --left == 0 ? questions.close() : void(); }); });
     }
-    while (mitogen::result<mitogen::prompt> next = questions.get()) ask(std::move(*next));
+    while (mitogen::result<mitogen::prompt> next = questions.try_get()) ask(std::move(*next));
     for (auto& c : coming) {
         const mitogen::result<mitogen::context> host = c.try_get();
         std::printf("%s\n", host ? host->call<&greeting>().c_str() : host.error().what());
