@@ -52,7 +52,7 @@ int main(int argc, char** argv) {
         coming.push_back(router.connect_async(how));
         coming.back().then([&] { loop.defer([&] { --left == 0 ? questions.close() : void(); }); });
     }
-    while (mitogen::result<mitogen::prompt> next = questions.get()) ask(std::move(*next));
+    while (mitogen::result<mitogen::prompt> next = questions.try_get()) ask(std::move(*next));
     for (auto& c : coming) {
         const mitogen::result<mitogen::context> host = c.try_get();
         std::printf("%s\n", host ? host->call<&greeting>().c_str() : host.error().what());

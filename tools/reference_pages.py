@@ -10,9 +10,9 @@ PAGES = {
          "duration_ns", "never"]),
     "router": (
         "Router and broker", "This context's place in the tree, its loop, and what it knows of others.",
-        ["router", "router_options", "ending_patience|shutdown_timeouts", "broker",
+        ["router", "router_options", "shutdown_timeouts", "broker",
          "broker_options", "context_status", "context_id", "root_id", "no_context",
-         "making|connect_methods", "latch"]),
+         "connect_methods", "latch", "node", "node_of", "outstanding_call"]),
     "context": (
         "Contexts and calls", "One node of the tree as a value, and how functions are called there.",
         ["context", "call_methods", "call_target", "chain", "future", "select", "caller",
@@ -36,13 +36,14 @@ PAGES = {
     "nursery": (
         "Nurseries", "A scope that owns contexts and calls.",
         ["nursery", "nursery_options", "nursery_task", "restart", "restart_policy",
-         "restarting", "on_interrupt"]),
+         "restarting_tasks", "on_interrupt"]),
     "methods": (
         "Connection methods", "The options of every way to make a child; see [methods](../methods.md).",
         ["local", "fork_options", "ssh", "host_keys", "sudo", "su", "doas", "docker",
-         "podman", "buildah", "kubectl", "lxc", "lxd", "incus", "jail", "chroot", "nsenter",
+         "podman", "buildah", "kubectl", "lxc", "lxd", "incus", "jail", "chroot_options", "nsenter",
          "container_kind", "slurm", "command", "link_options", "payload", "connection_method",
-         "connect_progress", "prompt", "prompt_callback"]),
+         "any_method", "attach", "connect_progress",
+         "prompt", "prompt_callback", "serializable_method", "boot_plan", "boot_failure"]),
     "join": (
         "Joining a tree", "Programs that become contexts of a tree that runs already.",
         ["join", "try_join", "join_options", "joined", "listen_options", "listener",
@@ -55,11 +56,11 @@ PAGES = {
         "Types on the wire", "How values become bytes, and how to teach it a type.",
         ["codec", "members", "list", "wire_type", "blob", "secret", "encode", "encode_into",
          "encoded_size", "decode", "decode_into", "writer", "reader", "signature_of",
-         "signature_sink", "buffer"]),
+         "signature_sink", "buffer", "depth_guard", "know_error_category"]),
     "message": (
         "Messages and handles", "Typed messages beside calls.",
         ["handle", "handle_id", "first_dynamic_handle", "is_dead", "message", "header",
-         "handler_options", "accept", "mitogen::handles::*"]),
+         "handler_options", "senders", "mitogen::handles::*"]),
     "log": (
         "Logs", "Records of the whole tree; see [logs](../logs.md).",
         ["mitogen::log::*"]),

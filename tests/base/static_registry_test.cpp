@@ -10,7 +10,7 @@
 namespace {
 
 class numbered;
-extern constinit mitogen::static_registry<numbered> early;
+extern constinit mitogen::detail::static_registry<numbered> early;
 
 class numbered {
     const numbered* before_ = nullptr;
@@ -20,10 +20,12 @@ public:
     int number = -1;
 
     explicit numbered(int v) noexcept : value(v) {}
-    numbered(mitogen::static_registry<numbered>& to, int v) noexcept : value(v) { join(to); }
+    numbered(mitogen::detail::static_registry<numbered>& to, int v) noexcept : value(v) {
+        join(to);
+    }
     numbered(const numbered&) = delete;
 
-    void join(mitogen::static_registry<numbered>& to) noexcept {
+    void join(mitogen::detail::static_registry<numbered>& to) noexcept {
         to.add(*this, [this](const numbered* before) {
             before_ = before;
             number = before ? before->number + 1 : 0;
@@ -35,10 +37,10 @@ public:
 // They join it before its own definition, and in the order of this file.
 const numbered first(early, 10);
 const numbered second(early, 20);
-constinit mitogen::static_registry<numbered> early;
+constinit mitogen::detail::static_registry<numbered> early;
 const numbered third(early, 20);
 
-std::size_t length(const mitogen::static_registry<numbered>& all) {
+std::size_t length(const mitogen::detail::static_registry<numbered>& all) {
     std::size_t count = 0;
     for (const numbered* n = all.newest(); n; n = n->before()) ++count;
     return count;
@@ -60,7 +62,7 @@ TEST_CASE("of those that fit, the one that joined last is found") {
     CHECK(find(20) == &third);
     CHECK(find(10) == &first);
     CHECK(find(30) == nullptr);
-    const mitogen::static_registry<numbered> empty;
+    const mitogen::detail::static_registry<numbered> empty;
     CHECK(empty.newest() == nullptr);
     CHECK(empty.find([](const numbered&) { return true; }) == nullptr);
 }
@@ -68,7 +70,7 @@ TEST_CASE("of those that fit, the one that joined last is found") {
 TEST_CASE("objects that join from many threads are all there, and none has another one's number") {
     constexpr std::size_t threads = 4;
     constexpr std::size_t each = 2'000;
-    mitogen::static_registry<numbered> all;
+    mitogen::detail::static_registry<numbered> all;
     std::vector<std::unique_ptr<numbered>> kept;
     for (std::size_t i = 0; i < threads * each; ++i)
         kept.push_back(std::make_unique<numbered>(static_cast<int>(i)));

@@ -7,9 +7,9 @@
 
 namespace {
 
-using mitogen::after;
+using mitogen::detail::after;
 using mitogen::never;
-using mitogen::to_ns;
+using mitogen::detail::to_ns;
 
 TEST_CASE("a moment after another saturates at never") {
     CHECK(after(5, 10) == 15);

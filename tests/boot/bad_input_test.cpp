@@ -291,8 +291,8 @@ TEST_CASE("without descriptors nothing is started and nothing is left") {
 // ---- frames
 
 TEST_CASE("bytes that are no frames close the link, with the reason") {
-    std::byte good[mitogen::header_layout::size];
-    mitogen::write_header(good, above_raw_link::to_root(handles::ping));
+    std::byte good[mitogen::detail::header_layout::size];
+    mitogen::detail::write_header(good, above_raw_link::to_root(handles::ping));
     for (std::size_t at = 0; at < sizeof good; ++at) {
         above_raw_link a;
         std::byte bad[sizeof good];
@@ -333,8 +333,8 @@ TEST_CASE("random bytes never do more than close the link") {
         above_raw_link a;
         std::vector<std::byte> bytes(random() % 5000 + 40);
         for (auto& b : bytes) b = static_cast<std::byte>(random());
-        bytes[0] = mitogen::header_layout::magic;
-        bytes[1] = round % 2 ? mitogen::header_layout::version : bytes[1];
+        bytes[0] = mitogen::detail::header_layout::magic;
+        bytes[1] = round % 2 ? mitogen::detail::header_layout::version : bytes[1];
         a.peer.write(bytes.data(), bytes.size());
         CHECK(a.lost().reason() == reason::link_corrupt);
     }
@@ -381,7 +381,7 @@ TEST_CASE("fragments that nobody announced are dropped, and announcements do not
     generic::log_capture quiet;
     above_raw_link a;
     auto h = a.to_root(handles::forward_log, 7'000'000'000);
-    h.flags = mitogen::message_flags::fragment | mitogen::message_flags::last;
+    h.flags = mitogen::detail::message_flags::fragment | mitogen::detail::message_flags::last;
     h.stream = 3;
     a.peer.send(h, std::vector<std::byte>(100));
     CHECK(quiet.wait_for("stray fragment"));
@@ -397,7 +397,7 @@ TEST_CASE("fragments that nobody announced are dropped, and announcements do not
         CHECK(refused > 90'000);
     });
     // 100,000 messages of just under the limit, of which nothing else ever comes.
-    h.flags = mitogen::message_flags::fragment | mitogen::message_flags::first;
+    h.flags = mitogen::detail::message_flags::fragment | mitogen::detail::message_flags::first;
     for (unsigned i = 0; i < 100'000; ++i) {
         h.stream = 100 + i;
         const mitogen::buffer size = mitogen::encode(std::uint64_t{i % 2 ? (127u << 20) : ~0ull});
@@ -416,9 +416,9 @@ TEST_CASE("a message that is larger than announced, or smaller, is dropped") {
     for (const std::size_t sent : {std::size_t{99}, std::size_t{101}, std::size_t{60'000}}) {
         auto h = a.to_root(handles::add_route);
         h.stream = 5;
-        h.flags = mitogen::message_flags::fragment | mitogen::message_flags::first;
+        h.flags = mitogen::detail::message_flags::fragment | mitogen::detail::message_flags::first;
         a.peer.send(h, mitogen::encode(std::uint64_t{100}));
-        h.flags = mitogen::message_flags::fragment | mitogen::message_flags::last;
+        h.flags = mitogen::detail::message_flags::fragment | mitogen::detail::message_flags::last;
         a.peer.send(h, std::vector<std::byte>(sent));
     }
     CHECK(log.wait_until([](const auto& all) {
@@ -466,13 +466,13 @@ TEST_CASE("an answer from somebody else than who was asked is refused") {
     h = a.to_root(asked->head.reply_to);
     a.peer.send(h, std::vector<std::byte>(3)); // too long for a void
     CHECK_THROWS_AS(answer.get(), mitogen::codec_error);
-    h.flags = mitogen::message_flags::failed;
+    h.flags = mitogen::detail::message_flags::failed;
     a.peer.send(h, std::vector<std::byte>(3)); // late, and nonsense
     auto again = a.child().ping();
     const auto asked_again = a.peer.receive();
     REQUIRE(asked_again);
     h = a.to_root(asked_again->head.reply_to);
-    h.flags = mitogen::message_flags::failed;
+    h.flags = mitogen::detail::message_flags::failed;
     a.peer.send(h, std::vector<std::byte>(3)); // an error that does not decode
     CHECK_THROWS_AS(again.get(), mitogen::codec_error);
 }

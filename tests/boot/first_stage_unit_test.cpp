@@ -113,7 +113,7 @@ TEST_CASE("the first stage stays short where it is told what program it becomes"
 }
 
 TEST_CASE("those who wait for a parent wait longer than it does, and not for ever") {
-    using mitogen::to_ns;
+    using mitogen::detail::to_ns;
     using mitogen::detail::patience_for;
     using std::chrono::milliseconds;
     CHECK(patience_for(to_ns(milliseconds(30'000))) == 35);

@@ -11,10 +11,10 @@
 
 namespace {
 
-using mitogen::prompt_kind;
-using mitogen::prompt_matcher;
-using reaction = mitogen::prompt_matcher::reaction;
-using outcome = mitogen::prompt_outcome;
+using mitogen::detail::prompt_kind;
+using mitogen::detail::prompt_matcher;
+using reaction = mitogen::detail::prompt_matcher::reaction;
+using outcome = mitogen::detail::prompt_outcome;
 
 prompt_kind recognise(std::string_view line) {
     if (line == "password:") return prompt_kind::password;

@@ -47,7 +47,7 @@ std::vector<std::string> ask_uninvited(mitogen::router& here) {
             mitogen::outstanding_call& p = here.node().ask(
                 {.to = mitogen::root_id,
                  .handle = mitogen::handles::prompt,
-                 .how = mitogen::question::manner::wait,
+                 .how = mitogen::detail::question::manner::wait,
                  .payload = mitogen::encode(generation << 32 | slot, std::string("sudo"),
                                             std::string("Password: "))});
             here.node().await(p, mitogen::never);
@@ -223,7 +223,7 @@ TEST_CASE("a wrong answer is asked for again, as often as the tool does") {
             refusal(*t.router, t.sudo("while :; do ask \"$prompt\"; echo >/dev/tty; done\n"));
         CHECK(e.reason() == mitogen::reason::auth_required);
         CHECK_THAT(e.what(), Contains("without end"));
-        CHECK(who.asked().size() == mitogen::prompt_matcher::most_questions);
+        CHECK(who.asked().size() == mitogen::detail::prompt_matcher::most_questions);
     }
 }
 

@@ -76,14 +76,14 @@ static int file_static(int x) { return x; }
 extern "C" int identity_test_c_function(int x) { return x; }
 
 template <>
-inline constexpr bool mitogen::is_injected<identity_test::supplied> = true;
+inline constexpr bool mitogen::detail::is_injected<identity_test::supplied> = true;
 template <>
 inline constexpr std::string_view mitogen::name_of<&identity_test::renamed> = "db.count";
 
 int registry_functions::in_two_files(int x) { return x; }
 registry_functions::seen registry_functions::from_the_other_file() {
-    return {&mitogen::entry_of<&in_two_files>(), &mitogen::entry_of<&added<3>>(),
-            &mitogen::entry_of<doubled>()};
+    return {&mitogen::detail::entry_of<&in_two_files>(), &mitogen::detail::entry_of<&added<3>>(),
+            &mitogen::detail::entry_of<doubled>()};
 }
 
 namespace {
@@ -261,8 +261,8 @@ TEST_CASE("what compilers and demanglers print becomes one spelling") {
 }
 
 TEST_CASE("traits tell what travels") {
-    using mitogen::type_list;
-    using closure = mitogen::callable_traits<decltype(
+    using mitogen::detail::type_list;
+    using closure = mitogen::detail::callable_traits<decltype(
         [](const std::string&, supplied&, std::string_view) noexcept { return 1; })>;
     STATIC_REQUIRE(std::is_same_v<closure::result, int>);
     STATIC_REQUIRE(std::is_same_v<closure::parameters,
@@ -271,11 +271,11 @@ TEST_CASE("traits tell what travels") {
         std::is_same_v<closure::wire_parameters, type_list<std::string, std::string_view>>);
     STATIC_REQUIRE(closure::is_noexcept);
 
-    using pointer = mitogen::function_traits<&injected>;
+    using pointer = mitogen::detail::function_traits<&injected>;
     STATIC_REQUIRE(std::is_same_v<pointer::parameters, type_list<supplied&, int, const supplied&>>);
     STATIC_REQUIRE(std::is_same_v<pointer::wire_parameters, type_list<int>>);
     STATIC_REQUIRE(pointer::arity == 3);
     STATIC_REQUIRE(!pointer::is_noexcept);
     STATIC_REQUIRE(!pointer::is_closure);
-    STATIC_REQUIRE(mitogen::function_traits<&quiet>::is_noexcept);
+    STATIC_REQUIRE(mitogen::detail::function_traits<&quiet>::is_noexcept);
 }

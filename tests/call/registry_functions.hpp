@@ -16,9 +16,9 @@ inline constexpr auto doubled = [](int x) { return 2 * x; };
 
 /// The entries as identity_test.cpp sees them.
 struct seen {
-    const mitogen::function_entry* plain;
-    const mitogen::function_entry* instance;
-    const mitogen::function_entry* closure;
+    const mitogen::detail::function_entry* plain;
+    const mitogen::detail::function_entry* instance;
+    const mitogen::detail::function_entry* closure;
 };
 seen from_the_other_file();
 

@@ -35,8 +35,8 @@ inline constexpr auto mitogen::run_on<&registry_test::called> = mitogen::on::loo
 
 namespace {
 
-using mitogen::entry_of;
-using mitogen::function_entry;
+using mitogen::detail::entry_of;
+using mitogen::detail::function_entry;
 using mitogen::detail::function_source;
 using mitogen::detail::function_texts;
 using mitogen::detail::identity_hash;

@@ -9,7 +9,7 @@
 namespace {
 
 struct collector {
-    mitogen::text_tail tail;
+    mitogen::detail::text_tail tail;
     std::vector<std::string> lines;
 
     void feed(std::string_view bytes) {

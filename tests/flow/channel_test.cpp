@@ -442,9 +442,9 @@ TEST_CASE("an item that is behind the end that counts it is waited for; one that
 
 TEST_CASE("only the context that has been given a sender can send to its port") {
     hostile h;
-    const mitogen::result<void> sent =
-        h.t.t.root.node().send(h.t.t.root.node().address(0, h.port),
-                               mitogen::encode(std::uint8_t{0}, 1), mitogen::flush_mode::soon);
+    const mitogen::result<void> sent = h.t.t.root.node().send(h.t.t.root.node().address(0, h.port),
+                                                              mitogen::encode(std::uint8_t{0}, 1),
+                                                              mitogen::detail::flush_mode::soon);
     CHECK(sent);
     CHECK(h.log.wait_for("it takes messages from another context only"));
     h.say(flow_frame::end, std::uint64_t{0});

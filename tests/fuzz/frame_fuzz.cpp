@@ -23,7 +23,7 @@ void hold(bool condition) {
 
 /// A link's receiving side.
 struct receiver {
-    mitogen::assembler parts;
+    mitogen::detail::assembler parts;
     std::vector<std::byte> again; // every frame, written once more
     std::size_t reserved_at = 0;
     std::byte* reserved = nullptr;
@@ -31,16 +31,17 @@ struct receiver {
 
     void write(const mitogen::header& h, const std::byte* payload) {
         const std::size_t at = again.size();
-        again.resize(at + mitogen::header_layout::size + h.length);
-        mitogen::write_header(again.data() + at, h);
+        again.resize(at + mitogen::detail::header_layout::size + h.length);
+        mitogen::detail::write_header(again.data() + at, h);
         if (h.length)
-            std::memcpy(again.data() + at + mitogen::header_layout::size, payload, h.length);
+            std::memcpy(again.data() + at + mitogen::detail::header_layout::size, payload,
+                        h.length);
     }
 
-    void look_at(const mitogen::header& h, mitogen::assembler::outcome what) {
-        using outcome = mitogen::assembler::outcome;
+    void look_at(const mitogen::header& h, mitogen::detail::assembler::outcome what) {
+        using outcome = mitogen::detail::assembler::outcome;
         if (what == outcome::complete) {
-            const mitogen::assembled whole = parts.take(h);
+            const mitogen::detail::assembled whole = parts.take(h);
             hold(whole.payload.size() == whole.head.length);
             assembled_bytes += whole.payload.size();
         } else if (what == outcome::stray) {
@@ -52,16 +53,17 @@ struct receiver {
         hold(payload.size() == h.length);
         write(h, payload.data());
         if (h.dead()) (void)mitogen::decode_error(payload).kind();
-        if (!(h.flags & mitogen::message_flags::fragment)) return;
-        if (h.flags & mitogen::message_flags::first) {
+        if (!(h.flags & mitogen::detail::message_flags::fragment)) return;
+        if (h.flags & mitogen::detail::message_flags::first) {
             look_at(h, parts.announce(h, payload, 1u << 30));
         } else {
             look_at(h, parts.add(h, payload));
         }
     }
     std::byte* reserve(const mitogen::header& h) {
-        constexpr auto ends = mitogen::message_flags::fragment | mitogen::message_flags::first;
-        if ((h.flags & ends) != mitogen::message_flags::fragment) return nullptr;
+        constexpr auto ends =
+            mitogen::detail::message_flags::fragment | mitogen::detail::message_flags::first;
+        if ((h.flags & ends) != mitogen::detail::message_flags::fragment) return nullptr;
         return reserved = parts.reserve(h);
     }
     void reserved_complete(const mitogen::header& h) {
@@ -82,11 +84,11 @@ struct pieces {
 };
 
 void read_frames(std::span<const std::byte> input, pieces cut) {
-    mitogen::frame_reader reader;
+    mitogen::detail::frame_reader reader;
     receiver to;
     std::span<const std::byte> left = input;
     while (!left.empty()) {
-        mitogen::read_target targets[2];
+        mitogen::detail::read_target targets[2];
         const int n = reader.prepare(targets);
         std::size_t budget = std::min(cut.next(), left.size());
         std::size_t given = 0;
@@ -103,7 +105,7 @@ void read_frames(std::span<const std::byte> input, pieces cut) {
     hold(to.again.size() <= input.size());
     hold(to.again.empty() || std::memcmp(to.again.data(), input.data(), to.again.size()) == 0);
     hold(to.assembled_bytes <= input.size());
-    hold(to.parts.pending() <= input.size() / mitogen::header_layout::size);
+    hold(to.parts.pending() <= input.size() / mitogen::detail::header_layout::size);
 }
 
 void listen(std::span<const std::byte> input, pieces cut) {
@@ -130,17 +132,17 @@ void listen(std::span<const std::byte> input, pieces cut) {
 /// Makes the checks of headers succeed, which chance hardly does: every 0xA6 begins one.
 std::vector<std::byte> with_valid_headers(std::span<const std::byte> input) {
     std::vector<std::byte> out(input.begin(), input.end());
-    for (std::size_t at = 0; at + mitogen::header_layout::size <= out.size();) {
+    for (std::size_t at = 0; at + mitogen::detail::header_layout::size <= out.size();) {
         std::byte* h = out.data() + at;
-        h[0] = mitogen::header_layout::magic;
-        h[1] = mitogen::header_layout::version;
-        h[2] &= std::byte{mitogen::message_flags::all};
+        h[0] = mitogen::detail::header_layout::magic;
+        h[1] = mitogen::detail::header_layout::version;
+        h[2] &= std::byte{mitogen::detail::message_flags::all};
         h[5] = static_cast<std::byte>(static_cast<unsigned>(h[5]) & 0x7f);
         h[6] = h[7] = std::byte{0}; // a length below 32 KiB
         // few senders, few streams: they shall meet
         for (int i : {13, 14, 15, 21, 22, 23}) h[i] = std::byte{0};
         h[3] = mitogen::detail::header_check(h);
-        at += mitogen::header_layout::size +
+        at += mitogen::detail::header_layout::size +
               (static_cast<std::size_t>(h[4]) | static_cast<std::size_t>(h[5]) << 8);
     }
     return out;
@@ -160,7 +162,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     marked.append(reinterpret_cast<const char*>(body.data()), body.size());
     listen(std::as_bytes(std::span(marked)), cut);
     (void)mitogen::decode_error(body).kind();
-    mitogen::text_tail tail;
+    mitogen::detail::text_tail tail;
     tail.feed({reinterpret_cast<const char*>(body.data()), body.size()},
               [](std::string_view line) { hold(line.size() <= 8192); });
     hold(tail.text().size() <= 8192 + 8192 + 4096 + 100);

@@ -26,7 +26,7 @@ namespace broker_test {
 
 using io_type = MITOGEN_TEST_IO;
 using broker = mitogen::detail::broker_engine<io_type>;
-using waiter = mitogen::waiter<io_type>;
+using waiter = mitogen::detail::waiter<io_type>;
 using mitogen::never;
 namespace io = mitogen::io;
 namespace os = mitogen::os;
@@ -41,7 +41,7 @@ struct quiet {
 };
 
 /// A pipe whose read end the loop can watch.
-struct watched_pipe : mitogen::event_source {
+struct watched_pipe : mitogen::detail::event_source {
     os::unique_fd read_end, write_end;
     mitogen::unique_function<void(watched_pipe&)> on_ready;
 
@@ -150,7 +150,7 @@ TEST_CASE(MITOGEN_TEST_NAME
     watched_pipe p;
     std::atomic<bool> stop{false};
     bool timer_fired = false;
-    mitogen::timer t;
+    mitogen::detail::timer t;
     t.fire = [&] { timer_fired = true; };
     mitogen::unique_function<void()> again;
     again = [&] {
@@ -175,7 +175,7 @@ TEST_CASE(MITOGEN_TEST_NAME
 }
 
 /// A task that does something.
-struct test_task : mitogen::loop_task {
+struct test_task : mitogen::detail::loop_task {
     mitogen::unique_function<void()> what;
     explicit test_task(mitogen::unique_function<void()> f) : what(std::move(f)) {
         run = [](loop_task& t) { static_cast<test_task&>(t).what(); };
@@ -282,7 +282,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": timers fire in order and not before their time") 
     const bool lead = GENERATE(true, false);
     world w;
     std::string order;
-    mitogen::timer a, b, c, cancelled;
+    mitogen::detail::timer a, b, c, cancelled;
     const mitogen::instant start = w.loop.io().now();
     mitogen::instant fired = 0;
     a.fire = [&] { order += 'a'; };
@@ -311,7 +311,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": timers fire in order and not before their time") 
 
 TEST_CASE(MITOGEN_TEST_NAME ": a timer that a leading thread has set fires after it has left") {
     world w;
-    mitogen::timer t;
+    mitogen::detail::timer t;
     t.fire = [&] { w.finish(); };
     waiter other(w.loop.io());
     std::atomic<bool> set{false};
@@ -400,7 +400,7 @@ TEST_CASE(MITOGEN_TEST_NAME
 TEST_CASE(MITOGEN_TEST_NAME
           ": a descriptor that can't be watched is reported, and leaves nothing behind") {
     world w;
-    mitogen::event_source bad;
+    mitogen::detail::event_source bad;
     bad.fd = -1;
     long refused = 0;
     w.loop.run([&] {
@@ -423,7 +423,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": exceptions in callbacks are logged and hurt nobod
     const quiet log;
     world w;
     watched_pipe p;
-    mitogen::timer t;
+    mitogen::detail::timer t;
     test_task task([] { throw std::runtime_error("task"); });
     p.on_ready = [&](watched_pipe& self) {
         w.loop.unwatch(self);

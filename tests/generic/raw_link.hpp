@@ -52,18 +52,19 @@ public:
 
     /// Writes a frame, its length as given in the header if that is not 0.
     bool send(mitogen::header h, std::span<const std::byte> payload = {}) {
-        std::byte head[mitogen::header_layout::size];
+        std::byte head[mitogen::detail::header_layout::size];
         if (h.length == 0) h.length = static_cast<std::uint32_t>(payload.size());
-        mitogen::write_header(head, h);
+        mitogen::detail::write_header(head, h);
         return write(head, sizeof head) &&
                (payload.empty() || write(payload.data(), payload.size()));
     }
 
     /// The next frame; nothing once the other side has closed.
     std::optional<raw_frame> receive() {
-        std::byte head[mitogen::header_layout::size];
+        std::byte head[mitogen::detail::header_layout::size];
         raw_frame f;
-        if (!read_all(head, sizeof head) || mitogen::read_header(head, f.head)) return std::nullopt;
+        if (!read_all(head, sizeof head) || mitogen::detail::read_header(head, f.head))
+            return std::nullopt;
         f.payload.resize(f.head.length);
         if (!read_all(f.payload.data(), f.payload.size())) return std::nullopt;
         return f;
@@ -97,8 +98,8 @@ struct two_pipes {
 } // namespace detail
 
 /// A root with one child, number 1, that is in the hands of the test.
-class above_raw_link final : mitogen::basic_peer<mitogen::io::native>::events {
-    using link = mitogen::basic_peer<mitogen::io::native>;
+class above_raw_link final : mitogen::detail::basic_peer<mitogen::io::native>::events {
+    using link = mitogen::detail::basic_peer<mitogen::io::native>;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::optional<mitogen::error> lost_;
@@ -154,9 +155,9 @@ private:
 };
 
 /// A context, number 1, that executes calls, below a parent that is in the hands of the test.
-class below_raw_link final : mitogen::basic_peer<mitogen::io::native>::events {
-    using link = mitogen::basic_peer<mitogen::io::native>;
-    using dispatcher_type = mitogen::basic_dispatcher<mitogen::io::native>;
+class below_raw_link final : mitogen::detail::basic_peer<mitogen::io::native>::events {
+    using link = mitogen::detail::basic_peer<mitogen::io::native>;
+    using dispatcher_type = mitogen::detail::basic_dispatcher<mitogen::io::native>;
 
 public:
     mitogen::detail::broker_engine<mitogen::io::native> loop;
@@ -194,7 +195,8 @@ public:
 
     /// The bytes of a call.
     template <class... Args>
-    static std::vector<std::byte> call_bytes(mitogen::call_frame frame, const Args&... args) {
+    static std::vector<std::byte> call_bytes(mitogen::detail::call_frame frame,
+                                             const Args&... args) {
         std::vector<std::byte> out(frame.size() + mitogen::encoded_size(args...));
         mitogen::writer w(out.data());
         frame.write(w);
@@ -203,8 +205,8 @@ public:
     }
     template <auto F, class... Args>
     static std::vector<std::byte> call_of(const Args&... args) {
-        mitogen::call_frame frame;
-        frame.function = mitogen::entry_of<F>().index();
+        mitogen::detail::call_frame frame;
+        frame.function = mitogen::detail::entry_of<F>().index();
         return call_bytes(frame, args...);
     }
 

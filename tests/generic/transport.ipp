@@ -29,12 +29,12 @@ namespace stream_test {
 
 using io_type = MITOGEN_TEST_IO;
 using broker = mitogen::detail::broker_engine<io_type>;
-using stream = mitogen::basic_transport<io_type>;
+using stream = mitogen::detail::basic_transport<io_type>;
 using descriptor = io_type::descriptor;
 using mitogen::buffer;
-using mitogen::flush_mode;
+using mitogen::detail::flush_mode;
 using mitogen::header;
-using mitogen::message_flags;
+using mitogen::detail::message_flags;
 using mitogen::never;
 using mitogen::reason;
 namespace os = mitogen::os;
@@ -63,7 +63,7 @@ struct end : stream::owner {
     int closings = 0;
     reason cause = reason::none;
     std::string why;
-    mitogen::assembler parts; // loop's
+    mitogen::detail::assembler parts; // loop's
     std::atomic<bool> direct{true};
     std::function<void(stream&)> on_frame, on_closed;
     std::shared_ptr<stream> link;
@@ -74,9 +74,9 @@ struct end : stream::owner {
         got.push_back({h, p.size(), p.empty() ? 0 : even ? static_cast<int>(p[0]) : -1});
         changed.notify_all();
     }
-    void part(const header& h, mitogen::assembler::outcome what) {
-        if (what != mitogen::assembler::outcome::complete) return;
-        const mitogen::assembled whole = parts.take(h);
+    void part(const header& h, mitogen::detail::assembler::outcome what) {
+        if (what != mitogen::detail::assembler::outcome::complete) return;
+        const mitogen::detail::assembled whole = parts.take(h);
         keep(whole.head, whole.payload);
     }
     void frame(stream& from, const header& h, std::span<const std::byte> p) override {
@@ -240,12 +240,12 @@ TEST_CASE(MITOGEN_TEST_NAME ": small messages pass a large one that is under way
     std::size_t large = 0;
     header h;
     do {
-        const auto bytes = w.read(mitogen::header_layout::size);
-        REQUIRE(mitogen::read_header(bytes.data(), h) == nullptr);
+        const auto bytes = w.read(mitogen::detail::header_layout::size);
+        REQUIRE(mitogen::detail::read_header(bytes.data(), h) == nullptr);
         w.read(h.length);
         if (h.flags & message_flags::fragment) large += h.length;
     } while (h.flags & message_flags::fragment);
-    CHECK(large <= 3 * mitogen::fragment_bytes);
+    CHECK(large <= 3 * mitogen::detail::fragment_bytes);
 }
 
 TEST_CASE(MITOGEN_TEST_NAME ": writes that are taken in part, or not at all, are continued") {
@@ -277,11 +277,11 @@ TEST_CASE(MITOGEN_TEST_NAME
     const auto answered_by = [&](int frames) {
         const std::size_t before = w.a.count();
         std::vector<std::byte> bytes(static_cast<std::size_t>(frames) *
-                                     mitogen::header_layout::size);
+                                     mitogen::detail::header_layout::size);
         for (int i = 0; i < frames; ++i)
-            mitogen::write_header(bytes.data() +
-                                      static_cast<std::size_t>(i) * mitogen::header_layout::size,
-                                  header{.dst = 1});
+            mitogen::detail::write_header(bytes.data() + static_cast<std::size_t>(i) *
+                                                             mitogen::detail::header_layout::size,
+                                          header{.dst = 1});
         REQUIRE(os::write_all(w.raw_out.get(), bytes.data(), bytes.size()));
         w.a.wait_for(before + static_cast<std::size_t>(frames));
         w.here.run([] {}); // the turn that has read them is over
@@ -354,8 +354,8 @@ TEST_CASE(MITOGEN_TEST_NAME ": bytes that came behind a handshake are frames too
     std::vector<std::byte> bytes;
     for (unsigned i = 0; i < 3; ++i) {
         const std::size_t at = bytes.size();
-        bytes.resize(at + mitogen::header_layout::size + 90'000, std::byte{'i'});
-        mitogen::write_header(bytes.data() + at, {.dst = i, .length = 90'000});
+        bytes.resize(at + mitogen::detail::header_layout::size + 90'000, std::byte{'i'});
+        mitogen::detail::write_header(bytes.data() + at, {.dst = i, .length = 90'000});
     }
     const std::size_t early = bytes.size() - 50'000;
     w.here.run([&] { w.a.link->inject(std::span(bytes).first(early)); });
@@ -373,8 +373,8 @@ TEST_CASE(MITOGEN_TEST_NAME
     const medium m = both_media();
     world w(m, true);
     // The peer answers and goes; we write before we have looked.
-    std::vector<std::byte> last_words(mitogen::header_layout::size);
-    mitogen::write_header(last_words.data(), {.dst = 1, .handle = 77});
+    std::vector<std::byte> last_words(mitogen::detail::header_layout::size);
+    mitogen::detail::write_header(last_words.data(), {.dst = 1, .handle = 77});
     w.here.paused([&] {
         static_cast<void>(os::write(w.raw_out.get(), last_words.data(), last_words.size()));
         w.raw_out.reset();
@@ -418,7 +418,7 @@ TEST_CASE(MITOGEN_TEST_NAME ": a sender waits where the link holds too much, unt
     std::thread waits([&] { room = w.a.link->wait_for_room(never); });
     std::atomic<bool> written{false};
     std::thread waits_longer([&] { written = w.a.link->wait_written(never); });
-    w.read(static_cast<std::size_t>(sent) * (100'000 + mitogen::header_layout::size));
+    w.read(static_cast<std::size_t>(sent) * (100'000 + mitogen::detail::header_layout::size));
     waits.join();
     waits_longer.join();
     CHECK(room);

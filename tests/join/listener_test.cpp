@@ -303,7 +303,8 @@ TEST_CASE("nobody speaks for others, whatever authority they have") {
     mitogen::header h = me.router().node().address(0, mitogen::handles::ping);
     h.src = 77;
     generic::log_capture log;
-    (void)me.router().node().send(h, std::span<const std::byte>(), mitogen::flush_mode::now);
+    (void)me.router().node().send(h, std::span<const std::byte>(),
+                                  mitogen::detail::flush_mode::now);
     CHECK(log.wait_for("sent a message as context 77"));
     CHECK(me.parent().call<&generic::add>(1, 1) == 2);
 }

@@ -10,9 +10,9 @@ namespace {
 using mitogen::context_id;
 
 struct end : std::enable_shared_from_this<end> {
-    mitogen::basic_correspondents<end>::partners talks{};
+    mitogen::detail::basic_correspondents<end>::partners talks{};
 };
-using correspondents = mitogen::basic_correspondents<end>;
+using correspondents = mitogen::detail::basic_correspondents<end>;
 
 TEST_CASE("who has sent to a context is told of its end, once") {
     correspondents all;

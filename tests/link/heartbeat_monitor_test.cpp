@@ -7,7 +7,7 @@
 namespace {
 
 using mitogen::heartbeat;
-using mitogen::heartbeat_monitor;
+using mitogen::detail::heartbeat_monitor;
 using mitogen::instant;
 
 constexpr mitogen::duration_ns second = 1'000'000'000;

@@ -22,7 +22,7 @@ struct with_peer final : peer::events {
     std::atomic<int> ends{0};
     std::string last_words{};
 
-    explicit with_peer(const mitogen::peer_facts& who) {
+    explicit with_peer(const mitogen::detail::peer_facts& who) {
         os::unique_fd in, out;
         REQUIRE(os::pipe(in, far.out) == 0);
         REQUIRE(os::pipe(far.in, out) == 0);
@@ -49,9 +49,9 @@ struct with_peer final : peer::events {
 };
 
 std::string frame(header h, std::string_view payload) {
-    std::string all(mitogen::header_layout::size, '\0');
+    std::string all(mitogen::detail::header_layout::size, '\0');
     h.length = static_cast<std::uint32_t>(payload.size());
-    mitogen::write_header(reinterpret_cast<std::byte*>(all.data()), h);
+    mitogen::detail::write_header(reinterpret_cast<std::byte*>(all.data()), h);
     return all.append(payload);
 }
 

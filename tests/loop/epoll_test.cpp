@@ -20,12 +20,12 @@ TEST_CASE("a turn reads no more than the next ones can wait for, however much th
     REQUIRE(os::set_nonblocking(in.get(), true) == 0);
     REQUIRE(os::set_nonblocking(far_out.get(), true) == 0);
     constexpr std::size_t each = 1000;
-    std::vector<std::byte> frame(mitogen::header_layout::size + each);
-    mitogen::write_header(frame.data(), {.dst = 1, .handle = 1, .length = each});
+    std::vector<std::byte> frame(mitogen::detail::header_layout::size + each);
+    mitogen::detail::write_header(frame.data(), {.dst = 1, .handle = 1, .length = each});
     std::size_t written = 0;
     while (os::write(far_out.get(), frame.data(), frame.size()) == static_cast<long>(frame.size()))
         ++written;
-    if (written * each < 6 * mitogen::fragment_bytes) {
+    if (written * each < 6 * mitogen::detail::fragment_bytes) {
         WARN("left out: this user's pipes may not hold 1 MiB");
         return;
     }
@@ -35,7 +35,7 @@ TEST_CASE("a turn reads no more than the next ones can wait for, however much th
     loop.run([&] { here.link->start(); });
     loop.poll();
     CHECK(here.count() > 0);
-    CHECK(here.count() * each < 4 * mitogen::fragment_bytes);
+    CHECK(here.count() * each < 4 * mitogen::detail::fragment_bytes);
     while (here.count() < written) loop.poll();
     loop.run([&] { here.link->close(reason::respondent_lost, "done"); });
 }

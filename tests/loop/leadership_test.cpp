@@ -15,8 +15,8 @@ template <class Io>
 struct bare_lead {
     Io io;
     typename Io::poller poller{io};
-    mitogen::timers kept;
-    mitogen::basic_leadership<Io> leadership{io, poller};
+    mitogen::detail::timers kept;
+    mitogen::detail::basic_leadership<Io> leadership{io, poller};
 };
 
 TEST_CASE("one thread leads at a time") {
@@ -51,7 +51,7 @@ TEST_CASE("one thread leads at a time") {
 TEST_CASE("the broker's thread leaves the time to whoever leads") {
     bare_lead<mitogen::io::native> b;
     if (!mitogen::io::native::poller::has_gate) return;
-    mitogen::timer t;
+    mitogen::detail::timer t;
     b.kept.set(t, 1'000);
     CHECK(b.leadership.io_thread_sleeps_until(b.kept) == 1'000);
     REQUIRE(b.leadership.take());
@@ -99,10 +99,10 @@ TEST_CASE("a lead that is taken reserved serves the wait that follows, or is giv
         CHECK(loop.defer([&] { ++ran; }));
         const int before = ran;
         if (what == 0) { // a wait
-            mitogen::waiter<mitogen::io::native> wake(loop.io());
+            mitogen::detail::waiter<mitogen::io::native> wake(loop.io());
             CHECK(loop.wait(wake, mitogen::never, true, [&] { return ran > before; }));
         } else if (what == 1) { // a wait for what is there already
-            mitogen::waiter<mitogen::io::native> wake(loop.io());
+            mitogen::detail::waiter<mitogen::io::native> wake(loop.io());
             CHECK(loop.wait(wake, mitogen::never, true, [] { return true; }));
             CHECK(ran == before + 1); // what was posted meanwhile woke nobody, and runs
         } else {
@@ -144,7 +144,7 @@ TEST_CASE("a lead reserved that is not kept is given back with its scope") {
 struct busy_broker {
     std::promise<void> begun, go;
     mitogen::detail::broker_engine<mitogen::io::native> loop;
-    mitogen::waiter<mitogen::io::native> wake{loop.io()};
+    mitogen::detail::waiter<mitogen::io::native> wake{loop.io()};
 
     busy_broker() {
         loop.defer([this] {

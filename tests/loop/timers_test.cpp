@@ -12,8 +12,8 @@ namespace {
 
 using mitogen::instant;
 using mitogen::never;
-using mitogen::timer;
-using mitogen::timers;
+using mitogen::detail::timer;
+using mitogen::detail::timers;
 
 TEST_CASE("timers are due in the order of their moments") {
     timers all;

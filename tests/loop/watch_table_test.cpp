@@ -22,7 +22,7 @@ namespace {
 using io_type = mitogen::io::epoll;
 namespace io = mitogen::io;
 namespace os = mitogen::os;
-using mitogen::event_source;
+using mitogen::detail::event_source;
 
 /// Notes the tokens that it is given, and fails where told to.
 struct noting_poller {
@@ -42,7 +42,7 @@ struct noting_io {
 TEST_CASE(
     "an event finds the descriptor that it is about, and nothing once that is watched no longer") {
     noting_poller poller;
-    mitogen::basic_watch_table<noting_io> table(poller);
+    mitogen::detail::basic_watch_table<noting_io> table(poller);
     event_source a, b;
     CHECK(table.add(a, io::interest::read) == 0);
     CHECK(table.add(b, io::interest::read) == 0);
@@ -60,7 +60,7 @@ TEST_CASE(
 
 TEST_CASE("what the poller refuses is reported, and changes nothing") {
     noting_poller poller;
-    mitogen::basic_watch_table<noting_io> table(poller);
+    mitogen::detail::basic_watch_table<noting_io> table(poller);
     event_source a;
     poller.answer = -ENOSPC;
     CHECK(table.add(a, io::interest::read) == -ENOSPC);
@@ -78,8 +78,8 @@ TEST_CASE("what the poller refuses is reported, and changes nothing") {
     CHECK(a.interest == io::interest::write);
 }
 
-struct closing : mitogen::basic_transport<io_type>::owner {
-    using stream = mitogen::basic_transport<io_type>;
+struct closing : mitogen::detail::basic_transport<io_type>::owner {
+    using stream = mitogen::detail::basic_transport<io_type>;
     std::mutex mutex;
     std::condition_variable changed;
     std::string why;
@@ -111,8 +111,8 @@ TEST_CASE("a link that can't be watched from the start is closed at once, and sa
     CHECK(closed);
     CHECK(end.why.find("cannot watch the link") != std::string::npos);
     CHECK(end.why.find("ENOMEM") != std::string::npos);
-    CHECK_FALSE(
-        link->send({.dst = 1}, std::span<const std::byte>(), nullptr, mitogen::flush_mode::now));
+    CHECK_FALSE(link->send({.dst = 1}, std::span<const std::byte>(), nullptr,
+                           mitogen::detail::flush_mode::now));
     for (const int fd : numbers) CHECK(os::set_nonblocking(fd, true) == -EBADF);
 }
 
@@ -134,7 +134,7 @@ TEST_CASE("a link that can't be watched for room to write is closed, and says wh
     const std::vector<std::byte> block(100'000);
     for (int round = 0; round < 2; ++round)
         link->send({.dst = 1}, mitogen::buffer(std::span(block)), nullptr,
-                   mitogen::flush_mode::now);
+                   mitogen::detail::flush_mode::now);
     loop.run([] {});
     REQUIRE(link->queued() > 0);
     {

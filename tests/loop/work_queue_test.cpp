@@ -8,13 +8,13 @@
 namespace {
 
 using io_type = mitogen::io::native;
-using queue = mitogen::basic_work_queue<io_type>;
+using queue = mitogen::detail::basic_work_queue<io_type>;
 
-struct noting : mitogen::loop_task {
+struct noting : mitogen::detail::loop_task {
     std::string& text;
     char letter;
     noting(std::string& to, char c) : text(to), letter(c) {
-        run = [](mitogen::loop_task& t) {
+        run = [](mitogen::detail::loop_task& t) {
             auto& self = static_cast<noting&>(t);
             self.text += self.letter;
         };

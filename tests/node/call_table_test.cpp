@@ -15,9 +15,9 @@
 namespace {
 
 using io_type = mitogen::io::native;
-using table = mitogen::basic_call_table<io_type>;
+using table = mitogen::detail::basic_call_table<io_type>;
 using open_call = mitogen::basic_outstanding_call<io_type>;
-using mitogen::arrival;
+using mitogen::detail::arrival;
 using mitogen::error;
 using mitogen::reason;
 

@@ -8,7 +8,7 @@
 namespace {
 
 using io_type = mitogen::io::native;
-using table = mitogen::basic_handler_table<io_type>;
+using table = mitogen::detail::basic_handler_table<io_type>;
 using mitogen::header;
 using mitogen::message;
 using mitogen::reason;

@@ -8,7 +8,7 @@
 namespace {
 
 using io_type = mitogen::io::native;
-using lost_peers = mitogen::basic_lost_peers<io_type>;
+using lost_peers = mitogen::detail::basic_lost_peers<io_type>;
 using mitogen::error;
 using mitogen::reason;
 

@@ -10,7 +10,8 @@ namespace {
 using namespace tree;
 
 std::string route_text(context_id id, context_id parent) {
-    return text_of(mitogen::encode(id, parent, std::string("claimed"), mitogen::build_hash{5}));
+    return text_of(
+        mitogen::encode(id, parent, std::string("claimed"), mitogen::detail::build_hash{5}));
 }
 
 /// Waits until everything that the raw end has written before was looked at.

@@ -11,7 +11,7 @@
 namespace {
 
 struct test_link {};
-using table = mitogen::basic_route_table<test_link, mitogen::io::native>;
+using table = mitogen::detail::basic_route_table<test_link, mitogen::io::native>;
 using mitogen::context_id;
 
 TEST_CASE("routes lead to the link they were added with, whatever the order of adding") {

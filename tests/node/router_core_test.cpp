@@ -356,7 +356,7 @@ TEST_CASE("nobody can make a context hold messages without end") {
     header first{.dst = 0, .src = 7, .auth = 7, .handle = 2000, .reply_to = 9};
     first.flags = message_flags::fragment | message_flags::first;
     const std::string size("\x00\x00\x01\x00\x00\x00\x00\x00", 8);
-    for (std::size_t i = 0; i < mitogen::assembler::most_messages; ++i) {
+    for (std::size_t i = 0; i < mitogen::detail::assembler::most_messages; ++i) {
         first.stream = static_cast<std::uint32_t>(i);
         raw.write(first, size);
     }
@@ -433,7 +433,7 @@ TEST_CASE("an error crosses the wire with all that is known of it, and is cut wh
     CHECK(got.detail().has_status);
     d.text = d.type = d.place = d.backtrace = std::string(10'000'000, 'x');
     const buffer large = mitogen::encode_error(error(d));
-    CHECK(large.size() <= mitogen::error_notice_bytes);
+    CHECK(large.size() <= mitogen::detail::error_notice_bytes);
     CHECK(mitogen::decode_error(large).message().ends_with("cut]"));
     CHECK(mitogen::decode_error(bytes("rubbish")).reason() == reason::bad_arguments);
     CHECK(mitogen::decode_error({}).reason() == reason::bad_arguments);
@@ -532,7 +532,8 @@ TEST_CASE("a small message passes all that other threads send the same way, but 
     std::thread([&] {
         for (std::size_t i = 0; i < messages; ++i)
             (void)root.router.send(root.router.address(2, 2000),
-                                   buffer(parts * mitogen::fragment_bytes), flush_mode::soon);
+                                   buffer(parts * mitogen::detail::fragment_bytes),
+                                   flush_mode::soon);
     }).join();
     REQUIRE(root.links.front()->transport->wait_written(mitogen::never));
     REQUIRE(root.ask(1, 1000)); // all of it is at the hop
@@ -554,8 +555,8 @@ TEST_CASE("what the loop sends keeps its order, whichever thread leads it") {
     raw_end far = one.add_raw_child(5);
     std::promise<void> sent;
     one.loop.defer([&] { // on the loop's own thread: nobody else leads
-        (void)one.router.send(one.router.address(5, 2000), buffer(8 * mitogen::fragment_bytes),
-                              flush_mode::soon);
+        (void)one.router.send(one.router.address(5, 2000),
+                              buffer(8 * mitogen::detail::fragment_bytes), flush_mode::soon);
         sent.set_value();
     });
     sent.get_future().wait();

@@ -27,18 +27,18 @@ namespace tree {
 
 using io_type = mitogen::io::native;
 using broker = mitogen::detail::broker_engine<io_type>;
-using link = mitogen::basic_peer<io_type>;
+using link = mitogen::detail::basic_peer<io_type>;
 using open_call = mitogen::basic_outstanding_call<io_type>;
-using monitor = mitogen::basic_route_monitor<io_type>;
-using ids = mitogen::basic_id_allocator<io_type>;
+using monitor = mitogen::detail::basic_route_monitor<io_type>;
+using ids = mitogen::detail::basic_id_allocator<io_type>;
 using mitogen::buffer;
 using mitogen::context_id;
 using mitogen::error;
-using mitogen::flush_mode;
+using mitogen::detail::flush_mode;
 using mitogen::handle_id;
 using mitogen::header;
 using mitogen::message;
-using mitogen::message_flags;
+using mitogen::detail::message_flags;
 using mitogen::reason;
 using mitogen::result;
 using mitogen::senders;
@@ -66,10 +66,10 @@ struct raw_end {
     void write(const header& h, std::string_view payload = {}) { REQUIRE(try_write(h, payload)); }
     /// The same on a thread of its own, if nothing may be asserted.
     bool try_write(const header& h, std::string_view payload = {}) {
-        std::string all(mitogen::header_layout::size, '\0');
+        std::string all(mitogen::detail::header_layout::size, '\0');
         header sent = h;
         sent.length = static_cast<std::uint32_t>(payload.size());
-        mitogen::write_header(reinterpret_cast<std::byte*>(all.data()), sent);
+        mitogen::detail::write_header(reinterpret_cast<std::byte*>(all.data()), sent);
         all += payload;
         return os::write(out.get(), all.data(), all.size()) == static_cast<long>(all.size());
     }
@@ -83,9 +83,9 @@ struct raw_end {
         return text;
     }
     std::pair<header, std::string> next() {
-        const std::string head = read(mitogen::header_layout::size);
+        const std::string head = read(mitogen::detail::header_layout::size);
         header h;
-        REQUIRE(mitogen::read_header(reinterpret_cast<const std::byte*>(head.data()), h) ==
+        REQUIRE(mitogen::detail::read_header(reinterpret_cast<const std::byte*>(head.data()), h) ==
                 nullptr);
         return {h, read(h.length)};
     }
@@ -98,7 +98,7 @@ struct raw_end {
 };
 
 /// A router's core by itself: it sends and receives, and makes no children.
-class core final : public mitogen::basic_router_core<io_type> {
+class core final : public mitogen::detail::basic_router_core<io_type> {
     static error not_here() { return {reason::misuse, "not in these tests"}; }
 
 public:
@@ -107,7 +107,7 @@ public:
     void close() override { close_messages(); }
     result<std::uint64_t> key_of(const void*, context_id) override { return not_here(); }
     mitogen::outstanding_call& make_child(const mitogen::any_method&,
-                                          mitogen::making_options) override {
+                                          mitogen::detail::making_options) override {
         return refuse_call(id(), not_here());
     }
     mitogen::outstanding_call& shut_down(context_id id) override {
@@ -119,8 +119,8 @@ public:
     int child_pid(context_id) override { return -1; }
     std::vector<mitogen::context_status> status() override { return {}; }
     bool watches_descriptors() const noexcept override { return false; }
-    long watch(mitogen::event_source&) override { return -ENOTSUP; }
-    void unwatch(mitogen::event_source&) override {}
+    long watch(mitogen::detail::event_source&) override { return -ENOTSUP; }
+    void unwatch(mitogen::detail::event_source&) override {}
     int loop_fd() override { return -1; }
     void poll_loop() override {}
     result<void> detach() override { return not_here(); }
@@ -188,7 +188,7 @@ public:
         });
     }
 
-    void add_handler(handle_id number, mitogen::raw_handler call,
+    void add_handler(handle_id number, mitogen::detail::raw_handler call,
                      mitogen::handler_options options = {}) {
         // What a test's handlers refer to is gone when the router closes and tells them.
         REQUIRE(router.add_raw_handler(
@@ -240,7 +240,7 @@ private:
     }
 
     void adopt(context_id id, const std::string& name, const std::shared_ptr<link>& l) {
-        const mitogen::route<link> added{id, router.id(), name, 0, l};
+        const mitogen::detail::route<link> added{id, router.id(), name, 0, l};
         if (!router.routes().add(added)) std::abort();
         routes.announce(added);
         l->start();

@@ -11,9 +11,9 @@
 
 namespace {
 
-using mitogen::assembler;
+using mitogen::detail::assembler;
 using mitogen::header;
-using mitogen::message_flags;
+using mitogen::detail::message_flags;
 using outcome = assembler::outcome;
 using byte_vector = std::vector<std::byte>;
 
@@ -58,7 +58,7 @@ TEST_CASE("fragments become the message that was announced") {
     header end = part(1, 1, 200, true);
     end.flags |= message_flags::failed;
     CHECK(a.add(end, text(200, 100)) == outcome::complete);
-    const mitogen::assembled whole = a.take(end);
+    const mitogen::detail::assembled whole = a.take(end);
     CHECK(whole.head.src == 1);
     CHECK(whole.head.reply_to == 7);
     CHECK(whole.head.length == 300);
@@ -194,7 +194,7 @@ TEST_CASE("memory grows with what arrives, not with what is announced") {
     a.announce(first(1, 1), size_bytes(no_limit), no_limit);
     for (int i = 0; i < 40; ++i)
         REQUIRE(a.add(part(1, 1, 128 * 1024, false), text(128 * 1024, i)) == outcome::stored);
-    const mitogen::assembled held = a.take(part(1, 1, 0, true));
+    const mitogen::detail::assembled held = a.take(part(1, 1, 0, true));
     CHECK(held.payload.size() == 40u * 128 * 1024);
     CHECK(held.payload.capacity() <= 2 * held.payload.size() + (1u << 20));
 }

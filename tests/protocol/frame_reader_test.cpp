@@ -15,10 +15,10 @@
 namespace {
 
 using mitogen::buffer;
-using mitogen::frame_reader;
+using mitogen::detail::frame_reader;
 using mitogen::header;
-using mitogen::header_layout;
-using mitogen::read_target;
+using mitogen::detail::header_layout;
+using mitogen::detail::read_target;
 
 struct received {
     header head;
@@ -36,7 +36,7 @@ void put(std::vector<std::byte>& to, header h, const std::vector<std::byte>& pay
     h.length = static_cast<std::uint32_t>(payload.size());
     const std::size_t at = to.size();
     to.resize(at + header_layout::size);
-    mitogen::write_header(to.data() + at, h);
+    mitogen::detail::write_header(to.data() + at, h);
     to.insert(to.end(), payload.begin(), payload.end());
 }
 
@@ -65,7 +65,7 @@ struct sink {
 std::string feed(frame_reader& reader, sink& to, std::span<const std::byte> bytes,
                  std::size_t step) {
     while (!bytes.empty()) {
-        mitogen::read_target targets[2];
+        mitogen::detail::read_target targets[2];
         const int n = reader.prepare(targets);
         std::size_t given = 0;
         for (int i = 0; i < n; ++i) {
@@ -87,8 +87,9 @@ TEST_CASE("frames come out whole whatever the pieces in which bytes arrive") {
     unsigned number = 0;
     for (const std::size_t size :
          {std::size_t{0}, std::size_t{1}, std::size_t{39}, std::size_t{8191}, std::size_t{8192},
-          std::size_t{100'000}, mitogen::fragment_bytes, std::size_t{0}, mitogen::fragment_bytes,
-          mitogen::fragment_bytes, std::size_t{64 * 1024}, std::size_t{17}}) {
+          std::size_t{100'000}, mitogen::detail::fragment_bytes, std::size_t{0},
+          mitogen::detail::fragment_bytes, mitogen::detail::fragment_bytes, std::size_t{64 * 1024},
+          std::size_t{17}}) {
         payloads.push_back(pattern(size, number));
         put(bytes, {.dst = number, .handle = 1000 + number}, payloads.back());
         ++number;
@@ -119,8 +120,9 @@ TEST_CASE("the payload of a secret frame is not left in the reader's memory") {
     to.direct = direct;
     const std::vector<std::byte> payload(size, std::byte{'S'});
     std::vector<std::byte> bytes;
-    put(bytes, {.flags = secret ? mitogen::message_flags::secret : std::uint8_t{0}}, payload);
-    mitogen::read_target targets[2];
+    put(bytes, {.flags = secret ? mitogen::detail::message_flags::secret : std::uint8_t{0}},
+        payload);
+    mitogen::detail::read_target targets[2];
     reader.prepare(targets);
     const read_target memory = targets[0];
     std::memset(memory.data, 0, memory.size); // it may have been another reader's
@@ -147,7 +149,7 @@ TEST_CASE("random frames in random pieces arrive in order") {
     std::vector<std::vector<std::byte>> payloads;
     for (unsigned i = 0; i < 300; ++i) {
         const std::size_t size =
-            random() % 20 == 0 ? random() % (mitogen::fragment_bytes + 1) : random() % 300;
+            random() % 20 == 0 ? random() % (mitogen::detail::fragment_bytes + 1) : random() % 300;
         payloads.push_back(pattern(size, i));
         put(bytes, {.src = i}, payloads.back());
     }
@@ -169,7 +171,7 @@ TEST_CASE("random frames in random pieces arrive in order") {
 
 TEST_CASE("a frame longer than a fragment closes the link, before its payload is waited for") {
     std::vector<std::byte> bytes(header_layout::size);
-    mitogen::write_header(bytes.data(), {.length = mitogen::fragment_bytes + 1});
+    mitogen::detail::write_header(bytes.data(), {.length = mitogen::detail::fragment_bytes + 1});
     frame_reader reader;
     sink to;
     CHECK(feed(reader, to, bytes, bytes.size()).find("longer") != std::string::npos);

@@ -12,8 +12,8 @@
 namespace {
 
 using mitogen::header;
-using mitogen::header_layout;
-using mitogen::message_flags;
+using mitogen::detail::header_layout;
+using mitogen::detail::message_flags;
 using bytes = std::array<std::byte, header_layout::size>;
 
 header sample() {
@@ -29,7 +29,7 @@ header sample() {
 
 bytes written(const header& h) {
     bytes out;
-    mitogen::write_header(out.data(), h);
+    mitogen::detail::write_header(out.data(), h);
     return out;
 }
 
@@ -58,7 +58,7 @@ TEST_CASE("a header has the documented layout") {
 
 TEST_CASE("a header is read as it was written") {
     header got;
-    REQUIRE(mitogen::read_header(written(sample()).data(), got) == nullptr);
+    REQUIRE(mitogen::detail::read_header(written(sample()).data(), got) == nullptr);
     CHECK(same(got, sample()));
 }
 
@@ -80,7 +80,7 @@ TEST_CASE("one changed bit is noticed wherever it is") {
             bytes b = written(h);
             b[bit / 8] ^= static_cast<std::byte>(1u << bit % 8);
             header got;
-            if (mitogen::read_header(b.data(), got) == nullptr) ++unnoticed;
+            if (mitogen::detail::read_header(b.data(), got) == nullptr) ++unnoticed;
         }
     }
     CHECK(unnoticed < 50 * 320 / 100); // one byte of check misses 1 in 256
@@ -96,7 +96,7 @@ TEST_CASE("flags that contradict each other are refused") {
                           (fragment || (!first && !last));
         header got;
         INFO("flags " << flags);
-        CHECK((mitogen::read_header(written(h).data(), got) == nullptr) == good);
+        CHECK((mitogen::detail::read_header(written(h).data(), got) == nullptr) == good);
     }
 }
 
@@ -105,7 +105,7 @@ TEST_CASE("what is wrong with a header is said") {
         bytes b = written(sample());
         b[at] = static_cast<std::byte>(value);
         header got;
-        const char* wrong = mitogen::read_header(b.data(), got);
+        const char* wrong = mitogen::detail::read_header(b.data(), got);
         return std::string(wrong ? wrong : "");
     };
     CHECK(verdict(0, 'x').find("first byte") != std::string::npos);

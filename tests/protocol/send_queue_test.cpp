@@ -16,10 +16,10 @@
 namespace {
 
 using mitogen::buffer;
-using mitogen::fragment_bytes;
+using mitogen::detail::fragment_bytes;
 using mitogen::header;
-using mitogen::header_layout;
-using mitogen::message_flags;
+using mitogen::detail::header_layout;
+using mitogen::detail::message_flags;
 
 const int lanes[4] = {};
 
@@ -34,10 +34,10 @@ std::span<const std::byte> text(const char* s) {
 }
 
 template <class Sink>
-void read_frames(mitogen::frame_reader& reader, Sink& sink, const std::byte* data,
+void read_frames(mitogen::detail::frame_reader& reader, Sink& sink, const std::byte* data,
                  std::size_t size) {
     while (size) {
-        mitogen::read_target targets[2];
+        mitogen::detail::read_target targets[2];
         reader.prepare(targets);
         const std::size_t part = std::min(size, targets[0].size);
         std::memcpy(targets[0].data, data, part);
@@ -54,8 +54,8 @@ struct peer {
         std::size_t size;
         unsigned char filling;
     };
-    mitogen::frame_reader reader;
-    mitogen::assembler parts;
+    mitogen::detail::frame_reader reader;
+    mitogen::detail::assembler parts;
     std::vector<header> frames;
     std::vector<whole> messages;
 
@@ -71,13 +71,13 @@ struct peer {
         };
         if (!(h.flags & message_flags::fragment)) return finished(h, p);
         if (h.flags & message_flags::first) {
-            REQUIRE(parts.announce(h, p, 1u << 30) == mitogen::assembler::outcome::stored);
+            REQUIRE(parts.announce(h, p, 1u << 30) == mitogen::detail::assembler::outcome::stored);
             return;
         }
         const auto what = parts.add(h, p);
-        REQUIRE(what != mitogen::assembler::outcome::stray);
-        if (what != mitogen::assembler::outcome::complete) return;
-        const mitogen::assembled a = parts.take(h);
+        REQUIRE(what != mitogen::detail::assembler::outcome::stray);
+        if (what != mitogen::detail::assembler::outcome::complete) return;
+        const mitogen::detail::assembled a = parts.take(h);
         finished(a.head, a.payload);
     }
     std::byte* reserve(const header&) { return nullptr; }
@@ -89,8 +89,8 @@ struct peer {
 
 /// Passes on what it reads.
 struct hop {
-    mitogen::frame_reader reader;
-    mitogen::send_queue queue;
+    mitogen::detail::frame_reader reader;
+    mitogen::detail::send_queue queue;
 
     void frame(const header& h, std::span<const std::byte> p) { queue.forward(h, p); }
     std::byte* reserve(const header&) { return nullptr; }
@@ -101,7 +101,8 @@ struct hop {
 
 /// Writes one batch, at most `step` bytes a time.
 template <class To>
-void transmit(mitogen::send_batch& batch, To& to, std::size_t step = static_cast<std::size_t>(-1)) {
+void transmit(mitogen::detail::send_batch& batch, To& to,
+              std::size_t step = static_cast<std::size_t>(-1)) {
     while (!batch.empty()) {
         std::size_t sent = 0;
         int pieces = 0;
@@ -117,14 +118,14 @@ void transmit(mitogen::send_batch& batch, To& to, std::size_t step = static_cast
     }
 }
 
-void transmit_all(mitogen::send_queue& queue, peer& to,
+void transmit_all(mitogen::detail::send_queue& queue, peer& to,
                   std::size_t step = static_cast<std::size_t>(-1)) {
-    mitogen::send_batch batch;
+    mitogen::detail::send_batch batch;
     while (queue.take(batch)) transmit(batch, to, step);
 }
 
 /// The handles of all frames, in the order in which they leave.
-std::vector<mitogen::handle_id> handles_sent(mitogen::send_queue& queue) {
+std::vector<mitogen::handle_id> handles_sent(mitogen::detail::send_queue& queue) {
     struct {
         std::vector<mitogen::handle_id> handles{};
 
@@ -133,8 +134,8 @@ std::vector<mitogen::handle_id> handles_sent(mitogen::send_queue& queue) {
         void reserved_complete(const header&) {}
         bool stopped() const { return false; }
     } sink;
-    mitogen::frame_reader reader;
-    mitogen::send_batch batch;
+    mitogen::detail::frame_reader reader;
+    mitogen::detail::send_batch batch;
     while (queue.take(batch))
         batch.pieces([&](const std::byte* data, std::size_t size) {
             read_frames(reader, sink, data, size);
@@ -143,12 +144,12 @@ std::vector<mitogen::handle_id> handles_sent(mitogen::send_queue& queue) {
 }
 
 TEST_CASE("small messages leave in one batch, in order") {
-    mitogen::send_queue queue;
+    mitogen::detail::send_queue queue;
     CHECK(queue.empty());
     for (std::uint32_t i = 0; i < 50; ++i) queue.push({.dst = i}, text("abc").first(0), &lanes[0]);
     CHECK(queue.queued() == 50 * header_layout::size);
     CHECK_FALSE(queue.empty());
-    mitogen::send_batch batch;
+    mitogen::detail::send_batch batch;
     REQUIRE(queue.take(batch));
     CHECK(queue.empty());
     CHECK(queue.queued() == 0);
@@ -161,11 +162,11 @@ TEST_CASE("small messages leave in one batch, in order") {
 }
 
 TEST_CASE("a large message leaves in fragments, and small ones of other lanes pass between them") {
-    mitogen::send_queue queue;
+    mitogen::detail::send_queue queue;
     queue.push({.dst = 1, .handle = 5, .flags = message_flags::failed},
                filled(3 * fragment_bytes + 5, 'L'), &lanes[0]);
     peer to;
-    mitogen::send_batch batch;
+    mitogen::detail::send_batch batch;
     for (unsigned char i = 0; i < 4; ++i) {
         queue.push({.dst = 1}, filled(1, static_cast<unsigned char>('a' + i)), &lanes[1]);
         REQUIRE(queue.take(batch));
@@ -183,7 +184,7 @@ TEST_CASE("a large message leaves in fragments, and small ones of other lanes pa
 }
 
 TEST_CASE("what a lane sends to one destination stays in order behind its large message") {
-    mitogen::send_queue queue;
+    mitogen::detail::send_queue queue;
     queue.push({.dst = 1}, filled(2 * fragment_bytes, '1'), &lanes[0]);
     queue.push({.dst = 1}, filled(10, '2'), &lanes[0]);
     queue.push({.dst = 1}, filled(2 * fragment_bytes, '3'), &lanes[0]);
@@ -210,7 +211,7 @@ TEST_CASE("a secret travels in memory of its own, and what its lane sends stays 
         b.keep_secret();
         return b;
     };
-    mitogen::send_queue queue;
+    mitogen::detail::send_queue queue;
     queue.push({.dst = 1}, filled(10, '1'), &lanes[0]);
     queue.push({.dst = 1, .flags = message_flags::failed}, hidden(24, '2'), &lanes[0]);
     queue.push({.dst = 1}, filled(10, '3'), &lanes[0]);
@@ -218,7 +219,7 @@ TEST_CASE("a secret travels in memory of its own, and what its lane sends stays 
     queue.push({.dst = 1}, hidden(24, '5'), &lanes[0]);
     queue.push({.dst = 1}, filled(10, '6'), &lanes[0]);
     hop middle;
-    mitogen::send_batch batch;
+    mitogen::detail::send_batch batch;
     while (queue.take(batch)) transmit(batch, middle);
     CHECK(queue.queued() == 0);
     peer to;
@@ -236,9 +237,9 @@ TEST_CASE("a secret travels in memory of its own, and what its lane sends stays 
 
 TEST_CASE("a secret that was passed on is overwritten before its memory is used for the next") {
     const std::uint8_t flag = GENERATE(message_flags::fragment, message_flags::secret);
-    mitogen::send_queue queue;
+    mitogen::detail::send_queue queue;
     queue.forward({.dst = 1, .length = 24, .flags = flag}, filled(24, 'S'));
-    mitogen::send_batch batch;
+    mitogen::detail::send_batch batch;
     REQUIRE(queue.take(batch));
     const std::byte* memory = nullptr;
     batch.pieces([&](const std::byte* data, std::size_t size) {
@@ -252,7 +253,7 @@ TEST_CASE("a secret that was passed on is overwritten before its memory is used 
 }
 
 TEST_CASE("several large messages take turns") {
-    mitogen::send_queue queue;
+    mitogen::detail::send_queue queue;
     for (std::uint32_t i = 0; i < 3; ++i)
         queue.push({.dst = 1}, filled(4 * fragment_bytes, static_cast<unsigned char>('a' + i)),
                    &lanes[i]);
@@ -269,25 +270,25 @@ TEST_CASE("several large messages take turns") {
 }
 
 TEST_CASE("a forwarded fragment stays as it is") {
-    mitogen::send_queue queue;
+    mitogen::detail::send_queue queue;
     header h{.dst = 4, .src = 9, .auth = 9, .handle = 3, .reply_to = 2, .length = 3, .stream = 77};
     h.flags = message_flags::fragment | message_flags::last;
     queue.forward(h, text("abc"));
-    mitogen::send_batch batch;
+    mitogen::detail::send_batch batch;
     REQUIRE(queue.take(batch));
     std::vector<std::byte> bytes;
     batch.pieces([&](const std::byte* data, std::size_t size) {
         bytes.insert(bytes.end(), data, data + size);
     });
     std::vector<std::byte> expected(header_layout::size);
-    mitogen::write_header(expected.data(), h);
+    mitogen::detail::write_header(expected.data(), h);
     expected.insert(expected.end(), text("abc").begin(), text("abc").end());
     CHECK(bytes == expected);
 }
 
 TEST_CASE(
     "what is passed on does not wait for the fragments of a message that is still coming in") {
-    mitogen::send_queue queue;
+    mitogen::detail::send_queue queue;
     header part{.dst = 4, .src = 9, .auth = 9, .handle = 3, .stream = 7};
     part.flags = message_flags::fragment;
     const header small{.dst = 4, .src = 9, .auth = 9, .handle = 5, .length = 1};
@@ -315,9 +316,9 @@ TEST_CASE(
 }
 
 TEST_CASE("what is passed on overtakes all that is of other lanes") {
-    mitogen::send_queue source;
+    mitogen::detail::send_queue source;
     hop middle;
-    mitogen::send_batch batch;
+    mitogen::detail::send_batch batch;
     const auto pass_on = [&] {
         while (source.take(batch)) transmit(batch, middle);
     };
@@ -334,15 +335,15 @@ TEST_CASE("what is passed on overtakes all that is of other lanes") {
 }
 
 TEST_CASE("a lane has a number of its own, or one that it shares with all that came too late") {
-    mitogen::lane_numbers numbers;
-    const std::vector<int> many(2 * mitogen::lane_numbers::most);
+    mitogen::detail::lane_numbers numbers;
+    const std::vector<int> many(2 * mitogen::detail::lane_numbers::most);
     std::vector<std::uint32_t> given;
     for (const int& lane : many) given.push_back(numbers.number(&lane));
     for (std::size_t i = 0; i < many.size(); ++i) {
         CAPTURE(i);
         CHECK(numbers.number(&many[i]) == given[i]);
-        CHECK(mitogen::lane_numbers::lane_of(given[i]) == given[i]);
-        CHECK((given[i] == 0) == (i >= mitogen::lane_numbers::most));
+        CHECK(mitogen::detail::lane_numbers::lane_of(given[i]) == given[i]);
+        CHECK((given[i] == 0) == (i >= mitogen::detail::lane_numbers::most));
         if (given[i]) CHECK(std::count(given.begin(), given.end(), given[i]) == 1);
     }
 }
@@ -350,14 +351,14 @@ TEST_CASE("a lane has a number of its own, or one that it shares with all that c
 TEST_CASE("what one lane sends keeps its order through a hop, whatever its sizes") {
     const unsigned seed = GENERATE(range(1u, 60u));
     // the second: many share a number
-    const std::size_t count = GENERATE(std::size_t{3}, 2 * mitogen::lane_numbers::most);
+    const std::size_t count = GENERATE(std::size_t{3}, 2 * mitogen::detail::lane_numbers::most);
     CAPTURE(seed, count);
     const std::vector<int> threads(count);
     std::mt19937 random(seed);
-    mitogen::send_queue source;
+    mitogen::detail::send_queue source;
     hop middle;
-    mitogen::send_batch from_source;
-    mitogen::send_batch from_middle;
+    mitogen::detail::send_batch from_source;
+    mitogen::detail::send_batch from_middle;
     peer to;
     std::vector<unsigned char> next(count);
     const auto pass_on = [&] {
@@ -391,9 +392,9 @@ TEST_CASE("what one lane sends keeps its order through a hop, whatever its sizes
 }
 
 TEST_CASE("what is queued is counted exactly, however long the queue is never empty") {
-    mitogen::send_queue queue;
+    mitogen::detail::send_queue queue;
     peer to;
-    mitogen::send_batch batch;
+    mitogen::detail::send_batch batch;
     // keeps it from being empty
     queue.push({.dst = 9}, filled(40 * fragment_bytes, 'z'), &lanes[3]);
     for (int i = 0; i < 20; ++i) {
@@ -415,9 +416,9 @@ TEST_CASE("what is queued is counted exactly, however long the queue is never em
 }
 
 TEST_CASE("a burst does not keep its memory") {
-    mitogen::send_queue queue;
+    mitogen::detail::send_queue queue;
     for (int i = 0; i < 100; ++i) queue.push({.dst = 1}, filled(fragment_bytes, 'x'), &lanes[0]);
-    mitogen::send_batch batch;
+    mitogen::detail::send_batch batch;
     peer to;
     REQUIRE(queue.take(batch));
     CHECK(batch.size() > 100 * fragment_bytes);
@@ -432,7 +433,7 @@ TEST_CASE(
     const unsigned seed = 4242;
     INFO("seed " << seed);
     std::mt19937 random(seed);
-    mitogen::send_queue queue;
+    mitogen::detail::send_queue queue;
     peer to;
     std::uint64_t number = 0;
     std::vector<std::pair<std::uint64_t, std::size_t>> sent; // handle, size
@@ -447,7 +448,7 @@ TEST_CASE(
             sent.emplace_back(number, size);
             queue.push(h, filled(size, 'r'), &lanes[lane]);
         }
-        mitogen::send_batch batch;
+        mitogen::detail::send_batch batch;
         if (queue.take(batch)) transmit(batch, to, 1 + random() % 200'000);
     }
     transmit_all(queue, to);

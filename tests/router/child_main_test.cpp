@@ -53,7 +53,7 @@ TEMPLATE_TEST_CASE("a child does not wait for ever for a parent that says nothin
         REQUIRE(io.write_all(p.to.get(), answer.data(), answer.size() - 1));
     }
     CHECK_FALSE(mitogen::detail::shake_hands(io, p.child, reader, patience));
-    CHECK(mitogen::after(begin, patience) <= io.now());
+    CHECK(mitogen::detail::after(begin, patience) <= io.now());
     CHECK(heard.texts == std::vector<std::string>{"the parent does not answer the hello"});
 }
 

@@ -88,10 +88,10 @@ TEST_CASE("what is no call is answered with what is wrong with it") {
     flags[0] = std::byte{0x80};
     CHECK(said(flags).reason() == reason::bad_arguments);
 
-    mitogen::call_frame unknown;
+    mitogen::detail::call_frame unknown;
     unknown.function = 0x7fff'ffff;
     CHECK(said(b.call_bytes(unknown)).reason() == reason::unknown_function);
-    unknown.flags = mitogen::call_frame::by_key;
+    unknown.flags = mitogen::detail::call_frame::by_key;
     unknown.function = 0x0123'4567'89AB'CDEF;
     CHECK(said(b.call_bytes(unknown)).reason() == reason::unknown_function);
 
@@ -119,7 +119,7 @@ TEST_CASE("random calls are refused or answered, and leave nothing") {
         // called
         if (bytes.size() > 4) {
             bytes[0] = bytes[0] & std::byte{0xfe};
-            const auto index = mitogen::entry_of<&total>().index();
+            const auto index = mitogen::detail::entry_of<&total>().index();
             std::memcpy(bytes.data() + 1, &index, 4);
         }
         b.peer.send(b.to_child(handles::call_function, answer + static_cast<unsigned>(round)),
@@ -177,9 +177,9 @@ TEST_CASE("a call that waits for the pool and is cancelled does not run") {
 TEST_CASE("a call whose time is over before it begins does not run") {
     shared_pipe ran, go_on;
     below_raw_link b;
-    mitogen::call_frame frame;
-    frame.function = mitogen::entry_of<&generic::hold>().index();
-    frame.flags = mitogen::call_frame::has_deadline;
+    mitogen::detail::call_frame frame;
+    frame.function = mitogen::detail::entry_of<&generic::hold>().index();
+    frame.flags = mitogen::detail::call_frame::has_deadline;
     for (const mitogen::duration_ns left :
          {mitogen::duration_ns{0}, mitogen::duration_ns{-5}, INT64_MIN}) {
         frame.time_left = left;
@@ -237,7 +237,7 @@ TEST_CASE("calls that still wait at the end are answered") {
         for (int i = 0; i < 9; ++i) {
             const auto f = peer.receive();
             REQUIRE(f);
-            if (f->head.dead() || (f->head.flags & mitogen::message_flags::failed)) {
+            if (f->head.dead() || (f->head.flags & mitogen::detail::message_flags::failed)) {
                 CHECK(mitogen::decode_error(f->payload).reason() == reason::broker_exited);
                 ++refused;
             } else {
@@ -263,7 +263,7 @@ TEST_CASE("a hundred thousand calls that are given up leave both tables empty") 
         while (cancelled < many) {
             const auto f = peer.receive();
             if (!f) break;
-            if (f->head.flags & mitogen::message_flags::failed) ++cancelled;
+            if (f->head.flags & mitogen::detail::message_flags::failed) ++cancelled;
         }
         CHECK(cancelled == many);
     });

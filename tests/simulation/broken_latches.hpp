@@ -40,7 +40,7 @@ public:
 
 protected:
     struct sleeper {
-        mitogen::waiter<Io> wake;
+        mitogen::detail::waiter<Io> wake;
         std::optional<int> item{};
         bool served = false;
 

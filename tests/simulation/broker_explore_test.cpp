@@ -14,7 +14,7 @@ using io_type = mitogen::io::simulated;
 /// A waiting thread is told by another one, and by deferred work, whoever leads the loop.
 void wait_for_both(io_type io, bool lead) {
     mitogen::detail::broker_engine<io_type> loop(io);
-    mitogen::waiter<io_type> wake(io);
+    mitogen::detail::waiter<io_type> wake(io);
     int told = 0;
     io_type::thread other(io, "other", [&] {
         ++told;

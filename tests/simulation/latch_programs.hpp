@@ -14,7 +14,7 @@
 namespace latch_programs {
 
 using io_type = latch_history::io_type;
-using mitogen::after;
+using mitogen::detail::after;
 using mitogen::instant;
 using mitogen::never;
 

@@ -17,7 +17,7 @@ namespace sim = mitogen::simulation;
 using mitogen::context_id;
 using mitogen::handle_id;
 using mitogen::header;
-using mitogen::message_flags;
+using mitogen::detail::message_flags;
 
 int deeds = 0; // of the whole world: one real thread
 
@@ -56,7 +56,7 @@ void misbehave(mitogen::router& router, std::uint64_t seed, std::uint32_t count,
     for (std::uint32_t i = 0; i < count; ++i) {
         std::vector<std::byte> payload(64);
         mitogen::writer w(payload.data());
-        mitogen::call_frame call;
+        mitogen::detail::call_frame call;
         call.function = dice.below(12);
         call.write(w);
         payload.resize(call.size());

@@ -42,9 +42,9 @@ sim::outcome busy(std::uint64_t seed) {
         if (sum != 45) throw std::runtime_error("sum");
         mitogen::detail::broker_engine<io_type> loop(io);
         bool fired = false;
-        mitogen::timer t;
+        mitogen::detail::timer t;
         t.fire = [&] { fired = true; };
-        loop.run([&] { loop.set_timer(t, mitogen::after(io.now(), 5 * second)); });
+        loop.run([&] { loop.set_timer(t, mitogen::detail::after(io.now(), 5 * second)); });
         io.sleep_for(6 * second);
         if (!fired) throw std::runtime_error("the timer");
     });

@@ -114,8 +114,8 @@ struct staged {
         p.compress_program = compress_program;
         p.start.path = shell;
         p.start.argv = {shell, "-c",
-                        mitogen::detail::first_stage_command(
-                            mitogen::detail::patience_for(mitogen::to_ns(connect_timeout)))};
+                        mitogen::detail::first_stage_command(mitogen::detail::patience_for(
+                            mitogen::detail::to_ns(connect_timeout)))};
         p.start.environment = environment;
         return p;
     }

@@ -12,11 +12,11 @@
 #include <catch2/catch.hpp>
 
 #define MITOGEN_TEST_PREPARE(instantiate, policy)                                                  \
-    instantiate class mitogen::basic_transport<policy>;                                            \
-    instantiate class mitogen::basic_peer<policy>;                                                 \
-    instantiate class mitogen::basic_router_core<policy>;                                          \
-    instantiate class mitogen::basic_child<policy>;                                                \
-    instantiate class mitogen::basic_dispatcher<policy>;                                           \
+    instantiate class mitogen::detail::basic_transport<policy>;                                    \
+    instantiate class mitogen::detail::basic_peer<policy>;                                         \
+    instantiate class mitogen::detail::basic_router_core<policy>;                                  \
+    instantiate class mitogen::detail::basic_child<policy>;                                        \
+    instantiate class mitogen::detail::basic_dispatcher<policy>;                                   \
     instantiate void mitogen::detail::serve_as_child<policy>(policy,                               \
                                                              mitogen::detail::child_ends<policy>);
 

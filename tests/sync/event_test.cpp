@@ -12,7 +12,7 @@
 namespace {
 
 using io_type = mitogen::io::native;
-using event = mitogen::basic_event<io_type>;
+using event = mitogen::detail::basic_event<io_type>;
 
 TEST_CASE("an event that was raised stays so, and ends every wait at once") {
     mitogen::detail::broker_engine<io_type> loop;

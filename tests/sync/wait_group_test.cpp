@@ -12,7 +12,7 @@
 namespace {
 
 using io_type = mitogen::io::native;
-using wait_group = mitogen::basic_wait_group<io_type>;
+using wait_group = mitogen::detail::basic_wait_group<io_type>;
 
 TEST_CASE("an empty group is not waited for") {
     mitogen::detail::broker_engine<io_type> loop;

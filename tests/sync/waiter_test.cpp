@@ -10,7 +10,7 @@
 namespace {
 
 using io_type = mitogen::io::native;
-using waiter = mitogen::waiter<io_type>;
+using waiter = mitogen::detail::waiter<io_type>;
 
 struct world {
     io_type io{};

@@ -174,7 +174,7 @@ TEST_CASE("a remote task is called as any other function") {
     CHECK(child.call<&who_later>() == child.call<&who>());
     child.call_no_reply<&later>(1, 2);
     static_assert(std::is_same_v<decltype(child.call_async<&later>(1, 2)), mitogen::future<int>>);
-    CHECK(mitogen::entry_of<&later>().signature() == "(i32,i32)->i32");
+    CHECK(mitogen::detail::entry_of<&later>().signature() == "(i32,i32)->i32");
 }
 
 TEST_CASE("a task waits for calls that it makes") {

@@ -12,6 +12,10 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+/// A move-only `std::function`: `unique_function<R(Args...)>`. Callables of up to six pointers that
+/// move without throwing live inside the object.
+///
+/// Calling an empty one is undefined: test with `explicit operator bool` first.
 template <class Signature>
 class unique_function;
 
@@ -26,10 +30,7 @@ void manage_bytes(void* to, void* from) noexcept {
 
 } // namespace detail
 
-/// A move-only `std::function`. Callables of up to six pointers that move without throwing live
-/// inside the object.
-///
-/// Calling an empty one is undefined: test with `explicit operator bool` first.
+/// The one that there is: what it stands for is said above.
 template <class R, class... Args>
 class unique_function<R(Args...)> {
     static constexpr std::size_t capacity = 6 * sizeof(void*);

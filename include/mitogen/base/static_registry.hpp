@@ -9,6 +9,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// A process-wide list of objects that are never destroyed while it is used. It links them through
 /// themselves: joining it allocates nothing and takes no lock. Declare it constinit: then objects
 /// of every file may join it from their static initialisers, in whatever order these run.
@@ -50,4 +52,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -25,6 +25,8 @@ using duration_ns = std::int64_t;
 /// The moment that never comes: no deadline.
 inline constexpr instant never = INT64_MAX;
 
+namespace detail {
+
 /// `now + span`, or `never` if that would overflow.
 constexpr instant after(instant now, duration_ns span) noexcept {
     return now > 0 && span >= never - now ? never : now + span;
@@ -40,4 +42,5 @@ constexpr duration_ns to_ns(std::chrono::duration<Rep, Period> span) noexcept {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(span).count();
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

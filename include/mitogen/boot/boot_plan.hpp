@@ -26,10 +26,12 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 class prompt_matcher;
 
-namespace detail {
 struct staged_boot;
+
 } // namespace detail
 
 /// Everything that is known when a child did not come up.
@@ -82,7 +84,7 @@ struct boot_plan {
     /// what to do if `start` cannot be started
     std::string if_missing{};
     /// of a tool that may ask questions at its terminal
-    std::shared_ptr<prompt_matcher> prompts{};
+    std::shared_ptr<detail::prompt_matcher> prompts{};
     /// puts them to a person, on the loop; may be empty
     unique_function<void(prompt)> ask{};
     /// on the loop; may be empty

@@ -205,13 +205,14 @@ class call_methods {
     /// Encodes a call. False with `why` if it cannot be made.
     template <auto F, detail::verb Verb = detail::verb::call, class... Args>
     bool compose(detail::call_message& message, std::optional<error>& why,
-                 const call_options& options, Args&&... args) const {
+                 const detail::call_options& options, Args&&... args) const {
         static_cast<void>(detail::wanted_verb<F, Verb>::checked);
-        using wire = typename function_traits<F>::wire_parameters;
-        if constexpr (function_traits<F>::what_is_wrong != detail::fault::none) {
+        using wire = typename detail::function_traits<F>::wire_parameters;
+        if constexpr (detail::function_traits<F>::what_is_wrong != detail::fault::none) {
             detail::check_function<F>(); // says what is wrong; the arguments are beside the point
             return false;
-        } else if constexpr (detail::check_arguments<F, wire, type_list<Args...>>::checked) {
+        } else if constexpr (detail::check_arguments<F, wire,
+                                                     detail::type_list<Args...>>::checked) {
             return detail::convert_and_compose<F>(wire{}, message, why, self().port(), self().id(),
                                                   options, std::forward<Args>(args)...);
         } else {
@@ -221,14 +222,14 @@ class call_methods {
 
     /// Begins a call whose items come through `flow`.
     template <auto F, detail::verb Verb, class... Args>
-    outstanding_call& begin_flow(flow_address flow, Args&&... args) const {
+    outstanding_call& begin_flow(detail::flow_address flow, Args&&... args) const {
         detail::call_message message;
         std::optional<error> why;
-        call_options options = self().options();
+        detail::call_options options = self().options();
         options.flow = flow;
         if (!compose<F, Verb>(message, why, options, std::forward<Args>(args)...))
             return self().port().refuse_call(self().id(), std::move(*why));
-        return submit(message, entry_of<F>(), question::manner::gather, &options);
+        return submit(message, detail::entry_of<F>(), detail::question::manner::gather, &options);
     }
 
     /// Begins a call that has a dialog; `begin` makes what the caller gets of it. See
@@ -237,8 +238,9 @@ class call_methods {
     auto open_as(Begin begin, Args&&... args) const;
 
     /// Sends a call that wants an answer.
-    outstanding_call& submit(detail::call_message& message, const function_entry& function,
-                             question::manner how, const call_options* guards) const {
+    outstanding_call& submit(detail::call_message& message, const detail::function_entry& function,
+                             detail::question::manner how,
+                             const detail::call_options* guards) const {
         return self().port().ask({.to = self().id(),
                                   .handle = handles::call_function,
                                   .how = how,
@@ -266,7 +268,8 @@ public:
         if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...))
             return std::move(*why);
         mitogen::node& port = self().port();
-        outstanding_call& p = submit(message, entry_of<F>(), question::manner::wait, nullptr);
+        outstanding_call& p =
+            submit(message, detail::entry_of<F>(), detail::question::manner::wait, nullptr);
         future<detail::result_of<F>> answer(&p, port, self().environment());
         port.await_call(p, self().options());
         return answer.outcome();
@@ -281,7 +284,8 @@ public:
         mitogen::node& port = self().port();
         outstanding_call& p =
             compose<F>(message, why, self().options(), std::forward<Args>(args)...)
-                ? submit(message, entry_of<F>(), question::manner::gather, &self().options())
+                ? submit(message, detail::entry_of<F>(), detail::question::manner::gather,
+                         &self().options())
                 : port.refuse_call(self().id(), std::move(*why));
         return future<detail::result_of<F>>(&p, port, self().environment());
     }

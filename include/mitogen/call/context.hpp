@@ -39,23 +39,23 @@ result<std::string> explain_methods(const std::vector<any_method>& path);
 class call_target : public call_methods<call_target> {
     mitogen::node* router_;
     context_id id_;
-    call_options options_;
+    detail::call_options options_;
 
 public:
-    call_target(mitogen::node& node, context_id id, call_options options)
+    call_target(mitogen::node& node, context_id id, detail::call_options options)
         : router_(&node), id_(id), options_(std::move(options)) {}
 
     bool valid() const noexcept { return true; }
     context_id id() const noexcept { return id_; }
-    const call_options& options() const noexcept { return options_; }
+    const detail::call_options& options() const noexcept { return options_; }
     mitogen::node& port() const noexcept { return *router_; }
-    decode_environment environment() const noexcept { return {router_}; }
+    detail::decode_environment environment() const noexcept { return {router_}; }
 
     /// As context::within.
     template <class Rep, class Period>
     call_target within(std::chrono::duration<Rep, Period> span) const {
         call_target copy(*this);
-        copy.options_.within = to_ns(span);
+        copy.options_.within = detail::to_ns(span);
         return copy;
     }
 
@@ -95,7 +95,7 @@ class context : public call_methods<context>, public connect_methods<context> {
         if (router_->on_loop()) return detail::waits_for_child();
         return std::nullopt;
     }
-    future<context> begin_child(const any_method& how, making_options options) const;
+    future<context> begin_child(const any_method& how, detail::making_options options) const;
 
 public:
     context() = default;
@@ -155,7 +155,7 @@ public:
     future<void> ping() const {
         mitogen::node& to = port();
         outstanding_call& p =
-            to.ask({.to = id_, .handle = handles::ping, .how = question::manner::pass});
+            to.ask({.to = id_, .handle = handles::ping, .how = detail::question::manner::pass});
         return future<void>(&p, to, environment());
     }
 
@@ -163,13 +163,13 @@ public:
     /// much of it is left, and of the failure.
     template <class Rep, class Period>
     call_target within(std::chrono::duration<Rep, Period> span) const {
-        return target(call_options{}).within(span);
+        return target(detail::call_options{}).within(span);
     }
 
 #if defined(__cpp_lib_jthread)
     /// Calls made through the result are cancelled when `stop` is requested.
     call_target with(std::stop_token stop) const {
-        return target(call_options{}).with(std::move(stop));
+        return target(detail::call_options{}).with(std::move(stop));
     }
 #endif
 
@@ -201,21 +201,21 @@ public:
     void disconnect() const { port().disconnect(id_); }
 
     /// For call_methods.
-    const call_options& options() const noexcept {
-        static const call_options none{};
+    const detail::call_options& options() const noexcept {
+        static const detail::call_options none{};
         return none;
     }
     mitogen::node& port() const {
         if (!router_) raise(detail::empty_target());
         return *router_;
     }
-    decode_environment environment() const noexcept { return {router_}; }
+    detail::decode_environment environment() const noexcept { return {router_}; }
 
     friend bool operator==(const context& a, const context& b) noexcept { return a.id_ == b.id_; }
     friend bool operator==(const context& a, context_id b) noexcept { return a.id_ == b; }
 
 private:
-    call_target target(call_options options) const {
+    call_target target(detail::call_options options) const {
         return call_target(port(), id_, std::move(options));
     }
 };
@@ -225,7 +225,7 @@ private:
 class chain : public call_methods<chain> {
     mitogen::node* router_;
     context_id id_;
-    call_options options_;
+    detail::call_options options_;
 
     static std::uint64_t next_number() noexcept {
         static std::atomic<std::uint64_t> last{0};
@@ -253,9 +253,9 @@ public:
 
     bool valid() const noexcept { return router_ != nullptr; }
     context_id id() const noexcept { return id_; }
-    const call_options& options() const noexcept { return options_; }
+    const detail::call_options& options() const noexcept { return options_; }
     mitogen::node& port() const noexcept { return *router_; }
-    decode_environment environment() const noexcept { return {router_}; }
+    detail::decode_environment environment() const noexcept { return {router_}; }
 };
 
 inline chain context::chain() const { return mitogen::chain(port(), id_); }
@@ -264,7 +264,8 @@ inline result<mitogen::boot_info> context::try_boot_info() const {
     if (!valid()) return detail::empty_target();
     return router_->info_of_boot(id_);
 }
-inline future<context> context::begin_child(const any_method& how, making_options options) const {
+inline future<context> context::begin_child(const any_method& how,
+                                            detail::making_options options) const {
     mitogen::node& at = port();
     if (id_ == at.id())
         return future<context>(&at.make_child(how, std::move(options)), at, environment());
@@ -273,7 +274,7 @@ inline future<context> context::begin_child(const any_method& how, making_option
     outstanding_call& p = at.ask({.to = id_,
                                   .handle = handles::connect,
                                   .payload = std::move(*order),
-                                  .subject = &connect_request});
+                                  .subject = &detail::connect_request});
     return future<context>(&p, at, environment());
 }
 
@@ -309,7 +310,7 @@ struct codec<context> {
     static bool decode(reader& r, context& c) {
         context_id id;
         if (!r.take_scalar(id)) return false;
-        const auto* place = static_cast<const decode_environment*>(r.environment());
+        const auto* place = static_cast<const detail::decode_environment*>(r.environment());
         if (id == no_context) {
             c = {};
             return true;

@@ -15,6 +15,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// The key by which `subject`, a function_entry, is called in `to`, which runs another build.
 MITOGEN_COLD inline result<std::uint64_t> key_across_builds(const void* subject, context_id to) {
     const auto& function = *static_cast<const function_entry*>(subject);
@@ -42,4 +44,5 @@ inline bool ask_what_is_wrong(mitogen::node& node, outstanding_call& answer, con
         .has_value();
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

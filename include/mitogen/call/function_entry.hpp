@@ -20,6 +20,8 @@ namespace mitogen::inline MITOGEN_ABI {
 template <auto F>
 inline constexpr on run_on = on::context;
 
+namespace detail {
+
 struct invocation;
 class function_entry;
 
@@ -27,7 +29,6 @@ class function_entry;
 template <auto F>
 void invoke_thunk(invocation&);
 
-namespace detail {
 struct registration;
 
 // The part of an entry that changes and that no call looks at. Apart from it, so that the entry is
@@ -37,14 +38,13 @@ struct entry_state {
     const function_entry* before = nullptr;
     std::atomic<const function_texts*> texts{nullptr}; // made by whoever asks first, then kept
 };
-} // namespace detail
 
 /// One function that can be called from other contexts. There is exactly one entry per function,
 /// and it lives as long as the process.
 ///
 /// Threads: any.   Blocks: never.
 class function_entry {
-    friend struct detail::registration;
+    friend struct registration;
 
     std::uint32_t index_ = unregistered;
 
@@ -58,13 +58,13 @@ public:
     void (*const invoke)(invocation&);
 
 private:
-    const detail::function_source* source_;
+    const function_source* source_;
     // to name it is what makes the object exist whose constructor registers the entry
-    detail::entry_state* state_;
+    entry_state* state_;
 
-    MITOGEN_COLD const detail::function_texts& describe() const {
-        const auto* made = new detail::function_texts(detail::read_texts(*source_));
-        const detail::function_texts* other = nullptr;
+    MITOGEN_COLD const function_texts& describe() const {
+        const auto* made = new function_texts(read_texts(*source_));
+        const function_texts* other = nullptr;
         if (state_->texts.compare_exchange_strong(other, made, std::memory_order_acq_rel))
             return *made;
         delete made;
@@ -72,8 +72,8 @@ private:
     }
 
 public:
-    constexpr function_entry(const detail::function_source* source, on runs,
-                             void (*call)(invocation&), detail::entry_state* state) noexcept
+    constexpr function_entry(const function_source* source, on runs,
+                             void (*call)(invocation&), entry_state* state) noexcept
         : where(runs), invoke(call), source_(source), state_(state) {}
     function_entry(const function_entry&) = delete;
 
@@ -96,7 +96,7 @@ public:
     bool stable_name() const;
 
     /// All that is known of the name.
-    const detail::function_texts& texts() const {
+    const function_texts& texts() const {
         const auto* known = state_->texts.load(std::memory_order_acquire);
         return known ? *known : describe();
     }
@@ -104,8 +104,6 @@ public:
     /// The entry that was registered before this one; null for the first.
     const function_entry* before() const noexcept { return state_->before; }
 };
-
-namespace detail {
 
 // All entries that were registered.
 inline constinit static_registry<function_entry> all_functions;
@@ -142,19 +140,19 @@ constinit function_entry slot<F>::entry{&source<F>, place_of<F>(), &invoke_thunk
 template <auto F>
 registration slot<F>::link{slot<F>::entry};
 
-} // namespace detail
-
 /// The entry of `F`. To name it is to register `F`.
 template <auto F>
 const function_entry& entry_of() noexcept {
-    return detail::slot<F>::entry;
+    return slot<F>::entry;
 }
+
+} // namespace detail
 
 /// Exports a function that this program itself never calls. Any mention that is compiled suffices,
 /// at any scope and whether or not it is ever executed:
 /// `[[maybe_unused]] constexpr auto& exported = mitogen::remote<&fn>;`. (Inside sizeof or decltype
 /// it is no mention.)
 template <auto F>
-inline constexpr const function_entry& remote = detail::slot<F>::entry;
+inline constexpr const detail::function_entry& remote = detail::slot<F>::entry;
 
 } // namespace mitogen::inline MITOGEN_ABI

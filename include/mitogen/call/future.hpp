@@ -22,6 +22,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// What the caller holds of a result of type `T`: views become the containers that own what they
 /// show.
 template <class T>
@@ -137,20 +139,23 @@ public:
     }
 };
 
+} // namespace detail
+
 /// The answer to a call. Moves; does not copy. Dropping it abandons the call: the callee is told,
 /// and a late answer is dropped.
 ///
 /// Threads: one at a time. Blocks: get() and get_for(). May outlive the router; the answer is then
 /// the error broker_exited.
 template <class T>
-class [[nodiscard]] future : public future_base {
+class [[nodiscard]] future : public detail::future_base {
 public:
     using value_type = T;
 
     future() = default;
     /// Takes over one reference to `p`.
-    future(outstanding_call* p, mitogen::node& node, decode_environment environment) noexcept
-        : future_base(p, node, environment) {}
+    future(outstanding_call* p, mitogen::node& node,
+           detail::decode_environment environment) noexcept
+        : detail::future_base(p, node, environment) {}
 
     /// Waits and returns the value or the error.
     result<T> try_get() {
@@ -171,7 +176,7 @@ public:
     /// the call goes on.
     template <class Rep, class Period>
     result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
-        if (std::optional<error> why = wait_at_most(to_ns(span))) return std::move(*why);
+        if (std::optional<error> why = wait_at_most(detail::to_ns(span))) return std::move(*why);
         return outcome();
     }
 

@@ -34,6 +34,8 @@ struct caller {
     context_id auth = no_context; ///< on whose authority: `id` or a context above it
 };
 
+namespace detail {
+
 /// If values are decoded that mean something only inside one context, such as `context`.
 struct decode_environment {
     mitogen::node* node = nullptr;
@@ -85,8 +87,6 @@ struct invocation {
                                                 function + ": " + arguments.failure_text());
     }
 };
-
-namespace detail {
 
 /// If the function that runs puts its items: opens invocation::flow.
 std::unique_ptr<item_sink> open_item_sink(invocation& inv);
@@ -209,8 +209,6 @@ void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>,
     }
 }
 
-} // namespace detail
-
 template <>
 inline constexpr bool is_injected<caller> = true;
 template <>
@@ -230,11 +228,12 @@ void invoke_thunk(invocation& inv) {
     using parameters = std::make_index_sequence<traits::arity>;
     using values = std::make_index_sequence<traits::wire_parameters::size>;
     if constexpr (is_task<typename traits::result>) {
-        detail::suspended_result<F, typename traits::result, typename traits::parameters,
+        suspended_result<F, typename traits::result, typename traits::parameters,
                                  parameters, values>::begin(inv);
     } else {
-        detail::invoke<F>(inv, typename traits::parameters{}, parameters{}, values{});
+        invoke<F>(inv, typename traits::parameters{}, parameters{}, values{});
     }
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -21,6 +21,7 @@
 #include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
+
 namespace detail {
 
 // Entries by index. A library that is loaded later makes the table grow: a new one takes its place,
@@ -68,19 +69,19 @@ namespace registry {
 
 /// How many functions are registered. Indices are below this.
 inline std::uint32_t count() noexcept {
-    const function_entry* last = detail::all_functions.newest();
+    const detail::function_entry* last = detail::all_functions.newest();
     return last ? last->index() + 1 : 0;
 }
 
 /// All functions, by index: in the order in which they were registered. The reference stays valid.
-inline const std::vector<const function_entry*>& entries() {
+inline const std::vector<const detail::function_entry*>& entries() {
     const auto* table = detail::indexed.load(std::memory_order_acquire);
     if (table && table->size() >= count()) return table->entries;
     return detail::make_index_table().entries;
 }
 
 /// The function with that index; null if there is none. Constant time.
-inline const function_entry* by_index(std::uint32_t index) {
+inline const detail::function_entry* by_index(std::uint32_t index) {
     const auto* table = detail::indexed.load(std::memory_order_acquire);
     if (table && index < table->size()) [[likely]]
         return table->entries[index];
@@ -99,7 +100,7 @@ MITOGEN_COLD inline const detail::key_table& freeze() {
 
 /// The function with that key. Null if there is none, if several have it (see duplicates()), or if
 /// its name means something within one build only. Constant time once the table is made.
-inline const function_entry* by_key(std::uint64_t key) { return freeze().find(key); }
+inline const detail::function_entry* by_key(std::uint64_t key) { return freeze().find(key); }
 
 /// One text for each function that cannot be told from another: the identity that both have, or two
 /// identities with equal keys. `mitogen::name_of` resolves either. A program should refuse to start
@@ -115,9 +116,9 @@ inline const std::vector<std::string>& duplicates() { return freeze().duplicates
 /// time.
 MITOGEN_COLD inline std::string nearest(std::string_view wanted) {
     const bool is_identity = wanted.find(")->") != std::string_view::npos;
-    const function_entry* best = nullptr;
+    const detail::function_entry* best = nullptr;
     std::size_t least = 0;
-    for (const function_entry* entry : entries()) {
+    for (const detail::function_entry* entry : entries()) {
         if (!entry->texts().is_stable) continue;
         const std::size_t distance =
             detail::edit_distance(wanted, is_identity ? entry->identity() : entry->name());
@@ -136,7 +137,7 @@ MITOGEN_COLD inline error why_unknown(std::string_view name, std::string_view si
     const std::string wanted =
         std::string(name.substr(0, longest)) + std::string(signature.substr(0, longest));
     std::string others;
-    for (const function_entry* entry : entries()) {
+    for (const detail::function_entry* entry : entries()) {
         if (entry->name() != name) continue;
         if (entry->signature() != signature) {
             others += (others.empty() ? "" : " and ") + entry->identity();
@@ -165,6 +166,9 @@ MITOGEN_COLD inline error why_unknown(std::string_view name, std::string_view si
 
 } // namespace registry
 
+namespace detail {
+
 inline bool function_entry::stable_name() const { return registry::by_key(key()) == this; }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -12,6 +12,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// A list of types; nothing is ever stored in one.
 template <class... Ts>
 struct type_list {
@@ -54,8 +56,6 @@ template <class T>
 struct wire_result<result<T>> {
     using type = T;
 };
-
-namespace detail {
 
 template <class Parameter>
 inline constexpr bool injected =
@@ -115,8 +115,6 @@ concept has_one_call_operator = requires {
     &T::operator();
 };
 
-} // namespace detail
-
 /// Result, parameters and exception specification of a function pointer or of a captureless
 /// closure.
 ///
@@ -124,15 +122,15 @@ concept has_one_call_operator = requires {
 /// travel, without const and references (`const T&` is `T`; views stay views);
 /// `signature_parameters` are these and the dialogs.
 template <class F>
-struct callable_traits : detail::callable<false, void> {
-    static constexpr auto what_is_wrong = detail::fault::not_a_function;
+struct callable_traits : callable<false, void> {
+    static constexpr auto what_is_wrong = fault::not_a_function;
 };
 template <class R, class... Ps>
-struct callable_traits<R (*)(Ps...)> : detail::callable<false, R, Ps...> {};
+struct callable_traits<R (*)(Ps...)> : callable<false, R, Ps...> {};
 template <class R, class... Ps>
-struct callable_traits<R (*)(Ps...) noexcept> : detail::callable<true, R, Ps...> {};
-template <detail::has_one_call_operator F>
-struct callable_traits<F> : detail::call_operator<decltype(&F::operator())> {};
+struct callable_traits<R (*)(Ps...) noexcept> : callable<true, R, Ps...> {};
+template <has_one_call_operator F>
+struct callable_traits<F> : call_operator<decltype(&F::operator())> {};
 
 /// callable_traits of the function `F`.
 template <auto F>
@@ -141,8 +139,6 @@ struct function_traits : callable_traits<std::remove_cv_t<decltype(F)>> {
         callable_traits<std::remove_cv_t<decltype(F)>>::parameters::size;
     static constexpr bool is_closure = std::is_class_v<std::remove_cv_t<decltype(F)>>;
 };
-
-namespace detail {
 
 // Fail to compile if something cannot travel. Compilers print the template arguments above the
 // message: function, position, type.
@@ -190,5 +186,4 @@ void check_function() {
 }
 
 } // namespace detail
-
 } // namespace mitogen::inline MITOGEN_ABI

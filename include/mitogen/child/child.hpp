@@ -29,6 +29,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Starts, watches, and buries one child.
 ///
 /// Owned by the router, all on the loop. Life: starting (waits for the hello) → up → ending (asked
@@ -62,7 +64,7 @@ public:
     };
 
 private:
-    using attempt = detail::bootstrap<Io>;
+    using attempt = bootstrap<Io>;
 
     enum class stage : std::uint8_t { starting, up, stopping, detached, gone };
 
@@ -71,9 +73,9 @@ private:
     const std::unique_ptr<boot_plan> plan_;
     handshake::welcome welcome_;
     typename Io::process process_;
-    detail::child_stderr<Io> err_;
+    child_stderr<Io> err_;
     attempt boot_; // until it is up
-    detail::shutdown_ladder ladder_;
+    shutdown_ladder ladder_;
     stage stage_ = stage::starting;
     bound_source<basic_child> exit_source_{};
     timer timer_;
@@ -118,7 +120,7 @@ public:
 
     /// Begins to listen. Threads: loop.
     MITOGEN_COLD void begin() {
-        detail::broker_engine<Io>& loop = router_.loop();
+        broker_engine<Io>& loop = router_.loop();
         long rc = boot_.begin();
         if (rc >= 0) rc = err_.begin();
         if (rc >= 0 && exit_source_.fd >= 0) rc = loop.watch(exit_source_, io::interest::read);
@@ -184,7 +186,7 @@ public:
 
     /// Kills it at once. Threads: loop.
     void kill() {
-        send_signal(detail::shutdown_ladder::kill);
+        send_signal(shutdown_ladder::kill);
         ladder_.killed();
     }
 
@@ -271,7 +273,7 @@ private:
     }
 
     void terminate() {
-        send_signal(detail::shutdown_ladder::term);
+        send_signal(shutdown_ladder::term);
         ladder_.terminated(router_.loop().io().now());
     }
 
@@ -282,7 +284,7 @@ private:
         lost_cause_ = cause;
         if (lost_text_.empty()) lost_text_ = why;
         // what it sends is worthless
-        if (cause == reason::link_corrupt) process_.signal(detail::shutdown_ladder::term);
+        if (cause == reason::link_corrupt) process_.signal(shutdown_ladder::term);
         begin_ending();
     }
 
@@ -346,7 +348,7 @@ private:
     /// Programs of other users cannot be sent any; they end when their terminal hangs up.
     void send_signal(int number) {
         process_.signal(number);
-        if (number == detail::shutdown_ladder::kill) err_.hang_up();
+        if (number == shutdown_ladder::kill) err_.hang_up();
     }
 
     /// The one place that decides what happens next on the way out. Called whenever something has
@@ -354,7 +356,7 @@ private:
     MITOGEN_COLD void advance_shutdown() {
         if (stage_ != stage::stopping) return;
         const auto keep = this->shared_from_this();
-        detail::broker_engine<Io>& loop = router_.loop();
+        broker_engine<Io>& loop = router_.loop();
         if (!status_) status_ = look_for_status();
         const instant now = loop.io().now();
         if (status_) {
@@ -370,10 +372,10 @@ private:
         }
         if (!link_open_ && !reported_ && ladder_.report_due(now)) report();
         if (const int signal = ladder_.due_signal(now);
-            signal != detail::shutdown_ladder::no_signal) {
+            signal != shutdown_ladder::no_signal) {
             send_signal(signal);
             // all that can be done from here
-            if (plan_->attached && signal == detail::shutdown_ladder::kill)
+            if (plan_->attached && signal == shutdown_ladder::kill)
                 return link->close(reason::respondent_lost, "it was asked to end, and did not");
         }
         loop.set_timer(timer_, ladder_.next_look(now, exit_source_.watched || plan_->attached,
@@ -412,7 +414,7 @@ private:
     }
 
     MITOGEN_COLD void finish() {
-        detail::broker_engine<Io>& loop = router_.loop();
+        broker_engine<Io>& loop = router_.loop();
         stage_ = stage::gone;
         loop.cancel_timer(timer_);
         err_.finish();
@@ -425,4 +427,5 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

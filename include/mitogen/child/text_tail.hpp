@@ -12,6 +12,7 @@
 #include <vector>
 
 namespace mitogen::inline MITOGEN_ABI {
+
 namespace detail {
 
 /// Replaces control characters but tabs: what a stranger's program prints must not reprogram the
@@ -28,8 +29,6 @@ inline void mask(std::string& text, std::string_view word) {
         text.replace(at, word.size(), "***"), at += 3;
 }
 
-} // namespace detail
-
 /// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters
 /// but tabs become '?'.
 class text_tail {
@@ -43,7 +42,7 @@ class text_tail {
 
     template <class Line>
     void give(Line&& line) {
-        detail::defuse(partial_);
+        defuse(partial_);
         line(std::string_view(partial_));
         kept_bytes_ += partial_.size();
         last_.push_back(std::exchange(partial_, {}));
@@ -95,11 +94,12 @@ public:
         for (const std::string& l : last_) out.append(out.empty() ? "" : "\n  ").append(l);
         if (!partial_.empty()) {
             std::string unfinished = partial_;
-            detail::defuse(unfinished);
+            defuse(unfinished);
             out.append(out.empty() ? "" : "\n  ").append(unfinished);
         }
         return out;
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

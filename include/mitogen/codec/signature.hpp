@@ -14,6 +14,9 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+/// How a `T` becomes bytes: specialise it for a type that has no codec. Static members:
+/// `size(const T&)`, the bytes that it takes; `encode(writer&, const T&)`, which writes as many;
+/// `decode(reader&, T&)`, false if the bytes are none; `signature(signature_sink&)`, its name.
 template <class T>
 struct codec;
 

@@ -145,7 +145,7 @@ public:
         }
         template <class Rep, class Period>
         result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
-            return get_until(after(shared_->node.now(), to_ns(span)));
+            return get_until(detail::after(shared_->node.now(), detail::to_ns(span)));
         }
         /// The next item, or nothing at the end.
         std::optional<value_type> next() { return detail::item_or_end(try_receive()).value(); }
@@ -164,7 +164,9 @@ public:
         std::uint64_t missed() noexcept { return std::exchange(missed_, 0); }
 
         /// Iterates to the end; an error is thrown.
-        item_iterator<subscriber> begin() { return item_iterator<subscriber>(*this); }
+        detail::item_iterator<subscriber> begin() {
+            return detail::item_iterator<subscriber>(*this);
+        }
         std::default_sentinel_t end() const noexcept { return {}; }
     };
 

@@ -84,7 +84,7 @@ public:
     template <class Rep, class Period>
     result<void> try_send_for(const T& item, std::chrono::duration<Rep, Period> span) const {
         if (!state_) return nowhere();
-        return try_send_until(item, after(state_->node().now(), to_ns(span)));
+        return try_send_until(item, detail::after(state_->node().now(), detail::to_ns(span)));
     }
 
     /// For tasks: `co_await s.async_send(item)`. The item is encoded at once. The sender must stay
@@ -151,7 +151,7 @@ struct codec<sender<T>> {
     static constexpr std::size_t least = 16;
     static std::size_t size(const sender<T>&) noexcept { return fixed_size; }
     static void encode(writer& w, const sender<T>& s) {
-        std::pair<context_id, flow_address> where{no_context, {}};
+        std::pair<context_id, detail::flow_address> where{no_context, {}};
         if (s.state_ && w.destination() != no_context)
             where = s.state_->address_for(w.destination());
         w.put_scalar(where.second.port ? where.first : no_context);
@@ -160,12 +160,12 @@ struct codec<sender<T>> {
     }
     static bool decode(reader& r, sender<T>& s) {
         context_id where;
-        flow_address to;
+        detail::flow_address to;
         if (!r.take_scalar(where) || !r.take_scalar(to.port) || !r.take_scalar(to.window))
             return false;
         s = {};
         if (where == no_context) return true;
-        const auto* place = static_cast<const decode_environment*>(r.environment());
+        const auto* place = static_cast<const detail::decode_environment*>(r.environment());
         if (!place || !place->node)
             return r.fail(
                 "a sender can be decoded only where a call, its answer or an item brings it");

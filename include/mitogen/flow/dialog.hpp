@@ -28,10 +28,12 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// The types of a dialog, as its callee sees them.
 template <class Shape>
 struct dialog_shape {
-    static_assert(detail::never_true<Shape>,
+    static_assert(never_true<Shape>,
                   "mitogen: a dialog's shape is Started(Received, Sent), for instance "
                   "dialog<std::string(int, double)>");
 };
@@ -42,6 +44,8 @@ struct dialog_shape<Started(Received, Sent)> {
     using sent = Sent;
 };
 
+} // namespace detail
+
 /// A parameter of a remote function, `dialog<Started(Received, Sent)>&`: it exchanges items with
 /// whoever opened the function, both ways and at any moment, from started() until the function
 /// returns its result. Exists as long as the function runs.
@@ -51,7 +55,7 @@ struct dialog_shape<Started(Received, Sent)> {
 /// started. Blocks: as marked; not on the loop.
 template <class Shape>
 class dialog {
-    using shape = dialog_shape<Shape>;
+    using shape = detail::dialog_shape<Shape>;
 
     context_id peer_;
     std::shared_ptr<detail::inbox> in_;
@@ -59,13 +63,13 @@ class dialog {
     bool started_ = false;
     detail::cancel_watch on_cancel_;
 
-    static mitogen::node& node_of(invocation& inv) { return *inv.environment.node; }
+    static mitogen::node& node_of(detail::invocation& inv) { return *inv.environment.node; }
 
 public:
     using value_type = typename detail::received_item<typename shape::received>::type;
 
     /// For whoever executes the call.
-    explicit dialog(invocation& inv)
+    explicit dialog(detail::invocation& inv)
         : peer_(inv.who.id), in_(detail::inbox::make(node_of(inv), detail::inbox_use::callee)),
           out_(detail::outbox::open(node_of(inv), inv.who.id, inv.flow)),
           on_cancel_(inv, [in = in_, out = out_](const error& why) {
@@ -95,7 +99,7 @@ public:
                       "where it is void");
         if (started_) return error(reason::misuse, "started() was called before");
         started_ = true;
-        const flow_address here = in_->open_port(peer_);
+        const detail::flow_address here = in_->open_port(peer_);
         constexpr auto kind = static_cast<std::uint8_t>(wire::flow_frame::begun);
         if constexpr (std::is_void_v<typename shape::started>) {
             return out_->tell(encode(kind, here.port, here.window));
@@ -120,7 +124,7 @@ public:
     template <class Rep, class Period>
     result<void> try_send_for(const typename shape::sent& item,
                               std::chrono::duration<Rep, Period> span) {
-        return send_until(item, after(in_->node().now(), to_ns(span)));
+        return send_until(item, detail::after(in_->node().now(), detail::to_ns(span)));
     }
 
     /// The next item from the other end. Errors, thrown: channel_error with reason::end_of_stream
@@ -136,7 +140,7 @@ public:
     }
     template <class Rep, class Period>
     result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
-        return receive_until(after(in_->node().now(), to_ns(span)));
+        return receive_until(detail::after(in_->node().now(), detail::to_ns(span)));
     }
 
     /// The next item, or nothing at the end. Errors, thrown: as receive()'s, but for the end.
@@ -157,7 +161,7 @@ public:
     void close() { out_->end(); }
 
     /// Iterates what is received, to the end; an error is thrown.
-    item_iterator<dialog> begin() { return item_iterator<dialog>(*this); }
+    detail::item_iterator<dialog> begin() { return detail::item_iterator<dialog>(*this); }
     std::default_sentinel_t end() const noexcept { return {}; }
     /// For iteration.
     result<value_type> try_get() { return try_receive(); }
@@ -181,12 +185,12 @@ private:
     }
 };
 
+namespace detail {
+
 template <class Shape>
 inline constexpr bool is_dialog<dialog<Shape>> = true;
 template <class Shape>
 inline constexpr bool is_injected<dialog<Shape>> = true;
-
-namespace detail {
 
 template <class Shape>
 struct injected_object<dialog<Shape>> {
@@ -210,7 +214,7 @@ struct dialog_among<First, Rest...>
 template <class Shape>
 struct codec<dialog<Shape>> {
     static void signature(signature_sink& out) {
-        using shape = dialog_shape<Shape>;
+        using shape = detail::dialog_shape<Shape>;
         out.put("dialog<");
         if constexpr (std::is_void_v<typename shape::started>) {
             out.put("void");

@@ -103,6 +103,8 @@ private:
     explicit generator(std::coroutine_handle<promise_type> made) noexcept : coroutine_(made) {}
 };
 
+namespace detail {
+
 template <class T>
 inline constexpr bool is_item_range<generator<T>> = true;
 
@@ -115,14 +117,16 @@ struct wire_result<generator<T>> {
     using type = item_stream<std::remove_cvref_t<T>>;
 };
 
+} // namespace detail
+
 template <class T>
-struct codec<item_stream<T>> {
+struct codec<detail::item_stream<T>> {
     static constexpr bool is_fixed = true;
     static constexpr std::size_t fixed_size = 0;
     static constexpr std::size_t least = 0;
-    static std::size_t size(const item_stream<T>&) noexcept { return 0; }
-    static void encode(writer&, const item_stream<T>&) noexcept {}
-    static bool decode(reader&, item_stream<T>&) noexcept { return true; }
+    static std::size_t size(const detail::item_stream<T>&) noexcept { return 0; }
+    static void encode(writer&, const detail::item_stream<T>&) noexcept {}
+    static bool decode(reader&, detail::item_stream<T>&) noexcept { return true; }
     static void signature(signature_sink& out) {
         out.put("stream<");
         codec<T>::signature(out);

@@ -39,10 +39,11 @@ namespace mitogen::inline MITOGEN_ABI {
 /// any; the rest one at a time. Blocks: as marked; not on the loop.
 template <class Shape, class Result>
 class [[nodiscard]] open_dialog {
-    using shape = dialog_shape<Shape>;
-    using started_type = typename std::conditional_t<std::is_void_v<typename shape::started>,
-                                                     std::type_identity<std::monostate>,
-                                                     owned_result<typename shape::started>>::type;
+    using shape = detail::dialog_shape<Shape>;
+    using started_type =
+        typename std::conditional_t<std::is_void_v<typename shape::started>,
+                                    std::type_identity<std::monostate>,
+                                    detail::owned_result<typename shape::started>>::type;
 
     std::shared_ptr<detail::inbox> in_;
     std::shared_ptr<detail::outbox> out_;
@@ -71,7 +72,8 @@ public:
 
     /// For call_methods::open_async: the same in a task.
     static task<open_dialog> begin_later(std::shared_ptr<detail::inbox> items,
-                                         future<Result> answer, const function_entry& function) {
+                                         future<Result> answer,
+                                         const detail::function_entry& function) {
         open_dialog d(std::move(items), std::move(answer));
         detail::end_with(d.in_, d.answer_);
         co_await detail::next_item_of<void>{*d.in_};
@@ -83,9 +85,9 @@ public:
                                              const std::string& function) {
         const mitogen::result<detail::flow_item> first = d.in_->get(deadline);
         if (!first) return d.give_up(first.error(), function);
-        decode_environment environment{&d.in_->node()};
+        detail::decode_environment environment{&d.in_->node()};
         reader r(first->value(), d.in_->node().bounds(), &environment);
-        flow_address there;
+        detail::flow_address there;
         bool good = first->kind == wire::flow_frame::begun && decode(r, there.port, there.window);
         if constexpr (!std::is_void_v<typename shape::started>)
             good = good && decode(r, d.started_);
@@ -136,7 +138,7 @@ public:
     template <class Rep, class Period>
     mitogen::result<void> try_send_for(const typename shape::received& item,
                                        std::chrono::duration<Rep, Period> span) {
-        return send_until(item, after(in_->node().now(), to_ns(span)));
+        return send_until(item, detail::after(in_->node().now(), detail::to_ns(span)));
     }
 
     /// The next item. Errors, thrown: channel_error with reason::end_of_stream once the callee has
@@ -152,7 +154,7 @@ public:
     }
     template <class Rep, class Period>
     mitogen::result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
-        return receive_until(after(in_->node().now(), to_ns(span)));
+        return receive_until(detail::after(in_->node().now(), detail::to_ns(span)));
     }
 
     /// The next item, or nothing at the end. Errors, thrown: as receive()'s, but for the end.
@@ -241,7 +243,7 @@ public:
     mitogen::node& port() const noexcept { return in_->node(); }
 
     /// Iterates what is received, to the end; an error is thrown.
-    item_iterator<open_dialog> begin() { return item_iterator<open_dialog>(*this); }
+    detail::item_iterator<open_dialog> begin() { return detail::item_iterator<open_dialog>(*this); }
     std::default_sentinel_t end() const noexcept { return {}; }
     /// For iteration.
     mitogen::result<value_type> try_get() { return try_receive(); }
@@ -302,7 +304,7 @@ template <class Target>
 template <auto F, class Begin, class... Args>
 auto call_methods<Target>::open_as(Begin begin, Args&&... args) const {
     using types = detail::dialog_types<
-        typename detail::dialog_in<typename function_traits<F>::parameters>::type>;
+        typename detail::dialog_in<typename detail::function_traits<F>::parameters>::type>;
     using result_type = detail::result_of<F>;
     using dialog = open_dialog<typename types::shape, result_type>;
     const auto items = detail::inbox::make(self().port(), detail::inbox_use::opener);
@@ -317,7 +319,7 @@ template <auto F, class... Args>
 auto call_methods<Target>::try_open(Args&&... args) const {
     return open_as<F>(
         []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
-            return Dialog::begin(std::move(items), std::move(answer), entry_of<F>().name());
+            return Dialog::begin(std::move(items), std::move(answer), detail::entry_of<F>().name());
         },
         std::forward<Args>(args)...);
 }
@@ -327,7 +329,7 @@ template <auto F, class... Args>
 auto call_methods<Target>::open_async(Args&&... args) const {
     return open_as<F>(
         []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
-            return Dialog::begin_later(std::move(items), std::move(answer), entry_of<F>());
+            return Dialog::begin_later(std::move(items), std::move(answer), detail::entry_of<F>());
         },
         std::forward<Args>(args)...);
 }

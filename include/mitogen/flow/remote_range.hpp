@@ -50,7 +50,7 @@ public:
 template <class Target>
 template <auto F, class... Args>
 auto call_methods<Target>::stream(Args&&... args) const {
-    using item = typename function_traits<F>::result::value_type;
+    using item = typename detail::function_traits<F>::result::value_type;
     const auto items = detail::inbox::make(self().port(), detail::inbox_use::stream);
     outstanding_call& p = begin_flow<F, detail::verb::stream>(items->open_port(self().id()),
                                                               std::forward<Args>(args)...);

@@ -27,6 +27,7 @@ struct native_threads {
     instant now() const noexcept { return os::monotonic_now(); }
 };
 
+/// The one that every latch refers to.
 inline native_threads threads_of_this_program;
 
 } // namespace io

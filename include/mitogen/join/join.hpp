@@ -48,7 +48,7 @@ template <class Io>
 class joined_node final : public joined_place, private basic_peer<Io>::events {
     using peer = basic_peer<Io>;
 
-    detail::broker_engine<Io> broker_;
+    broker_engine<Io> broker_;
     router_engine<Io> router_;
     std::shared_ptr<peer> parent_;
     call_server<Io> server_;
@@ -184,9 +184,10 @@ template <class Io>
             return error(reason::misuse, "the name of a context that joins has at most " +
                                              std::to_string(joining::name_limit) + " bytes");
         os::ignore_sigpipe();
-        const instant deadline = after(io.now(), to_ns(options.connect_timeout));
+        const instant deadline = detail::after(io.now(), detail::to_ns(options.connect_timeout));
         typename Io::descriptor socket;
-        if (const long rc = os::connect_local(path, to_ns(options.connect_timeout), socket); rc < 0)
+        if (const long rc = os::connect_local(path, detail::to_ns(options.connect_timeout), socket);
+            rc < 0)
             return detail::cannot_join(path, rc);
         if (const std::int64_t user = os::peer_user(socket.get()); !os::is_trusted_user(user))
             return error(reason::connect,

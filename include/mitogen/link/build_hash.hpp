@@ -10,6 +10,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Hash of a build, as programs compare each other's: equal builds call functions by index. 0: not
 /// known.
 using build_hash = std::uint64_t;
@@ -21,4 +23,5 @@ inline build_hash hash_build(std::string_view id) noexcept {
     return h ? h : 1;
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

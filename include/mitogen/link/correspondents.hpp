@@ -15,6 +15,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Who below has sent through this context to whom. A link that sends to more contexts than are
 /// remembered counts as one that has sent to all: memory stays bounded, and nobody is forgotten.
 /// Threads: loop.
@@ -70,4 +72,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

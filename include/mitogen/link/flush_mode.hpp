@@ -8,6 +8,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// When a message leaves.
 enum class flush_mode : std::uint8_t {
     /// the caller is about to wait for the answer: written by the calling thread if nobody else is
@@ -16,4 +18,5 @@ enum class flush_mode : std::uint8_t {
     soon, ///< more may follow: gathered, and written by the loop
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

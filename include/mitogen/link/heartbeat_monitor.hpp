@@ -13,6 +13,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// One link's silence. Knows only times and how many bytes there were: no clock, no descriptor.
 class heartbeat_monitor {
     duration_ns step_ = 0; // 0: off
@@ -73,4 +75,5 @@ public:
     void excuse() noexcept { lasts_ = 0; }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -22,6 +22,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 template <class Io>
 class basic_router_core;
 
@@ -185,4 +187,5 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

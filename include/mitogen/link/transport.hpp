@@ -28,6 +28,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// One link. Created unstarted; start() on the loop begins to read.
 ///
 /// Threads: send() and wait_for_room() any; the rest the loop. Owned by shared_ptr: callers may
@@ -75,7 +77,7 @@ private:
         bool stopped() const { return self.closed_; }
     };
 
-    detail::broker_engine<Io>& broker_;
+    broker_engine<Io>& broker_;
     owner* owner_;
     descriptor in_;
     source in_source_{};
@@ -97,7 +99,7 @@ private:
     static constexpr std::size_t most_at_once = 2 * fragment_bytes;
 
 public:
-    basic_transport(detail::broker_engine<Io>& loop, owner& to, descriptor in, descriptor out,
+    basic_transport(broker_engine<Io>& loop, owner& to, descriptor in, descriptor out,
                     const limits& bounds, const heartbeat& beat = {0, 0})
         : broker_(loop), owner_(&to), in_(std::move(in)), monitor_(beat),
           writer_(*this, loop, std::move(out), bounds) {
@@ -288,4 +290,5 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

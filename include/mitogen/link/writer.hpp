@@ -26,6 +26,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 template <class Io>
 class basic_transport;
 
@@ -49,7 +51,7 @@ class basic_writer {
     };
 
     transport& transport_;
-    detail::broker_engine<Io>& broker_;
+    broker_engine<Io>& broker_;
     typename Io::descriptor out_;
     source source_{};
 
@@ -73,7 +75,7 @@ class basic_writer {
     static constexpr int max_rounds = 16;
 
 public:
-    basic_writer(transport& whole, detail::broker_engine<Io>& loop, typename Io::descriptor out,
+    basic_writer(transport& whole, broker_engine<Io>& loop, typename Io::descriptor out,
                  const limits& bounds)
         : transport_(whole), broker_(loop), out_(std::move(out)), mutex_(loop.io()),
           queue_limit_(bounds.queue_bytes) {
@@ -280,4 +282,5 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

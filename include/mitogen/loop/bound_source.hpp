@@ -9,6 +9,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Made useful by on_ready(). Moving it, or its owner, breaks it.
 template <class Owner>
 struct bound_source : event_source {
@@ -30,4 +32,5 @@ void on_ready(bound_source<Owner>& source, Owner& owner, int fd) noexcept {
     };
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -39,6 +39,8 @@ MITOGEN_COLD inline void log_exception_on_loop() {
 } // namespace detail
 #endif
 
+namespace detail {
+
 /// A base of basic_broker, which says who runs it. Threads: the one that leads.
 template <class Io>
 class basic_event_loop {
@@ -68,7 +70,7 @@ protected:
         : io_(std::move(io)), poller_(io_), waker_(io_), watched_(poller_), slow_(io_, poller_),
           work_(io_) {
         if (const long rc = poller_.add(waker_.fd(), 0, io::interest::read); rc < 0)
-            detail::construction::fail(os::failure("poller add", rc, waker_.fd()));
+            construction::fail(os::failure("poller add", rc, waker_.fd()));
     }
     basic_event_loop(basic_event_loop&&) = delete;
     ~basic_event_loop() = default;
@@ -148,7 +150,7 @@ protected:
         try {
             work();
         } catch (...) {
-            detail::log_exception_on_loop();
+            log_exception_on_loop();
         }
 #else
         work();
@@ -175,4 +177,5 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -10,6 +10,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Threads that want to lead while another one does, first come first woken. Threads: any.
 template <class Io>
 class basic_followers {
@@ -52,4 +54,5 @@ private:
     place* first_ = nullptr; // linked through them
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

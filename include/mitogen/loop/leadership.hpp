@@ -13,6 +13,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// The leadership of one loop. The broker's own thread (the I/O thread) takes it when the poller's
 /// gate lets it through; any other thread closes the gate while it has the leadership. With pollers
 /// that have no gate only the broker's thread ever leads. Threads: as marked.
@@ -98,4 +100,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

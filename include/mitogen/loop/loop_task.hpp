@@ -6,6 +6,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Work for the loop that is posted again and again: posting allocates nothing, and posting it
 /// twice before it ran runs it once.
 struct loop_task {
@@ -14,4 +16,5 @@ struct loop_task {
     bool posted = false;
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -11,6 +11,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Timers for what is seconds away. One thread, the broker's or, if there is none, whoever leads,
 /// looks at the clock now and then; what is due then fires in the next turn, whoever makes that.
 /// Threads: as marked.
@@ -73,4 +75,5 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -10,6 +10,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// One moment. Lives inside whatever waits for it, so that setting it allocates nothing; must not
 /// move or die while set.
 struct timer {
@@ -24,4 +26,5 @@ struct timer {
     timer(timer&&) = delete;
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -13,6 +13,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// A binary heap of timers in which each knows its place: set and cancel cost O(log n). Threads:
 /// the loop's only.
 class timers {
@@ -79,4 +81,5 @@ public:
     std::size_t size() const noexcept { return heap_.size(); }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -11,6 +11,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// A descriptor that the loop watches. Lives inside whatever owns the descriptor; unwatch it before
 /// it dies.
 struct event_source {
@@ -93,4 +95,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -14,6 +14,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Posted tasks and deferred functions. Tasks run first, in the order of posting, then functions.
 /// Wakes nobody: that is left to whoever adds. Threads: as marked.
 template <class Io>
@@ -101,4 +103,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -26,24 +26,30 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 template <class Io>
 class basic_call_table;
+
+} // namespace detail
 
 /// An outstanding call, and what wakes the thread that waits for it. Kept in memory that the table
 /// reuses, never frees while it lives: a late notification of a finished wait is harmless. Threads:
 /// see members.
 template <class Io>
 class basic_outstanding_call final : public outstanding_call {
-    friend class basic_call_table<Io>;
+    friend class detail::basic_call_table<Io>;
 
     unique_function<void()> continuation_; // of then(): run once, on the thread that completes it
 
 public:
-    waiter<Io> wake;
-    timer deadline; ///< loop's
+    detail::waiter<Io> wake;
+    detail::timer deadline; ///< loop's
 
     explicit basic_outstanding_call(Io& io) : wake(io) {}
 };
+
+namespace detail {
 
 /// What becomes of a message that comes to a handle of the table.
 enum class arrival : std::uint8_t {
@@ -329,4 +335,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -28,6 +28,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// A base of `Core`, basic_router_core, which knows the tree and sends. Threads: loop, unless
 /// marked.
 template <class Core, class Io>
@@ -225,4 +227,5 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

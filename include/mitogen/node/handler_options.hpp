@@ -26,7 +26,10 @@ struct handler_options {
     context_id respondent = no_context;
 };
 
+namespace detail {
+
 /// What is called for each message of a handle, on the loop.
 using raw_handler = unique_function<void(const message&)>;
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

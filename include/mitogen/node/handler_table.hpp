@@ -23,11 +23,13 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// The handlers of one router, sorted by number. Calls none of them. Threads: any.
 template <class Io>
 class basic_handler_table {
 public:
-    using raw_handler = mitogen::raw_handler;
+    using raw_handler = mitogen::detail::raw_handler;
 
     struct registration {
         handle_id number;
@@ -172,4 +174,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -21,6 +21,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Gives out context ids. The root counts. Every other context asks the root for a block of them:
 /// for the first one when it needs an id, so that it costs nothing to have no children; for the
 /// next one before the present one is used up, so that nobody waits. Ids are unique in the tree and
@@ -199,4 +201,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

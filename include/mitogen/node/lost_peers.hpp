@@ -15,6 +15,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// The contexts that one router has lost. Calls nobody. Threads: any.
 template <class Io>
 class basic_lost_peers {
@@ -94,4 +96,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -35,6 +35,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 struct event_source;
 
 /// The bytes of a message that is being sent: shown, or handed over with their buffer. Used at
@@ -91,6 +93,8 @@ struct making_options {
     std::shared_ptr<void> keep_alive{}; ///< let go of when its process is reaped, or was never made
 };
 
+} // namespace detail
+
 /// One node of the tree: what contexts, futures, flows, nurseries and the router itself are made
 /// of, under every I/O policy.
 ///
@@ -122,15 +126,15 @@ public:
     /// it is lost, not what it runs, is what a caller must hear.
     virtual bool same_build(context_id id) = 0;
     /// Sends a question. What goes wrong becomes the answer. The caller holds one reference.
-    virtual outstanding_call& ask(const question& what) = 0;
+    virtual outstanding_call& ask(const detail::question& what) = 0;
     /// Sends a message that wants no answer; with `for_room` waits first while the link's queue is
     /// full.
-    virtual result<void> tell(context_id to, handle_id handle, outgoing_bytes payload,
+    virtual result<void> tell(context_id to, handle_id handle, detail::outgoing_bytes payload,
                               bool for_room) = 0;
     /// Sleeps until the answer is there or the deadline passes; returns done(). Not on the loop.
     virtual bool await(outstanding_call& answer, instant deadline) = 0;
     /// Waits for the answer to a call; gives it up as the options say.
-    virtual void await_call(outstanding_call& answer, const call_options& options) = 0;
+    virtual void await_call(outstanding_call& answer, const detail::call_options& options) = 0;
     /// An answer from `from` that is an error already.
     virtual outstanding_call& refuse_call(context_id from, error why) = 0;
     /// Tells whoever was asked that nobody waits for the answer any more.
@@ -148,7 +152,8 @@ public:
         return {.dst = dst, .src = id_, .auth = id_, .handle = handle, .reply_to = reply_to};
     }
     /// Sends a message. On failure the error says why; nothing was sent. Never blocks.
-    virtual result<void> send(const header& h, outgoing_bytes payload, flush_mode when) = 0;
+    virtual result<void> send(const header& h, detail::outgoing_bytes payload,
+                              detail::flush_mode when) = 0;
     /// Sleeps while the link to `dst` holds more unsent bytes than limits::queue_bytes; false at
     /// the deadline. Not on the loop, where it returns at once.
     virtual bool wait_for_room(context_id dst, instant deadline) = 0;
@@ -158,7 +163,7 @@ public:
     virtual handle_id new_handle() = 0;
     /// Registers `call` for raw messages. An error if the number is taken, or the router is closed.
     virtual result<void> add_raw_handler(handle_id number, handler_options options,
-                                         raw_handler call) = 0;
+                                         detail::raw_handler call) = 0;
     /// Removes a handler; a call of it that is under way ends undisturbed.
     virtual void remove_handler(handle_id number) = 0;
     /// A message has come for something that has ended here. Threads: loop.
@@ -188,18 +193,18 @@ public:
     /// As defer(), but also while the loop is ending.
     virtual bool add_work(unique_function<void()> work) = 0;
     /// Runs `step` on the loop, also while that is ending. False once it has ended.
-    virtual bool post(loop_task& step) = 0;
+    virtual bool post(detail::loop_task& step) = 0;
     /// True once the loop is to end.
     virtual bool stopping() const noexcept = 0;
     /// Threads: loop, both.
-    virtual void set_timer(timer& t, instant at) = 0;
-    virtual void cancel_timer(timer& t) noexcept = 0;
+    virtual void set_timer(detail::timer& t, instant at) = 0;
+    virtual void cancel_timer(detail::timer& t) noexcept = 0;
 
     // ---- the contexts below
 
     /// Begins to make a child by a method. The answer is its id. The caller holds one reference.
     /// Never blocks.
-    virtual outstanding_call& make_child(const any_method& how, making_options options) = 0;
+    virtual outstanding_call& make_child(const any_method& how, detail::making_options options) = 0;
     /// Begins to end a context. The answer is its exit_status. The caller holds one reference.
     virtual outstanding_call& shut_down(context_id id) = 0;
     /// Cuts the link to a context.
@@ -216,8 +221,8 @@ public:
     /// True if its loop watches descriptors of this process.
     virtual bool watches_descriptors() const noexcept = 0;
     /// Watches a descriptor for what can be read. 0 or -errno.
-    virtual long watch(event_source& source) = 0;
-    virtual void unwatch(event_source& source) = 0;
+    virtual long watch(detail::event_source& source) = 0;
+    virtual void unwatch(detail::event_source& source) = 0;
     /// Of a broker without a thread: see router::fd and router::poll. A logic_error otherwise.
     virtual int loop_fd() = 0;
     virtual void poll_loop() = 0;

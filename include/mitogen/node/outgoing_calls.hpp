@@ -32,22 +32,24 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// The base of `Core`, basic_router_core, which sends. Threads: any.
 template <class Core, class Io>
 class basic_outgoing_calls : public mitogen::node {
     using open_call = basic_outstanding_call<Io>;
 
 protected:
-    detail::broker_engine<Io>& broker_;
+    broker_engine<Io>& broker_;
     typename basic_call_table<Io>::owner outstanding_;
 
-    basic_outgoing_calls(detail::broker_engine<Io>& loop, const limits& bounds)
+    basic_outgoing_calls(broker_engine<Io>& loop, const limits& bounds)
         : mitogen::node(bounds), broker_(loop),
           outstanding_(basic_call_table<Io>::make(loop.io(), bounds.open_calls)) {}
     ~basic_outgoing_calls() = default;
 
 public:
-    detail::broker_engine<Io>& loop() noexcept { return broker_; }
+    broker_engine<Io>& loop() noexcept { return broker_; }
     basic_call_table<Io>& outstanding() noexcept { return *outstanding_; }
 
     /// An answer from `from` that is an error already.
@@ -83,7 +85,7 @@ public:
         if (!p) return *failed_answer(what.to, std::move(*why));
         p->subject = what.subject;
         // Before the answer can come: else it finds the gate open, and wakes the broker's thread.
-        typename detail::broker_engine<Io>::reservation leadership(broker_,
+        typename broker_engine<Io>::reservation leadership(broker_,
                                                                    what.how == manner::wait);
         const result<void> sent =
             core().send(core().address(what.to, what.handle, p->handle()), what.payload,
@@ -124,11 +126,11 @@ public:
     bool on_loop() const noexcept final { return broker_.on_loop(); }
     instant now() const noexcept final { return broker_.io().now(); }
 
-    std::unique_ptr<detail::foreign_mutex> make_mutex() const final {
+    std::unique_ptr<foreign_mutex> make_mutex() const final {
         if constexpr (std::is_same_v<typename Io::mutex, io::posix_mutex>) {
             return nullptr;
         } else {
-            struct of_policy final : detail::foreign_mutex {
+            struct of_policy final : foreign_mutex {
                 typename Io::mutex of;
                 explicit of_policy(Io& io) : of(io) {}
                 void lock() override { of.lock(); }
@@ -138,16 +140,16 @@ public:
         }
     }
 
-    bool sleep(detail::condition& on, std::unique_lock<detail::mutex>& lock, instant deadline,
-               detail::predicate ready) final {
-        struct sleeper final : detail::condition::sleeper {
+    bool sleep(condition& on, std::unique_lock<mutex>& lock, instant deadline,
+               predicate ready) final {
+        struct sleeper final : condition::sleeper {
             waiter<Io> wake;
             explicit sleeper(Io& io) : wake(io) {}
             void notify() noexcept override { wake.notify(); }
         };
         sleeper self(broker_.io());
         on.enter(self);
-        detail::mutex& mutex = *lock.mutex();
+        mutex& mutex = *lock.mutex();
         do { // again where another thread has taken away what this one was woken for
             lock.unlock();
             broker_.wait(self.wake, deadline, true, [&] {
@@ -218,4 +220,5 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -18,6 +18,8 @@ namespace mitogen::inline MITOGEN_ABI {
 
 class outstanding_call;
 
+namespace detail {
+
 /// What keeps outstanding calls, and completes each of them once.
 class outstanding_call_keeper {
 public:
@@ -32,6 +34,8 @@ protected:
     ~outstanding_call_keeper() = default;
 };
 
+} // namespace detail
+
 /// One outstanding call. Completed exactly once: by the answer, by an error, or by whoever gave up
 /// waiting.
 ///
@@ -39,7 +43,7 @@ protected:
 /// the router. Threads: any.
 class outstanding_call {
 protected:
-    outstanding_call_keeper* keeper_ = nullptr;
+    detail::outstanding_call_keeper* keeper_ = nullptr;
     std::atomic<std::uint32_t> references_{0};
     std::uint32_t slot_ = 0;
     std::uint32_t generation_ = 0;

@@ -16,6 +16,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Routes are announced upwards only: the parent that makes a context tells its own parent, which
 /// tells its own. Links are first in, first out, so that no context above sees a message from a new
 /// context before it knows it. That a context is lost is told upwards, and downwards to those who
@@ -122,4 +124,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -17,6 +17,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// One context below this one.
 template <class Link>
 struct route {
@@ -130,4 +132,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -33,6 +33,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Knows that contexts form a tree; creates no process and no descriptor. What it asks and what it
 /// receives is in its two bases.
 ///
@@ -65,7 +67,7 @@ private:
     basic_lost_peers<Io> lost_peers_;
 
 public:
-    basic_router_core(detail::broker_engine<Io>& loop, const limits& bounds,
+    basic_router_core(broker_engine<Io>& loop, const limits& bounds,
                       const tree_rules& rules = {.heartbeat = {0, 0}})
         : outgoing_calls(loop, bounds), delivery(loop.io()), rules_(rules), routes_(loop.io()),
           lost_peers_(loop.io()) {
@@ -299,4 +301,5 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

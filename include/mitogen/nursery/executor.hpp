@@ -142,13 +142,15 @@ public:
     /// True once it has ended; waits for that at most `span`, 0 never.
     template <class Rep, class Period>
     bool wait_for(std::chrono::duration<Rep, Period> span) {
-        return state_->done() || !wait_until(after(state_->node.now(), to_ns(span)));
+        return state_->done() ||
+               !wait_until(detail::after(state_->node.now(), detail::to_ns(span)));
     }
 
     /// As get(), but waits at most `span`: then it throws timeout_error, and the task goes on.
     template <class Rep, class Period>
     T get_for(std::chrono::duration<Rep, Period> span) {
-        if (const std::optional<error> why = wait_until(after(state_->node.now(), to_ns(span))))
+        if (const std::optional<error> why =
+                wait_until(detail::after(state_->node.now(), detail::to_ns(span))))
             raise(*why);
         return state_->take();
     }

@@ -126,13 +126,13 @@ class nursery : public connect_methods<nursery> {
         if (!node().on_loop()) return std::nullopt;
         return detail::waits_for_child();
     }
-    future<context> begin_child(const any_method& how, making_options options) const {
+    future<context> begin_child(const any_method& how, detail::making_options options) const {
         return state_->connect(how, std::move(options));
     }
 
 public:
     explicit nursery(router& node, nursery_options options = {})
-        : state_(detail::nursery_hub::make(node.node(), to_ns(options.grace))) {
+        : state_(detail::nursery_hub::make(node.node(), detail::to_ns(options.grace))) {
 #if defined(__cpp_lib_jthread)
         if (options.stop.stop_possible())
             on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
@@ -218,7 +218,7 @@ public:
     template <class Rep, class Period>
     result<void> try_join_for(std::chrono::duration<Rep, Period> span) {
         if (!state_->over() && !node().on_loop() &&
-            !state_->wait_for_tasks(after(node().now(), to_ns(span))))
+            !state_->wait_for_tasks(detail::after(node().now(), detail::to_ns(span))))
             return error(reason::timeout,
                          "tasks of the nursery have not ended within the time given");
         return try_join();

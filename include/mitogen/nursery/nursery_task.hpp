@@ -42,14 +42,14 @@ public:
     }
     template <class Rep, class Period>
     result<T> try_get_for(std::chrono::duration<Rep, Period> span) const {
-        return try_get_until(state_->until(to_ns(span)));
+        return try_get_until(state_->until(detail::to_ns(span)));
     }
 
     /// True once it has ended; waits for that at most `span`, 0 never.
     template <class Rep, class Period>
     bool wait_for(std::chrono::duration<Rep, Period> span) const {
         return state_->ended() ||
-               (state_->may_wait() && state_->wait_until(state_->until(to_ns(span))));
+               (state_->may_wait() && state_->wait_until(state_->until(detail::to_ns(span))));
     }
 
     /// Tells the callee to stop; if it has not begun it does not begin. That is no failure of the

@@ -17,6 +17,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// A large message that has arrived whole.
 struct assembled {
     header head{};
@@ -78,7 +80,7 @@ public:
     outcome announce(const header& h, std::span<const std::byte> payload, std::uint64_t limit) {
         if (payload.size() != 8 || find(h)) return outcome::stray;
         if (partials_.size() == most_messages) return outcome::too_many;
-        const auto total = detail::load_le<std::uint64_t>(payload.data());
+        const auto total = load_le<std::uint64_t>(payload.data());
         partials_.push_back({h, total, buffer{}, total > limit});
         if (h.flags & message_flags::secret) partials_.back().payload.keep_secret();
         return total > limit ? outcome::too_large : outcome::stored;
@@ -164,4 +166,5 @@ public:
     std::uint64_t stored() const noexcept { return stored_; }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

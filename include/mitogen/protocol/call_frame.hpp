@@ -13,6 +13,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Which function, by when, and in which chain.
 ///
 /// Layout, little-endian: flags u8, then the function's index u32 (equal builds) or key u64, then
@@ -67,4 +69,5 @@ struct call_frame {
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

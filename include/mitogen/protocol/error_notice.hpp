@@ -15,6 +15,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Longest text of an error that travels, in bytes; the rest is cut off and the cut is marked.
 inline constexpr std::size_t error_text_bytes = 64 * 1024;
 
@@ -22,19 +24,22 @@ inline constexpr std::size_t error_text_bytes = 64 * 1024;
 /// for them.
 inline constexpr std::size_t error_notice_bytes = 4 * error_text_bytes + 1024;
 
+} // namespace detail
+
 /// The bytes of an error.
 inline buffer encode_error(const error& e) {
     const error_detail& d = e.detail();
     std::string text = d.text;
-    if (text.size() > error_text_bytes) {
-        std::size_t end = error_text_bytes;
-        while (end > error_text_bytes - 4 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+    if (text.size() > detail::error_text_bytes) {
+        std::size_t end = detail::error_text_bytes;
+        while (end > detail::error_text_bytes - 4 &&
+               (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
             --end; // not inside a character
         text.resize(end);
         text += " […cut]";
     }
     const auto cut = [](const std::string& s) {
-        return std::string_view(s).substr(0, error_text_bytes);
+        return std::string_view(s).substr(0, detail::error_text_bytes);
     };
     return encode(static_cast<std::uint16_t>(d.why), text, cut(d.type), cut(d.place),
                   cut(d.backtrace), d.context, d.canceller, static_cast<std::uint8_t>(d.radius),

@@ -11,11 +11,15 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Where items are to be sent, and how many bytes of them may be under way.
 struct flow_address {
     handle_id port = 0; ///< registered by the receiving end; 0: none
     std::uint32_t window = 0;
 };
+
+} // namespace detail
 
 namespace wire {
 
@@ -116,4 +120,5 @@ public:
 };
 
 } // namespace wire
+
 } // namespace mitogen::inline MITOGEN_ABI

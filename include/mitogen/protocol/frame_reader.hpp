@@ -15,6 +15,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Largest payload of one frame, in bytes; longer messages travel as fragments of this size. At 3
 /// GB/s one fragment holds up a small message behind it for 40 µs, and its header is 0.03 % of it.
 inline constexpr std::size_t fragment_bytes = 128 * 1024;
@@ -110,7 +112,7 @@ private:
             begin_ = end_ = 0;
         } else if (capacity - begin_ < header_layout::size + fragment_bytes) {
             std::memmove(in_.data(), in_.data() + begin_, end_ - begin_);
-            if (in_.is_secret()) detail::wipe(in_.data() + end_ - begin_, begin_);
+            if (in_.is_secret()) wipe(in_.data() + end_ - begin_, begin_);
             end_ -= begin_;
             begin_ = 0;
         }
@@ -119,8 +121,9 @@ private:
 
     /// Overwrites input that has been used.
     void forget(const std::byte* from, std::size_t size) noexcept {
-        detail::wipe(in_.data() + (from - in_.data()), size);
+        wipe(in_.data() + (from - in_.data()), size);
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -10,6 +10,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Numbers for the lanes of a send_queue. They travel in the upper bits of header::stream, below
 /// which are the bits that tell a source's large messages apart. A hop keeps the order of what has
 /// one source, one destination and one lane.
@@ -39,4 +41,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

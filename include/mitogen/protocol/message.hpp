@@ -34,6 +34,8 @@ struct header {
     bool wants_reply() const noexcept { return reply_to != 0 && reply_to != is_dead; }
 };
 
+namespace detail {
+
 /// Bits of header::flags; the others must be zero.
 struct message_flags {
     static constexpr std::uint8_t fragment = 1; ///< part of a message that is larger than one frame
@@ -47,6 +49,8 @@ struct message_flags {
     static constexpr std::uint8_t all = 31;
 };
 
+} // namespace detail
+
 /// One received message. The payload is valid only while the receiver runs.
 struct message {
     header head{};
@@ -57,6 +61,8 @@ struct message {
     context_id src() const noexcept { return head.src; }
     bool dead() const noexcept { return head.dead(); }
 };
+
+namespace detail {
 
 /// Byte layout of a header, little-endian:
 /// 0 magic · 1 version · 2 flags · 3 check · 4 length u32 · 8 dst u32 · 12 src u32 · 16 auth u32 ·
@@ -69,8 +75,6 @@ struct header_layout {
     static constexpr std::byte magic{0xA6};
     static constexpr std::byte version{1};
 };
-
-namespace detail {
 
 template <class T>
 inline T load_le(const std::byte* from) noexcept {
@@ -89,8 +93,6 @@ inline std::byte header_check(const std::byte* h) noexcept {
     return static_cast<std::byte>(mix >> 56);
 }
 
-} // namespace detail
-
 /// Writes header_layout::size bytes.
 inline void write_header(std::byte* to, const header& h) noexcept {
     to[0] = header_layout::magic;
@@ -103,22 +105,22 @@ inline void write_header(std::byte* to, const header& h) noexcept {
     wire::store(to + 20, h.stream);
     wire::store(to + 24, h.handle);
     wire::store(to + 32, h.reply_to);
-    to[3] = detail::header_check(to);
+    to[3] = header_check(to);
 }
 
 /// Reads header_layout::size bytes. Returns null on success, else what is wrong with them.
 inline const char* read_header(const std::byte* from, header& h) noexcept {
     if (from[0] != header_layout::magic) return "not a frame (wrong first byte)";
     if (from[1] != header_layout::version) return "frame of another protocol version";
-    if (from[3] != detail::header_check(from)) return "corrupt frame header (check byte differs)";
+    if (from[3] != header_check(from)) return "corrupt frame header (check byte differs)";
     h.flags = static_cast<std::uint8_t>(from[2]);
-    h.length = detail::load_le<std::uint32_t>(from + 4);
-    h.dst = detail::load_le<std::uint32_t>(from + 8);
-    h.src = detail::load_le<std::uint32_t>(from + 12);
-    h.auth = detail::load_le<std::uint32_t>(from + 16);
-    h.stream = detail::load_le<std::uint32_t>(from + 20);
-    h.handle = detail::load_le<std::uint64_t>(from + 24);
-    h.reply_to = detail::load_le<std::uint64_t>(from + 32);
+    h.length = load_le<std::uint32_t>(from + 4);
+    h.dst = load_le<std::uint32_t>(from + 8);
+    h.src = load_le<std::uint32_t>(from + 12);
+    h.auth = load_le<std::uint32_t>(from + 16);
+    h.stream = load_le<std::uint32_t>(from + 20);
+    h.handle = load_le<std::uint64_t>(from + 24);
+    h.reply_to = load_le<std::uint64_t>(from + 32);
     if (h.flags & ~message_flags::all) return "frame with unknown flags";
     constexpr std::uint8_t ends = message_flags::first | message_flags::last;
     if ((h.flags & ends) == ends || ((h.flags & ends) && !(h.flags & message_flags::fragment)))
@@ -126,4 +128,5 @@ inline const char* read_header(const std::byte* from, header& h) noexcept {
     return nullptr;
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -24,6 +24,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// A run of bytes that one write takes from a send_queue. Whoever holds it may write without a
 /// lock.
 class send_batch {
@@ -293,4 +295,5 @@ public:
     std::uint64_t queued() const noexcept { return queued_; }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -41,9 +41,9 @@ class router : public connect_methods<router> {
         if (!node_->on_loop()) return std::nullopt;
         return detail::waits_for_child();
     }
-    future<context> begin_child(const any_method& how, making_options options) const {
+    future<context> begin_child(const any_method& how, detail::making_options options) const {
         return future<context>(&node_->make_child(how, std::move(options)), *node_,
-                               decode_environment{node_});
+                               detail::decode_environment{node_});
     }
 
 protected:
@@ -139,12 +139,12 @@ public:
     template <class... Args, class F>
     result<void> try_add_handler(handle<Args...> number, F call, handler_options options = {}) {
         return node_->add_raw_handler(number.number, options,
-                                      typed_handler<Args...>(
+                                      detail::typed_handler<Args...>(
                                           std::move(call),
                                           [node = node_](const message& m, const error& why) {
                                               node->reply_dead(m.head, why);
                                           },
-                                          node_->bounds(), decode_environment{node_}));
+                                          node_->bounds(), detail::decode_environment{node_}));
     }
 
     // ---- for a loop that the program has anyway: see basic_broker::poll

@@ -28,6 +28,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Executes the calls that one context receives: on the loop at once or as tasks, on the main
 /// thread in order, or on a pool.
 ///
@@ -80,7 +82,7 @@ public:
 
     /// Executes main-thread calls on the calling thread until stop(). Threads: the main one.
     void serve() {
-        detail::broker_engine<Io>& loop = router_.loop();
+        broker_engine<Io>& loop = router_.loop();
         buffer result;
         std::optional<error> refusal;
         for (;;) {
@@ -342,4 +344,5 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

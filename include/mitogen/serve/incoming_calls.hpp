@@ -29,6 +29,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 class task_scope;
 
 /// One call that was accepted. Its memory is reused for later ones.
@@ -397,4 +399,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

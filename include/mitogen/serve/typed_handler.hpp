@@ -17,6 +17,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Wraps `call(const message&, Args...)` for raw messages. One that does not decode is logged and
 /// handed to `refuse(message, why)`, which tells the sender. A dead message (the handler's
 /// respondent is lost, or the router is at its end) reaches the handler only if it can be called
@@ -46,4 +48,5 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
     };
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -28,7 +28,7 @@ class fault_injector {
         if (per_second <= 0) return;
         const double uniform = static_cast<double>(world_.numbers().next() >> 11) * 0x1p-53;
         const auto span = static_cast<duration_ns>(-std::log(1.0 - uniform) / per_second * 1e9);
-        world_.threads().at(after(world_.threads().now(), span),
+        world_.threads().at(detail::after(world_.threads().now(), span),
                             [this, per_second, what = std::move(what)]() mutable {
                                 if (!armed_) return;
                                 what();
@@ -58,7 +58,7 @@ class fault_injector {
         threads.halt(*p->group);
         const duration_ns span =
             world_.numbers().between(world_.faults().least_freeze, world_.faults().most_freeze);
-        threads.at(after(threads.now(), span), [&world = world_, pid = p->pid] {
+        threads.at(detail::after(threads.now(), span), [&world = world_, pid = p->pid] {
             if (process_state* again = world.find(pid)) world.threads().resume(*again->group);
         });
     }

@@ -89,7 +89,7 @@ class simulated_poller final : simulation::observer {
     }
 
     instant deadline_of(duration_ns timeout) const {
-        return timeout < 0 ? never : after(kernel_->threads().now(), timeout);
+        return timeout < 0 ? never : detail::after(kernel_->threads().now(), timeout);
     }
 
 public:

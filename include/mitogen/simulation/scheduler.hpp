@@ -252,7 +252,7 @@ public:
     }
 
     /// The clock leaps forward; whoever had a deadline in between is late.
-    void clock_jump(duration_ns span) noexcept { now_ = after(now_, span); }
+    void clock_jump(duration_ns span) noexcept { now_ = detail::after(now_, span); }
 
     /// None of a group's threads runs from now on. Called by one of them, it stops at its next
     /// point().

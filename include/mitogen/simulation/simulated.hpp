@@ -126,7 +126,7 @@ public:
 
     /// Sleeps, in virtual time: for functions that take a while.
     void sleep_for(duration_ns span) const {
-        static_cast<void>(kernel_->threads().block("sleep_for", after(now(), span)));
+        static_cast<void>(kernel_->threads().block("sleep_for", detail::after(now(), span)));
     }
     /// Never returns: for functions that hang.
     [[noreturn]] void hang() const {

@@ -10,6 +10,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Something that has not happened, and then has for ever.
 ///
 /// Threads: wait() and sleep() one thread, the rest any. It must outlive every raise(), and another
@@ -52,4 +54,5 @@ public:
     };
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -31,7 +31,7 @@ namespace mitogen::inline MITOGEN_ABI {
 template <class T, class Io>
 class basic_latch {
     struct sleeper {
-        waiter<Io> wake;
+        detail::waiter<Io> wake;
         std::optional<T> item{};
         std::atomic<bool> served{false}; // an item or the end has come; written under the lock
         sleeper* next = nullptr;
@@ -98,14 +98,14 @@ public:
     /// The same, with the error as a value.
     template <class Rep, class Period>
     result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
-        return try_get_until(after(io_.now(), to_ns(span)));
+        return try_get_until(detail::after(io_.now(), detail::to_ns(span)));
     }
 
     /// The same, until a moment on the clock of the I/O policy; one in the past still takes an item
     /// that is there.
     T get_until(instant deadline) { return try_get_until(deadline).value(); }
     result<T> try_get_until(instant deadline) {
-        return try_get_until(deadline, [](waiter<Io>& wake, instant until, auto&& ready) {
+        return try_get_until(deadline, [](detail::waiter<Io>& wake, instant until, auto&& ready) {
             while (!ready() && wake.sleep_until(until)) {}
         });
     }

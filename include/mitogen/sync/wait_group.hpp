@@ -11,6 +11,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// A counter that one thread can wait for to be 0.
 ///
 /// Whoever waits first makes sure that no more is added: for instance by a flag that it sets, and
@@ -49,4 +51,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -10,10 +10,12 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Connects one sleeping thread with those that may wake it.
 ///
 /// A thread that waits for an answer may drive the loop itself meanwhile (see
-/// detail::broker_engine::wait). Then it sleeps in the poller, not on its parker, and a wake-up has
+/// broker_engine::wait). Then it sleeps in the poller, not on its parker, and a wake-up has
 /// to go through the poller's waker. Which of the two applies can change at any moment; notify()
 /// finds out.
 ///
@@ -70,4 +72,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -11,6 +11,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// A task's way to its loop.
 class node_task_scope : public task_scope {
     mitogen::node& node_;
@@ -29,4 +31,5 @@ protected:
     ~node_task_scope() = default;
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

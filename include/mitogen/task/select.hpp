@@ -102,7 +102,7 @@ public:
     }
     template <class Rep, class Period>
     result<source*> try_next_for(std::chrono::duration<Rep, Period> span) {
-        return try_next_until(after(port_->now(), to_ns(span)));
+        return try_next_until(detail::after(port_->now(), detail::to_ns(span)));
     }
 
     /// next() until none is left.
@@ -140,7 +140,7 @@ private:
 
     template <class Source>
     static bool is_ready(Source& s) {
-        if constexpr (std::is_base_of_v<future_base, Source>) {
+        if constexpr (std::is_base_of_v<detail::future_base, Source>) {
             return s.done();
         } else {
             return s.ready();
@@ -148,7 +148,7 @@ private:
     }
     template <class Source>
     static bool is_over(Source& s) {
-        if constexpr (std::is_base_of_v<future_base, Source>) {
+        if constexpr (std::is_base_of_v<detail::future_base, Source>) {
             return s.done();
         } else {
             return s.ended();
@@ -157,7 +157,7 @@ private:
 
     template <class Source>
     static void arm(Source& s, unique_function<void()> go, const void* key) {
-        if constexpr (std::is_base_of_v<future_base, Source>) {
+        if constexpr (std::is_base_of_v<detail::future_base, Source>) {
             s.then(std::move(go)); // comes once, and the future keeps it until then
         } else {
             s.then(std::move(go), key);
@@ -165,7 +165,7 @@ private:
     }
     template <class Source>
     static void disarm(Source& s, const void* key) {
-        if constexpr (!std::is_base_of_v<future_base, Source>) s.forget(key);
+        if constexpr (!std::is_base_of_v<detail::future_base, Source>) s.forget(key);
     }
 
     /// A source that is ready, or null.

@@ -168,7 +168,7 @@ public:
 
     /// For whoever starts it: runs it as the outermost one, up to its first wait or to its end. On
     /// the loop.
-    void start(task_scope& scope) {
+    void start(detail::task_scope& scope) {
         coroutine_.promise().scope = &scope;
         scope.resume(coroutine_);
     }
@@ -182,12 +182,13 @@ task<T> detail::task_promise<T>::get_return_object() {
 }
 inline task<void> detail::task_promise<void>::get_return_object() { return task<void>(*this); }
 
+namespace detail {
+
 template <class T>
 inline constexpr bool is_task<task<T>> = true;
+
 template <class T>
 struct wire_result<task<T>> : wire_result<T> {};
-
-namespace detail {
 
 /// A task sleeps.
 class sleep_wait final : task_wait {
@@ -235,7 +236,7 @@ struct sleep_time {
 /// cancelled.
 template <class Rep, class Period>
 detail::sleep_time sleep_for(std::chrono::duration<Rep, Period> span) noexcept {
-    return {to_ns(span)};
+    return {detail::to_ns(span)};
 }
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -28,6 +28,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Runs calls as tasks for a dispatcher, `Owner`: it has attach(invocation, call); invoke(entry,
 /// invocation), which catches, as its guarded(invocation, work) does; and finish(header,
 /// invocation, chain, flush_mode). Calls of one chain run one after the other. Threads: loop, but
@@ -152,4 +154,5 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

@@ -24,6 +24,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// The arguments of a task, and its coroutine.
 class suspended_call {
 public:
@@ -39,8 +41,6 @@ public:
 struct task_invocation : invocation {
     std::unique_ptr<suspended_call> body{}; ///< if nothing was wrong
 };
-
-namespace detail {
 
 /// What a parameter that is not sent refers to, if nothing else keeps it.
 template <class Plain>

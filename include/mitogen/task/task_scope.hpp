@@ -15,6 +15,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 class task_wait;
 
 /// One task that was started, with all that it awaits: they wait for one thing at a time. Lives
@@ -155,4 +157,5 @@ inline void task_scope::cancel(const error& why) {
     if (waiting_ && waiting_->armed_) waiting_->give_up(*cancelled_, true);
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI

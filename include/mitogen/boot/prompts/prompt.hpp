@@ -14,14 +14,14 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// What has become of a question that was put to somebody.
 enum class prompt_outcome : std::uint8_t {
     answered,
     declined, ///< somebody was asked, and does not answer
     nobody,   ///< there is nobody to ask
 };
-
-namespace detail {
 
 /// Where what becomes of a question is told, at most once.
 class answer_taker {
@@ -53,7 +53,7 @@ class prompt {
     std::string text_;
     std::shared_ptr<detail::answer_taker> to_;
 
-    void settle(prompt_outcome how, secret answer) noexcept {
+    void settle(detail::prompt_outcome how, secret answer) noexcept {
         if (const auto to = std::exchange(to_, nullptr)) to->take(how, std::move(answer));
     }
 
@@ -82,11 +82,11 @@ public:
     /// Types it, and Enter. With control characters in it the attempt ends with a logic_error. The
     /// same question again means that it was wrong. Nothing happens if this was answered or
     /// declined before.
-    void answer(secret text) noexcept { settle(prompt_outcome::answered, std::move(text)); }
+    void answer(secret text) noexcept { settle(detail::prompt_outcome::answered, std::move(text)); }
 
     /// There will be no answer: the attempt ends with auth_error. Only a key's passphrase can be
     /// done without.
-    void decline() noexcept { settle(prompt_outcome::declined, {}); }
+    void decline() noexcept { settle(detail::prompt_outcome::declined, {}); }
 };
 
 /// Who is asked: `void(prompt)`, called on the loop, which it must not block. Copies share one

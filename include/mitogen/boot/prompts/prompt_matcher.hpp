@@ -21,6 +21,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// What a line asks for that a tool has printed and not ended.
 enum class prompt_kind : std::uint8_t {
     none,     ///< it is no question, or not yet
@@ -34,8 +36,6 @@ enum class prompt_kind : std::uint8_t {
     other,
     unsure, ///< it ends as a question, and that is all that is known
 };
-
-namespace detail {
 
 /// False for what the line editor of a terminal would take for a key.
 inline bool is_typable(const secret& text) noexcept {
@@ -63,8 +63,6 @@ inline bool ends_in(std::string_view line, std::initializer_list<std::string_vie
 inline bool ends_as_question(std::string_view line) noexcept {
     return ends_in(line, {":", "\xEF\xBC\x9A"});
 }
-
-} // namespace detail
 
 /// Answers a tool's questions: with a password, at most once; the others are a person's, if there
 /// is one. Bytes in, answers out: it reads and writes nothing itself.
@@ -153,7 +151,7 @@ public:
         if (!std::exchange(asking_, false)) return reaction::nothing;
         switch (how) {
         case prompt_outcome::answered:
-            if (!detail::is_typable(answer))
+            if (!is_typable(answer))
                 return give_up(reason::misuse,
                                "the answer to " + quoted() + " contains a control character");
             given_.push_back(std::move(answer));
@@ -203,7 +201,7 @@ private:
     prompt_kind kind_of(std::string_view line) const {
         const prompt_kind known = recognise_(line);
         return known == prompt_kind::none && person_there_ &&
-                       detail::ends_in(line, {":", "?", "\xEF\xBC\x9A"})
+                       ends_in(line, {":", "?", "\xEF\xBC\x9A"})
                    ? prompt_kind::unsure
                    : known;
     }
@@ -253,13 +251,11 @@ private:
     }
 
     std::string presentable(std::string line) const {
-        for_each_secret([&](const secret& s) { detail::mask(line, s.reveal()); });
-        detail::defuse(line);
+        for_each_secret([&](const secret& s) { mask(line, s.reveal()); });
+        defuse(line);
         return line;
     }
 };
-
-namespace detail {
 
 /// True where `line` contains `word`, whatever the case of its letters. `word` is in small letters.
 inline bool mentions(std::string_view line, std::string_view word) noexcept {

@@ -168,7 +168,7 @@ MITOGEN_COLD void ask_whom_it_is_for(basic_router_core<Io>& node, const header& 
     outstanding_call& p =
         node.ask({.to = request.src,
                   .handle = handles::prompt,
-                  .how = mitogen::question::manner::pass,
+                  .how = mitogen::detail::question::manner::pass,
                   .payload = encode(request.reply_to, question.what(), question.text())});
     const auto answer = std::make_shared<future<secret>>(&p, node, decode_environment{});
     prompt_access::when_over(question, [weak = std::weak_ptr(answer)] {

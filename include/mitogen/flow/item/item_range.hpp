@@ -13,6 +13,8 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Input iterator over a `Source` with try_get() -> result<value_type>: ends at
 /// reason::end_of_stream, throws any other error. To advance it is to wait.
 template <class Source>
@@ -51,4 +53,5 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
