@@ -88,28 +88,6 @@
 #define MITOGEN_HAS_DESCRIBE 0
 #endif
 
-// The inline namespace: v<major>_<minor>, then p (PFR) and d (Describe) if they are in use, and s
-// if the core is compiled in a file of its own.
-#if defined(MITOGEN_SOURCE) || defined(MITOGEN_SEPARATE)
-#if MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
-#define MITOGEN_ABI v0_1_pds
-#elif MITOGEN_HAS_PFR
-#define MITOGEN_ABI v0_1_ps
-#elif MITOGEN_HAS_DESCRIBE
-#define MITOGEN_ABI v0_1_ds
-#else
-#define MITOGEN_ABI v0_1_s
-#endif
-#elif MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
-#define MITOGEN_ABI v0_1_pd
-#elif MITOGEN_HAS_PFR
-#define MITOGEN_ABI v0_1_p
-#elif MITOGEN_HAS_DESCRIBE
-#define MITOGEN_ABI v0_1_d
-#else
-#define MITOGEN_ABI v0_1
-#endif
-
 // Which sanitizer watches: GCC says so in macros of its own, clang by __has_feature.
 #if defined(__SANITIZE_ADDRESS__)
 #define MITOGEN_ASAN 1
@@ -131,6 +109,46 @@
 #ifndef MITOGEN_TSAN
 #define MITOGEN_TSAN 0
 #endif
+
+// The inline namespace: v<major>_<minor>_ and a letter for each choice that changes what a class
+// holds or a function takes: p (PFR), d (Describe), t (ThreadSanitizer, under which a mutex is
+// another), g (the containers of the standard library that check), n (a standard library without
+// stop tokens), s (the core is compiled in a file of its own).
+#if MITOGEN_HAS_PFR
+#define MITOGEN_TAG_PFR p
+#else
+#define MITOGEN_TAG_PFR
+#endif
+#if MITOGEN_HAS_DESCRIBE
+#define MITOGEN_TAG_DESCRIBE d
+#else
+#define MITOGEN_TAG_DESCRIBE
+#endif
+#if MITOGEN_TSAN
+#define MITOGEN_TAG_TSAN t
+#else
+#define MITOGEN_TAG_TSAN
+#endif
+#if defined(_GLIBCXX_DEBUG)
+#define MITOGEN_TAG_CONTAINERS g
+#else
+#define MITOGEN_TAG_CONTAINERS
+#endif
+#if defined(__cpp_lib_jthread)
+#define MITOGEN_TAG_STOP
+#else
+#define MITOGEN_TAG_STOP n
+#endif
+#if defined(MITOGEN_SOURCE) || defined(MITOGEN_SEPARATE)
+#define MITOGEN_TAG_MODE s
+#else
+#define MITOGEN_TAG_MODE
+#endif
+#define MITOGEN_PASTE(a, b, c, d, e, f) v0_1_##a##b##c##d##e##f
+#define MITOGEN_TAG(...) MITOGEN_PASTE(__VA_ARGS__) // the letters in the place of their macros
+#define MITOGEN_ABI                                                                                \
+    MITOGEN_TAG(MITOGEN_TAG_PFR, MITOGEN_TAG_DESCRIBE, MITOGEN_TAG_TSAN, MITOGEN_TAG_CONTAINERS,   \
+                MITOGEN_TAG_STOP, MITOGEN_TAG_MODE)
 
 #define MITOGEN_COLD [[gnu::cold, gnu::noinline]]
 
@@ -361,6 +379,11 @@ public:
     /// The errors that this one stands for (see error_group); empty if it is one error itself.
     const std::vector<error>& members() const noexcept;
 
+    /// `e == reason::timeout` is short for `e.reason() == reason::timeout`.
+    friend bool operator==(const error& e, enum reason why) noexcept {
+        return e.shared_->detail.why == why;
+    }
+
 private:
     enum kind kind_of_members() const noexcept; // theirs if it is one, else failed
 };
@@ -547,6 +570,10 @@ inline error cancelled_by_caller(context_id caller, cancel_radius what, const ch
 
 namespace mitogen::inline MITOGEN_ABI {
 
+/// A move-only `std::function`: `unique_function<R(Args...)>`. Callables of up to six pointers that
+/// move without throwing live inside the object.
+///
+/// Calling an empty one is undefined: test with `explicit operator bool` first.
 template <class Signature>
 class unique_function;
 
@@ -561,10 +588,7 @@ void manage_bytes(void* to, void* from) noexcept {
 
 } // namespace detail
 
-/// A move-only `std::function`. Callables of up to six pointers that move without throwing live
-/// inside the object.
-///
-/// Calling an empty one is undefined: test with `explicit operator bool` first.
+/// The one that there is: what it stands for is said above.
 template <class R, class... Args>
 class unique_function<R(Args...)> {
     static constexpr std::size_t capacity = 6 * sizeof(void*);
@@ -694,6 +718,8 @@ using duration_ns = std::int64_t;
 /// The moment that never comes: no deadline.
 inline constexpr instant never = INT64_MAX;
 
+namespace detail {
+
 /// `now + span`, or `never` if that would overflow.
 constexpr instant after(instant now, duration_ns span) noexcept {
     return now > 0 && span >= never - now ? never : now + span;
@@ -709,6 +735,7 @@ constexpr duration_ns to_ns(std::chrono::duration<Rep, Period> span) noexcept {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(span).count();
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/base/limits.hpp ----
@@ -1084,6 +1111,8 @@ namespace detail {
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// A process-wide list of objects that are never destroyed while it is used. It links them through
 /// themselves: joining it allocates nothing and takes no lock. Declare it constinit: then objects
 /// of every file may join it from their static initialisers, in whatever order these run.
@@ -1125,6 +1154,7 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/codec/signature.hpp ----
@@ -1133,6 +1163,9 @@ public:
 
 namespace mitogen::inline MITOGEN_ABI {
 
+/// How a `T` becomes bytes: specialise it for a type that has no codec. Static members:
+/// `size(const T&)`, the bytes that it takes; `encode(writer&, const T&)`, which writes as many;
+/// `decode(reader&, T&)`, false if the bytes are none; `signature(signature_sink&)`, its name.
 template <class T>
 struct codec;
 
@@ -2433,14 +2466,14 @@ static_assert(!std::is_convertible_v<secret, std::string_view> &&
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// What has become of a question that was put to somebody.
 enum class prompt_outcome : std::uint8_t {
     answered,
     declined, ///< somebody was asked, and does not answer
     nobody,   ///< there is nobody to ask
 };
-
-namespace detail {
 
 /// Where what becomes of a question is told, at most once.
 class answer_taker {
@@ -2472,7 +2505,7 @@ class prompt {
     std::string text_;
     std::shared_ptr<detail::answer_taker> to_;
 
-    void settle(prompt_outcome how, secret answer) noexcept {
+    void settle(detail::prompt_outcome how, secret answer) noexcept {
         if (const auto to = std::exchange(to_, nullptr)) to->take(how, std::move(answer));
     }
 
@@ -2501,11 +2534,11 @@ public:
     /// Types it, and Enter. With control characters in it the attempt ends with a logic_error. The
     /// same question again means that it was wrong. Nothing happens if this was answered or
     /// declined before.
-    void answer(secret text) noexcept { settle(prompt_outcome::answered, std::move(text)); }
+    void answer(secret text) noexcept { settle(detail::prompt_outcome::answered, std::move(text)); }
 
     /// There will be no answer: the attempt ends with auth_error. Only a key's passphrase can be
     /// done without.
-    void decline() noexcept { settle(prompt_outcome::declined, {}); }
+    void decline() noexcept { settle(detail::prompt_outcome::declined, {}); }
 };
 
 /// Who is asked: `void(prompt)`, called on the loop, which it must not block. Copies share one
@@ -3911,6 +3944,8 @@ concept wire_type = wire::travels<T>();
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// A list of types; nothing is ever stored in one.
 template <class... Ts>
 struct type_list {
@@ -3953,8 +3988,6 @@ template <class T>
 struct wire_result<result<T>> {
     using type = T;
 };
-
-namespace detail {
 
 template <class Parameter>
 inline constexpr bool injected =
@@ -4014,8 +4047,6 @@ concept has_one_call_operator = requires {
     &T::operator();
 };
 
-} // namespace detail
-
 /// Result, parameters and exception specification of a function pointer or of a captureless
 /// closure.
 ///
@@ -4023,15 +4054,15 @@ concept has_one_call_operator = requires {
 /// travel, without const and references (`const T&` is `T`; views stay views);
 /// `signature_parameters` are these and the dialogs.
 template <class F>
-struct callable_traits : detail::callable<false, void> {
-    static constexpr auto what_is_wrong = detail::fault::not_a_function;
+struct callable_traits : callable<false, void> {
+    static constexpr auto what_is_wrong = fault::not_a_function;
 };
 template <class R, class... Ps>
-struct callable_traits<R (*)(Ps...)> : detail::callable<false, R, Ps...> {};
+struct callable_traits<R (*)(Ps...)> : callable<false, R, Ps...> {};
 template <class R, class... Ps>
-struct callable_traits<R (*)(Ps...) noexcept> : detail::callable<true, R, Ps...> {};
-template <detail::has_one_call_operator F>
-struct callable_traits<F> : detail::call_operator<decltype(&F::operator())> {};
+struct callable_traits<R (*)(Ps...) noexcept> : callable<true, R, Ps...> {};
+template <has_one_call_operator F>
+struct callable_traits<F> : call_operator<decltype(&F::operator())> {};
 
 /// callable_traits of the function `F`.
 template <auto F>
@@ -4040,8 +4071,6 @@ struct function_traits : callable_traits<std::remove_cv_t<decltype(F)>> {
         callable_traits<std::remove_cv_t<decltype(F)>>::parameters::size;
     static constexpr bool is_closure = std::is_class_v<std::remove_cv_t<decltype(F)>>;
 };
-
-namespace detail {
 
 // Fail to compile if something cannot travel. Compilers print the template arguments above the
 // message: function, position, type.
@@ -4089,7 +4118,6 @@ void check_function() {
 }
 
 } // namespace detail
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/codec/blob.hpp ----
@@ -5823,6 +5851,8 @@ namespace mitogen::inline MITOGEN_ABI {
 template <auto F>
 inline constexpr on run_on = on::context;
 
+namespace detail {
+
 struct invocation;
 class function_entry;
 
@@ -5830,7 +5860,6 @@ class function_entry;
 template <auto F>
 void invoke_thunk(invocation&);
 
-namespace detail {
 struct registration;
 
 // The part of an entry that changes and that no call looks at. Apart from it, so that the entry is
@@ -5840,14 +5869,13 @@ struct entry_state {
     const function_entry* before = nullptr;
     std::atomic<const function_texts*> texts{nullptr}; // made by whoever asks first, then kept
 };
-} // namespace detail
 
 /// One function that can be called from other contexts. There is exactly one entry per function,
 /// and it lives as long as the process.
 ///
 /// Threads: any.   Blocks: never.
 class function_entry {
-    friend struct detail::registration;
+    friend struct registration;
 
     std::uint32_t index_ = unregistered;
 
@@ -5861,13 +5889,13 @@ public:
     void (*const invoke)(invocation&);
 
 private:
-    const detail::function_source* source_;
+    const function_source* source_;
     // to name it is what makes the object exist whose constructor registers the entry
-    detail::entry_state* state_;
+    entry_state* state_;
 
-    MITOGEN_COLD const detail::function_texts& describe() const {
-        const auto* made = new detail::function_texts(detail::read_texts(*source_));
-        const detail::function_texts* other = nullptr;
+    MITOGEN_COLD const function_texts& describe() const {
+        const auto* made = new function_texts(read_texts(*source_));
+        const function_texts* other = nullptr;
         if (state_->texts.compare_exchange_strong(other, made, std::memory_order_acq_rel))
             return *made;
         delete made;
@@ -5875,8 +5903,8 @@ private:
     }
 
 public:
-    constexpr function_entry(const detail::function_source* source, on runs,
-                             void (*call)(invocation&), detail::entry_state* state) noexcept
+    constexpr function_entry(const function_source* source, on runs,
+                             void (*call)(invocation&), entry_state* state) noexcept
         : where(runs), invoke(call), source_(source), state_(state) {}
     function_entry(const function_entry&) = delete;
 
@@ -5899,7 +5927,7 @@ public:
     bool stable_name() const;
 
     /// All that is known of the name.
-    const detail::function_texts& texts() const {
+    const function_texts& texts() const {
         const auto* known = state_->texts.load(std::memory_order_acquire);
         return known ? *known : describe();
     }
@@ -5907,8 +5935,6 @@ public:
     /// The entry that was registered before this one; null for the first.
     const function_entry* before() const noexcept { return state_->before; }
 };
-
-namespace detail {
 
 // All entries that were registered.
 inline constinit static_registry<function_entry> all_functions;
@@ -5945,20 +5971,20 @@ constinit function_entry slot<F>::entry{&source<F>, place_of<F>(), &invoke_thunk
 template <auto F>
 registration slot<F>::link{slot<F>::entry};
 
-} // namespace detail
-
 /// The entry of `F`. To name it is to register `F`.
 template <auto F>
 const function_entry& entry_of() noexcept {
-    return detail::slot<F>::entry;
+    return slot<F>::entry;
 }
+
+} // namespace detail
 
 /// Exports a function that this program itself never calls. Any mention that is compiled suffices,
 /// at any scope and whether or not it is ever executed:
 /// `[[maybe_unused]] constexpr auto& exported = mitogen::remote<&fn>;`. (Inside sizeof or decltype
 /// it is no mention.)
 template <auto F>
-inline constexpr const function_entry& remote = detail::slot<F>::entry;
+inline constexpr const detail::function_entry& remote = detail::slot<F>::entry;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -5966,6 +5992,8 @@ inline constexpr const function_entry& remote = detail::slot<F>::entry;
 // flush_mode.hpp: when a message is written.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// When a message leaves.
 enum class flush_mode : std::uint8_t {
@@ -5975,12 +6003,15 @@ enum class flush_mode : std::uint8_t {
     soon, ///< more may follow: gathered, and written by the loop
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/loop/loop_task.hpp ----
 // loop_task.hpp: work for the loop that is posted again and again.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Work for the loop that is posted again and again: posting allocates nothing, and posting it
 /// twice before it ran runs it once.
@@ -5990,12 +6021,15 @@ struct loop_task {
     bool posted = false;
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/loop/timer.hpp ----
 // timer.hpp: one moment at which something shall happen.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// One moment. Lives inside whatever waits for it, so that setting it allocates nothing; must not
 /// move or die while set.
@@ -6011,6 +6045,7 @@ struct timer {
     timer(timer&&) = delete;
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/node/handler_options.hpp ----
@@ -6034,9 +6069,12 @@ struct handler_options {
     context_id respondent = no_context;
 };
 
+namespace detail {
+
 /// What is called for each message of a handle, on the loop.
 using raw_handler = unique_function<void(const message&)>;
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/node/outstanding_call.hpp ----
@@ -6046,6 +6084,8 @@ using raw_handler = unique_function<void(const message&)>;
 namespace mitogen::inline MITOGEN_ABI {
 
 class outstanding_call;
+
+namespace detail {
 
 /// What keeps outstanding calls, and completes each of them once.
 class outstanding_call_keeper {
@@ -6061,6 +6101,8 @@ protected:
     ~outstanding_call_keeper() = default;
 };
 
+} // namespace detail
+
 /// One outstanding call. Completed exactly once: by the answer, by an error, or by whoever gave up
 /// waiting.
 ///
@@ -6068,7 +6110,7 @@ protected:
 /// the router. Threads: any.
 class outstanding_call {
 protected:
-    outstanding_call_keeper* keeper_ = nullptr;
+    detail::outstanding_call_keeper* keeper_ = nullptr;
     std::atomic<std::uint32_t> references_{0};
     std::uint32_t slot_ = 0;
     std::uint32_t generation_ = 0;
@@ -6169,11 +6211,15 @@ struct context_status {
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Where items are to be sent, and how many bytes of them may be under way.
 struct flow_address {
     handle_id port = 0; ///< registered by the receiving end; 0: none
     std::uint32_t window = 0;
 };
+
+} // namespace detail
 
 namespace wire {
 
@@ -6274,6 +6320,7 @@ public:
 };
 
 } // namespace wire
+
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/protocol/message.hpp ----
@@ -6302,6 +6349,8 @@ struct header {
     bool wants_reply() const noexcept { return reply_to != 0 && reply_to != is_dead; }
 };
 
+namespace detail {
+
 /// Bits of header::flags; the others must be zero.
 struct message_flags {
     static constexpr std::uint8_t fragment = 1; ///< part of a message that is larger than one frame
@@ -6315,6 +6364,8 @@ struct message_flags {
     static constexpr std::uint8_t all = 31;
 };
 
+} // namespace detail
+
 /// One received message. The payload is valid only while the receiver runs.
 struct message {
     header head{};
@@ -6325,6 +6376,8 @@ struct message {
     context_id src() const noexcept { return head.src; }
     bool dead() const noexcept { return head.dead(); }
 };
+
+namespace detail {
 
 /// Byte layout of a header, little-endian:
 /// 0 magic · 1 version · 2 flags · 3 check · 4 length u32 · 8 dst u32 · 12 src u32 · 16 auth u32 ·
@@ -6337,8 +6390,6 @@ struct header_layout {
     static constexpr std::byte magic{0xA6};
     static constexpr std::byte version{1};
 };
-
-namespace detail {
 
 template <class T>
 inline T load_le(const std::byte* from) noexcept {
@@ -6357,8 +6408,6 @@ inline std::byte header_check(const std::byte* h) noexcept {
     return static_cast<std::byte>(mix >> 56);
 }
 
-} // namespace detail
-
 /// Writes header_layout::size bytes.
 inline void write_header(std::byte* to, const header& h) noexcept {
     to[0] = header_layout::magic;
@@ -6371,22 +6420,22 @@ inline void write_header(std::byte* to, const header& h) noexcept {
     wire::store(to + 20, h.stream);
     wire::store(to + 24, h.handle);
     wire::store(to + 32, h.reply_to);
-    to[3] = detail::header_check(to);
+    to[3] = header_check(to);
 }
 
 /// Reads header_layout::size bytes. Returns null on success, else what is wrong with them.
 inline const char* read_header(const std::byte* from, header& h) noexcept {
     if (from[0] != header_layout::magic) return "not a frame (wrong first byte)";
     if (from[1] != header_layout::version) return "frame of another protocol version";
-    if (from[3] != detail::header_check(from)) return "corrupt frame header (check byte differs)";
+    if (from[3] != header_check(from)) return "corrupt frame header (check byte differs)";
     h.flags = static_cast<std::uint8_t>(from[2]);
-    h.length = detail::load_le<std::uint32_t>(from + 4);
-    h.dst = detail::load_le<std::uint32_t>(from + 8);
-    h.src = detail::load_le<std::uint32_t>(from + 12);
-    h.auth = detail::load_le<std::uint32_t>(from + 16);
-    h.stream = detail::load_le<std::uint32_t>(from + 20);
-    h.handle = detail::load_le<std::uint64_t>(from + 24);
-    h.reply_to = detail::load_le<std::uint64_t>(from + 32);
+    h.length = load_le<std::uint32_t>(from + 4);
+    h.dst = load_le<std::uint32_t>(from + 8);
+    h.src = load_le<std::uint32_t>(from + 12);
+    h.auth = load_le<std::uint32_t>(from + 16);
+    h.stream = load_le<std::uint32_t>(from + 20);
+    h.handle = load_le<std::uint64_t>(from + 24);
+    h.reply_to = load_le<std::uint64_t>(from + 32);
     if (h.flags & ~message_flags::all) return "frame with unknown flags";
     constexpr std::uint8_t ends = message_flags::first | message_flags::last;
     if ((h.flags & ends) == ends || ((h.flags & ends) && !(h.flags & message_flags::fragment)))
@@ -6394,6 +6443,7 @@ inline const char* read_header(const std::byte* from, header& h) noexcept {
     return nullptr;
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/os/failure.hpp ----
@@ -7058,6 +7108,8 @@ public:
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 struct event_source;
 
 /// The bytes of a message that is being sent: shown, or handed over with their buffer. Used at
@@ -7114,6 +7166,8 @@ struct making_options {
     std::shared_ptr<void> keep_alive{}; ///< let go of when its process is reaped, or was never made
 };
 
+} // namespace detail
+
 /// One node of the tree: what contexts, futures, flows, nurseries and the router itself are made
 /// of, under every I/O policy.
 ///
@@ -7145,15 +7199,15 @@ public:
     /// it is lost, not what it runs, is what a caller must hear.
     virtual bool same_build(context_id id) = 0;
     /// Sends a question. What goes wrong becomes the answer. The caller holds one reference.
-    virtual outstanding_call& ask(const question& what) = 0;
+    virtual outstanding_call& ask(const detail::question& what) = 0;
     /// Sends a message that wants no answer; with `for_room` waits first while the link's queue is
     /// full.
-    virtual result<void> tell(context_id to, handle_id handle, outgoing_bytes payload,
+    virtual result<void> tell(context_id to, handle_id handle, detail::outgoing_bytes payload,
                               bool for_room) = 0;
     /// Sleeps until the answer is there or the deadline passes; returns done(). Not on the loop.
     virtual bool await(outstanding_call& answer, instant deadline) = 0;
     /// Waits for the answer to a call; gives it up as the options say.
-    virtual void await_call(outstanding_call& answer, const call_options& options) = 0;
+    virtual void await_call(outstanding_call& answer, const detail::call_options& options) = 0;
     /// An answer from `from` that is an error already.
     virtual outstanding_call& refuse_call(context_id from, error why) = 0;
     /// Tells whoever was asked that nobody waits for the answer any more.
@@ -7171,7 +7225,8 @@ public:
         return {.dst = dst, .src = id_, .auth = id_, .handle = handle, .reply_to = reply_to};
     }
     /// Sends a message. On failure the error says why; nothing was sent. Never blocks.
-    virtual result<void> send(const header& h, outgoing_bytes payload, flush_mode when) = 0;
+    virtual result<void> send(const header& h, detail::outgoing_bytes payload,
+                              detail::flush_mode when) = 0;
     /// Sleeps while the link to `dst` holds more unsent bytes than limits::queue_bytes; false at
     /// the deadline. Not on the loop, where it returns at once.
     virtual bool wait_for_room(context_id dst, instant deadline) = 0;
@@ -7181,7 +7236,7 @@ public:
     virtual handle_id new_handle() = 0;
     /// Registers `call` for raw messages. An error if the number is taken, or the router is closed.
     virtual result<void> add_raw_handler(handle_id number, handler_options options,
-                                         raw_handler call) = 0;
+                                         detail::raw_handler call) = 0;
     /// Removes a handler; a call of it that is under way ends undisturbed.
     virtual void remove_handler(handle_id number) = 0;
     /// A message has come for something that has ended here. Threads: loop.
@@ -7211,18 +7266,18 @@ public:
     /// As defer(), but also while the loop is ending.
     virtual bool add_work(unique_function<void()> work) = 0;
     /// Runs `step` on the loop, also while that is ending. False once it has ended.
-    virtual bool post(loop_task& step) = 0;
+    virtual bool post(detail::loop_task& step) = 0;
     /// True once the loop is to end.
     virtual bool stopping() const noexcept = 0;
     /// Threads: loop, both.
-    virtual void set_timer(timer& t, instant at) = 0;
-    virtual void cancel_timer(timer& t) noexcept = 0;
+    virtual void set_timer(detail::timer& t, instant at) = 0;
+    virtual void cancel_timer(detail::timer& t) noexcept = 0;
 
     // ---- the contexts below
 
     /// Begins to make a child by a method. The answer is its id. The caller holds one reference.
     /// Never blocks.
-    virtual outstanding_call& make_child(const any_method& how, making_options options) = 0;
+    virtual outstanding_call& make_child(const any_method& how, detail::making_options options) = 0;
     /// Begins to end a context. The answer is its exit_status. The caller holds one reference.
     virtual outstanding_call& shut_down(context_id id) = 0;
     /// Cuts the link to a context.
@@ -7239,8 +7294,8 @@ public:
     /// True if its loop watches descriptors of this process.
     virtual bool watches_descriptors() const noexcept = 0;
     /// Watches a descriptor for what can be read. 0 or -errno.
-    virtual long watch(event_source& source) = 0;
-    virtual void unwatch(event_source& source) = 0;
+    virtual long watch(detail::event_source& source) = 0;
+    virtual void unwatch(detail::event_source& source) = 0;
     /// Of a broker without a thread: see router::fd and router::poll. A logic_error otherwise.
     virtual int loop_fd() = 0;
     virtual void poll_loop() = 0;
@@ -7272,6 +7327,8 @@ struct caller {
     context_id id = no_context;   ///< the calling context
     context_id auth = no_context; ///< on whose authority: `id` or a context above it
 };
+
+namespace detail {
 
 /// If values are decoded that mean something only inside one context, such as `context`.
 struct decode_environment {
@@ -7324,8 +7381,6 @@ struct invocation {
                                                 function + ": " + arguments.failure_text());
     }
 };
-
-namespace detail {
 
 /// If the function that runs puts its items: opens invocation::flow.
 std::unique_ptr<item_sink> open_item_sink(invocation& inv);
@@ -7448,8 +7503,6 @@ void invoke(invocation& inv, type_list<Ps...>, std::index_sequence<Is...>,
     }
 }
 
-} // namespace detail
-
 template <>
 inline constexpr bool is_injected<caller> = true;
 template <>
@@ -7469,19 +7522,22 @@ void invoke_thunk(invocation& inv) {
     using parameters = std::make_index_sequence<traits::arity>;
     using values = std::make_index_sequence<traits::wire_parameters::size>;
     if constexpr (is_task<typename traits::result>) {
-        detail::suspended_result<F, typename traits::result, typename traits::parameters,
+        suspended_result<F, typename traits::result, typename traits::parameters,
                                  parameters, values>::begin(inv);
     } else {
-        detail::invoke<F>(inv, typename traits::parameters{}, parameters{}, values{});
+        invoke<F>(inv, typename traits::parameters{}, parameters{}, values{});
     }
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/call/future.hpp ----
 // future.hpp: the answer to a call that is under way.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// What the caller holds of a result of type `T`: views become the containers that own what they
 /// show.
@@ -7598,20 +7654,23 @@ public:
     }
 };
 
+} // namespace detail
+
 /// The answer to a call. Moves; does not copy. Dropping it abandons the call: the callee is told,
 /// and a late answer is dropped.
 ///
 /// Threads: one at a time. Blocks: get() and get_for(). May outlive the router; the answer is then
 /// the error broker_exited.
 template <class T>
-class [[nodiscard]] future : public future_base {
+class [[nodiscard]] future : public detail::future_base {
 public:
     using value_type = T;
 
     future() = default;
     /// Takes over one reference to `p`.
-    future(outstanding_call* p, mitogen::node& node, decode_environment environment) noexcept
-        : future_base(p, node, environment) {}
+    future(outstanding_call* p, mitogen::node& node,
+           detail::decode_environment environment) noexcept
+        : detail::future_base(p, node, environment) {}
 
     /// Waits and returns the value or the error.
     result<T> try_get() {
@@ -7632,7 +7691,7 @@ public:
     /// the call goes on.
     template <class Rep, class Period>
     result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
-        if (std::optional<error> why = wait_at_most(to_ns(span))) return std::move(*why);
+        if (std::optional<error> why = wait_at_most(detail::to_ns(span))) return std::move(*why);
         return outcome();
     }
 
@@ -7667,6 +7726,8 @@ public:
 // call_frame.hpp: what stands before the arguments in a message to CALL_FUNCTION.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Which function, by when, and in which chain.
 ///
@@ -7722,6 +7783,7 @@ struct call_frame {
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/protocol/handle.hpp ----
@@ -7958,13 +8020,14 @@ class call_methods {
     /// Encodes a call. False with `why` if it cannot be made.
     template <auto F, detail::verb Verb = detail::verb::call, class... Args>
     bool compose(detail::call_message& message, std::optional<error>& why,
-                 const call_options& options, Args&&... args) const {
+                 const detail::call_options& options, Args&&... args) const {
         static_cast<void>(detail::wanted_verb<F, Verb>::checked);
-        using wire = typename function_traits<F>::wire_parameters;
-        if constexpr (function_traits<F>::what_is_wrong != detail::fault::none) {
+        using wire = typename detail::function_traits<F>::wire_parameters;
+        if constexpr (detail::function_traits<F>::what_is_wrong != detail::fault::none) {
             detail::check_function<F>(); // says what is wrong; the arguments are beside the point
             return false;
-        } else if constexpr (detail::check_arguments<F, wire, type_list<Args...>>::checked) {
+        } else if constexpr (detail::check_arguments<F, wire,
+                                                     detail::type_list<Args...>>::checked) {
             return detail::convert_and_compose<F>(wire{}, message, why, self().port(), self().id(),
                                                   options, std::forward<Args>(args)...);
         } else {
@@ -7974,14 +8037,14 @@ class call_methods {
 
     /// Begins a call whose items come through `flow`.
     template <auto F, detail::verb Verb, class... Args>
-    outstanding_call& begin_flow(flow_address flow, Args&&... args) const {
+    outstanding_call& begin_flow(detail::flow_address flow, Args&&... args) const {
         detail::call_message message;
         std::optional<error> why;
-        call_options options = self().options();
+        detail::call_options options = self().options();
         options.flow = flow;
         if (!compose<F, Verb>(message, why, options, std::forward<Args>(args)...))
             return self().port().refuse_call(self().id(), std::move(*why));
-        return submit(message, entry_of<F>(), question::manner::gather, &options);
+        return submit(message, detail::entry_of<F>(), detail::question::manner::gather, &options);
     }
 
     /// Begins a call that has a dialog; `begin` makes what the caller gets of it. See
@@ -7990,8 +8053,9 @@ class call_methods {
     auto open_as(Begin begin, Args&&... args) const;
 
     /// Sends a call that wants an answer.
-    outstanding_call& submit(detail::call_message& message, const function_entry& function,
-                             question::manner how, const call_options* guards) const {
+    outstanding_call& submit(detail::call_message& message, const detail::function_entry& function,
+                             detail::question::manner how,
+                             const detail::call_options* guards) const {
         return self().port().ask({.to = self().id(),
                                   .handle = handles::call_function,
                                   .how = how,
@@ -8019,7 +8083,8 @@ public:
         if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...))
             return std::move(*why);
         mitogen::node& port = self().port();
-        outstanding_call& p = submit(message, entry_of<F>(), question::manner::wait, nullptr);
+        outstanding_call& p =
+            submit(message, detail::entry_of<F>(), detail::question::manner::wait, nullptr);
         future<detail::result_of<F>> answer(&p, port, self().environment());
         port.await_call(p, self().options());
         return answer.outcome();
@@ -8034,7 +8099,8 @@ public:
         mitogen::node& port = self().port();
         outstanding_call& p =
             compose<F>(message, why, self().options(), std::forward<Args>(args)...)
-                ? submit(message, entry_of<F>(), question::manner::gather, &self().options())
+                ? submit(message, detail::entry_of<F>(), detail::question::manner::gather,
+                         &self().options())
                 : port.refuse_call(self().id(), std::move(*why));
         return future<detail::result_of<F>>(&p, port, self().environment());
     }
@@ -8286,23 +8352,23 @@ result<std::string> explain_methods(const std::vector<any_method>& path);
 class call_target : public call_methods<call_target> {
     mitogen::node* router_;
     context_id id_;
-    call_options options_;
+    detail::call_options options_;
 
 public:
-    call_target(mitogen::node& node, context_id id, call_options options)
+    call_target(mitogen::node& node, context_id id, detail::call_options options)
         : router_(&node), id_(id), options_(std::move(options)) {}
 
     bool valid() const noexcept { return true; }
     context_id id() const noexcept { return id_; }
-    const call_options& options() const noexcept { return options_; }
+    const detail::call_options& options() const noexcept { return options_; }
     mitogen::node& port() const noexcept { return *router_; }
-    decode_environment environment() const noexcept { return {router_}; }
+    detail::decode_environment environment() const noexcept { return {router_}; }
 
     /// As context::within.
     template <class Rep, class Period>
     call_target within(std::chrono::duration<Rep, Period> span) const {
         call_target copy(*this);
-        copy.options_.within = to_ns(span);
+        copy.options_.within = detail::to_ns(span);
         return copy;
     }
 
@@ -8342,7 +8408,7 @@ class context : public call_methods<context>, public connect_methods<context> {
         if (router_->on_loop()) return detail::waits_for_child();
         return std::nullopt;
     }
-    future<context> begin_child(const any_method& how, making_options options) const;
+    future<context> begin_child(const any_method& how, detail::making_options options) const;
 
 public:
     context() = default;
@@ -8402,7 +8468,7 @@ public:
     future<void> ping() const {
         mitogen::node& to = port();
         outstanding_call& p =
-            to.ask({.to = id_, .handle = handles::ping, .how = question::manner::pass});
+            to.ask({.to = id_, .handle = handles::ping, .how = detail::question::manner::pass});
         return future<void>(&p, to, environment());
     }
 
@@ -8410,13 +8476,13 @@ public:
     /// much of it is left, and of the failure.
     template <class Rep, class Period>
     call_target within(std::chrono::duration<Rep, Period> span) const {
-        return target(call_options{}).within(span);
+        return target(detail::call_options{}).within(span);
     }
 
 #if defined(__cpp_lib_jthread)
     /// Calls made through the result are cancelled when `stop` is requested.
     call_target with(std::stop_token stop) const {
-        return target(call_options{}).with(std::move(stop));
+        return target(detail::call_options{}).with(std::move(stop));
     }
 #endif
 
@@ -8448,21 +8514,21 @@ public:
     void disconnect() const { port().disconnect(id_); }
 
     /// For call_methods.
-    const call_options& options() const noexcept {
-        static const call_options none{};
+    const detail::call_options& options() const noexcept {
+        static const detail::call_options none{};
         return none;
     }
     mitogen::node& port() const {
         if (!router_) raise(detail::empty_target());
         return *router_;
     }
-    decode_environment environment() const noexcept { return {router_}; }
+    detail::decode_environment environment() const noexcept { return {router_}; }
 
     friend bool operator==(const context& a, const context& b) noexcept { return a.id_ == b.id_; }
     friend bool operator==(const context& a, context_id b) noexcept { return a.id_ == b; }
 
 private:
-    call_target target(call_options options) const {
+    call_target target(detail::call_options options) const {
         return call_target(port(), id_, std::move(options));
     }
 };
@@ -8472,7 +8538,7 @@ private:
 class chain : public call_methods<chain> {
     mitogen::node* router_;
     context_id id_;
-    call_options options_;
+    detail::call_options options_;
 
     static std::uint64_t next_number() noexcept {
         static std::atomic<std::uint64_t> last{0};
@@ -8500,9 +8566,9 @@ public:
 
     bool valid() const noexcept { return router_ != nullptr; }
     context_id id() const noexcept { return id_; }
-    const call_options& options() const noexcept { return options_; }
+    const detail::call_options& options() const noexcept { return options_; }
     mitogen::node& port() const noexcept { return *router_; }
-    decode_environment environment() const noexcept { return {router_}; }
+    detail::decode_environment environment() const noexcept { return {router_}; }
 };
 
 inline chain context::chain() const { return mitogen::chain(port(), id_); }
@@ -8511,7 +8577,8 @@ inline result<mitogen::boot_info> context::try_boot_info() const {
     if (!valid()) return detail::empty_target();
     return router_->info_of_boot(id_);
 }
-inline future<context> context::begin_child(const any_method& how, making_options options) const {
+inline future<context> context::begin_child(const any_method& how,
+                                            detail::making_options options) const {
     mitogen::node& at = port();
     if (id_ == at.id())
         return future<context>(&at.make_child(how, std::move(options)), at, environment());
@@ -8520,7 +8587,7 @@ inline future<context> context::begin_child(const any_method& how, making_option
     outstanding_call& p = at.ask({.to = id_,
                                   .handle = handles::connect,
                                   .payload = std::move(*order),
-                                  .subject = &connect_request});
+                                  .subject = &detail::connect_request});
     return future<context>(&p, at, environment());
 }
 
@@ -8556,7 +8623,7 @@ struct codec<context> {
     static bool decode(reader& r, context& c) {
         context_id id;
         if (!r.take_scalar(id)) return false;
-        const auto* place = static_cast<const decode_environment*>(r.environment());
+        const auto* place = static_cast<const detail::decode_environment*>(r.environment());
         if (id == no_context) {
             c = {};
             return true;
@@ -8792,6 +8859,8 @@ inline void end_with(const std::shared_ptr<inbox>& items, future_base& answer) {
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Input iterator over a `Source` with try_get() -> result<value_type>: ends at
 /// reason::end_of_stream, throws any other error. To advance it is to wait.
 template <class Source>
@@ -8830,6 +8899,7 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/flow/broadcast.hpp ----
@@ -8958,7 +9028,7 @@ public:
         }
         template <class Rep, class Period>
         result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
-            return get_until(after(shared_->node.now(), to_ns(span)));
+            return get_until(detail::after(shared_->node.now(), detail::to_ns(span)));
         }
         /// The next item, or nothing at the end.
         std::optional<value_type> next() { return detail::item_or_end(try_receive()).value(); }
@@ -8977,7 +9047,9 @@ public:
         std::uint64_t missed() noexcept { return std::exchange(missed_, 0); }
 
         /// Iterates to the end; an error is thrown.
-        item_iterator<subscriber> begin() { return item_iterator<subscriber>(*this); }
+        detail::item_iterator<subscriber> begin() {
+            return detail::item_iterator<subscriber>(*this);
+        }
         std::default_sentinel_t end() const noexcept { return {}; }
     };
 
@@ -9042,6 +9114,8 @@ public:
 // task_scope.hpp: where a task runs: on which loop, and until when; and what it waits for there.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 class task_wait;
 
@@ -9183,6 +9257,7 @@ inline void task_scope::cancel(const error& why) {
     if (waiting_ && waiting_->armed_) waiting_->give_up(*cancelled_, true);
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/task/task.hpp ----
@@ -9340,7 +9415,7 @@ public:
 
     /// For whoever starts it: runs it as the outermost one, up to its first wait or to its end. On
     /// the loop.
-    void start(task_scope& scope) {
+    void start(detail::task_scope& scope) {
         coroutine_.promise().scope = &scope;
         scope.resume(coroutine_);
     }
@@ -9354,12 +9429,13 @@ task<T> detail::task_promise<T>::get_return_object() {
 }
 inline task<void> detail::task_promise<void>::get_return_object() { return task<void>(*this); }
 
+namespace detail {
+
 template <class T>
 inline constexpr bool is_task<task<T>> = true;
+
 template <class T>
 struct wire_result<task<T>> : wire_result<T> {};
-
-namespace detail {
 
 /// A task sleeps.
 class sleep_wait final : task_wait {
@@ -9407,7 +9483,7 @@ struct sleep_time {
 /// cancelled.
 template <class Rep, class Period>
 detail::sleep_time sleep_for(std::chrono::duration<Rep, Period> span) noexcept {
-    return {to_ns(span)};
+    return {detail::to_ns(span)};
 }
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -9708,7 +9784,7 @@ public:
     template <class Rep, class Period>
     result<void> try_send_for(const T& item, std::chrono::duration<Rep, Period> span) const {
         if (!state_) return nowhere();
-        return try_send_until(item, after(state_->node().now(), to_ns(span)));
+        return try_send_until(item, detail::after(state_->node().now(), detail::to_ns(span)));
     }
 
     /// For tasks: `co_await s.async_send(item)`. The item is encoded at once. The sender must stay
@@ -9775,7 +9851,7 @@ struct codec<sender<T>> {
     static constexpr std::size_t least = 16;
     static std::size_t size(const sender<T>&) noexcept { return fixed_size; }
     static void encode(writer& w, const sender<T>& s) {
-        std::pair<context_id, flow_address> where{no_context, {}};
+        std::pair<context_id, detail::flow_address> where{no_context, {}};
         if (s.state_ && w.destination() != no_context)
             where = s.state_->address_for(w.destination());
         w.put_scalar(where.second.port ? where.first : no_context);
@@ -9784,12 +9860,12 @@ struct codec<sender<T>> {
     }
     static bool decode(reader& r, sender<T>& s) {
         context_id where;
-        flow_address to;
+        detail::flow_address to;
         if (!r.take_scalar(where) || !r.take_scalar(to.port) || !r.take_scalar(to.window))
             return false;
         s = {};
         if (where == no_context) return true;
-        const auto* place = static_cast<const decode_environment*>(r.environment());
+        const auto* place = static_cast<const detail::decode_environment*>(r.environment());
         if (!place || !place->node)
             return r.fail(
                 "a sender can be decoded only where a call, its answer or an item brings it");
@@ -9810,10 +9886,12 @@ struct codec<sender<T>> {
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// The types of a dialog, as its callee sees them.
 template <class Shape>
 struct dialog_shape {
-    static_assert(detail::never_true<Shape>,
+    static_assert(never_true<Shape>,
                   "mitogen: a dialog's shape is Started(Received, Sent), for instance "
                   "dialog<std::string(int, double)>");
 };
@@ -9824,6 +9902,8 @@ struct dialog_shape<Started(Received, Sent)> {
     using sent = Sent;
 };
 
+} // namespace detail
+
 /// A parameter of a remote function, `dialog<Started(Received, Sent)>&`: it exchanges items with
 /// whoever opened the function, both ways and at any moment, from started() until the function
 /// returns its result. Exists as long as the function runs.
@@ -9833,7 +9913,7 @@ struct dialog_shape<Started(Received, Sent)> {
 /// started. Blocks: as marked; not on the loop.
 template <class Shape>
 class dialog {
-    using shape = dialog_shape<Shape>;
+    using shape = detail::dialog_shape<Shape>;
 
     context_id peer_;
     std::shared_ptr<detail::inbox> in_;
@@ -9841,13 +9921,13 @@ class dialog {
     bool started_ = false;
     detail::cancel_watch on_cancel_;
 
-    static mitogen::node& node_of(invocation& inv) { return *inv.environment.node; }
+    static mitogen::node& node_of(detail::invocation& inv) { return *inv.environment.node; }
 
 public:
     using value_type = typename detail::received_item<typename shape::received>::type;
 
     /// For whoever executes the call.
-    explicit dialog(invocation& inv)
+    explicit dialog(detail::invocation& inv)
         : peer_(inv.who.id), in_(detail::inbox::make(node_of(inv), detail::inbox_use::callee)),
           out_(detail::outbox::open(node_of(inv), inv.who.id, inv.flow)),
           on_cancel_(inv, [in = in_, out = out_](const error& why) {
@@ -9877,7 +9957,7 @@ public:
                       "where it is void");
         if (started_) return error(reason::misuse, "started() was called before");
         started_ = true;
-        const flow_address here = in_->open_port(peer_);
+        const detail::flow_address here = in_->open_port(peer_);
         constexpr auto kind = static_cast<std::uint8_t>(wire::flow_frame::begun);
         if constexpr (std::is_void_v<typename shape::started>) {
             return out_->tell(encode(kind, here.port, here.window));
@@ -9902,7 +9982,7 @@ public:
     template <class Rep, class Period>
     result<void> try_send_for(const typename shape::sent& item,
                               std::chrono::duration<Rep, Period> span) {
-        return send_until(item, after(in_->node().now(), to_ns(span)));
+        return send_until(item, detail::after(in_->node().now(), detail::to_ns(span)));
     }
 
     /// The next item from the other end. Errors, thrown: channel_error with reason::end_of_stream
@@ -9918,7 +9998,7 @@ public:
     }
     template <class Rep, class Period>
     result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
-        return receive_until(after(in_->node().now(), to_ns(span)));
+        return receive_until(detail::after(in_->node().now(), detail::to_ns(span)));
     }
 
     /// The next item, or nothing at the end. Errors, thrown: as receive()'s, but for the end.
@@ -9939,7 +10019,7 @@ public:
     void close() { out_->end(); }
 
     /// Iterates what is received, to the end; an error is thrown.
-    item_iterator<dialog> begin() { return item_iterator<dialog>(*this); }
+    detail::item_iterator<dialog> begin() { return detail::item_iterator<dialog>(*this); }
     std::default_sentinel_t end() const noexcept { return {}; }
     /// For iteration.
     result<value_type> try_get() { return try_receive(); }
@@ -9963,12 +10043,12 @@ private:
     }
 };
 
+namespace detail {
+
 template <class Shape>
 inline constexpr bool is_dialog<dialog<Shape>> = true;
 template <class Shape>
 inline constexpr bool is_injected<dialog<Shape>> = true;
-
-namespace detail {
 
 template <class Shape>
 struct injected_object<dialog<Shape>> {
@@ -9992,7 +10072,7 @@ struct dialog_among<First, Rest...>
 template <class Shape>
 struct codec<dialog<Shape>> {
     static void signature(signature_sink& out) {
-        using shape = dialog_shape<Shape>;
+        using shape = detail::dialog_shape<Shape>;
         out.put("dialog<");
         if constexpr (std::is_void_v<typename shape::started>) {
             out.put("void");
@@ -10098,6 +10178,8 @@ private:
     explicit generator(std::coroutine_handle<promise_type> made) noexcept : coroutine_(made) {}
 };
 
+namespace detail {
+
 template <class T>
 inline constexpr bool is_item_range<generator<T>> = true;
 
@@ -10110,14 +10192,16 @@ struct wire_result<generator<T>> {
     using type = item_stream<std::remove_cvref_t<T>>;
 };
 
+} // namespace detail
+
 template <class T>
-struct codec<item_stream<T>> {
+struct codec<detail::item_stream<T>> {
     static constexpr bool is_fixed = true;
     static constexpr std::size_t fixed_size = 0;
     static constexpr std::size_t least = 0;
-    static std::size_t size(const item_stream<T>&) noexcept { return 0; }
-    static void encode(writer&, const item_stream<T>&) noexcept {}
-    static bool decode(reader&, item_stream<T>&) noexcept { return true; }
+    static std::size_t size(const detail::item_stream<T>&) noexcept { return 0; }
+    static void encode(writer&, const detail::item_stream<T>&) noexcept {}
+    static bool decode(reader&, detail::item_stream<T>&) noexcept { return true; }
     static void signature(signature_sink& out) {
         out.put("stream<");
         codec<T>::signature(out);
@@ -10157,10 +10241,11 @@ namespace mitogen::inline MITOGEN_ABI {
 /// any; the rest one at a time. Blocks: as marked; not on the loop.
 template <class Shape, class Result>
 class [[nodiscard]] open_dialog {
-    using shape = dialog_shape<Shape>;
-    using started_type = typename std::conditional_t<std::is_void_v<typename shape::started>,
-                                                     std::type_identity<std::monostate>,
-                                                     owned_result<typename shape::started>>::type;
+    using shape = detail::dialog_shape<Shape>;
+    using started_type =
+        typename std::conditional_t<std::is_void_v<typename shape::started>,
+                                    std::type_identity<std::monostate>,
+                                    detail::owned_result<typename shape::started>>::type;
 
     std::shared_ptr<detail::inbox> in_;
     std::shared_ptr<detail::outbox> out_;
@@ -10189,7 +10274,8 @@ public:
 
     /// For call_methods::open_async: the same in a task.
     static task<open_dialog> begin_later(std::shared_ptr<detail::inbox> items,
-                                         future<Result> answer, const function_entry& function) {
+                                         future<Result> answer,
+                                         const detail::function_entry& function) {
         open_dialog d(std::move(items), std::move(answer));
         detail::end_with(d.in_, d.answer_);
         co_await detail::next_item_of<void>{*d.in_};
@@ -10201,9 +10287,9 @@ public:
                                              const std::string& function) {
         const mitogen::result<detail::flow_item> first = d.in_->get(deadline);
         if (!first) return d.give_up(first.error(), function);
-        decode_environment environment{&d.in_->node()};
+        detail::decode_environment environment{&d.in_->node()};
         reader r(first->value(), d.in_->node().bounds(), &environment);
-        flow_address there;
+        detail::flow_address there;
         bool good = first->kind == wire::flow_frame::begun && decode(r, there.port, there.window);
         if constexpr (!std::is_void_v<typename shape::started>)
             good = good && decode(r, d.started_);
@@ -10254,7 +10340,7 @@ public:
     template <class Rep, class Period>
     mitogen::result<void> try_send_for(const typename shape::received& item,
                                        std::chrono::duration<Rep, Period> span) {
-        return send_until(item, after(in_->node().now(), to_ns(span)));
+        return send_until(item, detail::after(in_->node().now(), detail::to_ns(span)));
     }
 
     /// The next item. Errors, thrown: channel_error with reason::end_of_stream once the callee has
@@ -10270,7 +10356,7 @@ public:
     }
     template <class Rep, class Period>
     mitogen::result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
-        return receive_until(after(in_->node().now(), to_ns(span)));
+        return receive_until(detail::after(in_->node().now(), detail::to_ns(span)));
     }
 
     /// The next item, or nothing at the end. Errors, thrown: as receive()'s, but for the end.
@@ -10359,7 +10445,7 @@ public:
     mitogen::node& port() const noexcept { return in_->node(); }
 
     /// Iterates what is received, to the end; an error is thrown.
-    item_iterator<open_dialog> begin() { return item_iterator<open_dialog>(*this); }
+    detail::item_iterator<open_dialog> begin() { return detail::item_iterator<open_dialog>(*this); }
     std::default_sentinel_t end() const noexcept { return {}; }
     /// For iteration.
     mitogen::result<value_type> try_get() { return try_receive(); }
@@ -10420,7 +10506,7 @@ template <class Target>
 template <auto F, class Begin, class... Args>
 auto call_methods<Target>::open_as(Begin begin, Args&&... args) const {
     using types = detail::dialog_types<
-        typename detail::dialog_in<typename function_traits<F>::parameters>::type>;
+        typename detail::dialog_in<typename detail::function_traits<F>::parameters>::type>;
     using result_type = detail::result_of<F>;
     using dialog = open_dialog<typename types::shape, result_type>;
     const auto items = detail::inbox::make(self().port(), detail::inbox_use::opener);
@@ -10435,7 +10521,7 @@ template <auto F, class... Args>
 auto call_methods<Target>::try_open(Args&&... args) const {
     return open_as<F>(
         []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
-            return Dialog::begin(std::move(items), std::move(answer), entry_of<F>().name());
+            return Dialog::begin(std::move(items), std::move(answer), detail::entry_of<F>().name());
         },
         std::forward<Args>(args)...);
 }
@@ -10445,7 +10531,7 @@ template <auto F, class... Args>
 auto call_methods<Target>::open_async(Args&&... args) const {
     return open_as<F>(
         []<class Dialog>(std::type_identity<Dialog>, auto items, auto answer) {
-            return Dialog::begin_later(std::move(items), std::move(answer), entry_of<F>());
+            return Dialog::begin_later(std::move(items), std::move(answer), detail::entry_of<F>());
         },
         std::forward<Args>(args)...);
 }
@@ -10497,7 +10583,7 @@ public:
 template <class Target>
 template <auto F, class... Args>
 auto call_methods<Target>::stream(Args&&... args) const {
-    using item = typename function_traits<F>::result::value_type;
+    using item = typename detail::function_traits<F>::result::value_type;
     const auto items = detail::inbox::make(self().port(), detail::inbox_use::stream);
     outstanding_call& p = begin_flow<F, detail::verb::stream>(items->open_port(self().id()),
                                                               std::forward<Args>(args)...);
@@ -10647,10 +10733,12 @@ static_assert(!std::is_move_constructible_v<posix_parker>);
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Connects one sleeping thread with those that may wake it.
 ///
 /// A thread that waits for an answer may drive the loop itself meanwhile (see
-/// detail::broker_engine::wait). Then it sleeps in the poller, not on its parker, and a wake-up has
+/// broker_engine::wait). Then it sleeps in the poller, not on its parker, and a wake-up has
 /// to go through the poller's waker. Which of the two applies can change at any moment; notify()
 /// finds out.
 ///
@@ -10707,6 +10795,7 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/sync/latch.hpp ----
@@ -10727,7 +10816,7 @@ namespace mitogen::inline MITOGEN_ABI {
 template <class T, class Io>
 class basic_latch {
     struct sleeper {
-        waiter<Io> wake;
+        detail::waiter<Io> wake;
         std::optional<T> item{};
         std::atomic<bool> served{false}; // an item or the end has come; written under the lock
         sleeper* next = nullptr;
@@ -10794,14 +10883,14 @@ public:
     /// The same, with the error as a value.
     template <class Rep, class Period>
     result<T> try_get_for(std::chrono::duration<Rep, Period> span) {
-        return try_get_until(after(io_.now(), to_ns(span)));
+        return try_get_until(detail::after(io_.now(), detail::to_ns(span)));
     }
 
     /// The same, until a moment on the clock of the I/O policy; one in the past still takes an item
     /// that is there.
     T get_until(instant deadline) { return try_get_until(deadline).value(); }
     result<T> try_get_until(instant deadline) {
-        return try_get_until(deadline, [](waiter<Io>& wake, instant until, auto&& ready) {
+        return try_get_until(deadline, [](detail::waiter<Io>& wake, instant until, auto&& ready) {
             while (!ready() && wake.sleep_until(until)) {}
         });
     }
@@ -10880,6 +10969,7 @@ struct native_threads {
     instant now() const noexcept { return os::monotonic_now(); }
 };
 
+/// The one that every latch refers to.
 inline native_threads threads_of_this_program;
 
 } // namespace io
@@ -11053,6 +11143,8 @@ struct router_options {
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Wraps `call(const message&, Args...)` for raw messages. One that does not decode is logged and
 /// handed to `refuse(message, why)`, which tells the sender. A dead message (the handler's
 /// respondent is lost, or the router is at its end) reaches the handler only if it can be called
@@ -11082,6 +11174,7 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
     };
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/router/router.hpp ----
@@ -11107,9 +11200,9 @@ class router : public connect_methods<router> {
         if (!node_->on_loop()) return std::nullopt;
         return detail::waits_for_child();
     }
-    future<context> begin_child(const any_method& how, making_options options) const {
+    future<context> begin_child(const any_method& how, detail::making_options options) const {
         return future<context>(&node_->make_child(how, std::move(options)), *node_,
-                               decode_environment{node_});
+                               detail::decode_environment{node_});
     }
 
 protected:
@@ -11205,12 +11298,12 @@ public:
     template <class... Args, class F>
     result<void> try_add_handler(handle<Args...> number, F call, handler_options options = {}) {
         return node_->add_raw_handler(number.number, options,
-                                      typed_handler<Args...>(
+                                      detail::typed_handler<Args...>(
                                           std::move(call),
                                           [node = node_](const message& m, const error& why) {
                                               node->reply_dead(m.head, why);
                                           },
-                                          node_->bounds(), decode_environment{node_}));
+                                          node_->bounds(), detail::decode_environment{node_}));
     }
 
     // ---- for a loop that the program has anyway: see basic_broker::poll
@@ -12143,6 +12236,8 @@ using ssh_options = ssh;
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// A task's way to its loop.
 class node_task_scope : public task_scope {
     mitogen::node& node_;
@@ -12161,6 +12256,7 @@ protected:
     ~node_task_scope() = default;
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/nursery/executor.hpp ----
@@ -12288,13 +12384,15 @@ public:
     /// True once it has ended; waits for that at most `span`, 0 never.
     template <class Rep, class Period>
     bool wait_for(std::chrono::duration<Rep, Period> span) {
-        return state_->done() || !wait_until(after(state_->node.now(), to_ns(span)));
+        return state_->done() ||
+               !wait_until(detail::after(state_->node.now(), detail::to_ns(span)));
     }
 
     /// As get(), but waits at most `span`: then it throws timeout_error, and the task goes on.
     template <class Rep, class Period>
     T get_for(std::chrono::duration<Rep, Period> span) {
-        if (const std::optional<error> why = wait_until(after(state_->node.now(), to_ns(span))))
+        if (const std::optional<error> why =
+                wait_until(detail::after(state_->node.now(), detail::to_ns(span))))
             raise(*why);
         return state_->take();
     }
@@ -12847,14 +12945,14 @@ public:
     }
     template <class Rep, class Period>
     result<T> try_get_for(std::chrono::duration<Rep, Period> span) const {
-        return try_get_until(state_->until(to_ns(span)));
+        return try_get_until(state_->until(detail::to_ns(span)));
     }
 
     /// True once it has ended; waits for that at most `span`, 0 never.
     template <class Rep, class Period>
     bool wait_for(std::chrono::duration<Rep, Period> span) const {
         return state_->ended() ||
-               (state_->may_wait() && state_->wait_until(state_->until(to_ns(span))));
+               (state_->may_wait() && state_->wait_until(state_->until(detail::to_ns(span))));
     }
 
     /// Tells the callee to stop; if it has not begun it does not begin. That is no failure of the
@@ -12979,13 +13077,13 @@ class nursery : public connect_methods<nursery> {
         if (!node().on_loop()) return std::nullopt;
         return detail::waits_for_child();
     }
-    future<context> begin_child(const any_method& how, making_options options) const {
+    future<context> begin_child(const any_method& how, detail::making_options options) const {
         return state_->connect(how, std::move(options));
     }
 
 public:
     explicit nursery(router& node, nursery_options options = {})
-        : state_(detail::nursery_hub::make(node.node(), to_ns(options.grace))) {
+        : state_(detail::nursery_hub::make(node.node(), detail::to_ns(options.grace))) {
 #if defined(__cpp_lib_jthread)
         if (options.stop.stop_possible())
             on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
@@ -13071,7 +13169,7 @@ public:
     template <class Rep, class Period>
     result<void> try_join_for(std::chrono::duration<Rep, Period> span) {
         if (!state_->over() && !node().on_loop() &&
-            !state_->wait_for_tasks(after(node().now(), to_ns(span))))
+            !state_->wait_for_tasks(detail::after(node().now(), detail::to_ns(span))))
             return error(reason::timeout,
                          "tasks of the nursery have not ended within the time given");
         return try_join();
@@ -13316,7 +13414,7 @@ public:
     }
     template <class Rep, class Period>
     result<source*> try_next_for(std::chrono::duration<Rep, Period> span) {
-        return try_next_until(after(port_->now(), to_ns(span)));
+        return try_next_until(detail::after(port_->now(), detail::to_ns(span)));
     }
 
     /// next() until none is left.
@@ -13354,7 +13452,7 @@ private:
 
     template <class Source>
     static bool is_ready(Source& s) {
-        if constexpr (std::is_base_of_v<future_base, Source>) {
+        if constexpr (std::is_base_of_v<detail::future_base, Source>) {
             return s.done();
         } else {
             return s.ready();
@@ -13362,7 +13460,7 @@ private:
     }
     template <class Source>
     static bool is_over(Source& s) {
-        if constexpr (std::is_base_of_v<future_base, Source>) {
+        if constexpr (std::is_base_of_v<detail::future_base, Source>) {
             return s.done();
         } else {
             return s.ended();
@@ -13371,7 +13469,7 @@ private:
 
     template <class Source>
     static void arm(Source& s, unique_function<void()> go, const void* key) {
-        if constexpr (std::is_base_of_v<future_base, Source>) {
+        if constexpr (std::is_base_of_v<detail::future_base, Source>) {
             s.then(std::move(go)); // comes once, and the future keeps it until then
         } else {
             s.then(std::move(go), key);
@@ -13379,7 +13477,7 @@ private:
     }
     template <class Source>
     static void disarm(Source& s, const void* key) {
-        if constexpr (!std::is_base_of_v<future_base, Source>) s.forget(key);
+        if constexpr (!std::is_base_of_v<detail::future_base, Source>) s.forget(key);
     }
 
     /// A source that is ready, or null.
@@ -13427,6 +13525,101 @@ private:
     }
 };
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/task/task_invocation.hpp ----
+// task_invocation.hpp: one execution of a remote function that returns task<T>: what must live
+// until its answer.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// The arguments of a task, and its coroutine.
+class suspended_call {
+public:
+    virtual ~suspended_call() = default;
+    /// Runs it to its first wait, or to its end.
+    virtual void start(task_scope& scope) = 0;
+    /// After its end: its result becomes that of the invocation. Throws what it threw.
+    virtual void take(invocation& inv) = 0;
+};
+
+/// What the thunk of such a function is called with; for the others it is an invocation like any
+/// other.
+struct task_invocation : invocation {
+    std::unique_ptr<suspended_call> body{}; ///< if nothing was wrong
+};
+
+/// What a parameter that is not sent refers to, if nothing else keeps it.
+template <class Plain>
+struct kept_parameter {
+    explicit kept_parameter(invocation&) noexcept {}
+    template <class Parameter, std::size_t Next>
+    decltype(auto) get(invocation& inv, auto& values) {
+        return argument<Parameter, Next>(inv, values);
+    }
+};
+template <class Plain>
+    requires is_dialog<Plain>
+struct kept_parameter<Plain> {
+    injected_object<Plain> made;
+
+    explicit kept_parameter(invocation& inv) : made(inv) {}
+    template <class Parameter, std::size_t Next>
+    Plain& get(invocation&, auto&) {
+        return made;
+    }
+};
+#if defined(__cpp_lib_jthread)
+template <>
+struct kept_parameter<std::stop_token> {
+    std::stop_token made;
+
+    explicit kept_parameter(invocation& inv) : made(inv.stop(inv)) {}
+    template <class Parameter, std::size_t Next>
+    std::stop_token& get(invocation&, auto&) {
+        return made;
+    }
+};
+#endif
+
+template <auto F, class T, class... Ps, std::size_t... Is, std::size_t... Ws>
+struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>,
+                        std::index_sequence<Ws...>>
+    final : suspended_call {
+    typename value_tuple<typename function_traits<F>::wire_parameters>::type values{};
+    std::tuple<std::optional<kept_parameter<std::remove_cvref_t<Ps>>>...> kept{};
+    std::optional<task<T>> coroutine{};
+
+    static void begin(invocation& inv) {
+        auto self = std::make_unique<suspended_result>();
+        if (!take_arguments<F>(inv, type_list<Ps...>{}, std::index_sequence<Ws...>{}, self->values))
+            return;
+        (std::get<Is>(self->kept).emplace(inv), ...);
+        [[maybe_unused]] constexpr auto place = places<type_list<Ps...>>::table;
+        self->coroutine.emplace(
+            F(std::get<Is>(self->kept)->template get<Ps, place.at[Is]>(inv, self->values)...));
+        static_cast<task_invocation&>(inv).body = std::move(self);
+    }
+
+    void start(task_scope& scope) override { coroutine->start(scope); }
+
+    void take(invocation& inv) override {
+        if constexpr (std::is_void_v<T>) {
+            coroutine->take();
+        } else {
+            const T& value = coroutine->take();
+            put_result(inv, value);
+        }
+    }
+};
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ==== the core ====
@@ -14422,10 +14615,12 @@ public:
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 class prompt_matcher;
 
-namespace detail {
 struct staged_boot;
+
 } // namespace detail
 
 /// Everything that is known when a child did not come up.
@@ -14478,7 +14673,7 @@ struct boot_plan {
     /// what to do if `start` cannot be started
     std::string if_missing{};
     /// of a tool that may ask questions at its terminal
-    std::shared_ptr<prompt_matcher> prompts{};
+    std::shared_ptr<detail::prompt_matcher> prompts{};
     /// puts them to a person, on the loop; may be empty
     unique_function<void(prompt)> ask{};
     /// on the loop; may be empty
@@ -16278,6 +16473,8 @@ concept policy = std::copyable<Io> && has_descriptor<Io> && has_process<Io> && h
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// A descriptor that the loop watches. Lives inside whatever owns the descriptor; unwatch it before
 /// it dies.
 struct event_source {
@@ -16360,12 +16557,15 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/loop/bound_source.hpp ----
 // bound_source.hpp: a watched descriptor that calls a member of the object that it lives in.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Made useful by on_ready(). Moving it, or its owner, breaks it.
 template <class Owner>
@@ -16388,6 +16588,7 @@ void on_ready(bound_source<Owner>& source, Owner& owner, int fd) noexcept {
     };
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/io/main_arguments.hpp ----
@@ -17524,6 +17725,8 @@ static_assert(policy<native>);
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// A binary heap of timers in which each knows its place: set and cancel cost O(log n). Threads:
 /// the loop's only.
 class timers {
@@ -17590,6 +17793,7 @@ public:
     std::size_t size() const noexcept { return heap_.size(); }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/loop/slow_timers.hpp ----
@@ -17597,6 +17801,8 @@ public:
 // thread, which sleeps anyway, does.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Timers for what is seconds away. One thread, the broker's or, if there is none, whoever leads,
 /// looks at the clock now and then; what is due then fires in the next turn, whoever makes that.
@@ -17660,6 +17866,7 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/loop/work_queue.hpp ----
@@ -17667,6 +17874,8 @@ private:
 // moment from which it takes no more.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Posted tasks and deferred functions. Tasks run first, in the order of posting, then functions.
 /// Wakes nobody: that is left to whoever adds. Threads: as marked.
@@ -17755,6 +17964,7 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/loop/event_loop.hpp ----
@@ -17779,6 +17989,8 @@ MITOGEN_COLD inline void log_exception_on_loop() {
 
 } // namespace detail
 #endif
+
+namespace detail {
 
 /// A base of basic_broker, which says who runs it. Threads: the one that leads.
 template <class Io>
@@ -17809,7 +18021,7 @@ protected:
         : io_(std::move(io)), poller_(io_), waker_(io_), watched_(poller_), slow_(io_, poller_),
           work_(io_) {
         if (const long rc = poller_.add(waker_.fd(), 0, io::interest::read); rc < 0)
-            detail::construction::fail(os::failure("poller add", rc, waker_.fd()));
+            construction::fail(os::failure("poller add", rc, waker_.fd()));
     }
     basic_event_loop(basic_event_loop&&) = delete;
     ~basic_event_loop() = default;
@@ -17889,7 +18101,7 @@ protected:
         try {
             work();
         } catch (...) {
-            detail::log_exception_on_loop();
+            log_exception_on_loop();
         }
 #else
         work();
@@ -17916,6 +18128,7 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/loop/followers.hpp ----
@@ -17923,6 +18136,8 @@ private:
 // other (Leader/Followers, POSA2).
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Threads that want to lead while another one does, first come first woken. Threads: any.
 template <class Io>
@@ -17966,6 +18181,7 @@ private:
     place* first_ = nullptr; // linked through them
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/loop/leadership.hpp ----
@@ -17973,6 +18189,8 @@ private:
 // that keeps the others asleep.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// The leadership of one loop. The broker's own thread (the I/O thread) takes it when the poller's
 /// gate lets it through; any other thread closes the gate while it has the leadership. With pollers
@@ -18059,12 +18277,15 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/loop/work_guard.hpp ----
 // work_guard.hpp: those whose things live on a loop, which therefore cannot end before they have.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Somebody who needs a loop: a router.
 class work_guard {
@@ -18133,12 +18354,15 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/sync/event.hpp ----
 // event.hpp: something that happens once, and that one thread may wait for.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Something that has not happened, and then has for ever.
 ///
@@ -18182,6 +18406,7 @@ public:
     };
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/loop/broker_engine.hpp ----
@@ -18762,6 +18987,8 @@ private:
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Hash of a build, as programs compare each other's: equal builds call functions by index. 0: not
 /// known.
 using build_hash = std::uint64_t;
@@ -18773,6 +19000,7 @@ inline build_hash hash_build(std::string_view id) noexcept {
     return h ? h : 1;
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/link/correspondents.hpp ----
@@ -18780,6 +19008,8 @@ inline build_hash hash_build(std::string_view id) noexcept {
 // context is lost.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Who below has sent through this context to whom. A link that sends to more contexts than are
 /// remembered counts as one that has sent to all: memory stays bounded, and nobody is forgotten.
@@ -18836,6 +19066,7 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/link/heartbeat_monitor.hpp ----
@@ -18843,6 +19074,8 @@ public:
 // intervals: no message costs anything.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// One link's silence. Knows only times and how many bytes there were: no clock, no descriptor.
 class heartbeat_monitor {
@@ -18904,6 +19137,7 @@ public:
     void excuse() noexcept { lasts_ = 0; }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/protocol/frame_reader.hpp ----
@@ -18911,6 +19145,8 @@ public:
 // where bytes should go and says how many came.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Largest payload of one frame, in bytes; longer messages travel as fragments of this size. At 3
 /// GB/s one fragment holds up a small message behind it for 40 µs, and its header is 0.03 % of it.
@@ -19007,7 +19243,7 @@ private:
             begin_ = end_ = 0;
         } else if (capacity - begin_ < header_layout::size + fragment_bytes) {
             std::memmove(in_.data(), in_.data() + begin_, end_ - begin_);
-            if (in_.is_secret()) detail::wipe(in_.data() + end_ - begin_, begin_);
+            if (in_.is_secret()) wipe(in_.data() + end_ - begin_, begin_);
             end_ -= begin_;
             begin_ = 0;
         }
@@ -19016,16 +19252,19 @@ private:
 
     /// Overwrites input that has been used.
     void forget(const std::byte* from, std::size_t size) noexcept {
-        detail::wipe(in_.data() + (from - in_.data()), size);
+        wipe(in_.data() + (from - in_.data()), size);
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/protocol/lane_numbers.hpp ----
 // lane_numbers.hpp: by which number the hops between know a thread of the program that sends.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Numbers for the lanes of a send_queue. They travel in the upper bits of header::stream, below
 /// which are the bits that tell a source's large messages apart. A hop keeps the order of what has
@@ -19056,6 +19295,7 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/protocol/send_queue.hpp ----
@@ -19063,6 +19303,8 @@ public:
 // takes no lock.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// A run of bytes that one write takes from a send_queue. Whoever holds it may write without a
 /// lock.
@@ -19333,6 +19575,7 @@ public:
     std::uint64_t queued() const noexcept { return queued_; }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/link/writer.hpp ----
@@ -19340,6 +19583,8 @@ public:
 // waited for here.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 template <class Io>
 class basic_transport;
@@ -19364,7 +19609,7 @@ class basic_writer {
     };
 
     transport& transport_;
-    detail::broker_engine<Io>& broker_;
+    broker_engine<Io>& broker_;
     typename Io::descriptor out_;
     source source_{};
 
@@ -19388,7 +19633,7 @@ class basic_writer {
     static constexpr int max_rounds = 16;
 
 public:
-    basic_writer(transport& whole, detail::broker_engine<Io>& loop, typename Io::descriptor out,
+    basic_writer(transport& whole, broker_engine<Io>& loop, typename Io::descriptor out,
                  const limits& bounds)
         : transport_(whole), broker_(loop), out_(std::move(out)), mutex_(loop.io()),
           queue_limit_(bounds.queue_bytes) {
@@ -19595,6 +19840,7 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/link/transport.hpp ----
@@ -19602,6 +19848,8 @@ private:
 // writer, and ends once.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// One link. Created unstarted; start() on the loop begins to read.
 ///
@@ -19650,7 +19898,7 @@ private:
         bool stopped() const { return self.closed_; }
     };
 
-    detail::broker_engine<Io>& broker_;
+    broker_engine<Io>& broker_;
     owner* owner_;
     descriptor in_;
     source in_source_{};
@@ -19672,7 +19920,7 @@ private:
     static constexpr std::size_t most_at_once = 2 * fragment_bytes;
 
 public:
-    basic_transport(detail::broker_engine<Io>& loop, owner& to, descriptor in, descriptor out,
+    basic_transport(broker_engine<Io>& loop, owner& to, descriptor in, descriptor out,
                     const limits& bounds, const heartbeat& beat = {0, 0})
         : broker_(loop), owner_(&to), in_(std::move(in)), monitor_(beat),
           writer_(*this, loop, std::move(out), bounds) {
@@ -19863,12 +20111,15 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/protocol/assembler.hpp ----
 // assembler.hpp: puts the fragments of large messages together again, at their destination only.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// A large message that has arrived whole.
 struct assembled {
@@ -19931,7 +20182,7 @@ public:
     outcome announce(const header& h, std::span<const std::byte> payload, std::uint64_t limit) {
         if (payload.size() != 8 || find(h)) return outcome::stray;
         if (partials_.size() == most_messages) return outcome::too_many;
-        const auto total = detail::load_le<std::uint64_t>(payload.data());
+        const auto total = load_le<std::uint64_t>(payload.data());
         partials_.push_back({h, total, buffer{}, total > limit});
         if (h.flags & message_flags::secret) partials_.back().payload.keep_secret();
         return total > limit ? outcome::too_large : outcome::stored;
@@ -20017,6 +20268,7 @@ public:
     std::uint64_t stored() const noexcept { return stored_; }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/link/peer.hpp ----
@@ -20024,6 +20276,8 @@ public:
 // knows about that neighbour.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 template <class Io>
 class basic_router_core;
@@ -20188,6 +20442,7 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/node/call_table.hpp ----
@@ -20196,24 +20451,30 @@ private:
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 template <class Io>
 class basic_call_table;
+
+} // namespace detail
 
 /// An outstanding call, and what wakes the thread that waits for it. Kept in memory that the table
 /// reuses, never frees while it lives: a late notification of a finished wait is harmless. Threads:
 /// see members.
 template <class Io>
 class basic_outstanding_call final : public outstanding_call {
-    friend class basic_call_table<Io>;
+    friend class detail::basic_call_table<Io>;
 
     unique_function<void()> continuation_; // of then(): run once, on the thread that completes it
 
 public:
-    waiter<Io> wake;
-    timer deadline; ///< loop's
+    detail::waiter<Io> wake;
+    detail::timer deadline; ///< loop's
 
     explicit basic_outstanding_call(Io& io) : wake(io) {}
 };
+
+namespace detail {
 
 /// What becomes of a message that comes to a handle of the table.
 enum class arrival : std::uint8_t {
@@ -20499,6 +20760,7 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/node/dead_messages.hpp ----
@@ -20606,11 +20868,13 @@ MITOGEN_COLD inline error handler_threw(const std::string& what) {
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// The handlers of one router, sorted by number. Calls none of them. Threads: any.
 template <class Io>
 class basic_handler_table {
 public:
-    using raw_handler = mitogen::raw_handler;
+    using raw_handler = mitogen::detail::raw_handler;
 
     struct registration {
         handle_id number;
@@ -20755,6 +21019,7 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/protocol/error_notice.hpp ----
@@ -20763,6 +21028,8 @@ public:
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Longest text of an error that travels, in bytes; the rest is cut off and the cut is marked.
 inline constexpr std::size_t error_text_bytes = 64 * 1024;
 
@@ -20770,19 +21037,22 @@ inline constexpr std::size_t error_text_bytes = 64 * 1024;
 /// for them.
 inline constexpr std::size_t error_notice_bytes = 4 * error_text_bytes + 1024;
 
+} // namespace detail
+
 /// The bytes of an error.
 inline buffer encode_error(const error& e) {
     const error_detail& d = e.detail();
     std::string text = d.text;
-    if (text.size() > error_text_bytes) {
-        std::size_t end = error_text_bytes;
-        while (end > error_text_bytes - 4 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+    if (text.size() > detail::error_text_bytes) {
+        std::size_t end = detail::error_text_bytes;
+        while (end > detail::error_text_bytes - 4 &&
+               (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
             --end; // not inside a character
         text.resize(end);
         text += " […cut]";
     }
     const auto cut = [](const std::string& s) {
-        return std::string_view(s).substr(0, error_text_bytes);
+        return std::string_view(s).substr(0, detail::error_text_bytes);
     };
     return encode(static_cast<std::uint16_t>(d.why), text, cut(d.type), cut(d.place),
                   cut(d.backtrace), d.context, d.canceller, static_cast<std::uint8_t>(d.radius),
@@ -20817,6 +21087,8 @@ inline error decode_error(std::span<const std::byte> bytes) {
 // answered with the reason why not.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// A base of `Core`, basic_router_core, which knows the tree and sends. Threads: loop, unless
 /// marked.
@@ -21015,12 +21287,15 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/node/lost_peers.hpp ----
 // lost_peers.hpp: which contexts are lost and why, and who wants to be told.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// The contexts that one router has lost. Calls nobody. Threads: any.
 template <class Io>
@@ -21101,6 +21376,7 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/node/outgoing_calls.hpp ----
@@ -21113,22 +21389,24 @@ public:
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// The base of `Core`, basic_router_core, which sends. Threads: any.
 template <class Core, class Io>
 class basic_outgoing_calls : public mitogen::node {
     using open_call = basic_outstanding_call<Io>;
 
 protected:
-    detail::broker_engine<Io>& broker_;
+    broker_engine<Io>& broker_;
     typename basic_call_table<Io>::owner outstanding_;
 
-    basic_outgoing_calls(detail::broker_engine<Io>& loop, const limits& bounds)
+    basic_outgoing_calls(broker_engine<Io>& loop, const limits& bounds)
         : mitogen::node(bounds), broker_(loop),
           outstanding_(basic_call_table<Io>::make(loop.io(), bounds.open_calls)) {}
     ~basic_outgoing_calls() = default;
 
 public:
-    detail::broker_engine<Io>& loop() noexcept { return broker_; }
+    broker_engine<Io>& loop() noexcept { return broker_; }
     basic_call_table<Io>& outstanding() noexcept { return *outstanding_; }
 
     /// An answer from `from` that is an error already.
@@ -21164,7 +21442,7 @@ public:
         if (!p) return *failed_answer(what.to, std::move(*why));
         p->subject = what.subject;
         // Before the answer can come: else it finds the gate open, and wakes the broker's thread.
-        typename detail::broker_engine<Io>::reservation leadership(broker_,
+        typename broker_engine<Io>::reservation leadership(broker_,
                                                                    what.how == manner::wait);
         const result<void> sent =
             core().send(core().address(what.to, what.handle, p->handle()), what.payload,
@@ -21205,11 +21483,11 @@ public:
     bool on_loop() const noexcept final { return broker_.on_loop(); }
     instant now() const noexcept final { return broker_.io().now(); }
 
-    std::unique_ptr<detail::foreign_mutex> make_mutex() const final {
+    std::unique_ptr<foreign_mutex> make_mutex() const final {
         if constexpr (std::is_same_v<typename Io::mutex, io::posix_mutex>) {
             return nullptr;
         } else {
-            struct of_policy final : detail::foreign_mutex {
+            struct of_policy final : foreign_mutex {
                 typename Io::mutex of;
                 explicit of_policy(Io& io) : of(io) {}
                 void lock() override { of.lock(); }
@@ -21219,16 +21497,16 @@ public:
         }
     }
 
-    bool sleep(detail::condition& on, std::unique_lock<detail::mutex>& lock, instant deadline,
-               detail::predicate ready) final {
-        struct sleeper final : detail::condition::sleeper {
+    bool sleep(condition& on, std::unique_lock<mutex>& lock, instant deadline,
+               predicate ready) final {
+        struct sleeper final : condition::sleeper {
             waiter<Io> wake;
             explicit sleeper(Io& io) : wake(io) {}
             void notify() noexcept override { wake.notify(); }
         };
         sleeper self(broker_.io());
         on.enter(self);
-        detail::mutex& mutex = *lock.mutex();
+        mutex& mutex = *lock.mutex();
         do { // again where another thread has taken away what this one was woken for
             lock.unlock();
             broker_.wait(self.wake, deadline, true, [&] {
@@ -21299,12 +21577,15 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/node/route_table.hpp ----
 // route_table.hpp: which link leads to which context, and what is known about it.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// One context below this one.
 template <class Link>
@@ -21419,6 +21700,7 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/node/router_core.hpp ----
@@ -21426,6 +21708,8 @@ public:
 // is lost.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Knows that contexts form a tree; creates no process and no descriptor. What it asks and what it
 /// receives is in its two bases.
@@ -21459,7 +21743,7 @@ private:
     basic_lost_peers<Io> lost_peers_;
 
 public:
-    basic_router_core(detail::broker_engine<Io>& loop, const limits& bounds,
+    basic_router_core(broker_engine<Io>& loop, const limits& bounds,
                       const tree_rules& rules = {.heartbeat = {0, 0}})
         : outgoing_calls(loop, bounds), delivery(loop.io()), rules_(rules), routes_(loop.io()),
           lost_peers_(loop.io()) {
@@ -21693,6 +21977,7 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/boot/staging.hpp ----
@@ -21895,6 +22180,7 @@ public:
 // messages.
 
 namespace mitogen::inline MITOGEN_ABI {
+
 namespace detail {
 
 /// Replaces control characters but tabs: what a stranger's program prints must not reprogram the
@@ -21911,8 +22197,6 @@ inline void mask(std::string& text, std::string_view word) {
         text.replace(at, word.size(), "***"), at += 3;
 }
 
-} // namespace detail
-
 /// Bytes in, lines out. A line longer than `line_limit` is given out in pieces. Control characters
 /// but tabs become '?'.
 class text_tail {
@@ -21926,7 +22210,7 @@ class text_tail {
 
     template <class Line>
     void give(Line&& line) {
-        detail::defuse(partial_);
+        defuse(partial_);
         line(std::string_view(partial_));
         kept_bytes_ += partial_.size();
         last_.push_back(std::exchange(partial_, {}));
@@ -21978,13 +22262,14 @@ public:
         for (const std::string& l : last_) out.append(out.empty() ? "" : "\n  ").append(l);
         if (!partial_.empty()) {
             std::string unfinished = partial_;
-            detail::defuse(unfinished);
+            defuse(unfinished);
             out.append(out.empty() ? "" : "\n  ").append(unfinished);
         }
         return out;
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/child/child_stderr.hpp ----
@@ -22422,6 +22707,8 @@ private:
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// What a line asks for that a tool has printed and not ended.
 enum class prompt_kind : std::uint8_t {
     none,     ///< it is no question, or not yet
@@ -22435,8 +22722,6 @@ enum class prompt_kind : std::uint8_t {
     other,
     unsure, ///< it ends as a question, and that is all that is known
 };
-
-namespace detail {
 
 /// False for what the line editor of a terminal would take for a key.
 inline bool is_typable(const secret& text) noexcept {
@@ -22464,8 +22749,6 @@ inline bool ends_in(std::string_view line, std::initializer_list<std::string_vie
 inline bool ends_as_question(std::string_view line) noexcept {
     return ends_in(line, {":", "\xEF\xBC\x9A"});
 }
-
-} // namespace detail
 
 /// Answers a tool's questions: with a password, at most once; the others are a person's, if there
 /// is one. Bytes in, answers out: it reads and writes nothing itself.
@@ -22554,7 +22837,7 @@ public:
         if (!std::exchange(asking_, false)) return reaction::nothing;
         switch (how) {
         case prompt_outcome::answered:
-            if (!detail::is_typable(answer))
+            if (!is_typable(answer))
                 return give_up(reason::misuse,
                                "the answer to " + quoted() + " contains a control character");
             given_.push_back(std::move(answer));
@@ -22604,7 +22887,7 @@ private:
     prompt_kind kind_of(std::string_view line) const {
         const prompt_kind known = recognise_(line);
         return known == prompt_kind::none && person_there_ &&
-                       detail::ends_in(line, {":", "?", "\xEF\xBC\x9A"})
+                       ends_in(line, {":", "?", "\xEF\xBC\x9A"})
                    ? prompt_kind::unsure
                    : known;
     }
@@ -22654,13 +22937,11 @@ private:
     }
 
     std::string presentable(std::string line) const {
-        for_each_secret([&](const secret& s) { detail::mask(line, s.reveal()); });
-        detail::defuse(line);
+        for_each_secret([&](const secret& s) { mask(line, s.reveal()); });
+        defuse(line);
         return line;
     }
 };
-
-namespace detail {
 
 /// True where `line` contains `word`, whatever the case of its letters. `word` is in small letters.
 inline bool mentions(std::string_view line, std::string_view word) noexcept {
@@ -22945,7 +23226,7 @@ MITOGEN_COLD void ask_whom_it_is_for(basic_router_core<Io>& node, const header& 
     outstanding_call& p =
         node.ask({.to = request.src,
                   .handle = handles::prompt,
-                  .how = mitogen::question::manner::pass,
+                  .how = mitogen::detail::question::manner::pass,
                   .payload = encode(request.reply_to, question.what(), question.text())});
     const auto answer = std::make_shared<future<secret>>(&p, node, decode_environment{});
     prompt_access::when_over(question, [weak = std::weak_ptr(answer)] {
@@ -23069,6 +23350,7 @@ public:
 // allocation or lock. Texts and tables are made when first asked for, and kept.
 
 namespace mitogen::inline MITOGEN_ABI {
+
 namespace detail {
 
 // Entries by index. A library that is loaded later makes the table grow: a new one takes its place,
@@ -23116,19 +23398,19 @@ namespace registry {
 
 /// How many functions are registered. Indices are below this.
 inline std::uint32_t count() noexcept {
-    const function_entry* last = detail::all_functions.newest();
+    const detail::function_entry* last = detail::all_functions.newest();
     return last ? last->index() + 1 : 0;
 }
 
 /// All functions, by index: in the order in which they were registered. The reference stays valid.
-inline const std::vector<const function_entry*>& entries() {
+inline const std::vector<const detail::function_entry*>& entries() {
     const auto* table = detail::indexed.load(std::memory_order_acquire);
     if (table && table->size() >= count()) return table->entries;
     return detail::make_index_table().entries;
 }
 
 /// The function with that index; null if there is none. Constant time.
-inline const function_entry* by_index(std::uint32_t index) {
+inline const detail::function_entry* by_index(std::uint32_t index) {
     const auto* table = detail::indexed.load(std::memory_order_acquire);
     if (table && index < table->size()) [[likely]]
         return table->entries[index];
@@ -23147,7 +23429,7 @@ MITOGEN_COLD inline const detail::key_table& freeze() {
 
 /// The function with that key. Null if there is none, if several have it (see duplicates()), or if
 /// its name means something within one build only. Constant time once the table is made.
-inline const function_entry* by_key(std::uint64_t key) { return freeze().find(key); }
+inline const detail::function_entry* by_key(std::uint64_t key) { return freeze().find(key); }
 
 /// One text for each function that cannot be told from another: the identity that both have, or two
 /// identities with equal keys. `mitogen::name_of` resolves either. A program should refuse to start
@@ -23163,9 +23445,9 @@ inline const std::vector<std::string>& duplicates() { return freeze().duplicates
 /// time.
 MITOGEN_COLD inline std::string nearest(std::string_view wanted) {
     const bool is_identity = wanted.find(")->") != std::string_view::npos;
-    const function_entry* best = nullptr;
+    const detail::function_entry* best = nullptr;
     std::size_t least = 0;
-    for (const function_entry* entry : entries()) {
+    for (const detail::function_entry* entry : entries()) {
         if (!entry->texts().is_stable) continue;
         const std::size_t distance =
             detail::edit_distance(wanted, is_identity ? entry->identity() : entry->name());
@@ -23184,7 +23466,7 @@ MITOGEN_COLD inline error why_unknown(std::string_view name, std::string_view si
     const std::string wanted =
         std::string(name.substr(0, longest)) + std::string(signature.substr(0, longest));
     std::string others;
-    for (const function_entry* entry : entries()) {
+    for (const detail::function_entry* entry : entries()) {
         if (entry->name() != name) continue;
         if (entry->signature() != signature) {
             others += (others.empty() ? "" : " and ") + entry->identity();
@@ -23213,8 +23495,11 @@ MITOGEN_COLD inline error why_unknown(std::string_view name, std::string_view si
 
 } // namespace registry
 
+namespace detail {
+
 inline bool function_entry::stable_name() const { return registry::by_key(key()) == this; }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/call/explain.hpp ----
@@ -23222,6 +23507,8 @@ inline bool function_entry::stable_name() const { return registry::by_key(key())
 // names and signatures.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// The key by which `subject`, a function_entry, is called in `to`, which runs another build.
 MITOGEN_COLD inline result<std::uint64_t> key_across_builds(const void* subject, context_id to) {
@@ -23250,6 +23537,7 @@ inline bool ask_what_is_wrong(mitogen::node& node, outstanding_call& answer, con
         .has_value();
 }
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/child/shutdown_ladder.hpp ----
@@ -23372,6 +23660,8 @@ public:
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 /// Starts, watches, and buries one child.
 ///
 /// Owned by the router, all on the loop. Life: starting (waits for the hello) → up → ending (asked
@@ -23405,7 +23695,7 @@ public:
     };
 
 private:
-    using attempt = detail::bootstrap<Io>;
+    using attempt = bootstrap<Io>;
 
     enum class stage : std::uint8_t { starting, up, stopping, detached, gone };
 
@@ -23414,9 +23704,9 @@ private:
     const std::unique_ptr<boot_plan> plan_;
     handshake::welcome welcome_;
     typename Io::process process_;
-    detail::child_stderr<Io> err_;
+    child_stderr<Io> err_;
     attempt boot_; // until it is up
-    detail::shutdown_ladder ladder_;
+    shutdown_ladder ladder_;
     stage stage_ = stage::starting;
     bound_source<basic_child> exit_source_{};
     timer timer_;
@@ -23461,7 +23751,7 @@ public:
 
     /// Begins to listen. Threads: loop.
     MITOGEN_COLD void begin() {
-        detail::broker_engine<Io>& loop = router_.loop();
+        broker_engine<Io>& loop = router_.loop();
         long rc = boot_.begin();
         if (rc >= 0) rc = err_.begin();
         if (rc >= 0 && exit_source_.fd >= 0) rc = loop.watch(exit_source_, io::interest::read);
@@ -23527,7 +23817,7 @@ public:
 
     /// Kills it at once. Threads: loop.
     void kill() {
-        send_signal(detail::shutdown_ladder::kill);
+        send_signal(shutdown_ladder::kill);
         ladder_.killed();
     }
 
@@ -23614,7 +23904,7 @@ private:
     }
 
     void terminate() {
-        send_signal(detail::shutdown_ladder::term);
+        send_signal(shutdown_ladder::term);
         ladder_.terminated(router_.loop().io().now());
     }
 
@@ -23625,7 +23915,7 @@ private:
         lost_cause_ = cause;
         if (lost_text_.empty()) lost_text_ = why;
         // what it sends is worthless
-        if (cause == reason::link_corrupt) process_.signal(detail::shutdown_ladder::term);
+        if (cause == reason::link_corrupt) process_.signal(shutdown_ladder::term);
         begin_ending();
     }
 
@@ -23689,7 +23979,7 @@ private:
     /// Programs of other users cannot be sent any; they end when their terminal hangs up.
     void send_signal(int number) {
         process_.signal(number);
-        if (number == detail::shutdown_ladder::kill) err_.hang_up();
+        if (number == shutdown_ladder::kill) err_.hang_up();
     }
 
     /// The one place that decides what happens next on the way out. Called whenever something has
@@ -23697,7 +23987,7 @@ private:
     MITOGEN_COLD void advance_shutdown() {
         if (stage_ != stage::stopping) return;
         const auto keep = this->shared_from_this();
-        detail::broker_engine<Io>& loop = router_.loop();
+        broker_engine<Io>& loop = router_.loop();
         if (!status_) status_ = look_for_status();
         const instant now = loop.io().now();
         if (status_) {
@@ -23713,10 +24003,10 @@ private:
         }
         if (!link_open_ && !reported_ && ladder_.report_due(now)) report();
         if (const int signal = ladder_.due_signal(now);
-            signal != detail::shutdown_ladder::no_signal) {
+            signal != shutdown_ladder::no_signal) {
             send_signal(signal);
             // all that can be done from here
-            if (plan_->attached && signal == detail::shutdown_ladder::kill)
+            if (plan_->attached && signal == shutdown_ladder::kill)
                 return link->close(reason::respondent_lost, "it was asked to end, and did not");
         }
         loop.set_timer(timer_, ladder_.next_look(now, exit_source_.watched || plan_->attached,
@@ -23755,7 +24045,7 @@ private:
     }
 
     MITOGEN_COLD void finish() {
-        detail::broker_engine<Io>& loop = router_.loop();
+        broker_engine<Io>& loop = router_.loop();
         stage_ = stage::gone;
         loop.cancel_timer(timer_);
         err_.finish();
@@ -23768,6 +24058,7 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/child/child_pipes.hpp ----
@@ -23832,6 +24123,8 @@ MITOGEN_COLD result<child_pipes<Io>> make_child_pipes(Io& io, bool at_terminal =
 // id_allocator.hpp: numbers for new contexts, in blocks from the root.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Gives out context ids. The root counts. Every other context asks the root for a block of them:
 /// for the first one when it needs an id, so that it costs nothing to have no children; for the
@@ -24011,6 +24304,7 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/node/route_monitor.hpp ----
@@ -24018,6 +24312,8 @@ public:
 // go.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Routes are announced upwards only: the parent that makes a context tells its own parent, which
 /// tells its own. Links are first in, first out, so that no context above sees a message from a new
@@ -24125,12 +24421,15 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/sync/wait_group.hpp ----
 // wait_group.hpp: counts what is under way, and lets one thread wait until nothing is.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// A counter that one thread can wait for to be 0.
 ///
@@ -24170,6 +24469,7 @@ public:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/child/children.hpp ----
@@ -26040,6 +26340,8 @@ inline error current_exception_as_error(std::string_view place, context_id where
 
 namespace mitogen::inline MITOGEN_ABI {
 
+namespace detail {
+
 class task_scope;
 
 /// One call that was accepted. Its memory is reused for later ones.
@@ -26408,100 +26710,6 @@ public:
     }
 };
 
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/task/task_invocation.hpp ----
-// task_invocation.hpp: one execution of a remote function that returns task<T>: what must live
-// until its answer.
-
-#if defined(__cpp_lib_jthread)
-#include <stop_token>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// The arguments of a task, and its coroutine.
-class suspended_call {
-public:
-    virtual ~suspended_call() = default;
-    /// Runs it to its first wait, or to its end.
-    virtual void start(task_scope& scope) = 0;
-    /// After its end: its result becomes that of the invocation. Throws what it threw.
-    virtual void take(invocation& inv) = 0;
-};
-
-/// What the thunk of such a function is called with; for the others it is an invocation like any
-/// other.
-struct task_invocation : invocation {
-    std::unique_ptr<suspended_call> body{}; ///< if nothing was wrong
-};
-
-namespace detail {
-
-/// What a parameter that is not sent refers to, if nothing else keeps it.
-template <class Plain>
-struct kept_parameter {
-    explicit kept_parameter(invocation&) noexcept {}
-    template <class Parameter, std::size_t Next>
-    decltype(auto) get(invocation& inv, auto& values) {
-        return argument<Parameter, Next>(inv, values);
-    }
-};
-template <class Plain>
-    requires is_dialog<Plain>
-struct kept_parameter<Plain> {
-    injected_object<Plain> made;
-
-    explicit kept_parameter(invocation& inv) : made(inv) {}
-    template <class Parameter, std::size_t Next>
-    Plain& get(invocation&, auto&) {
-        return made;
-    }
-};
-#if defined(__cpp_lib_jthread)
-template <>
-struct kept_parameter<std::stop_token> {
-    std::stop_token made;
-
-    explicit kept_parameter(invocation& inv) : made(inv.stop(inv)) {}
-    template <class Parameter, std::size_t Next>
-    std::stop_token& get(invocation&, auto&) {
-        return made;
-    }
-};
-#endif
-
-template <auto F, class T, class... Ps, std::size_t... Is, std::size_t... Ws>
-struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>,
-                        std::index_sequence<Ws...>>
-    final : suspended_call {
-    typename value_tuple<typename function_traits<F>::wire_parameters>::type values{};
-    std::tuple<std::optional<kept_parameter<std::remove_cvref_t<Ps>>>...> kept{};
-    std::optional<task<T>> coroutine{};
-
-    static void begin(invocation& inv) {
-        auto self = std::make_unique<suspended_result>();
-        if (!take_arguments<F>(inv, type_list<Ps...>{}, std::index_sequence<Ws...>{}, self->values))
-            return;
-        (std::get<Is>(self->kept).emplace(inv), ...);
-        [[maybe_unused]] constexpr auto place = places<type_list<Ps...>>::table;
-        self->coroutine.emplace(
-            F(std::get<Is>(self->kept)->template get<Ps, place.at[Is]>(inv, self->values)...));
-        static_cast<task_invocation&>(inv).body = std::move(self);
-    }
-
-    void start(task_scope& scope) override { coroutine->start(scope); }
-
-    void take(invocation& inv) override {
-        if constexpr (std::is_void_v<T>) {
-            coroutine->take();
-        } else {
-            const T& value = coroutine->take();
-            put_result(inv, value);
-        }
-    }
-};
-
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -26509,6 +26717,8 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 // task_calls.hpp: the tasks that other contexts have called and that have not ended yet.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Runs calls as tasks for a dispatcher, `Owner`: it has attach(invocation, call); invoke(entry,
 /// invocation), which catches, as its guarded(invocation, work) does; and finish(header,
@@ -26634,12 +26844,15 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/serve/dispatcher.hpp ----
 // dispatcher.hpp: takes calls from the loop to where they run, and their results back.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
 
 /// Executes the calls that one context receives: on the loop at once or as tasks, on the main
 /// thread in order, or on a pool.
@@ -26693,7 +26906,7 @@ public:
 
     /// Executes main-thread calls on the calling thread until stop(). Threads: the main one.
     void serve() {
-        detail::broker_engine<Io>& loop = router_.loop();
+        broker_engine<Io>& loop = router_.loop();
         buffer result;
         std::optional<error> refusal;
         for (;;) {
@@ -26955,6 +27168,7 @@ private:
     }
 };
 
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/join/call_server.hpp ----
@@ -28230,7 +28444,7 @@ template <class Io>
 class joined_node final : public joined_place, private basic_peer<Io>::events {
     using peer = basic_peer<Io>;
 
-    detail::broker_engine<Io> broker_;
+    broker_engine<Io> broker_;
     router_engine<Io> router_;
     std::shared_ptr<peer> parent_;
     call_server<Io> server_;
@@ -28366,9 +28580,10 @@ template <class Io>
             return error(reason::misuse, "the name of a context that joins has at most " +
                                              std::to_string(joining::name_limit) + " bytes");
         os::ignore_sigpipe();
-        const instant deadline = after(io.now(), to_ns(options.connect_timeout));
+        const instant deadline = detail::after(io.now(), detail::to_ns(options.connect_timeout));
         typename Io::descriptor socket;
-        if (const long rc = os::connect_local(path, to_ns(options.connect_timeout), socket); rc < 0)
+        if (const long rc = os::connect_local(path, detail::to_ns(options.connect_timeout), socket);
+            rc < 0)
             return detail::cannot_join(path, rc);
         if (const std::int64_t user = os::peer_user(socket.get()); !os::is_trusted_user(user))
             return error(reason::connect,
@@ -32037,4 +32252,12 @@ template const method_operations& operations_of<sudo>() noexcept;
 #undef MITOGEN_HAS_RTTI
 #undef MITOGEN_INLINE
 #undef MITOGEN_NATIVE_KQUEUE
+#undef MITOGEN_PASTE
+#undef MITOGEN_TAG
+#undef MITOGEN_TAG_CONTAINERS
+#undef MITOGEN_TAG_DESCRIBE
+#undef MITOGEN_TAG_MODE
+#undef MITOGEN_TAG_PFR
+#undef MITOGEN_TAG_STOP
+#undef MITOGEN_TAG_TSAN
 #undef MITOGEN_TSAN

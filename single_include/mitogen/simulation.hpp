@@ -66,28 +66,6 @@
 #define MITOGEN_HAS_DESCRIBE 0
 #endif
 
-// The inline namespace: v<major>_<minor>, then p (PFR) and d (Describe) if they are in use, and s
-// if the core is compiled in a file of its own.
-#if defined(MITOGEN_SOURCE) || defined(MITOGEN_SEPARATE)
-#if MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
-#define MITOGEN_ABI v0_1_pds
-#elif MITOGEN_HAS_PFR
-#define MITOGEN_ABI v0_1_ps
-#elif MITOGEN_HAS_DESCRIBE
-#define MITOGEN_ABI v0_1_ds
-#else
-#define MITOGEN_ABI v0_1_s
-#endif
-#elif MITOGEN_HAS_PFR && MITOGEN_HAS_DESCRIBE
-#define MITOGEN_ABI v0_1_pd
-#elif MITOGEN_HAS_PFR
-#define MITOGEN_ABI v0_1_p
-#elif MITOGEN_HAS_DESCRIBE
-#define MITOGEN_ABI v0_1_d
-#else
-#define MITOGEN_ABI v0_1
-#endif
-
 // Which sanitizer watches: GCC says so in macros of its own, clang by __has_feature.
 #if defined(__SANITIZE_ADDRESS__)
 #define MITOGEN_ASAN 1
@@ -109,6 +87,46 @@
 #ifndef MITOGEN_TSAN
 #define MITOGEN_TSAN 0
 #endif
+
+// The inline namespace: v<major>_<minor>_ and a letter for each choice that changes what a class
+// holds or a function takes: p (PFR), d (Describe), t (ThreadSanitizer, under which a mutex is
+// another), g (the containers of the standard library that check), n (a standard library without
+// stop tokens), s (the core is compiled in a file of its own).
+#if MITOGEN_HAS_PFR
+#define MITOGEN_TAG_PFR p
+#else
+#define MITOGEN_TAG_PFR
+#endif
+#if MITOGEN_HAS_DESCRIBE
+#define MITOGEN_TAG_DESCRIBE d
+#else
+#define MITOGEN_TAG_DESCRIBE
+#endif
+#if MITOGEN_TSAN
+#define MITOGEN_TAG_TSAN t
+#else
+#define MITOGEN_TAG_TSAN
+#endif
+#if defined(_GLIBCXX_DEBUG)
+#define MITOGEN_TAG_CONTAINERS g
+#else
+#define MITOGEN_TAG_CONTAINERS
+#endif
+#if defined(__cpp_lib_jthread)
+#define MITOGEN_TAG_STOP
+#else
+#define MITOGEN_TAG_STOP n
+#endif
+#if defined(MITOGEN_SOURCE) || defined(MITOGEN_SEPARATE)
+#define MITOGEN_TAG_MODE s
+#else
+#define MITOGEN_TAG_MODE
+#endif
+#define MITOGEN_PASTE(a, b, c, d, e, f) v0_1_##a##b##c##d##e##f
+#define MITOGEN_TAG(...) MITOGEN_PASTE(__VA_ARGS__) // the letters in the place of their macros
+#define MITOGEN_ABI                                                                                \
+    MITOGEN_TAG(MITOGEN_TAG_PFR, MITOGEN_TAG_DESCRIBE, MITOGEN_TAG_TSAN, MITOGEN_TAG_CONTAINERS,   \
+                MITOGEN_TAG_STOP, MITOGEN_TAG_MODE)
 
 #define MITOGEN_COLD [[gnu::cold, gnu::noinline]]
 
@@ -831,7 +849,7 @@ public:
     }
 
     /// The clock leaps forward; whoever had a deadline in between is late.
-    void clock_jump(duration_ns span) noexcept { now_ = after(now_, span); }
+    void clock_jump(duration_ns span) noexcept { now_ = detail::after(now_, span); }
 
     /// None of a group's threads runs from now on. Called by one of them, it stops at its next
     /// point().
@@ -1452,7 +1470,7 @@ class fault_injector {
         if (per_second <= 0) return;
         const double uniform = static_cast<double>(world_.numbers().next() >> 11) * 0x1p-53;
         const auto span = static_cast<duration_ns>(-std::log(1.0 - uniform) / per_second * 1e9);
-        world_.threads().at(after(world_.threads().now(), span),
+        world_.threads().at(detail::after(world_.threads().now(), span),
                             [this, per_second, what = std::move(what)]() mutable {
                                 if (!armed_) return;
                                 what();
@@ -1482,7 +1500,7 @@ class fault_injector {
         threads.halt(*p->group);
         const duration_ns span =
             world_.numbers().between(world_.faults().least_freeze, world_.faults().most_freeze);
-        threads.at(after(threads.now(), span), [&world = world_, pid = p->pid] {
+        threads.at(detail::after(threads.now(), span), [&world = world_, pid = p->pid] {
             if (process_state* again = world.find(pid)) world.threads().resume(*again->group);
         });
     }
@@ -1705,7 +1723,7 @@ class simulated_poller final : simulation::observer {
     }
 
     instant deadline_of(duration_ns timeout) const {
-        return timeout < 0 ? never : after(kernel_->threads().now(), timeout);
+        return timeout < 0 ? never : detail::after(kernel_->threads().now(), timeout);
     }
 
 public:
@@ -2046,7 +2064,7 @@ public:
 
     /// Sleeps, in virtual time: for functions that take a while.
     void sleep_for(duration_ns span) const {
-        static_cast<void>(kernel_->threads().block("sleep_for", after(now(), span)));
+        static_cast<void>(kernel_->threads().block("sleep_for", detail::after(now(), span)));
     }
     /// Never returns: for functions that hang.
     [[noreturn]] void hang() const {
@@ -2512,4 +2530,12 @@ inline void sleep_for(duration_ns span) { io::simulated().sleep_for(span); }
 #undef MITOGEN_HAS_RTTI
 #undef MITOGEN_INLINE
 #undef MITOGEN_NATIVE_KQUEUE
+#undef MITOGEN_PASTE
+#undef MITOGEN_TAG
+#undef MITOGEN_TAG_CONTAINERS
+#undef MITOGEN_TAG_DESCRIBE
+#undef MITOGEN_TAG_MODE
+#undef MITOGEN_TAG_PFR
+#undef MITOGEN_TAG_STOP
+#undef MITOGEN_TAG_TSAN
 #undef MITOGEN_TSAN

@@ -40,11 +40,15 @@ mitogen::context_id make_and_call(mitogen::router& here) {
 }
 
 /// The next children of this process wait forever before they introduce themselves, and say so.
-void hush(int tell) {
-    ::setenv("MITOGEN_TEST_PIPE", std::to_string(tell).c_str(), 1);
-    ::setenv("MITOGEN_TEST_CHILD", "says one thing", 1); // see bad_input_test.cpp
-}
-void speak() { ::unsetenv("MITOGEN_TEST_CHILD"); }
+void hush(int tell) { ::setenv("MITOGEN_TEST_HUSHED", std::to_string(tell).c_str(), 1); }
+void speak() { ::unsetenv("MITOGEN_TEST_HUSHED"); }
+/// Of a child that was started meanwhile: before main() it tells that it began, and then does nothing.
+const int hushed = [] {
+    const char* tell = std::getenv("MITOGEN_TEST_HUSHED");
+    if (!tell) return 0;
+    shared_pipe::post(std::atoi(tell));
+    for (;;) ::pause();
+}();
 
 std::size_t processes() { return support::take_census().children.size(); }
 
