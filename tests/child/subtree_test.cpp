@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <iterator>
 #include <mitogen/mitogen.hpp>
 #include <string>
 #include <thread>
@@ -42,7 +43,7 @@ mitogen::context_id make_and_call(mitogen::router& here) {
 /// The next children of this process wait forever before they introduce themselves, and say so.
 void hush(int tell) { ::setenv("MITOGEN_TEST_HUSHED", std::to_string(tell).c_str(), 1); }
 void speak() { ::unsetenv("MITOGEN_TEST_HUSHED"); }
-/// Of a child that was started meanwhile: before main() it tells that it began, and then does nothing.
+/// Of a child that was started meanwhile: before main() it tells that it began, then does nothing.
 const int hushed = [] {
     const char* tell = std::getenv("MITOGEN_TEST_HUSHED");
     if (!tell) return 0;
@@ -198,7 +199,11 @@ TEST_CASE("a hundred thousand calls of a grandchild that are given up leave noth
     CHECK(support::open_answers(t.root) == 0);
 }
 
+/// A program can be asked for what it names.
+const mitogen::any_method named[] = {mitogen::ssh{}, mitogen::sudo{}};
+
 TEST_CASE("what the other program does not understand is an error that says so") {
+    CHECK(std::size(named) == 2);
     tree t;
     mitogen::context a = t.root.local({.name = "a"});
     const mitogen::error unknown =
