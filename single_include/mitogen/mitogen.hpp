@@ -283,9 +283,9 @@ struct error_detail {
     reason why = reason::none;
     std::string text{};                ///< the message, without type or place
     std::string type{};                ///< demangled type of a remote exception, else empty
-    std::string place{};               ///< name of the context where it happened, else empty
+    std::string place{};               ///< name of the context that it happened in, else empty
     std::string backtrace{};           ///< of a remote exception, if the build has one
-    context_id context = no_context;   ///< id of the context where it happened
+    context_id context = no_context;   ///< id of the context that it happened in
     context_id canceller = no_context; ///< of a cancellation: the context that asked for it
     cancel_radius radius = cancel_radius::none;
     exit_status status{}; ///< of a lost peer, where `has_status`
@@ -406,7 +406,7 @@ public:
     explicit call_error(const error& e) : error(e) {}
     /// Demangled type of the remote exception, for instance "std::out_of_range".
     std::string_view type() const noexcept { return detail().type; }
-    /// Where it was thrown.
+    /// The place that threw it.
     context_id context() const noexcept { return detail().context; }
     /// Text of the remote backtrace; empty if the build has none.
     std::string_view backtrace() const noexcept { return detail().backtrace; }
@@ -798,7 +798,7 @@ enum class level : std::uint8_t { debug, info, warning, error };
 /// One line. The views are valid only while the sink runs.
 struct record {
     mitogen::log::level level;
-    context_id context;      ///< where it comes from
+    context_id context;      ///< who has written it
     std::string_view place;  ///< that context's name; empty for this process
     std::string_view logger; ///< "mitogen", "stdout", "stderr", or the program's own name for it
     std::string_view text;   ///< of a child at most 64 KiB; of what it prints at most 8 KiB
@@ -944,7 +944,7 @@ inline void write(level l, std::string_view logger, std::string_view text) {
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Where a function runs in the context that is called.
+/// The place that a function runs in, in the context that is called.
 enum class on : std::uint8_t {
     main, ///< on the context's main thread, one after another
     pool, ///< on any of the context's worker threads, concurrently
@@ -1343,10 +1343,10 @@ public:
     void note_secret() noexcept { secret_ = true; }
     bool has_secret() const noexcept { return secret_; }
 
-    /// Where the next byte goes.
+    /// The place of the next byte.
     std::byte* at() const noexcept { return at_; }
 
-    /// Passes over `size` bytes, for the caller to fill; returns where they begin.
+    /// Passes over `size` bytes, for the caller to fill; returns their beginning.
     std::byte* skip(std::size_t size) noexcept {
         std::byte* here = at_;
         at_ += size;
@@ -1454,7 +1454,7 @@ class reader {
 
 public:
     /// Reads `bytes` under `bounds` (nesting, elements). `environment` is for types that need the
-    /// place where they are decoded.
+    /// place that decodes them.
     explicit reader(std::span<const std::byte> bytes, const limits& bounds = {},
                     void* environment = nullptr) noexcept
         : at_(bytes.data() ? bytes.data() : &nothing), end_(at_ + bytes.size()), begin_(at_),
@@ -2250,7 +2250,7 @@ inline void text_signature(signature_sink& s) {
         s.put('[').template add<C>().put(']');
 }
 
-// Bytes that no alignment can spoil may be looked at where they are; others only by luck.
+// Bytes that no alignment can spoil may be looked at in place; others only by luck.
 template <class T>
 inline const T* view_in_place(const std::byte* from) noexcept {
     if constexpr (bulk_of<T>()) {
@@ -2764,7 +2764,7 @@ public:
         if (capacity > capacity_) reallocate(capacity);
     }
 
-    /// Adds `size` bytes of no defined value and returns where they begin.
+    /// Adds `size` bytes of no defined value and returns their beginning.
     std::byte* extend(std::size_t size) {
         const std::size_t old = size_;
         if (size > capacity_ - size_) grow(size_ + size);
@@ -3042,7 +3042,7 @@ struct connect_progress {
     };
 
     phase now = phase::login;
-    std::uint64_t sent = 0;  ///< of the program, compressed where it is; bytes
+    std::uint64_t sent = 0;  ///< of the program, as it is sent, compressed or not; bytes
     std::uint64_t total = 0; ///< 0: nothing is sent
 };
 
@@ -5668,7 +5668,7 @@ struct parts_of<Result, type_list<Ps...>> {
     static constexpr signature_parts value{parameters, sizeof...(Ps), &write_type<Result>};
 };
 
-// Where the texts of one function come from: constant data only. A null `read_name` stands for the
+// The source of the texts of one function: constant data only. A null `read_name` stands for the
 // usual way, which need not be compiled if a function is only called.
 struct function_source {
     void (*read_name)(const void* raw, function_texts& to);
@@ -5883,7 +5883,7 @@ public:
     /// index() of an entry whose static initialiser has not run yet.
     static constexpr std::uint32_t unregistered = 0xffff'ffff;
 
-    /// Where it runs.
+    /// The place that it runs in.
     const on where;
     /// Executes one call.
     void (*const invoke)(invocation&);
@@ -7228,7 +7228,7 @@ public:
     virtual result<void> send(const header& h, detail::outgoing_bytes payload,
                               detail::flush_mode when) = 0;
     /// Sleeps while the link to `dst` holds more unsent bytes than limits::queue_bytes; false at
-    /// the deadline. Not on the loop, where it returns at once.
+    /// the deadline. Not on the loop: there it returns at once.
     virtual bool wait_for_room(context_id dst, instant deadline) = 0;
     /// Answers a message with a dead message. Nothing happens if no answer is wanted.
     virtual void reply_dead(const header& request, const error& why) = 0;
@@ -8986,7 +8986,7 @@ public:
                                            std::max<std::size_t>(capacity, 1))) {}
 
     /// One reader, who begins with the next item that is taken from the source. Copies read on
-    /// their own from where they are.
+    /// their own from there.
     class subscriber {
         friend class broadcast;
         std::shared_ptr<shared> shared_;
@@ -12486,7 +12486,7 @@ public:
     virtual void ask_to_stop(const error& why) = 0;
     /// Waits no longer for its end. Not under a lock.
     virtual void give_up(const error& why) = 0;
-    /// Where it runs; no_context if that is not connected yet.
+    /// The context that it runs in; no_context if that is not connected yet.
     virtual context_id where() = 0;
 
     bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }
@@ -13335,7 +13335,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Futures, receivers, streams and dialogs, of which some thread wants to know which is ready. A
 /// future is told once; the others each time that there is an item to take, and once when they have
-/// ended. Refers to them: they must outlive it and stay where they are.
+/// ended. Refers to them: they must outlive it and not move.
 ///
 /// Fair: what was told last comes last when several are ready. Threads: one at a time. Blocks:
 /// next() and iteration, not on the loop.
@@ -14656,7 +14656,7 @@ struct boot_plan {
     bool forks = false;
     void (*on_start)() = nullptr;             ///< of such a one: called first in the child
     std::shared_ptr<os::unique_fd> program{}; ///< what it is sent
-    /// where that was opened; empty: this program's own
+    /// path of that; empty: this program's own
     std::string program_path{};
     /// what is sent to machines that the program was not built for
     std::vector<detail::payload_file> others{};
@@ -14935,7 +14935,7 @@ MITOGEN_COLD inline std::string note_build_id() {
             for (int i = 0; i < object->dlpi_phnum; ++i) {
                 const auto& segment = object->dlpi_phdr[i];
                 if (segment.p_type != PT_NOTE) continue;
-                // where it is mapped
+                // the place that it is mapped to
                 const auto* at =
                     reinterpret_cast<const unsigned char*>(object->dlpi_addr + segment.p_vaddr);
                 auto& found = *static_cast<std::string*>(to);
@@ -15508,7 +15508,7 @@ inline std::string kind_of(const os::unique_fd& program) {
 
 /// The builds of `program` for other machines: those of `payloads`, which are of no use if it is
 /// another program than this one; and those that lie beside it, "tool.Linux-aarch64" beside "tool".
-/// `path`: where it was opened; empty: this program's own.
+/// `path`: what was opened; empty: this program's own.
 MITOGEN_COLD
 inline std::vector<payload_file> open_payloads(const os::unique_fd& program,
                                                const std::string& path,
@@ -19029,7 +19029,7 @@ class basic_correspondents {
 public:
     static constexpr std::size_t most_partners = 1024; ///< that are remembered of one link
 
-    /// What a link keeps of it: the usual next message goes where the last one went.
+    /// What a link keeps of it: the usual next message goes the way of the last one.
     struct partners {
         context_id last = no_context;
         std::size_t count = 0;
@@ -19174,7 +19174,7 @@ class frame_reader {
     buffer in_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
-    std::byte* body_ = nullptr; // where the rest of a reserved payload goes
+    std::byte* body_ = nullptr; // place of the rest of a reserved payload
     std::size_t body_left_ = 0;
     header body_head_{};
 
@@ -19182,7 +19182,7 @@ public:
     /// Bytes of input that are held; also the largest single read.
     static constexpr std::size_t capacity = header_layout::size + fragment_bytes + 64 * 1024;
 
-    /// Where the next bytes belong: fills one or two targets and returns how many. To be followed
+    /// The place of the next bytes: fills one or two targets and returns how many. To be followed
     /// by commit().
     int prepare(read_target (&targets)[2]) {
         if (in_.size() == 0) in_.resize(capacity); // at first use: an idle link holds no buffer
@@ -19280,7 +19280,7 @@ public:
     static constexpr std::uint32_t stream_mask = (std::uint32_t{1} << shift) - 1;
     static constexpr std::size_t most = (std::size_t{1} << (32 - shift)) - 1;
 
-    /// The number of `lane`, in the bits where it travels.
+    /// The number of `lane`, in the bits that carry it.
     std::uint32_t number(const void* lane) {
         for (std::size_t i = 0; i < known_.size(); ++i)
             if (known_[i] == lane) return static_cast<std::uint32_t>(i + 1) << shift;
@@ -19989,7 +19989,7 @@ public:
     /// closed. Threads: loop.
     void hold(basic_transport& sender) { writer_.hold(sender); }
 
-    /// Sleeps until the queue is below its limit; at once where it is. False at the deadline.
+    /// Sleeps until the queue is below its limit; at once if it is. False at the deadline.
     /// Threads: any but the loop.
     bool wait_for_room(instant deadline) { return writer_.wait_for_room(deadline); }
 
@@ -20293,7 +20293,7 @@ struct peer_facts {
 /// One neighbour: a child, the parent, or a program that has joined. Receives the link's frames,
 /// puts fragments that end here together, and hands messages to the router.
 ///
-/// make() is the one place where a link is made. Who owns it then adds a route to it, or makes it
+/// make() is the one place that makes a link. Who owns it then adds a route to it, or makes it
 /// the router's way up, and start()s it.
 ///
 /// Threads: loop, but for make() and for `transport`, whose send() any thread may call.
@@ -20783,7 +20783,7 @@ MITOGEN_COLD inline error between_siblings(const header& h, context_id here) {
                                              std::to_string(here));
 }
 
-/// Its sender or authority does not lie where it came from. Logged.
+/// Its sender or authority does not lie in the direction that it came from. Logged.
 MITOGEN_COLD inline error false_source(const header& h, context_id neighbour) {
     const std::string claim =
         std::to_string(h.src) + " on the authority of context " + std::to_string(h.auth);
@@ -20894,7 +20894,7 @@ private:
     // those without a call are removed: to close the gap each time would be quadratic
     std::vector<registration> handlers_;
     std::size_t removed_ = 0;
-    std::size_t last_found_ = 0; // where the last message went
+    std::size_t last_found_ = 0; // the place of the last message
     handle_id next_handle_ = first_dynamic_handle;
     bool closed_ = false;
 
@@ -20903,7 +20903,7 @@ private:
             handlers_.begin(), handlers_.end(), number,
             [](const registration& r, handle_id wanted) { return r.number < wanted; });
     }
-    /// As find(), for messages: the usual next one goes where the last one went.
+    /// As find(), for messages: the usual next one goes to the place of the last one.
     auto find_again(handle_id number) { // under mutex_
         if (last_found_ < handlers_.size() && handlers_[last_found_].number == number)
             return handlers_.begin() + static_cast<std::ptrdiff_t>(last_found_);
@@ -21162,7 +21162,7 @@ public:
                                       : dead_message::no_handler(m.head, here));
     }
 
-    /// A message whose sender or authority does not lie where it came from.
+    /// A message whose sender or authority does not lie in the direction that it came from.
     void refuse_source(link& from, const header& h) {
         if (answers_once(h)) send_dead_on(from, h, dead_message::false_source(h, from.id));
     }
@@ -22061,7 +22061,7 @@ namespace detail {
 /// Two token buckets, for lines and for bytes; both begin full, so that the earliest lines pass.
 ///
 /// If one line is dropped, so is all that follows within `pause`: what is lost lies together and
-/// can be told in one record, once in a pause at most, at the place where it is missing.
+/// can be told in one record, once in a pause at most, at the place that lacks it.
 ///
 /// A bucket is kept as the moment at which it will be full again (the generic cell rate algorithm,
 /// ITU-T I.371).
@@ -22757,7 +22757,7 @@ public:
     /// Knows the questions of one tool. Gets what stands on a line so far, up to a kilobyte.
     using recogniser = prompt_kind (*)(std::string_view line);
 
-    /// Where the tool reads the answer.
+    /// What the tool reads the answer from.
     enum class reads : std::uint8_t {
         terminal, ///< at its terminal
         input,    ///< on its stdin if that is a pipe: byte by byte, up to the end of the line
@@ -26299,7 +26299,7 @@ inline std::string readable_type(const char* mangled) {
 } // namespace detail
 
 /// The exception that is being handled, as an error to send to the caller. Call it inside a catch
-/// block. `place`, `where`: name and id of the context where it was thrown.
+/// block. `place`, `where`: name and id of the context that threw it.
 inline error current_exception_as_error(std::string_view place, context_id where) {
     error_detail d;
     d.why = reason::remote_exception;
@@ -30327,7 +30327,7 @@ MITOGEN_COLD inline long set_login_variables(const std::string& name, const user
 /// Changes the working directory to `path`, or, if that is not possible, to the root directory.
 inline void change_directory(const std::string& path) {
     if (path.empty() || ::chdir(path.c_str()) < 0)
-        if (::chdir("/") < 0) return; // this process stays where it is
+        if (::chdir("/") < 0) return; // this process stays in its place
 }
 
 /// Becomes another program, which is searched for in PATH. Returns only on failure: -errno.

@@ -279,7 +279,7 @@ class fiber {
     }
 
 #if MITOGEN_ASAN
-    /// Where the suspended stack ends: the lowest word of the registers that points into it.
+    /// The end of the suspended stack: the lowest word of the registers that points into it.
     std::uintptr_t stack_pointer() const noexcept {
         const auto low = reinterpret_cast<std::uintptr_t>(stack_.low());
         std::uintptr_t found = low + stack_.size();
@@ -293,7 +293,7 @@ class fiber {
         return found & ~std::uintptr_t{15};
     }
 
-    /// Everything that these bytes point to is left where it is on purpose, also by way of frames
+    /// Everything that these bytes point to is left in place on purpose, also by way of frames
     /// that AddressSanitizer keeps elsewhere.
     __attribute__((no_sanitize("address"))) void forgive(const void* from, std::size_t size,
                                                          int depth = 0) const {

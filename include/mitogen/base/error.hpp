@@ -103,9 +103,9 @@ struct error_detail {
     reason why = reason::none;
     std::string text{};                ///< the message, without type or place
     std::string type{};                ///< demangled type of a remote exception, else empty
-    std::string place{};               ///< name of the context where it happened, else empty
+    std::string place{};               ///< name of the context that it happened in, else empty
     std::string backtrace{};           ///< of a remote exception, if the build has one
-    context_id context = no_context;   ///< id of the context where it happened
+    context_id context = no_context;   ///< id of the context that it happened in
     context_id canceller = no_context; ///< of a cancellation: the context that asked for it
     cancel_radius radius = cancel_radius::none;
     exit_status status{}; ///< of a lost peer, where `has_status`
@@ -226,7 +226,7 @@ public:
     explicit call_error(const error& e) : error(e) {}
     /// Demangled type of the remote exception, for instance "std::out_of_range".
     std::string_view type() const noexcept { return detail().type; }
-    /// Where it was thrown.
+    /// The place that threw it.
     context_id context() const noexcept { return detail().context; }
     /// Text of the remote backtrace; empty if the build has none.
     std::string_view backtrace() const noexcept { return detail().backtrace; }

@@ -22,7 +22,7 @@ enum class level : std::uint8_t { debug, info, warning, error };
 /// One line. The views are valid only while the sink runs.
 struct record {
     mitogen::log::level level;
-    context_id context;      ///< where it comes from
+    context_id context;      ///< who has written it
     std::string_view place;  ///< that context's name; empty for this process
     std::string_view logger; ///< "mitogen", "stdout", "stderr", or the program's own name for it
     std::string_view text;   ///< of a child at most 64 KiB; of what it prints at most 8 KiB

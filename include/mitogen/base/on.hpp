@@ -8,7 +8,7 @@
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Where a function runs in the context that is called.
+/// The place that a function runs in, in the context that is called.
 enum class on : std::uint8_t {
     main, ///< on the context's main thread, one after another
     pool, ///< on any of the context's worker threads, concurrently

@@ -67,7 +67,7 @@ struct boot_plan {
     bool forks = false;
     void (*on_start)() = nullptr;             ///< of such a one: called first in the child
     std::shared_ptr<os::unique_fd> program{}; ///< what it is sent
-    /// where that was opened; empty: this program's own
+    /// path of that; empty: this program's own
     std::string program_path{};
     /// what is sent to machines that the program was not built for
     std::vector<detail::payload_file> others{};

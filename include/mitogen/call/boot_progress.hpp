@@ -19,7 +19,7 @@ struct connect_progress {
     };
 
     phase now = phase::login;
-    std::uint64_t sent = 0;  ///< of the program, compressed where it is; bytes
+    std::uint64_t sent = 0;  ///< of the program, as it is sent, compressed or not; bytes
     std::uint64_t total = 0; ///< 0: nothing is sent
 };
 

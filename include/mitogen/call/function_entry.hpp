@@ -52,7 +52,7 @@ public:
     /// index() of an entry whose static initialiser has not run yet.
     static constexpr std::uint32_t unregistered = 0xffff'ffff;
 
-    /// Where it runs.
+    /// The place that it runs in.
     const on where;
     /// Executes one call.
     void (*const invoke)(invocation&);

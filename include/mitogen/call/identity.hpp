@@ -84,7 +84,7 @@ struct parts_of<Result, type_list<Ps...>> {
     static constexpr signature_parts value{parameters, sizeof...(Ps), &write_type<Result>};
 };
 
-// Where the texts of one function come from: constant data only. A null `read_name` stands for the
+// The source of the texts of one function: constant data only. A null `read_name` stands for the
 // usual way, which need not be compiled if a function is only called.
 struct function_source {
     void (*read_name)(const void* raw, function_texts& to);

@@ -20,7 +20,7 @@ namespace detail {
 /// Two token buckets, for lines and for bytes; both begin full, so that the earliest lines pass.
 ///
 /// If one line is dropped, so is all that follows within `pause`: what is lost lies together and
-/// can be told in one record, once in a pause at most, at the place where it is missing.
+/// can be told in one record, once in a pause at most, at the place that lacks it.
 ///
 /// A bucket is kept as the moment at which it will be full again (the generic cell rate algorithm,
 /// ITU-T I.371).

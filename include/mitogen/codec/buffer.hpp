@@ -131,7 +131,7 @@ public:
         if (capacity > capacity_) reallocate(capacity);
     }
 
-    /// Adds `size` bytes of no defined value and returns where they begin.
+    /// Adds `size` bytes of no defined value and returns their beginning.
     std::byte* extend(std::size_t size) {
         const std::size_t old = size_;
         if (size > capacity_ - size_) grow(size_ + size);

@@ -85,7 +85,7 @@ class reader {
 
 public:
     /// Reads `bytes` under `bounds` (nesting, elements). `environment` is for types that need the
-    /// place where they are decoded.
+    /// place that decodes them.
     explicit reader(std::span<const std::byte> bytes, const limits& bounds = {},
                     void* environment = nullptr) noexcept
         : at_(bytes.data() ? bytes.data() : &nothing), end_(at_ + bytes.size()), begin_(at_),

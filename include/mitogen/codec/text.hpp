@@ -64,7 +64,7 @@ inline void text_signature(signature_sink& s) {
         s.put('[').template add<C>().put(']');
 }
 
-// Bytes that no alignment can spoil may be looked at where they are; others only by luck.
+// Bytes that no alignment can spoil may be looked at in place; others only by luck.
 template <class T>
 inline const T* view_in_place(const std::byte* from) noexcept {
     if constexpr (bulk_of<T>()) {

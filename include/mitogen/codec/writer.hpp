@@ -88,10 +88,10 @@ public:
     void note_secret() noexcept { secret_ = true; }
     bool has_secret() const noexcept { return secret_; }
 
-    /// Where the next byte goes.
+    /// The place of the next byte.
     std::byte* at() const noexcept { return at_; }
 
-    /// Passes over `size` bytes, for the caller to fill; returns where they begin.
+    /// Passes over `size` bytes, for the caller to fill; returns their beginning.
     std::byte* skip(std::size_t size) noexcept {
         std::byte* here = at_;
         at_ += size;

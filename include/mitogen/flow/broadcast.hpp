@@ -103,7 +103,7 @@ public:
                                            std::max<std::size_t>(capacity, 1))) {}
 
     /// One reader, who begins with the next item that is taken from the source. Copies read on
-    /// their own from where they are.
+    /// their own from there.
     class subscriber {
         friend class broadcast;
         std::shared_ptr<shared> shared_;

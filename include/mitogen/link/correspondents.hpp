@@ -35,7 +35,7 @@ class basic_correspondents {
 public:
     static constexpr std::size_t most_partners = 1024; ///< that are remembered of one link
 
-    /// What a link keeps of it: the usual next message goes where the last one went.
+    /// What a link keeps of it: the usual next message goes the way of the last one.
     struct partners {
         context_id last = no_context;
         std::size_t count = 0;

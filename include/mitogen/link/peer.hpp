@@ -38,7 +38,7 @@ struct peer_facts {
 /// One neighbour: a child, the parent, or a program that has joined. Receives the link's frames,
 /// puts fragments that end here together, and hands messages to the router.
 ///
-/// make() is the one place where a link is made. Who owns it then adds a route to it, or makes it
+/// make() is the one place that makes a link. Who owns it then adds a route to it, or makes it
 /// the router's way up, and start()s it.
 ///
 /// Threads: loop, but for make() and for `transport`, whose send() any thread may call.

@@ -168,7 +168,7 @@ public:
     /// closed. Threads: loop.
     void hold(basic_transport& sender) { writer_.hold(sender); }
 
-    /// Sleeps until the queue is below its limit; at once where it is. False at the deadline.
+    /// Sleeps until the queue is below its limit; at once if it is. False at the deadline.
     /// Threads: any but the loop.
     bool wait_for_room(instant deadline) { return writer_.wait_for_room(deadline); }
 

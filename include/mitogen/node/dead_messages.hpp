@@ -30,7 +30,7 @@ MITOGEN_COLD inline error between_siblings(const header& h, context_id here) {
                                              std::to_string(here));
 }
 
-/// Its sender or authority does not lie where it came from. Logged.
+/// Its sender or authority does not lie in the direction that it came from. Logged.
 MITOGEN_COLD inline error false_source(const header& h, context_id neighbour) {
     const std::string claim =
         std::to_string(h.src) + " on the authority of context " + std::to_string(h.auth);

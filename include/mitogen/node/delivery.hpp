@@ -102,7 +102,7 @@ public:
                                       : dead_message::no_handler(m.head, here));
     }
 
-    /// A message whose sender or authority does not lie where it came from.
+    /// A message whose sender or authority does not lie in the direction that it came from.
     void refuse_source(link& from, const header& h) {
         if (answers_once(h)) send_dead_on(from, h, dead_message::false_source(h, from.id));
     }

@@ -49,7 +49,7 @@ private:
     // those without a call are removed: to close the gap each time would be quadratic
     std::vector<registration> handlers_;
     std::size_t removed_ = 0;
-    std::size_t last_found_ = 0; // where the last message went
+    std::size_t last_found_ = 0; // the place of the last message
     handle_id next_handle_ = first_dynamic_handle;
     bool closed_ = false;
 
@@ -58,7 +58,7 @@ private:
             handlers_.begin(), handlers_.end(), number,
             [](const registration& r, handle_id wanted) { return r.number < wanted; });
     }
-    /// As find(), for messages: the usual next one goes where the last one went.
+    /// As find(), for messages: the usual next one goes to the place of the last one.
     auto find_again(handle_id number) { // under mutex_
         if (last_found_ < handlers_.size() && handlers_[last_found_].number == number)
             return handlers_.begin() + static_cast<std::ptrdiff_t>(last_found_);

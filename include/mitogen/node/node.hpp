@@ -155,7 +155,7 @@ public:
     virtual result<void> send(const header& h, detail::outgoing_bytes payload,
                               detail::flush_mode when) = 0;
     /// Sleeps while the link to `dst` holds more unsent bytes than limits::queue_bytes; false at
-    /// the deadline. Not on the loop, where it returns at once.
+    /// the deadline. Not on the loop: there it returns at once.
     virtual bool wait_for_room(context_id dst, instant deadline) = 0;
     /// Answers a message with a dead message. Nothing happens if no answer is wanted.
     virtual void reply_dead(const header& request, const error& why) = 0;

@@ -46,7 +46,7 @@ public:
     virtual void ask_to_stop(const error& why) = 0;
     /// Waits no longer for its end. Not under a lock.
     virtual void give_up(const error& why) = 0;
-    /// Where it runs; no_context if that is not connected yet.
+    /// The context that it runs in; no_context if that is not connected yet.
     virtual context_id where() = 0;
 
     bool ended() const noexcept { return ended_.load(std::memory_order_acquire); }

@@ -33,7 +33,7 @@ inline std::string kind_of(const os::unique_fd& program) {
 
 /// The builds of `program` for other machines: those of `payloads`, which are of no use if it is
 /// another program than this one; and those that lie beside it, "tool.Linux-aarch64" beside "tool".
-/// `path`: where it was opened; empty: this program's own.
+/// `path`: what was opened; empty: this program's own.
 MITOGEN_COLD
 inline std::vector<payload_file> open_payloads(const os::unique_fd& program,
                                                const std::string& path,

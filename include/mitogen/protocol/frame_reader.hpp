@@ -43,7 +43,7 @@ class frame_reader {
     buffer in_;
     std::size_t begin_ = 0;
     std::size_t end_ = 0;
-    std::byte* body_ = nullptr; // where the rest of a reserved payload goes
+    std::byte* body_ = nullptr; // place of the rest of a reserved payload
     std::size_t body_left_ = 0;
     header body_head_{};
 
@@ -51,7 +51,7 @@ public:
     /// Bytes of input that are held; also the largest single read.
     static constexpr std::size_t capacity = header_layout::size + fragment_bytes + 64 * 1024;
 
-    /// Where the next bytes belong: fills one or two targets and returns how many. To be followed
+    /// The place of the next bytes: fills one or two targets and returns how many. To be followed
     /// by commit().
     int prepare(read_target (&targets)[2]) {
         if (in_.size() == 0) in_.resize(capacity); // at first use: an idle link holds no buffer

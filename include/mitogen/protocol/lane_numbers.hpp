@@ -26,7 +26,7 @@ public:
     static constexpr std::uint32_t stream_mask = (std::uint32_t{1} << shift) - 1;
     static constexpr std::size_t most = (std::size_t{1} << (32 - shift)) - 1;
 
-    /// The number of `lane`, in the bits where it travels.
+    /// The number of `lane`, in the bits that carry it.
     std::uint32_t number(const void* lane) {
         for (std::size_t i = 0; i < known_.size(); ++i)
             if (known_[i] == lane) return static_cast<std::uint32_t>(i + 1) << shift;

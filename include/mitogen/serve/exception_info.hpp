@@ -48,7 +48,7 @@ inline std::string readable_type(const char* mangled) {
 } // namespace detail
 
 /// The exception that is being handled, as an error to send to the caller. Call it inside a catch
-/// block. `place`, `where`: name and id of the context where it was thrown.
+/// block. `place`, `where`: name and id of the context that threw it.
 inline error current_exception_as_error(std::string_view place, context_id where) {
     error_detail d;
     d.why = reason::remote_exception;

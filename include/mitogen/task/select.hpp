@@ -23,7 +23,7 @@ namespace mitogen::inline MITOGEN_ABI {
 
 /// Futures, receivers, streams and dialogs, of which some thread wants to know which is ready. A
 /// future is told once; the others each time that there is an item to take, and once when they have
-/// ended. Refers to them: they must outlive it and stay where they are.
+/// ended. Refers to them: they must outlive it and not move.
 ///
 /// Fair: what was told last comes last when several are ready. Threads: one at a time. Blocks:
 /// next() and iteration, not on the loop.

@@ -71,7 +71,7 @@ public:
     /// Knows the questions of one tool. Gets what stands on a line so far, up to a kilobyte.
     using recogniser = prompt_kind (*)(std::string_view line);
 
-    /// Where the tool reads the answer.
+    /// What the tool reads the answer from.
     enum class reads : std::uint8_t {
         terminal, ///< at its terminal
         input,    ///< on its stdin if that is a pipe: byte by byte, up to the end of the line

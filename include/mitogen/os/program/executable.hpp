@@ -94,7 +94,7 @@ MITOGEN_COLD inline std::string note_build_id() {
             for (int i = 0; i < object->dlpi_phnum; ++i) {
                 const auto& segment = object->dlpi_phdr[i];
                 if (segment.p_type != PT_NOTE) continue;
-                // where it is mapped
+                // the place that it is mapped to
                 const auto* at =
                     reinterpret_cast<const unsigned char*>(object->dlpi_addr + segment.p_vaddr);
                 auto& found = *static_cast<std::string*>(to);

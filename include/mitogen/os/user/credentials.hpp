@@ -60,7 +60,7 @@ MITOGEN_COLD inline long set_login_variables(const std::string& name, const user
 /// Changes the working directory to `path`, or, if that is not possible, to the root directory.
 inline void change_directory(const std::string& path) {
     if (path.empty() || ::chdir(path.c_str()) < 0)
-        if (::chdir("/") < 0) return; // this process stays where it is
+        if (::chdir("/") < 0) return; // this process stays in its place
 }
 
 /// Becomes another program, which is searched for in PATH. Returns only on failure: -errno.
