@@ -47,7 +47,7 @@ void speak() { ::unsetenv("MITOGEN_TEST_HUSHED"); }
 const int hushed = [] {
     const char* tell = std::getenv("MITOGEN_TEST_HUSHED");
     if (!tell) return 0;
-    shared_pipe::post(std::atoi(tell));
+    generic::shared_pipe::post(std::atoi(tell));
     for (;;) ::pause();
 }();
 
