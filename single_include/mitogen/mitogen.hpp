@@ -7892,9 +7892,9 @@ struct wanted_verb {
     static constexpr bool opened = traits::dialogs > 0;
     static constexpr bool streamed = is_item_range<typename traits::result>;
     static_assert(!(Used == verb::call && opened),
-                  "mitogen: this Function takes a dialog: open<&fn>(args…) it");
+                  "mitogen: this Function takes a dialog: open<&fn>(args...) it");
     static_assert(!(Used == verb::call && streamed),
-                  "mitogen: this Function returns a generator: stream<&fn>(args…) it");
+                  "mitogen: this Function returns a generator: stream<&fn>(args...) it");
     static_assert(Used != verb::stream || streamed,
                   "mitogen: only a Function that returns generator<T> can be streamed: call it");
     static_assert(
@@ -23518,7 +23518,7 @@ MITOGEN_COLD inline result<std::uint64_t> key_across_builds(const void* subject,
                  function.name() + " can be named only within one build, and context " +
                      std::to_string(to) +
                      " runs another; give it a name that both know: template <> inline constexpr "
-                     "std::string_view mitogen::name_of<&f> = \"…\";");
+                     "std::string_view mitogen::name_of<&f> = \"...\";");
 }
 
 /// Between different builds a call carries only a 64-bit key. If the callee does not know it, the
@@ -32139,7 +32139,7 @@ MITOGEN_COLD void init(int argc, char** argv) {
                 log::level::warning,
                 "two remote functions cannot be told apart between different builds: " + same +
                     "; name one: template <> inline constexpr std::string_view "
-                    "mitogen::name_of<&f> = \"…\";");
+                    "mitogen::name_of<&f> = \"...\";");
         }
         return;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// expect: mitogen: this Function takes a dialog: open<&fn>(args…) it
+// expect: mitogen: this Function takes a dialog: open<&fn>(args...) it
 // expect: session
 #include <mitogen/mitogen.hpp>
 

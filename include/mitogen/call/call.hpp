@@ -77,9 +77,9 @@ struct wanted_verb {
     static constexpr bool opened = traits::dialogs > 0;
     static constexpr bool streamed = is_item_range<typename traits::result>;
     static_assert(!(Used == verb::call && opened),
-                  "mitogen: this Function takes a dialog: open<&fn>(args…) it");
+                  "mitogen: this Function takes a dialog: open<&fn>(args...) it");
     static_assert(!(Used == verb::call && streamed),
-                  "mitogen: this Function returns a generator: stream<&fn>(args…) it");
+                  "mitogen: this Function returns a generator: stream<&fn>(args...) it");
     static_assert(Used != verb::stream || streamed,
                   "mitogen: only a Function that returns generator<T> can be streamed: call it");
     static_assert(

@@ -25,7 +25,7 @@ MITOGEN_COLD inline result<std::uint64_t> key_across_builds(const void* subject,
                  function.name() + " can be named only within one build, and context " +
                      std::to_string(to) +
                      " runs another; give it a name that both know: template <> inline constexpr "
-                     "std::string_view mitogen::name_of<&f> = \"…\";");
+                     "std::string_view mitogen::name_of<&f> = \"...\";");
 }
 
 /// Between different builds a call carries only a 64-bit key. If the callee does not know it, the

@@ -42,7 +42,7 @@ MITOGEN_COLD void init(int argc, char** argv) {
                 log::level::warning,
                 "two remote functions cannot be told apart between different builds: " + same +
                     "; name one: template <> inline constexpr std::string_view "
-                    "mitogen::name_of<&f> = \"…\";");
+                    "mitogen::name_of<&f> = \"...\";");
         }
         return;
     }
