@@ -10,11 +10,14 @@
 #include <mitogen/os/program/program_kind.hpp>
 #include <mitogen/program/payload.hpp>
 
+#include "support/scratch.hpp"
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
@@ -157,27 +160,22 @@ TEST_CASE("the first stage says who it is, and ends when nothing comes") {
 
 TEST_CASE("the first stage executes what it is sent, with its arguments, and leaves nothing") {
     const std::string program = "#!/bin/sh\necho \"ran $1 with $(cat)\"\n";
-    char directory[] = "/tmp/mitogen-first-stage-XXXXXX";
-    REQUIRE(::mkdtemp(directory));
+    const support::scratch directory;
     const outcome got = run_stage("sh", sending(program, program + "the rest"),
-                                  {"XDG_RUNTIME_DIR=" + std::string(directory)});
+                                  {"XDG_RUNTIME_DIR=" + directory.path()});
     CHECK(got.out.find("ran --mitogen-child with the rest") != std::string::npos);
     CHECK(got.err.empty());
     CHECK(got.status.success());
-    // A script is executed by name, and so the program itself would have to remove the file. An
-    // empty directory was left alone.
-    static_cast<void>(std::system(("rm -rf " + std::string(directory)).c_str()));
+    // A script is executed by name, and so the program itself would have to remove the file.
 }
 
 TEST_CASE("the first stage refuses a program that is cut short, and leaves nothing") {
-    char directory[] = "/tmp/mitogen-first-stage-XXXXXX";
-    REQUIRE(::mkdtemp(directory));
+    const support::scratch directory;
     const outcome got = run_stage("sh", sending(std::string(1000, 'x'), "short"),
-                                  {"XDG_RUNTIME_DIR=" + std::string(directory)});
+                                  {"XDG_RUNTIME_DIR=" + directory.path()});
     CHECK(got.err.find(mitogen::detail::short_program_text) != std::string::npos);
     CHECK_FALSE(got.status.success());
-    // only an empty one can be removed so
-    CHECK(std::system(("rmdir " + std::string(directory)).c_str()) == 0);
+    CHECK(std::filesystem::is_empty(directory.path()));
 }
 
 } // namespace

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "support/scratch.hpp"
+
 #include <catch2/catch.hpp>
 #include <cstdint>
 #include <filesystem>
@@ -14,21 +16,11 @@ using phase = mitogen::connect_progress::phase;
 int add(int a, int b) { return a + b; }
 
 /// A home of its own, with nothing in it.
-struct home {
-    std::string path;
-
-    home() {
-        char name[] = "/tmp/mitogen-test-home-XXXXXX";
-        REQUIRE(::mkdtemp(name) != nullptr);
-        path = name;
-    }
-    home(home&&) = delete;
-    ~home() { std::filesystem::remove_all(path); }
-
+struct home : support::scratch {
     /// Its LOGNAME names the caches in shared directories, where others may have left the program.
     mitogen::command as_command() const {
-        return {.argv = {"env", "-i", "PATH=/usr/bin:/bin", "HOME=" + path,
-                         "LOGNAME=" + path.substr(path.rfind('/') + 1)}};
+        return {.argv = {"env", "-i", "PATH=/usr/bin:/bin", "HOME=" + path(),
+                         "LOGNAME=" + path().substr(path().rfind('/') + 1)}};
     }
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "support/person.hpp"
 #include "support/refusal.hpp"
-#include "support/sshd.hpp"
+#include "support/scratch.hpp"
 
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -60,7 +60,7 @@ std::vector<std::string> ask_uninvited(mitogen::router& here) {
 
 /// A directory for tools that ask, and a tree with somebody who answers.
 struct tree {
-    std::string dir;
+    support::scratch dir;
     std::mutex mutex;
     std::string log;
     std::optional<mitogen::broker> broker{std::in_place};
@@ -68,9 +68,6 @@ struct tree {
 
     explicit tree(const person& who) : tree(who.callback()) {}
     explicit tree(mitogen::prompt_callback who) {
-        std::string name = (std::filesystem::temp_directory_path() / "prompting.XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()));
-        dir = name;
         mitogen::log::set_sink([this](const mitogen::log::record& r) {
             const std::lock_guard lock(mutex);
             log.append(r.text).append("\n");
@@ -79,11 +76,7 @@ struct tree {
     }
     tree(const tree&) = delete;
     tree& operator=(const tree&) = delete;
-    ~tree() {
-        end();
-        std::error_code ignored;
-        std::filesystem::remove_all(dir, ignored);
-    }
+    ~tree() { end(); }
 
     void end() {
         router.reset();
@@ -102,7 +95,7 @@ struct tree {
         mitogen::sudo how;
         how.password = mitogen::secret(password);
         how.sudo_path = support::write_script(
-            dir + "/sudo",
+            dir / "sudo",
             "prompt=$2\nask() { printf '%s' \"$1\" >/dev/tty; read -r word </dev/tty; }\n"
             "run() { while [ \"$1\" != -- ]; do shift; done; shift; exec \"$@\"; }\n" +
                 body);
@@ -115,7 +108,7 @@ struct tree {
         how.hostname = "web";
         how.interactive = true;
         how.ssh_path = support::write_script(
-            dir + "/ssh", "ask() { printf '%s' \"$1\" >/dev/tty; read -r word </dev/tty; }\n"
+            dir / "ssh", "ask() { printf '%s' \"$1\" >/dev/tty; read -r word </dev/tty; }\n"
                           "run() { for last; do :; done; exec sh -c \"$last\"; }\n" +
                               body);
         return how;
@@ -157,7 +150,7 @@ TEST_CASE("questions that no option answers go to on_prompt") {
         tree t(who);
         mitogen::su how;
         how.su_path = support::write_script(
-            t.dir + "/su", "printf 'Your favourite colour? '; read -r word\n"
+            t.dir / "su", "printf 'Your favourite colour? '; read -r word\n"
                            "[ \"$word\" = blue ] || exit 1; shift; exec sh \"$@\"\n");
         CHECK(t.router->su(how).call<&add>(2, 3) == 5);
     }
@@ -391,7 +384,7 @@ TEST_CASE("an answer may meet the end of what it is for") {
 TEST_CASE("what looks like a question, and is none, is withdrawn") {
     const person who;
     tree t(who);
-    const std::string fifo = t.dir + "/go";
+    const std::string fifo = t.dir / "go";
     REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
     auto coming =
         t.router->connect_async(t.sudo("printf 'Working: ' >/dev/tty; read -r go <'" + fifo +
@@ -473,8 +466,8 @@ TEST_CASE("a program that has joined is asked for the children that it wants") {
     const person who({"blue"});
     tree t(nobody);
     auto relay = t.router->local();
-    t.router->listen(t.dir + "/socket", {.authority = mitogen::authority::parent});
-    mitogen::joined me = mitogen::join(t.dir + "/socket", {.on_prompt = who.callback()});
+    t.router->listen(t.dir / "socket", {.authority = mitogen::authority::parent});
+    mitogen::joined me = mitogen::join(t.dir / "socket", {.on_prompt = who.callback()});
     mitogen::context same = me.router().context_by_id(relay.id());
     CHECK(same.sudo(t.sudo(colour)).call<&add>(2, 3) == 5);
     CHECK(who.asked() == texts{"sudo root|Your favourite colour? "});

@@ -3,14 +3,12 @@
 #include "../generic/context_functions.hpp"
 #include "../generic/inject.hpp"
 #include "../generic/tree.hpp"
+#include "support/scratch.hpp"
 
 #include <catch2/catch.hpp>
 #include <cerrno>
-#include <cstdlib>
 #include <mitogen/mitogen.hpp>
-#include <stdexcept>
 #include <string>
-#include <unistd.h>
 
 namespace {
 
@@ -19,19 +17,14 @@ using generic::tree;
 using mitogen::reason;
 
 struct listening_tree {
-    char folder[32] = "/tmp/mitogen-faults-XXXXXX";
+    support::scratch folder;
     tree t;
-    std::string socket;
+    std::string socket = folder / "socket";
 
     listening_tree() {
-        if (!::mkdtemp(folder)) throw std::runtime_error("mkdtemp");
-        socket = std::string(folder) + "/socket";
         t.root.listen(socket, {.authority = mitogen::authority::parent});
     }
-    ~listening_tree() {
-        t.root.close();
-        ::rmdir(folder);
-    }
+    ~listening_tree() { t.root.close(); }
 };
 
 TEST_CASE("a listener that finds no descriptor tries again, and nobody who waits is lost") {

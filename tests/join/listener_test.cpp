@@ -3,10 +3,10 @@
 // functions join the first.
 #include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
+#include "support/scratch.hpp"
 
 #include <catch2/catch.hpp>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <future>
@@ -69,24 +69,9 @@ using generic::tree;
 using mitogen::authority;
 using mitogen::reason;
 
-/// A directory that is gone afterwards, and the path of a socket in it.
-class folder {
-    std::string path_;
-
-public:
-    folder() {
-        char name[] = "/tmp/mitogen-listener-XXXXXX";
-        if (!::mkdtemp(name)) throw std::runtime_error("mkdtemp");
-        path_ = name;
-    }
-    folder(const folder&) = delete;
-    folder& operator=(const folder&) = delete;
-    ~folder() {
-        ::unlink(socket().c_str());
-        ::rmdir(path_.c_str());
-    }
-    const std::string& path() const { return path_; }
-    std::string socket() const { return path_ + "/socket"; }
+/// The path of a socket in a directory of its own.
+struct folder : support::scratch {
+    std::string socket() const { return *this / "socket"; }
 };
 
 bool exists(const std::string& path) {

@@ -2,11 +2,10 @@
 #include <mitogen/os/local_socket.hpp>
 
 #include "../generic/inject.hpp"
+#include "support/scratch.hpp"
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <fcntl.h>
-#include <stdexcept>
 #include <string>
 #include <sys/stat.h>
 #include <thread>
@@ -18,22 +17,9 @@ namespace os = mitogen::os;
 
 namespace {
 
-class folder {
-    std::string path_;
-
-public:
-    folder() {
-        char name[] = "/tmp/mitogen-socket-XXXXXX";
-        if (!::mkdtemp(name)) throw std::runtime_error("mkdtemp");
-        path_ = name;
-    }
-    folder(const folder&) = delete;
-    folder& operator=(const folder&) = delete;
-    ~folder() {
-        ::unlink(socket().c_str());
-        ::rmdir(path_.c_str());
-    }
-    std::string socket() const { return path_ + "/s"; }
+/// The path of a socket in a directory of its own.
+struct folder : support::scratch {
+    std::string socket() const { return *this / "s"; }
 };
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }

@@ -2,6 +2,7 @@
 #pragma once
 // first_stage.hpp: the first stage on this machine, with a home of its own, for tests.
 
+#include "support/scratch.hpp"
 #include "support/soon.hpp"
 
 #include <catch2/catch.hpp>
@@ -20,54 +21,48 @@ namespace fs = std::filesystem;
 
 /// A private directory in which the first stage finds everything that it may use.
 class playground {
-    std::string dir_;
+    scratch dir_;
 
 public:
     playground() {
-        std::string name = (fs::temp_directory_path() / "first_stage.XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()));
-        dir_ = name;
         fs::create_directories(home() + "/.cache");
-        fs::create_directories(dir_ + "/bin");
+        fs::create_directories(dir_ / "bin");
     }
     playground(const playground&) = delete;
     playground& operator=(const playground&) = delete;
     ~playground() {
         std::error_code ignored;
-        fs::remove_all(dir_, ignored);
         for (const char* shared : {"/var/tmp/", "/tmp/", "/dev/shm/"})
             fs::remove_all(shared + shared_cache(), ignored);
     }
 
-    std::string home() const { return dir_ + "/home"; }
+    std::string home() const { return dir_ / "home"; }
     std::string cache() const { return home() + "/.cache/mitogen"; }
     /// The name of caches outside of the home.
     std::string shared_cache() const { return "mitogen." + user(); }
-    std::string user() const { return fs::path(dir_).filename().string(); }
+    std::string user() const { return fs::path(dir_.path()).filename().string(); }
     std::vector<std::string> environment() const {
         return {"LOGNAME=" + user(), "HOME=" + home(), "XDG_RUNTIME_DIR", "TMPDIR",
                 "XDG_CACHE_HOME",    "PATH=" + path()};
     }
-    std::string path() const { return dir_ + "/bin:" + std::getenv("PATH"); }
+    std::string path() const { return dir_ / "bin:" + std::getenv("PATH"); }
 
     /// Where put() and script() put something of that name.
-    std::string bin(const std::string& name) const { return dir_ + "/bin/" + name; }
+    std::string bin(const std::string& name) const { return dir_ / ("bin/" + name); }
 
     /// Makes `program` the system's `name`.
     void put(const std::string& name, const std::string& program) {
-        fs::create_symlink(program, dir_ + "/bin/" + name);
+        fs::create_symlink(program, bin(name));
     }
 
     /// As put(), for a script.
     void script(const std::string& name, const std::string& body) {
-        std::ofstream(dir_ + "/bin/" + name) << "#!/bin/sh\n" << body;
-        fs::permissions(dir_ + "/bin/" + name, fs::perms::owner_all);
+        write_script(bin(name), body);
     }
 
     /// What scripts have noted in it.
     std::string log() const {
-        std::ifstream file(dir_ + "/log");
-        return {std::istreambuf_iterator<char>(file), {}};
+        return dir_.text("log");
     }
 
     /// All but the cache and the programs in it.

@@ -3,8 +3,8 @@
 // private_users.hpp: users with passwords, and rules for sudo, su and doas, that exist only for
 // some processes of a test.
 
+#include "support/scratch.hpp"
 #include "support/soon.hpp"
-#include "support/sshd.hpp"
 
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -21,7 +21,7 @@ namespace support {
 /// eva, whom mia may become without a password, and without that sudo stays beside: it becomes the
 /// command itself. Their password is `password`, and root's too. Nothing of it is seen outside.
 class private_users {
-    std::string dir_;
+    scratch dir_;
 
 public:
     static constexpr const char* password = "correct horse";
@@ -42,12 +42,8 @@ public:
     }
 
     private_users() {
-        std::string name =
-            (std::filesystem::temp_directory_path() / "private_users.XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()));
-        dir_ = name;
-        std::filesystem::permissions(dir_, std::filesystem::perms(0755));
-        write_script(dir_ + "/enter", R"(# enter USER COMMAND ARGUMENT...
+        std::filesystem::permissions(dir(), std::filesystem::perms(0755));
+        write_script(dir_ / "enter", R"(# enter USER COMMAND ARGUMENT...
 set -e
 mount -t tmpfs -o mode=755 none /mnt
 mkdir /mnt/upper /mnt/work
@@ -92,14 +88,8 @@ shift
 exec setpriv --reuid="$user" --regid="$user" --clear-groups "$@"
 )");
     }
-    private_users(const private_users&) = delete;
-    private_users& operator=(const private_users&) = delete;
-    ~private_users() {
-        std::error_code ignored;
-        std::filesystem::remove_all(dir_, ignored);
-    }
 
-    const std::string& dir() const { return dir_; }
+    const std::string& dir() const { return dir_.path(); }
 
     /// From now on whoever enters there finds tools that ask mia for a one-time code as well. The
     /// first three are `codes`, those of RFC 4226, appendix D. False if this cannot be had here;
@@ -111,9 +101,9 @@ exec setpriv --reuid="$user" --regid="$user" --clear-groups "$@"
             for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
                 if (!std::filesystem::exists(entry.path() / "security" / "pam_oath.so", ignored))
                     continue;
-                std::ofstream(dir_ + "/users.oath")
+                std::ofstream(dir_ / "users.oath")
                     << "HOTP mia - 3132333435363738393031323334353637383930\n";
-                std::filesystem::permissions(dir_ + "/users.oath", std::filesystem::perms(0600));
+                std::filesystem::permissions(dir_ / "users.oath", std::filesystem::perms(0600));
                 return true;
             }
         }
@@ -124,7 +114,7 @@ exec setpriv --reuid="$user" --regid="$user" --clear-groups "$@"
 
     /// A program that anybody may run.
     std::string tool(const std::string& name, const std::string& body) const {
-        const std::string path = write_script(dir_ + "/" + name, body);
+        const std::string path = write_script(dir_ / name, body);
         std::filesystem::permissions(path, std::filesystem::perms(0755));
         return path;
     }
@@ -136,9 +126,9 @@ exec setpriv --reuid="$user" --regid="$user" --clear-groups "$@"
         how.username = user;
         how.name = user;
         how.sudo_path =
-            write_script(dir_ + "/become_" + user, "while [ \"$1\" != -- ]; do shift; done; shift\n"
+            write_script(dir_ / "become_" + user, "while [ \"$1\" != -- ]; do shift; done; shift\n"
                                                    "exec unshare -m sh " +
-                                                       dir_ + "/enter " + user + " \"$@\"\n");
+                                                       dir_ / "enter " + user + " \"$@\"\n");
         return how;
     }
 };

@@ -2,9 +2,8 @@
 #pragma once
 // scratch.hpp: a directory for the length of a test, and scripts in it.
 
-#include "support/sshd.hpp"
-
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -13,6 +12,13 @@
 #include <unistd.h>
 
 namespace support {
+
+/// A script that a test writes, executable.
+inline std::string write_script(const std::filesystem::path& path, const std::string& body) {
+    std::ofstream(path) << "#!/bin/sh\n" << body;
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+    return path.string();
+}
 
 /// A directory that goes with this object, and all that is in it.
 class scratch {

@@ -3,6 +3,7 @@
 // sshd.hpp: an ssh server for the length of a test, with keys of its own, on 127.0.0.1, 127.0.0.2
 // and 127.0.0.3.
 
+#include "support/scratch.hpp"
 #include "support/soon.hpp"
 
 #include <catch2/catch.hpp>
@@ -19,13 +20,6 @@
 #include <vector>
 
 namespace support {
-
-/// A script that a test writes, executable.
-inline std::string write_script(const std::filesystem::path& path, const std::string& body) {
-    std::ofstream(path) << "#!/bin/sh\n" << body;
-    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
-    return path.string();
-}
 
 /// Runs tools/with_sshd, which does the work, until this object goes: its pipe closes even when the
 /// test is killed.
