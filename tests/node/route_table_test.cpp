@@ -72,8 +72,9 @@ TEST_CASE("all that a link led to go with it") {
     table t(io);
     const auto a = std::make_shared<test_link>(), b = std::make_shared<test_link>();
     for (context_id id = 1; id <= 6; ++id) t.add({id, 0, "", 0, id % 2 ? a : b});
-    CHECK(t.remove_via(a.get()) == std::vector<context_id>{1, 3, 5});
-    CHECK(t.remove_via(a.get()).empty());
+    CHECK(t.ids_via(a.get()) == std::vector<context_id>{1, 3, 5});
+    t.remove_via(a.get());
+    CHECK(t.ids_via(a.get()).empty());
     CHECK(t.all().size() == 3);
 }
 

@@ -62,12 +62,17 @@ public:
         return remembered(id);
     }
 
-    /// Remembers that `id` is lost, and hands out who wants to be told.
-    MITOGEN_COLD std::vector<watcher> add(context_id id, const error& why) {
-        std::vector<watcher> told;
+    /// Remembers that `id` is lost. Before its route is removed: whoever finds none then finds why.
+    MITOGEN_COLD void add(context_id id, const error& why) {
         const std::lock_guard lock(mutex_);
         if (lost_.size() == kept) lost_.erase(lost_.begin());
         lost_.emplace_back(id, why);
+    }
+
+    /// Hands out who wants to be told that `id`, which has been added, is lost.
+    MITOGEN_COLD std::vector<watcher> take_watchers(context_id id) {
+        std::vector<watcher> told;
+        const std::lock_guard lock(mutex_);
         std::erase_if(watches_, [&](watch_entry& w) {
             if (w.id != id) return false;
             told.push_back(std::move(w.call));

@@ -92,14 +92,14 @@ class basic_route_monitor {
             return on_del_elsewhere(gone, notice);
         const auto via = router_.routes().find(m.head.src);
         if (!via || via->id != m.head.src || gone == m.head.src ||
-            !router_.routes().remove(gone, via.get())) {
+            router_.routes().find(gone) != via) {
             return log::write(log::level::warning, "refused to forget the route to context " +
                                                        std::to_string(gone) + " for context " +
                                                        std::to_string(m.head.src));
         }
         via->drop_sender(gone);
         const error why = decode_error(notice);
-        router_.on_peer_lost(gone, why);
+        router_.on_peer_lost(gone, why, via.get());
         withdraw(gone, why);
     }
 

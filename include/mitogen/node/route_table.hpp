@@ -101,16 +101,19 @@ public:
         return true;
     }
 
-    /// Removes all that are reached through `via`, and returns their ids.
-    std::vector<context_id> remove_via(const Link* via) {
+    /// The ids of all that are reached through `via`.
+    std::vector<context_id> ids_via(const Link* via) {
         const std::lock_guard lock(mutex_);
-        std::vector<context_id> gone;
-        std::erase_if(routes_, [&](const route<Link>& r) {
-            if (r.via.get() != via) return false;
-            gone.push_back(r.id);
-            return true;
-        });
-        return gone;
+        std::vector<context_id> ids;
+        for (const route<Link>& r : routes_)
+            if (r.via.get() == via) ids.push_back(r.id);
+        return ids;
+    }
+
+    /// Removes all that are reached through `via`.
+    void remove_via(const Link* via) {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(routes_, [&](const route<Link>& r) { return r.via.get() == via; });
     }
 
     /// How many contexts lie between this one and `id`, one below the other.

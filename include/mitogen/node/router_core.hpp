@@ -234,8 +234,10 @@ public:
     /// The neighbour behind `gone`, and everything behind it, is lost: whoever waits for any of it
     /// is told why. Returns the ids that are lost.
     std::vector<context_id> link_lost(link& gone, const error& why) {
-        std::vector<context_id> ids = routes_.remove_via(&gone);
-        for (const context_id id : ids) on_peer_lost(id, why);
+        std::vector<context_id> ids = routes_.ids_via(&gone);
+        for (const context_id id : ids) lost_peers_.add(id, why);
+        routes_.remove_via(&gone);
+        for (const context_id id : ids) tell_lost(id, why);
         if (gone.up) {
             lost_peers_.add_parent(why);
             outstanding_->fail_all(no_context, why);
@@ -245,12 +247,11 @@ public:
         return ids;
     }
 
-    /// One context, whose route is removed already, is lost.
-    void on_peer_lost(context_id id, const error& why) {
-        std::vector<typename basic_lost_peers<Io>::watcher> watchers = lost_peers_.add(id, why);
-        outstanding_->fail_all(id, why);
-        for (const registration& r : handlers_.take_bound(id)) deliver_dead(r, why);
-        for (auto& call : watchers) guarded({}, [&] { call(why); });
+    /// One context is lost, which was reached through `via` if it had a route here.
+    void on_peer_lost(context_id id, const error& why, const link* via = nullptr) {
+        lost_peers_.add(id, why);
+        if (via) routes_.remove(id, via);
+        tell_lost(id, why);
     }
 
     /// Everything that waits is told that the router is at its end; every handler gets a dead
@@ -279,6 +280,13 @@ private:
         if (m.head.wants_reply()) return reply(m.head, std::span<const std::byte>(here), 0);
         const std::shared_ptr<link> from = towards(m.src());
         if (!m.payload.empty() && from && from->id == m.src()) from->heartbeat_answered();
+    }
+
+    /// After its route has been removed: what is sent from then on fails by itself.
+    MITOGEN_COLD void tell_lost(context_id id, const error& why) {
+        outstanding_->fail_all(id, why);
+        for (const registration& r : handlers_.take_bound(id)) deliver_dead(r, why);
+        for (auto& call : lost_peers_.take_watchers(id)) guarded({}, [&] { call(why); });
     }
 
     result<void> unreachable(context_id dst) {
