@@ -21342,12 +21342,17 @@ public:
         return remembered(id);
     }
 
-    /// Remembers that `id` is lost, and hands out who wants to be told.
-    MITOGEN_COLD std::vector<watcher> add(context_id id, const error& why) {
-        std::vector<watcher> told;
+    /// Remembers that `id` is lost. Before its route is removed: whoever finds none then finds why.
+    MITOGEN_COLD void add(context_id id, const error& why) {
         const std::lock_guard lock(mutex_);
         if (lost_.size() == kept) lost_.erase(lost_.begin());
         lost_.emplace_back(id, why);
+    }
+
+    /// Hands out who wants to be told that `id`, which has been added, is lost.
+    MITOGEN_COLD std::vector<watcher> take_watchers(context_id id) {
+        std::vector<watcher> told;
+        const std::lock_guard lock(mutex_);
         std::erase_if(watches_, [&](watch_entry& w) {
             if (w.id != id) return false;
             told.push_back(std::move(w.call));
@@ -21669,16 +21674,19 @@ public:
         return true;
     }
 
-    /// Removes all that are reached through `via`, and returns their ids.
-    std::vector<context_id> remove_via(const Link* via) {
+    /// The ids of all that are reached through `via`.
+    std::vector<context_id> ids_via(const Link* via) {
         const std::lock_guard lock(mutex_);
-        std::vector<context_id> gone;
-        std::erase_if(routes_, [&](const route<Link>& r) {
-            if (r.via.get() != via) return false;
-            gone.push_back(r.id);
-            return true;
-        });
-        return gone;
+        std::vector<context_id> ids;
+        for (const route<Link>& r : routes_)
+            if (r.via.get() == via) ids.push_back(r.id);
+        return ids;
+    }
+
+    /// Removes all that are reached through `via`.
+    void remove_via(const Link* via) {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(routes_, [&](const route<Link>& r) { return r.via.get() == via; });
     }
 
     /// How many contexts lie between this one and `id`, one below the other.
@@ -21910,8 +21918,10 @@ public:
     /// The neighbour behind `gone`, and everything behind it, is lost: whoever waits for any of it
     /// is told why. Returns the ids that are lost.
     std::vector<context_id> link_lost(link& gone, const error& why) {
-        std::vector<context_id> ids = routes_.remove_via(&gone);
-        for (const context_id id : ids) on_peer_lost(id, why);
+        std::vector<context_id> ids = routes_.ids_via(&gone);
+        for (const context_id id : ids) lost_peers_.add(id, why);
+        routes_.remove_via(&gone);
+        for (const context_id id : ids) tell_lost(id, why);
         if (gone.up) {
             lost_peers_.add_parent(why);
             outstanding_->fail_all(no_context, why);
@@ -21921,12 +21931,11 @@ public:
         return ids;
     }
 
-    /// One context, whose route is removed already, is lost.
-    void on_peer_lost(context_id id, const error& why) {
-        std::vector<typename basic_lost_peers<Io>::watcher> watchers = lost_peers_.add(id, why);
-        outstanding_->fail_all(id, why);
-        for (const registration& r : handlers_.take_bound(id)) deliver_dead(r, why);
-        for (auto& call : watchers) guarded({}, [&] { call(why); });
+    /// One context is lost, which was reached through `via` if it had a route here.
+    void on_peer_lost(context_id id, const error& why, const link* via = nullptr) {
+        lost_peers_.add(id, why);
+        if (via) routes_.remove(id, via);
+        tell_lost(id, why);
     }
 
     /// Everything that waits is told that the router is at its end; every handler gets a dead
@@ -21955,6 +21964,13 @@ private:
         if (m.head.wants_reply()) return reply(m.head, std::span<const std::byte>(here), 0);
         const std::shared_ptr<link> from = towards(m.src());
         if (!m.payload.empty() && from && from->id == m.src()) from->heartbeat_answered();
+    }
+
+    /// After its route has been removed: what is sent from then on fails by itself.
+    MITOGEN_COLD void tell_lost(context_id id, const error& why) {
+        outstanding_->fail_all(id, why);
+        for (const registration& r : handlers_.take_bound(id)) deliver_dead(r, why);
+        for (auto& call : lost_peers_.take_watchers(id)) guarded({}, [&] { call(why); });
     }
 
     result<void> unreachable(context_id dst) {
@@ -24389,14 +24405,14 @@ class basic_route_monitor {
             return on_del_elsewhere(gone, notice);
         const auto via = router_.routes().find(m.head.src);
         if (!via || via->id != m.head.src || gone == m.head.src ||
-            !router_.routes().remove(gone, via.get())) {
+            router_.routes().find(gone) != via) {
             return log::write(log::level::warning, "refused to forget the route to context " +
                                                        std::to_string(gone) + " for context " +
                                                        std::to_string(m.head.src));
         }
         via->drop_sender(gone);
         const error why = decode_error(notice);
-        router_.on_peer_lost(gone, why);
+        router_.on_peer_lost(gone, why, via.get());
         withdraw(gone, why);
     }
 
