@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <coroutine>
 #include <memory>
 #include <mitogen/mitogen.hpp>
 #include <stdexcept>
@@ -48,14 +49,47 @@ task<int> sum_to(int n) {
     if (n == 0) co_return 0;
     co_return n + co_await sum_to(n - 1);
 }
+task<int> fails_at_once() {
+    throw std::out_of_range("at once");
+    co_return 0;
+}
+task<int> value(int n) { co_return n; }
+task<long> loop_of(int rounds) {
+    long sum = 0;
+    for (int i = 0; i < rounds; ++i) sum += co_await value(1);
+    co_return sum;
+}
+task<long> loop_of_failures(int rounds) {
+    long caught = 0;
+    for (int i = 0; i < rounds; ++i) {
+        try {
+            co_await fails_at_once();
+        } catch (const std::out_of_range&) {
+            ++caught;
+        }
+    }
+    co_return caught;
+}
+/// Completes at once, and is nothing that this library knows.
+struct foreign_event {
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> waiting) const { waiting.resume(); }
+    void await_resume() const noexcept {}
+};
+task<long> foreign_between(int rounds) {
+    long sum = 0;
+    for (int i = 0; i < rounds; ++i) {
+        co_await foreign_event{};
+        sum += co_await value(1);
+        co_await mitogen::sleep_for(0ms);
+        sum += co_await loop_of(1000);
+    }
+    co_return sum;
+}
 task<int> fails_inside(int n) {
     co_await mitogen::sleep_for(0ms);
     if (n > 0) co_return co_await fails_inside(n - 1);
     throw std::out_of_range("inside");
-}
-task<int> fails_at_once() {
-    throw std::out_of_range("at once");
-    co_return 0;
 }
 task<std::string> catches(int n) {
     try {
@@ -175,6 +209,23 @@ TEST_CASE("a remote task is called as any other function") {
     child.call_no_reply<&later>(1, 2);
     static_assert(std::is_same_v<decltype(child.call_async<&later>(1, 2)), mitogen::future<int>>);
     CHECK(mitogen::detail::entry_of<&later>().signature() == "(i32,i32)->i32");
+}
+
+TEST_CASE("tasks that end without waiting take no stack, however many are awaited") {
+    // With 30 bytes of stack for each it would be more than a thread has.
+    constexpr int many = 300'000;
+    generic::tree tree;
+    auto child = tree.root.local();
+    CHECK(child.call<&loop_of>(many) == many);
+    CHECK(child.call<&loop_of_failures>(30'000) == 30'000);
+    CHECK(child.call<&sum_to>(60'000) == 60'000 * (60'001 / 2) + 30'000);
+    CHECK(mitogen::block_on(tree.root, loop_of(many)) == many);
+}
+
+TEST_CASE("a task goes on in order behind something foreign that it awaited") {
+    generic::tree tree;
+    auto child = tree.root.local();
+    CHECK(child.call<&foreign_between>(20) == 20 * 1001);
 }
 
 TEST_CASE("a task waits for calls that it makes") {

@@ -45,6 +45,17 @@ public:
     decltype(auto) await_resume() { return future_.await_resume(); }
 };
 
+/// True of what a task can await that goes on by task_scope::resume: tasks, and this library's
+/// waits or what makes one.
+template <class Awaited>
+inline constexpr bool resumed_by_its_scope =
+    is_task<Awaited> || std::is_base_of_v<task_wait, Awaited>;
+template <class Awaited>
+    requires requires { std::declval<Awaited>().operator co_await(); }
+inline constexpr bool resumed_by_its_scope<Awaited> =
+    is_task<Awaited> ||
+    std::is_base_of_v<task_wait, decltype(std::declval<Awaited>().operator co_await())>;
+
 struct task_promise_base {
     task_scope* scope = nullptr;          // set by whoever starts or awaits it
     std::coroutine_handle<> awaited_by{}; // none: it is the outermost
@@ -57,7 +68,7 @@ struct task_promise_base {
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
             task_promise_base& p = ended.promise();
-            if (p.awaited_by) return p.awaited_by;
+            if (p.awaited_by) return p.scope->go_on(p.awaited_by);
             p.scope->finish();
             return std::noop_coroutine();
         }
@@ -86,7 +97,10 @@ struct task_promise_base {
     template <class Other>
         requires(!std::derived_from<std::remove_cvref_t<Other>, future_base>)
     Other && await_transform(Other&& other)
-    noexcept { return static_cast<Other&&>(other); }
+    noexcept {
+        if constexpr (!resumed_by_its_scope<std::remove_cvref_t<Other>>) scope->leave();
+        return static_cast<Other&&>(other);
+    }
 };
 
 template <class T>
@@ -148,7 +162,7 @@ private:
                           "with spawn() or block_on()");
             inner.promise().scope = outer.promise().scope;
             inner.promise().awaited_by = outer;
-            return inner;
+            return inner.promise().scope->go_on(inner);
         }
         T await_resume() { return inner.promise().take(); }
     };

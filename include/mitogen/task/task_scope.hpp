@@ -29,6 +29,8 @@ class task_scope {
     std::optional<error> cancelled_{};
     bool running_ = false;
     bool finished_ = false;
+    bool elsewhere_ = false; // something foreign may resume it, or has: nobody looks at next_
+    std::coroutine_handle<> next_{}; // what resume() goes on with
     loop_task* later_ = nullptr; // if no loop runs it
     struct last_step : loop_task {
         task_scope* scope = nullptr;
@@ -49,14 +51,32 @@ public:
     /// Loop.
     void cancel(const error& why);
 
-    /// Goes on with the coroutine. Loop.
+    /// Goes on with the coroutine, and with those that it awaits or that await it, one after the
+    /// other. Loop.
     void resume(std::coroutine_handle<> at) {
         running_ = true;
-        at.resume();
+        elsewhere_ = false;
+        do {
+            at.resume();
+            at = std::exchange(next_, nullptr);
+        } while (at);
         running_ = false;
         if (finished_) return ended();
         if (loop_task* next = std::exchange(later_, nullptr)) next->run(*next);
     }
+
+    /// What await_suspend() of a coroutine returns that goes on with `next`: nothing, as resume()
+    /// does it. Not `next` itself: compilers that do not optimise make no tail call of that, and
+    /// the stack would grow with every task that another one awaits. Any.
+    std::coroutine_handle<> go_on(std::coroutine_handle<> next) noexcept {
+        if (elsewhere_) return next;
+        next_ = next;
+        return std::noop_coroutine();
+    }
+
+    /// The coroutine is about to await something that is not this library's, which may resume it
+    /// on any thread, and not by resume(). Any.
+    void leave() noexcept { elsewhere_ = true; }
 
     /// For the outermost coroutine, which has ended. Any: something foreign that it awaited may
     /// have resumed it.
