@@ -9129,6 +9129,8 @@ class task_scope {
     std::optional<error> cancelled_{};
     bool running_ = false;
     bool finished_ = false;
+    bool elsewhere_ = false; // something foreign may resume it, or has: nobody looks at next_
+    std::coroutine_handle<> next_{}; // what resume() goes on with
     loop_task* later_ = nullptr; // if no loop runs it
     struct last_step : loop_task {
         task_scope* scope = nullptr;
@@ -9149,14 +9151,32 @@ public:
     /// Loop.
     void cancel(const error& why);
 
-    /// Goes on with the coroutine. Loop.
+    /// Goes on with the coroutine, and with those that it awaits or that await it, one after the
+    /// other. Loop.
     void resume(std::coroutine_handle<> at) {
         running_ = true;
-        at.resume();
+        elsewhere_ = false;
+        do {
+            at.resume();
+            at = std::exchange(next_, nullptr);
+        } while (at);
         running_ = false;
         if (finished_) return ended();
         if (loop_task* next = std::exchange(later_, nullptr)) next->run(*next);
     }
+
+    /// What await_suspend() of a coroutine returns that goes on with `next`: nothing, as resume()
+    /// does it. Not `next` itself: compilers that do not optimise make no tail call of that, and
+    /// the stack would grow with every task that another one awaits. Any.
+    std::coroutine_handle<> go_on(std::coroutine_handle<> next) noexcept {
+        if (elsewhere_) return next;
+        next_ = next;
+        return std::noop_coroutine();
+    }
+
+    /// The coroutine is about to await something that is not this library's, which may resume it
+    /// on any thread, and not by resume(). Any.
+    void leave() noexcept { elsewhere_ = true; }
 
     /// For the outermost coroutine, which has ended. Any: something foreign that it awaited may
     /// have resumed it.
@@ -9292,6 +9312,17 @@ public:
     decltype(auto) await_resume() { return future_.await_resume(); }
 };
 
+/// True of what a task can await that goes on by task_scope::resume: tasks, and this library's
+/// waits or what makes one.
+template <class Awaited>
+inline constexpr bool resumed_by_its_scope =
+    is_task<Awaited> || std::is_base_of_v<task_wait, Awaited>;
+template <class Awaited>
+    requires requires { std::declval<Awaited>().operator co_await(); }
+inline constexpr bool resumed_by_its_scope<Awaited> =
+    is_task<Awaited> ||
+    std::is_base_of_v<task_wait, decltype(std::declval<Awaited>().operator co_await())>;
+
 struct task_promise_base {
     task_scope* scope = nullptr;          // set by whoever starts or awaits it
     std::coroutine_handle<> awaited_by{}; // none: it is the outermost
@@ -9304,7 +9335,7 @@ struct task_promise_base {
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
             task_promise_base& p = ended.promise();
-            if (p.awaited_by) return p.awaited_by;
+            if (p.awaited_by) return p.scope->go_on(p.awaited_by);
             p.scope->finish();
             return std::noop_coroutine();
         }
@@ -9333,7 +9364,10 @@ struct task_promise_base {
     template <class Other>
         requires(!std::derived_from<std::remove_cvref_t<Other>, future_base>)
     Other && await_transform(Other&& other)
-    noexcept { return static_cast<Other&&>(other); }
+    noexcept {
+        if constexpr (!resumed_by_its_scope<std::remove_cvref_t<Other>>) scope->leave();
+        return static_cast<Other&&>(other);
+    }
 };
 
 template <class T>
@@ -9395,7 +9429,7 @@ private:
                           "with spawn() or block_on()");
             inner.promise().scope = outer.promise().scope;
             inner.promise().awaited_by = outer;
-            return inner;
+            return inner.promise().scope->go_on(inner);
         }
         T await_resume() { return inner.promise().take(); }
     };
