@@ -3,8 +3,8 @@
 // together, and no process is left.
 // expect: squares: 0 1 4 9
 // expect: 2 errors:
-// expect:   1. std::runtime_error: disk full [in one]
-// expect:   2. std::runtime_error: disk full [in two]
+// expect:   1. std::runtime_error: disk full [copy in one]
+// expect:   2. std::runtime_error: disk full [copy in two]
 // expect: processes left: 0
 #include <mitogen/mitogen.hpp>
 

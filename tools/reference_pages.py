@@ -51,7 +51,8 @@ PAGES = {
     "errors": (
         "Errors and results", "What can go wrong; see [errors](../errors.md).",
         ["error", "kind", "reason", "result", "error_detail", "cancel_radius", r"\w+_error",
-         "error_group", "group_errors", "raise", "cancelled_by", "cancelled_by_caller"]),
+         "error_group", "error_hop", "reason_name", "rethrowable", "group_errors", "raise",
+         "cancelled_by", "cancelled_by_caller"]),
     "codec": (
         "Types on the wire", "How values become bytes, and how to teach it a type.",
         ["codec", "members", "list", "wire_type", "blob", "secret", "encode", "encode_into",

@@ -5,7 +5,6 @@
 #if !defined(MITOGEN_SEPARATE)
 #include <mitogen/base/checksum.hpp>
 #include <mitogen/base/construction.hpp>
-#include <mitogen/base/error_group.hpp>
 #include <mitogen/boot/boot_plan.hpp>
 #include <mitogen/boot/bootstrap.hpp>
 #include <mitogen/boot/bootstrap_io.hpp>

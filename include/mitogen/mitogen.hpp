@@ -4,12 +4,14 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/base/error_detail.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/on.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/base/rethrow.hpp>
 #include <mitogen/base/separate.hpp>
 #include <mitogen/base/static_registry.hpp>
 #include <mitogen/base/time.hpp>

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <mitogen/base/error_group.hpp>
+#include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 
 #include <catch2/catch.hpp>
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -42,6 +44,22 @@ TEST_CASE("a group is of the kind that all its members have") {
     const error cut(reason::end_of_file, "gone as well");
     CHECK(group_errors({lost, cut}).kind() == mitogen::kind::disconnected);
     CHECK(group_errors({lost, error(reason::codec, "odd")}).kind() == mitogen::kind::failed);
+}
+
+TEST_CASE("one error that has ended several calls is one member") {
+    const error lost(reason::respondent_lost, "gone");
+    std::vector<error> named;
+    for (const char* function : {"add", "sum"}) {
+        mitogen::error_detail d = lost.detail();
+        d.function = function;
+        d.what.clear();
+        d.original = std::make_shared<const error>(lost);
+        named.push_back(error(d));
+    }
+    CHECK(named[0].same_as(named[1]));
+    CHECK(named[0].same_as(lost));
+    CHECK_FALSE(named[0].same_as(error(reason::respondent_lost, "gone")));
+    CHECK(std::string(group_errors({named[0], named[1], lost}).what()) == "gone [add]");
 }
 
 TEST_CASE("a result carries a group, and throws it as what it is") {

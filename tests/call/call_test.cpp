@@ -271,7 +271,7 @@ TEST_CASE("contexts travel as arguments and results") {
     CHECK(child.call<&ask>(grandchild, 1, 2) == 3);
     CHECK(child.call<&contexts_below>() == 1);
     const mitogen::error through_two = generic::thrown_by([&] { grandchild.call<&fail>(0); });
-    CHECK(through_two.detail().place == "leaf");
+    CHECK(through_two.detail().place == "middle.leaf");
     CHECK(through_two.detail().context == grandchild.id());
 }
 

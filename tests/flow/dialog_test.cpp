@@ -538,11 +538,11 @@ TEST_CASE(
     const auto late =
         child.within(1s).try_open<&starts_never>(running.write_end(), stopped.write_end());
     REQUIRE_FALSE(late);
-    CHECK(late.error().reason() == reason::timeout);
+    CHECK(late.error().reason() == reason::deadline);
     CHECK(stopped.wait());
     auto d = child.within(1s).open<&waits>(stopped.write_end());
-    CHECK(d.try_receive().error().reason() == reason::timeout);
-    CHECK(d.outcome().error().reason() == reason::timeout);
+    CHECK(d.try_receive().error().reason() == reason::deadline);
+    CHECK(d.outcome().error().reason() == reason::deadline);
     CHECK(stopped.wait());
     CHECK(child.call<&alive>());
 }
@@ -657,12 +657,16 @@ TEST_CASE("an error that passes through several contexts keeps the text and the 
     mitogen::context below = middle.call<&child_of>("below");
     auto d = middle.open<&passes_on_failure>(below);
     const mitogen::error& why = d.outcome().error();
-    CHECK(why.detail().context == middle.id()); // where it left the last function
-    CHECK(why.detail().place == "middle");
+    CHECK(why.detail().context == below.id()); // where it was thrown
+    CHECK(why.detail().place == "middle.below");
+    CHECK(why.detail().type == "std::runtime_error");
+    REQUIRE(why.hops().size() == 2);
+    CHECK(why.hops()[1].context == middle.id());
+    CHECK(why.hops()[1].path == "middle");
     const std::string text = why.what();
     INFO(text);
     CHECK(contains(text, "in the middle"));
-    CHECK(contains(text, "[in below] [in middle]"));
+    CHECK(contains(text, " in middle.below, passed on by "));
     CHECK(&thrown_by([&] { d.result(); }).detail() == &why.detail());
 }
 

@@ -194,7 +194,7 @@ TEST_CASE("the loss of the context ends a range with the reason; a deadline does
     mitogen::context child = t.root.local();
     auto late = child.within(1s).stream<&hangs>(running.write_end(), never.read_end());
     CHECK(late.get() == 1);
-    CHECK(late.try_get().error().reason() == reason::timeout);
+    CHECK(late.try_get().error().reason() == reason::deadline);
     mitogen::context other = t.root.local();
     auto range = other.stream<&hangs>(running.write_end(), never.read_end());
     CHECK(range.get() == 1);

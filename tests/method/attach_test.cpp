@@ -87,7 +87,7 @@ TEST_CASE("a child at the far end of two pipes is attached") {
     mitogen::broker broker;
     mitogen::router router(broker);
     auto child = router.attach(in[0].release(), out[1].release());
-    CHECK(child.name() == "attached");
+    CHECK(child.name() == "attached." + std::to_string(child.id()));
     CHECK(child.call<&add>(2, 3) == 5);
     router.close();
     CHECK(process.wait().success());

@@ -332,7 +332,7 @@ TEST_CASE("a refusal is the same from a router, a context and a nursery") {
     REQUIRE((!here && !there && !owned));
     for (const auto& e : {here.error(), there.error(), owned.error()})
         CHECK(e.reason() == mitogen::reason::misuse);
-    CHECK_THAT(there.error().what(), Contains("[in local]"));
+    CHECK_THAT(there.error().what(), Contains("[in local."));
     CHECK_THROWS_AS(t.router.docker({}), mitogen::logic_error);
 }
 
@@ -401,7 +401,7 @@ TEST_CASE("a child comes up through a tool that is called in another child") {
 
     const auto missing = parent.try_podman({.container = "c", .podman_path = dir / "missing"});
     REQUIRE(!missing);
-    CHECK_THAT(missing.error().what(), Contains("missing") && Contains("[in local]"));
+    CHECK_THAT(missing.error().what(), Contains("missing") && Contains("[in local."));
 }
 
 TEST_CASE("a nursery owns what comes up through a tool") {

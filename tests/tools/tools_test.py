@@ -184,7 +184,7 @@ class Files(Tree):
         self.assertIn("so\nint x;\n", mended)
 
     def test_wants_each_reason_explained(self):
-        self.header("base/error.hpp", "enum class reason { none = 0, lost = 1 /* x = 2 */ };\n")
+        self.header("base/error_detail.hpp", "enum class reason { none = 0, lost = 1 /* x = 2 */ };\n")
         self.put("docs/errors.md", "`none`\n\n| `lost` | gone |\n")
         self.passes("check_tree")
         self.put("docs/errors.md", "`none`, and `lost`\n")

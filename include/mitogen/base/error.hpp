@@ -4,9 +4,11 @@
 // caller may want to catch.
 
 #include <mitogen/base/config.hpp>
+#include <mitogen/base/error_detail.hpp>
 #include <mitogen/base/ids.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -22,98 +24,10 @@ namespace mitogen::inline MITOGEN_ABI {
 template <class T>
 class result;
 
-/// What the caller should do about an error (the four classes of the KJ library's exceptions).
-enum class kind : std::uint8_t {
-    /// the operation itself is wrong or went wrong; repeating it unchanged will not help
-    failed,
-    overloaded,    ///< a limit or a deadline was reached; may succeed later
-    disconnected,  ///< the other side is gone; may succeed over a new connection
-    unimplemented, ///< the other side does not know what was asked for
-};
-
-/// Why, exactly. The numbers travel in dead messages and are never reassigned.
-enum class reason : std::uint16_t {
-    none = 0,
-    // Why a message could not be delivered or answered: these travel in dead messages.
-    invalid_handle = 1,      ///< nothing is registered under that handle
-    refused_by_policy = 2,   ///< the handle's policy does not accept this sender
-    unexpected_reply = 3,    ///< a reply from a context that was not asked
-    message_too_large = 4,   ///< over limits::message_bytes
-    no_route = 5,            ///< no context of that id is known here
-    unidirectional = 6,      ///< routing mode forbids forwarding between these two
-    respondent_lost = 7,     ///< the context that should have answered is gone
-    broker_exited = 8,       ///< the loop that would have delivered it has stopped
-    sender_closed = 9,       ///< the sending end of a channel was closed explicitly
-    unauthorised = 10,       ///< the caller has no authority over this context
-    bad_arguments = 11,      ///< the payload does not decode as what the receiver expects
-    unknown_function = 12,   ///< no such function in the receiving program
-    signature_mismatch = 13, ///< same name, other signature
-    overloaded = 14,         ///< a limit of the receiving side was reached
-    cancelled = 15,          ///< cancelled by the caller, a deadline or an enclosing scope
-    remote_exception = 16,   ///< the function threw
-    link_corrupt = 17,       ///< bytes on a link that are not a valid frame; the link is closed
-    end_of_stream = 18,      ///< no more items: everything that was sent has been received
-    // Local ones.
-    timeout = 64,
-    codec = 65,
-    misuse = 66,  ///< a precondition of this library's interface was broken
-    system = 67,  ///< a system call failed
-    several = 68, ///< more than one thing went wrong: see error::members()
-    connect = 80, ///< a child could not be started or reached
-    connect_timeout = 81,
-    /// the host name has no address; there is no container, pod, image or user of that name
-    resolve = 82,
-    connection_refused = 83, ///< nothing listens there; the container does not run
-    no_init = 84,            ///< started, but main() did not call mitogen::init
-    end_of_file = 85,        ///< the connection ended before the child said hello
-    auth_required = 86,      ///< credentials are missing, or this user may not do that
-    auth_incorrect = 87,
-    host_key = 88,
-    payload = 89, ///< the program could not be delivered to, or run on, the target
-};
-
-/// How a process ended.
-struct exit_status {
-    int code = 0;   ///< what it returned or passed to exit(); meaningless when `signal` is set
-    int signal = 0; ///< the signal that killed it, or 0
-
-    /// True for a return of 0.
-    bool success() const noexcept { return code == 0 && signal == 0; }
-
-    /// "exit status 3" or "signal 9".
-    std::string text() const {
-        return signal ? "signal " + std::to_string(signal) : "exit status " + std::to_string(code);
-    }
-
-    friend bool operator==(const exit_status&, const exit_status&) = default;
-};
-
-/// What a cancellation ends. The numbers travel, and are never reassigned.
-enum class cancel_radius : std::uint8_t {
-    none = 0,    ///< nothing was cancelled
-    call = 1,    ///< one call, stream, dialog or task, and nothing else
-    nursery = 2, ///< everything that one nursery owns
-    context = 3, ///< everything that runs in a context, or the making of it
-};
-
-class error;
-
-/// All that is known about one error. Shared, never changed after construction.
-struct error_detail {
-    reason why = reason::none;
-    std::string text{};                ///< the message, without type or place
-    std::string type{};                ///< demangled type of a remote exception, else empty
-    std::string place{};               ///< name of the context that it happened in, else empty
-    std::string backtrace{};           ///< of a remote exception, if the build has one
-    context_id context = no_context;   ///< id of the context that it happened in
-    context_id canceller = no_context; ///< of a cancellation: the context that asked for it
-    cancel_radius radius = cancel_radius::none;
-    exit_status status{}; ///< of a lost peer, where `has_status`
-    bool has_status = false;
-    /// what what() returns; composed from the rest when empty
-    std::string what{};
-    std::shared_ptr<const std::vector<error>> members{}; ///< of several errors: each of them
-};
+namespace detail {
+template <class... E>
+struct rethrower; // base/rethrow.hpp
+}
 
 /// An error. A cheap, copyable value (one reference-counted pointer); also the base class of
 /// everything this library throws.
@@ -131,20 +45,8 @@ class error : public std::exception {
     friend class result;
     error() = default;
 
-    static std::string compose(const error_detail& d) {
-        std::string out;
-        if (!d.type.empty()) out += d.type + ": ";
-        out += d.text;
-        if (!d.place.empty()) out += " [in " + d.place + "]";
-        if (d.has_status) out += " (" + d.status.text() + ")";
-        return out;
-    }
-
 public:
-    explicit error(error_detail detail) {
-        if (detail.what.empty()) detail.what = compose(detail);
-        shared_ = new shared{std::move(detail)};
-    }
+    explicit error(error_detail detail);
     error(enum reason why, std::string text)
         : error(error_detail{.why = why, .text = std::move(text)}) {}
 
@@ -161,9 +63,13 @@ public:
             delete shared_;
     }
 
-    /// The whole error on one or more lines: type, message, place, exit status, last lines of
-    /// stderr.
+    /// The whole error on one or more lines: type, message, last lines of stderr, function and
+    /// path, exit status, causes.
     const char* what() const noexcept override { return shared_->detail.what.c_str(); }
+
+    /// The same on one line of at most 400 bytes, for a log or a table: type, first line of
+    /// the message, function and path, exit status.
+    std::string summary() const;
 
     /// Machine-readable cause.
     enum reason reason() const noexcept { return shared_->detail.why; }
@@ -174,6 +80,7 @@ public:
         case reason::message_too_large:
         case reason::overloaded:
         case reason::timeout:
+        case reason::deadline:
         case reason::connect_timeout: return kind::overloaded;
         case reason::no_route:
         case reason::respondent_lost:
@@ -186,7 +93,9 @@ public:
         case reason::unknown_function:
         case reason::signature_mismatch: return kind::unimplemented;
         case reason::several: return kind_of_members();
-        default: return kind::failed;
+        default:
+            return shared_->detail.unknown_reason.empty() ? kind::failed
+                                                          : shared_->detail.unknown_kind;
         }
     }
 
@@ -197,7 +106,39 @@ public:
     const error_detail& detail() const noexcept { return shared_->detail; }
 
     /// The errors that this one stands for (see error_group); empty if it is one error itself.
-    const std::vector<error>& members() const noexcept;
+    const std::vector<error>& members() const noexcept { return listed(shared_->detail.members); }
+
+    /// What it was nested around by std::throw_with_nested, the outermost first; empty otherwise.
+    const std::vector<error>& causes() const noexcept { return listed(shared_->detail.causes); }
+
+    /// Exit status of the process that was lost, or nullptr if it is not known or none was lost.
+    const exit_status* status() const noexcept {
+        return shared_->detail.has_status ? &shared_->detail.status : nullptr;
+    }
+
+    /// Of a cancellation: the context that asked for it; no_context if nobody did.
+    context_id canceller() const noexcept { return shared_->detail.canceller; }
+
+    /// Of a cancellation: what was cancelled.
+    cancel_radius radius() const noexcept { return shared_->detail.radius; }
+
+    /// The remote functions that it has left on its way here, the innermost first: of an exception,
+    /// where it was thrown. Empty of an error that arose here.
+    const std::vector<error_hop>& hops() const noexcept { return shared_->detail.hops; }
+
+    /// True if it is the same error as `other`, or both are what one error has become for several
+    /// calls that it has ended.
+    bool same_as(const error& other) const noexcept { return origin() == other.origin(); }
+
+    /// Throws it as an `E` with the same message, if it is an exception of exactly one of these
+    /// types: `e.rethrow_as<std::out_of_range, app::trouble>()`. With no type: as any of the
+    /// exceptions of the standard library, or one that the program has registered, see
+    /// mitogen::rethrowable. Returns if it is none of them. Each `E` is constructible from a
+    /// std::string. Needs exceptions and RTTI.
+    template <class... E>
+    void rethrow_as() const {
+        detail::rethrower<E...>::run(*this);
+    }
 
     /// `e == reason::timeout` is short for `e.reason() == reason::timeout`.
     friend bool operator==(const error& e, enum reason why) noexcept {
@@ -206,17 +147,83 @@ public:
 
 private:
     enum kind kind_of_members() const noexcept; // theirs if it is one, else failed
+
+    static const std::vector<error>&
+    listed(const std::shared_ptr<const std::vector<error>>& all) noexcept;
+    const error_detail* origin() const noexcept {
+        const error_detail& d = shared_->detail;
+        return d.original ? &d.original->detail() : &d;
+    }
 };
 
-inline const std::vector<error>& error::members() const noexcept {
+inline const std::vector<error>&
+error::listed(const std::shared_ptr<const std::vector<error>>& all) noexcept {
     static const std::vector<error> none;
-    return shared_->detail.members ? *shared_->detail.members : none;
+    return all ? *all : none;
 }
 
 inline enum kind error::kind_of_members() const noexcept {
     for (const error& one : members())
         if (one.kind() != members().front().kind()) return kind::failed;
     return members().empty() ? kind::failed : members().front().kind();
+}
+
+inline error::error(error_detail d) {
+    const auto indented = [](const error& one) {
+        std::string text;
+        for (const char c : std::string_view(one.what()))
+            text.append(c == '\n' ? "\n     " : std::string(1, c));
+        return text;
+    };
+    if (d.members && d.text.empty()) {
+        d.text = std::to_string(d.members->size()) + " errors:";
+        std::size_t number = 0;
+        for (const error& one : *d.members)
+            d.text += "\n  " + std::to_string(++number) + ". " + indented(one);
+    }
+    if (d.what.empty()) {
+        d.what = detail::compose_what(d, d.text);
+        if (d.causes)
+            for (const error& one : *d.causes) d.what += "\n  because: " + indented(one);
+    }
+    shared_ = new shared{std::move(d)};
+}
+
+MITOGEN_COLD inline std::string error::summary() const {
+    const error_detail& d = shared_->detail;
+    std::string text = detail::one_line(d.text, 160);
+    if (d.members) {
+        text = std::to_string(d.members->size()) + " errors";
+        if (!d.members->empty())
+            text += ", the first: " + detail::one_line(d.members->front().summary(), 160);
+    }
+    return detail::one_line(detail::compose_what(d, text), 400);
+}
+
+/// One error for several. The members of a group among them become members themselves; one that is
+/// there already is not added again. A group of one is that one. `errors` is not empty.
+///
+/// The result has reason::several and members(), and is thrown as error_group. A result<T> can hold
+/// it as any other error.
+MITOGEN_COLD inline error group_errors(const std::vector<error>& errors) {
+    auto members = std::make_shared<std::vector<error>>();
+    const auto add = [&](const error& one) {
+        for (const error& there : *members)
+            if (there.same_as(one)) return;
+        members->push_back(one);
+    };
+    for (const error& e : errors) {
+        if (e.members().empty()) {
+            add(e);
+        } else {
+            for (const error& one : e.members()) add(one);
+        }
+    }
+    if (members->size() == 1) return members->front();
+    error_detail d;
+    d.why = reason::several;
+    d.members = std::move(members);
+    return error(std::move(d));
 }
 
 /// A remote function threw. type() is the demangled type of what it threw, message() its what().
@@ -226,7 +233,7 @@ public:
     explicit call_error(const error& e) : error(e) {}
     /// Demangled type of the remote exception, for instance "std::out_of_range".
     std::string_view type() const noexcept { return detail().type; }
-    /// The place that threw it.
+    /// The context that threw it.
     context_id context() const noexcept { return detail().context; }
     /// Text of the remote backtrace; empty if the build has none.
     std::string_view backtrace() const noexcept { return detail().backtrace; }
@@ -237,10 +244,6 @@ class channel_error : public error {
 public:
     using error::error;
     explicit channel_error(const error& e) : error(e) {}
-    /// Exit status of the lost peer, or nullptr if it is not known.
-    const exit_status* status() const noexcept {
-        return detail().has_status ? &detail().status : nullptr;
-    }
 };
 
 /// A deadline passed.
@@ -255,10 +258,8 @@ class cancelled_error : public error {
 public:
     using error::error;
     explicit cancelled_error(const error& e) : error(e) {}
-    /// The context that asked for it; no_context if nobody did: a deadline, the end of the program.
-    context_id by() const noexcept { return detail().canceller; }
-    /// What was cancelled: this call alone, or more.
-    cancel_radius radius() const noexcept { return detail().radius; }
+    /// canceller(): no_context if nobody asked for it: a deadline, the end of the program.
+    context_id by() const noexcept { return canceller(); }
 };
 
 /// A child could not be started or reached.
@@ -330,6 +331,16 @@ public:
     explicit error_group(const error& e) : error(e) {}
 };
 
+namespace detail {
+
+/// True if `e` says that nothing follows. What a remote function has failed with may say so of
+/// something else.
+inline bool is_end(const error& e) noexcept {
+    return e.reason() == reason::end_of_stream && e.hops().empty();
+}
+
+} // namespace detail
+
 /// The error of what context `who` has cancelled.
 inline error cancelled_by(context_id who, cancel_radius what, std::string text) {
     return error(error_detail{
@@ -350,7 +361,8 @@ inline error cancelled_by_caller(context_id caller, cancel_radius what, const ch
 #if MITOGEN_HAS_EXCEPTIONS
     switch (e.reason()) {
     case reason::remote_exception: throw call_error(e);
-    case reason::timeout: throw timeout_error(e);
+    case reason::timeout:
+    case reason::deadline: throw timeout_error(e);
     case reason::cancelled: throw cancelled_error(e);
     case reason::bad_arguments:
     case reason::codec: throw codec_error(e);

@@ -52,6 +52,7 @@ struct boot_failure {
 struct boot_plan {
     std::string what{};        ///< for messages: "local child", "ssh web1"
     std::string name{};        ///< of the context, if the caller gave none
+    bool name_takes_id = false; ///< that is a word for all of them: ".<id>" makes it distinct
     os::spawn_options start{}; ///< descriptors are filled in later
     /// what `start` does before it executes its own last arguments, in words
     std::string enters{};

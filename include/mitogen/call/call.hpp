@@ -304,7 +304,10 @@ public:
         std::optional<error> why;
         if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...))
             return std::move(*why);
-        return self().port().tell(self().id(), handles::call_function, message.bytes(), true);
+        result<void> told =
+            self().port().tell(self().id(), handles::call_function, message.bytes(), true);
+        if (told) return told;
+        return self().port().describe(told.error(), &detail::entry_of<F>(), self().id());
     }
 
     /// Starts a function that returns generator<T> and returns what it yields as a range,

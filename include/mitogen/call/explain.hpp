@@ -33,7 +33,7 @@ MITOGEN_COLD inline result<std::uint64_t> key_across_builds(const void* subject,
 /// says what is different, becomes the call's error. True if that was done for `answer`, which has
 /// failed with `why`.
 inline bool ask_what_is_wrong(mitogen::node& node, outstanding_call& answer, const error& why) {
-    if (why.reason() != reason::unknown_function || !answer.subject ||
+    if (why.reason() != reason::unknown_function || !why.hops().empty() || !answer.subject ||
         answer.subject == &connect_request || answer.explained)
         return false;
     answer.explained = true;
@@ -42,6 +42,12 @@ inline bool ask_what_is_wrong(mitogen::node& node, outstanding_call& answer, con
         .send(node.address(answer.respondent(), handles::explain_call, answer.handle()),
               encode(function.name(), function.signature()), flush_mode::soon)
         .has_value();
+}
+
+/// The name of what was asked, for errors about it; empty if it is no function.
+MITOGEN_COLD inline std::string name_of_subject(const void* subject) {
+    if (!subject || subject == &connect_request) return {};
+    return static_cast<const function_entry*>(subject)->name();
 }
 
 } // namespace detail

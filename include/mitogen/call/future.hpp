@@ -4,6 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/base/rethrow.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/call/invocation.hpp>
 #include <mitogen/codec/codec.hpp>
@@ -84,7 +85,7 @@ protected:
         if (router_->on_loop()) return would_stop_the_loop();
         if (router_->await(*call_, span == never ? never : after(router_->now(), span)))
             return std::nullopt;
-        return error(reason::timeout, "no answer within the time given to get_for()");
+        return described(error(reason::timeout, "no answer within the time given to get_for()"));
     }
 
 public:
@@ -119,6 +120,11 @@ public:
     /// As cancel(), with another error.
     void abandon(error why) {
         if (call_->fail(std::move(why))) router_->cancel_call(*call_);
+    }
+
+    /// `why` with the name of the function that was called, and the path of its context.
+    error described(error why) const {
+        return router_->describe(std::move(why), call_->subject, call_->respondent());
     }
 
     /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally

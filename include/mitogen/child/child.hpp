@@ -404,7 +404,8 @@ private:
         error_detail d;
         d.why = lost_cause_;
         d.context = id();
-        d.place = welcome_.name;
+        d.place = router_.place_of(id());
+        if (d.place.empty()) d.place = welcome_.name;
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
         if (const std::string words = err_.last_words(); !words.empty())
             d.text += "; its last lines on stderr:\n  " + words;

@@ -249,7 +249,8 @@ private:
         w.id = id;
         w.ancestors = node_.path();
         w.name = plan.name;
-        w.title = "mitogen:" + plan.name + " (" + node_.loop().io().own_name() + ")";
+        if (plan.name_takes_id) w.name += "." + std::to_string(id);
+        w.title = "mitogen:" + w.name + " (" + node_.loop().io().own_name() + ")";
         w.build = os::build_id();
         w.log_level = static_cast<std::uint8_t>(log::threshold());
         w.pool_threads = pool_threads_;

@@ -274,8 +274,7 @@ private:
             const std::lock_guard lock(mutex_);
             ending.swap(open_);
             for (const port_ptr& p : ending) p->open = false;
-            const bool wins = !closed_ && end_ && end_->reason() == reason::end_of_stream &&
-                              why.reason() != reason::end_of_stream;
+            const bool wins = !closed_ && end_ && is_end(*end_) && !is_end(why);
             if (!end_ || wins) end_ = why;
             closed_ = closed_ || close;
         }
@@ -359,7 +358,7 @@ private:
             const std::lock_guard lock(mutex_);
             if (!std::exchange(p.open, false)) return;
             std::erase_if(open_, [&](const port_ptr& o) { return o.get() == &p; });
-            const bool failed = why.reason() != reason::end_of_stream;
+            const bool failed = !is_end(why);
             if (use_ == inbox_use::channel) {
                 if (failed) items_.push_back({.failure = why});
                 end_where_all_are_gone();

@@ -184,7 +184,8 @@ public:
         if (!final_ && !answer_.done()) {
             in_->discard();
             if (!answer_.wait_for(span))
-                return error(reason::timeout, "the function has not ended within the time given");
+                return answer_.described(
+                    error(reason::timeout, "the function has not ended within the time given"));
         }
         const mitogen::result<Result>& end = settled();
         return end ? mitogen::result<void>() : mitogen::result<void>(end.error());
@@ -250,11 +251,15 @@ public:
 
 private:
     mitogen::result<void> send_until(const typename shape::received& item, instant deadline) {
-        return out_->send(detail::item_frame(out_->peer(), item), deadline);
+        mitogen::result<void> sent = out_->send(detail::item_frame(out_->peer(), item), deadline);
+        if (!sent && sent.error() == reason::timeout) return answer_.described(sent.error());
+        return sent;
     }
 
     mitogen::result<value_type> receive_until(instant deadline) {
-        return detail::next_item<value_type>(*in_, deadline);
+        mitogen::result<value_type> item = detail::next_item<value_type>(*in_, deadline);
+        if (!item && item.error() == reason::timeout) return answer_.described(item.error());
+        return item;
     }
 
     /// Waits for the answer. On the loop there is only an error, and the answer may still come.

@@ -50,6 +50,7 @@ MITOGEN_COLD MITOGEN_INLINE result<boot_plan> attach::plan() const {
     boot_plan p;
     p.what = "attached stream";
     p.name = "attached";
+    p.name_takes_id = true;
     p.attached = true;
     p.explain = &detail::explain_attached;
     detail::apply_common(*this, p);

@@ -35,6 +35,7 @@ struct planned_fork : fork_options {
         boot_plan p;
         p.what = "fork child";
         p.name = "fork";
+        p.name_takes_id = true;
         p.forks = true;
         p.on_start = on_start;
         detail::apply_common(*this, p);

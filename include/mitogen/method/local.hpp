@@ -31,6 +31,7 @@ struct planned_local : local {
         boot_plan p;
         p.what = "local child";
         p.name = "local";
+        p.name_takes_id = true;
         detail::apply_common(*this, p);
         auto program = detail::open_program(executable);
         if (!program) return program.error();

@@ -53,7 +53,10 @@ result<boot_plan> plan_of(const Method& method, const limits& inherited) {
 /// What the members that all methods have say about a plan.
 template <class Method>
 void apply_common(const Method& method, boot_plan& plan) {
-    if (!method.name.empty()) plan.name = method.name;
+    if (!method.name.empty()) {
+        plan.name = method.name;
+        plan.name_takes_id = false;
+    }
     plan.timeout = to_ns(method.connect_timeout);
     if constexpr (requires { method.executable; }) plan.program_path = method.executable;
     if (method.limits) plan.bounds = *method.limits;

@@ -58,6 +58,10 @@ enum class arrival : std::uint8_t {
     strange,  ///< it does not come from whoever was asked
 };
 
+/// Says in an error which question it has ended: `subject` is what was asked, of `respondent`.
+using describer =
+    unique_function<error(error why, const void* subject, context_id respondent)>;
+
 /// All outstanding calls of one router. Threads: any.
 template <class Io>
 class basic_call_table final : public outstanding_call_keeper {
@@ -70,6 +74,7 @@ class basic_call_table final : public outstanding_call_keeper {
     std::size_t open_ = 0;
     bool refusing_ = false;
     std::uint32_t limit_;
+    describer describe_; // never called once the owner has let go
     std::uint64_t live_ = 1; // slots in use, and one for the owner: the last to go frees the table
 
     static constexpr std::size_t kept_bytes = 4096; // capacity of a free slot's payload
@@ -107,7 +112,7 @@ class basic_call_table final : public outstanding_call_keeper {
         return p->open_ && p->generation_ == static_cast<std::uint32_t>(handle >> 32) ? p : nullptr;
     }
 
-    open_call* take_slot(context_id respondent) { // under mutex_
+    open_call* take_slot(context_id respondent, const void* subject = nullptr) { // under mutex_
         open_call* p;
         if (free_.empty()) {
             p = slots_.emplace_back(std::make_unique<open_call>(io_)).get();
@@ -119,6 +124,7 @@ class basic_call_table final : public outstanding_call_keeper {
         }
         ++p->generation_;
         p->respondent_ = respondent;
+        p->subject = subject;
         p->references_.store(2, std::memory_order_relaxed);
         p->open_ = true;
         ++open_;
@@ -164,14 +170,17 @@ public:
     };
     using owner = std::unique_ptr<basic_call_table, closer>;
 
-    static owner make(Io& io, std::uint32_t limit) {
-        return owner(new basic_call_table(io, limit));
+    /// `describe`: see describer; it may be empty.
+    static owner make(Io& io, std::uint32_t limit, describer describe = {}) {
+        return owner(new basic_call_table(io, limit, std::move(describe)));
     }
-    basic_call_table(Io& io, std::uint32_t limit) : io_(io), mutex_(io_), limit_(limit) {}
+    basic_call_table(Io& io, std::uint32_t limit, describer describe)
+        : io_(io), mutex_(io_), limit_(limit), describe_(std::move(describe)) {}
 
     /// Opens a slot for an answer from `respondent`. The caller holds one reference. Null with
     /// `why` set if the limit is reached or the router has closed.
-    open_call* open(context_id respondent, std::optional<error>& why) {
+    open_call* open(context_id respondent, std::optional<error>& why,
+                    const void* subject = nullptr) {
         const std::lock_guard lock(mutex_);
         if (refusing_) {
             why.emplace(reason::broker_exited, "the router has been shut down");
@@ -183,7 +192,7 @@ public:
                             std::to_string(limit_) + ")");
             return nullptr;
         }
-        return take_slot(respondent);
+        return take_slot(respondent, subject);
     }
 
     /// A slot that no message can complete, which is never refused. The caller holds one reference.
@@ -194,11 +203,11 @@ public:
 
     /// A slot that is completed already, with an error: never refused, since nothing is awaited.
     /// The caller holds one reference.
-    open_call* open_failed(context_id respondent, error why) {
+    open_call* open_failed(context_id respondent, error why, const void* subject = nullptr) {
         open_call* p;
         {
             const std::lock_guard lock(mutex_);
-            p = take_slot(respondent);
+            p = take_slot(respondent, subject);
         }
         fail(*p, std::move(why));
         return p;
@@ -247,6 +256,13 @@ public:
     bool fail(outstanding_call& answer, error why) final {
         open_call& p = static_cast<open_call&>(answer);
         unique_function<void()> go;
+        if (p.subject && describe_) {
+            {
+                const std::lock_guard lock(mutex_);
+                if (!p.open_) return false;
+            }
+            why = describe_(std::move(why), p.subject, p.respondent_);
+        }
         {
             const std::lock_guard lock(mutex_);
             if (!p.open_) return false;
@@ -260,18 +276,21 @@ public:
     /// Fails everything that is awaited from `respondent`; with no_context, from anyone.
     void fail_all(context_id respondent, const error& why) {
         for (;;) {
-            std::vector<std::pair<open_call*, unique_function<void()>>> hit;
+            std::vector<open_call*> hit;
             {
                 const std::lock_guard lock(mutex_);
                 for (const auto& p : slots_) {
                     if (!p->open_ || (respondent != no_context && p->respondent_ != respondent))
                         continue;
-                    p->failure_.emplace(why);
-                    settle(*p, hit.emplace_back(p.get(), nullptr).second);
+                    p->retain();
+                    hit.push_back(p.get());
                 }
             }
             if (hit.empty()) return;
-            for (auto& [p, go] : hit) tell(*p, go);
+            for (open_call* p : hit) {
+                (void)fail(*p, why);
+                p->release();
+            }
         }
     }
 

@@ -214,7 +214,7 @@ private:
         arrival what;
         open_call* p = calls.find(m.head.handle, source, what);
         if (!p) return not_awaited(m, what);
-        error why = decode_error(m.payload);
+        error why = decode_error(m.payload, core().paths());
         if (!core().ask_about(*p, why)) calls.fail(*p, std::move(why));
         p->release();
     }

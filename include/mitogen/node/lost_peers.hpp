@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -31,12 +32,17 @@ private:
 
     typename Io::mutex mutex_;
     std::vector<watch_entry> watches_;
-    std::vector<std::pair<context_id, error>> lost_; // oldest first
+    struct lost_peer {
+        context_id id;
+        error why;
+        std::string place;
+    };
+    std::vector<lost_peer> lost_; // oldest first
     std::optional<error> parent_lost_;
 
     std::optional<error> remembered(context_id id) const { // under mutex_
-        for (const auto& [gone, why] : lost_)
-            if (gone == id) return why;
+        for (const lost_peer& gone : lost_)
+            if (gone.id == id) return gone.why;
         return std::nullopt;
     }
 
@@ -62,11 +68,20 @@ public:
         return remembered(id);
     }
 
-    /// Remembers that `id` is lost. Before its route is removed: whoever finds none then finds why.
-    MITOGEN_COLD void add(context_id id, const error& why) {
+    /// The path that a lost context had; empty if it is not remembered.
+    std::string place_of(context_id id) {
+        const std::lock_guard lock(mutex_);
+        for (const lost_peer& gone : lost_)
+            if (gone.id == id) return gone.place;
+        return {};
+    }
+
+    /// Remembers that `id`, whose path was `place`, is lost. Before its route is removed: whoever
+    /// finds none then finds why.
+    MITOGEN_COLD void add(context_id id, const error& why, std::string place = {}) {
         const std::lock_guard lock(mutex_);
         if (lost_.size() == kept) lost_.erase(lost_.begin());
-        lost_.emplace_back(id, why);
+        lost_.push_back({id, why, std::move(place)});
     }
 
     /// Hands out who wants to be told that `id`, which has been added, is lost.

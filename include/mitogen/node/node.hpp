@@ -137,6 +137,9 @@ public:
     virtual void await_call(outstanding_call& answer, const detail::call_options& options) = 0;
     /// An answer from `from` that is an error already.
     virtual outstanding_call& refuse_call(context_id from, error why) = 0;
+    /// The error with the name of what was asked, an outstanding_call::subject, of `respondent`,
+    /// and its path. One that a function has left already stays as it is.
+    virtual error describe(error why, const void* subject, context_id respondent) = 0;
     /// Tells whoever was asked that nobody waits for the answer any more.
     virtual void cancel_call(outstanding_call& answer) = 0;
     /// Something to wait for that no message completes: whoever knows of it says fail(). The caller

@@ -45,7 +45,11 @@ protected:
 
     basic_outgoing_calls(broker_engine<Io>& loop, const limits& bounds)
         : mitogen::node(bounds), broker_(loop),
-          outstanding_(basic_call_table<Io>::make(loop.io(), bounds.open_calls)) {}
+          outstanding_(basic_call_table<Io>::make(
+              loop.io(), bounds.open_calls,
+              [this](error why, const void* subject, context_id respondent) {
+                  return core().describe(std::move(why), subject, respondent);
+              })) {}
     ~basic_outgoing_calls() = default;
 
 public:
@@ -53,8 +57,8 @@ public:
     basic_call_table<Io>& outstanding() noexcept { return *outstanding_; }
 
     /// An answer from `from` that is an error already.
-    open_call* failed_answer(context_id from, error why) {
-        return outstanding_->open_failed(from, std::move(why));
+    open_call* failed_answer(context_id from, error why, const void* subject = nullptr) {
+        return outstanding_->open_failed(from, std::move(why), subject);
     }
 
     /// Fails an outstanding call at a given moment, and tells whoever was asked. Threads: any.
@@ -78,12 +82,12 @@ public:
 
     outstanding_call& ask(const question& what) final {
         using manner = question::manner;
-        if (what.how == manner::wait && on_loop()) return *failed_answer(what.to, waits_on_loop());
+        if (what.how == manner::wait && on_loop())
+            return *failed_answer(what.to, waits_on_loop(), what.subject);
         if (what.how == manner::gather) (void)core().wait_for_room(what.to, never);
         std::optional<error> why;
-        open_call* p = outstanding_->open(what.to, why);
-        if (!p) return *failed_answer(what.to, std::move(*why));
-        p->subject = what.subject;
+        open_call* p = outstanding_->open(what.to, why, what.subject);
+        if (!p) return *failed_answer(what.to, std::move(*why), what.subject);
         // Before the answer can come: else it finds the gate open, and wakes the broker's thread.
         typename broker_engine<Io>::reservation leadership(broker_,
                                                                    what.how == manner::wait);
@@ -179,8 +183,11 @@ private:
             "loop; run it on::main or on::pool, or co_await call_async");
     }
     static error out_of_time(const call_options& options) {
-        return error(reason::timeout,
-                     "no answer within " + std::to_string(options.within / 1'000'000) + " ms");
+        // a wait for an item that gives up has reason::timeout, and the flow goes on
+        return error(
+            options.flow.port ? reason::deadline : reason::timeout,
+            (options.flow.port ? "its time is over: no end within " : "no answer within ") +
+                std::to_string(options.within / 1'000'000) + " ms");
     }
     error stopped() const {
         return cancelled_by(id_, cancel_radius::call, "cancelled by its caller's stop token");

@@ -69,7 +69,7 @@ class basic_route_monitor {
                               "the parent wants to forget the route to context " +
                                   std::to_string(gone) + ", which is known better here");
         }
-        const error why = decode_error(notice);
+        const error why = decode_error(notice, router_.paths());
         router_.on_peer_lost(gone, why);
         tell_partners(gone, notice);
     }
@@ -98,7 +98,7 @@ class basic_route_monitor {
                                                        std::to_string(m.head.src));
         }
         via->drop_sender(gone);
-        const error why = decode_error(notice);
+        const error why = decode_error(notice, router_.paths());
         router_.on_peer_lost(gone, why, via.get());
         withdraw(gone, why);
     }

@@ -135,6 +135,42 @@ public:
     /// somebody was asked for that.
     virtual bool ask_about(open_call&, const error&) { return false; }
 
+    /// The name of what a question asks for: outstanding_call::subject.
+    virtual std::string subject_name(const void*) { return {}; }
+
+    MITOGEN_COLD error describe(error why, const void* subject, context_id respondent) final {
+        if (!why.detail().function.empty() || !why.hops().empty() || why.detail().members)
+            return why;
+        std::string function = subject_name(subject);
+        if (function.empty()) return why;
+        error_detail d = why.detail();
+        // what is lost may be another context, on the way
+        if (d.context != no_context && d.context != respondent && !d.place.empty())
+            d.text += " (" + d.place + ")";
+        d.function = std::move(function);
+        d.context = respondent;
+        d.place = place_of(respondent);
+        d.what.clear(); // composed anew
+        if (!d.original) d.original = std::make_shared<const error>(std::move(why));
+        return error(std::move(d));
+    }
+
+    /// The path of a context below, or of one that is lost, joined by dots; empty if it is not
+    /// known. Threads: any.
+    MITOGEN_COLD std::string place_of(context_id id) {
+        std::string text;
+        for (const std::string& part : path_of(id)) text.append(text.empty() ? "" : ".") += part;
+        return text.empty() ? lost_peers_.place_of(id) : text;
+    }
+
+    /// What this context knows of paths, for errors that come from below.
+    path_finder paths() noexcept {
+        return {[](void* of, context_id id) {
+                    return static_cast<basic_router_core*>(of)->place_of(id);
+                },
+                this};
+    }
+
     // ---- sending
 
     result<void> send(const header& h, outgoing_bytes payload, flush_mode when) final {
@@ -235,7 +271,7 @@ public:
     /// is told why. Returns the ids that are lost.
     std::vector<context_id> link_lost(link& gone, const error& why) {
         std::vector<context_id> ids = routes_.ids_via(&gone);
-        for (const context_id id : ids) lost_peers_.add(id, why);
+        for (const context_id id : ids) lost_peers_.add(id, why, place_of(id));
         routes_.remove_via(&gone);
         for (const context_id id : ids) tell_lost(id, why);
         if (gone.up) {
@@ -249,7 +285,7 @@ public:
 
     /// One context is lost, which was reached through `via` if it had a route here.
     void on_peer_lost(context_id id, const error& why, const link* via = nullptr) {
-        lost_peers_.add(id, why);
+        lost_peers_.add(id, why, place_of(id));
         if (via) routes_.remove(id, via);
         tell_lost(id, why);
     }

@@ -133,7 +133,8 @@ class nursery_task final : public nursery_member {
     /// Begins the pause before the next run. False if there is none.
     bool pause(const error* failure) {
         mitogen::node& node = this->nursery_->node();
-        const bool closed = failure && failure->reason() == reason::broker_exited;
+        const bool closed = failure && failure->reason() == reason::broker_exited &&
+                            failure->hops().empty();
         if (closed || node.stopping() || !this->nursery_->may_go_on(*this)) return false;
         const instant now = node.now();
         context_id left = no_context;

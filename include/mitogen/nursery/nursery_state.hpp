@@ -5,7 +5,6 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
-#include <mitogen/base/error_group.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
@@ -66,7 +65,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
 
     bool known(const error& why) const noexcept { // under mutex_
         return std::any_of(failures_.begin(), failures_.end(),
-                           [&](const error& e) { return &e.detail() == &why.detail(); });
+                           [&](const error& e) { return e.same_as(why); });
     }
 
     /// Why nothing can be added any more, or nothing. Under mutex_.

@@ -108,6 +108,7 @@ public:
     bool ask_about(basic_outstanding_call<Io>& answer, const error& why) override {
         return ask_what_is_wrong(*this, answer, why);
     }
+    std::string subject_name(const void* subject) override { return name_of_subject(subject); }
     std::vector<context_status> status() override { return status_of(*this); }
 
     // ---- making children

@@ -243,22 +243,29 @@ private:
 #endif
     }
 
-    /// What `work` throws becomes the failure of the call.
+    /// What `work`, which is of that function, throws or returns as its error becomes the failure
+    /// of the call.
     template <class Work>
-    void guarded([[maybe_unused]] invocation& inv, Work&& work) {
+    void guarded(const function_entry& entry, invocation& inv, Work&& work) {
 #if MITOGEN_HAS_EXCEPTIONS
         try {
             work();
         } catch (...) {
-            inv.failure.emplace(current_exception_as_error(name_, router_.id()));
+            inv.failure.emplace(current_exception_as_error(hop_of(entry)));
+            return;
         }
 #else
         work();
 #endif
+        if (inv.failure) inv.failure.emplace(with_hop(*inv.failure, hop_of(entry)));
+    }
+
+    error_hop hop_of(const function_entry& entry) const {
+        return {router_.id(), name_, entry.name()};
     }
 
     void invoke(const function_entry& entry, invocation& inv) {
-        guarded(inv, [&] { entry.invoke(inv); });
+        guarded(entry, inv, [&] { entry.invoke(inv); });
         if (inv.wrong != invocation::fault::none && !inv.failure)
             inv.failure.emplace(inv.fault_of_call(entry.name()));
     }

@@ -120,7 +120,7 @@ public:
         source& operator*() const noexcept { return *at_; }
         iterator& operator++() {
             const auto next = from_->try_next_until(never);
-            if (!next && next.error().reason() != reason::end_of_stream) raise(next.error());
+            if (!next && !detail::is_end(next.error())) raise(next.error());
             at_ = next ? *next : nullptr;
             return *this;
         }

@@ -31,7 +31,7 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// Runs calls as tasks for a dispatcher, `Owner`: it has attach(invocation, call); invoke(entry,
-/// invocation), which catches, as its guarded(invocation, work) does; and finish(header,
+/// invocation), which catches, as its guarded(entry, invocation, work) does; and finish(header,
 /// invocation, chain, flush_mode). Calls of one chain run one after the other. Threads: loop, but
 /// for join().
 template <class Owner, class Io>
@@ -127,7 +127,7 @@ private:
     void end(running& r) {
         call& c = r.request;
         if (const std::unique_ptr<suspended_call> body = std::move(r.inv.body))
-            owner_.guarded(r.inv, [&] { body->take(r.inv); });
+            owner_.guarded(*c.entry, r.inv, [&] { body->take(r.inv); });
         calls_.set_task(c, nullptr);
         calls_.end(c);
         owner_.finish(c.head, r.inv, c.chain, flush_mode::soon);

@@ -91,7 +91,7 @@ result<T> next_item(inbox& items, instant deadline) {
 template <class T>
 result<std::optional<T>> item_or_end(result<T> item) {
     if (item) return std::optional<T>(std::move(*item));
-    if (item.error().reason() == reason::end_of_stream) return std::optional<T>();
+    if (is_end(item.error())) return std::optional<T>();
     return item.error();
 }
 

@@ -28,7 +28,7 @@ class item_iterator {
             item_.emplace(std::move(*item));
         } else {
             item_.reset();
-            if (item.error().reason() != reason::end_of_stream) raise(item.error());
+            if (!is_end(item.error())) raise(item.error());
         }
     }
 
