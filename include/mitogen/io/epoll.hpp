@@ -3,9 +3,9 @@
 // epoll.hpp: the policy for Linux; empty elsewhere.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/construction.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/io/construction.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/io/posix.hpp>
 #include <mitogen/os/call.hpp>

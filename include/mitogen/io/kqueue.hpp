@@ -3,10 +3,10 @@
 // kqueue.hpp: the policy for BSD and macOS; empty elsewhere.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/construction.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/io/construction.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/io/posix.hpp>
 #include <mitogen/io/waker.hpp>

@@ -3,9 +3,9 @@
 // thread.hpp: the thread that the native policies share.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/construction.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
+#include <mitogen/io/construction.hpp>
 #include <mitogen/os/failure.hpp>
 #include <mitogen/os/fault.hpp>
 #include <mitogen/os/process/signal.hpp>

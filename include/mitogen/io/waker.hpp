@@ -3,8 +3,8 @@
 // waker.hpp: lets any thread interrupt a poller that is blocked in wait().
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/construction.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/io/construction.hpp>
 #include <mitogen/os/call.hpp>
 
 #include <cerrno>

@@ -3,10 +3,10 @@
 // broker_body.hpp: what basic_broker does, by its engine.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/construction.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/io/construction.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/loop/broker_engine.hpp>

@@ -4,10 +4,10 @@
 // it.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/construction.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/io/construction.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/broker.hpp>

@@ -4,9 +4,9 @@
 // are due, work that was handed over.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/construction.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/io/construction.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/loop/slow_timers.hpp>
 #include <mitogen/loop/timers.hpp>
