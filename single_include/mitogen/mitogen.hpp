@@ -14167,45 +14167,6 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/base/construction.hpp ----
-// construction.hpp: what constructors cannot do, as a value for whoever wants one.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// While it exists, constructors that fail on this thread leave their error here, instead of
-/// throwing it, and go on: so that an object that holds kernel objects can be made if there are no
-/// exceptions. The first error counts; what was made is then only good for being destroyed.
-/// Threads: one.
-class construction {
-    std::optional<error> failed_{};
-
-    static construction*& current() noexcept {
-        static thread_local construction* innermost = nullptr;
-        return innermost;
-    }
-
-public:
-    construction() noexcept { current() = this; }
-    construction(construction&&) = delete;
-    ~construction() { current() = nullptr; }
-
-    /// What has failed; null if nothing has.
-    const error* failure() const noexcept { return failed_ ? &*failed_ : nullptr; }
-
-    /// Of a constructor that cannot go on as it should.
-    MITOGEN_COLD static void fail(error why) {
-        construction* const here = current();
-        if (!here) raise(why);
-        if (!here->failed_) here->failed_.emplace(std::move(why));
-    }
-    /// True if something has failed before: what comes next need not be made.
-    static bool failed() noexcept { return current() && current()->failed_; }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/os/process/detached_children.hpp ----
 // detached_children.hpp: children that outlive whoever would wait for them, and are no zombies for
 // longer than need be.
@@ -16926,6 +16887,45 @@ void on_ready(bound_source<Owner>& source, Owner& owner, int fd) noexcept {
             (self.*Member)();
     };
 }
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/io/construction.hpp ----
+// construction.hpp: what constructors cannot do, as a value for whoever wants one.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// While it exists, constructors that fail on this thread leave their error here, instead of
+/// throwing it, and go on: so that an object that holds kernel objects can be made if there are no
+/// exceptions. The first error counts; what was made is then only good for being destroyed.
+/// Threads: one.
+class construction {
+    std::optional<error> failed_{};
+
+    static construction*& current() noexcept {
+        static thread_local construction* innermost = nullptr;
+        return innermost;
+    }
+
+public:
+    construction() noexcept { current() = this; }
+    construction(construction&&) = delete;
+    ~construction() { current() = nullptr; }
+
+    /// What has failed; null if nothing has.
+    const error* failure() const noexcept { return failed_ ? &*failed_ : nullptr; }
+
+    /// Of a constructor that cannot go on as it should.
+    MITOGEN_COLD static void fail(error why) {
+        construction* const here = current();
+        if (!here) raise(why);
+        if (!here->failed_) here->failed_.emplace(std::move(why));
+    }
+    /// True if something has failed before: what comes next need not be made.
+    static bool failed() noexcept { return current() && current()->failed_; }
+};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
