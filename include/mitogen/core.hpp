@@ -112,6 +112,7 @@
 #include <mitogen/node/route_table.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/node/status_of.hpp>
+#include <mitogen/nursery/body_scope.hpp>
 #include <mitogen/nursery/interrupt_hook.hpp>
 #include <mitogen/nursery/nursery_state.hpp>
 #include <mitogen/os/epoll.hpp>
@@ -161,6 +162,7 @@
 #include <mitogen/router/router_body.hpp>
 #include <mitogen/router/router_engine.hpp>
 #include <mitogen/serve/dispatcher.hpp>
+#include <mitogen/serve/elastic_threads.hpp>
 #include <mitogen/serve/exception_info.hpp>
 #include <mitogen/serve/incoming_calls.hpp>
 #include <mitogen/sync/event.hpp>

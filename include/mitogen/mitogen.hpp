@@ -71,7 +71,6 @@
 #include <mitogen/flow/remote_range.hpp>
 #include <mitogen/io/native_latch.hpp>
 #include <mitogen/io/native_name.hpp>
-#include <mitogen/io/parker.hpp>
 #include <mitogen/join/joined.hpp>
 #include <mitogen/link/flush_mode.hpp>
 #include <mitogen/loop/broker.hpp>
@@ -114,6 +113,7 @@
 #include <mitogen/os/fd.hpp>
 #include <mitogen/os/futex.hpp>
 #include <mitogen/os/mutex.hpp>
+#include <mitogen/os/parker.hpp>
 #include <mitogen/program/payload_option.hpp>
 #include <mitogen/protocol/call_frame.hpp>
 #include <mitogen/protocol/flow.hpp>
@@ -125,6 +125,11 @@
 #include <mitogen/router/router.hpp>
 #include <mitogen/router/router_options.hpp>
 #include <mitogen/router/run.hpp>
+#include <mitogen/scope/cancel_scope.hpp>
+#include <mitogen/scope/interrupted.hpp>
+#include <mitogen/scope/scope.hpp>
+#include <mitogen/scope/scope_link.hpp>
+#include <mitogen/scope/thread_worker.hpp>
 #include <mitogen/serve/typed_handler.hpp>
 #include <mitogen/sync/host.hpp>
 #include <mitogen/sync/latch.hpp>

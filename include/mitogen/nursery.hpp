@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// nursery.hpp: scopes that own contexts and calls: nursery, and SIGINT.
+// nursery.hpp: scopes that own contexts and calls: nursery, and SIGINT; scopes entered by hand.
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
@@ -8,6 +8,7 @@
 #include <mitogen/nursery/nursery.hpp>
 #include <mitogen/nursery/nursery_task.hpp>
 #include <mitogen/nursery/restart.hpp>
+#include <mitogen/scope/scope.hpp>
 
 #include <mitogen/core.hpp>
 

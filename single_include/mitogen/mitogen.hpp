@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <concepts>
 #include <coroutine>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -21,6 +20,7 @@
 #include <functional>
 #include <iterator>
 #include <limits>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -194,10 +194,14 @@ inline constexpr handle_id first_dynamic_handle = 1000;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/base/error_detail.hpp ----
-// error_detail.hpp: what is known about an error, and how it is put into words.
+// ---- mitogen/base/error.hpp ----
+// error.hpp: everything that can go wrong, as one value type with a small class for each thing a
+// caller may want to catch.
 
 namespace mitogen::inline MITOGEN_ABI {
+
+template <class T>
+class result;
 
 /// What the caller should do about an error (the four classes of the KJ library's exceptions).
 enum class kind : std::uint8_t {
@@ -235,8 +239,7 @@ enum class reason : std::uint16_t {
     codec = 65,
     misuse = 66,  ///< a precondition of this library's interface was broken
     system = 67,  ///< a system call failed
-    several = 68,  ///< more than one thing went wrong: see error::members()
-    deadline = 69, ///< the time given to a whole dialog or stream is over: it has ended
+    several = 68, ///< more than one thing went wrong: see error::members()
     connect = 80, ///< a child could not be started or reached
     connect_timeout = 81,
     /// the host name has no address; there is no container, pod, image or user of that name
@@ -276,34 +279,14 @@ enum class cancel_radius : std::uint8_t {
 
 class error;
 
-/// One context that an error has passed on its way, and the function there that it has left.
-struct error_hop {
-    context_id context = no_context; ///< its id
-    /// names from below the root down to it, joined by dots, as far as they are known
-    std::string path{};
-    std::string function{}; ///< name of the function; empty if none was called
-
-    /// "add in rack3.web7".
-    std::string text() const {
-        const std::string place =
-            !path.empty() || context == no_context ? path : "context " + std::to_string(context);
-        if (function.empty() || place.empty()) return function + place;
-        return function + " in " + place;
-    }
-
-    friend bool operator==(const error_hop&, const error_hop&) = default;
-};
-
 /// All that is known about one error. Shared, never changed after construction.
 struct error_detail {
     reason why = reason::none;
-    std::string text{}; ///< the message, without type or place
-    std::string type{}; ///< demangled type of a remote exception, else empty
-    /// path of the context that it is about: where a function threw, who is lost, who did not
-    /// answer; empty if it is about none
-    std::string place{};
+    std::string text{};                ///< the message, without type or place
+    std::string type{};                ///< demangled type of a remote exception, else empty
+    std::string place{};               ///< name of the context that it happened in, else empty
     std::string backtrace{};           ///< of a remote exception, if the build has one
-    context_id context = no_context;   ///< id of the context that it is about
+    context_id context = no_context;   ///< id of the context that it happened in
     context_id canceller = no_context; ///< of a cancellation: the context that asked for it
     cancel_radius radius = cancel_radius::none;
     exit_status status{}; ///< of a lost peer, where `has_status`
@@ -311,147 +294,7 @@ struct error_detail {
     /// what what() returns; composed from the rest when empty
     std::string what{};
     std::shared_ptr<const std::vector<error>> members{}; ///< of several errors: each of them
-    std::string function{};           ///< name of the remote function that it is about, else empty
-    std::vector<error_hop> hops{};    ///< the functions that it has left, the innermost first
-    std::shared_ptr<const std::vector<error>> causes{}; ///< what it was nested around
-    /// of a reason that only a newer program knows: its name there, and what to do about it
-    std::string unknown_reason{};
-    kind unknown_kind = kind::failed;
-    /// the same error, before it was told whose call it is
-    std::shared_ptr<const error> original{};
 };
-
-/// The name of a reason as it stands in the source, for instance "timeout"; empty for one that this
-/// program does not know.
-MITOGEN_COLD inline std::string_view reason_name(reason why) noexcept {
-    switch (why) {
-    case reason::none: return "none";
-    case reason::invalid_handle: return "invalid_handle";
-    case reason::refused_by_policy: return "refused_by_policy";
-    case reason::unexpected_reply: return "unexpected_reply";
-    case reason::message_too_large: return "message_too_large";
-    case reason::no_route: return "no_route";
-    case reason::unidirectional: return "unidirectional";
-    case reason::respondent_lost: return "respondent_lost";
-    case reason::broker_exited: return "broker_exited";
-    case reason::sender_closed: return "sender_closed";
-    case reason::unauthorised: return "unauthorised";
-    case reason::bad_arguments: return "bad_arguments";
-    case reason::unknown_function: return "unknown_function";
-    case reason::signature_mismatch: return "signature_mismatch";
-    case reason::overloaded: return "overloaded";
-    case reason::cancelled: return "cancelled";
-    case reason::remote_exception: return "remote_exception";
-    case reason::link_corrupt: return "link_corrupt";
-    case reason::end_of_stream: return "end_of_stream";
-    case reason::timeout: return "timeout";
-    case reason::codec: return "codec";
-    case reason::misuse: return "misuse";
-    case reason::system: return "system";
-    case reason::several: return "several";
-    case reason::deadline: return "deadline";
-    case reason::connect: return "connect";
-    case reason::connect_timeout: return "connect_timeout";
-    case reason::resolve: return "resolve";
-    case reason::connection_refused: return "connection_refused";
-    case reason::no_init: return "no_init";
-    case reason::end_of_file: return "end_of_file";
-    case reason::auth_required: return "auth_required";
-    case reason::auth_incorrect: return "auth_incorrect";
-    case reason::host_key: return "host_key";
-    case reason::payload: return "payload";
-    }
-    return {};
-}
-
-namespace detail {
-
-/// ", SIGSEGV" for a signal that has that name here; empty for others.
-MITOGEN_COLD inline std::string_view signal_suffix(int number) noexcept {
-    switch (number) {
-    case SIGABRT: return ", SIGABRT";
-    case SIGFPE: return ", SIGFPE";
-    case SIGILL: return ", SIGILL";
-    case SIGINT: return ", SIGINT";
-    case SIGSEGV: return ", SIGSEGV";
-    case SIGTERM: return ", SIGTERM";
-#ifdef SIGBUS
-    case SIGBUS: return ", SIGBUS";
-#endif
-#ifdef SIGHUP
-    case SIGHUP: return ", SIGHUP";
-#endif
-#ifdef SIGKILL
-    case SIGKILL: return ", SIGKILL";
-#endif
-#ifdef SIGPIPE
-    case SIGPIPE: return ", SIGPIPE";
-#endif
-#ifdef SIGSYS
-    case SIGSYS: return ", SIGSYS";
-#endif
-#ifdef SIGXCPU
-    case SIGXCPU: return ", SIGXCPU";
-#endif
-    default: return {};
-    }
-}
-
-/// What what() says of an error, before its causes.
-MITOGEN_COLD inline std::string compose_what(const error_detail& d, std::string_view text) {
-    std::string out;
-    if (!d.unknown_reason.empty()) out += d.unknown_reason + ": ";
-    if (!d.type.empty()) out += d.type + ": ";
-    out += text;
-    const error_hop about{d.context, d.place, d.function};
-    std::string where;
-    if (!d.place.empty() || !d.function.empty())
-        where = (d.function.empty() ? "in " : "") + about.text();
-    for (const error_hop& hop : d.hops) {
-        if (hop == about) continue;
-        where += (where.empty() ? "" : ", passed on by ") + hop.text();
-    }
-    if (!where.empty()) out += " [" + where + "]";
-    if (d.has_status) {
-        out += " (" + d.status.text();
-        if (d.status.signal) out += signal_suffix(d.status.signal);
-        out += ")";
-    }
-    return out;
-}
-
-/// `text` as one line of at most `most` bytes: what would break it or change a terminal becomes a
-/// blank, and it is cut between characters.
-MITOGEN_COLD inline std::string one_line(std::string_view text, std::size_t most) {
-    std::string out;
-    for (const char c : text.substr(0, text.find('\n'))) {
-        const auto byte = static_cast<unsigned char>(c);
-        out += byte < 0x20 || byte == 0x7F ? ' ' : c;
-    }
-    if (out.size() <= most) return out;
-    std::size_t end = most;
-    while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xC0) == 0x80) --end;
-    out.resize(end);
-    return out + "...";
-}
-
-} // namespace detail
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/base/error.hpp ----
-// error.hpp: everything that can go wrong, as one value type with a small class for each thing a
-// caller may want to catch.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-template <class T>
-class result;
-
-namespace detail {
-template <class... E>
-struct rethrower; // base/rethrow.hpp
-}
 
 /// An error. A cheap, copyable value (one reference-counted pointer); also the base class of
 /// everything this library throws.
@@ -469,8 +312,20 @@ class error : public std::exception {
     friend class result;
     error() = default;
 
+    static std::string compose(const error_detail& d) {
+        std::string out;
+        if (!d.type.empty()) out += d.type + ": ";
+        out += d.text;
+        if (!d.place.empty()) out += " [in " + d.place + "]";
+        if (d.has_status) out += " (" + d.status.text() + ")";
+        return out;
+    }
+
 public:
-    explicit error(error_detail detail);
+    explicit error(error_detail detail) {
+        if (detail.what.empty()) detail.what = compose(detail);
+        shared_ = new shared{std::move(detail)};
+    }
     error(enum reason why, std::string text)
         : error(error_detail{.why = why, .text = std::move(text)}) {}
 
@@ -487,13 +342,9 @@ public:
             delete shared_;
     }
 
-    /// The whole error on one or more lines: type, message, last lines of stderr, function and
-    /// path, exit status, causes.
+    /// The whole error on one or more lines: type, message, place, exit status, last lines of
+    /// stderr.
     const char* what() const noexcept override { return shared_->detail.what.c_str(); }
-
-    /// The same on one line of at most 400 bytes, for a log or a table: type, first line of
-    /// the message, function and path, exit status.
-    std::string summary() const;
 
     /// Machine-readable cause.
     enum reason reason() const noexcept { return shared_->detail.why; }
@@ -504,7 +355,6 @@ public:
         case reason::message_too_large:
         case reason::overloaded:
         case reason::timeout:
-        case reason::deadline:
         case reason::connect_timeout: return kind::overloaded;
         case reason::no_route:
         case reason::respondent_lost:
@@ -517,9 +367,7 @@ public:
         case reason::unknown_function:
         case reason::signature_mismatch: return kind::unimplemented;
         case reason::several: return kind_of_members();
-        default:
-            return shared_->detail.unknown_reason.empty() ? kind::failed
-                                                          : shared_->detail.unknown_kind;
+        default: return kind::failed;
         }
     }
 
@@ -530,39 +378,7 @@ public:
     const error_detail& detail() const noexcept { return shared_->detail; }
 
     /// The errors that this one stands for (see error_group); empty if it is one error itself.
-    const std::vector<error>& members() const noexcept { return listed(shared_->detail.members); }
-
-    /// What it was nested around by std::throw_with_nested, the outermost first; empty otherwise.
-    const std::vector<error>& causes() const noexcept { return listed(shared_->detail.causes); }
-
-    /// Exit status of the process that was lost, or nullptr if it is not known or none was lost.
-    const exit_status* status() const noexcept {
-        return shared_->detail.has_status ? &shared_->detail.status : nullptr;
-    }
-
-    /// Of a cancellation: the context that asked for it; no_context if nobody did.
-    context_id canceller() const noexcept { return shared_->detail.canceller; }
-
-    /// Of a cancellation: what was cancelled.
-    cancel_radius radius() const noexcept { return shared_->detail.radius; }
-
-    /// The remote functions that it has left on its way here, the innermost first: of an exception,
-    /// where it was thrown. Empty of an error that arose here.
-    const std::vector<error_hop>& hops() const noexcept { return shared_->detail.hops; }
-
-    /// True if it is the same error as `other`, or both are what one error has become for several
-    /// calls that it has ended.
-    bool same_as(const error& other) const noexcept { return origin() == other.origin(); }
-
-    /// Throws it as an `E` with the same message, if it is an exception of exactly one of these
-    /// types: `e.rethrow_as<std::out_of_range, app::trouble>()`. With no type: as any of the
-    /// exceptions of the standard library, or one that the program has registered, see
-    /// mitogen::rethrowable. Returns if it is none of them. Each `E` is constructible from a
-    /// std::string. Needs exceptions and RTTI.
-    template <class... E>
-    void rethrow_as() const {
-        detail::rethrower<E...>::run(*this);
-    }
+    const std::vector<error>& members() const noexcept;
 
     /// `e == reason::timeout` is short for `e.reason() == reason::timeout`.
     friend bool operator==(const error& e, enum reason why) noexcept {
@@ -571,83 +387,17 @@ public:
 
 private:
     enum kind kind_of_members() const noexcept; // theirs if it is one, else failed
-
-    static const std::vector<error>&
-    listed(const std::shared_ptr<const std::vector<error>>& all) noexcept;
-    const error_detail* origin() const noexcept {
-        const error_detail& d = shared_->detail;
-        return d.original ? &d.original->detail() : &d;
-    }
 };
 
-inline const std::vector<error>&
-error::listed(const std::shared_ptr<const std::vector<error>>& all) noexcept {
+inline const std::vector<error>& error::members() const noexcept {
     static const std::vector<error> none;
-    return all ? *all : none;
+    return shared_->detail.members ? *shared_->detail.members : none;
 }
 
 inline enum kind error::kind_of_members() const noexcept {
     for (const error& one : members())
         if (one.kind() != members().front().kind()) return kind::failed;
     return members().empty() ? kind::failed : members().front().kind();
-}
-
-inline error::error(error_detail d) {
-    const auto indented = [](const error& one) {
-        std::string text;
-        for (const char c : std::string_view(one.what()))
-            text.append(c == '\n' ? "\n     " : std::string(1, c));
-        return text;
-    };
-    if (d.members && d.text.empty()) {
-        d.text = std::to_string(d.members->size()) + " errors:";
-        std::size_t number = 0;
-        for (const error& one : *d.members)
-            d.text += "\n  " + std::to_string(++number) + ". " + indented(one);
-    }
-    if (d.what.empty()) {
-        d.what = detail::compose_what(d, d.text);
-        if (d.causes)
-            for (const error& one : *d.causes) d.what += "\n  because: " + indented(one);
-    }
-    shared_ = new shared{std::move(d)};
-}
-
-MITOGEN_COLD inline std::string error::summary() const {
-    const error_detail& d = shared_->detail;
-    std::string text = detail::one_line(d.text, 160);
-    if (d.members) {
-        text = std::to_string(d.members->size()) + " errors";
-        if (!d.members->empty())
-            text += ", the first: " + detail::one_line(d.members->front().summary(), 160);
-    }
-    return detail::one_line(detail::compose_what(d, text), 400);
-}
-
-/// One error for several. The members of a group among them become members themselves; one that is
-/// there already is not added again. A group of one is that one. `errors` is not empty.
-///
-/// The result has reason::several and members(), and is thrown as error_group. A result<T> can hold
-/// it as any other error.
-MITOGEN_COLD inline error group_errors(const std::vector<error>& errors) {
-    auto members = std::make_shared<std::vector<error>>();
-    const auto add = [&](const error& one) {
-        for (const error& there : *members)
-            if (there.same_as(one)) return;
-        members->push_back(one);
-    };
-    for (const error& e : errors) {
-        if (e.members().empty()) {
-            add(e);
-        } else {
-            for (const error& one : e.members()) add(one);
-        }
-    }
-    if (members->size() == 1) return members->front();
-    error_detail d;
-    d.why = reason::several;
-    d.members = std::move(members);
-    return error(std::move(d));
 }
 
 /// A remote function threw. type() is the demangled type of what it threw, message() its what().
@@ -657,7 +407,7 @@ public:
     explicit call_error(const error& e) : error(e) {}
     /// Demangled type of the remote exception, for instance "std::out_of_range".
     std::string_view type() const noexcept { return detail().type; }
-    /// The context that threw it.
+    /// The place that threw it.
     context_id context() const noexcept { return detail().context; }
     /// Text of the remote backtrace; empty if the build has none.
     std::string_view backtrace() const noexcept { return detail().backtrace; }
@@ -668,6 +418,10 @@ class channel_error : public error {
 public:
     using error::error;
     explicit channel_error(const error& e) : error(e) {}
+    /// Exit status of the lost peer, or nullptr if it is not known.
+    const exit_status* status() const noexcept {
+        return detail().has_status ? &detail().status : nullptr;
+    }
 };
 
 /// A deadline passed.
@@ -682,8 +436,10 @@ class cancelled_error : public error {
 public:
     using error::error;
     explicit cancelled_error(const error& e) : error(e) {}
-    /// canceller(): no_context if nobody asked for it: a deadline, the end of the program.
-    context_id by() const noexcept { return canceller(); }
+    /// The context that asked for it; no_context if nobody did: a deadline, the end of the program.
+    context_id by() const noexcept { return detail().canceller; }
+    /// What was cancelled: this call alone, or more.
+    cancel_radius radius() const noexcept { return detail().radius; }
 };
 
 /// A child could not be started or reached.
@@ -755,16 +511,6 @@ public:
     explicit error_group(const error& e) : error(e) {}
 };
 
-namespace detail {
-
-/// True if `e` says that nothing follows. What a remote function has failed with may say so of
-/// something else.
-inline bool is_end(const error& e) noexcept {
-    return e.reason() == reason::end_of_stream && e.hops().empty();
-}
-
-} // namespace detail
-
 /// The error of what context `who` has cancelled.
 inline error cancelled_by(context_id who, cancel_radius what, std::string text) {
     return error(error_detail{
@@ -785,8 +531,7 @@ inline error cancelled_by_caller(context_id caller, cancel_radius what, const ch
 #if MITOGEN_HAS_EXCEPTIONS
     switch (e.reason()) {
     case reason::remote_exception: throw call_error(e);
-    case reason::timeout:
-    case reason::deadline: throw timeout_error(e);
+    case reason::timeout: throw timeout_error(e);
     case reason::cancelled: throw cancelled_error(e);
     case reason::bad_arguments:
     case reason::codec: throw codec_error(e);
@@ -1209,6 +954,7 @@ enum class on : std::uint8_t {
     /// if the options of the context say with `.executor`, which is on its main thread if they do
     /// not
     context,
+    thread, ///< on a thread that it has for itself as long as it runs: what holds its thread anyway
 };
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -1340,6 +1086,27 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/base/separate.hpp ----
+// separate.hpp: has the linker say what to do if a program has no core.
+
+#if defined(MITOGEN_SOURCE)
+extern "C" const char
+    mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file = 0;
+#elif defined(MITOGEN_SEPARATE)
+extern "C" const char
+    mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file;
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// In each file that only calls: refers to what only the core defines.
+[[gnu::used]] static const char* const wants_core =
+    &mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file;
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+#endif
+
 // ---- mitogen/base/static_registry.hpp ----
 // static_registry.hpp: a list that static objects join while the program starts, or later, and that
 // nothing ever leaves.
@@ -1391,100 +1158,6 @@ public:
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/base/rethrow.hpp ----
-// rethrow.hpp: throws what a remote function threw as the type that it had there.
-
-#if MITOGEN_HAS_EXCEPTIONS && defined(__cpp_rtti)
-#include <typeinfo>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-
-#if MITOGEN_HAS_EXCEPTIONS && defined(__cpp_rtti)
-
-namespace detail {
-
-/// True if `readable`, an error's type, is the type of that mangled name.
-bool names_type(std::string_view readable, const char* mangled);
-/// Throws one of the standard library's exceptions, if `e` is one.
-void rethrow_standard(const error& e);
-
-template <class E>
-void rethrow_one(const error& e) {
-    if (names_type(e.detail().type, typeid(E).name())) throw E(std::string(e.message()));
-}
-
-/// One type that the program has registered.
-class rethrowable_entry {
-    const rethrowable_entry* before_ = nullptr;
-
-public:
-    void (*const rethrow)(const error&);
-
-    explicit rethrowable_entry(void (*throws)(const error&)) noexcept;
-    const rethrowable_entry* before() const noexcept { return before_; }
-};
-
-inline constinit static_registry<rethrowable_entry> all_rethrowables;
-
-inline rethrowable_entry::rethrowable_entry(void (*throws)(const error&)) noexcept
-    : rethrow(throws) {
-    all_rethrowables.add(*this, [this](const rethrowable_entry* last) { before_ = last; });
-}
-
-template <class E>
-struct rethrowable_slot {
-    static rethrowable_entry entry;
-};
-template <class E>
-rethrowable_entry rethrowable_slot<E>::entry{&rethrow_one<E>};
-
-template <class... E>
-struct rethrower {
-    static void run(const error& e) { (rethrow_one<E>(e), ...); }
-};
-template <>
-struct rethrower<> {
-    static void run(const error& e) {
-        for (const auto* one = all_rethrowables.newest(); one; one = one->before())
-            one->rethrow(e);
-        rethrow_standard(e);
-    }
-};
-
-} // namespace detail
-
-/// Registers an exception of the program's for error::rethrow_as(). Any mention that is compiled
-/// suffices: `[[maybe_unused]] constexpr auto& registered = mitogen::rethrowable<app::trouble>;`.
-/// It is constructible from a std::string.
-template <class E>
-inline constexpr const detail::rethrowable_entry& rethrowable = detail::rethrowable_slot<E>::entry;
-
-#endif
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/base/separate.hpp ----
-// separate.hpp: has the linker say what to do if a program has no core.
-
-#if defined(MITOGEN_SOURCE)
-extern "C" const char
-    mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file = 0;
-#elif defined(MITOGEN_SEPARATE)
-extern "C" const char
-    mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file;
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// In each file that only calls: refers to what only the core defines.
-[[gnu::used]] static const char* const wants_core =
-    &mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file;
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-#endif
 
 // ---- mitogen/codec/signature.hpp ----
 // signature.hpp: composes the canonical text of a wire type, at run time and only when somebody
@@ -6176,7 +5849,8 @@ std::string function_identity() {
 namespace mitogen::inline MITOGEN_ABI {
 
 /// Where `F` runs: `template <> inline constexpr auto mitogen::run_on<&fn> = mitogen::on::pool;`
-/// (before the first use of `fn`).
+/// (before the first use of `fn`). A function that takes a dialog or returns a generator has a thread
+/// of its own, on::thread, unless this names on::main or on::loop.
 template <auto F>
 inline constexpr on run_on = on::context;
 
@@ -6286,7 +5960,11 @@ constexpr on place_of() noexcept {
     static_assert(coroutine ? run_on<F> != on::pool : run_on<F> != on::task,
                   "mitogen: a function that returns task<T> runs on the loop, and nothing else is "
                   "a task: drop its run_on");
-    return coroutine ? on::task : run_on<F>;
+    // What waits for its caller again and again must not keep others from running, in silence.
+    constexpr bool holds_thread = function_traits<F>::dialogs > 0 ||
+                                  is_item_range<typename function_traits<F>::result>;
+    constexpr bool anywhere = run_on<F> == on::context || run_on<F> == on::pool;
+    return coroutine ? on::task : holds_thread && anywhere ? on::thread : run_on<F>;
 }
 
 template <auto F>
@@ -7322,8 +7000,8 @@ public:
     virtual bool on_loop() const noexcept = 0;
     /// A mutex of its policy; null if the system's is the one.
     virtual std::unique_ptr<foreign_mutex> make_mutex() const = 0;
-    /// Sleeps on `on` until `ready()` holds, which is asked with `lock` held, or the deadline
-    /// passes: see condition::wait.
+    /// Sleeps on `on` until `ready()` holds, which is asked with `lock` held, the deadline passes,
+    /// or a scope of the caller ends it: see condition::wait.
     virtual bool sleep(condition& on, std::unique_lock<mutex>& lock, instant deadline,
                        predicate ready) = 0;
 
@@ -7375,8 +7053,8 @@ public:
     condition() = default;
     condition(condition&&) = delete;
 
-    /// Sleeps until `ready()` holds, which is asked with the mutex locked, or the deadline passes.
-    /// Returns what ready() says at the end. `lock` holds the mutex before and after. The end of
+    /// Sleeps until `ready()` holds, which is asked with the mutex locked, the deadline passes, or
+    /// a scope of the caller ends it: see why_interrupted(). Returns what ready() says at the end. `lock` holds the mutex before and after. The end of
     /// the loop alone wakes nobody: ready() must become true by it.
     template <class Ready>
     bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready) {
@@ -7533,15 +7211,13 @@ public:
     /// full.
     virtual result<void> tell(context_id to, handle_id handle, detail::outgoing_bytes payload,
                               bool for_room) = 0;
-    /// Sleeps until the answer is there or the deadline passes; returns done(). Not on the loop.
+    /// Sleeps until the answer is there, the deadline passes, or a scope of the caller ends it (see
+    /// detail::why_interrupted); returns done(). Not on the loop.
     virtual bool await(outstanding_call& answer, instant deadline) = 0;
     /// Waits for the answer to a call; gives it up as the options say.
     virtual void await_call(outstanding_call& answer, const detail::call_options& options) = 0;
     /// An answer from `from` that is an error already.
     virtual outstanding_call& refuse_call(context_id from, error why) = 0;
-    /// The error with the name of what was asked, an outstanding_call::subject, of `respondent`,
-    /// and its path. One that a function has left already stays as it is.
-    virtual error describe(error why, const void* subject, context_id respondent) = 0;
     /// Tells whoever was asked that nobody waits for the answer any more.
     virtual void cancel_call(outstanding_call& answer) = 0;
     /// Something to wait for that no message completes: whoever knows of it says fail(). The caller
@@ -7864,6 +7540,29 @@ void invoke_thunk(invocation& inv) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/scope/interrupted.hpp ----
+// interrupted.hpp: what the scopes of the caller say of its waits and calls.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The time that the library's own clean-ups, in destructors, give to what they wait for if their
+/// scope has ended.
+inline constexpr duration_ns cleanup_time = 5'000'000'000;
+
+/// Why a wait of the caller ends, or has ended, at `now`, before its own `deadline`; nothing if its
+/// scopes let it go on.
+std::optional<error> why_interrupted(instant now, instant deadline = never);
+
+/// True if the caller works for a scope.
+bool in_scope() noexcept;
+
+/// What is left of `span` at `now` before the deadlines of the caller's scopes.
+duration_ns time_left(duration_ns span, instant now) noexcept;
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/call/future.hpp ----
 // future.hpp: the answer to a call that is under way.
 
@@ -7929,9 +7628,10 @@ protected:
     std::optional<error> wait_at_most(duration_ns span) {
         if (call_->done()) return std::nullopt;
         if (router_->on_loop()) return would_stop_the_loop();
-        if (router_->await(*call_, span == never ? never : after(router_->now(), span)))
-            return std::nullopt;
-        return described(error(reason::timeout, "no answer within the time given to get_for()"));
+        const instant deadline = span == never ? never : after(router_->now(), span);
+        if (router_->await(*call_, deadline)) return std::nullopt;
+        if (std::optional<error> ended = why_interrupted(router_->now(), deadline)) return ended;
+        return error(reason::timeout, "no answer within the time given to get_for()");
     }
 
 public:
@@ -7966,11 +7666,6 @@ public:
     /// As cancel(), with another error.
     void abandon(error why) {
         if (call_->fail(std::move(why))) router_->cancel_call(*call_);
-    }
-
-    /// `why` with the name of the function that was called, and the path of its context.
-    error described(error why) const {
-        return router_->describe(std::move(why), call_->subject, call_->respondent());
     }
 
     /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally
@@ -8293,9 +7988,11 @@ inline bool frame_for(mitogen::node& port, context_id to, const function_entry& 
         frame.flags |= call_frame::by_key;
         frame.function = *key;
     }
-    if (options.within != never) {
+    const duration_ns left =
+        in_scope() ? time_left(options.within, port.now()) : options.within;
+    if (left != never) {
         frame.flags |= call_frame::has_deadline;
-        frame.time_left = options.within;
+        frame.time_left = left;
     }
     if (options.chain) {
         frame.flags |= call_frame::has_chain;
@@ -8456,10 +8153,7 @@ public:
         std::optional<error> why;
         if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...))
             return std::move(*why);
-        result<void> told =
-            self().port().tell(self().id(), handles::call_function, message.bytes(), true);
-        if (told) return told;
-        return self().port().describe(told.error(), &detail::entry_of<F>(), self().id());
+        return self().port().tell(self().id(), handles::call_function, message.bytes(), true);
     }
 
     /// Starts a function that returns generator<T> and returns what it yields as a range,
@@ -9181,7 +8875,7 @@ result<T> next_item(inbox& items, instant deadline) {
 template <class T>
 result<std::optional<T>> item_or_end(result<T> item) {
     if (item) return std::optional<T>(std::move(*item));
-    if (is_end(item.error())) return std::optional<T>();
+    if (item.error().reason() == reason::end_of_stream) return std::optional<T>();
     return item.error();
 }
 
@@ -9214,7 +8908,7 @@ class item_iterator {
             item_.emplace(std::move(*item));
         } else {
             item_.reset();
-            if (!is_end(item.error())) raise(item.error());
+            if (item.error().reason() != reason::end_of_stream) raise(item.error());
         }
     }
 
@@ -9300,7 +8994,8 @@ private:
                         ++first;
                     }
                     ring.push_back(std::move(*item));
-                } else if (item.error().reason() == reason::timeout) {
+                } else if (item.error().reason() == reason::timeout ||
+                           detail::why_interrupted(node.now())) {
                     return false;
                 } else {
                     end = item.error();
@@ -9344,6 +9039,8 @@ public:
                 if (shared_->node.on_loop())
                     return error(reason::misuse,
                                  "a function that runs on the loop waits for an item");
+                if (auto ended = detail::why_interrupted(shared_->node.now(), deadline))
+                    return std::move(*ended);
                 return error(reason::timeout, "no item came before the deadline");
             }
             if (next_ < shared_->first) {
@@ -9450,6 +9147,566 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/scope/cancel_scope.hpp ----
+// cancel_scope.hpp: a stretch of work that ends early, with all that it waits for: because it is
+// cancelled, or because its time is over. Which ones the caller works for.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+class cancel_scope;
+class scope_link;
+class thread_worker;
+
+/// What can be woken from its sleep.
+class wakeable {
+public:
+    /// What it waits for may have happened. Never blocks. Threads: any.
+    virtual void notify() noexcept = 0;
+
+protected:
+    ~wakeable() = default;
+};
+
+/// Who works for scopes, and waits in them: a thread, or a task. Its innermost scope is the one
+/// that it works for; that one lies in those outside it.
+class scope_worker {
+    std::atomic<std::uint32_t> references_{1};
+
+protected:
+    scope_worker() = default;
+    virtual ~scope_worker() = default;
+
+public:
+    cancel_scope* innermost = nullptr; ///< by the worker itself only
+    std::atomic<bool> retired{false};  ///< it is at its end, and enters and leaves nothing any more
+
+    scope_worker(scope_worker&&) = delete;
+
+    /// One of its scopes has been cancelled: it looks again whether its wait ends. Never blocks.
+    /// Threads: any.
+    virtual void interrupt() noexcept = 0;
+    /// The moment on its clock.
+    virtual instant now() const noexcept = 0;
+    /// Sleeps until interrupt() or the deadline. Threads: the worker's own.
+    virtual void sleep_until(instant deadline) = 0;
+    /// The thread that it is; null for a task, which must not block.
+    virtual thread_worker* thread() noexcept { return nullptr; }
+    /// A scope that counts its references is entered.
+    virtual void prepare_interrupts() {}
+    /// What its scopes say may change at that moment by itself: while it waits it looks again. A
+    /// thread does so anyway. Threads: the worker's.
+    virtual void look_again_at(instant) {}
+
+    void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+};
+
+/// One scope. A worker enters it, and leaves it; while it is in there its waits end when the scope
+/// is cancelled or late.
+///
+/// The worker refers to it, and it refers to its worker, by counting. Threads: as marked.
+class cancel_scope {
+    cancel_scope* outer_ = nullptr;
+    scope_worker* worker_ = nullptr;
+    std::atomic<std::uint64_t> cancelled_{0}; // radius << 32 | who; 0: it is not
+    std::atomic<bool> left_{false};
+    instant deadline_ = never;
+    instant shields_until_ = 0; // before that moment nothing outside is looked at
+    std::atomic<scope_link*> link_{nullptr};
+
+    friend class scope_link;
+    friend class scope_stack;
+
+    /// True if it is the first to cancel it.
+    bool mark(std::uint64_t word) noexcept {
+        std::uint64_t none = 0;
+        return cancelled_.compare_exchange_strong(none, word, std::memory_order_seq_cst);
+    }
+
+protected:
+    cancel_scope() = default;
+    ~cancel_scope() { drop_link(); }
+
+    /// Its worker refers to it from retain() to release(). Nothing, if it outlives that anyway.
+    virtual void retain() noexcept {}
+    virtual void release() noexcept {}
+    virtual bool counted() const noexcept { return false; }
+
+public:
+    cancel_scope(cancel_scope&&) = delete;
+
+    /// Why its waits end, once it is cancelled. Threads: any.
+    virtual error why_cancelled() const {
+        return cancelled_by(canceller(), radius(), "the scope was cancelled");
+    }
+    /// Whose deadline has passed.
+    virtual std::string deadline_of() const { return "the scope"; }
+
+    instant deadline() const noexcept { return deadline_; }
+    bool is_cancelled() const noexcept { return cancelled_.load(std::memory_order_seq_cst) != 0; }
+    cancel_radius radius() const noexcept {
+        return static_cast<cancel_radius>(cancelled_.load(std::memory_order_acquire) >> 32);
+    }
+    context_id canceller() const noexcept {
+        return static_cast<context_id>(cancelled_.load(std::memory_order_acquire));
+    }
+
+    /// Before a worker enters it: neither cancelled nor left; late at `deadline`, and a shield up
+    /// to `shields_until`, or 0.
+    void reset(instant deadline = never, instant shields_until = 0) noexcept {
+        cancelled_.store(0, std::memory_order_relaxed);
+        left_.store(false, std::memory_order_relaxed);
+        deadline_ = deadline;
+        shields_until_ = shields_until;
+    }
+
+    /// Ends what is waited for in it now and later. Only the first counts. Never blocks. Its worker
+    /// must not leave it meanwhile. Threads: any.
+    void cancel(cancel_radius what, context_id who) noexcept {
+        if (!mark(std::uint64_t{static_cast<std::uint8_t>(what)} << 32 | who)) return;
+        if (worker_) worker_->interrupt();
+        tell_link();
+    }
+
+    /// What the scopes of other workers hold of it. Threads: its worker's.
+    scope_link& link();
+    /// Nobody cancels it any more.
+    void drop_link() noexcept;
+
+    /// The worker's innermost scope from now on. Threads: the worker's.
+    void enter(scope_worker& by) noexcept {
+        drop_left(by);
+        if (counted()) by.prepare_interrupts();
+        worker_ = &by;
+        outer_ = by.innermost;
+        by.innermost = this;
+        retain();
+        if (counted()) by.retain();
+        if (shields_until_ && shields_until_ != never) by.look_again_at(shields_until_);
+    }
+
+    /// The worker works for it no more, nor for what is left inside it. Threads: the worker's; of
+    /// one that counts its references any.
+    void leave(scope_worker* here) noexcept {
+        left_.store(true, std::memory_order_release);
+        end_link();
+        if (worker_ && (here == worker_ || worker_->retired.load(std::memory_order_acquire)))
+            drop_left(*worker_);
+    }
+
+    /// As leave(); what was entered inside it and not left counts no more either. Threads: the
+    /// worker's.
+    void leave_with_inner(scope_worker& here) noexcept {
+        for (cancel_scope* s = here.innermost; s && s != this; s = s->outer_) {
+            s->left_.store(true, std::memory_order_release);
+            s->end_link();
+        }
+        leave(&here);
+    }
+
+    /// True if it keeps out what lies around it, for a time.
+    bool shields() const noexcept { return shields_until_ != 0; }
+    bool has_left() const noexcept { return left_.load(std::memory_order_acquire); }
+    scope_worker* worker() const noexcept { return worker_; }
+    cancel_scope* outer() const noexcept { return outer_; }
+
+    /// A worker forgets those that have been left. Threads: the worker's.
+    static void drop_left(scope_worker& of) noexcept {
+        for (cancel_scope** at = &of.innermost; *at;) {
+            cancel_scope& s = **at;
+            if (!s.has_left()) {
+                at = &s.outer_;
+                continue;
+            }
+            *at = s.outer_;
+            const bool counted = s.counted();
+            s.release();
+            if (counted) of.release();
+        }
+    }
+
+private:
+    void tell_link() noexcept;
+    void end_link() noexcept;
+};
+
+/// What a worker's scopes say about a wait.
+struct scope_verdict {
+    const cancel_scope* ended = nullptr; ///< the one that ends it
+    bool late = false;                   ///< by its deadline
+    instant look_again = never;          ///< when that may change by itself
+};
+
+/// The scopes of one worker, from the innermost out. Threads: the worker's.
+class scope_stack {
+    cancel_scope* innermost_;
+
+public:
+    explicit scope_stack(cancel_scope* innermost) noexcept : innermost_(innermost) {}
+
+    bool empty() const noexcept { return !innermost_; }
+
+    /// True if one of those that count is cancelled, at the moment `now`, or, if that is 0, if that
+    /// could be. For a wait's condition.
+    bool any_cancelled(instant now = 0) const noexcept {
+        for (const cancel_scope* s = innermost_; s; s = s->outer_) {
+            if (s->has_left()) continue;
+            if (s->is_cancelled()) return true;
+            if (s->shields_until_ > now) return false;
+        }
+        return false;
+    }
+
+    /// The earliest deadline that counts.
+    instant deadline(instant now) const noexcept {
+        instant first = never;
+        for (const cancel_scope* s = innermost_; s; s = s->outer_) {
+            if (s->has_left()) continue;
+            first = std::min(first, s->deadline_);
+            if (s->shields_until_ > now) break;
+        }
+        return first;
+    }
+    /// True if a shield keeps out what lies outside all of them.
+    bool is_shielded() const noexcept {
+        for (const cancel_scope* s = innermost_; s; s = s->outer_)
+            if (s->shields_until_ && !s->has_left()) return true;
+        return false;
+    }
+
+    /// True if what they say of a wait can change by itself.
+    bool is_timed() const noexcept {
+        for (const cancel_scope* s = innermost_; s; s = s->outer_)
+            if (s->deadline_ != never || (s->shields_until_ && s->shields_until_ != never))
+                return true;
+        return false;
+    }
+
+    scope_verdict look(instant now) const noexcept {
+        scope_verdict v;
+        for (const cancel_scope* s = innermost_; s; s = s->outer_) {
+            if (s->has_left()) continue;
+            if (s->is_cancelled() || s->deadline_ <= now) {
+                v.ended = s;
+                v.late = !s->is_cancelled();
+                return v;
+            }
+            v.look_again = std::min(v.look_again, s->deadline_);
+            if (s->shields_until_ > now) {
+                v.look_again = std::min(v.look_again, s->shields_until_);
+                return v;
+            }
+        }
+        return v;
+    }
+};
+
+/// The error of a wait that a scope ends.
+MITOGEN_COLD inline error scope_error(const scope_verdict& v) {
+    if (!v.late) return v.ended->why_cancelled();
+    return error(reason::timeout, "the deadline of " + v.ended->deadline_of() + " has passed");
+}
+
+/// The worker that runs on this thread; null: none, what runs belongs to no scope.
+inline thread_local constinit scope_worker* this_worker = nullptr;
+
+/// While it exists what runs on this thread belongs to another worker, or to none.
+class with_worker {
+    scope_worker* const before_;
+
+public:
+    explicit with_worker(scope_worker* worker) noexcept : before_(this_worker) {
+        this_worker = worker;
+    }
+    with_worker(with_worker&&) = delete;
+    ~with_worker() { this_worker = before_; }
+};
+
+/// The scopes that the caller works for.
+inline scope_stack scopes_here() noexcept {
+    return scope_stack(this_worker ? this_worker->innermost : nullptr);
+}
+
+/// While it exists, up to `until`, the caller's waits are not ended by the scopes that it was in
+/// before. Threads: one.
+class shielded final : cancel_scope {
+    scope_worker* const here_ = this_worker;
+
+public:
+    explicit shielded(instant until = never) noexcept {
+        if (!here_) return;
+        this->reset(never, until);
+        this->enter(*here_);
+    }
+    ~shielded() {
+        if (here_) this->leave(here_);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/parker.hpp ----
+// parker.hpp: how one thread sleeps until another has something for it, without a descriptor.
+
+#if defined(__linux__)
+#include <atomic>
+#include <cstdint>
+#else
+#include <pthread.h>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace io {
+
+#if defined(__linux__)
+
+/// One token, given by unpark() and taken by park().
+///
+/// A system call is made only to sleep, and by unpark() only if somebody sleeps. What unpark()
+/// published before is visible to the thread that takes the token. The object may be destroyed as
+/// soon as the token has been taken. Threads: unpark() any; park(), park_until() one at a time.
+class posix_parker {
+    static constexpr std::uint32_t empty = 0;
+    static constexpr std::uint32_t token = 1;
+    static constexpr std::uint32_t asleep = 2;
+
+    std::atomic<std::uint32_t> state_{empty};
+
+public:
+    template <class Io>
+    explicit posix_parker(Io&) noexcept {}
+    posix_parker(posix_parker&&) = delete;
+
+    /// Takes the token; sleeps until it is there.
+    void park() { static_cast<void>(park_until(never)); }
+
+    /// As park(), until `deadline` at the latest: true if the token was taken. A deadline in the
+    /// past takes a token that is there.
+    bool park_until(instant deadline) {
+        std::uint32_t seen = token;
+        if (state_.compare_exchange_strong(seen, empty, std::memory_order_acquire)) return true;
+        seen = empty;
+        state_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed);
+        for (;;) {
+            const long rc = os::futex_wait(state_, asleep, deadline);
+            seen = token;
+            if (state_.compare_exchange_strong(seen, empty, std::memory_order_acquire)) return true;
+            // may have come in this instant
+            if (rc == -ETIMEDOUT) return state_.exchange(empty, std::memory_order_acquire) == token;
+        }
+    }
+
+    /// Puts the token there; wakes the thread that sleeps for it.
+    void unpark() noexcept {
+        // After the exchange the parker may already be gone: the wake-up needs its address only,
+        // and a stranger at that address would wake for no reason, which every user of a futex
+        // expects.
+        if (state_.exchange(token, std::memory_order_release) == asleep)
+            static_cast<void>(os::futex_wake(state_, 1));
+    }
+};
+
+#else
+
+/// One token, given by unpark() and taken by park(): the same as on Linux, with a condition
+/// variable in the place of the futex.
+class posix_parker {
+    ::pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
+    ::pthread_cond_t changed_;
+    bool token_ = false;
+
+public:
+    template <class Io>
+    explicit posix_parker(Io&) noexcept {
+#if defined(__APPLE__)
+        static_cast<void>(::pthread_cond_init(&changed_, nullptr));
+#else
+        ::pthread_condattr_t monotonic;
+        ::pthread_condattr_init(&monotonic);
+        ::pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+        static_cast<void>(::pthread_cond_init(&changed_, &monotonic));
+        ::pthread_condattr_destroy(&monotonic);
+#endif
+    }
+    posix_parker(posix_parker&&) = delete;
+    ~posix_parker() {
+        ::pthread_mutex_lock(&mutex_); // unpark() may still be inside
+        ::pthread_mutex_unlock(&mutex_);
+        ::pthread_cond_destroy(&changed_);
+        ::pthread_mutex_destroy(&mutex_);
+    }
+
+    /// Takes the token; sleeps until it is there.
+    void park() { static_cast<void>(park_until(never)); }
+
+    /// As park(), until `deadline` at the latest: true if the token was taken.
+    bool park_until(instant deadline) {
+        ::pthread_mutex_lock(&mutex_);
+        int rc = 0;
+        while (!token_ && rc != ETIMEDOUT) {
+            if (deadline == never) {
+                rc = ::pthread_cond_wait(&changed_, &mutex_);
+            } else {
+#if defined(__APPLE__) && defined(__MACH__) && __has_include(<mach/mach.h>)
+                // macOS can't choose the clock
+                const ::timespec span = os::to_timespec(deadline - os::monotonic_now());
+                rc = ::pthread_cond_timedwait_relative_np(&changed_, &mutex_, &span);
+#else
+                const ::timespec until = os::to_timespec(deadline);
+                rc = ::pthread_cond_timedwait(&changed_, &mutex_, &until);
+#endif
+            }
+        }
+        const bool taken = token_;
+        token_ = false;
+        ::pthread_mutex_unlock(&mutex_);
+        return taken;
+    }
+
+    /// Puts the token there; wakes the thread that sleeps for it.
+    void unpark() noexcept {
+        ::pthread_mutex_lock(&mutex_);
+        token_ = true;
+        // under the mutex: the sleeper may destroy this object as soon as it has the token
+        ::pthread_cond_signal(&changed_);
+        ::pthread_mutex_unlock(&mutex_);
+    }
+};
+
+#endif
+
+static_assert(!std::is_move_constructible_v<posix_parker>);
+
+} // namespace io
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/scope/thread_worker.hpp ----
+// thread_worker.hpp: the threads that work for scopes, and how they sleep in these.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A thread that works for scopes. What it sleeps on may go as soon as it has left its sleep: an
+/// interrupt that is under way is waited for. Threads: interrupt() any, the rest its own.
+class thread_worker : public scope_worker {
+    static constexpr std::uintptr_t awake = 0;
+    static constexpr std::uintptr_t waking = 1;       // somebody is in notify()
+    static constexpr std::uintptr_t waking_again = 2; // and shall do it again
+
+    std::atomic<std::uintptr_t> asleep_{awake}; // one of these, or the address of a wakeable
+
+    struct own_sleep final : wakeable {
+        io::posix_parker parker;
+        explicit own_sleep(thread_worker& of) noexcept : parker(of) {}
+        void notify() noexcept override { parker.unpark(); }
+    };
+
+public:
+    void interrupt() noexcept final {
+        std::uintptr_t at = asleep_.load(std::memory_order_seq_cst);
+        for (;;) {
+            if (at == awake || at == waking_again) return;
+            if (at == waking) {
+                if (asleep_.compare_exchange_weak(at, waking_again)) return;
+                continue;
+            }
+            if (asleep_.compare_exchange_weak(at, waking)) break;
+        }
+        for (std::uintptr_t expected = waking;; expected = waking) {
+            reinterpret_cast<wakeable*>(at)->notify();
+            if (asleep_.compare_exchange_strong(expected, at)) return;
+            asleep_.store(waking);
+        }
+    }
+
+    /// From now on interrupt() wakes `by`. What ends the sleep is looked at after this.
+    void begin_sleep(wakeable& by) noexcept {
+        asleep_.store(reinterpret_cast<std::uintptr_t>(&by), std::memory_order_seq_cst);
+    }
+    /// No interrupt() refers to `by` any more. `relax`: a pause inside a spin.
+    template <class Relax>
+    void end_sleep(wakeable& by, Relax&& relax) noexcept {
+        for (;;) {
+            std::uintptr_t expected = reinterpret_cast<std::uintptr_t>(&by);
+            if (asleep_.compare_exchange_weak(expected, awake)) return;
+            relax();
+        }
+    }
+
+    thread_worker* thread() noexcept final { return this; }
+    instant now() const noexcept override { return os::monotonic_now(); }
+
+    void sleep_until(instant deadline) override {
+        own_sleep self(*this);
+        begin_sleep(self);
+        if (!scope_stack(innermost).any_cancelled()) static_cast<void>(self.parker.park_until(deadline));
+        end_sleep(self, [] {});
+    }
+};
+
+/// The worker that runs on this thread; the thread itself, if there is none yet.
+inline scope_worker& worker_here() {
+    struct keeper {
+        thread_worker* own = new thread_worker;
+        ~keeper() {
+            if (this_worker == own) this_worker = nullptr;
+            cancel_scope::drop_left(*own);
+            own->retired.store(true, std::memory_order_release);
+            own->release();
+        }
+    };
+    if (!this_worker) {
+        static thread_local keeper kept;
+        this_worker = kept.own;
+    }
+    return *this_worker;
+}
+
+/// Sleeps by `sleep(until, ended)`, which returns true as soon as ended() does, and false at the
+/// moment `until`; here until ready() holds, the deadline passes, or a scope of the calling thread
+/// ends it. `by`: what notifies that sleep. Returns ready().
+template <class Io, class Ready, class Sleep>
+bool sleep_in_scopes(Io& io, wakeable& by, instant deadline, Ready&& ready, Sleep&& sleep) {
+    const scope_stack scopes = scopes_here();
+    thread_worker* const self = scopes.empty() ? nullptr : this_worker->thread();
+    if (!self) [[likely]]
+        return sleep(deadline, ready);
+    self->begin_sleep(by);
+    const auto ended = [&] { return ready() || scopes.any_cancelled(); };
+    scope_verdict v;
+    do {
+        v = scopes.look(scopes.is_timed() ? io.now() : 0);
+        const instant until = v.late ? 0 : std::min(deadline, v.look_again);
+        if (!sleep(until, ended) && until == deadline) break;
+    } while (!ready() && !v.ended);
+    self->end_sleep(by, [&] { io.relax(); });
+    return ready();
+}
+
+MITOGEN_INLINE std::optional<error> why_interrupted(instant now, instant deadline) {
+    const scope_stack scopes = scopes_here();
+    if (scopes.empty()) [[likely]]
+        return std::nullopt;
+    const scope_verdict v = scopes.look(now);
+    // the earlier one wins
+    if (!v.ended || (v.late && deadline <= v.ended->deadline())) return std::nullopt;
+    return scope_error(v);
+}
+
+MITOGEN_INLINE bool in_scope() noexcept { return !scopes_here().empty(); }
+
+MITOGEN_INLINE duration_ns time_left(duration_ns span, instant now) noexcept {
+    const instant end = scopes_here().deadline(now);
+    return end == never ? span : std::min(span, end > now ? end - now : 0);
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/task/task_scope.hpp ----
 // task_scope.hpp: where a task runs: on which loop, and until when; and what it waits for there.
 
@@ -9462,15 +9719,15 @@ class task_wait;
 /// One task that was started, with all that it awaits: they wait for one thing at a time. Lives
 /// until the outermost coroutine has ended, and says so by ended(). Threads: as marked; "loop" is
 /// the one that it runs on.
-class task_scope {
+class task_scope : public scope_worker {
     friend class task_wait;
 
     task_wait* waiting_ = nullptr; // the wait that is under way
     std::optional<error> cancelled_{};
+    std::optional<error> by_scope_{}; // what cancelled() has said of a scope
+    std::shared_ptr<task_scope*> self_{}; // for those who interrupt it: null once it has ended
     bool running_ = false;
     bool finished_ = false;
-    bool elsewhere_ = false; // something foreign may resume it, or has: nobody looks at next_
-    std::coroutine_handle<> next_{}; // what resume() goes on with
     loop_task* later_ = nullptr; // if no loop runs it
     struct last_step : loop_task {
         task_scope* scope = nullptr;
@@ -9485,38 +9742,35 @@ public:
 
     /// Why everything that the task waits for from now on ends; null while it is not cancelled.
     /// Loop.
-    const error* cancelled() const noexcept { return cancelled_ ? &*cancelled_ : nullptr; }
+    const error* cancelled() {
+        const scope_stack scopes(innermost);
+        const scope_verdict v = scopes.look(0);
+        if (v.ended) {
+            by_scope_.emplace(scope_error(v));
+            return &*by_scope_;
+        }
+        return cancelled_ && !scopes.is_shielded() ? &*cancelled_ : nullptr;
+    }
 
     /// Ends the wait that is under way, and every later one, with `why`. Only the first counts.
     /// Loop.
     void cancel(const error& why);
 
-    /// Goes on with the coroutine, and with those that it awaits or that await it, one after the
-    /// other. Loop.
+    /// A scope of the task has been cancelled, or a shield is over: it looks again whether its wait
+    /// ends. Loop.
+    void look_again();
+
+    /// Goes on with the coroutine. Loop.
     void resume(std::coroutine_handle<> at) {
         running_ = true;
-        elsewhere_ = false;
-        do {
+        {
+            const with_worker here(this);
             at.resume();
-            at = std::exchange(next_, nullptr);
-        } while (at);
+        }
         running_ = false;
         if (finished_) return ended();
         if (loop_task* next = std::exchange(later_, nullptr)) next->run(*next);
     }
-
-    /// What await_suspend() of a coroutine returns that goes on with `next`: nothing, as resume()
-    /// does it. Not `next` itself: compilers that do not optimise make no tail call of that, and
-    /// the stack would grow with every task that another one awaits. Any.
-    std::coroutine_handle<> go_on(std::coroutine_handle<> next) noexcept {
-        if (elsewhere_) return next;
-        next_ = next;
-        return std::noop_coroutine();
-    }
-
-    /// The coroutine is about to await something that is not this library's, which may resume it
-    /// on any thread, and not by resume(). Any.
-    void leave() noexcept { elsewhere_ = true; }
 
     /// For the outermost coroutine, which has ended. Any: something foreign that it awaited may
     /// have resumed it.
@@ -9532,8 +9786,33 @@ public:
     /// The router that the task runs beside. Any.
     virtual mitogen::node& port() noexcept = 0;
 
+    // ---- as what works for scopes
+
+    void interrupt() noexcept final {
+        if (!self_) return; // whoever cancels its call tells it
+        port().add_work([self = self_] {
+            if (*self) (*self)->look_again();
+        });
+    }
+    void prepare_interrupts() final {
+        if (!self_) self_ = std::make_shared<task_scope*>(this);
+    }
+    void look_again_at(instant moment) final {
+        prepare_interrupts();
+        outstanding_call& event = port().open_event();
+        port().expire(event, moment, error(reason::timeout, "a shield is over"));
+        event.then([self = self_] {
+            if (*self) (*self)->look_again();
+        });
+        event.release();
+    }
+    instant now() const noexcept final { return const_cast<task_scope*>(this)->port().now(); }
+    void sleep_until(instant) final {} // it must not block
+
 protected:
-    ~task_scope() = default;
+    ~task_scope() {
+        if (self_) *self_ = nullptr;
+    }
     /// For post(), if the loop has ended.
     void post_here(loop_task& step) {
         if (running_) {
@@ -9614,7 +9893,12 @@ public:
 inline void task_scope::cancel(const error& why) {
     if (cancelled_) return;
     cancelled_.emplace(why);
-    if (waiting_ && waiting_->armed_) waiting_->give_up(*cancelled_, true);
+    look_again();
+}
+
+inline void task_scope::look_again() {
+    if (!waiting_ || !waiting_->armed_) return;
+    if (const error* why = cancelled()) waiting_->give_up(*why, true);
 }
 
 } // namespace detail
@@ -9652,17 +9936,6 @@ public:
     decltype(auto) await_resume() { return future_.await_resume(); }
 };
 
-/// True of what a task can await that goes on by task_scope::resume: tasks, and this library's
-/// waits or what makes one.
-template <class Awaited>
-inline constexpr bool resumed_by_its_scope =
-    is_task<Awaited> || std::is_base_of_v<task_wait, Awaited>;
-template <class Awaited>
-    requires requires { std::declval<Awaited>().operator co_await(); }
-inline constexpr bool resumed_by_its_scope<Awaited> =
-    is_task<Awaited> ||
-    std::is_base_of_v<task_wait, decltype(std::declval<Awaited>().operator co_await())>;
-
 struct task_promise_base {
     task_scope* scope = nullptr;          // set by whoever starts or awaits it
     std::coroutine_handle<> awaited_by{}; // none: it is the outermost
@@ -9675,7 +9948,7 @@ struct task_promise_base {
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
             task_promise_base& p = ended.promise();
-            if (p.awaited_by) return p.scope->go_on(p.awaited_by);
+            if (p.awaited_by) return p.awaited_by;
             p.scope->finish();
             return std::noop_coroutine();
         }
@@ -9704,10 +9977,7 @@ struct task_promise_base {
     template <class Other>
         requires(!std::derived_from<std::remove_cvref_t<Other>, future_base>)
     Other && await_transform(Other&& other)
-    noexcept {
-        if constexpr (!resumed_by_its_scope<std::remove_cvref_t<Other>>) scope->leave();
-        return static_cast<Other&&>(other);
-    }
+    noexcept { return static_cast<Other&&>(other); }
 };
 
 template <class T>
@@ -9769,7 +10039,7 @@ private:
                           "with spawn() or block_on()");
             inner.promise().scope = outer.promise().scope;
             inner.promise().awaited_by = outer;
-            return inner.promise().scope->go_on(inner);
+            return inner;
         }
         T await_resume() { return inner.promise().take(); }
     };
@@ -9844,20 +10114,54 @@ public:
     void await_resume() { check(); }
 };
 
-/// Movable, as g++ wants what is awaited; the wait itself is not.
-struct sleep_time {
-    duration_ns span;
-    sleep_wait operator co_await() const noexcept { return sleep_wait(span); }
+/// Sleeps on this thread until the moment, or until a scope of it ends that.
+MITOGEN_COLD inline result<void> sleep_here(duration_ns span) {
+    scope_worker& here = worker_here();
+    if (!here.thread())
+        return error(reason::misuse,
+                     "a task sleeps, and with it its loop: co_await mitogen::sleep_for(...)");
+    const instant until = after(here.now(), span);
+    for (instant now = here.now();; now = here.now()) {
+        if (std::optional<error> ended = why_interrupted(now, until)) return std::move(*ended);
+        if (now >= until) return {};
+        here.sleep_until(std::min(until, scope_stack(here.innermost).look(now).look_again));
+    }
+}
+
+/// What sleep_for() returns: awaited by a task, it suspends that; dropped, it has its thread sleep.
+class [[maybe_unused]] sleep_time {
+    duration_ns span_;
+    bool awaited_ = false;
+
+public:
+    explicit sleep_time(duration_ns span) noexcept : span_(span) {}
+    sleep_time(sleep_time&& other) noexcept
+        : span_(other.span_), awaited_(std::exchange(other.awaited_, true)) {}
+    ~sleep_time() noexcept(false) {
+        if (!awaited_) sleep_here(span_).value();
+    }
+
+    sleep_wait operator co_await() noexcept {
+        awaited_ = true;
+        return sleep_wait(span_);
+    }
 };
 
 } // namespace detail
 
-/// `co_await mitogen::sleep_for(100ms)`: the task goes on after that time, by the clock of its I/O
-/// policy. A span of 0 lets the loop do what else there is. Throws cancelled_error if the task is
-/// cancelled.
+/// Sleeps. In a function that runs on a thread: `mitogen::sleep_for(100ms);` blocks it for that
+/// time, and no longer than its scope lasts. In a task: `co_await mitogen::sleep_for(100ms);`: it
+/// goes on after that time, and the loop does what else there is meanwhile; a span of 0 lets it do
+/// just that. By the clock of the I/O policy. Errors, thrown: cancelled_error, timeout_error, if
+/// the scope ends it; a logic_error if a task forgets to co_await.
 template <class Rep, class Period>
 detail::sleep_time sleep_for(std::chrono::duration<Rep, Period> span) noexcept {
-    return {detail::to_ns(span)};
+    return detail::sleep_time(detail::to_ns(span));
+}
+/// On a thread, with the error as a value.
+template <class Rep, class Period>
+result<void> try_sleep_for(std::chrono::duration<Rep, Period> span) {
+    return detail::sleep_here(detail::to_ns(span));
 }
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -10684,7 +10988,11 @@ public:
     open_dialog& operator=(open_dialog&&) = delete;
     ~open_dialog() {
         if (!answer_.valid()) return;
-        if (cancel_on_exit_ || std::uncaught_exceptions() > exceptions_ ||
+        const instant now = in_->node().now();
+        const bool interrupted = !answer_.done() && detail::why_interrupted(now);
+        // its scope may be cancelled: the function still has some time to leave its own
+        const detail::shielded wait(detail::after(now, detail::cleanup_time));
+        if (cancel_on_exit_ || interrupted || std::uncaught_exceptions() > exceptions_ ||
             (!answer_.done() && in_->node().on_loop())) {
             cancel();
             return;
@@ -10760,8 +11068,7 @@ public:
         if (!final_ && !answer_.done()) {
             in_->discard();
             if (!answer_.wait_for(span))
-                return answer_.described(
-                    error(reason::timeout, "the function has not ended within the time given"));
+                return error(reason::timeout, "the function has not ended within the time given");
         }
         const mitogen::result<Result>& end = settled();
         return end ? mitogen::result<void>() : mitogen::result<void>(end.error());
@@ -10827,15 +11134,11 @@ public:
 
 private:
     mitogen::result<void> send_until(const typename shape::received& item, instant deadline) {
-        mitogen::result<void> sent = out_->send(detail::item_frame(out_->peer(), item), deadline);
-        if (!sent && sent.error() == reason::timeout) return answer_.described(sent.error());
-        return sent;
+        return out_->send(detail::item_frame(out_->peer(), item), deadline);
     }
 
     mitogen::result<value_type> receive_until(instant deadline) {
-        mitogen::result<value_type> item = detail::next_item<value_type>(*in_, deadline);
-        if (!item && item.error() == reason::timeout) return answer_.described(item.error());
-        return item;
+        return detail::next_item<value_type>(*in_, deadline);
     }
 
     /// Waits for the answer. On the loop there is only an error, and the answer may still come.
@@ -10971,141 +11274,6 @@ auto call_methods<Target>::stream(Args&&... args) const {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/io/parker.hpp ----
-// parker.hpp: how one thread sleeps until another has something for it, without a descriptor.
-
-#if defined(__linux__)
-#include <atomic>
-#include <cstdint>
-#else
-#include <pthread.h>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace io {
-
-#if defined(__linux__)
-
-/// One token, given by unpark() and taken by park().
-///
-/// A system call is made only to sleep, and by unpark() only if somebody sleeps. What unpark()
-/// published before is visible to the thread that takes the token. The object may be destroyed as
-/// soon as the token has been taken. Threads: unpark() any; park(), park_until() one at a time.
-class posix_parker {
-    static constexpr std::uint32_t empty = 0;
-    static constexpr std::uint32_t token = 1;
-    static constexpr std::uint32_t asleep = 2;
-
-    std::atomic<std::uint32_t> state_{empty};
-
-public:
-    template <class Io>
-    explicit posix_parker(Io&) noexcept {}
-    posix_parker(posix_parker&&) = delete;
-
-    /// Takes the token; sleeps until it is there.
-    void park() { static_cast<void>(park_until(never)); }
-
-    /// As park(), until `deadline` at the latest: true if the token was taken. A deadline in the
-    /// past takes a token that is there.
-    bool park_until(instant deadline) {
-        std::uint32_t seen = token;
-        if (state_.compare_exchange_strong(seen, empty, std::memory_order_acquire)) return true;
-        seen = empty;
-        state_.compare_exchange_strong(seen, asleep, std::memory_order_relaxed);
-        for (;;) {
-            const long rc = os::futex_wait(state_, asleep, deadline);
-            seen = token;
-            if (state_.compare_exchange_strong(seen, empty, std::memory_order_acquire)) return true;
-            // may have come in this instant
-            if (rc == -ETIMEDOUT) return state_.exchange(empty, std::memory_order_acquire) == token;
-        }
-    }
-
-    /// Puts the token there; wakes the thread that sleeps for it.
-    void unpark() noexcept {
-        // After the exchange the parker may already be gone: the wake-up needs its address only,
-        // and a stranger at that address would wake for no reason, which every user of a futex
-        // expects.
-        if (state_.exchange(token, std::memory_order_release) == asleep)
-            static_cast<void>(os::futex_wake(state_, 1));
-    }
-};
-
-#else
-
-/// One token, given by unpark() and taken by park(): the same as on Linux, with a condition
-/// variable in the place of the futex.
-class posix_parker {
-    ::pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
-    ::pthread_cond_t changed_;
-    bool token_ = false;
-
-public:
-    template <class Io>
-    explicit posix_parker(Io&) noexcept {
-#if defined(__APPLE__)
-        static_cast<void>(::pthread_cond_init(&changed_, nullptr));
-#else
-        ::pthread_condattr_t monotonic;
-        ::pthread_condattr_init(&monotonic);
-        ::pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-        static_cast<void>(::pthread_cond_init(&changed_, &monotonic));
-        ::pthread_condattr_destroy(&monotonic);
-#endif
-    }
-    posix_parker(posix_parker&&) = delete;
-    ~posix_parker() {
-        ::pthread_mutex_lock(&mutex_); // unpark() may still be inside
-        ::pthread_mutex_unlock(&mutex_);
-        ::pthread_cond_destroy(&changed_);
-        ::pthread_mutex_destroy(&mutex_);
-    }
-
-    /// Takes the token; sleeps until it is there.
-    void park() { static_cast<void>(park_until(never)); }
-
-    /// As park(), until `deadline` at the latest: true if the token was taken.
-    bool park_until(instant deadline) {
-        ::pthread_mutex_lock(&mutex_);
-        int rc = 0;
-        while (!token_ && rc != ETIMEDOUT) {
-            if (deadline == never) {
-                rc = ::pthread_cond_wait(&changed_, &mutex_);
-            } else {
-#if defined(__APPLE__) && defined(__MACH__) && __has_include(<mach/mach.h>)
-                // macOS can't choose the clock
-                const ::timespec span = os::to_timespec(deadline - os::monotonic_now());
-                rc = ::pthread_cond_timedwait_relative_np(&changed_, &mutex_, &span);
-#else
-                const ::timespec until = os::to_timespec(deadline);
-                rc = ::pthread_cond_timedwait(&changed_, &mutex_, &until);
-#endif
-            }
-        }
-        const bool taken = token_;
-        token_ = false;
-        ::pthread_mutex_unlock(&mutex_);
-        return taken;
-    }
-
-    /// Puts the token there; wakes the thread that sleeps for it.
-    void unpark() noexcept {
-        ::pthread_mutex_lock(&mutex_);
-        token_ = true;
-        // under the mutex: the sleeper may destroy this object as soon as it has the token
-        ::pthread_cond_signal(&changed_);
-        ::pthread_mutex_unlock(&mutex_);
-    }
-};
-
-#endif
-
-static_assert(!std::is_move_constructible_v<posix_parker>);
-
-} // namespace io
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/sync/waiter.hpp ----
 // waiter.hpp: one thread's sleep until something happens, whether it sleeps on its own or inside
 // the poller while it drives the loop.
@@ -11125,7 +11293,7 @@ namespace detail {
 /// it in memory that is shared with the notifier, or notify under the lock that the waiting thread
 /// takes before it leaves.
 template <class Io>
-class waiter {
+class waiter final : public wakeable {
     Io& io_;
     typename Io::parker parker_;
     std::atomic<typename Io::waker*> driving_{nullptr};
@@ -11138,7 +11306,7 @@ public:
 
     /// Wakes the thread, or lets its next sleep return at once. What it waits for must be visible
     /// before. Never blocks.
-    void notify() noexcept {
+    void notify() noexcept override {
         // One of the two increments comes second and sees what happened before the first: either
         // the driver sees what was done before notify(), or we see that it drives.
         meeting_.fetch_add(1, std::memory_order_acq_rel);
@@ -11269,9 +11437,15 @@ public:
     /// that is there.
     T get_until(instant deadline) { return try_get_until(deadline).value(); }
     result<T> try_get_until(instant deadline) {
-        return try_get_until(deadline, [](detail::waiter<Io>& wake, instant until, auto&& ready) {
-            while (!ready() && wake.sleep_until(until)) {}
-        });
+        return try_get_until(deadline,
+                             [this](detail::waiter<Io>& wake, instant until, auto&& ready) {
+                                 detail::sleep_in_scopes(
+                                     io_, wake, until, ready, [&wake](instant end, auto&& ended) {
+                                         while (!ended())
+                                             if (!wake.sleep_until(end)) return ended();
+                                         return true;
+                                     });
+                             });
     }
 
     /// The same; `sleep(waiter, deadline, ready)` does the sleeping, and returns when ready() or at
@@ -11295,6 +11469,7 @@ public:
         if (self.item) return std::move(*self.item);
         if (closed_) return closed_error();
         unlink(&self);
+        if (auto ended = detail::why_interrupted(io_.now(), deadline)) return std::move(*ended);
         return error(reason::timeout, "no item came before the deadline");
     }
 
@@ -11346,6 +11521,7 @@ struct native_threads {
         return &here;
     }
     instant now() const noexcept { return os::monotonic_now(); }
+    void relax() const noexcept {}
 };
 
 /// The one that every latch refers to.
@@ -12905,6 +13081,12 @@ public:
 
     mitogen::node& node() const noexcept { return node_; }
 
+    /// The body of the nursery begins: what the worker waits for from now on ends when it stops.
+    /// Threads: the worker's.
+    virtual void enter_body(scope_worker& worker) = 0;
+    /// The body has ended. Threads: any. Again: nothing.
+    virtual void leave_body() noexcept = 0;
+
     /// The error of what was cancelled with this nursery.
     virtual error cancelled_here(const char* by) const = 0;
 
@@ -13147,8 +13329,7 @@ class nursery_task final : public nursery_member {
     /// Begins the pause before the next run. False if there is none.
     bool pause(const error* failure) {
         mitogen::node& node = this->nursery_->node();
-        const bool closed = failure && failure->reason() == reason::broker_exited &&
-                            failure->hops().empty();
+        const bool closed = failure && failure->reason() == reason::broker_exited;
         if (closed || node.stopping() || !this->nursery_->may_go_on(*this)) return false;
         const instant now = node.now();
         context_id left = no_context;
@@ -13420,10 +13601,12 @@ public:
 /// started is reaped, whatever happened meanwhile.
 ///
 /// The first task that fails cancels the others, at once: their stop tokens fire, those that are
-/// still being connected are given up. So does a context that is lost. The body of the scope is not
-/// interrupted: it goes on to join(), which ends the contexts and throws what went wrong: one error
-/// as it was, several as error_group. What came only of being cancelled is not among them. If the
-/// body leaves by an exception, the destructor cancels, waits, and says nothing.
+/// still being connected are given up. So does a context that is lost. The body of the scope is
+/// interrupted as well: what its thread or task waits for then, and later, ends with
+/// cancelled_error, whose text says what has failed. join() ends the contexts and throws what went
+/// wrong: one error as it was, several as error_group. What came only of being cancelled is not
+/// among them. If the body leaves by an exception, the destructor cancels, waits, and says nothing.
+/// If the scope around the nursery ends, so does join(), which then cancels all.
 ///
 /// A task that does not stop within the grace is ended with its context, by force if it must be;
 /// one that runs in a context that is not this nursery's is given up. Threads: any; join() and the
@@ -13469,11 +13652,14 @@ public:
             on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
 #endif
         if (options.interrupt) heed_interrupts(node);
+        if (!this->node().on_loop() || detail::this_worker)
+            state_->enter_body(detail::worker_here());
     }
 
     nursery(nursery&&) = delete;
 
     ~nursery() {
+        state_->leave_body();
         if (state_->over()) return;
         if (std::uncaught_exceptions() > exceptions_) cancel();
         if (node().on_loop()) { // if it cannot wait; all of it ends nevertheless
@@ -13549,9 +13735,11 @@ public:
     template <class Rep, class Period>
     result<void> try_join_for(std::chrono::duration<Rep, Period> span) {
         if (!state_->over() && !node().on_loop() &&
-            !state_->wait_for_tasks(detail::after(node().now(), detail::to_ns(span))))
+            !state_->wait_for_tasks(detail::after(node().now(), detail::to_ns(span)))) {
+            if (auto ended = detail::why_interrupted(node().now())) return std::move(*ended);
             return error(reason::timeout,
                          "tasks of the nursery have not ended within the time given");
+        }
         return try_join();
     }
 
@@ -13708,6 +13896,304 @@ int run(int argc, char** argv, Body&& body) {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/scope/scope_link.hpp ----
+// scope_link.hpp: what the scopes of other threads know of a scope: when it is cancelled or left,
+// so are they.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Shared by a scope and those who follow it, by counting. Nothing is called with the lock held: a
+/// wake-up may let another thread run. Threads: any.
+class scope_link {
+    std::atomic<std::uint32_t> references_{1};
+    io::posix_mutex mutex_;
+    std::uint64_t cancelled_ = 0;           // as cancel_scope's; under the mutex
+    bool ended_ = false;                    // the scope has been left
+    std::vector<cancel_scope*> followers_;
+    std::string text_;                      // of the error, once cancelled
+
+public:
+    const instant deadline;
+    const std::string deadline_of;
+
+    /// The radius of a scope that was left: its followers' waits are misuse.
+    static constexpr std::uint64_t left = std::uint64_t{0xff} << 32;
+
+    explicit scope_link(const cancel_scope& of)
+        : deadline(of.deadline()), deadline_of(of.deadline_of()) {}
+    scope_link(scope_link&&) = delete;
+
+    void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+
+    /// `s` is entered, and cancelled when the scope is: now, if it is already.
+    void follow(cancel_scope& s) {
+        const std::lock_guard lock(mutex_);
+        followers_.push_back(&s);
+        if (cancelled_ || ended_) static_cast<void>(s.mark(cancelled_ ? cancelled_ : left));
+    }
+    void unfollow(cancel_scope& s) noexcept {
+        const std::lock_guard lock(mutex_);
+        std::erase(followers_, &s);
+    }
+
+    /// The scope is cancelled with this `word`, and `why`, or was left.
+    void end(std::uint64_t word, std::string_view why) noexcept {
+        std::vector<scope_worker*> interrupted;
+        {
+            const std::lock_guard lock(mutex_);
+            if (word == left) {
+                ended_ = true;
+            } else if (cancelled_ == 0) {
+                cancelled_ = word;
+                text_ = why;
+            }
+            for (cancel_scope* s : followers_) {
+                if (!s->mark(word)) continue;
+                s->worker()->retain();
+                interrupted.push_back(s->worker());
+            }
+        }
+        for (scope_worker* w : interrupted) {
+            w->interrupt();
+            w->release();
+        }
+    }
+
+    std::string text() {
+        const std::lock_guard lock(mutex_);
+        return text_;
+    }
+};
+
+/// The scope of a thread that follows one elsewhere. Counts its worker.
+class following_scope final : public cancel_scope {
+    scope_link& link_;
+
+    bool counted() const noexcept override { return true; }
+
+public:
+    /// Holds a reference to `link`.
+    explicit following_scope(scope_link& link) noexcept : link_(link) {
+        link_.retain();
+        this->reset(link_.deadline);
+    }
+    ~following_scope() { link_.release(); }
+
+    void enter_here(scope_worker& worker) {
+        this->enter(worker);
+        link_.follow(*this);
+    }
+    void leave_here(scope_worker& worker) noexcept {
+        link_.unfollow(*this);
+        this->leave(&worker);
+    }
+
+    error why_cancelled() const override {
+        if (static_cast<std::uint8_t>(radius()) == 0xff)
+            return error(reason::misuse, "a thread waits in the scope of a call or a nursery that "
+                                         "has ended");
+        return cancelled_by(canceller(), radius(), link_.text());
+    }
+    std::string deadline_of() const override { return link_.deadline_of; }
+};
+
+inline scope_link& cancel_scope::link() {
+    if (scope_link* there = link_.load(std::memory_order_acquire)) return *there;
+    auto* made = new scope_link(*this);
+    link_.store(made, std::memory_order_seq_cst);
+    if (is_cancelled()) tell_link(); // it was before anybody could tell the link
+    return *made;
+}
+inline void cancel_scope::drop_link() noexcept {
+    if (scope_link* there = link_.exchange(nullptr, std::memory_order_acq_rel)) there->release();
+}
+inline void cancel_scope::tell_link() noexcept {
+    if (scope_link* there = link_.load(std::memory_order_seq_cst))
+        there->end(cancelled_.load(std::memory_order_acquire), why_cancelled().message());
+}
+inline void cancel_scope::end_link() noexcept {
+    if (scope_link* there = link_.load(std::memory_order_acquire))
+        there->end(scope_link::left, "");
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/scope/scope.hpp ----
+// scope.hpp: scopes that a program enters by hand, shields against those around it, and how a
+// thread that the program starts joins one.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// The scopes that a thread or task works for at one moment, to hand to another thread: see
+/// this_scope(). A cheap value. Threads: any.
+class scope_handle {
+    friend class scope;
+    std::vector<std::shared_ptr<detail::scope_link>> links_; // outermost first
+
+    friend scope_handle this_scope();
+
+public:
+    /// Of no scope: nothing ends what is joined to it.
+    scope_handle() = default;
+};
+
+/// The scopes that the calling thread works for: of the remote function that it runs, of the
+/// nurseries whose body it runs, and those entered by hand. A thread that the function starts makes
+/// a scope of it: `std::thread([in = mitogen::this_scope()] { mitogen::scope joined{in}; … })`.
+/// Never blocks.
+inline scope_handle this_scope() {
+    scope_handle made;
+    for (detail::cancel_scope* s = detail::this_worker ? detail::this_worker->innermost : nullptr; s;
+         s = s->outer()) {
+        if (s->has_left()) continue;
+        detail::scope_link& link = s->link();
+        link.retain();
+        made.links_.emplace(made.links_.begin(), &link, [](detail::scope_link* l) { l->release(); });
+        if (s->shields()) break;
+    }
+    return made;
+}
+
+/// While it exists, what its thread or task waits for in this library (a call, an item, a context,
+/// a nursery, a latch, sleep_for) also ends when the scope is cancelled, or when its time is over;
+/// calls that are made in it end with it, and carry what is left of its time. An error says so:
+/// cancelled_error, timeout_error. Every later wait in it fails as well. It lies in the scope of
+/// the function that runs, and ends with that too.
+///
+/// Made and destroyed by the same thread or task, the innermost first: otherwise it ends no wait
+/// any more, and an error is logged that names both. Threads: cancel() any. Never blocks.
+class scope {
+    class entered final : public detail::cancel_scope {
+        std::atomic<std::uint32_t> references_{1};
+
+        void retain() noexcept override { references_.fetch_add(1, std::memory_order_relaxed); }
+        void release() noexcept override {
+            if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+        }
+        bool counted() const noexcept override { return true; }
+
+    public:
+        io::posix_mutex mutex; // it is not left while somebody cancels it
+
+        void drop() noexcept { release(); }
+        error why_cancelled() const override {
+            return cancelled_by(canceller(), radius(), "the scope was cancelled");
+        }
+    };
+
+    entered* own_;
+    detail::scope_worker* worker_;
+    std::list<detail::following_scope> followed_;
+#if defined(__cpp_lib_jthread)
+    struct canceller {
+        scope* of;
+        void operator()() const { of->cancel(); }
+    };
+    std::optional<std::stop_callback<canceller>> on_stop_;
+#endif
+
+    void enter(instant deadline) {
+        worker_->retain();
+        own_->reset(deadline);
+        own_->enter(*worker_);
+    }
+
+public:
+    /// A scope without end, but by cancel().
+    scope() : own_(new entered), worker_(&detail::worker_here()) { enter(never); }
+    /// Its time is over after `span`, counted from now.
+    template <class Rep, class Period>
+    explicit scope(std::chrono::duration<Rep, Period> span)
+        : own_(new entered), worker_(&detail::worker_here()) {
+        enter(detail::after(worker_->now(), detail::to_ns(span)));
+    }
+    /// For a thread that does something for a scope of another thread: what it waits for ends with
+    /// that. Once that one has been left: reason::misuse.
+    explicit scope(const scope_handle& of) : own_(new entered), worker_(&detail::worker_here()) {
+        for (const auto& link : of.links_) followed_.emplace_back(*link).enter_here(*worker_);
+        enter(never);
+    }
+#if defined(__cpp_lib_jthread)
+    /// Is cancelled by a stop token.
+    explicit scope(std::stop_token stop) : scope() {
+        if (stop.stop_possible()) on_stop_.emplace(std::move(stop), canceller{this});
+    }
+#endif
+    scope(scope&&) = delete;
+
+    ~scope() {
+#if defined(__cpp_lib_jthread)
+        on_stop_.reset();
+#endif
+        const bool here = detail::this_worker == worker_;
+        if (!here || worker_->innermost != own_)
+            log::write(log::level::error,
+                       here ? "a mitogen::scope was left while one that was made later is still "
+                              "entered: leave the innermost first"
+                            : "a mitogen::scope was left by another thread or task than the one "
+                              "that had entered it");
+        {
+            const std::lock_guard lock(own_->mutex); // nobody cancels it from here on
+        }
+        own_->leave(here ? worker_ : nullptr);
+        for (detail::following_scope& f : followed_) f.leave_here(*worker_);
+        own_->drop();
+        worker_->release();
+    }
+
+    /// Ends what is waited for in it, and every later wait. Again: nothing happens. Threads: any,
+    /// while it exists.
+    void cancel() noexcept { own_->cancel(cancel_radius::call, no_context); }
+
+    /// True once it was cancelled by cancel() or its stop token.
+    bool cancelled() const noexcept { return own_->is_cancelled(); }
+    /// True once its own time is over.
+    bool late() const noexcept { return own_->deadline() <= worker_->now(); }
+};
+
+/// While it exists, for `bound` at most, what its thread or task waits for is not ended by the
+/// scopes around it: for what must be done although the function was cancelled. Its own calls
+/// travel without the deadlines of those scopes. After `bound` these count again.
+///
+/// Made and destroyed by the same thread or task. Never blocks.
+class shield {
+    struct until_bound final : detail::cancel_scope {};
+
+    detail::scope_worker* const worker_ = detail::this_worker;
+    until_bound own_;
+
+public:
+    template <class Rep, class Period>
+    explicit shield(std::chrono::duration<Rep, Period> bound) {
+        if (!worker_) return; // nothing is around it
+        own_.reset(never, detail::after(worker_->now(), detail::to_ns(bound)));
+        own_.enter(*worker_);
+    }
+    shield(shield&&) = delete;
+    ~shield() {
+        if (worker_) own_.leave(worker_);
+    }
+};
+
+/// Why every wait of the calling thread or task would end now: its scope is cancelled, or late. For
+/// work that waits for nothing, and asks now and then. Never blocks.
+inline result<void> check_scope() {
+    if (!detail::this_worker) return {};
+    if (auto why = detail::why_interrupted(detail::this_worker->now())) return std::move(*why);
+    return {};
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/task/select.hpp ----
 // select.hpp: waits for whichever of several things is ready first.
 
@@ -13812,7 +14298,7 @@ public:
         source& operator*() const noexcept { return *at_; }
         iterator& operator++() {
             const auto next = from_->try_next_until(never);
-            if (!next && !detail::is_end(next.error())) raise(next.error());
+            if (!next && next.error().reason() != reason::end_of_stream) raise(next.error());
             at_ = next ? *next : nullptr;
             return *this;
         }
@@ -13900,7 +14386,10 @@ private:
             if (outstanding_call* unused = signal_->event.exchange(nullptr)) unused->release();
             if (!in_time) event.fail(error(reason::timeout, ""));
             event.release();
-            if (!in_time) return error(reason::timeout, "nothing was ready before the deadline");
+            if (in_time) continue;
+            if (auto ended = detail::why_interrupted(port_->now(), deadline))
+                return std::move(*ended);
+            return error(reason::timeout, "nothing was ready before the deadline");
         }
     }
 };
@@ -14005,6 +14494,8 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 // ==== the core ====
 #if !defined(MITOGEN_SEPARATE)
 #include <charconv>
+#include <chrono>
+#include <csignal>
 #include <initializer_list>
 #include <map>
 #include <poll.h>
@@ -14165,6 +14656,86 @@ public:
 };
 
 } // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/construction.hpp ----
+// construction.hpp: what constructors cannot do, as a value for whoever wants one.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// While it exists, constructors that fail on this thread leave their error here, instead of
+/// throwing it, and go on: so that an object that holds kernel objects can be made if there are no
+/// exceptions. The first error counts; what was made is then only good for being destroyed.
+/// Threads: one.
+class construction {
+    std::optional<error> failed_{};
+
+    static construction*& current() noexcept {
+        static thread_local construction* innermost = nullptr;
+        return innermost;
+    }
+
+public:
+    construction() noexcept { current() = this; }
+    construction(construction&&) = delete;
+    ~construction() { current() = nullptr; }
+
+    /// What has failed; null if nothing has.
+    const error* failure() const noexcept { return failed_ ? &*failed_ : nullptr; }
+
+    /// Of a constructor that cannot go on as it should.
+    MITOGEN_COLD static void fail(error why) {
+        construction* const here = current();
+        if (!here) raise(why);
+        if (!here->failed_) here->failed_.emplace(std::move(why));
+    }
+    /// True if something has failed before: what comes next need not be made.
+    static bool failed() noexcept { return current() && current()->failed_; }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/error_group.hpp ----
+// error_group.hpp: makes one error of several.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// One error for several. The members of a group among them become members themselves; one that is
+/// there already, as the same object, is not added again. A group of one is that one. `errors` is
+/// not empty.
+///
+/// The result has reason::several and members(), and is thrown as error_group. A result<T> can hold
+/// it as any other error.
+inline error group_errors(const std::vector<error>& errors) {
+    auto members = std::make_shared<std::vector<error>>();
+    const auto add = [&](const error& one) {
+        for (const error& there : *members)
+            if (&there.detail() == &one.detail()) return;
+        members->push_back(one);
+    };
+    for (const error& e : errors) {
+        if (e.members().empty()) {
+            add(e);
+        } else {
+            for (const error& one : e.members()) add(one);
+        }
+    }
+    if (members->size() == 1) return members->front();
+    error_detail d;
+    d.why = reason::several;
+    d.text = std::to_string(members->size()) + " errors:";
+    std::size_t number = 0;
+    for (const error& one : *members) {
+        d.text += "\n  " + std::to_string(++number) + ". ";
+        for (const char c : std::string_view(one.what()))
+            d.text.append(c == '\n' ? "\n     " : std::string(1, c));
+    }
+    d.members = std::move(members);
+    return error(std::move(d));
+}
+
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/os/process/detached_children.hpp ----
@@ -14940,7 +15511,6 @@ struct boot_failure {
 struct boot_plan {
     std::string what{};        ///< for messages: "local child", "ssh web1"
     std::string name{};        ///< of the context, if the caller gave none
-    bool name_takes_id = false; ///< that is a word for all of them: ".<id>" makes it distinct
     os::spawn_options start{}; ///< descriptors are filled in later
     /// what `start` does before it executes its own last arguments, in words
     std::string enters{};
@@ -16887,45 +17457,6 @@ void on_ready(bound_source<Owner>& source, Owner& owner, int fd) noexcept {
             (self.*Member)();
     };
 }
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/io/construction.hpp ----
-// construction.hpp: what constructors cannot do, as a value for whoever wants one.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// While it exists, constructors that fail on this thread leave their error here, instead of
-/// throwing it, and go on: so that an object that holds kernel objects can be made if there are no
-/// exceptions. The first error counts; what was made is then only good for being destroyed.
-/// Threads: one.
-class construction {
-    std::optional<error> failed_{};
-
-    static construction*& current() noexcept {
-        static thread_local construction* innermost = nullptr;
-        return innermost;
-    }
-
-public:
-    construction() noexcept { current() = this; }
-    construction(construction&&) = delete;
-    ~construction() { current() = nullptr; }
-
-    /// What has failed; null if nothing has.
-    const error* failure() const noexcept { return failed_ ? &*failed_ : nullptr; }
-
-    /// Of a constructor that cannot go on as it should.
-    MITOGEN_COLD static void fail(error why) {
-        construction* const here = current();
-        if (!here) raise(why);
-        if (!here->failed_) here->failed_.emplace(std::move(why));
-    }
-    /// True if something has failed before: what comes next need not be made.
-    static bool failed() noexcept { return current() && current()->failed_; }
-};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -18947,6 +19478,15 @@ public:
         return ready();
     }
 
+    /// As wait(), but also ends when a scope of the calling thread is cancelled or late: then
+    /// why_interrupted() says so.
+    template <class Ready>
+    bool wait_in_scope(waiter<Io>& wake, instant deadline, bool may_lead, Ready&& ready) {
+        return sleep_in_scopes(io_, wake, deadline, ready, [&](instant until, auto&& ended) {
+            return wait(wake, until, may_lead, ended);
+        });
+    }
+
     /// Takes the leadership for a wait() that this thread makes next, without blocking in between:
     /// before it sends something that others may answer at once. Otherwise the answer finds the
     /// gate open and wakes the broker's thread, for nothing. What happens in between happens on the
@@ -19060,6 +19600,8 @@ private:
     /// Leads until it is ready, and gives the leadership back. False at the deadline.
     template <class Ready>
     bool drive(waiter<Io>& wake, instant deadline, Ready&& ready) {
+        // what the loop runs belongs to no scope of this thread's
+        const with_worker nobody(nullptr);
         wake.begin_driving(waker_);
         lead_until(deadline, ready);
         wake.end_driving();
@@ -20072,7 +20614,7 @@ private:
         room_waiters_.push_back(&wake);
         const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
         lock.unlock();
-        const bool room = broker_.wait(wake, deadline, false, [&] {
+        const bool room = broker_.wait_in_scope(wake, deadline, false, [&] {
             return room_epoch_.load(std::memory_order_acquire) != epoch;
         });
         lock.lock();
@@ -20822,10 +21364,6 @@ enum class arrival : std::uint8_t {
     strange,  ///< it does not come from whoever was asked
 };
 
-/// Says in an error which question it has ended: `subject` is what was asked, of `respondent`.
-using describer =
-    unique_function<error(error why, const void* subject, context_id respondent)>;
-
 /// All outstanding calls of one router. Threads: any.
 template <class Io>
 class basic_call_table final : public outstanding_call_keeper {
@@ -20838,7 +21376,6 @@ class basic_call_table final : public outstanding_call_keeper {
     std::size_t open_ = 0;
     bool refusing_ = false;
     std::uint32_t limit_;
-    describer describe_; // never called once the owner has let go
     std::uint64_t live_ = 1; // slots in use, and one for the owner: the last to go frees the table
 
     static constexpr std::size_t kept_bytes = 4096; // capacity of a free slot's payload
@@ -20876,7 +21413,7 @@ class basic_call_table final : public outstanding_call_keeper {
         return p->open_ && p->generation_ == static_cast<std::uint32_t>(handle >> 32) ? p : nullptr;
     }
 
-    open_call* take_slot(context_id respondent, const void* subject = nullptr) { // under mutex_
+    open_call* take_slot(context_id respondent) { // under mutex_
         open_call* p;
         if (free_.empty()) {
             p = slots_.emplace_back(std::make_unique<open_call>(io_)).get();
@@ -20888,7 +21425,6 @@ class basic_call_table final : public outstanding_call_keeper {
         }
         ++p->generation_;
         p->respondent_ = respondent;
-        p->subject = subject;
         p->references_.store(2, std::memory_order_relaxed);
         p->open_ = true;
         ++open_;
@@ -20934,17 +21470,14 @@ public:
     };
     using owner = std::unique_ptr<basic_call_table, closer>;
 
-    /// `describe`: see describer; it may be empty.
-    static owner make(Io& io, std::uint32_t limit, describer describe = {}) {
-        return owner(new basic_call_table(io, limit, std::move(describe)));
+    static owner make(Io& io, std::uint32_t limit) {
+        return owner(new basic_call_table(io, limit));
     }
-    basic_call_table(Io& io, std::uint32_t limit, describer describe)
-        : io_(io), mutex_(io_), limit_(limit), describe_(std::move(describe)) {}
+    basic_call_table(Io& io, std::uint32_t limit) : io_(io), mutex_(io_), limit_(limit) {}
 
     /// Opens a slot for an answer from `respondent`. The caller holds one reference. Null with
     /// `why` set if the limit is reached or the router has closed.
-    open_call* open(context_id respondent, std::optional<error>& why,
-                    const void* subject = nullptr) {
+    open_call* open(context_id respondent, std::optional<error>& why) {
         const std::lock_guard lock(mutex_);
         if (refusing_) {
             why.emplace(reason::broker_exited, "the router has been shut down");
@@ -20956,7 +21489,7 @@ public:
                             std::to_string(limit_) + ")");
             return nullptr;
         }
-        return take_slot(respondent, subject);
+        return take_slot(respondent);
     }
 
     /// A slot that no message can complete, which is never refused. The caller holds one reference.
@@ -20967,11 +21500,11 @@ public:
 
     /// A slot that is completed already, with an error: never refused, since nothing is awaited.
     /// The caller holds one reference.
-    open_call* open_failed(context_id respondent, error why, const void* subject = nullptr) {
+    open_call* open_failed(context_id respondent, error why) {
         open_call* p;
         {
             const std::lock_guard lock(mutex_);
-            p = take_slot(respondent, subject);
+            p = take_slot(respondent);
         }
         fail(*p, std::move(why));
         return p;
@@ -21020,13 +21553,6 @@ public:
     bool fail(outstanding_call& answer, error why) final {
         open_call& p = static_cast<open_call&>(answer);
         unique_function<void()> go;
-        if (p.subject && describe_) {
-            {
-                const std::lock_guard lock(mutex_);
-                if (!p.open_) return false;
-            }
-            why = describe_(std::move(why), p.subject, p.respondent_);
-        }
         {
             const std::lock_guard lock(mutex_);
             if (!p.open_) return false;
@@ -21040,21 +21566,18 @@ public:
     /// Fails everything that is awaited from `respondent`; with no_context, from anyone.
     void fail_all(context_id respondent, const error& why) {
         for (;;) {
-            std::vector<open_call*> hit;
+            std::vector<std::pair<open_call*, unique_function<void()>>> hit;
             {
                 const std::lock_guard lock(mutex_);
                 for (const auto& p : slots_) {
                     if (!p->open_ || (respondent != no_context && p->respondent_ != respondent))
                         continue;
-                    p->retain();
-                    hit.push_back(p.get());
+                    p->failure_.emplace(why);
+                    settle(*p, hit.emplace_back(p.get(), nullptr).second);
                 }
             }
             if (hit.empty()) return;
-            for (open_call* p : hit) {
-                (void)fail(*p, why);
-                p->release();
-            }
+            for (auto& [p, go] : hit) tell(*p, go);
         }
     }
 
@@ -21391,194 +21914,50 @@ namespace detail {
 /// Longest text of an error that travels, in bytes; the rest is cut off and the cut is marked.
 inline constexpr std::size_t error_text_bytes = 64 * 1024;
 
-/// Most bytes of all texts of an error, its members and causes.
-inline constexpr std::size_t error_texts_bytes = 4 * error_text_bytes;
-
-/// Most errors in one: itself, its members and causes, and theirs. How deep they go.
-inline constexpr std::size_t error_tree_nodes = 1024;
-inline constexpr unsigned error_tree_depth = 8;
-
-/// Most functions that an error says it has left.
-inline constexpr std::size_t error_tree_hops = 64;
-
 /// Most bytes of an encoded error. Errors pass if a message of that size would not: somebody waits
-/// for them. Besides texts: an error takes less than 128 bytes.
-inline constexpr std::size_t error_notice_bytes = error_texts_bytes + error_tree_nodes * 128;
-
-/// What follows the version: more than this program knows may stand at the end of each error.
-inline constexpr std::uint8_t error_notice_version = 1;
-
-/// Writes an error and all that belongs to it.
-class error_tree_writer {
-    std::size_t texts_ = error_texts_bytes; // bytes that are left for them
-    std::size_t nodes_ = error_tree_nodes;
-
-    std::string cut(std::string_view text, std::size_t most) {
-        most = std::min(most, texts_);
-        std::string kept(text.substr(0, most));
-        if (text.size() > most) {
-            constexpr std::string_view mark = " […cut]";
-            std::size_t end = most > mark.size() ? most - mark.size() : 0;
-            while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-                --end; // not inside a character
-            kept.resize(end);
-            if (most > mark.size()) kept += mark;
-        }
-        texts_ -= kept.size();
-        return kept;
-    }
-
-    void add(buffer& to, const buffer& part) { to.append(part.data(), part.size()); }
-
-    /// `most`: bytes for each text of one of them, if all are about as long.
-    void add_list(buffer& to, const std::vector<error>& all, unsigned depth) {
-        std::size_t count = depth < error_tree_depth ? std::min(all.size(), nodes_) : 0;
-        const bool left_out = count < all.size() && count > 0;
-        nodes_ -= count;
-        add(to, encode(static_cast<std::uint32_t>(count)));
-        if (left_out) --count;
-        const std::size_t most = count ? std::max<std::size_t>(texts_ / (2 * count), 128) : 0;
-        for (std::size_t i = 0; i < count; ++i) add_one(to, all[i], most, depth + 1);
-        if (left_out)
-            add_one(to,
-                    error(all[count].reason(),
-                          std::to_string(all.size() - count) + " more errors, which are left out"),
-                    128, depth + 1);
-    }
-
-    void add_one(buffer& to, const error& e, std::size_t most, unsigned depth) {
-        const error_detail& d = e.detail();
-        most = std::min(most, error_text_bytes);
-        const std::string_view name =
-            d.unknown_reason.empty() ? reason_name(d.why) : std::string_view(d.unknown_reason);
-        // In this order they take what is left. What a group says is made of its members again.
-        const std::string text =
-            d.members && depth < error_tree_depth ? std::string() : cut(d.text, most);
-        const std::string type = cut(d.type, most);
-        const std::string place = cut(d.place, most);
-        const std::string function = cut(d.function, most);
-        const std::string backtrace = cut(d.backtrace, most);
-        buffer one = encode(
-            static_cast<std::uint16_t>(d.why), static_cast<std::uint8_t>(e.kind()), cut(name, 64),
-            text, type, place, function, backtrace, d.context, d.canceller,
-            static_cast<std::uint8_t>(d.radius), d.has_status,
-            static_cast<std::int32_t>(d.status.code), static_cast<std::int32_t>(d.status.signal));
-        const std::size_t hops = std::min({d.hops.size(), error_tree_hops, texts_ / 256});
-        add(one, encode(static_cast<std::uint32_t>(hops)));
-        for (std::size_t i = 0; i < hops; ++i) {
-            texts_ -= 12;
-            add(one, encode(d.hops[i].context, cut(d.hops[i].path, 4096),
-                            cut(d.hops[i].function, 4096)));
-        }
-        add_list(one, e.members(), depth);
-        add_list(one, e.causes(), depth);
-        add(to, encode(std::span<const std::byte>(one)));
-    }
-
-public:
-    buffer write(const error& e) {
-        buffer all = encode(error_notice_version);
-        --nodes_;
-        add_one(all, e, error_text_bytes, 0);
-        return all;
-    }
-};
-
-/// Who knows the paths of contexts better than an error that comes from below: they are replaced.
-struct path_finder {
-    std::string (*find)(void* of, context_id id) = nullptr; ///< empty: not known
-    void* of = nullptr;
-
-    void mend(std::string& path, context_id id) const {
-        if (!find || id == no_context) return;
-        if (std::string known = find(of, id); known.size() > path.size()) path = std::move(known);
-    }
-};
-
-/// Reads one.
-class error_tree_reader {
-    const path_finder& paths_;
-    std::uint8_t version_ = error_notice_version;
-    std::size_t nodes_ = error_tree_nodes;
-
-    bool read_list(reader& r, std::shared_ptr<const std::vector<error>>& to, unsigned depth) {
-        std::uint32_t count{};
-        if (!decode(r, count)) return false;
-        if (count == 0) return true;
-        if (count > nodes_ || depth == error_tree_depth)
-            return r.fail("an error with too many members or causes");
-        nodes_ -= count;
-        auto all = std::make_shared<std::vector<error>>();
-        for (std::uint32_t i = 0; i < count; ++i) {
-            error_detail one;
-            if (!read_one(r, one, depth + 1)) return false;
-            all->push_back(error(std::move(one)));
-        }
-        to = std::move(all);
-        return true;
-    }
-
-    bool read_fields(reader& r, error_detail& d, unsigned depth) {
-        std::uint16_t why{};
-        std::uint8_t what_to_do{};
-        std::uint8_t radius{};
-        std::int32_t code{};
-        std::int32_t signal{};
-        std::uint32_t hops{};
-        std::string name;
-        if (!decode(r, why, what_to_do, name, d.text, d.type, d.place, d.function, d.backtrace,
-                    d.context, d.canceller, radius, d.has_status, code, signal, hops))
-            return false;
-        if (hops > error_tree_hops) return r.fail("an error that has left too many functions");
-        for (std::uint32_t i = 0; i < hops; ++i) {
-            error_hop& hop = d.hops.emplace_back();
-            if (!decode(r, hop.context, hop.path, hop.function)) return false;
-            paths_.mend(hop.path, hop.context);
-        }
-        paths_.mend(d.place, d.context);
-        d.why = static_cast<reason>(why);
-        if (reason_name(d.why).empty()) {
-            d.unknown_reason = name.empty() ? "reason " + std::to_string(why) : std::move(name);
-            if (what_to_do <= static_cast<std::uint8_t>(kind::unimplemented))
-                d.unknown_kind = static_cast<kind>(what_to_do);
-        }
-        d.radius = static_cast<cancel_radius>(radius);
-        d.status = {code, signal};
-        return read_list(r, d.members, depth) && read_list(r, d.causes, depth) &&
-               (version_ > error_notice_version || r.finish());
-    }
-
-    bool read_one(reader& r, error_detail& d, unsigned depth) {
-        std::span<const std::byte> bytes;
-        if (!decode(r, bytes)) return false;
-        reader inner(bytes);
-        return read_fields(inner, d, depth) || r.fail("an error that is none");
-    }
-
-public:
-    explicit error_tree_reader(const path_finder& paths) noexcept : paths_(paths) {}
-
-    bool read(reader& r, error_detail& d) {
-        if (!decode(r, version_) || version_ == 0) return r.fail("an error of no version");
-        return read_one(r, d, 0) && r.finish();
-    }
-};
+/// for them.
+inline constexpr std::size_t error_notice_bytes = 4 * error_text_bytes + 1024;
 
 } // namespace detail
 
 /// The bytes of an error.
-MITOGEN_COLD inline buffer encode_error(const error& e) {
-    return detail::error_tree_writer().write(e);
+inline buffer encode_error(const error& e) {
+    const error_detail& d = e.detail();
+    std::string text = d.text;
+    if (text.size() > detail::error_text_bytes) {
+        std::size_t end = detail::error_text_bytes;
+        while (end > detail::error_text_bytes - 4 &&
+               (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+            --end; // not inside a character
+        text.resize(end);
+        text += " […cut]";
+    }
+    const auto cut = [](const std::string& s) {
+        return std::string_view(s).substr(0, detail::error_text_bytes);
+    };
+    return encode(static_cast<std::uint16_t>(d.why), text, cut(d.type), cut(d.place),
+                  cut(d.backtrace), d.context, d.canceller, static_cast<std::uint8_t>(d.radius),
+                  d.has_status, static_cast<std::int32_t>(d.status.code),
+                  static_cast<std::int32_t>(d.status.signal));
 }
 
 /// The error that the bytes hold; if they hold none, an error that says so.
-MITOGEN_COLD inline error decode_error(std::span<const std::byte> bytes,
-                                       const detail::path_finder& paths = {}) {
+inline error decode_error(std::span<const std::byte> bytes) {
     reader r(bytes);
+    std::uint16_t why{};
+    std::uint8_t radius{};
+    std::int32_t code{};
+    std::int32_t signal{};
     error_detail d;
-    if (!detail::error_tree_reader(paths).read(r, d))
+    if (!decode(r, why, d.text, d.type, d.place, d.backtrace, d.context, d.canceller, radius,
+                d.has_status, code, signal) ||
+        !r.finish()) {
         return error(reason::bad_arguments,
                      "an error arrived that does not decode: " + r.failure_text());
+    }
+    d.why = static_cast<reason>(why);
+    d.radius = static_cast<cancel_radius>(radius);
+    d.status = {code, signal};
     return error(std::move(d));
 }
 
@@ -21776,7 +22155,7 @@ private:
         arrival what;
         open_call* p = calls.find(m.head.handle, source, what);
         if (!p) return not_awaited(m, what);
-        error why = decode_error(m.payload, core().paths());
+        error why = decode_error(m.payload);
         if (!core().ask_about(*p, why)) calls.fail(*p, std::move(why));
         p->release();
     }
@@ -21813,17 +22192,12 @@ private:
 
     typename Io::mutex mutex_;
     std::vector<watch_entry> watches_;
-    struct lost_peer {
-        context_id id;
-        error why;
-        std::string place;
-    };
-    std::vector<lost_peer> lost_; // oldest first
+    std::vector<std::pair<context_id, error>> lost_; // oldest first
     std::optional<error> parent_lost_;
 
     std::optional<error> remembered(context_id id) const { // under mutex_
-        for (const lost_peer& gone : lost_)
-            if (gone.id == id) return gone.why;
+        for (const auto& [gone, why] : lost_)
+            if (gone == id) return why;
         return std::nullopt;
     }
 
@@ -21849,20 +22223,11 @@ public:
         return remembered(id);
     }
 
-    /// The path that a lost context had; empty if it is not remembered.
-    std::string place_of(context_id id) {
-        const std::lock_guard lock(mutex_);
-        for (const lost_peer& gone : lost_)
-            if (gone.id == id) return gone.place;
-        return {};
-    }
-
-    /// Remembers that `id`, whose path was `place`, is lost. Before its route is removed: whoever
-    /// finds none then finds why.
-    MITOGEN_COLD void add(context_id id, const error& why, std::string place = {}) {
+    /// Remembers that `id` is lost. Before its route is removed: whoever finds none then finds why.
+    MITOGEN_COLD void add(context_id id, const error& why) {
         const std::lock_guard lock(mutex_);
         if (lost_.size() == kept) lost_.erase(lost_.begin());
-        lost_.push_back({id, why, std::move(place)});
+        lost_.emplace_back(id, why);
     }
 
     /// Hands out who wants to be told that `id`, which has been added, is lost.
@@ -21923,11 +22288,7 @@ protected:
 
     basic_outgoing_calls(broker_engine<Io>& loop, const limits& bounds)
         : mitogen::node(bounds), broker_(loop),
-          outstanding_(basic_call_table<Io>::make(
-              loop.io(), bounds.open_calls,
-              [this](error why, const void* subject, context_id respondent) {
-                  return core().describe(std::move(why), subject, respondent);
-              })) {}
+          outstanding_(basic_call_table<Io>::make(loop.io(), bounds.open_calls)) {}
     ~basic_outgoing_calls() = default;
 
 public:
@@ -21935,8 +22296,8 @@ public:
     basic_call_table<Io>& outstanding() noexcept { return *outstanding_; }
 
     /// An answer from `from` that is an error already.
-    open_call* failed_answer(context_id from, error why, const void* subject = nullptr) {
-        return outstanding_->open_failed(from, std::move(why), subject);
+    open_call* failed_answer(context_id from, error why) {
+        return outstanding_->open_failed(from, std::move(why));
     }
 
     /// Fails an outstanding call at a given moment, and tells whoever was asked. Threads: any.
@@ -21960,12 +22321,12 @@ public:
 
     outstanding_call& ask(const question& what) final {
         using manner = question::manner;
-        if (what.how == manner::wait && on_loop())
-            return *failed_answer(what.to, waits_on_loop(), what.subject);
+        if (what.how == manner::wait && on_loop()) return *failed_answer(what.to, waits_on_loop());
         if (what.how == manner::gather) (void)core().wait_for_room(what.to, never);
         std::optional<error> why;
-        open_call* p = outstanding_->open(what.to, why, what.subject);
-        if (!p) return *failed_answer(what.to, std::move(*why), what.subject);
+        open_call* p = outstanding_->open(what.to, why);
+        if (!p) return *failed_answer(what.to, std::move(*why));
+        p->subject = what.subject;
         // Before the answer can come: else it finds the gate open, and wakes the broker's thread.
         typename broker_engine<Io>::reservation leadership(broker_,
                                                                    what.how == manner::wait);
@@ -21979,8 +22340,8 @@ public:
     }
 
     bool await(outstanding_call& answer, instant deadline) final {
-        return broker_.wait(static_cast<open_call&>(answer).wake, deadline, true,
-                            [&answer] { return answer.done(); });
+        return broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline, true,
+                                     [&answer] { return answer.done(); });
     }
 
     void await_call(outstanding_call& answer, const call_options& options) final {
@@ -22032,14 +22393,15 @@ public:
         sleeper self(broker_.io());
         on.enter(self);
         mutex& mutex = *lock.mutex();
-        do { // again where another thread has taken away what this one was woken for
+        bool woken; // again where another thread has taken away what this one was woken for
+        do {
             lock.unlock();
-            broker_.wait(self.wake, deadline, true, [&] {
+            woken = broker_.wait_in_scope(self.wake, deadline, true, [&] {
                 const std::lock_guard held(mutex);
                 return ready();
             });
             lock.lock();
-        } while (!ready() && (deadline == never || now() < deadline));
+        } while (woken && !ready());
         on.leave(self);
         return ready();
     }
@@ -22061,11 +22423,11 @@ private:
             "loop; run it on::main or on::pool, or co_await call_async");
     }
     static error out_of_time(const call_options& options) {
-        // a wait for an item that gives up has reason::timeout, and the flow goes on
-        return error(
-            options.flow.port ? reason::deadline : reason::timeout,
-            (options.flow.port ? "its time is over: no end within " : "no answer within ") +
-                std::to_string(options.within / 1'000'000) + " ms");
+        return error(reason::timeout,
+                     "no answer within " + std::to_string(options.within / 1'000'000) + " ms");
+    }
+    static error out_of_scope() {
+        return error(reason::timeout, "the deadline of the call that it was made in has passed");
     }
     error stopped() const {
         return cancelled_by(id_, cancel_radius::call, "cancelled by its caller's stop token");
@@ -22077,14 +22439,19 @@ private:
 
     void await_until(outstanding_call& answer, instant deadline, const call_options& options) {
         if (await(answer, deadline)) return;
-        give_up(answer, out_of_time(options));
+        std::optional<error> ended = why_interrupted(now(), deadline);
+        give_up(answer, ended ? std::move(*ended) : out_of_time(options));
         // the answer has come at this very moment, and is being stored
+        const shielded wait;
         if (!answer.done()) (void)await(answer, never);
     }
 
     /// Deadline and stop token of a call that nobody waits for yet.
     void guard(open_call& p, const call_options& options) {
-        if (options.within != never) expire(p, after(now(), options.within), out_of_time(options));
+        const duration_ns left = in_scope() ? time_left(options.within, now()) : options.within;
+        if (left != never)
+            expire(p, after(now(), left),
+                   left == options.within ? out_of_time(options) : out_of_scope());
 #if defined(__cpp_lib_jthread)
         if (!options.stop.stop_possible()) return;
         p.retain();
@@ -22342,42 +22709,6 @@ public:
     /// somebody was asked for that.
     virtual bool ask_about(open_call&, const error&) { return false; }
 
-    /// The name of what a question asks for: outstanding_call::subject.
-    virtual std::string subject_name(const void*) { return {}; }
-
-    MITOGEN_COLD error describe(error why, const void* subject, context_id respondent) final {
-        if (!why.detail().function.empty() || !why.hops().empty() || why.detail().members)
-            return why;
-        std::string function = subject_name(subject);
-        if (function.empty()) return why;
-        error_detail d = why.detail();
-        // what is lost may be another context, on the way
-        if (d.context != no_context && d.context != respondent && !d.place.empty())
-            d.text += " (" + d.place + ")";
-        d.function = std::move(function);
-        d.context = respondent;
-        d.place = place_of(respondent);
-        d.what.clear(); // composed anew
-        if (!d.original) d.original = std::make_shared<const error>(std::move(why));
-        return error(std::move(d));
-    }
-
-    /// The path of a context below, or of one that is lost, joined by dots; empty if it is not
-    /// known. Threads: any.
-    MITOGEN_COLD std::string place_of(context_id id) {
-        std::string text;
-        for (const std::string& part : path_of(id)) text.append(text.empty() ? "" : ".") += part;
-        return text.empty() ? lost_peers_.place_of(id) : text;
-    }
-
-    /// What this context knows of paths, for errors that come from below.
-    path_finder paths() noexcept {
-        return {[](void* of, context_id id) {
-                    return static_cast<basic_router_core*>(of)->place_of(id);
-                },
-                this};
-    }
-
     // ---- sending
 
     result<void> send(const header& h, outgoing_bytes payload, flush_mode when) final {
@@ -22478,7 +22809,7 @@ public:
     /// is told why. Returns the ids that are lost.
     std::vector<context_id> link_lost(link& gone, const error& why) {
         std::vector<context_id> ids = routes_.ids_via(&gone);
-        for (const context_id id : ids) lost_peers_.add(id, why, place_of(id));
+        for (const context_id id : ids) lost_peers_.add(id, why);
         routes_.remove_via(&gone);
         for (const context_id id : ids) tell_lost(id, why);
         if (gone.up) {
@@ -22492,7 +22823,7 @@ public:
 
     /// One context is lost, which was reached through `via` if it had a route here.
     void on_peer_lost(context_id id, const error& why, const link* via = nullptr) {
-        lost_peers_.add(id, why, place_of(id));
+        lost_peers_.add(id, why);
         if (via) routes_.remove(id, via);
         tell_lost(id, why);
     }
@@ -24101,7 +24432,7 @@ MITOGEN_COLD inline result<std::uint64_t> key_across_builds(const void* subject,
 /// says what is different, becomes the call's error. True if that was done for `answer`, which has
 /// failed with `why`.
 inline bool ask_what_is_wrong(mitogen::node& node, outstanding_call& answer, const error& why) {
-    if (why.reason() != reason::unknown_function || !why.hops().empty() || !answer.subject ||
+    if (why.reason() != reason::unknown_function || !answer.subject ||
         answer.subject == &connect_request || answer.explained)
         return false;
     answer.explained = true;
@@ -24110,12 +24441,6 @@ inline bool ask_what_is_wrong(mitogen::node& node, outstanding_call& answer, con
         .send(node.address(answer.respondent(), handles::explain_call, answer.handle()),
               encode(function.name(), function.signature()), flush_mode::soon)
         .has_value();
-}
-
-/// The name of what was asked, for errors about it; empty if it is no function.
-MITOGEN_COLD inline std::string name_of_subject(const void* subject) {
-    if (!subject || subject == &connect_request) return {};
-    return static_cast<const function_entry*>(subject)->name();
 }
 
 } // namespace detail
@@ -24616,8 +24941,7 @@ private:
         error_detail d;
         d.why = lost_cause_;
         d.context = id();
-        d.place = router_.place_of(id());
-        if (d.place.empty()) d.place = welcome_.name;
+        d.place = welcome_.name;
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
         if (const std::string words = err_.last_words(); !words.empty())
             d.text += "; its last lines on stderr:\n  " + words;
@@ -24861,6 +25185,7 @@ public:
                 p->fail(id.error());
             p->release();
         });
+        const shielded wait;
         router_.await(*p, never);
         result<context_id> id =
             p->failure() ? result<context_id>(*p->failure()) : decode<context_id>(p->payload());
@@ -24948,7 +25273,7 @@ class basic_route_monitor {
                               "the parent wants to forget the route to context " +
                                   std::to_string(gone) + ", which is known better here");
         }
-        const error why = decode_error(notice, router_.paths());
+        const error why = decode_error(notice);
         router_.on_peer_lost(gone, why);
         tell_partners(gone, notice);
     }
@@ -24977,7 +25302,7 @@ class basic_route_monitor {
                                                        std::to_string(m.head.src));
         }
         via->drop_sender(gone);
-        const error why = decode_error(notice, router_.paths());
+        const error why = decode_error(notice);
         router_.on_peer_lost(gone, why, via.get());
         withdraw(gone, why);
     }
@@ -25274,8 +25599,7 @@ private:
         w.id = id;
         w.ancestors = node_.path();
         w.name = plan.name;
-        if (plan.name_takes_id) w.name += "." + std::to_string(id);
-        w.title = "mitogen:" + w.name + " (" + node_.loop().io().own_name() + ")";
+        w.title = "mitogen:" + plan.name + " (" + node_.loop().io().own_name() + ")";
         w.build = os::build_id();
         w.log_level = static_cast<std::uint8_t>(log::threshold());
         w.pool_threads = pool_threads_;
@@ -26222,8 +26546,10 @@ public:
             const auto ready = [this] { return has_news(); };
             if (!ready()) {
                 if (node_.on_loop()) return waits_on_loop();
-                if (!changed_.wait(lock, node_, deadline, ready))
+                if (!changed_.wait(lock, node_, deadline, ready)) {
+                    if (auto ended = why_interrupted(node_.now(), deadline)) return std::move(*ended);
                     return error(reason::timeout, "no item came before the deadline");
+                }
             }
             if (items_.empty()) return *end_;
             next = take(due);
@@ -26352,7 +26678,8 @@ private:
             const std::lock_guard lock(mutex_);
             ending.swap(open_);
             for (const port_ptr& p : ending) p->open = false;
-            const bool wins = !closed_ && end_ && is_end(*end_) && !is_end(why);
+            const bool wins = !closed_ && end_ && end_->reason() == reason::end_of_stream &&
+                              why.reason() != reason::end_of_stream;
             if (!end_ || wins) end_ = why;
             closed_ = closed_ || close;
         }
@@ -26436,7 +26763,7 @@ private:
             const std::lock_guard lock(mutex_);
             if (!std::exchange(p.open, false)) return;
             std::erase_if(open_, [&](const port_ptr& o) { return o.get() == &p; });
-            const bool failed = !is_end(why);
+            const bool failed = why.reason() != reason::end_of_stream;
             if (use_ == inbox_use::channel) {
                 if (failed) items_.push_back({.failure = why});
                 end_where_all_are_gone();
@@ -26687,13 +27014,15 @@ public:
     result<void> send(buffer frame, instant deadline) override {
         if (frame.size() > node_.bounds().message_bytes)
             return dead_message::too_large_to_send(frame.size(), node_.bounds().message_bytes);
-        if (!node_.wait_for_room(peer_, deadline))
+        if (!node_.wait_for_room(peer_, deadline)) {
+            if (auto ended = why_interrupted(node_.now(), deadline)) return std::move(*ended);
             return error(reason::timeout, "the link took no more before the deadline");
+        }
         {
             std::unique_lock lock(mutex_);
             const auto ready = [this] { return closed_ || credit_.may_send(); };
             if (!ready() && (node_.on_loop() || !changed_.wait(lock, node_, deadline, ready)))
-                return no_credit();
+                return no_credit(deadline);
             if (closed_) return *closed_;
             enter(frame);
         }
@@ -26797,10 +27126,12 @@ private:
         ++sent_;
     }
 
-    error no_credit() const {
+    error no_credit(instant deadline) const {
         if (node_.on_loop())
             return error(reason::overloaded,
                          "the receiver takes no more now, and the loop must not wait for it");
+        if (std::optional<error> ended = why_interrupted(node_.now(), deadline))
+            return std::move(*ended);
         return error(reason::timeout, "the receiver took no more before the deadline");
     }
 
@@ -26842,45 +27173,149 @@ MITOGEN_INLINE std::shared_ptr<outbox> outbox::open(mitogen::node& node, context
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/serve/elastic_threads.hpp ----
+// elastic_threads.hpp: threads for work that holds its thread: as many as there is work, up to a
+// limit; those that have none for a while end.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Runs each `Work` at once, on a thread that has none. Threads: submit() and join() one at a time.
+template <class Work, class Io>
+class elastic_threads {
+    using thread = typename Io::thread;
+    using place = typename std::list<thread>::iterator;
+
+    static constexpr auto idle_time = std::chrono::seconds(5);
+
+    Io& io_;
+    unique_function<void(Work)> run_;
+    std::size_t limit_;
+    basic_latch<Work, Io> queue_;
+    typename Io::mutex mutex_;
+    std::list<thread> threads_;   // under mutex_, as all that follows
+    std::vector<place> finished_; // have left the queue for good
+    std::size_t idle_ = 0;        // threads that wait for work, or are about to take some
+    std::size_t promised_ = 0;    // work that is put, or about to be, and not taken
+    std::size_t alive_ = 0;
+
+    enum class next : unsigned char { work, wait, end };
+
+    /// What the calling thread, whose wait is over, does next.
+    next after_wait(bool got, place self) {
+        const std::lock_guard lock(mutex_);
+        --idle_;
+        if (got) {
+            --promised_;
+            return next::work;
+        }
+        if (promised_ > 0 && !queue_.closed()) return next::wait;
+        --alive_;
+        finished_.push_back(self);
+        return next::end;
+    }
+
+    void serve(place self) {
+        for (;;) {
+            {
+                const std::lock_guard lock(mutex_);
+                ++idle_;
+            }
+            result<Work> got = queue_.try_get_for(idle_time);
+            switch (after_wait(got.has_value(), self)) {
+            case next::work: run_(std::move(*got)); break;
+            case next::wait: break;
+            case next::end: return;
+            }
+        }
+    }
+
+    /// One more thread. False if the machine allows none. Under mutex_.
+    bool start_thread() {
+        threads_.emplace_back();
+        const place self = std::prev(threads_.end());
+        const construction started;
+        *self = thread(io_, "mitogen-flow", [this, self] { serve(self); });
+        if (started.failure()) {
+            threads_.pop_back();
+            return false;
+        }
+        ++alive_;
+        return true;
+    }
+
+    void join_finished() {
+        std::list<thread> ended;
+        {
+            const std::lock_guard lock(mutex_);
+            for (const place& p : finished_) ended.splice(ended.end(), threads_, p);
+            finished_.clear();
+        }
+        for (thread& t : ended) t.join();
+    }
+
+public:
+    elastic_threads(Io& io, std::size_t limit, unique_function<void(Work)> run)
+        : io_(io), run_(std::move(run)), limit_(limit), queue_(io), mutex_(io) {}
+    elastic_threads(elastic_threads&&) = delete;
+
+    /// Runs it on a thread of its own. False, with nothing done, if there are too many, or the
+    /// machine allows none. Never blocks.
+    bool submit(Work work) {
+        join_finished();
+        {
+            const std::lock_guard lock(mutex_);
+            if (idle_ <= promised_) {
+                if (alive_ >= limit_ || !start_thread()) return false;
+            }
+            ++promised_;
+        }
+        queue_.put(std::move(work));
+        return true;
+    }
+
+    /// Takes back work that no thread has taken; `drop` gets each.
+    template <class Drop>
+    void drain(Drop&& drop) {
+        while (result<Work> left = queue_.try_get_until(0)) {
+            {
+                const std::lock_guard lock(mutex_);
+                --promised_;
+            }
+            drop(std::move(*left));
+        }
+    }
+
+    /// Waits until every thread has done what it does; submit() must not follow.
+    void join() {
+        queue_.close();
+        for (;;) {
+            std::list<thread> all;
+            {
+                const std::lock_guard lock(mutex_);
+                all.swap(threads_);
+                finished_.clear();
+            }
+            if (all.empty()) return;
+            for (thread& t : all) t.join();
+        }
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/serve/exception_info.hpp ----
 // exception_info.hpp: what can be said about the exception that is being handled, for the one who
-// waits in another process; and how that becomes an exception again.
+// waits in another process.
 
 #if MITOGEN_HAS_EXCEPTIONS
 #include <cxxabi.h>
 
-#include <new>
-#include <stdexcept>
 #include <typeinfo>
 #endif
 
 namespace mitogen::inline MITOGEN_ABI {
-
-namespace detail {
-
-/// `d` has left a remote function by an exception or as its result: it is about that function, if
-/// it is about none yet.
-MITOGEN_COLD inline void add_hop(error_detail& d, const error_hop& hop) {
-    if (d.members) {
-        d.text.clear(); // composed anew
-    } else if (d.function.empty() && d.hops.empty() && d.place.empty()) {
-        d.function = hop.function;
-        d.place = hop.path;
-        d.context = hop.context;
-    }
-    d.hops.push_back(hop);
-    d.what.clear(); // composed anew
-    d.original = nullptr;
-}
-
-/// The same of an error.
-MITOGEN_COLD inline error with_hop(const error& e, const error_hop& hop) {
-    error_detail d = e.detail();
-    add_hop(d, hop);
-    return error(std::move(d));
-}
-
-} // namespace detail
 
 #if MITOGEN_HAS_EXCEPTIONS
 
@@ -26906,53 +27341,26 @@ inline std::string readable_type(const char* mangled) {
     return text;
 }
 
-/// Levels of nested exceptions that are looked into.
-inline constexpr unsigned most_causes = 8;
+} // namespace detail
 
-/// The exception that is being handled, as far as it says itself. Inside a catch block.
-MITOGEN_COLD inline error_detail describe_current_exception(unsigned depth) {
+/// The exception that is being handled, as an error to send to the caller. Call it inside a catch
+/// block. `place`, `where`: name and id of the context that threw it.
+inline error current_exception_as_error(std::string_view place, context_id where) {
     error_detail d;
     d.why = reason::remote_exception;
-    std::string type;
-    if (const std::type_info* thrown = abi::__cxa_current_exception_type())
-        type = readable_type(thrown->name());
-    const auto look_into = [&]([[maybe_unused]] const auto& e) {
-#if defined(__cpp_rtti)
-        const auto* nested = dynamic_cast<const std::nested_exception*>(&e);
-        if (!nested || !nested->nested_ptr() || depth == most_causes) return;
-        // its type is the helper's that std::throw_with_nested makes of it
-        if (type.starts_with("std::_Nested_exception<") || type.starts_with("std::__nested<")) {
-            type.erase(0, type.find('<') + 1);
-            type.resize(type.find_last_not_of("> ") + 1);
-        }
-        auto causes = std::make_shared<std::vector<error>>();
-        try {
-            nested->rethrow_nested();
-        } catch (...) {
-            error_detail inner = describe_current_exception(depth + 1);
-            if (inner.causes) {
-                const auto further = std::exchange(inner.causes, nullptr);
-                causes->push_back(error(std::move(inner)));
-                causes->insert(causes->end(), further->begin(), further->end());
-            } else {
-                causes->push_back(error(std::move(inner)));
-            }
-        }
-        d.causes = std::move(causes);
-#endif
-    };
+    d.context = where;
+    d.place = place;
+    if (const std::type_info* type = abi::__cxa_current_exception_type())
+        d.type = detail::readable_type(type->name());
     try {
         throw;
+    } catch (const cancelled_error& e) {
+        d = e.detail();
     } catch (const error& e) {
-        d = e.detail(); // it is what it was, wherever it came from
-        d.what.clear();
-        d.original = nullptr;
-        look_into(e);
-        if (d.type.empty() && !type.starts_with("mitogen::")) d.type = type;
-        return d;
+        d.text = e.what();
+        d.backtrace = e.detail().backtrace;
     } catch (const std::exception& e) {
         d.text = e.what();
-        look_into(e);
     } catch (const char* text) {
         d.text = text;
     } catch (const std::string& text) {
@@ -26960,51 +27368,9 @@ MITOGEN_COLD inline error_detail describe_current_exception(unsigned depth) {
     } catch (...) {
         d.text = "not a std::exception";
     }
-    d.type = std::move(type);
-    return d;
+    return error(std::move(d));
 }
 
-} // namespace detail
-
-/// The exception that is being handled, as an error to send to the caller. Call it inside a catch
-/// block. `left`: the function that it has left, and the context.
-MITOGEN_COLD inline error current_exception_as_error(const error_hop& left) {
-    return detail::with_hop(error(detail::describe_current_exception(0)), left);
-}
-
-#if defined(__cpp_rtti)
-namespace detail {
-
-MITOGEN_INLINE bool names_type(std::string_view readable, const char* mangled) {
-    return !readable.empty() && readable == readable_type(mangled);
-}
-
-/// One that says what the other one said, although its class has no text.
-template <class E>
-struct with_text final : E {
-    std::string text;
-    explicit with_text(std::string said) : text(std::move(said)) {}
-    const char* what() const noexcept override { return text.c_str(); }
-};
-template <class E>
-void rethrow_with_text(const error& e) {
-    if (names_type(e.detail().type, typeid(E).name()))
-        throw with_text<E>(std::string(e.message()));
-}
-
-MITOGEN_INLINE void rethrow_standard(const error& e) {
-    rethrower<std::logic_error, std::domain_error, std::invalid_argument, std::length_error,
-              std::out_of_range, std::runtime_error, std::range_error, std::overflow_error,
-              std::underflow_error>::run(e);
-    rethrow_with_text<std::bad_alloc>(e);
-    rethrow_with_text<std::bad_array_new_length>(e);
-    rethrow_with_text<std::bad_cast>(e);
-    rethrow_with_text<std::bad_exception>(e);
-    rethrow_with_text<std::exception>(e);
-}
-
-} // namespace detail
-#endif
 #endif
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -27022,6 +27388,19 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 class task_scope;
+
+struct incoming_call;
+
+/// The scope of a call that runs: what the function waits for ends with it. Threads: cancel() under
+/// the lock of those that end it.
+class call_scope final : public cancel_scope {
+    const incoming_call& call_;
+
+public:
+    explicit call_scope(const incoming_call& call) noexcept : call_(call) {}
+    error why_cancelled() const override;
+    std::string deadline_of() const override;
+};
 
 /// One call that was accepted. Its memory is reused for later ones.
 struct incoming_call {
@@ -27042,12 +27421,22 @@ struct incoming_call {
     incoming_call* previous = nullptr; ///< in the main thread's queue
     incoming_call* next = nullptr;
     void* owner = nullptr;      ///< the incoming_calls<Io> it belongs to
+    call_scope scope{*this};
     task_scope* task = nullptr; ///< that executes it
 #if defined(__cpp_lib_jthread)
     /// made when the function asks for it: it costs an allocation
     std::optional<std::stop_source> stop{};
 #endif
 };
+
+MITOGEN_COLD inline error call_scope::why_cancelled() const {
+    if (radius() == cancel_radius::context)
+        return cancelled_by(canceller(), radius(), "the context is shutting down");
+    return cancelled_by_caller(call_.head.src, radius());
+}
+MITOGEN_COLD inline std::string call_scope::deadline_of() const {
+    return "the call of " + call_.entry->name() + " by context " + std::to_string(call_.head.src);
+}
 
 /// Accepted calls, found by caller and reply handle in constant time: a hundred thousand that are
 /// cancelled one by one cost no more each than one does. Threads: any.
@@ -27142,7 +27531,10 @@ class incoming_calls {
         main_waiting_.store(true, std::memory_order_release);
     }
 
-    std::optional<error> start(incoming_call& c) {
+    std::optional<error> start(incoming_call& c, scope_worker& by) {
+        c.scope.reset(c.deadline);
+        c.scope.enter(by);
+        if (c.cancelled != cancel_radius::none) c.scope.cancel(c.cancelled, c.head.src);
         c.state.store(incoming_call::phase::running, std::memory_order_relaxed);
         if (stopping_) return error(reason::broker_exited, "the context is shutting down");
         if (c.cancelled != cancel_radius::none && !c.due)
@@ -27217,26 +27609,27 @@ public:
 
     /// The main thread's next call, which it is about to run, or null. `refusal`: why it shall not
     /// run after all, or nothing.
-    incoming_call* take_main(std::optional<error>& refusal) {
+    incoming_call* take_main(std::optional<error>& refusal, scope_worker& by) {
         if (!main_waiting()) return nullptr;
         const std::lock_guard lock(mutex_);
         incoming_call* c = first_;
         if (!c) return nullptr;
         unqueue(*c);
         main_runs_ = c->on_main = true;
-        refusal = start(*c);
+        refusal = start(*c, by);
         return c;
     }
 
-    /// About to run a call: why it shall not run after all, or nothing.
-    std::optional<error> begin(incoming_call& c) {
+    /// About to run a call: why it shall not run after all, or nothing. `by`: who runs it.
+    std::optional<error> begin(incoming_call& c, scope_worker& by) {
         const std::lock_guard lock(mutex_);
-        return start(c);
+        return start(c, by);
     }
 
-    /// The function has returned: cancelling the call has no effect any more.
-    void end(incoming_call& c) noexcept {
+    /// The function has returned: cancelling the call has no effect any more. `by`: who has run it.
+    void end(incoming_call& c, scope_worker& by) noexcept {
         c.state.store(incoming_call::phase::answering, std::memory_order_release);
+        c.scope.leave_with_inner(by);
     }
 
     /// The task that executes a call, until it ends. Threads: the loop.
@@ -27250,6 +27643,12 @@ public:
         return c ? c->task : nullptr;
     }
 
+    /// The call does not run after all; somebody else answers it.
+    void drop(incoming_call& c) {
+        c.state.store(incoming_call::phase::answering, std::memory_order_release);
+        finish(c);
+    }
+
     /// The call is answered; its memory is free.
     void finish(incoming_call& c) {
         const std::lock_guard lock(mutex_);
@@ -27258,6 +27657,7 @@ public:
         *at = c.next_in_bucket;
         c.next_in_bucket = nullptr;
         if (c.chain) leave_chain(c.head.src, c.chain);
+        c.scope.drop_link();
 #if defined(__cpp_lib_jthread)
         c.stop.reset();
 #endif
@@ -27285,17 +27685,21 @@ public:
             const auto state = c->state.load(std::memory_order_acquire);
             if (state == incoming_call::phase::queued) {
                 const bool in_main_queue = c == first_ || c->previous;
-                c->due = begins && (in_main_queue ? c == first_ && !main_runs_ : pool_free);
+                const bool has_thread = pool_free || c->entry->where == on::thread;
+                c->due = begins && (in_main_queue ? c == first_ && !main_runs_ : has_thread);
                 if (c->due) return nullptr;
                 // in the pool's queue: refused when its turn comes
                 if (!in_main_queue) return nullptr;
                 unqueue(*c);
-                end(*c);
+                c->state.store(incoming_call::phase::answering, std::memory_order_release);
                 return c;
             }
+            if (state == incoming_call::phase::running) {
+                if (!c->task) c->scope.cancel(what, src);
 #if defined(__cpp_lib_jthread)
-            if (state == incoming_call::phase::running && c->stop) source = *c->stop;
+                if (c->stop) source = *c->stop;
 #endif
+            }
         }
 #if defined(__cpp_lib_jthread)
         source.request_stop(); // outside the lock: it runs the program's stop callbacks
@@ -27320,9 +27724,9 @@ public:
     }
 #endif
 
-    /// From now on no call begins. Fires the stop token of each that runs, and returns those of the
+    /// From now on no call begins, because `who` ends the context. Fires the stop token of each that runs, and returns those of the
     /// main thread's queue.
-    std::vector<incoming_call*> stop_all() {
+    std::vector<incoming_call*> stop_all(context_id who) {
         std::vector<incoming_call*> queued;
 #if defined(__cpp_lib_jthread)
         std::vector<std::stop_source> running;
@@ -27334,13 +27738,16 @@ public:
                 queued.push_back(first_);
                 unqueue(*first_);
             }
+            for (incoming_call* c : buckets_) {
+                for (; c; c = c->next_in_bucket) {
+                    if (c->state.load(std::memory_order_acquire) != incoming_call::phase::running)
+                        continue;
+                    if (!c->task) c->scope.cancel(cancel_radius::context, who);
 #if defined(__cpp_lib_jthread)
-            for (incoming_call* c : buckets_)
-                for (; c; c = c->next_in_bucket)
-                    if (c->state.load(std::memory_order_acquire) == incoming_call::phase::running &&
-                        c->stop)
-                        running.push_back(*c->stop);
+                    if (c->stop) running.push_back(*c->stop);
 #endif
+                }
+            }
         }
 #if defined(__cpp_lib_jthread)
         for (std::stop_source& s : running) s.request_stop();
@@ -27400,7 +27807,7 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// Runs calls as tasks for a dispatcher, `Owner`: it has attach(invocation, call); invoke(entry,
-/// invocation), which catches, as its guarded(entry, invocation, work) does; and finish(header,
+/// invocation), which catches, as its guarded(invocation, work) does; and finish(header,
 /// invocation, chain, flush_mode). Calls of one chain run one after the other. Threads: loop, but
 /// for join().
 template <class Owner, class Io>
@@ -27481,7 +27888,7 @@ private:
         if (r->next = first_; r->next) r->next->previous = r;
         first_ = r;
         Owner::attach(r->inv, c);
-        if (std::optional<error> refusal = calls_.begin(c)) {
+        if (std::optional<error> refusal = calls_.begin(c, *r)) {
             r->inv.failure = std::move(refusal);
             return end(*r);
         }
@@ -27496,9 +27903,9 @@ private:
     void end(running& r) {
         call& c = r.request;
         if (const std::unique_ptr<suspended_call> body = std::move(r.inv.body))
-            owner_.guarded(*c.entry, r.inv, [&] { body->take(r.inv); });
+            owner_.guarded(r.inv, [&] { body->take(r.inv); });
         calls_.set_task(c, nullptr);
-        calls_.end(c);
+        calls_.end(c, r);
         owner_.finish(c.head, r.inv, c.chain, flush_mode::soon);
         const chain of{c.head.src, c.chain};
         decode_environment& environment = r.inv.environment;
@@ -27538,8 +27945,8 @@ namespace detail {
 ///
 /// The main thread drives the loop while it has nothing to execute, so that a call reaches it
 /// without waking anybody; before it executes it leaves the loop to the broker's thread. That
-/// thread therefore answers, routes, cancels and shuts down whatever the function does. Threads: as
-/// marked. The router outlives it.
+/// thread therefore answers, routes, cancels and shuts down whatever the function does. What
+/// exchanges items with its caller has a thread of its own. Threads: as marked. The router outlives it.
 template <class Io>
 class basic_dispatcher {
     using core = basic_router_core<Io>;
@@ -27557,6 +27964,7 @@ class basic_dispatcher {
     std::vector<typename Io::thread> pool_;
     std::size_t pool_limit_;
     std::atomic<std::size_t> pool_busy_{0};
+    elastic_threads<call*, Io> threads_;
     friend class basic_task_calls<basic_dispatcher, Io>;
     basic_task_calls<basic_dispatcher, Io> tasks_{router_, *this, calls_};
     buffer loop_result_; // reused by functions that run on the loop
@@ -27570,7 +27978,11 @@ public:
     basic_dispatcher(core& node, std::string name, std::size_t pool_threads, on executor = on::main)
         : router_(node), environment_{&node}, name_(std::move(name)), executor_(executor),
           calls_(node.loop().io()), main_wake_(node.loop().io()), pool_queue_(node.loop().io()),
-          pool_limit_(pool_threads) {
+          pool_limit_(pool_threads),
+          threads_(node.loop().io(), most_threads, [this](call* c) {
+              buffer result;
+              execute(*c, calls_.begin(*c, worker_here()), result, flush_mode::now);
+          }) {
         (void)router_.add_raw_handler(handles::call_function, {},
                                       [this](const message& m) { receive(m); });
         (void)router_.add_raw_handler(handles::cancel_call, {},
@@ -27588,12 +28000,13 @@ public:
         broker_engine<Io>& loop = router_.loop();
         buffer result;
         std::optional<error> refusal;
+        scope_worker& worker = worker_here();
         for (;;) {
             loop.wait(main_wake_, never, true,
                       [this] { return stopping() || retired() || calls_.main_waiting(); });
             if (stopping()) return;
             if (retired()) return;
-            while (call* next = retired() ? nullptr : calls_.take_main(refusal)) {
+            while (call* next = retired() ? nullptr : calls_.take_main(refusal, worker)) {
                 if (loop.on_loop()) loop.release_reservation(); // it came just before
                 const bool last = !calls_.main_waiting();
                 execute(*next, refusal, result, last ? flush_mode::now : flush_mode::soon, last);
@@ -27605,7 +28018,7 @@ public:
     /// run yet. Threads: any.
     void stop(const error& why) {
         stopping_.store(true, std::memory_order_release);
-        for (call* c : calls_.stop_all()) {
+        for (call* c : calls_.stop_all(router_.id())) {
             router_.reply_dead(c->head, why);
             calls_.finish(*c);
         }
@@ -27624,8 +28037,12 @@ public:
         // What still waits is answered, not dropped: begin() refuses it.
         buffer none;
         while (result<call*> left = pool_queue_.try_get_until(0))
-            execute(**left, calls_.begin(**left), none, flush_mode::soon);
+            execute(**left, calls_.begin(**left, worker_here()), none, flush_mode::soon);
+        threads_.drain([&](call* left) {
+            execute(*left, calls_.begin(*left, worker_here()), none, flush_mode::soon);
+        });
         pool_queue_.close();
+        threads_.join();
         for (auto& t : pool_) t.join();
         pool_.clear();
     }
@@ -27638,6 +28055,9 @@ public:
     }
 
     bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
+
+    /// Dialogs and generators that run at once, at most: each holds a thread.
+    static constexpr std::size_t most_threads = 4096;
 
     /// Calls that are queued or running.
     std::size_t open_calls() { return calls_.size(); }
@@ -27674,14 +28094,21 @@ private:
                 m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
         const on where = entry->where == on::context ? executor_ : entry->where;
         if (where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
-        const bool on_main = where != on::pool && where != on::task;
+        const bool on_main = where == on::main;
         call* c = calls_.add(m, *entry, frame, r.offset(), router_.bounds().queue_bytes, on_main);
         if (!c)
             return router_.reply_dead(
                 m.head, error(reason::overloaded,
                               "context " + name_ +
                                   " has too many calls waiting, or too many bytes of them"));
-        if (where == on::pool) {
+        if (where == on::thread) {
+            if (threads_.submit(c)) return;
+            calls_.drop(*c);
+            router_.reply_dead(m.head,
+                               error(reason::overloaded, "context " + name_ +
+                                                             " has no thread left for another "
+                                                             "dialog or generator"));
+        } else if (where == on::pool) {
             enqueue_pool(c);
         } else if (where == on::task) {
             tasks_.add(*c, environment_);
@@ -27714,6 +28141,7 @@ private:
     void execute(call& c, const std::optional<error>& refusal, buffer& result, flush_mode when,
                  bool waits_next = false) {
         if (refusal) {
+            calls_.end(c, worker_here());
             answer_error(c.head, *refusal, when);
             return calls_.finish(c);
         }
@@ -27724,7 +28152,7 @@ private:
         attach(inv, c);
         invoke(*c.entry, inv);
         // Cancelling finds the call no longer: from here on it is answered.
-        calls_.end(c);
+        calls_.end(c, worker_here());
         if (waits_next && !calls_.main_waiting()) (void)router_.loop().reserve_leadership();
         finish(c.head, inv, c.chain, when);
         calls_.finish(c);
@@ -27746,29 +28174,22 @@ private:
 #endif
     }
 
-    /// What `work`, which is of that function, throws or returns as its error becomes the failure
-    /// of the call.
+    /// What `work` throws becomes the failure of the call.
     template <class Work>
-    void guarded(const function_entry& entry, invocation& inv, Work&& work) {
+    void guarded([[maybe_unused]] invocation& inv, Work&& work) {
 #if MITOGEN_HAS_EXCEPTIONS
         try {
             work();
         } catch (...) {
-            inv.failure.emplace(current_exception_as_error(hop_of(entry)));
-            return;
+            inv.failure.emplace(current_exception_as_error(name_, router_.id()));
         }
 #else
         work();
 #endif
-        if (inv.failure) inv.failure.emplace(with_hop(*inv.failure, hop_of(entry)));
-    }
-
-    error_hop hop_of(const function_entry& entry) const {
-        return {router_.id(), name_, entry.name()};
     }
 
     void invoke(const function_entry& entry, invocation& inv) {
-        guarded(entry, inv, [&] { entry.invoke(inv); });
+        guarded(inv, [&] { entry.invoke(inv); });
         if (inv.wrong != invocation::fault::none && !inv.failure)
             inv.failure.emplace(inv.fault_of_call(entry.name()));
     }
@@ -27845,7 +28266,7 @@ private:
             pool_.emplace_back(router_.loop().io(), "mitogen-pool", [this] {
                 buffer kept;
                 while (result<call*> next = pool_queue_.try_get()) {
-                    execute(**next, calls_.begin(**next), kept, flush_mode::now);
+                    execute(**next, calls_.begin(**next, worker_here()), kept, flush_mode::now);
                     pool_busy_.fetch_sub(1);
                 }
             });
@@ -28531,10 +28952,7 @@ result<boot_plan> plan_of(const Method& method, const limits& inherited) {
 /// What the members that all methods have say about a plan.
 template <class Method>
 void apply_common(const Method& method, boot_plan& plan) {
-    if (!method.name.empty()) {
-        plan.name = method.name;
-        plan.name_takes_id = false;
-    }
+    if (!method.name.empty()) plan.name = method.name;
     plan.timeout = to_ns(method.connect_timeout);
     if constexpr (requires { method.executable; }) plan.program_path = method.executable;
     if (method.limits) plan.bounds = *method.limits;
@@ -28764,7 +29182,6 @@ struct planned_fork : fork_options {
         boot_plan p;
         p.what = "fork child";
         p.name = "fork";
-        p.name_takes_id = true;
         p.forks = true;
         p.on_start = on_start;
         detail::apply_common(*this, p);
@@ -28917,7 +29334,6 @@ public:
     bool ask_about(basic_outstanding_call<Io>& answer, const error& why) override {
         return ask_what_is_wrong(*this, answer, why);
     }
-    std::string subject_name(const void* subject) override { return name_of_subject(subject); }
     std::vector<context_status> status() override { return status_of(*this); }
 
     // ---- making children
@@ -29971,7 +30387,6 @@ MITOGEN_COLD MITOGEN_INLINE result<boot_plan> attach::plan() const {
     boot_plan p;
     p.what = "attached stream";
     p.name = "attached";
-    p.name_takes_id = true;
     p.attached = true;
     p.explain = &detail::explain_attached;
     detail::apply_common(*this, p);
@@ -30526,7 +30941,6 @@ struct planned_local : local {
         boot_plan p;
         p.what = "local child";
         p.name = "local";
-        p.name_takes_id = true;
         detail::apply_common(*this, p);
         auto program = detail::open_program(executable);
         if (!program) return program.error();
@@ -31983,6 +32397,54 @@ MITOGEN_INLINE std::vector<std::string> ssh::arguments() const {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/nursery/body_scope.hpp ----
+// body_scope.hpp: the scope of a nursery's body: what that waits for ends when the nursery stops.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Entered by the worker that makes the nursery, left when the nursery is joined or destroyed, on
+/// whatever thread. Threads: under the nursery's lock, but for what the worker asks.
+class body_scope final : public cancel_scope {
+    std::atomic<std::uint32_t> references_{1};
+    std::optional<error> why_{}; // set before it is cancelled
+
+    void retain() noexcept override { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept override {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+    bool counted() const noexcept override { return true; }
+
+    ~body_scope() = default;
+
+public:
+    struct drop {
+        void operator()(body_scope* s) const noexcept { s->release(); }
+    };
+
+    /// The nursery in context `here` stops, because of `cause`.
+    void stop(const error& cause, context_id here) {
+        if (is_cancelled() || has_left()) return;
+        const cancel_radius radius =
+            cause.reason() == reason::cancelled ? cause.detail().radius : cancel_radius::nursery;
+        const context_id who =
+            cause.reason() == reason::cancelled ? cause.detail().canceller : here;
+        why_.emplace(cause.reason() == reason::cancelled
+                         ? cause
+                         : cancelled_by(who, radius,
+                                        std::string("cancelled with its nursery, of which a part "
+                                                    "has failed: ") +
+                                            cause.what()));
+        cancel(radius, who);
+    }
+
+    error why_cancelled() const override { return *why_; }
+    std::string deadline_of() const override { return "the nursery"; }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/nursery/interrupt_hook.hpp ----
 // interrupt_hook.hpp: what on_interrupt holds.
 
@@ -32052,6 +32514,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     std::size_t processes_ = 0;
     std::vector<error> failures_;     // in the order in which they came
     std::optional<error> cancelled_;  // why, if nothing has failed before
+    std::unique_ptr<body_scope, body_scope::drop> body_; // null: it was made on the loop
     bool reports_cancelling_ = false; // it is an error of the nursery
     bool expedited_ = false;          // there is no grace
     bool closing_ = false;
@@ -32065,7 +32528,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
 
     bool known(const error& why) const noexcept { // under mutex_
         return std::any_of(failures_.begin(), failures_.end(),
-                           [&](const error& e) { return e.same_as(why); });
+                           [&](const error& e) { return &e.detail() == &why.detail(); });
     }
 
     /// Why nothing can be added any more, or nothing. Under mutex_.
@@ -32090,6 +32553,10 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
         t.place_ = task::nowhere;
     }
 
+    void interrupt_body() { // under mutex_, when stopping()
+        if (body_) body_->stop(cause(), node_.id());
+    }
+
     /// Everything that has not ended is asked to stop, the latest first: a call that waits behind
     /// another one of the same context must not begin because that one stops. Not under the lock.
     void ask_all() {
@@ -32109,6 +32576,16 @@ public:
     nursery_state(mitogen::node& node, duration_ns grace)
         : nursery_hub(node), grace_(grace), mutex_(node) {}
     nursery_state(nursery_state&&) = delete;
+
+    void enter_body(scope_worker& worker) override {
+        body_.reset(new body_scope);
+        body_->enter(worker);
+    }
+
+    void leave_body() noexcept override {
+        const std::lock_guard lock(mutex_);
+        if (body_ && !body_->has_left()) body_->leave(this_worker);
+    }
 
     error cancelled_here(const char* by) const override {
         return cancelled_by(node_.id(), cancel_radius::nursery,
@@ -32194,6 +32671,7 @@ private:
                 return;
             failures_.push_back(why);
             wake_.notify_all();
+            interrupt_body();
         }
         ask_all();
     }
@@ -32245,6 +32723,7 @@ public:
             t.ended_.store(true, std::memory_order_release);
             t.wake_.notify_all();
             if (tasks_.empty() || first) wake_.notify_all();
+            if (first) interrupt_body();
         }
         if (first) ask_all();
     }
@@ -32289,6 +32768,7 @@ public:
             cancelled_ = std::move(why);
             coming = arriving_;
             wake_.notify_all();
+            interrupt_body();
         }
         for (const auto& c : coming) c->abandon(*cancelled_);
         ask_all();
@@ -32340,7 +32820,13 @@ public:
     }
 
     void finish() override {
-        (void)wait_for_tasks(never);
+        leave_body();
+        if (!wait_for_tasks(never)) { // the scope around it has ended
+            if (std::optional<error> why = why_interrupted(node_.now()))
+                cancel(std::move(*why), true);
+        }
+        // What it owns is ended in any case, and takes its grace at most.
+        const shielded wait_for_all;
         if (stopped())
             (void)wait(after(node_.now(), grace_), [this] { return tasks_.empty() || expedited_; });
         close();

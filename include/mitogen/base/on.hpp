@@ -17,6 +17,7 @@ enum class on : std::uint8_t {
     /// if the options of the context say with `.executor`, which is on its main thread if they do
     /// not
     context,
+    thread, ///< on a thread that it has for itself as long as it runs: what holds its thread anyway
 };
 
 } // namespace mitogen::inline MITOGEN_ABI

@@ -14,6 +14,7 @@
 #include <mitogen/node/node.hpp>
 #include <mitogen/protocol/call_frame.hpp>
 #include <mitogen/protocol/handle.hpp>
+#include <mitogen/scope/interrupted.hpp>
 
 #include <cstddef>
 #include <optional>
@@ -141,9 +142,11 @@ inline bool frame_for(mitogen::node& port, context_id to, const function_entry& 
         frame.flags |= call_frame::by_key;
         frame.function = *key;
     }
-    if (options.within != never) {
+    const duration_ns left =
+        in_scope() ? time_left(options.within, port.now()) : options.within;
+    if (left != never) {
         frame.flags |= call_frame::has_deadline;
-        frame.time_left = options.within;
+        frame.time_left = left;
     }
     if (options.chain) {
         frame.flags |= call_frame::has_chain;

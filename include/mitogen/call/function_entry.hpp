@@ -16,7 +16,8 @@
 namespace mitogen::inline MITOGEN_ABI {
 
 /// Where `F` runs: `template <> inline constexpr auto mitogen::run_on<&fn> = mitogen::on::pool;`
-/// (before the first use of `fn`).
+/// (before the first use of `fn`). A function that takes a dialog or returns a generator has a thread
+/// of its own, on::thread, unless this names on::main or on::loop.
 template <auto F>
 inline constexpr on run_on = on::context;
 
@@ -126,7 +127,11 @@ constexpr on place_of() noexcept {
     static_assert(coroutine ? run_on<F> != on::pool : run_on<F> != on::task,
                   "mitogen: a function that returns task<T> runs on the loop, and nothing else is "
                   "a task: drop its run_on");
-    return coroutine ? on::task : run_on<F>;
+    // What waits for its caller again and again must not keep others from running, in silence.
+    constexpr bool holds_thread = function_traits<F>::dialogs > 0 ||
+                                  is_item_range<typename function_traits<F>::result>;
+    constexpr bool anywhere = run_on<F> == on::context || run_on<F> == on::pool;
+    return coroutine ? on::task : holds_thread && anywhere ? on::thread : run_on<F>;
 }
 
 template <auto F>

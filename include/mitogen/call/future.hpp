@@ -10,6 +10,7 @@
 #include <mitogen/codec/codec.hpp>
 #include <mitogen/fwd.hpp>
 #include <mitogen/node/node.hpp>
+#include <mitogen/scope/interrupted.hpp>
 
 #include <algorithm>
 #include <coroutine>
@@ -83,8 +84,9 @@ protected:
     std::optional<error> wait_at_most(duration_ns span) {
         if (call_->done()) return std::nullopt;
         if (router_->on_loop()) return would_stop_the_loop();
-        if (router_->await(*call_, span == never ? never : after(router_->now(), span)))
-            return std::nullopt;
+        const instant deadline = span == never ? never : after(router_->now(), span);
+        if (router_->await(*call_, deadline)) return std::nullopt;
+        if (std::optional<error> ended = why_interrupted(router_->now(), deadline)) return ended;
         return described(error(reason::timeout, "no answer within the time given to get_for()"));
     }
 

@@ -10,6 +10,7 @@
 #include <mitogen/flow/item/item_codec.hpp>
 #include <mitogen/flow/item/item_range.hpp>
 #include <mitogen/fwd.hpp>
+#include <mitogen/scope/interrupted.hpp>
 #include <mitogen/sync/host.hpp>
 
 #include <algorithm>
@@ -77,7 +78,8 @@ private:
                         ++first;
                     }
                     ring.push_back(std::move(*item));
-                } else if (item.error().reason() == reason::timeout) {
+                } else if (item.error().reason() == reason::timeout ||
+                           detail::why_interrupted(node.now())) {
                     return false;
                 } else {
                     end = item.error();
@@ -121,6 +123,8 @@ public:
                 if (shared_->node.on_loop())
                     return error(reason::misuse,
                                  "a function that runs on the loop waits for an item");
+                if (auto ended = detail::why_interrupted(shared_->node.now(), deadline))
+                    return std::move(*ended);
                 return error(reason::timeout, "no item came before the deadline");
             }
             if (next_ < shared_->first) {

@@ -17,6 +17,7 @@
 #include <mitogen/node/node.hpp>
 #include <mitogen/protocol/error_notice.hpp>
 #include <mitogen/protocol/flow.hpp>
+#include <mitogen/scope/interrupted.hpp>
 #include <mitogen/sync/host.hpp>
 
 #include <algorithm>
@@ -144,8 +145,10 @@ public:
             const auto ready = [this] { return has_news(); };
             if (!ready()) {
                 if (node_.on_loop()) return waits_on_loop();
-                if (!changed_.wait(lock, node_, deadline, ready))
+                if (!changed_.wait(lock, node_, deadline, ready)) {
+                    if (auto ended = why_interrupted(node_.now(), deadline)) return std::move(*ended);
                     return error(reason::timeout, "no item came before the deadline");
+                }
             }
             if (items_.empty()) return *end_;
             next = take(due);

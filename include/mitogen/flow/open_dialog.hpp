@@ -17,6 +17,8 @@
 #include <mitogen/flow/item/item_range.hpp>
 #include <mitogen/fwd.hpp>
 #include <mitogen/protocol/flow.hpp>
+#include <mitogen/scope/cancel_scope.hpp>
+#include <mitogen/scope/interrupted.hpp>
 #include <mitogen/task/task.hpp>
 
 #include <exception>
@@ -108,7 +110,11 @@ public:
     open_dialog& operator=(open_dialog&&) = delete;
     ~open_dialog() {
         if (!answer_.valid()) return;
-        if (cancel_on_exit_ || std::uncaught_exceptions() > exceptions_ ||
+        const instant now = in_->node().now();
+        const bool interrupted = !answer_.done() && detail::why_interrupted(now);
+        // its scope may be cancelled: the function still has some time to leave its own
+        const detail::shielded wait(detail::after(now, detail::cleanup_time));
+        if (cancel_on_exit_ || interrupted || std::uncaught_exceptions() > exceptions_ ||
             (!answer_.done() && in_->node().on_loop())) {
             cancel();
             return;

@@ -16,6 +16,7 @@
 #include <mitogen/node/node.hpp>
 #include <mitogen/protocol/error_notice.hpp>
 #include <mitogen/protocol/flow.hpp>
+#include <mitogen/scope/interrupted.hpp>
 #include <mitogen/sync/host.hpp>
 
 #include <cstdint>
@@ -66,13 +67,15 @@ public:
     result<void> send(buffer frame, instant deadline) override {
         if (frame.size() > node_.bounds().message_bytes)
             return dead_message::too_large_to_send(frame.size(), node_.bounds().message_bytes);
-        if (!node_.wait_for_room(peer_, deadline))
+        if (!node_.wait_for_room(peer_, deadline)) {
+            if (auto ended = why_interrupted(node_.now(), deadline)) return std::move(*ended);
             return error(reason::timeout, "the link took no more before the deadline");
+        }
         {
             std::unique_lock lock(mutex_);
             const auto ready = [this] { return closed_ || credit_.may_send(); };
             if (!ready() && (node_.on_loop() || !changed_.wait(lock, node_, deadline, ready)))
-                return no_credit();
+                return no_credit(deadline);
             if (closed_) return *closed_;
             enter(frame);
         }
@@ -176,10 +179,12 @@ private:
         ++sent_;
     }
 
-    error no_credit() const {
+    error no_credit(instant deadline) const {
         if (node_.on_loop())
             return error(reason::overloaded,
                          "the receiver takes no more now, and the loop must not wait for it");
+        if (std::optional<error> ended = why_interrupted(node_.now(), deadline))
+            return std::move(*ended);
         return error(reason::timeout, "the receiver took no more before the deadline");
     }
 

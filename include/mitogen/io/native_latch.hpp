@@ -4,7 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/io/parker.hpp>
+#include <mitogen/os/parker.hpp>
 #include <mitogen/os/call.hpp>
 #include <mitogen/os/mutex.hpp>
 #include <mitogen/sync/latch.hpp>
@@ -25,6 +25,7 @@ struct native_threads {
         return &here;
     }
     instant now() const noexcept { return os::monotonic_now(); }
+    void relax() const noexcept {}
 };
 
 /// The one that every latch refers to.

@@ -175,7 +175,7 @@ private:
         room_waiters_.push_back(&wake);
         const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
         lock.unlock();
-        const bool room = broker_.wait(wake, deadline, false, [&] {
+        const bool room = broker_.wait_in_scope(wake, deadline, false, [&] {
             return room_epoch_.load(std::memory_order_acquire) != epoch;
         });
         lock.lock();

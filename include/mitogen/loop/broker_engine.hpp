@@ -16,6 +16,8 @@
 #include <mitogen/loop/leadership.hpp>
 #include <mitogen/loop/work_guard.hpp>
 #include <mitogen/loop/work_queue.hpp>
+#include <mitogen/scope/cancel_scope.hpp>
+#include <mitogen/scope/thread_worker.hpp>
 #include <mitogen/sync/event.hpp>
 #include <mitogen/sync/waiter.hpp>
 
@@ -221,6 +223,15 @@ public:
         return ready();
     }
 
+    /// As wait(), but also ends when a scope of the calling thread is cancelled or late: then
+    /// why_interrupted() says so.
+    template <class Ready>
+    bool wait_in_scope(waiter<Io>& wake, instant deadline, bool may_lead, Ready&& ready) {
+        return sleep_in_scopes(io_, wake, deadline, ready, [&](instant until, auto&& ended) {
+            return wait(wake, until, may_lead, ended);
+        });
+    }
+
     /// Takes the leadership for a wait() that this thread makes next, without blocking in between:
     /// before it sends something that others may answer at once. Otherwise the answer finds the
     /// gate open and wakes the broker's thread, for nothing. What happens in between happens on the
@@ -334,6 +345,8 @@ private:
     /// Leads until it is ready, and gives the leadership back. False at the deadline.
     template <class Ready>
     bool drive(waiter<Io>& wake, instant deadline, Ready&& ready) {
+        // what the loop runs belongs to no scope of this thread's
+        const with_worker nobody(nullptr);
         wake.begin_driving(waker_);
         lead_until(deadline, ready);
         wake.end_driving();

@@ -12,6 +12,8 @@
 #include <mitogen/node/outstanding_call.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/protocol/handle.hpp>
+#include <mitogen/scope/cancel_scope.hpp>
+#include <mitogen/scope/thread_worker.hpp>
 
 #include <deque>
 #include <mutex>
@@ -176,6 +178,7 @@ public:
                 p->fail(id.error());
             p->release();
         });
+        const shielded wait;
         router_.await(*p, never);
         result<context_id> id =
             p->failure() ? result<context_id>(*p->failure()) : decode<context_id>(p->payload());

@@ -131,7 +131,8 @@ public:
     /// full.
     virtual result<void> tell(context_id to, handle_id handle, detail::outgoing_bytes payload,
                               bool for_room) = 0;
-    /// Sleeps until the answer is there or the deadline passes; returns done(). Not on the loop.
+    /// Sleeps until the answer is there, the deadline passes, or a scope of the caller ends it (see
+    /// detail::why_interrupted); returns done(). Not on the loop.
     virtual bool await(outstanding_call& answer, instant deadline) = 0;
     /// Waits for the answer to a call; gives it up as the options say.
     virtual void await_call(outstanding_call& answer, const detail::call_options& options) = 0;

@@ -16,6 +16,9 @@
 #include <mitogen/node/node.hpp>
 #include <mitogen/os/mutex.hpp>
 #include <mitogen/protocol/handle.hpp>
+#include <mitogen/scope/cancel_scope.hpp>
+#include <mitogen/scope/interrupted.hpp>
+#include <mitogen/scope/thread_worker.hpp>
 #include <mitogen/sync/host.hpp>
 #include <mitogen/sync/waiter.hpp>
 
@@ -101,8 +104,8 @@ public:
     }
 
     bool await(outstanding_call& answer, instant deadline) final {
-        return broker_.wait(static_cast<open_call&>(answer).wake, deadline, true,
-                            [&answer] { return answer.done(); });
+        return broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline, true,
+                                     [&answer] { return answer.done(); });
     }
 
     void await_call(outstanding_call& answer, const call_options& options) final {
@@ -154,14 +157,15 @@ public:
         sleeper self(broker_.io());
         on.enter(self);
         mutex& mutex = *lock.mutex();
-        do { // again where another thread has taken away what this one was woken for
+        bool woken; // again where another thread has taken away what this one was woken for
+        do {
             lock.unlock();
-            broker_.wait(self.wake, deadline, true, [&] {
+            woken = broker_.wait_in_scope(self.wake, deadline, true, [&] {
                 const std::lock_guard held(mutex);
                 return ready();
             });
             lock.lock();
-        } while (!ready() && (deadline == never || now() < deadline));
+        } while (woken && !ready());
         on.leave(self);
         return ready();
     }
@@ -189,6 +193,9 @@ private:
             (options.flow.port ? "its time is over: no end within " : "no answer within ") +
                 std::to_string(options.within / 1'000'000) + " ms");
     }
+    static error out_of_scope() {
+        return error(reason::timeout, "the deadline of the call that it was made in has passed");
+    }
     error stopped() const {
         return cancelled_by(id_, cancel_radius::call, "cancelled by its caller's stop token");
     }
@@ -199,14 +206,19 @@ private:
 
     void await_until(outstanding_call& answer, instant deadline, const call_options& options) {
         if (await(answer, deadline)) return;
-        give_up(answer, out_of_time(options));
+        std::optional<error> ended = why_interrupted(now(), deadline);
+        give_up(answer, ended ? std::move(*ended) : out_of_time(options));
         // the answer has come at this very moment, and is being stored
+        const shielded wait;
         if (!answer.done()) (void)await(answer, never);
     }
 
     /// Deadline and stop token of a call that nobody waits for yet.
     void guard(open_call& p, const call_options& options) {
-        if (options.within != never) expire(p, after(now(), options.within), out_of_time(options));
+        const duration_ns left = in_scope() ? time_left(options.within, now()) : options.within;
+        if (left != never)
+            expire(p, after(now(), left),
+                   left == options.within ? out_of_time(options) : out_of_scope());
 #if defined(__cpp_lib_jthread)
         if (!options.stop.stop_possible()) return;
         p.retain();

@@ -17,6 +17,9 @@
 #include <mitogen/nursery/nursery_task.hpp>
 #include <mitogen/nursery/restart.hpp>
 #include <mitogen/router/router.hpp>
+#include <mitogen/scope/cancel_scope.hpp>
+#include <mitogen/scope/interrupted.hpp>
+#include <mitogen/scope/thread_worker.hpp>
 
 #include <exception>
 #include <memory>
@@ -89,10 +92,12 @@ public:
 /// started is reaped, whatever happened meanwhile.
 ///
 /// The first task that fails cancels the others, at once: their stop tokens fire, those that are
-/// still being connected are given up. So does a context that is lost. The body of the scope is not
-/// interrupted: it goes on to join(), which ends the contexts and throws what went wrong: one error
-/// as it was, several as error_group. What came only of being cancelled is not among them. If the
-/// body leaves by an exception, the destructor cancels, waits, and says nothing.
+/// still being connected are given up. So does a context that is lost. The body of the scope is
+/// interrupted as well: what its thread or task waits for then, and later, ends with
+/// cancelled_error, whose text says what has failed. join() ends the contexts and throws what went
+/// wrong: one error as it was, several as error_group. What came only of being cancelled is not
+/// among them. If the body leaves by an exception, the destructor cancels, waits, and says nothing.
+/// If the scope around the nursery ends, so does join(), which then cancels all.
 ///
 /// A task that does not stop within the grace is ended with its context, by force if it must be;
 /// one that runs in a context that is not this nursery's is given up. Threads: any; join() and the
@@ -138,11 +143,14 @@ public:
             on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
 #endif
         if (options.interrupt) heed_interrupts(node);
+        if (!this->node().on_loop() || detail::this_worker)
+            state_->enter_body(detail::worker_here());
     }
 
     nursery(nursery&&) = delete;
 
     ~nursery() {
+        state_->leave_body();
         if (state_->over()) return;
         if (std::uncaught_exceptions() > exceptions_) cancel();
         if (node().on_loop()) { // if it cannot wait; all of it ends nevertheless
@@ -218,9 +226,11 @@ public:
     template <class Rep, class Period>
     result<void> try_join_for(std::chrono::duration<Rep, Period> span) {
         if (!state_->over() && !node().on_loop() &&
-            !state_->wait_for_tasks(detail::after(node().now(), detail::to_ns(span))))
+            !state_->wait_for_tasks(detail::after(node().now(), detail::to_ns(span)))) {
+            if (auto ended = detail::why_interrupted(node().now())) return std::move(*ended);
             return error(reason::timeout,
                          "tasks of the nursery have not ended within the time given");
+        }
         return try_join();
     }
 

@@ -12,6 +12,7 @@
 #include <mitogen/call/future.hpp>
 #include <mitogen/node/node.hpp>
 #include <mitogen/nursery/nursery_member.hpp>
+#include <mitogen/scope/cancel_scope.hpp>
 
 #include <memory>
 #include <optional>
@@ -33,6 +34,12 @@ public:
     nursery_hub(nursery_hub&&) = delete;
 
     mitogen::node& node() const noexcept { return node_; }
+
+    /// The body of the nursery begins: what the worker waits for from now on ends when it stops.
+    /// Threads: the worker's.
+    virtual void enter_body(scope_worker& worker) = 0;
+    /// The body has ended. Threads: any. Again: nothing.
+    virtual void leave_body() noexcept = 0;
 
     /// The error of what was cancelled with this nursery.
     virtual error cancelled_here(const char* by) const = 0;

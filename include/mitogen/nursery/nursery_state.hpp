@@ -12,8 +12,11 @@
 #include <mitogen/call/context.hpp>
 #include <mitogen/call/future.hpp>
 #include <mitogen/node/node.hpp>
+#include <mitogen/nursery/body_scope.hpp>
 #include <mitogen/nursery/nursery_hub.hpp>
 #include <mitogen/nursery/nursery_member.hpp>
+#include <mitogen/scope/cancel_scope.hpp>
+#include <mitogen/scope/interrupted.hpp>
 #include <mitogen/sync/host.hpp>
 
 #include <algorithm>
@@ -52,6 +55,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     std::size_t processes_ = 0;
     std::vector<error> failures_;     // in the order in which they came
     std::optional<error> cancelled_;  // why, if nothing has failed before
+    std::unique_ptr<body_scope, body_scope::drop> body_; // null: it was made on the loop
     bool reports_cancelling_ = false; // it is an error of the nursery
     bool expedited_ = false;          // there is no grace
     bool closing_ = false;
@@ -90,6 +94,10 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
         t.place_ = task::nowhere;
     }
 
+    void interrupt_body() { // under mutex_, when stopping()
+        if (body_) body_->stop(cause(), node_.id());
+    }
+
     /// Everything that has not ended is asked to stop, the latest first: a call that waits behind
     /// another one of the same context must not begin because that one stops. Not under the lock.
     void ask_all() {
@@ -109,6 +117,16 @@ public:
     nursery_state(mitogen::node& node, duration_ns grace)
         : nursery_hub(node), grace_(grace), mutex_(node) {}
     nursery_state(nursery_state&&) = delete;
+
+    void enter_body(scope_worker& worker) override {
+        body_.reset(new body_scope);
+        body_->enter(worker);
+    }
+
+    void leave_body() noexcept override {
+        const std::lock_guard lock(mutex_);
+        if (body_ && !body_->has_left()) body_->leave(this_worker);
+    }
 
     error cancelled_here(const char* by) const override {
         return cancelled_by(node_.id(), cancel_radius::nursery,
@@ -194,6 +212,7 @@ private:
                 return;
             failures_.push_back(why);
             wake_.notify_all();
+            interrupt_body();
         }
         ask_all();
     }
@@ -245,6 +264,7 @@ public:
             t.ended_.store(true, std::memory_order_release);
             t.wake_.notify_all();
             if (tasks_.empty() || first) wake_.notify_all();
+            if (first) interrupt_body();
         }
         if (first) ask_all();
     }
@@ -289,6 +309,7 @@ public:
             cancelled_ = std::move(why);
             coming = arriving_;
             wake_.notify_all();
+            interrupt_body();
         }
         for (const auto& c : coming) c->abandon(*cancelled_);
         ask_all();
@@ -340,7 +361,13 @@ public:
     }
 
     void finish() override {
-        (void)wait_for_tasks(never);
+        leave_body();
+        if (!wait_for_tasks(never)) { // the scope around it has ended
+            if (std::optional<error> why = why_interrupted(node_.now()))
+                cancel(std::move(*why), true);
+        }
+        // What it owns is ended in any case, and takes its grace at most.
+        const shielded wait_for_all;
         if (stopped())
             (void)wait(after(node_.now(), grace_), [this] { return tasks_.empty() || expedited_; });
         close();

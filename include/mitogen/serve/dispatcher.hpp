@@ -11,6 +11,8 @@
 #include <mitogen/call/registry.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/protocol/call_frame.hpp>
+#include <mitogen/scope/thread_worker.hpp>
+#include <mitogen/serve/elastic_threads.hpp>
 #include <mitogen/serve/exception_info.hpp>
 #include <mitogen/serve/incoming_calls.hpp>
 #include <mitogen/sync/latch.hpp>
@@ -35,8 +37,8 @@ namespace detail {
 ///
 /// The main thread drives the loop while it has nothing to execute, so that a call reaches it
 /// without waking anybody; before it executes it leaves the loop to the broker's thread. That
-/// thread therefore answers, routes, cancels and shuts down whatever the function does. Threads: as
-/// marked. The router outlives it.
+/// thread therefore answers, routes, cancels and shuts down whatever the function does. What
+/// exchanges items with its caller has a thread of its own. Threads: as marked. The router outlives it.
 template <class Io>
 class basic_dispatcher {
     using core = basic_router_core<Io>;
@@ -54,6 +56,7 @@ class basic_dispatcher {
     std::vector<typename Io::thread> pool_;
     std::size_t pool_limit_;
     std::atomic<std::size_t> pool_busy_{0};
+    elastic_threads<call*, Io> threads_;
     friend class basic_task_calls<basic_dispatcher, Io>;
     basic_task_calls<basic_dispatcher, Io> tasks_{router_, *this, calls_};
     buffer loop_result_; // reused by functions that run on the loop
@@ -67,7 +70,11 @@ public:
     basic_dispatcher(core& node, std::string name, std::size_t pool_threads, on executor = on::main)
         : router_(node), environment_{&node}, name_(std::move(name)), executor_(executor),
           calls_(node.loop().io()), main_wake_(node.loop().io()), pool_queue_(node.loop().io()),
-          pool_limit_(pool_threads) {
+          pool_limit_(pool_threads),
+          threads_(node.loop().io(), most_threads, [this](call* c) {
+              buffer result;
+              execute(*c, calls_.begin(*c, worker_here()), result, flush_mode::now);
+          }) {
         (void)router_.add_raw_handler(handles::call_function, {},
                                       [this](const message& m) { receive(m); });
         (void)router_.add_raw_handler(handles::cancel_call, {},
@@ -85,12 +92,13 @@ public:
         broker_engine<Io>& loop = router_.loop();
         buffer result;
         std::optional<error> refusal;
+        scope_worker& worker = worker_here();
         for (;;) {
             loop.wait(main_wake_, never, true,
                       [this] { return stopping() || retired() || calls_.main_waiting(); });
             if (stopping()) return;
             if (retired()) return;
-            while (call* next = retired() ? nullptr : calls_.take_main(refusal)) {
+            while (call* next = retired() ? nullptr : calls_.take_main(refusal, worker)) {
                 if (loop.on_loop()) loop.release_reservation(); // it came just before
                 const bool last = !calls_.main_waiting();
                 execute(*next, refusal, result, last ? flush_mode::now : flush_mode::soon, last);
@@ -102,7 +110,7 @@ public:
     /// run yet. Threads: any.
     void stop(const error& why) {
         stopping_.store(true, std::memory_order_release);
-        for (call* c : calls_.stop_all()) {
+        for (call* c : calls_.stop_all(router_.id())) {
             router_.reply_dead(c->head, why);
             calls_.finish(*c);
         }
@@ -121,8 +129,12 @@ public:
         // What still waits is answered, not dropped: begin() refuses it.
         buffer none;
         while (result<call*> left = pool_queue_.try_get_until(0))
-            execute(**left, calls_.begin(**left), none, flush_mode::soon);
+            execute(**left, calls_.begin(**left, worker_here()), none, flush_mode::soon);
+        threads_.drain([&](call* left) {
+            execute(*left, calls_.begin(*left, worker_here()), none, flush_mode::soon);
+        });
         pool_queue_.close();
+        threads_.join();
         for (auto& t : pool_) t.join();
         pool_.clear();
     }
@@ -135,6 +147,9 @@ public:
     }
 
     bool stopping() const noexcept { return stopping_.load(std::memory_order_acquire); }
+
+    /// Dialogs and generators that run at once, at most: each holds a thread.
+    static constexpr std::size_t most_threads = 4096;
 
     /// Calls that are queued or running.
     std::size_t open_calls() { return calls_.size(); }
@@ -171,14 +186,21 @@ private:
                 m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
         const on where = entry->where == on::context ? executor_ : entry->where;
         if (where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
-        const bool on_main = where != on::pool && where != on::task;
+        const bool on_main = where == on::main;
         call* c = calls_.add(m, *entry, frame, r.offset(), router_.bounds().queue_bytes, on_main);
         if (!c)
             return router_.reply_dead(
                 m.head, error(reason::overloaded,
                               "context " + name_ +
                                   " has too many calls waiting, or too many bytes of them"));
-        if (where == on::pool) {
+        if (where == on::thread) {
+            if (threads_.submit(c)) return;
+            calls_.drop(*c);
+            router_.reply_dead(m.head,
+                               error(reason::overloaded, "context " + name_ +
+                                                             " has no thread left for another "
+                                                             "dialog or generator"));
+        } else if (where == on::pool) {
             enqueue_pool(c);
         } else if (where == on::task) {
             tasks_.add(*c, environment_);
@@ -211,6 +233,7 @@ private:
     void execute(call& c, const std::optional<error>& refusal, buffer& result, flush_mode when,
                  bool waits_next = false) {
         if (refusal) {
+            calls_.end(c, worker_here());
             answer_error(c.head, *refusal, when);
             return calls_.finish(c);
         }
@@ -221,7 +244,7 @@ private:
         attach(inv, c);
         invoke(*c.entry, inv);
         // Cancelling finds the call no longer: from here on it is answered.
-        calls_.end(c);
+        calls_.end(c, worker_here());
         if (waits_next && !calls_.main_waiting()) (void)router_.loop().reserve_leadership();
         finish(c.head, inv, c.chain, when);
         calls_.finish(c);
@@ -342,7 +365,7 @@ private:
             pool_.emplace_back(router_.loop().io(), "mitogen-pool", [this] {
                 buffer kept;
                 while (result<call*> next = pool_queue_.try_get()) {
-                    execute(**next, calls_.begin(**next), kept, flush_mode::now);
+                    execute(**next, calls_.begin(**next, worker_here()), kept, flush_mode::now);
                     pool_busy_.fetch_sub(1);
                 }
             });

@@ -11,6 +11,7 @@
 #include <mitogen/codec/buffer.hpp>
 #include <mitogen/protocol/call_frame.hpp>
 #include <mitogen/protocol/message.hpp>
+#include <mitogen/scope/cancel_scope.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -33,6 +34,19 @@ namespace detail {
 
 class task_scope;
 
+struct incoming_call;
+
+/// The scope of a call that runs: what the function waits for ends with it. Threads: cancel() under
+/// the lock of those that end it.
+class call_scope final : public cancel_scope {
+    const incoming_call& call_;
+
+public:
+    explicit call_scope(const incoming_call& call) noexcept : call_(call) {}
+    error why_cancelled() const override;
+    std::string deadline_of() const override;
+};
+
 /// One call that was accepted. Its memory is reused for later ones.
 struct incoming_call {
     enum class phase : std::uint8_t { queued, running, answering };
@@ -52,12 +66,22 @@ struct incoming_call {
     incoming_call* previous = nullptr; ///< in the main thread's queue
     incoming_call* next = nullptr;
     void* owner = nullptr;      ///< the incoming_calls<Io> it belongs to
+    call_scope scope{*this};
     task_scope* task = nullptr; ///< that executes it
 #if defined(__cpp_lib_jthread)
     /// made when the function asks for it: it costs an allocation
     std::optional<std::stop_source> stop{};
 #endif
 };
+
+MITOGEN_COLD inline error call_scope::why_cancelled() const {
+    if (radius() == cancel_radius::context)
+        return cancelled_by(canceller(), radius(), "the context is shutting down");
+    return cancelled_by_caller(call_.head.src, radius());
+}
+MITOGEN_COLD inline std::string call_scope::deadline_of() const {
+    return "the call of " + call_.entry->name() + " by context " + std::to_string(call_.head.src);
+}
 
 /// Accepted calls, found by caller and reply handle in constant time: a hundred thousand that are
 /// cancelled one by one cost no more each than one does. Threads: any.
@@ -152,7 +176,10 @@ class incoming_calls {
         main_waiting_.store(true, std::memory_order_release);
     }
 
-    std::optional<error> start(incoming_call& c) {
+    std::optional<error> start(incoming_call& c, scope_worker& by) {
+        c.scope.reset(c.deadline);
+        c.scope.enter(by);
+        if (c.cancelled != cancel_radius::none) c.scope.cancel(c.cancelled, c.head.src);
         c.state.store(incoming_call::phase::running, std::memory_order_relaxed);
         if (stopping_) return error(reason::broker_exited, "the context is shutting down");
         if (c.cancelled != cancel_radius::none && !c.due)
@@ -227,26 +254,27 @@ public:
 
     /// The main thread's next call, which it is about to run, or null. `refusal`: why it shall not
     /// run after all, or nothing.
-    incoming_call* take_main(std::optional<error>& refusal) {
+    incoming_call* take_main(std::optional<error>& refusal, scope_worker& by) {
         if (!main_waiting()) return nullptr;
         const std::lock_guard lock(mutex_);
         incoming_call* c = first_;
         if (!c) return nullptr;
         unqueue(*c);
         main_runs_ = c->on_main = true;
-        refusal = start(*c);
+        refusal = start(*c, by);
         return c;
     }
 
-    /// About to run a call: why it shall not run after all, or nothing.
-    std::optional<error> begin(incoming_call& c) {
+    /// About to run a call: why it shall not run after all, or nothing. `by`: who runs it.
+    std::optional<error> begin(incoming_call& c, scope_worker& by) {
         const std::lock_guard lock(mutex_);
-        return start(c);
+        return start(c, by);
     }
 
-    /// The function has returned: cancelling the call has no effect any more.
-    void end(incoming_call& c) noexcept {
+    /// The function has returned: cancelling the call has no effect any more. `by`: who has run it.
+    void end(incoming_call& c, scope_worker& by) noexcept {
         c.state.store(incoming_call::phase::answering, std::memory_order_release);
+        c.scope.leave_with_inner(by);
     }
 
     /// The task that executes a call, until it ends. Threads: the loop.
@@ -260,6 +288,12 @@ public:
         return c ? c->task : nullptr;
     }
 
+    /// The call does not run after all; somebody else answers it.
+    void drop(incoming_call& c) {
+        c.state.store(incoming_call::phase::answering, std::memory_order_release);
+        finish(c);
+    }
+
     /// The call is answered; its memory is free.
     void finish(incoming_call& c) {
         const std::lock_guard lock(mutex_);
@@ -268,6 +302,7 @@ public:
         *at = c.next_in_bucket;
         c.next_in_bucket = nullptr;
         if (c.chain) leave_chain(c.head.src, c.chain);
+        c.scope.drop_link();
 #if defined(__cpp_lib_jthread)
         c.stop.reset();
 #endif
@@ -295,17 +330,21 @@ public:
             const auto state = c->state.load(std::memory_order_acquire);
             if (state == incoming_call::phase::queued) {
                 const bool in_main_queue = c == first_ || c->previous;
-                c->due = begins && (in_main_queue ? c == first_ && !main_runs_ : pool_free);
+                const bool has_thread = pool_free || c->entry->where == on::thread;
+                c->due = begins && (in_main_queue ? c == first_ && !main_runs_ : has_thread);
                 if (c->due) return nullptr;
                 // in the pool's queue: refused when its turn comes
                 if (!in_main_queue) return nullptr;
                 unqueue(*c);
-                end(*c);
+                c->state.store(incoming_call::phase::answering, std::memory_order_release);
                 return c;
             }
+            if (state == incoming_call::phase::running) {
+                if (!c->task) c->scope.cancel(what, src);
 #if defined(__cpp_lib_jthread)
-            if (state == incoming_call::phase::running && c->stop) source = *c->stop;
+                if (c->stop) source = *c->stop;
 #endif
+            }
         }
 #if defined(__cpp_lib_jthread)
         source.request_stop(); // outside the lock: it runs the program's stop callbacks
@@ -330,9 +369,9 @@ public:
     }
 #endif
 
-    /// From now on no call begins. Fires the stop token of each that runs, and returns those of the
+    /// From now on no call begins, because `who` ends the context. Fires the stop token of each that runs, and returns those of the
     /// main thread's queue.
-    std::vector<incoming_call*> stop_all() {
+    std::vector<incoming_call*> stop_all(context_id who) {
         std::vector<incoming_call*> queued;
 #if defined(__cpp_lib_jthread)
         std::vector<std::stop_source> running;
@@ -344,13 +383,16 @@ public:
                 queued.push_back(first_);
                 unqueue(*first_);
             }
+            for (incoming_call* c : buckets_) {
+                for (; c; c = c->next_in_bucket) {
+                    if (c->state.load(std::memory_order_acquire) != incoming_call::phase::running)
+                        continue;
+                    if (!c->task) c->scope.cancel(cancel_radius::context, who);
 #if defined(__cpp_lib_jthread)
-            for (incoming_call* c : buckets_)
-                for (; c; c = c->next_in_bucket)
-                    if (c->state.load(std::memory_order_acquire) == incoming_call::phase::running &&
-                        c->stop)
-                        running.push_back(*c->stop);
+                    if (c->stop) running.push_back(*c->stop);
 #endif
+                }
+            }
         }
 #if defined(__cpp_lib_jthread)
         for (std::stop_source& s : running) s.request_stop();

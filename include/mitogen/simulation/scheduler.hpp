@@ -7,6 +7,8 @@
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/os/fiber.hpp>
+#include <mitogen/scope/cancel_scope.hpp>
+#include <mitogen/scope/thread_worker.hpp>
 #include <mitogen/simulation/chooser.hpp>
 #include <mitogen/simulation/trace.hpp>
 
@@ -31,12 +33,41 @@ struct thread_group {
     void* ambient = nullptr; ///< for whoever wants to switch more along with the threads
 };
 
+class scheduler;
+struct thread;
+
+/// A simulated thread that works for scopes.
+class worker final : public detail::thread_worker {
+    scheduler& threads_;
+
+    struct own_sleep final : detail::wakeable {
+        scheduler& threads;
+        simulation::thread* self;
+        bool woken = false;
+
+        own_sleep(scheduler& all, simulation::thread* sleeper) noexcept
+            : threads(all), self(sleeper) {}
+        void notify() noexcept override;
+    };
+
+public:
+    explicit worker(scheduler& threads) noexcept : threads_(threads) {}
+    instant now() const noexcept override;
+    void sleep_until(instant deadline) override;
+
+    struct drop {
+        void operator()(worker* w) const noexcept { w->release(); }
+    };
+};
+
 /// One simulated thread.
 struct thread {
     std::uint32_t number = 0;
     std::string name;
     std::shared_ptr<thread_group> group;
     std::unique_ptr<os::fiber> run;
+    std::unique_ptr<worker, worker::drop> scopes;
+    detail::scope_worker* working = nullptr; ///< what works on it, while another thread runs
     const char* waits_for = nullptr; ///< null while it could run
     instant deadline = never;
     std::uint64_t alarm = 0; ///< of the event that the deadline is
@@ -177,6 +208,8 @@ public:
             stacks_.pop_back();
         }
         auto t = std::make_unique<thread>();
+        t->scopes.reset(new worker(*this));
+        t->working = t->scopes.get();
         thread& made = *t;
         made.number = next_thread_++;
         made.name = std::move(name);
@@ -300,14 +333,35 @@ public:
                     : pick(false);
             step(*current_, 'r', 0);
             on_switch(current_->group.get());
-            current_->run->resume();
-            thread& ran = *std::exchange(current_, nullptr);
+            thread& ran = *current_;
+            {
+                const detail::with_worker here(ran.working);
+                ran.run->resume();
+                ran.working = detail::this_worker;
+            }
+            current_ = nullptr;
             if (ran.finished() || ran.group->ended) end(ran);
         }
         on_switch(nullptr);
         return true;
     }
 };
+
+inline instant worker::now() const noexcept { return threads_.now(); }
+
+inline void worker::own_sleep::notify() noexcept {
+    woken = true;
+    threads.wake(*self);
+}
+
+inline void worker::sleep_until(instant deadline) {
+    own_sleep self(threads_, threads_.current());
+    this->begin_sleep(self);
+    while (!self.woken && !detail::scope_stack(this->innermost).any_cancelled() &&
+           (deadline == never || threads_.now() < deadline))
+        threads_.block("a sleep", deadline);
+    this->end_sleep(self, [this] { threads_.point('y'); });
+}
 
 } // namespace simulation
 } // namespace mitogen::inline MITOGEN_ABI

@@ -48,8 +48,8 @@ public:
     virtual bool on_loop() const noexcept = 0;
     /// A mutex of its policy; null if the system's is the one.
     virtual std::unique_ptr<foreign_mutex> make_mutex() const = 0;
-    /// Sleeps on `on` until `ready()` holds, which is asked with `lock` held, or the deadline
-    /// passes: see condition::wait.
+    /// Sleeps on `on` until `ready()` holds, which is asked with `lock` held, the deadline passes,
+    /// or a scope of the caller ends it: see condition::wait.
     virtual bool sleep(condition& on, std::unique_lock<mutex>& lock, instant deadline,
                        predicate ready) = 0;
 
@@ -101,8 +101,8 @@ public:
     condition() = default;
     condition(condition&&) = delete;
 
-    /// Sleeps until `ready()` holds, which is asked with the mutex locked, or the deadline passes.
-    /// Returns what ready() says at the end. `lock` holds the mutex before and after. The end of
+    /// Sleeps until `ready()` holds, which is asked with the mutex locked, the deadline passes, or
+    /// a scope of the caller ends it: see why_interrupted(). Returns what ready() says at the end. `lock` holds the mutex before and after. The end of
     /// the loop alone wakes nobody: ready() must become true by it.
     template <class Ready>
     bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready) {

@@ -6,6 +6,8 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/scope/interrupted.hpp>
+#include <mitogen/scope/thread_worker.hpp>
 #include <mitogen/sync/waiter.hpp>
 
 #include <atomic>
@@ -105,9 +107,15 @@ public:
     /// that is there.
     T get_until(instant deadline) { return try_get_until(deadline).value(); }
     result<T> try_get_until(instant deadline) {
-        return try_get_until(deadline, [](detail::waiter<Io>& wake, instant until, auto&& ready) {
-            while (!ready() && wake.sleep_until(until)) {}
-        });
+        return try_get_until(deadline,
+                             [this](detail::waiter<Io>& wake, instant until, auto&& ready) {
+                                 detail::sleep_in_scopes(
+                                     io_, wake, until, ready, [&wake](instant end, auto&& ended) {
+                                         while (!ended())
+                                             if (!wake.sleep_until(end)) return ended();
+                                         return true;
+                                     });
+                             });
     }
 
     /// The same; `sleep(waiter, deadline, ready)` does the sleeping, and returns when ready() or at
@@ -131,6 +139,7 @@ public:
         if (self.item) return std::move(*self.item);
         if (closed_) return closed_error();
         unlink(&self);
+        if (auto ended = detail::why_interrupted(io_.now(), deadline)) return std::move(*ended);
         return error(reason::timeout, "no item came before the deadline");
     }
 

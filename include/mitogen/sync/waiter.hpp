@@ -5,6 +5,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/scope/cancel_scope.hpp>
 
 #include <atomic>
 
@@ -23,7 +24,7 @@ namespace detail {
 /// it in memory that is shared with the notifier, or notify under the lock that the waiting thread
 /// takes before it leaves.
 template <class Io>
-class waiter {
+class waiter final : public wakeable {
     Io& io_;
     typename Io::parker parker_;
     std::atomic<typename Io::waker*> driving_{nullptr};
@@ -36,7 +37,7 @@ public:
 
     /// Wakes the thread, or lets its next sleep return at once. What it waits for must be visible
     /// before. Never blocks.
-    void notify() noexcept {
+    void notify() noexcept override {
         // One of the two increments comes second and sees what happened before the first: either
         // the driver sees what was done before notify(), or we see that it drives.
         meeting_.fetch_add(1, std::memory_order_acq_rel);

@@ -9,6 +9,7 @@
 #include <mitogen/call/future.hpp>
 #include <mitogen/node/node.hpp>
 #include <mitogen/node/outstanding_call.hpp>
+#include <mitogen/scope/interrupted.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -208,7 +209,10 @@ private:
             if (outstanding_call* unused = signal_->event.exchange(nullptr)) unused->release();
             if (!in_time) event.fail(error(reason::timeout, ""));
             event.release();
-            if (!in_time) return error(reason::timeout, "nothing was ready before the deadline");
+            if (in_time) continue;
+            if (auto ended = detail::why_interrupted(port_->now(), deadline))
+                return std::move(*ended);
+            return error(reason::timeout, "nothing was ready before the deadline");
         }
     }
 };

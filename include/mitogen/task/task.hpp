@@ -4,11 +4,15 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/call/future.hpp>
 #include <mitogen/call/traits.hpp>
+#include <mitogen/scope/cancel_scope.hpp>
+#include <mitogen/scope/thread_worker.hpp>
 #include <mitogen/task/task_scope.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <coroutine>
 #include <exception>
@@ -237,20 +241,54 @@ public:
     void await_resume() { check(); }
 };
 
-/// Movable, as g++ wants what is awaited; the wait itself is not.
-struct sleep_time {
-    duration_ns span;
-    sleep_wait operator co_await() const noexcept { return sleep_wait(span); }
+/// Sleeps on this thread until the moment, or until a scope of it ends that.
+MITOGEN_COLD inline result<void> sleep_here(duration_ns span) {
+    scope_worker& here = worker_here();
+    if (!here.thread())
+        return error(reason::misuse,
+                     "a task sleeps, and with it its loop: co_await mitogen::sleep_for(...)");
+    const instant until = after(here.now(), span);
+    for (instant now = here.now();; now = here.now()) {
+        if (std::optional<error> ended = why_interrupted(now, until)) return std::move(*ended);
+        if (now >= until) return {};
+        here.sleep_until(std::min(until, scope_stack(here.innermost).look(now).look_again));
+    }
+}
+
+/// What sleep_for() returns: awaited by a task, it suspends that; dropped, it has its thread sleep.
+class [[maybe_unused]] sleep_time {
+    duration_ns span_;
+    bool awaited_ = false;
+
+public:
+    explicit sleep_time(duration_ns span) noexcept : span_(span) {}
+    sleep_time(sleep_time&& other) noexcept
+        : span_(other.span_), awaited_(std::exchange(other.awaited_, true)) {}
+    ~sleep_time() noexcept(false) {
+        if (!awaited_) sleep_here(span_).value();
+    }
+
+    sleep_wait operator co_await() noexcept {
+        awaited_ = true;
+        return sleep_wait(span_);
+    }
 };
 
 } // namespace detail
 
-/// `co_await mitogen::sleep_for(100ms)`: the task goes on after that time, by the clock of its I/O
-/// policy. A span of 0 lets the loop do what else there is. Throws cancelled_error if the task is
-/// cancelled.
+/// Sleeps. In a function that runs on a thread: `mitogen::sleep_for(100ms);` blocks it for that
+/// time, and no longer than its scope lasts. In a task: `co_await mitogen::sleep_for(100ms);`: it
+/// goes on after that time, and the loop does what else there is meanwhile; a span of 0 lets it do
+/// just that. By the clock of the I/O policy. Errors, thrown: cancelled_error, timeout_error, if
+/// the scope ends it; a logic_error if a task forgets to co_await.
 template <class Rep, class Period>
 detail::sleep_time sleep_for(std::chrono::duration<Rep, Period> span) noexcept {
-    return {detail::to_ns(span)};
+    return detail::sleep_time(detail::to_ns(span));
+}
+/// On a thread, with the error as a value.
+template <class Rep, class Period>
+result<void> try_sleep_for(std::chrono::duration<Rep, Period> span) {
+    return detail::sleep_here(detail::to_ns(span));
 }
 
 } // namespace mitogen::inline MITOGEN_ABI

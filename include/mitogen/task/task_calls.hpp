@@ -112,7 +112,7 @@ private:
         if (r->next = first_; r->next) r->next->previous = r;
         first_ = r;
         Owner::attach(r->inv, c);
-        if (std::optional<error> refusal = calls_.begin(c)) {
+        if (std::optional<error> refusal = calls_.begin(c, *r)) {
             r->inv.failure = std::move(refusal);
             return end(*r);
         }
@@ -129,7 +129,7 @@ private:
         if (const std::unique_ptr<suspended_call> body = std::move(r.inv.body))
             owner_.guarded(*c.entry, r.inv, [&] { body->take(r.inv); });
         calls_.set_task(c, nullptr);
-        calls_.end(c);
+        calls_.end(c, r);
         owner_.finish(c.head, r.inv, c.chain, flush_mode::soon);
         const chain of{c.head.src, c.chain};
         decode_environment& environment = r.inv.environment;

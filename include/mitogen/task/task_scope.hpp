@@ -8,8 +8,11 @@
 #include <mitogen/loop/loop_task.hpp>
 #include <mitogen/loop/timer.hpp>
 #include <mitogen/node/node.hpp>
+#include <mitogen/scope/cancel_scope.hpp>
+#include <mitogen/scope/thread_worker.hpp>
 
 #include <coroutine>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -22,11 +25,13 @@ class task_wait;
 /// One task that was started, with all that it awaits: they wait for one thing at a time. Lives
 /// until the outermost coroutine has ended, and says so by ended(). Threads: as marked; "loop" is
 /// the one that it runs on.
-class task_scope {
+class task_scope : public scope_worker {
     friend class task_wait;
 
     task_wait* waiting_ = nullptr; // the wait that is under way
     std::optional<error> cancelled_{};
+    std::optional<error> by_scope_{}; // what cancelled() has said of a scope
+    std::shared_ptr<task_scope*> self_{}; // for those who interrupt it: null once it has ended
     bool running_ = false;
     bool finished_ = false;
     bool elsewhere_ = false; // something foreign may resume it, or has: nobody looks at next_
@@ -45,21 +50,36 @@ public:
 
     /// Why everything that the task waits for from now on ends; null while it is not cancelled.
     /// Loop.
-    const error* cancelled() const noexcept { return cancelled_ ? &*cancelled_ : nullptr; }
+    const error* cancelled() {
+        const scope_stack scopes(innermost);
+        const scope_verdict v = scopes.look(0);
+        if (v.ended) {
+            by_scope_.emplace(scope_error(v));
+            return &*by_scope_;
+        }
+        return cancelled_ && !scopes.is_shielded() ? &*cancelled_ : nullptr;
+    }
 
     /// Ends the wait that is under way, and every later one, with `why`. Only the first counts.
     /// Loop.
     void cancel(const error& why);
+
+    /// A scope of the task has been cancelled, or a shield is over: it looks again whether its wait
+    /// ends. Loop.
+    void look_again();
 
     /// Goes on with the coroutine, and with those that it awaits or that await it, one after the
     /// other. Loop.
     void resume(std::coroutine_handle<> at) {
         running_ = true;
         elsewhere_ = false;
-        do {
-            at.resume();
-            at = std::exchange(next_, nullptr);
-        } while (at);
+        {
+            const with_worker here(this);
+            do {
+                at.resume();
+                at = std::exchange(next_, nullptr);
+            } while (at);
+        }
         running_ = false;
         if (finished_) return ended();
         if (loop_task* next = std::exchange(later_, nullptr)) next->run(*next);
@@ -92,8 +112,33 @@ public:
     /// The router that the task runs beside. Any.
     virtual mitogen::node& port() noexcept = 0;
 
+    // ---- as what works for scopes
+
+    void interrupt() noexcept final {
+        if (!self_) return; // whoever cancels its call tells it
+        port().add_work([self = self_] {
+            if (*self) (*self)->look_again();
+        });
+    }
+    void prepare_interrupts() final {
+        if (!self_) self_ = std::make_shared<task_scope*>(this);
+    }
+    void look_again_at(instant moment) final {
+        prepare_interrupts();
+        outstanding_call& event = port().open_event();
+        port().expire(event, moment, error(reason::timeout, "a shield is over"));
+        event.then([self = self_] {
+            if (*self) (*self)->look_again();
+        });
+        event.release();
+    }
+    instant now() const noexcept final { return const_cast<task_scope*>(this)->port().now(); }
+    void sleep_until(instant) final {} // it must not block
+
 protected:
-    ~task_scope() = default;
+    ~task_scope() {
+        if (self_) *self_ = nullptr;
+    }
     /// For post(), if the loop has ended.
     void post_here(loop_task& step) {
         if (running_) {
@@ -174,7 +219,12 @@ public:
 inline void task_scope::cancel(const error& why) {
     if (cancelled_) return;
     cancelled_.emplace(why);
-    if (waiting_ && waiting_->armed_) waiting_->give_up(*cancelled_, true);
+    look_again();
+}
+
+inline void task_scope::look_again() {
+    if (!waiting_ || !waiting_->armed_) return;
+    if (const error* why = cancelled()) waiting_->give_up(*why, true);
 }
 
 } // namespace detail
