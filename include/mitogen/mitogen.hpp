@@ -69,6 +69,7 @@
 #include <mitogen/flow/item/item_reader.hpp>
 #include <mitogen/flow/open_dialog.hpp>
 #include <mitogen/flow/remote_range.hpp>
+#include <mitogen/flow/watchers.hpp>
 #include <mitogen/io/native_latch.hpp>
 #include <mitogen/io/native_name.hpp>
 #include <mitogen/join/joined.hpp>
@@ -105,15 +106,17 @@
 #include <mitogen/nursery/nursery_call.hpp>
 #include <mitogen/nursery/nursery_hub.hpp>
 #include <mitogen/nursery/nursery_member.hpp>
+#include <mitogen/nursery/nursery_result.hpp>
 #include <mitogen/nursery/nursery_task.hpp>
+#include <mitogen/nursery/nursery_watch.hpp>
 #include <mitogen/nursery/restart.hpp>
 #include <mitogen/os/call.hpp>
 #include <mitogen/os/failure.hpp>
 #include <mitogen/os/fault.hpp>
 #include <mitogen/os/fd.hpp>
-#include <mitogen/os/futex.hpp>
 #include <mitogen/os/mutex.hpp>
-#include <mitogen/os/parker.hpp>
+#include <mitogen/os/thread/futex.hpp>
+#include <mitogen/os/thread/parker.hpp>
 #include <mitogen/program/payload_option.hpp>
 #include <mitogen/protocol/call_frame.hpp>
 #include <mitogen/protocol/flow.hpp>

@@ -6796,7 +6796,7 @@ inline int to_poll_ms(duration_ns span) noexcept {
 } // namespace os
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/os/futex.hpp ----
+// ---- mitogen/os/thread/futex.hpp ----
 // futex.hpp: sleeping on a word of memory, if the kernel offers it; empty elsewhere.
 
 #if defined(__linux__)
@@ -8936,6 +8936,50 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/flow/watchers.hpp ----
+// watchers.hpp: what is to run at the next change of something, each once.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Callbacks that wait, each with the key under which it can be taken back. They are run and
+/// destroyed without the owner's mutex: what a callback holds may be the last reference to its
+/// owner. Threads: all under the owner's mutex, but for run().
+class watchers {
+    struct watcher {
+        const void* key;
+        unique_function<void()> go;
+    };
+    std::vector<watcher> waiting_;
+
+public:
+    void add(const void* key, unique_function<void()> go) {
+        waiting_.push_back({key, std::move(go)});
+    }
+
+    /// All of them, to be run.
+    watchers take() noexcept { return std::exchange(*this, {}); }
+
+    /// Those of this key, to be dropped.
+    watchers take(const void* key) {
+        watchers taken;
+        // std::stable_partition() uses what C++17 deprecates, and clang says so
+        std::vector<watcher> kept;
+        for (watcher& w : waiting_) (w.key == key ? taken.waiting_ : kept).push_back(std::move(w));
+        waiting_ = std::move(kept);
+        return taken;
+    }
+
+    bool empty() const noexcept { return waiting_.empty(); }
+
+    void run() {
+        for (watcher& w : waiting_) w.go();
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/flow/broadcast.hpp ----
 // broadcast.hpp: one stream of items for many readers in this context, none of whom holds up the
 // others.
@@ -8957,7 +9001,7 @@ public:
     using value_type = typename Source::value_type;
 
 private:
-    struct shared {
+    struct shared : std::enable_shared_from_this<shared> {
         Source source;
         std::size_t capacity;
         mitogen::node& node;
@@ -8967,6 +9011,8 @@ private:
         std::uint64_t first = 0;    // number of ring.front()
         bool taking = false;        // somebody waits for the source
         std::optional<error> end{}; // what follows the last item
+        detail::watchers told;      // of select, to be run when there is another item
+        bool listening = false;     // to the source, for these
 
         shared(mitogen::node& here, Source from, std::size_t most)
             : source(std::move(from)), capacity(most), node(here), mutex(here) {}
@@ -8985,23 +9031,60 @@ private:
                 taking = true;
                 lock.unlock();
                 result<value_type> item = take(deadline);
-                lock.lock();
-                taking = false;
-                changed.notify_all();
-                if (item) {
-                    if (ring.size() == capacity) {
-                        ring.pop_front();
-                        ++first;
-                    }
-                    ring.push_back(std::move(*item));
-                } else if (item.error().reason() == reason::timeout ||
-                           detail::why_interrupted(node.now())) {
-                    return false;
-                } else {
-                    end = item.error();
-                }
+                if (!enter(lock, std::move(item))) return false;
             }
             return true;
+        }
+
+        /// What was taken, by the one that takes; false if that was nothing. Locks.
+        bool enter(std::unique_lock<detail::mutex>& lock, result<value_type> item) {
+            lock.lock();
+            taking = false;
+            changed.notify_all();
+            if (item) {
+                if (ring.size() == capacity) {
+                    ring.pop_front();
+                    ++first;
+                }
+                ring.push_back(std::move(*item));
+            } else if (item.error().reason() == reason::timeout ||
+                       detail::why_interrupted(node.now())) {
+                return false;
+            } else {
+                end = item.error();
+            }
+            detail::watchers tell = told.take();
+            lock.unlock();
+            tell.run();
+            lock.lock();
+            return true;
+        }
+
+        /// Takes what the source has, if nobody does.
+        void look(std::unique_lock<detail::mutex>& lock, std::uint64_t wanted) {
+            if (has(wanted) || taking) return;
+            taking = true;
+            lock.unlock();
+            if (source.ready()) return static_cast<void>(enter(lock, take(0)));
+            lock.lock();
+            taking = false;
+            changed.notify_all();
+        }
+
+        /// Has the source say when there is something to take.
+        void listen(std::unique_lock<detail::mutex>& lock) {
+            if (std::exchange(listening, true)) return;
+            lock.unlock();
+            source.then([weak = this->weak_from_this()] {
+                if (const auto self = weak.lock()) self->heard();
+            }, this);
+            lock.lock();
+        }
+        void heard() {
+            std::unique_lock lock(mutex);
+            listening = false;
+            look(lock, next());
+            if (!told.empty() && !end) listen(lock);
         }
 
         result<value_type> take(instant deadline) {
@@ -9078,6 +9161,34 @@ public:
         result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
             return try_receive_for(span);
         }
+
+        /// For select. What is not taken yet from the source is taken.
+        bool ready() {
+            std::unique_lock lock(shared_->mutex);
+            shared_->look(lock, next_);
+            return shared_->has(next_);
+        }
+        bool ended() {
+            const std::lock_guard lock(shared_->mutex);
+            return shared_->end && next_ == shared_->next();
+        }
+        void then(unique_function<void()> go, const void* key = nullptr) {
+            {
+                std::unique_lock lock(shared_->mutex);
+                shared_->look(lock, next_);
+                if (!shared_->has(next_)) {
+                    shared_->told.add(key, std::move(go));
+                    return shared_->listen(lock);
+                }
+            }
+            go();
+        }
+        void forget(const void* key) {
+            detail::watchers gone; // destroyed without the lock
+            const std::lock_guard lock(shared_->mutex);
+            gone = shared_->told.take(key);
+        }
+        mitogen::node& port() const noexcept { return shared_->node; }
 
         /// How many items this one has missed since it was last asked: they lie before the item
         /// that was got last.
@@ -9449,7 +9560,7 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/os/parker.hpp ----
+// ---- mitogen/os/thread/parker.hpp ----
 // parker.hpp: how one thread sleeps until another has something for it, without a descriptor.
 
 #if defined(__linux__)
@@ -11125,6 +11236,8 @@ public:
     }
     void forget(const void* key) const { in_->forget(key); }
     mitogen::node& port() const noexcept { return in_->node(); }
+    /// The call that it is.
+    outstanding_call* state() const noexcept { return answer_.state(); }
 
     /// Iterates what is received, to the end; an error is thrown.
     detail::item_iterator<open_dialog> begin() { return detail::item_iterator<open_dialog>(*this); }
@@ -11254,6 +11367,9 @@ public:
     ~remote_range() {
         if (inbox_) cancel();
     }
+
+    /// The call that it is.
+    outstanding_call* state() const noexcept { return end_.state(); }
 
     /// Stops the function. What has arrived can still be taken, and is followed by the end.
     void cancel() {
@@ -12908,9 +13024,11 @@ class [[nodiscard]] spawned {
         if (state_->node.on_loop())
             return error(reason::misuse,
                          "waiting for a task on the loop, on which it runs: co_await it");
-        if (!state_->wait(deadline))
+        if (!state_->wait(deadline)) {
+            if (auto why = detail::why_interrupted(state_->node.now(), deadline)) return why;
             return error(reason::timeout,
                          "the task did not end within the time given to get_for()");
+        }
         return std::nullopt;
     }
 
@@ -12925,6 +13043,7 @@ public:
     ~spawned() {
         if (!state_ || refused_ || state_->done()) return;
         state::cancel(state_, cancelled_here("nobody wants the result of the task any more"));
+        const detail::shielded wait; // it may refer to what goes when this returns
         if (!state_->node.on_loop()) (void)state_->wait(never);
     }
 
@@ -13023,6 +13142,7 @@ class nursery_member : public std::enable_shared_from_this<nursery_member> {
     std::size_t place_ = nowhere; // under the nursery's lock: among those that have not ended
     std::uint64_t number_ = 0;    // the later it was started, the larger
     condition wake_;              // whoever waits for this one task
+    watchers told_;               // under the nursery's lock: to be run when it has ended
     std::atomic<bool> ended_{false};
     bool spared_ = false;          // under the nursery's lock: its own side has cancelled it
     std::optional<error> failure_; // fixed once it has ended
@@ -13053,6 +13173,11 @@ public:
     bool wait_until(instant deadline);
     /// Cancelled by whoever holds it: that is no failure of the nursery.
     void cancel();
+    /// Runs `go` when it has ended: now, if it has. On the thread that ends it.
+    void when_ended(unique_function<void()> go, const void* key);
+    /// Takes back what was given to when_ended() with this key.
+    void forget(const void* key);
+    mitogen::node& node() const noexcept;
     /// False if it has ended already and there is nothing to wait for.
     bool may_wait() const;
 };
@@ -13083,9 +13208,15 @@ public:
 
     /// The body of the nursery begins: what the worker waits for from now on ends when it stops.
     /// Threads: the worker's.
-    virtual void enter_body(scope_worker& worker) = 0;
+    virtual void enter_body(scope_worker& worker, instant deadline) = 0;
     /// The body has ended. Threads: any. Again: nothing.
     virtual void leave_body() noexcept = 0;
+
+    /// All of it may take that long from now.
+    virtual void limit(duration_ns within) = 0;
+#if defined(__cpp_lib_jthread)
+    virtual std::stop_token stop_token() = 0;
+#endif
 
     /// The error of what was cancelled with this nursery.
     virtual error cancelled_here(const char* by) const = 0;
@@ -13109,6 +13240,9 @@ public:
     virtual bool may_go_on(const nursery_member& t) = 0;
     /// Sleeps until a task has ended or the deadline passes; true if it has. Not on the loop.
     virtual bool wait_for(nursery_member& t, instant deadline) = 0;
+    /// Runs `go` when the task has ended: now, if it has.
+    virtual void when_ended(nursery_member& t, unique_function<void()> go, const void* key) = 0;
+    virtual void forget_watcher(nursery_member& t, const void* key) = 0;
     /// Cancels a task; that is no failure of the nursery.
     virtual void cancel_one(nursery_member& t) = 0;
 
@@ -13127,6 +13261,8 @@ public:
     virtual bool wait_for_tasks(instant deadline) = 0;
     /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
     virtual void finish() = 0;
+    /// The same, in a task.
+    virtual task<void> finish_later() = 0;
     /// What the nursery ends with, when it is over.
     virtual result<void> verdict() = 0;
 };
@@ -13137,8 +13273,34 @@ inline instant nursery_member::until(duration_ns span) const {
 inline bool nursery_member::wait_until(instant deadline) {
     return ended() || nursery_->wait_for(*this, deadline); // the router may be gone
 }
+inline void nursery_member::when_ended(unique_function<void()> go, const void* key) {
+    nursery_->when_ended(*this, std::move(go), key);
+}
+inline void nursery_member::forget(const void* key) { nursery_->forget_watcher(*this, key); }
+inline mitogen::node& nursery_member::node() const noexcept { return nursery_->node(); }
 inline void nursery_member::cancel() { nursery_->cancel_one(*this); }
 inline bool nursery_member::may_wait() const { return ended() || !nursery_->node().on_loop(); }
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/nursery/nursery_result.hpp ----
+// nursery_result.hpp: a task of a nursery that ends with a value.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What nursery_task refers to.
+template <class T>
+class nursery_result : public nursery_member {
+protected:
+    using nursery_member::nursery_member;
+    ~nursery_result() = default;
+
+public:
+    /// Its value, or why it has none. Once it has ended.
+    virtual result<T> outcome() = 0;
+};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -13225,8 +13387,8 @@ namespace detail {
 
 /// A call: of a context that is there, or of one that is being connected for it.
 template <class T>
-class nursery_task final : public nursery_member {
-    using base = nursery_member;
+class nursery_call final : public nursery_result<T> {
+    using base = nursery_result<T>;
 
     mitogen::detail::mutex mutex_;
     context_id where_ = no_context;
@@ -13239,15 +13401,15 @@ class nursery_task final : public nursery_member {
 
     /// If an exception comes in between, there is no such task.
     struct unless_begun {
-        nursery_task& self;
+        nursery_call& self;
         bool begun = false;
         ~unless_begun() {
             if (!begun) self.nursery_->forget(self);
         }
     };
 
-    std::shared_ptr<nursery_task> self() {
-        return std::static_pointer_cast<nursery_task>(this->shared_from_this());
+    std::shared_ptr<nursery_call> self() {
+        return std::static_pointer_cast<nursery_call>(this->shared_from_this());
     }
 
     /// If something has failed: a call that nothing keeps from running runs, and what it says for
@@ -13378,7 +13540,7 @@ class nursery_task final : public nursery_member {
     }
 
 public:
-    explicit nursery_task(std::shared_ptr<nursery_hub> nursery)
+    explicit nursery_call(std::shared_ptr<nursery_hub> nursery)
         : base(std::move(nursery)), mutex_(this->nursery_->node()) {}
 
     // ---- how it begins: one of them, once
@@ -13463,7 +13625,7 @@ public:
         return where_;
     }
 
-    result<T> outcome() {
+    result<T> outcome() override {
         if (const error* why = this->failure()) return *why;
         return answer_.outcome();
     }
@@ -13483,12 +13645,12 @@ namespace mitogen::inline MITOGEN_ABI {
 /// Threads: one at a time waits; the rest any. Not on the loop.
 template <class T>
 class nursery_task {
-    std::shared_ptr<detail::nursery_task<T>> state_;
+    std::shared_ptr<detail::nursery_result<T>> state_;
 
 public:
     using value_type = T;
 
-    explicit nursery_task(std::shared_ptr<detail::nursery_task<T>> state) noexcept
+    explicit nursery_task(std::shared_ptr<detail::nursery_result<T>> state) noexcept
         : state_(std::move(state)) {}
 
     /// True once there is a value or an error. Never blocks.
@@ -13520,18 +13682,152 @@ public:
     /// nursery. Does not wait.
     void cancel() const { state_->cancel(); }
 
+    /// As a future's, for select and as_completed.
+    bool ready() const noexcept { return done(); }
+    bool ended() const noexcept { return done(); }
+    void then(unique_function<void()> go, const void* key = nullptr) const {
+        state_->when_ended(std::move(go), key);
+    }
+    void forget(const void* key) const { state_->forget(key); }
+    mitogen::node& port() const noexcept { return state_->node(); }
+
 private:
     result<T> try_get_until(instant deadline) const {
         if (!state_->may_wait())
             return error(
                 reason::misuse,
                 "a function that runs on the loop waits for a task; run it on::main or on::pool");
-        if (!state_->wait_until(deadline))
+        if (!state_->wait_until(deadline)) {
+            if (auto why = detail::why_interrupted(state_->node().now(), deadline))
+                return std::move(*why);
             return error(reason::timeout, "the task has not ended within the time given");
+        }
         return state_->outcome();
     }
 };
 
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/nursery/nursery_watch.hpp ----
+// nursery_watch.hpp: what belongs to a nursery although somebody else holds its result: a dialog or
+// a stream that was opened in it, a task that was spawned in it.
+
+#if MITOGEN_HAS_EXCEPTIONS
+#include <exception>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A call whose future somebody else has. Left early by whoever holds it, it is no failure.
+class nursery_watch final : public nursery_member {
+    outstanding_call& call_;
+
+    std::shared_ptr<nursery_watch> self() {
+        return std::static_pointer_cast<nursery_watch>(this->shared_from_this());
+    }
+
+    void answered() {
+        const error* why = call_.failure();
+        const bool left = why && why->reason() == reason::cancelled && !nursery_->stopped();
+        nursery_->ended(*this, left ? nullptr : why);
+    }
+
+public:
+    nursery_watch(std::shared_ptr<nursery_hub> nursery, outstanding_call& call)
+        : nursery_member(std::move(nursery)), call_(call) {
+        call_.retain();
+    }
+    ~nursery_watch() { call_.release(); }
+
+    /// Begins. If the nursery takes nothing any more the call is cancelled.
+    void begin() {
+        std::optional<error> why;
+        if (!nursery_->add(self(), why)) return ask_to_stop(*why);
+        call_.then([me = self()] { me->answered(); });
+        nursery_->begun(*this);
+    }
+
+    void ask_to_stop(const error&) override { nursery_->node().cancel_call(call_); }
+    void give_up(const error& why) override {
+        if (call_.fail(why)) nursery_->node().cancel_call(call_);
+    }
+    context_id where() override { return call_.respondent(); }
+};
+
+/// A task of this program. Keeps itself until it has ended.
+template <class T>
+class nursery_spawn final : public nursery_result<T>, public node_task_scope {
+    mitogen::detail::mutex mutex_;
+    std::optional<task<T>> body_;
+    std::shared_ptr<nursery_spawn> self_; // while it runs
+    std::optional<result<T>> value_;
+
+    std::shared_ptr<nursery_spawn> self() {
+        return std::static_pointer_cast<nursery_spawn>(this->shared_from_this());
+    }
+
+    void ended() override { // of its coroutine
+        const auto keep = std::move(self_);
+#if MITOGEN_HAS_EXCEPTIONS
+        try {
+            keep_value();
+        } catch (const error& e) {
+            value_.emplace(e);
+        } catch (const std::exception& e) {
+            value_.emplace(error(reason::remote_exception, e.what()));
+        } catch (...) {
+            value_.emplace(error(reason::remote_exception, "an exception of unknown type"));
+        }
+#else
+        keep_value();
+#endif
+        body_.reset();
+        const error* why = value_->has_value() ? nullptr : &value_->error();
+        this->nursery_->ended(*this, why);
+    }
+
+    void keep_value() {
+        if constexpr (std::is_void_v<T>) {
+            body_->take();
+            value_.emplace();
+        } else {
+            value_.emplace(body_->take());
+        }
+    }
+
+public:
+    nursery_spawn(std::shared_ptr<nursery_hub> nursery, task<T> body)
+        : nursery_result<T>(nursery), node_task_scope(nursery->node()), mutex_(nursery->node()),
+          body_(std::move(body)) {}
+
+    void begin() {
+        std::optional<error> why;
+        if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
+        const bool runs = this->nursery_->node().defer([me = self()] {
+            me->self_ = me;
+            me->body_->start(*me);
+        });
+        if (!runs) {
+            const error gone(reason::broker_exited, "the loop has ended");
+            return this->nursery_->ended(*this, &gone);
+        }
+        this->nursery_->begun(*this);
+    }
+
+    void ask_to_stop(const error& why) override {
+        this->nursery_->node().add_work([me = self(), why] { me->task_scope::cancel(why); });
+    }
+    void give_up(const error&) override {} // it must end: what it waits for has
+    context_id where() override { return no_context; }
+
+    result<T> outcome() override {
+        if (const error* why = this->failure()) return *why;
+        return std::move(*value_);
+    }
+};
+
+} // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/nursery/nursery.hpp ----
@@ -13548,6 +13844,9 @@ namespace mitogen::inline MITOGEN_ABI {
 struct nursery_options {
     /// from asking tasks to stop, to ending the contexts in which they do not
     std::chrono::milliseconds grace{3'000};
+    /// the time that all of it may take, from its construction to the end of the last task: then it
+    /// is cancelled, and join() says reason::timeout; 0: any
+    std::chrono::milliseconds within{0};
     /// SIGINT (Ctrl-C) cancels the nursery, whose join() then says so; a second one skips the
     /// grace: see basic_on_interrupt
     bool interrupt = false;
@@ -13565,7 +13864,7 @@ class restarting_tasks {
 
     template <auto F>
     auto make() const {
-        return std::make_shared<detail::nursery_task<detail::result_of<F>>>(state_);
+        return std::make_shared<detail::nursery_call<detail::result_of<F>>>(state_);
     }
 
 public:
@@ -13633,6 +13932,9 @@ class nursery : public connect_methods<nursery> {
     }
 
     mitogen::node& node() const noexcept { return state_->node(); }
+    void watch(outstanding_call& call) {
+        std::make_shared<detail::nursery_watch>(state_, call)->begin();
+    }
 
     template <class Method>
     using accepts = std::true_type;
@@ -13652,8 +13954,13 @@ public:
             on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
 #endif
         if (options.interrupt) heed_interrupts(node);
+        const bool timed = options.within.count() > 0;
         if (!this->node().on_loop() || detail::this_worker)
-            state_->enter_body(detail::worker_here());
+            state_->enter_body(detail::worker_here(),
+                               timed ? detail::after(this->node().now(),
+                                                     detail::to_ns(options.within))
+                                     : never);
+        if (timed) state_->limit(detail::to_ns(options.within));
     }
 
     nursery(nursery&&) = delete;
@@ -13683,7 +13990,7 @@ public:
     template <auto F, class Target, class... Args>
         requires(!detail::method_or_any<std::remove_cvref_t<Target>>)
     nursery_task<detail::result_of<F>> start(const Target& target, Args&&... args) {
-        auto t = std::make_shared<detail::nursery_task<detail::result_of<F>>>(state_);
+        auto t = std::make_shared<detail::nursery_call<detail::result_of<F>>>(state_);
         t->call(target.id(),
                 [&] { return target.template call_async<F>(std::forward<Args>(args)...); });
         return nursery_task<detail::result_of<F>>(std::move(t));
@@ -13693,10 +14000,35 @@ public:
     /// does not come up, that is how the task fails. Never blocks.
     template <auto F, detail::method_or_any Method, class... Args>
     nursery_task<detail::result_of<F>> start(const Method& method, Args&&... args) {
-        auto t = std::make_shared<detail::nursery_task<detail::result_of<F>>>(state_);
+        auto t = std::make_shared<detail::nursery_call<detail::result_of<F>>>(state_);
         t->template connect_and_call<F>([&] { return state_->connect(method); },
                                         std::forward<Args>(args)...);
         return nursery_task<detail::result_of<F>>(std::move(t));
+    }
+
+    /// Opens a dialog with `F(args…)` in a context: as context::open. It belongs to the nursery: if
+    /// that stops the function is cancelled, and if the function fails the nursery does. The
+    /// dialog, which is the caller's, must not outlive join().
+    template <auto F, class Target, class... Args>
+    auto open(const Target& target, Args&&... args) {
+        auto opened = target.template open<F>(std::forward<Args>(args)...);
+        watch(*opened.state());
+        return opened;
+    }
+    /// Streams what `F(args…)` yields in a context: as context::stream, and as open().
+    template <auto F, class Target, class... Args>
+    auto stream(const Target& target, Args&&... args) {
+        auto items = target.template stream<F>(std::forward<Args>(args)...);
+        watch(*items.state());
+        return items;
+    }
+    /// Runs a task on the loop of this program, beside everything else. It belongs to the nursery
+    /// as a call does: cancelled, its waits end. Never blocks.
+    template <class T>
+    nursery_task<T> spawn(task<T> body) {
+        auto t = std::make_shared<detail::nursery_spawn<T>>(state_, std::move(body));
+        t->begin();
+        return nursery_task<T>(std::move(t));
     }
 
     /// For tasks that are begun again when they have ended:
@@ -13742,6 +14074,21 @@ public:
         }
         return try_join();
     }
+
+    /// In a task: `co_await n.async_join()`, as join(), without blocking the loop. A nursery that a
+    /// task makes is joined so: its destructor cannot wait there, and cancels.
+    task<void> async_join() { (co_await async_try_join()).value(); }
+    /// The same, with the error as a value.
+    task<result<void>> async_try_join() {
+        if (!state_->over()) co_await state_->finish_later();
+        co_return state_->verdict();
+    }
+
+#if defined(__cpp_lib_jthread)
+    /// Is requested to stop when the nursery stops: for what is not a wait of this library, and for
+    /// context::with().
+    std::stop_token stop_token() const { return state_->stop_token(); }
+#endif
 
     /// Asks everything to stop, and gives up what is being connected; nothing can be added
     /// afterwards. Does not wait: join() and the destructor do. That it was cancelled so is no
@@ -14199,39 +14546,33 @@ inline result<void> check_scope() {
 
 namespace mitogen::inline MITOGEN_ABI {
 
-/// Futures, receivers, streams and dialogs, of which some thread wants to know which is ready. A
-/// future is told once; the others each time that there is an item to take, and once when they have
-/// ended. Refers to them: they must outlive it and not move.
+/// Futures, tasks of a nursery, receivers, streams, dialogs and subscribers, of which some thread
+/// wants to know which is ready. A future or a task is told once; the others each time that there
+/// is an item to take, and once when they have ended. Refers to them: they must outlive it, or its
+/// remove(), and not move.
 ///
-/// Fair: what was told last comes last when several are ready. Threads: one at a time. Blocks:
-/// next() and iteration, not on the loop.
+/// What next() costs does not depend on how many there are. Fair: what was told last comes last
+/// when several are ready. Threads: one at a time. Blocks: next() and iteration, not on the loop.
 class select {
-    // What a source's callback reaches, which may come when the select is gone.
-    struct signal {
-        std::atomic<outstanding_call*> event{nullptr}; // who waits, with a reference
-
-        void fire() {
-            if (outstanding_call* e = event.exchange(nullptr)) {
-                e->fail(error(reason::none, "ready"));
-                e->release();
-            }
-        }
-    };
+    struct signal;
 
 public:
     /// One of the sources.
     class source {
         friend class select;
         void* object_;
+        std::size_t tag_;
         bool (*ready_)(void*);
         bool (*over_)(void*); // it will not be ready again after this
         void (*then_)(void*, unique_function<void()>, const void* key);
         void (*forget_)(void*, const void* key);
-        std::shared_ptr<std::atomic<bool>> armed_ = std::make_shared<std::atomic<bool>>(false);
+        bool removed_ = false;
+        bool armed_ = false; // under the signal's mutex: it will say that it may be ready
 
         template <class Source>
-        explicit source(Source& from)
-            : object_(&from), ready_([](void* s) { return is_ready(*static_cast<Source*>(s)); }),
+        source(Source& from, std::size_t tag)
+            : object_(&from), tag_(tag),
+              ready_([](void* s) { return is_ready(*static_cast<Source*>(s)); }),
               over_([](void* s) { return is_over(*static_cast<Source*>(s)); }),
               then_([](void* s, unique_function<void()> go, const void* key) {
                   arm(*static_cast<Source*>(s), std::move(go), key);
@@ -14244,23 +14585,48 @@ public:
         bool is(const Source& other) const noexcept {
             return object_ == static_cast<const void*>(&other);
         }
+
+        /// What add() was given for it; else how many were added before it.
+        std::size_t tag() const noexcept { return tag_; }
     };
 
     template <class First, class... Rest>
-    explicit select(First& first, Rest&... rest) : port_(&first.port()) {
+    explicit select(First& first, Rest&... rest)
+        : port_(&first.port()), signal_(std::make_shared<signal>(*port_)) {
         add(first);
         (add(rest), ...);
     }
+    /// Of what add() brings.
+    explicit select(router& here)
+        : port_(&mitogen::node_of(here)), signal_(std::make_shared<signal>(*port_)) {}
     select(select&&) = delete;
     ~select() {
-        for (source& s : sources_)
-            if (*s.armed_) s.forget_(s.object_, signal_.get());
+        for (const auto& s : sources_)
+            if (!s->removed_) forget(*s);
     }
 
     /// One more.
     template <class Source>
     void add(Source& from) {
-        sources_.push_back(source(from));
+        add(from, added_);
+    }
+    /// One more, with a number by which its source::tag() tells it.
+    template <class Source>
+    void add(Source& from, std::size_t tag) {
+        ++added_;
+        sources_.push_back(std::shared_ptr<source>(new source(from, tag)));
+        watch(sources_.back());
+    }
+
+    /// It is not waited for any more, whether it is ready or not. False if it is not among them.
+    template <class Source>
+    bool remove(const Source& gone) {
+        const auto at = std::find_if(sources_.begin(), sources_.end(),
+                                     [&](const auto& s) { return s->is(gone); });
+        if (at == sources_.end()) return false;
+        forget(**at);
+        drop(*at);
+        return true;
     }
 
     /// How many may still become ready.
@@ -14268,12 +14634,12 @@ public:
 
     /// Which is ready; waits for one. Its value, or its error, is then to be had from the object
     /// itself, without waiting. Errors, thrown: channel_error with reason::end_of_stream if none is
-    /// left.
+    /// left; cancelled_error, timeout_error, if the caller's scope ends.
     source& next() { return *try_next().value(); }
     /// The same, with the error as a value.
     result<source*> try_next() { return try_next_until(never); }
 
-    /// The same, waiting for `span` at most, with the error as a value: reason::timeout.
+    /// The same, waiting for `span` at most, 0 never: reason::timeout.
     template <class Rep, class Period>
     source& next_for(std::chrono::duration<Rep, Period> span) {
         return *try_next_for(span).value();
@@ -14311,14 +14677,34 @@ public:
     std::default_sentinel_t end() const noexcept { return {}; }
 
 private:
+    // What the sources' callbacks reach, which may come when the select is gone.
+    struct signal {
+        detail::mutex mutex;
+        detail::condition changed;
+        std::deque<std::shared_ptr<source>> told; // under the mutex: those that may be ready
+
+        explicit signal(const mitogen::node& host) : mutex(host) {}
+
+        void tell(const std::shared_ptr<source>& s) {
+            const std::lock_guard lock(mutex);
+            if (!std::exchange(s->armed_, false)) return;
+            told.push_back(s);
+            changed.notify_all();
+        }
+    };
+
     mitogen::node* port_;
-    std::deque<source> sources_; // the one that was told last is the last
-    std::optional<source> told_; // and will not be ready again
-    std::shared_ptr<signal> signal_ = std::make_shared<signal>();
+    std::shared_ptr<signal> signal_;
+    std::vector<std::shared_ptr<source>> sources_;
+    std::size_t added_ = 0;
+    std::shared_ptr<source> given_; // what next() has returned last
+
+    template <class Source>
+    static constexpr bool comes_once = std::is_base_of_v<detail::future_base, Source>;
 
     template <class Source>
     static bool is_ready(Source& s) {
-        if constexpr (std::is_base_of_v<detail::future_base, Source>) {
+        if constexpr (comes_once<Source>) {
             return s.done();
         } else {
             return s.ready();
@@ -14326,72 +14712,135 @@ private:
     }
     template <class Source>
     static bool is_over(Source& s) {
-        if constexpr (std::is_base_of_v<detail::future_base, Source>) {
+        if constexpr (comes_once<Source>) {
             return s.done();
         } else {
             return s.ended();
         }
     }
-
     template <class Source>
     static void arm(Source& s, unique_function<void()> go, const void* key) {
-        if constexpr (std::is_base_of_v<detail::future_base, Source>) {
-            s.then(std::move(go)); // comes once, and the future keeps it until then
+        if constexpr (comes_once<Source>) {
+            s.then(std::move(go)); // the future keeps it until then
         } else {
             s.then(std::move(go), key);
         }
     }
     template <class Source>
     static void disarm(Source& s, const void* key) {
-        if constexpr (!std::is_base_of_v<detail::future_base, Source>) s.forget(key);
+        if constexpr (!comes_once<Source>) s.forget(key);
     }
 
-    /// A source that is ready, or null.
-    source* find() {
-        for (auto at = sources_.begin(); at != sources_.end(); ++at) {
-            if (!at->ready_(at->object_)) continue;
-            source found = std::move(*at);
-            sources_.erase(at);
-            if (found.over_(found.object_)) return &told_.emplace(std::move(found));
-            return &sources_.emplace_back(std::move(found));
+    /// It says when it may be ready: at once, if it is.
+    void watch(const std::shared_ptr<source>& s) {
+        {
+            const std::lock_guard lock(signal_->mutex);
+            if (std::exchange(s->armed_, true)) return;
         }
-        return nullptr;
+        s->then_(s->object_, [to = signal_, s] { to->tell(s); }, signal_.get());
     }
 
-    void arm_all() {
-        for (source& s : sources_) {
-            if (s.armed_->exchange(true)) continue;
-            const auto go = [armed = s.armed_, wake = signal_] {
-                armed->store(false);
-                wake->fire();
-            };
-            s.then_(s.object_, go, signal_.get());
+    void forget(source& s) {
+        {
+            const std::lock_guard lock(signal_->mutex);
+            s.removed_ = true;
+            if (!std::exchange(s.armed_, false)) return;
         }
+        s.forget_(s.object_, signal_.get());
+    }
+
+    void drop(const std::shared_ptr<source>& gone) {
+        const auto at = std::find(sources_.begin(), sources_.end(), gone);
+        if (at == sources_.end()) return;
+        std::swap(*at, sources_.back());
+        sources_.pop_back();
+    }
+
+    /// What was given last may be ready again.
+    void take_back() {
+        const std::shared_ptr<source> last = std::move(given_);
+        if (last && !last->removed_) watch(last);
     }
 
     result<source*> try_next_until(instant deadline) {
+        take_back();
         for (;;) {
-            if (source* ready = find()) return ready;
             if (sources_.empty())
                 return error(reason::end_of_stream, "nothing is left to wait for");
-            if (port_->on_loop())
-                return error(
-                    reason::misuse,
-                    "a function that runs on the loop waits for what only the loop could bring");
-            outstanding_call& event = port_->open_event();
-            event.retain();
-            signal_->event.store(&event);
-            arm_all();
-            const bool in_time = port_->await(event, deadline);
-            if (outstanding_call* unused = signal_->event.exchange(nullptr)) unused->release();
-            if (!in_time) event.fail(error(reason::timeout, ""));
-            event.release();
-            if (in_time) continue;
-            if (auto ended = detail::why_interrupted(port_->now(), deadline))
-                return std::move(*ended);
-            return error(reason::timeout, "nothing was ready before the deadline");
+            std::shared_ptr<source> told;
+            {
+                std::unique_lock lock(signal_->mutex);
+                const auto some = [this] { return !signal_->told.empty(); };
+                if (!some()) {
+                    if (port_->on_loop())
+                        return error(reason::misuse, "a function that runs on the loop waits for "
+                                                     "what only the loop could bring");
+                    if (!signal_->changed.wait(lock, *port_, deadline, some)) {
+                        lock.unlock();
+                        if (auto ended = detail::why_interrupted(port_->now(), deadline))
+                            return std::move(*ended);
+                        return error(reason::timeout, "nothing was ready before the deadline");
+                    }
+                }
+                told = std::move(signal_->told.front());
+                signal_->told.pop_front();
+            }
+            if (told->removed_) continue;
+            if (!told->ready_(told->object_)) { // somebody else has taken its item
+                watch(told);
+                continue;
+            }
+            given_ = told;
+            if (told->over_(told->object_)) {
+                told->removed_ = true;
+                drop(told);
+            }
+            return told.get();
         }
     }
+};
+
+/// Futures or tasks of a nursery, in the order in which they are done: `for (auto& f :
+/// mitogen::as_completed(all)) use(f.get());`. Refers to them: they must outlive it and not move.
+/// Threads: one at a time. Blocks: iteration, not on the loop; it ends as select's does.
+template <class Range>
+class as_completed {
+    std::vector<std::remove_reference_t<decltype(*std::begin(std::declval<Range&>()))>*> all_;
+    std::unique_ptr<select> ready_;
+
+public:
+    explicit as_completed(Range& these) {
+        for (auto& each : these) all_.push_back(&each);
+        if (all_.empty()) return;
+        ready_ = std::make_unique<select>(*all_.front());
+        for (std::size_t i = 1; i < all_.size(); ++i) ready_->add(*all_[i]);
+    }
+
+    /// The next one that is done, or none if all have been.
+    class iterator {
+        as_completed* from_;
+        select::iterator at_{};
+
+    public:
+        using value_type = std::remove_pointer_t<typename decltype(all_)::value_type>;
+        using difference_type = std::ptrdiff_t;
+        using iterator_category = std::input_iterator_tag;
+
+        explicit iterator(as_completed& from) : from_(&from) {
+            if (from.ready_) at_ = from.ready_->begin();
+        }
+        value_type& operator*() const noexcept { return *from_->all_[(*at_).tag()]; }
+        iterator& operator++() {
+            ++at_;
+            return *this;
+        }
+        void operator++(int) { ++*this; }
+        friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept {
+            return i.at_ == std::default_sentinel;
+        }
+    };
+    iterator begin() { return iterator(*this); }
+    std::default_sentinel_t end() const noexcept { return {}; }
 };
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -14494,7 +14943,6 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 // ==== the core ====
 #if !defined(MITOGEN_SEPARATE)
 #include <charconv>
-#include <chrono>
 #include <csignal>
 #include <initializer_list>
 #include <map>
@@ -26386,50 +26834,6 @@ private:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/flow/watchers.hpp ----
-// watchers.hpp: what is to run at the next change of something, each once.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Callbacks that wait, each with the key under which it can be taken back. They are run and
-/// destroyed without the owner's mutex: what a callback holds may be the last reference to its
-/// owner. Threads: all under the owner's mutex, but for run().
-class watchers {
-    struct watcher {
-        const void* key;
-        unique_function<void()> go;
-    };
-    std::vector<watcher> waiting_;
-
-public:
-    void add(const void* key, unique_function<void()> go) {
-        waiting_.push_back({key, std::move(go)});
-    }
-
-    /// All of them, to be run.
-    watchers take() noexcept { return std::exchange(*this, {}); }
-
-    /// Those of this key, to be dropped.
-    watchers take(const void* key) {
-        watchers taken;
-        // std::stable_partition() uses what C++17 deprecates, and clang says so
-        std::vector<watcher> kept;
-        for (watcher& w : waiting_) (w.key == key ? taken.waiting_ : kept).push_back(std::move(w));
-        waiting_ = std::move(kept);
-        return taken;
-    }
-
-    bool empty() const noexcept { return waiting_.empty(); }
-
-    void run() {
-        for (watcher& w : waiting_) w.go();
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/flow/inbox.hpp ----
 // inbox.hpp: the receiving end of flows: a queue that several may fill, each within its credit.
 
@@ -27186,7 +27590,7 @@ class elastic_threads {
     using thread = typename Io::thread;
     using place = typename std::list<thread>::iterator;
 
-    static constexpr auto idle_time = std::chrono::seconds(5);
+    static constexpr duration_ns idle_time = 5'000'000'000;
 
     Io& io_;
     unique_function<void(Work)> run_;
@@ -27221,7 +27625,7 @@ class elastic_threads {
                 const std::lock_guard lock(mutex_);
                 ++idle_;
             }
-            result<Work> got = queue_.try_get_for(idle_time);
+            result<Work> got = queue_.try_get_until(after(io_.now(), idle_time));
             switch (after_wait(got.has_value(), self)) {
             case next::work: run_(std::move(*got)); break;
             case next::wait: break;
@@ -32429,7 +32833,7 @@ public:
             cause.reason() == reason::cancelled ? cause.detail().radius : cancel_radius::nursery;
         const context_id who =
             cause.reason() == reason::cancelled ? cause.detail().canceller : here;
-        why_.emplace(cause.reason() == reason::cancelled
+        why_.emplace(cause.reason() == reason::cancelled || cause.reason() == reason::timeout
                          ? cause
                          : cancelled_by(who, radius,
                                         std::string("cancelled with its nursery, of which a part "
@@ -32515,6 +32919,11 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     std::vector<error> failures_;     // in the order in which they came
     std::optional<error> cancelled_;  // why, if nothing has failed before
     std::unique_ptr<body_scope, body_scope::drop> body_; // null: it was made on the loop
+    outstanding_call* limit_ = nullptr; // ends when its time is over, or all is
+    std::vector<task_wait*> awaited_by_;  // tasks that wait for all
+#if defined(__cpp_lib_jthread)
+    std::optional<std::stop_source> stop_; // made when somebody asks for it
+#endif
     bool reports_cancelling_ = false; // it is an error of the nursery
     bool expedited_ = false;          // there is no grace
     bool closing_ = false;
@@ -32553,6 +32962,12 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
         t.place_ = task::nowhere;
     }
 
+    /// Who waits for all looks again. Under mutex_.
+    void notify() {
+        wake_.notify_all();
+        for (task_wait* w : std::exchange(awaited_by_, {})) w->wake();
+    }
+
     void interrupt_body() { // under mutex_, when stopping()
         if (body_) body_->stop(cause(), node_.id());
     }
@@ -32562,11 +32977,20 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     void ask_all() {
         std::vector<std::shared_ptr<task>> all;
         std::optional<error> why;
+#if defined(__cpp_lib_jthread)
+        std::optional<std::stop_source> stop;
+#endif
         {
             const std::lock_guard lock(mutex_);
             all = tasks_;
             why = cause();
+#if defined(__cpp_lib_jthread)
+            stop = stop_;
+#endif
         }
+#if defined(__cpp_lib_jthread)
+        if (stop) stop->request_stop();
+#endif
         std::sort(all.begin(), all.end(),
                   [](const auto& a, const auto& b) { return a->number_ > b->number_; });
         for (const auto& t : all) t->ask_to_stop(*why);
@@ -32577,10 +33001,37 @@ public:
         : nursery_hub(node), grace_(grace), mutex_(node) {}
     nursery_state(nursery_state&&) = delete;
 
-    void enter_body(scope_worker& worker) override {
+    void enter_body(scope_worker& worker, instant deadline) override {
         body_.reset(new body_scope);
+        body_->reset(deadline);
         body_->enter(worker);
     }
+
+    void limit(duration_ns within) override {
+        outstanding_call& over = node_.open_event();
+        {
+            const std::lock_guard lock(mutex_);
+            limit_ = &over;
+        }
+        const error late(reason::timeout, "the nursery has not ended within " +
+                                              std::to_string(within / 1'000'000) + " ms");
+        node_.expire(over, after(node_.now(), within), late);
+        over.then([weak = this->weak_from_this(), &over] {
+            const auto self = weak.lock();
+            if (self && over.failure()->reason() == reason::timeout)
+                self->cancel(*over.failure(), true);
+            over.release();
+        });
+    }
+
+#if defined(__cpp_lib_jthread)
+    std::stop_token stop_token() override {
+        const std::lock_guard lock(mutex_);
+        if (!stop_) stop_.emplace();
+        if (stopping()) stop_->request_stop(); // nobody can have registered a callback yet
+        return stop_->get_token();
+    }
+#endif
 
     void leave_body() noexcept override {
         const std::lock_guard lock(mutex_);
@@ -32607,7 +33058,7 @@ public:
         ++processes_;
         return std::shared_ptr<void>(nullptr, [self = this->shared_from_this()](void*) {
             const std::lock_guard gone(self->mutex_);
-            if (--self->processes_ == 0) self->wake_.notify_all();
+            if (--self->processes_ == 0) self->notify();
         });
     }
 
@@ -32670,7 +33121,7 @@ private:
                 (why.detail().has_status && why.detail().status.success()))
                 return;
             failures_.push_back(why);
-            wake_.notify_all();
+            notify();
             interrupt_body();
         }
         ask_all();
@@ -32694,7 +33145,7 @@ public:
         const std::shared_ptr<task> keep = t.shared_from_this();
         const std::lock_guard lock(mutex_);
         remove(t);
-        if (tasks_.empty()) wake_.notify_all();
+        if (tasks_.empty()) notify();
     }
 
     void begun(task& t) override {
@@ -32709,6 +33160,7 @@ public:
     void ended(task& t, const error* failure) override {
         const std::shared_ptr<task> keep = t.shared_from_this();
         bool first = false;
+        watchers told;
         {
             const std::lock_guard lock(mutex_);
             if (failure && is_consequence(t, *failure)) {
@@ -32722,10 +33174,12 @@ public:
             remove(t);
             t.ended_.store(true, std::memory_order_release);
             t.wake_.notify_all();
-            if (tasks_.empty() || first) wake_.notify_all();
+            told = t.told_.take();
+            if (tasks_.empty() || first) notify();
             if (first) interrupt_body();
         }
         if (first) ask_all();
+        told.run();
     }
 
     bool may_go_on(const task& t) override {
@@ -32737,6 +33191,19 @@ public:
     bool wait_for(task& t, instant deadline) override {
         std::unique_lock lock(mutex_);
         return t.wake_.wait(lock, node_, deadline, [&t] { return t.ended(); });
+    }
+
+    void when_ended(task& t, unique_function<void()> go, const void* key) override {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!t.ended()) return t.told_.add(key, std::move(go));
+        }
+        go();
+    }
+    void forget_watcher(task& t, const void* key) override {
+        watchers gone; // destroyed without the lock
+        const std::lock_guard lock(mutex_);
+        gone = t.told_.take(key);
     }
 
     void cancel_one(task& t) override {
@@ -32767,7 +33234,7 @@ public:
             reports_cancelling_ = reported;
             cancelled_ = std::move(why);
             coming = arriving_;
-            wake_.notify_all();
+            notify();
             interrupt_body();
         }
         for (const auto& c : coming) c->abandon(*cancelled_);
@@ -32780,7 +33247,7 @@ public:
             const std::lock_guard lock(mutex_);
             if (std::exchange(expedited_, true)) return;
             if (closing_) ending = contexts_;
-            wake_.notify_all();
+            notify();
         }
         for (const context_id id : ending) node_.terminate(id, true);
     }
@@ -32831,8 +33298,24 @@ public:
             (void)wait(after(node_.now(), grace_), [this] { return tasks_.empty() || expedited_; });
         close();
         (void)wait(never, [this] { return tasks_.empty() && processes_ == 0; });
-        const std::lock_guard lock(mutex_);
-        over_ = true;
+        all_over();
+    }
+
+    mitogen::task<void> finish_later() override {
+        const auto keep = this->shared_from_this();
+        leave_body();
+        const auto idle = [this] { return tasks_.empty() || stopping(); };
+        if (std::optional<error> why = co_await end_of{*this, idle})
+            cancel(std::move(*why), true);
+        const shielded wait_for_all;
+        if (stopped()) {
+            const auto asked = [this] { return tasks_.empty() || expedited_; };
+            (void)co_await end_of{*this, asked, grace_};
+        }
+        close();
+        const auto over = [this] { return tasks_.empty() && processes_ == 0; };
+        (void)co_await end_of{*this, over};
+        all_over();
     }
 
     result<void> verdict() override {
@@ -32843,6 +33326,75 @@ public:
     }
 
 private:
+    void all_over() {
+        outstanding_call* limit = nullptr;
+        {
+            const std::lock_guard lock(mutex_);
+            over_ = true;
+            limit = std::exchange(limit_, nullptr);
+        }
+        if (limit) limit->fail(error(reason::cancelled, "the nursery is over"));
+    }
+
+    /// A task waits until `condition`, asked under the lock, holds, or for `span` at most. Gives
+    /// why the task's scope has ended meanwhile, if that is so.
+    class ends_wait final : task_wait {
+        nursery_state& all_;
+        unique_function<bool()> condition_;
+        duration_ns span_;
+        instant until_ = 0;
+        bool late_ = false;
+        timer timer_{};
+
+        bool happened() override {
+            const std::lock_guard lock(all_.mutex_);
+            return late_ || condition_();
+        }
+        void arm() override {
+            if (span_ != never && until_ == 0) {
+                until_ = after(scope().port().now(), span_);
+                timer_.fire = [this] {
+                    late_ = true;
+                    wake_once();
+                };
+                scope().set_timer(timer_, until_);
+            }
+            const std::lock_guard lock(all_.mutex_);
+            all_.awaited_by_.push_back(this);
+            if (condition_()) all_.notify();
+        }
+        void give_up(const error&, bool armed) override {
+            if (armed) wake_once();
+        }
+        void wake_once() { // unless somebody has
+            const std::lock_guard lock(all_.mutex_);
+            if (std::erase(all_.awaited_by_, static_cast<task_wait*>(this)) > 0) wake();
+        }
+
+    public:
+        ends_wait(nursery_state& all, unique_function<bool()> condition, duration_ns span = never)
+            : all_(all), condition_(std::move(condition)), span_(span) {}
+
+        bool await_ready() const noexcept { return false; }
+        template <class Promise>
+        void await_suspend(std::coroutine_handle<Promise> waiting) {
+            begin(*waiting.promise().scope, waiting);
+        }
+        std::optional<error> await_resume() {
+            if (timer_.is_set()) scope().cancel_timer(timer_);
+            if (happened()) return std::nullopt;
+            return *scope().cancelled();
+        }
+    };
+
+    /// Movable, as g++ wants what is awaited; the wait itself is not.
+    struct end_of {
+        nursery_state& all;
+        unique_function<bool()> condition;
+        duration_ns span = never;
+        ends_wait operator co_await() && { return ends_wait(all, std::move(condition), span); }
+    };
+
     template <class Condition>
     bool wait(instant deadline, Condition condition) {
         std::unique_lock lock(mutex_);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <mitogen/os/futex.hpp>
+#include <mitogen/os/thread/futex.hpp>
 
 #if defined(__linux__)
 #include <mitogen/os/call.hpp>

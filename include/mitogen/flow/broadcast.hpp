@@ -5,10 +5,12 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/flow/item/item_codec.hpp>
 #include <mitogen/flow/item/item_range.hpp>
+#include <mitogen/flow/watchers.hpp>
 #include <mitogen/fwd.hpp>
 #include <mitogen/scope/interrupted.hpp>
 #include <mitogen/sync/host.hpp>
@@ -41,7 +43,7 @@ public:
     using value_type = typename Source::value_type;
 
 private:
-    struct shared {
+    struct shared : std::enable_shared_from_this<shared> {
         Source source;
         std::size_t capacity;
         mitogen::node& node;
@@ -51,6 +53,8 @@ private:
         std::uint64_t first = 0;    // number of ring.front()
         bool taking = false;        // somebody waits for the source
         std::optional<error> end{}; // what follows the last item
+        detail::watchers told;      // of select, to be run when there is another item
+        bool listening = false;     // to the source, for these
 
         shared(mitogen::node& here, Source from, std::size_t most)
             : source(std::move(from)), capacity(most), node(here), mutex(here) {}
@@ -69,23 +73,60 @@ private:
                 taking = true;
                 lock.unlock();
                 result<value_type> item = take(deadline);
-                lock.lock();
-                taking = false;
-                changed.notify_all();
-                if (item) {
-                    if (ring.size() == capacity) {
-                        ring.pop_front();
-                        ++first;
-                    }
-                    ring.push_back(std::move(*item));
-                } else if (item.error().reason() == reason::timeout ||
-                           detail::why_interrupted(node.now())) {
-                    return false;
-                } else {
-                    end = item.error();
-                }
+                if (!enter(lock, std::move(item))) return false;
             }
             return true;
+        }
+
+        /// What was taken, by the one that takes; false if that was nothing. Locks.
+        bool enter(std::unique_lock<detail::mutex>& lock, result<value_type> item) {
+            lock.lock();
+            taking = false;
+            changed.notify_all();
+            if (item) {
+                if (ring.size() == capacity) {
+                    ring.pop_front();
+                    ++first;
+                }
+                ring.push_back(std::move(*item));
+            } else if (item.error().reason() == reason::timeout ||
+                       detail::why_interrupted(node.now())) {
+                return false;
+            } else {
+                end = item.error();
+            }
+            detail::watchers tell = told.take();
+            lock.unlock();
+            tell.run();
+            lock.lock();
+            return true;
+        }
+
+        /// Takes what the source has, if nobody does.
+        void look(std::unique_lock<detail::mutex>& lock, std::uint64_t wanted) {
+            if (has(wanted) || taking) return;
+            taking = true;
+            lock.unlock();
+            if (source.ready()) return static_cast<void>(enter(lock, take(0)));
+            lock.lock();
+            taking = false;
+            changed.notify_all();
+        }
+
+        /// Has the source say when there is something to take.
+        void listen(std::unique_lock<detail::mutex>& lock) {
+            if (std::exchange(listening, true)) return;
+            lock.unlock();
+            source.then([weak = this->weak_from_this()] {
+                if (const auto self = weak.lock()) self->heard();
+            }, this);
+            lock.lock();
+        }
+        void heard() {
+            std::unique_lock lock(mutex);
+            listening = false;
+            look(lock, next());
+            if (!told.empty() && !end) listen(lock);
         }
 
         result<value_type> take(instant deadline) {
@@ -162,6 +203,34 @@ public:
         result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
             return try_receive_for(span);
         }
+
+        /// For select. What is not taken yet from the source is taken.
+        bool ready() {
+            std::unique_lock lock(shared_->mutex);
+            shared_->look(lock, next_);
+            return shared_->has(next_);
+        }
+        bool ended() {
+            const std::lock_guard lock(shared_->mutex);
+            return shared_->end && next_ == shared_->next();
+        }
+        void then(unique_function<void()> go, const void* key = nullptr) {
+            {
+                std::unique_lock lock(shared_->mutex);
+                shared_->look(lock, next_);
+                if (!shared_->has(next_)) {
+                    shared_->told.add(key, std::move(go));
+                    return shared_->listen(lock);
+                }
+            }
+            go();
+        }
+        void forget(const void* key) {
+            detail::watchers gone; // destroyed without the lock
+            const std::lock_guard lock(shared_->mutex);
+            gone = shared_->told.take(key);
+        }
+        mitogen::node& port() const noexcept { return shared_->node; }
 
         /// How many items this one has missed since it was last asked: they lie before the item
         /// that was got last.

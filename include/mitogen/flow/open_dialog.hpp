@@ -248,6 +248,8 @@ public:
     }
     void forget(const void* key) const { in_->forget(key); }
     mitogen::node& port() const noexcept { return in_->node(); }
+    /// The call that it is.
+    outstanding_call* state() const noexcept { return answer_.state(); }
 
     /// Iterates what is received, to the end; an error is thrown.
     detail::item_iterator<open_dialog> begin() { return detail::item_iterator<open_dialog>(*this); }

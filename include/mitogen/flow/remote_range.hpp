@@ -40,6 +40,9 @@ public:
         if (inbox_) cancel();
     }
 
+    /// The call that it is.
+    outstanding_call* state() const noexcept { return end_.state(); }
+
     /// Stops the function. What has arrived can still be taken, and is followed by the end.
     void cancel() {
         inbox_->close(error(reason::end_of_stream, "the stream has been left"), false);

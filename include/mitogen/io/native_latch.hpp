@@ -4,7 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/os/parker.hpp>
+#include <mitogen/os/thread/parker.hpp>
 #include <mitogen/os/call.hpp>
 #include <mitogen/os/mutex.hpp>
 #include <mitogen/sync/latch.hpp>

@@ -6,7 +6,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/io/main_arguments.hpp>
-#include <mitogen/os/parker.hpp>
+#include <mitogen/os/thread/parker.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/io/thread.hpp>
 #include <mitogen/io/waker.hpp>

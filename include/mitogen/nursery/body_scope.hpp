@@ -42,7 +42,7 @@ public:
             cause.reason() == reason::cancelled ? cause.detail().radius : cancel_radius::nursery;
         const context_id who =
             cause.reason() == reason::cancelled ? cause.detail().canceller : here;
-        why_.emplace(cause.reason() == reason::cancelled
+        why_.emplace(cause.reason() == reason::cancelled || cause.reason() == reason::timeout
                          ? cause
                          : cancelled_by(who, radius,
                                         std::string("cancelled with its nursery, of which a part "

@@ -9,6 +9,8 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/fwd.hpp>
 #include <mitogen/router/router.hpp>
+#include <mitogen/scope/cancel_scope.hpp>
+#include <mitogen/scope/interrupted.hpp>
 #include <mitogen/sync/host.hpp>
 #include <mitogen/task/node_task_scope.hpp>
 #include <mitogen/task/task.hpp>
@@ -111,9 +113,11 @@ class [[nodiscard]] spawned {
         if (state_->node.on_loop())
             return error(reason::misuse,
                          "waiting for a task on the loop, on which it runs: co_await it");
-        if (!state_->wait(deadline))
+        if (!state_->wait(deadline)) {
+            if (auto why = detail::why_interrupted(state_->node.now(), deadline)) return why;
             return error(reason::timeout,
                          "the task did not end within the time given to get_for()");
+        }
         return std::nullopt;
     }
 
@@ -128,6 +132,7 @@ public:
     ~spawned() {
         if (!state_ || refused_ || state_->done()) return;
         state::cancel(state_, cancelled_here("nobody wants the result of the task any more"));
+        const detail::shielded wait; // it may refer to what goes when this returns
         if (!state_->node.on_loop()) (void)state_->wait(never);
     }
 

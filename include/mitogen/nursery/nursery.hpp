@@ -12,14 +12,18 @@
 #include <mitogen/call/connect_methods.hpp>
 #include <mitogen/call/context.hpp>
 #include <mitogen/fwd.hpp>
+#include <mitogen/node/outstanding_call.hpp>
 #include <mitogen/nursery/interrupt.hpp>
+#include <mitogen/nursery/nursery_call.hpp>
 #include <mitogen/nursery/nursery_hub.hpp>
 #include <mitogen/nursery/nursery_task.hpp>
+#include <mitogen/nursery/nursery_watch.hpp>
 #include <mitogen/nursery/restart.hpp>
 #include <mitogen/router/router.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
 #include <mitogen/scope/interrupted.hpp>
 #include <mitogen/scope/thread_worker.hpp>
+#include <mitogen/task/task.hpp>
 
 #include <exception>
 #include <memory>
@@ -39,6 +43,9 @@ namespace mitogen::inline MITOGEN_ABI {
 struct nursery_options {
     /// from asking tasks to stop, to ending the contexts in which they do not
     std::chrono::milliseconds grace{3'000};
+    /// the time that all of it may take, from its construction to the end of the last task: then it
+    /// is cancelled, and join() says reason::timeout; 0: any
+    std::chrono::milliseconds within{0};
     /// SIGINT (Ctrl-C) cancels the nursery, whose join() then says so; a second one skips the
     /// grace: see basic_on_interrupt
     bool interrupt = false;
@@ -56,7 +63,7 @@ class restarting_tasks {
 
     template <auto F>
     auto make() const {
-        return std::make_shared<detail::nursery_task<detail::result_of<F>>>(state_);
+        return std::make_shared<detail::nursery_call<detail::result_of<F>>>(state_);
     }
 
 public:
@@ -124,6 +131,9 @@ class nursery : public connect_methods<nursery> {
     }
 
     mitogen::node& node() const noexcept { return state_->node(); }
+    void watch(outstanding_call& call) {
+        std::make_shared<detail::nursery_watch>(state_, call)->begin();
+    }
 
     template <class Method>
     using accepts = std::true_type;
@@ -143,8 +153,13 @@ public:
             on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
 #endif
         if (options.interrupt) heed_interrupts(node);
+        const bool timed = options.within.count() > 0;
         if (!this->node().on_loop() || detail::this_worker)
-            state_->enter_body(detail::worker_here());
+            state_->enter_body(detail::worker_here(),
+                               timed ? detail::after(this->node().now(),
+                                                     detail::to_ns(options.within))
+                                     : never);
+        if (timed) state_->limit(detail::to_ns(options.within));
     }
 
     nursery(nursery&&) = delete;
@@ -174,7 +189,7 @@ public:
     template <auto F, class Target, class... Args>
         requires(!detail::method_or_any<std::remove_cvref_t<Target>>)
     nursery_task<detail::result_of<F>> start(const Target& target, Args&&... args) {
-        auto t = std::make_shared<detail::nursery_task<detail::result_of<F>>>(state_);
+        auto t = std::make_shared<detail::nursery_call<detail::result_of<F>>>(state_);
         t->call(target.id(),
                 [&] { return target.template call_async<F>(std::forward<Args>(args)...); });
         return nursery_task<detail::result_of<F>>(std::move(t));
@@ -184,10 +199,35 @@ public:
     /// does not come up, that is how the task fails. Never blocks.
     template <auto F, detail::method_or_any Method, class... Args>
     nursery_task<detail::result_of<F>> start(const Method& method, Args&&... args) {
-        auto t = std::make_shared<detail::nursery_task<detail::result_of<F>>>(state_);
+        auto t = std::make_shared<detail::nursery_call<detail::result_of<F>>>(state_);
         t->template connect_and_call<F>([&] { return state_->connect(method); },
                                         std::forward<Args>(args)...);
         return nursery_task<detail::result_of<F>>(std::move(t));
+    }
+
+    /// Opens a dialog with `F(args…)` in a context: as context::open. It belongs to the nursery: if
+    /// that stops the function is cancelled, and if the function fails the nursery does. The
+    /// dialog, which is the caller's, must not outlive join().
+    template <auto F, class Target, class... Args>
+    auto open(const Target& target, Args&&... args) {
+        auto opened = target.template open<F>(std::forward<Args>(args)...);
+        watch(*opened.state());
+        return opened;
+    }
+    /// Streams what `F(args…)` yields in a context: as context::stream, and as open().
+    template <auto F, class Target, class... Args>
+    auto stream(const Target& target, Args&&... args) {
+        auto items = target.template stream<F>(std::forward<Args>(args)...);
+        watch(*items.state());
+        return items;
+    }
+    /// Runs a task on the loop of this program, beside everything else. It belongs to the nursery
+    /// as a call does: cancelled, its waits end. Never blocks.
+    template <class T>
+    nursery_task<T> spawn(task<T> body) {
+        auto t = std::make_shared<detail::nursery_spawn<T>>(state_, std::move(body));
+        t->begin();
+        return nursery_task<T>(std::move(t));
     }
 
     /// For tasks that are begun again when they have ended:
@@ -233,6 +273,21 @@ public:
         }
         return try_join();
     }
+
+    /// In a task: `co_await n.async_join()`, as join(), without blocking the loop. A nursery that a
+    /// task makes is joined so: its destructor cannot wait there, and cancels.
+    task<void> async_join() { (co_await async_try_join()).value(); }
+    /// The same, with the error as a value.
+    task<result<void>> async_try_join() {
+        if (!state_->over()) co_await state_->finish_later();
+        co_return state_->verdict();
+    }
+
+#if defined(__cpp_lib_jthread)
+    /// Is requested to stop when the nursery stops: for what is not a wait of this library, and for
+    /// context::with().
+    std::stop_token stop_token() const { return state_->stop_token(); }
+#endif
 
     /// Asks everything to stop, and gives up what is being connected; nothing can be added
     /// afterwards. Does not wait: join() and the destructor do. That it was cancelled so is no

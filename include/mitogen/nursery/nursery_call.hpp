@@ -12,6 +12,7 @@
 #include <mitogen/codec/codec.hpp>
 #include <mitogen/nursery/nursery_hub.hpp>
 #include <mitogen/nursery/nursery_member.hpp>
+#include <mitogen/nursery/nursery_result.hpp>
 #include <mitogen/nursery/restart.hpp>
 #include <mitogen/protocol/handle.hpp>
 
@@ -29,8 +30,8 @@ namespace detail {
 
 /// A call: of a context that is there, or of one that is being connected for it.
 template <class T>
-class nursery_task final : public nursery_member {
-    using base = nursery_member;
+class nursery_call final : public nursery_result<T> {
+    using base = nursery_result<T>;
 
     mitogen::detail::mutex mutex_;
     context_id where_ = no_context;
@@ -43,15 +44,15 @@ class nursery_task final : public nursery_member {
 
     /// If an exception comes in between, there is no such task.
     struct unless_begun {
-        nursery_task& self;
+        nursery_call& self;
         bool begun = false;
         ~unless_begun() {
             if (!begun) self.nursery_->forget(self);
         }
     };
 
-    std::shared_ptr<nursery_task> self() {
-        return std::static_pointer_cast<nursery_task>(this->shared_from_this());
+    std::shared_ptr<nursery_call> self() {
+        return std::static_pointer_cast<nursery_call>(this->shared_from_this());
     }
 
     /// If something has failed: a call that nothing keeps from running runs, and what it says for
@@ -183,7 +184,7 @@ class nursery_task final : public nursery_member {
     }
 
 public:
-    explicit nursery_task(std::shared_ptr<nursery_hub> nursery)
+    explicit nursery_call(std::shared_ptr<nursery_hub> nursery)
         : base(std::move(nursery)), mutex_(this->nursery_->node()) {}
 
     // ---- how it begins: one of them, once
@@ -268,7 +269,7 @@ public:
         return where_;
     }
 
-    result<T> outcome() {
+    result<T> outcome() override {
         if (const error* why = this->failure()) return *why;
         return answer_.outcome();
     }

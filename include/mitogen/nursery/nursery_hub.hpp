@@ -13,6 +13,7 @@
 #include <mitogen/node/node.hpp>
 #include <mitogen/nursery/nursery_member.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
+#include <mitogen/task/task.hpp>
 
 #include <memory>
 #include <optional>
@@ -37,9 +38,15 @@ public:
 
     /// The body of the nursery begins: what the worker waits for from now on ends when it stops.
     /// Threads: the worker's.
-    virtual void enter_body(scope_worker& worker) = 0;
+    virtual void enter_body(scope_worker& worker, instant deadline) = 0;
     /// The body has ended. Threads: any. Again: nothing.
     virtual void leave_body() noexcept = 0;
+
+    /// All of it may take that long from now.
+    virtual void limit(duration_ns within) = 0;
+#if defined(__cpp_lib_jthread)
+    virtual std::stop_token stop_token() = 0;
+#endif
 
     /// The error of what was cancelled with this nursery.
     virtual error cancelled_here(const char* by) const = 0;
@@ -63,6 +70,9 @@ public:
     virtual bool may_go_on(const nursery_member& t) = 0;
     /// Sleeps until a task has ended or the deadline passes; true if it has. Not on the loop.
     virtual bool wait_for(nursery_member& t, instant deadline) = 0;
+    /// Runs `go` when the task has ended: now, if it has.
+    virtual void when_ended(nursery_member& t, unique_function<void()> go, const void* key) = 0;
+    virtual void forget_watcher(nursery_member& t, const void* key) = 0;
     /// Cancels a task; that is no failure of the nursery.
     virtual void cancel_one(nursery_member& t) = 0;
 
@@ -81,6 +91,8 @@ public:
     virtual bool wait_for_tasks(instant deadline) = 0;
     /// Waits for the tasks, then closes, then waits until all is over. Not on the loop.
     virtual void finish() = 0;
+    /// The same, in a task.
+    virtual task<void> finish_later() = 0;
     /// What the nursery ends with, when it is over.
     virtual result<void> verdict() = 0;
 };
@@ -91,6 +103,11 @@ inline instant nursery_member::until(duration_ns span) const {
 inline bool nursery_member::wait_until(instant deadline) {
     return ended() || nursery_->wait_for(*this, deadline); // the router may be gone
 }
+inline void nursery_member::when_ended(unique_function<void()> go, const void* key) {
+    nursery_->when_ended(*this, std::move(go), key);
+}
+inline void nursery_member::forget(const void* key) { nursery_->forget_watcher(*this, key); }
+inline mitogen::node& nursery_member::node() const noexcept { return nursery_->node(); }
 inline void nursery_member::cancel() { nursery_->cancel_one(*this); }
 inline bool nursery_member::may_wait() const { return ended() || !nursery_->node().on_loop(); }
 

@@ -4,8 +4,11 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/flow/watchers.hpp>
+#include <mitogen/node/node.hpp>
 #include <mitogen/sync/host.hpp>
 
 #include <atomic>
@@ -28,6 +31,7 @@ class nursery_member : public std::enable_shared_from_this<nursery_member> {
     std::size_t place_ = nowhere; // under the nursery's lock: among those that have not ended
     std::uint64_t number_ = 0;    // the later it was started, the larger
     condition wake_;              // whoever waits for this one task
+    watchers told_;               // under the nursery's lock: to be run when it has ended
     std::atomic<bool> ended_{false};
     bool spared_ = false;          // under the nursery's lock: its own side has cancelled it
     std::optional<error> failure_; // fixed once it has ended
@@ -58,6 +62,11 @@ public:
     bool wait_until(instant deadline);
     /// Cancelled by whoever holds it: that is no failure of the nursery.
     void cancel();
+    /// Runs `go` when it has ended: now, if it has. On the thread that ends it.
+    void when_ended(unique_function<void()> go, const void* key);
+    /// Takes back what was given to when_ended() with this key.
+    void forget(const void* key);
+    mitogen::node& node() const noexcept;
     /// False if it has ended already and there is nothing to wait for.
     bool may_wait() const;
 };

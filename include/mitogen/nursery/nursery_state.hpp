@@ -5,19 +5,24 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/call/any_method.hpp>
 #include <mitogen/call/context.hpp>
 #include <mitogen/call/future.hpp>
+#include <mitogen/loop/timer.hpp>
 #include <mitogen/node/node.hpp>
+#include <mitogen/node/outstanding_call.hpp>
 #include <mitogen/nursery/body_scope.hpp>
 #include <mitogen/nursery/nursery_hub.hpp>
 #include <mitogen/nursery/nursery_member.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
 #include <mitogen/scope/interrupted.hpp>
 #include <mitogen/sync/host.hpp>
+#include <mitogen/task/task.hpp>
+#include <mitogen/task/task_scope.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -56,6 +61,11 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     std::vector<error> failures_;     // in the order in which they came
     std::optional<error> cancelled_;  // why, if nothing has failed before
     std::unique_ptr<body_scope, body_scope::drop> body_; // null: it was made on the loop
+    outstanding_call* limit_ = nullptr; // ends when its time is over, or all is
+    std::vector<task_wait*> awaited_by_;  // tasks that wait for all
+#if defined(__cpp_lib_jthread)
+    std::optional<std::stop_source> stop_; // made when somebody asks for it
+#endif
     bool reports_cancelling_ = false; // it is an error of the nursery
     bool expedited_ = false;          // there is no grace
     bool closing_ = false;
@@ -94,6 +104,12 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
         t.place_ = task::nowhere;
     }
 
+    /// Who waits for all looks again. Under mutex_.
+    void notify() {
+        wake_.notify_all();
+        for (task_wait* w : std::exchange(awaited_by_, {})) w->wake();
+    }
+
     void interrupt_body() { // under mutex_, when stopping()
         if (body_) body_->stop(cause(), node_.id());
     }
@@ -103,11 +119,20 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     void ask_all() {
         std::vector<std::shared_ptr<task>> all;
         std::optional<error> why;
+#if defined(__cpp_lib_jthread)
+        std::optional<std::stop_source> stop;
+#endif
         {
             const std::lock_guard lock(mutex_);
             all = tasks_;
             why = cause();
+#if defined(__cpp_lib_jthread)
+            stop = stop_;
+#endif
         }
+#if defined(__cpp_lib_jthread)
+        if (stop) stop->request_stop();
+#endif
         std::sort(all.begin(), all.end(),
                   [](const auto& a, const auto& b) { return a->number_ > b->number_; });
         for (const auto& t : all) t->ask_to_stop(*why);
@@ -118,10 +143,37 @@ public:
         : nursery_hub(node), grace_(grace), mutex_(node) {}
     nursery_state(nursery_state&&) = delete;
 
-    void enter_body(scope_worker& worker) override {
+    void enter_body(scope_worker& worker, instant deadline) override {
         body_.reset(new body_scope);
+        body_->reset(deadline);
         body_->enter(worker);
     }
+
+    void limit(duration_ns within) override {
+        outstanding_call& over = node_.open_event();
+        {
+            const std::lock_guard lock(mutex_);
+            limit_ = &over;
+        }
+        const error late(reason::timeout, "the nursery has not ended within " +
+                                              std::to_string(within / 1'000'000) + " ms");
+        node_.expire(over, after(node_.now(), within), late);
+        over.then([weak = this->weak_from_this(), &over] {
+            const auto self = weak.lock();
+            if (self && over.failure()->reason() == reason::timeout)
+                self->cancel(*over.failure(), true);
+            over.release();
+        });
+    }
+
+#if defined(__cpp_lib_jthread)
+    std::stop_token stop_token() override {
+        const std::lock_guard lock(mutex_);
+        if (!stop_) stop_.emplace();
+        if (stopping()) stop_->request_stop(); // nobody can have registered a callback yet
+        return stop_->get_token();
+    }
+#endif
 
     void leave_body() noexcept override {
         const std::lock_guard lock(mutex_);
@@ -148,7 +200,7 @@ public:
         ++processes_;
         return std::shared_ptr<void>(nullptr, [self = this->shared_from_this()](void*) {
             const std::lock_guard gone(self->mutex_);
-            if (--self->processes_ == 0) self->wake_.notify_all();
+            if (--self->processes_ == 0) self->notify();
         });
     }
 
@@ -211,7 +263,7 @@ private:
                 (why.detail().has_status && why.detail().status.success()))
                 return;
             failures_.push_back(why);
-            wake_.notify_all();
+            notify();
             interrupt_body();
         }
         ask_all();
@@ -235,7 +287,7 @@ public:
         const std::shared_ptr<task> keep = t.shared_from_this();
         const std::lock_guard lock(mutex_);
         remove(t);
-        if (tasks_.empty()) wake_.notify_all();
+        if (tasks_.empty()) notify();
     }
 
     void begun(task& t) override {
@@ -250,6 +302,7 @@ public:
     void ended(task& t, const error* failure) override {
         const std::shared_ptr<task> keep = t.shared_from_this();
         bool first = false;
+        watchers told;
         {
             const std::lock_guard lock(mutex_);
             if (failure && is_consequence(t, *failure)) {
@@ -263,10 +316,12 @@ public:
             remove(t);
             t.ended_.store(true, std::memory_order_release);
             t.wake_.notify_all();
-            if (tasks_.empty() || first) wake_.notify_all();
+            told = t.told_.take();
+            if (tasks_.empty() || first) notify();
             if (first) interrupt_body();
         }
         if (first) ask_all();
+        told.run();
     }
 
     bool may_go_on(const task& t) override {
@@ -278,6 +333,19 @@ public:
     bool wait_for(task& t, instant deadline) override {
         std::unique_lock lock(mutex_);
         return t.wake_.wait(lock, node_, deadline, [&t] { return t.ended(); });
+    }
+
+    void when_ended(task& t, unique_function<void()> go, const void* key) override {
+        {
+            const std::lock_guard lock(mutex_);
+            if (!t.ended()) return t.told_.add(key, std::move(go));
+        }
+        go();
+    }
+    void forget_watcher(task& t, const void* key) override {
+        watchers gone; // destroyed without the lock
+        const std::lock_guard lock(mutex_);
+        gone = t.told_.take(key);
     }
 
     void cancel_one(task& t) override {
@@ -308,7 +376,7 @@ public:
             reports_cancelling_ = reported;
             cancelled_ = std::move(why);
             coming = arriving_;
-            wake_.notify_all();
+            notify();
             interrupt_body();
         }
         for (const auto& c : coming) c->abandon(*cancelled_);
@@ -321,7 +389,7 @@ public:
             const std::lock_guard lock(mutex_);
             if (std::exchange(expedited_, true)) return;
             if (closing_) ending = contexts_;
-            wake_.notify_all();
+            notify();
         }
         for (const context_id id : ending) node_.terminate(id, true);
     }
@@ -372,8 +440,24 @@ public:
             (void)wait(after(node_.now(), grace_), [this] { return tasks_.empty() || expedited_; });
         close();
         (void)wait(never, [this] { return tasks_.empty() && processes_ == 0; });
-        const std::lock_guard lock(mutex_);
-        over_ = true;
+        all_over();
+    }
+
+    mitogen::task<void> finish_later() override {
+        const auto keep = this->shared_from_this();
+        leave_body();
+        const auto idle = [this] { return tasks_.empty() || stopping(); };
+        if (std::optional<error> why = co_await end_of{*this, idle})
+            cancel(std::move(*why), true);
+        const shielded wait_for_all;
+        if (stopped()) {
+            const auto asked = [this] { return tasks_.empty() || expedited_; };
+            (void)co_await end_of{*this, asked, grace_};
+        }
+        close();
+        const auto over = [this] { return tasks_.empty() && processes_ == 0; };
+        (void)co_await end_of{*this, over};
+        all_over();
     }
 
     result<void> verdict() override {
@@ -384,6 +468,75 @@ public:
     }
 
 private:
+    void all_over() {
+        outstanding_call* limit = nullptr;
+        {
+            const std::lock_guard lock(mutex_);
+            over_ = true;
+            limit = std::exchange(limit_, nullptr);
+        }
+        if (limit) limit->fail(error(reason::cancelled, "the nursery is over"));
+    }
+
+    /// A task waits until `condition`, asked under the lock, holds, or for `span` at most. Gives
+    /// why the task's scope has ended meanwhile, if that is so.
+    class ends_wait final : task_wait {
+        nursery_state& all_;
+        unique_function<bool()> condition_;
+        duration_ns span_;
+        instant until_ = 0;
+        bool late_ = false;
+        timer timer_{};
+
+        bool happened() override {
+            const std::lock_guard lock(all_.mutex_);
+            return late_ || condition_();
+        }
+        void arm() override {
+            if (span_ != never && until_ == 0) {
+                until_ = after(scope().port().now(), span_);
+                timer_.fire = [this] {
+                    late_ = true;
+                    wake_once();
+                };
+                scope().set_timer(timer_, until_);
+            }
+            const std::lock_guard lock(all_.mutex_);
+            all_.awaited_by_.push_back(this);
+            if (condition_()) all_.notify();
+        }
+        void give_up(const error&, bool armed) override {
+            if (armed) wake_once();
+        }
+        void wake_once() { // unless somebody has
+            const std::lock_guard lock(all_.mutex_);
+            if (std::erase(all_.awaited_by_, static_cast<task_wait*>(this)) > 0) wake();
+        }
+
+    public:
+        ends_wait(nursery_state& all, unique_function<bool()> condition, duration_ns span = never)
+            : all_(all), condition_(std::move(condition)), span_(span) {}
+
+        bool await_ready() const noexcept { return false; }
+        template <class Promise>
+        void await_suspend(std::coroutine_handle<Promise> waiting) {
+            begin(*waiting.promise().scope, waiting);
+        }
+        std::optional<error> await_resume() {
+            if (timer_.is_set()) scope().cancel_timer(timer_);
+            if (happened()) return std::nullopt;
+            return *scope().cancelled();
+        }
+    };
+
+    /// Movable, as g++ wants what is awaited; the wait itself is not.
+    struct end_of {
+        nursery_state& all;
+        unique_function<bool()> condition;
+        duration_ns span = never;
+        ends_wait operator co_await() && { return ends_wait(all, std::move(condition), span); }
+    };
+
     template <class Condition>
     bool wait(instant deadline, Condition condition) {
         std::unique_lock lock(mutex_);

@@ -4,9 +4,12 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
+#include <mitogen/base/function.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/nursery/nursery_call.hpp>
+#include <mitogen/node/node.hpp>
+#include <mitogen/nursery/nursery_result.hpp>
+#include <mitogen/scope/interrupted.hpp>
 
 #include <memory>
 #include <utility>
@@ -19,12 +22,12 @@ namespace mitogen::inline MITOGEN_ABI {
 /// Threads: one at a time waits; the rest any. Not on the loop.
 template <class T>
 class nursery_task {
-    std::shared_ptr<detail::nursery_task<T>> state_;
+    std::shared_ptr<detail::nursery_result<T>> state_;
 
 public:
     using value_type = T;
 
-    explicit nursery_task(std::shared_ptr<detail::nursery_task<T>> state) noexcept
+    explicit nursery_task(std::shared_ptr<detail::nursery_result<T>> state) noexcept
         : state_(std::move(state)) {}
 
     /// True once there is a value or an error. Never blocks.
@@ -56,14 +59,26 @@ public:
     /// nursery. Does not wait.
     void cancel() const { state_->cancel(); }
 
+    /// As a future's, for select and as_completed.
+    bool ready() const noexcept { return done(); }
+    bool ended() const noexcept { return done(); }
+    void then(unique_function<void()> go, const void* key = nullptr) const {
+        state_->when_ended(std::move(go), key);
+    }
+    void forget(const void* key) const { state_->forget(key); }
+    mitogen::node& port() const noexcept { return state_->node(); }
+
 private:
     result<T> try_get_until(instant deadline) const {
         if (!state_->may_wait())
             return error(
                 reason::misuse,
                 "a function that runs on the loop waits for a task; run it on::main or on::pool");
-        if (!state_->wait_until(deadline))
+        if (!state_->wait_until(deadline)) {
+            if (auto why = detail::why_interrupted(state_->node().now(), deadline))
+                return std::move(*why);
             return error(reason::timeout, "the task has not ended within the time given");
+        }
         return state_->outcome();
     }
 };

@@ -4,7 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/os/futex.hpp>
+#include <mitogen/os/thread/futex.hpp>
 
 #if defined(__linux__) && !MITOGEN_TSAN
 #include <atomic>

@@ -6,7 +6,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/os/call.hpp>
-#include <mitogen/os/parker.hpp>
+#include <mitogen/os/thread/parker.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
 #include <mitogen/scope/interrupted.hpp>
 

@@ -10,7 +10,6 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/sync/latch.hpp>
 
-#include <chrono>
 #include <cstddef>
 #include <iterator>
 #include <list>
@@ -27,7 +26,7 @@ class elastic_threads {
     using thread = typename Io::thread;
     using place = typename std::list<thread>::iterator;
 
-    static constexpr auto idle_time = std::chrono::seconds(5);
+    static constexpr duration_ns idle_time = 5'000'000'000;
 
     Io& io_;
     unique_function<void(Work)> run_;
@@ -62,7 +61,7 @@ class elastic_threads {
                 const std::lock_guard lock(mutex_);
                 ++idle_;
             }
-            result<Work> got = queue_.try_get_for(idle_time);
+            result<Work> got = queue_.try_get_until(after(io_.now(), idle_time));
             switch (after_wait(got.has_value(), self)) {
             case next::work: run_(std::move(*got)); break;
             case next::wait: break;

@@ -5,7 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/os/call.hpp>
-#include <mitogen/os/futex.hpp>
+#include <mitogen/os/thread/futex.hpp>
 
 #include <cerrno>
 #include <type_traits>
