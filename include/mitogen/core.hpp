@@ -4,8 +4,6 @@
 
 #if !defined(MITOGEN_SEPARATE)
 #include <mitogen/base/checksum.hpp>
-#include <mitogen/base/construction.hpp>
-#include <mitogen/base/error_group.hpp>
 #include <mitogen/boot/boot_plan.hpp>
 #include <mitogen/boot/bootstrap.hpp>
 #include <mitogen/boot/bootstrap_io.hpp>
@@ -41,6 +39,7 @@
 #include <mitogen/flow/node_sender.hpp>
 #include <mitogen/flow/outbox.hpp>
 #include <mitogen/flow/relay.hpp>
+#include <mitogen/io/construction.hpp>
 #include <mitogen/io/epoll.hpp>
 #include <mitogen/io/kqueue.hpp>
 #include <mitogen/io/main_arguments.hpp>

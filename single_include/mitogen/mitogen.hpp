@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <concepts>
 #include <coroutine>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -194,14 +195,10 @@ inline constexpr handle_id first_dynamic_handle = 1000;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/base/error.hpp ----
-// error.hpp: everything that can go wrong, as one value type with a small class for each thing a
-// caller may want to catch.
+// ---- mitogen/base/error_detail.hpp ----
+// error_detail.hpp: what is known about an error, and how it is put into words.
 
 namespace mitogen::inline MITOGEN_ABI {
-
-template <class T>
-class result;
 
 /// What the caller should do about an error (the four classes of the KJ library's exceptions).
 enum class kind : std::uint8_t {
@@ -239,7 +236,8 @@ enum class reason : std::uint16_t {
     codec = 65,
     misuse = 66,  ///< a precondition of this library's interface was broken
     system = 67,  ///< a system call failed
-    several = 68, ///< more than one thing went wrong: see error::members()
+    several = 68,  ///< more than one thing went wrong: see error::members()
+    deadline = 69, ///< the time given to a whole dialog or stream is over: it has ended
     connect = 80, ///< a child could not be started or reached
     connect_timeout = 81,
     /// the host name has no address; there is no container, pod, image or user of that name
@@ -279,14 +277,34 @@ enum class cancel_radius : std::uint8_t {
 
 class error;
 
+/// One context that an error has passed on its way, and the function there that it has left.
+struct error_hop {
+    context_id context = no_context; ///< its id
+    /// names from below the root down to it, joined by dots, as far as they are known
+    std::string path{};
+    std::string function{}; ///< name of the function; empty if none was called
+
+    /// "add in rack3.web7".
+    std::string text() const {
+        const std::string place =
+            !path.empty() || context == no_context ? path : "context " + std::to_string(context);
+        if (function.empty() || place.empty()) return function + place;
+        return function + " in " + place;
+    }
+
+    friend bool operator==(const error_hop&, const error_hop&) = default;
+};
+
 /// All that is known about one error. Shared, never changed after construction.
 struct error_detail {
     reason why = reason::none;
-    std::string text{};                ///< the message, without type or place
-    std::string type{};                ///< demangled type of a remote exception, else empty
-    std::string place{};               ///< name of the context that it happened in, else empty
+    std::string text{}; ///< the message, without type or place
+    std::string type{}; ///< demangled type of a remote exception, else empty
+    /// path of the context that it is about: where a function threw, who is lost, who did not
+    /// answer; empty if it is about none
+    std::string place{};
     std::string backtrace{};           ///< of a remote exception, if the build has one
-    context_id context = no_context;   ///< id of the context that it happened in
+    context_id context = no_context;   ///< id of the context that it is about
     context_id canceller = no_context; ///< of a cancellation: the context that asked for it
     cancel_radius radius = cancel_radius::none;
     exit_status status{}; ///< of a lost peer, where `has_status`
@@ -294,7 +312,147 @@ struct error_detail {
     /// what what() returns; composed from the rest when empty
     std::string what{};
     std::shared_ptr<const std::vector<error>> members{}; ///< of several errors: each of them
+    std::string function{};           ///< name of the remote function that it is about, else empty
+    std::vector<error_hop> hops{};    ///< the functions that it has left, the innermost first
+    std::shared_ptr<const std::vector<error>> causes{}; ///< what it was nested around
+    /// of a reason that only a newer program knows: its name there, and what to do about it
+    std::string unknown_reason{};
+    kind unknown_kind = kind::failed;
+    /// the same error, before it was told whose call it is
+    std::shared_ptr<const error> original{};
 };
+
+/// The name of a reason as it stands in the source, for instance "timeout"; empty for one that this
+/// program does not know.
+MITOGEN_COLD inline std::string_view reason_name(reason why) noexcept {
+    switch (why) {
+    case reason::none: return "none";
+    case reason::invalid_handle: return "invalid_handle";
+    case reason::refused_by_policy: return "refused_by_policy";
+    case reason::unexpected_reply: return "unexpected_reply";
+    case reason::message_too_large: return "message_too_large";
+    case reason::no_route: return "no_route";
+    case reason::unidirectional: return "unidirectional";
+    case reason::respondent_lost: return "respondent_lost";
+    case reason::broker_exited: return "broker_exited";
+    case reason::sender_closed: return "sender_closed";
+    case reason::unauthorised: return "unauthorised";
+    case reason::bad_arguments: return "bad_arguments";
+    case reason::unknown_function: return "unknown_function";
+    case reason::signature_mismatch: return "signature_mismatch";
+    case reason::overloaded: return "overloaded";
+    case reason::cancelled: return "cancelled";
+    case reason::remote_exception: return "remote_exception";
+    case reason::link_corrupt: return "link_corrupt";
+    case reason::end_of_stream: return "end_of_stream";
+    case reason::timeout: return "timeout";
+    case reason::codec: return "codec";
+    case reason::misuse: return "misuse";
+    case reason::system: return "system";
+    case reason::several: return "several";
+    case reason::deadline: return "deadline";
+    case reason::connect: return "connect";
+    case reason::connect_timeout: return "connect_timeout";
+    case reason::resolve: return "resolve";
+    case reason::connection_refused: return "connection_refused";
+    case reason::no_init: return "no_init";
+    case reason::end_of_file: return "end_of_file";
+    case reason::auth_required: return "auth_required";
+    case reason::auth_incorrect: return "auth_incorrect";
+    case reason::host_key: return "host_key";
+    case reason::payload: return "payload";
+    }
+    return {};
+}
+
+namespace detail {
+
+/// ", SIGSEGV" for a signal that has that name here; empty for others.
+MITOGEN_COLD inline std::string_view signal_suffix(int number) noexcept {
+    switch (number) {
+    case SIGABRT: return ", SIGABRT";
+    case SIGFPE: return ", SIGFPE";
+    case SIGILL: return ", SIGILL";
+    case SIGINT: return ", SIGINT";
+    case SIGSEGV: return ", SIGSEGV";
+    case SIGTERM: return ", SIGTERM";
+#ifdef SIGBUS
+    case SIGBUS: return ", SIGBUS";
+#endif
+#ifdef SIGHUP
+    case SIGHUP: return ", SIGHUP";
+#endif
+#ifdef SIGKILL
+    case SIGKILL: return ", SIGKILL";
+#endif
+#ifdef SIGPIPE
+    case SIGPIPE: return ", SIGPIPE";
+#endif
+#ifdef SIGSYS
+    case SIGSYS: return ", SIGSYS";
+#endif
+#ifdef SIGXCPU
+    case SIGXCPU: return ", SIGXCPU";
+#endif
+    default: return {};
+    }
+}
+
+/// What what() says of an error, before its causes.
+MITOGEN_COLD inline std::string compose_what(const error_detail& d, std::string_view text) {
+    std::string out;
+    if (!d.unknown_reason.empty()) out += d.unknown_reason + ": ";
+    if (!d.type.empty()) out += d.type + ": ";
+    out += text;
+    const error_hop about{d.context, d.place, d.function};
+    std::string where;
+    if (!d.place.empty() || !d.function.empty())
+        where = (d.function.empty() ? "in " : "") + about.text();
+    for (const error_hop& hop : d.hops) {
+        if (hop == about) continue;
+        where += (where.empty() ? "" : ", passed on by ") + hop.text();
+    }
+    if (!where.empty()) out += " [" + where + "]";
+    if (d.has_status) {
+        out += " (" + d.status.text();
+        if (d.status.signal) out += signal_suffix(d.status.signal);
+        out += ")";
+    }
+    return out;
+}
+
+/// `text` as one line of at most `most` bytes: what would break it or change a terminal becomes a
+/// blank, and it is cut between characters.
+MITOGEN_COLD inline std::string one_line(std::string_view text, std::size_t most) {
+    std::string out;
+    for (const char c : text.substr(0, text.find('\n'))) {
+        const auto byte = static_cast<unsigned char>(c);
+        out += byte < 0x20 || byte == 0x7F ? ' ' : c;
+    }
+    if (out.size() <= most) return out;
+    std::size_t end = most;
+    while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xC0) == 0x80) --end;
+    out.resize(end);
+    return out + "...";
+}
+
+} // namespace detail
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/error.hpp ----
+// error.hpp: everything that can go wrong, as one value type with a small class for each thing a
+// caller may want to catch.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+template <class T>
+class result;
+
+namespace detail {
+template <class... E>
+struct rethrower; // base/rethrow.hpp
+}
 
 /// An error. A cheap, copyable value (one reference-counted pointer); also the base class of
 /// everything this library throws.
@@ -312,20 +470,8 @@ class error : public std::exception {
     friend class result;
     error() = default;
 
-    static std::string compose(const error_detail& d) {
-        std::string out;
-        if (!d.type.empty()) out += d.type + ": ";
-        out += d.text;
-        if (!d.place.empty()) out += " [in " + d.place + "]";
-        if (d.has_status) out += " (" + d.status.text() + ")";
-        return out;
-    }
-
 public:
-    explicit error(error_detail detail) {
-        if (detail.what.empty()) detail.what = compose(detail);
-        shared_ = new shared{std::move(detail)};
-    }
+    explicit error(error_detail detail);
     error(enum reason why, std::string text)
         : error(error_detail{.why = why, .text = std::move(text)}) {}
 
@@ -342,9 +488,13 @@ public:
             delete shared_;
     }
 
-    /// The whole error on one or more lines: type, message, place, exit status, last lines of
-    /// stderr.
+    /// The whole error on one or more lines: type, message, last lines of stderr, function and
+    /// path, exit status, causes.
     const char* what() const noexcept override { return shared_->detail.what.c_str(); }
+
+    /// The same on one line of at most 400 bytes, for a log or a table: type, first line of
+    /// the message, function and path, exit status.
+    std::string summary() const;
 
     /// Machine-readable cause.
     enum reason reason() const noexcept { return shared_->detail.why; }
@@ -355,6 +505,7 @@ public:
         case reason::message_too_large:
         case reason::overloaded:
         case reason::timeout:
+        case reason::deadline:
         case reason::connect_timeout: return kind::overloaded;
         case reason::no_route:
         case reason::respondent_lost:
@@ -367,7 +518,9 @@ public:
         case reason::unknown_function:
         case reason::signature_mismatch: return kind::unimplemented;
         case reason::several: return kind_of_members();
-        default: return kind::failed;
+        default:
+            return shared_->detail.unknown_reason.empty() ? kind::failed
+                                                          : shared_->detail.unknown_kind;
         }
     }
 
@@ -378,7 +531,39 @@ public:
     const error_detail& detail() const noexcept { return shared_->detail; }
 
     /// The errors that this one stands for (see error_group); empty if it is one error itself.
-    const std::vector<error>& members() const noexcept;
+    const std::vector<error>& members() const noexcept { return listed(shared_->detail.members); }
+
+    /// What it was nested around by std::throw_with_nested, the outermost first; empty otherwise.
+    const std::vector<error>& causes() const noexcept { return listed(shared_->detail.causes); }
+
+    /// Exit status of the process that was lost, or nullptr if it is not known or none was lost.
+    const exit_status* status() const noexcept {
+        return shared_->detail.has_status ? &shared_->detail.status : nullptr;
+    }
+
+    /// Of a cancellation: the context that asked for it; no_context if nobody did.
+    context_id canceller() const noexcept { return shared_->detail.canceller; }
+
+    /// Of a cancellation: what was cancelled.
+    cancel_radius radius() const noexcept { return shared_->detail.radius; }
+
+    /// The remote functions that it has left on its way here, the innermost first: of an exception,
+    /// where it was thrown. Empty of an error that arose here.
+    const std::vector<error_hop>& hops() const noexcept { return shared_->detail.hops; }
+
+    /// True if it is the same error as `other`, or both are what one error has become for several
+    /// calls that it has ended.
+    bool same_as(const error& other) const noexcept { return origin() == other.origin(); }
+
+    /// Throws it as an `E` with the same message, if it is an exception of exactly one of these
+    /// types: `e.rethrow_as<std::out_of_range, app::trouble>()`. With no type: as any of the
+    /// exceptions of the standard library, or one that the program has registered, see
+    /// mitogen::rethrowable. Returns if it is none of them. Each `E` is constructible from a
+    /// std::string. Needs exceptions and RTTI.
+    template <class... E>
+    void rethrow_as() const {
+        detail::rethrower<E...>::run(*this);
+    }
 
     /// `e == reason::timeout` is short for `e.reason() == reason::timeout`.
     friend bool operator==(const error& e, enum reason why) noexcept {
@@ -387,17 +572,83 @@ public:
 
 private:
     enum kind kind_of_members() const noexcept; // theirs if it is one, else failed
+
+    static const std::vector<error>&
+    listed(const std::shared_ptr<const std::vector<error>>& all) noexcept;
+    const error_detail* origin() const noexcept {
+        const error_detail& d = shared_->detail;
+        return d.original ? &d.original->detail() : &d;
+    }
 };
 
-inline const std::vector<error>& error::members() const noexcept {
+inline const std::vector<error>&
+error::listed(const std::shared_ptr<const std::vector<error>>& all) noexcept {
     static const std::vector<error> none;
-    return shared_->detail.members ? *shared_->detail.members : none;
+    return all ? *all : none;
 }
 
 inline enum kind error::kind_of_members() const noexcept {
     for (const error& one : members())
         if (one.kind() != members().front().kind()) return kind::failed;
     return members().empty() ? kind::failed : members().front().kind();
+}
+
+inline error::error(error_detail d) {
+    const auto indented = [](const error& one) {
+        std::string text;
+        for (const char c : std::string_view(one.what()))
+            text.append(c == '\n' ? "\n     " : std::string(1, c));
+        return text;
+    };
+    if (d.members && d.text.empty()) {
+        d.text = std::to_string(d.members->size()) + " errors:";
+        std::size_t number = 0;
+        for (const error& one : *d.members)
+            d.text += "\n  " + std::to_string(++number) + ". " + indented(one);
+    }
+    if (d.what.empty()) {
+        d.what = detail::compose_what(d, d.text);
+        if (d.causes)
+            for (const error& one : *d.causes) d.what += "\n  because: " + indented(one);
+    }
+    shared_ = new shared{std::move(d)};
+}
+
+MITOGEN_COLD inline std::string error::summary() const {
+    const error_detail& d = shared_->detail;
+    std::string text = detail::one_line(d.text, 160);
+    if (d.members) {
+        text = std::to_string(d.members->size()) + " errors";
+        if (!d.members->empty())
+            text += ", the first: " + detail::one_line(d.members->front().summary(), 160);
+    }
+    return detail::one_line(detail::compose_what(d, text), 400);
+}
+
+/// One error for several. The members of a group among them become members themselves; one that is
+/// there already is not added again. A group of one is that one. `errors` is not empty.
+///
+/// The result has reason::several and members(), and is thrown as error_group. A result<T> can hold
+/// it as any other error.
+MITOGEN_COLD inline error group_errors(const std::vector<error>& errors) {
+    auto members = std::make_shared<std::vector<error>>();
+    const auto add = [&](const error& one) {
+        for (const error& there : *members)
+            if (there.same_as(one)) return;
+        members->push_back(one);
+    };
+    for (const error& e : errors) {
+        if (e.members().empty()) {
+            add(e);
+        } else {
+            for (const error& one : e.members()) add(one);
+        }
+    }
+    if (members->size() == 1) return members->front();
+    error_detail d;
+    d.why = reason::several;
+    d.members = std::move(members);
+    return error(std::move(d));
 }
 
 /// A remote function threw. type() is the demangled type of what it threw, message() its what().
@@ -407,7 +658,7 @@ public:
     explicit call_error(const error& e) : error(e) {}
     /// Demangled type of the remote exception, for instance "std::out_of_range".
     std::string_view type() const noexcept { return detail().type; }
-    /// The place that threw it.
+    /// The context that threw it.
     context_id context() const noexcept { return detail().context; }
     /// Text of the remote backtrace; empty if the build has none.
     std::string_view backtrace() const noexcept { return detail().backtrace; }
@@ -418,10 +669,6 @@ class channel_error : public error {
 public:
     using error::error;
     explicit channel_error(const error& e) : error(e) {}
-    /// Exit status of the lost peer, or nullptr if it is not known.
-    const exit_status* status() const noexcept {
-        return detail().has_status ? &detail().status : nullptr;
-    }
 };
 
 /// A deadline passed.
@@ -436,10 +683,8 @@ class cancelled_error : public error {
 public:
     using error::error;
     explicit cancelled_error(const error& e) : error(e) {}
-    /// The context that asked for it; no_context if nobody did: a deadline, the end of the program.
-    context_id by() const noexcept { return detail().canceller; }
-    /// What was cancelled: this call alone, or more.
-    cancel_radius radius() const noexcept { return detail().radius; }
+    /// canceller(): no_context if nobody asked for it: a deadline, the end of the program.
+    context_id by() const noexcept { return canceller(); }
 };
 
 /// A child could not be started or reached.
@@ -511,6 +756,16 @@ public:
     explicit error_group(const error& e) : error(e) {}
 };
 
+namespace detail {
+
+/// True if `e` says that nothing follows. What a remote function has failed with may say so of
+/// something else.
+inline bool is_end(const error& e) noexcept {
+    return e.reason() == reason::end_of_stream && e.hops().empty();
+}
+
+} // namespace detail
+
 /// The error of what context `who` has cancelled.
 inline error cancelled_by(context_id who, cancel_radius what, std::string text) {
     return error(error_detail{
@@ -531,7 +786,8 @@ inline error cancelled_by_caller(context_id caller, cancel_radius what, const ch
 #if MITOGEN_HAS_EXCEPTIONS
     switch (e.reason()) {
     case reason::remote_exception: throw call_error(e);
-    case reason::timeout: throw timeout_error(e);
+    case reason::timeout:
+    case reason::deadline: throw timeout_error(e);
     case reason::cancelled: throw cancelled_error(e);
     case reason::bad_arguments:
     case reason::codec: throw codec_error(e);
@@ -1086,27 +1342,6 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/base/separate.hpp ----
-// separate.hpp: has the linker say what to do if a program has no core.
-
-#if defined(MITOGEN_SOURCE)
-extern "C" const char
-    mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file = 0;
-#elif defined(MITOGEN_SEPARATE)
-extern "C" const char
-    mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file;
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// In each file that only calls: refers to what only the core defines.
-[[gnu::used]] static const char* const wants_core =
-    &mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file;
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-#endif
-
 // ---- mitogen/base/static_registry.hpp ----
 // static_registry.hpp: a list that static objects join while the program starts, or later, and that
 // nothing ever leaves.
@@ -1158,6 +1393,100 @@ public:
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/rethrow.hpp ----
+// rethrow.hpp: throws what a remote function threw as the type that it had there.
+
+#if MITOGEN_HAS_EXCEPTIONS && defined(__cpp_rtti)
+#include <typeinfo>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+
+#if MITOGEN_HAS_EXCEPTIONS && defined(__cpp_rtti)
+
+namespace detail {
+
+/// True if `readable`, an error's type, is the type of that mangled name.
+bool names_type(std::string_view readable, const char* mangled);
+/// Throws one of the standard library's exceptions, if `e` is one.
+void rethrow_standard(const error& e);
+
+template <class E>
+void rethrow_one(const error& e) {
+    if (names_type(e.detail().type, typeid(E).name())) throw E(std::string(e.message()));
+}
+
+/// One type that the program has registered.
+class rethrowable_entry {
+    const rethrowable_entry* before_ = nullptr;
+
+public:
+    void (*const rethrow)(const error&);
+
+    explicit rethrowable_entry(void (*throws)(const error&)) noexcept;
+    const rethrowable_entry* before() const noexcept { return before_; }
+};
+
+inline constinit static_registry<rethrowable_entry> all_rethrowables;
+
+inline rethrowable_entry::rethrowable_entry(void (*throws)(const error&)) noexcept
+    : rethrow(throws) {
+    all_rethrowables.add(*this, [this](const rethrowable_entry* last) { before_ = last; });
+}
+
+template <class E>
+struct rethrowable_slot {
+    static rethrowable_entry entry;
+};
+template <class E>
+rethrowable_entry rethrowable_slot<E>::entry{&rethrow_one<E>};
+
+template <class... E>
+struct rethrower {
+    static void run(const error& e) { (rethrow_one<E>(e), ...); }
+};
+template <>
+struct rethrower<> {
+    static void run(const error& e) {
+        for (const auto* one = all_rethrowables.newest(); one; one = one->before())
+            one->rethrow(e);
+        rethrow_standard(e);
+    }
+};
+
+} // namespace detail
+
+/// Registers an exception of the program's for error::rethrow_as(). Any mention that is compiled
+/// suffices: `[[maybe_unused]] constexpr auto& registered = mitogen::rethrowable<app::trouble>;`.
+/// It is constructible from a std::string.
+template <class E>
+inline constexpr const detail::rethrowable_entry& rethrowable = detail::rethrowable_slot<E>::entry;
+
+#endif
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/base/separate.hpp ----
+// separate.hpp: has the linker say what to do if a program has no core.
+
+#if defined(MITOGEN_SOURCE)
+extern "C" const char
+    mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file = 0;
+#elif defined(MITOGEN_SEPARATE)
+extern "C" const char
+    mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file;
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// In each file that only calls: refers to what only the core defines.
+[[gnu::used]] static const char* const wants_core =
+    &mitogen_core_is_missing_link_mitogen_compiled_or_define_MITOGEN_SOURCE_in_one_file;
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+#endif
 
 // ---- mitogen/codec/signature.hpp ----
 // signature.hpp: composes the canonical text of a wire type, at run time and only when somebody
@@ -5849,8 +6178,8 @@ std::string function_identity() {
 namespace mitogen::inline MITOGEN_ABI {
 
 /// Where `F` runs: `template <> inline constexpr auto mitogen::run_on<&fn> = mitogen::on::pool;`
-/// (before the first use of `fn`). A function that takes a dialog or returns a generator has a thread
-/// of its own, on::thread, unless this names on::main or on::loop.
+/// (before the first use of `fn`). A function that takes a dialog or returns a generator has a
+/// thread of its own, on::thread, unless this names on::main or on::loop.
 template <auto F>
 inline constexpr on run_on = on::context;
 
@@ -7054,8 +7383,9 @@ public:
     condition(condition&&) = delete;
 
     /// Sleeps until `ready()` holds, which is asked with the mutex locked, the deadline passes, or
-    /// a scope of the caller ends it: see why_interrupted(). Returns what ready() says at the end. `lock` holds the mutex before and after. The end of
-    /// the loop alone wakes nobody: ready() must become true by it.
+    /// a scope of the caller ends it: see why_interrupted(). Returns what ready() says at the end.
+    /// `lock` holds the mutex before and after. The end of the loop alone wakes nobody: ready()
+    /// must become true by it.
     template <class Ready>
     bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready) {
         return ready() || host.sleep(*this, lock, deadline, predicate(ready));
@@ -7218,6 +7548,9 @@ public:
     virtual void await_call(outstanding_call& answer, const detail::call_options& options) = 0;
     /// An answer from `from` that is an error already.
     virtual outstanding_call& refuse_call(context_id from, error why) = 0;
+    /// The error with the name of what was asked, an outstanding_call::subject, of `respondent`,
+    /// and its path. One that a function has left already stays as it is.
+    virtual error describe(error why, const void* subject, context_id respondent) = 0;
     /// Tells whoever was asked that nobody waits for the answer any more.
     virtual void cancel_call(outstanding_call& answer) = 0;
     /// Something to wait for that no message completes: whoever knows of it says fail(). The caller
@@ -7631,7 +7964,7 @@ protected:
         const instant deadline = span == never ? never : after(router_->now(), span);
         if (router_->await(*call_, deadline)) return std::nullopt;
         if (std::optional<error> ended = why_interrupted(router_->now(), deadline)) return ended;
-        return error(reason::timeout, "no answer within the time given to get_for()");
+        return described(error(reason::timeout, "no answer within the time given to get_for()"));
     }
 
 public:
@@ -7666,6 +7999,11 @@ public:
     /// As cancel(), with another error.
     void abandon(error why) {
         if (call_->fail(std::move(why))) router_->cancel_call(*call_);
+    }
+
+    /// `why` with the name of the function that was called, and the path of its context.
+    error described(error why) const {
+        return router_->describe(std::move(why), call_->subject, call_->respondent());
     }
 
     /// Runs `go` once this is done: at once, or on the thread that completes it, which is normally
@@ -8153,7 +8491,10 @@ public:
         std::optional<error> why;
         if (!compose<F>(message, why, self().options(), std::forward<Args>(args)...))
             return std::move(*why);
-        return self().port().tell(self().id(), handles::call_function, message.bytes(), true);
+        result<void> told =
+            self().port().tell(self().id(), handles::call_function, message.bytes(), true);
+        if (told) return told;
+        return self().port().describe(told.error(), &detail::entry_of<F>(), self().id());
     }
 
     /// Starts a function that returns generator<T> and returns what it yields as a range,
@@ -8875,7 +9216,7 @@ result<T> next_item(inbox& items, instant deadline) {
 template <class T>
 result<std::optional<T>> item_or_end(result<T> item) {
     if (item) return std::optional<T>(std::move(*item));
-    if (item.error().reason() == reason::end_of_stream) return std::optional<T>();
+    if (is_end(item.error())) return std::optional<T>();
     return item.error();
 }
 
@@ -8908,7 +9249,7 @@ class item_iterator {
             item_.emplace(std::move(*item));
         } else {
             item_.reset();
-            if (item.error().reason() != reason::end_of_stream) raise(item.error());
+            if (!is_end(item.error())) raise(item.error());
         }
     }
 
@@ -9754,7 +10095,8 @@ public:
     void sleep_until(instant deadline) override {
         own_sleep self(*this);
         begin_sleep(self);
-        if (!scope_stack(innermost).any_cancelled()) static_cast<void>(self.parker.park_until(deadline));
+        if (!scope_stack(innermost).any_cancelled())
+            static_cast<void>(self.parker.park_until(deadline));
         end_sleep(self, [] {});
     }
 };
@@ -9839,6 +10181,8 @@ class task_scope : public scope_worker {
     std::shared_ptr<task_scope*> self_{}; // for those who interrupt it: null once it has ended
     bool running_ = false;
     bool finished_ = false;
+    bool elsewhere_ = false; // something foreign may resume it, or has: nobody looks at next_
+    std::coroutine_handle<> next_{}; // what resume() goes on with
     loop_task* later_ = nullptr; // if no loop runs it
     struct last_step : loop_task {
         task_scope* scope = nullptr;
@@ -9871,17 +10215,35 @@ public:
     /// ends. Loop.
     void look_again();
 
-    /// Goes on with the coroutine. Loop.
+    /// Goes on with the coroutine, and with those that it awaits or that await it, one after the
+    /// other. Loop.
     void resume(std::coroutine_handle<> at) {
         running_ = true;
+        elsewhere_ = false;
         {
             const with_worker here(this);
-            at.resume();
+            do {
+                at.resume();
+                at = std::exchange(next_, nullptr);
+            } while (at);
         }
         running_ = false;
         if (finished_) return ended();
         if (loop_task* next = std::exchange(later_, nullptr)) next->run(*next);
     }
+
+    /// What await_suspend() of a coroutine returns that goes on with `next`: nothing, as resume()
+    /// does it. Not `next` itself: compilers that do not optimise make no tail call of that, and
+    /// the stack would grow with every task that another one awaits. Any.
+    std::coroutine_handle<> go_on(std::coroutine_handle<> next) noexcept {
+        if (elsewhere_) return next;
+        next_ = next;
+        return std::noop_coroutine();
+    }
+
+    /// The coroutine is about to await something that is not this library's, which may resume it
+    /// on any thread, and not by resume(). Any.
+    void leave() noexcept { elsewhere_ = true; }
 
     /// For the outermost coroutine, which has ended. Any: something foreign that it awaited may
     /// have resumed it.
@@ -10047,6 +10409,17 @@ public:
     decltype(auto) await_resume() { return future_.await_resume(); }
 };
 
+/// True of what a task can await that goes on by task_scope::resume: tasks, and this library's
+/// waits or what makes one.
+template <class Awaited>
+inline constexpr bool resumed_by_its_scope =
+    is_task<Awaited> || std::is_base_of_v<task_wait, Awaited>;
+template <class Awaited>
+    requires requires { std::declval<Awaited>().operator co_await(); }
+inline constexpr bool resumed_by_its_scope<Awaited> =
+    is_task<Awaited> ||
+    std::is_base_of_v<task_wait, decltype(std::declval<Awaited>().operator co_await())>;
+
 struct task_promise_base {
     task_scope* scope = nullptr;          // set by whoever starts or awaits it
     std::coroutine_handle<> awaited_by{}; // none: it is the outermost
@@ -10059,7 +10432,7 @@ struct task_promise_base {
         template <class Promise>
         std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> ended) const noexcept {
             task_promise_base& p = ended.promise();
-            if (p.awaited_by) return p.awaited_by;
+            if (p.awaited_by) return p.scope->go_on(p.awaited_by);
             p.scope->finish();
             return std::noop_coroutine();
         }
@@ -10088,7 +10461,10 @@ struct task_promise_base {
     template <class Other>
         requires(!std::derived_from<std::remove_cvref_t<Other>, future_base>)
     Other && await_transform(Other&& other)
-    noexcept { return static_cast<Other&&>(other); }
+    noexcept {
+        if constexpr (!resumed_by_its_scope<std::remove_cvref_t<Other>>) scope->leave();
+        return static_cast<Other&&>(other);
+    }
 };
 
 template <class T>
@@ -10150,7 +10526,7 @@ private:
                           "with spawn() or block_on()");
             inner.promise().scope = outer.promise().scope;
             inner.promise().awaited_by = outer;
-            return inner;
+            return inner.promise().scope->go_on(inner);
         }
         T await_resume() { return inner.promise().take(); }
     };
@@ -11179,7 +11555,8 @@ public:
         if (!final_ && !answer_.done()) {
             in_->discard();
             if (!answer_.wait_for(span))
-                return error(reason::timeout, "the function has not ended within the time given");
+                return answer_.described(
+                    error(reason::timeout, "the function has not ended within the time given"));
         }
         const mitogen::result<Result>& end = settled();
         return end ? mitogen::result<void>() : mitogen::result<void>(end.error());
@@ -11247,11 +11624,15 @@ public:
 
 private:
     mitogen::result<void> send_until(const typename shape::received& item, instant deadline) {
-        return out_->send(detail::item_frame(out_->peer(), item), deadline);
+        mitogen::result<void> sent = out_->send(detail::item_frame(out_->peer(), item), deadline);
+        if (!sent && sent.error() == reason::timeout) return answer_.described(sent.error());
+        return sent;
     }
 
     mitogen::result<value_type> receive_until(instant deadline) {
-        return detail::next_item<value_type>(*in_, deadline);
+        mitogen::result<value_type> item = detail::next_item<value_type>(*in_, deadline);
+        if (!item && item.error() == reason::timeout) return answer_.described(item.error());
+        return item;
     }
 
     /// Waits for the answer. On the loop there is only an error, and the answer may still come.
@@ -13491,7 +13872,8 @@ class nursery_call final : public nursery_result<T> {
     /// Begins the pause before the next run. False if there is none.
     bool pause(const error* failure) {
         mitogen::node& node = this->nursery_->node();
-        const bool closed = failure && failure->reason() == reason::broker_exited;
+        const bool closed = failure && failure->reason() == reason::broker_exited &&
+                            failure->hops().empty();
         if (closed || node.stopping() || !this->nursery_->may_go_on(*this)) return false;
         const instant now = node.now();
         context_id left = no_context;
@@ -14399,12 +14781,13 @@ public:
 /// Never blocks.
 inline scope_handle this_scope() {
     scope_handle made;
-    for (detail::cancel_scope* s = detail::this_worker ? detail::this_worker->innermost : nullptr; s;
-         s = s->outer()) {
+    for (detail::cancel_scope* s = detail::this_worker ? detail::this_worker->innermost : nullptr;
+         s; s = s->outer()) {
         if (s->has_left()) continue;
         detail::scope_link& link = s->link();
         link.retain();
-        made.links_.emplace(made.links_.begin(), &link, [](detail::scope_link* l) { l->release(); });
+        made.links_.emplace(made.links_.begin(), &link,
+                            [](detail::scope_link* l) { l->release(); });
         if (s->shields()) break;
     }
     return made;
@@ -14664,7 +15047,7 @@ public:
         source& operator*() const noexcept { return *at_; }
         iterator& operator++() {
             const auto next = from_->try_next_until(never);
-            if (!next && next.error().reason() != reason::end_of_stream) raise(next.error());
+            if (!next && !detail::is_end(next.error())) raise(next.error());
             at_ = next ? *next : nullptr;
             return *this;
         }
@@ -14943,7 +15326,6 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 // ==== the core ====
 #if !defined(MITOGEN_SEPARATE)
 #include <charconv>
-#include <csignal>
 #include <initializer_list>
 #include <map>
 #include <poll.h>
@@ -15104,86 +15486,6 @@ public:
 };
 
 } // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/base/construction.hpp ----
-// construction.hpp: what constructors cannot do, as a value for whoever wants one.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// While it exists, constructors that fail on this thread leave their error here, instead of
-/// throwing it, and go on: so that an object that holds kernel objects can be made if there are no
-/// exceptions. The first error counts; what was made is then only good for being destroyed.
-/// Threads: one.
-class construction {
-    std::optional<error> failed_{};
-
-    static construction*& current() noexcept {
-        static thread_local construction* innermost = nullptr;
-        return innermost;
-    }
-
-public:
-    construction() noexcept { current() = this; }
-    construction(construction&&) = delete;
-    ~construction() { current() = nullptr; }
-
-    /// What has failed; null if nothing has.
-    const error* failure() const noexcept { return failed_ ? &*failed_ : nullptr; }
-
-    /// Of a constructor that cannot go on as it should.
-    MITOGEN_COLD static void fail(error why) {
-        construction* const here = current();
-        if (!here) raise(why);
-        if (!here->failed_) here->failed_.emplace(std::move(why));
-    }
-    /// True if something has failed before: what comes next need not be made.
-    static bool failed() noexcept { return current() && current()->failed_; }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/base/error_group.hpp ----
-// error_group.hpp: makes one error of several.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// One error for several. The members of a group among them become members themselves; one that is
-/// there already, as the same object, is not added again. A group of one is that one. `errors` is
-/// not empty.
-///
-/// The result has reason::several and members(), and is thrown as error_group. A result<T> can hold
-/// it as any other error.
-inline error group_errors(const std::vector<error>& errors) {
-    auto members = std::make_shared<std::vector<error>>();
-    const auto add = [&](const error& one) {
-        for (const error& there : *members)
-            if (&there.detail() == &one.detail()) return;
-        members->push_back(one);
-    };
-    for (const error& e : errors) {
-        if (e.members().empty()) {
-            add(e);
-        } else {
-            for (const error& one : e.members()) add(one);
-        }
-    }
-    if (members->size() == 1) return members->front();
-    error_detail d;
-    d.why = reason::several;
-    d.text = std::to_string(members->size()) + " errors:";
-    std::size_t number = 0;
-    for (const error& one : *members) {
-        d.text += "\n  " + std::to_string(++number) + ". ";
-        for (const char c : std::string_view(one.what()))
-            d.text.append(c == '\n' ? "\n     " : std::string(1, c));
-    }
-    d.members = std::move(members);
-    return error(std::move(d));
-}
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/os/process/detached_children.hpp ----
@@ -15959,6 +16261,7 @@ struct boot_failure {
 struct boot_plan {
     std::string what{};        ///< for messages: "local child", "ssh web1"
     std::string name{};        ///< of the context, if the caller gave none
+    bool name_takes_id = false; ///< that is a word for all of them: ".<id>" makes it distinct
     os::spawn_options start{}; ///< descriptors are filled in later
     /// what `start` does before it executes its own last arguments, in words
     std::string enters{};
@@ -17905,6 +18208,45 @@ void on_ready(bound_source<Owner>& source, Owner& owner, int fd) noexcept {
             (self.*Member)();
     };
 }
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/io/construction.hpp ----
+// construction.hpp: what constructors cannot do, as a value for whoever wants one.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// While it exists, constructors that fail on this thread leave their error here, instead of
+/// throwing it, and go on: so that an object that holds kernel objects can be made if there are no
+/// exceptions. The first error counts; what was made is then only good for being destroyed.
+/// Threads: one.
+class construction {
+    std::optional<error> failed_{};
+
+    static construction*& current() noexcept {
+        static thread_local construction* innermost = nullptr;
+        return innermost;
+    }
+
+public:
+    construction() noexcept { current() = this; }
+    construction(construction&&) = delete;
+    ~construction() { current() = nullptr; }
+
+    /// What has failed; null if nothing has.
+    const error* failure() const noexcept { return failed_ ? &*failed_ : nullptr; }
+
+    /// Of a constructor that cannot go on as it should.
+    MITOGEN_COLD static void fail(error why) {
+        construction* const here = current();
+        if (!here) raise(why);
+        if (!here->failed_) here->failed_.emplace(std::move(why));
+    }
+    /// True if something has failed before: what comes next need not be made.
+    static bool failed() noexcept { return current() && current()->failed_; }
+};
 
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
@@ -21812,6 +22154,10 @@ enum class arrival : std::uint8_t {
     strange,  ///< it does not come from whoever was asked
 };
 
+/// Says in an error which question it has ended: `subject` is what was asked, of `respondent`.
+using describer =
+    unique_function<error(error why, const void* subject, context_id respondent)>;
+
 /// All outstanding calls of one router. Threads: any.
 template <class Io>
 class basic_call_table final : public outstanding_call_keeper {
@@ -21824,6 +22170,7 @@ class basic_call_table final : public outstanding_call_keeper {
     std::size_t open_ = 0;
     bool refusing_ = false;
     std::uint32_t limit_;
+    describer describe_; // never called once the owner has let go
     std::uint64_t live_ = 1; // slots in use, and one for the owner: the last to go frees the table
 
     static constexpr std::size_t kept_bytes = 4096; // capacity of a free slot's payload
@@ -21861,7 +22208,7 @@ class basic_call_table final : public outstanding_call_keeper {
         return p->open_ && p->generation_ == static_cast<std::uint32_t>(handle >> 32) ? p : nullptr;
     }
 
-    open_call* take_slot(context_id respondent) { // under mutex_
+    open_call* take_slot(context_id respondent, const void* subject = nullptr) { // under mutex_
         open_call* p;
         if (free_.empty()) {
             p = slots_.emplace_back(std::make_unique<open_call>(io_)).get();
@@ -21873,6 +22220,7 @@ class basic_call_table final : public outstanding_call_keeper {
         }
         ++p->generation_;
         p->respondent_ = respondent;
+        p->subject = subject;
         p->references_.store(2, std::memory_order_relaxed);
         p->open_ = true;
         ++open_;
@@ -21918,14 +22266,17 @@ public:
     };
     using owner = std::unique_ptr<basic_call_table, closer>;
 
-    static owner make(Io& io, std::uint32_t limit) {
-        return owner(new basic_call_table(io, limit));
+    /// `describe`: see describer; it may be empty.
+    static owner make(Io& io, std::uint32_t limit, describer describe = {}) {
+        return owner(new basic_call_table(io, limit, std::move(describe)));
     }
-    basic_call_table(Io& io, std::uint32_t limit) : io_(io), mutex_(io_), limit_(limit) {}
+    basic_call_table(Io& io, std::uint32_t limit, describer describe)
+        : io_(io), mutex_(io_), limit_(limit), describe_(std::move(describe)) {}
 
     /// Opens a slot for an answer from `respondent`. The caller holds one reference. Null with
     /// `why` set if the limit is reached or the router has closed.
-    open_call* open(context_id respondent, std::optional<error>& why) {
+    open_call* open(context_id respondent, std::optional<error>& why,
+                    const void* subject = nullptr) {
         const std::lock_guard lock(mutex_);
         if (refusing_) {
             why.emplace(reason::broker_exited, "the router has been shut down");
@@ -21937,7 +22288,7 @@ public:
                             std::to_string(limit_) + ")");
             return nullptr;
         }
-        return take_slot(respondent);
+        return take_slot(respondent, subject);
     }
 
     /// A slot that no message can complete, which is never refused. The caller holds one reference.
@@ -21948,11 +22299,11 @@ public:
 
     /// A slot that is completed already, with an error: never refused, since nothing is awaited.
     /// The caller holds one reference.
-    open_call* open_failed(context_id respondent, error why) {
+    open_call* open_failed(context_id respondent, error why, const void* subject = nullptr) {
         open_call* p;
         {
             const std::lock_guard lock(mutex_);
-            p = take_slot(respondent);
+            p = take_slot(respondent, subject);
         }
         fail(*p, std::move(why));
         return p;
@@ -22001,6 +22352,13 @@ public:
     bool fail(outstanding_call& answer, error why) final {
         open_call& p = static_cast<open_call&>(answer);
         unique_function<void()> go;
+        if (p.subject && describe_) {
+            {
+                const std::lock_guard lock(mutex_);
+                if (!p.open_) return false;
+            }
+            why = describe_(std::move(why), p.subject, p.respondent_);
+        }
         {
             const std::lock_guard lock(mutex_);
             if (!p.open_) return false;
@@ -22014,18 +22372,21 @@ public:
     /// Fails everything that is awaited from `respondent`; with no_context, from anyone.
     void fail_all(context_id respondent, const error& why) {
         for (;;) {
-            std::vector<std::pair<open_call*, unique_function<void()>>> hit;
+            std::vector<open_call*> hit;
             {
                 const std::lock_guard lock(mutex_);
                 for (const auto& p : slots_) {
                     if (!p->open_ || (respondent != no_context && p->respondent_ != respondent))
                         continue;
-                    p->failure_.emplace(why);
-                    settle(*p, hit.emplace_back(p.get(), nullptr).second);
+                    p->retain();
+                    hit.push_back(p.get());
                 }
             }
             if (hit.empty()) return;
-            for (auto& [p, go] : hit) tell(*p, go);
+            for (open_call* p : hit) {
+                (void)fail(*p, why);
+                p->release();
+            }
         }
     }
 
@@ -22362,50 +22723,194 @@ namespace detail {
 /// Longest text of an error that travels, in bytes; the rest is cut off and the cut is marked.
 inline constexpr std::size_t error_text_bytes = 64 * 1024;
 
+/// Most bytes of all texts of an error, its members and causes.
+inline constexpr std::size_t error_texts_bytes = 4 * error_text_bytes;
+
+/// Most errors in one: itself, its members and causes, and theirs. How deep they go.
+inline constexpr std::size_t error_tree_nodes = 1024;
+inline constexpr unsigned error_tree_depth = 8;
+
+/// Most functions that an error says it has left.
+inline constexpr std::size_t error_tree_hops = 64;
+
 /// Most bytes of an encoded error. Errors pass if a message of that size would not: somebody waits
-/// for them.
-inline constexpr std::size_t error_notice_bytes = 4 * error_text_bytes + 1024;
+/// for them. Besides texts: an error takes less than 128 bytes.
+inline constexpr std::size_t error_notice_bytes = error_texts_bytes + error_tree_nodes * 128;
+
+/// What follows the version: more than this program knows may stand at the end of each error.
+inline constexpr std::uint8_t error_notice_version = 1;
+
+/// Writes an error and all that belongs to it.
+class error_tree_writer {
+    std::size_t texts_ = error_texts_bytes; // bytes that are left for them
+    std::size_t nodes_ = error_tree_nodes;
+
+    std::string cut(std::string_view text, std::size_t most) {
+        most = std::min(most, texts_);
+        std::string kept(text.substr(0, most));
+        if (text.size() > most) {
+            constexpr std::string_view mark = " […cut]";
+            std::size_t end = most > mark.size() ? most - mark.size() : 0;
+            while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+                --end; // not inside a character
+            kept.resize(end);
+            if (most > mark.size()) kept += mark;
+        }
+        texts_ -= kept.size();
+        return kept;
+    }
+
+    void add(buffer& to, const buffer& part) { to.append(part.data(), part.size()); }
+
+    /// `most`: bytes for each text of one of them, if all are about as long.
+    void add_list(buffer& to, const std::vector<error>& all, unsigned depth) {
+        std::size_t count = depth < error_tree_depth ? std::min(all.size(), nodes_) : 0;
+        const bool left_out = count < all.size() && count > 0;
+        nodes_ -= count;
+        add(to, encode(static_cast<std::uint32_t>(count)));
+        if (left_out) --count;
+        const std::size_t most = count ? std::max<std::size_t>(texts_ / (2 * count), 128) : 0;
+        for (std::size_t i = 0; i < count; ++i) add_one(to, all[i], most, depth + 1);
+        if (left_out)
+            add_one(to,
+                    error(all[count].reason(),
+                          std::to_string(all.size() - count) + " more errors, which are left out"),
+                    128, depth + 1);
+    }
+
+    void add_one(buffer& to, const error& e, std::size_t most, unsigned depth) {
+        const error_detail& d = e.detail();
+        most = std::min(most, error_text_bytes);
+        const std::string_view name =
+            d.unknown_reason.empty() ? reason_name(d.why) : std::string_view(d.unknown_reason);
+        // In this order they take what is left. What a group says is made of its members again.
+        const std::string text =
+            d.members && depth < error_tree_depth ? std::string() : cut(d.text, most);
+        const std::string type = cut(d.type, most);
+        const std::string place = cut(d.place, most);
+        const std::string function = cut(d.function, most);
+        const std::string backtrace = cut(d.backtrace, most);
+        buffer one = encode(
+            static_cast<std::uint16_t>(d.why), static_cast<std::uint8_t>(e.kind()), cut(name, 64),
+            text, type, place, function, backtrace, d.context, d.canceller,
+            static_cast<std::uint8_t>(d.radius), d.has_status,
+            static_cast<std::int32_t>(d.status.code), static_cast<std::int32_t>(d.status.signal));
+        const std::size_t hops = std::min({d.hops.size(), error_tree_hops, texts_ / 256});
+        add(one, encode(static_cast<std::uint32_t>(hops)));
+        for (std::size_t i = 0; i < hops; ++i) {
+            texts_ -= 12;
+            add(one, encode(d.hops[i].context, cut(d.hops[i].path, 4096),
+                            cut(d.hops[i].function, 4096)));
+        }
+        add_list(one, e.members(), depth);
+        add_list(one, e.causes(), depth);
+        add(to, encode(std::span<const std::byte>(one)));
+    }
+
+public:
+    buffer write(const error& e) {
+        buffer all = encode(error_notice_version);
+        --nodes_;
+        add_one(all, e, error_text_bytes, 0);
+        return all;
+    }
+};
+
+/// Who knows the paths of contexts better than an error that comes from below: they are replaced.
+struct path_finder {
+    std::string (*find)(void* of, context_id id) = nullptr; ///< empty: not known
+    void* of = nullptr;
+
+    void mend(std::string& path, context_id id) const {
+        if (!find || id == no_context) return;
+        if (std::string known = find(of, id); known.size() > path.size()) path = std::move(known);
+    }
+};
+
+/// Reads one.
+class error_tree_reader {
+    const path_finder& paths_;
+    std::uint8_t version_ = error_notice_version;
+    std::size_t nodes_ = error_tree_nodes;
+
+    bool read_list(reader& r, std::shared_ptr<const std::vector<error>>& to, unsigned depth) {
+        std::uint32_t count{};
+        if (!decode(r, count)) return false;
+        if (count == 0) return true;
+        if (count > nodes_ || depth == error_tree_depth)
+            return r.fail("an error with too many members or causes");
+        nodes_ -= count;
+        auto all = std::make_shared<std::vector<error>>();
+        for (std::uint32_t i = 0; i < count; ++i) {
+            error_detail one;
+            if (!read_one(r, one, depth + 1)) return false;
+            all->push_back(error(std::move(one)));
+        }
+        to = std::move(all);
+        return true;
+    }
+
+    bool read_fields(reader& r, error_detail& d, unsigned depth) {
+        std::uint16_t why{};
+        std::uint8_t what_to_do{};
+        std::uint8_t radius{};
+        std::int32_t code{};
+        std::int32_t signal{};
+        std::uint32_t hops{};
+        std::string name;
+        if (!decode(r, why, what_to_do, name, d.text, d.type, d.place, d.function, d.backtrace,
+                    d.context, d.canceller, radius, d.has_status, code, signal, hops))
+            return false;
+        if (hops > error_tree_hops) return r.fail("an error that has left too many functions");
+        for (std::uint32_t i = 0; i < hops; ++i) {
+            error_hop& hop = d.hops.emplace_back();
+            if (!decode(r, hop.context, hop.path, hop.function)) return false;
+            paths_.mend(hop.path, hop.context);
+        }
+        paths_.mend(d.place, d.context);
+        d.why = static_cast<reason>(why);
+        if (reason_name(d.why).empty()) {
+            d.unknown_reason = name.empty() ? "reason " + std::to_string(why) : std::move(name);
+            if (what_to_do <= static_cast<std::uint8_t>(kind::unimplemented))
+                d.unknown_kind = static_cast<kind>(what_to_do);
+        }
+        d.radius = static_cast<cancel_radius>(radius);
+        d.status = {code, signal};
+        return read_list(r, d.members, depth) && read_list(r, d.causes, depth) &&
+               (version_ > error_notice_version || r.finish());
+    }
+
+    bool read_one(reader& r, error_detail& d, unsigned depth) {
+        std::span<const std::byte> bytes;
+        if (!decode(r, bytes)) return false;
+        reader inner(bytes);
+        return read_fields(inner, d, depth) || r.fail("an error that is none");
+    }
+
+public:
+    explicit error_tree_reader(const path_finder& paths) noexcept : paths_(paths) {}
+
+    bool read(reader& r, error_detail& d) {
+        if (!decode(r, version_) || version_ == 0) return r.fail("an error of no version");
+        return read_one(r, d, 0) && r.finish();
+    }
+};
 
 } // namespace detail
 
 /// The bytes of an error.
-inline buffer encode_error(const error& e) {
-    const error_detail& d = e.detail();
-    std::string text = d.text;
-    if (text.size() > detail::error_text_bytes) {
-        std::size_t end = detail::error_text_bytes;
-        while (end > detail::error_text_bytes - 4 &&
-               (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-            --end; // not inside a character
-        text.resize(end);
-        text += " […cut]";
-    }
-    const auto cut = [](const std::string& s) {
-        return std::string_view(s).substr(0, detail::error_text_bytes);
-    };
-    return encode(static_cast<std::uint16_t>(d.why), text, cut(d.type), cut(d.place),
-                  cut(d.backtrace), d.context, d.canceller, static_cast<std::uint8_t>(d.radius),
-                  d.has_status, static_cast<std::int32_t>(d.status.code),
-                  static_cast<std::int32_t>(d.status.signal));
+MITOGEN_COLD inline buffer encode_error(const error& e) {
+    return detail::error_tree_writer().write(e);
 }
 
 /// The error that the bytes hold; if they hold none, an error that says so.
-inline error decode_error(std::span<const std::byte> bytes) {
+MITOGEN_COLD inline error decode_error(std::span<const std::byte> bytes,
+                                       const detail::path_finder& paths = {}) {
     reader r(bytes);
-    std::uint16_t why{};
-    std::uint8_t radius{};
-    std::int32_t code{};
-    std::int32_t signal{};
     error_detail d;
-    if (!decode(r, why, d.text, d.type, d.place, d.backtrace, d.context, d.canceller, radius,
-                d.has_status, code, signal) ||
-        !r.finish()) {
+    if (!detail::error_tree_reader(paths).read(r, d))
         return error(reason::bad_arguments,
                      "an error arrived that does not decode: " + r.failure_text());
-    }
-    d.why = static_cast<reason>(why);
-    d.radius = static_cast<cancel_radius>(radius);
-    d.status = {code, signal};
     return error(std::move(d));
 }
 
@@ -22603,7 +23108,7 @@ private:
         arrival what;
         open_call* p = calls.find(m.head.handle, source, what);
         if (!p) return not_awaited(m, what);
-        error why = decode_error(m.payload);
+        error why = decode_error(m.payload, core().paths());
         if (!core().ask_about(*p, why)) calls.fail(*p, std::move(why));
         p->release();
     }
@@ -22640,12 +23145,17 @@ private:
 
     typename Io::mutex mutex_;
     std::vector<watch_entry> watches_;
-    std::vector<std::pair<context_id, error>> lost_; // oldest first
+    struct lost_peer {
+        context_id id;
+        error why;
+        std::string place;
+    };
+    std::vector<lost_peer> lost_; // oldest first
     std::optional<error> parent_lost_;
 
     std::optional<error> remembered(context_id id) const { // under mutex_
-        for (const auto& [gone, why] : lost_)
-            if (gone == id) return why;
+        for (const lost_peer& gone : lost_)
+            if (gone.id == id) return gone.why;
         return std::nullopt;
     }
 
@@ -22671,11 +23181,20 @@ public:
         return remembered(id);
     }
 
-    /// Remembers that `id` is lost. Before its route is removed: whoever finds none then finds why.
-    MITOGEN_COLD void add(context_id id, const error& why) {
+    /// The path that a lost context had; empty if it is not remembered.
+    std::string place_of(context_id id) {
+        const std::lock_guard lock(mutex_);
+        for (const lost_peer& gone : lost_)
+            if (gone.id == id) return gone.place;
+        return {};
+    }
+
+    /// Remembers that `id`, whose path was `place`, is lost. Before its route is removed: whoever
+    /// finds none then finds why.
+    MITOGEN_COLD void add(context_id id, const error& why, std::string place = {}) {
         const std::lock_guard lock(mutex_);
         if (lost_.size() == kept) lost_.erase(lost_.begin());
-        lost_.emplace_back(id, why);
+        lost_.push_back({id, why, std::move(place)});
     }
 
     /// Hands out who wants to be told that `id`, which has been added, is lost.
@@ -22736,7 +23255,11 @@ protected:
 
     basic_outgoing_calls(broker_engine<Io>& loop, const limits& bounds)
         : mitogen::node(bounds), broker_(loop),
-          outstanding_(basic_call_table<Io>::make(loop.io(), bounds.open_calls)) {}
+          outstanding_(basic_call_table<Io>::make(
+              loop.io(), bounds.open_calls,
+              [this](error why, const void* subject, context_id respondent) {
+                  return core().describe(std::move(why), subject, respondent);
+              })) {}
     ~basic_outgoing_calls() = default;
 
 public:
@@ -22744,8 +23267,8 @@ public:
     basic_call_table<Io>& outstanding() noexcept { return *outstanding_; }
 
     /// An answer from `from` that is an error already.
-    open_call* failed_answer(context_id from, error why) {
-        return outstanding_->open_failed(from, std::move(why));
+    open_call* failed_answer(context_id from, error why, const void* subject = nullptr) {
+        return outstanding_->open_failed(from, std::move(why), subject);
     }
 
     /// Fails an outstanding call at a given moment, and tells whoever was asked. Threads: any.
@@ -22769,12 +23292,12 @@ public:
 
     outstanding_call& ask(const question& what) final {
         using manner = question::manner;
-        if (what.how == manner::wait && on_loop()) return *failed_answer(what.to, waits_on_loop());
+        if (what.how == manner::wait && on_loop())
+            return *failed_answer(what.to, waits_on_loop(), what.subject);
         if (what.how == manner::gather) (void)core().wait_for_room(what.to, never);
         std::optional<error> why;
-        open_call* p = outstanding_->open(what.to, why);
-        if (!p) return *failed_answer(what.to, std::move(*why));
-        p->subject = what.subject;
+        open_call* p = outstanding_->open(what.to, why, what.subject);
+        if (!p) return *failed_answer(what.to, std::move(*why), what.subject);
         // Before the answer can come: else it finds the gate open, and wakes the broker's thread.
         typename broker_engine<Io>::reservation leadership(broker_,
                                                                    what.how == manner::wait);
@@ -22871,8 +23394,11 @@ private:
             "loop; run it on::main or on::pool, or co_await call_async");
     }
     static error out_of_time(const call_options& options) {
-        return error(reason::timeout,
-                     "no answer within " + std::to_string(options.within / 1'000'000) + " ms");
+        // a wait for an item that gives up has reason::timeout, and the flow goes on
+        return error(
+            options.flow.port ? reason::deadline : reason::timeout,
+            (options.flow.port ? "its time is over: no end within " : "no answer within ") +
+                std::to_string(options.within / 1'000'000) + " ms");
     }
     static error out_of_scope() {
         return error(reason::timeout, "the deadline of the call that it was made in has passed");
@@ -23157,6 +23683,42 @@ public:
     /// somebody was asked for that.
     virtual bool ask_about(open_call&, const error&) { return false; }
 
+    /// The name of what a question asks for: outstanding_call::subject.
+    virtual std::string subject_name(const void*) { return {}; }
+
+    MITOGEN_COLD error describe(error why, const void* subject, context_id respondent) final {
+        if (!why.detail().function.empty() || !why.hops().empty() || why.detail().members)
+            return why;
+        std::string function = subject_name(subject);
+        if (function.empty()) return why;
+        error_detail d = why.detail();
+        // what is lost may be another context, on the way
+        if (d.context != no_context && d.context != respondent && !d.place.empty())
+            d.text += " (" + d.place + ")";
+        d.function = std::move(function);
+        d.context = respondent;
+        d.place = place_of(respondent);
+        d.what.clear(); // composed anew
+        if (!d.original) d.original = std::make_shared<const error>(std::move(why));
+        return error(std::move(d));
+    }
+
+    /// The path of a context below, or of one that is lost, joined by dots; empty if it is not
+    /// known. Threads: any.
+    MITOGEN_COLD std::string place_of(context_id id) {
+        std::string text;
+        for (const std::string& part : path_of(id)) text.append(text.empty() ? "" : ".") += part;
+        return text.empty() ? lost_peers_.place_of(id) : text;
+    }
+
+    /// What this context knows of paths, for errors that come from below.
+    path_finder paths() noexcept {
+        return {[](void* of, context_id id) {
+                    return static_cast<basic_router_core*>(of)->place_of(id);
+                },
+                this};
+    }
+
     // ---- sending
 
     result<void> send(const header& h, outgoing_bytes payload, flush_mode when) final {
@@ -23257,7 +23819,7 @@ public:
     /// is told why. Returns the ids that are lost.
     std::vector<context_id> link_lost(link& gone, const error& why) {
         std::vector<context_id> ids = routes_.ids_via(&gone);
-        for (const context_id id : ids) lost_peers_.add(id, why);
+        for (const context_id id : ids) lost_peers_.add(id, why, place_of(id));
         routes_.remove_via(&gone);
         for (const context_id id : ids) tell_lost(id, why);
         if (gone.up) {
@@ -23271,7 +23833,7 @@ public:
 
     /// One context is lost, which was reached through `via` if it had a route here.
     void on_peer_lost(context_id id, const error& why, const link* via = nullptr) {
-        lost_peers_.add(id, why);
+        lost_peers_.add(id, why, place_of(id));
         if (via) routes_.remove(id, via);
         tell_lost(id, why);
     }
@@ -24880,7 +25442,7 @@ MITOGEN_COLD inline result<std::uint64_t> key_across_builds(const void* subject,
 /// says what is different, becomes the call's error. True if that was done for `answer`, which has
 /// failed with `why`.
 inline bool ask_what_is_wrong(mitogen::node& node, outstanding_call& answer, const error& why) {
-    if (why.reason() != reason::unknown_function || !answer.subject ||
+    if (why.reason() != reason::unknown_function || !why.hops().empty() || !answer.subject ||
         answer.subject == &connect_request || answer.explained)
         return false;
     answer.explained = true;
@@ -24889,6 +25451,12 @@ inline bool ask_what_is_wrong(mitogen::node& node, outstanding_call& answer, con
         .send(node.address(answer.respondent(), handles::explain_call, answer.handle()),
               encode(function.name(), function.signature()), flush_mode::soon)
         .has_value();
+}
+
+/// The name of what was asked, for errors about it; empty if it is no function.
+MITOGEN_COLD inline std::string name_of_subject(const void* subject) {
+    if (!subject || subject == &connect_request) return {};
+    return static_cast<const function_entry*>(subject)->name();
 }
 
 } // namespace detail
@@ -25389,7 +25957,8 @@ private:
         error_detail d;
         d.why = lost_cause_;
         d.context = id();
-        d.place = welcome_.name;
+        d.place = router_.place_of(id());
+        if (d.place.empty()) d.place = welcome_.name;
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
         if (const std::string words = err_.last_words(); !words.empty())
             d.text += "; its last lines on stderr:\n  " + words;
@@ -25721,7 +26290,7 @@ class basic_route_monitor {
                               "the parent wants to forget the route to context " +
                                   std::to_string(gone) + ", which is known better here");
         }
-        const error why = decode_error(notice);
+        const error why = decode_error(notice, router_.paths());
         router_.on_peer_lost(gone, why);
         tell_partners(gone, notice);
     }
@@ -25750,7 +26319,7 @@ class basic_route_monitor {
                                                        std::to_string(m.head.src));
         }
         via->drop_sender(gone);
-        const error why = decode_error(notice);
+        const error why = decode_error(notice, router_.paths());
         router_.on_peer_lost(gone, why, via.get());
         withdraw(gone, why);
     }
@@ -26047,7 +26616,8 @@ private:
         w.id = id;
         w.ancestors = node_.path();
         w.name = plan.name;
-        w.title = "mitogen:" + plan.name + " (" + node_.loop().io().own_name() + ")";
+        if (plan.name_takes_id) w.name += "." + std::to_string(id);
+        w.title = "mitogen:" + w.name + " (" + node_.loop().io().own_name() + ")";
         w.build = os::build_id();
         w.log_level = static_cast<std::uint8_t>(log::threshold());
         w.pool_threads = pool_threads_;
@@ -26951,7 +27521,8 @@ public:
             if (!ready()) {
                 if (node_.on_loop()) return waits_on_loop();
                 if (!changed_.wait(lock, node_, deadline, ready)) {
-                    if (auto ended = why_interrupted(node_.now(), deadline)) return std::move(*ended);
+                    if (auto ended = why_interrupted(node_.now(), deadline))
+                        return std::move(*ended);
                     return error(reason::timeout, "no item came before the deadline");
                 }
             }
@@ -27082,8 +27653,7 @@ private:
             const std::lock_guard lock(mutex_);
             ending.swap(open_);
             for (const port_ptr& p : ending) p->open = false;
-            const bool wins = !closed_ && end_ && end_->reason() == reason::end_of_stream &&
-                              why.reason() != reason::end_of_stream;
+            const bool wins = !closed_ && end_ && is_end(*end_) && !is_end(why);
             if (!end_ || wins) end_ = why;
             closed_ = closed_ || close;
         }
@@ -27167,7 +27737,7 @@ private:
             const std::lock_guard lock(mutex_);
             if (!std::exchange(p.open, false)) return;
             std::erase_if(open_, [&](const port_ptr& o) { return o.get() == &p; });
-            const bool failed = why.reason() != reason::end_of_stream;
+            const bool failed = !is_end(why);
             if (use_ == inbox_use::channel) {
                 if (failed) items_.push_back({.failure = why});
                 end_where_all_are_gone();
@@ -27711,15 +28281,43 @@ public:
 
 // ---- mitogen/serve/exception_info.hpp ----
 // exception_info.hpp: what can be said about the exception that is being handled, for the one who
-// waits in another process.
+// waits in another process; and how that becomes an exception again.
 
 #if MITOGEN_HAS_EXCEPTIONS
 #include <cxxabi.h>
 
+#include <new>
+#include <stdexcept>
 #include <typeinfo>
 #endif
 
 namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// `d` has left a remote function by an exception or as its result: it is about that function, if
+/// it is about none yet.
+MITOGEN_COLD inline void add_hop(error_detail& d, const error_hop& hop) {
+    if (d.members) {
+        d.text.clear(); // composed anew
+    } else if (d.function.empty() && d.hops.empty() && d.place.empty()) {
+        d.function = hop.function;
+        d.place = hop.path;
+        d.context = hop.context;
+    }
+    d.hops.push_back(hop);
+    d.what.clear(); // composed anew
+    d.original = nullptr;
+}
+
+/// The same of an error.
+MITOGEN_COLD inline error with_hop(const error& e, const error_hop& hop) {
+    error_detail d = e.detail();
+    add_hop(d, hop);
+    return error(std::move(d));
+}
+
+} // namespace detail
 
 #if MITOGEN_HAS_EXCEPTIONS
 
@@ -27745,26 +28343,53 @@ inline std::string readable_type(const char* mangled) {
     return text;
 }
 
-} // namespace detail
+/// Levels of nested exceptions that are looked into.
+inline constexpr unsigned most_causes = 8;
 
-/// The exception that is being handled, as an error to send to the caller. Call it inside a catch
-/// block. `place`, `where`: name and id of the context that threw it.
-inline error current_exception_as_error(std::string_view place, context_id where) {
+/// The exception that is being handled, as far as it says itself. Inside a catch block.
+MITOGEN_COLD inline error_detail describe_current_exception(unsigned depth) {
     error_detail d;
     d.why = reason::remote_exception;
-    d.context = where;
-    d.place = place;
-    if (const std::type_info* type = abi::__cxa_current_exception_type())
-        d.type = detail::readable_type(type->name());
+    std::string type;
+    if (const std::type_info* thrown = abi::__cxa_current_exception_type())
+        type = readable_type(thrown->name());
+    const auto look_into = [&]([[maybe_unused]] const auto& e) {
+#if defined(__cpp_rtti)
+        const auto* nested = dynamic_cast<const std::nested_exception*>(&e);
+        if (!nested || !nested->nested_ptr() || depth == most_causes) return;
+        // its type is the helper's that std::throw_with_nested makes of it
+        if (type.starts_with("std::_Nested_exception<") || type.starts_with("std::__nested<")) {
+            type.erase(0, type.find('<') + 1);
+            type.resize(type.find_last_not_of("> ") + 1);
+        }
+        auto causes = std::make_shared<std::vector<error>>();
+        try {
+            nested->rethrow_nested();
+        } catch (...) {
+            error_detail inner = describe_current_exception(depth + 1);
+            if (inner.causes) {
+                const auto further = std::exchange(inner.causes, nullptr);
+                causes->push_back(error(std::move(inner)));
+                causes->insert(causes->end(), further->begin(), further->end());
+            } else {
+                causes->push_back(error(std::move(inner)));
+            }
+        }
+        d.causes = std::move(causes);
+#endif
+    };
     try {
         throw;
-    } catch (const cancelled_error& e) {
-        d = e.detail();
     } catch (const error& e) {
-        d.text = e.what();
-        d.backtrace = e.detail().backtrace;
+        d = e.detail(); // it is what it was, wherever it came from
+        d.what.clear();
+        d.original = nullptr;
+        look_into(e);
+        if (d.type.empty() && !type.starts_with("mitogen::")) d.type = type;
+        return d;
     } catch (const std::exception& e) {
         d.text = e.what();
+        look_into(e);
     } catch (const char* text) {
         d.text = text;
     } catch (const std::string& text) {
@@ -27772,9 +28397,51 @@ inline error current_exception_as_error(std::string_view place, context_id where
     } catch (...) {
         d.text = "not a std::exception";
     }
-    return error(std::move(d));
+    d.type = std::move(type);
+    return d;
 }
 
+} // namespace detail
+
+/// The exception that is being handled, as an error to send to the caller. Call it inside a catch
+/// block. `left`: the function that it has left, and the context.
+MITOGEN_COLD inline error current_exception_as_error(const error_hop& left) {
+    return detail::with_hop(error(detail::describe_current_exception(0)), left);
+}
+
+#if defined(__cpp_rtti)
+namespace detail {
+
+MITOGEN_INLINE bool names_type(std::string_view readable, const char* mangled) {
+    return !readable.empty() && readable == readable_type(mangled);
+}
+
+/// One that says what the other one said, although its class has no text.
+template <class E>
+struct with_text final : E {
+    std::string text;
+    explicit with_text(std::string said) : text(std::move(said)) {}
+    const char* what() const noexcept override { return text.c_str(); }
+};
+template <class E>
+void rethrow_with_text(const error& e) {
+    if (names_type(e.detail().type, typeid(E).name()))
+        throw with_text<E>(std::string(e.message()));
+}
+
+MITOGEN_INLINE void rethrow_standard(const error& e) {
+    rethrower<std::logic_error, std::domain_error, std::invalid_argument, std::length_error,
+              std::out_of_range, std::runtime_error, std::range_error, std::overflow_error,
+              std::underflow_error>::run(e);
+    rethrow_with_text<std::bad_alloc>(e);
+    rethrow_with_text<std::bad_array_new_length>(e);
+    rethrow_with_text<std::bad_cast>(e);
+    rethrow_with_text<std::bad_exception>(e);
+    rethrow_with_text<std::exception>(e);
+}
+
+} // namespace detail
+#endif
 #endif
 
 } // namespace mitogen::inline MITOGEN_ABI
@@ -28128,8 +28795,8 @@ public:
     }
 #endif
 
-    /// From now on no call begins, because `who` ends the context. Fires the stop token of each that runs, and returns those of the
-    /// main thread's queue.
+    /// From now on no call begins, because `who` ends the context. Fires the stop token of each
+    /// that runs, and returns those of the main thread's queue.
     std::vector<incoming_call*> stop_all(context_id who) {
         std::vector<incoming_call*> queued;
 #if defined(__cpp_lib_jthread)
@@ -28211,7 +28878,7 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// Runs calls as tasks for a dispatcher, `Owner`: it has attach(invocation, call); invoke(entry,
-/// invocation), which catches, as its guarded(invocation, work) does; and finish(header,
+/// invocation), which catches, as its guarded(entry, invocation, work) does; and finish(header,
 /// invocation, chain, flush_mode). Calls of one chain run one after the other. Threads: loop, but
 /// for join().
 template <class Owner, class Io>
@@ -28307,7 +28974,7 @@ private:
     void end(running& r) {
         call& c = r.request;
         if (const std::unique_ptr<suspended_call> body = std::move(r.inv.body))
-            owner_.guarded(r.inv, [&] { body->take(r.inv); });
+            owner_.guarded(*c.entry, r.inv, [&] { body->take(r.inv); });
         calls_.set_task(c, nullptr);
         calls_.end(c, r);
         owner_.finish(c.head, r.inv, c.chain, flush_mode::soon);
@@ -28350,7 +29017,8 @@ namespace detail {
 /// The main thread drives the loop while it has nothing to execute, so that a call reaches it
 /// without waking anybody; before it executes it leaves the loop to the broker's thread. That
 /// thread therefore answers, routes, cancels and shuts down whatever the function does. What
-/// exchanges items with its caller has a thread of its own. Threads: as marked. The router outlives it.
+/// exchanges items with its caller has a thread of its own. Threads: as marked. The router outlives
+/// it.
 template <class Io>
 class basic_dispatcher {
     using core = basic_router_core<Io>;
@@ -28578,22 +29246,29 @@ private:
 #endif
     }
 
-    /// What `work` throws becomes the failure of the call.
+    /// What `work`, which is of that function, throws or returns as its error becomes the failure
+    /// of the call.
     template <class Work>
-    void guarded([[maybe_unused]] invocation& inv, Work&& work) {
+    void guarded(const function_entry& entry, invocation& inv, Work&& work) {
 #if MITOGEN_HAS_EXCEPTIONS
         try {
             work();
         } catch (...) {
-            inv.failure.emplace(current_exception_as_error(name_, router_.id()));
+            inv.failure.emplace(current_exception_as_error(hop_of(entry)));
+            return;
         }
 #else
         work();
 #endif
+        if (inv.failure) inv.failure.emplace(with_hop(*inv.failure, hop_of(entry)));
+    }
+
+    error_hop hop_of(const function_entry& entry) const {
+        return {router_.id(), name_, entry.name()};
     }
 
     void invoke(const function_entry& entry, invocation& inv) {
-        guarded(inv, [&] { entry.invoke(inv); });
+        guarded(entry, inv, [&] { entry.invoke(inv); });
         if (inv.wrong != invocation::fault::none && !inv.failure)
             inv.failure.emplace(inv.fault_of_call(entry.name()));
     }
@@ -29356,7 +30031,10 @@ result<boot_plan> plan_of(const Method& method, const limits& inherited) {
 /// What the members that all methods have say about a plan.
 template <class Method>
 void apply_common(const Method& method, boot_plan& plan) {
-    if (!method.name.empty()) plan.name = method.name;
+    if (!method.name.empty()) {
+        plan.name = method.name;
+        plan.name_takes_id = false;
+    }
     plan.timeout = to_ns(method.connect_timeout);
     if constexpr (requires { method.executable; }) plan.program_path = method.executable;
     if (method.limits) plan.bounds = *method.limits;
@@ -29586,6 +30264,7 @@ struct planned_fork : fork_options {
         boot_plan p;
         p.what = "fork child";
         p.name = "fork";
+        p.name_takes_id = true;
         p.forks = true;
         p.on_start = on_start;
         detail::apply_common(*this, p);
@@ -29738,6 +30417,7 @@ public:
     bool ask_about(basic_outstanding_call<Io>& answer, const error& why) override {
         return ask_what_is_wrong(*this, answer, why);
     }
+    std::string subject_name(const void* subject) override { return name_of_subject(subject); }
     std::vector<context_status> status() override { return status_of(*this); }
 
     // ---- making children
@@ -30791,6 +31471,7 @@ MITOGEN_COLD MITOGEN_INLINE result<boot_plan> attach::plan() const {
     boot_plan p;
     p.what = "attached stream";
     p.name = "attached";
+    p.name_takes_id = true;
     p.attached = true;
     p.explain = &detail::explain_attached;
     detail::apply_common(*this, p);
@@ -31345,6 +32026,7 @@ struct planned_local : local {
         boot_plan p;
         p.what = "local child";
         p.name = "local";
+        p.name_takes_id = true;
         detail::apply_common(*this, p);
         auto program = detail::open_program(executable);
         if (!program) return program.error();
@@ -32937,7 +33619,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
 
     bool known(const error& why) const noexcept { // under mutex_
         return std::any_of(failures_.begin(), failures_.end(),
-                           [&](const error& e) { return &e.detail() == &why.detail(); });
+                           [&](const error& e) { return e.same_as(why); });
     }
 
     /// Why nothing can be added any more, or nothing. Under mutex_.

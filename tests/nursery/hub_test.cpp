@@ -241,7 +241,8 @@ TEST_CASE("a task has a nursery, joins it without blocking its loop, and is woke
     CHECK(seen.find("; join boom") != std::string::npos);
 }
 
-TEST_CASE("a task that is cancelled in a join has its nursery ended, and cleans up behind a shield") {
+TEST_CASE(
+    "a task that is cancelled in a join has its nursery ended, and cleans up behind a shield") {
     shared_pipe in, out;
     tree t;
     auto child = t.root.local();

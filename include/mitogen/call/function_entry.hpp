@@ -16,8 +16,8 @@
 namespace mitogen::inline MITOGEN_ABI {
 
 /// Where `F` runs: `template <> inline constexpr auto mitogen::run_on<&fn> = mitogen::on::pool;`
-/// (before the first use of `fn`). A function that takes a dialog or returns a generator has a thread
-/// of its own, on::thread, unless this names on::main or on::loop.
+/// (before the first use of `fn`). A function that takes a dialog or returns a generator has a
+/// thread of its own, on::thread, unless this names on::main or on::loop.
 template <auto F>
 inline constexpr on run_on = on::context;
 

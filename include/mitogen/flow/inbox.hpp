@@ -146,7 +146,8 @@ public:
             if (!ready()) {
                 if (node_.on_loop()) return waits_on_loop();
                 if (!changed_.wait(lock, node_, deadline, ready)) {
-                    if (auto ended = why_interrupted(node_.now(), deadline)) return std::move(*ended);
+                    if (auto ended = why_interrupted(node_.now(), deadline))
+                        return std::move(*ended);
                     return error(reason::timeout, "no item came before the deadline");
                 }
             }

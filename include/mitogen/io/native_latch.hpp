@@ -4,9 +4,9 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/os/thread/parker.hpp>
 #include <mitogen/os/call.hpp>
 #include <mitogen/os/mutex.hpp>
+#include <mitogen/os/thread/parker.hpp>
 #include <mitogen/sync/latch.hpp>
 
 namespace mitogen::inline MITOGEN_ABI {

@@ -6,7 +6,6 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/io/main_arguments.hpp>
-#include <mitogen/os/thread/parker.hpp>
 #include <mitogen/io/policy.hpp>
 #include <mitogen/io/thread.hpp>
 #include <mitogen/io/waker.hpp>
@@ -19,6 +18,7 @@
 #include <mitogen/os/process/title.hpp>
 #include <mitogen/os/pty.hpp>
 #include <mitogen/os/stdio.hpp>
+#include <mitogen/os/thread/parker.hpp>
 
 #include <cstddef>
 #include <cstdio>

@@ -46,12 +46,13 @@ public:
 /// Never blocks.
 inline scope_handle this_scope() {
     scope_handle made;
-    for (detail::cancel_scope* s = detail::this_worker ? detail::this_worker->innermost : nullptr; s;
-         s = s->outer()) {
+    for (detail::cancel_scope* s = detail::this_worker ? detail::this_worker->innermost : nullptr;
+         s; s = s->outer()) {
         if (s->has_left()) continue;
         detail::scope_link& link = s->link();
         link.retain();
-        made.links_.emplace(made.links_.begin(), &link, [](detail::scope_link* l) { l->release(); });
+        made.links_.emplace(made.links_.begin(), &link,
+                            [](detail::scope_link* l) { l->release(); });
         if (s->shields()) break;
     }
     return made;

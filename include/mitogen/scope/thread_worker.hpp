@@ -71,7 +71,8 @@ public:
     void sleep_until(instant deadline) override {
         own_sleep self(*this);
         begin_sleep(self);
-        if (!scope_stack(innermost).any_cancelled()) static_cast<void>(self.parker.park_until(deadline));
+        if (!scope_stack(innermost).any_cancelled())
+            static_cast<void>(self.parker.park_until(deadline));
         end_sleep(self, [] {});
     }
 };

@@ -38,7 +38,8 @@ namespace detail {
 /// The main thread drives the loop while it has nothing to execute, so that a call reaches it
 /// without waking anybody; before it executes it leaves the loop to the broker's thread. That
 /// thread therefore answers, routes, cancels and shuts down whatever the function does. What
-/// exchanges items with its caller has a thread of its own. Threads: as marked. The router outlives it.
+/// exchanges items with its caller has a thread of its own. Threads: as marked. The router outlives
+/// it.
 template <class Io>
 class basic_dispatcher {
     using core = basic_router_core<Io>;

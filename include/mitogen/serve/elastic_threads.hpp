@@ -4,10 +4,10 @@
 // limit; those that have none for a while end.
 
 #include <mitogen/base/config.hpp>
-#include <mitogen/base/construction.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/io/construction.hpp>
 #include <mitogen/sync/latch.hpp>
 
 #include <cstddef>

@@ -369,8 +369,8 @@ public:
     }
 #endif
 
-    /// From now on no call begins, because `who` ends the context. Fires the stop token of each that runs, and returns those of the
-    /// main thread's queue.
+    /// From now on no call begins, because `who` ends the context. Fires the stop token of each
+    /// that runs, and returns those of the main thread's queue.
     std::vector<incoming_call*> stop_all(context_id who) {
         std::vector<incoming_call*> queued;
 #if defined(__cpp_lib_jthread)

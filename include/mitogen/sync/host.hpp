@@ -102,8 +102,9 @@ public:
     condition(condition&&) = delete;
 
     /// Sleeps until `ready()` holds, which is asked with the mutex locked, the deadline passes, or
-    /// a scope of the caller ends it: see why_interrupted(). Returns what ready() says at the end. `lock` holds the mutex before and after. The end of
-    /// the loop alone wakes nobody: ready() must become true by it.
+    /// a scope of the caller ends it: see why_interrupted(). Returns what ready() says at the end.
+    /// `lock` holds the mutex before and after. The end of the loop alone wakes nobody: ready()
+    /// must become true by it.
     template <class Ready>
     bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready) {
         return ready() || host.sleep(*this, lock, deadline, predicate(ready));
