@@ -11475,12 +11475,15 @@ public:
     open_dialog& operator=(open_dialog&&) = delete;
     ~open_dialog() {
         if (!answer_.valid()) return;
+        if (!answer_.done() && in_->node().on_loop()) {
+            cancel(); // it cannot wait
+            return;
+        }
         const instant now = in_->node().now();
         const bool interrupted = !answer_.done() && detail::why_interrupted(now);
         // its scope may be cancelled: the function still has some time to leave its own
         const detail::shielded wait(detail::after(now, detail::cleanup_time));
-        if (cancel_on_exit_ || interrupted || std::uncaught_exceptions() > exceptions_ ||
-            (!answer_.done() && in_->node().on_loop())) {
+        if (cancel_on_exit_ || interrupted || std::uncaught_exceptions() > exceptions_) {
             cancel();
             return;
         }
@@ -13559,6 +13562,7 @@ public:
     /// Takes back what was given to when_ended() with this key.
     void forget(const void* key);
     mitogen::node& node() const noexcept;
+    std::optional<error> stopped_for() const;
     /// False if it has ended already and there is nothing to wait for.
     bool may_wait() const;
 };
@@ -13628,6 +13632,8 @@ public:
     virtual void cancel_one(nursery_member& t) = 0;
 
     virtual bool stopped() = 0;
+    /// What it stops for; nothing while it does not.
+    virtual std::optional<error> stopped_for() = 0;
     virtual bool over() = 0;
     /// Stops everything; nothing can be added any more. `reported`: join() says so.
     virtual void cancel(error why, bool reported) = 0;
@@ -13658,6 +13664,7 @@ inline void nursery_member::when_ended(unique_function<void()> go, const void* k
     nursery_->when_ended(*this, std::move(go), key);
 }
 inline void nursery_member::forget(const void* key) { nursery_->forget_watcher(*this, key); }
+inline std::optional<error> nursery_member::stopped_for() const { return nursery_->stopped_for(); }
 inline mitogen::node& nursery_member::node() const noexcept { return nursery_->node(); }
 inline void nursery_member::cancel() { nursery_->cancel_one(*this); }
 inline bool nursery_member::may_wait() const { return ended() || !nursery_->node().on_loop(); }
@@ -14080,8 +14087,10 @@ private:
                 reason::misuse,
                 "a function that runs on the loop waits for a task; run it on::main or on::pool");
         if (!state_->wait_until(deadline)) {
-            if (auto why = detail::why_interrupted(state_->node().now(), deadline))
-                return std::move(*why);
+            if (auto why = detail::why_interrupted(state_->node().now(), deadline)) {
+                const std::optional<error> cause = state_->stopped_for();
+                return cause ? *cause : std::move(*why);
+            }
             return error(reason::timeout, "the task has not ended within the time given");
         }
         return state_->outcome();
@@ -33872,7 +33881,17 @@ public:
     /// Sleeps until a task has ended or the deadline passes. Not on the loop.
     bool wait_for(task& t, instant deadline) override {
         std::unique_lock lock(mutex_);
-        return t.wake_.wait(lock, node_, deadline, [&t] { return t.ended(); });
+        const auto over = [&t] { return t.ended(); };
+        if (t.wake_.wait(lock, node_, deadline, over)) return true;
+        if (!stopping()) return false;
+        // It is the nursery that interrupts its body, and has asked the task to stop: it has its
+        // grace for that.
+        const shielded wait_for_end;
+        return t.wake_.wait(lock, node_, std::min(deadline, after(node_.now(), grace_)), over);
+    }
+    std::optional<error> stopped_for() override {
+        const std::lock_guard lock(mutex_);
+        return stopping() ? std::optional<error>(cause()) : std::nullopt;
     }
 
     void when_ended(task& t, unique_function<void()> go, const void* key) override {

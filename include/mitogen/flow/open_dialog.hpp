@@ -110,12 +110,15 @@ public:
     open_dialog& operator=(open_dialog&&) = delete;
     ~open_dialog() {
         if (!answer_.valid()) return;
+        if (!answer_.done() && in_->node().on_loop()) {
+            cancel(); // it cannot wait
+            return;
+        }
         const instant now = in_->node().now();
         const bool interrupted = !answer_.done() && detail::why_interrupted(now);
         // its scope may be cancelled: the function still has some time to leave its own
         const detail::shielded wait(detail::after(now, detail::cleanup_time));
-        if (cancel_on_exit_ || interrupted || std::uncaught_exceptions() > exceptions_ ||
-            (!answer_.done() && in_->node().on_loop())) {
+        if (cancel_on_exit_ || interrupted || std::uncaught_exceptions() > exceptions_) {
             cancel();
             return;
         }

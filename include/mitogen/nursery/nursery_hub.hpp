@@ -77,6 +77,8 @@ public:
     virtual void cancel_one(nursery_member& t) = 0;
 
     virtual bool stopped() = 0;
+    /// What it stops for; nothing while it does not.
+    virtual std::optional<error> stopped_for() = 0;
     virtual bool over() = 0;
     /// Stops everything; nothing can be added any more. `reported`: join() says so.
     virtual void cancel(error why, bool reported) = 0;
@@ -107,6 +109,7 @@ inline void nursery_member::when_ended(unique_function<void()> go, const void* k
     nursery_->when_ended(*this, std::move(go), key);
 }
 inline void nursery_member::forget(const void* key) { nursery_->forget_watcher(*this, key); }
+inline std::optional<error> nursery_member::stopped_for() const { return nursery_->stopped_for(); }
 inline mitogen::node& nursery_member::node() const noexcept { return nursery_->node(); }
 inline void nursery_member::cancel() { nursery_->cancel_one(*this); }
 inline bool nursery_member::may_wait() const { return ended() || !nursery_->node().on_loop(); }

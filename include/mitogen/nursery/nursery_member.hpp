@@ -67,6 +67,7 @@ public:
     /// Takes back what was given to when_ended() with this key.
     void forget(const void* key);
     mitogen::node& node() const noexcept;
+    std::optional<error> stopped_for() const;
     /// False if it has ended already and there is nothing to wait for.
     bool may_wait() const;
 };

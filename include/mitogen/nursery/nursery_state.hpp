@@ -332,7 +332,17 @@ public:
     /// Sleeps until a task has ended or the deadline passes. Not on the loop.
     bool wait_for(task& t, instant deadline) override {
         std::unique_lock lock(mutex_);
-        return t.wake_.wait(lock, node_, deadline, [&t] { return t.ended(); });
+        const auto over = [&t] { return t.ended(); };
+        if (t.wake_.wait(lock, node_, deadline, over)) return true;
+        if (!stopping()) return false;
+        // It is the nursery that interrupts its body, and has asked the task to stop: it has its
+        // grace for that.
+        const shielded wait_for_end;
+        return t.wake_.wait(lock, node_, std::min(deadline, after(node_.now(), grace_)), over);
+    }
+    std::optional<error> stopped_for() override {
+        const std::lock_guard lock(mutex_);
+        return stopping() ? std::optional<error>(cause()) : std::nullopt;
     }
 
     void when_ended(task& t, unique_function<void()> go, const void* key) override {

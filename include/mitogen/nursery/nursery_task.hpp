@@ -75,8 +75,10 @@ private:
                 reason::misuse,
                 "a function that runs on the loop waits for a task; run it on::main or on::pool");
         if (!state_->wait_until(deadline)) {
-            if (auto why = detail::why_interrupted(state_->node().now(), deadline))
-                return std::move(*why);
+            if (auto why = detail::why_interrupted(state_->node().now(), deadline)) {
+                const std::optional<error> cause = state_->stopped_for();
+                return cause ? *cause : std::move(*why);
+            }
             return error(reason::timeout, "the task has not ended within the time given");
         }
         return state_->outcome();
