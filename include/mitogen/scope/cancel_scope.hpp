@@ -297,10 +297,12 @@ inline scope_stack scopes_here() noexcept {
 /// While it exists, up to `until`, the caller's waits are not ended by the scopes that it was in
 /// before. Threads: one.
 class shielded final : cancel_scope {
-    scope_worker* const here_ = this_worker;
+    scope_worker* const here_; // null: there is nothing to keep out
 
 public:
-    explicit shielded(instant until = never) noexcept {
+    explicit shielded(instant until = never) noexcept
+        // what is bounded is a wait that blocks, and a task does not
+        : here_(this_worker && (until == never || this_worker->thread()) ? this_worker : nullptr) {
         if (!here_) return;
         this->reset(never, until);
         this->enter(*here_);
