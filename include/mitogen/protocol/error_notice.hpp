@@ -106,7 +106,8 @@ class error_tree_writer {
         }
         add_list(one, e.members(), depth);
         add_list(one, e.causes(), depth);
-        add(to, encode(std::span<const std::byte>(one)));
+        add(to, encode(static_cast<std::uint32_t>(one.size()))); // as a span of bytes
+        add(to, one);
     }
 
 public:
