@@ -157,15 +157,15 @@ public:
         sleeper self(broker_.io());
         on.enter(self);
         mutex& mutex = *lock.mutex();
-        bool woken; // again where another thread has taken away what this one was woken for
-        do {
+        do { // again if another thread has taken away what this one was woken for
             lock.unlock();
-            woken = broker_.wait_in_scope(self.wake, deadline, true, [&] {
+            broker_.wait_in_scope(self.wake, deadline, true, [&] {
                 const std::lock_guard held(mutex);
                 return ready();
             });
             lock.lock();
-        } while (woken && !ready());
+        } while (!ready() && (deadline == never || now() < deadline) &&
+                 !scopes_here().look(now()).ended);
         on.leave(self);
         return ready();
     }

@@ -108,6 +108,8 @@ public:
     }
     /// Whose deadline has passed.
     virtual std::string deadline_of() const { return "the scope"; }
+    /// What an error says of that: timeout, or deadline.
+    virtual reason late_reason() const noexcept { return reason::timeout; }
 
     instant deadline() const noexcept { return deadline_; }
     bool is_cancelled() const noexcept { return cancelled_.load(std::memory_order_seq_cst) != 0; }
@@ -271,7 +273,8 @@ public:
 /// The error of a wait that a scope ends.
 MITOGEN_COLD inline error scope_error(const scope_verdict& v) {
     if (!v.late) return v.ended->why_cancelled();
-    return error(reason::timeout, "the deadline of " + v.ended->deadline_of() + " has passed");
+    return error(v.ended->late_reason(),
+                 "the deadline of " + v.ended->deadline_of() + " has passed");
 }
 
 /// The worker that runs on this thread; null: none, what runs belongs to no scope.

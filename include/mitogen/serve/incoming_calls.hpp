@@ -45,6 +45,7 @@ public:
     explicit call_scope(const incoming_call& call) noexcept : call_(call) {}
     error why_cancelled() const override;
     std::string deadline_of() const override;
+    reason late_reason() const noexcept override;
 };
 
 /// One call that was accepted. Its memory is reused for later ones.
@@ -81,6 +82,11 @@ MITOGEN_COLD inline error call_scope::why_cancelled() const {
 }
 MITOGEN_COLD inline std::string call_scope::deadline_of() const {
     return "the call of " + call_.entry->name() + " by context " + std::to_string(call_.head.src);
+}
+
+/// As its caller would say it: of what exchanges items, that it is over for good.
+inline reason call_scope::late_reason() const noexcept {
+    return call_.flow.port ? reason::deadline : reason::timeout;
 }
 
 /// Accepted calls, found by caller and reply handle in constant time: a hundred thousand that are
