@@ -32,7 +32,8 @@ PAGES = {
         ["dialog", "open_dialog"]),
     "task": (
         "Tasks", "Coroutines on the loop.",
-        ["task", "sleep_for", "spawn", "block_on", "spawned"]),
+        ["task", "sleep_for", "try_sleep_for", "spawn", "block_on", "spawned",
+         "as_completed", "scope", "scope_handle", "this_scope", "shield", "check_scope"]),
     "nursery": (
         "Nurseries", "A scope that owns contexts and calls.",
         ["nursery", "nursery_options", "nursery_task", "restart", "restart_policy",

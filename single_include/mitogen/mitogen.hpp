@@ -9696,6 +9696,8 @@ public:
     }
     /// Whose deadline has passed.
     virtual std::string deadline_of() const { return "the scope"; }
+    /// What an error says of that: timeout, or deadline.
+    virtual reason late_reason() const noexcept { return reason::timeout; }
 
     instant deadline() const noexcept { return deadline_; }
     bool is_cancelled() const noexcept { return cancelled_.load(std::memory_order_seq_cst) != 0; }
@@ -9859,7 +9861,8 @@ public:
 /// The error of a wait that a scope ends.
 MITOGEN_COLD inline error scope_error(const scope_verdict& v) {
     if (!v.late) return v.ended->why_cancelled();
-    return error(reason::timeout, "the deadline of " + v.ended->deadline_of() + " has passed");
+    return error(v.ended->late_reason(),
+                 "the deadline of " + v.ended->deadline_of() + " has passed");
 }
 
 /// The worker that runs on this thread; null: none, what runs belongs to no scope.
@@ -9885,10 +9888,12 @@ inline scope_stack scopes_here() noexcept {
 /// While it exists, up to `until`, the caller's waits are not ended by the scopes that it was in
 /// before. Threads: one.
 class shielded final : cancel_scope {
-    scope_worker* const here_ = this_worker;
+    scope_worker* const here_; // null: there is nothing to keep out
 
 public:
-    explicit shielded(instant until = never) noexcept {
+    explicit shielded(instant until = never) noexcept
+        // what is bounded is a wait that blocks, and a task does not
+        : here_(this_worker && (until == never || this_worker->thread()) ? this_worker : nullptr) {
         if (!here_) return;
         this->reset(never, until);
         this->enter(*here_);
@@ -22813,7 +22818,8 @@ class error_tree_writer {
         }
         add_list(one, e.members(), depth);
         add_list(one, e.causes(), depth);
-        add(to, encode(std::span<const std::byte>(one)));
+        add(to, encode(static_cast<std::uint32_t>(one.size()))); // as a span of bytes
+        add(to, one);
     }
 
 public:
@@ -23373,15 +23379,15 @@ public:
         sleeper self(broker_.io());
         on.enter(self);
         mutex& mutex = *lock.mutex();
-        bool woken; // again where another thread has taken away what this one was woken for
-        do {
+        do { // again if another thread has taken away what this one was woken for
             lock.unlock();
-            woken = broker_.wait_in_scope(self.wake, deadline, true, [&] {
+            broker_.wait_in_scope(self.wake, deadline, true, [&] {
                 const std::lock_guard held(mutex);
                 return ready();
             });
             lock.lock();
-        } while (woken && !ready());
+        } while (!ready() && (deadline == never || now() < deadline) &&
+                 !scopes_here().look(now()).ended);
         on.leave(self);
         return ready();
     }
@@ -28480,6 +28486,7 @@ public:
     explicit call_scope(const incoming_call& call) noexcept : call_(call) {}
     error why_cancelled() const override;
     std::string deadline_of() const override;
+    reason late_reason() const noexcept override;
 };
 
 /// One call that was accepted. Its memory is reused for later ones.
@@ -28516,6 +28523,11 @@ MITOGEN_COLD inline error call_scope::why_cancelled() const {
 }
 MITOGEN_COLD inline std::string call_scope::deadline_of() const {
     return "the call of " + call_.entry->name() + " by context " + std::to_string(call_.head.src);
+}
+
+/// As its caller would say it: of what exchanges items, that it is over for good.
+inline reason call_scope::late_reason() const noexcept {
+    return call_.flow.port ? reason::deadline : reason::timeout;
 }
 
 /// Accepted calls, found by caller and reply handle in constant time: a hundred thousand that are
