@@ -112,9 +112,10 @@ using mitogen::reason;
 
 TEST_CASE("a nursery that takes longer than it may is cancelled, body and all") {
     tree t;
-    mitogen::nursery n{t.root, {.within = 200ms}};
-    auto task = n.start<&until_stopped>(n.local());
     mitogen::receiver<int> r{t.root};
+    const mitogen::context child = t.root.local();
+    mitogen::nursery n{t.root, {.within = 200ms}};
+    auto task = n.start<&until_stopped>(child);
     auto keep = r.to_sender();
     CHECK(r.try_receive().error() == reason::timeout);
     const auto end = n.try_join();
