@@ -115,7 +115,7 @@ TEST_CASE("a context is told to fork, and its copy has its memory") {
     CHECK(fresh.call<&remembered>() == 1);
     const auto by_value = child.try_fork();
     REQUIRE(by_value.has_value());
-    CHECK(by_value->name() == "child.fork");
+    CHECK(by_value->name().starts_with("child.fork."));
     CHECK(t.root.contexts().size() == 4);
 }
 

@@ -394,9 +394,9 @@ TEST_CASE("a child comes up through a tool that is called in another child") {
     auto parent = t.router.local();
     auto child =
         parent.docker({.container = "web", .docker_path = dir.tool(" exec --interactive web")});
-    CHECK(child.name() == "local.docker.web");
+    CHECK(child.name() == parent.name() + ".docker.web");
     auto grandchild = child.command({.argv = {"nice", "-n", "1"}});
-    CHECK(grandchild.name() == "local.docker.web.command.nice");
+    CHECK(grandchild.name() == child.name() + ".command.nice");
     CHECK(grandchild.call<&add>(2, 3) == 5);
 
     const auto missing = parent.try_podman({.container = "c", .podman_path = dir / "missing"});

@@ -158,7 +158,7 @@ TEST_CASE("a child enters all namespaces of a process, and its directories", "[n
     SECTION("from another context") {
         auto parent = t.router.local();
         auto child = parent.nsenter({.pid = inner.child()});
-        CHECK(child.name() == "local.nsenter." + std::to_string(inner.child()));
+        CHECK(child.name() == parent.name() + ".nsenter." + std::to_string(inner.child()));
         CHECK(child.call<&own_namespaces>() == namespaces_of(std::to_string(inner.child())));
     }
     SECTION("from a context that was sent its program") {
