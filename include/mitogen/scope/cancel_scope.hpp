@@ -181,6 +181,7 @@ public:
 
     /// A worker forgets those that have been left. Threads: the worker's.
     static void drop_left(scope_worker& of) noexcept {
+        std::uint32_t dropped = 0; // the last of them may be the last to refer to the worker
         for (cancel_scope** at = &of.innermost; *at;) {
             cancel_scope& s = **at;
             if (!s.has_left()) {
@@ -188,10 +189,10 @@ public:
                 continue;
             }
             *at = s.outer_;
-            const bool counted = s.counted();
+            dropped += s.counted();
             s.release();
-            if (counted) of.release();
         }
+        while (dropped-- > 0) of.release();
     }
 
 private:
