@@ -7,7 +7,7 @@
 // expect: namespace: big-endian 0, this network 0
 // expect: other machine: big-endian 1, this network 0
 // expect: sum over the whole tree: 55
-// expect: std::runtime_error: lost [fail in other]
+// expect: std::runtime_error: lost [mixed_tree::fail in ssh.127.0.0.1.sudo.root.namespace.other]
 #include <mitogen/mitogen.hpp>
 
 #include <bit>
