@@ -15,14 +15,14 @@
 
 namespace {
 
-bool closed = false;
+mitogen::latch<bool> closed;
 
 /// A stand-in for a file that never ends.
 class log_file {
     int line_ = 0;
 
 public:
-    ~log_file() { closed = true; }
+    ~log_file() { closed.put(true); }
     std::string next() {
         constexpr const char* first[] = {"info: started", "info: listening on port 80",
                                          "error: disk full"};
@@ -36,7 +36,7 @@ mitogen::generator<std::string> follow() {
         co_yield line;
     }
 }
-bool was_closed() { return closed; }
+bool was_closed() { return closed.get(); } // soon: the reader does not wait for it
 
 } // namespace
 

@@ -47,7 +47,10 @@ inline std::string name_seen(mitogen::router& here, mitogen::context_id id) {
     return here.context_by_id(id).name();
 }
 
-inline void end_by_signal(int number) { ::raise(number); }
+inline void end_by_signal(int number) {
+    ::signal(number, SIG_DFL); // a sanitizer may have its own handler
+    ::raise(number);
+}
 inline void end_by_exit(int code) { ::_exit(code); }
 
 } // namespace generic
