@@ -14994,9 +14994,6 @@ public:
         add(first);
         (add(rest), ...);
     }
-    /// Of what add() brings.
-    explicit select(router& here)
-        : port_(&mitogen::node_of(here)), signal_(std::make_shared<signal>(*port_)) {}
     select(select&&) = delete;
     ~select() {
         for (const auto& s : sources_)

@@ -7,7 +7,6 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/call/future.hpp>
-#include <mitogen/fwd.hpp>
 #include <mitogen/node/node.hpp>
 #include <mitogen/scope/interrupted.hpp>
 #include <mitogen/sync/host.hpp>
@@ -74,9 +73,6 @@ public:
         add(first);
         (add(rest), ...);
     }
-    /// Of what add() brings.
-    explicit select(router& here)
-        : port_(&mitogen::node_of(here)), signal_(std::make_shared<signal>(*port_)) {}
     select(select&&) = delete;
     ~select() {
         for (const auto& s : sources_)
