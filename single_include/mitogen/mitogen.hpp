@@ -7887,8 +7887,12 @@ inline constexpr duration_ns cleanup_time = 5'000'000'000;
 /// scopes let it go on.
 std::optional<error> why_interrupted(instant now, instant deadline = never);
 
-/// True if the caller works for a scope.
-bool in_scope() noexcept;
+/// What a wait says that has not got what it waited for: why the caller's scopes have ended it;
+/// else reason::timeout, with `text`.
+error wait_ended(instant now, instant deadline, const char* text);
+
+/// True if time plays a part in the caller's scopes: time_left() may be less than its span.
+bool in_timed_scope() noexcept;
 
 /// What is left of `span` at `now` before the deadlines of the caller's scopes.
 duration_ns time_left(duration_ns span, instant now) noexcept;
@@ -8327,7 +8331,7 @@ inline bool frame_for(mitogen::node& port, context_id to, const function_entry& 
         frame.function = *key;
     }
     const duration_ns left =
-        in_scope() ? time_left(options.within, port.now()) : options.within;
+        in_timed_scope() ? time_left(options.within, port.now()) : options.within;
     if (left != never) {
         frame.flags |= call_frame::has_deadline;
         frame.time_left = left;
@@ -9463,9 +9467,8 @@ public:
                 if (shared_->node.on_loop())
                     return error(reason::misuse,
                                  "a function that runs on the loop waits for an item");
-                if (auto ended = detail::why_interrupted(shared_->node.now(), deadline))
-                    return std::move(*ended);
-                return error(reason::timeout, "no item came before the deadline");
+                return detail::wait_ended(shared_->node.now(), deadline,
+                                          "no item came before the deadline");
             }
             if (next_ < shared_->first) {
                 missed_ += shared_->first - next_;
@@ -9788,11 +9791,37 @@ private:
     void end_link() noexcept;
 };
 
+/// A scope that its worker may refer to when whoever has made it is done with it. Made by new.
+class counted_scope : public cancel_scope {
+    std::atomic<std::uint32_t> references_{1};
+
+    void retain() noexcept final { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept final {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+    bool counted() const noexcept final { return true; }
+
+protected:
+    virtual ~counted_scope() = default;
+
+public:
+    /// Lets go of it.
+    struct drop {
+        void operator()(counted_scope* s) const noexcept { s->release(); }
+    };
+};
+
 /// What a worker's scopes say about a wait.
 struct scope_verdict {
     const cancel_scope* ended = nullptr; ///< the one that ends it
     bool late = false;                   ///< by its deadline
-    instant look_again = never;          ///< when that may change by itself
+    instant deadline = never;            ///< the earliest that counts
+    instant shielded_until = 0;          ///< by a shield that keeps others out; 0: there is none
+
+    /// When it may change by itself.
+    instant look_again() const noexcept {
+        return shielded_until ? std::min(deadline, shielded_until) : deadline;
+    }
 };
 
 /// The scopes of one worker, from the innermost out. Threads: the worker's.
@@ -9804,34 +9833,6 @@ public:
 
     bool empty() const noexcept { return !innermost_; }
 
-    /// True if one of those that count is cancelled, at the moment `now`, or, if that is 0, if that
-    /// could be. For a wait's condition.
-    bool any_cancelled(instant now = 0) const noexcept {
-        for (const cancel_scope* s = innermost_; s; s = s->outer_) {
-            if (s->has_left()) continue;
-            if (s->is_cancelled()) return true;
-            if (s->shields_until_ > now) return false;
-        }
-        return false;
-    }
-
-    /// The earliest deadline that counts.
-    instant deadline(instant now) const noexcept {
-        instant first = never;
-        for (const cancel_scope* s = innermost_; s; s = s->outer_) {
-            if (s->has_left()) continue;
-            first = std::min(first, s->deadline_);
-            if (s->shields_until_ > now) break;
-        }
-        return first;
-    }
-    /// True if a shield keeps out what lies outside all of them.
-    bool is_shielded() const noexcept {
-        for (const cancel_scope* s = innermost_; s; s = s->outer_)
-            if (s->shields_until_ && !s->has_left()) return true;
-        return false;
-    }
-
     /// True if what they say of a wait can change by itself.
     bool is_timed() const noexcept {
         for (const cancel_scope* s = innermost_; s; s = s->outer_)
@@ -9840,20 +9841,22 @@ public:
         return false;
     }
 
+    /// True if one of those that count is cancelled. For a wait's condition: no clock is looked at,
+    /// and a shield lasts.
+    bool any_cancelled() const noexcept { return look(0).ended; }
+
+    /// What they say at the moment `now`, which is after 0.
     scope_verdict look(instant now) const noexcept {
         scope_verdict v;
-        for (const cancel_scope* s = innermost_; s; s = s->outer_) {
+        for (const cancel_scope* s = innermost_; s && v.shielded_until == 0; s = s->outer_) {
             if (s->has_left()) continue;
+            v.deadline = std::min(v.deadline, s->deadline_);
             if (s->is_cancelled() || s->deadline_ <= now) {
                 v.ended = s;
                 v.late = !s->is_cancelled();
                 return v;
             }
-            v.look_again = std::min(v.look_again, s->deadline_);
-            if (s->shields_until_ > now) {
-                v.look_again = std::min(v.look_again, s->shields_until_);
-                return v;
-            }
+            if (s->shields_until_ > now) v.shielded_until = s->shields_until_;
         }
         return v;
     }
@@ -10139,7 +10142,7 @@ bool sleep_in_scopes(Io& io, wakeable& by, instant deadline, Ready&& ready, Slee
     scope_verdict v;
     do {
         v = scopes.look(scopes.is_timed() ? io.now() : 0);
-        const instant until = v.late ? 0 : std::min(deadline, v.look_again);
+        const instant until = v.late ? 0 : std::min(deadline, v.look_again());
         if (!sleep(until, ended) && until == deadline) break;
     } while (!ready() && !v.ended);
     self->end_sleep(by, [&] { io.relax(); });
@@ -10156,10 +10159,15 @@ MITOGEN_INLINE std::optional<error> why_interrupted(instant now, instant deadlin
     return scope_error(v);
 }
 
-MITOGEN_INLINE bool in_scope() noexcept { return !scopes_here().empty(); }
+MITOGEN_INLINE error wait_ended(instant now, instant deadline, const char* text) {
+    std::optional<error> why = why_interrupted(now, deadline);
+    return why ? std::move(*why) : error(reason::timeout, text);
+}
+
+MITOGEN_INLINE bool in_timed_scope() noexcept { return scopes_here().is_timed(); }
 
 MITOGEN_INLINE duration_ns time_left(duration_ns span, instant now) noexcept {
-    const instant end = scopes_here().deadline(now);
+    const instant end = scopes_here().look(now).deadline;
     return end == never ? span : std::min(span, end > now ? end - now : 0);
 }
 
@@ -10210,7 +10218,7 @@ public:
             by_scope_.emplace(scope_error(v));
             return &*by_scope_;
         }
-        return cancelled_ && !scopes.is_shielded() ? &*cancelled_ : nullptr;
+        return cancelled_ && v.shielded_until == 0 ? &*cancelled_ : nullptr;
     }
 
     /// Ends the wait that is under way, and every later one, with `why`. Only the first counts.
@@ -10617,12 +10625,12 @@ MITOGEN_COLD inline result<void> sleep_here(duration_ns span) {
     for (instant now = here.now();; now = here.now()) {
         if (std::optional<error> ended = why_interrupted(now, until)) return std::move(*ended);
         if (now >= until) return {};
-        here.sleep_until(std::min(until, scope_stack(here.innermost).look(now).look_again));
+        here.sleep_until(std::min(until, scope_stack(here.innermost).look(now).look_again()));
     }
 }
 
 /// What sleep_for() returns: awaited by a task, it suspends that; dropped, it has its thread sleep.
-class [[maybe_unused]] sleep_time {
+class sleep_time {
     duration_ns span_;
     bool awaited_ = false;
 
@@ -11975,8 +11983,7 @@ public:
         if (self.item) return std::move(*self.item);
         if (closed_) return closed_error();
         unlink(&self);
-        if (auto ended = detail::why_interrupted(io_.now(), deadline)) return std::move(*ended);
-        return error(reason::timeout, "no item came before the deadline");
+        return detail::wait_ended(io_.now(), deadline, "no item came before the deadline");
     }
 
     /// Wakes every sleeper with an error; every later get and put fails. Items that are left are
@@ -13414,11 +13421,9 @@ class [[nodiscard]] spawned {
         if (state_->node.on_loop())
             return error(reason::misuse,
                          "waiting for a task on the loop, on which it runs: co_await it");
-        if (!state_->wait(deadline)) {
-            if (auto why = detail::why_interrupted(state_->node.now(), deadline)) return why;
-            return error(reason::timeout,
-                         "the task did not end within the time given to get_for()");
-        }
+        if (!state_->wait(deadline))
+            return detail::wait_ended(state_->node.now(), deadline,
+                                      "the task did not end within the time given to get_for()");
         return std::nullopt;
     }
 
@@ -14463,12 +14468,10 @@ public:
     /// The same, with the error as a value: reason::timeout.
     template <class Rep, class Period>
     result<void> try_join_for(std::chrono::duration<Rep, Period> span) {
-        if (!state_->over() && !node().on_loop() &&
-            !state_->wait_for_tasks(detail::after(node().now(), detail::to_ns(span)))) {
-            if (auto ended = detail::why_interrupted(node().now())) return std::move(*ended);
-            return error(reason::timeout,
-                         "tasks of the nursery have not ended within the time given");
-        }
+        const instant deadline = detail::after(node().now(), detail::to_ns(span));
+        if (!state_->over() && !node().on_loop() && !state_->wait_for_tasks(deadline))
+            return detail::wait_ended(node().now(), deadline,
+                                      "tasks of the nursery have not ended within the time given");
         return try_join();
     }
 
@@ -14817,25 +14820,9 @@ inline scope_handle this_scope() {
 /// Made and destroyed by the same thread or task, the innermost first: otherwise it ends no wait
 /// any more, and an error is logged that names both. Threads: cancel() any. Never blocks.
 class scope {
-    class entered final : public detail::cancel_scope {
-        std::atomic<std::uint32_t> references_{1};
+    class entered final : public detail::counted_scope {};
 
-        void retain() noexcept override { references_.fetch_add(1, std::memory_order_relaxed); }
-        void release() noexcept override {
-            if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-        }
-        bool counted() const noexcept override { return true; }
-
-    public:
-        io::posix_mutex mutex; // it is not left while somebody cancels it
-
-        void drop() noexcept { release(); }
-        error why_cancelled() const override {
-            return cancelled_by(canceller(), radius(), "the scope was cancelled");
-        }
-    };
-
-    entered* own_;
+    std::unique_ptr<entered, detail::counted_scope::drop> own_{new entered};
     detail::scope_worker* worker_;
     std::list<detail::following_scope> followed_;
 #if defined(__cpp_lib_jthread)
@@ -14854,16 +14841,16 @@ class scope {
 
 public:
     /// A scope without end, but by cancel().
-    scope() : own_(new entered), worker_(&detail::worker_here()) { enter(never); }
+    scope() : worker_(&detail::worker_here()) { enter(never); }
     /// Its time is over after `span`, counted from now.
     template <class Rep, class Period>
     explicit scope(std::chrono::duration<Rep, Period> span)
-        : own_(new entered), worker_(&detail::worker_here()) {
+        : worker_(&detail::worker_here()) {
         enter(detail::after(worker_->now(), detail::to_ns(span)));
     }
     /// For a thread that does something for a scope of another thread: what it waits for ends with
     /// that. Once that one has been left: reason::misuse.
-    explicit scope(const scope_handle& of) : own_(new entered), worker_(&detail::worker_here()) {
+    explicit scope(const scope_handle& of) : worker_(&detail::worker_here()) {
         for (const auto& link : of.links_) followed_.emplace_back(*link).enter_here(*worker_);
         enter(never);
     }
@@ -14880,18 +14867,14 @@ public:
         on_stop_.reset();
 #endif
         const bool here = detail::this_worker == worker_;
-        if (!here || worker_->innermost != own_)
+        if (!here || worker_->innermost != own_.get())
             log::write(log::level::error,
                        here ? "a mitogen::scope was left while one that was made later is still "
                               "entered: leave the innermost first"
                             : "a mitogen::scope was left by another thread or task than the one "
                               "that had entered it");
-        {
-            const std::lock_guard lock(own_->mutex); // nobody cancels it from here on
-        }
         own_->leave(here ? worker_ : nullptr);
         for (detail::following_scope& f : followed_) f.leave_here(*worker_);
-        own_->drop();
         worker_->release();
     }
 
@@ -15172,9 +15155,8 @@ private:
                                                      "what only the loop could bring");
                     if (!signal_->changed.wait(lock, *port_, deadline, some)) {
                         lock.unlock();
-                        if (auto ended = detail::why_interrupted(port_->now(), deadline))
-                            return std::move(*ended);
-                        return error(reason::timeout, "nothing was ready before the deadline");
+                        return detail::wait_ended(port_->now(), deadline,
+                                                  "nothing was ready before the deadline");
                     }
                 }
                 told = std::move(signal_->told.front());
@@ -23435,7 +23417,8 @@ private:
 
     /// Deadline and stop token of a call that nobody waits for yet.
     void guard(open_call& p, const call_options& options) {
-        const duration_ns left = in_scope() ? time_left(options.within, now()) : options.within;
+        const duration_ns left =
+            in_timed_scope() ? time_left(options.within, now()) : options.within;
         if (left != never)
             expire(p, after(now(), left),
                    left == options.within ? out_of_time(options) : out_of_scope());
@@ -27533,11 +27516,8 @@ public:
             const auto ready = [this] { return has_news(); };
             if (!ready()) {
                 if (node_.on_loop()) return waits_on_loop();
-                if (!changed_.wait(lock, node_, deadline, ready)) {
-                    if (auto ended = why_interrupted(node_.now(), deadline))
-                        return std::move(*ended);
-                    return error(reason::timeout, "no item came before the deadline");
-                }
+                if (!changed_.wait(lock, node_, deadline, ready))
+                    return wait_ended(node_.now(), deadline, "no item came before the deadline");
             }
             if (items_.empty()) return *end_;
             next = take(due);
@@ -28001,10 +27981,8 @@ public:
     result<void> send(buffer frame, instant deadline) override {
         if (frame.size() > node_.bounds().message_bytes)
             return dead_message::too_large_to_send(frame.size(), node_.bounds().message_bytes);
-        if (!node_.wait_for_room(peer_, deadline)) {
-            if (auto ended = why_interrupted(node_.now(), deadline)) return std::move(*ended);
-            return error(reason::timeout, "the link took no more before the deadline");
-        }
+        if (!node_.wait_for_room(peer_, deadline))
+            return wait_ended(node_.now(), deadline, "the link took no more before the deadline");
         {
             std::unique_lock lock(mutex_);
             const auto ready = [this] { return closed_ || credit_.may_send(); };
@@ -28117,9 +28095,7 @@ private:
         if (node_.on_loop())
             return error(reason::overloaded,
                          "the receiver takes no more now, and the loop must not wait for it");
-        if (std::optional<error> ended = why_interrupted(node_.now(), deadline))
-            return std::move(*ended);
-        return error(reason::timeout, "the receiver took no more before the deadline");
+        return wait_ended(node_.now(), deadline, "the receiver took no more before the deadline");
     }
 
     /// On the loop.
@@ -28733,12 +28709,6 @@ public:
         return c ? c->task : nullptr;
     }
 
-    /// The call does not run after all; somebody else answers it.
-    void drop(incoming_call& c) {
-        c.state.store(incoming_call::phase::answering, std::memory_order_release);
-        finish(c);
-    }
-
     /// The call is answered; its memory is free.
     void finish(incoming_call& c) {
         const std::lock_guard lock(mutex_);
@@ -29072,7 +29042,7 @@ public:
           pool_limit_(pool_threads),
           threads_(node.loop().io(), most_threads, [this](call* c) {
               buffer result;
-              execute(*c, calls_.begin(*c, worker_here()), result, flush_mode::now);
+              run(*c, result, flush_mode::now);
           }) {
         (void)router_.add_raw_handler(handles::call_function, {},
                                       [this](const message& m) { receive(m); });
@@ -29128,10 +29098,8 @@ public:
         // What still waits is answered, not dropped: begin() refuses it.
         buffer none;
         while (result<call*> left = pool_queue_.try_get_until(0))
-            execute(**left, calls_.begin(**left, worker_here()), none, flush_mode::soon);
-        threads_.drain([&](call* left) {
-            execute(*left, calls_.begin(*left, worker_here()), none, flush_mode::soon);
-        });
+            run(**left, none, flush_mode::soon);
+        threads_.drain([&](call* left) { run(*left, none, flush_mode::soon); });
         pool_queue_.close();
         threads_.join();
         for (auto& t : pool_) t.join();
@@ -29194,7 +29162,7 @@ private:
                                   " has too many calls waiting, or too many bytes of them"));
         if (where == on::thread) {
             if (threads_.submit(c)) return;
-            calls_.drop(*c);
+            calls_.finish(*c);
             router_.reply_dead(m.head,
                                error(reason::overloaded, "context " + name_ +
                                                              " has no thread left for another "
@@ -29224,6 +29192,11 @@ private:
         invoke(entry, inv);
         finish(m.head, inv, frame.flags & call_frame::has_chain ? frame.chain : 0,
                flush_mode::soon);
+    }
+
+    /// Runs a call that waits for a thread on this one, or answers it with what refuses it.
+    void run(call& c, buffer& result, flush_mode when) {
+        execute(c, calls_.begin(c, worker_here()), result, when);
     }
 
     /// Runs a queued call on this thread and answers it, or answers it with what refuses it.
@@ -29364,7 +29337,7 @@ private:
             pool_.emplace_back(router_.loop().io(), "mitogen-pool", [this] {
                 buffer kept;
                 while (result<call*> next = pool_queue_.try_get()) {
-                    execute(**next, calls_.begin(**next, worker_here()), kept, flush_mode::now);
+                    run(**next, kept, flush_mode::now);
                     pool_busy_.fetch_sub(1);
                 }
             });
@@ -33510,37 +33483,25 @@ namespace detail {
 
 /// Entered by the worker that makes the nursery, left when the nursery is joined or destroyed, on
 /// whatever thread. Threads: under the nursery's lock, but for what the worker asks.
-class body_scope final : public cancel_scope {
-    std::atomic<std::uint32_t> references_{1};
+class body_scope final : public counted_scope {
     std::optional<error> why_{}; // set before it is cancelled
 
-    void retain() noexcept override { references_.fetch_add(1, std::memory_order_relaxed); }
-    void release() noexcept override {
-        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-    }
-    bool counted() const noexcept override { return true; }
-
-    ~body_scope() = default;
-
 public:
-    struct drop {
-        void operator()(body_scope* s) const noexcept { s->release(); }
-    };
-
     /// The nursery in context `here` stops, because of `cause`.
     void stop(const error& cause, context_id here) {
         if (is_cancelled() || has_left()) return;
-        const cancel_radius radius =
-            cause.reason() == reason::cancelled ? cause.detail().radius : cancel_radius::nursery;
-        const context_id who =
-            cause.reason() == reason::cancelled ? cause.detail().canceller : here;
-        why_.emplace(cause.reason() == reason::cancelled || cause.reason() == reason::timeout
-                         ? cause
-                         : cancelled_by(who, radius,
-                                        std::string("cancelled with its nursery, of which a part "
-                                                    "has failed: ") +
-                                            cause.what()));
-        cancel(radius, who);
+        const bool says_so =
+            cause.reason() == reason::cancelled || cause.reason() == reason::timeout;
+        why_.emplace(says_so ? cause
+                             : cancelled_by(here, cancel_radius::nursery,
+                                            std::string("cancelled with its nursery, of which a "
+                                                        "part has failed: ") +
+                                                cause.what()));
+        if (why_->reason() == reason::cancelled) {
+            cancel(why_->radius(), why_->canceller());
+        } else {
+            cancel(cancel_radius::nursery, here);
+        }
     }
 
     error why_cancelled() const override { return *why_; }
@@ -33619,7 +33580,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     std::size_t processes_ = 0;
     std::vector<error> failures_;     // in the order in which they came
     std::optional<error> cancelled_;  // why, if nothing has failed before
-    std::unique_ptr<body_scope, body_scope::drop> body_; // null: it was made on the loop
+    std::unique_ptr<body_scope, counted_scope::drop> body_; // null: it was made on the loop
     outstanding_call* limit_ = nullptr; // ends when its time is over, or all is
     std::vector<task_wait*> awaited_by_;  // tasks that wait for all
 #if defined(__cpp_lib_jthread)

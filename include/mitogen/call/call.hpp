@@ -143,7 +143,7 @@ inline bool frame_for(mitogen::node& port, context_id to, const function_entry& 
         frame.function = *key;
     }
     const duration_ns left =
-        in_scope() ? time_left(options.within, port.now()) : options.within;
+        in_timed_scope() ? time_left(options.within, port.now()) : options.within;
     if (left != never) {
         frame.flags |= call_frame::has_deadline;
         frame.time_left = left;

@@ -164,9 +164,8 @@ public:
                 if (shared_->node.on_loop())
                     return error(reason::misuse,
                                  "a function that runs on the loop waits for an item");
-                if (auto ended = detail::why_interrupted(shared_->node.now(), deadline))
-                    return std::move(*ended);
-                return error(reason::timeout, "no item came before the deadline");
+                return detail::wait_ended(shared_->node.now(), deadline,
+                                          "no item came before the deadline");
             }
             if (next_ < shared_->first) {
                 missed_ += shared_->first - next_;

@@ -145,11 +145,8 @@ public:
             const auto ready = [this] { return has_news(); };
             if (!ready()) {
                 if (node_.on_loop()) return waits_on_loop();
-                if (!changed_.wait(lock, node_, deadline, ready)) {
-                    if (auto ended = why_interrupted(node_.now(), deadline))
-                        return std::move(*ended);
-                    return error(reason::timeout, "no item came before the deadline");
-                }
+                if (!changed_.wait(lock, node_, deadline, ready))
+                    return wait_ended(node_.now(), deadline, "no item came before the deadline");
             }
             if (items_.empty()) return *end_;
             next = take(due);

@@ -67,10 +67,8 @@ public:
     result<void> send(buffer frame, instant deadline) override {
         if (frame.size() > node_.bounds().message_bytes)
             return dead_message::too_large_to_send(frame.size(), node_.bounds().message_bytes);
-        if (!node_.wait_for_room(peer_, deadline)) {
-            if (auto ended = why_interrupted(node_.now(), deadline)) return std::move(*ended);
-            return error(reason::timeout, "the link took no more before the deadline");
-        }
+        if (!node_.wait_for_room(peer_, deadline))
+            return wait_ended(node_.now(), deadline, "the link took no more before the deadline");
         {
             std::unique_lock lock(mutex_);
             const auto ready = [this] { return closed_ || credit_.may_send(); };
@@ -183,9 +181,7 @@ private:
         if (node_.on_loop())
             return error(reason::overloaded,
                          "the receiver takes no more now, and the loop must not wait for it");
-        if (std::optional<error> ended = why_interrupted(node_.now(), deadline))
-            return std::move(*ended);
-        return error(reason::timeout, "the receiver took no more before the deadline");
+        return wait_ended(node_.now(), deadline, "the receiver took no more before the deadline");
     }
 
     /// On the loop.

@@ -13,7 +13,6 @@
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
-#include <mitogen/scope/thread_worker.hpp>
 
 #include <deque>
 #include <mutex>

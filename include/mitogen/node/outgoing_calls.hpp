@@ -18,7 +18,6 @@
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
 #include <mitogen/scope/interrupted.hpp>
-#include <mitogen/scope/thread_worker.hpp>
 #include <mitogen/sync/host.hpp>
 #include <mitogen/sync/waiter.hpp>
 
@@ -215,7 +214,8 @@ private:
 
     /// Deadline and stop token of a call that nobody waits for yet.
     void guard(open_call& p, const call_options& options) {
-        const duration_ns left = in_scope() ? time_left(options.within, now()) : options.within;
+        const duration_ns left =
+            in_timed_scope() ? time_left(options.within, now()) : options.within;
         if (left != never)
             expire(p, after(now(), left),
                    left == options.within ? out_of_time(options) : out_of_scope());

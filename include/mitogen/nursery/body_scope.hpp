@@ -7,48 +7,33 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
 
-#include <atomic>
-#include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
 /// Entered by the worker that makes the nursery, left when the nursery is joined or destroyed, on
 /// whatever thread. Threads: under the nursery's lock, but for what the worker asks.
-class body_scope final : public cancel_scope {
-    std::atomic<std::uint32_t> references_{1};
+class body_scope final : public counted_scope {
     std::optional<error> why_{}; // set before it is cancelled
 
-    void retain() noexcept override { references_.fetch_add(1, std::memory_order_relaxed); }
-    void release() noexcept override {
-        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-    }
-    bool counted() const noexcept override { return true; }
-
-    ~body_scope() = default;
-
 public:
-    struct drop {
-        void operator()(body_scope* s) const noexcept { s->release(); }
-    };
-
     /// The nursery in context `here` stops, because of `cause`.
     void stop(const error& cause, context_id here) {
         if (is_cancelled() || has_left()) return;
-        const cancel_radius radius =
-            cause.reason() == reason::cancelled ? cause.detail().radius : cancel_radius::nursery;
-        const context_id who =
-            cause.reason() == reason::cancelled ? cause.detail().canceller : here;
-        why_.emplace(cause.reason() == reason::cancelled || cause.reason() == reason::timeout
-                         ? cause
-                         : cancelled_by(who, radius,
-                                        std::string("cancelled with its nursery, of which a part "
-                                                    "has failed: ") +
-                                            cause.what()));
-        cancel(radius, who);
+        const bool says_so =
+            cause.reason() == reason::cancelled || cause.reason() == reason::timeout;
+        why_.emplace(says_so ? cause
+                             : cancelled_by(here, cancel_radius::nursery,
+                                            std::string("cancelled with its nursery, of which a "
+                                                        "part has failed: ") +
+                                                cause.what()));
+        if (why_->reason() == reason::cancelled) {
+            cancel(why_->radius(), why_->canceller());
+        } else {
+            cancel(cancel_radius::nursery, here);
+        }
     }
 
     error why_cancelled() const override { return *why_; }

@@ -113,11 +113,9 @@ class [[nodiscard]] spawned {
         if (state_->node.on_loop())
             return error(reason::misuse,
                          "waiting for a task on the loop, on which it runs: co_await it");
-        if (!state_->wait(deadline)) {
-            if (auto why = detail::why_interrupted(state_->node.now(), deadline)) return why;
-            return error(reason::timeout,
-                         "the task did not end within the time given to get_for()");
-        }
+        if (!state_->wait(deadline))
+            return detail::wait_ended(state_->node.now(), deadline,
+                                      "the task did not end within the time given to get_for()");
         return std::nullopt;
     }
 

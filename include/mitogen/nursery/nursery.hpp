@@ -265,12 +265,10 @@ public:
     /// The same, with the error as a value: reason::timeout.
     template <class Rep, class Period>
     result<void> try_join_for(std::chrono::duration<Rep, Period> span) {
-        if (!state_->over() && !node().on_loop() &&
-            !state_->wait_for_tasks(detail::after(node().now(), detail::to_ns(span)))) {
-            if (auto ended = detail::why_interrupted(node().now())) return std::move(*ended);
-            return error(reason::timeout,
-                         "tasks of the nursery have not ended within the time given");
-        }
+        const instant deadline = detail::after(node().now(), detail::to_ns(span));
+        if (!state_->over() && !node().on_loop() && !state_->wait_for_tasks(deadline))
+            return detail::wait_ended(node().now(), deadline,
+                                      "tasks of the nursery have not ended within the time given");
         return try_join();
     }
 

@@ -60,7 +60,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     std::size_t processes_ = 0;
     std::vector<error> failures_;     // in the order in which they came
     std::optional<error> cancelled_;  // why, if nothing has failed before
-    std::unique_ptr<body_scope, body_scope::drop> body_; // null: it was made on the loop
+    std::unique_ptr<body_scope, counted_scope::drop> body_; // null: it was made on the loop
     outstanding_call* limit_ = nullptr; // ends when its time is over, or all is
     std::vector<task_wait*> awaited_by_;  // tasks that wait for all
 #if defined(__cpp_lib_jthread)

@@ -200,11 +200,37 @@ private:
     void end_link() noexcept;
 };
 
+/// A scope that its worker may refer to when whoever has made it is done with it. Made by new.
+class counted_scope : public cancel_scope {
+    std::atomic<std::uint32_t> references_{1};
+
+    void retain() noexcept final { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept final {
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+    bool counted() const noexcept final { return true; }
+
+protected:
+    virtual ~counted_scope() = default;
+
+public:
+    /// Lets go of it.
+    struct drop {
+        void operator()(counted_scope* s) const noexcept { s->release(); }
+    };
+};
+
 /// What a worker's scopes say about a wait.
 struct scope_verdict {
     const cancel_scope* ended = nullptr; ///< the one that ends it
     bool late = false;                   ///< by its deadline
-    instant look_again = never;          ///< when that may change by itself
+    instant deadline = never;            ///< the earliest that counts
+    instant shielded_until = 0;          ///< by a shield that keeps others out; 0: there is none
+
+    /// When it may change by itself.
+    instant look_again() const noexcept {
+        return shielded_until ? std::min(deadline, shielded_until) : deadline;
+    }
 };
 
 /// The scopes of one worker, from the innermost out. Threads: the worker's.
@@ -216,34 +242,6 @@ public:
 
     bool empty() const noexcept { return !innermost_; }
 
-    /// True if one of those that count is cancelled, at the moment `now`, or, if that is 0, if that
-    /// could be. For a wait's condition.
-    bool any_cancelled(instant now = 0) const noexcept {
-        for (const cancel_scope* s = innermost_; s; s = s->outer_) {
-            if (s->has_left()) continue;
-            if (s->is_cancelled()) return true;
-            if (s->shields_until_ > now) return false;
-        }
-        return false;
-    }
-
-    /// The earliest deadline that counts.
-    instant deadline(instant now) const noexcept {
-        instant first = never;
-        for (const cancel_scope* s = innermost_; s; s = s->outer_) {
-            if (s->has_left()) continue;
-            first = std::min(first, s->deadline_);
-            if (s->shields_until_ > now) break;
-        }
-        return first;
-    }
-    /// True if a shield keeps out what lies outside all of them.
-    bool is_shielded() const noexcept {
-        for (const cancel_scope* s = innermost_; s; s = s->outer_)
-            if (s->shields_until_ && !s->has_left()) return true;
-        return false;
-    }
-
     /// True if what they say of a wait can change by itself.
     bool is_timed() const noexcept {
         for (const cancel_scope* s = innermost_; s; s = s->outer_)
@@ -252,20 +250,22 @@ public:
         return false;
     }
 
+    /// True if one of those that count is cancelled. For a wait's condition: no clock is looked at,
+    /// and a shield lasts.
+    bool any_cancelled() const noexcept { return look(0).ended; }
+
+    /// What they say at the moment `now`, which is after 0.
     scope_verdict look(instant now) const noexcept {
         scope_verdict v;
-        for (const cancel_scope* s = innermost_; s; s = s->outer_) {
+        for (const cancel_scope* s = innermost_; s && v.shielded_until == 0; s = s->outer_) {
             if (s->has_left()) continue;
+            v.deadline = std::min(v.deadline, s->deadline_);
             if (s->is_cancelled() || s->deadline_ <= now) {
                 v.ended = s;
                 v.late = !s->is_cancelled();
                 return v;
             }
-            v.look_again = std::min(v.look_again, s->deadline_);
-            if (s->shields_until_ > now) {
-                v.look_again = std::min(v.look_again, s->shields_until_);
-                return v;
-            }
+            if (s->shields_until_ > now) v.shielded_until = s->shields_until_;
         }
         return v;
     }

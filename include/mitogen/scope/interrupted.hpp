@@ -19,8 +19,12 @@ inline constexpr duration_ns cleanup_time = 5'000'000'000;
 /// scopes let it go on.
 std::optional<error> why_interrupted(instant now, instant deadline = never);
 
-/// True if the caller works for a scope.
-bool in_scope() noexcept;
+/// What a wait says that has not got what it waited for: why the caller's scopes have ended it;
+/// else reason::timeout, with `text`.
+error wait_ended(instant now, instant deadline, const char* text);
+
+/// True if time plays a part in the caller's scopes: time_left() may be less than its span.
+bool in_timed_scope() noexcept;
 
 /// What is left of `span` at `now` before the deadlines of the caller's scopes.
 duration_ns time_left(duration_ns span, instant now) noexcept;

@@ -8,15 +8,12 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/time.hpp>
-#include <mitogen/os/mutex.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
 #include <mitogen/scope/scope_link.hpp>
 #include <mitogen/scope/thread_worker.hpp>
 
-#include <atomic>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -67,25 +64,9 @@ inline scope_handle this_scope() {
 /// Made and destroyed by the same thread or task, the innermost first: otherwise it ends no wait
 /// any more, and an error is logged that names both. Threads: cancel() any. Never blocks.
 class scope {
-    class entered final : public detail::cancel_scope {
-        std::atomic<std::uint32_t> references_{1};
+    class entered final : public detail::counted_scope {};
 
-        void retain() noexcept override { references_.fetch_add(1, std::memory_order_relaxed); }
-        void release() noexcept override {
-            if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-        }
-        bool counted() const noexcept override { return true; }
-
-    public:
-        io::posix_mutex mutex; // it is not left while somebody cancels it
-
-        void drop() noexcept { release(); }
-        error why_cancelled() const override {
-            return cancelled_by(canceller(), radius(), "the scope was cancelled");
-        }
-    };
-
-    entered* own_;
+    std::unique_ptr<entered, detail::counted_scope::drop> own_{new entered};
     detail::scope_worker* worker_;
     std::list<detail::following_scope> followed_;
 #if defined(__cpp_lib_jthread)
@@ -104,16 +85,16 @@ class scope {
 
 public:
     /// A scope without end, but by cancel().
-    scope() : own_(new entered), worker_(&detail::worker_here()) { enter(never); }
+    scope() : worker_(&detail::worker_here()) { enter(never); }
     /// Its time is over after `span`, counted from now.
     template <class Rep, class Period>
     explicit scope(std::chrono::duration<Rep, Period> span)
-        : own_(new entered), worker_(&detail::worker_here()) {
+        : worker_(&detail::worker_here()) {
         enter(detail::after(worker_->now(), detail::to_ns(span)));
     }
     /// For a thread that does something for a scope of another thread: what it waits for ends with
     /// that. Once that one has been left: reason::misuse.
-    explicit scope(const scope_handle& of) : own_(new entered), worker_(&detail::worker_here()) {
+    explicit scope(const scope_handle& of) : worker_(&detail::worker_here()) {
         for (const auto& link : of.links_) followed_.emplace_back(*link).enter_here(*worker_);
         enter(never);
     }
@@ -130,18 +111,14 @@ public:
         on_stop_.reset();
 #endif
         const bool here = detail::this_worker == worker_;
-        if (!here || worker_->innermost != own_)
+        if (!here || worker_->innermost != own_.get())
             log::write(log::level::error,
                        here ? "a mitogen::scope was left while one that was made later is still "
                               "entered: leave the innermost first"
                             : "a mitogen::scope was left by another thread or task than the one "
                               "that had entered it");
-        {
-            const std::lock_guard lock(own_->mutex); // nobody cancels it from here on
-        }
         own_->leave(here ? worker_ : nullptr);
         for (detail::following_scope& f : followed_) f.leave_here(*worker_);
-        own_->drop();
         worker_->release();
     }
 

@@ -109,7 +109,7 @@ bool sleep_in_scopes(Io& io, wakeable& by, instant deadline, Ready&& ready, Slee
     scope_verdict v;
     do {
         v = scopes.look(scopes.is_timed() ? io.now() : 0);
-        const instant until = v.late ? 0 : std::min(deadline, v.look_again);
+        const instant until = v.late ? 0 : std::min(deadline, v.look_again());
         if (!sleep(until, ended) && until == deadline) break;
     } while (!ready() && !v.ended);
     self->end_sleep(by, [&] { io.relax(); });
@@ -126,10 +126,15 @@ MITOGEN_INLINE std::optional<error> why_interrupted(instant now, instant deadlin
     return scope_error(v);
 }
 
-MITOGEN_INLINE bool in_scope() noexcept { return !scopes_here().empty(); }
+MITOGEN_INLINE error wait_ended(instant now, instant deadline, const char* text) {
+    std::optional<error> why = why_interrupted(now, deadline);
+    return why ? std::move(*why) : error(reason::timeout, text);
+}
+
+MITOGEN_INLINE bool in_timed_scope() noexcept { return scopes_here().is_timed(); }
 
 MITOGEN_INLINE duration_ns time_left(duration_ns span, instant now) noexcept {
-    const instant end = scopes_here().deadline(now);
+    const instant end = scopes_here().look(now).deadline;
     return end == never ? span : std::min(span, end > now ? end - now : 0);
 }
 

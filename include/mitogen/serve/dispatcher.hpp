@@ -74,7 +74,7 @@ public:
           pool_limit_(pool_threads),
           threads_(node.loop().io(), most_threads, [this](call* c) {
               buffer result;
-              execute(*c, calls_.begin(*c, worker_here()), result, flush_mode::now);
+              run(*c, result, flush_mode::now);
           }) {
         (void)router_.add_raw_handler(handles::call_function, {},
                                       [this](const message& m) { receive(m); });
@@ -130,10 +130,8 @@ public:
         // What still waits is answered, not dropped: begin() refuses it.
         buffer none;
         while (result<call*> left = pool_queue_.try_get_until(0))
-            execute(**left, calls_.begin(**left, worker_here()), none, flush_mode::soon);
-        threads_.drain([&](call* left) {
-            execute(*left, calls_.begin(*left, worker_here()), none, flush_mode::soon);
-        });
+            run(**left, none, flush_mode::soon);
+        threads_.drain([&](call* left) { run(*left, none, flush_mode::soon); });
         pool_queue_.close();
         threads_.join();
         for (auto& t : pool_) t.join();
@@ -196,7 +194,7 @@ private:
                                   " has too many calls waiting, or too many bytes of them"));
         if (where == on::thread) {
             if (threads_.submit(c)) return;
-            calls_.drop(*c);
+            calls_.finish(*c);
             router_.reply_dead(m.head,
                                error(reason::overloaded, "context " + name_ +
                                                              " has no thread left for another "
@@ -226,6 +224,11 @@ private:
         invoke(entry, inv);
         finish(m.head, inv, frame.flags & call_frame::has_chain ? frame.chain : 0,
                flush_mode::soon);
+    }
+
+    /// Runs a call that waits for a thread on this one, or answers it with what refuses it.
+    void run(call& c, buffer& result, flush_mode when) {
+        execute(c, calls_.begin(c, worker_here()), result, when);
     }
 
     /// Runs a queued call on this thread and answers it, or answers it with what refuses it.
@@ -366,7 +369,7 @@ private:
             pool_.emplace_back(router_.loop().io(), "mitogen-pool", [this] {
                 buffer kept;
                 while (result<call*> next = pool_queue_.try_get()) {
-                    execute(**next, calls_.begin(**next, worker_here()), kept, flush_mode::now);
+                    run(**next, kept, flush_mode::now);
                     pool_busy_.fetch_sub(1);
                 }
             });

@@ -294,12 +294,6 @@ public:
         return c ? c->task : nullptr;
     }
 
-    /// The call does not run after all; somebody else answers it.
-    void drop(incoming_call& c) {
-        c.state.store(incoming_call::phase::answering, std::memory_order_release);
-        finish(c);
-    }
-
     /// The call is answered; its memory is free.
     void finish(incoming_call& c) {
         const std::lock_guard lock(mutex_);

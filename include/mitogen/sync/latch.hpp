@@ -139,8 +139,7 @@ public:
         if (self.item) return std::move(*self.item);
         if (closed_) return closed_error();
         unlink(&self);
-        if (auto ended = detail::why_interrupted(io_.now(), deadline)) return std::move(*ended);
-        return error(reason::timeout, "no item came before the deadline");
+        return detail::wait_ended(io_.now(), deadline, "no item came before the deadline");
     }
 
     /// Wakes every sleeper with an error; every later get and put fails. Items that are left are

@@ -251,9 +251,8 @@ private:
                                                      "what only the loop could bring");
                     if (!signal_->changed.wait(lock, *port_, deadline, some)) {
                         lock.unlock();
-                        if (auto ended = detail::why_interrupted(port_->now(), deadline))
-                            return std::move(*ended);
-                        return error(reason::timeout, "nothing was ready before the deadline");
+                        return detail::wait_ended(port_->now(), deadline,
+                                                  "nothing was ready before the deadline");
                     }
                 }
                 told = std::move(signal_->told.front());

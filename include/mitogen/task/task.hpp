@@ -251,12 +251,12 @@ MITOGEN_COLD inline result<void> sleep_here(duration_ns span) {
     for (instant now = here.now();; now = here.now()) {
         if (std::optional<error> ended = why_interrupted(now, until)) return std::move(*ended);
         if (now >= until) return {};
-        here.sleep_until(std::min(until, scope_stack(here.innermost).look(now).look_again));
+        here.sleep_until(std::min(until, scope_stack(here.innermost).look(now).look_again()));
     }
 }
 
 /// What sleep_for() returns: awaited by a task, it suspends that; dropped, it has its thread sleep.
-class [[maybe_unused]] sleep_time {
+class sleep_time {
     duration_ns span_;
     bool awaited_ = false;
 

@@ -9,7 +9,6 @@
 #include <mitogen/loop/timer.hpp>
 #include <mitogen/node/node.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
-#include <mitogen/scope/thread_worker.hpp>
 
 #include <coroutine>
 #include <memory>
@@ -57,7 +56,7 @@ public:
             by_scope_.emplace(scope_error(v));
             return &*by_scope_;
         }
-        return cancelled_ && !scopes.is_shielded() ? &*cancelled_ : nullptr;
+        return cancelled_ && v.shielded_until == 0 ? &*cancelled_ : nullptr;
     }
 
     /// Ends the wait that is under way, and every later one, with `why`. Only the first counts.
