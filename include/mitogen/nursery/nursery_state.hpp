@@ -12,17 +12,18 @@
 #include <mitogen/call/any_method.hpp>
 #include <mitogen/call/context.hpp>
 #include <mitogen/call/future.hpp>
-#include <mitogen/loop/timer.hpp>
 #include <mitogen/node/node.hpp>
 #include <mitogen/node/outstanding_call.hpp>
 #include <mitogen/nursery/body_scope.hpp>
 #include <mitogen/nursery/nursery_hub.hpp>
 #include <mitogen/nursery/nursery_member.hpp>
+#include <mitogen/nursery/nursery_watch.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
 #include <mitogen/scope/interrupted.hpp>
+#include <mitogen/serve/exception_info.hpp>
 #include <mitogen/sync/host.hpp>
 #include <mitogen/task/task.hpp>
-#include <mitogen/task/task_scope.hpp>
+#include <mitogen/task/task_condition.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -49,7 +50,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
 
     duration_ns grace_;
     mitogen::detail::mutex mutex_;
-    condition wake_;                                 // whoever waits for all
+    task_condition wake_;                            // whoever waits for all
     std::vector<std::shared_ptr<task>> tasks_;       // that have not ended
     std::uint64_t started_ = 0;                      // tasks, so far
     std::vector<std::shared_ptr<arrival>> arriving_; // contexts that are not up yet
@@ -62,7 +63,6 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     std::optional<error> cancelled_;  // why, if nothing has failed before
     std::unique_ptr<body_scope, counted_scope::drop> body_; // null: it was made on the loop
     outstanding_call* limit_ = nullptr; // ends when its time is over, or all is
-    std::vector<task_wait*> awaited_by_;  // tasks that wait for all
 #if defined(__cpp_lib_jthread)
     std::optional<std::stop_source> stop_; // made when somebody asks for it
 #endif
@@ -102,12 +102,6 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
         std::swap(tasks_[t.place_], tasks_.back());
         tasks_.pop_back();
         t.place_ = task::nowhere;
-    }
-
-    /// Who waits for all looks again. Under mutex_.
-    void notify() {
-        wake_.notify_all();
-        for (task_wait* w : std::exchange(awaited_by_, {})) w->wake();
     }
 
     void interrupt_body() { // under mutex_, when stopping()
@@ -200,7 +194,7 @@ public:
         ++processes_;
         return std::shared_ptr<void>(nullptr, [self = this->shared_from_this()](void*) {
             const std::lock_guard gone(self->mutex_);
-            if (--self->processes_ == 0) self->notify();
+            if (--self->processes_ == 0) self->wake_.notify_all();
         });
     }
 
@@ -263,7 +257,7 @@ private:
                 (why.detail().has_status && why.detail().status.success()))
                 return;
             failures_.push_back(why);
-            notify();
+            wake_.notify_all();
             interrupt_body();
         }
         ask_all();
@@ -287,7 +281,7 @@ public:
         const std::shared_ptr<task> keep = t.shared_from_this();
         const std::lock_guard lock(mutex_);
         remove(t);
-        if (tasks_.empty()) notify();
+        if (tasks_.empty()) wake_.notify_all();
     }
 
     void begun(task& t) override {
@@ -317,7 +311,7 @@ public:
             t.ended_.store(true, std::memory_order_release);
             t.wake_.notify_all();
             told = t.told_.take();
-            if (tasks_.empty() || first) notify();
+            if (tasks_.empty() || first) wake_.notify_all();
             if (first) interrupt_body();
         }
         if (first) ask_all();
@@ -386,7 +380,7 @@ public:
             reports_cancelling_ = reported;
             cancelled_ = std::move(why);
             coming = arriving_;
-            notify();
+            wake_.notify_all();
             interrupt_body();
         }
         for (const auto& c : coming) c->abandon(*cancelled_);
@@ -399,7 +393,7 @@ public:
             const std::lock_guard lock(mutex_);
             if (std::exchange(expedited_, true)) return;
             if (closing_) ending = contexts_;
-            notify();
+            wake_.notify_all();
         }
         for (const context_id id : ending) node_.terminate(id, true);
     }
@@ -435,38 +429,33 @@ public:
     }
 
     bool wait_for_tasks(instant deadline) override {
-        return wait(deadline, [this] { return tasks_.empty() || stopping(); });
+        return wait(deadline, [this] { return may_stop(); });
     }
 
     void finish() override {
         leave_body();
-        if (!wait_for_tasks(never)) { // the scope around it has ended
+        if (!wait_for_tasks(never))
             if (std::optional<error> why = why_interrupted(node_.now()))
-                cancel(std::move(*why), true);
-        }
+                cancel(std::move(*why), true); // the scope around it has ended
         // What it owns is ended in any case, and takes its grace at most.
         const shielded wait_for_all;
-        if (stopped())
-            (void)wait(after(node_.now(), grace_), [this] { return tasks_.empty() || expedited_; });
+        if (stopped()) (void)wait(after(node_.now(), grace_), [this] { return has_stopped(); });
         close();
-        (void)wait(never, [this] { return tasks_.empty() && processes_ == 0; });
+        (void)wait(never, [this] { return is_empty(); });
         all_over();
     }
 
-    mitogen::task<void> finish_later() override {
+    mitogen::task<void> finish_later() override { // as finish()
+        using until = task_condition::until;
         const auto keep = this->shared_from_this();
         leave_body();
-        const auto idle = [this] { return tasks_.empty() || stopping(); };
-        if (std::optional<error> why = co_await end_of{*this, idle})
+        if (auto why = co_await until{wake_, mutex_, [this] { return may_stop(); }})
             cancel(std::move(*why), true);
         const shielded wait_for_all;
-        if (stopped()) {
-            const auto asked = [this] { return tasks_.empty() || expedited_; };
-            (void)co_await end_of{*this, asked, grace_};
-        }
+        if (stopped())
+            (void)co_await until{wake_, mutex_, [this] { return has_stopped(); }, grace_};
         close();
-        const auto over = [this] { return tasks_.empty() && processes_ == 0; };
-        (void)co_await end_of{*this, over};
+        (void)co_await until{wake_, mutex_, [this] { return is_empty(); }};
         all_over();
     }
 
@@ -488,64 +477,10 @@ private:
         if (limit) limit->fail(error(reason::cancelled, "the nursery is over"));
     }
 
-    /// A task waits until `condition`, asked under the lock, holds, or for `span` at most. Gives
-    /// why the task's scope has ended meanwhile, if that is so.
-    class ends_wait final : task_wait {
-        nursery_state& all_;
-        unique_function<bool()> condition_;
-        duration_ns span_;
-        instant until_ = 0;
-        bool late_ = false;
-        timer timer_{};
-
-        bool happened() override {
-            const std::lock_guard lock(all_.mutex_);
-            return late_ || condition_();
-        }
-        void arm() override {
-            if (span_ != never && until_ == 0) {
-                until_ = after(scope().port().now(), span_);
-                timer_.fire = [this] {
-                    late_ = true;
-                    wake_once();
-                };
-                scope().set_timer(timer_, until_);
-            }
-            const std::lock_guard lock(all_.mutex_);
-            all_.awaited_by_.push_back(this);
-            if (condition_()) all_.notify();
-        }
-        void give_up(const error&, bool armed) override {
-            if (armed) wake_once();
-        }
-        void wake_once() { // unless somebody has
-            const std::lock_guard lock(all_.mutex_);
-            if (std::erase(all_.awaited_by_, static_cast<task_wait*>(this)) > 0) wake();
-        }
-
-    public:
-        ends_wait(nursery_state& all, unique_function<bool()> condition, duration_ns span = never)
-            : all_(all), condition_(std::move(condition)), span_(span) {}
-
-        bool await_ready() const noexcept { return false; }
-        template <class Promise>
-        void await_suspend(std::coroutine_handle<Promise> waiting) {
-            begin(*waiting.promise().scope, waiting);
-        }
-        std::optional<error> await_resume() {
-            if (timer_.is_set()) scope().cancel_timer(timer_);
-            if (happened()) return std::nullopt;
-            return *scope().cancelled();
-        }
-    };
-
-    /// Movable, as g++ wants what is awaited; the wait itself is not.
-    struct end_of {
-        nursery_state& all;
-        unique_function<bool()> condition;
-        duration_ns span = never;
-        ends_wait operator co_await() && { return ends_wait(all, std::move(condition), span); }
-    };
+    // what finish() waits for, one after the other; under mutex_
+    bool may_stop() const noexcept { return tasks_.empty() || stopping(); }
+    bool has_stopped() const noexcept { return tasks_.empty() || expedited_; }
+    bool is_empty() const noexcept { return tasks_.empty() && processes_ == 0; }
 
     template <class Condition>
     bool wait(instant deadline, Condition condition) {
@@ -553,6 +488,10 @@ private:
         return wake_.wait(lock, node_, deadline, condition);
     }
 };
+
+#if MITOGEN_HAS_EXCEPTIONS
+MITOGEN_INLINE error caught_error() { return error(describe_current_exception(0)); }
+#endif
 
 MITOGEN_INLINE std::shared_ptr<nursery_hub> nursery_hub::make(mitogen::node& node,
                                                               duration_ns grace) {

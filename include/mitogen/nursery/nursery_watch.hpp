@@ -22,10 +22,6 @@
 #include <string>
 #include <utility>
 
-#if MITOGEN_HAS_EXCEPTIONS
-#include <exception>
-#endif
-
 namespace mitogen::inline MITOGEN_ABI {
 namespace detail {
 
@@ -65,6 +61,9 @@ public:
     context_id where() override { return call_.respondent(); }
 };
 
+/// The exception that is being handled. Inside a catch block.
+error caught_error();
+
 /// A task of this program. Keeps itself until it has ended.
 template <class T>
 class nursery_spawn final : public nursery_result<T>, public node_task_scope {
@@ -82,12 +81,8 @@ class nursery_spawn final : public nursery_result<T>, public node_task_scope {
 #if MITOGEN_HAS_EXCEPTIONS
         try {
             keep_value();
-        } catch (const error& e) {
-            value_.emplace(e);
-        } catch (const std::exception& e) {
-            value_.emplace(error(reason::remote_exception, e.what()));
         } catch (...) {
-            value_.emplace(error(reason::remote_exception, "an exception of unknown type"));
+            value_.emplace(caught_error());
         }
 #else
         keep_value();
