@@ -146,6 +146,7 @@ inline bool frame_for(mitogen::node& port, context_id to, const function_entry& 
         in_timed_scope() ? time_left(options.within, port.now()) : options.within;
     if (left != never) {
         frame.flags |= call_frame::has_deadline;
+        if (left != options.within) frame.flags |= call_frame::inherits_deadline;
         frame.time_left = left;
     }
     if (options.chain) {

@@ -22,7 +22,13 @@ namespace detail {
 /// caller takes items: port u64 and window u32. Time that is left, not a moment: two machines'
 /// clocks need not agree.
 struct call_frame {
-    enum flag : std::uint8_t { by_key = 1, has_deadline = 2, has_chain = 4, has_flow = 8 };
+    enum flag : std::uint8_t {
+        by_key = 1,
+        has_deadline = 2,
+        has_chain = 4,
+        has_flow = 8,
+        inherits_deadline = 16, ///< it is that of what the caller itself does, and not this call's
+    };
 
     static constexpr std::size_t max_size = 1 + 8 + 8 + 8 + 12;
 
@@ -54,7 +60,7 @@ struct call_frame {
 
     bool read(reader& r) noexcept {
         if (!r.take_scalar(flags)) return false;
-        if (flags & ~(by_key | has_deadline | has_chain | has_flow))
+        if (flags & ~(by_key | has_deadline | has_chain | has_flow | inherits_deadline))
             return r.fail("a call with unknown flags");
         if (flags & by_key) {
             if (!r.take_scalar(function)) return false;

@@ -59,6 +59,7 @@ struct incoming_call {
     std::uint64_t chain = 0; ///< 0: none
     flow_address flow{};     ///< if the caller takes items
     instant deadline = never;
+    bool inherits_deadline = false; ///< it is that of what its caller does
     std::atomic<phase> state{phase::queued};
     cancel_radius cancelled = cancel_radius::none; ///< by its caller, with how much else
     bool due = false;     ///< begins although it is cancelled: see cancel()
@@ -86,7 +87,7 @@ MITOGEN_COLD inline std::string call_scope::deadline_of() const {
 
 /// As its caller would say it: of what exchanges items, that it is over for good.
 inline reason call_scope::late_reason() const noexcept {
-    return call_.flow.port ? reason::deadline : reason::timeout;
+    return call_.flow.port && !call_.inherits_deadline ? reason::deadline : reason::timeout;
 }
 
 /// Accepted calls, found by caller and reply handle in constant time: a hundred thousand that are
@@ -238,6 +239,7 @@ public:
         c->flow = frame.flow;
         c->deadline =
             frame.flags & call_frame::has_deadline ? after(io_.now(), frame.time_left) : never;
+        c->inherits_deadline = frame.flags & call_frame::inherits_deadline;
         c->state.store(incoming_call::phase::queued, std::memory_order_relaxed);
         c->cancelled = cancel_radius::none;
         c->due = false;
