@@ -254,13 +254,15 @@ public:
     /// and a shield lasts.
     bool any_cancelled() const noexcept { return look(0).ended; }
 
-    /// What they say at the moment `now`, which is after 0.
-    scope_verdict look(instant now) const noexcept {
+    /// What they say at the moment `now`, which is after 0. `late_at`: the moment for deadlines, if
+    /// that is another; 0: none is late.
+    scope_verdict look(instant now) const noexcept { return look(now, now); }
+    scope_verdict look(instant now, instant late_at) const noexcept {
         scope_verdict v;
         for (const cancel_scope* s = innermost_; s && v.shielded_until == 0; s = s->outer_) {
             if (s->has_left()) continue;
             v.deadline = std::min(v.deadline, s->deadline_);
-            if (s->is_cancelled() || s->deadline_ <= now) {
+            if (s->is_cancelled() || s->deadline_ <= late_at) {
                 v.ended = s;
                 v.late = !s->is_cancelled();
                 return v;

@@ -51,7 +51,8 @@ public:
     /// Loop.
     const error* cancelled() {
         const scope_stack scopes(innermost);
-        const scope_verdict v = scopes.look(0);
+        // shields end by themselves; that a call is late its caller tells
+        const scope_verdict v = scopes.look(scopes.is_timed() ? now() : 0, 0);
         if (v.ended) {
             by_scope_.emplace(scope_error(v));
             return &*by_scope_;
