@@ -8110,7 +8110,13 @@ namespace detail {
 /// caller takes items: port u64 and window u32. Time that is left, not a moment: two machines'
 /// clocks need not agree.
 struct call_frame {
-    enum flag : std::uint8_t { by_key = 1, has_deadline = 2, has_chain = 4, has_flow = 8 };
+    enum flag : std::uint8_t {
+        by_key = 1,
+        has_deadline = 2,
+        has_chain = 4,
+        has_flow = 8,
+        inherits_deadline = 16, ///< it is that of what the caller itself does, and not this call's
+    };
 
     static constexpr std::size_t max_size = 1 + 8 + 8 + 8 + 12;
 
@@ -8142,7 +8148,7 @@ struct call_frame {
 
     bool read(reader& r) noexcept {
         if (!r.take_scalar(flags)) return false;
-        if (flags & ~(by_key | has_deadline | has_chain | has_flow))
+        if (flags & ~(by_key | has_deadline | has_chain | has_flow | inherits_deadline))
             return r.fail("a call with unknown flags");
         if (flags & by_key) {
             if (!r.take_scalar(function)) return false;
@@ -8334,6 +8340,7 @@ inline bool frame_for(mitogen::node& port, context_id to, const function_entry& 
         in_timed_scope() ? time_left(options.within, port.now()) : options.within;
     if (left != never) {
         frame.flags |= call_frame::has_deadline;
+        if (left != options.within) frame.flags |= call_frame::inherits_deadline;
         frame.time_left = left;
     }
     if (options.chain) {
@@ -9845,13 +9852,15 @@ public:
     /// and a shield lasts.
     bool any_cancelled() const noexcept { return look(0).ended; }
 
-    /// What they say at the moment `now`, which is after 0.
-    scope_verdict look(instant now) const noexcept {
+    /// What they say at the moment `now`, which is after 0. `late_at`: the moment for deadlines, if
+    /// that is another; 0: none is late.
+    scope_verdict look(instant now) const noexcept { return look(now, now); }
+    scope_verdict look(instant now, instant late_at) const noexcept {
         scope_verdict v;
         for (const cancel_scope* s = innermost_; s && v.shielded_until == 0; s = s->outer_) {
             if (s->has_left()) continue;
             v.deadline = std::min(v.deadline, s->deadline_);
-            if (s->is_cancelled() || s->deadline_ <= now) {
+            if (s->is_cancelled() || s->deadline_ <= late_at) {
                 v.ended = s;
                 v.late = !s->is_cancelled();
                 return v;
@@ -10213,7 +10222,8 @@ public:
     /// Loop.
     const error* cancelled() {
         const scope_stack scopes(innermost);
-        const scope_verdict v = scopes.look(0);
+        // shields end by themselves; that a call is late its caller tells
+        const scope_verdict v = scopes.look(scopes.is_timed() ? now() : 0, 0);
         if (v.ended) {
             by_scope_.emplace(scope_error(v));
             return &*by_scope_;
@@ -28469,6 +28479,7 @@ struct incoming_call {
     std::uint64_t chain = 0; ///< 0: none
     flow_address flow{};     ///< if the caller takes items
     instant deadline = never;
+    bool inherits_deadline = false; ///< it is that of what its caller does
     std::atomic<phase> state{phase::queued};
     cancel_radius cancelled = cancel_radius::none; ///< by its caller, with how much else
     bool due = false;     ///< begins although it is cancelled: see cancel()
@@ -28496,7 +28507,7 @@ MITOGEN_COLD inline std::string call_scope::deadline_of() const {
 
 /// As its caller would say it: of what exchanges items, that it is over for good.
 inline reason call_scope::late_reason() const noexcept {
-    return call_.flow.port ? reason::deadline : reason::timeout;
+    return call_.flow.port && !call_.inherits_deadline ? reason::deadline : reason::timeout;
 }
 
 /// Accepted calls, found by caller and reply handle in constant time: a hundred thousand that are
@@ -28648,6 +28659,7 @@ public:
         c->flow = frame.flow;
         c->deadline =
             frame.flags & call_frame::has_deadline ? after(io_.now(), frame.time_left) : never;
+        c->inherits_deadline = frame.flags & call_frame::inherits_deadline;
         c->state.store(incoming_call::phase::queued, std::memory_order_relaxed);
         c->cancelled = cancel_radius::none;
         c->due = false;

@@ -32,12 +32,18 @@ inline int meet(int mine, int theirs, int value) {
 inline int hold(int started, int go_on, int value) { return meet(started, go_on, value); }
 inline int meet_on_pool(int mine, int theirs, int value) { return meet(mine, theirs, value); }
 
-/// Says that it runs, then waits for its stop token; says that it fired.
-inline int until_stopped(int started, int stopped, std::stop_token stop) {
+/// Waits for its stop token, in a way that nothing else ends.
+inline int wait_for_stop(std::stop_token stop) {
     shared_pipe woken;
     const std::stop_callback wake(stop, [&] { woken.post(); });
-    shared_pipe::post(started);
     woken.wait();
+    return 1;
+}
+
+/// Says that it runs, then waits for its stop token; says that it fired.
+inline int until_stopped(int started, int stopped, std::stop_token stop) {
+    shared_pipe::post(started);
+    wait_for_stop(stop);
     shared_pipe::post(stopped);
     return 1;
 }

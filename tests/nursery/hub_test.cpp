@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // What a nursery owns besides calls, and how its end is asked for and waited for.
+#include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
 #include "../support/engine.hpp"
 
@@ -18,13 +19,6 @@ namespace hub_test {
 using namespace std::chrono_literals;
 using generic::shared_pipe;
 
-int add(int a, int b) { return a + b; }
-int until_stopped(std::stop_token stop) {
-    shared_pipe woken;
-    const std::stop_callback wake(stop, [&] { woken.post(); });
-    woken.wait();
-    return 1;
-}
 int boom() { throw std::runtime_error("boom"); }
 int boom_when(int go_on) {
     shared_pipe::wait(go_on);
@@ -63,8 +57,8 @@ mitogen::task<int> throws_later() {
 /// Has a nursery of its own; the sum of what its tasks give.
 mitogen::task<int> has_nursery(mitogen::router& here) {
     mitogen::nursery n{here};
-    auto a = n.start<&add>(mitogen::local{}, 1, 2);
-    auto b = n.start<&add>(mitogen::local{}, 3, 4);
+    auto a = n.start<&generic::add>(mitogen::local{}, 1, 2);
+    auto b = n.start<&generic::add>(mitogen::local{}, 3, 4);
     auto c = n.spawn(sleeps(1ms));
     co_await n.async_join();
     co_return a.get() + b.get() + c.get();
@@ -85,7 +79,7 @@ mitogen::task<std::string> body_is_woken(mitogen::router& here) {
 /// Says when its body and its clean-up have ended.
 mitogen::task<int> cleans_up(mitogen::router& here, int in, int out) {
     mitogen::nursery n{here, {.grace = 50ms}};
-    n.start<&until_stopped>(mitogen::local{});
+    n.start<&generic::wait_for_stop>(mitogen::local{});
     std::optional<mitogen::error> why;
     try {
         shared_pipe::post(in);
@@ -97,7 +91,7 @@ mitogen::task<int> cleans_up(mitogen::router& here, int in, int out) {
         const mitogen::shield s{10s};
         const mitogen::local how{}; // g++ 12 destroys such a temporary twice around a co_await
         const auto c = co_await here.connect_async(how);
-        if (co_await c.call_async<&add>(1, 2) == 3) shared_pipe::post(out);
+        if (co_await c.call_async<&generic::add>(1, 2) == 3) shared_pipe::post(out);
     }
     co_return 1;
 }
@@ -115,7 +109,7 @@ TEST_CASE("a nursery that takes longer than it may is cancelled, body and all") 
     mitogen::receiver<int> r{t.root};
     const mitogen::context child = t.root.local();
     mitogen::nursery n{t.root, {.within = 200ms}};
-    auto task = n.start<&until_stopped>(child);
+    auto task = n.start<&generic::wait_for_stop>(child);
     auto keep = r.to_sender();
     CHECK(r.try_receive().error() == reason::timeout);
     const auto end = n.try_join();
@@ -128,7 +122,7 @@ TEST_CASE("a nursery that takes longer than it may is cancelled, body and all") 
 TEST_CASE("a nursery that ends in time was never late") {
     tree t;
     mitogen::nursery n{t.root, {.within = std::chrono::hours(1)}};
-    auto task = n.start<&add>(n.local(), 1, 2);
+    auto task = n.start<&generic::add>(n.local(), 1, 2);
     n.join();
     CHECK(task.get() == 3);
 }
@@ -141,7 +135,7 @@ TEST_CASE("the stop token of a nursery says that it stops") {
     CHECK_FALSE(stop.stop_requested());
     n.start<&boom_when>(n.local(), go_on.read_end());
     auto other = t.root.local();
-    auto answer = other.with(stop).call_async<&until_stopped>();
+    auto answer = other.with(stop).call_async<&generic::wait_for_stop>();
     go_on.post();
     CHECK_THROWS_WITH(n.join(), Catch::Contains("boom"));
     CHECK(stop.stop_requested());
@@ -164,7 +158,7 @@ TEST_CASE("a dialog of a nursery ends with it, and what fails there is its failu
     {
         mitogen::nursery n{t.root};
         auto d = n.open<&fails>(n.local());
-        auto other = n.start<&until_stopped>(n.local());
+        auto other = n.start<&generic::wait_for_stop>(n.local());
         d.send(1);
         const auto end = n.try_join();
         REQUIRE_FALSE(end);
@@ -198,7 +192,7 @@ TEST_CASE("a stream of a nursery ends with it, and what fails there is its failu
         n.join();
     }
     mitogen::nursery n{t.root};
-    auto other = n.start<&until_stopped>(n.local());
+    auto other = n.start<&generic::wait_for_stop>(n.local());
     auto child = n.local();
     auto all = n.stream<&counts_and_fails>(child, 2);
     const auto end = n.try_join();
@@ -260,7 +254,7 @@ TEST_CASE("a nursery in the scope of another one ends with it") {
     outer.start<&boom_when>(outer.local(), go_on.read_end());
     {
         mitogen::nursery inner{t.root, {.grace = 50ms}};
-        inner.start<&until_stopped>(inner.local());
+        inner.start<&generic::wait_for_stop>(inner.local());
         go_on.post();
         const auto end = inner.try_join();
         REQUIRE_FALSE(end);

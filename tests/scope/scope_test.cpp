@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 // What a function or the body of a nursery waits for ends when that is cancelled or late.
+#include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
 #include "../support/engine.hpp"
 #include "waits.hpp"
@@ -44,7 +45,6 @@ int waits(int kind, int in, int out, mitogen::router& here) {
     tell(out, 'v');
     return 1;
 }
-int add(int a, int b) { return a + b; }
 
 /// What it is cancelled in it does again, behind a shield.
 int cleans_up(int in, int out, mitogen::router& here) {
@@ -53,9 +53,9 @@ int cleans_up(int in, int out, mitogen::router& here) {
         generic::shared_pipe::post(in);
         mitogen::sleep_for(1h);
     } catch (const mitogen::cancelled_error&) {
-        const auto without = c.try_call<&add>(1, 2);
+        const auto without = c.try_call<&generic::add>(1, 2);
         const mitogen::shield s{10s};
-        const auto with = c.try_call<&add>(1, 2);
+        const auto with = c.try_call<&generic::add>(1, 2);
         tell(out, without || without.error() != mitogen::reason::cancelled ? '1'
                   : !with                                                ? '2'
                                                                          : 'y');
@@ -74,6 +74,17 @@ int stays_too_long(int in, int out) {
         throw;
     }
     return 1;
+}
+mitogen::task<int> stays_too_long_as_task(int in, int out) {
+    try {
+        const mitogen::shield s{50ms};
+        generic::shared_pipe::post(in);
+        co_await mitogen::sleep_for(1h);
+    } catch (const mitogen::error& e) {
+        tell(out, e);
+        throw;
+    }
+    co_return 1;
 }
 /// Waits in a thread of its own.
 int has_a_thread(int in, int out) {
@@ -121,6 +132,16 @@ int boom_when(int go_on) {
     throw std::runtime_error("boom");
 }
 
+/// What `F` tells if it is cancelled as soon as it says that it runs, in a new child.
+template <auto F>
+char told_when_cancelled(generic::tree& t) {
+    const generic::shared_pipe in, out; // the child inherits them
+    auto answer = t.root.local().call_async<F>(in.write_end(), out.write_end());
+    in.wait();
+    answer.cancel();
+    return told(out);
+}
+
 } // namespace scope_test
 
 template <>
@@ -144,7 +165,7 @@ TEST_CASE("whatever a function waits for ends when its caller cancels it") {
     answer.cancel();
     CHECK(told(out) == 'c');
     CHECK(answer.try_get().error() == reason::cancelled);
-    CHECK(child.call<&add>(1, 2) == 3); // the thread is free again
+    CHECK(child.call<&generic::add>(1, 2) == 3); // the thread is free again
 }
 
 TEST_CASE("whatever a function waits for ends when its call is late") {
@@ -155,7 +176,7 @@ TEST_CASE("whatever a function waits for ends when its call is late") {
     auto child = t.root.local();
     auto answer = child.within(500ms).call_async<&waits>(kind, in.write_end(), out.write_end());
     CHECK(answer.try_get().error() == reason::timeout);
-    CHECK(child.call<&add>(1, 2) == 3); // behind it
+    CHECK(child.call<&generic::add>(1, 2) == 3); // behind it
     if (out.empty()) return;            // a busy machine: it was late before it began
     const char how = told(out);
     CHECK((how == 't' || how == 'c')); // whose clock is the first to say so
@@ -201,27 +222,16 @@ TEST_CASE("a deadline reaches the deepest wait, hop after hop, with nothing hand
 }
 
 TEST_CASE("a shield keeps a clean-up from being ended, for as long as it says") {
-    shared_pipe in, out;
     tree t;
-    auto child = t.root.local();
-    auto cleans = child.call_async<&cleans_up>(in.write_end(), out.write_end());
-    in.wait();
-    cleans.cancel();
-    CHECK(told(out) == 'y');
-    auto stays = child.call_async<&stays_too_long>(in.write_end(), out.write_end());
-    in.wait();
-    stays.cancel();
-    CHECK(told(out) == 'c');
+    CHECK(told_when_cancelled<&cleans_up>(t) == 'y');
+    CHECK(told_when_cancelled<&stays_too_long>(t) == 'c');
+    CHECK(told_when_cancelled<&stays_too_long_as_task>(t) == 'c');
 }
 
 TEST_CASE("a thread that a function starts can join its scope, and not stay when that is left") {
-    shared_pipe in, out;
     tree t;
+    CHECK(told_when_cancelled<&has_a_thread>(t) == 'c');
     auto child = t.root.local();
-    auto helped = child.call_async<&has_a_thread>(in.write_end(), out.write_end());
-    in.wait();
-    helped.cancel();
-    CHECK(told(out) == 'c');
     CHECK(child.call<&leaves_scope>() == 1);
     CHECK(child.call<&waits_in_it>() == static_cast<int>(reason::misuse));
 }
@@ -230,8 +240,8 @@ TEST_CASE("a cancellation that comes too late for one call never reaches the nex
     tree t;
     auto child = t.root.local();
     for (int i = 0; i < 300; ++i) {
-        auto first = child.call_async<&add>(i, 1);
-        auto second = child.call_async<&add>(i, 2);
+        auto first = child.call_async<&generic::add>(i, 1);
+        auto second = child.call_async<&generic::add>(i, 2);
         first.cancel();
         CHECK(second.get() == i + 2);
     }

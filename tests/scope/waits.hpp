@@ -2,6 +2,7 @@
 #pragma once
 // waits.hpp: one wait of each kind that the library has, none of which ends by itself.
 
+#include "../generic/context_functions.hpp"
 #include "../generic/tree.hpp"
 
 #include <chrono>
@@ -16,30 +17,24 @@ using namespace std::chrono_literals;
 
 inline constexpr int kinds = 18;
 
-inline int deaf_until_stopped(std::stop_token stop) {
-    generic::shared_pipe woken;
-    const std::stop_callback wake(stop, [&] { woken.post(); });
-    woken.wait();
-    return 1;
-}
 inline int listens(mitogen::dialog<int(int, int)>& peer) {
     peer.started(0);
     for (int x : peer) static_cast<void>(x);
     return 1;
 }
 inline int never_starts(mitogen::dialog<int(int, int)>&, std::stop_token stop) {
-    return deaf_until_stopped(stop);
+    return generic::wait_for_stop(stop);
 }
 inline int takes_nothing(mitogen::dialog<int(std::string, int)>& peer, std::stop_token stop) {
     peer.started(0);
-    return deaf_until_stopped(stop);
+    return generic::wait_for_stop(stop);
 }
 inline mitogen::generator<int> yields_nothing(std::stop_token stop) {
-    deaf_until_stopped(stop);
+    generic::wait_for_stop(stop);
     co_yield 1;
 }
 inline void keeps_sender(mitogen::sender<std::string>, std::stop_token stop) {
-    deaf_until_stopped(stop);
+    generic::wait_for_stop(stop);
 }
 inline mitogen::task<int> sleeps_as_task() {
     co_await mitogen::sleep_for(1h);
@@ -57,12 +52,12 @@ inline void wait_for_ever(int kind, mitogen::router& here, int in) {
     case 0: {
         auto c = here.local();
         begins();
-        c.call<&deaf_until_stopped>();
+        c.call<&generic::wait_for_stop>();
         break;
     }
     case 1: {
         auto c = here.local();
-        auto f = c.call_async<&deaf_until_stopped>();
+        auto f = c.call_async<&generic::wait_for_stop>();
         begins();
         f.get();
         break;
@@ -108,7 +103,7 @@ inline void wait_for_ever(int kind, mitogen::router& here, int in) {
     }
     case 8: {
         auto c = here.local();
-        auto f = c.call_async<&deaf_until_stopped>();
+        auto f = c.call_async<&generic::wait_for_stop>();
         mitogen::receiver<int> r{here};
         auto keep = r.to_sender();
         mitogen::select s{f, r};
@@ -119,14 +114,14 @@ inline void wait_for_ever(int kind, mitogen::router& here, int in) {
     }
     case 9: {
         mitogen::nursery n{here, {.grace = 100ms}};
-        n.start<&deaf_until_stopped>(n.local());
+        n.start<&generic::wait_for_stop>(n.local());
         begins();
         n.join();
         break;
     }
     case 10: {
         mitogen::nursery n{here, {.grace = 100ms}};
-        auto t = n.start<&deaf_until_stopped>(n.local());
+        auto t = n.start<&generic::wait_for_stop>(n.local());
         begins();
         t.get();
         break;
