@@ -7593,6 +7593,12 @@ public:
     virtual void on_disconnect(context_id id, unique_function<void(const error&)> call) = 0;
     /// The names from below the root down to `id`, as far as this context knows them.
     virtual std::vector<std::string> path_of(context_id id) = 0;
+    /// The same, joined by dots.
+    std::string dotted_path_of(context_id id) {
+        std::string text;
+        for (const std::string& part : path_of(id)) text.append(text.empty() ? "" : ".") += part;
+        return text;
+    }
     /// All contexts below this one.
     virtual std::vector<context_id> ids_below() = 0;
     /// This context, its parent and all below it, with how their links fare. Empty once the loop
@@ -8810,11 +8816,7 @@ public:
     std::vector<std::string> path() const { return port().path_of(id_); }
 
     /// Its path joined by dots: "bastion.web1".
-    std::string name() const {
-        std::string text;
-        for (const std::string& part : path()) text.append(text.empty() ? "" : ".").append(part);
-        return text;
-    }
+    std::string name() const { return port().dotted_path_of(id_); }
 
     /// True while there is a route to it.
     bool alive() const { return port().reaches(id_); }
@@ -23707,8 +23709,7 @@ public:
     /// The path of a context below, or of one that is lost, joined by dots; empty if it is not
     /// known. Threads: any.
     MITOGEN_COLD std::string place_of(context_id id) {
-        std::string text;
-        for (const std::string& part : path_of(id)) text.append(text.empty() ? "" : ".") += part;
+        std::string text = this->dotted_path_of(id);
         return text.empty() ? lost_peers_.place_of(id) : text;
     }
 

@@ -111,11 +111,7 @@ public:
     std::vector<std::string> path() const { return port().path_of(id_); }
 
     /// Its path joined by dots: "bastion.web1".
-    std::string name() const {
-        std::string text;
-        for (const std::string& part : path()) text.append(text.empty() ? "" : ".").append(part);
-        return text;
-    }
+    std::string name() const { return port().dotted_path_of(id_); }
 
     /// True while there is a route to it.
     bool alive() const { return port().reaches(id_); }

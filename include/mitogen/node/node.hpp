@@ -183,6 +183,12 @@ public:
     virtual void on_disconnect(context_id id, unique_function<void(const error&)> call) = 0;
     /// The names from below the root down to `id`, as far as this context knows them.
     virtual std::vector<std::string> path_of(context_id id) = 0;
+    /// The same, joined by dots.
+    std::string dotted_path_of(context_id id) {
+        std::string text;
+        for (const std::string& part : path_of(id)) text.append(text.empty() ? "" : ".") += part;
+        return text;
+    }
     /// All contexts below this one.
     virtual std::vector<context_id> ids_below() = 0;
     /// This context, its parent and all below it, with how their links fare. Empty once the loop

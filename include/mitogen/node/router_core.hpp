@@ -158,8 +158,7 @@ public:
     /// The path of a context below, or of one that is lost, joined by dots; empty if it is not
     /// known. Threads: any.
     MITOGEN_COLD std::string place_of(context_id id) {
-        std::string text;
-        for (const std::string& part : path_of(id)) text.append(text.empty() ? "" : ".") += part;
+        std::string text = this->dotted_path_of(id);
         return text.empty() ? lost_peers_.place_of(id) : text;
     }
 
