@@ -280,6 +280,23 @@ TEST_CASE("a scope entered by hand ends what its thread waits for, and nothing e
     CHECK(r.try_receive_for(0s).error() == reason::cancelled);
 }
 
+TEST_CASE("in a scope that has ended no call is made, however fast its answer would be") {
+    tree t;
+    auto child = t.root.local();
+    mitogen::scope s;
+    s.cancel();
+    for (int i = 0; i < 300; ++i) {
+        const auto waited = child.try_call<&generic::add>(i, 1);
+        REQUIRE_FALSE(waited);
+        CHECK(waited.error() == reason::cancelled);
+        const auto later = child.call_async<&generic::add>(i, 1).try_get();
+        REQUIRE_FALSE(later);
+        CHECK(later.error() == reason::cancelled);
+    }
+    const mitogen::shield clean_up{1h};
+    CHECK(child.call<&generic::add>(1, 2) == 3);
+}
+
 TEST_CASE("the earlier one of a wait's own deadline and its scope's says so") {
     tree t;
     mitogen::receiver<int> r{t.root};
