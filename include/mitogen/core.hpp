@@ -164,6 +164,7 @@
 #include <mitogen/serve/elastic_threads.hpp>
 #include <mitogen/serve/exception_info.hpp>
 #include <mitogen/serve/incoming_calls.hpp>
+#include <mitogen/serve/program_id.hpp>
 #include <mitogen/sync/event.hpp>
 #include <mitogen/sync/wait_group.hpp>
 #include <mitogen/task/task_calls.hpp>

@@ -7530,11 +7530,13 @@ public:
 
     // ---- questions, and the answers to them
 
-    /// The key by which `subject`, a function_entry, is called in `to`, which runs another build.
+    /// The key by which `subject`, a function_entry, is called in `to` if that does not know its
+    /// number.
     virtual result<std::uint64_t> key_of(const void* subject, context_id to) = 0;
-    /// True if `id` is known to run the same build as this context. Also if nobody is there: that
-    /// it is lost, not what it runs, is what a caller must hear.
-    virtual bool same_build(context_id id) = 0;
+    /// True if `function`, a function_entry, is what its number means in `to`: that runs the same
+    /// program as this context, and both had the function when they began. Also if nobody is there:
+    /// that it is lost, not what it runs, is what a caller must hear.
+    virtual bool calls_by_number(context_id to, const void* function, std::uint32_t number) = 0;
     /// Sends a question. What goes wrong becomes the answer. The caller holds one reference.
     virtual outstanding_call& ask(const detail::question& what) = 0;
     /// Sends a message that wants no answer; with `for_room` waits first while the link's queue is
@@ -8333,7 +8335,7 @@ public:
 inline bool frame_for(mitogen::node& port, context_id to, const function_entry& function,
                       const call_options& options, call_frame& frame, std::optional<error>& why) {
     frame.function = function.index();
-    if (!port.same_build(to)) {
+    if (!port.calls_by_number(to, &function, function.index())) {
         const result<std::uint64_t> key = port.key_of(&function, to);
         if (!key) {
             why.emplace(key.error());
@@ -16782,7 +16784,7 @@ inline constexpr std::size_t size_limit = 1 << 20;
 
 /// What a child says of itself.
 struct hello {
-    std::string build{};   ///< build id
+    std::string build{};   ///< build id / how many functions / hash of their identities
     std::string machine{}; ///< "Linux x86_64"
     std::uint32_t pid = 0;
 };
@@ -23615,6 +23617,7 @@ private:
     using typename delivery::registration;
 
     build_hash own_build_ = 0;
+    std::span<const void* const> numbered_{}; // the functions that this build's numbers mean
     tree_rules rules_;
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
@@ -23664,9 +23667,18 @@ public:
 
     /// Hash of this program's build; 0 until it is known.
     build_hash own_build() const noexcept { return own_build_; }
-    void set_own_build(build_hash build) noexcept { own_build_ = build; }
+    /// `functions`: what contexts of the same build call by number; outlives this.
+    void set_own_build(build_hash build, std::span<const void* const> functions) noexcept {
+        own_build_ = build;
+        numbered_ = functions;
+    }
 
-    bool same_build(context_id id) final {
+    bool calls_by_number(context_id to, const void* function, std::uint32_t number) final {
+        return number < numbered_.size() && numbered_[number] == function && same_build(to);
+    }
+
+    /// True if `id` is known to run the same build as this context, or nobody is there.
+    bool same_build(context_id id) {
         // whether it is there or not
         if (!parent_ && own_build_ != 0 && routes_.common_build() == own_build_) return true;
         build_hash theirs = routes_.build_of(id);
@@ -25434,7 +25446,9 @@ namespace detail {
 /// The key by which `subject`, a function_entry, is called in `to`, which runs another build.
 MITOGEN_COLD inline result<std::uint64_t> key_across_builds(const void* subject, context_id to) {
     const auto& function = *static_cast<const function_entry*>(subject);
-    if (function.stable_name()) return function.key();
+    // what a library has registered in a list of its own may be known elsewhere; that says so
+    const bool is_listed = registry::by_index(function.index()) == &function;
+    if (is_listed ? function.stable_name() : function.texts().is_stable) return function.key();
     return error(reason::unknown_function,
                  function.name() + " can be named only within one build, and context " +
                      std::to_string(to) +
@@ -26353,6 +26367,55 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/serve/program_id.hpp ----
+// program_id.hpp: what a program is for the other contexts of its tree: the same number means the
+// same function in two of them only if both have the same file and the same list of functions.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// This program as it stood when its first context began. What is registered later (by a library
+/// that is loaded then), or in another list (by a library that keeps its symbols to itself), has no
+/// number that others know, and is called by its key.
+///
+/// Threads: any.
+class program_id {
+    std::string text_;
+    build_hash hash_;
+    std::vector<const void*> functions_;
+
+    MITOGEN_COLD program_id() {
+        std::string names;
+        for (const function_entry* entry : registry::entries()) {
+            names += entry->identity();
+            names += '\n';
+            functions_.push_back(entry);
+        }
+        // A linker can be told to give two builds one id, and a shared library may be another one
+        // on another machine: hence the functions too, in their order.
+        text_ = os::build_id() + "/" + std::to_string(functions_.size()) + "/" +
+                std::to_string(hash_build(names));
+        hash_ = hash_build(text_);
+    }
+
+public:
+    /// Made by the first call, which takes some microseconds per function.
+    MITOGEN_COLD static const program_id& own() {
+        static const program_id id;
+        return id;
+    }
+
+    /// What it says of itself in a handshake.
+    const std::string& text() const noexcept { return text_; }
+    /// What others are compared with.
+    build_hash hash() const noexcept { return hash_; }
+    /// Its function entries, by number.
+    const std::vector<const void*>& functions() const noexcept { return functions_; }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/sync/wait_group.hpp ----
 // wait_group.hpp: counts what is under way, and lets one thread wait until nothing is.
 
@@ -26623,7 +26686,7 @@ private:
         w.name = plan.name;
         if (plan.name_takes_id) w.name += "." + std::to_string(id);
         w.title = "mitogen:" + w.name + " (" + node_.loop().io().own_name() + ")";
-        w.build = os::build_id();
+        w.build = program_id::own().text();
         w.log_level = static_cast<std::uint8_t>(log::threshold());
         w.pool_threads = pool_threads_;
         w.grace_ns = timeouts_.grace;
@@ -29675,7 +29738,7 @@ inline constexpr std::size_t name_limit = 256;
 
 /// What a program that wants to join says of itself.
 struct request {
-    std::string build{}; ///< build id
+    std::string build{}; ///< as handshake::hello's
     std::uint32_t pid = 0;
     std::string name{}; ///< empty: the listener chooses
 };
@@ -30401,7 +30464,7 @@ public:
         if constexpr (!std::is_same_v<Io, io::native>) name_staging<Io>();
         (void)staging(); // children may ask for programs before this context uses it itself
         os::ignore_sigpipe();
-        this->set_own_build(hash_build(os::build_id()));
+        this->set_own_build(program_id::own().hash(), program_id::own().functions());
         receive_forwarded_logs(*this, logs_);
         loop.enter(use_);
     }
@@ -30782,8 +30845,9 @@ template <class Io>
         if (const std::int64_t user = os::peer_user(socket.get()); !os::is_trusted_user(user))
             return error(reason::connect,
                          "cannot join at " + path + ": another user listens there");
-        const buffer request = joining::encode_request(
-            {os::build_id(), static_cast<std::uint32_t>(io.own_pid()), options.name});
+        const buffer request =
+            joining::encode_request({detail::program_id::own().text(),
+                                     static_cast<std::uint32_t>(io.own_pid()), options.name});
         // A refusal may have been sent before the request was read.
         (void)io.write(socket.get(), request.data(), request.size());
         handshake::hello_reader reader(joining::answer_rules);
@@ -30902,7 +30966,7 @@ public:
         answer_.id = id;
         answer_.ancestors = router_.path();
         answer_.name = asked_.name.empty() ? "client." + std::to_string(asked_.pid) : asked_.name;
-        answer_.build = os::build_id();
+        answer_.build = program_id::own().text();
         answer_.bounds = terms_.limits.value_or(router_.bounds());
         answer_.rules = router_.rules();
         say(stage::answered);
@@ -34358,7 +34422,7 @@ MITOGEN_COLD std::optional<handshake::welcome>
 shake_hands(Io& io, const child_ends<Io>& ends, handshake::hello_reader& reader,
             duration_ns patience = welcome_patience) {
     const buffer hello = handshake::encode_hello(
-        {os::build_id(), os::machine_text(), static_cast<std::uint32_t>(io.own_pid())});
+        {program_id::own().text(), os::machine_text(), static_cast<std::uint32_t>(io.own_pid())});
     if (!io.write_all(ends.out.get(), hello.data(), hello.size())) return std::nullopt;
     const instant end = after(io.now(), patience);
     for (;;) {

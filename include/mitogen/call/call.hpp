@@ -133,7 +133,7 @@ public:
 inline bool frame_for(mitogen::node& port, context_id to, const function_entry& function,
                       const call_options& options, call_frame& frame, std::optional<error>& why) {
     frame.function = function.index();
-    if (!port.same_build(to)) {
+    if (!port.calls_by_number(to, &function, function.index())) {
         const result<std::uint64_t> key = port.key_of(&function, to);
         if (!key) {
             why.emplace(key.error());
