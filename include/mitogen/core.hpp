@@ -134,6 +134,7 @@
 #include <mitogen/os/process/title.hpp>
 #include <mitogen/os/program/executable.hpp>
 #include <mitogen/os/program/program_kind.hpp>
+#include <mitogen/os/program/program_words.hpp>
 #include <mitogen/os/pty.hpp>
 #include <mitogen/os/stdio.hpp>
 #include <mitogen/os/user/credentials.hpp>

@@ -1080,7 +1080,8 @@ struct bounds {
 };
 
 /// What receives records. Called on the loop's thread or on the thread that logs, one at a time per
-/// thread: it must be thread-safe and must not block.
+/// thread: it must be thread-safe and must not block. What it throws is caught and counted, see
+/// sink_failures(). What is logged inside it goes to stderr.
 using sink = unique_function<void(const record&)>;
 
 namespace detail {
@@ -1097,6 +1098,7 @@ struct state {
     std::atomic<std::uint64_t> bytes_per_second{bounds{}.bytes_per_second};
     std::atomic<std::uint32_t> seconds_at_once{bounds{}.seconds_at_once};
     std::atomic<std::uint64_t> queue_bytes{bounds{}.queue_bytes};
+    std::atomic<std::uint64_t> sink_failures{0};
 };
 inline constinit state global{}; // never destroyed: exit handlers log too
 
@@ -1126,6 +1128,26 @@ inline void to_stderr(const record& r) {
     if (r.logger == "mitogen") line.append("mitogen: ");
     line.append(r.text).append("\n");
     std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+/// True while this thread is inside a sink.
+inline thread_local constinit bool in_sink = false;
+
+/// Calls the sink.
+inline void call_sink(sink& to, const record& r) {
+    if (ambient) return to(r); // a simulated thread may be another one when it returns
+    struct inside {
+        inside() noexcept { in_sink = true; }
+        ~inside() { in_sink = false; }
+    } const mark;
+    to(r);
+}
+
+/// The sink has thrown.
+MITOGEN_COLD inline void count_sink_failure() {
+    if (here().sink_failures.fetch_add(1, std::memory_order_relaxed) == 0)
+        to_stderr({level::error, no_context, {}, "mitogen",
+                   "the log sink has thrown an exception; what it does not take is lost"});
 }
 } // namespace detail
 
@@ -1179,8 +1201,25 @@ inline sink& current() {
     return to && to->call ? to->call : standard;
 }
 
+/// How many records the sinks of this process have answered with an exception. They are lost;
+/// stderr has told so of the first. Threads: any.
+inline std::uint64_t sink_failures() noexcept {
+    return detail::here().sink_failures.load(std::memory_order_relaxed);
+}
+
 /// Hands one record to the sink, whatever its level.
-inline void emit(const record& r) { current()(r); }
+inline void emit(const record& r) {
+    if (detail::in_sink) return detail::to_stderr(r);
+#if MITOGEN_HAS_EXCEPTIONS
+    try {
+        detail::call_sink(current(), r);
+    } catch (...) {
+        detail::count_sink_failure();
+    }
+#else
+    detail::call_sink(current(), r);
+#endif
+}
 
 /// Makes a record of this process under the logger "mitogen".
 inline void write(level l, std::string_view text) {
@@ -2273,11 +2312,16 @@ struct any_base {
     operator Base() const;
 };
 
+// Converts to nothing: initialises an aggregate only if its first member is made from anything, as
+// std::any is.
+struct no_value {};
+
 /// Aggregates that can be taken apart: those without base classes.
 template <class T>
-concept plain_aggregate = std::is_aggregate_v<T> && std::is_class_v<T> && !requires {
-    T{any_base<T>{}};
-};
+concept plain_aggregate =
+    std::is_aggregate_v<T> && std::is_class_v<T> && (!requires { T{any_base<T>{}}; } || requires {
+        T{no_value{}};
+    });
 
 template <class T>
 consteval shape class_shape() {
@@ -4345,6 +4389,16 @@ struct kept_parameters<WithDialogs, Kept, First, Rest...>
           kept_parameters<WithDialogs, typename append<Kept, std::remove_cvref_t<First>>::type,
                           Rest...>> {};
 
+// The one with that index, from 0, of the parameters that travel, as it is declared.
+template <std::size_t Index, class List>
+struct nth_declared;
+template <std::size_t Index, class First, class... Rest>
+struct nth_declared<Index, type_list<First, Rest...>>
+    : std::conditional_t<
+          injected<First>, nth_declared<Index, type_list<Rest...>>,
+          std::conditional_t<Index == 0, std::type_identity<First>,
+                             nth_declared<Index - 1, type_list<Rest...>>>> {};
+
 // Why something is no remote function. Reported by check_function(), because a class that fails to
 // compile causes more errors if it is used.
 enum class fault : unsigned char { none, not_a_function, not_const };
@@ -4402,6 +4456,11 @@ struct function_traits : callable_traits<std::remove_cv_t<decltype(F)>> {
         callable_traits<std::remove_cv_t<decltype(F)>>::parameters::size;
     static constexpr bool is_closure = std::is_class_v<std::remove_cv_t<decltype(F)>>;
 };
+
+/// The parameter with that index, from 0, of those of `F` that travel, as it is declared.
+template <auto F, std::size_t Index>
+using declared_parameter =
+    typename nth_declared<Index, typename function_traits<F>::parameters>::type;
 
 // Fail to compile if something cannot travel. Compilers print the template arguments above the
 // message: function, position, type.
@@ -8244,13 +8303,31 @@ struct argument_count {
     static constexpr bool checked = Given == Expected;
 };
 
+/// True if an object of the parameter's own type, such as one that can only be moved, is looked at
+/// where it is: the function takes it by reference to const.
+template <auto Function, std::size_t Position, class Given, class Parameter>
+consteval bool binds_to_const() {
+    if constexpr (std::is_same_v<std::remove_cvref_t<Given>, Parameter>)
+        return std::is_same_v<declared_parameter<Function, Position - 1>, const Parameter&>;
+    else
+        return false;
+}
+
+template <auto Function, std::size_t Position, class Given, class Parameter>
+consteval bool takes_argument() {
+    if constexpr (std::is_convertible_v<Given, Parameter>)
+        return true;
+    else
+        return binds_to_const<Function, Position, Given, Parameter>();
+}
+
 template <auto Function, std::size_t Position, class Given, class Parameter>
 struct argument_of {
-    static_assert(std::is_convertible_v<Given, Parameter>,
+    static constexpr bool checked = takes_argument<Function, Position, Given, Parameter>();
+    static_assert(checked,
                   "mitogen: this argument (counted from 1 by Position) does not convert to the "
                   "Parameter of the remote Function; "
                   "it would not compile as a local call either");
-    static constexpr bool checked = std::is_convertible_v<Given, Parameter>;
 };
 
 /// What is wrong with a call on a default-constructed context.
@@ -16483,6 +16560,9 @@ private:
 #if __has_include(<link.h>)
 #include <link.h>
 #endif
+#if defined(__linux__) && __has_include(<sys/auxv.h>)
+#include <sys/auxv.h>
+#endif
 #if !defined(__linux__) && __has_include(<sys/sysctl.h>)
 #include <sys/sysctl.h>
 #include <sys/types.h>
@@ -16495,6 +16575,42 @@ namespace mitogen::inline MITOGEN_ABI {
 namespace os {
 
 namespace detail {
+
+#if defined(__linux__) && __has_include(<link.h>) && defined(AT_BASE)
+/// The program's path if the dynamic loader was started with it as its argument, as bundles do
+/// (`ld-linux.so ./program`): /proc/self/exe is the loader then. Else empty.
+MITOGEN_COLD inline std::string loaded_program() {
+    if (::getauxval(AT_BASE) != 0) return {}; // the kernel has loaded both
+    const void* at = nullptr;
+    static_cast<void>(::dl_iterate_phdr(
+        [](::dl_phdr_info* object, std::size_t, void* to) {
+            for (int i = 0; i < object->dlpi_phnum; ++i) // a static program has no loader
+                if (object->dlpi_phdr[i].p_type == PT_INTERP)
+                    *static_cast<const void**>(to) = object->dlpi_phdr;
+            return 1; // the first object is the program
+        },
+        &at));
+    if (!at) return {};
+    std::FILE* const maps = std::fopen("/proc/self/maps", "re");
+    if (!maps) return {};
+    std::string path;
+    char line[4096 + 100]; // PATH_MAX, and what stands before it: proc(5)
+    while (path.empty() && std::fgets(line, sizeof line, maps)) {
+        unsigned long begin = 0, end = 0;
+        int name = 0;
+        if (std::sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &begin, &end, &name) < 2 || name == 0)
+            continue;
+        const auto address = reinterpret_cast<std::uintptr_t>(at);
+        if (address < begin || address >= end || line[name] != '/') continue;
+        path = line + name;
+        path.erase(path.find_last_not_of('\n') + 1);
+    }
+    std::fclose(maps);
+    return path;
+}
+#else
+inline std::string loaded_program() { return {}; }
+#endif
 
 MITOGEN_COLD inline std::string own_path() {
 #if defined(__APPLE__) && __has_include(<mach-o/dyld.h>)
@@ -16509,7 +16625,8 @@ MITOGEN_COLD inline std::string own_path() {
     std::size_t size = sizeof path - 1;
     return ::sysctl(name, 4, path, &size, nullptr, 0) == 0 ? std::string(path) : std::string();
 #elif defined(__linux__)
-    return "/proc/self/exe";
+    const std::string loaded = loaded_program();
+    return loaded.empty() ? "/proc/self/exe" : loaded;
 #else
     return "/proc/curproc/file";
 #endif
@@ -16614,6 +16731,7 @@ inline unique_fd& self_executable() {
 MITOGEN_COLD inline std::string self_path() {
     std::string path = detail::own_path();
 #if defined(__linux__)
+    if (path != "/proc/self/exe") return path;
     std::string target(4096, '\0'); // PATH_MAX
     const long n = ::readlink(path.c_str(), target.data(), target.size());
     path = n > 0 ? target.substr(0, static_cast<std::size_t>(n)) : std::string();
@@ -18281,15 +18399,17 @@ inline constinit main_arguments_type main_arguments{};
 namespace mitogen::inline MITOGEN_ABI {
 namespace os {
 
-/// Ignores SIGPIPE in this process, unless the program has already decided about it: a write to a
-/// link whose far end has gone must be an error (EPIPE) and not the end of the process. Children
-/// that spawn() starts get the default back.
+/// Keeps SIGPIPE from ending this process, unless the program has already decided about it: a write
+/// to a link whose far end has gone must be an error (EPIPE). By a handler that does nothing: what
+/// the program starts itself (system, popen, fork and exec) has the default again, which it would
+/// not have if the signal were ignored.
 inline void ignore_sigpipe() noexcept {
     struct ::sigaction now {};
     if (::sigaction(SIGPIPE, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) ||
         now.sa_handler != SIG_DFL)
         return;
-    now.sa_handler = SIG_IGN;
+    now.sa_handler = [](int) {};
+    now.sa_flags = SA_RESTART;
     static_cast<void>(::sigaction(SIGPIPE, &now, nullptr));
 }
 
@@ -33347,6 +33467,83 @@ MITOGEN_INLINE result<boot_plan> slurm::plan() const { return detail::planned_sl
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/program/program_words.hpp ----
+// program_words.hpp: whether a tool on this machine knows an option, without running it.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace os {
+
+namespace detail {
+
+/// The contents of a file; empty if it cannot be read, or has more than 16 MiB.
+MITOGEN_COLD inline std::string contents_of(const std::string& path) {
+    const unique_fd file(static_cast<int>(os::open(path.c_str(), O_RDONLY)));
+    if (!file) return {};
+    constexpr std::size_t most = 16u << 20;
+    constexpr std::size_t chunk = 1u << 18;
+    std::string all;
+    for (;;) {
+        const std::size_t had = all.size();
+        all.resize(had + chunk);
+        const long n = os::pread(file.get(), all.data() + had, chunk, static_cast<::off_t>(had));
+        all.resize(had + static_cast<std::size_t>(n > 0 ? n : 0));
+        if (n <= 0) return all;
+        if (all.size() > most) return {};
+    }
+}
+
+/// The contents of the program `name`: a path, or searched for in PATH as execvp(3) does. A script
+/// is taken for a wrapper of the next program of that name in PATH.
+MITOGEN_COLD inline std::string program_contents(const std::string& name) {
+    const std::size_t slash = name.rfind('/');
+    if (slash != std::string::npos) {
+        std::string own = contents_of(name);
+        return own.starts_with("#!") ? program_contents(name.substr(slash + 1)) : own;
+    }
+    const char* const path = std::getenv("PATH");
+    for (std::string_view left = path ? path : "/usr/bin:/bin"; !left.empty();) {
+        const std::size_t end = std::min(left.find(':'), left.size());
+        const std::string folder(left.substr(0, end));
+        std::string found = contents_of((folder.empty() ? "." : folder) + "/" + name);
+        if (!found.empty() && !found.starts_with("#!")) return found;
+        left.remove_prefix(std::min(end + 1, left.size()));
+    }
+    return {};
+}
+
+} // namespace detail
+
+/// Which of some words the files of programs contain: the names of a tool's options stand in it as
+/// they are. Each file is read once.
+///
+/// Threads: any. Blocks: while a file is read, some milliseconds.
+class program_words {
+    io::posix_mutex mutex_;
+    std::vector<std::string_view> words_;
+    std::vector<std::pair<std::string, std::vector<bool>>> known_;
+
+public:
+    /// `words`: at least one character each; they outlive this.
+    explicit program_words(std::vector<std::string_view> words) : words_(std::move(words)) {}
+
+    /// For each word whether the program `name`, a path or searched for in PATH, has it. A program
+    /// that cannot be read has none.
+    MITOGEN_COLD std::vector<bool> of(const std::string& name) {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [program, has] : known_)
+            if (program == name) return has;
+        const std::string contents = detail::program_contents(name);
+        std::vector<bool> has;
+        for (const std::string_view word : words_)
+            has.push_back(contents.find(word) != std::string::npos);
+        known_.emplace_back(name, has);
+        return has;
+    }
+};
+
+} // namespace os
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/method/ssh.hpp ----
 // ssh.hpp: a child on another machine, through the system's ssh.
 
@@ -33433,12 +33630,29 @@ struct planned_ssh : ssh {
         }
         a.push_back("-T"); // a terminal would mangle bytes
         a.insert(a.end(), ssh_args.begin(), ssh_args.end());
+        // What people configure for their own sessions. The first value counts: ssh_args win.
+        option("ClearAllForwardings yes");
+        const auto& [has_command, has_session] = newer_options();
+        if (has_command) option("RemoteCommand none");
+        if (has_session) {
+            option("SessionType default");
+            option("StdinNull no");
+            option("ForkAfterAuthentication no");
+        }
         a.push_back(hostname);
         a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
         return a;
     }
 
 private:
+    /// Whether that ssh has RemoteCommand (since OpenSSH 7.6), and the three options that say what
+    /// a session is (8.7): one that has not would end with an error.
+    MITOGEN_COLD std::pair<bool, bool> newer_options() const {
+        static os::program_words known({"remotecommand", "forkafterauthentication"});
+        const std::vector<bool> has = known.of(ssh_path);
+        return {has[0], has[1]};
+    }
+
     bool may_ask() const noexcept { return interactive || !password.empty(); }
 
     /// What it asks; its own questions are not translated. Those of the server, which may be in any

@@ -15,6 +15,7 @@
 #include <mitogen/method/error_patterns.hpp>
 #include <mitogen/method/method.hpp>
 #include <mitogen/method/ssh_options.hpp>
+#include <mitogen/os/program/program_words.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -110,12 +111,29 @@ struct planned_ssh : ssh {
         }
         a.push_back("-T"); // a terminal would mangle bytes
         a.insert(a.end(), ssh_args.begin(), ssh_args.end());
+        // What people configure for their own sessions. The first value counts: ssh_args win.
+        option("ClearAllForwardings yes");
+        const auto& [has_command, has_session] = newer_options();
+        if (has_command) option("RemoteCommand none");
+        if (has_session) {
+            option("SessionType default");
+            option("StdinNull no");
+            option("ForkAfterAuthentication no");
+        }
         a.push_back(hostname);
         a.push_back(detail::first_stage_command(detail::patience_for(to_ns(connect_timeout))));
         return a;
     }
 
 private:
+    /// Whether that ssh has RemoteCommand (since OpenSSH 7.6), and the three options that say what
+    /// a session is (8.7): one that has not would end with an error.
+    MITOGEN_COLD std::pair<bool, bool> newer_options() const {
+        static os::program_words known({"remotecommand", "forkafterauthentication"});
+        const std::vector<bool> has = known.of(ssh_path);
+        return {has[0], has[1]};
+    }
+
     bool may_ask() const noexcept { return interactive || !password.empty(); }
 
     /// What it asks; its own questions are not translated. Those of the server, which may be in any
