@@ -33675,6 +33675,9 @@ private:
 
     /// What ssh says before it has run our command. The messages are part of OpenSSH's source
     /// (sshconnect*.c, readconf.c, misc.c) and not translated.
+    static constexpr std::string_view takes_no_more =
+        "the server has closed the connection before it said who it is: it takes no more logins at "
+        "once (MaxStartups in its configuration; connect to fewer at a time), or none from here";
     static constexpr detail::error_pattern error_patterns_of_ssh[] = {
         {"REMOTE HOST IDENTIFICATION HAS CHANGED", reason::host_key,
          "the host key is another one than it was; where that is right, remove the old one with "
@@ -33689,6 +33692,10 @@ private:
          ".password or .interactive"},
         {"Too many authentication failures", reason::auth_incorrect,
          "authentication failed: too many keys were tried; set identity_file"},
+        {"kex_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
+        {"kex_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
+        {"ssh_exchange_identification: read: Connection reset", reason::overloaded, takes_no_more},
+        {"ssh_exchange_identification: Connection closed", reason::overloaded, takes_no_more},
         {"Could not resolve hostname", reason::resolve, "the host name has no address"},
         {"Connection refused", reason::connection_refused, "nothing listens there"},
         {"timed out", reason::connect_timeout, "the host does not answer"},

@@ -371,6 +371,22 @@ TEST_CASE("an agent here serves programs there where that is wanted") {
 
 // ---- no connection, and why
 
+TEST_CASE("a server that takes no more logins at once is overloaded") {
+    const support::scratch dir;
+    tree t;
+    for (const char* said : {"kex_exchange_identification: read: Connection reset by peer",
+                             "kex_exchange_identification: Connection closed by remote host"}) {
+        mitogen::ssh how;
+        how.hostname = "web";
+        how.ssh_path = support::write_script(
+            dir / "ssh", std::string("echo '") + said + "' >&2; exit 255\n");
+        const auto none = t.router.try_ssh(how);
+        REQUIRE_FALSE(none);
+        CHECK(none.error().kind() == mitogen::kind::overloaded);
+        CHECK_THAT(none.error().what(), Contains("MaxStartups"));
+    }
+}
+
 TEST_CASE("what ssh complains about arrives as a typed error") {
     const support::sshd target;
     {
