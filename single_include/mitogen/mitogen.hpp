@@ -16252,6 +16252,7 @@ struct boot_failure {
     how what = how::ended;
     bool stage_seen = false;   ///< the shell on the target has spoken
     bool program_sent = false; ///< it has, or was written, all of the program
+    bool hello_begun = false;  ///< the child has begun to say hello
     std::string detail{};      ///< of `confused`: in words
     /// last lines of stderr and stdout, most telling first; may be empty
     std::string words{};
@@ -16353,6 +16354,9 @@ MITOGEN_COLD inline error explain_boot(const boot_plan& plan, const boot_failure
     if (f.status && f.status->signal) {
         d.why = reason::end_of_file;
         d.text = plan.what + ": died before it said hello" + quoted_words(f);
+    } else if (f.hello_begun) {
+        d.why = reason::end_of_file;
+        d.text = plan.what + ": the connection ended in the middle of its hello" + quoted_words(f);
     } else if (plan.staged && !f.stage_seen) {
         d.why = reason::end_of_file;
         d.text = plan.what + ": the connection ended before a shell spoke there" + quoted_words(f);
@@ -17587,8 +17591,14 @@ public:
         const std::size_t whole = front + payload_size_;
         return noise_size_ != 0 ? noise_limit : whole - std::min(bytes_.size(), whole - 1);
     }
+    /// After `nothing`: true if a part of the expected hello has come.
+    bool begun() const noexcept {
+        return bytes_.size() > mark.size() && std::string_view(bytes_).starts_with(mark) &&
+               bytes_[mark.size()] == static_cast<char>(rules_.who);
+    }
     /// What was printed before the mark, or instead of it; cut to some kilobytes.
     std::string noise() const {
+        if (begun()) return noise_;
         return noise_ + bytes_.substr(0, noise_kept - std::min(noise_kept, noise_.size()));
     }
 
@@ -17786,6 +17796,8 @@ public:
     bool hello_seen() const noexcept { return hello_seen_; }
     /// What else was printed; cut to some kilobytes.
     std::string noise() const { return reader_.noise(); }
+    /// A part of the hello has come.
+    bool hello_begun() const noexcept { return reader_.begun(); }
     /// Bytes that came behind the hello: frames.
     std::span<const std::byte> rest() const noexcept { return reader_.rest(); }
 
@@ -24483,6 +24495,7 @@ public:
         f.detail = std::move(detail);
         f.stage_seen = protocol().stage_seen();
         f.program_sent = protocol().program_sent();
+        f.hello_begun = protocol().hello_begun();
         if (!plan_.attached) f.status = status;
         f.words = err_.last_words();
         err_.drop();
