@@ -109,7 +109,8 @@ bool sleep_in_scopes(Io& io, wakeable& by, instant deadline, Ready&& ready, Slee
     scope_verdict v;
     do {
         v = scopes.look(scopes.is_timed() ? io.now() : 0);
-        const instant until = v.late ? 0 : std::min(deadline, v.look_again());
+        // what has ended behind a shield that is over is not looked at in the sleep
+        const instant until = v.ended ? 0 : std::min(deadline, v.look_again());
         if (!sleep(until, ended) && until == deadline) break;
     } while (!ready() && !v.ended);
     self->end_sleep(by, [&] { io.relax(); });
