@@ -185,7 +185,8 @@ class oracle {
             return e.at > deadline ? ending{deadline, late} : e;
         };
         const auto of_body = [&](std::int64_t stop) {
-            const scope own{s, stop};
+            // A task that is late by the deadline that all share stops the nursery as well.
+            const scope own{s, parts.empty() ? stop : std::min(stop, deadline)};
             return one(body, t, &own);
         };
         // What would be, did nothing stop it?
@@ -214,7 +215,7 @@ class oracle {
             if (e.how & failed) all.failures.insert(e.failures.begin(), e.failures.end());
             if (at == cause) how |= e.how;
             // late, in what it does once it is cancelled
-            if (at != cause && (e.how & late) && e.at > stop) exact_ = false;
+            if (at != cause && (e.how & late) && e.at > std::min(stop, c.at)) exact_ = false;
         }
         all.at = std::max(all.at, reaped);
         // Behind a shield the body does not notice that the scopes around end.

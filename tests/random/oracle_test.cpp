@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The oracle of random programs, on some whose ends anybody can tell; and that what goes another way
-// is noticed.
+// The oracle of random programs, on some whose ends anybody can tell; and that what goes another
+// way is noticed.
 #include "interpreter.hpp"
 #include "oracle.hpp"
 
