@@ -9850,9 +9850,10 @@ public:
         return false;
     }
 
-    /// True if one of those that count is cancelled. For a wait's condition: no clock is looked at,
-    /// and a shield lasts.
-    bool any_cancelled() const noexcept { return look(0).ended; }
+    /// True if one of those that count is cancelled. For a wait's condition: no clock is looked at.
+    /// `then`: the moment at which it began; a shield that was over by then counts no more, another
+    /// one lasts. 0: all of them last.
+    bool any_cancelled(instant then = 0) const noexcept { return look(then, 0).ended; }
 
     /// What they say at the moment `now`, which is after 0. `late_at`: the moment for deadlines, if
     /// that is another; 0: none is late.
@@ -10115,7 +10116,8 @@ public:
     void sleep_until(instant deadline) override {
         own_sleep self(*this);
         begin_sleep(self);
-        if (!scope_stack(innermost).any_cancelled())
+        const scope_stack scopes(innermost);
+        if (!scopes.any_cancelled(scopes.is_timed() ? now() : 0))
             static_cast<void>(self.parker.park_until(deadline));
         end_sleep(self, [] {});
     }
@@ -10149,11 +10151,13 @@ bool sleep_in_scopes(Io& io, wakeable& by, instant deadline, Ready&& ready, Slee
     if (!self) [[likely]]
         return sleep(deadline, ready);
     self->begin_sleep(by);
-    const auto ended = [&] { return ready() || scopes.any_cancelled(); };
+    instant now = 0;
+    const auto ended = [&] { return ready() || scopes.any_cancelled(now); };
     scope_verdict v;
     do {
-        v = scopes.look(scopes.is_timed() ? io.now() : 0);
-        const instant until = v.late ? 0 : std::min(deadline, v.look_again());
+        now = scopes.is_timed() ? io.now() : 0;
+        v = scopes.look(now);
+        const instant until = v.ended ? 0 : std::min(deadline, v.look_again());
         if (!sleep(until, ended) && until == deadline) break;
     } while (!ready() && !v.ended);
     self->end_sleep(by, [&] { io.relax(); });
@@ -13803,6 +13807,7 @@ class nursery_call final : public nursery_result<T> {
 
     mitogen::detail::mutex mutex_;
     context_id where_ = no_context;
+    instant deadline_ = never; // of the scopes that it was started in, if it waits for its context
     future<context> coming_; // its context, while that is being connected
     future<T> answer_;
     bool calls_ = false;         // answer_ is there
@@ -13856,6 +13861,11 @@ class nursery_call final : public nursery_result<T> {
         if (stop) tell_callee(*stop);
     }
 
+    void keep_deadline() {
+        const scope_stack scopes = scopes_here();
+        if (!scopes.empty()) deadline_ = scopes.look(this->nursery_->node().now()).deadline;
+    }
+
     /// Its context is there, or is not.
     template <auto F, class Given>
     void connected(Given& given) {
@@ -13870,8 +13880,14 @@ class nursery_call final : public nursery_result<T> {
         if (failure) return ran(&*failure);
         if (again_) this->nursery_->replaceable(up->id());
         send(up->id(), [&] {
+            // in the scopes of start(), whoever's thread this is
+            const shielded others;
+            const instant now = this->nursery_->node().now();
+            const duration_ns left =
+                deadline_ == never ? never : std::max<duration_ns>(deadline_ - now, 1);
+            const auto to = up->within(std::chrono::nanoseconds(left));
             return std::apply(
-                [&](auto&... each) { return up->template call_async<F>(std::move(each)...); },
+                [&](auto&... each) { return to.template call_async<F>(std::move(each)...); },
                 given);
         });
     }
@@ -13970,6 +13986,7 @@ public:
         std::optional<error> why;
         if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
         unless_begun guard{*this};
+        keep_deadline();
         future<context> coming = connect();
         std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
         guard.begun = true;
@@ -13991,6 +14008,7 @@ public:
         again_ = std::make_unique<restarts>(how, true);
         if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
         unless_begun guard{*this};
+        keep_deadline();
         again_->begin = [this, connect,
                          given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
             run_in<F>(connect(), given);
@@ -33511,11 +33529,12 @@ class body_scope final : public counted_scope {
     std::optional<error> why_{}; // set before it is cancelled
 
 public:
-    /// The nursery in context `here` stops, because of `cause`.
-    void stop(const error& cause, context_id here) {
+    /// The nursery in context `here` stops, because of `cause`: a failure of a part of it, or
+    /// `own`, an order to the nursery as a whole.
+    void stop(const error& cause, context_id here, bool own) {
         if (is_cancelled() || has_left()) return;
         const bool says_so =
-            cause.reason() == reason::cancelled || cause.reason() == reason::timeout;
+            cause.reason() == reason::cancelled || (own && cause.reason() == reason::timeout);
         why_.emplace(says_so ? cause
                              : cancelled_by(here, cancel_radius::nursery,
                                             std::string("cancelled with its nursery, of which a "
@@ -33740,7 +33759,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     }
 
     void interrupt_body() { // under mutex_, when stopping()
-        if (body_) body_->stop(cause(), node_.id());
+        if (body_) body_->stop(cause(), node_.id(), failures_.empty());
     }
 
     /// Everything that has not ended is asked to stop, the latest first: a call that waits behind

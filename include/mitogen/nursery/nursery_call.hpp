@@ -18,7 +18,6 @@
 #include <mitogen/scope/cancel_scope.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <exception>
 #include <memory>
 #include <mutex>
