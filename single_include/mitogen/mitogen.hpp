@@ -9929,9 +9929,10 @@ public:
         return false;
     }
 
-    /// True if one of those that count is cancelled. For a wait's condition: no clock is looked at,
-    /// and a shield lasts.
-    bool any_cancelled() const noexcept { return look(0).ended; }
+    /// True if one of those that count is cancelled. For a wait's condition: no clock is looked at.
+    /// `then`: the moment at which it began; a shield that was over by then counts no more, another
+    /// one lasts. 0: all of them last.
+    bool any_cancelled(instant then = 0) const noexcept { return look(then, 0).ended; }
 
     /// What they say at the moment `now`, which is after 0. `late_at`: the moment for deadlines, if
     /// that is another; 0: none is late.
@@ -10194,7 +10195,8 @@ public:
     void sleep_until(instant deadline) override {
         own_sleep self(*this);
         begin_sleep(self);
-        if (!scope_stack(innermost).any_cancelled())
+        const scope_stack scopes(innermost);
+        if (!scopes.any_cancelled(scopes.is_timed() ? now() : 0))
             static_cast<void>(self.parker.park_until(deadline));
         end_sleep(self, [] {});
     }
@@ -10228,11 +10230,13 @@ bool sleep_in_scopes(Io& io, wakeable& by, instant deadline, Ready&& ready, Slee
     if (!self) [[likely]]
         return sleep(deadline, ready);
     self->begin_sleep(by);
-    const auto ended = [&] { return ready() || scopes.any_cancelled(); };
+    instant now = 0;
+    const auto ended = [&] { return ready() || scopes.any_cancelled(now); };
     scope_verdict v;
     do {
-        v = scopes.look(scopes.is_timed() ? io.now() : 0);
-        const instant until = v.late ? 0 : std::min(deadline, v.look_again());
+        now = scopes.is_timed() ? io.now() : 0;
+        v = scopes.look(now);
+        const instant until = v.ended ? 0 : std::min(deadline, v.look_again());
         if (!sleep(until, ended) && until == deadline) break;
     } while (!ready() && !v.ended);
     self->end_sleep(by, [&] { io.relax(); });
@@ -13882,6 +13886,7 @@ class nursery_call final : public nursery_result<T> {
 
     mitogen::detail::mutex mutex_;
     context_id where_ = no_context;
+    instant deadline_ = never; // of the scopes that it was started in, if it waits for its context
     future<context> coming_; // its context, while that is being connected
     future<T> answer_;
     bool calls_ = false;         // answer_ is there
@@ -13935,6 +13940,11 @@ class nursery_call final : public nursery_result<T> {
         if (stop) tell_callee(*stop);
     }
 
+    void keep_deadline() {
+        const scope_stack scopes = scopes_here();
+        if (!scopes.empty()) deadline_ = scopes.look(this->nursery_->node().now()).deadline;
+    }
+
     /// Its context is there, or is not.
     template <auto F, class Given>
     void connected(Given& given) {
@@ -13949,8 +13959,14 @@ class nursery_call final : public nursery_result<T> {
         if (failure) return ran(&*failure);
         if (again_) this->nursery_->replaceable(up->id());
         send(up->id(), [&] {
+            // in the scopes of start(), whoever's thread this is
+            const shielded others;
+            const instant now = this->nursery_->node().now();
+            const duration_ns left =
+                deadline_ == never ? never : std::max<duration_ns>(deadline_ - now, 1);
+            const auto to = up->within(std::chrono::nanoseconds(left));
             return std::apply(
-                [&](auto&... each) { return up->template call_async<F>(std::move(each)...); },
+                [&](auto&... each) { return to.template call_async<F>(std::move(each)...); },
                 given);
         });
     }
@@ -14049,6 +14065,7 @@ public:
         std::optional<error> why;
         if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
         unless_begun guard{*this};
+        keep_deadline();
         future<context> coming = connect();
         std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
         guard.begun = true;
@@ -14070,6 +14087,7 @@ public:
         again_ = std::make_unique<restarts>(how, true);
         if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
         unless_begun guard{*this};
+        keep_deadline();
         again_->begin = [this, connect,
                          given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
             run_in<F>(connect(), given);
@@ -16331,6 +16349,7 @@ struct boot_failure {
     how what = how::ended;
     bool stage_seen = false;   ///< the shell on the target has spoken
     bool program_sent = false; ///< it has, or was written, all of the program
+    bool hello_begun = false;  ///< the child has begun to say hello
     std::string detail{};      ///< of `confused`: in words
     /// last lines of stderr and stdout, most telling first; may be empty
     std::string words{};
@@ -16432,6 +16451,9 @@ MITOGEN_COLD inline error explain_boot(const boot_plan& plan, const boot_failure
     if (f.status && f.status->signal) {
         d.why = reason::end_of_file;
         d.text = plan.what + ": died before it said hello" + quoted_words(f);
+    } else if (f.hello_begun) {
+        d.why = reason::end_of_file;
+        d.text = plan.what + ": the connection ended in the middle of its hello" + quoted_words(f);
     } else if (plan.staged && !f.stage_seen) {
         d.why = reason::end_of_file;
         d.text = plan.what + ": the connection ended before a shell spoke there" + quoted_words(f);
@@ -17707,8 +17729,14 @@ public:
         const std::size_t whole = front + payload_size_;
         return noise_size_ != 0 ? noise_limit : whole - std::min(bytes_.size(), whole - 1);
     }
+    /// After `nothing`: true if a part of the expected hello has come.
+    bool begun() const noexcept {
+        return bytes_.size() > mark.size() && std::string_view(bytes_).starts_with(mark) &&
+               bytes_[mark.size()] == static_cast<char>(rules_.who);
+    }
     /// What was printed before the mark, or instead of it; cut to some kilobytes.
     std::string noise() const {
+        if (begun()) return noise_;
         return noise_ + bytes_.substr(0, noise_kept - std::min(noise_kept, noise_.size()));
     }
 
@@ -17906,6 +17934,8 @@ public:
     bool hello_seen() const noexcept { return hello_seen_; }
     /// What else was printed; cut to some kilobytes.
     std::string noise() const { return reader_.noise(); }
+    /// A part of the hello has come.
+    bool hello_begun() const noexcept { return reader_.begun(); }
     /// Bytes that came behind the hello: frames.
     std::span<const std::byte> rest() const noexcept { return reader_.rest(); }
 
@@ -24615,6 +24645,7 @@ public:
         f.detail = std::move(detail);
         f.stage_seen = protocol().stage_seen();
         f.program_sent = protocol().program_sent();
+        f.hello_begun = protocol().hello_begun();
         if (!plan_.attached) f.status = status;
         f.words = err_.last_words();
         err_.drop();
@@ -33783,11 +33814,12 @@ class body_scope final : public counted_scope {
     std::optional<error> why_{}; // set before it is cancelled
 
 public:
-    /// The nursery in context `here` stops, because of `cause`.
-    void stop(const error& cause, context_id here) {
+    /// The nursery in context `here` stops, because of `cause`: a failure of a part of it, or
+    /// `own`, an order to the nursery as a whole.
+    void stop(const error& cause, context_id here, bool own) {
         if (is_cancelled() || has_left()) return;
         const bool says_so =
-            cause.reason() == reason::cancelled || cause.reason() == reason::timeout;
+            cause.reason() == reason::cancelled || (own && cause.reason() == reason::timeout);
         why_.emplace(says_so ? cause
                              : cancelled_by(here, cancel_radius::nursery,
                                             std::string("cancelled with its nursery, of which a "
@@ -34012,7 +34044,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     }
 
     void interrupt_body() { // under mutex_, when stopping()
-        if (body_) body_->stop(cause(), node_.id());
+        if (body_) body_->stop(cause(), node_.id(), failures_.empty());
     }
 
     /// Everything that has not ended is asked to stop, the latest first: a call that waits behind

@@ -952,7 +952,8 @@ inline void worker::own_sleep::notify() noexcept {
 inline void worker::sleep_until(instant deadline) {
     own_sleep self(threads_, threads_.current());
     this->begin_sleep(self);
-    while (!self.woken && !detail::scope_stack(this->innermost).any_cancelled() &&
+    const instant then = threads_.now();
+    while (!self.woken && !detail::scope_stack(this->innermost).any_cancelled(then) &&
            (deadline == never || threads_.now() < deadline))
         threads_.block("a sleep", deadline);
     this->end_sleep(self, [this] { threads_.point('y'); });
@@ -998,6 +999,8 @@ public:
     virtual void closed() {}
 
     bool nonblocking = false;
+    /// of all processes; a thread that was killed in a transfer still refers to the file
+    std::uint32_t descriptors = 0;
 
     void observe(observer& who, int fd, const thread_group& group) {
         observers_.push_back({&who, fd, &group});
@@ -1109,6 +1112,19 @@ public:
     }
 };
 
+/// Sees all that is written to pipes: for faults at an exact place in what two processes say.
+class write_observer {
+public:
+    /// How many of the `size` bytes that come next the pipe takes in this write: 1 at least.
+    virtual std::size_t most(const pipe_state& to, std::size_t size) = 0;
+    /// They are in the pipe now, or on their way. May kill and cut; called by the thread that
+    /// writes, which does not return if its own process is killed by kernel::signal().
+    virtual void written(pipe_state& to, const void* from, std::size_t size) = 0;
+
+protected:
+    ~write_observer() = default;
+};
+
 } // namespace simulation
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -1205,6 +1221,8 @@ class kernel {
 public:
     /// What a new process does; its result is its exit code. Called on its main thread.
     unique_function<int(const os::spawn_options&, stdio)> program;
+    /// May be null.
+    write_observer* observer = nullptr;
 
     kernel(scheduler& threads, const simulation::faults& what, std::uint64_t seed)
         : threads_(threads), faults_(what), numbers_(seed ^ 0xF417'5EED'0000'0001u) {
@@ -1244,6 +1262,7 @@ public:
         if (p.descriptors.size() >= faults_.most_descriptors) return -EMFILE;
         const int fd = next_descriptor_++;
         p.descriptors.insert(fd);
+        ++f->descriptors;
         descriptors_.emplace(fd, descriptor{std::move(f), &p});
         return fd;
     }
@@ -1259,7 +1278,7 @@ public:
         const std::shared_ptr<simulation::file> f = std::move(found->second.file);
         found->second.owner->descriptors.erase(fd);
         descriptors_.erase(found);
-        if (f.use_count() == 1) f->closed();
+        if (--f->descriptors == 0) f->closed();
     }
 
     /// 0 or -errno.
@@ -1469,6 +1488,7 @@ inline long pipe_end::write(const void* from, std::size_t size) {
     if (n == 0) return -EAGAIN;
     if (n > 1 && world_.numbers().chance(world_.faults().partial_transfer))
         n = 1 + world_.numbers().below(n - 1);
+    if (world_.observer) n = std::min(n, world_.observer->most(*pipe_, n));
     bool cut = false;
     if (pipe_->cut_after && n >= *pipe_->cut_after) {
         n = static_cast<std::size_t>(*pipe_->cut_after);
@@ -1485,6 +1505,7 @@ inline long pipe_end::write(const void* from, std::size_t size) {
             if (pipe->reader) pipe->reader->changed(world.threads());
         });
     }
+    if (n && world_.observer) world_.observer->written(*pipe_, from, n);
     if (cut) world_.cut(*pipe_);
     return n ? static_cast<long>(n) : -EPIPE;
 }

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstdint>
 #include <mitogen/mitogen.hpp>
 #include <optional>
 #include <poll.h>
@@ -74,6 +75,11 @@ int stays_too_long(int in, int out) {
         throw;
     }
     return 1;
+}
+/// The same, in the way `kind`; the shield is over before or after it is cancelled.
+int waits_too_long(int kind, std::int64_t shield_ms, int in, int out, mitogen::router& here) {
+    const mitogen::shield s{std::chrono::milliseconds(shield_ms)};
+    return waits(kind, in, out, here);
 }
 mitogen::task<int> stays_too_long_as_task(int in, int out) {
     try {
@@ -226,6 +232,19 @@ TEST_CASE("a shield keeps a clean-up from being ended, for as long as it says") 
     CHECK(told_when_cancelled<&cleans_up>(t) == 'y');
     CHECK(told_when_cancelled<&stays_too_long>(t) == 'c');
     CHECK(told_when_cancelled<&stays_too_long_as_task>(t) == 'c');
+}
+
+TEST_CASE("whatever a function waits for behind a shield ends when that is over") {
+    const int kind = GENERATE(range(0, kinds));
+    const std::int64_t shield_ms = GENERATE(1, 300);
+    CAPTURE(kind, shield_ms);
+    shared_pipe in, out;
+    tree t;
+    auto answer = t.root.local().call_async<&waits_too_long>(kind, shield_ms, in.write_end(),
+                                                             out.write_end());
+    REQUIRE(in.wait());
+    answer.cancel();
+    CHECK(told(out) == 'c');
 }
 
 TEST_CASE("a thread that a function starts can join its scope, and not stay when that is left") {

@@ -42,6 +42,7 @@ struct boot_failure {
     how what = how::ended;
     bool stage_seen = false;   ///< the shell on the target has spoken
     bool program_sent = false; ///< it has, or was written, all of the program
+    bool hello_begun = false;  ///< the child has begun to say hello
     std::string detail{};      ///< of `confused`: in words
     /// last lines of stderr and stdout, most telling first; may be empty
     std::string words{};
@@ -143,6 +144,9 @@ MITOGEN_COLD inline error explain_boot(const boot_plan& plan, const boot_failure
     if (f.status && f.status->signal) {
         d.why = reason::end_of_file;
         d.text = plan.what + ": died before it said hello" + quoted_words(f);
+    } else if (f.hello_begun) {
+        d.why = reason::end_of_file;
+        d.text = plan.what + ": the connection ended in the middle of its hello" + quoted_words(f);
     } else if (plan.staged && !f.stage_seen) {
         d.why = reason::end_of_file;
         d.text = plan.what + ": the connection ended before a shell spoke there" + quoted_words(f);

@@ -124,6 +124,7 @@ public:
         f.detail = std::move(detail);
         f.stage_seen = protocol().stage_seen();
         f.program_sent = protocol().program_sent();
+        f.hello_begun = protocol().hello_begun();
         if (!plan_.attached) f.status = status;
         f.words = err_.last_words();
         err_.drop();

@@ -175,6 +175,8 @@ public:
     bool hello_seen() const noexcept { return hello_seen_; }
     /// What else was printed; cut to some kilobytes.
     std::string noise() const { return reader_.noise(); }
+    /// A part of the hello has come.
+    bool hello_begun() const noexcept { return reader_.begun(); }
     /// Bytes that came behind the hello: frames.
     std::span<const std::byte> rest() const noexcept { return reader_.rest(); }
 

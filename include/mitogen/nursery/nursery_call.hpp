@@ -15,7 +15,9 @@
 #include <mitogen/nursery/nursery_result.hpp>
 #include <mitogen/nursery/restart.hpp>
 #include <mitogen/protocol/handle.hpp>
+#include <mitogen/scope/cancel_scope.hpp>
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -35,6 +37,7 @@ class nursery_call final : public nursery_result<T> {
 
     mitogen::detail::mutex mutex_;
     context_id where_ = no_context;
+    instant deadline_ = never; // of the scopes that it was started in, if it waits for its context
     future<context> coming_; // its context, while that is being connected
     future<T> answer_;
     bool calls_ = false;         // answer_ is there
@@ -88,6 +91,11 @@ class nursery_call final : public nursery_result<T> {
         if (stop) tell_callee(*stop);
     }
 
+    void keep_deadline() {
+        const scope_stack scopes = scopes_here();
+        if (!scopes.empty()) deadline_ = scopes.look(this->nursery_->node().now()).deadline;
+    }
+
     /// Its context is there, or is not.
     template <auto F, class Given>
     void connected(Given& given) {
@@ -102,8 +110,14 @@ class nursery_call final : public nursery_result<T> {
         if (failure) return ran(&*failure);
         if (again_) this->nursery_->replaceable(up->id());
         send(up->id(), [&] {
+            // in the scopes of start(), whoever's thread this is
+            const shielded others;
+            const instant now = this->nursery_->node().now();
+            const duration_ns left =
+                deadline_ == never ? never : std::max<duration_ns>(deadline_ - now, 1);
+            const auto to = up->within(std::chrono::nanoseconds(left));
             return std::apply(
-                [&](auto&... each) { return up->template call_async<F>(std::move(each)...); },
+                [&](auto&... each) { return to.template call_async<F>(std::move(each)...); },
                 given);
         });
     }
@@ -202,6 +216,7 @@ public:
         std::optional<error> why;
         if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
         unless_begun guard{*this};
+        keep_deadline();
         future<context> coming = connect();
         std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
         guard.begun = true;
@@ -223,6 +238,7 @@ public:
         again_ = std::make_unique<restarts>(how, true);
         if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
         unless_begun guard{*this};
+        keep_deadline();
         again_->begin = [this, connect,
                          given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
             run_in<F>(connect(), given);

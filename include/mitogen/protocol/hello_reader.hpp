@@ -89,8 +89,14 @@ public:
         const std::size_t whole = front + payload_size_;
         return noise_size_ != 0 ? noise_limit : whole - std::min(bytes_.size(), whole - 1);
     }
+    /// After `nothing`: true if a part of the expected hello has come.
+    bool begun() const noexcept {
+        return bytes_.size() > mark.size() && std::string_view(bytes_).starts_with(mark) &&
+               bytes_[mark.size()] == static_cast<char>(rules_.who);
+    }
     /// What was printed before the mark, or instead of it; cut to some kilobytes.
     std::string noise() const {
+        if (begun()) return noise_;
         return noise_ + bytes_.substr(0, noise_kept - std::min(noise_kept, noise_.size()));
     }
 

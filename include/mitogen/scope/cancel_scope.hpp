@@ -250,9 +250,10 @@ public:
         return false;
     }
 
-    /// True if one of those that count is cancelled. For a wait's condition: no clock is looked at,
-    /// and a shield lasts.
-    bool any_cancelled() const noexcept { return look(0).ended; }
+    /// True if one of those that count is cancelled. For a wait's condition: no clock is looked at.
+    /// `then`: the moment at which it began; a shield that was over by then counts no more, another
+    /// one lasts. 0: all of them last.
+    bool any_cancelled(instant then = 0) const noexcept { return look(then, 0).ended; }
 
     /// What they say at the moment `now`, which is after 0. `late_at`: the moment for deadlines, if
     /// that is another; 0: none is late.

@@ -71,7 +71,8 @@ public:
     void sleep_until(instant deadline) override {
         own_sleep self(*this);
         begin_sleep(self);
-        if (!scope_stack(innermost).any_cancelled())
+        const scope_stack scopes(innermost);
+        if (!scopes.any_cancelled(scopes.is_timed() ? now() : 0))
             static_cast<void>(self.parker.park_until(deadline));
         end_sleep(self, [] {});
     }
@@ -105,11 +106,13 @@ bool sleep_in_scopes(Io& io, wakeable& by, instant deadline, Ready&& ready, Slee
     if (!self) [[likely]]
         return sleep(deadline, ready);
     self->begin_sleep(by);
-    const auto ended = [&] { return ready() || scopes.any_cancelled(); };
+    instant now = 0;
+    const auto ended = [&] { return ready() || scopes.any_cancelled(now); };
     scope_verdict v;
     do {
-        v = scopes.look(scopes.is_timed() ? io.now() : 0);
-        const instant until = v.late ? 0 : std::min(deadline, v.look_again());
+        now = scopes.is_timed() ? io.now() : 0;
+        v = scopes.look(now);
+        const instant until = v.ended ? 0 : std::min(deadline, v.look_again());
         if (!sleep(until, ended) && until == deadline) break;
     } while (!ready() && !v.ended);
     self->end_sleep(by, [&] { io.relax(); });

@@ -49,6 +49,8 @@ public:
     virtual void closed() {}
 
     bool nonblocking = false;
+    /// of all processes; a thread that was killed in a transfer still refers to the file
+    std::uint32_t descriptors = 0;
 
     void observe(observer& who, int fd, const thread_group& group) {
         observers_.push_back({&who, fd, &group});
@@ -158,6 +160,19 @@ public:
             head_ = 0;
         }
     }
+};
+
+/// Sees all that is written to pipes: for faults at an exact place in what two processes say.
+class write_observer {
+public:
+    /// How many of the `size` bytes that come next the pipe takes in this write: 1 at least.
+    virtual std::size_t most(const pipe_state& to, std::size_t size) = 0;
+    /// They are in the pipe now, or on their way. May kill and cut; called by the thread that
+    /// writes, which does not return if its own process is killed by kernel::signal().
+    virtual void written(pipe_state& to, const void* from, std::size_t size) = 0;
+
+protected:
+    ~write_observer() = default;
 };
 
 } // namespace simulation

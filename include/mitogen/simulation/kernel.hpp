@@ -115,6 +115,8 @@ class kernel {
 public:
     /// What a new process does; its result is its exit code. Called on its main thread.
     unique_function<int(const os::spawn_options&, stdio)> program;
+    /// May be null.
+    write_observer* observer = nullptr;
 
     kernel(scheduler& threads, const simulation::faults& what, std::uint64_t seed)
         : threads_(threads), faults_(what), numbers_(seed ^ 0xF417'5EED'0000'0001u) {
@@ -154,6 +156,7 @@ public:
         if (p.descriptors.size() >= faults_.most_descriptors) return -EMFILE;
         const int fd = next_descriptor_++;
         p.descriptors.insert(fd);
+        ++f->descriptors;
         descriptors_.emplace(fd, descriptor{std::move(f), &p});
         return fd;
     }
@@ -169,7 +172,7 @@ public:
         const std::shared_ptr<simulation::file> f = std::move(found->second.file);
         found->second.owner->descriptors.erase(fd);
         descriptors_.erase(found);
-        if (f.use_count() == 1) f->closed();
+        if (--f->descriptors == 0) f->closed();
     }
 
     /// 0 or -errno.
@@ -379,6 +382,7 @@ inline long pipe_end::write(const void* from, std::size_t size) {
     if (n == 0) return -EAGAIN;
     if (n > 1 && world_.numbers().chance(world_.faults().partial_transfer))
         n = 1 + world_.numbers().below(n - 1);
+    if (world_.observer) n = std::min(n, world_.observer->most(*pipe_, n));
     bool cut = false;
     if (pipe_->cut_after && n >= *pipe_->cut_after) {
         n = static_cast<std::size_t>(*pipe_->cut_after);
@@ -395,6 +399,7 @@ inline long pipe_end::write(const void* from, std::size_t size) {
             if (pipe->reader) pipe->reader->changed(world.threads());
         });
     }
+    if (n && world_.observer) world_.observer->written(*pipe_, from, n);
     if (cut) world_.cut(*pipe_);
     return n ? static_cast<long>(n) : -EPIPE;
 }

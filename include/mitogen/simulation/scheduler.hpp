@@ -357,7 +357,8 @@ inline void worker::own_sleep::notify() noexcept {
 inline void worker::sleep_until(instant deadline) {
     own_sleep self(threads_, threads_.current());
     this->begin_sleep(self);
-    while (!self.woken && !detail::scope_stack(this->innermost).any_cancelled() &&
+    const instant then = threads_.now();
+    while (!self.woken && !detail::scope_stack(this->innermost).any_cancelled(then) &&
            (deadline == never || threads_.now() < deadline))
         threads_.block("a sleep", deadline);
     this->end_sleep(self, [this] { threads_.point('y'); });
