@@ -1032,11 +1032,24 @@ struct heartbeat {
     friend bool operator==(const heartbeat&, const heartbeat&) = default;
 };
 
+/// When the log says that something does not go on. `never` or 0: it does not.
+struct warnings {
+    /// one piece of work on a loop, so that nothing else runs there: a function `on::loop`, a task
+    /// between two of its waits, a handler, a log sink
+    duration_ns blocked_loop = 1'000'000'000;
+    /// calls that wait for the main thread or the pool of a context, which runs the same all that
+    /// time; a long call that nothing waits behind is none
+    duration_ns queued_call = 5'000'000'000;
+
+    friend bool operator==(const warnings&, const warnings&) = default;
+};
+
 /// What holds for a whole tree: set at its root, and inherited by every context below.
 struct tree_rules {
     mitogen::heartbeat heartbeat{};
     /// contexts talk to those above and below them only, never to siblings
     bool unidirectional = false;
+    mitogen::warnings warnings{};
 
     friend bool operator==(const tree_rules&, const tree_rules&) = default;
 };
@@ -6230,6 +6243,123 @@ std::string function_identity() {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/loop/activity/activity.hpp ----
+// activity.hpp: what a loop is at, for whoever looks whether it goes on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A kind of work on a loop that is not the library's own, and how it is named: text(of) is called
+/// on another thread, maybe when the work is over, so `of` refers to nothing that ends. One
+/// constant for each kind.
+struct loop_work {
+    std::string (*text)(std::uintptr_t of);
+};
+
+/// What one loop is at. Threads: the one that leads, unless marked.
+class loop_activity {
+    friend class at_work;
+
+    std::atomic<std::uint32_t> step_{0}; // changes with each piece of work
+    std::atomic<bool> in_turn_{false};   // between two waits for events
+    std::atomic<const loop_work*> what_{nullptr};
+    std::atomic<std::uintptr_t> of_{0};
+
+    void set(const loop_work* what, std::uintptr_t of) noexcept {
+        next_step();
+        of_.store(of, std::memory_order_relaxed);
+        what_.store(what, std::memory_order_relaxed);
+    }
+
+    /// Somebody shall look, since other work than the library's begins.
+    virtual void rouse() noexcept = 0;
+
+protected:
+    /// Somebody looks, or nobody shall: work begins without a word.
+    std::atomic<bool> watched_{true};
+
+    loop_activity() = default;
+    ~loop_activity() = default;
+
+public:
+    loop_activity(loop_activity&&) = delete;
+
+    /// One piece of work is done.
+    void next_step() noexcept {
+        step_.store(step_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    }
+    /// An iteration of the loop has events to look at, or has done all.
+    void set_in_turn(bool is) noexcept { in_turn_.store(is, std::memory_order_relaxed); }
+
+    /// What it is at now: two that are equal, with some time between them, are one piece of work.
+    struct look {
+        std::uint32_t step = 0;
+        bool in_turn = false;
+        const loop_work* what = nullptr; ///< null: the library's own, or unknown
+        std::uintptr_t of = 0;
+
+        bool working() const noexcept { return in_turn || what; }
+        std::string text() const {
+            return what ? what->text(of) : "a callback of which no name is known";
+        }
+    };
+    /// Threads: any.
+    look now() const noexcept {
+        return {step_.load(std::memory_order_relaxed), in_turn_.load(std::memory_order_relaxed),
+                what_.load(std::memory_order_relaxed), of_.load(std::memory_order_relaxed)};
+    }
+};
+
+/// For people: whole seconds from one on, else milliseconds.
+MITOGEN_COLD inline std::string span_text(duration_ns span) {
+    return span < 1'000'000'000 ? std::to_string(span / 1'000'000) + " ms"
+                                : std::to_string(span / 1'000'000'000) + " s";
+}
+
+/// The loop that this thread leads; null: none, or one that nobody looks at.
+inline thread_local constinit loop_activity* loop_here = nullptr;
+
+/// A loop_work whose `of` is a text that stays.
+inline constexpr loop_work named_work{
+    [](std::uintptr_t of) { return std::string(reinterpret_cast<const char*>(of)); }};
+
+/// While it exists this thread leads a loop.
+class leads_loop {
+    loop_activity* const before_;
+
+public:
+    explicit leads_loop(loop_activity* loop) noexcept : before_(loop_here) { loop_here = loop; }
+    leads_loop(leads_loop&&) = delete;
+    ~leads_loop() { loop_here = before_; }
+};
+
+/// While it exists the loop that this thread leads is at `what`, of `of`; nothing if it leads none.
+/// Costs a few plain stores.
+class at_work {
+    loop_activity* const loop_;
+    const loop_work* before_ = nullptr;
+    std::uintptr_t before_of_ = 0;
+
+public:
+    at_work(const loop_work& what, std::uintptr_t of) noexcept : loop_(loop_here) {
+        if (!loop_) return;
+        before_ = loop_->what_.load(std::memory_order_relaxed);
+        before_of_ = loop_->of_.load(std::memory_order_relaxed);
+        loop_->set(&what, of);
+        if (!loop_->watched_.load(std::memory_order_relaxed)) [[unlikely]]
+            loop_->rouse();
+    }
+    at_work(const loop_work& what, const void* of) noexcept
+        : at_work(what, reinterpret_cast<std::uintptr_t>(of)) {}
+    at_work(at_work&&) = delete;
+    ~at_work() {
+        if (loop_) loop_->set(before_, before_of_);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/call/function_entry.hpp ----
 // function_entry.hpp: what one function that other contexts may call is, and how it gets into the
 // list of them.
@@ -6354,6 +6484,16 @@ constexpr on place_of() noexcept {
     constexpr bool anywhere = run_on<F> == on::context || run_on<F> == on::pool;
     return coroutine ? on::task : holds_thread && anywhere ? on::thread : run_on<F>;
 }
+
+/// Work of a loop: a function_entry's, and a task that began as one; 0: of which only its program
+/// knows the name.
+inline constexpr loop_work function_work{[](std::uintptr_t of) {
+    return "the function " + reinterpret_cast<const function_entry*>(of)->name();
+}};
+inline constexpr loop_work task_work{[](std::uintptr_t of) {
+    return of ? "the task " + reinterpret_cast<const function_entry*>(of)->name()
+              : std::string("a task of this program");
+}};
 
 template <auto F>
 struct slot {
@@ -6482,6 +6622,8 @@ class outstanding_call;
 
 namespace detail {
 
+class scope_worker;
+
 /// What keeps outstanding calls, and completes each of them once.
 class outstanding_call_keeper {
 public:
@@ -6512,6 +6654,9 @@ protected:
     std::atomic<bool> done_{false};
     bool open_ = false; // under the keeper's lock: the answer may still come
     context_id respondent_ = no_context;
+    std::atomic<const detail::scope_worker*> awaited_by_{nullptr};
+    std::atomic<bool> for_ever_{false}; // nothing but the answer ends that wait
+    instant noticed_ = 0; // under the keeper's lock: when somebody first looked; 0: nobody has
     std::optional<error> failure_;
     buffer payload_;
 
@@ -6528,6 +6673,14 @@ public:
     /// The handle that the answer comes to. Never the same twice.
     handle_id handle() const noexcept { return static_cast<handle_id>(generation_) << 32 | slot_; }
     context_id respondent() const noexcept { return respondent_; }
+
+    /// Who waits for it, to be compared and never used; null: nobody, or a thread that works for no
+    /// scope.
+    void set_awaited_by(const detail::scope_worker* who) noexcept {
+        awaited_by_.store(who, std::memory_order_relaxed);
+    }
+    /// That wait has no deadline.
+    void set_for_ever(bool is) noexcept { for_ever_.store(is, std::memory_order_relaxed); }
 
     /// True once completed; failure() and payload() are then fixed.
     bool done() const noexcept { return done_.load(std::memory_order_acquire); }
@@ -6550,7 +6703,7 @@ public:
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/node/status.hpp ----
-// status.hpp: the tree as one context sees it, as data and as text.
+// status.hpp: the tree as one context sees it, and what it is at, as data and as text.
 
 namespace mitogen::inline MITOGEN_ABI {
 
@@ -6594,6 +6747,24 @@ struct context_status {
                 std::to_string(uptime / 1'000'000) + " ms";
         if (round_trip != never)
             line += ", round trip " + std::to_string(round_trip / 1'000) + " us";
+        return line;
+    }
+};
+
+/// Something that runs in this context, or waits there for something.
+struct activity {
+    std::string who{};  ///< "the main thread", "a task", or what it runs
+    std::string does{}; ///< "runs count for context 0", "waits for the answer to add in web7"
+    context_id context = no_context; ///< the other one that it is about
+    /// At least: nobody looks at a clock when a call is made, so what is seen for the first time
+    /// may have lasted for any time. 0: it is seen for the first time.
+    duration_ns lasts = 0;
+
+    /// One line of text, without its end.
+    MITOGEN_COLD std::string text() const {
+        std::string line = who + " " + does;
+        if (lasts >= 1'000'000)
+            line += ", for " + std::to_string(lasts / 1'000'000) + " ms or more";
         return line;
     }
 };
@@ -7370,6 +7541,13 @@ public:
     bool operator()() const { return holds_(of_); }
 };
 
+/// What a thread waits for, in words that stay, and whose it is.
+struct wait_subject {
+    const char* what = "something";
+    context_id whose = no_context; ///< no_context: nobody's, or that is not known
+    const char* relation = "of";   ///< between the two
+};
+
 /// The mutex of an I/O policy whose threads are not the system's.
 class foreign_mutex {
 public:
@@ -7389,9 +7567,9 @@ public:
     /// A mutex of its policy; null if the system's is the one.
     virtual std::unique_ptr<foreign_mutex> make_mutex() const = 0;
     /// Sleeps on `on` until `ready()` holds, which is asked with `lock` held, the deadline passes,
-    /// or a scope of the caller ends it: see condition::wait.
+    /// or a scope of the caller ends it: see condition::wait. `what`: for people.
     virtual bool sleep(condition& on, std::unique_lock<mutex>& lock, instant deadline,
-                       predicate ready) = 0;
+                       predicate ready, const wait_subject& what) = 0;
 
 protected:
     ~sync_host() = default;
@@ -7446,8 +7624,9 @@ public:
     /// `lock` holds the mutex before and after. The end of the loop alone wakes nobody: ready()
     /// must become true by it.
     template <class Ready>
-    bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready) {
-        return ready() || host.sleep(*this, lock, deadline, predicate(ready));
+    bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready,
+              const wait_subject& what = {}) {
+        return ready() || host.sleep(*this, lock, deadline, predicate(ready), what);
     }
 
     /// Wakes everyone who sleeps on it. With the mutex locked: a sleeper is gone once it has it.
@@ -7607,6 +7786,10 @@ public:
     virtual bool await(outstanding_call& answer, instant deadline) = 0;
     /// Waits for the answer to a call; gives it up as the options say.
     virtual void await_call(outstanding_call& answer, const detail::call_options& options) = 0;
+    /// A thread or task is about to wait for an answer of this context itself, `for_ever`: without
+    /// a deadline. If that is part of a cycle of such waits, so that nothing ends it, the answer is
+    /// an error that says so.
+    virtual void waits_for_self(outstanding_call& answer, bool for_ever) = 0;
     /// An answer from `from` that is an error already.
     virtual outstanding_call& refuse_call(context_id from, error why) = 0;
     /// The error with the name of what was asked, an outstanding_call::subject, of `respondent`,
@@ -7665,6 +7848,8 @@ public:
     /// This context, its parent and all below it, with how their links fare. Empty once the loop
     /// has ended.
     virtual std::vector<context_status> status() = 0;
+    /// What runs in this context, and who waits there for what. Empty once the loop has ended.
+    virtual std::vector<activity> activities() = 0;
 
     // ---- the loop
 
@@ -8900,10 +9085,15 @@ public:
     /// True while there is a route to it.
     bool alive() const { return port().reaches(id_); }
 
-    /// One line of text about it: see router::describe.
+    /// One line of text about it, and one for each that waits here for it: see router::describe.
     std::string describe() const {
-        for (const auto& s : port().status())
-            if (s.id == id_) return s.text();
+        for (const auto& s : port().status()) {
+            if (s.id != id_) continue;
+            std::string text = s.text();
+            for (const activity& a : port().activities())
+                if (a.context == id_) text += "\n" + a.text();
+            return text;
+        }
         const std::optional<error> lost = port().why_lost(id_);
         return "context " + std::to_string(id_) + ": " +
                (lost ? "lost: " + std::string(lost->message()) : "not known here");
@@ -9458,7 +9648,9 @@ private:
             while (!has(wanted)) {
                 const auto ready = [&] { return has(wanted) || !taking; };
                 if (!ready()) {
-                    if (node.on_loop() || !changed.wait(lock, node, deadline, ready)) return false;
+                    if (node.on_loop() || !changed.wait(lock, node, deadline, ready,
+                                                         {"an item of a broadcast"}))
+                        return false;
                     continue;
                 }
                 taking = true;
@@ -10290,6 +10482,7 @@ class task_scope : public scope_worker {
     bool running_ = false;
     bool finished_ = false;
     bool elsewhere_ = false; // something foreign may resume it, or has: nobody looks at next_
+    const void* const subject_;      // the function_entry that it began as; null: none
     std::coroutine_handle<> next_{}; // what resume() goes on with
     loop_task* later_ = nullptr; // if no loop runs it
     struct last_step : loop_task {
@@ -10297,7 +10490,7 @@ class task_scope : public scope_worker {
     } last_{};
 
 public:
-    task_scope() {
+    explicit task_scope(const void* subject = nullptr) : subject_(subject) {
         last_.scope = this;
         last_.run = [](loop_task& t) { static_cast<last_step&>(t).scope->ended(); };
     }
@@ -10331,6 +10524,7 @@ public:
         elsewhere_ = false;
         {
             const with_worker here(this);
+            const at_work busy(task_work, subject_);
             do {
                 at.resume();
                 at = std::exchange(next_, nullptr);
@@ -10448,6 +10642,13 @@ protected:
     /// The one that waits, from begin() on.
     task_scope& scope() const noexcept { return *scope_; }
 
+    /// Says who waits for an answer.
+    void waits_for_answer(outstanding_call& answer) {
+        answer.set_awaited_by(scope_);
+        if (answer.respondent() == scope_->port().id()) [[unlikely]]
+            scope_->port().waits_for_self(answer, true);
+    }
+
     /// Throws why the task is cancelled, where what it waited for has not happened.
     void check() {
         if (!happened()) raise(*scope_->cancelled());
@@ -10503,6 +10704,7 @@ class future_wait final : task_wait {
 
     bool happened() override { return future_.done(); }
     void arm() override {
+        waits_for_answer(*future_.state());
         future_.then([this] { wake(); });
     }
     void give_up(const error& why, bool) override { future_.abandon(why); }
@@ -10872,6 +11074,7 @@ class answer_wait final : task_wait {
 
     bool happened() override { return answer_.done(); }
     void arm() override {
+        waits_for_answer(*answer_.state());
         answer_.then([this] { wake(); });
     }
     void give_up(const error& why, bool) override { answer_.abandon(why); }
@@ -12308,6 +12511,10 @@ namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
 
+/// Work of a loop: the handler of that number.
+inline constexpr loop_work handler_work{
+    [](std::uintptr_t of) { return "the handler of handle " + std::to_string(of); }};
+
 /// Wraps `call(const message&, Args...)` for raw messages. One that does not decode is logged and
 /// handed to `refuse(message, why)`, which tells the sender. A dead message (the handler's
 /// respondent is lost, or the router is at its end) reaches the handler only if it can be called
@@ -12320,7 +12527,10 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
     return [call = std::move(call), refuse = std::move(refuse), bounds,
             environment](const message& m) mutable {
         if (m.dead()) {
-            if constexpr (sizeof...(Args) > 0 && std::is_invocable_v<F&, const message&>) call(m);
+            if constexpr (sizeof...(Args) > 0 && std::is_invocable_v<F&, const message&>) {
+                const at_work here(handler_work, static_cast<std::uintptr_t>(m.head.handle));
+                call(m);
+            }
             return;
         }
         std::tuple<Args...> values{};
@@ -12333,6 +12543,7 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
             log::write(log::level::warning, what);
             return refuse(m, error(reason::bad_arguments, what));
         }
+        const at_work here(handler_work, static_cast<std::uintptr_t>(m.head.handle));
         std::apply([&](auto&... v) { call(m, std::move(v)...); }, values);
     };
 }
@@ -12439,10 +12650,17 @@ public:
     /// has ended.
     std::vector<context_status> status() const { return node_->status(); }
 
-    /// The same as text: a line for each.
+    /// What runs in this context, and who waits there for what: threads and tasks that wait for
+    /// answers, items, credit, contexts or nurseries; calls that wait for the main thread or the
+    /// pool, and what runs there. At most some hundred of each kind. Empty once the loop has ended.
+    /// Waits until the loop has time to say so.
+    std::vector<activity> activities() const { return node_->activities(); }
+
+    /// Both as text: a line for each.
     std::string describe() const {
         std::string all;
         for (const context_status& s : status()) all += s.text() + "\n";
+        for (const activity& a : activities()) all += a.text() + "\n";
         return all;
     }
 
@@ -13406,7 +13624,9 @@ class node_task_scope : public task_scope {
     mitogen::node& node_;
 
 public:
-    explicit node_task_scope(mitogen::node& node) : node_(node) {}
+    /// `subject`: the function_entry that it begins as; null: none.
+    explicit node_task_scope(mitogen::node& node, const void* subject = nullptr)
+        : task_scope(subject), node_(node) {}
 
     void post(loop_task& step) final {
         if (!node_.post(step)) this->post_here(step);
@@ -14634,20 +14854,24 @@ struct codec<limits> {
     static void signature(signature_sink& s) { s.put("limits"); }
 };
 
-/// The members in order; the heartbeat is its interval and its limit.
+/// The members in order, those of the heartbeat and of the warnings as well.
 template <>
 struct codec<tree_rules> {
     static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = 8 + 8 + 1;
+    static constexpr std::size_t least = 8 + 8 + 1 + 8 + 8;
 
     static void encode(writer& w, const tree_rules& t) noexcept {
         w.put_scalar(t.heartbeat.interval);
         w.put_scalar(t.heartbeat.limit);
         codec<bool>::encode(w, t.unidirectional);
+        w.put_scalar(t.warnings.blocked_loop);
+        w.put_scalar(t.warnings.queued_call);
     }
     static bool decode(reader& r, tree_rules& t) {
         return r.take_scalar(t.heartbeat.interval) && r.take_scalar(t.heartbeat.limit) &&
-               codec<bool>::decode(r, t.unidirectional);
+               codec<bool>::decode(r, t.unidirectional) &&
+               r.take_scalar(t.warnings.blocked_loop) &&
+               r.take_scalar(t.warnings.queued_call);
     }
     static void signature(signature_sink& s) { s.put("tree_rules"); }
 };
@@ -15257,7 +15481,7 @@ private:
                     if (port_->on_loop())
                         return error(reason::misuse, "a function that runs on the loop waits for "
                                                      "what only the loop could bring");
-                    if (!signal_->changed.wait(lock, *port_, deadline, some)) {
+                    if (!signal_->changed.wait(lock, *port_, deadline, some, {"a select"})) {
                         lock.unlock();
                         return detail::wait_ended(port_->now(), deadline,
                                                   "nothing was ready before the deadline");
@@ -19533,6 +19757,187 @@ static_assert(policy<native>);
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/loop/activity/waits.hpp ----
+// waits.hpp: the threads that wait for something other than an answer, for whoever asks what does
+// not go on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The waits that are under way beside one loop. Entering costs an uncontended lock, for a thread
+/// that is about to sleep. Threads: any.
+template <class Io>
+class basic_waits {
+public:
+    /// One of them.
+    struct wait {
+        wait_subject what{};
+        const scope_worker* who = nullptr; ///< to be compared, never used; null: no scope's
+        instant since = 0;
+    };
+
+private:
+    typename Io::mutex mutex_;
+
+public:
+    explicit basic_waits(Io& io) : mutex_(io) {}
+
+    /// The calling thread waits as long as this lives.
+    class entry {
+        friend basic_waits;
+
+        basic_waits& all_;
+        const wait wait_;
+        entry* next_ = nullptr; // under the mutex
+        entry* previous_ = nullptr;
+
+    public:
+        entry(basic_waits& all, const wait_subject& what, instant now)
+            : all_(all), wait_{what, this_worker, now} {
+            const std::lock_guard lock(all_.mutex_);
+            next_ = all_.first_;
+            if (next_) next_->previous_ = this;
+            all_.first_ = this;
+        }
+        entry(entry&&) = delete;
+        ~entry() {
+            const std::lock_guard lock(all_.mutex_);
+            (previous_ ? previous_->next_ : all_.first_) = next_;
+            if (next_) next_->previous_ = previous_;
+        }
+    };
+
+    /// All of them, the last that began first; `most` at most.
+    std::vector<wait> all(std::size_t most) {
+        std::vector<wait> found;
+        const std::lock_guard lock(mutex_);
+        for (const entry* e = first_; e && found.size() < most; e = e->next_)
+            found.push_back(e->wait_);
+        return found;
+    }
+
+private:
+    entry* first_ = nullptr;
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/loop/activity/loop_watch.hpp ----
+// loop_watch.hpp: a thread that says which work a loop does not get past, while that is so.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Looks at one loop a few times in the span that a piece of work may take; warns, once for each,
+/// of what is there at so many looks one after the other. It counts looks and not time, so that a
+/// process that was stopped, or a machine that is overloaded, is no blocked loop.
+///
+/// There is no thread before the loop runs something that is not the library's own, and while it
+/// rests for some seconds the thread sleeps: a process that does nothing is never woken for this.
+/// Threads: as marked. The destructor ends the thread.
+class loop_watch final : public loop_activity {
+    static constexpr int looks_of_block = 4; // after these it is one
+    static constexpr int looks_of_rest = 8;  // without any work, after which it sleeps
+
+    std::atomic<duration_ns> limit_{never}; // never: off
+    std::atomic<bool> ending_{false};
+    std::atomic<bool> blocked_{false};
+    io::posix_parker parker_;
+    io::posix_mutex mutex_; // guards thread_
+    io::posix_thread thread_{};
+
+    void rouse() noexcept override;
+    void run();
+    void tell(const look& what) const noexcept;
+
+public:
+    loop_watch() : parker_(*this), mutex_(*this) {}
+    ~loop_watch();
+
+    /// How long one piece of work may take before the log says so; never or 0: it does not. The
+    /// shortest that was ever given counts. Threads: any.
+    void set_limit(duration_ns limit) noexcept;
+    /// True while something blocks the loop that the log was told of. Threads: any.
+    bool blocked() const noexcept { return blocked_.load(std::memory_order_relaxed); }
+
+    loop_activity* activity() noexcept { return this; }
+    /// True while nobody looks: the next work says that it begins. Threads: any.
+    bool rests() const noexcept { return !watched_.load(std::memory_order_relaxed); }
+
+    /// In a child made by fork(): its thread does not exist here.
+    void forget() noexcept {
+        thread_.forget();
+        loop_here = nullptr;
+    }
+};
+
+MITOGEN_INLINE loop_watch::~loop_watch() {
+    ending_.store(true);
+    parker_.unpark();
+}
+
+MITOGEN_INLINE void loop_watch::set_limit(duration_ns limit) noexcept {
+    if (limit <= 0 || limit >= limit_.load()) return;
+    limit_.store(limit);
+    watched_.store(false);
+}
+
+/// Something begins on the loop, and the thread sleeps, or there is none.
+MITOGEN_COLD MITOGEN_INLINE void loop_watch::rouse() noexcept {
+    if (watched_.exchange(true)) return;
+    const std::lock_guard lock(mutex_);
+    if (thread_.joinable()) return parker_.unpark();
+    const construction started; // what the machine has no thread for is not looked at
+    thread_ = io::posix_thread(*this, "mitogen-watch", [this] { run(); });
+}
+
+MITOGEN_INLINE void loop_watch::run() {
+    look last = now();
+    int same = 0; // looks that have found the same work
+    int idle = 0;
+    while (!ending_.load()) {
+        const duration_ns pause = limit_.load() / looks_of_block;
+        const bool resting = idle > looks_of_rest;
+        parker_.park_until(resting ? never : after(os::monotonic_now(), pause));
+        const look here = now();
+        const bool moved = here.step != last.step;
+        last = here;
+        if (moved || !here.working()) {
+            same = 0;
+            blocked_.store(false, std::memory_order_relaxed);
+        } else if (++same == looks_of_block && !ending_.load()) {
+            blocked_.store(true, std::memory_order_relaxed);
+            tell(here);
+        }
+        idle = moved || here.working() || resting ? 0 : idle + 1;
+        // One pause lies between saying that nobody looks and not looking: who has not heard it by
+        // then has begun its work, which is seen.
+        if (idle == looks_of_rest) watched_.store(false);
+        if (idle < looks_of_rest) watched_.store(true);
+    }
+}
+
+MITOGEN_COLD MITOGEN_INLINE void loop_watch::tell(const look& what) const noexcept {
+    const auto write = [&] {
+        log::write(log::level::warning,
+                   "the loop is blocked: " + what.text() + " has run there for " +
+                       span_text(limit_.load()) +
+                       " without a break; messages, timers and cancellations wait for it");
+    };
+#if MITOGEN_HAS_EXCEPTIONS
+    try {
+        write();
+    } catch (...) { // a sink's, or of no memory
+    }
+#else
+    write();
+#endif
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/loop/timers.hpp ----
 // timers.hpp: what shall happen at a given moment, earliest first.
 
@@ -19805,6 +20210,20 @@ MITOGEN_COLD inline void log_exception_on_loop() {
 
 namespace detail {
 
+/// The same where no real thread is, which could look: nothing.
+class no_loop_watch {
+public:
+    void next_step() noexcept {}
+    void set_in_turn(bool) noexcept {}
+    void set_limit(duration_ns) noexcept {}
+    bool blocked() const noexcept { return false; }
+    loop_activity* activity() noexcept { return nullptr; }
+    void forget() noexcept {}
+};
+template <class Io>
+using loop_watch_of = std::conditional_t<std::is_same_v<typename Io::thread, io::posix_thread>,
+                                         loop_watch, no_loop_watch>;
+
 /// A base of basic_broker, which says who runs it. Threads: the one that leads.
 template <class Io>
 class basic_event_loop {
@@ -19820,6 +20239,7 @@ protected:
     basic_slow_timers<Io> slow_;
     basic_work_queue<Io> work_;
     std::atomic<bool> wake_pending_{false}; // a wake-up is on its way: another one would be wasted
+    loop_watch_of<Io> watch_;
 
 private:
     static constexpr int batch = 64;
@@ -19873,6 +20293,12 @@ public:
     /// Afterwards the slow timer does not fire. Threads: loop.
     void cancel_slow_timer(timer& t) noexcept { slow_.cancel(t); }
 
+    /// Has the log say what has run on the loop for so long without a break: see
+    /// warnings::blocked_loop. Threads: any.
+    void warn_of_block(duration_ns after) noexcept { watch_.set_limit(after); }
+    /// True while something blocks the loop that the log was told of. Threads: any.
+    bool blocked() const noexcept { return watch_.blocked(); }
+
 protected:
     duration_ns remaining(instant until) const {
         const instant now = io_.now();
@@ -19890,6 +20316,7 @@ protected:
             timeout = next == 0 ? 0 : remaining(next);
         }
         const int n = poller_.wait(events_, batch, timeout);
+        watch_.set_in_turn(true);
         for (int i = 0; i < n; ++i) dispatch(events_[i]);
         if (timers_.next() != never) {
             const instant now = io_.now();
@@ -19899,6 +20326,7 @@ protected:
         if (slow_.due()) [[unlikely]]
             slow_.fire_due([this](auto&& fire) { this->guarded(fire); });
         run_work();
+        watch_.set_in_turn(false);
     }
 
     /// Runs what was handed over. What it adds runs in the same go, as long as that is not without
@@ -19910,6 +20338,7 @@ protected:
     /// An exception in one callback must not hurt the others.
     template <class Work>
     void guarded(Work&& work) {
+        watch_.next_step();
 #if MITOGEN_HAS_EXCEPTIONS
         try {
             work();
@@ -20256,6 +20685,7 @@ class broker_engine : public basic_event_loop<Io> {
     using event_loop::timers_;
     using event_loop::wake_pending_;
     using event_loop::waker_;
+    using event_loop::watch_;
     using event_loop::work_;
 
     basic_leadership<Io> leadership_;
@@ -20267,6 +20697,7 @@ class broker_engine : public basic_event_loop<Io> {
     basic_followers<Io> followers_;
     basic_work_guards<Io> guards_;
     event stopped_; // stop() was called
+    basic_waits<Io> waits_;
     typename Io::thread thread_;
 
     static constexpr duration_ns first_patience = 1'000'000;
@@ -20277,7 +20708,7 @@ public:
     explicit broker_engine(Io io = {}) : broker_engine(broker_options{}, std::move(io)) {}
     explicit broker_engine(broker_options how, Io io = {})
         : event_loop(std::move(io)), leadership_(io_, poller_), own_thread_(how.thread),
-          followers_(io_), guards_(io_), stopped_(io_) {
+          followers_(io_), guards_(io_), stopped_(io_), waits_(io_) {
         if (construction::failed()) return; // this is only good for being destroyed
         if (own_thread_) {
             thread_ = typename Io::thread(io_, "mitogen-broker", [this] { run_io_thread(); });
@@ -20334,6 +20765,7 @@ public:
         requires io::has_outer_loop<Io>
     {
         if (own_thread_ || on_loop() || stopping() || !leadership_.take()) return;
+        const leads_loop leading(watch_.activity());
         (void)slow_.look();
         run_once(0);
         give_back();
@@ -20344,6 +20776,9 @@ public:
 
     /// True on the thread that leads at this moment.
     bool on_loop() const noexcept { return leadership_.here(); }
+
+    /// The threads that wait beside it. Threads: any.
+    basic_waits<Io>& waits() noexcept { return waits_; }
 
     /// Whose messages keep their order: those that this thread sends or, on the loop, those of the
     /// loop, whichever threads lead it one after the other. Threads: any.
@@ -20505,6 +20940,7 @@ public:
     /// nothing else may be called.
     void abandon() noexcept {
         thread_.forget();
+        watch_.forget();
         this->close_descriptors();
     }
 
@@ -20545,6 +20981,7 @@ private:
     bool drive(waiter<Io>& wake, instant deadline, Ready&& ready) {
         // what the loop runs belongs to no scope of this thread's
         const with_worker nobody(nullptr);
+        const leads_loop leading(watch_.activity());
         wake.begin_driving(waker_);
         lead_until(deadline, ready);
         wake.end_driving();
@@ -20607,6 +21044,7 @@ private:
 
     /// The broker's own thread.
     void run_io_thread() {
+        const leads_loop leading(watch_.activity());
         while (!stopping()) {
             if constexpr (Io::poller::has_gate) {
                 const instant until =
@@ -20628,6 +21066,7 @@ private:
 
     /// After stop(): whoever leads leaves, what was accepted runs, and no more is accepted.
     void finish() {
+        const leads_loop leading(watch_.activity());
         while (!leadership_.take_for_io_thread()) {
             waker_.wake(); // whoever leads sees stopping() and leaves
             if constexpr (Io::poller::has_gate) poller_.wait_gate(1'000'000);
@@ -21450,7 +21889,7 @@ class basic_writer {
     std::atomic<std::uint64_t> room_epoch_{0};
     task task_{};
     std::shared_ptr<transport> posted_; // keeps this alive while task_ is posted
-    enum class errand : std::uint8_t { flush, await_writable, fail } errand_ = errand::flush;
+    enum class errand : std::uint8_t { none, flush, await_writable, fail } errand_ = errand::none;
 
     std::atomic<std::uint64_t> bytes_out_{0};
 
@@ -21498,6 +21937,14 @@ public:
                 over_limit = backlog() > queue_limit_;
             },
             flush_mode::soon);
+    }
+
+    /// Writes what was left to the loop.
+    void write_instead() {
+        std::unique_lock lock(mutex_);
+        if (!posted_ || errand_ != errand::flush) return;
+        errand_ = errand::none;
+        drain(lock);
     }
 
     void hold(transport& sender) {
@@ -21557,6 +22004,8 @@ private:
         room_waiters_.push_back(&wake);
         const std::uint64_t epoch = room_epoch_.load(std::memory_order_relaxed);
         lock.unlock();
+        const typename basic_waits<Io>::entry here(broker_.waits(), {"room on a link"},
+                                                   broker_.io().now());
         const bool room = broker_.wait_in_scope(wake, deadline, false, [&] {
             return room_epoch_.load(std::memory_order_acquire) != epoch;
         });
@@ -21580,6 +22029,7 @@ private:
         std::shared_ptr<transport> keep; // outlives the lock
         std::unique_lock lock(mutex_);
         keep = std::move(posted_);
+        if (errand_ == errand::none) return; // somebody else has done it, or is at it
         if (transport_.is_closed()) return out_.reset();
         if (errand_ == errand::flush) return drain(lock);
         const errand what = errand_;
@@ -21816,6 +22266,10 @@ public:
     /// Sleeps until the queue is below its limit; at once if it is. False at the deadline.
     /// Threads: any but the loop.
     bool wait_for_room(instant deadline) { return writer_.wait_for_room(deadline); }
+
+    /// Writes what was left to the loop, for which it is too long until then. Threads: any. Never
+    /// blocks.
+    void write_instead() { writer_.write_instead(); }
 
     /// Sleeps until everything is written; false at the deadline, true also if the transport is
     /// closed. Threads: any but the loop.
@@ -22217,7 +22671,9 @@ public:
     }
 
     void quiet(transport_type&, bool answer) override {
-        if (answer) asked_at_ = router_.loop().io().now();
+        const instant now = router_.loop().io().now();
+        (void)router_.outstanding().look(now, 0, router_.id()); // so that they have an age
+        if (answer) asked_at_ = now;
         tell(handles::heartbeat, {}, answer ? handles::heartbeat : 0);
     }
 
@@ -22374,6 +22830,7 @@ class basic_call_table final : public outstanding_call_keeper {
         ++p->generation_;
         p->respondent_ = respondent;
         p->subject = subject;
+        p->noticed_ = 0;
         p->references_.store(2, std::memory_order_relaxed);
         p->open_ = true;
         ++open_;
@@ -22584,6 +23041,41 @@ public:
         return count;
     }
 
+    /// One answer that is awaited.
+    struct awaited {
+        const void* subject = nullptr;
+        context_id respondent = no_context;
+        const scope_worker* by = nullptr; ///< to be compared, never used
+        duration_ns lasts = 0;            ///< since somebody first looked
+    };
+    /// Those of other contexts, in no order, `most` at most. Nobody looks at a clock when a call is
+    /// made: what is seen for the first time lasts from then on.
+    std::vector<awaited> look(instant now, std::size_t most, context_id here) {
+        std::vector<awaited> found;
+        const std::lock_guard lock(mutex_);
+        for (const auto& p : slots_) {
+            if (!p->open_ || (p->respondent_ == here && !p->subject)) continue;
+            if (p->noticed_ == 0) p->noticed_ = now;
+            if (found.size() < most)
+                found.push_back({p->subject, p->respondent_,
+                                 p->awaited_by_.load(std::memory_order_relaxed),
+                                 now - p->noticed_});
+        }
+        return found;
+    }
+
+    /// The answer from `respondent` that `who` waits for, and will for ever if it does not come; 0:
+    /// there is none. Threads: loop.
+    handle_id awaited_for_ever(const scope_worker* who, context_id respondent) {
+        const std::lock_guard lock(mutex_);
+        for (const auto& p : slots_)
+            if (p->open_ && p->respondent_ == respondent &&
+                p->awaited_by_.load(std::memory_order_relaxed) == who &&
+                p->for_ever_.load(std::memory_order_relaxed) && !p->deadline.is_set())
+                return p->handle();
+        return 0;
+    }
+
     void recycle(outstanding_call& answer) noexcept final {
         open_call& p = static_cast<open_call&>(answer);
         bool last;
@@ -22595,6 +23087,8 @@ public:
             p.payload_.clear();
             p.continuation_.reset();
             p.subject = nullptr;
+            p.set_awaited_by(nullptr);
+            p.set_for_ever(false);
             p.explained = false;
             if (p.generation_ != UINT32_MAX) free_.push_back(&p); // else its numbers are used up
             last = --live_ == 0;
@@ -23468,8 +23962,13 @@ public:
     }
 
     bool await(outstanding_call& answer, instant deadline) final {
-        return broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline, true,
-                                     [&answer] { return answer.done(); });
+        answer.set_awaited_by(this_worker);
+        if (answer.respondent() == id_) [[unlikely]]
+            waits_for_self(answer, deadline == never && !in_timed_scope());
+        const bool done = broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline,
+                                                true, [&answer] { return answer.done(); });
+        answer.set_awaited_by(nullptr);
+        return done;
     }
 
     void await_call(outstanding_call& answer, const call_options& options) final {
@@ -23487,6 +23986,20 @@ public:
 
     outstanding_call& refuse_call(context_id from, error why) final {
         return *failed_answer(from, std::move(why));
+    }
+
+    void waits_for_self(outstanding_call& answer, bool for_ever) final {
+        answer.set_for_ever(for_ever);
+        if (!for_ever || !answer.subject) return;
+        open_call& p = static_cast<open_call&>(answer);
+        p.retain();
+        // behind the call itself, which this context sends to itself
+        if (!broker_.defer([this, &p] {
+                std::optional<error> cycle = core().cycle_of(p.handle());
+                if (cycle) give_up(p, std::move(*cycle));
+                p.release();
+            }))
+            p.release();
     }
 
     void cancel_call(outstanding_call& p) final {
@@ -23512,7 +24025,7 @@ public:
     }
 
     bool sleep(condition& on, std::unique_lock<mutex>& lock, instant deadline,
-               predicate ready) final {
+               predicate ready, const wait_subject& what) final {
         struct sleeper final : condition::sleeper {
             waiter<Io> wake;
             explicit sleeper(Io& io) : wake(io) {}
@@ -23520,6 +24033,7 @@ public:
         };
         sleeper self(broker_.io());
         on.enter(self);
+        const typename basic_waits<Io>::entry here(broker_.waits(), what, now());
         mutex& mutex = *lock.mutex();
         do { // again if another thread has taken away what this one was woken for
             lock.unlock();
@@ -23741,6 +24255,22 @@ namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
 
+template <class Io>
+class activity_list;
+
+/// Where the calls of a context run. Threads: loop.
+template <class Io>
+class places_of_calls {
+public:
+    /// Adds what runs there, and what waits for that.
+    virtual void describe(activity_list<Io>& to) = 0;
+    /// If who waits for that answer, which this context is to give, waits for himself in the end.
+    virtual std::optional<error> cycle_of(handle_id answer) = 0;
+
+protected:
+    ~places_of_calls() = default;
+};
+
 /// Knows that contexts form a tree; creates no process and no descriptor. What it asks and what it
 /// receives is in its two bases.
 ///
@@ -23772,12 +24302,14 @@ private:
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
     basic_lost_peers<Io> lost_peers_;
+    places_of_calls<Io>* places_ = nullptr; // the loop's
 
 public:
     basic_router_core(broker_engine<Io>& loop, const limits& bounds,
-                      const tree_rules& rules = {.heartbeat = {0, 0}})
+                      const tree_rules& rules = {.heartbeat = {0, 0}, .warnings = {0, 0}})
         : outgoing_calls(loop, bounds), delivery(loop.io()), rules_(rules), routes_(loop.io()),
           lost_peers_(loop.io()) {
+        loop.warn_of_block(rules.warnings.blocked_loop);
         (void)handlers_.add(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
         (void)handlers_.add(handles::heartbeat, {.from = senders::anyone},
                             [this](const message& m) { on_heartbeat(m); });
@@ -23876,6 +24408,21 @@ public:
     MITOGEN_COLD std::string place_of(context_id id) {
         std::string text = this->dotted_path_of(id);
         return text.empty() ? lost_peers_.place_of(id) : text;
+    }
+
+    /// A context by its path or, where that is not known, its number. Threads: any.
+    MITOGEN_COLD std::string called(context_id id) {
+        std::string path = id == id_ ? std::string("this context") : place_of(id);
+        return path.empty() ? "context " + std::to_string(id) : path;
+    }
+
+    /// Where the calls of this context run; null: it executes none. Threads: loop.
+    void set_places(places_of_calls<Io>* where) noexcept { places_ = where; }
+    void add_places(activity_list<Io>& to) {
+        if (places_) places_->describe(to);
+    }
+    std::optional<error> cycle_of(handle_id answer) {
+        return places_ ? places_->cycle_of(answer) : std::nullopt;
     }
 
     /// What this context knows of paths, for errors that come from below.
@@ -24037,6 +24584,7 @@ private:
     MITOGEN_COLD void tell_lost(context_id id, const error& why) {
         outstanding_->fail_all(id, why);
         for (const registration& r : handlers_.take_bound(id)) deliver_dead(r, why);
+        const at_work here(named_work, "a callback of on_disconnect");
         for (auto& call : lost_peers_.take_watchers(id)) guarded({}, [&] { call(why); });
     }
 
@@ -24523,7 +25071,10 @@ private:
         kept_.emplace_back(line);
     }
 
-    void emit(std::string_view line) { log::emit({log::level::info, id_, name_, "stderr", line}); }
+    void emit(std::string_view line) {
+        const at_work here(named_work, "the log's sink");
+        log::emit({log::level::info, id_, name_, "stderr", line});
+    }
 
     /// Has what was dropped told in time.
     void plan() {
@@ -27739,7 +28290,9 @@ public:
             const auto ready = [this] { return has_news(); };
             if (!ready()) {
                 if (node_.on_loop()) return waits_on_loop();
-                if (!changed_.wait(lock, node_, deadline, ready))
+                if (!changed_.wait(
+                        lock, node_, deadline, ready,
+                        {"an item", open_.empty() ? no_context : open_.back()->peer, "from"}))
                     return wait_ended(node_.now(), deadline, "no item came before the deadline");
             }
             if (items_.empty()) return *end_;
@@ -28209,7 +28762,9 @@ public:
         {
             std::unique_lock lock(mutex_);
             const auto ready = [this] { return closed_ || credit_.may_send(); };
-            if (!ready() && (node_.on_loop() || !changed_.wait(lock, node_, deadline, ready)))
+            if (!ready() &&
+                (node_.on_loop() ||
+                 !changed_.wait(lock, node_, deadline, ready, {"credit for an item", peer_, "to"})))
                 return no_credit(deadline);
             if (closed_) return *closed_;
             enter(frame);
@@ -28702,6 +29257,8 @@ struct incoming_call {
     cancel_radius cancelled = cancel_radius::none; ///< by its caller, with how much else
     bool due = false;     ///< begins although it is cancelled: see cancel()
     bool on_main = false; ///< the main thread executes it
+    on where = on::main;  ///< it was accepted for
+    instant noticed = 0;  ///< when somebody first looked at it in its phase; 0: nobody has
     incoming_call* next_in_bucket = nullptr;
     incoming_call* previous = nullptr; ///< in the main thread's queue
     incoming_call* next = nullptr;
@@ -28742,7 +29299,10 @@ class incoming_calls {
     incoming_call* first_ = nullptr; // the main thread's queue
     incoming_call* last_ = nullptr;
     std::atomic<bool> main_waiting_{false}; // there is a first_
-    bool main_runs_ = false;                // the main thread executes a call
+    incoming_call* main_runs_ = nullptr;    // what the main thread executes
+    std::uint64_t main_begun_ = 0;          // calls that the main thread has taken
+    std::uint64_t pool_begun_ = 0;          // calls that the pool has taken
+    std::size_t pool_waiting_ = 0;
     bool stopping_ = false;
 
     struct chain_key {
@@ -28822,6 +29382,11 @@ class incoming_calls {
     }
 
     std::optional<error> start(incoming_call& c, scope_worker& by) {
+        c.noticed = 0;
+        if (c.where == on::pool) {
+            ++pool_begun_;
+            --pool_waiting_;
+        }
         c.scope.reset(c.deadline);
         c.scope.enter(by);
         if (c.cancelled != cancel_radius::none) c.scope.cancel(c.cancelled, c.head.src);
@@ -28855,9 +29420,11 @@ public:
     explicit incoming_calls(Io& io) : io_(io), mutex_(io) {}
 
     /// Accepts a call; null if there are too many, or they hold more than `most_bytes` together.
-    /// One alone may be larger. `for_main`: appends it to the main thread's queue.
+    /// One alone may be larger. One for on::main is appended to the main thread's queue. `behind`:
+    /// there it waits behind another.
     incoming_call* add(const message& m, const function_entry& entry, const call_frame& frame,
-                       std::size_t arguments_at, std::uint64_t most_bytes, bool for_main) {
+                       std::size_t arguments_at, std::uint64_t most_bytes, on where,
+                       bool& behind) {
         const std::lock_guard lock(mutex_);
         if (size_ >= most_calls || (size_ > 0 && bytes_ + m.payload.size() > most_bytes))
             return nullptr;
@@ -28882,6 +29449,8 @@ public:
         c->cancelled = cancel_radius::none;
         c->due = false;
         c->on_main = false;
+        c->where = where;
+        c->noticed = 0;
         if (m.whole) {
             c->payload = std::move(*m.whole);
         } else {
@@ -28891,7 +29460,12 @@ public:
         if (c->chain) ++chains_[{c->head.src, c->chain}].open;
         if (++size_ > buckets_.size()) grow();
         insert(*c);
-        if (for_main) queue(*c);
+        if (where == on::main) {
+            behind = main_runs_ || first_;
+            queue(*c);
+        } else if (where == on::pool) {
+            ++pool_waiting_;
+        }
         return c;
     }
 
@@ -28906,7 +29480,9 @@ public:
         incoming_call* c = first_;
         if (!c) return nullptr;
         unqueue(*c);
-        main_runs_ = c->on_main = true;
+        main_runs_ = c;
+        c->on_main = true;
+        ++main_begun_;
         refusal = start(*c, by);
         return c;
     }
@@ -28948,7 +29524,7 @@ public:
 #endif
         bytes_ -= c.payload.size();
         if (c.payload.capacity() > kept_bytes || c.payload.is_secret()) c.payload = buffer{};
-        if (c.on_main) main_runs_ = false;
+        if (c.on_main) main_runs_ = nullptr;
         free_.push_back(&c);
         --size_;
     }
@@ -29040,6 +29616,53 @@ public:
         return queued;
     }
 
+    /// How many calls the main thread and the pool have begun, and whether any waits for them.
+    struct progress {
+        std::uint64_t main_begun = 0;
+        bool main_waits = false;
+        std::uint64_t pool_begun = 0;
+        std::size_t pool_waits = 0;
+    };
+    progress look() {
+        const std::lock_guard lock(mutex_);
+        return {main_begun_, first_ != nullptr, pool_begun_, pool_waiting_};
+    }
+
+    /// What a call that was accepted does not end before: the function that it runs itself or, if
+    /// it waits for the main thread, the one that runs there. `runs` null: neither, or it is not
+    /// known.
+    struct holder {
+        const function_entry* called = nullptr;
+        const function_entry* runs = nullptr;
+        const scope_worker* by = nullptr;
+    };
+    holder holder_of(context_id src, handle_id reply_to) {
+        const std::lock_guard lock(mutex_);
+        const auto is_running = [](const incoming_call& c) {
+            return c.state.load(std::memory_order_acquire) == incoming_call::phase::running;
+        };
+        const incoming_call* c = lookup(src, reply_to);
+        if (!c) return {};
+        const bool queued = c == first_ || c->previous; // for the main thread
+        const incoming_call* runs = queued ? main_runs_ : c;
+        if (!runs || !is_running(*runs)) return {};
+        return {c->entry, runs->entry, runs->scope.worker()};
+    }
+
+    /// Calls `show(call)` for each that runs or waits, in no order. Under the lock.
+    template <class Show>
+    void each(Show&& show) {
+        const std::lock_guard lock(mutex_);
+        for (incoming_call* c : buckets_)
+            for (; c; c = c->next_in_bucket) show(*c);
+    }
+    /// The first that waits for the main thread, for the time of show(). Under the lock.
+    template <class Show>
+    void first_of_main(Show&& show) {
+        const std::lock_guard lock(mutex_);
+        if (first_) show(*first_);
+    }
+
     std::size_t size() {
         const std::lock_guard lock(mutex_);
         return size_;
@@ -29084,6 +29707,276 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/node/activities_of.hpp ----
+// activities_of.hpp: what runs in one context, and who waits there for what.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Who waits in one context at one moment, asked for once; and the list that is made of it.
+/// Threads: any, one at a time.
+template <class Io>
+class activity_list {
+    using other_wait = typename basic_waits<Io>::wait;
+    using answer = typename basic_call_table<Io>::awaited;
+
+    basic_router_core<Io>& node_;
+    const instant now_;
+    std::vector<other_wait> waits_;
+    std::vector<answer> answers_;
+    std::vector<const scope_worker*> told_; // of whom the list says what they wait for
+
+    activity from(const other_wait& w) const {
+        std::string text = std::string("waits for ") + w.what.what;
+        if (w.what.whose != no_context)
+            text.append(" ").append(w.what.relation).append(" ") += node_.called(w.what.whose);
+        return {{}, std::move(text), w.what.whose, now_ - w.since};
+    }
+    activity from(const answer& a) const {
+        const std::string function = node_.subject_name(a.subject);
+        return {{},
+                (function.empty() ? std::string("waits for an answer")
+                                  : "waits for the answer to " + function) +
+                    " in " + node_.called(a.respondent),
+                a.respondent,
+                a.lasts};
+    }
+    bool told_of(const scope_worker* who) const {
+        return who && std::find(told_.begin(), told_.end(), who) != told_.end();
+    }
+
+public:
+    static constexpr std::size_t most = 256; // of each kind
+
+    std::vector<activity> all{};
+
+    explicit activity_list(basic_router_core<Io>& node)
+        : node_(node), now_(node.loop().io().now()), waits_(node.loop().waits().all(most)),
+          answers_(node.outstanding().look(now_, most, node.id())) {}
+
+    instant now() const noexcept { return now_; }
+
+    /// What one thread or task waits for; `does` is empty if that is nothing.
+    activity wait_of(const scope_worker* who) const {
+        for (const other_wait& w : waits_)
+            if (who && w.who == who) return from(w);
+        for (const answer& a : answers_)
+            if (who && a.by == who) return from(a);
+        return {};
+    }
+
+    /// Adds one, and what `by`, who does it, waits for.
+    void add(activity what, const scope_worker* by) {
+        activity wait = wait_of(by);
+        wait.who = what.who;
+        all.push_back(std::move(what));
+        if (wait.does.empty()) return;
+        told_.push_back(by);
+        all.push_back(std::move(wait));
+    }
+
+    /// Adds who waits and has not been told of: whoever works for no remote function, and answers
+    /// that nobody waits for at the moment.
+    void add_others() {
+        const auto put = [&](activity what, const char* who) {
+            what.who = who;
+            all.push_back(std::move(what));
+        };
+        for (const other_wait& w : waits_)
+            if (!told_of(w.who)) put(from(w), "a thread");
+        for (const answer& a : answers_)
+            if (!told_of(a.by)) put(from(a), "this program");
+    }
+};
+
+/// What runs here, with what that waits for, and what waits behind it; then whoever else waits.
+/// Empty once the loop has ended. Threads: any.
+template <class Io>
+MITOGEN_COLD std::vector<activity> activities_of(basic_router_core<Io>& node) {
+    std::vector<activity> all;
+    node.loop().run([&] {
+        activity_list<Io> list(node);
+        node.add_places(list);
+        list.add_others();
+        all = std::move(list.all);
+    });
+    return all;
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/serve/places.hpp ----
+// places.hpp: where the calls of a context run, and what waits there: for whoever asks, and for the
+// log if it takes long.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Looks at the calls that a dispatcher has accepted. A call costs nothing for it: a clock is
+/// looked at once in warnings::queued_call, and only while calls wait for one another. Threads:
+/// loop, but for the constructor and the destructor, which is to run while the loop does or after
+/// that.
+template <class Io>
+class basic_places final : public places_of_calls<Io> {
+    using phase = incoming_call::phase;
+
+    /// A place where calls queue.
+    struct queue {
+        std::uint64_t begun = 0; // how many it had begun at
+        instant since = 0;       // that moment
+        bool told = false;
+    };
+
+    basic_router_core<Io>& node_;
+    incoming_calls<Io>& calls_;
+    const std::string& name_; // of this context
+    queue main_{};
+    queue pool_{};
+    timer look_{};
+
+    static constexpr std::size_t most_waiting = 64;
+    static constexpr int most_links = 64;
+
+public:
+    basic_places(basic_router_core<Io>& node, incoming_calls<Io>& calls, const std::string& name)
+        : node_(node), calls_(calls), name_(name) {
+        look_.fire = [this] { look(); };
+        node_.loop().defer([this] { node_.set_places(this); });
+    }
+    basic_places(basic_places&&) = delete;
+    ~basic_places() {
+        node_.loop().run([this] {
+            node_.loop().cancel_slow_timer(look_);
+            node_.set_places(nullptr);
+        });
+    }
+
+    /// A call waits behind another: whether that goes on is looked at from now on.
+    void watch() {
+        const duration_ns limit = node_.rules().warnings.queued_call;
+        if (look_.is_set() || limit <= 0 || limit == never) return;
+        look();
+    }
+
+private:
+    static std::string caller_of(basic_router_core<Io>& node, const incoming_call& c) {
+        return c.entry->name() + " for " + node.called(c.head.src);
+    }
+    static const char* place_of(on where) {
+        switch (where) {
+        case on::main: return "the main thread";
+        case on::pool: return "a thread of the pool";
+        case on::task: return "a task";
+        default: return "a thread of its own";
+        }
+    }
+
+    void describe(activity_list<Io>& to) override {
+        struct seen {
+            activity what;
+            const scope_worker* by;
+        };
+        std::vector<seen> running;
+        std::vector<activity> waiting;
+        std::size_t more = 0;
+        calls_.each([&](incoming_call& c) {
+            const bool runs = c.state.load(std::memory_order_acquire) != phase::queued;
+            if (c.noticed == 0) c.noticed = to.now();
+            const duration_ns lasts = to.now() - c.noticed;
+            if (runs && running.size() < activity_list<Io>::most) {
+                running.push_back({{place_of(c.where), "runs " + caller_of(node_, c), c.head.src,
+                                    lasts},
+                                   c.scope.worker()});
+            } else if (!runs && waiting.size() < most_waiting) {
+                const char* place = c.where == on::pool ? "the pool" : place_of(c.where);
+                waiting.push_back({"the call of " + caller_of(node_, c),
+                                   std::string("waits for ") + place, c.head.src, lasts});
+            } else if (!runs) {
+                ++more;
+            }
+        });
+        for (seen& s : running) to.add(std::move(s.what), s.by);
+        for (activity& a : waiting) to.all.push_back(std::move(a));
+        if (more > 0)
+            to.all.push_back({std::to_string(more) + " more calls", "wait", no_context, 0});
+    }
+
+    /// Every link of it is a thread or a task that waits without a deadline, or a call in the main
+    /// thread's queue: so nothing but a cancellation could end it.
+    MITOGEN_COLD std::optional<error> cycle_of(handle_id answer) override {
+        std::string text;
+        handle_id at = answer;
+        for (int links = 0; links < most_links; ++links) {
+            const auto holds = calls_.holder_of(node_.id(), at);
+            if (!holds.runs) return std::nullopt;
+            text += (links ? ", which waits for the answer to " : "") + holds.called->name();
+            if (holds.called != holds.runs)
+                text += ", which waits for the main thread, which runs " + holds.runs->name();
+            at = node_.outstanding().awaited_for_ever(holds.by, node_.id());
+            if (at == 0) return std::nullopt;
+            if (at == answer)
+                return error(reason::misuse, "it would wait for itself, for ever: " + text +
+                                                 ", which waits for that answer");
+        }
+        return std::nullopt;
+    }
+
+    void look() {
+        const instant now = node_.loop().io().now();
+        const duration_ns limit = node_.rules().warnings.queued_call;
+        const auto p = calls_.look();
+        if (stands(main_, p.main_begun, p.main_waits, now, limit)) warn(on::main);
+        if (stands(pool_, p.pool_begun, p.pool_waits > 0, now, limit)) warn(on::pool);
+        if (p.main_waits || p.pool_waits > 0)
+            node_.loop().set_slow_timer(look_, after(now, limit));
+    }
+
+    /// True, once, if it has not begun another call for so long although one waits.
+    static bool stands(queue& q, std::uint64_t begun, bool waits, instant now,
+                       duration_ns limit) noexcept {
+        if (!waits || q.begun != begun || q.since == 0) {
+            q = {begun, now, false};
+            return false;
+        }
+        return now - q.since >= limit && !std::exchange(q.told, true);
+    }
+
+    MITOGEN_COLD void warn(on where) {
+        const activity_list<Io> waits(node_);
+        std::string first;
+        std::string runs;
+        std::size_t waiting = 0;
+        calls_.each([&](incoming_call& c) {
+            if (c.where != where) return;
+            if (c.state.load(std::memory_order_acquire) == phase::queued) {
+                if (waiting++ == 0) first = c.entry->name();
+                return;
+            }
+            if (runs.size() > most_text) return;
+            runs += (runs.empty() ? "" : "; ") + caller_of(node_, c);
+            const activity wait = waits.wait_of(c.scope.worker());
+            if (!wait.does.empty())
+                runs += ", which " + wait.does + ", for " + span_text(wait.lasts);
+        });
+        if (where == on::main)
+            calls_.first_of_main([&](incoming_call& c) { first = c.entry->name(); });
+        if (runs.empty() || first.empty()) return; // it has gone on meanwhile
+        log::write(
+            log::level::warning,
+            "call " + first + " waits for " +
+                (where == on::main ? "the main thread of " : "the pool of ") + name_ +
+                ", which for " + span_text(node_.rules().warnings.queued_call) + " has run " +
+                runs +
+                (waiting > 1 ? "; " + std::to_string(waiting - 1) + " more calls wait" : ""));
+    }
+
+    static constexpr std::size_t most_text = 4096;
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/task/task_calls.hpp ----
 // task_calls.hpp: the tasks that other contexts have called and that have not ended yet.
 
@@ -29111,7 +30004,7 @@ class basic_task_calls {
         running* next = nullptr;
 
         running(basic_task_calls& all, call& c, decode_environment& environment)
-            : node_task_scope(all.node_), calls(all), request(c),
+            : node_task_scope(all.node_, c.entry), calls(all), request(c),
               arguments(std::span<const std::byte>(c.payload).subspan(c.arguments_at),
                         all.node_.bounds(), &environment),
               inv{{arguments, result, environment, {c.head.src, c.head.auth}, c.flow}, {}} {}
@@ -29253,6 +30146,7 @@ class basic_dispatcher {
     elastic_threads<call*, Io> threads_;
     friend class basic_task_calls<basic_dispatcher, Io>;
     basic_task_calls<basic_dispatcher, Io> tasks_{router_, *this, calls_};
+    basic_places<Io> places_{router_, calls_, name_};
     buffer loop_result_; // reused by functions that run on the loop
 
 public:
@@ -29378,8 +30272,9 @@ private:
                 m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
         const on where = entry->where == on::context ? executor_ : entry->where;
         if (where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
-        const bool on_main = where == on::main;
-        call* c = calls_.add(m, *entry, frame, r.offset(), router_.bounds().queue_bytes, on_main);
+        bool behind = false;
+        call* c = calls_.add(m, *entry, frame, r.offset(), router_.bounds().queue_bytes, where,
+                             behind);
         if (!c)
             return router_.reply_dead(
                 m.head, error(reason::overloaded,
@@ -29398,6 +30293,7 @@ private:
             tasks_.add(*c, environment_);
         } else {
             main_wake_.notify();
+            if (behind) places_.watch();
         }
     }
 
@@ -29414,7 +30310,10 @@ private:
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation&) { return std::stop_token(); };
 #endif
-        invoke(entry, inv);
+        {
+            const at_work here(function_work, &entry);
+            invoke(entry, inv);
+        }
         finish(m.head, inv, frame.flags & call_frame::has_chain ? frame.chain : 0,
                flush_mode::soon);
     }
@@ -29557,6 +30456,7 @@ private:
     }
 
     void enqueue_pool(call* c) {
+        if (pool_busy_.load() >= pool_limit_) places_.watch();
         // Threads are made as they are needed, up to the limit. On the loop, so only one at a time.
         if (pool_busy_.fetch_add(1) >= pool_.size() && pool_.size() < pool_limit_) {
             pool_.emplace_back(router_.loop().io(), "mitogen-pool", [this] {
@@ -30071,6 +30971,9 @@ private:
         // A lane of its own: a record does not wait behind a large message of the thread that logs.
         (void)parent->transport->send(node_.address(parent->id, handles::forward_log),
                                       std::move(payload), this, flush_mode::soon);
+        // why nothing goes on there is to be read while that is so
+        if (node_.loop().blocked()) [[unlikely]]
+            parent->transport->write_instead();
     }
 
     /// Says what is due, or what there is.
@@ -30134,6 +31037,7 @@ void receive_forwarded_logs(basic_router_core<Io>& node, log_forwarder<Io>& up) 
             const auto severity = static_cast<log::level>(level);
             if (node.parent()) return up.pass(origin, severity, logger, text, lost);
             const auto known = node.routes().get(origin);
+            const at_work here(named_work, "the log's sink");
             log::emit({severity, origin, known.name, logger, text});
         });
 }
@@ -30192,7 +31096,10 @@ bool basic_broker<Io>::on_loop() const noexcept {
 }
 template <class Io>
 bool basic_broker<Io>::defer(unique_function<void()> work) {
-    return engine_->defer(std::move(work));
+    return engine_->defer([work = std::move(work)]() mutable {
+        const detail::at_work here(detail::named_work, "work that was given to broker::defer()");
+        work();
+    });
 }
 template <class Io>
 int basic_broker<Io>::fd() {
@@ -30636,6 +31543,7 @@ public:
     }
     std::string subject_name(const void* subject) override { return name_of_subject(subject); }
     std::vector<context_status> status() override { return status_of(*this); }
+    std::vector<activity> activities() override { return activities_of(*this); }
 
     // ---- making children
 
@@ -33943,8 +34851,9 @@ class task_condition {
 public:
     /// As condition's.
     template <class Ready>
-    bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready) {
-        return threads_.wait(lock, host, deadline, ready);
+    bool wait(std::unique_lock<mutex>& lock, sync_host& host, instant deadline, Ready&& ready,
+              const wait_subject& what = {}) {
+        return threads_.wait(lock, host, deadline, ready, what);
     }
 
     /// In a task: waits until `ready()` holds, which is asked with the mutex locked, or for `span`
@@ -34266,12 +35175,14 @@ public:
     bool wait_for(task& t, instant deadline) override {
         std::unique_lock lock(mutex_);
         const auto over = [&t] { return t.ended(); };
-        if (t.wake_.wait(lock, node_, deadline, over)) return true;
+        const wait_subject what{"a task of a nursery"};
+        if (t.wake_.wait(lock, node_, deadline, over, what)) return true;
         if (!stopping()) return false;
         // It is the nursery that interrupts its body, and has asked the task to stop: it has its
         // grace for that.
         const shielded wait_for_end;
-        return t.wake_.wait(lock, node_, std::min(deadline, after(node_.now(), grace_)), over);
+        return t.wake_.wait(lock, node_, std::min(deadline, after(node_.now(), grace_)), over,
+                            what);
     }
     std::optional<error> stopped_for() override {
         const std::lock_guard lock(mutex_);
@@ -34424,7 +35335,7 @@ private:
     template <class Condition>
     bool wait(instant deadline, Condition condition) {
         std::unique_lock lock(mutex_);
-        return wake_.wait(lock, node_, deadline, condition);
+        return wake_.wait(lock, node_, deadline, condition, {"the end of a nursery"});
     }
 };
 

@@ -10,6 +10,8 @@
 #include <mitogen/io/construction.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/io/policy.hpp>
+#include <mitogen/loop/activity/activity.hpp>
+#include <mitogen/loop/activity/waits.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/loop/event_loop.hpp>
 #include <mitogen/loop/followers.hpp>
@@ -58,6 +60,7 @@ class broker_engine : public basic_event_loop<Io> {
     using event_loop::timers_;
     using event_loop::wake_pending_;
     using event_loop::waker_;
+    using event_loop::watch_;
     using event_loop::work_;
 
     basic_leadership<Io> leadership_;
@@ -69,6 +72,7 @@ class broker_engine : public basic_event_loop<Io> {
     basic_followers<Io> followers_;
     basic_work_guards<Io> guards_;
     event stopped_; // stop() was called
+    basic_waits<Io> waits_;
     typename Io::thread thread_;
 
     static constexpr duration_ns first_patience = 1'000'000;
@@ -79,7 +83,7 @@ public:
     explicit broker_engine(Io io = {}) : broker_engine(broker_options{}, std::move(io)) {}
     explicit broker_engine(broker_options how, Io io = {})
         : event_loop(std::move(io)), leadership_(io_, poller_), own_thread_(how.thread),
-          followers_(io_), guards_(io_), stopped_(io_) {
+          followers_(io_), guards_(io_), stopped_(io_), waits_(io_) {
         if (construction::failed()) return; // this is only good for being destroyed
         if (own_thread_) {
             thread_ = typename Io::thread(io_, "mitogen-broker", [this] { run_io_thread(); });
@@ -136,6 +140,7 @@ public:
         requires io::has_outer_loop<Io>
     {
         if (own_thread_ || on_loop() || stopping() || !leadership_.take()) return;
+        const leads_loop leading(watch_.activity());
         (void)slow_.look();
         run_once(0);
         give_back();
@@ -146,6 +151,9 @@ public:
 
     /// True on the thread that leads at this moment.
     bool on_loop() const noexcept { return leadership_.here(); }
+
+    /// The threads that wait beside it. Threads: any.
+    basic_waits<Io>& waits() noexcept { return waits_; }
 
     /// Whose messages keep their order: those that this thread sends or, on the loop, those of the
     /// loop, whichever threads lead it one after the other. Threads: any.
@@ -307,6 +315,7 @@ public:
     /// nothing else may be called.
     void abandon() noexcept {
         thread_.forget();
+        watch_.forget();
         this->close_descriptors();
     }
 
@@ -347,6 +356,7 @@ private:
     bool drive(waiter<Io>& wake, instant deadline, Ready&& ready) {
         // what the loop runs belongs to no scope of this thread's
         const with_worker nobody(nullptr);
+        const leads_loop leading(watch_.activity());
         wake.begin_driving(waker_);
         lead_until(deadline, ready);
         wake.end_driving();
@@ -409,6 +419,7 @@ private:
 
     /// The broker's own thread.
     void run_io_thread() {
+        const leads_loop leading(watch_.activity());
         while (!stopping()) {
             if constexpr (Io::poller::has_gate) {
                 const instant until =
@@ -430,6 +441,7 @@ private:
 
     /// After stop(): whoever leads leaves, what was accepted runs, and no more is accepted.
     void finish() {
+        const leads_loop leading(watch_.activity());
         while (!leadership_.take_for_io_thread()) {
             waker_.wake(); // whoever leads sees stopping() and leaves
             if constexpr (Io::poller::has_gate) poller_.wait_gate(1'000'000);

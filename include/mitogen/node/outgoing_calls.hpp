@@ -106,8 +106,13 @@ public:
     }
 
     bool await(outstanding_call& answer, instant deadline) final {
-        return broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline, true,
-                                     [&answer] { return answer.done(); });
+        answer.set_awaited_by(this_worker);
+        if (answer.respondent() == id_) [[unlikely]]
+            waits_for_self(answer, deadline == never && !in_timed_scope());
+        const bool done = broker_.wait_in_scope(static_cast<open_call&>(answer).wake, deadline,
+                                                true, [&answer] { return answer.done(); });
+        answer.set_awaited_by(nullptr);
+        return done;
     }
 
     void await_call(outstanding_call& answer, const call_options& options) final {
@@ -125,6 +130,20 @@ public:
 
     outstanding_call& refuse_call(context_id from, error why) final {
         return *failed_answer(from, std::move(why));
+    }
+
+    void waits_for_self(outstanding_call& answer, bool for_ever) final {
+        answer.set_for_ever(for_ever);
+        if (!for_ever || !answer.subject) return;
+        open_call& p = static_cast<open_call&>(answer);
+        p.retain();
+        // behind the call itself, which this context sends to itself
+        if (!broker_.defer([this, &p] {
+                std::optional<error> cycle = core().cycle_of(p.handle());
+                if (cycle) give_up(p, std::move(*cycle));
+                p.release();
+            }))
+            p.release();
     }
 
     void cancel_call(outstanding_call& p) final {
@@ -150,7 +169,7 @@ public:
     }
 
     bool sleep(condition& on, std::unique_lock<mutex>& lock, instant deadline,
-               predicate ready) final {
+               predicate ready, const wait_subject& what) final {
         struct sleeper final : condition::sleeper {
             waiter<Io> wake;
             explicit sleeper(Io& io) : wake(io) {}
@@ -158,6 +177,7 @@ public:
         };
         sleeper self(broker_.io());
         on.enter(self);
+        const typename basic_waits<Io>::entry here(broker_.waits(), what, now());
         mutex& mutex = *lock.mutex();
         do { // again if another thread has taken away what this one was woken for
             lock.unlock();

@@ -9,6 +9,7 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/link/peer.hpp>
+#include <mitogen/loop/activity/activity.hpp>
 #include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/node/call_table.hpp>
 #include <mitogen/node/dead_messages.hpp>
@@ -34,6 +35,22 @@
 namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
+
+template <class Io>
+class activity_list;
+
+/// Where the calls of a context run. Threads: loop.
+template <class Io>
+class places_of_calls {
+public:
+    /// Adds what runs there, and what waits for that.
+    virtual void describe(activity_list<Io>& to) = 0;
+    /// If who waits for that answer, which this context is to give, waits for himself in the end.
+    virtual std::optional<error> cycle_of(handle_id answer) = 0;
+
+protected:
+    ~places_of_calls() = default;
+};
 
 /// Knows that contexts form a tree; creates no process and no descriptor. What it asks and what it
 /// receives is in its two bases.
@@ -66,12 +83,14 @@ private:
     basic_route_table<link, Io> routes_;
     std::shared_ptr<link> parent_;
     basic_lost_peers<Io> lost_peers_;
+    places_of_calls<Io>* places_ = nullptr; // the loop's
 
 public:
     basic_router_core(broker_engine<Io>& loop, const limits& bounds,
-                      const tree_rules& rules = {.heartbeat = {0, 0}})
+                      const tree_rules& rules = {.heartbeat = {0, 0}, .warnings = {0, 0}})
         : outgoing_calls(loop, bounds), delivery(loop.io()), rules_(rules), routes_(loop.io()),
           lost_peers_(loop.io()) {
+        loop.warn_of_block(rules.warnings.blocked_loop);
         (void)handlers_.add(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
         (void)handlers_.add(handles::heartbeat, {.from = senders::anyone},
                             [this](const message& m) { on_heartbeat(m); });
@@ -170,6 +189,21 @@ public:
     MITOGEN_COLD std::string place_of(context_id id) {
         std::string text = this->dotted_path_of(id);
         return text.empty() ? lost_peers_.place_of(id) : text;
+    }
+
+    /// A context by its path or, where that is not known, its number. Threads: any.
+    MITOGEN_COLD std::string called(context_id id) {
+        std::string path = id == id_ ? std::string("this context") : place_of(id);
+        return path.empty() ? "context " + std::to_string(id) : path;
+    }
+
+    /// Where the calls of this context run; null: it executes none. Threads: loop.
+    void set_places(places_of_calls<Io>* where) noexcept { places_ = where; }
+    void add_places(activity_list<Io>& to) {
+        if (places_) places_->describe(to);
+    }
+    std::optional<error> cycle_of(handle_id answer) {
+        return places_ ? places_->cycle_of(answer) : std::nullopt;
     }
 
     /// What this context knows of paths, for errors that come from below.
@@ -331,6 +365,7 @@ private:
     MITOGEN_COLD void tell_lost(context_id id, const error& why) {
         outstanding_->fail_all(id, why);
         for (const registration& r : handlers_.take_bound(id)) deliver_dead(r, why);
+        const at_work here(named_work, "a callback of on_disconnect");
         for (auto& call : lost_peers_.take_watchers(id)) guarded({}, [&] { call(why); });
     }
 

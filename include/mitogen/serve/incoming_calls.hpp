@@ -64,6 +64,8 @@ struct incoming_call {
     cancel_radius cancelled = cancel_radius::none; ///< by its caller, with how much else
     bool due = false;     ///< begins although it is cancelled: see cancel()
     bool on_main = false; ///< the main thread executes it
+    on where = on::main;  ///< it was accepted for
+    instant noticed = 0;  ///< when somebody first looked at it in its phase; 0: nobody has
     incoming_call* next_in_bucket = nullptr;
     incoming_call* previous = nullptr; ///< in the main thread's queue
     incoming_call* next = nullptr;
@@ -104,7 +106,10 @@ class incoming_calls {
     incoming_call* first_ = nullptr; // the main thread's queue
     incoming_call* last_ = nullptr;
     std::atomic<bool> main_waiting_{false}; // there is a first_
-    bool main_runs_ = false;                // the main thread executes a call
+    incoming_call* main_runs_ = nullptr;    // what the main thread executes
+    std::uint64_t main_begun_ = 0;          // calls that the main thread has taken
+    std::uint64_t pool_begun_ = 0;          // calls that the pool has taken
+    std::size_t pool_waiting_ = 0;
     bool stopping_ = false;
 
     struct chain_key {
@@ -184,6 +189,11 @@ class incoming_calls {
     }
 
     std::optional<error> start(incoming_call& c, scope_worker& by) {
+        c.noticed = 0;
+        if (c.where == on::pool) {
+            ++pool_begun_;
+            --pool_waiting_;
+        }
         c.scope.reset(c.deadline);
         c.scope.enter(by);
         if (c.cancelled != cancel_radius::none) c.scope.cancel(c.cancelled, c.head.src);
@@ -217,9 +227,11 @@ public:
     explicit incoming_calls(Io& io) : io_(io), mutex_(io) {}
 
     /// Accepts a call; null if there are too many, or they hold more than `most_bytes` together.
-    /// One alone may be larger. `for_main`: appends it to the main thread's queue.
+    /// One alone may be larger. One for on::main is appended to the main thread's queue. `behind`:
+    /// there it waits behind another.
     incoming_call* add(const message& m, const function_entry& entry, const call_frame& frame,
-                       std::size_t arguments_at, std::uint64_t most_bytes, bool for_main) {
+                       std::size_t arguments_at, std::uint64_t most_bytes, on where,
+                       bool& behind) {
         const std::lock_guard lock(mutex_);
         if (size_ >= most_calls || (size_ > 0 && bytes_ + m.payload.size() > most_bytes))
             return nullptr;
@@ -244,6 +256,8 @@ public:
         c->cancelled = cancel_radius::none;
         c->due = false;
         c->on_main = false;
+        c->where = where;
+        c->noticed = 0;
         if (m.whole) {
             c->payload = std::move(*m.whole);
         } else {
@@ -253,7 +267,12 @@ public:
         if (c->chain) ++chains_[{c->head.src, c->chain}].open;
         if (++size_ > buckets_.size()) grow();
         insert(*c);
-        if (for_main) queue(*c);
+        if (where == on::main) {
+            behind = main_runs_ || first_;
+            queue(*c);
+        } else if (where == on::pool) {
+            ++pool_waiting_;
+        }
         return c;
     }
 
@@ -268,7 +287,9 @@ public:
         incoming_call* c = first_;
         if (!c) return nullptr;
         unqueue(*c);
-        main_runs_ = c->on_main = true;
+        main_runs_ = c;
+        c->on_main = true;
+        ++main_begun_;
         refusal = start(*c, by);
         return c;
     }
@@ -310,7 +331,7 @@ public:
 #endif
         bytes_ -= c.payload.size();
         if (c.payload.capacity() > kept_bytes || c.payload.is_secret()) c.payload = buffer{};
-        if (c.on_main) main_runs_ = false;
+        if (c.on_main) main_runs_ = nullptr;
         free_.push_back(&c);
         --size_;
     }
@@ -400,6 +421,53 @@ public:
         for (std::stop_source& s : running) s.request_stop();
 #endif
         return queued;
+    }
+
+    /// How many calls the main thread and the pool have begun, and whether any waits for them.
+    struct progress {
+        std::uint64_t main_begun = 0;
+        bool main_waits = false;
+        std::uint64_t pool_begun = 0;
+        std::size_t pool_waits = 0;
+    };
+    progress look() {
+        const std::lock_guard lock(mutex_);
+        return {main_begun_, first_ != nullptr, pool_begun_, pool_waiting_};
+    }
+
+    /// What a call that was accepted does not end before: the function that it runs itself or, if
+    /// it waits for the main thread, the one that runs there. `runs` null: neither, or it is not
+    /// known.
+    struct holder {
+        const function_entry* called = nullptr;
+        const function_entry* runs = nullptr;
+        const scope_worker* by = nullptr;
+    };
+    holder holder_of(context_id src, handle_id reply_to) {
+        const std::lock_guard lock(mutex_);
+        const auto is_running = [](const incoming_call& c) {
+            return c.state.load(std::memory_order_acquire) == incoming_call::phase::running;
+        };
+        const incoming_call* c = lookup(src, reply_to);
+        if (!c) return {};
+        const bool queued = c == first_ || c->previous; // for the main thread
+        const incoming_call* runs = queued ? main_runs_ : c;
+        if (!runs || !is_running(*runs)) return {};
+        return {c->entry, runs->entry, runs->scope.worker()};
+    }
+
+    /// Calls `show(call)` for each that runs or waits, in no order. Under the lock.
+    template <class Show>
+    void each(Show&& show) {
+        const std::lock_guard lock(mutex_);
+        for (incoming_call* c : buckets_)
+            for (; c; c = c->next_in_bucket) show(*c);
+    }
+    /// The first that waits for the main thread, for the time of show(). Under the lock.
+    template <class Show>
+    void first_of_main(Show&& show) {
+        const std::lock_guard lock(mutex_);
+        if (first_) show(*first_);
     }
 
     std::size_t size() {
