@@ -153,6 +153,7 @@
 #include <mitogen/protocol/join_handshake.hpp>
 #include <mitogen/protocol/lane_numbers.hpp>
 #include <mitogen/protocol/send_queue.hpp>
+#include <mitogen/protocol/shutdown_notice.hpp>
 #include <mitogen/remote/connect_server.hpp>
 #include <mitogen/remote/serializable_method.hpp>
 #include <mitogen/router/child_main.hpp>

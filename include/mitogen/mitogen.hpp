@@ -96,6 +96,7 @@
 #include <mitogen/method/privilege/sudo_options.hpp>
 #include <mitogen/method/slurm_options.hpp>
 #include <mitogen/method/ssh_options.hpp>
+#include <mitogen/node/flow_budget.hpp>
 #include <mitogen/node/handler_options.hpp>
 #include <mitogen/node/node.hpp>
 #include <mitogen/node/outstanding_call.hpp>

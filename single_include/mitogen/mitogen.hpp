@@ -305,7 +305,8 @@ struct error_detail {
     std::string place{};
     std::string backtrace{};           ///< of a remote exception, if the build has one
     context_id context = no_context;   ///< id of the context that it is about
-    context_id canceller = no_context; ///< of a cancellation: the context that asked for it
+    /// of a cancellation, or of the end of a context: the context that asked for it
+    context_id canceller = no_context;
     cancel_radius radius = cancel_radius::none;
     exit_status status{}; ///< of a lost peer, where `has_status`
     bool has_status = false;
@@ -541,10 +542,11 @@ public:
         return shared_->detail.has_status ? &shared_->detail.status : nullptr;
     }
 
-    /// Of a cancellation: the context that asked for it; no_context if nobody did.
+    /// Of a cancellation, and of what is lost or refused because a context was ended: the context
+    /// that asked for it; no_context if nobody did.
     context_id canceller() const noexcept { return shared_->detail.canceller; }
 
-    /// Of a cancellation: what was cancelled.
+    /// Of the same: what was cancelled or ended.
     cancel_radius radius() const noexcept { return shared_->detail.radius; }
 
     /// The remote functions that it has left on its way here, the innermost first: of an exception,
@@ -772,7 +774,16 @@ inline error cancelled_by(context_id who, cancel_radius what, std::string text) 
         .why = reason::cancelled, .text = std::move(text), .canceller = who, .radius = what});
 }
 
-/// The same, as the callee sees it: `caller` does not want the call any more, alone or with all of
+/// The error of what is lost or refused because context `who` has ended a context; no_context if
+/// nobody has asked for that.
+inline error ended_by(enum reason why, context_id who, std::string text) {
+    return error(error_detail{.why = why,
+                              .text = std::move(text),
+                              .canceller = who,
+                              .radius = cancel_radius::context});
+}
+
+/// As cancelled_by(), as the callee sees it: `caller` does not want the call any more, alone or with all of
 /// its nursery. `when`: goes behind the text.
 inline error cancelled_by_caller(context_id caller, cancel_radius what, const char* when = "") {
     const char* const of = what == cancel_radius::nursery
@@ -1012,6 +1023,10 @@ struct limits {
     std::uint32_t open_calls = 1u << 20;
     /// on the way in one channel, stream or dialog: what a window grows to
     std::uint32_t window_bytes = 4u << 20;
+    /// on the way in all channels, streams and dialogs together that end in one context: the more
+    /// of them there are the smaller their windows, down to 1 KiB; then further ones are refused.
+    /// Besides it each may hold one item, however large that is
+    std::uint64_t flow_bytes = 256u << 20;
 
     friend bool operator==(const limits&, const limits&) = default;
 };
@@ -3049,7 +3064,11 @@ public:
     explicit buffer(std::size_t size) { resize(size); }
 
     /// A copy of `bytes`.
-    explicit buffer(std::span<const std::byte> bytes) { append(bytes.data(), bytes.size()); }
+    explicit buffer(std::span<const std::byte> bytes) {
+        if (bytes.empty()) return;
+        reserve(bytes.size()); // and no more: few copies grow
+        append(bytes.data(), bytes.size());
+    }
 
     buffer(buffer&& other) noexcept
         : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
@@ -6384,6 +6403,74 @@ struct timer {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/node/flow_budget.hpp ----
+// flow_budget.hpp: what all flows of one context together may have under way.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The sum of the windows of all flows that end in one context, bounded by limits::flow_bytes. What
+/// a flow may have under way is taken from here when it is opened, whether it is used or not: a
+/// sender that has credit needs nobody's consent to use it.
+///
+/// One half is shared out: each flow gets a small part of what is left of it, the first ones more
+/// than the later. The other half is for the smallest windows, so that very many flows are slow
+/// before one is refused. Threads: any.
+class flow_budget {
+    std::atomic<std::uint64_t> used_{0};
+
+    static std::uint64_t to_share(std::uint64_t used, std::uint64_t limit) noexcept {
+        return used < limit / 2 ? limit / 2 - used : 0;
+    }
+
+public:
+    /// The smallest window: some ten items of a few bytes.
+    static constexpr std::uint64_t least = 1024;
+    /// A new flow gets one part in so many of what is left to share.
+    static constexpr std::uint64_t parts = 256;
+
+    /// The window of a new flow, at most `most`; 0 if there is none left.
+    std::uint32_t open(std::uint32_t most, std::uint64_t limit) noexcept {
+        std::uint64_t used = used_.load(std::memory_order_relaxed);
+        for (;;) {
+            const std::uint64_t window =
+                std::min<std::uint64_t>(most, std::max(least, to_share(used, limit) / parts));
+            if (used > limit || window > limit - used) return 0;
+            if (used_.compare_exchange_weak(used, used + window, std::memory_order_relaxed))
+                return static_cast<std::uint32_t>(window);
+        }
+    }
+
+    /// By how much a window may grow, of the `wanted` bytes: no more than a small part of what is
+    /// left to share.
+    std::uint64_t grow(std::uint64_t wanted, std::uint64_t limit) noexcept {
+        std::uint64_t used = used_.load(std::memory_order_relaxed);
+        for (;;) {
+            const std::uint64_t more = std::min(wanted, to_share(used, limit) / 8);
+            if (more == 0 ||
+                used_.compare_exchange_weak(used, used + more, std::memory_order_relaxed))
+                return more;
+        }
+    }
+
+    /// A flow has ended, and what it has brought is taken.
+    void release(std::uint64_t window) noexcept {
+        used_.fetch_sub(window, std::memory_order_relaxed);
+    }
+
+    std::uint64_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
+
+    /// Why a flow is refused.
+    MITOGEN_COLD static error refusal(std::uint64_t limit) {
+        return error(reason::overloaded,
+                     "too many channels, streams and dialogs are open: together they may have " +
+                         std::to_string(limit) + " bytes under way (limits::flow_bytes)");
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/node/handler_options.hpp ----
 // handler_options.hpp: how a handler of messages is registered.
 
@@ -6571,8 +6658,8 @@ enum class flow_frame : std::uint8_t {
     stop = 17,   ///< nobody takes items any more
 };
 
-/// What an item costs besides its bytes: what it takes in a queue.
-inline constexpr std::uint64_t item_overhead = 64;
+/// What an item costs besides its bytes: what it takes in a queue, with what an allocator adds.
+inline constexpr std::uint64_t item_overhead = 96;
 
 /// Bytes of items that may be under way on one flow at first. A pipe holds 64 KiB, and a message is
 /// cut into fragments of 128 KiB: with twice that, a sender on the same machine rarely waits.
@@ -6617,6 +6704,12 @@ public:
 
     std::uint64_t window() const noexcept { return window_; }
 
+    /// By how much the window would grow now if its last item were taken: see consume().
+    std::uint64_t growth() const noexcept {
+        if (allowed_ > 0 || window_ >= most_) return 0;
+        return window_ < most_ - window_ ? window_ : most_ - window_;
+    }
+
     /// An item has arrived. False if the sender had no credit for it, or has announced fewer.
     bool receive(std::size_t bytes) noexcept {
         if (allowed_ <= 0 || received_ == announced_) return false;
@@ -6639,11 +6732,13 @@ public:
     /// An item has left the queue. How much credit to grant for it now: nothing until half a window
     /// is owed, so that grants are few. `starved`: it was the last one there. If the sender has
     /// used up its credit then, only the window holds it back, because more than that fits on the
-    /// way between them: the window doubles.
-    std::uint64_t consume(std::size_t bytes, bool starved = false) noexcept {
+    /// way between them: the window doubles, or grows by `room` if that is less.
+    std::uint64_t consume(std::size_t bytes, bool starved = false,
+                          std::uint64_t room = UINT64_MAX) noexcept {
         owed_ += bytes + item_overhead;
-        if (starved && allowed_ <= 0 && window_ < most_) {
-            const std::uint64_t more = window_ < most_ - window_ ? window_ : most_ - window_;
+        if (starved) {
+            const std::uint64_t wanted = growth();
+            const std::uint64_t more = room < wanted ? room : wanted;
             owed_ += more;
             window_ += more;
         }
@@ -7515,8 +7610,10 @@ protected:
     context_id id_ = root_id;
     std::vector<context_id> ancestors_{}; // parent first, root last
     limits limits_;
+    std::shared_ptr<detail::flow_budget> flows_;
 
-    explicit node(const limits& bounds) noexcept : limits_(bounds) {}
+    explicit node(const limits& bounds)
+        : limits_(bounds), flows_(std::make_shared<detail::flow_budget>()) {}
 
 public:
     node(node&&) = delete;
@@ -7527,6 +7624,8 @@ public:
     /// The contexts above this one: parent first, root last.
     const std::vector<context_id>& ancestors() const noexcept { return ancestors_; }
     const limits& bounds() const noexcept { return limits_; }
+    /// What its flows may have under way together. What has ends of flows keeps it.
+    const std::shared_ptr<detail::flow_budget>& flow_budget() const noexcept { return flows_; }
 
     // ---- questions, and the answers to them
 
@@ -7703,9 +7802,11 @@ struct invocation {
     /// the call's stop token, made when first asked for
     std::stop_token (*stop)(invocation&) = nullptr;
 #endif
-    /// by its caller
-    cancel_radius (*cancelled)(invocation&) = [](invocation&) { return cancel_radius::none; };
-    void* call = nullptr; ///< for `stop` and `cancelled`
+    /// why the call is to stop: by its caller, or with its context; nothing if it is not
+    std::optional<error> (*why_stopped)(invocation&) = [](invocation&) {
+        return std::optional<error>();
+    };
+    void* call = nullptr; ///< for `stop` and `why_stopped`
 
     /// What an invoke thunk has found wrong, for whoever knows the function's name:
     /// fault_of_call().
@@ -8426,11 +8527,12 @@ class call_methods {
 
     /// Begins a call whose items come through `flow`.
     template <auto F, detail::verb Verb, class... Args>
-    outstanding_call& begin_flow(detail::flow_address flow, Args&&... args) const {
+    outstanding_call& begin_flow(const result<detail::flow_address>& flow, Args&&... args) const {
+        if (!flow) return self().port().refuse_call(self().id(), flow.error());
         detail::call_message message;
         std::optional<error> why;
         detail::call_options options = self().options();
-        options.flow = flow;
+        options.flow = *flow;
         if (!compose<F, Verb>(message, why, options, std::forward<Args>(args)...))
             return self().port().refuse_call(self().id(), std::move(*why));
         return submit(message, detail::entry_of<F>(), detail::question::manner::gather, &options);
@@ -9084,8 +9186,9 @@ public:
 
     mitogen::node& node() const noexcept { return node_; }
 
-    /// If a sending end in `peer` sends to. Port 0 if this end is closed.
-    virtual flow_address open_port(context_id peer) = 0;
+    /// Where a sending end in `peer` sends to. Errors: why this end is closed; overloaded if no
+    /// further flow may be opened, of which a channel's receiver is told as well.
+    virtual result<flow_address> open_port(context_id peer) = 0;
     /// There is a sender that has no port yet: the end does not come before release().
     virtual void hold() = 0;
     virtual void release() = 0;
@@ -9111,6 +9214,8 @@ public:
     virtual void answered(const error* failure) = 0;
     /// From now on what arrives is taken and dropped, so that nobody waits for credit.
     virtual void discard() = 0;
+    /// True if get() has said that it ends with this error.
+    virtual bool has_told(const error& why) = 0;
 };
 
 /// The sending end. Threads: any; what one thread sends arrives in order.
@@ -9151,6 +9256,8 @@ public:
     virtual void on_peer_lost(error why) = 0;
     /// Why nothing can be sent any more; nothing while it can.
     virtual std::optional<error> closed() = 0;
+    /// True if send() has failed with this error.
+    virtual bool has_told(const error& why) = 0;
 };
 
 } // namespace detail
@@ -9575,10 +9682,7 @@ namespace detail {
 /// Runs `go` with the reason when the call that runs is told to stop; while it lives. Once, on any
 /// thread.
 class cancel_watch {
-    struct work {
-        unique_function<void(const error&)> go;
-        context_id caller;
-    };
+    using work = unique_function<void(const error&)>;
     struct fire {
         std::shared_ptr<work> what;
         invocation* inv;
@@ -9586,11 +9690,8 @@ class cancel_watch {
             // If threads are simulated the function may leave meanwhile: std::stop_callback knows
             // the real ones only.
             const std::shared_ptr<work> kept = what;
-            const cancel_radius what_is_cancelled = inv->cancelled(*inv);
-            if (what_is_cancelled == cancel_radius::none)
-                return kept->go(
-                    error(reason::broker_exited, "the context that executes the call is ending"));
-            kept->go(cancelled_by_caller(kept->caller, what_is_cancelled));
+            const std::optional<error> why = inv->why_stopped(*inv);
+            (*kept)(why ? *why : error(reason::cancelled, "the call was told to stop"));
         }
     };
 #if defined(__cpp_lib_jthread)
@@ -9599,7 +9700,7 @@ class cancel_watch {
 public:
     cancel_watch(invocation& inv, unique_function<void(const error&)> go)
         : callback_(inv.stop(inv),
-                    fire{std::make_shared<work>(work{std::move(go), inv.who.id}), &inv}) {}
+                    fire{std::make_shared<work>(std::move(go)), &inv}) {}
 #else
 public:
     // without stop tokens a function runs to its end
@@ -11148,14 +11249,15 @@ public:
                       "where it is void");
         if (started_) return error(reason::misuse, "started() was called before");
         started_ = true;
-        const detail::flow_address here = in_->open_port(peer_);
+        const result<detail::flow_address> here = in_->open_port(peer_);
+        if (!here) return here.error();
         constexpr auto kind = static_cast<std::uint8_t>(wire::flow_frame::begun);
         if constexpr (std::is_void_v<typename shape::started>) {
-            return out_->tell(encode(kind, here.port, here.window));
+            return out_->tell(encode(kind, here->port, here->window));
         } else {
             const typename shape::started& first = (value, ...);
             buffer frame;
-            encode_into(frame, peer_, kind, here.port, here.window, first);
+            encode_into(frame, peer_, kind, here->port, here->window, first);
             return out_->tell(std::move(frame));
         }
     }
@@ -11427,7 +11529,8 @@ namespace mitogen::inline MITOGEN_ABI {
 /// callee's.
 ///
 /// Its destructor closes and waits for the function's end; while an exception leaves its scope, or
-/// after cancel_on_exit(), it cancels and waits. A function that does not heed its cancellation is
+/// after cancel_on_exit(), it cancels and waits. An error that no member has told, and that does
+/// not come of what this context has cancelled or ended itself, is logged there as a warning. A function that does not heed its cancellation is
 /// waited for as long as its context lives. Moves; does not copy. Threads: send() and receive()
 /// any; the rest one at a time. Blocks: as marked; not on the loop.
 template <class Shape, class Result>
@@ -11445,6 +11548,7 @@ class [[nodiscard]] open_dialog {
     std::optional<mitogen::result<Result>> outcome_;
     bool final_ = false; // outcome_ is the answer
     bool cancel_on_exit_ = false;
+    bool reported_elsewhere_ = false;
     int exceptions_ = std::uncaught_exceptions();
 
     open_dialog(std::shared_ptr<detail::inbox> items, future<Result> answer)
@@ -11515,13 +11619,17 @@ public:
         }
         const bool seen = outcome_.has_value();
         close();
-        if (const mitogen::result<Result>& end = outcome(); !end && !seen)
+        if (const mitogen::result<Result>& end = outcome();
+            !end && !seen && !reported_elsewhere_ && !known_here(end.error()))
             log::write(log::level::warning, "a dialog ended with an error that nobody looked at: " +
                                                 std::string(end.error().what()));
     }
 
     /// The destructor cancels the function if it has not ended, instead of waiting for it.
     void cancel_on_exit() noexcept { cancel_on_exit_ = true; }
+
+    /// Somebody else, a nursery, tells of its error: the destructor logs none.
+    void reported_elsewhere() noexcept { reported_elsewhere_ = true; }
 
     /// What the callee passed to started().
     const started_type& started() const noexcept { return started_; }
@@ -11652,6 +11760,12 @@ public:
     mitogen::result<value_type> try_get() { return try_receive(); }
 
 private:
+    /// True if this context has ended it itself, or a wait has said so already.
+    bool known_here(const error& why) const {
+        return why.canceller() == in_->node().id() || in_->has_told(why) ||
+               (out_ && out_->has_told(why));
+    }
+
     mitogen::result<void> send_until(const typename shape::received& item, instant deadline) {
         mitogen::result<void> sent = out_->send(detail::item_frame(out_->peer(), item), deadline);
         if (!sent && sent.error() == reason::timeout) return answer_.described(sent.error());
@@ -13586,6 +13700,8 @@ public:
     void forget(const void* key);
     mitogen::node& node() const noexcept;
     std::optional<error> stopped_for() const;
+    /// The program is about to be told of this error.
+    void saw(const error& why) const;
     /// False if it has ended already and there is nothing to wait for.
     bool may_wait() const;
 };
@@ -13675,6 +13791,10 @@ public:
     virtual task<void> finish_later() = 0;
     /// What the nursery ends with, when it is over.
     virtual result<void> verdict() = 0;
+    /// The program has been told of this error of a task.
+    virtual void saw(const error& why) = 0;
+    /// As verdict(), without what the program has been told of already.
+    virtual result<void> unseen() = 0;
 };
 
 inline instant nursery_member::until(duration_ns span) const {
@@ -13688,6 +13808,7 @@ inline void nursery_member::when_ended(unique_function<void()> go, const void* k
 }
 inline void nursery_member::forget(const void* key) { nursery_->forget_watcher(*this, key); }
 inline std::optional<error> nursery_member::stopped_for() const { return nursery_->stopped_for(); }
+inline void nursery_member::saw(const error& why) const { nursery_->saw(why); }
 inline mitogen::node& nursery_member::node() const noexcept { return nursery_->node(); }
 inline void nursery_member::cancel() { nursery_->cancel_one(*this); }
 inline bool nursery_member::may_wait() const { return ended() || !nursery_->node().on_loop(); }
@@ -14112,11 +14233,14 @@ private:
         if (!state_->wait_until(deadline)) {
             if (auto why = detail::why_interrupted(state_->node().now(), deadline)) {
                 const std::optional<error> cause = state_->stopped_for();
+                if (cause) state_->saw(*cause);
                 return cause ? *cause : std::move(*why);
             }
             return error(reason::timeout, "the task has not ended within the time given");
         }
-        return state_->outcome();
+        result<T> end = state_->outcome();
+        if (!end) state_->saw(end.error());
+        return end;
     }
 };
 
@@ -14139,7 +14263,10 @@ class nursery_watch final : public nursery_member {
 
     void answered() {
         const error* why = call_.failure();
-        const bool left = why && why->reason() == reason::cancelled && !nursery_->stopped();
+        // with a context that somebody else has ended, it has not left
+        const bool left = why && why->reason() == reason::cancelled && !nursery_->stopped() &&
+                          (why->radius() != cancel_radius::context ||
+                           why->canceller() == nursery_->node().id());
         nursery_->ended(*this, left ? nullptr : why);
     }
 
@@ -14313,7 +14440,8 @@ public:
 /// interrupted as well: what its thread or task waits for then, and later, ends with
 /// cancelled_error, whose text says what has failed. join() ends the contexts and throws what went
 /// wrong: one error as it was, several as error_group. What came only of being cancelled is not
-/// among them. If the body leaves by an exception, the destructor cancels, waits, and says nothing.
+/// among them. If the body leaves by an exception, the destructor cancels, waits, and says nothing;
+/// else, without join(), it logs what no task has told yet.
 /// If the scope around the nursery ends, so does join(), which then cancels all.
 ///
 /// A task that does not stop within the grace is ended with its context, by force if it must be;
@@ -14377,15 +14505,18 @@ public:
     ~nursery() {
         state_->leave_body();
         if (state_->over()) return;
-        if (std::uncaught_exceptions() > exceptions_) cancel();
+        const bool leaving = std::uncaught_exceptions() > exceptions_;
+        if (leaving) cancel();
         if (node().on_loop()) { // if it cannot wait; all of it ends nevertheless
             cancel();
             state_->close();
-        } else if (const result<void> ended = try_join(); !ended) {
+            return;
+        }
+        if (try_join() || leaving) return; // it says nothing then
+        if (const result<void> ended = state_->unseen(); !ended)
             log::write(log::level::error,
                        std::string("a nursery ended without join(), and with: ") +
                            ended.error().what());
-        }
     }
 
     // Contexts are made by the members of `connect_methods`, as those of router. They end with the
@@ -14421,6 +14552,7 @@ public:
     template <auto F, class Target, class... Args>
     auto open(const Target& target, Args&&... args) {
         auto opened = target.template open<F>(std::forward<Args>(args)...);
+        opened.reported_elsewhere();
         watch(*opened.state());
         return opened;
     }
@@ -14519,7 +14651,7 @@ namespace mitogen::inline MITOGEN_ABI {
 template <>
 struct codec<limits> {
     static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = 8 + 8 + 4 + 4 + 4 + 4;
+    static constexpr std::size_t least = 8 + 8 + 4 + 4 + 4 + 4 + 8;
 
     static void encode(writer& w, const limits& l) noexcept {
         w.put_scalar(l.message_bytes);
@@ -14528,11 +14660,13 @@ struct codec<limits> {
         w.put_scalar(l.elements);
         w.put_scalar(l.open_calls);
         w.put_scalar(l.window_bytes);
+        w.put_scalar(l.flow_bytes);
     }
     static bool decode(reader& r, limits& l) {
         return r.take_scalar(l.message_bytes) && r.take_scalar(l.queue_bytes) &&
                r.take_scalar(l.nesting) && r.take_scalar(l.elements) &&
-               r.take_scalar(l.open_calls) && r.take_scalar(l.window_bytes);
+               r.take_scalar(l.open_calls) && r.take_scalar(l.window_bytes) &&
+               r.take_scalar(l.flow_bytes);
     }
     static void signature(signature_sink& s) { s.put("limits"); }
 };
@@ -25582,6 +25716,32 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/protocol/shutdown_notice.hpp ----
+// shutdown_notice.hpp: what handles::shutdown brings to a context that is to end.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+/// A request to end: the flag, then the id.
+struct shutdown_notice {
+    bool at_once = false;       ///< there is no time for what runs
+    context_id by = no_context; ///< who has asked for it; the parent passes it on
+
+    buffer encoded() const { return encode(at_once, by); }
+
+    /// What does not decode is a request of the one that sends it.
+    static shutdown_notice read(const message& m) {
+        shutdown_notice n{.by = m.head.src};
+        reader r(m.payload);
+        shutdown_notice said;
+        if (decode(r, said.at_once, said.by) && r.finish()) n = said;
+        return n;
+    }
+};
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/child/child.hpp ----
 // child.hpp: one child process from its start to its funeral, as its parent sees it.
 
@@ -25644,6 +25804,7 @@ private:
     std::optional<exit_status> status_;
     reason lost_cause_ = reason::respondent_lost;
     std::string lost_text_;
+    context_id lost_by_ = no_context; // who has ended it
 
     std::vector<basic_outstanding_call<Io>*> awaiting_exit_; // answered with the exit status
 
@@ -25705,7 +25866,8 @@ public:
         if (stage_ == stage::starting) return fail(why);
         if (stage_ != stage::up) return;
         if (let_go_) return disconnect("its parent ends");
-        link->tell(handles::shutdown);
+        lost_by_ = why.canceller();
+        link->tell(handles::shutdown, wire::shutdown_notice{.by = lost_by_}.encoded());
         lost_text_ = "it was shut down";
         begin_ending();
     }
@@ -25718,15 +25880,16 @@ public:
             kill(); // lost some time ago
         shut_down(why);
         if (stage_ != stage::stopping || std::exchange(expedited_, true)) return;
-        static constexpr std::byte at_once[1]{};
-        if (link_open_) link->tell(handles::shutdown, at_once);
+        const wire::shutdown_notice at_once{.at_once = true, .by = lost_by_};
+        if (link_open_) link->tell(handles::shutdown, at_once.encoded());
         ladder_.expedite(router_.loop().io().now());
         advance_shutdown();
     }
 
-    /// Cuts the link. Threads: loop.
-    void disconnect(const std::string& why) {
+    /// Cuts the link. `by`: who has asked for it. Threads: loop.
+    void disconnect(const std::string& why, context_id by = no_context) {
         if (stage_ == stage::starting) return fail(given_up(why));
+        if (stage_ == stage::up) lost_by_ = by;
         if (link_open_) link->close(reason::respondent_lost, why);
     }
 
@@ -25967,6 +26130,8 @@ private:
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
         if (const std::string words = err_.last_words(); !words.empty())
             d.text += "; its last lines on stderr:\n  " + words;
+        d.canceller = lost_by_;
+        if (lost_by_ != no_context) d.radius = cancel_radius::context;
         d.has_status = status_.has_value() && !plan_->attached;
         if (d.has_status) d.status = *status_;
         events_.child_lost(*this, error(std::move(d)));
@@ -26420,6 +26585,7 @@ class children : private basic_child<Io>::events {
 
     core& node_;
     shutdown_timeouts timeouts_;
+    context_id ended_by_ = no_context; // loop: who has asked for the end of this context
     std::uint32_t pool_threads_;
     basic_route_monitor<Io> monitor_;
     basic_id_allocator<Io> ids_;
@@ -26509,7 +26675,7 @@ public:
         node_.loop().defer([this, c = std::move(c)] {
             all_.push_back(c);
             c->begin();
-            if (closed_) c->shut_down(closing());
+            if (closed_) c->shut_down(ending());
         });
     }
 
@@ -26519,6 +26685,8 @@ public:
     std::uint32_t pool_threads() const noexcept { return pool_threads_; }
     bool closed() const noexcept { return closed_; }
     static error closing() { return error(reason::broker_exited, "the router is shutting down"); }
+    /// This context is being ended, by `who`: its children will hear of that. Threads: loop.
+    void ends_for(context_id who) noexcept { ended_by_ = who; }
 
     /// A context directly below is reachable from now on. Threads: loop.
     void neighbour_up(const std::string& name, const std::shared_ptr<basic_peer<Io>>& link) {
@@ -26545,7 +26713,7 @@ public:
         ids_.close(closing());
         node_.loop().defer([this] {
             const auto all = all_; // a child that goes removes itself
-            for (const auto& c : all) c->shut_down(closing());
+            for (const auto& c : all) c->shut_down(ending());
         });
         alive_.wait(node_.loop());
         node_.loop().run([this] {
@@ -26559,7 +26727,7 @@ public:
         const auto all = all_; // a child that goes removes itself
         std::uint32_t levels = 0;
         for (const auto& c : all) {
-            c->expedite(closing());
+            c->expedite(ending());
             levels = std::max(levels, 1 + (c->link ? c->link->levels : 0));
         }
         return levels;
@@ -26592,6 +26760,10 @@ public:
     }
 
 private:
+    error ending() const {
+        return ended_by(reason::broker_exited, ended_by_, "the router is shutting down");
+    }
+
     /// Counts one more and opens its answer, with a reference for the caller and one for its
     /// pending_child. Null with `why` if there can be no more.
     MITOGEN_COLD open_call* begin(const boot_plan& plan, std::optional<error>& why) {
@@ -26707,7 +26879,8 @@ public:
     virtual bool disconnect(context_id id, const std::string& why) = 0;
     /// Asks it to leave, and answers `left` when it has, taking over one reference; false if there
     /// is none of that id.
-    virtual bool shut_down(context_id id, basic_outstanding_call<Io>* left) = 0;
+    virtual bool shut_down(context_id id, const error& why,
+                           basic_outstanding_call<Io>* left) = 0;
     /// In a child made by fork(): closes all descriptors.
     virtual void abandon() noexcept = 0;
 };
@@ -27311,8 +27484,8 @@ public:
 
     subtree(subtree&&) = delete;
 
-    /// Begins to end it; see context::shutdown.
-    MITOGEN_COLD outstanding_call& shut_down(context_id id) {
+    /// Begins to end it; see context::shutdown. `by`: who has asked for it.
+    MITOGEN_COLD outstanding_call& shut_down(context_id id, context_id by) {
         if (const context_id parent = far_parent_of(id); parent != no_context) {
             return node_.ask({.to = parent,
                               .handle = handles::end_child,
@@ -27323,20 +27496,20 @@ public:
         basic_outstanding_call<Io>* p = node_.outstanding().open(node_.id(), why);
         if (!p) return *node_.failed_answer(id, std::move(*why));
         p->retain();
-        if (!node_.loop().defer([this, id, p] { shut_down_child(id, *p); })) {
+        if (!node_.loop().defer([this, id, by, p] { shut_down_child(id, by, *p); })) {
             node_.outstanding().fail(*p, error(reason::broker_exited, "the broker has exited"));
             p->release();
         }
         return *p;
     }
 
-    /// See context::disconnect.
-    void disconnect(context_id id) {
+    /// See context::disconnect. `by`: who has asked for it.
+    void disconnect(context_id id, context_id by) {
         if (const context_id parent = far_parent_of(id); parent != no_context)
             return (void)node_.tell(parent, handles::end_child, encode(id, true), false);
-        node_.loop().defer([this, id] {
+        node_.loop().defer([this, id, by] {
             constexpr const char* why = "disconnected by its parent";
-            if (child* c = children_.find(id)) return c->disconnect(why);
+            if (child* c = children_.find(id)) return c->disconnect(why, by);
             if (listening_) listening_->disconnect(id, why);
         });
     }
@@ -27355,6 +27528,10 @@ public:
             c->expedite(
                 cancelled_by(node_.id(), cancel_radius::context, "it did not stop in time"));
     }
+
+    /// This context is being ended, by `who`: the children hear of that when they are. Threads:
+    /// loop.
+    void ends_for(context_id who) noexcept { children_.ends_for(who); }
 
     /// Ends all children as fast as may be; says how many levels of contexts that are. Threads:
     /// loop.
@@ -27390,13 +27567,14 @@ private:
     }
 
     /// Answers `gone` when it is; takes over one reference. Threads: loop.
-    MITOGEN_COLD void shut_down_child(context_id id, basic_outstanding_call<Io>& gone) {
+    MITOGEN_COLD void shut_down_child(context_id id, context_id by,
+                                      basic_outstanding_call<Io>& gone) {
+        const error why = cancelled_by(by, cancel_radius::context, "it was shut down");
         if (child* c = children_.find(id)) {
             c->await_exit(&gone);
-            return c->shut_down(
-                cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));
+            return c->shut_down(why);
         }
-        if (listening_ && listening_->shut_down(id, &gone)) return;
+        if (listening_ && listening_->shut_down(id, why, &gone)) return;
         const std::optional<error> lost = node_.why_lost(id);
         node_.outstanding().fail(
             gone, lost ? *lost
@@ -27427,16 +27605,25 @@ class node_inbox final : public inbox, public std::enable_shared_from_this<node_
         wire::flow_ledger ledger; // this and all below under the mutex
         handle_id back = 0;       // where its credit goes, once it has sent something
         bool open = true;
-        bool awaits_answer = false; // flow_frame::done has come
+        bool awaits_answer = false;     // flow_frame::done has come
+        std::optional<error> failure{}; // the sender is lost: told by an arrival without bytes
+        flow_budget& budget;            // the inbox keeps it
 
-        port(handle_id handle, context_id from, std::uint32_t window, std::uint32_t most)
-            : number(handle), peer(from), ledger(window, most) {}
+        port(handle_id handle, context_id from, std::uint32_t window, std::uint32_t most,
+             flow_budget& from_all)
+            : number(handle), peer(from), ledger(window, most), budget(from_all) {}
+        port(port&&) = delete;
+        ~port() { budget.release(ledger.window()); } // what it has brought is taken
     };
     using port_ptr = std::shared_ptr<port>;
+    // what an item costs is counted: wire::item_overhead
     struct arrival {
         flow_item item{};
         port_ptr from{};
-        std::optional<error> failure{}; // instead of an item: a sender is lost
+
+        const error* failure() const noexcept {
+            return item.bytes.empty() ? &*from->failure : nullptr;
+        }
     };
     struct credit { // to be granted, once the mutex is free
         port_ptr to{};
@@ -27449,11 +27636,13 @@ class node_inbox final : public inbox, public std::enable_shared_from_this<node_
     std::uint32_t window_;
     mitogen::detail::mutex mutex_;
     mitogen::detail::condition changed_;
+    std::shared_ptr<flow_budget> budget_; // outlives the ports
     std::vector<port_ptr> open_;
     std::deque<arrival> items_;
     std::optional<error> end_; // what follows the last item
     std::size_t holds_ = 0;    // senders that have no port yet
     handle_id own_ = 0;        // is told when the router closes
+    bool end_told_ = false;    // get() has said so
     bool closed_ = false;      // by this end: nothing can change the end any more
     bool answered_ = false;    // of a stream
     bool begun_ = false;       // of an opener's
@@ -27465,7 +27654,7 @@ class node_inbox final : public inbox, public std::enable_shared_from_this<node_
 public:
     node_inbox(secret, mitogen::node& node, inbox_use use)
         : inbox(node), use_(use), most_(std::max(node.bounds().window_bytes, 1u)),
-          window_(std::min(most_, wire::flow_window)), mutex_(node) {}
+          window_(std::min(most_, wire::flow_window)), mutex_(node), budget_(node.flow_budget()) {}
 
     static std::shared_ptr<node_inbox> make(mitogen::node& node, inbox_use use) {
         auto made = std::make_shared<node_inbox>(secret{}, node, use);
@@ -27473,31 +27662,33 @@ public:
         return made;
     }
 
-    /// If a sending end in `peer` sends to. Port 0 if this end is closed.
-    flow_address open_port(context_id peer) override {
-        const auto p = std::make_shared<port>(node_.new_handle(), peer, window_, most_);
+    result<flow_address> open_port(context_id peer) override {
+        const std::uint64_t limit = node_.bounds().flow_bytes;
+        const std::uint32_t window = budget_->open(window_, limit);
+        const auto p = std::make_shared<port>(node_.new_handle(), peer, window, most_, *budget_);
+        if (!window) return refused(p, flow_budget::refusal(limit));
         {
             const std::lock_guard lock(mutex_);
-            if (closed_ || (end_ && use_ != inbox_use::channel)) return {};
+            if (closed_ || (end_ && use_ != inbox_use::channel)) return *end_;
             end_.reset();
             open_.push_back(p);
         }
         const result<void> added = node_.add_raw_handler(
             p->number, {.from = senders::anyone, .respondent = peer},
             [self = this->shared_from_this(), p](const message& m) { self->arrive(p, m); });
-        if (!added) end_port(*p, added.error());
+        if (!added) end_port(p, added.error());
         // before the handler could be told
         if (const std::optional<error> lost = node_.why_lost(peer)) {
-            end_port(*p, *lost);
+            end_port(p, *lost);
         } else if (!node_.reaches(peer)) {
-            end_port(*p, dead_message::no_route(peer, node_.id()));
+            end_port(p, dead_message::no_route(peer, node_.id()));
         }
         {
             const std::lock_guard lock(mutex_);
-            if (p->open) return {p->number, window_};
+            if (p->open) return flow_address{p->number, window};
         }
         node_.remove_handler(p->number); // it was closed before it was added
-        return {p->number, window_};
+        return flow_address{p->number, window};
     }
 
     /// There is a sender that has no port yet: the end does not come before release().
@@ -27528,11 +27719,14 @@ public:
                 if (!changed_.wait(lock, node_, deadline, ready))
                     return wait_ended(node_.now(), deadline, "no item came before the deadline");
             }
-            if (items_.empty()) return *end_;
+            if (items_.empty()) {
+                end_told_ = true;
+                return *end_;
+            }
             next = take(due);
         }
         grant(due);
-        if (next.failure) return std::move(*next.failure);
+        if (const error* why = next.failure()) return *why;
         if (next.item.kind == wire::flow_frame::lost) return decode_error(next.item.value());
         return std::move(next.item);
     }
@@ -27547,9 +27741,9 @@ public:
             next = take(due);
         }
         grant(due);
-        if (!next.failure) return std::move(next.item);
+        if (!next.failure()) return std::move(next.item);
         buffer told = encode(static_cast<std::uint8_t>(wire::flow_frame::lost));
-        const buffer why = encode_error(*next.failure);
+        const buffer why = encode_error(*next.failure());
         told.append(why.data(), why.size());
         return flow_item{wire::flow_frame::lost, std::move(told)};
     }
@@ -27617,6 +27811,11 @@ public:
         for (const credit& one : due) grant(one);
     }
 
+    bool has_told(const error& why) override {
+        const std::lock_guard lock(mutex_);
+        return end_told_ && end_ && end_->same_as(why);
+    }
+
 private:
     bool has_news() const noexcept { return !items_.empty() || end_; } // under the mutex
 
@@ -27624,11 +27823,35 @@ private:
     arrival take(credit& due) {
         arrival next = std::move(items_.front());
         items_.pop_front();
-        if (next.item.kind == wire::flow_frame::begun || !next.from) return next;
-        const std::uint64_t bytes =
-            next.from->ledger.consume(next.item.bytes.size(), items_.empty());
+        if (next.item.kind == wire::flow_frame::begun || next.failure()) return next;
+        const std::uint64_t bytes = consume(*next.from, next.item.bytes.size(), items_.empty());
         if (bytes && next.from->open) due = {next.from, bytes, next.from->back};
         return next;
+    }
+
+    /// An item has left the queue; returns the credit for it. Under the mutex.
+    std::uint64_t consume(port& p, std::size_t bytes, bool starved) noexcept {
+        const std::uint64_t wanted = starved ? p.ledger.growth() : 0;
+        const std::uint64_t room = wanted ? budget_->grow(wanted, node_.bounds().flow_bytes) : 0;
+        return p.ledger.consume(bytes, starved, room);
+    }
+
+    /// There is no window for a sender. The receiver of a channel would wait for it.
+    MITOGEN_COLD error refused(const port_ptr& p, error why) {
+        if (use_ == inbox_use::channel) {
+            {
+                const std::lock_guard lock(mutex_);
+                add_failure(p, why);
+            }
+            changed();
+        }
+        return why;
+    }
+
+    /// In the place of an item. Under the mutex.
+    void add_failure(const port_ptr& p, const error& why) {
+        p->failure = why;
+        items_.push_back({flow_item{.kind = wire::flow_frame::lost}, p});
     }
 
     static error waits_on_loop() {
@@ -27656,7 +27879,10 @@ private:
             ending.swap(open_);
             for (const port_ptr& p : ending) p->open = false;
             const bool wins = !closed_ && end_ && is_end(*end_) && !is_end(why);
-            if (!end_ || wins) end_ = why;
+            if (!end_ || wins) {
+                end_ = why;
+                end_told_ = false;
+            }
             closed_ = closed_ || close;
         }
         for (const port_ptr& p : ending) {
@@ -27670,7 +27896,7 @@ private:
 
     /// On the loop.
     void arrive(const port_ptr& p, const message& m) {
-        if (m.dead()) return end_port(*p, decode_error(m.payload));
+        if (m.dead()) return end_port(p, decode_error(m.payload));
         const auto kind = m.payload.empty() ? wire::flow_frame::stop
                                             : static_cast<wire::flow_frame>(m.payload.front());
         const char* wrong = nullptr;
@@ -27683,11 +27909,11 @@ private:
             wrong = accept_frame(p, kind, m, due);
             complete = !wrong && p->ledger.complete();
         }
-        if (wrong) return violated(*p, m, wrong);
+        if (wrong) return violated(p, m, wrong);
         grant(due);
         if (complete)
             return end_port(
-                *p, error(reason::end_of_stream, "everything that was sent has been received"));
+                p, error(reason::end_of_stream, "everything that was sent has been received"));
         changed();
     }
 
@@ -27703,7 +27929,7 @@ private:
             const std::size_t size = m.payload.size();
             if (!p->ledger.receive(size)) return "more than it had credit for";
             if (!discarding_) return keep(), nullptr;
-            if (const std::uint64_t bytes = p->ledger.consume(size, true))
+            if (const std::uint64_t bytes = consume(*p, size, true))
                 due = {p, bytes, p->back};
             return nullptr;
         }
@@ -27725,30 +27951,30 @@ private:
     }
 
     /// A sender that does not keep to the rules: only it is ended.
-    void violated(port& p, const message& m, const char* what) {
+    void violated(const port_ptr& p, const message& m, const char* what) {
         const error why(reason::refused_by_policy,
-                        "context " + std::to_string(p.peer) + " sent " + what);
+                        "context " + std::to_string(p->peer) + " sent " + what);
         log::write(log::level::warning, "closed a flow: " + std::string(why.message()));
         node_.reply_dead(m.head, why);
         end_port(p, why);
     }
 
     /// Nothing more comes through this port.
-    void end_port(port& p, const error& why) {
+    void end_port(const port_ptr& p, const error& why) {
         {
             const std::lock_guard lock(mutex_);
-            if (!std::exchange(p.open, false)) return;
-            std::erase_if(open_, [&](const port_ptr& o) { return o.get() == &p; });
+            if (!std::exchange(p->open, false)) return;
+            std::erase(open_, p);
             const bool failed = !is_end(why);
             if (use_ == inbox_use::channel) {
-                if (failed) items_.push_back({.failure = why});
+                if (failed) add_failure(p, why);
                 end_where_all_are_gone();
             } else if (!end_ &&
-                       (failed || !p.awaits_answer || answered_ || use_ == inbox_use::callee)) {
+                       (failed || !p->awaits_answer || answered_ || use_ == inbox_use::callee)) {
                 end_ = why;
             }
         }
-        node_.remove_handler(p.number);
+        node_.remove_handler(p->number);
         changed();
     }
 
@@ -27902,10 +28128,10 @@ public:
         {
             const std::lock_guard lock(mutex_);
             if (out_) return out_;
-            if (made_by_) to_ = made_by_->open_port(node_.id());
+            std::optional<error> none;
+            if (made_by_) to_ = address(node_.id(), none);
             out_ = outbox::open(node_, receiver_, to_);
-            if (!to_.port)
-                out_->on_peer_lost(error(reason::sender_closed, "the receiver has been closed"));
+            if (none) out_->on_peer_lost(std::move(*none));
         }
         let_go();
         return out_;
@@ -27913,18 +28139,29 @@ public:
 
     std::pair<context_id, flow_address> address_for(context_id user) override {
         if (made_by_) {
-            const flow_address to = made_by_->open_port(user);
+            std::optional<error> none; // it is sent as one that is closed
+            const flow_address to = address(user, none);
             let_go();
             return {receiver_, to};
         }
         // The receiver knows of this context only: what comes here is passed on.
         const auto from = inbox::make(node_, inbox_use::channel);
-        const flow_address here = from->open_port(user);
+        const result<flow_address> here = from->open_port(user);
+        if (!here) return {node_.id(), {}};
         std::make_shared<relay>(from, use(), this->shared_from_this())->run();
-        return {node_.id(), here};
+        return {node_.id(), *here};
     }
 
 private:
+    /// A port of the receiver, here; else why there is none.
+    flow_address address(context_id user, std::optional<error>& none) {
+        const result<flow_address> to = made_by_->open_port(user);
+        if (to) return *to;
+        none = is_end(to.error()) ? error(reason::sender_closed, "the receiver has been closed")
+                                  : to.error();
+        return {};
+    }
+
     void let_go() {
         {
             const std::lock_guard lock(mutex_);
@@ -27965,6 +28202,7 @@ class node_outbox final : public outbox, public std::enable_shared_from_this<nod
     std::uint64_t sent_ = 0;      // items
     std::optional<error> closed_; // why nothing can be sent any more
     bool told_ = false;           // the other end knows of it, or is gone
+    bool reason_told_ = false;    // send() has said why
     watchers watchers_;           // run when there is credit or nothing can be sent any more
 
     node_outbox(mitogen::node& node, context_id peer, flow_address to)
@@ -27997,7 +28235,10 @@ public:
             const auto ready = [this] { return closed_ || credit_.may_send(); };
             if (!ready() && (node_.on_loop() || !changed_.wait(lock, node_, deadline, ready)))
                 return no_credit(deadline);
-            if (closed_) return *closed_;
+            if (closed_) {
+                reason_told_ = true;
+                return *closed_;
+            }
             enter(frame);
         }
         return post(std::move(frame));
@@ -28084,6 +28325,11 @@ public:
     std::optional<error> closed() override {
         const std::lock_guard lock(mutex_);
         return closed_;
+    }
+
+    bool has_told(const error& why) override {
+        const std::lock_guard lock(mutex_);
+        return reason_told_ && closed_->same_as(why);
     }
 
 private:
@@ -28529,7 +28775,11 @@ class incoming_calls {
     incoming_call* last_ = nullptr;
     std::atomic<bool> main_waiting_{false}; // there is a first_
     bool main_runs_ = false;                // the main thread executes a call
-    bool stopping_ = false;
+    struct ending {
+        error refusal;      // of what has not begun
+        error cancellation; // of what runs
+    };
+    std::optional<ending> stopping_{};
 
     struct chain_key {
         context_id src;
@@ -28612,7 +28862,7 @@ class incoming_calls {
         c.scope.enter(by);
         if (c.cancelled != cancel_radius::none) c.scope.cancel(c.cancelled, c.head.src);
         c.state.store(incoming_call::phase::running, std::memory_order_relaxed);
-        if (stopping_) return error(reason::broker_exited, "the context is shutting down");
+        if (stopping_) return stopping_->refusal;
         if (c.cancelled != cancel_radius::none && !c.due)
             return cancelled_by_caller(c.head.src, c.cancelled, " before it began");
         if (c.deadline != never && io_.now() >= c.deadline)
@@ -28778,10 +29028,13 @@ public:
         return nullptr;
     }
 
-    /// Not none if its caller does not want the call any more.
-    cancel_radius cancelled(incoming_call& c) {
+    /// Why a call is to stop: its caller does not want it any more, or the context ends. Nothing if
+    /// it is not.
+    std::optional<error> why_stopped(incoming_call& c) {
         const std::lock_guard lock(mutex_);
-        return c.cancelled;
+        if (c.cancelled != cancel_radius::none)
+            return cancelled_by_caller(c.head.src, c.cancelled);
+        return stopping_ ? std::optional<error>(stopping_->cancellation) : std::nullopt;
     }
 
 #if defined(__cpp_lib_jthread)
@@ -28795,16 +29048,16 @@ public:
     }
 #endif
 
-    /// From now on no call begins, because `who` ends the context. Fires the stop token of each
-    /// that runs, and returns those of the main thread's queue.
-    std::vector<incoming_call*> stop_all(context_id who) {
+    /// From now on no call begins: `refusal` is why. Fires the stop token of each that runs, with
+    /// `cancellation`, and returns those of the main thread's queue.
+    std::vector<incoming_call*> stop_all(const error& refusal, const error& cancellation) {
         std::vector<incoming_call*> queued;
 #if defined(__cpp_lib_jthread)
         std::vector<std::stop_source> running;
 #endif
         {
             const std::lock_guard lock(mutex_);
-            stopping_ = true;
+            if (!stopping_) stopping_.emplace(ending{refusal, cancellation});
             while (first_) {
                 queued.push_back(first_);
                 unqueue(*first_);
@@ -28813,7 +29066,8 @@ public:
                 for (; c; c = c->next_in_bucket) {
                     if (c->state.load(std::memory_order_acquire) != incoming_call::phase::running)
                         continue;
-                    if (!c->task) c->scope.cancel(cancel_radius::context, who);
+                    if (!c->task)
+                        c->scope.cancel(cancel_radius::context, cancellation.canceller());
 #if defined(__cpp_lib_jthread)
                     if (c->stop) running.push_back(*c->stop);
 #endif
@@ -29030,6 +29284,7 @@ class basic_dispatcher {
     on executor_;
     incoming_calls<Io> calls_;
     waiter<Io> main_wake_;
+    std::optional<error> cancellation_{}; // of what runs; there before stopping_ is set
     std::atomic<bool> stopping_{false};
     std::atomic<bool> retired_{false};
     basic_latch<call*, Io> pool_queue_;
@@ -29087,10 +29342,14 @@ public:
     }
 
     /// Ends serve(); fires the stop token of every call that runs, and answers those that do not
-    /// run yet. Threads: any.
+    /// run yet with `why`, which says who has ended the context. Once, or again from the same
+    /// thread. Threads: any.
     void stop(const error& why) {
+        if (!cancellation_)
+            cancellation_.emplace(cancelled_by(why.canceller(), cancel_radius::context,
+                                               std::string(why.message())));
         stopping_.store(true, std::memory_order_release);
-        for (call* c : calls_.stop_all(router_.id())) {
+        for (call* c : calls_.stop_all(why, *cancellation_)) {
             router_.reply_dead(c->head, why);
             calls_.finish(*c);
         }
@@ -29136,6 +29395,7 @@ private:
     bool retired() const noexcept { return retired_.load(std::memory_order_acquire); }
 
     error shutting_down() const {
+        if (stopping()) return *cancellation_;
         return cancelled_by(router_.id(), cancel_radius::context,
                             "context " + name_ + " is shutting down");
     }
@@ -29161,7 +29421,8 @@ private:
         }
         if (stopping())
             return router_.reply_dead(
-                m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
+                m.head, ended_by(reason::broker_exited, cancellation_->canceller(),
+                                 "context " + name_ + " is shutting down"));
         const on where = entry->where == on::context ? executor_ : entry->where;
         if (where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
         const bool on_main = where == on::main;
@@ -29237,9 +29498,9 @@ private:
     /// Gives the function of a call its way to those who cancel it, and to where its items go.
     static void attach(invocation& inv, call& c) noexcept {
         inv.call = &c;
-        inv.cancelled = [](invocation& i) {
+        inv.why_stopped = [](invocation& i) {
             call& running = *static_cast<call*>(i.call);
-            return static_cast<incoming_calls<Io>*>(running.owner)->cancelled(running);
+            return static_cast<incoming_calls<Io>*>(running.owner)->why_stopped(running);
         };
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation& i) {
@@ -29280,7 +29541,10 @@ private:
         if (inv.failure) {
             if (chain) calls_.break_chain(request.src, chain, *inv.failure);
             answer_error(request, *inv.failure, when);
-            if (!request.wants_reply())
+            // what ends with its context, the program has ended itself
+            const bool ended = stopping() && inv.failure->reason() == reason::cancelled &&
+                               inv.failure->radius() == cancel_radius::context;
+            if (!request.wants_reply() && !ended)
                 log::write(log::level::warning,
                            std::string("a call without reply failed: ") + inv.failure->what());
             return;
@@ -30461,8 +30725,8 @@ public:
 
     // ---- the contexts below
 
-    outstanding_call& shut_down(context_id id) override { return subtree_.shut_down(id); }
-    void disconnect(context_id id) override { subtree_.disconnect(id); }
+    outstanding_call& shut_down(context_id id) override { return subtree_.shut_down(id, this->id()); }
+    void disconnect(context_id id) override { subtree_.disconnect(id, this->id()); }
     void terminate(context_id id, bool by_force) override {
         this->loop().defer(
             [this, id, by_force] { by_force ? subtree_.expedite(id) : subtree_.terminate(id); });
@@ -30643,6 +30907,7 @@ class joined_node final : public joined_place, private basic_peer<Io>::events {
     std::shared_ptr<peer> parent_;
     call_server<Io> server_;
     std::atomic<bool> lost_{false};
+    context_id ended_by_ = no_context; // loop: who has asked this context to leave
     std::atomic<bool> admitted_{false};
     basic_event<Io> settled_; // either of them has changed
 
@@ -30659,7 +30924,8 @@ public:
               {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true},
               std::move(in), std::move(out))),
           server_(router_, said.name, options.pool_threads), settled_(broker_.io()) {
-        (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message&) {
+        (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message& m) {
+            ended_by_ = wire::shutdown_notice::read(m).by;
             parent_->close(reason::broker_exited,
                            "the context that was joined has ended, or wants this one to leave");
         });
@@ -30673,7 +30939,8 @@ public:
     joined_node(joined_node&&) = delete;
 
     ~joined_node() override {
-        server_.stop(error(reason::broker_exited, "this context is leaving the tree"));
+        server_.stop(ended_by(reason::broker_exited, router_.id(),
+                              "this context is leaving the tree"));
         router_.close();
         server_.join();
         // What it has said last still goes out.
@@ -30695,12 +30962,14 @@ public:
 
 private:
     void link_closed(peer& link, reason cause, const std::string& text) override {
-        const error why(cause, "the tree is lost: " + text);
+        const error why = ended_by_ == no_context
+                              ? error(cause, "the tree is lost: " + text)
+                              : ended_by(cause, ended_by_, "the tree is lost: " + text);
         lost_.store(true, std::memory_order_release);
         settled_.raise();
         router_.link_lost(link, why);
         for (const context_id above : router_.ancestors()) router_.on_peer_lost(above, why);
-        server_.stop(error(reason::broker_exited, "the tree is lost"));
+        server_.stop(ended_by(reason::broker_exited, ended_by_, "the tree is lost"));
     }
 };
 
@@ -30861,6 +31130,7 @@ private:
     typename Io::descriptor socket_; // until it is up
     bound_source<join_peer> source_{};
     timer timer_;
+    context_id lost_by_ = no_context; // who has asked it to leave
     stage stage_ = stage::asking;
     handshake::hello_reader reader_{joining::request_rules};
     joining::request asked_;
@@ -30922,7 +31192,8 @@ public:
     void shut_down(const error& why) {
         if (waiting()) return refuse(why);
         if (!up()) return;
-        link->tell(handles::shutdown);
+        lost_by_ = why.canceller();
+        link->tell(handles::shutdown, wire::shutdown_notice{.by = lost_by_}.encoded());
         router_.loop().set_timer(timer_, after(router_.loop().io().now(), grace_));
     }
 
@@ -31015,6 +31286,8 @@ private:
         d.why = cause;
         d.context = id();
         d.place = name();
+        d.canceller = lost_by_;
+        if (lost_by_ != no_context) d.radius = cancel_radius::context;
         d.text = "context " + std::to_string(id()) + " has left: " + why;
         events_.peer_lost(*this, error(std::move(d)));
         end();
@@ -31146,11 +31419,12 @@ public:
         return c != nullptr;
     }
 
-    bool shut_down(context_id id, basic_outstanding_call<Io>* left) override {
+    bool shut_down(context_id id, const error& why,
+                   basic_outstanding_call<Io>* left) override {
         peer_type* c = find(id);
         if (!c) return false;
         c->await_end(left);
-        c->shut_down(cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));
+        c->shut_down(why);
         return true;
     }
 
@@ -33682,6 +33956,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     // not reaped yet, those that are only being made as well
     std::size_t processes_ = 0;
     std::vector<error> failures_;     // in the order in which they came
+    std::vector<error> seen_;         // of those, what the program has been told
     std::optional<error> cancelled_;  // why, if nothing has failed before
     std::unique_ptr<body_scope, counted_scope::drop> body_; // null: it was made on the loop
     outstanding_call* limit_ = nullptr; // ends when its time is over, or all is
@@ -33699,10 +33974,11 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     /// What everything is stopped for. Under mutex_, when stopping().
     error cause() const { return failures_.empty() ? *cancelled_ : failures_.front(); }
 
-    bool known(const error& why) const noexcept { // under mutex_
-        return std::any_of(failures_.begin(), failures_.end(),
+    static bool listed(const std::vector<error>& all, const error& why) noexcept {
+        return std::any_of(all.begin(), all.end(),
                            [&](const error& e) { return e.same_as(why); });
     }
+    bool known(const error& why) const noexcept { return listed(failures_, why); } // under mutex_
 
     /// Why nothing can be added any more, or nothing. Under mutex_.
     std::optional<error> refused() const {
@@ -34088,6 +34364,21 @@ public:
         return {};
     }
 
+    void saw(const error& why) override {
+        const std::lock_guard lock(mutex_);
+        if (known(why) && !listed(seen_, why)) seen_.push_back(why);
+    }
+
+    result<void> unseen() override {
+        const std::lock_guard lock(mutex_);
+        std::vector<error> news;
+        for (const error& e : failures_)
+            if (!listed(seen_, e)) news.push_back(e);
+        if (!news.empty()) return group_errors(news);
+        if (failures_.empty() && cancelled_ && reports_cancelling_) return *cancelled_;
+        return {};
+    }
+
 private:
     void all_over() {
         outstanding_call* limit = nullptr;
@@ -34268,9 +34559,9 @@ class connect_server {
         bool cut{};
         if (!decode(r, which, cut) || !r.finish())
             return router_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
-        if (cut) return router_.subtree().disconnect(which);
-        const auto gone = std::make_shared<future<exit_status>>(&router_.subtree().shut_down(which),
-                                                                router_, decode_environment{});
+        if (cut) return router_.subtree().disconnect(which, m.head.src);
+        const auto gone = std::make_shared<future<exit_status>>(
+            &router_.subtree().shut_down(which, m.head.src), router_, decode_environment{});
         gone->then([&node = router_, gone, head = m.head] {
             const result<exit_status> status = gone->outcome();
             if (status) return node.reply(head, encode(*status), 0);
@@ -34425,8 +34716,9 @@ public:
         log::set_bounds(welcome_.logs);
         log::set_sink([this](const log::record& r) { router_.logs().record(r); });
         (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message& m) {
-            end("context " + welcome_.name + " is shutting down");
-            if (!m.payload.empty()) (void)router_.subtree().expedite_all();
+            const auto notice = wire::shutdown_notice::read(m);
+            end(notice.by, "context " + welcome_.name + " is shutting down");
+            if (notice.at_once) (void)router_.subtree().expedite_all();
         });
         broker_.defer([this] {
             router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
@@ -34443,7 +34735,7 @@ private:
             return (void)router_.link_lost(
                 link, error(reason::broker_exited, "this context has detached"));
         router_.link_lost(link, error(cause, "the parent is lost: " + why));
-        end("the parent is lost");
+        end(no_context, "the parent is lost");
     }
 
     bool ask_debugger() override {
@@ -34465,10 +34757,11 @@ private:
         dispatcher_.retire();
     }
 
-    /// No more calls; those that run are told to stop. On the loop.
-    void end(const std::string& why) {
+    /// No more calls; those that run are told to stop, and who has asked for it. On the loop.
+    void end(context_id by, const std::string& why) {
         if (std::exchange(ending_, true)) return;
-        dispatcher_.stop(error(reason::broker_exited, why));
+        router_.subtree().ends_for(by);
+        dispatcher_.stop(ended_by(reason::broker_exited, by, why));
         const instant now = broker_.io().now();
         stop_at_ = after(now, welcome_.grace_ns);
         broker_.set_timer(overdue_, after(now, shutdown_limits::own_grace(welcome_.grace_ns)));

@@ -120,7 +120,8 @@ struct error_detail {
     std::string place{};
     std::string backtrace{};           ///< of a remote exception, if the build has one
     context_id context = no_context;   ///< id of the context that it is about
-    context_id canceller = no_context; ///< of a cancellation: the context that asked for it
+    /// of a cancellation, or of the end of a context: the context that asked for it
+    context_id canceller = no_context;
     cancel_radius radius = cancel_radius::none;
     exit_status status{}; ///< of a lost peer, where `has_status`
     bool has_status = false;

@@ -226,11 +226,12 @@ class call_methods {
 
     /// Begins a call whose items come through `flow`.
     template <auto F, detail::verb Verb, class... Args>
-    outstanding_call& begin_flow(detail::flow_address flow, Args&&... args) const {
+    outstanding_call& begin_flow(const result<detail::flow_address>& flow, Args&&... args) const {
+        if (!flow) return self().port().refuse_call(self().id(), flow.error());
         detail::call_message message;
         std::optional<error> why;
         detail::call_options options = self().options();
-        options.flow = flow;
+        options.flow = *flow;
         if (!compose<F, Verb>(message, why, options, std::forward<Args>(args)...))
             return self().port().refuse_call(self().id(), std::move(*why));
         return submit(message, detail::entry_of<F>(), detail::question::manner::gather, &options);

@@ -103,7 +103,8 @@ public:
 /// interrupted as well: what its thread or task waits for then, and later, ends with
 /// cancelled_error, whose text says what has failed. join() ends the contexts and throws what went
 /// wrong: one error as it was, several as error_group. What came only of being cancelled is not
-/// among them. If the body leaves by an exception, the destructor cancels, waits, and says nothing.
+/// among them. If the body leaves by an exception, the destructor cancels, waits, and says nothing;
+/// else, without join(), it logs what no task has told yet.
 /// If the scope around the nursery ends, so does join(), which then cancels all.
 ///
 /// A task that does not stop within the grace is ended with its context, by force if it must be;
@@ -167,15 +168,18 @@ public:
     ~nursery() {
         state_->leave_body();
         if (state_->over()) return;
-        if (std::uncaught_exceptions() > exceptions_) cancel();
+        const bool leaving = std::uncaught_exceptions() > exceptions_;
+        if (leaving) cancel();
         if (node().on_loop()) { // if it cannot wait; all of it ends nevertheless
             cancel();
             state_->close();
-        } else if (const result<void> ended = try_join(); !ended) {
+            return;
+        }
+        if (try_join() || leaving) return; // it says nothing then
+        if (const result<void> ended = state_->unseen(); !ended)
             log::write(log::level::error,
                        std::string("a nursery ended without join(), and with: ") +
                            ended.error().what());
-        }
     }
 
     // Contexts are made by the members of `connect_methods`, as those of router. They end with the
@@ -211,6 +215,7 @@ public:
     template <auto F, class Target, class... Args>
     auto open(const Target& target, Args&&... args) {
         auto opened = target.template open<F>(std::forward<Args>(args)...);
+        opened.reported_elsewhere();
         watch(*opened.state());
         return opened;
     }

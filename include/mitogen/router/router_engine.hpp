@@ -149,8 +149,8 @@ public:
 
     // ---- the contexts below
 
-    outstanding_call& shut_down(context_id id) override { return subtree_.shut_down(id); }
-    void disconnect(context_id id) override { subtree_.disconnect(id); }
+    outstanding_call& shut_down(context_id id) override { return subtree_.shut_down(id, this->id()); }
+    void disconnect(context_id id) override { subtree_.disconnect(id, this->id()); }
     void terminate(context_id id, bool by_force) override {
         this->loop().defer(
             [this, id, by_force] { by_force ? subtree_.expedite(id) : subtree_.terminate(id); });
