@@ -112,8 +112,8 @@
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/node/status_of.hpp>
 #include <mitogen/nursery/body_scope.hpp>
-#include <mitogen/nursery/interrupt_hook.hpp>
 #include <mitogen/nursery/nursery_state.hpp>
+#include <mitogen/nursery/signal_hook.hpp>
 #include <mitogen/os/epoll.hpp>
 #include <mitogen/os/file.hpp>
 #include <mitogen/os/kqueue.hpp>
@@ -125,12 +125,12 @@
 #include <mitogen/os/process/detached_children.hpp>
 #include <mitogen/os/process/fork.hpp>
 #include <mitogen/os/process/init_proxy.hpp>
-#include <mitogen/os/process/interrupt.hpp>
 #include <mitogen/os/process/kill_on_destroy_process.hpp>
 #include <mitogen/os/process/namespaces.hpp>
 #include <mitogen/os/process/output_of.hpp>
 #include <mitogen/os/process/process.hpp>
 #include <mitogen/os/process/signal.hpp>
+#include <mitogen/os/process/signal_watch.hpp>
 #include <mitogen/os/process/title.hpp>
 #include <mitogen/os/program/executable.hpp>
 #include <mitogen/os/program/program_kind.hpp>

@@ -13,6 +13,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/rethrow.hpp>
 #include <mitogen/base/separate.hpp>
+#include <mitogen/base/signal_set.hpp>
 #include <mitogen/base/static_registry.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/base/version.hpp>
@@ -102,7 +103,6 @@
 #include <mitogen/node/outstanding_call.hpp>
 #include <mitogen/node/status.hpp>
 #include <mitogen/nursery/executor.hpp>
-#include <mitogen/nursery/interrupt.hpp>
 #include <mitogen/nursery/nursery.hpp>
 #include <mitogen/nursery/nursery_call.hpp>
 #include <mitogen/nursery/nursery_hub.hpp>
@@ -110,6 +110,7 @@
 #include <mitogen/nursery/nursery_result.hpp>
 #include <mitogen/nursery/nursery_task.hpp>
 #include <mitogen/nursery/nursery_watch.hpp>
+#include <mitogen/nursery/on_signal.hpp>
 #include <mitogen/nursery/restart.hpp>
 #include <mitogen/os/call.hpp>
 #include <mitogen/os/failure.hpp>

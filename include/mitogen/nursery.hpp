@@ -4,7 +4,7 @@
 
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/nursery/interrupt.hpp>
+#include <mitogen/nursery/on_signal.hpp>
 #include <mitogen/nursery/nursery.hpp>
 #include <mitogen/nursery/nursery_task.hpp>
 #include <mitogen/nursery/restart.hpp>

@@ -19,6 +19,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <initializer_list>
 #include <iterator>
 #include <limits>
 #include <list>
@@ -397,6 +398,12 @@ MITOGEN_COLD inline std::string_view signal_suffix(int number) noexcept {
 #endif
     default: return {};
     }
+}
+
+/// "SIGTERM", or "signal 35" for one without a name here.
+MITOGEN_COLD inline std::string signal_text(int number) {
+    const std::string_view named = signal_suffix(number);
+    return named.empty() ? "signal " + std::to_string(number) : std::string(named.substr(2));
 }
 
 /// What what() says of an error, before its causes.
@@ -1502,6 +1509,50 @@ namespace detail {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 #endif
+
+// ---- mitogen/base/signal_set.hpp ----
+// signal_set.hpp: some of the signals of the system, as a value.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Some signals: `{SIGINT, SIGTERM, SIGHUP}`. Numbers from 1 to 64. Threads: as any value.
+class signal_set {
+    std::uint64_t bits_ = 0;
+    int misfit_ = 0;
+
+public:
+    static constexpr int highest = 64;
+
+    constexpr signal_set() noexcept = default;
+    constexpr signal_set(std::initializer_list<int> numbers) noexcept {
+        for (const int n : numbers) add(n);
+    }
+
+    constexpr void add(int number) noexcept {
+        if (number < 1 || number > highest) {
+            misfit_ = number ? number : -1;
+        } else {
+            bits_ |= bit(number);
+        }
+    }
+    constexpr bool contains(int number) const noexcept {
+        return number >= 1 && number <= highest && (bits_ & bit(number));
+    }
+    constexpr bool empty() const noexcept { return bits_ == 0 && !misfit_; }
+    /// One that was added and is no signal; 0: none.
+    constexpr int misfit() const noexcept { return misfit_; }
+    /// One bit for each; the lowest is that of signal 1.
+    constexpr std::uint64_t bits() const noexcept { return bits_; }
+
+    friend bool operator==(const signal_set&, const signal_set&) = default;
+
+private:
+    static constexpr std::uint64_t bit(int number) noexcept {
+        return std::uint64_t{1} << (number - 1);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/codec/signature.hpp ----
 // signature.hpp: composes the canonical text of a wire type, at run time and only when somebody
@@ -13616,37 +13667,6 @@ T block_on(router& node, task<T> body) {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/nursery/interrupt.hpp ----
-// interrupt.hpp: SIGINT, which a terminal sends to the root alone, as a call on the loop.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-class interrupt_hook;
-
-} // namespace detail
-
-/// While it exists, each SIGINT of this process is a call of `go` on the loop, with how many there
-/// have been: 1, 2, … The first is the request to end what is under way, for instance by firing a
-/// stop token; the second, to take no more time for it. Children have process groups of their own,
-/// so that Ctrl-C at the terminal reaches nobody but the root.
-///
-/// A handler that the program has is called as well. If it has none, the third signal ends the
-/// process. Where SIGINT is ignored it stays so. What was there before is restored at the end.
-/// Nurseries have it built in: nursery_options::interrupt. Threads: any. `go` runs on the loop, and
-/// must not block. Errors, thrown: without descriptors; a logic_error under an I/O policy that
-/// knows no signals. The router must outlive it.
-class on_interrupt {
-    std::unique_ptr<detail::interrupt_hook> hook_;
-
-public:
-    on_interrupt(router& node, unique_function<void(int)> go);
-    on_interrupt(on_interrupt&&) = delete;
-    ~on_interrupt();
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/nursery/nursery_member.hpp ----
 // nursery_member.hpp: a task as its nursery sees it, whatever it calls.
 
@@ -14366,6 +14386,91 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/nursery/on_signal.hpp ----
+// on_signal.hpp: signals of the system as calls on the loop.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+class signal_hook;
+
+/// A function of a signal's number and of how many there have been, from one that takes less.
+template <class F>
+unique_function<void(int, int)> signal_function(F go) {
+    if constexpr (std::is_invocable_v<F&, int, int>) {
+        return unique_function<void(int, int)>(std::move(go));
+    } else if constexpr (std::is_invocable_v<F&, int>) {
+        return [go = std::move(go)](int number, int) mutable { go(number); };
+    } else {
+        static_assert(std::is_invocable_v<F&>,
+                      "mitogen: on_signal calls a function with the number of the signal and how "
+                      "many there have been: (int, int), (int) or ()");
+        return [go = std::move(go)](int, int) mutable { go(); };
+    }
+}
+
+} // namespace detail
+
+/// While it exists, each of these signals of this process is a call of `go` on the loop, with its
+/// number and how many of them there have been, all together: `on_signal guard{router, {SIGTERM,
+/// SIGHUP}, [&](int number, int count) { … }}`. A function that takes less is called with less: the
+/// number, or nothing.
+///
+/// A handler that the program has is called as well. If it has none and the loop does not come to
+/// `go`, the third signal that waits ends the process as ever. Signals that are ignored stay so,
+/// SIGHUP under nohup for instance. What was there before is restored at the end. Any number of
+/// these, and of nurseries with nursery_options::signals, hear each signal. Children have process
+/// groups of their own: signals of the terminal reach the root alone, and those that are sent with
+/// kill(1), the process that they are sent to.
+///
+/// Threads: any. `go` runs on the loop, and must not block. Errors, thrown: without descriptors;
+/// overloaded_error with 64 others; a logic_error under an I/O policy that knows no signals, and
+/// for SIGKILL, SIGSTOP and those that report a fault. The router must outlive it.
+class on_signal {
+    std::unique_ptr<detail::signal_hook> hook_;
+
+    on_signal() noexcept;
+
+public:
+    template <class F>
+    on_signal(router& node, signal_set which, F go)
+        : on_signal(node, which, detail::signal_function(std::move(go)), false) {}
+    /// With `three`, the third one ends the process in any case, if the program has no handler.
+    on_signal(router& node, signal_set which, unique_function<void(int, int)> go, bool three);
+    on_signal(on_signal&&) = delete;
+    ~on_signal();
+
+    /// The same, with the error as a value.
+    template <class F>
+    static result<std::unique_ptr<on_signal>> make(router& node, signal_set which, F go) {
+        return make_with(node, which, detail::signal_function(std::move(go)));
+    }
+
+private:
+    result<void> begin(router& node, signal_set which, unique_function<void(int, int)> go,
+                       bool three);
+    static result<std::unique_ptr<on_signal>> make_with(router& node, signal_set which,
+                                                        unique_function<void(int, int)> go);
+};
+
+/// While it exists, each SIGINT of this process is a call of `go` on the loop, with how many there
+/// have been: 1, 2, … The first is the request to end what is under way, for instance by firing a
+/// stop token; the second, to take no more time for it. Children have process groups of their own,
+/// so that Ctrl-C at the terminal reaches nobody but the root.
+///
+/// As on_signal of SIGINT; but if the program has no handler, the third signal ends the process in
+/// any case. Nurseries have it built in: nursery_options::interrupt.
+class on_interrupt {
+    on_signal signals_;
+
+public:
+    on_interrupt(router& node, unique_function<void(int)> go);
+    on_interrupt(on_interrupt&&) = delete;
+    ~on_interrupt() = default;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/nursery/nursery.hpp ----
 // nursery.hpp: a scope that owns contexts and calls: none of them outlives it, and none of their
 // errors is lost.
@@ -14384,8 +14489,10 @@ struct nursery_options {
     /// is cancelled, and join() says reason::timeout; 0: any
     std::chrono::milliseconds within{0};
     /// SIGINT (Ctrl-C) cancels the nursery, whose join() then says so; a second one skips the
-    /// grace: see basic_on_interrupt
+    /// grace, a third one ends the process if the program has no handler: see on_interrupt
     bool interrupt = false;
+    /// these do as well, and are counted together: `.signals = {SIGINT, SIGTERM, SIGHUP}`
+    signal_set signals{};
 #if defined(__cpp_lib_jthread)
     /// cancels the nursery, whose join() then says so: that of a function that has one, for
     /// instance
@@ -14459,13 +14566,17 @@ class nursery : public connect_methods<nursery> {
     };
     std::optional<std::stop_callback<canceller>> on_stop_;
 #endif
-    std::unique_ptr<on_interrupt> on_interrupt_;
+    std::optional<on_signal> on_signal_;
 
-    void heed_interrupts(router& node) {
-        on_interrupt_ = std::make_unique<on_interrupt>(node, [state = state_.get()](int count) {
-            if (count == 1) return state->cancel(state->cancelled_here("SIGINT"), true);
-            state->expedite();
-        });
+    void heed(router& node, signal_set which) {
+        on_signal_.emplace(node, which,
+                           unique_function<void(int, int)>(
+                               [state = state_.get()](int number, int count) {
+                                   if (count > 1) return state->expedite();
+                                   const std::string by = detail::signal_text(number);
+                                   state->cancel(state->cancelled_here(by.c_str()), true);
+                               }),
+                           true);
     }
 
     mitogen::node& node() const noexcept { return state_->node(); }
@@ -14490,7 +14601,8 @@ public:
         if (options.stop.stop_possible())
             on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
 #endif
-        if (options.interrupt) heed_interrupts(node);
+        if (options.interrupt) options.signals.add(SIGINT);
+        if (!options.signals.empty()) heed(node, options.signals);
         const bool timed = options.within.count() > 0;
         if (!this->node().on_loop() || detail::this_worker)
             state_->enter_body(detail::worker_here(),
@@ -15461,7 +15573,6 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 // ==== the core ====
 #if !defined(MITOGEN_SEPARATE)
 #include <charconv>
-#include <initializer_list>
 #include <map>
 #include <poll.h>
 #include <pthread.h>
@@ -30312,27 +30423,39 @@ void apply_common(const Method& method, boot_plan& plan) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/os/process/interrupt.hpp ----
-// interrupt.hpp: SIGINT as bytes in a pipe, for as long as somebody wants to hear of it.
+// ---- mitogen/os/process/signal_watch.hpp ----
+// signal_watch.hpp: signals as bytes in a pipe, for as long as somebody wants to hear of them.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace os {
 
-/// The one handler of SIGINT and whom it tells. One for the process, as signals are.
-class interrupts {
+/// When signals that a watch hears end the process as they would without it, so that one that hangs
+/// can be ended.
+enum class last_resort : std::uint8_t {
+    third,        ///< from its third one on
+    third_unread, ///< from the third one on that waits to be taken
+};
+
+/// The one handler of the signals that are watched, and whom it tells. One for the process, as
+/// signals are.
+class watched_signals {
     static constexpr int most = 64; // watches at once
-    struct ends {
-        std::atomic<int> read{-1};
-        std::atomic<int> write{-1}; // -1: the place is free
+    struct place {
+        std::atomic<int> read{0};
+        std::atomic<int> write{0}; // 0: the place is free; a watch's ends are above stdio
+        std::atomic<std::uint64_t> which{0};
+        std::atomic<int> heard{0};
     };
-    std::array<ends, most> places_{};
+    struct action {
+        struct ::sigaction former {};
+        int watches = 0; // under the lock
+    };
+    std::array<place, most> places_{};
+    std::array<action, signal_set::highest + 1> actions_{};
     // the process whose watches these are; a copy made by fork() has none
     std::atomic<int> owner_{0};
     std::atomic<int> holder_{0}; // the process one of whose threads adds or removes one
     std::atomic<int> inside_{0}; // handlers that look at places_
-    std::atomic<int> heard_{0};  // signals since the handler was installed
-    int watches_ = 0;            // under the lock
-    struct ::sigaction former_ {};
 
     /// Held while watches are added or removed. A fork may have copied it in the hands of a thread
     /// that does not exist there.
@@ -30340,7 +30463,7 @@ class interrupts {
         std::atomic<int>& holder_;
 
     public:
-        explicit holder_lock(interrupts& all) noexcept : holder_(all.holder_) {
+        explicit holder_lock(watched_signals& all) noexcept : holder_(all.holder_) {
             const int me = ::getpid();
             for (int other = holder_.load();
                  other == me || !holder_.compare_exchange_weak(other, me); other = holder_.load())
@@ -30350,136 +30473,194 @@ class interrupts {
         ~holder_lock() { holder_.store(0); }
     };
 
-    static bool is_own(const struct ::sigaction& action) noexcept {
-        return (action.sa_flags & SA_SIGINFO) && action.sa_sigaction == &interrupts::handle;
+    static bool is_own(const struct ::sigaction& now) noexcept {
+        return (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == &watched_signals::handle;
     }
+    static std::uint64_t bit(int number) noexcept { return std::uint64_t{1} << (number - 1); }
+    action& of(int number) noexcept { return actions_[static_cast<std::size_t>(number)]; }
 
     static void handle(int number, ::siginfo_t* info, void* where);
 
-    void install() noexcept {
-        heard_.store(0);
-        struct ::sigaction now {};
-        static_cast<void>(::sigaction(SIGINT, nullptr, &now));
-        if (is_own(now)) return; // a copy made by fork()
-        former_ = now;
-        if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN) return;
-        struct ::sigaction ours {};
-        ours.sa_sigaction = &interrupts::handle;
-        ours.sa_flags = SA_SIGINFO | SA_RESTART | (now.sa_flags & SA_ONSTACK);
-        ours.sa_mask = now.sa_mask;
-        static_cast<void>(::sigaction(SIGINT, &ours, nullptr));
+    /// True if its default does not end a process.
+    static bool is_harmless(int number) noexcept {
+        return number == SIGCHLD || number == SIGURG || number == SIGWINCH || number == SIGCONT ||
+               number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
     }
 
-    void restore() noexcept {
+    void install(int number) noexcept {
         struct ::sigaction now {};
-        if (::sigaction(SIGINT, nullptr, &now) == 0 && is_own(now))
-            static_cast<void>(::sigaction(SIGINT, &former_, nullptr));
+        static_cast<void>(::sigaction(number, nullptr, &now));
+        if (is_own(now)) return; // a copy made by fork()
+        of(number).former = now;
+        if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN) return;
+        struct ::sigaction ours {};
+        ours.sa_sigaction = &watched_signals::handle;
+        ours.sa_flags = SA_SIGINFO | SA_RESTART | (now.sa_flags & SA_ONSTACK);
+        ours.sa_mask = now.sa_mask;
+        static_cast<void>(::sigaction(number, &ours, nullptr));
+    }
+
+    void restore(int number) noexcept {
+        struct ::sigaction now {};
+        if (::sigaction(number, nullptr, &now) == 0 && is_own(now))
+            static_cast<void>(::sigaction(number, &of(number).former, nullptr));
+    }
+
+    template <class Do>
+    static void each(std::uint64_t which, Do what) {
+        for (int n = 1; n <= signal_set::highest; ++n)
+            if (which & bit(n)) what(n);
     }
 
 public:
-    /// True if there was room.
-    bool add(int read_end, int write_end) noexcept {
+    static constexpr std::size_t nowhere = most;
+
+    /// Its place; nowhere if there is no room.
+    std::size_t add(int read_end, int write_end, std::uint64_t which) noexcept {
         const holder_lock lock(*this);
         // the first, or a copy that somebody else has made by fork(2)
         if (const int me = ::getpid(); owner_.load() != me) {
-            for (ends& place : places_) place.write.store(-1);
+            for (place& p : places_) p.write.store(0);
+            for (action& a : actions_) a.watches = 0;
             inside_.store(0);
-            watches_ = 0;
             owner_.store(me);
         }
-        for (ends& place : places_) {
-            if (place.write.load() >= 0) continue;
-            place.read.store(read_end);
-            place.write.store(write_end);
-            if (watches_++ == 0) install();
-            return true;
+        for (std::size_t i = 0; i < places_.size(); ++i) {
+            place& p = places_[i];
+            if (p.write.load() > 0) continue;
+            p.heard.store(0);
+            p.which.store(which);
+            p.read.store(read_end);
+            p.write.store(write_end);
+            each(which, [&](int n) {
+                if (of(n).watches++ == 0) install(n);
+            });
+            return i;
         }
-        return false;
+        return nowhere;
     }
 
     /// Afterwards no handler writes there.
-    void remove(int write_end) noexcept {
+    void remove(std::size_t at) noexcept {
         const holder_lock lock(*this);
-        for (ends& place : places_)
-            if (place.write.load() == write_end) place.write.store(-1);
-        if (--watches_ == 0) restore();
+        places_[at].write.store(0);
+        each(places_[at].which.load(), [&](int n) {
+            if (--of(n).watches == 0) restore(n);
+        });
         while (inside_.load() != 0) static_cast<void>(::sched_yield());
     }
+
+    /// So many that a watch had heard are read.
+    void taken(std::size_t at, int count) noexcept { places_[at].heard.fetch_sub(count); }
 
     /// In a child made by fork(): the parent's watches are none of its own.
     void forget() noexcept {
         const holder_lock lock(*this);
-        for (ends& place : places_) {
-            const int write_end = place.write.exchange(-1);
-            if (write_end < 0) continue;
+        for (place& p : places_) {
+            const int write_end = p.write.exchange(0);
+            if (write_end <= 0) continue;
             static_cast<void>(::close(write_end));
-            static_cast<void>(::close(place.read.load()));
+            static_cast<void>(::close(p.read.load()));
         }
         inside_.store(0);
-        if (std::exchange(watches_, 0) > 0) restore();
+        for (int n = 1; n <= signal_set::highest; ++n)
+            if (std::exchange(of(n).watches, 0) > 0) restore(n);
     }
 };
 
-inline constinit interrupts all_interrupts{};
+inline constinit watched_signals all_watched_signals{};
 
 // Only what POSIX allows in a handler (signal-safety(7)).
-inline void interrupts::handle(int number, ::siginfo_t* info, void* where) {
-    interrupts& all = all_interrupts;
+inline void watched_signals::handle(int number, ::siginfo_t* info, void* where) {
+    watched_signals& all = all_watched_signals;
     const int before = errno;
     all.inside_.fetch_add(1);
-    const bool ours = all.owner_.load() == ::getpid();
-    for (ends& place : all.places_) {
-        const int to = ours ? place.write.load() : -1;
-        if (to >= 0 && ::write(to, "", 1) < 0) continue; // it is full of them
+    bool ends = all.owner_.load() != ::getpid();
+    if (!ends) {
+        const auto byte = static_cast<unsigned char>(number);
+        for (place& p : all.places_) {
+            const int to = p.write.load();
+            if (to <= 0 || !(p.which.load() & bit(number))) continue;
+            if (p.heard.fetch_add(1) >= 2) ends = true;
+            if (::write(to, &byte, 1) < 0) continue; // it is full of them
+        }
     }
-    const struct ::sigaction former = all.former_;
+    const struct ::sigaction former = all.of(number).former;
     all.inside_.fetch_sub(1);
     if (former.sa_flags & SA_SIGINFO) {
         former.sa_sigaction(number, info, where);
     } else if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN) {
         former.sa_handler(number);
-    } else if (!ours || all.heard_.fetch_add(1) >= 2) {
+    } else if (ends && !is_harmless(number)) {
         static_cast<void>(::sigaction(number, &former, nullptr));
         static_cast<void>(::raise(number)); // comes when this handler returns
     }
     errno = before;
 }
 
-/// While it exists, each SIGINT that this process gets becomes a byte that can be read from fd(). A
-/// handler that the program has is called as well. If it has none, the third signal ends the
-/// process as ever, so that one that hangs can be ended. If the signal is ignored it stays so. The
-/// last watch to go restores what was there before, unless the program has changed it since.
+/// While it exists, each of these signals that this process gets becomes a byte that can be read
+/// from fd(). A handler that the program has is called as well. If it has none, the third signal
+/// ends the process as ever: see last_resort. One that is ignored stays so. The last watch of a
+/// signal to go restores what was there before, unless the program has changed it since.
 ///
 /// Threads: any. Throws: error with reason::system without descriptors; overloaded_error with 64
-/// others.
-class interrupt_watch {
+/// others; logic_error for what is no signal, cannot be handled, or reports a fault of the program.
+class signal_watch {
     unique_fd read_end_;
     unique_fd write_end_;
+    last_resort ends_;
+    std::size_t place_ = watched_signals::nowhere;
+
+    static bool can_be_watched(int number) noexcept {
+        for (const int no : {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT,
+                             SIGSYS})
+            if (number == no) return false;
+        return true;
+    }
 
 public:
-    interrupt_watch() {
+    /// One that hears nothing before begin().
+    explicit signal_watch(last_resort ends = last_resort::third) noexcept : ends_(ends) {}
+    explicit signal_watch(signal_set which, last_resort ends = last_resort::third)
+        : signal_watch(ends) {
+        begin(which).value();
+    }
+    signal_watch(signal_watch&&) = delete;
+    ~signal_watch() {
+        if (place_ != watched_signals::nowhere) all_watched_signals.remove(place_);
+    }
+
+    /// Once. The error is what the constructor throws.
+    result<void> begin(signal_set which) {
+        int wrong = which.misfit();
+        for (int n = 1; n <= signal_set::highest; ++n)
+            if (which.contains(n) && !can_be_watched(n)) wrong = n;
+        if (wrong)
+            return error(reason::misuse, "signal " + std::to_string(wrong) +
+                                             " cannot be watched: it is none, cannot be handled, "
+                                             "or reports a fault of the program");
         long rc = pipe(read_end_, write_end_);
         if (rc >= 0) rc = move_above_stdio(read_end_);
         if (rc >= 0) rc = move_above_stdio(write_end_);
         if (rc >= 0) rc = set_nonblocking(read_end_.get(), true);
         if (rc >= 0) rc = set_nonblocking(write_end_.get(), true);
-        if (rc < 0) raise(failure("a pipe for SIGINT", rc));
-        if (!all_interrupts.add(read_end_.get(), write_end_.get()))
-            raise(error(reason::overloaded, "too many watch for SIGINT at once"));
+        if (rc < 0) return failure("a pipe for signals", rc);
+        place_ = all_watched_signals.add(read_end_.get(), write_end_.get(), which.bits());
+        if (place_ == watched_signals::nowhere)
+            return error(reason::overloaded, "too many watch for signals at once");
+        return {};
     }
-    interrupt_watch(interrupt_watch&&) = delete;
-    ~interrupt_watch() { all_interrupts.remove(write_end_.get()); }
 
     /// Readable after a signal; nonblocking.
     int fd() const noexcept { return read_end_.get(); }
 
-    /// How many signals there were since the last time.
-    int take() noexcept {
-        char bytes[64];
-        int count = 0;
-        for (long n = 0; (n = read(read_end_.get(), bytes, sizeof bytes)) > 0;)
-            count += static_cast<int>(n);
-        return count;
+    /// The next signals that have come, in order: at most as many as there is room for; how many.
+    std::size_t take(std::span<unsigned char> numbers) noexcept {
+        const long n = read(read_end_.get(), numbers.data(), numbers.size());
+        if (n <= 0) return 0;
+        if (ends_ == last_resort::third_unread)
+            all_watched_signals.taken(place_, static_cast<int>(n));
+        return static_cast<std::size_t>(n);
     }
 };
 
@@ -30504,7 +30685,7 @@ inline result<int> fork_process() {
         ::sigemptyset(&none);
         static_cast<void>(::pthread_sigmask(SIG_SETMASK, &none, nullptr));
         static_cast<void>(::signal(SIGPIPE, SIG_DFL));
-        all_interrupts.forget();
+        all_watched_signals.forget();
     }
     return static_cast<int>(rc);
 }
@@ -33796,45 +33977,6 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/nursery/interrupt_hook.hpp ----
-// interrupt_hook.hpp: what on_interrupt holds.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// What on_interrupt holds. Threads: as that.
-class interrupt_hook {
-    mitogen::node& node_;
-    unique_function<void(int)> go_;
-    int count_ = 0; // loop
-    os::interrupt_watch signals_;
-    bound_source<interrupt_hook> ready_;
-
-    void on_signal() {
-        for (int news = signals_.take(); news > 0; --news) go_(++count_);
-    }
-
-public:
-    interrupt_hook(mitogen::node& node, unique_function<void(int)> go)
-        : node_(node), go_(std::move(go)) {
-        on_ready<&interrupt_hook::on_signal>(ready_, *this, signals_.fd());
-        if (const long rc = node_.watch(ready_); rc < 0) raise(os::failure("watch for SIGINT", rc));
-    }
-    interrupt_hook(interrupt_hook&&) = delete;
-    ~interrupt_hook() { node_.unwatch(ready_); }
-};
-
-} // namespace detail
-
-MITOGEN_INLINE on_interrupt::on_interrupt(router& node, unique_function<void(int)> go) {
-    if (!node.node().watches_descriptors())
-        raise(error(reason::misuse, "this I/O policy knows no signals: there is no SIGINT"));
-    hook_ = std::make_unique<detail::interrupt_hook>(node.node(), std::move(go));
-}
-MITOGEN_INLINE on_interrupt::~on_interrupt() = default;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/task/task_condition.hpp ----
 // task_condition.hpp: a condition variable that threads and tasks wait on.
 
@@ -34412,6 +34554,78 @@ MITOGEN_INLINE std::shared_ptr<nursery_hub> nursery_hub::make(mitogen::node& nod
 }
 
 } // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/nursery/signal_hook.hpp ----
+// signal_hook.hpp: what on_signal holds.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What on_signal holds. Threads: as that.
+class signal_hook {
+    mitogen::node& node_;
+    unique_function<void(int, int)> go_;
+    int count_ = 0; // loop
+    os::signal_watch signals_;
+    bound_source<signal_hook> ready_;
+
+    void on_signals() {
+        unsigned char numbers[64];
+        while (const std::size_t n = signals_.take(numbers))
+            for (std::size_t i = 0; i < n; ++i) go_(numbers[i], ++count_);
+    }
+
+public:
+    signal_hook(mitogen::node& node, unique_function<void(int, int)> go, os::last_resort ends)
+        : node_(node), go_(std::move(go)), signals_(ends) {}
+    signal_hook(signal_hook&&) = delete;
+    ~signal_hook() { node_.unwatch(ready_); }
+
+    /// Once.
+    result<void> begin(signal_set which) {
+        if (!node_.watches_descriptors())
+            return error(reason::misuse, "this I/O policy knows no signals");
+        if (const result<void> watched = signals_.begin(which); !watched) return watched;
+        on_ready<&signal_hook::on_signals>(ready_, *this, signals_.fd());
+        if (const long rc = node_.watch(ready_); rc < 0)
+            return os::failure("watch for signals", rc);
+        return {};
+    }
+};
+
+} // namespace detail
+
+MITOGEN_INLINE on_signal::on_signal() noexcept = default;
+MITOGEN_INLINE on_signal::~on_signal() = default;
+
+MITOGEN_INLINE result<void> on_signal::begin(router& node, signal_set which,
+                                             unique_function<void(int, int)> go, bool three) {
+    hook_ = std::make_unique<detail::signal_hook>(node.node(), std::move(go),
+                                                  three ? os::last_resort::third
+                                                        : os::last_resort::third_unread);
+    return hook_->begin(which);
+}
+
+MITOGEN_INLINE on_signal::on_signal(router& node, signal_set which,
+                                    unique_function<void(int, int)> go, bool three) {
+    begin(node, which, std::move(go), three).value();
+}
+
+MITOGEN_INLINE result<std::unique_ptr<on_signal>>
+on_signal::make_with(router& node, signal_set which, unique_function<void(int, int)> go) {
+    std::unique_ptr<on_signal> made(new on_signal);
+    if (result<void> begun = made->begin(node, which, std::move(go), false); !begun)
+        return begun.error();
+    return made;
+}
+
+MITOGEN_INLINE on_interrupt::on_interrupt(router& node, unique_function<void(int)> go)
+    : signals_(node, {SIGINT},
+               unique_function<void(int, int)>(
+                   [go = std::move(go)](int, int count) mutable { go(count); }),
+               true) {}
+
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/remote/serializable_method.hpp ----

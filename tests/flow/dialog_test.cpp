@@ -392,6 +392,33 @@ TEST_CASE("an error that nobody looks at at the end of a scope is logged") {
     CHECK(log.wait_for("in the middle"));
 }
 
+TEST_CASE("an error that the program has seen, or has brought about, is not logged") {
+    generic::log_capture log;
+    tree t;
+    mitogen::context child = t.root.local();
+    {
+        auto received = child.open<&fails_later>();
+        CHECK(received.try_receive().error().message() == "in the middle");
+        auto sent = child.open<&fails_later>();
+        while (sent.try_send(1)) {}
+        auto iterated = child.open<&fails_later>();
+        CHECK_THROWS_AS(iterated.next(), mitogen::call_error);
+        auto awaited = child.open<&fails_later>();
+        const auto wait = [](auto& d) -> mitogen::task<bool> {
+            co_return bool(co_await d.async_try_receive());
+        };
+        CHECK_FALSE(mitogen::block_on(t.root, wait(awaited)));
+    }
+    {
+        shared_pipe saw;
+        auto cancelled = child.open<&swallows>(saw.write_end());
+        cancelled.cancel();
+    }
+    CHECK(log.records().empty());
+    { auto unseen = child.open<&fails_later>(); }
+    CHECK(log.wait_for("in the middle"));
+}
+
 TEST_CASE("cancel() is over when the function has left its scope; the context goes on, and the "
           "error says who cancelled") {
     shared_pipe gone;

@@ -214,6 +214,12 @@ MITOGEN_COLD inline std::string_view signal_suffix(int number) noexcept {
     }
 }
 
+/// "SIGTERM", or "signal 35" for one without a name here.
+MITOGEN_COLD inline std::string signal_text(int number) {
+    const std::string_view named = signal_suffix(number);
+    return named.empty() ? "signal " + std::to_string(number) : std::string(named.substr(2));
+}
+
 /// What what() says of an error, before its causes.
 MITOGEN_COLD inline std::string compose_what(const error_detail& d, std::string_view text) {
     std::string out;

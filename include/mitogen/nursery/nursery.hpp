@@ -7,17 +7,18 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
+#include <mitogen/base/signal_set.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/call/any_method.hpp>
 #include <mitogen/call/connect_methods.hpp>
 #include <mitogen/call/context.hpp>
 #include <mitogen/fwd.hpp>
 #include <mitogen/node/outstanding_call.hpp>
-#include <mitogen/nursery/interrupt.hpp>
 #include <mitogen/nursery/nursery_call.hpp>
 #include <mitogen/nursery/nursery_hub.hpp>
 #include <mitogen/nursery/nursery_task.hpp>
 #include <mitogen/nursery/nursery_watch.hpp>
+#include <mitogen/nursery/on_signal.hpp>
 #include <mitogen/nursery/restart.hpp>
 #include <mitogen/router/router.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
@@ -25,6 +26,7 @@
 #include <mitogen/scope/thread_worker.hpp>
 #include <mitogen/task/task.hpp>
 
+#include <csignal>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -47,8 +49,10 @@ struct nursery_options {
     /// is cancelled, and join() says reason::timeout; 0: any
     std::chrono::milliseconds within{0};
     /// SIGINT (Ctrl-C) cancels the nursery, whose join() then says so; a second one skips the
-    /// grace: see basic_on_interrupt
+    /// grace, a third one ends the process if the program has no handler: see on_interrupt
     bool interrupt = false;
+    /// these do as well, and are counted together: `.signals = {SIGINT, SIGTERM, SIGHUP}`
+    signal_set signals{};
 #if defined(__cpp_lib_jthread)
     /// cancels the nursery, whose join() then says so: that of a function that has one, for
     /// instance
@@ -122,13 +126,17 @@ class nursery : public connect_methods<nursery> {
     };
     std::optional<std::stop_callback<canceller>> on_stop_;
 #endif
-    std::unique_ptr<on_interrupt> on_interrupt_;
+    std::optional<on_signal> on_signal_;
 
-    void heed_interrupts(router& node) {
-        on_interrupt_ = std::make_unique<on_interrupt>(node, [state = state_.get()](int count) {
-            if (count == 1) return state->cancel(state->cancelled_here("SIGINT"), true);
-            state->expedite();
-        });
+    void heed(router& node, signal_set which) {
+        on_signal_.emplace(node, which,
+                           unique_function<void(int, int)>(
+                               [state = state_.get()](int number, int count) {
+                                   if (count > 1) return state->expedite();
+                                   const std::string by = detail::signal_text(number);
+                                   state->cancel(state->cancelled_here(by.c_str()), true);
+                               }),
+                           true);
     }
 
     mitogen::node& node() const noexcept { return state_->node(); }
@@ -153,7 +161,8 @@ public:
         if (options.stop.stop_possible())
             on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
 #endif
-        if (options.interrupt) heed_interrupts(node);
+        if (options.interrupt) options.signals.add(SIGINT);
+        if (!options.signals.empty()) heed(node, options.signals);
         const bool timed = options.within.count() > 0;
         if (!this->node().on_loop() || detail::this_worker)
             state_->enter_body(detail::worker_here(),
