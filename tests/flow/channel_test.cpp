@@ -509,7 +509,7 @@ TEST_CASE(
     const auto frame = t.peer.receive();
     mitogen::header answer = t.to_root(frame->head.reply_to);
     const mitogen::buffer value =
-        mitogen::encode(mitogen::context_id{1}, mitogen::handle_id{5555}, std::uint32_t{100});
+        mitogen::encode(mitogen::context_id{1}, mitogen::handle_id{5555}, std::uint32_t{1000});
     t.peer.send(answer, std::span<const std::byte>(value.data(), value.size()));
     const sender<int> out = call.get();
     out.send(1);
