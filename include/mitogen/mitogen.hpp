@@ -102,6 +102,7 @@
 #include <mitogen/node/node.hpp>
 #include <mitogen/node/outstanding_call.hpp>
 #include <mitogen/node/status.hpp>
+#include <mitogen/nursery/dialog_runs.hpp>
 #include <mitogen/nursery/executor.hpp>
 #include <mitogen/nursery/nursery.hpp>
 #include <mitogen/nursery/nursery_call.hpp>
@@ -112,6 +113,7 @@
 #include <mitogen/nursery/nursery_watch.hpp>
 #include <mitogen/nursery/on_signal.hpp>
 #include <mitogen/nursery/restart.hpp>
+#include <mitogen/nursery/restarted_dialog.hpp>
 #include <mitogen/os/call.hpp>
 #include <mitogen/os/failure.hpp>
 #include <mitogen/os/fault.hpp>

@@ -8,6 +8,7 @@
 #include <mitogen/nursery/nursery.hpp>
 #include <mitogen/nursery/nursery_task.hpp>
 #include <mitogen/nursery/restart.hpp>
+#include <mitogen/nursery/restarted_dialog.hpp>
 #include <mitogen/scope/scope.hpp>
 
 #include <mitogen/core.hpp>

@@ -239,6 +239,8 @@ enum class reason : std::uint16_t {
     system = 67,  ///< a system call failed
     several = 68,  ///< more than one thing went wrong: see error::members()
     deadline = 69, ///< the time given to a whole dialog or stream is over: it has ended
+    /// the function of a dialog is called again: what was on the way to it is lost
+    restarted = 70,
     connect = 80, ///< a child could not be started or reached
     connect_timeout = 81,
     /// the host name has no address; there is no container, pod, image or user of that name
@@ -353,6 +355,7 @@ MITOGEN_COLD inline std::string_view reason_name(reason why) noexcept {
     case reason::system: return "system";
     case reason::several: return "several";
     case reason::deadline: return "deadline";
+    case reason::restarted: return "restarted";
     case reason::connect: return "connect";
     case reason::connect_timeout: return "connect_timeout";
     case reason::resolve: return "resolve";
@@ -521,6 +524,7 @@ public:
         case reason::sender_closed:
         case reason::link_corrupt:
         case reason::connection_refused:
+        case reason::restarted:
         case reason::end_of_file: return kind::disconnected;
         case reason::invalid_handle:
         case reason::unknown_function:
@@ -8589,11 +8593,6 @@ class call_methods {
         return submit(message, detail::entry_of<F>(), detail::question::manner::gather, &options);
     }
 
-    /// Begins a call that has a dialog; `begin` makes what the caller gets of it. See
-    /// flow/open_dialog.hpp.
-    template <auto F, class Begin, class... Args>
-    auto open_as(Begin begin, Args&&... args) const;
-
     /// Sends a call that wants an answer.
     outstanding_call& submit(detail::call_message& message, const detail::function_entry& function,
                              detail::question::manner how,
@@ -8607,6 +8606,11 @@ class call_methods {
     }
 
 public:
+    /// For those who begin a dialog in their own way: `begin` makes what they get of its items and
+    /// its answer. See flow/open_dialog.hpp.
+    template <auto F, class Begin, class... Args>
+    auto open_as(Begin begin, Args&&... args) const;
+
     /// Calls `F(args…)` in the other context and waits for its result.
     /// Errors, thrown: call_error if the function threw; channel_error if the context is lost;
     /// timeout_error, cancelled_error; codec_error; signature_error; overloaded_error. Not from a
@@ -13614,6 +13618,217 @@ using ssh_options = ssh;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/nursery/dialog_runs.hpp ----
+// dialog_runs.hpp: the dialogs that a restarted one has been so far: which is the newest, and
+// whether another one comes.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What is known of the runs, whatever their items are. Threads: any.
+class run_record : public std::enable_shared_from_this<run_record> {
+protected:
+    mitogen::node& node_;
+    const std::string function_;
+    mitogen::detail::mutex mutex_;
+    condition changed_{};
+    // under the mutex:
+    std::uint64_t begun_ = 0;         // runs so far
+    std::uint64_t left_ = 0;          // the last run that another one follows
+    std::optional<error> failure_{};  // with which it had ended
+    bool ready_ = false;              // the newest has begun, or failed
+    bool joining_ = false;            // somebody makes the newest whole
+    bool closed_ = false;             // no more is sent to any of them
+    std::optional<error> over_{};     // no more runs; what is said then
+
+    run_record(mitogen::node& node, std::string function)
+        : node_(node), function_(std::move(function)), mutex_(node) {}
+    ~run_record() = default;
+
+    bool has_news(std::uint64_t after) const noexcept {
+        return !joining_ && ((begun_ > after && ready_) || over_);
+    }
+
+    error waits_on_loop() const {
+        return error(reason::misuse, "a function that runs on the loop waits for a dialog of a "
+                                     "nursery; run it on::main or on::pool");
+    }
+
+public:
+    run_record(run_record&&) = delete;
+
+    mitogen::node& node() const noexcept { return node_; }
+
+    /// The newest has ended, and is begun again.
+    void restarting(const error* why) {
+        const std::lock_guard lock(mutex_);
+        left_ = begun_;
+        failure_.reset();
+        if (why) failure_ = *why;
+        changed_.notify_all();
+    }
+
+    /// There are no more.
+    void finish(const error* why) {
+        const std::lock_guard lock(mutex_);
+        over_ = why ? *why : error(reason::end_of_stream, "the function has ended");
+        changed_.notify_all();
+    }
+
+    std::uint64_t begun() {
+        const std::lock_guard lock(mutex_);
+        return begun_;
+    }
+    bool over() {
+        const std::lock_guard lock(mutex_);
+        return over_.has_value();
+    }
+
+    /// Run `number` has ended, which was sent `sent` items: waits until it is known whether another
+    /// one follows. If so, the error that says so, once for each end of the dialog; else nothing.
+    result<std::optional<error>> left(std::uint64_t number, std::uint64_t sent, instant deadline) {
+        std::unique_lock lock(mutex_);
+        const auto known = [&] { return left_ >= number || over_; };
+        if (!known()) {
+            if (node_.on_loop()) return waits_on_loop();
+            if (!changed_.wait(lock, node_, deadline, known))
+                return wait_ended(node_.now(), deadline,
+                                  "the dialog has not begun again before the deadline");
+        }
+        if (left_ < number) return std::optional<error>();
+        error_detail d;
+        d.why = reason::restarted;
+        d.text = function_ + " is begun again after run " + std::to_string(number) + "; of " +
+                 std::to_string(sent) + " items that were sent to it, what it had not taken is lost";
+        if (failure_) d.causes = std::make_shared<const std::vector<error>>(1, *failure_);
+        return std::optional<error>(error(std::move(d)));
+    }
+
+protected:
+    /// The newest has begun or failed.
+    void first_has_come(std::uint64_t number) {
+        const std::lock_guard lock(mutex_);
+        if (number == begun_) ready_ = true;
+        changed_.notify_all();
+    }
+};
+
+/// The runs themselves.
+template <class Shape, class Result>
+class dialog_runs final : public run_record {
+public:
+    using dialog = open_dialog<Shape, Result>;
+
+    struct run {
+        const std::uint64_t number;
+        const std::shared_ptr<inbox> items;
+        future<Result> answer;        // until it is whole
+        std::optional<dialog> whole{};
+        bool failed = false;          // before it was
+        std::atomic<std::uint64_t> sent{0};
+
+        run(std::uint64_t count, std::shared_ptr<inbox> in, future<Result> end)
+            : number(count), items(std::move(in)), answer(std::move(end)) {}
+
+        /// Nothing more comes of it.
+        bool over() const { return whole->state()->done() && items->ended(); }
+    };
+    using run_ptr = std::shared_ptr<run>;
+
+private:
+    run_ptr newest_{}; // under the mutex
+
+public:
+    dialog_runs(mitogen::node& node, std::string function)
+        : run_record(node, std::move(function)) {}
+
+    /// One more has been called. Returns the answer once more, for the nursery.
+    future<Result> begin(std::shared_ptr<inbox> items, future<Result> answer) {
+        outstanding_call* const call = answer.state();
+        call->retain();
+        future<Result> mine(call, node_, decode_environment{&node_});
+        end_with(items, answer);
+        std::uint64_t number = 0;
+        run_ptr former; // destroyed without the lock
+        {
+            const std::lock_guard lock(mutex_);
+            number = ++begun_;
+            ready_ = false;
+            former = std::exchange(newest_,
+                                   std::make_shared<run>(number, items, std::move(answer)));
+        }
+        items->then([weak = weak_from_this(), number] {
+            if (const auto self = std::static_pointer_cast<dialog_runs>(weak.lock()))
+                self->first_has_come(number);
+        });
+        return mine;
+    }
+
+    /// The newest run behind `after`, once it has begun. Errors: what all of it has ended with;
+    /// timeout; the end of the caller's scope.
+    result<run_ptr> next(std::uint64_t after, instant deadline) {
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            const auto news = [&] { return has_news(after); };
+            if (!news()) {
+                if (node_.on_loop()) return waits_on_loop();
+                if (!changed_.wait(lock, node_, deadline, news))
+                    return wait_ended(node_.now(), deadline,
+                                      "the dialog has not begun again before the deadline");
+            }
+            const run_ptr r = begun_ > after && ready_ ? newest_ : nullptr;
+            if (!r) return *over_;
+            if (!r->whole && !r->failed) make_whole(lock, *r);
+            if (r->whole) return r;
+            after = r->number; // it has failed before it began: another one follows, or none
+        }
+    }
+
+    /// No more is sent.
+    void close() {
+        run_ptr r;
+        {
+            const std::lock_guard lock(mutex_);
+            closed_ = true;
+            if (newest_ && newest_->whole) r = newest_;
+        }
+        if (r) r->whole->close();
+    }
+
+    /// Lets go of the newest, which is cancelled if it has not ended.
+    void drop() {
+        run_ptr r; // destroyed without the lock
+        const std::lock_guard lock(mutex_);
+        r = std::exchange(newest_, nullptr);
+        if (!over_) over_.emplace(reason::end_of_stream, "the dialog has been left");
+    }
+
+private:
+    void make_whole(std::unique_lock<mitogen::detail::mutex>& lock, run& r) {
+        joining_ = true;
+        const bool closed = closed_;
+        lock.unlock();
+        result<dialog> whole = dialog::begin(r.items, std::move(r.answer), function_);
+        if (whole) {
+            whole->cancel_on_exit();
+            whole->reported_elsewhere();
+            if (closed) whole->close();
+        }
+        lock.lock();
+        joining_ = false;
+        if (whole) {
+            r.whole.emplace(std::move(*whole));
+            if (closed_ && !closed) r.whole->close();
+        } else {
+            r.failed = true;
+        }
+        changed_.notify_all();
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/task/node_task_scope.hpp ----
 // node_task_scope.hpp: a task that runs beside a node of the tree.
 
@@ -14088,6 +14303,7 @@ class nursery_call final : public nursery_result<T> {
     std::optional<error> asked_; // to stop, and why
     std::optional<error> given_up_;
     std::unique_ptr<restarts> again_; // null: it runs once
+    unique_function<void(const error*)> on_restart_{};
 
     /// If an exception comes in between, there is no such task.
     struct unless_begun {
@@ -14136,8 +14352,8 @@ class nursery_call final : public nursery_result<T> {
     }
 
     /// Its context is there, or is not.
-    template <auto F, class Given>
-    void connected(Given& given) {
+    template <class Call>
+    void connected(Call& call) {
         const result<context> up = coming_.outcome();
         std::optional<error> failure;
         if (!up) {
@@ -14148,25 +14364,20 @@ class nursery_call final : public nursery_result<T> {
         }
         if (failure) return ran(&*failure);
         if (again_) this->nursery_->replaceable(up->id());
-        send(up->id(), [&] {
-            return std::apply(
-                [&](auto&... each) { return up->template call_async<F>(std::move(each)...); },
-                given);
-        });
+        send(up->id(), [&] { return call(*up); });
     }
 
-    /// Runs it in a context that is on its way.
-    template <auto F, class Given>
-    void run_in(future<context> coming, Given given) {
+    /// Runs it in a context that is on its way: `call(context)` begins it there.
+    template <class Call>
+    void run_in(future<context> coming, Call call) {
         std::optional<error> why;
         {
             const std::lock_guard lock(mutex_);
             coming_ = std::move(coming);
             why = asked_;
         }
-        coming_.then([me = self(), given = std::move(given)]() mutable {
-            me->template connected<F>(given);
-        });
+        coming_.then(
+            [me = self(), call = std::move(call)]() mutable { me->connected(call); });
         if (why) return coming_.abandon(*why);
         this->nursery_->begun(*this);
     }
@@ -14199,6 +14410,7 @@ class nursery_call final : public nursery_result<T> {
             over = again_->pause = &node.open_event();
         }
         if (left != no_context) this->nursery_->replace(left);
+        if (on_restart_) on_restart_(failure);
         node.expire(*over, after(now, *span), error(reason::timeout, "the pause is over"));
         over->then([me = self(), over] { me->paused(*over); });
         return true;
@@ -14250,9 +14462,14 @@ public:
         if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
         unless_begun guard{*this};
         future<context> coming = connect();
-        std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
+        auto call = [given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](
+                        const context& up) mutable {
+            return std::apply(
+                [&](auto&... each) { return up.template call_async<F>(std::move(each)...); },
+                given);
+        };
         guard.begun = true;
-        run_in<F>(std::move(coming), std::move(given));
+        run_in(std::move(coming), std::move(call));
     }
 
     /// As call(), for one that may run several times: each time `send_it` is called.
@@ -14263,20 +14480,23 @@ public:
         call(to, send_it);
     }
 
-    /// As connect_and_call().
-    template <auto F, class Connect, class... Args>
-    void connect_and_call_again(restart_policy how, Connect connect, Args&&... args) {
+    /// As connect_and_call(): each time `call(context)` is called, which copies what it passes.
+    template <class Connect, class Call>
+    void connect_and_call_again(restart_policy how, Connect connect, Call call) {
         std::optional<error> why;
         again_ = std::make_unique<restarts>(how, true);
         if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
         unless_begun guard{*this};
-        again_->begin = [this, connect,
-                         given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
-            run_in<F>(connect(), given);
+        again_->begin = [this, connect = std::move(connect), call = std::move(call)] {
+            run_in(connect(), call);
         };
         again_->begin();
         guard.begun = true;
     }
+
+    /// Runs `go` each time that a run has ended, with its error or null, and another one follows.
+    /// Before one of the above.
+    void on_restart(unique_function<void(const error*)> go) { on_restart_ = std::move(go); }
 
     // ---- how it ends
 
@@ -14670,11 +14890,24 @@ public:
     template <auto F, detail::method_or_any Method, class... Args>
     nursery_task<detail::result_of<F>> start(const Method& method, Args&&... args) const {
         auto t = make<F>();
-        t->template connect_and_call_again<F>(
+        t->connect_and_call_again(
             how_, [state = state_, how = any_method(method)] { return state->connect(how); },
-            std::forward<Args>(args)...);
+            [given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](
+                const context& up) {
+                return std::apply(
+                    [&](const auto&... each) { return up.template call_async<F>(each...); }, given);
+            });
         return nursery_task<detail::result_of<F>>(std::move(t));
     }
+
+    /// A dialog with `F(args…)` that is opened again: see restarted_dialog. Waits until the function
+    /// has called started(), in whichever run; if none does, fails with the last one's error. Not
+    /// on the loop.
+    template <auto F, class Target, class... Args>
+    auto open(const Target& target, Args&&... args) const;
+    /// The same, with the error as a value.
+    template <auto F, class Target, class... Args>
+    auto try_open(const Target& target, Args&&... args) const;
 };
 
 /// Owns contexts and tasks. When join() returns, every task has ended and every process that it has
@@ -14827,7 +15060,8 @@ public:
     /// method each run has a new context, and the former one ends; the loss of such a context is a
     /// failure of its task and not of the nursery. In a context that was there before, its loss is
     /// the end. join() waits for the last run; the task's value is that of the last, too. To cancel
-    /// during a pause ends it at once.
+    /// during a pause ends it at once. Dialogs as well: `.open<&talk>(context or method, …)` gives a
+    /// restarted_dialog.
     restarting_tasks restarting(restart_policy how) const { return restarting_tasks(state_, how); }
 
     // ---- the end
@@ -14888,6 +15122,232 @@ public:
     /// join().
     bool stopping() const { return state_->stopped(); }
 };
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/nursery/restarted_dialog.hpp ----
+// restarted_dialog.hpp: a dialog of a nursery that is begun again when it has ended.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What `nursery.restarting({…}).open<&fn>(context or method, args…)` returns: a dialog that goes
+/// on although its function, or its context, has failed.
+///
+/// The policy says when the function is called again and how often: see nursery::restarting. Each
+/// direction is told once, by reason::restarted (a channel_error, kind disconnected): send() by
+/// failing, receive() behind the items that had arrived, in the place of the next one. Several
+/// restarts may be told as one. From then on that direction belongs to the newest run, whose
+/// function has called started() anew, with the same arguments, and knows nothing of the former
+/// one. What was sent and not taken by then is lost; the error says how many items that run was
+/// sent, and causes() has what it ended with. Nothing that has arrived here is lost, and nothing is
+/// sent again. When the policy allows no further run, every wait gives the last error, and so does
+/// the nursery.
+///
+/// While there is no run, between an end and the next started(), send() and receive() wait. The
+/// destructor cancels what runs and waits for it, shielded; that is no failure of the nursery.
+/// Moves; does not copy. Threads: send() one, receive() one, the rest one at a time. Blocks: as a
+/// dialog's; not on the loop. It must not outlive the nursery.
+template <class Shape, class Result>
+class [[nodiscard]] restarted_dialog {
+    using runs = detail::dialog_runs<Shape, Result>;
+    using shape = detail::dialog_shape<Shape>;
+
+    /// Where one direction is.
+    struct side {
+        typename runs::run_ptr at{};
+        std::uint64_t number = 0;
+    };
+
+    std::shared_ptr<runs> runs_; // null in one that was moved from
+    nursery_task<Result> task_;
+    side receives_{};
+    side sends_{};
+
+    restarted_dialog(std::shared_ptr<runs> all, nursery_task<Result> task)
+        : runs_(std::move(all)), task_(std::move(task)) {}
+
+public:
+    /// What is received here is what the callee sends.
+    using value_type = typename detail::received_item<typename shape::sent>::type;
+
+    /// For restarting_tasks::try_open: waits until a run has begun; fails if none does.
+    static mitogen::result<restarted_dialog> begin(std::shared_ptr<runs> all,
+                                                   nursery_task<Result> task) {
+        restarted_dialog d(std::move(all), std::move(task));
+        const auto first = d.runs_->next(0, never);
+        if (!first) return first.error();
+        d.receives_ = d.sends_ = side{*first, (*first)->number};
+        return d;
+    }
+
+    restarted_dialog(restarted_dialog&&) noexcept = default;
+    restarted_dialog& operator=(restarted_dialog&&) = delete;
+    ~restarted_dialog() {
+        if (!runs_) return;
+        if (!runs_->over()) task_.cancel();
+        runs_->drop();
+    }
+
+    /// What the callee of the run that is received from passed to started().
+    const auto& started() const noexcept { return receives_.at->whole->started(); }
+
+    /// How often the function was called so far, 1 without a restart. A run whose context did not
+    /// come up is none.
+    std::uint64_t runs_so_far() const { return runs_->begun(); }
+
+    /// Sends an item to the newest run; waits while it takes no more. Errors, thrown: as a dialog's,
+    /// and channel_error with reason::restarted, once: the item was not sent.
+    void send(const typename shape::received& item) { try_send(item).value(); }
+    /// The same, with the error as a value.
+    mitogen::result<void> try_send(const typename shape::received& item) {
+        return send_until(item, never);
+    }
+    /// The same, waiting for `span` at most: reason::timeout.
+    template <class Rep, class Period>
+    void send_for(const typename shape::received& item, std::chrono::duration<Rep, Period> span) {
+        try_send_for(item, span).value();
+    }
+    template <class Rep, class Period>
+    mitogen::result<void> try_send_for(const typename shape::received& item,
+                                       std::chrono::duration<Rep, Period> span) {
+        return send_until(item, detail::after(runs_->node().now(), detail::to_ns(span)));
+    }
+
+    /// The next item. Errors, thrown: as a dialog's, and channel_error with reason::restarted, once.
+    value_type receive() { return try_receive().value(); }
+    /// The same, with the error as a value.
+    mitogen::result<value_type> try_receive() { return receive_until(never); }
+    /// The same, waiting for `span` at most: reason::timeout. No item is lost by that.
+    template <class Rep, class Period>
+    value_type receive_for(std::chrono::duration<Rep, Period> span) {
+        return try_receive_for(span).value();
+    }
+    template <class Rep, class Period>
+    mitogen::result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
+        return receive_until(detail::after(runs_->node().now(), detail::to_ns(span)));
+    }
+    /// The next item, or nothing at the end. Errors, thrown: as receive()'s, but for the end.
+    std::optional<value_type> next() { return detail::item_or_end(try_receive()).value(); }
+    mitogen::result<std::optional<value_type>> try_next() {
+        return detail::item_or_end(try_receive());
+    }
+
+    /// Sends no more, to later runs neither.
+    void close() { runs_->close(); }
+
+    /// Drops what still arrives, of each run, and waits for the end of the last; its value, or the
+    /// error.
+    Result result() { return try_result().value(); }
+    /// The same, with the error as a value.
+    mitogen::result<Result> try_result() { return result_until(never); }
+    /// The same, waiting for `span` at most: reason::timeout.
+    template <class Rep, class Period>
+    Result result_for(std::chrono::duration<Rep, Period> span) {
+        return try_result_for(span).value();
+    }
+    template <class Rep, class Period>
+    mitogen::result<Result> try_result_for(std::chrono::duration<Rep, Period> span) {
+        return result_until(detail::after(runs_->node().now(), detail::to_ns(span)));
+    }
+
+    /// Ends the function that runs, and begins none again. Does not wait. That is no failure of the
+    /// nursery.
+    void cancel() { task_.cancel(); }
+
+private:
+    mitogen::result<value_type> receive_until(instant deadline) {
+        if (std::optional<error> why = arrive(receives_, deadline)) return std::move(*why);
+        auto& run = *receives_.at;
+        auto item = detail::next_item<value_type>(*run.items, deadline);
+        if (item || !run.over()) return item;
+        if (auto why = leave(receives_, deadline)) return std::move(*why);
+        return item;
+    }
+
+    mitogen::result<void> send_until(const typename shape::received& item, instant deadline) {
+        if (std::optional<error> why = arrive(sends_, deadline)) return std::move(*why);
+        auto& run = *sends_.at;
+        const instant now = deadline == never ? 0 : runs_->node().now();
+        mitogen::result<void> sent =
+            deadline == never ? run.whole->try_send(item)
+                              : run.whole->try_send_for(
+                                    item, std::chrono::nanoseconds(
+                                              deadline > now ? deadline - now : 0));
+        if (sent) {
+            run.sent.fetch_add(1, std::memory_order_relaxed);
+            return sent;
+        }
+        if (!run.whole->state()->done()) return sent;
+        if (auto why = leave(sends_, deadline)) return std::move(*why);
+        return sent;
+    }
+
+    mitogen::result<Result> result_until(instant deadline) {
+        for (std::uint64_t number = 0;;) {
+            const auto run = runs_->next(number, deadline);
+            if (!run && !runs_->over()) return run.error();
+            if (!run) return task_.try_get();
+            number = (*run)->number;
+            (*run)->items->discard();
+        }
+    }
+
+    /// If this direction was told of a restart it goes over to the newest run.
+    std::optional<error> arrive(side& s, instant deadline) {
+        if (s.at) return std::nullopt;
+        const auto next = runs_->next(s.number, deadline);
+        if (!next) return next.error();
+        s = {*next, (*next)->number};
+        return std::nullopt;
+    }
+
+    /// The run of this direction has ended: what is said if another one follows.
+    std::optional<error> leave(side& s, instant deadline) {
+        auto told = runs_->left(s.number, s.at->sent.load(std::memory_order_relaxed), deadline);
+        if (!told) return told.error();
+        if (*told) s.at.reset();
+        return std::move(*told);
+    }
+};
+
+template <auto F, class Target, class... Args>
+auto restarting_tasks::try_open(const Target& target, Args&&... args) const {
+    using types = detail::dialog_types<
+        typename detail::dialog_in<typename detail::function_traits<F>::parameters>::type>;
+    using result_type = detail::result_of<F>;
+    using dialog = restarted_dialog<typename types::shape, result_type>;
+    using runs = detail::dialog_runs<typename types::shape, result_type>;
+    const auto all = std::make_shared<runs>(state_->node(), detail::entry_of<F>().name());
+    auto call = [all, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](
+                    const auto& where) {
+        return std::apply(
+            [&](const auto&... each) {
+                return where.template open_as<F>(
+                    [&](auto, auto items, auto answer) {
+                        return all->begin(std::move(items), std::move(answer));
+                    },
+                    each...);
+            },
+            given);
+    };
+    auto t = make<F>();
+    t->on_restart([all](const error* why) { all->restarting(why); });
+    if constexpr (detail::method_or_any<std::remove_cvref_t<Target>>) {
+        t->connect_and_call_again(
+            how_, [state = state_, how = any_method(target)] { return state->connect(how); },
+            std::move(call));
+    } else {
+        t->call_again(how_, target.id(),
+                      [target, call = std::move(call)] { return call(target); });
+    }
+    t->when_ended([all, of = t.get()] { all->finish(of->failure()); }, all.get());
+    return dialog::begin(all, nursery_task<result_type>(std::move(t)));
+}
+
+template <auto F, class Target, class... Args>
+auto restarting_tasks::open(const Target& target, Args&&... args) const {
+    return try_open<F>(target, std::forward<Args>(args)...).value();
+}
 
 } // namespace mitogen::inline MITOGEN_ABI
 

@@ -88,6 +88,7 @@ public:
         case reason::sender_closed:
         case reason::link_corrupt:
         case reason::connection_refused:
+        case reason::restarted:
         case reason::end_of_file: return kind::disconnected;
         case reason::invalid_handle:
         case reason::unknown_function:

@@ -237,11 +237,6 @@ class call_methods {
         return submit(message, detail::entry_of<F>(), detail::question::manner::gather, &options);
     }
 
-    /// Begins a call that has a dialog; `begin` makes what the caller gets of it. See
-    /// flow/open_dialog.hpp.
-    template <auto F, class Begin, class... Args>
-    auto open_as(Begin begin, Args&&... args) const;
-
     /// Sends a call that wants an answer.
     outstanding_call& submit(detail::call_message& message, const detail::function_entry& function,
                              detail::question::manner how,
@@ -255,6 +250,11 @@ class call_methods {
     }
 
 public:
+    /// For those who begin a dialog in their own way: `begin` makes what they get of its items and
+    /// its answer. See flow/open_dialog.hpp.
+    template <auto F, class Begin, class... Args>
+    auto open_as(Begin begin, Args&&... args) const;
+
     /// Calls `F(args…)` in the other context and waits for its result.
     /// Errors, thrown: call_error if the function threw; channel_error if the context is lost;
     /// timeout_error, cancelled_error; codec_error; signature_error; overloaded_error. Not from a

@@ -92,11 +92,24 @@ public:
     template <auto F, detail::method_or_any Method, class... Args>
     nursery_task<detail::result_of<F>> start(const Method& method, Args&&... args) const {
         auto t = make<F>();
-        t->template connect_and_call_again<F>(
+        t->connect_and_call_again(
             how_, [state = state_, how = any_method(method)] { return state->connect(how); },
-            std::forward<Args>(args)...);
+            [given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](
+                const context& up) {
+                return std::apply(
+                    [&](const auto&... each) { return up.template call_async<F>(each...); }, given);
+            });
         return nursery_task<detail::result_of<F>>(std::move(t));
     }
+
+    /// A dialog with `F(args…)` that is opened again: see restarted_dialog. Waits until the function
+    /// has called started(), in whichever run; if none does, fails with the last one's error. Not
+    /// on the loop.
+    template <auto F, class Target, class... Args>
+    auto open(const Target& target, Args&&... args) const;
+    /// The same, with the error as a value.
+    template <auto F, class Target, class... Args>
+    auto try_open(const Target& target, Args&&... args) const;
 };
 
 /// Owns contexts and tasks. When join() returns, every task has ended and every process that it has
@@ -249,7 +262,8 @@ public:
     /// method each run has a new context, and the former one ends; the loss of such a context is a
     /// failure of its task and not of the nursery. In a context that was there before, its loss is
     /// the end. join() waits for the last run; the task's value is that of the last, too. To cancel
-    /// during a pause ends it at once.
+    /// during a pause ends it at once. Dialogs as well: `.open<&talk>(context or method, …)` gives a
+    /// restarted_dialog.
     restarting_tasks restarting(restart_policy how) const { return restarting_tasks(state_, how); }
 
     // ---- the end
