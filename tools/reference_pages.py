@@ -37,7 +37,8 @@ PAGES = {
     "nursery": (
         "Nurseries", "A scope that owns contexts and calls.",
         ["nursery", "nursery_options", "nursery_task", "restart", "restart_policy",
-         "restarting_tasks", "on_signal", "on_interrupt", "signal_set"]),
+         "restarting_tasks", "restarted_dialog", "on_signal", "on_interrupt",
+         "signal_set"]),
     "methods": (
         "Connection methods", "The options of every way to make a child; see [methods](../methods.md).",
         ["local", "fork_options", "ssh", "host_keys", "sudo", "su", "doas", "docker",

@@ -13,7 +13,6 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/base/rethrow.hpp>
 #include <mitogen/base/separate.hpp>
-#include <mitogen/base/signal_set.hpp>
 #include <mitogen/base/static_registry.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/base/version.hpp>
@@ -119,6 +118,7 @@
 #include <mitogen/os/fault.hpp>
 #include <mitogen/os/fd.hpp>
 #include <mitogen/os/mutex.hpp>
+#include <mitogen/os/process/signal_set.hpp>
 #include <mitogen/os/thread/futex.hpp>
 #include <mitogen/os/thread/parker.hpp>
 #include <mitogen/program/payload_option.hpp>

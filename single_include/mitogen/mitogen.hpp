@@ -794,8 +794,8 @@ inline error ended_by(enum reason why, context_id who, std::string text) {
                               .radius = cancel_radius::context});
 }
 
-/// As cancelled_by(), as the callee sees it: `caller` does not want the call any more, alone or with all of
-/// its nursery. `when`: goes behind the text.
+/// As cancelled_by(), as the callee sees it: `caller` does not want the call any more, alone or
+/// with all of its nursery. `when`: goes behind the text.
 inline error cancelled_by_caller(context_id caller, cancel_radius what, const char* when = "") {
     const char* const of = what == cancel_radius::nursery
                                ? "the call was cancelled with its caller's nursery, in context "
@@ -1513,50 +1513,6 @@ namespace detail {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 #endif
-
-// ---- mitogen/base/signal_set.hpp ----
-// signal_set.hpp: some of the signals of the system, as a value.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Some signals: `{SIGINT, SIGTERM, SIGHUP}`. Numbers from 1 to 64. Threads: as any value.
-class signal_set {
-    std::uint64_t bits_ = 0;
-    int misfit_ = 0;
-
-public:
-    static constexpr int highest = 64;
-
-    constexpr signal_set() noexcept = default;
-    constexpr signal_set(std::initializer_list<int> numbers) noexcept {
-        for (const int n : numbers) add(n);
-    }
-
-    constexpr void add(int number) noexcept {
-        if (number < 1 || number > highest) {
-            misfit_ = number ? number : -1;
-        } else {
-            bits_ |= bit(number);
-        }
-    }
-    constexpr bool contains(int number) const noexcept {
-        return number >= 1 && number <= highest && (bits_ & bit(number));
-    }
-    constexpr bool empty() const noexcept { return bits_ == 0 && !misfit_; }
-    /// One that was added and is no signal; 0: none.
-    constexpr int misfit() const noexcept { return misfit_; }
-    /// One bit for each; the lowest is that of signal 1.
-    constexpr std::uint64_t bits() const noexcept { return bits_; }
-
-    friend bool operator==(const signal_set&, const signal_set&) = default;
-
-private:
-    static constexpr std::uint64_t bit(int number) noexcept {
-        return std::uint64_t{1} << (number - 1);
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/codec/signature.hpp ----
 // signature.hpp: composes the canonical text of a wire type, at run time and only when somebody
@@ -6478,6 +6434,10 @@ class flow_budget {
         return used < limit / 2 ? limit / 2 - used : 0;
     }
 
+    static std::uint64_t smaller(std::uint64_t a, std::uint64_t b) noexcept {
+        return a < b ? a : b;
+    }
+
 public:
     /// The smallest window: some ten items of a few bytes.
     static constexpr std::uint64_t least = 1024;
@@ -6488,8 +6448,8 @@ public:
     std::uint32_t open(std::uint32_t most, std::uint64_t limit) noexcept {
         std::uint64_t used = used_.load(std::memory_order_relaxed);
         for (;;) {
-            const std::uint64_t window =
-                std::min<std::uint64_t>(most, std::max(least, to_share(used, limit) / parts));
+            const std::uint64_t part = to_share(used, limit) / parts;
+            const std::uint64_t window = smaller(most, part < least ? least : part);
             if (used > limit || window > limit - used) return 0;
             if (used_.compare_exchange_weak(used, used + window, std::memory_order_relaxed))
                 return static_cast<std::uint32_t>(window);
@@ -6501,7 +6461,7 @@ public:
     std::uint64_t grow(std::uint64_t wanted, std::uint64_t limit) noexcept {
         std::uint64_t used = used_.load(std::memory_order_relaxed);
         for (;;) {
-            const std::uint64_t more = std::min(wanted, to_share(used, limit) / 8);
+            const std::uint64_t more = smaller(wanted, to_share(used, limit) / 8);
             if (more == 0 ||
                 used_.compare_exchange_weak(used, used + more, std::memory_order_relaxed))
                 return more;
@@ -11723,9 +11683,10 @@ namespace mitogen::inline MITOGEN_ABI {
 ///
 /// Its destructor closes and waits for the function's end; while an exception leaves its scope, or
 /// after cancel_on_exit(), it cancels and waits. An error that no member has told, and that does
-/// not come of what this context has cancelled or ended itself, is logged there as a warning. A function that does not heed its cancellation is
-/// waited for as long as its context lives. Moves; does not copy. Threads: send() and receive()
-/// any; the rest one at a time. Blocks: as marked; not on the loop.
+/// not come of what this context has cancelled or ended itself, is logged there as a warning. A
+/// function that does not heed its cancellation is waited for as long as its context lives. Moves;
+/// does not copy. Threads: send() and receive() any; the rest one at a time. Blocks: as marked; not
+/// on the loop.
 template <class Shape, class Result>
 class [[nodiscard]] open_dialog {
     using shape = detail::dialog_shape<Shape>;
@@ -13699,7 +13660,8 @@ public:
         error_detail d;
         d.why = reason::restarted;
         d.text = function_ + " is begun again after run " + std::to_string(number) + "; of " +
-                 std::to_string(sent) + " items that were sent to it, what it had not taken is lost";
+                 std::to_string(sent) +
+                 " items that were sent to it, what it had not taken is lost";
         if (failure_) d.causes = std::make_shared<const std::vector<error>>(1, *failure_);
         return std::optional<error>(error(std::move(d)));
     }
@@ -14017,6 +13979,50 @@ template <class T>
 T block_on(router& node, task<T> body) {
     return spawn(node, std::move(body)).get();
 }
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/process/signal_set.hpp ----
+// signal_set.hpp: some of the signals of the system, as a value.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Some signals: `{SIGINT, SIGTERM, SIGHUP}`. Numbers from 1 to 64. Threads: as any value.
+class signal_set {
+    std::uint64_t bits_ = 0;
+    int misfit_ = 0;
+
+public:
+    static constexpr int highest = 64;
+
+    constexpr signal_set() noexcept = default;
+    constexpr signal_set(std::initializer_list<int> numbers) noexcept {
+        for (const int n : numbers) add(n);
+    }
+
+    constexpr void add(int number) noexcept {
+        if (number < 1 || number > highest) {
+            misfit_ = number ? number : -1;
+        } else {
+            bits_ |= bit(number);
+        }
+    }
+    constexpr bool contains(int number) const noexcept {
+        return number >= 1 && number <= highest && (bits_ & bit(number));
+    }
+    constexpr bool empty() const noexcept { return bits_ == 0 && !misfit_; }
+    /// One that was added and is no signal; 0: none.
+    constexpr int misfit() const noexcept { return misfit_; }
+    /// One bit for each; the lowest is that of signal 1.
+    constexpr std::uint64_t bits() const noexcept { return bits_; }
+
+    friend bool operator==(const signal_set&, const signal_set&) = default;
+
+private:
+    static constexpr std::uint64_t bit(int number) noexcept {
+        return std::uint64_t{1} << (number - 1);
+    }
+};
 
 } // namespace mitogen::inline MITOGEN_ABI
 
@@ -14900,9 +14906,9 @@ public:
         return nursery_task<detail::result_of<F>>(std::move(t));
     }
 
-    /// A dialog with `F(args…)` that is opened again: see restarted_dialog. Waits until the function
-    /// has called started(), in whichever run; if none does, fails with the last one's error. Not
-    /// on the loop.
+    /// A dialog with `F(args…)` that is opened again: see restarted_dialog. Waits until the
+    /// function has called started(), in whichever run; if none does, fails with the last one's
+    /// error. Not on the loop.
     template <auto F, class Target, class... Args>
     auto open(const Target& target, Args&&... args) const;
     /// The same, with the error as a value.
@@ -15060,8 +15066,8 @@ public:
     /// method each run has a new context, and the former one ends; the loss of such a context is a
     /// failure of its task and not of the nursery. In a context that was there before, its loss is
     /// the end. join() waits for the last run; the task's value is that of the last, too. To cancel
-    /// during a pause ends it at once. Dialogs as well: `.open<&talk>(context or method, …)` gives a
-    /// restarted_dialog.
+    /// during a pause ends it at once. Dialogs as well: `.open<&talk>(context or method, …)` gives
+    /// a restarted_dialog.
     restarting_tasks restarting(restart_policy how) const { return restarting_tasks(state_, how); }
 
     // ---- the end
@@ -15195,8 +15201,8 @@ public:
     /// come up is none.
     std::uint64_t runs_so_far() const { return runs_->begun(); }
 
-    /// Sends an item to the newest run; waits while it takes no more. Errors, thrown: as a dialog's,
-    /// and channel_error with reason::restarted, once: the item was not sent.
+    /// Sends an item to the newest run; waits while it takes no more. Errors, thrown: as a
+    /// dialog's, and channel_error with reason::restarted, once: the item was not sent.
     void send(const typename shape::received& item) { try_send(item).value(); }
     /// The same, with the error as a value.
     mitogen::result<void> try_send(const typename shape::received& item) {
@@ -15213,7 +15219,8 @@ public:
         return send_until(item, detail::after(runs_->node().now(), detail::to_ns(span)));
     }
 
-    /// The next item. Errors, thrown: as a dialog's, and channel_error with reason::restarted, once.
+    /// The next item. Errors, thrown: as a dialog's, and channel_error with reason::restarted,
+    /// once.
     value_type receive() { return try_receive().value(); }
     /// The same, with the error as a value.
     mitogen::result<value_type> try_receive() { return receive_until(never); }
@@ -31504,7 +31511,9 @@ public:
 
     // ---- the contexts below
 
-    outstanding_call& shut_down(context_id id) override { return subtree_.shut_down(id, this->id()); }
+    outstanding_call& shut_down(context_id id) override {
+        return subtree_.shut_down(id, this->id());
+    }
     void disconnect(context_id id) override { subtree_.disconnect(id, this->id()); }
     void terminate(context_id id, bool by_force) override {
         this->loop().defer(

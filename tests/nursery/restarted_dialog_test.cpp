@@ -27,8 +27,8 @@ int echoes(mitogen::dialog<int(int, int)>& peer, int turns) {
     int count = 0;
     for (const int v : peer) {
         if (++count == 2 && turn != 'e') {
-            peer.send(-v);
             if (turn == 'd') ::raise(SIGKILL);
+            peer.send(-v);
             throw std::runtime_error("boom");
         }
         peer.send(v);
@@ -75,9 +75,9 @@ struct turn_pipe : shared_pipe {
 template <class Dialog>
 void goes_through_a_restart(Dialog& d, const std::string& cause) {
     d.send(1);
-    CHECK(d.receive() == 1);
+    REQUIRE(d.receive() == 1);
     d.send(2);
-    CHECK(d.receive() == -2); // what has come before the end is there
+    if (cause == "boom") REQUIRE(d.receive() == -2); // what has come before the end is there
     const mitogen::error told = d.try_receive().error();
     CHECK(told.reason() == reason::restarted);
     CHECK(told.kind() == mitogen::kind::disconnected);
@@ -86,7 +86,7 @@ void goes_through_a_restart(Dialog& d, const std::string& cause) {
     REQUIRE(told.causes().size() == 1);
     CHECK(d.try_send(3).error().reason() == reason::restarted);
     d.send(4);
-    CHECK(d.receive() == 4);
+    REQUIRE(d.receive() == 4);
 }
 
 TEST_CASE("a dialog whose function fails is begun again in its context, and both directions are "
@@ -133,7 +133,7 @@ TEST_CASE("when no further run is allowed the dialog and its nursery have the la
                  .open<&echoes>(n.local(), turns.read_end());
     goes_through_a_restart(d, "boom");
     d.send(5);
-    CHECK(d.receive() == -5);
+    REQUIRE(d.receive() == -5);
     for (int i = 0; i < 2; ++i) CHECK(d.try_receive().error().message() == "boom");
     for (int i = 0; i < 2; ++i) CHECK(d.try_send(6).error().message() == "boom");
     CHECK(d.try_result().error().message() == "boom");
@@ -175,7 +175,8 @@ TEST_CASE("between an end and the next beginning waits end in time, with their s
     CHECK_NOTHROW(n.join());
 }
 
-TEST_CASE("the result of a restarted dialog is that of its last run; close() holds for all of them") {
+TEST_CASE(
+    "the result of a restarted dialog is that of its last run; close() holds for all of them") {
     tree t;
     const turn_pipe turns("ff");
     mitogen::nursery n{t.root};

@@ -358,8 +358,8 @@ inline error ended_by(enum reason why, context_id who, std::string text) {
                               .radius = cancel_radius::context});
 }
 
-/// As cancelled_by(), as the callee sees it: `caller` does not want the call any more, alone or with all of
-/// its nursery. `when`: goes behind the text.
+/// As cancelled_by(), as the callee sees it: `caller` does not want the call any more, alone or
+/// with all of its nursery. `when`: goes behind the text.
 inline error cancelled_by_caller(context_id caller, cancel_radius what, const char* when = "") {
     const char* const of = what == cancel_radius::nursery
                                ? "the call was cancelled with its caller's nursery, in context "

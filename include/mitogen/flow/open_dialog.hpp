@@ -37,9 +37,10 @@ namespace mitogen::inline MITOGEN_ABI {
 ///
 /// Its destructor closes and waits for the function's end; while an exception leaves its scope, or
 /// after cancel_on_exit(), it cancels and waits. An error that no member has told, and that does
-/// not come of what this context has cancelled or ended itself, is logged there as a warning. A function that does not heed its cancellation is
-/// waited for as long as its context lives. Moves; does not copy. Threads: send() and receive()
-/// any; the rest one at a time. Blocks: as marked; not on the loop.
+/// not come of what this context has cancelled or ended itself, is logged there as a warning. A
+/// function that does not heed its cancellation is waited for as long as its context lives. Moves;
+/// does not copy. Threads: send() and receive() any; the rest one at a time. Blocks: as marked; not
+/// on the loop.
 template <class Shape, class Result>
 class [[nodiscard]] open_dialog {
     using shape = detail::dialog_shape<Shape>;

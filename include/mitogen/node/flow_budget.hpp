@@ -5,7 +5,6 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 
-#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <string>
@@ -27,6 +26,10 @@ class flow_budget {
         return used < limit / 2 ? limit / 2 - used : 0;
     }
 
+    static std::uint64_t smaller(std::uint64_t a, std::uint64_t b) noexcept {
+        return a < b ? a : b;
+    }
+
 public:
     /// The smallest window: some ten items of a few bytes.
     static constexpr std::uint64_t least = 1024;
@@ -37,8 +40,8 @@ public:
     std::uint32_t open(std::uint32_t most, std::uint64_t limit) noexcept {
         std::uint64_t used = used_.load(std::memory_order_relaxed);
         for (;;) {
-            const std::uint64_t window =
-                std::min<std::uint64_t>(most, std::max(least, to_share(used, limit) / parts));
+            const std::uint64_t part = to_share(used, limit) / parts;
+            const std::uint64_t window = smaller(most, part < least ? least : part);
             if (used > limit || window > limit - used) return 0;
             if (used_.compare_exchange_weak(used, used + window, std::memory_order_relaxed))
                 return static_cast<std::uint32_t>(window);
@@ -50,7 +53,7 @@ public:
     std::uint64_t grow(std::uint64_t wanted, std::uint64_t limit) noexcept {
         std::uint64_t used = used_.load(std::memory_order_relaxed);
         for (;;) {
-            const std::uint64_t more = std::min(wanted, to_share(used, limit) / 8);
+            const std::uint64_t more = smaller(wanted, to_share(used, limit) / 8);
             if (more == 0 ||
                 used_.compare_exchange_weak(used, used + more, std::memory_order_relaxed))
                 return more;

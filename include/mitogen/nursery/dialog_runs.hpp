@@ -103,7 +103,8 @@ public:
         error_detail d;
         d.why = reason::restarted;
         d.text = function_ + " is begun again after run " + std::to_string(number) + "; of " +
-                 std::to_string(sent) + " items that were sent to it, what it had not taken is lost";
+                 std::to_string(sent) +
+                 " items that were sent to it, what it had not taken is lost";
         if (failure_) d.causes = std::make_shared<const std::vector<error>>(1, *failure_);
         return std::optional<error>(error(std::move(d)));
     }

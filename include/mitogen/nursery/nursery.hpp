@@ -7,7 +7,7 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/base/signal_set.hpp>
+#include <mitogen/os/process/signal_set.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/call/any_method.hpp>
 #include <mitogen/call/connect_methods.hpp>
@@ -102,9 +102,9 @@ public:
         return nursery_task<detail::result_of<F>>(std::move(t));
     }
 
-    /// A dialog with `F(args…)` that is opened again: see restarted_dialog. Waits until the function
-    /// has called started(), in whichever run; if none does, fails with the last one's error. Not
-    /// on the loop.
+    /// A dialog with `F(args…)` that is opened again: see restarted_dialog. Waits until the
+    /// function has called started(), in whichever run; if none does, fails with the last one's
+    /// error. Not on the loop.
     template <auto F, class Target, class... Args>
     auto open(const Target& target, Args&&... args) const;
     /// The same, with the error as a value.
@@ -262,8 +262,8 @@ public:
     /// method each run has a new context, and the former one ends; the loss of such a context is a
     /// failure of its task and not of the nursery. In a context that was there before, its loss is
     /// the end. join() waits for the last run; the task's value is that of the last, too. To cancel
-    /// during a pause ends it at once. Dialogs as well: `.open<&talk>(context or method, …)` gives a
-    /// restarted_dialog.
+    /// during a pause ends it at once. Dialogs as well: `.open<&talk>(context or method, …)` gives
+    /// a restarted_dialog.
     restarting_tasks restarting(restart_policy how) const { return restarting_tasks(state_, how); }
 
     // ---- the end

@@ -5,7 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/base/signal_set.hpp>
+#include <mitogen/os/process/signal_set.hpp>
 #include <mitogen/router/router.hpp>
 
 #include <memory>

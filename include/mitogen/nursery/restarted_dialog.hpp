@@ -91,8 +91,8 @@ public:
     /// come up is none.
     std::uint64_t runs_so_far() const { return runs_->begun(); }
 
-    /// Sends an item to the newest run; waits while it takes no more. Errors, thrown: as a dialog's,
-    /// and channel_error with reason::restarted, once: the item was not sent.
+    /// Sends an item to the newest run; waits while it takes no more. Errors, thrown: as a
+    /// dialog's, and channel_error with reason::restarted, once: the item was not sent.
     void send(const typename shape::received& item) { try_send(item).value(); }
     /// The same, with the error as a value.
     mitogen::result<void> try_send(const typename shape::received& item) {
@@ -109,7 +109,8 @@ public:
         return send_until(item, detail::after(runs_->node().now(), detail::to_ns(span)));
     }
 
-    /// The next item. Errors, thrown: as a dialog's, and channel_error with reason::restarted, once.
+    /// The next item. Errors, thrown: as a dialog's, and channel_error with reason::restarted,
+    /// once.
     value_type receive() { return try_receive().value(); }
     /// The same, with the error as a value.
     mitogen::result<value_type> try_receive() { return receive_until(never); }

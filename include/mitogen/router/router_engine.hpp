@@ -149,7 +149,9 @@ public:
 
     // ---- the contexts below
 
-    outstanding_call& shut_down(context_id id) override { return subtree_.shut_down(id, this->id()); }
+    outstanding_call& shut_down(context_id id) override {
+        return subtree_.shut_down(id, this->id());
+    }
     void disconnect(context_id id) override { subtree_.disconnect(id, this->id()); }
     void terminate(context_id id, bool by_force) override {
         this->loop().defer(
