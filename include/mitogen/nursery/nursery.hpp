@@ -7,7 +7,6 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/log.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/os/process/signal_set.hpp>
 #include <mitogen/base/time.hpp>
 #include <mitogen/call/any_method.hpp>
 #include <mitogen/call/connect_methods.hpp>
@@ -20,6 +19,7 @@
 #include <mitogen/nursery/nursery_watch.hpp>
 #include <mitogen/nursery/on_signal.hpp>
 #include <mitogen/nursery/restart.hpp>
+#include <mitogen/os/process/signal_set.hpp>
 #include <mitogen/router/router.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
 #include <mitogen/scope/interrupted.hpp>

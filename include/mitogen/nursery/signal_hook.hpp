@@ -6,11 +6,11 @@
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/os/process/signal_set.hpp>
 #include <mitogen/loop/bound_source.hpp>
 #include <mitogen/node/node.hpp>
 #include <mitogen/nursery/on_signal.hpp>
 #include <mitogen/os/failure.hpp>
+#include <mitogen/os/process/signal_set.hpp>
 #include <mitogen/os/process/signal_watch.hpp>
 #include <mitogen/router/router.hpp>
 

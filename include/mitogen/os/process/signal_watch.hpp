@@ -5,10 +5,10 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/result.hpp>
-#include <mitogen/os/process/signal_set.hpp>
 #include <mitogen/os/call.hpp>
 #include <mitogen/os/failure.hpp>
 #include <mitogen/os/fd.hpp>
+#include <mitogen/os/process/signal_set.hpp>
 
 #include <array>
 #include <atomic>
