@@ -29,6 +29,7 @@ class signal_hook {
     int count_ = 0; // loop
     os::signal_watch signals_;
     bound_source<signal_hook> ready_;
+    bool watched_ = false;
 
     void on_signals() {
         unsigned char numbers[64];
@@ -40,7 +41,9 @@ public:
     signal_hook(mitogen::node& node, unique_function<void(int, int)> go, os::last_resort ends)
         : node_(node), go_(std::move(go)), signals_(ends) {}
     signal_hook(signal_hook&&) = delete;
-    ~signal_hook() { node_.unwatch(ready_); }
+    ~signal_hook() {
+        if (watched_) node_.unwatch(ready_);
+    }
 
     /// Once.
     result<void> begin(signal_set which) {
@@ -50,6 +53,7 @@ public:
         on_ready<&signal_hook::on_signals>(ready_, *this, signals_.fd());
         if (const long rc = node_.watch(ready_); rc < 0)
             return os::failure("watch for signals", rc);
+        watched_ = true;
         return {};
     }
 };
