@@ -13982,50 +13982,6 @@ T block_on(router& node, task<T> body) {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/os/process/signal_set.hpp ----
-// signal_set.hpp: some of the signals of the system, as a value.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Some signals: `{SIGINT, SIGTERM, SIGHUP}`. Numbers from 1 to 64. Threads: as any value.
-class signal_set {
-    std::uint64_t bits_ = 0;
-    int misfit_ = 0;
-
-public:
-    static constexpr int highest = 64;
-
-    constexpr signal_set() noexcept = default;
-    constexpr signal_set(std::initializer_list<int> numbers) noexcept {
-        for (const int n : numbers) add(n);
-    }
-
-    constexpr void add(int number) noexcept {
-        if (number < 1 || number > highest) {
-            misfit_ = number ? number : -1;
-        } else {
-            bits_ |= bit(number);
-        }
-    }
-    constexpr bool contains(int number) const noexcept {
-        return number >= 1 && number <= highest && (bits_ & bit(number));
-    }
-    constexpr bool empty() const noexcept { return bits_ == 0 && !misfit_; }
-    /// One that was added and is no signal; 0: none.
-    constexpr int misfit() const noexcept { return misfit_; }
-    /// One bit for each; the lowest is that of signal 1.
-    constexpr std::uint64_t bits() const noexcept { return bits_; }
-
-    friend bool operator==(const signal_set&, const signal_set&) = default;
-
-private:
-    static constexpr std::uint64_t bit(int number) noexcept {
-        return std::uint64_t{1} << (number - 1);
-    }
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/nursery/nursery_member.hpp ----
 // nursery_member.hpp: a task as its nursery sees it, whatever it calls.
 
@@ -14748,6 +14704,50 @@ public:
 };
 
 } // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/os/process/signal_set.hpp ----
+// signal_set.hpp: some of the signals of the system, as a value.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Some signals: `{SIGINT, SIGTERM, SIGHUP}`. Numbers from 1 to 64. Threads: as any value.
+class signal_set {
+    std::uint64_t bits_ = 0;
+    int misfit_ = 0;
+
+public:
+    static constexpr int highest = 64;
+
+    constexpr signal_set() noexcept = default;
+    constexpr signal_set(std::initializer_list<int> numbers) noexcept {
+        for (const int n : numbers) add(n);
+    }
+
+    constexpr void add(int number) noexcept {
+        if (number < 1 || number > highest) {
+            misfit_ = number ? number : -1;
+        } else {
+            bits_ |= bit(number);
+        }
+    }
+    constexpr bool contains(int number) const noexcept {
+        return number >= 1 && number <= highest && (bits_ & bit(number));
+    }
+    constexpr bool empty() const noexcept { return bits_ == 0 && !misfit_; }
+    /// One that was added and is no signal; 0: none.
+    constexpr int misfit() const noexcept { return misfit_; }
+    /// One bit for each; the lowest is that of signal 1.
+    constexpr std::uint64_t bits() const noexcept { return bits_; }
+
+    friend bool operator==(const signal_set&, const signal_set&) = default;
+
+private:
+    static constexpr std::uint64_t bit(int number) noexcept {
+        return std::uint64_t{1} << (number - 1);
+    }
+};
+
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/nursery/on_signal.hpp ----
@@ -35176,6 +35176,7 @@ class signal_hook {
     int count_ = 0; // loop
     os::signal_watch signals_;
     bound_source<signal_hook> ready_;
+    bool watched_ = false;
 
     void on_signals() {
         unsigned char numbers[64];
@@ -35187,7 +35188,9 @@ public:
     signal_hook(mitogen::node& node, unique_function<void(int, int)> go, os::last_resort ends)
         : node_(node), go_(std::move(go)), signals_(ends) {}
     signal_hook(signal_hook&&) = delete;
-    ~signal_hook() { node_.unwatch(ready_); }
+    ~signal_hook() {
+        if (watched_) node_.unwatch(ready_);
+    }
 
     /// Once.
     result<void> begin(signal_set which) {
@@ -35197,6 +35200,7 @@ public:
         on_ready<&signal_hook::on_signals>(ready_, *this, signals_.fd());
         if (const long rc = node_.watch(ready_); rc < 0)
             return os::failure("watch for signals", rc);
+        watched_ = true;
         return {};
     }
 };
