@@ -23,7 +23,7 @@ PAGES = {
          "function_identity"]),
     "channel": (
         "Channels", "Typed queues between contexts.",
-        ["receiver", "sender", "broadcast"]),
+        ["receiver", "sender", "broadcast", "broadcast_mode"]),
     "stream": (
         "Streams", "Remote ranges: what a remote generator yields.",
         ["generator", "remote_range"]),
@@ -37,7 +37,8 @@ PAGES = {
     "nursery": (
         "Nurseries", "A scope that owns contexts and calls.",
         ["nursery", "nursery_options", "nursery_task", "restart", "restart_policy",
-         "restarting_tasks", "on_interrupt"]),
+         "restarting_tasks", "restarted_dialog", "on_signal", "on_interrupt",
+         "signal_set"]),
     "methods": (
         "Connection methods", "The options of every way to make a child; see [methods](../methods.md).",
         ["local", "fork_options", "ssh", "host_keys", "sudo", "su", "doas", "docker",
@@ -53,7 +54,7 @@ PAGES = {
         "Errors and results", "What can go wrong; see [errors](../errors.md).",
         ["error", "kind", "reason", "result", "error_detail", "cancel_radius", r"\w+_error",
          "error_group", "error_hop", "reason_name", "rethrowable", "group_errors", "raise",
-         "cancelled_by", "cancelled_by_caller"]),
+         "cancelled_by", "cancelled_by_caller", "ended_by"]),
     "codec": (
         "Types on the wire", "How values become bytes, and how to teach it a type.",
         ["codec", "members", "list", "wire_type", "blob", "secret", "encode", "encode_into",

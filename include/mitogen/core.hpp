@@ -102,7 +102,6 @@
 #include <mitogen/method/slurm.hpp>
 #include <mitogen/method/ssh.hpp>
 #include <mitogen/method/tool_error_patterns.hpp>
-#include <mitogen/node/activities_of.hpp>
 #include <mitogen/node/call_table.hpp>
 #include <mitogen/node/dead_messages.hpp>
 #include <mitogen/node/delivery.hpp>
@@ -113,10 +112,11 @@
 #include <mitogen/node/route_monitor.hpp>
 #include <mitogen/node/route_table.hpp>
 #include <mitogen/node/router_core.hpp>
-#include <mitogen/node/status_of.hpp>
+#include <mitogen/node/status/activities_of.hpp>
+#include <mitogen/node/status/status_of.hpp>
 #include <mitogen/nursery/body_scope.hpp>
-#include <mitogen/nursery/interrupt_hook.hpp>
 #include <mitogen/nursery/nursery_state.hpp>
+#include <mitogen/nursery/signal_hook.hpp>
 #include <mitogen/os/epoll.hpp>
 #include <mitogen/os/file.hpp>
 #include <mitogen/os/kqueue.hpp>
@@ -128,12 +128,12 @@
 #include <mitogen/os/process/detached_children.hpp>
 #include <mitogen/os/process/fork.hpp>
 #include <mitogen/os/process/init_proxy.hpp>
-#include <mitogen/os/process/interrupt.hpp>
 #include <mitogen/os/process/kill_on_destroy_process.hpp>
 #include <mitogen/os/process/namespaces.hpp>
 #include <mitogen/os/process/output_of.hpp>
 #include <mitogen/os/process/process.hpp>
 #include <mitogen/os/process/signal.hpp>
+#include <mitogen/os/process/signal_watch.hpp>
 #include <mitogen/os/process/title.hpp>
 #include <mitogen/os/program/executable.hpp>
 #include <mitogen/os/program/program_kind.hpp>
@@ -157,6 +157,7 @@
 #include <mitogen/protocol/join_handshake.hpp>
 #include <mitogen/protocol/lane_numbers.hpp>
 #include <mitogen/protocol/send_queue.hpp>
+#include <mitogen/protocol/shutdown_notice.hpp>
 #include <mitogen/remote/connect_server.hpp>
 #include <mitogen/remote/serializable_method.hpp>
 #include <mitogen/router/child_main.hpp>

@@ -19,6 +19,7 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <initializer_list>
 #include <iterator>
 #include <limits>
 #include <list>
@@ -238,6 +239,8 @@ enum class reason : std::uint16_t {
     system = 67,  ///< a system call failed
     several = 68,  ///< more than one thing went wrong: see error::members()
     deadline = 69, ///< the time given to a whole dialog or stream is over: it has ended
+    /// the function of a dialog is called again: what was on the way to it is lost
+    restarted = 70,
     connect = 80, ///< a child could not be started or reached
     connect_timeout = 81,
     /// the host name has no address; there is no container, pod, image or user of that name
@@ -305,7 +308,8 @@ struct error_detail {
     std::string place{};
     std::string backtrace{};           ///< of a remote exception, if the build has one
     context_id context = no_context;   ///< id of the context that it is about
-    context_id canceller = no_context; ///< of a cancellation: the context that asked for it
+    /// of a cancellation, or of the end of a context: the context that asked for it
+    context_id canceller = no_context;
     cancel_radius radius = cancel_radius::none;
     exit_status status{}; ///< of a lost peer, where `has_status`
     bool has_status = false;
@@ -351,6 +355,7 @@ MITOGEN_COLD inline std::string_view reason_name(reason why) noexcept {
     case reason::system: return "system";
     case reason::several: return "several";
     case reason::deadline: return "deadline";
+    case reason::restarted: return "restarted";
     case reason::connect: return "connect";
     case reason::connect_timeout: return "connect_timeout";
     case reason::resolve: return "resolve";
@@ -396,6 +401,12 @@ MITOGEN_COLD inline std::string_view signal_suffix(int number) noexcept {
 #endif
     default: return {};
     }
+}
+
+/// "SIGTERM", or "signal 35" for one without a name here.
+MITOGEN_COLD inline std::string signal_text(int number) {
+    const std::string_view named = signal_suffix(number);
+    return named.empty() ? "signal " + std::to_string(number) : std::string(named.substr(2));
 }
 
 /// What what() says of an error, before its causes.
@@ -513,6 +524,7 @@ public:
         case reason::sender_closed:
         case reason::link_corrupt:
         case reason::connection_refused:
+        case reason::restarted:
         case reason::end_of_file: return kind::disconnected;
         case reason::invalid_handle:
         case reason::unknown_function:
@@ -541,10 +553,11 @@ public:
         return shared_->detail.has_status ? &shared_->detail.status : nullptr;
     }
 
-    /// Of a cancellation: the context that asked for it; no_context if nobody did.
+    /// Of a cancellation, and of what is lost or refused because a context was ended: the context
+    /// that asked for it; no_context if nobody did.
     context_id canceller() const noexcept { return shared_->detail.canceller; }
 
-    /// Of a cancellation: what was cancelled.
+    /// Of the same: what was cancelled or ended.
     cancel_radius radius() const noexcept { return shared_->detail.radius; }
 
     /// The remote functions that it has left on its way here, the innermost first: of an exception,
@@ -772,8 +785,17 @@ inline error cancelled_by(context_id who, cancel_radius what, std::string text) 
         .why = reason::cancelled, .text = std::move(text), .canceller = who, .radius = what});
 }
 
-/// The same, as the callee sees it: `caller` does not want the call any more, alone or with all of
-/// its nursery. `when`: goes behind the text.
+/// The error of what is lost or refused because context `who` has ended a context; no_context if
+/// nobody has asked for that.
+inline error ended_by(enum reason why, context_id who, std::string text) {
+    return error(error_detail{.why = why,
+                              .text = std::move(text),
+                              .canceller = who,
+                              .radius = cancel_radius::context});
+}
+
+/// As cancelled_by(), as the callee sees it: `caller` does not want the call any more, alone or
+/// with all of its nursery. `when`: goes behind the text.
 inline error cancelled_by_caller(context_id caller, cancel_radius what, const char* when = "") {
     const char* const of = what == cancel_radius::nursery
                                ? "the call was cancelled with its caller's nursery, in context "
@@ -1012,6 +1034,10 @@ struct limits {
     std::uint32_t open_calls = 1u << 20;
     /// on the way in one channel, stream or dialog: what a window grows to
     std::uint32_t window_bytes = 4u << 20;
+    /// on the way in all channels, streams and dialogs together that end in one context: the more
+    /// of them there are the smaller their windows, down to 1 KiB; then further ones are refused.
+    /// Besides it each may hold one item, however large that is
+    std::uint64_t flow_bytes = 256u << 20;
 
     friend bool operator==(const limits&, const limits&) = default;
 };
@@ -3106,7 +3132,11 @@ public:
     explicit buffer(std::size_t size) { resize(size); }
 
     /// A copy of `bytes`.
-    explicit buffer(std::span<const std::byte> bytes) { append(bytes.data(), bytes.size()); }
+    explicit buffer(std::span<const std::byte> bytes) {
+        if (bytes.empty()) return;
+        reserve(bytes.size()); // and no more: few copies grow
+        append(bytes.data(), bytes.size());
+    }
 
     buffer(buffer&& other) noexcept
         : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
@@ -6583,6 +6613,78 @@ struct timer {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/node/flow_budget.hpp ----
+// flow_budget.hpp: what all flows of one context together may have under way.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// The sum of the windows of all flows that end in one context, bounded by limits::flow_bytes. What
+/// a flow may have under way is taken from here when it is opened, whether it is used or not: a
+/// sender that has credit needs nobody's consent to use it.
+///
+/// One half is shared out: each flow gets a small part of what is left of it, the first ones more
+/// than the later. The other half is for the smallest windows, so that very many flows are slow
+/// before one is refused. Threads: any.
+class flow_budget {
+    std::atomic<std::uint64_t> used_{0};
+
+    static std::uint64_t to_share(std::uint64_t used, std::uint64_t limit) noexcept {
+        return used < limit / 2 ? limit / 2 - used : 0;
+    }
+
+    static std::uint64_t smaller(std::uint64_t a, std::uint64_t b) noexcept {
+        return a < b ? a : b;
+    }
+
+public:
+    /// The smallest window: some ten items of a few bytes.
+    static constexpr std::uint64_t least = 1024;
+    /// A new flow gets one part in so many of what is left to share.
+    static constexpr std::uint64_t parts = 256;
+
+    /// The window of a new flow, at most `most`; 0 if there is none left.
+    std::uint32_t open(std::uint32_t most, std::uint64_t limit) noexcept {
+        std::uint64_t used = used_.load(std::memory_order_relaxed);
+        for (;;) {
+            const std::uint64_t part = to_share(used, limit) / parts;
+            const std::uint64_t window = smaller(most, part < least ? least : part);
+            if (used > limit || window > limit - used) return 0;
+            if (used_.compare_exchange_weak(used, used + window, std::memory_order_relaxed))
+                return static_cast<std::uint32_t>(window);
+        }
+    }
+
+    /// By how much a window may grow, of the `wanted` bytes: no more than a small part of what is
+    /// left to share.
+    std::uint64_t grow(std::uint64_t wanted, std::uint64_t limit) noexcept {
+        std::uint64_t used = used_.load(std::memory_order_relaxed);
+        for (;;) {
+            const std::uint64_t more = smaller(wanted, to_share(used, limit) / 8);
+            if (more == 0 ||
+                used_.compare_exchange_weak(used, used + more, std::memory_order_relaxed))
+                return more;
+        }
+    }
+
+    /// A flow has ended, and what it has brought is taken.
+    void release(std::uint64_t window) noexcept {
+        used_.fetch_sub(window, std::memory_order_relaxed);
+    }
+
+    std::uint64_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
+
+    /// Why a flow is refused.
+    MITOGEN_COLD static error refusal(std::uint64_t limit) {
+        return error(reason::overloaded,
+                     "too many channels, streams and dialogs are open: together they may have " +
+                         std::to_string(limit) + " bytes under way (limits::flow_bytes)");
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/node/handler_options.hpp ----
 // handler_options.hpp: how a handler of messages is registered.
 
@@ -6702,7 +6804,7 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/node/status.hpp ----
+// ---- mitogen/node/status/status.hpp ----
 // status.hpp: the tree as one context sees it, and what it is at, as data and as text.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -6801,8 +6903,8 @@ enum class flow_frame : std::uint8_t {
     stop = 17,   ///< nobody takes items any more
 };
 
-/// What an item costs besides its bytes: what it takes in a queue.
-inline constexpr std::uint64_t item_overhead = 64;
+/// What an item costs besides its bytes: what it takes in a queue, with what an allocator adds.
+inline constexpr std::uint64_t item_overhead = 96;
 
 /// Bytes of items that may be under way on one flow at first. A pipe holds 64 KiB, and a message is
 /// cut into fragments of 128 KiB: with twice that, a sender on the same machine rarely waits.
@@ -6847,6 +6949,12 @@ public:
 
     std::uint64_t window() const noexcept { return window_; }
 
+    /// By how much the window would grow now if its last item were taken: see consume().
+    std::uint64_t growth() const noexcept {
+        if (allowed_ > 0 || window_ >= most_) return 0;
+        return window_ < most_ - window_ ? window_ : most_ - window_;
+    }
+
     /// An item has arrived. False if the sender had no credit for it, or has announced fewer.
     bool receive(std::size_t bytes) noexcept {
         if (allowed_ <= 0 || received_ == announced_) return false;
@@ -6869,11 +6977,13 @@ public:
     /// An item has left the queue. How much credit to grant for it now: nothing until half a window
     /// is owed, so that grants are few. `starved`: it was the last one there. If the sender has
     /// used up its credit then, only the window holds it back, because more than that fits on the
-    /// way between them: the window doubles.
-    std::uint64_t consume(std::size_t bytes, bool starved = false) noexcept {
+    /// way between them: the window doubles, or grows by `room` if that is less.
+    std::uint64_t consume(std::size_t bytes, bool starved = false,
+                          std::uint64_t room = UINT64_MAX) noexcept {
         owed_ += bytes + item_overhead;
-        if (starved && allowed_ <= 0 && window_ < most_) {
-            const std::uint64_t more = window_ < most_ - window_ ? window_ : most_ - window_;
+        if (starved) {
+            const std::uint64_t wanted = growth();
+            const std::uint64_t more = room < wanted ? room : wanted;
             owed_ += more;
             window_ += more;
         }
@@ -7753,8 +7863,10 @@ protected:
     context_id id_ = root_id;
     std::vector<context_id> ancestors_{}; // parent first, root last
     limits limits_;
+    std::shared_ptr<detail::flow_budget> flows_;
 
-    explicit node(const limits& bounds) noexcept : limits_(bounds) {}
+    explicit node(const limits& bounds)
+        : limits_(bounds), flows_(std::make_shared<detail::flow_budget>()) {}
 
 public:
     node(node&&) = delete;
@@ -7765,6 +7877,8 @@ public:
     /// The contexts above this one: parent first, root last.
     const std::vector<context_id>& ancestors() const noexcept { return ancestors_; }
     const limits& bounds() const noexcept { return limits_; }
+    /// What its flows may have under way together. What has ends of flows keeps it.
+    const std::shared_ptr<detail::flow_budget>& flow_budget() const noexcept { return flows_; }
 
     // ---- questions, and the answers to them
 
@@ -7949,9 +8063,11 @@ struct invocation {
     /// the call's stop token, made when first asked for
     std::stop_token (*stop)(invocation&) = nullptr;
 #endif
-    /// by its caller
-    cancel_radius (*cancelled)(invocation&) = [](invocation&) { return cancel_radius::none; };
-    void* call = nullptr; ///< for `stop` and `cancelled`
+    /// why the call is to stop: by its caller, or with its context; nothing if it is not
+    std::optional<error> (*why_stopped)(invocation&) = [](invocation&) {
+        return std::optional<error>();
+    };
+    void* call = nullptr; ///< for `stop` and `why_stopped`
 
     /// What an invoke thunk has found wrong, for whoever knows the function's name:
     /// fault_of_call().
@@ -8690,20 +8806,16 @@ class call_methods {
 
     /// Begins a call whose items come through `flow`.
     template <auto F, detail::verb Verb, class... Args>
-    outstanding_call& begin_flow(detail::flow_address flow, Args&&... args) const {
+    outstanding_call& begin_flow(const result<detail::flow_address>& flow, Args&&... args) const {
+        if (!flow) return self().port().refuse_call(self().id(), flow.error());
         detail::call_message message;
         std::optional<error> why;
         detail::call_options options = self().options();
-        options.flow = flow;
+        options.flow = *flow;
         if (!compose<F, Verb>(message, why, options, std::forward<Args>(args)...))
             return self().port().refuse_call(self().id(), std::move(*why));
         return submit(message, detail::entry_of<F>(), detail::question::manner::gather, &options);
     }
-
-    /// Begins a call that has a dialog; `begin` makes what the caller gets of it. See
-    /// flow/open_dialog.hpp.
-    template <auto F, class Begin, class... Args>
-    auto open_as(Begin begin, Args&&... args) const;
 
     /// Sends a call that wants an answer.
     outstanding_call& submit(detail::call_message& message, const detail::function_entry& function,
@@ -8718,6 +8830,11 @@ class call_methods {
     }
 
 public:
+    /// For those who begin a dialog in their own way: `begin` makes what they get of its items and
+    /// its answer. See flow/open_dialog.hpp.
+    template <auto F, class Begin, class... Args>
+    auto open_as(Begin begin, Args&&... args) const;
+
     /// Calls `F(args…)` in the other context and waits for its result.
     /// Errors, thrown: call_error if the function threw; channel_error if the context is lost;
     /// timeout_error, cancelled_error; codec_error; signature_error; overloaded_error. Not from a
@@ -9353,8 +9470,9 @@ public:
 
     mitogen::node& node() const noexcept { return node_; }
 
-    /// If a sending end in `peer` sends to. Port 0 if this end is closed.
-    virtual flow_address open_port(context_id peer) = 0;
+    /// Where a sending end in `peer` sends to. Errors: why this end is closed; overloaded if no
+    /// further flow may be opened, of which a channel's receiver is told as well.
+    virtual result<flow_address> open_port(context_id peer) = 0;
     /// There is a sender that has no port yet: the end does not come before release().
     virtual void hold() = 0;
     virtual void release() = 0;
@@ -9380,6 +9498,8 @@ public:
     virtual void answered(const error* failure) = 0;
     /// From now on what arrives is taken and dropped, so that nobody waits for credit.
     virtual void discard() = 0;
+    /// True if get() has said that it ends with this error.
+    virtual bool has_told(const error& why) = 0;
 };
 
 /// The sending end. Threads: any; what one thread sends arrives in order.
@@ -9420,6 +9540,8 @@ public:
     virtual void on_peer_lost(error why) = 0;
     /// Why nothing can be sent any more; nothing while it can.
     virtual std::optional<error> closed() = 0;
+    /// True if send() has failed with this error.
+    virtual bool has_told(const error& why) = 0;
 };
 
 } // namespace detail
@@ -9509,377 +9631,6 @@ inline void end_with(const std::shared_ptr<inbox>& items, future_base& answer) {
 }
 
 } // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/flow/item/item_range.hpp ----
-// item_range.hpp: iterates what arrives, to its end.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-namespace detail {
-
-/// Input iterator over a `Source` with try_get() -> result<value_type>: ends at
-/// reason::end_of_stream, throws any other error. To advance it is to wait.
-template <class Source>
-class item_iterator {
-    Source* source_ = nullptr;
-    std::optional<typename Source::value_type> item_{};
-
-    void next() {
-        auto item = source_->try_get();
-        if (item) {
-            item_.emplace(std::move(*item));
-        } else {
-            item_.reset();
-            if (!is_end(item.error())) raise(item.error());
-        }
-    }
-
-public:
-    using value_type = typename Source::value_type;
-    using difference_type = std::ptrdiff_t;
-    using reference = value_type&;
-    using pointer = value_type*;
-    using iterator_category = std::input_iterator_tag;
-
-    item_iterator() = default;
-    explicit item_iterator(Source& source) : source_(&source) { next(); }
-
-    value_type& operator*() const noexcept { return const_cast<value_type&>(*item_); }
-    item_iterator& operator++() {
-        next();
-        return *this;
-    }
-    void operator++(int) { next(); }
-    friend bool operator==(const item_iterator& i, std::default_sentinel_t) noexcept {
-        return !i.item_;
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/flow/watchers.hpp ----
-// watchers.hpp: what is to run at the next change of something, each once.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Callbacks that wait, each with the key under which it can be taken back. They are run and
-/// destroyed without the owner's mutex: what a callback holds may be the last reference to its
-/// owner. Threads: all under the owner's mutex, but for run().
-class watchers {
-    struct watcher {
-        const void* key;
-        unique_function<void()> go;
-    };
-    std::vector<watcher> waiting_;
-
-public:
-    void add(const void* key, unique_function<void()> go) {
-        waiting_.push_back({key, std::move(go)});
-    }
-
-    /// All of them, to be run.
-    watchers take() noexcept { return std::exchange(*this, {}); }
-
-    /// Those of this key, to be dropped.
-    watchers take(const void* key) {
-        watchers taken;
-        // std::stable_partition() uses what C++17 deprecates, and clang says so
-        std::vector<watcher> kept;
-        for (watcher& w : waiting_) (w.key == key ? taken.waiting_ : kept).push_back(std::move(w));
-        waiting_ = std::move(kept);
-        return taken;
-    }
-
-    bool empty() const noexcept { return waiting_.empty(); }
-
-    void run() {
-        for (watcher& w : waiting_) w.go();
-    }
-};
-
-} // namespace detail
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/flow/broadcast.hpp ----
-// broadcast.hpp: one stream of items for many readers in this context, none of whom holds up the
-// others.
-
-namespace mitogen::inline MITOGEN_ABI {
-
-/// Gives each item of a `Source` (a receiver, a remote range, a dialog) to every subscriber. The
-/// last items are kept in a ring: a subscriber that is so slow that the ring has gone on is told
-/// how many items it has missed, and goes on with the oldest that is there. The fastest misses
-/// nothing: items are taken from the source only when somebody wants the next, so that the source
-/// is throttled as it would be by one reader.
-///
-/// There is no thread of its own: whichever subscriber needs the next item first takes it from the
-/// source, for all of them. Threads: subscribers from any, each by one at a time. The source is
-/// this object's from now on, and goes with it.
-template <class Source>
-class broadcast {
-public:
-    using value_type = typename Source::value_type;
-
-private:
-    struct shared : std::enable_shared_from_this<shared> {
-        Source source;
-        std::size_t capacity;
-        mitogen::node& node;
-        detail::mutex mutex;
-        detail::condition changed{};
-        std::deque<value_type> ring{};
-        std::uint64_t first = 0;    // number of ring.front()
-        bool taking = false;        // somebody waits for the source
-        std::optional<error> end{}; // what follows the last item
-        detail::watchers told;      // of select, to be run when there is another item
-        bool listening = false;     // to the source, for these
-
-        shared(mitogen::node& here, Source from, std::size_t most)
-            : source(std::move(from)), capacity(most), node(here), mutex(here) {}
-
-        std::uint64_t next() const noexcept { return first + ring.size(); }
-        bool has(std::uint64_t number) const noexcept { return number < next() || end; }
-
-        /// Waits until item `wanted`, or the end, is there. False at the deadline.
-        bool await(std::unique_lock<detail::mutex>& lock, std::uint64_t wanted, instant deadline) {
-            while (!has(wanted)) {
-                const auto ready = [&] { return has(wanted) || !taking; };
-                if (!ready()) {
-                    if (node.on_loop() || !changed.wait(lock, node, deadline, ready,
-                                                         {"an item of a broadcast"}))
-                        return false;
-                    continue;
-                }
-                taking = true;
-                lock.unlock();
-                result<value_type> item = take(deadline);
-                if (!enter(lock, std::move(item))) return false;
-            }
-            return true;
-        }
-
-        /// What was taken, by the one that takes; false if that was nothing. Locks.
-        bool enter(std::unique_lock<detail::mutex>& lock, result<value_type> item) {
-            lock.lock();
-            taking = false;
-            changed.notify_all();
-            if (item) {
-                if (ring.size() == capacity) {
-                    ring.pop_front();
-                    ++first;
-                }
-                ring.push_back(std::move(*item));
-            } else if (item.error().reason() == reason::timeout ||
-                       detail::why_interrupted(node.now())) {
-                return false;
-            } else {
-                end = item.error();
-            }
-            detail::watchers tell = told.take();
-            lock.unlock();
-            tell.run();
-            lock.lock();
-            return true;
-        }
-
-        /// Takes what the source has, if nobody does.
-        void look(std::unique_lock<detail::mutex>& lock, std::uint64_t wanted) {
-            if (has(wanted) || taking) return;
-            taking = true;
-            lock.unlock();
-            if (source.ready()) return static_cast<void>(enter(lock, take(0)));
-            lock.lock();
-            taking = false;
-            changed.notify_all();
-        }
-
-        /// Has the source say when there is something to take.
-        void listen(std::unique_lock<detail::mutex>& lock) {
-            if (std::exchange(listening, true)) return;
-            lock.unlock();
-            source.then([weak = this->weak_from_this()] {
-                if (const auto self = weak.lock()) self->heard();
-            }, this);
-            lock.lock();
-        }
-        void heard() {
-            std::unique_lock lock(mutex);
-            listening = false;
-            look(lock, next());
-            if (!told.empty() && !end) listen(lock);
-        }
-
-        result<value_type> take(instant deadline) {
-            if (deadline == never) return source.try_get();
-            const instant now = node.now();
-            return source.try_get_for(
-                std::chrono::nanoseconds(deadline > now ? deadline - now : 0));
-        }
-    };
-
-    std::shared_ptr<shared> shared_;
-
-public:
-    /// `capacity`: items that are kept for those who are slower than the fastest.
-    broadcast(router& node, Source source, std::size_t capacity)
-        : shared_(std::make_shared<shared>(node_of(node), std::move(source),
-                                           std::max<std::size_t>(capacity, 1))) {}
-
-    /// One reader, who begins with the next item that is taken from the source. Copies read on
-    /// their own from there.
-    class subscriber {
-        friend class broadcast;
-        std::shared_ptr<shared> shared_;
-        std::uint64_t next_;
-        std::uint64_t missed_ = 0;
-
-        explicit subscriber(std::shared_ptr<shared> from) : shared_(std::move(from)) {
-            const std::lock_guard lock(shared_->mutex);
-            next_ = shared_->next();
-        }
-
-        result<typename broadcast::value_type> get_until(instant deadline) {
-            std::unique_lock lock(shared_->mutex);
-            if (!shared_->await(lock, next_, deadline)) {
-                if (shared_->node.on_loop())
-                    return error(reason::misuse,
-                                 "a function that runs on the loop waits for an item");
-                return detail::wait_ended(shared_->node.now(), deadline,
-                                          "no item came before the deadline");
-            }
-            if (next_ < shared_->first) {
-                missed_ += shared_->first - next_;
-                next_ = shared_->first;
-            }
-            if (next_ == shared_->next()) return *shared_->end;
-            return shared_->ring[static_cast<std::size_t>(next_++ - shared_->first)];
-        }
-
-    public:
-        using value_type = typename broadcast::value_type;
-
-        /// The next item; waits for it. Errors: as the source's, every time.
-        value_type receive() { return try_receive().value(); }
-        /// The same, with the error as a value.
-        result<value_type> try_receive() { return get_until(never); }
-        /// The same, waiting for `span` at most, 0 never: reason::timeout.
-        template <class Rep, class Period>
-        value_type receive_for(std::chrono::duration<Rep, Period> span) {
-            return try_receive_for(span).value();
-        }
-        template <class Rep, class Period>
-        result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
-            return get_until(detail::after(shared_->node.now(), detail::to_ns(span)));
-        }
-        /// The next item, or nothing at the end.
-        std::optional<value_type> next() { return detail::item_or_end(try_receive()).value(); }
-        result<std::optional<value_type>> try_next() { return detail::item_or_end(try_receive()); }
-
-        /// The same as receive() and those beside it.
-        value_type get() { return receive(); }
-        result<value_type> try_get() { return try_receive(); }
-        template <class Rep, class Period>
-        result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
-            return try_receive_for(span);
-        }
-
-        /// For select. What is not taken yet from the source is taken.
-        bool ready() {
-            std::unique_lock lock(shared_->mutex);
-            shared_->look(lock, next_);
-            return shared_->has(next_);
-        }
-        bool ended() {
-            const std::lock_guard lock(shared_->mutex);
-            return shared_->end && next_ == shared_->next();
-        }
-        void then(unique_function<void()> go, const void* key = nullptr) {
-            {
-                std::unique_lock lock(shared_->mutex);
-                shared_->look(lock, next_);
-                if (!shared_->has(next_)) {
-                    shared_->told.add(key, std::move(go));
-                    return shared_->listen(lock);
-                }
-            }
-            go();
-        }
-        void forget(const void* key) {
-            detail::watchers gone; // destroyed without the lock
-            const std::lock_guard lock(shared_->mutex);
-            gone = shared_->told.take(key);
-        }
-        mitogen::node& port() const noexcept { return shared_->node; }
-
-        /// How many items this one has missed since it was last asked: they lie before the item
-        /// that was got last.
-        std::uint64_t missed() noexcept { return std::exchange(missed_, 0); }
-
-        /// Iterates to the end; an error is thrown.
-        detail::item_iterator<subscriber> begin() {
-            return detail::item_iterator<subscriber>(*this);
-        }
-        std::default_sentinel_t end() const noexcept { return {}; }
-    };
-
-    subscriber subscribe() const { return subscriber(shared_); }
-};
-
-template <class Source>
-broadcast(router&, Source, std::size_t) -> broadcast<Source>;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
-// ---- mitogen/flow/cancel_watch.hpp ----
-// cancel_watch.hpp: what happens when the call that runs is told to stop.
-
-#if defined(__cpp_lib_jthread)
-#include <stop_token>
-#endif
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// Runs `go` with the reason when the call that runs is told to stop; while it lives. Once, on any
-/// thread.
-class cancel_watch {
-    struct work {
-        unique_function<void(const error&)> go;
-        context_id caller;
-    };
-    struct fire {
-        std::shared_ptr<work> what;
-        invocation* inv;
-        void operator()() const {
-            // If threads are simulated the function may leave meanwhile: std::stop_callback knows
-            // the real ones only.
-            const std::shared_ptr<work> kept = what;
-            const cancel_radius what_is_cancelled = inv->cancelled(*inv);
-            if (what_is_cancelled == cancel_radius::none)
-                return kept->go(
-                    error(reason::broker_exited, "the context that executes the call is ending"));
-            kept->go(cancelled_by_caller(kept->caller, what_is_cancelled));
-        }
-    };
-#if defined(__cpp_lib_jthread)
-    std::stop_callback<fire> callback_;
-
-public:
-    cancel_watch(invocation& inv, unique_function<void(const error&)> go)
-        : callback_(inv.stop(inv),
-                    fire{std::make_shared<work>(work{std::move(go), inv.who.id}), &inv}) {}
-#else
-public:
-    // without stop tokens a function runs to its end
-    cancel_watch(invocation&, unique_function<void(const error&)>) {}
-#endif
-};
-
-} // namespace detail
-
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/scope/cancel_scope.hpp ----
@@ -11097,6 +10848,509 @@ struct completion_of {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/flow/item/item_range.hpp ----
+// item_range.hpp: iterates what arrives, to its end.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+namespace detail {
+
+/// Input iterator over a `Source` with try_get() -> result<value_type>: ends at
+/// reason::end_of_stream, throws any other error. To advance it is to wait.
+template <class Source>
+class item_iterator {
+    Source* source_ = nullptr;
+    std::optional<typename Source::value_type> item_{};
+
+    void next() {
+        auto item = source_->try_get();
+        if (item) {
+            item_.emplace(std::move(*item));
+        } else {
+            item_.reset();
+            if (!is_end(item.error())) raise(item.error());
+        }
+    }
+
+public:
+    using value_type = typename Source::value_type;
+    using difference_type = std::ptrdiff_t;
+    using reference = value_type&;
+    using pointer = value_type*;
+    using iterator_category = std::input_iterator_tag;
+
+    item_iterator() = default;
+    explicit item_iterator(Source& source) : source_(&source) { next(); }
+
+    value_type& operator*() const noexcept { return const_cast<value_type&>(*item_); }
+    item_iterator& operator++() {
+        next();
+        return *this;
+    }
+    void operator++(int) { next(); }
+    friend bool operator==(const item_iterator& i, std::default_sentinel_t) noexcept {
+        return !i.item_;
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/flow/watchers.hpp ----
+// watchers.hpp: what is to run at the next change of something, each once.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Callbacks that wait, each with the key under which it can be taken back. They are run and
+/// destroyed without the owner's mutex: what a callback holds may be the last reference to its
+/// owner. Threads: all under the owner's mutex, but for run().
+class watchers {
+    struct watcher {
+        const void* key;
+        unique_function<void()> go;
+    };
+    std::vector<watcher> waiting_;
+
+public:
+    void add(const void* key, unique_function<void()> go) {
+        waiting_.push_back({key, std::move(go)});
+    }
+
+    /// All of them, to be run.
+    watchers take() noexcept { return std::exchange(*this, {}); }
+
+    /// Those of this key, to be dropped.
+    watchers take(const void* key) {
+        watchers taken;
+        // std::stable_partition() uses what C++17 deprecates, and clang says so
+        std::vector<watcher> kept;
+        for (watcher& w : waiting_) (w.key == key ? taken.waiting_ : kept).push_back(std::move(w));
+        waiting_ = std::move(kept);
+        return taken;
+    }
+
+    bool empty() const noexcept { return waiting_.empty(); }
+
+    void run() {
+        for (watcher& w : waiting_) w.go();
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/flow/broadcast.hpp ----
+// broadcast.hpp: one stream of items for many readers in this context.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What becomes of an item that a subscriber has not taken when the ring is full.
+enum class broadcast_mode : std::uint8_t {
+    lossy,    ///< it is lost for that one, who is told how many it has missed: nobody waits
+    lossless, ///< it stays, and those who want a further one wait for the slowest
+};
+
+/// Gives each item of a `Source` (a receiver, a remote range, a dialog) to every subscriber. The
+/// last items are kept in a ring. If it is full, a subscriber that is slow is told how many items
+/// it has missed, and goes on with the oldest that is there; the fastest misses nothing. Or, with
+/// broadcast_mode::lossless, none misses any: whoever wants the next item waits until the slowest
+/// has taken the oldest, and goes on at once if that one is closed, destroyed, or gone with the
+/// scope that it was in. Items are taken from the source only when somebody wants the next, so that
+/// the source is throttled as it would be by one reader.
+///
+/// There is no thread of its own: whichever subscriber needs the next item first takes it from the
+/// source, for all of them. A thread that reads with several lossless subscribers in turn must not
+/// wait with one for what another has to make room for. Threads: subscribers from any, each by one
+/// at a time. The source is this object's from now on, and goes with it.
+template <class Source>
+class broadcast {
+public:
+    using value_type = typename Source::value_type;
+
+private:
+    struct entry {
+        value_type item;
+        std::size_t unread; // lossless: by so many
+    };
+    struct shared : std::enable_shared_from_this<shared> {
+        Source source;
+        const std::size_t capacity;
+        const bool lossless;
+        mitogen::node& node;
+        detail::mutex mutex;
+        detail::condition changed{};
+        std::deque<entry> ring{};
+        std::uint64_t first = 0;    // number of ring.front()
+        std::size_t readers = 0;    // subscribers that are not closed
+        bool taking = false;        // somebody waits for the source
+        std::optional<error> end{}; // what follows the last item
+        detail::watchers told{};    // of select, to be run when there is another item
+        bool listening = false;     // to the source, for these
+
+        shared(mitogen::node& here, Source from, std::size_t most, broadcast_mode mode)
+            : source(std::move(from)), capacity(most), lossless(mode == broadcast_mode::lossless),
+              node(here), mutex(here) {}
+
+        std::uint64_t next() const noexcept { return first + ring.size(); }
+        bool has(std::uint64_t number) const noexcept { return number < next() || end; }
+        bool has_room() const noexcept { return !lossless || ring.size() < capacity; }
+
+        /// Waits until item `wanted`, or the end, is there, or `closed` is set. False at the
+        /// deadline.
+        bool await(std::unique_lock<detail::mutex>& lock, std::uint64_t wanted, instant deadline,
+                   const bool& closed) {
+            while (!has(wanted) && !closed) {
+                const auto ready = [&] {
+                    return has(wanted) || closed || (!taking && has_room());
+                };
+                if (!ready()) {
+                    if (node.on_loop() || !changed.wait(lock, node, deadline, ready,
+                                                         {"an item of a broadcast"}))
+                        return false;
+                    continue;
+                }
+                taking = true;
+                lock.unlock();
+                result<value_type> item = take(deadline);
+                if (!enter(lock, std::move(item))) return false;
+            }
+            return true;
+        }
+
+        /// What was taken, by the one that takes; false if that was nothing. Locks.
+        bool enter(std::unique_lock<detail::mutex>& lock, result<value_type> item) {
+            lock.lock();
+            taking = false;
+            changed.notify_all();
+            if (item) {
+                if (!lossless && ring.size() == capacity) {
+                    ring.pop_front();
+                    ++first;
+                }
+                ring.push_back(entry{std::move(*item), readers});
+                drop_read();
+            } else if (item.error().reason() == reason::timeout ||
+                       detail::why_interrupted(node.now())) {
+                return false;
+            } else {
+                end = item.error();
+            }
+            detail::watchers tell = told.take();
+            lock.unlock();
+            tell.run();
+            lock.lock();
+            return true;
+        }
+
+        // ---- lossless: who has read what
+
+        /// Drops what everybody has read; true if that was something. Under the mutex.
+        bool drop_read() {
+            bool some = false;
+            while (lossless && !ring.empty() && ring.front().unread == 0) {
+                ring.pop_front();
+                ++first;
+                some = true;
+            }
+            return some;
+        }
+
+        /// What waits for room goes on.
+        void go_on(std::unique_lock<detail::mutex>& lock) {
+            changed.notify_all();
+            if (told.empty()) return;
+            look(lock, next());
+            if (!told.empty() && !end) listen(lock);
+        }
+
+        /// One more reads from item `number` on, or one less. Under the mutex.
+        void add_reader(std::uint64_t number) {
+            ++readers;
+            for (std::uint64_t n = std::max(number, first); n < next(); ++n) ++at(n).unread;
+        }
+        void remove_reader(std::unique_lock<detail::mutex>& lock, std::uint64_t number) {
+            --readers;
+            for (std::uint64_t n = std::max(number, first); n < next(); ++n) --at(n).unread;
+            drop_read();
+            go_on(lock);
+        }
+        entry& at(std::uint64_t number) { return ring[static_cast<std::size_t>(number - first)]; }
+
+        /// The item for one who takes it now.
+        value_type read(std::unique_lock<detail::mutex>& lock, std::uint64_t number) {
+            entry& e = at(number);
+            const bool last = --e.unread == 0 && lossless;
+            value_type item = last ? std::move(e.item) : e.item;
+            if (last && drop_read()) go_on(lock);
+            return item;
+        }
+
+        // ---- for select and tasks
+
+        /// Takes what the source has, if nobody does.
+        void look(std::unique_lock<detail::mutex>& lock, std::uint64_t wanted) {
+            if (has(wanted) || taking || !has_room()) return;
+            taking = true;
+            lock.unlock();
+            if (source.ready()) return static_cast<void>(enter(lock, take(0)));
+            lock.lock();
+            taking = false;
+            changed.notify_all();
+        }
+
+        /// Has the source say when there is something to take. While there is no room for it,
+        /// go_on() does when there is.
+        void listen(std::unique_lock<detail::mutex>& lock) {
+            if (!has_room() || std::exchange(listening, true)) return;
+            lock.unlock();
+            source.then([weak = this->weak_from_this()] {
+                if (const auto self = weak.lock()) self->heard();
+            }, this);
+            lock.lock();
+        }
+        void heard() {
+            std::unique_lock lock(mutex);
+            listening = false;
+            look(lock, next());
+            if (!told.empty() && !end) listen(lock);
+        }
+
+        result<value_type> take(instant deadline) {
+            if (deadline == never) return source.try_get();
+            const instant now = node.now();
+            return source.try_get_for(
+                std::chrono::nanoseconds(deadline > now ? deadline - now : 0));
+        }
+    };
+
+    std::shared_ptr<shared> shared_;
+
+public:
+    /// `capacity`: items that are kept for those who are slower than the fastest, at least 1.
+    broadcast(router& node, Source source, std::size_t capacity,
+              broadcast_mode mode = broadcast_mode::lossy)
+        : shared_(std::make_shared<shared>(node_of(node), std::move(source),
+                                           std::max<std::size_t>(capacity, 1), mode)) {}
+
+    /// One reader, who begins with the next item that is taken from the source. Copies read on
+    /// their own from there.
+    class subscriber {
+        friend class broadcast;
+        std::shared_ptr<shared> shared_; // null in one that was moved from
+        std::uint64_t next_ = 0;
+        std::uint64_t missed_ = 0;
+        bool closed_ = false; // under the mutex
+
+        /// For a task: until there is an item, or the end.
+        template <bool Throws>
+        class item_wait final : public detail::flow_wait<subscriber> {
+        public:
+            explicit item_wait(subscriber& of) noexcept : detail::flow_wait<subscriber>(of) {}
+
+            auto await_resume() {
+                if constexpr (Throws) {
+                    this->check();
+                    return this->end().get_until(0).value();
+                } else {
+                    if (!this->end().ready())
+                        return result<typename broadcast::value_type>(*this->scope().cancelled());
+                    return this->end().get_until(0);
+                }
+            }
+        };
+        template <bool Throws>
+        struct next_item {
+            subscriber& of;
+            item_wait<Throws> operator co_await() const noexcept { return item_wait<Throws>(of); }
+        };
+
+        explicit subscriber(std::shared_ptr<shared> from) : shared_(std::move(from)) {
+            const std::lock_guard lock(shared_->mutex);
+            next_ = shared_->next();
+            shared_->add_reader(next_);
+        }
+
+        result<typename broadcast::value_type> get_until(instant deadline) {
+            std::unique_lock lock(shared_->mutex);
+            if (!shared_->await(lock, next_, deadline, closed_)) {
+                if (shared_->node.on_loop() && deadline > shared_->node.now())
+                    return error(reason::misuse,
+                                 "a function that runs on the loop waits for an item");
+                return detail::wait_ended(shared_->node.now(), deadline,
+                                          shared_->has_room()
+                                              ? "no item came before the deadline"
+                                              : "a slower subscriber has made no room for another "
+                                                "item before the deadline");
+            }
+            if (closed_) return error(reason::end_of_stream, "the subscriber has been closed");
+            if (next_ < shared_->first) {
+                missed_ += shared_->first - next_;
+                next_ = shared_->first;
+            }
+            if (next_ == shared_->next()) return *shared_->end;
+            return shared_->read(lock, next_++);
+        }
+
+    public:
+        using value_type = typename broadcast::value_type;
+
+        subscriber(const subscriber& other) : shared_(other.shared_) {
+            if (!shared_) return;
+            const std::lock_guard lock(shared_->mutex);
+            next_ = other.next_;
+            missed_ = other.missed_;
+            closed_ = other.closed_;
+            if (!closed_) shared_->add_reader(next_);
+        }
+        subscriber(subscriber&& other) noexcept
+            : shared_(std::move(other.shared_)), next_(other.next_), missed_(other.missed_),
+              closed_(other.closed_) {}
+        subscriber& operator=(subscriber other) noexcept {
+            std::swap(shared_, other.shared_);
+            std::swap(next_, other.next_);
+            std::swap(missed_, other.missed_);
+            std::swap(closed_, other.closed_);
+            return *this;
+        }
+        ~subscriber() {
+            if (shared_) close();
+        }
+
+        /// Takes nothing any more, so that nobody waits for it: receive() says
+        /// reason::end_of_stream. If it waits for the source at this moment, on another thread, it
+        /// says so behind the next item. Again: nothing. Threads: any. Never blocks.
+        void close() {
+            std::unique_lock lock(shared_->mutex);
+            if (std::exchange(closed_, true)) return;
+            shared_->remove_reader(lock, next_);
+        }
+
+        /// The next item; waits for it. Errors: as the source's, every time.
+        value_type receive() { return try_receive().value(); }
+        /// The same, with the error as a value.
+        result<value_type> try_receive() { return get_until(never); }
+        /// The same, waiting for `span` at most, 0 never: reason::timeout.
+        template <class Rep, class Period>
+        value_type receive_for(std::chrono::duration<Rep, Period> span) {
+            return try_receive_for(span).value();
+        }
+        template <class Rep, class Period>
+        result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
+            return get_until(detail::after(shared_->node.now(), detail::to_ns(span)));
+        }
+        /// The next item, or nothing at the end.
+        std::optional<value_type> next() { return detail::item_or_end(try_receive()).value(); }
+        result<std::optional<value_type>> try_next() { return detail::item_or_end(try_receive()); }
+
+        /// For tasks: `co_await s.async_receive()`, as receive(), and so on.
+        next_item<true> async_receive() { return {*this}; }
+        next_item<false> async_try_receive() { return {*this}; }
+        task<std::optional<value_type>> async_next() {
+            co_return detail::item_or_end(co_await async_try_receive()).value();
+        }
+
+        /// The same as receive() and those beside it.
+        value_type get() { return receive(); }
+        result<value_type> try_get() { return try_receive(); }
+        template <class Rep, class Period>
+        result<value_type> try_get_for(std::chrono::duration<Rep, Period> span) {
+            return try_receive_for(span);
+        }
+
+        /// For select. What is not taken yet from the source is taken.
+        bool ready() {
+            std::unique_lock lock(shared_->mutex);
+            if (!closed_) shared_->look(lock, next_);
+            return closed_ || shared_->has(next_);
+        }
+        bool ended() {
+            const std::lock_guard lock(shared_->mutex);
+            return closed_ || (shared_->end && next_ == shared_->next());
+        }
+        void then(unique_function<void()> go, const void* key = nullptr) {
+            {
+                std::unique_lock lock(shared_->mutex);
+                if (!closed_) shared_->look(lock, next_);
+                if (!closed_ && !shared_->has(next_)) {
+                    shared_->told.add(key, std::move(go));
+                    return shared_->listen(lock);
+                }
+            }
+            go();
+        }
+        /// False if there is nothing to forget: it has run, or is about to.
+        bool forget(const void* key) {
+            detail::watchers gone; // destroyed without the lock
+            const std::lock_guard lock(shared_->mutex);
+            gone = shared_->told.take(key);
+            return !gone.empty();
+        }
+        mitogen::node& port() const noexcept { return shared_->node; }
+
+        /// How many items this one has missed since it was last asked: they lie before the item
+        /// that was got last. None in a lossless broadcast.
+        std::uint64_t missed() noexcept { return std::exchange(missed_, 0); }
+
+        /// Iterates to the end; an error is thrown.
+        detail::item_iterator<subscriber> begin() {
+            return detail::item_iterator<subscriber>(*this);
+        }
+        std::default_sentinel_t end() const noexcept { return {}; }
+    };
+
+    subscriber subscribe() const { return subscriber(shared_); }
+};
+
+template <class Source>
+broadcast(router&, Source, std::size_t, broadcast_mode = broadcast_mode::lossy)
+    -> broadcast<Source>;
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/flow/cancel_watch.hpp ----
+// cancel_watch.hpp: what happens when the call that runs is told to stop.
+
+#if defined(__cpp_lib_jthread)
+#include <stop_token>
+#endif
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Runs `go` with the reason when the call that runs is told to stop; while it lives. Once, on any
+/// thread.
+class cancel_watch {
+    using work = unique_function<void(const error&)>;
+    struct fire {
+        std::shared_ptr<work> what;
+        invocation* inv;
+        void operator()() const {
+            // If threads are simulated the function may leave meanwhile: std::stop_callback knows
+            // the real ones only.
+            const std::shared_ptr<work> kept = what;
+            const std::optional<error> why = inv->why_stopped(*inv);
+            (*kept)(why ? *why : error(reason::cancelled, "the call was told to stop"));
+        }
+    };
+#if defined(__cpp_lib_jthread)
+    std::stop_callback<fire> callback_;
+
+public:
+    cancel_watch(invocation& inv, unique_function<void(const error&)> go)
+        : callback_(inv.stop(inv),
+                    fire{std::make_shared<work>(std::move(go)), &inv}) {}
+#else
+public:
+    // without stop tokens a function runs to its end
+    cancel_watch(invocation&, unique_function<void(const error&)>) {}
+#endif
+};
+
+} // namespace detail
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/flow/item/item_reader.hpp ----
 // item_reader.hpp: how items are taken from an inbox, by threads and by tasks: what receivers and
 // remote ranges share.
@@ -11434,14 +11688,15 @@ public:
                       "where it is void");
         if (started_) return error(reason::misuse, "started() was called before");
         started_ = true;
-        const detail::flow_address here = in_->open_port(peer_);
+        const result<detail::flow_address> here = in_->open_port(peer_);
+        if (!here) return here.error();
         constexpr auto kind = static_cast<std::uint8_t>(wire::flow_frame::begun);
         if constexpr (std::is_void_v<typename shape::started>) {
-            return out_->tell(encode(kind, here.port, here.window));
+            return out_->tell(encode(kind, here->port, here->window));
         } else {
             const typename shape::started& first = (value, ...);
             buffer frame;
-            encode_into(frame, peer_, kind, here.port, here.window, first);
+            encode_into(frame, peer_, kind, here->port, here->window, first);
             return out_->tell(std::move(frame));
         }
     }
@@ -11713,9 +11968,11 @@ namespace mitogen::inline MITOGEN_ABI {
 /// callee's.
 ///
 /// Its destructor closes and waits for the function's end; while an exception leaves its scope, or
-/// after cancel_on_exit(), it cancels and waits. A function that does not heed its cancellation is
-/// waited for as long as its context lives. Moves; does not copy. Threads: send() and receive()
-/// any; the rest one at a time. Blocks: as marked; not on the loop.
+/// after cancel_on_exit(), it cancels and waits. An error that no member has told, and that does
+/// not come of what this context has cancelled or ended itself, is logged there as a warning. A
+/// function that does not heed its cancellation is waited for as long as its context lives. Moves;
+/// does not copy. Threads: send() and receive() any; the rest one at a time. Blocks: as marked; not
+/// on the loop.
 template <class Shape, class Result>
 class [[nodiscard]] open_dialog {
     using shape = detail::dialog_shape<Shape>;
@@ -11731,6 +11988,7 @@ class [[nodiscard]] open_dialog {
     std::optional<mitogen::result<Result>> outcome_;
     bool final_ = false; // outcome_ is the answer
     bool cancel_on_exit_ = false;
+    bool reported_elsewhere_ = false;
     int exceptions_ = std::uncaught_exceptions();
 
     open_dialog(std::shared_ptr<detail::inbox> items, future<Result> answer)
@@ -11801,13 +12059,17 @@ public:
         }
         const bool seen = outcome_.has_value();
         close();
-        if (const mitogen::result<Result>& end = outcome(); !end && !seen)
+        if (const mitogen::result<Result>& end = outcome();
+            !end && !seen && !reported_elsewhere_ && !known_here(end.error()))
             log::write(log::level::warning, "a dialog ended with an error that nobody looked at: " +
                                                 std::string(end.error().what()));
     }
 
     /// The destructor cancels the function if it has not ended, instead of waiting for it.
     void cancel_on_exit() noexcept { cancel_on_exit_ = true; }
+
+    /// Somebody else, a nursery, tells of its error: the destructor logs none.
+    void reported_elsewhere() noexcept { reported_elsewhere_ = true; }
 
     /// What the callee passed to started().
     const started_type& started() const noexcept { return started_; }
@@ -11938,6 +12200,12 @@ public:
     mitogen::result<value_type> try_get() { return try_receive(); }
 
 private:
+    /// True if this context has ended it itself, or a wait has said so already.
+    bool known_here(const error& why) const {
+        return why.canceller() == in_->node().id() || in_->has_told(why) ||
+               (out_ && out_->has_told(why));
+    }
+
     mitogen::result<void> send_until(const typename shape::received& item, instant deadline) {
         mitogen::result<void> sent = out_->send(detail::item_frame(out_->peer(), item), deadline);
         if (!sent && sent.error() == reason::timeout) return answer_.described(sent.error());
@@ -13612,6 +13880,218 @@ using ssh_options = ssh;
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/nursery/dialog_runs.hpp ----
+// dialog_runs.hpp: the dialogs that a restarted one has been so far: which is the newest, and
+// whether another one comes.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What is known of the runs, whatever their items are. Threads: any.
+class run_record : public std::enable_shared_from_this<run_record> {
+protected:
+    mitogen::node& node_;
+    const std::string function_;
+    mitogen::detail::mutex mutex_;
+    condition changed_{};
+    // under the mutex:
+    std::uint64_t begun_ = 0;         // runs so far
+    std::uint64_t left_ = 0;          // the last run that another one follows
+    std::optional<error> failure_{};  // with which it had ended
+    bool ready_ = false;              // the newest has begun, or failed
+    bool joining_ = false;            // somebody makes the newest whole
+    bool closed_ = false;             // no more is sent to any of them
+    std::optional<error> over_{};     // no more runs; what is said then
+
+    run_record(mitogen::node& node, std::string function)
+        : node_(node), function_(std::move(function)), mutex_(node) {}
+    ~run_record() = default;
+
+    bool has_news(std::uint64_t after) const noexcept {
+        return !joining_ && ((begun_ > after && ready_) || over_);
+    }
+
+    error waits_on_loop() const {
+        return error(reason::misuse, "a function that runs on the loop waits for a dialog of a "
+                                     "nursery; run it on::main or on::pool");
+    }
+
+public:
+    run_record(run_record&&) = delete;
+
+    mitogen::node& node() const noexcept { return node_; }
+
+    /// The newest has ended, and is begun again.
+    void restarting(const error* why) {
+        const std::lock_guard lock(mutex_);
+        left_ = begun_;
+        failure_.reset();
+        if (why) failure_ = *why;
+        changed_.notify_all();
+    }
+
+    /// There are no more.
+    void finish(const error* why) {
+        const std::lock_guard lock(mutex_);
+        over_ = why ? *why : error(reason::end_of_stream, "the function has ended");
+        changed_.notify_all();
+    }
+
+    std::uint64_t begun() {
+        const std::lock_guard lock(mutex_);
+        return begun_;
+    }
+    bool over() {
+        const std::lock_guard lock(mutex_);
+        return over_.has_value();
+    }
+
+    /// Run `number` has ended, which was sent `sent` items: waits until it is known whether another
+    /// one follows. If so, the error that says so, once for each end of the dialog; else nothing.
+    result<std::optional<error>> left(std::uint64_t number, std::uint64_t sent, instant deadline) {
+        std::unique_lock lock(mutex_);
+        const auto known = [&] { return left_ >= number || over_; };
+        if (!known()) {
+            if (node_.on_loop()) return waits_on_loop();
+            if (!changed_.wait(lock, node_, deadline, known))
+                return wait_ended(node_.now(), deadline,
+                                  "the dialog has not begun again before the deadline");
+        }
+        if (left_ < number) return std::optional<error>();
+        error_detail d;
+        d.why = reason::restarted;
+        d.text = function_ + " is begun again after run " + std::to_string(number) + "; of " +
+                 std::to_string(sent) +
+                 " items that were sent to it, what it had not taken is lost";
+        if (failure_) d.causes = std::make_shared<const std::vector<error>>(1, *failure_);
+        return std::optional<error>(error(std::move(d)));
+    }
+
+protected:
+    /// The newest has begun or failed.
+    void first_has_come(std::uint64_t number) {
+        const std::lock_guard lock(mutex_);
+        if (number == begun_) ready_ = true;
+        changed_.notify_all();
+    }
+};
+
+/// The runs themselves.
+template <class Shape, class Result>
+class dialog_runs final : public run_record {
+public:
+    using dialog = open_dialog<Shape, Result>;
+
+    struct run {
+        const std::uint64_t number;
+        const std::shared_ptr<inbox> items;
+        future<Result> answer;        // until it is whole
+        std::optional<dialog> whole{};
+        bool failed = false;          // before it was
+        std::atomic<std::uint64_t> sent{0};
+
+        run(std::uint64_t count, std::shared_ptr<inbox> in, future<Result> end)
+            : number(count), items(std::move(in)), answer(std::move(end)) {}
+
+        /// Nothing more comes of it.
+        bool over() const { return whole->state()->done() && items->ended(); }
+    };
+    using run_ptr = std::shared_ptr<run>;
+
+private:
+    run_ptr newest_{}; // under the mutex
+
+public:
+    dialog_runs(mitogen::node& node, std::string function)
+        : run_record(node, std::move(function)) {}
+
+    /// One more has been called. Returns the answer once more, for the nursery.
+    future<Result> begin(std::shared_ptr<inbox> items, future<Result> answer) {
+        outstanding_call* const call = answer.state();
+        call->retain();
+        future<Result> mine(call, node_, decode_environment{&node_});
+        end_with(items, answer);
+        std::uint64_t number = 0;
+        run_ptr former; // destroyed without the lock
+        {
+            const std::lock_guard lock(mutex_);
+            number = ++begun_;
+            ready_ = false;
+            former = std::exchange(newest_,
+                                   std::make_shared<run>(number, items, std::move(answer)));
+        }
+        items->then([weak = weak_from_this(), number] {
+            if (const auto self = std::static_pointer_cast<dialog_runs>(weak.lock()))
+                self->first_has_come(number);
+        });
+        return mine;
+    }
+
+    /// The newest run behind `after`, once it has begun. Errors: what all of it has ended with;
+    /// timeout; the end of the caller's scope.
+    result<run_ptr> next(std::uint64_t after, instant deadline) {
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            const auto news = [&] { return has_news(after); };
+            if (!news()) {
+                if (node_.on_loop()) return waits_on_loop();
+                if (!changed_.wait(lock, node_, deadline, news))
+                    return wait_ended(node_.now(), deadline,
+                                      "the dialog has not begun again before the deadline");
+            }
+            const run_ptr r = begun_ > after && ready_ ? newest_ : nullptr;
+            if (!r) return *over_;
+            if (!r->whole && !r->failed) make_whole(lock, *r);
+            if (r->whole) return r;
+            after = r->number; // it has failed before it began: another one follows, or none
+        }
+    }
+
+    /// No more is sent.
+    void close() {
+        run_ptr r;
+        {
+            const std::lock_guard lock(mutex_);
+            closed_ = true;
+            if (newest_ && newest_->whole) r = newest_;
+        }
+        if (r) r->whole->close();
+    }
+
+    /// Lets go of the newest, which is cancelled if it has not ended.
+    void drop() {
+        run_ptr r; // destroyed without the lock
+        const std::lock_guard lock(mutex_);
+        r = std::exchange(newest_, nullptr);
+        if (!over_) over_.emplace(reason::end_of_stream, "the dialog has been left");
+    }
+
+private:
+    void make_whole(std::unique_lock<mitogen::detail::mutex>& lock, run& r) {
+        joining_ = true;
+        const bool closed = closed_;
+        lock.unlock();
+        result<dialog> whole = dialog::begin(r.items, std::move(r.answer), function_);
+        if (whole) {
+            whole->cancel_on_exit();
+            whole->reported_elsewhere();
+            if (closed) whole->close();
+        }
+        lock.lock();
+        joining_ = false;
+        if (whole) {
+            r.whole.emplace(std::move(*whole));
+            if (closed_ && !closed) r.whole->close();
+        } else {
+            r.failed = true;
+        }
+        changed_.notify_all();
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/task/node_task_scope.hpp ----
 // node_task_scope.hpp: a task that runs beside a node of the tree.
 
@@ -13805,37 +14285,6 @@ T block_on(router& node, task<T> body) {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/nursery/interrupt.hpp ----
-// interrupt.hpp: SIGINT, which a terminal sends to the root alone, as a call on the loop.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-class interrupt_hook;
-
-} // namespace detail
-
-/// While it exists, each SIGINT of this process is a call of `go` on the loop, with how many there
-/// have been: 1, 2, … The first is the request to end what is under way, for instance by firing a
-/// stop token; the second, to take no more time for it. Children have process groups of their own,
-/// so that Ctrl-C at the terminal reaches nobody but the root.
-///
-/// A handler that the program has is called as well. If it has none, the third signal ends the
-/// process. Where SIGINT is ignored it stays so. What was there before is restored at the end.
-/// Nurseries have it built in: nursery_options::interrupt. Threads: any. `go` runs on the loop, and
-/// must not block. Errors, thrown: without descriptors; a logic_error under an I/O policy that
-/// knows no signals. The router must outlive it.
-class on_interrupt {
-    std::unique_ptr<detail::interrupt_hook> hook_;
-
-public:
-    on_interrupt(router& node, unique_function<void(int)> go);
-    on_interrupt(on_interrupt&&) = delete;
-    ~on_interrupt();
-};
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/nursery/nursery_member.hpp ----
 // nursery_member.hpp: a task as its nursery sees it, whatever it calls.
 
@@ -13889,6 +14338,8 @@ public:
     void forget(const void* key);
     mitogen::node& node() const noexcept;
     std::optional<error> stopped_for() const;
+    /// The program is about to be told of this error.
+    void saw(const error& why) const;
     /// False if it has ended already and there is nothing to wait for.
     bool may_wait() const;
 };
@@ -13978,6 +14429,10 @@ public:
     virtual task<void> finish_later() = 0;
     /// What the nursery ends with, when it is over.
     virtual result<void> verdict() = 0;
+    /// The program has been told of this error of a task.
+    virtual void saw(const error& why) = 0;
+    /// As verdict(), without what the program has been told of already.
+    virtual result<void> unseen() = 0;
 };
 
 inline instant nursery_member::until(duration_ns span) const {
@@ -13991,6 +14446,7 @@ inline void nursery_member::when_ended(unique_function<void()> go, const void* k
 }
 inline void nursery_member::forget(const void* key) { nursery_->forget_watcher(*this, key); }
 inline std::optional<error> nursery_member::stopped_for() const { return nursery_->stopped_for(); }
+inline void nursery_member::saw(const error& why) const { nursery_->saw(why); }
 inline mitogen::node& nursery_member::node() const noexcept { return nursery_->node(); }
 inline void nursery_member::cancel() { nursery_->cancel_one(*this); }
 inline bool nursery_member::may_wait() const { return ended() || !nursery_->node().on_loop(); }
@@ -14113,6 +14569,7 @@ class nursery_call final : public nursery_result<T> {
     std::optional<error> asked_; // to stop, and why
     std::optional<error> given_up_;
     std::unique_ptr<restarts> again_; // null: it runs once
+    unique_function<void(const error*)> on_restart_{};
 
     /// If an exception comes in between, there is no such task.
     struct unless_begun {
@@ -14166,8 +14623,8 @@ class nursery_call final : public nursery_result<T> {
     }
 
     /// Its context is there, or is not.
-    template <auto F, class Given>
-    void connected(Given& given) {
+    template <class Call>
+    void connected(Call& call) {
         const result<context> up = coming_.outcome();
         std::optional<error> failure;
         if (!up) {
@@ -14184,25 +14641,21 @@ class nursery_call final : public nursery_result<T> {
             const instant now = this->nursery_->node().now();
             const duration_ns left =
                 deadline_ == never ? never : std::max<duration_ns>(deadline_ - now, 1);
-            const auto to = up->within(std::chrono::nanoseconds(left));
-            return std::apply(
-                [&](auto&... each) { return to.template call_async<F>(std::move(each)...); },
-                given);
+            return call(up->within(std::chrono::nanoseconds(left)));
         });
     }
 
-    /// Runs it in a context that is on its way.
-    template <auto F, class Given>
-    void run_in(future<context> coming, Given given) {
+    /// Runs it in a context that is on its way: `call(context)` begins it there.
+    template <class Call>
+    void run_in(future<context> coming, Call call) {
         std::optional<error> why;
         {
             const std::lock_guard lock(mutex_);
             coming_ = std::move(coming);
             why = asked_;
         }
-        coming_.then([me = self(), given = std::move(given)]() mutable {
-            me->template connected<F>(given);
-        });
+        coming_.then(
+            [me = self(), call = std::move(call)]() mutable { me->connected(call); });
         if (why) return coming_.abandon(*why);
         this->nursery_->begun(*this);
     }
@@ -14235,6 +14688,7 @@ class nursery_call final : public nursery_result<T> {
             over = again_->pause = &node.open_event();
         }
         if (left != no_context) this->nursery_->replace(left);
+        if (on_restart_) on_restart_(failure);
         node.expire(*over, after(now, *span), error(reason::timeout, "the pause is over"));
         over->then([me = self(), over] { me->paused(*over); });
         return true;
@@ -14287,9 +14741,14 @@ public:
         unless_begun guard{*this};
         keep_deadline();
         future<context> coming = connect();
-        std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
+        auto call = [given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](
+                        const auto& up) mutable {
+            return std::apply(
+                [&](auto&... each) { return up.template call_async<F>(std::move(each)...); },
+                given);
+        };
         guard.begun = true;
-        run_in<F>(std::move(coming), std::move(given));
+        run_in(std::move(coming), std::move(call));
     }
 
     /// As call(), for one that may run several times: each time `send_it` is called.
@@ -14300,21 +14759,24 @@ public:
         call(to, send_it);
     }
 
-    /// As connect_and_call().
-    template <auto F, class Connect, class... Args>
-    void connect_and_call_again(restart_policy how, Connect connect, Args&&... args) {
+    /// As connect_and_call(): each time `call(context)` is called, which copies what it passes.
+    template <class Connect, class Call>
+    void connect_and_call_again(restart_policy how, Connect connect, Call call) {
         std::optional<error> why;
         again_ = std::make_unique<restarts>(how, true);
         if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
         unless_begun guard{*this};
         keep_deadline();
-        again_->begin = [this, connect,
-                         given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
-            run_in<F>(connect(), given);
+        again_->begin = [this, connect = std::move(connect), call = std::move(call)] {
+            run_in(connect(), call);
         };
         again_->begin();
         guard.begun = true;
     }
+
+    /// Runs `go` each time that a run has ended, with its error or null, and another one follows.
+    /// Before one of the above.
+    void on_restart(unique_function<void(const error*)> go) { on_restart_ = std::move(go); }
 
     // ---- how it ends
 
@@ -14429,11 +14891,14 @@ private:
         if (!state_->wait_until(deadline)) {
             if (auto why = detail::why_interrupted(state_->node().now(), deadline)) {
                 const std::optional<error> cause = state_->stopped_for();
+                if (cause) state_->saw(*cause);
                 return cause ? *cause : std::move(*why);
             }
             return error(reason::timeout, "the task has not ended within the time given");
         }
-        return state_->outcome();
+        result<T> end = state_->outcome();
+        if (!end) state_->saw(end.error());
+        return end;
     }
 };
 
@@ -14456,7 +14921,10 @@ class nursery_watch final : public nursery_member {
 
     void answered() {
         const error* why = call_.failure();
-        const bool left = why && why->reason() == reason::cancelled && !nursery_->stopped();
+        // with a context that somebody else has ended, it has not left
+        const bool left = why && why->reason() == reason::cancelled && !nursery_->stopped() &&
+                          (why->radius() != cancel_radius::context ||
+                           why->canceller() == nursery_->node().id());
         nursery_->ended(*this, left ? nullptr : why);
     }
 
@@ -14556,6 +15024,135 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/os/process/signal_set.hpp ----
+// signal_set.hpp: some of the signals of the system, as a value.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// Some signals: `{SIGINT, SIGTERM, SIGHUP}`. Numbers from 1 to 64. Threads: as any value.
+class signal_set {
+    std::uint64_t bits_ = 0;
+    int misfit_ = 0;
+
+public:
+    static constexpr int highest = 64;
+
+    constexpr signal_set() noexcept = default;
+    constexpr signal_set(std::initializer_list<int> numbers) noexcept {
+        for (const int n : numbers) add(n);
+    }
+
+    constexpr void add(int number) noexcept {
+        if (number < 1 || number > highest) {
+            misfit_ = number ? number : -1;
+        } else {
+            bits_ |= bit(number);
+        }
+    }
+    constexpr bool contains(int number) const noexcept {
+        return number >= 1 && number <= highest && (bits_ & bit(number));
+    }
+    constexpr bool empty() const noexcept { return bits_ == 0 && !misfit_; }
+    /// One that was added and is no signal; 0: none.
+    constexpr int misfit() const noexcept { return misfit_; }
+    /// One bit for each; the lowest is that of signal 1.
+    constexpr std::uint64_t bits() const noexcept { return bits_; }
+
+    friend bool operator==(const signal_set&, const signal_set&) = default;
+
+private:
+    static constexpr std::uint64_t bit(int number) noexcept {
+        return std::uint64_t{1} << (number - 1);
+    }
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/nursery/on_signal.hpp ----
+// on_signal.hpp: signals of the system as calls on the loop.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+class signal_hook;
+
+/// A function of a signal's number and of how many there have been, from one that takes less.
+template <class F>
+unique_function<void(int, int)> signal_function(F go) {
+    if constexpr (std::is_invocable_v<F&, int, int>) {
+        return unique_function<void(int, int)>(std::move(go));
+    } else if constexpr (std::is_invocable_v<F&, int>) {
+        return [go = std::move(go)](int number, int) mutable { go(number); };
+    } else {
+        static_assert(std::is_invocable_v<F&>,
+                      "mitogen: on_signal calls a function with the number of the signal and how "
+                      "many there have been: (int, int), (int) or ()");
+        return [go = std::move(go)](int, int) mutable { go(); };
+    }
+}
+
+} // namespace detail
+
+/// While it exists, each of these signals of this process is a call of `go` on the loop, with its
+/// number and how many of them there have been, all together: `on_signal guard{router, {SIGTERM,
+/// SIGHUP}, [&](int number, int count) { … }}`. A function that takes less is called with less: the
+/// number, or nothing.
+///
+/// A handler that the program has is called as well. If it has none and the loop does not come to
+/// `go`, the third signal that waits ends the process as ever. Signals that are ignored stay so,
+/// SIGHUP under nohup for instance. What was there before is restored at the end. Any number of
+/// these, and of nurseries with nursery_options::signals, hear each signal. Children have process
+/// groups of their own: signals of the terminal reach the root alone, and those that are sent with
+/// kill(1), the process that they are sent to.
+///
+/// Threads: any. `go` runs on the loop, and must not block. Errors, thrown: without descriptors;
+/// overloaded_error with 64 others; a logic_error under an I/O policy that knows no signals, and
+/// for SIGKILL, SIGSTOP and those that report a fault. The router must outlive it.
+class on_signal {
+    std::unique_ptr<detail::signal_hook> hook_;
+
+    on_signal() noexcept;
+
+public:
+    template <class F>
+    on_signal(router& node, signal_set which, F go)
+        : on_signal(node, which, detail::signal_function(std::move(go)), false) {}
+    /// With `three`, the third one ends the process in any case, if the program has no handler.
+    on_signal(router& node, signal_set which, unique_function<void(int, int)> go, bool three);
+    on_signal(on_signal&&) = delete;
+    ~on_signal();
+
+    /// The same, with the error as a value.
+    template <class F>
+    static result<std::unique_ptr<on_signal>> make(router& node, signal_set which, F go) {
+        return make_with(node, which, detail::signal_function(std::move(go)));
+    }
+
+private:
+    result<void> begin(router& node, signal_set which, unique_function<void(int, int)> go,
+                       bool three);
+    static result<std::unique_ptr<on_signal>> make_with(router& node, signal_set which,
+                                                        unique_function<void(int, int)> go);
+};
+
+/// While it exists, each SIGINT of this process is a call of `go` on the loop, with how many there
+/// have been: 1, 2, … The first is the request to end what is under way, for instance by firing a
+/// stop token; the second, to take no more time for it. Children have process groups of their own,
+/// so that Ctrl-C at the terminal reaches nobody but the root.
+///
+/// As on_signal of SIGINT; but if the program has no handler, the third signal ends the process in
+/// any case. Nurseries have it built in: nursery_options::interrupt.
+class on_interrupt {
+    on_signal signals_;
+
+public:
+    on_interrupt(router& node, unique_function<void(int)> go);
+    on_interrupt(on_interrupt&&) = delete;
+    ~on_interrupt() = default;
+};
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/nursery/nursery.hpp ----
 // nursery.hpp: a scope that owns contexts and calls: none of them outlives it, and none of their
 // errors is lost.
@@ -14574,8 +15171,10 @@ struct nursery_options {
     /// is cancelled, and join() says reason::timeout; 0: any
     std::chrono::milliseconds within{0};
     /// SIGINT (Ctrl-C) cancels the nursery, whose join() then says so; a second one skips the
-    /// grace: see basic_on_interrupt
+    /// grace, a third one ends the process if the program has no handler: see on_interrupt
     bool interrupt = false;
+    /// these do as well, and are counted together: `.signals = {SIGINT, SIGTERM, SIGHUP}`
+    signal_set signals{};
 #if defined(__cpp_lib_jthread)
     /// cancels the nursery, whose join() then says so: that of a function that has one, for
     /// instance
@@ -14615,11 +15214,24 @@ public:
     template <auto F, detail::method_or_any Method, class... Args>
     nursery_task<detail::result_of<F>> start(const Method& method, Args&&... args) const {
         auto t = make<F>();
-        t->template connect_and_call_again<F>(
+        t->connect_and_call_again(
             how_, [state = state_, how = any_method(method)] { return state->connect(how); },
-            std::forward<Args>(args)...);
+            [given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](
+                const auto& up) {
+                return std::apply(
+                    [&](const auto&... each) { return up.template call_async<F>(each...); }, given);
+            });
         return nursery_task<detail::result_of<F>>(std::move(t));
     }
+
+    /// A dialog with `F(args…)` that is opened again: see restarted_dialog. Waits until the
+    /// function has called started(), in whichever run; if none does, fails with the last one's
+    /// error. Not on the loop.
+    template <auto F, class Target, class... Args>
+    auto open(const Target& target, Args&&... args) const;
+    /// The same, with the error as a value.
+    template <auto F, class Target, class... Args>
+    auto try_open(const Target& target, Args&&... args) const;
 };
 
 /// Owns contexts and tasks. When join() returns, every task has ended and every process that it has
@@ -14630,7 +15242,8 @@ public:
 /// interrupted as well: what its thread or task waits for then, and later, ends with
 /// cancelled_error, whose text says what has failed. join() ends the contexts and throws what went
 /// wrong: one error as it was, several as error_group. What came only of being cancelled is not
-/// among them. If the body leaves by an exception, the destructor cancels, waits, and says nothing.
+/// among them. If the body leaves by an exception, the destructor cancels, waits, and says nothing;
+/// else, without join(), it logs what no task has told yet.
 /// If the scope around the nursery ends, so does join(), which then cancels all.
 ///
 /// A task that does not stop within the grace is ended with its context, by force if it must be;
@@ -14648,13 +15261,17 @@ class nursery : public connect_methods<nursery> {
     };
     std::optional<std::stop_callback<canceller>> on_stop_;
 #endif
-    std::unique_ptr<on_interrupt> on_interrupt_;
+    std::optional<on_signal> on_signal_;
 
-    void heed_interrupts(router& node) {
-        on_interrupt_ = std::make_unique<on_interrupt>(node, [state = state_.get()](int count) {
-            if (count == 1) return state->cancel(state->cancelled_here("SIGINT"), true);
-            state->expedite();
-        });
+    void heed(router& node, signal_set which) {
+        on_signal_.emplace(node, which,
+                           unique_function<void(int, int)>(
+                               [state = state_.get()](int number, int count) {
+                                   if (count > 1) return state->expedite();
+                                   const std::string by = detail::signal_text(number);
+                                   state->cancel(state->cancelled_here(by.c_str()), true);
+                               }),
+                           true);
     }
 
     mitogen::node& node() const noexcept { return state_->node(); }
@@ -14679,7 +15296,8 @@ public:
         if (options.stop.stop_possible())
             on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
 #endif
-        if (options.interrupt) heed_interrupts(node);
+        if (options.interrupt) options.signals.add(SIGINT);
+        if (!options.signals.empty()) heed(node, options.signals);
         const bool timed = options.within.count() > 0;
         if (!this->node().on_loop() || detail::this_worker)
             state_->enter_body(detail::worker_here(),
@@ -14694,15 +15312,18 @@ public:
     ~nursery() {
         state_->leave_body();
         if (state_->over()) return;
-        if (std::uncaught_exceptions() > exceptions_) cancel();
+        const bool leaving = std::uncaught_exceptions() > exceptions_;
+        if (leaving) cancel();
         if (node().on_loop()) { // if it cannot wait; all of it ends nevertheless
             cancel();
             state_->close();
-        } else if (const result<void> ended = try_join(); !ended) {
+            return;
+        }
+        if (try_join() || leaving) return; // it says nothing then
+        if (const result<void> ended = state_->unseen(); !ended)
             log::write(log::level::error,
                        std::string("a nursery ended without join(), and with: ") +
                            ended.error().what());
-        }
     }
 
     // Contexts are made by the members of `connect_methods`, as those of router. They end with the
@@ -14738,6 +15359,7 @@ public:
     template <auto F, class Target, class... Args>
     auto open(const Target& target, Args&&... args) {
         auto opened = target.template open<F>(std::forward<Args>(args)...);
+        opened.reported_elsewhere();
         watch(*opened.state());
         return opened;
     }
@@ -14762,7 +15384,8 @@ public:
     /// method each run has a new context, and the former one ends; the loss of such a context is a
     /// failure of its task and not of the nursery. In a context that was there before, its loss is
     /// the end. join() waits for the last run; the task's value is that of the last, too. To cancel
-    /// during a pause ends it at once.
+    /// during a pause ends it at once. Dialogs as well: `.open<&talk>(context or method, …)` gives
+    /// a restarted_dialog.
     restarting_tasks restarting(restart_policy how) const { return restarting_tasks(state_, how); }
 
     // ---- the end
@@ -14826,6 +15449,233 @@ public:
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/nursery/restarted_dialog.hpp ----
+// restarted_dialog.hpp: a dialog of a nursery that is begun again when it has ended.
+
+namespace mitogen::inline MITOGEN_ABI {
+
+/// What `nursery.restarting({…}).open<&fn>(context or method, args…)` returns: a dialog that goes
+/// on although its function, or its context, has failed.
+///
+/// The policy says when the function is called again and how often: see nursery::restarting. Each
+/// direction is told once, by reason::restarted (a channel_error, kind disconnected): send() by
+/// failing, receive() behind the items that had arrived, in the place of the next one. Several
+/// restarts may be told as one. From then on that direction belongs to the newest run, whose
+/// function has called started() anew, with the same arguments, and knows nothing of the former
+/// one. What was sent and not taken by then is lost; the error says how many items that run was
+/// sent, and causes() has what it ended with. Nothing that has arrived here is lost, and nothing is
+/// sent again. When the policy allows no further run, every wait gives the last error, and so does
+/// the nursery.
+///
+/// While there is no run, between an end and the next started(), send() and receive() wait. The
+/// destructor cancels what runs and waits for it, shielded; that is no failure of the nursery.
+/// Moves; does not copy. Threads: send() one, receive() one, the rest one at a time. Blocks: as a
+/// dialog's; not on the loop. It must not outlive the nursery.
+template <class Shape, class Result>
+class [[nodiscard]] restarted_dialog {
+    using runs = detail::dialog_runs<Shape, Result>;
+    using shape = detail::dialog_shape<Shape>;
+
+    /// Where one direction is.
+    struct side {
+        typename runs::run_ptr at{};
+        std::uint64_t number = 0;
+    };
+
+    std::shared_ptr<runs> runs_; // null in one that was moved from
+    nursery_task<Result> task_;
+    side receives_{};
+    side sends_{};
+
+    restarted_dialog(std::shared_ptr<runs> all, nursery_task<Result> task)
+        : runs_(std::move(all)), task_(std::move(task)) {}
+
+public:
+    /// What is received here is what the callee sends.
+    using value_type = typename detail::received_item<typename shape::sent>::type;
+
+    /// For restarting_tasks::try_open: waits until a run has begun; fails if none does.
+    static mitogen::result<restarted_dialog> begin(std::shared_ptr<runs> all,
+                                                   nursery_task<Result> task) {
+        restarted_dialog d(std::move(all), std::move(task));
+        const auto first = d.runs_->next(0, never);
+        if (!first) return first.error();
+        d.receives_ = d.sends_ = side{*first, (*first)->number};
+        return d;
+    }
+
+    restarted_dialog(restarted_dialog&&) noexcept = default;
+    restarted_dialog& operator=(restarted_dialog&&) = delete;
+    ~restarted_dialog() {
+        if (!runs_) return;
+        if (!runs_->over()) task_.cancel();
+        runs_->drop();
+    }
+
+    /// What the callee of the run that is received from passed to started().
+    const auto& started() const noexcept { return receives_.at->whole->started(); }
+
+    /// How often the function was called so far, 1 without a restart. A run whose context did not
+    /// come up is none.
+    std::uint64_t runs_so_far() const { return runs_->begun(); }
+
+    /// Sends an item to the newest run; waits while it takes no more. Errors, thrown: as a
+    /// dialog's, and channel_error with reason::restarted, once: the item was not sent.
+    void send(const typename shape::received& item) { try_send(item).value(); }
+    /// The same, with the error as a value.
+    mitogen::result<void> try_send(const typename shape::received& item) {
+        return send_until(item, never);
+    }
+    /// The same, waiting for `span` at most: reason::timeout.
+    template <class Rep, class Period>
+    void send_for(const typename shape::received& item, std::chrono::duration<Rep, Period> span) {
+        try_send_for(item, span).value();
+    }
+    template <class Rep, class Period>
+    mitogen::result<void> try_send_for(const typename shape::received& item,
+                                       std::chrono::duration<Rep, Period> span) {
+        return send_until(item, detail::after(runs_->node().now(), detail::to_ns(span)));
+    }
+
+    /// The next item. Errors, thrown: as a dialog's, and channel_error with reason::restarted,
+    /// once.
+    value_type receive() { return try_receive().value(); }
+    /// The same, with the error as a value.
+    mitogen::result<value_type> try_receive() { return receive_until(never); }
+    /// The same, waiting for `span` at most: reason::timeout. No item is lost by that.
+    template <class Rep, class Period>
+    value_type receive_for(std::chrono::duration<Rep, Period> span) {
+        return try_receive_for(span).value();
+    }
+    template <class Rep, class Period>
+    mitogen::result<value_type> try_receive_for(std::chrono::duration<Rep, Period> span) {
+        return receive_until(detail::after(runs_->node().now(), detail::to_ns(span)));
+    }
+    /// The next item, or nothing at the end. Errors, thrown: as receive()'s, but for the end.
+    std::optional<value_type> next() { return detail::item_or_end(try_receive()).value(); }
+    mitogen::result<std::optional<value_type>> try_next() {
+        return detail::item_or_end(try_receive());
+    }
+
+    /// Sends no more, to later runs neither.
+    void close() { runs_->close(); }
+
+    /// Drops what still arrives, of each run, and waits for the end of the last; its value, or the
+    /// error.
+    Result result() { return try_result().value(); }
+    /// The same, with the error as a value.
+    mitogen::result<Result> try_result() { return result_until(never); }
+    /// The same, waiting for `span` at most: reason::timeout.
+    template <class Rep, class Period>
+    Result result_for(std::chrono::duration<Rep, Period> span) {
+        return try_result_for(span).value();
+    }
+    template <class Rep, class Period>
+    mitogen::result<Result> try_result_for(std::chrono::duration<Rep, Period> span) {
+        return result_until(detail::after(runs_->node().now(), detail::to_ns(span)));
+    }
+
+    /// Ends the function that runs, and begins none again. Does not wait. That is no failure of the
+    /// nursery.
+    void cancel() { task_.cancel(); }
+
+private:
+    mitogen::result<value_type> receive_until(instant deadline) {
+        if (std::optional<error> why = arrive(receives_, deadline)) return std::move(*why);
+        auto& run = *receives_.at;
+        auto item = detail::next_item<value_type>(*run.items, deadline);
+        if (item || !run.over()) return item;
+        if (auto why = leave(receives_, deadline)) return std::move(*why);
+        return item;
+    }
+
+    mitogen::result<void> send_until(const typename shape::received& item, instant deadline) {
+        if (std::optional<error> why = arrive(sends_, deadline)) return std::move(*why);
+        auto& run = *sends_.at;
+        const instant now = deadline == never ? 0 : runs_->node().now();
+        mitogen::result<void> sent =
+            deadline == never ? run.whole->try_send(item)
+                              : run.whole->try_send_for(
+                                    item, std::chrono::nanoseconds(
+                                              deadline > now ? deadline - now : 0));
+        if (sent) {
+            run.sent.fetch_add(1, std::memory_order_relaxed);
+            return sent;
+        }
+        if (!run.whole->state()->done()) return sent;
+        if (auto why = leave(sends_, deadline)) return std::move(*why);
+        return sent;
+    }
+
+    mitogen::result<Result> result_until(instant deadline) {
+        for (std::uint64_t number = 0;;) {
+            const auto run = runs_->next(number, deadline);
+            if (!run && !runs_->over()) return run.error();
+            if (!run) return task_.try_get();
+            number = (*run)->number;
+            (*run)->items->discard();
+        }
+    }
+
+    /// If this direction was told of a restart it goes over to the newest run.
+    std::optional<error> arrive(side& s, instant deadline) {
+        if (s.at) return std::nullopt;
+        const auto next = runs_->next(s.number, deadline);
+        if (!next) return next.error();
+        s = {*next, (*next)->number};
+        return std::nullopt;
+    }
+
+    /// The run of this direction has ended: what is said if another one follows.
+    std::optional<error> leave(side& s, instant deadline) {
+        auto told = runs_->left(s.number, s.at->sent.load(std::memory_order_relaxed), deadline);
+        if (!told) return told.error();
+        if (*told) s.at.reset();
+        return std::move(*told);
+    }
+};
+
+template <auto F, class Target, class... Args>
+auto restarting_tasks::try_open(const Target& target, Args&&... args) const {
+    using types = detail::dialog_types<
+        typename detail::dialog_in<typename detail::function_traits<F>::parameters>::type>;
+    using result_type = detail::result_of<F>;
+    using dialog = restarted_dialog<typename types::shape, result_type>;
+    using runs = detail::dialog_runs<typename types::shape, result_type>;
+    const auto all = std::make_shared<runs>(state_->node(), detail::entry_of<F>().name());
+    auto call = [all, given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](
+                    const auto& where) {
+        return std::apply(
+            [&](const auto&... each) {
+                return where.template open_as<F>(
+                    [&](auto, auto items, auto answer) {
+                        return all->begin(std::move(items), std::move(answer));
+                    },
+                    each...);
+            },
+            given);
+    };
+    auto t = make<F>();
+    t->on_restart([all](const error* why) { all->restarting(why); });
+    if constexpr (detail::method_or_any<std::remove_cvref_t<Target>>) {
+        t->connect_and_call_again(
+            how_, [state = state_, how = any_method(target)] { return state->connect(how); },
+            std::move(call));
+    } else {
+        t->call_again(how_, target.id(),
+                      [target, call = std::move(call)] { return call(target); });
+    }
+    t->when_ended([all, of = t.get()] { all->finish(of->failure()); }, all.get());
+    return dialog::begin(all, nursery_task<result_type>(std::move(t)));
+}
+
+template <auto F, class Target, class... Args>
+auto restarting_tasks::open(const Target& target, Args&&... args) const {
+    return try_open<F>(target, std::forward<Args>(args)...).value();
+}
+
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/protocol/inherited.hpp ----
 // inherited.hpp: the wire forms of what a context takes over from the one above it: limits and the
 // rules of the tree.
@@ -14836,7 +15686,7 @@ namespace mitogen::inline MITOGEN_ABI {
 template <>
 struct codec<limits> {
     static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = 8 + 8 + 4 + 4 + 4 + 4;
+    static constexpr std::size_t least = 8 + 8 + 4 + 4 + 4 + 4 + 8;
 
     static void encode(writer& w, const limits& l) noexcept {
         w.put_scalar(l.message_bytes);
@@ -14845,11 +15695,13 @@ struct codec<limits> {
         w.put_scalar(l.elements);
         w.put_scalar(l.open_calls);
         w.put_scalar(l.window_bytes);
+        w.put_scalar(l.flow_bytes);
     }
     static bool decode(reader& r, limits& l) {
         return r.take_scalar(l.message_bytes) && r.take_scalar(l.queue_bytes) &&
                r.take_scalar(l.nesting) && r.take_scalar(l.elements) &&
-               r.take_scalar(l.open_calls) && r.take_scalar(l.window_bytes);
+               r.take_scalar(l.open_calls) && r.take_scalar(l.window_bytes) &&
+               r.take_scalar(l.flow_bytes);
     }
     static void signature(signature_sink& s) { s.put("limits"); }
 };
@@ -15648,7 +16500,6 @@ struct suspended_result<F, task<T>, type_list<Ps...>, std::index_sequence<Is...>
 // ==== the core ====
 #if !defined(MITOGEN_SEPARATE)
 #include <charconv>
-#include <initializer_list>
 #include <map>
 #include <poll.h>
 #include <pthread.h>
@@ -26298,6 +27149,32 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/protocol/shutdown_notice.hpp ----
+// shutdown_notice.hpp: what handles::shutdown brings to a context that is to end.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace wire {
+
+/// A request to end: the flag, then the id.
+struct shutdown_notice {
+    bool at_once = false;       ///< there is no time for what runs
+    context_id by = no_context; ///< who has asked for it; the parent passes it on
+
+    buffer encoded() const { return encode(at_once, by); }
+
+    /// What does not decode is a request of the one that sends it.
+    static shutdown_notice read(const message& m) {
+        shutdown_notice n{.by = m.head.src};
+        reader r(m.payload);
+        shutdown_notice said;
+        if (decode(r, said.at_once, said.by) && r.finish()) n = said;
+        return n;
+    }
+};
+
+} // namespace wire
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/child/child.hpp ----
 // child.hpp: one child process from its start to its funeral, as its parent sees it.
 
@@ -26360,6 +27237,7 @@ private:
     std::optional<exit_status> status_;
     reason lost_cause_ = reason::respondent_lost;
     std::string lost_text_;
+    context_id lost_by_ = no_context; // who has ended it
 
     std::vector<basic_outstanding_call<Io>*> awaiting_exit_; // answered with the exit status
 
@@ -26421,7 +27299,8 @@ public:
         if (stage_ == stage::starting) return fail(why);
         if (stage_ != stage::up) return;
         if (let_go_) return disconnect("its parent ends");
-        link->tell(handles::shutdown);
+        lost_by_ = why.canceller();
+        link->tell(handles::shutdown, wire::shutdown_notice{.by = lost_by_}.encoded());
         lost_text_ = "it was shut down";
         begin_ending();
     }
@@ -26434,15 +27313,16 @@ public:
             kill(); // lost some time ago
         shut_down(why);
         if (stage_ != stage::stopping || std::exchange(expedited_, true)) return;
-        static constexpr std::byte at_once[1]{};
-        if (link_open_) link->tell(handles::shutdown, at_once);
+        const wire::shutdown_notice at_once{.at_once = true, .by = lost_by_};
+        if (link_open_) link->tell(handles::shutdown, at_once.encoded());
         ladder_.expedite(router_.loop().io().now());
         advance_shutdown();
     }
 
-    /// Cuts the link. Threads: loop.
-    void disconnect(const std::string& why) {
+    /// Cuts the link. `by`: who has asked for it. Threads: loop.
+    void disconnect(const std::string& why, context_id by = no_context) {
         if (stage_ == stage::starting) return fail(given_up(why));
+        if (stage_ == stage::up) lost_by_ = by;
         if (link_open_) link->close(reason::respondent_lost, why);
     }
 
@@ -26683,6 +27563,8 @@ private:
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
         if (const std::string words = err_.last_words(); !words.empty())
             d.text += "; its last lines on stderr:\n  " + words;
+        d.canceller = lost_by_;
+        if (lost_by_ != no_context) d.radius = cancel_radius::context;
         d.has_status = status_.has_value() && !plan_->attached;
         if (d.has_status) d.status = *status_;
         events_.child_lost(*this, error(std::move(d)));
@@ -27185,6 +28067,7 @@ class children : private basic_child<Io>::events {
 
     core& node_;
     shutdown_timeouts timeouts_;
+    context_id ended_by_ = no_context; // loop: who has asked for the end of this context
     std::uint32_t pool_threads_;
     basic_route_monitor<Io> monitor_;
     basic_id_allocator<Io> ids_;
@@ -27274,7 +28157,7 @@ public:
         node_.loop().defer([this, c = std::move(c)] {
             all_.push_back(c);
             c->begin();
-            if (closed_) c->shut_down(closing());
+            if (closed_) c->shut_down(ending());
         });
     }
 
@@ -27284,6 +28167,8 @@ public:
     std::uint32_t pool_threads() const noexcept { return pool_threads_; }
     bool closed() const noexcept { return closed_; }
     static error closing() { return error(reason::broker_exited, "the router is shutting down"); }
+    /// This context is being ended, by `who`: its children will hear of that. Threads: loop.
+    void ends_for(context_id who) noexcept { ended_by_ = who; }
 
     /// A context directly below is reachable from now on. Threads: loop.
     void neighbour_up(const std::string& name, const std::shared_ptr<basic_peer<Io>>& link) {
@@ -27310,7 +28195,7 @@ public:
         ids_.close(closing());
         node_.loop().defer([this] {
             const auto all = all_; // a child that goes removes itself
-            for (const auto& c : all) c->shut_down(closing());
+            for (const auto& c : all) c->shut_down(ending());
         });
         alive_.wait(node_.loop());
         node_.loop().run([this] {
@@ -27324,7 +28209,7 @@ public:
         const auto all = all_; // a child that goes removes itself
         std::uint32_t levels = 0;
         for (const auto& c : all) {
-            c->expedite(closing());
+            c->expedite(ending());
             levels = std::max(levels, 1 + (c->link ? c->link->levels : 0));
         }
         return levels;
@@ -27357,6 +28242,10 @@ public:
     }
 
 private:
+    error ending() const {
+        return ended_by(reason::broker_exited, ended_by_, "the router is shutting down");
+    }
+
     /// Counts one more and opens its answer, with a reference for the caller and one for its
     /// pending_child. Null with `why` if there can be no more.
     MITOGEN_COLD open_call* begin(const boot_plan& plan, std::optional<error>& why) {
@@ -27472,7 +28361,8 @@ public:
     virtual bool disconnect(context_id id, const std::string& why) = 0;
     /// Asks it to leave, and answers `left` when it has, taking over one reference; false if there
     /// is none of that id.
-    virtual bool shut_down(context_id id, basic_outstanding_call<Io>* left) = 0;
+    virtual bool shut_down(context_id id, const error& why,
+                           basic_outstanding_call<Io>* left) = 0;
     /// In a child made by fork(): closes all descriptors.
     virtual void abandon() noexcept = 0;
 };
@@ -28076,8 +28966,8 @@ public:
 
     subtree(subtree&&) = delete;
 
-    /// Begins to end it; see context::shutdown.
-    MITOGEN_COLD outstanding_call& shut_down(context_id id) {
+    /// Begins to end it; see context::shutdown. `by`: who has asked for it.
+    MITOGEN_COLD outstanding_call& shut_down(context_id id, context_id by) {
         if (const context_id parent = far_parent_of(id); parent != no_context) {
             return node_.ask({.to = parent,
                               .handle = handles::end_child,
@@ -28088,20 +28978,20 @@ public:
         basic_outstanding_call<Io>* p = node_.outstanding().open(node_.id(), why);
         if (!p) return *node_.failed_answer(id, std::move(*why));
         p->retain();
-        if (!node_.loop().defer([this, id, p] { shut_down_child(id, *p); })) {
+        if (!node_.loop().defer([this, id, by, p] { shut_down_child(id, by, *p); })) {
             node_.outstanding().fail(*p, error(reason::broker_exited, "the broker has exited"));
             p->release();
         }
         return *p;
     }
 
-    /// See context::disconnect.
-    void disconnect(context_id id) {
+    /// See context::disconnect. `by`: who has asked for it.
+    void disconnect(context_id id, context_id by) {
         if (const context_id parent = far_parent_of(id); parent != no_context)
             return (void)node_.tell(parent, handles::end_child, encode(id, true), false);
-        node_.loop().defer([this, id] {
+        node_.loop().defer([this, id, by] {
             constexpr const char* why = "disconnected by its parent";
-            if (child* c = children_.find(id)) return c->disconnect(why);
+            if (child* c = children_.find(id)) return c->disconnect(why, by);
             if (listening_) listening_->disconnect(id, why);
         });
     }
@@ -28120,6 +29010,10 @@ public:
             c->expedite(
                 cancelled_by(node_.id(), cancel_radius::context, "it did not stop in time"));
     }
+
+    /// This context is being ended, by `who`: the children hear of that when they are. Threads:
+    /// loop.
+    void ends_for(context_id who) noexcept { children_.ends_for(who); }
 
     /// Ends all children as fast as may be; says how many levels of contexts that are. Threads:
     /// loop.
@@ -28155,13 +29049,14 @@ private:
     }
 
     /// Answers `gone` when it is; takes over one reference. Threads: loop.
-    MITOGEN_COLD void shut_down_child(context_id id, basic_outstanding_call<Io>& gone) {
+    MITOGEN_COLD void shut_down_child(context_id id, context_id by,
+                                      basic_outstanding_call<Io>& gone) {
+        const error why = cancelled_by(by, cancel_radius::context, "it was shut down");
         if (child* c = children_.find(id)) {
             c->await_exit(&gone);
-            return c->shut_down(
-                cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));
+            return c->shut_down(why);
         }
-        if (listening_ && listening_->shut_down(id, &gone)) return;
+        if (listening_ && listening_->shut_down(id, why, &gone)) return;
         const std::optional<error> lost = node_.why_lost(id);
         node_.outstanding().fail(
             gone, lost ? *lost
@@ -28192,16 +29087,25 @@ class node_inbox final : public inbox, public std::enable_shared_from_this<node_
         wire::flow_ledger ledger; // this and all below under the mutex
         handle_id back = 0;       // where its credit goes, once it has sent something
         bool open = true;
-        bool awaits_answer = false; // flow_frame::done has come
+        bool awaits_answer = false;     // flow_frame::done has come
+        std::optional<error> failure{}; // the sender is lost: told by an arrival without bytes
+        flow_budget& budget;            // the inbox keeps it
 
-        port(handle_id handle, context_id from, std::uint32_t window, std::uint32_t most)
-            : number(handle), peer(from), ledger(window, most) {}
+        port(handle_id handle, context_id from, std::uint32_t window, std::uint32_t most,
+             flow_budget& from_all)
+            : number(handle), peer(from), ledger(window, most), budget(from_all) {}
+        port(port&&) = delete;
+        ~port() { budget.release(ledger.window()); } // what it has brought is taken
     };
     using port_ptr = std::shared_ptr<port>;
+    // what an item costs is counted: wire::item_overhead
     struct arrival {
         flow_item item{};
         port_ptr from{};
-        std::optional<error> failure{}; // instead of an item: a sender is lost
+
+        const error* failure() const noexcept {
+            return item.bytes.empty() ? &*from->failure : nullptr;
+        }
     };
     struct credit { // to be granted, once the mutex is free
         port_ptr to{};
@@ -28214,11 +29118,13 @@ class node_inbox final : public inbox, public std::enable_shared_from_this<node_
     std::uint32_t window_;
     mitogen::detail::mutex mutex_;
     mitogen::detail::condition changed_;
+    std::shared_ptr<flow_budget> budget_; // outlives the ports
     std::vector<port_ptr> open_;
     std::deque<arrival> items_;
     std::optional<error> end_; // what follows the last item
     std::size_t holds_ = 0;    // senders that have no port yet
     handle_id own_ = 0;        // is told when the router closes
+    bool end_told_ = false;    // get() has said so
     bool closed_ = false;      // by this end: nothing can change the end any more
     bool answered_ = false;    // of a stream
     bool begun_ = false;       // of an opener's
@@ -28230,7 +29136,7 @@ class node_inbox final : public inbox, public std::enable_shared_from_this<node_
 public:
     node_inbox(secret, mitogen::node& node, inbox_use use)
         : inbox(node), use_(use), most_(std::max(node.bounds().window_bytes, 1u)),
-          window_(std::min(most_, wire::flow_window)), mutex_(node) {}
+          window_(std::min(most_, wire::flow_window)), mutex_(node), budget_(node.flow_budget()) {}
 
     static std::shared_ptr<node_inbox> make(mitogen::node& node, inbox_use use) {
         auto made = std::make_shared<node_inbox>(secret{}, node, use);
@@ -28238,31 +29144,33 @@ public:
         return made;
     }
 
-    /// If a sending end in `peer` sends to. Port 0 if this end is closed.
-    flow_address open_port(context_id peer) override {
-        const auto p = std::make_shared<port>(node_.new_handle(), peer, window_, most_);
+    result<flow_address> open_port(context_id peer) override {
+        const std::uint64_t limit = node_.bounds().flow_bytes;
+        const std::uint32_t window = budget_->open(window_, limit);
+        const auto p = std::make_shared<port>(node_.new_handle(), peer, window, most_, *budget_);
+        if (!window) return refused(p, flow_budget::refusal(limit));
         {
             const std::lock_guard lock(mutex_);
-            if (closed_ || (end_ && use_ != inbox_use::channel)) return {};
+            if (closed_ || (end_ && use_ != inbox_use::channel)) return *end_;
             end_.reset();
             open_.push_back(p);
         }
         const result<void> added = node_.add_raw_handler(
             p->number, {.from = senders::anyone, .respondent = peer},
             [self = this->shared_from_this(), p](const message& m) { self->arrive(p, m); });
-        if (!added) end_port(*p, added.error());
+        if (!added) end_port(p, added.error());
         // before the handler could be told
         if (const std::optional<error> lost = node_.why_lost(peer)) {
-            end_port(*p, *lost);
+            end_port(p, *lost);
         } else if (!node_.reaches(peer)) {
-            end_port(*p, dead_message::no_route(peer, node_.id()));
+            end_port(p, dead_message::no_route(peer, node_.id()));
         }
         {
             const std::lock_guard lock(mutex_);
-            if (p->open) return {p->number, window_};
+            if (p->open) return flow_address{p->number, window};
         }
         node_.remove_handler(p->number); // it was closed before it was added
-        return {p->number, window_};
+        return flow_address{p->number, window};
     }
 
     /// There is a sender that has no port yet: the end does not come before release().
@@ -28295,11 +29203,14 @@ public:
                         {"an item", open_.empty() ? no_context : open_.back()->peer, "from"}))
                     return wait_ended(node_.now(), deadline, "no item came before the deadline");
             }
-            if (items_.empty()) return *end_;
+            if (items_.empty()) {
+                end_told_ = true;
+                return *end_;
+            }
             next = take(due);
         }
         grant(due);
-        if (next.failure) return std::move(*next.failure);
+        if (const error* why = next.failure()) return *why;
         if (next.item.kind == wire::flow_frame::lost) return decode_error(next.item.value());
         return std::move(next.item);
     }
@@ -28314,9 +29225,9 @@ public:
             next = take(due);
         }
         grant(due);
-        if (!next.failure) return std::move(next.item);
+        if (!next.failure()) return std::move(next.item);
         buffer told = encode(static_cast<std::uint8_t>(wire::flow_frame::lost));
-        const buffer why = encode_error(*next.failure);
+        const buffer why = encode_error(*next.failure());
         told.append(why.data(), why.size());
         return flow_item{wire::flow_frame::lost, std::move(told)};
     }
@@ -28384,6 +29295,11 @@ public:
         for (const credit& one : due) grant(one);
     }
 
+    bool has_told(const error& why) override {
+        const std::lock_guard lock(mutex_);
+        return end_told_ && end_ && end_->same_as(why);
+    }
+
 private:
     bool has_news() const noexcept { return !items_.empty() || end_; } // under the mutex
 
@@ -28391,11 +29307,35 @@ private:
     arrival take(credit& due) {
         arrival next = std::move(items_.front());
         items_.pop_front();
-        if (next.item.kind == wire::flow_frame::begun || !next.from) return next;
-        const std::uint64_t bytes =
-            next.from->ledger.consume(next.item.bytes.size(), items_.empty());
+        if (next.item.kind == wire::flow_frame::begun || next.failure()) return next;
+        const std::uint64_t bytes = consume(*next.from, next.item.bytes.size(), items_.empty());
         if (bytes && next.from->open) due = {next.from, bytes, next.from->back};
         return next;
+    }
+
+    /// An item has left the queue; returns the credit for it. Under the mutex.
+    std::uint64_t consume(port& p, std::size_t bytes, bool starved) noexcept {
+        const std::uint64_t wanted = starved ? p.ledger.growth() : 0;
+        const std::uint64_t room = wanted ? budget_->grow(wanted, node_.bounds().flow_bytes) : 0;
+        return p.ledger.consume(bytes, starved, room);
+    }
+
+    /// There is no window for a sender. The receiver of a channel would wait for it.
+    MITOGEN_COLD error refused(const port_ptr& p, error why) {
+        if (use_ == inbox_use::channel) {
+            {
+                const std::lock_guard lock(mutex_);
+                add_failure(p, why);
+            }
+            changed();
+        }
+        return why;
+    }
+
+    /// In the place of an item. Under the mutex.
+    void add_failure(const port_ptr& p, const error& why) {
+        p->failure = why;
+        items_.push_back({flow_item{.kind = wire::flow_frame::lost}, p});
     }
 
     static error waits_on_loop() {
@@ -28423,7 +29363,10 @@ private:
             ending.swap(open_);
             for (const port_ptr& p : ending) p->open = false;
             const bool wins = !closed_ && end_ && is_end(*end_) && !is_end(why);
-            if (!end_ || wins) end_ = why;
+            if (!end_ || wins) {
+                end_ = why;
+                end_told_ = false;
+            }
             closed_ = closed_ || close;
         }
         for (const port_ptr& p : ending) {
@@ -28437,7 +29380,7 @@ private:
 
     /// On the loop.
     void arrive(const port_ptr& p, const message& m) {
-        if (m.dead()) return end_port(*p, decode_error(m.payload));
+        if (m.dead()) return end_port(p, decode_error(m.payload));
         const auto kind = m.payload.empty() ? wire::flow_frame::stop
                                             : static_cast<wire::flow_frame>(m.payload.front());
         const char* wrong = nullptr;
@@ -28450,11 +29393,11 @@ private:
             wrong = accept_frame(p, kind, m, due);
             complete = !wrong && p->ledger.complete();
         }
-        if (wrong) return violated(*p, m, wrong);
+        if (wrong) return violated(p, m, wrong);
         grant(due);
         if (complete)
             return end_port(
-                *p, error(reason::end_of_stream, "everything that was sent has been received"));
+                p, error(reason::end_of_stream, "everything that was sent has been received"));
         changed();
     }
 
@@ -28470,7 +29413,7 @@ private:
             const std::size_t size = m.payload.size();
             if (!p->ledger.receive(size)) return "more than it had credit for";
             if (!discarding_) return keep(), nullptr;
-            if (const std::uint64_t bytes = p->ledger.consume(size, true))
+            if (const std::uint64_t bytes = consume(*p, size, true))
                 due = {p, bytes, p->back};
             return nullptr;
         }
@@ -28492,30 +29435,30 @@ private:
     }
 
     /// A sender that does not keep to the rules: only it is ended.
-    void violated(port& p, const message& m, const char* what) {
+    void violated(const port_ptr& p, const message& m, const char* what) {
         const error why(reason::refused_by_policy,
-                        "context " + std::to_string(p.peer) + " sent " + what);
+                        "context " + std::to_string(p->peer) + " sent " + what);
         log::write(log::level::warning, "closed a flow: " + std::string(why.message()));
         node_.reply_dead(m.head, why);
         end_port(p, why);
     }
 
     /// Nothing more comes through this port.
-    void end_port(port& p, const error& why) {
+    void end_port(const port_ptr& p, const error& why) {
         {
             const std::lock_guard lock(mutex_);
-            if (!std::exchange(p.open, false)) return;
-            std::erase_if(open_, [&](const port_ptr& o) { return o.get() == &p; });
+            if (!std::exchange(p->open, false)) return;
+            std::erase(open_, p);
             const bool failed = !is_end(why);
             if (use_ == inbox_use::channel) {
-                if (failed) items_.push_back({.failure = why});
+                if (failed) add_failure(p, why);
                 end_where_all_are_gone();
             } else if (!end_ &&
-                       (failed || !p.awaits_answer || answered_ || use_ == inbox_use::callee)) {
+                       (failed || !p->awaits_answer || answered_ || use_ == inbox_use::callee)) {
                 end_ = why;
             }
         }
-        node_.remove_handler(p.number);
+        node_.remove_handler(p->number);
         changed();
     }
 
@@ -28669,10 +29612,10 @@ public:
         {
             const std::lock_guard lock(mutex_);
             if (out_) return out_;
-            if (made_by_) to_ = made_by_->open_port(node_.id());
+            std::optional<error> none;
+            if (made_by_) to_ = address(node_.id(), none);
             out_ = outbox::open(node_, receiver_, to_);
-            if (!to_.port)
-                out_->on_peer_lost(error(reason::sender_closed, "the receiver has been closed"));
+            if (none) out_->on_peer_lost(std::move(*none));
         }
         let_go();
         return out_;
@@ -28680,18 +29623,29 @@ public:
 
     std::pair<context_id, flow_address> address_for(context_id user) override {
         if (made_by_) {
-            const flow_address to = made_by_->open_port(user);
+            std::optional<error> none; // it is sent as one that is closed
+            const flow_address to = address(user, none);
             let_go();
             return {receiver_, to};
         }
         // The receiver knows of this context only: what comes here is passed on.
         const auto from = inbox::make(node_, inbox_use::channel);
-        const flow_address here = from->open_port(user);
+        const result<flow_address> here = from->open_port(user);
+        if (!here) return {node_.id(), {}};
         std::make_shared<relay>(from, use(), this->shared_from_this())->run();
-        return {node_.id(), here};
+        return {node_.id(), *here};
     }
 
 private:
+    /// A port of the receiver, here; else why there is none.
+    flow_address address(context_id user, std::optional<error>& none) {
+        const result<flow_address> to = made_by_->open_port(user);
+        if (to) return *to;
+        none = is_end(to.error()) ? error(reason::sender_closed, "the receiver has been closed")
+                                  : to.error();
+        return {};
+    }
+
     void let_go() {
         {
             const std::lock_guard lock(mutex_);
@@ -28732,6 +29686,7 @@ class node_outbox final : public outbox, public std::enable_shared_from_this<nod
     std::uint64_t sent_ = 0;      // items
     std::optional<error> closed_; // why nothing can be sent any more
     bool told_ = false;           // the other end knows of it, or is gone
+    bool reason_told_ = false;    // send() has said why
     watchers watchers_;           // run when there is credit or nothing can be sent any more
 
     node_outbox(mitogen::node& node, context_id peer, flow_address to)
@@ -28766,7 +29721,10 @@ public:
                 (node_.on_loop() ||
                  !changed_.wait(lock, node_, deadline, ready, {"credit for an item", peer_, "to"})))
                 return no_credit(deadline);
-            if (closed_) return *closed_;
+            if (closed_) {
+                reason_told_ = true;
+                return *closed_;
+            }
             enter(frame);
         }
         return post(std::move(frame));
@@ -28853,6 +29811,11 @@ public:
     std::optional<error> closed() override {
         const std::lock_guard lock(mutex_);
         return closed_;
+    }
+
+    bool has_told(const error& why) override {
+        const std::lock_guard lock(mutex_);
+        return reason_told_ && closed_->same_as(why);
     }
 
 private:
@@ -29303,7 +30266,11 @@ class incoming_calls {
     std::uint64_t main_begun_ = 0;          // calls that the main thread has taken
     std::uint64_t pool_begun_ = 0;          // calls that the pool has taken
     std::size_t pool_waiting_ = 0;
-    bool stopping_ = false;
+    struct ending {
+        error refusal;      // of what has not begun
+        error cancellation; // of what runs
+    };
+    std::optional<ending> stopping_{};
 
     struct chain_key {
         context_id src;
@@ -29391,7 +30358,7 @@ class incoming_calls {
         c.scope.enter(by);
         if (c.cancelled != cancel_radius::none) c.scope.cancel(c.cancelled, c.head.src);
         c.state.store(incoming_call::phase::running, std::memory_order_relaxed);
-        if (stopping_) return error(reason::broker_exited, "the context is shutting down");
+        if (stopping_) return stopping_->refusal;
         if (c.cancelled != cancel_radius::none && !c.due)
             return cancelled_by_caller(c.head.src, c.cancelled, " before it began");
         if (c.deadline != never && io_.now() >= c.deadline)
@@ -29568,10 +30535,13 @@ public:
         return nullptr;
     }
 
-    /// Not none if its caller does not want the call any more.
-    cancel_radius cancelled(incoming_call& c) {
+    /// Why a call is to stop: its caller does not want it any more, or the context ends. Nothing if
+    /// it is not.
+    std::optional<error> why_stopped(incoming_call& c) {
         const std::lock_guard lock(mutex_);
-        return c.cancelled;
+        if (c.cancelled != cancel_radius::none)
+            return cancelled_by_caller(c.head.src, c.cancelled);
+        return stopping_ ? std::optional<error>(stopping_->cancellation) : std::nullopt;
     }
 
 #if defined(__cpp_lib_jthread)
@@ -29585,16 +30555,16 @@ public:
     }
 #endif
 
-    /// From now on no call begins, because `who` ends the context. Fires the stop token of each
-    /// that runs, and returns those of the main thread's queue.
-    std::vector<incoming_call*> stop_all(context_id who) {
+    /// From now on no call begins: `refusal` is why. Fires the stop token of each that runs, with
+    /// `cancellation`, and returns those of the main thread's queue.
+    std::vector<incoming_call*> stop_all(const error& refusal, const error& cancellation) {
         std::vector<incoming_call*> queued;
 #if defined(__cpp_lib_jthread)
         std::vector<std::stop_source> running;
 #endif
         {
             const std::lock_guard lock(mutex_);
-            stopping_ = true;
+            if (!stopping_) stopping_.emplace(ending{refusal, cancellation});
             while (first_) {
                 queued.push_back(first_);
                 unqueue(*first_);
@@ -29603,7 +30573,8 @@ public:
                 for (; c; c = c->next_in_bucket) {
                     if (c->state.load(std::memory_order_acquire) != incoming_call::phase::running)
                         continue;
-                    if (!c->task) c->scope.cancel(cancel_radius::context, who);
+                    if (!c->task)
+                        c->scope.cancel(cancel_radius::context, cancellation.canceller());
 #if defined(__cpp_lib_jthread)
                     if (c->stop) running.push_back(*c->stop);
 #endif
@@ -29707,7 +30678,7 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/node/activities_of.hpp ----
+// ---- mitogen/node/status/activities_of.hpp ----
 // activities_of.hpp: what runs in one context, and who waits there for what.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -30137,6 +31108,7 @@ class basic_dispatcher {
     on executor_;
     incoming_calls<Io> calls_;
     waiter<Io> main_wake_;
+    std::optional<error> cancellation_{}; // of what runs; there before stopping_ is set
     std::atomic<bool> stopping_{false};
     std::atomic<bool> retired_{false};
     basic_latch<call*, Io> pool_queue_;
@@ -30195,10 +31167,14 @@ public:
     }
 
     /// Ends serve(); fires the stop token of every call that runs, and answers those that do not
-    /// run yet. Threads: any.
+    /// run yet with `why`, which says who has ended the context. Once, or again from the same
+    /// thread. Threads: any.
     void stop(const error& why) {
+        if (!cancellation_)
+            cancellation_.emplace(cancelled_by(why.canceller(), cancel_radius::context,
+                                               std::string(why.message())));
         stopping_.store(true, std::memory_order_release);
-        for (call* c : calls_.stop_all(router_.id())) {
+        for (call* c : calls_.stop_all(why, *cancellation_)) {
             router_.reply_dead(c->head, why);
             calls_.finish(*c);
         }
@@ -30244,6 +31220,7 @@ private:
     bool retired() const noexcept { return retired_.load(std::memory_order_acquire); }
 
     error shutting_down() const {
+        if (stopping()) return *cancellation_;
         return cancelled_by(router_.id(), cancel_radius::context,
                             "context " + name_ + " is shutting down");
     }
@@ -30269,7 +31246,8 @@ private:
         }
         if (stopping())
             return router_.reply_dead(
-                m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
+                m.head, ended_by(reason::broker_exited, cancellation_->canceller(),
+                                 "context " + name_ + " is shutting down"));
         const on where = entry->where == on::context ? executor_ : entry->where;
         if (where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
         bool behind = false;
@@ -30350,9 +31328,9 @@ private:
     /// Gives the function of a call its way to those who cancel it, and to where its items go.
     static void attach(invocation& inv, call& c) noexcept {
         inv.call = &c;
-        inv.cancelled = [](invocation& i) {
+        inv.why_stopped = [](invocation& i) {
             call& running = *static_cast<call*>(i.call);
-            return static_cast<incoming_calls<Io>*>(running.owner)->cancelled(running);
+            return static_cast<incoming_calls<Io>*>(running.owner)->why_stopped(running);
         };
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation& i) {
@@ -30393,7 +31371,10 @@ private:
         if (inv.failure) {
             if (chain) calls_.break_chain(request.src, chain, *inv.failure);
             answer_error(request, *inv.failure, when);
-            if (!request.wants_reply())
+            // what ends with its context, the program has ended itself
+            const bool ended = stopping() && inv.failure->reason() == reason::cancelled &&
+                               inv.failure->radius() == cancel_radius::context;
+            if (!request.wants_reply() && !ended)
                 log::write(log::level::warning,
                            std::string("a call without reply failed: ") + inv.failure->what());
             return;
@@ -31169,27 +32150,39 @@ void apply_common(const Method& method, boot_plan& plan) {
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/os/process/interrupt.hpp ----
-// interrupt.hpp: SIGINT as bytes in a pipe, for as long as somebody wants to hear of it.
+// ---- mitogen/os/process/signal_watch.hpp ----
+// signal_watch.hpp: signals as bytes in a pipe, for as long as somebody wants to hear of them.
 
 namespace mitogen::inline MITOGEN_ABI {
 namespace os {
 
-/// The one handler of SIGINT and whom it tells. One for the process, as signals are.
-class interrupts {
+/// When signals that a watch hears end the process as they would without it, so that one that hangs
+/// can be ended.
+enum class last_resort : std::uint8_t {
+    third,        ///< from its third one on
+    third_unread, ///< from the third one on that waits to be taken
+};
+
+/// The one handler of the signals that are watched, and whom it tells. One for the process, as
+/// signals are.
+class watched_signals {
     static constexpr int most = 64; // watches at once
-    struct ends {
-        std::atomic<int> read{-1};
-        std::atomic<int> write{-1}; // -1: the place is free
+    struct place {
+        std::atomic<int> read{0};
+        std::atomic<int> write{0}; // 0: the place is free; a watch's ends are above stdio
+        std::atomic<std::uint64_t> which{0};
+        std::atomic<int> heard{0};
     };
-    std::array<ends, most> places_{};
+    struct action {
+        struct ::sigaction former {};
+        int watches = 0; // under the lock
+    };
+    std::array<place, most> places_{};
+    std::array<action, signal_set::highest + 1> actions_{};
     // the process whose watches these are; a copy made by fork() has none
     std::atomic<int> owner_{0};
     std::atomic<int> holder_{0}; // the process one of whose threads adds or removes one
     std::atomic<int> inside_{0}; // handlers that look at places_
-    std::atomic<int> heard_{0};  // signals since the handler was installed
-    int watches_ = 0;            // under the lock
-    struct ::sigaction former_ {};
 
     /// Held while watches are added or removed. A fork may have copied it in the hands of a thread
     /// that does not exist there.
@@ -31197,7 +32190,7 @@ class interrupts {
         std::atomic<int>& holder_;
 
     public:
-        explicit holder_lock(interrupts& all) noexcept : holder_(all.holder_) {
+        explicit holder_lock(watched_signals& all) noexcept : holder_(all.holder_) {
             const int me = ::getpid();
             for (int other = holder_.load();
                  other == me || !holder_.compare_exchange_weak(other, me); other = holder_.load())
@@ -31207,136 +32200,194 @@ class interrupts {
         ~holder_lock() { holder_.store(0); }
     };
 
-    static bool is_own(const struct ::sigaction& action) noexcept {
-        return (action.sa_flags & SA_SIGINFO) && action.sa_sigaction == &interrupts::handle;
+    static bool is_own(const struct ::sigaction& now) noexcept {
+        return (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == &watched_signals::handle;
     }
+    static std::uint64_t bit(int number) noexcept { return std::uint64_t{1} << (number - 1); }
+    action& of(int number) noexcept { return actions_[static_cast<std::size_t>(number)]; }
 
     static void handle(int number, ::siginfo_t* info, void* where);
 
-    void install() noexcept {
-        heard_.store(0);
-        struct ::sigaction now {};
-        static_cast<void>(::sigaction(SIGINT, nullptr, &now));
-        if (is_own(now)) return; // a copy made by fork()
-        former_ = now;
-        if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN) return;
-        struct ::sigaction ours {};
-        ours.sa_sigaction = &interrupts::handle;
-        ours.sa_flags = SA_SIGINFO | SA_RESTART | (now.sa_flags & SA_ONSTACK);
-        ours.sa_mask = now.sa_mask;
-        static_cast<void>(::sigaction(SIGINT, &ours, nullptr));
+    /// True if its default does not end a process.
+    static bool is_harmless(int number) noexcept {
+        return number == SIGCHLD || number == SIGURG || number == SIGWINCH || number == SIGCONT ||
+               number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
     }
 
-    void restore() noexcept {
+    void install(int number) noexcept {
         struct ::sigaction now {};
-        if (::sigaction(SIGINT, nullptr, &now) == 0 && is_own(now))
-            static_cast<void>(::sigaction(SIGINT, &former_, nullptr));
+        static_cast<void>(::sigaction(number, nullptr, &now));
+        if (is_own(now)) return; // a copy made by fork()
+        of(number).former = now;
+        if (!(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN) return;
+        struct ::sigaction ours {};
+        ours.sa_sigaction = &watched_signals::handle;
+        ours.sa_flags = SA_SIGINFO | SA_RESTART | (now.sa_flags & SA_ONSTACK);
+        ours.sa_mask = now.sa_mask;
+        static_cast<void>(::sigaction(number, &ours, nullptr));
+    }
+
+    void restore(int number) noexcept {
+        struct ::sigaction now {};
+        if (::sigaction(number, nullptr, &now) == 0 && is_own(now))
+            static_cast<void>(::sigaction(number, &of(number).former, nullptr));
+    }
+
+    template <class Do>
+    static void each(std::uint64_t which, Do what) {
+        for (int n = 1; n <= signal_set::highest; ++n)
+            if (which & bit(n)) what(n);
     }
 
 public:
-    /// True if there was room.
-    bool add(int read_end, int write_end) noexcept {
+    static constexpr std::size_t nowhere = most;
+
+    /// Its place; nowhere if there is no room.
+    std::size_t add(int read_end, int write_end, std::uint64_t which) noexcept {
         const holder_lock lock(*this);
         // the first, or a copy that somebody else has made by fork(2)
         if (const int me = ::getpid(); owner_.load() != me) {
-            for (ends& place : places_) place.write.store(-1);
+            for (place& p : places_) p.write.store(0);
+            for (action& a : actions_) a.watches = 0;
             inside_.store(0);
-            watches_ = 0;
             owner_.store(me);
         }
-        for (ends& place : places_) {
-            if (place.write.load() >= 0) continue;
-            place.read.store(read_end);
-            place.write.store(write_end);
-            if (watches_++ == 0) install();
-            return true;
+        for (std::size_t i = 0; i < places_.size(); ++i) {
+            place& p = places_[i];
+            if (p.write.load() > 0) continue;
+            p.heard.store(0);
+            p.which.store(which);
+            p.read.store(read_end);
+            p.write.store(write_end);
+            each(which, [&](int n) {
+                if (of(n).watches++ == 0) install(n);
+            });
+            return i;
         }
-        return false;
+        return nowhere;
     }
 
     /// Afterwards no handler writes there.
-    void remove(int write_end) noexcept {
+    void remove(std::size_t at) noexcept {
         const holder_lock lock(*this);
-        for (ends& place : places_)
-            if (place.write.load() == write_end) place.write.store(-1);
-        if (--watches_ == 0) restore();
+        places_[at].write.store(0);
+        each(places_[at].which.load(), [&](int n) {
+            if (--of(n).watches == 0) restore(n);
+        });
         while (inside_.load() != 0) static_cast<void>(::sched_yield());
     }
+
+    /// So many that a watch had heard are read.
+    void taken(std::size_t at, int count) noexcept { places_[at].heard.fetch_sub(count); }
 
     /// In a child made by fork(): the parent's watches are none of its own.
     void forget() noexcept {
         const holder_lock lock(*this);
-        for (ends& place : places_) {
-            const int write_end = place.write.exchange(-1);
-            if (write_end < 0) continue;
+        for (place& p : places_) {
+            const int write_end = p.write.exchange(0);
+            if (write_end <= 0) continue;
             static_cast<void>(::close(write_end));
-            static_cast<void>(::close(place.read.load()));
+            static_cast<void>(::close(p.read.load()));
         }
         inside_.store(0);
-        if (std::exchange(watches_, 0) > 0) restore();
+        for (int n = 1; n <= signal_set::highest; ++n)
+            if (std::exchange(of(n).watches, 0) > 0) restore(n);
     }
 };
 
-inline constinit interrupts all_interrupts{};
+inline constinit watched_signals all_watched_signals{};
 
 // Only what POSIX allows in a handler (signal-safety(7)).
-inline void interrupts::handle(int number, ::siginfo_t* info, void* where) {
-    interrupts& all = all_interrupts;
+inline void watched_signals::handle(int number, ::siginfo_t* info, void* where) {
+    watched_signals& all = all_watched_signals;
     const int before = errno;
     all.inside_.fetch_add(1);
-    const bool ours = all.owner_.load() == ::getpid();
-    for (ends& place : all.places_) {
-        const int to = ours ? place.write.load() : -1;
-        if (to >= 0 && ::write(to, "", 1) < 0) continue; // it is full of them
+    bool ends = all.owner_.load() != ::getpid();
+    if (!ends) {
+        const auto byte = static_cast<unsigned char>(number);
+        for (place& p : all.places_) {
+            const int to = p.write.load();
+            if (to <= 0 || !(p.which.load() & bit(number))) continue;
+            if (p.heard.fetch_add(1) >= 2) ends = true;
+            if (::write(to, &byte, 1) < 0) continue; // it is full of them
+        }
     }
-    const struct ::sigaction former = all.former_;
+    const struct ::sigaction former = all.of(number).former;
     all.inside_.fetch_sub(1);
     if (former.sa_flags & SA_SIGINFO) {
         former.sa_sigaction(number, info, where);
     } else if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN) {
         former.sa_handler(number);
-    } else if (!ours || all.heard_.fetch_add(1) >= 2) {
+    } else if (ends && !is_harmless(number)) {
         static_cast<void>(::sigaction(number, &former, nullptr));
         static_cast<void>(::raise(number)); // comes when this handler returns
     }
     errno = before;
 }
 
-/// While it exists, each SIGINT that this process gets becomes a byte that can be read from fd(). A
-/// handler that the program has is called as well. If it has none, the third signal ends the
-/// process as ever, so that one that hangs can be ended. If the signal is ignored it stays so. The
-/// last watch to go restores what was there before, unless the program has changed it since.
+/// While it exists, each of these signals that this process gets becomes a byte that can be read
+/// from fd(). A handler that the program has is called as well. If it has none, the third signal
+/// ends the process as ever: see last_resort. One that is ignored stays so. The last watch of a
+/// signal to go restores what was there before, unless the program has changed it since.
 ///
 /// Threads: any. Throws: error with reason::system without descriptors; overloaded_error with 64
-/// others.
-class interrupt_watch {
+/// others; logic_error for what is no signal, cannot be handled, or reports a fault of the program.
+class signal_watch {
     unique_fd read_end_;
     unique_fd write_end_;
+    last_resort ends_;
+    std::size_t place_ = watched_signals::nowhere;
+
+    static bool can_be_watched(int number) noexcept {
+        for (const int no : {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT,
+                             SIGSYS})
+            if (number == no) return false;
+        return true;
+    }
 
 public:
-    interrupt_watch() {
+    /// One that hears nothing before begin().
+    explicit signal_watch(last_resort ends = last_resort::third) noexcept : ends_(ends) {}
+    explicit signal_watch(signal_set which, last_resort ends = last_resort::third)
+        : signal_watch(ends) {
+        begin(which).value();
+    }
+    signal_watch(signal_watch&&) = delete;
+    ~signal_watch() {
+        if (place_ != watched_signals::nowhere) all_watched_signals.remove(place_);
+    }
+
+    /// Once. The error is what the constructor throws.
+    result<void> begin(signal_set which) {
+        int wrong = which.misfit();
+        for (int n = 1; n <= signal_set::highest; ++n)
+            if (which.contains(n) && !can_be_watched(n)) wrong = n;
+        if (wrong)
+            return error(reason::misuse, "signal " + std::to_string(wrong) +
+                                             " cannot be watched: it is none, cannot be handled, "
+                                             "or reports a fault of the program");
         long rc = pipe(read_end_, write_end_);
         if (rc >= 0) rc = move_above_stdio(read_end_);
         if (rc >= 0) rc = move_above_stdio(write_end_);
         if (rc >= 0) rc = set_nonblocking(read_end_.get(), true);
         if (rc >= 0) rc = set_nonblocking(write_end_.get(), true);
-        if (rc < 0) raise(failure("a pipe for SIGINT", rc));
-        if (!all_interrupts.add(read_end_.get(), write_end_.get()))
-            raise(error(reason::overloaded, "too many watch for SIGINT at once"));
+        if (rc < 0) return failure("a pipe for signals", rc);
+        place_ = all_watched_signals.add(read_end_.get(), write_end_.get(), which.bits());
+        if (place_ == watched_signals::nowhere)
+            return error(reason::overloaded, "too many watch for signals at once");
+        return {};
     }
-    interrupt_watch(interrupt_watch&&) = delete;
-    ~interrupt_watch() { all_interrupts.remove(write_end_.get()); }
 
     /// Readable after a signal; nonblocking.
     int fd() const noexcept { return read_end_.get(); }
 
-    /// How many signals there were since the last time.
-    int take() noexcept {
-        char bytes[64];
-        int count = 0;
-        for (long n = 0; (n = read(read_end_.get(), bytes, sizeof bytes)) > 0;)
-            count += static_cast<int>(n);
-        return count;
+    /// The next signals that have come, in order: at most as many as there is room for; how many.
+    std::size_t take(std::span<unsigned char> numbers) noexcept {
+        const long n = read(read_end_.get(), numbers.data(), numbers.size());
+        if (n <= 0) return 0;
+        if (ends_ == last_resort::third_unread)
+            all_watched_signals.taken(place_, static_cast<int>(n));
+        return static_cast<std::size_t>(n);
     }
 };
 
@@ -31361,7 +32412,7 @@ inline result<int> fork_process() {
         ::sigemptyset(&none);
         static_cast<void>(::pthread_sigmask(SIG_SETMASK, &none, nullptr));
         static_cast<void>(::signal(SIGPIPE, SIG_DFL));
-        all_interrupts.forget();
+        all_watched_signals.forget();
     }
     return static_cast<int>(rc);
 }
@@ -31426,7 +32477,7 @@ template <class Io, class Abandon>
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/node/status_of.hpp ----
+// ---- mitogen/node/status/status_of.hpp ----
 // status_of.hpp: takes the tree as one context sees it.
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -31583,8 +32634,10 @@ public:
 
     // ---- the contexts below
 
-    outstanding_call& shut_down(context_id id) override { return subtree_.shut_down(id); }
-    void disconnect(context_id id) override { subtree_.disconnect(id); }
+    outstanding_call& shut_down(context_id id) override {
+        return subtree_.shut_down(id, this->id());
+    }
+    void disconnect(context_id id) override { subtree_.disconnect(id, this->id()); }
     void terminate(context_id id, bool by_force) override {
         this->loop().defer(
             [this, id, by_force] { by_force ? subtree_.expedite(id) : subtree_.terminate(id); });
@@ -31765,6 +32818,7 @@ class joined_node final : public joined_place, private basic_peer<Io>::events {
     std::shared_ptr<peer> parent_;
     call_server<Io> server_;
     std::atomic<bool> lost_{false};
+    context_id ended_by_ = no_context; // loop: who has asked this context to leave
     std::atomic<bool> admitted_{false};
     basic_event<Io> settled_; // either of them has changed
 
@@ -31781,7 +32835,8 @@ public:
               {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true},
               std::move(in), std::move(out))),
           server_(router_, said.name, options.pool_threads), settled_(broker_.io()) {
-        (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message&) {
+        (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message& m) {
+            ended_by_ = wire::shutdown_notice::read(m).by;
             parent_->close(reason::broker_exited,
                            "the context that was joined has ended, or wants this one to leave");
         });
@@ -31795,7 +32850,8 @@ public:
     joined_node(joined_node&&) = delete;
 
     ~joined_node() override {
-        server_.stop(error(reason::broker_exited, "this context is leaving the tree"));
+        server_.stop(ended_by(reason::broker_exited, router_.id(),
+                              "this context is leaving the tree"));
         router_.close();
         server_.join();
         // What it has said last still goes out.
@@ -31817,12 +32873,14 @@ public:
 
 private:
     void link_closed(peer& link, reason cause, const std::string& text) override {
-        const error why(cause, "the tree is lost: " + text);
+        const error why = ended_by_ == no_context
+                              ? error(cause, "the tree is lost: " + text)
+                              : ended_by(cause, ended_by_, "the tree is lost: " + text);
         lost_.store(true, std::memory_order_release);
         settled_.raise();
         router_.link_lost(link, why);
         for (const context_id above : router_.ancestors()) router_.on_peer_lost(above, why);
-        server_.stop(error(reason::broker_exited, "the tree is lost"));
+        server_.stop(ended_by(reason::broker_exited, ended_by_, "the tree is lost"));
     }
 };
 
@@ -31984,6 +33042,7 @@ private:
     typename Io::descriptor socket_; // until it is up
     bound_source<join_peer> source_{};
     timer timer_;
+    context_id lost_by_ = no_context; // who has asked it to leave
     stage stage_ = stage::asking;
     handshake::hello_reader reader_{joining::request_rules};
     joining::request asked_;
@@ -32045,7 +33104,8 @@ public:
     void shut_down(const error& why) {
         if (waiting()) return refuse(why);
         if (!up()) return;
-        link->tell(handles::shutdown);
+        lost_by_ = why.canceller();
+        link->tell(handles::shutdown, wire::shutdown_notice{.by = lost_by_}.encoded());
         router_.loop().set_timer(timer_, after(router_.loop().io().now(), grace_));
     }
 
@@ -32138,6 +33198,8 @@ private:
         d.why = cause;
         d.context = id();
         d.place = name();
+        d.canceller = lost_by_;
+        if (lost_by_ != no_context) d.radius = cancel_radius::context;
         d.text = "context " + std::to_string(id()) + " has left: " + why;
         events_.peer_lost(*this, error(std::move(d)));
         end();
@@ -32269,11 +33331,12 @@ public:
         return c != nullptr;
     }
 
-    bool shut_down(context_id id, basic_outstanding_call<Io>* left) override {
+    bool shut_down(context_id id, const error& why,
+                   basic_outstanding_call<Io>* left) override {
         peer_type* c = find(id);
         if (!c) return false;
         c->await_end(left);
-        c->shut_down(cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));
+        c->shut_down(why);
         return true;
     }
 
@@ -34747,45 +35810,6 @@ public:
 } // namespace detail
 } // namespace mitogen::inline MITOGEN_ABI
 
-// ---- mitogen/nursery/interrupt_hook.hpp ----
-// interrupt_hook.hpp: what on_interrupt holds.
-
-namespace mitogen::inline MITOGEN_ABI {
-namespace detail {
-
-/// What on_interrupt holds. Threads: as that.
-class interrupt_hook {
-    mitogen::node& node_;
-    unique_function<void(int)> go_;
-    int count_ = 0; // loop
-    os::interrupt_watch signals_;
-    bound_source<interrupt_hook> ready_;
-
-    void on_signal() {
-        for (int news = signals_.take(); news > 0; --news) go_(++count_);
-    }
-
-public:
-    interrupt_hook(mitogen::node& node, unique_function<void(int)> go)
-        : node_(node), go_(std::move(go)) {
-        on_ready<&interrupt_hook::on_signal>(ready_, *this, signals_.fd());
-        if (const long rc = node_.watch(ready_); rc < 0) raise(os::failure("watch for SIGINT", rc));
-    }
-    interrupt_hook(interrupt_hook&&) = delete;
-    ~interrupt_hook() { node_.unwatch(ready_); }
-};
-
-} // namespace detail
-
-MITOGEN_INLINE on_interrupt::on_interrupt(router& node, unique_function<void(int)> go) {
-    if (!node.node().watches_descriptors())
-        raise(error(reason::misuse, "this I/O policy knows no signals: there is no SIGINT"));
-    hook_ = std::make_unique<detail::interrupt_hook>(node.node(), std::move(go));
-}
-MITOGEN_INLINE on_interrupt::~on_interrupt() = default;
-
-} // namespace mitogen::inline MITOGEN_ABI
-
 // ---- mitogen/task/task_condition.hpp ----
 // task_condition.hpp: a condition variable that threads and tasks wait on.
 
@@ -34908,6 +35932,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     // not reaped yet, those that are only being made as well
     std::size_t processes_ = 0;
     std::vector<error> failures_;     // in the order in which they came
+    std::vector<error> seen_;         // of those, what the program has been told
     std::optional<error> cancelled_;  // why, if nothing has failed before
     std::unique_ptr<body_scope, counted_scope::drop> body_; // null: it was made on the loop
     outstanding_call* limit_ = nullptr; // ends when its time is over, or all is
@@ -34925,10 +35950,11 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     /// What everything is stopped for. Under mutex_, when stopping().
     error cause() const { return failures_.empty() ? *cancelled_ : failures_.front(); }
 
-    bool known(const error& why) const noexcept { // under mutex_
-        return std::any_of(failures_.begin(), failures_.end(),
+    static bool listed(const std::vector<error>& all, const error& why) noexcept {
+        return std::any_of(all.begin(), all.end(),
                            [&](const error& e) { return e.same_as(why); });
     }
+    bool known(const error& why) const noexcept { return listed(failures_, why); } // under mutex_
 
     /// Why nothing can be added any more, or nothing. Under mutex_.
     std::optional<error> refused() const {
@@ -35316,6 +36342,21 @@ public:
         return {};
     }
 
+    void saw(const error& why) override {
+        const std::lock_guard lock(mutex_);
+        if (known(why) && !listed(seen_, why)) seen_.push_back(why);
+    }
+
+    result<void> unseen() override {
+        const std::lock_guard lock(mutex_);
+        std::vector<error> news;
+        for (const error& e : failures_)
+            if (!listed(seen_, e)) news.push_back(e);
+        if (!news.empty()) return group_errors(news);
+        if (failures_.empty() && cancelled_ && reports_cancelling_) return *cancelled_;
+        return {};
+    }
+
 private:
     void all_over() {
         outstanding_call* limit = nullptr;
@@ -35349,6 +36390,82 @@ MITOGEN_INLINE std::shared_ptr<nursery_hub> nursery_hub::make(mitogen::node& nod
 }
 
 } // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
+// ---- mitogen/nursery/signal_hook.hpp ----
+// signal_hook.hpp: what on_signal holds.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// What on_signal holds. Threads: as that.
+class signal_hook {
+    mitogen::node& node_;
+    unique_function<void(int, int)> go_;
+    int count_ = 0; // loop
+    os::signal_watch signals_;
+    bound_source<signal_hook> ready_;
+    bool watched_ = false;
+
+    void on_signals() {
+        unsigned char numbers[64];
+        while (const std::size_t n = signals_.take(numbers))
+            for (std::size_t i = 0; i < n; ++i) go_(numbers[i], ++count_);
+    }
+
+public:
+    signal_hook(mitogen::node& node, unique_function<void(int, int)> go, os::last_resort ends)
+        : node_(node), go_(std::move(go)), signals_(ends) {}
+    signal_hook(signal_hook&&) = delete;
+    ~signal_hook() {
+        if (watched_) node_.unwatch(ready_);
+    }
+
+    /// Once.
+    result<void> begin(signal_set which) {
+        if (!node_.watches_descriptors())
+            return error(reason::misuse, "this I/O policy knows no signals");
+        if (const result<void> watched = signals_.begin(which); !watched) return watched;
+        on_ready<&signal_hook::on_signals>(ready_, *this, signals_.fd());
+        if (const long rc = node_.watch(ready_); rc < 0)
+            return os::failure("watch for signals", rc);
+        watched_ = true;
+        return {};
+    }
+};
+
+} // namespace detail
+
+MITOGEN_INLINE on_signal::on_signal() noexcept = default;
+MITOGEN_INLINE on_signal::~on_signal() = default;
+
+MITOGEN_INLINE result<void> on_signal::begin(router& node, signal_set which,
+                                             unique_function<void(int, int)> go, bool three) {
+    hook_ = std::make_unique<detail::signal_hook>(node.node(), std::move(go),
+                                                  three ? os::last_resort::third
+                                                        : os::last_resort::third_unread);
+    return hook_->begin(which);
+}
+
+MITOGEN_INLINE on_signal::on_signal(router& node, signal_set which,
+                                    unique_function<void(int, int)> go, bool three) {
+    begin(node, which, std::move(go), three).value();
+}
+
+MITOGEN_INLINE result<std::unique_ptr<on_signal>>
+on_signal::make_with(router& node, signal_set which, unique_function<void(int, int)> go) {
+    std::unique_ptr<on_signal> made(new on_signal);
+    if (result<void> begun = made->begin(node, which, std::move(go), false); !begun)
+        return begun.error();
+    return made;
+}
+
+MITOGEN_INLINE on_interrupt::on_interrupt(router& node, unique_function<void(int)> go)
+    : signals_(node, {SIGINT},
+               unique_function<void(int, int)>(
+                   [go = std::move(go)](int, int count) mutable { go(count); }),
+               true) {}
+
 } // namespace mitogen::inline MITOGEN_ABI
 
 // ---- mitogen/remote/serializable_method.hpp ----
@@ -35496,9 +36613,9 @@ class connect_server {
         bool cut{};
         if (!decode(r, which, cut) || !r.finish())
             return router_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
-        if (cut) return router_.subtree().disconnect(which);
-        const auto gone = std::make_shared<future<exit_status>>(&router_.subtree().shut_down(which),
-                                                                router_, decode_environment{});
+        if (cut) return router_.subtree().disconnect(which, m.head.src);
+        const auto gone = std::make_shared<future<exit_status>>(
+            &router_.subtree().shut_down(which, m.head.src), router_, decode_environment{});
         gone->then([&node = router_, gone, head = m.head] {
             const result<exit_status> status = gone->outcome();
             if (status) return node.reply(head, encode(*status), 0);
@@ -35653,8 +36770,9 @@ public:
         log::set_bounds(welcome_.logs);
         log::set_sink([this](const log::record& r) { router_.logs().record(r); });
         (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message& m) {
-            end("context " + welcome_.name + " is shutting down");
-            if (!m.payload.empty()) (void)router_.subtree().expedite_all();
+            const auto notice = wire::shutdown_notice::read(m);
+            end(notice.by, "context " + welcome_.name + " is shutting down");
+            if (notice.at_once) (void)router_.subtree().expedite_all();
         });
         broker_.defer([this] {
             router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
@@ -35671,7 +36789,7 @@ private:
             return (void)router_.link_lost(
                 link, error(reason::broker_exited, "this context has detached"));
         router_.link_lost(link, error(cause, "the parent is lost: " + why));
-        end("the parent is lost");
+        end(no_context, "the parent is lost");
     }
 
     bool ask_debugger() override {
@@ -35693,10 +36811,11 @@ private:
         dispatcher_.retire();
     }
 
-    /// No more calls; those that run are told to stop. On the loop.
-    void end(const std::string& why) {
+    /// No more calls; those that run are told to stop, and who has asked for it. On the loop.
+    void end(context_id by, const std::string& why) {
         if (std::exchange(ending_, true)) return;
-        dispatcher_.stop(error(reason::broker_exited, why));
+        router_.subtree().ends_for(by);
+        dispatcher_.stop(ended_by(reason::broker_exited, by, why));
         const instant now = broker_.io().now();
         stop_at_ = after(now, welcome_.grace_ns);
         broker_.set_timer(overdue_, after(now, shutdown_limits::own_grace(welcome_.grace_ns)));

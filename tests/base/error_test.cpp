@@ -81,6 +81,7 @@ TEST_CASE("what an error was nested around stands below it") {
 TEST_CASE("every reason has a name, and one from a newer program its own") {
     CHECK(mitogen::reason_name(reason::timeout) == "timeout");
     CHECK(mitogen::reason_name(reason::deadline) == "deadline");
+    CHECK(mitogen::reason_name(reason::restarted) == "restarted");
     CHECK(mitogen::reason_name(static_cast<reason>(60000)).empty());
     error_detail d;
     d.why = static_cast<reason>(60000);
@@ -126,6 +127,7 @@ TEST_CASE("the kind says what to do") {
         {reason::link_corrupt, kind::disconnected},
         {reason::timeout, kind::overloaded},
         {reason::deadline, kind::overloaded},
+        {reason::restarted, kind::disconnected},
         {reason::connect_timeout, kind::overloaded},
         {reason::connection_refused, kind::disconnected},
         {reason::end_of_file, kind::disconnected},

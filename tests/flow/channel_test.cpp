@@ -2,6 +2,7 @@
 #include "../generic/context_functions.hpp"
 #include "../generic/raw_link.hpp"
 #include "../generic/tree.hpp"
+#include "../support/soon.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -107,6 +108,14 @@ std::vector<sender<int>> two_senders(std::vector<sender<int>> given) {
     return {};
 }
 void refuses_arguments(sender<int>, std::vector<std::uint8_t>) {}
+
+mitogen::generator<int> flow_counts(int to) {
+    for (int i = 0; i < to; ++i) co_yield i;
+}
+int flow_dialog(mitogen::dialog<void(int, int)>& peer) {
+    peer.started();
+    return 1;
+}
 
 } // namespace channel_test
 
@@ -288,6 +297,47 @@ TEST_CASE("limits say how much may be on the way") {
     call.get();
 }
 
+TEST_CASE("the more flows there are the smaller their windows; when there is none left a flow is "
+          "refused, until others have ended") {
+    // half of it for the smallest windows, 1 KiB each, half to share
+    tree t{{.limits = {.flow_bytes = 8 * 1024}}};
+    mitogen::context child = t.root.local();
+    std::vector<receiver<std::string>> in;
+    std::vector<mitogen::sender<std::string>> out;
+    for (int i = 0; i < 8; ++i) {
+        in.emplace_back(t.root);
+        out.push_back(in.back().to_sender());
+        CHECK(child.call<&send_without_waiting>(out.back(), 1000).first == 1);
+    }
+    SECTION("a channel: its receiver is told, and the sender is closed") {
+        receiver<std::string> more{t.root};
+        CHECK(child.call<&send_without_waiting>(more.to_sender(), 1).first == 0);
+        CHECK(more.try_receive().error().reason() == reason::overloaded);
+        CHECK(more.try_receive().error().reason() == reason::end_of_stream);
+    }
+    SECTION("a stream") {
+        CHECK(child.stream<&flow_counts>(1).try_receive().error().reason() == reason::overloaded);
+    }
+    SECTION("a dialog, here or there") {
+        CHECK(child.try_open<&flow_dialog>().error().reason() == reason::overloaded);
+    }
+    // what has come and is not taken still counts
+    for (auto& o : out) o = {};
+    receiver<std::string> still_none{t.root};
+    CHECK(child.call<&send_without_waiting>(still_none.to_sender(), 1).first == 0);
+    CHECK(still_none.try_receive().error().reason() == reason::overloaded);
+    for (auto& r : in) CHECK(all_of(r).size() == 1);
+    in.clear();
+    CHECK(support::soon(
+        [&] { // the loop may not have let go of the last one yet
+            receiver<std::string> again{t.root};
+            return child.call<&send_without_waiting>(again.to_sender(), 1000).first == 1;
+        },
+        generic::plenty));
+    CHECK(child.stream<&flow_counts>(1).receive() == 0);
+    CHECK(child.open<&flow_dialog>().result() == 1);
+}
+
 TEST_CASE(
     "a sender without credit says so, at once where it must not wait, and on the loop always") {
     tree t;
@@ -459,7 +509,7 @@ TEST_CASE(
     const auto frame = t.peer.receive();
     mitogen::header answer = t.to_root(frame->head.reply_to);
     const mitogen::buffer value =
-        mitogen::encode(mitogen::context_id{1}, mitogen::handle_id{5555}, std::uint32_t{100});
+        mitogen::encode(mitogen::context_id{1}, mitogen::handle_id{5555}, std::uint32_t{1000});
     t.peer.send(answer, std::span<const std::byte>(value.data(), value.size()));
     const sender<int> out = call.get();
     out.send(1);

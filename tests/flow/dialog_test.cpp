@@ -63,6 +63,10 @@ int fails_later(ints& peer) {
     for (int i = 0; i < 3; ++i) peer.send(i);
     throw std::runtime_error("in the middle");
 }
+int fails_begun(ints& peer) {
+    peer.started("x");
+    throw std::runtime_error("in the middle");
+}
 /// Fails as a function further down does.
 int passes_on_failure(ints& peer, mitogen::context below) {
     peer.started("x");
@@ -389,6 +393,33 @@ TEST_CASE("an error that nobody looks at at the end of a scope is logged") {
     tree t;
     mitogen::context child = t.root.local();
     { auto d = child.open<&fails_later>(); }
+    CHECK(log.wait_for("in the middle"));
+}
+
+TEST_CASE("an error that the program has seen, or has brought about, is not logged") {
+    generic::log_capture log;
+    tree t;
+    mitogen::context child = t.root.local();
+    {
+        auto received = child.open<&fails_begun>();
+        CHECK(received.try_receive().error().message() == "in the middle");
+        auto sent = child.open<&fails_begun>();
+        while (sent.try_send(1)) {}
+        auto iterated = child.open<&fails_begun>();
+        CHECK_THROWS_AS(iterated.next(), mitogen::call_error);
+        auto awaited = child.open<&fails_begun>();
+        const auto wait = [](auto& d) -> mitogen::task<bool> {
+            co_return bool(co_await d.async_try_receive());
+        };
+        CHECK_FALSE(mitogen::block_on(t.root, wait(awaited)));
+    }
+    {
+        shared_pipe saw;
+        auto cancelled = child.open<&swallows>(saw.write_end());
+        cancelled.cancel();
+    }
+    CHECK(log.records().empty());
+    { auto unseen = child.open<&fails_begun>(); }
     CHECK(log.wait_for("in the middle"));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// SIGINT: a whole tree in a process of its own gets it, from its terminal if it has one.
+// Signals: a whole tree in a process of its own gets them, SIGINT from its terminal if it has one.
 #include "../generic/forked.hpp"
 #include "../generic/tree.hpp"
 
@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
+#include <utility>
 
 namespace interrupt_test {
 
@@ -93,7 +94,7 @@ int root_process(Root root, Meanwhile meanwhile) {
     if (pid == 0) {
         int code = 100;
         try {
-            ::signal(SIGINT, SIG_DFL);
+            for (const int n : {SIGINT, SIGTERM, SIGHUP}) ::signal(n, SIG_DFL);
             code = root();
         } catch (const std::exception&) {}
         ::_exit(code);
@@ -104,12 +105,12 @@ int root_process(Root root, Meanwhile meanwhile) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 200 + WTERMSIG(status);
 }
 
-/// 0 if join() says that the interruption has cancelled the nursery.
-int joined(mitogen::nursery& n) {
+/// 0 if join() says that the signal has cancelled the nursery.
+int joined(mitogen::nursery& n, const char* signal = "SIGINT") {
     const mitogen::result<void> ended = n.try_join();
     if (ended) return 1;
     if (ended.error().reason() != reason::cancelled) return 2;
-    return generic::contains(ended.error().what(), "SIGINT") ? 0 : 3;
+    return generic::contains(ended.error().what(), signal) ? 0 : 3;
 }
 
 } // namespace
@@ -278,4 +279,111 @@ TEST_CASE("a fork child does not hear of its parent's interruption, and none of 
         });
     CHECK(code == 0);
     stopped.wait();
+}
+
+TEST_CASE("the signals that a nursery names cancel it, and wake its body") {
+    const auto [number, name] =
+        GENERATE(std::pair<int, const char*>{SIGTERM, "SIGTERM"}, std::pair{SIGHUP, "SIGHUP"});
+    shared_pipe started, stopped;
+    const int code = root_process(
+        [&, number = number, name = name] {
+            tree t;
+            {
+                mitogen::nursery outer{t.root, {.signals = {SIGHUP, SIGTERM}}};
+                mitogen::nursery n{t.root, {.signals = {SIGTERM, SIGHUP}}};
+                const mitogen::context child = n.local();
+                const auto call =
+                    child.try_call<&copy>(started.write_end(), stopped.write_end());
+                if (call || call.error().reason() != reason::cancelled) return 4;
+                if (call.error().radius() != mitogen::cancel_radius::nursery) return 5;
+                if (const int wrong = joined(n, name)) return wrong;
+                if (const int wrong = joined(outer, name)) return wrong + 10;
+            }
+            return ::signal(number, SIG_IGN) == SIG_DFL ? 0 : 6; // what was there is back
+        },
+        [&, number = number](int root) {
+            started.wait();
+            ::kill(root, number);
+        });
+    CHECK(code == 0);
+    stopped.wait();
+}
+
+TEST_CASE("a second signal skips the grace, whichever it is") {
+    mitogen::router_options quick_end;
+    quick_end.timeouts = {.grace = 3'600'000'000'000,
+                          .after_term = 100'000'000,
+                          .for_status = 100'000'000,
+                          .for_link = 100'000'000};
+    shared_pipe started, asked;
+    const int code = root_process(
+        [&] {
+            tree t(quick_end);
+            mitogen::nursery n{t.root,
+                               {.grace = 1h, .interrupt = true, .signals = {SIGTERM, SIGHUP}}};
+            n.start<&stays>(n.local(), started.write_end(), asked.write_end());
+            return joined(n, "SIGHUP");
+        },
+        [&](int root) {
+            started.wait();
+            ::kill(root, SIGHUP);
+            asked.wait();
+            ::kill(root, SIGINT);
+        });
+    CHECK(code == 0);
+}
+
+TEST_CASE("on_signal calls a function with the number and the count, as often as there are "
+          "signals") {
+    const int code = root_process(
+        [&] {
+            tree t;
+            const shared_pipe heard;
+            std::atomic<int> numbers{0}, counts{0}, calls{0};
+            const mitogen::on_signal both{t.root, {SIGHUP, SIGTERM}, [&](int number, int count) {
+                                              numbers = number;
+                                              counts = count;
+                                              heard.post();
+                                          }};
+            const mitogen::on_signal number{t.root, {SIGHUP}, [&](int n) {
+                                                calls += n == SIGHUP;
+                                                heard.post();
+                                            }};
+            const mitogen::on_signal none{t.root, {SIGTERM, SIGHUP}, [&] { heard.post(); }};
+            for (int i = 1; i <= 5; ++i) { // more than a nursery would survive
+                ::raise(SIGHUP);
+                for (int n = 0; n < 3; ++n) heard.wait();
+                if (numbers != SIGHUP || counts != i || calls != i) return i;
+            }
+            ::raise(SIGTERM);
+            for (int n = 0; n < 2; ++n) heard.wait();
+            return numbers == SIGTERM && counts == 6 && calls == 5 ? 0 : 10;
+        },
+        [](int) {});
+    CHECK(code == 0);
+}
+
+TEST_CASE("on_signal stops a scope, and says as a value what cannot be heard") {
+    shared_pipe started, stopped;
+    const int code = root_process(
+        [&] {
+            tree t;
+            const mitogen::context child = t.root.local();
+            mitogen::scope work;
+            const mitogen::on_signal guard{t.root, {SIGINT, SIGTERM}, [&] { work.cancel(); }};
+            const auto left = child.try_call<&copy>(started.write_end(), stopped.write_end());
+            return !left && left.error().reason() == reason::cancelled ? 0 : 1;
+        },
+        [&](int root) {
+            started.wait();
+            ::kill(root, SIGTERM);
+        });
+    CHECK(code == 0);
+    stopped.wait();
+    tree t;
+    const auto wrong = mitogen::on_signal::make(t.root, {SIGKILL}, [] {});
+    CHECK(wrong.error().reason() == reason::misuse);
+    CHECK_THROWS_AS(mitogen::on_signal(t.root, {0}, [] {}), mitogen::logic_error);
+    const auto right = mitogen::on_signal::make(t.root, {SIGHUP}, [] {});
+    CHECK(right.has_value());
 }

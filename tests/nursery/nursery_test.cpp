@@ -184,6 +184,24 @@ TEST_CASE("a nursery that is left without join() logs what went wrong") {
     CHECK(log.wait_for("boom 1"));
 }
 
+TEST_CASE("a nursery that is left without join() logs nothing that was seen, nor behind an "
+          "exception") {
+    generic::log_capture log;
+    tree t(patient());
+    {
+        mitogen::nursery n{t.root, patient_nursery};
+        auto task = n.start<&boom>(n.local(), 1);
+        CHECK(generic::contains(task.try_get().error().message(), "boom 1"));
+    }
+    try {
+        mitogen::nursery n{t.root, patient_nursery};
+        auto task = n.start<&boom>(n.local(), 2);
+        task.wait_for(generic::plenty);
+        throw std::domain_error("body");
+    } catch (const std::domain_error&) {}
+    CHECK(log.records().empty());
+}
+
 TEST_CASE("the first failure cancels the others and arrives as it was") {
     shared_pipe started, stopped, go_on;
     tree t(patient());

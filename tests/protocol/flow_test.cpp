@@ -40,8 +40,8 @@ TEST_CASE("grants are few: nothing is granted until half a window is owed") {
     int grants = 0;
     std::uint64_t granted = 0;
     for (int i = 0; i < 10'000; ++i) {
-        REQUIRE(ledger.receive(36));
-        if (const std::uint64_t bytes = ledger.consume(36)) {
+        REQUIRE(ledger.receive(100 - item_overhead));
+        if (const std::uint64_t bytes = ledger.consume(100 - item_overhead)) {
             ++grants;
             granted += bytes;
         }
@@ -68,6 +68,12 @@ TEST_CASE("the window doubles where it alone holds the sender back, up to its li
         CHECK(fast.consume(8 << 20, true) > 0);
     }
     CHECK(fast.window() == most);
+    flow_ledger held_back(1000, most); // others need the memory
+    CHECK(held_back.receive(2000));
+    CHECK(held_back.growth() == 1000);
+    CHECK(held_back.consume(2000, true, 300) == 2000 + item_overhead + 300);
+    CHECK(held_back.window() == 1300);
+    CHECK(held_back.growth() == 0); // its sender has credit again
 }
 
 TEST_CASE("what is announced is complete when it is there, and no more is taken") {

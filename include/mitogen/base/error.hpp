@@ -88,6 +88,7 @@ public:
         case reason::sender_closed:
         case reason::link_corrupt:
         case reason::connection_refused:
+        case reason::restarted:
         case reason::end_of_file: return kind::disconnected;
         case reason::invalid_handle:
         case reason::unknown_function:
@@ -116,10 +117,11 @@ public:
         return shared_->detail.has_status ? &shared_->detail.status : nullptr;
     }
 
-    /// Of a cancellation: the context that asked for it; no_context if nobody did.
+    /// Of a cancellation, and of what is lost or refused because a context was ended: the context
+    /// that asked for it; no_context if nobody did.
     context_id canceller() const noexcept { return shared_->detail.canceller; }
 
-    /// Of a cancellation: what was cancelled.
+    /// Of the same: what was cancelled or ended.
     cancel_radius radius() const noexcept { return shared_->detail.radius; }
 
     /// The remote functions that it has left on its way here, the innermost first: of an exception,
@@ -347,8 +349,17 @@ inline error cancelled_by(context_id who, cancel_radius what, std::string text) 
         .why = reason::cancelled, .text = std::move(text), .canceller = who, .radius = what});
 }
 
-/// The same, as the callee sees it: `caller` does not want the call any more, alone or with all of
-/// its nursery. `when`: goes behind the text.
+/// The error of what is lost or refused because context `who` has ended a context; no_context if
+/// nobody has asked for that.
+inline error ended_by(enum reason why, context_id who, std::string text) {
+    return error(error_detail{.why = why,
+                              .text = std::move(text),
+                              .canceller = who,
+                              .radius = cancel_radius::context});
+}
+
+/// As cancelled_by(), as the callee sees it: `caller` does not want the call any more, alone or
+/// with all of its nursery. `when`: goes behind the text.
 inline error cancelled_by_caller(context_id caller, cancel_radius what, const char* when = "") {
     const char* const of = what == cancel_radius::nursery
                                ? "the call was cancelled with its caller's nursery, in context "

@@ -53,6 +53,8 @@ enum class reason : std::uint16_t {
     system = 67,  ///< a system call failed
     several = 68,  ///< more than one thing went wrong: see error::members()
     deadline = 69, ///< the time given to a whole dialog or stream is over: it has ended
+    /// the function of a dialog is called again: what was on the way to it is lost
+    restarted = 70,
     connect = 80, ///< a child could not be started or reached
     connect_timeout = 81,
     /// the host name has no address; there is no container, pod, image or user of that name
@@ -120,7 +122,8 @@ struct error_detail {
     std::string place{};
     std::string backtrace{};           ///< of a remote exception, if the build has one
     context_id context = no_context;   ///< id of the context that it is about
-    context_id canceller = no_context; ///< of a cancellation: the context that asked for it
+    /// of a cancellation, or of the end of a context: the context that asked for it
+    context_id canceller = no_context;
     cancel_radius radius = cancel_radius::none;
     exit_status status{}; ///< of a lost peer, where `has_status`
     bool has_status = false;
@@ -166,6 +169,7 @@ MITOGEN_COLD inline std::string_view reason_name(reason why) noexcept {
     case reason::system: return "system";
     case reason::several: return "several";
     case reason::deadline: return "deadline";
+    case reason::restarted: return "restarted";
     case reason::connect: return "connect";
     case reason::connect_timeout: return "connect_timeout";
     case reason::resolve: return "resolve";
@@ -211,6 +215,12 @@ MITOGEN_COLD inline std::string_view signal_suffix(int number) noexcept {
 #endif
     default: return {};
     }
+}
+
+/// "SIGTERM", or "signal 35" for one without a name here.
+MITOGEN_COLD inline std::string signal_text(int number) {
+    const std::string_view named = signal_suffix(number);
+    return named.empty() ? "signal " + std::to_string(number) : std::string(named.substr(2));
 }
 
 /// What what() says of an error, before its causes.

@@ -22,6 +22,10 @@ struct limits {
     std::uint32_t open_calls = 1u << 20;
     /// on the way in one channel, stream or dialog: what a window grows to
     std::uint32_t window_bytes = 4u << 20;
+    /// on the way in all channels, streams and dialogs together that end in one context: the more
+    /// of them there are the smaller their windows, down to 1 KiB; then further ones are refused.
+    /// Besides it each may hold one item, however large that is
+    std::uint64_t flow_bytes = 256u << 20;
 
     friend bool operator==(const limits&, const limits&) = default;
 };

@@ -244,20 +244,16 @@ class call_methods {
 
     /// Begins a call whose items come through `flow`.
     template <auto F, detail::verb Verb, class... Args>
-    outstanding_call& begin_flow(detail::flow_address flow, Args&&... args) const {
+    outstanding_call& begin_flow(const result<detail::flow_address>& flow, Args&&... args) const {
+        if (!flow) return self().port().refuse_call(self().id(), flow.error());
         detail::call_message message;
         std::optional<error> why;
         detail::call_options options = self().options();
-        options.flow = flow;
+        options.flow = *flow;
         if (!compose<F, Verb>(message, why, options, std::forward<Args>(args)...))
             return self().port().refuse_call(self().id(), std::move(*why));
         return submit(message, detail::entry_of<F>(), detail::question::manner::gather, &options);
     }
-
-    /// Begins a call that has a dialog; `begin` makes what the caller gets of it. See
-    /// flow/open_dialog.hpp.
-    template <auto F, class Begin, class... Args>
-    auto open_as(Begin begin, Args&&... args) const;
 
     /// Sends a call that wants an answer.
     outstanding_call& submit(detail::call_message& message, const detail::function_entry& function,
@@ -272,6 +268,11 @@ class call_methods {
     }
 
 public:
+    /// For those who begin a dialog in their own way: `begin` makes what they get of its items and
+    /// its answer. See flow/open_dialog.hpp.
+    template <auto F, class Begin, class... Args>
+    auto open_as(Begin begin, Args&&... args) const;
+
     /// Calls `F(args…)` in the other context and waits for its result.
     /// Errors, thrown: call_error if the function threw; channel_error if the context is lost;
     /// timeout_error, cancelled_error; codec_error; signature_error; overloaded_error. Not from a

@@ -62,9 +62,11 @@ struct invocation {
     /// the call's stop token, made when first asked for
     std::stop_token (*stop)(invocation&) = nullptr;
 #endif
-    /// by its caller
-    cancel_radius (*cancelled)(invocation&) = [](invocation&) { return cancel_radius::none; };
-    void* call = nullptr; ///< for `stop` and `cancelled`
+    /// why the call is to stop: by its caller, or with its context; nothing if it is not
+    std::optional<error> (*why_stopped)(invocation&) = [](invocation&) {
+        return std::optional<error>();
+    };
+    void* call = nullptr; ///< for `stop` and `why_stopped`
 
     /// What an invoke thunk has found wrong, for whoever knows the function's name:
     /// fault_of_call().

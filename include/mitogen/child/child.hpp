@@ -18,6 +18,7 @@
 #include <mitogen/os/failure.hpp>
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/protocol/handshake.hpp>
+#include <mitogen/protocol/shutdown_notice.hpp>
 
 #include <algorithm>
 #include <cstdint>
@@ -86,6 +87,7 @@ private:
     std::optional<exit_status> status_;
     reason lost_cause_ = reason::respondent_lost;
     std::string lost_text_;
+    context_id lost_by_ = no_context; // who has ended it
 
     std::vector<basic_outstanding_call<Io>*> awaiting_exit_; // answered with the exit status
 
@@ -147,7 +149,8 @@ public:
         if (stage_ == stage::starting) return fail(why);
         if (stage_ != stage::up) return;
         if (let_go_) return disconnect("its parent ends");
-        link->tell(handles::shutdown);
+        lost_by_ = why.canceller();
+        link->tell(handles::shutdown, wire::shutdown_notice{.by = lost_by_}.encoded());
         lost_text_ = "it was shut down";
         begin_ending();
     }
@@ -160,15 +163,16 @@ public:
             kill(); // lost some time ago
         shut_down(why);
         if (stage_ != stage::stopping || std::exchange(expedited_, true)) return;
-        static constexpr std::byte at_once[1]{};
-        if (link_open_) link->tell(handles::shutdown, at_once);
+        const wire::shutdown_notice at_once{.at_once = true, .by = lost_by_};
+        if (link_open_) link->tell(handles::shutdown, at_once.encoded());
         ladder_.expedite(router_.loop().io().now());
         advance_shutdown();
     }
 
-    /// Cuts the link. Threads: loop.
-    void disconnect(const std::string& why) {
+    /// Cuts the link. `by`: who has asked for it. Threads: loop.
+    void disconnect(const std::string& why, context_id by = no_context) {
         if (stage_ == stage::starting) return fail(given_up(why));
+        if (stage_ == stage::up) lost_by_ = by;
         if (link_open_) link->close(reason::respondent_lost, why);
     }
 
@@ -409,6 +413,8 @@ private:
         d.text = "context " + std::to_string(id()) + " is lost: " + lost_text_;
         if (const std::string words = err_.last_words(); !words.empty())
             d.text += "; its last lines on stderr:\n  " + words;
+        d.canceller = lost_by_;
+        if (lost_by_ != no_context) d.radius = cancel_radius::context;
         d.has_status = status_.has_value() && !plan_->attached;
         if (d.has_status) d.status = *status_;
         events_.child_lost(*this, error(std::move(d)));

@@ -48,6 +48,7 @@ class children : private basic_child<Io>::events {
 
     core& node_;
     shutdown_timeouts timeouts_;
+    context_id ended_by_ = no_context; // loop: who has asked for the end of this context
     std::uint32_t pool_threads_;
     basic_route_monitor<Io> monitor_;
     basic_id_allocator<Io> ids_;
@@ -137,7 +138,7 @@ public:
         node_.loop().defer([this, c = std::move(c)] {
             all_.push_back(c);
             c->begin();
-            if (closed_) c->shut_down(closing());
+            if (closed_) c->shut_down(ending());
         });
     }
 
@@ -147,6 +148,8 @@ public:
     std::uint32_t pool_threads() const noexcept { return pool_threads_; }
     bool closed() const noexcept { return closed_; }
     static error closing() { return error(reason::broker_exited, "the router is shutting down"); }
+    /// This context is being ended, by `who`: its children will hear of that. Threads: loop.
+    void ends_for(context_id who) noexcept { ended_by_ = who; }
 
     /// A context directly below is reachable from now on. Threads: loop.
     void neighbour_up(const std::string& name, const std::shared_ptr<basic_peer<Io>>& link) {
@@ -173,7 +176,7 @@ public:
         ids_.close(closing());
         node_.loop().defer([this] {
             const auto all = all_; // a child that goes removes itself
-            for (const auto& c : all) c->shut_down(closing());
+            for (const auto& c : all) c->shut_down(ending());
         });
         alive_.wait(node_.loop());
         node_.loop().run([this] {
@@ -187,7 +190,7 @@ public:
         const auto all = all_; // a child that goes removes itself
         std::uint32_t levels = 0;
         for (const auto& c : all) {
-            c->expedite(closing());
+            c->expedite(ending());
             levels = std::max(levels, 1 + (c->link ? c->link->levels : 0));
         }
         return levels;
@@ -220,6 +223,10 @@ public:
     }
 
 private:
+    error ending() const {
+        return ended_by(reason::broker_exited, ended_by_, "the router is shutting down");
+    }
+
     /// Counts one more and opens its answer, with a reference for the caller and one for its
     /// pending_child. Null with `why` if there can be no more.
     MITOGEN_COLD open_call* begin(const boot_plan& plan, std::optional<error>& why) {

@@ -33,7 +33,8 @@ public:
     virtual bool disconnect(context_id id, const std::string& why) = 0;
     /// Asks it to leave, and answers `left` when it has, taking over one reference; false if there
     /// is none of that id.
-    virtual bool shut_down(context_id id, basic_outstanding_call<Io>* left) = 0;
+    virtual bool shut_down(context_id id, const error& why,
+                           basic_outstanding_call<Io>* left) = 0;
     /// In a child made by fork(): closes all descriptors.
     virtual void abandon() noexcept = 0;
 };

@@ -45,8 +45,8 @@ public:
 
     subtree(subtree&&) = delete;
 
-    /// Begins to end it; see context::shutdown.
-    MITOGEN_COLD outstanding_call& shut_down(context_id id) {
+    /// Begins to end it; see context::shutdown. `by`: who has asked for it.
+    MITOGEN_COLD outstanding_call& shut_down(context_id id, context_id by) {
         if (const context_id parent = far_parent_of(id); parent != no_context) {
             return node_.ask({.to = parent,
                               .handle = handles::end_child,
@@ -57,20 +57,20 @@ public:
         basic_outstanding_call<Io>* p = node_.outstanding().open(node_.id(), why);
         if (!p) return *node_.failed_answer(id, std::move(*why));
         p->retain();
-        if (!node_.loop().defer([this, id, p] { shut_down_child(id, *p); })) {
+        if (!node_.loop().defer([this, id, by, p] { shut_down_child(id, by, *p); })) {
             node_.outstanding().fail(*p, error(reason::broker_exited, "the broker has exited"));
             p->release();
         }
         return *p;
     }
 
-    /// See context::disconnect.
-    void disconnect(context_id id) {
+    /// See context::disconnect. `by`: who has asked for it.
+    void disconnect(context_id id, context_id by) {
         if (const context_id parent = far_parent_of(id); parent != no_context)
             return (void)node_.tell(parent, handles::end_child, encode(id, true), false);
-        node_.loop().defer([this, id] {
+        node_.loop().defer([this, id, by] {
             constexpr const char* why = "disconnected by its parent";
-            if (child* c = children_.find(id)) return c->disconnect(why);
+            if (child* c = children_.find(id)) return c->disconnect(why, by);
             if (listening_) listening_->disconnect(id, why);
         });
     }
@@ -89,6 +89,10 @@ public:
             c->expedite(
                 cancelled_by(node_.id(), cancel_radius::context, "it did not stop in time"));
     }
+
+    /// This context is being ended, by `who`: the children hear of that when they are. Threads:
+    /// loop.
+    void ends_for(context_id who) noexcept { children_.ends_for(who); }
 
     /// Ends all children as fast as may be; says how many levels of contexts that are. Threads:
     /// loop.
@@ -124,13 +128,14 @@ private:
     }
 
     /// Answers `gone` when it is; takes over one reference. Threads: loop.
-    MITOGEN_COLD void shut_down_child(context_id id, basic_outstanding_call<Io>& gone) {
+    MITOGEN_COLD void shut_down_child(context_id id, context_id by,
+                                      basic_outstanding_call<Io>& gone) {
+        const error why = cancelled_by(by, cancel_radius::context, "it was shut down");
         if (child* c = children_.find(id)) {
             c->await_exit(&gone);
-            return c->shut_down(
-                cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));
+            return c->shut_down(why);
         }
-        if (listening_ && listening_->shut_down(id, &gone)) return;
+        if (listening_ && listening_->shut_down(id, why, &gone)) return;
         const std::optional<error> lost = node_.why_lost(id);
         node_.outstanding().fail(
             gone, lost ? *lost

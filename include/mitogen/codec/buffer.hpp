@@ -85,7 +85,11 @@ public:
     explicit buffer(std::size_t size) { resize(size); }
 
     /// A copy of `bytes`.
-    explicit buffer(std::span<const std::byte> bytes) { append(bytes.data(), bytes.size()); }
+    explicit buffer(std::span<const std::byte> bytes) {
+        if (bytes.empty()) return;
+        reserve(bytes.size()); // and no more: few copies grow
+        append(bytes.data(), bytes.size());
+    }
 
     buffer(buffer&& other) noexcept
         : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),

@@ -5,10 +5,10 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/function.hpp>
-#include <mitogen/base/ids.hpp>
 #include <mitogen/call/invocation.hpp>
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #if defined(__cpp_lib_jthread)
@@ -21,10 +21,7 @@ namespace detail {
 /// Runs `go` with the reason when the call that runs is told to stop; while it lives. Once, on any
 /// thread.
 class cancel_watch {
-    struct work {
-        unique_function<void(const error&)> go;
-        context_id caller;
-    };
+    using work = unique_function<void(const error&)>;
     struct fire {
         std::shared_ptr<work> what;
         invocation* inv;
@@ -32,11 +29,8 @@ class cancel_watch {
             // If threads are simulated the function may leave meanwhile: std::stop_callback knows
             // the real ones only.
             const std::shared_ptr<work> kept = what;
-            const cancel_radius what_is_cancelled = inv->cancelled(*inv);
-            if (what_is_cancelled == cancel_radius::none)
-                return kept->go(
-                    error(reason::broker_exited, "the context that executes the call is ending"));
-            kept->go(cancelled_by_caller(kept->caller, what_is_cancelled));
+            const std::optional<error> why = inv->why_stopped(*inv);
+            (*kept)(why ? *why : error(reason::cancelled, "the call was told to stop"));
         }
     };
 #if defined(__cpp_lib_jthread)
@@ -45,7 +39,7 @@ class cancel_watch {
 public:
     cancel_watch(invocation& inv, unique_function<void(const error&)> go)
         : callback_(inv.stop(inv),
-                    fire{std::make_shared<work>(work{std::move(go), inv.who.id}), &inv}) {}
+                    fire{std::make_shared<work>(std::move(go)), &inv}) {}
 #else
 public:
     // without stop tokens a function runs to its end

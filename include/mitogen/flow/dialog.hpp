@@ -99,14 +99,15 @@ public:
                       "where it is void");
         if (started_) return error(reason::misuse, "started() was called before");
         started_ = true;
-        const detail::flow_address here = in_->open_port(peer_);
+        const result<detail::flow_address> here = in_->open_port(peer_);
+        if (!here) return here.error();
         constexpr auto kind = static_cast<std::uint8_t>(wire::flow_frame::begun);
         if constexpr (std::is_void_v<typename shape::started>) {
-            return out_->tell(encode(kind, here.port, here.window));
+            return out_->tell(encode(kind, here->port, here->window));
         } else {
             const typename shape::started& first = (value, ...);
             buffer frame;
-            encode_into(frame, peer_, kind, here.port, here.window, first);
+            encode_into(frame, peer_, kind, here->port, here->window, first);
             return out_->tell(std::move(frame));
         }
     }

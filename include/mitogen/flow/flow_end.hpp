@@ -55,8 +55,9 @@ public:
 
     mitogen::node& node() const noexcept { return node_; }
 
-    /// If a sending end in `peer` sends to. Port 0 if this end is closed.
-    virtual flow_address open_port(context_id peer) = 0;
+    /// Where a sending end in `peer` sends to. Errors: why this end is closed; overloaded if no
+    /// further flow may be opened, of which a channel's receiver is told as well.
+    virtual result<flow_address> open_port(context_id peer) = 0;
     /// There is a sender that has no port yet: the end does not come before release().
     virtual void hold() = 0;
     virtual void release() = 0;
@@ -82,6 +83,8 @@ public:
     virtual void answered(const error* failure) = 0;
     /// From now on what arrives is taken and dropped, so that nobody waits for credit.
     virtual void discard() = 0;
+    /// True if get() has said that it ends with this error.
+    virtual bool has_told(const error& why) = 0;
 };
 
 /// The sending end. Threads: any; what one thread sends arrives in order.
@@ -122,6 +125,8 @@ public:
     virtual void on_peer_lost(error why) = 0;
     /// Why nothing can be sent any more; nothing while it can.
     virtual std::optional<error> closed() = 0;
+    /// True if send() has failed with this error.
+    virtual bool has_told(const error& why) = 0;
 };
 
 } // namespace detail

@@ -14,6 +14,7 @@
 #include <mitogen/flow/flow_end.hpp>
 #include <mitogen/flow/watchers.hpp>
 #include <mitogen/node/dead_messages.hpp>
+#include <mitogen/node/flow_budget.hpp>
 #include <mitogen/node/node.hpp>
 #include <mitogen/protocol/error_notice.hpp>
 #include <mitogen/protocol/flow.hpp>
@@ -47,16 +48,25 @@ class node_inbox final : public inbox, public std::enable_shared_from_this<node_
         wire::flow_ledger ledger; // this and all below under the mutex
         handle_id back = 0;       // where its credit goes, once it has sent something
         bool open = true;
-        bool awaits_answer = false; // flow_frame::done has come
+        bool awaits_answer = false;     // flow_frame::done has come
+        std::optional<error> failure{}; // the sender is lost: told by an arrival without bytes
+        flow_budget& budget;            // the inbox keeps it
 
-        port(handle_id handle, context_id from, std::uint32_t window, std::uint32_t most)
-            : number(handle), peer(from), ledger(window, most) {}
+        port(handle_id handle, context_id from, std::uint32_t window, std::uint32_t most,
+             flow_budget& from_all)
+            : number(handle), peer(from), ledger(window, most), budget(from_all) {}
+        port(port&&) = delete;
+        ~port() { budget.release(ledger.window()); } // what it has brought is taken
     };
     using port_ptr = std::shared_ptr<port>;
+    // what an item costs is counted: wire::item_overhead
     struct arrival {
         flow_item item{};
         port_ptr from{};
-        std::optional<error> failure{}; // instead of an item: a sender is lost
+
+        const error* failure() const noexcept {
+            return item.bytes.empty() ? &*from->failure : nullptr;
+        }
     };
     struct credit { // to be granted, once the mutex is free
         port_ptr to{};
@@ -69,11 +79,13 @@ class node_inbox final : public inbox, public std::enable_shared_from_this<node_
     std::uint32_t window_;
     mitogen::detail::mutex mutex_;
     mitogen::detail::condition changed_;
+    std::shared_ptr<flow_budget> budget_; // outlives the ports
     std::vector<port_ptr> open_;
     std::deque<arrival> items_;
     std::optional<error> end_; // what follows the last item
     std::size_t holds_ = 0;    // senders that have no port yet
     handle_id own_ = 0;        // is told when the router closes
+    bool end_told_ = false;    // get() has said so
     bool closed_ = false;      // by this end: nothing can change the end any more
     bool answered_ = false;    // of a stream
     bool begun_ = false;       // of an opener's
@@ -85,7 +97,7 @@ class node_inbox final : public inbox, public std::enable_shared_from_this<node_
 public:
     node_inbox(secret, mitogen::node& node, inbox_use use)
         : inbox(node), use_(use), most_(std::max(node.bounds().window_bytes, 1u)),
-          window_(std::min(most_, wire::flow_window)), mutex_(node) {}
+          window_(std::min(most_, wire::flow_window)), mutex_(node), budget_(node.flow_budget()) {}
 
     static std::shared_ptr<node_inbox> make(mitogen::node& node, inbox_use use) {
         auto made = std::make_shared<node_inbox>(secret{}, node, use);
@@ -93,31 +105,33 @@ public:
         return made;
     }
 
-    /// If a sending end in `peer` sends to. Port 0 if this end is closed.
-    flow_address open_port(context_id peer) override {
-        const auto p = std::make_shared<port>(node_.new_handle(), peer, window_, most_);
+    result<flow_address> open_port(context_id peer) override {
+        const std::uint64_t limit = node_.bounds().flow_bytes;
+        const std::uint32_t window = budget_->open(window_, limit);
+        const auto p = std::make_shared<port>(node_.new_handle(), peer, window, most_, *budget_);
+        if (!window) return refused(p, flow_budget::refusal(limit));
         {
             const std::lock_guard lock(mutex_);
-            if (closed_ || (end_ && use_ != inbox_use::channel)) return {};
+            if (closed_ || (end_ && use_ != inbox_use::channel)) return *end_;
             end_.reset();
             open_.push_back(p);
         }
         const result<void> added = node_.add_raw_handler(
             p->number, {.from = senders::anyone, .respondent = peer},
             [self = this->shared_from_this(), p](const message& m) { self->arrive(p, m); });
-        if (!added) end_port(*p, added.error());
+        if (!added) end_port(p, added.error());
         // before the handler could be told
         if (const std::optional<error> lost = node_.why_lost(peer)) {
-            end_port(*p, *lost);
+            end_port(p, *lost);
         } else if (!node_.reaches(peer)) {
-            end_port(*p, dead_message::no_route(peer, node_.id()));
+            end_port(p, dead_message::no_route(peer, node_.id()));
         }
         {
             const std::lock_guard lock(mutex_);
-            if (p->open) return {p->number, window_};
+            if (p->open) return flow_address{p->number, window};
         }
         node_.remove_handler(p->number); // it was closed before it was added
-        return {p->number, window_};
+        return flow_address{p->number, window};
     }
 
     /// There is a sender that has no port yet: the end does not come before release().
@@ -150,11 +164,14 @@ public:
                         {"an item", open_.empty() ? no_context : open_.back()->peer, "from"}))
                     return wait_ended(node_.now(), deadline, "no item came before the deadline");
             }
-            if (items_.empty()) return *end_;
+            if (items_.empty()) {
+                end_told_ = true;
+                return *end_;
+            }
             next = take(due);
         }
         grant(due);
-        if (next.failure) return std::move(*next.failure);
+        if (const error* why = next.failure()) return *why;
         if (next.item.kind == wire::flow_frame::lost) return decode_error(next.item.value());
         return std::move(next.item);
     }
@@ -169,9 +186,9 @@ public:
             next = take(due);
         }
         grant(due);
-        if (!next.failure) return std::move(next.item);
+        if (!next.failure()) return std::move(next.item);
         buffer told = encode(static_cast<std::uint8_t>(wire::flow_frame::lost));
-        const buffer why = encode_error(*next.failure);
+        const buffer why = encode_error(*next.failure());
         told.append(why.data(), why.size());
         return flow_item{wire::flow_frame::lost, std::move(told)};
     }
@@ -239,6 +256,11 @@ public:
         for (const credit& one : due) grant(one);
     }
 
+    bool has_told(const error& why) override {
+        const std::lock_guard lock(mutex_);
+        return end_told_ && end_ && end_->same_as(why);
+    }
+
 private:
     bool has_news() const noexcept { return !items_.empty() || end_; } // under the mutex
 
@@ -246,11 +268,35 @@ private:
     arrival take(credit& due) {
         arrival next = std::move(items_.front());
         items_.pop_front();
-        if (next.item.kind == wire::flow_frame::begun || !next.from) return next;
-        const std::uint64_t bytes =
-            next.from->ledger.consume(next.item.bytes.size(), items_.empty());
+        if (next.item.kind == wire::flow_frame::begun || next.failure()) return next;
+        const std::uint64_t bytes = consume(*next.from, next.item.bytes.size(), items_.empty());
         if (bytes && next.from->open) due = {next.from, bytes, next.from->back};
         return next;
+    }
+
+    /// An item has left the queue; returns the credit for it. Under the mutex.
+    std::uint64_t consume(port& p, std::size_t bytes, bool starved) noexcept {
+        const std::uint64_t wanted = starved ? p.ledger.growth() : 0;
+        const std::uint64_t room = wanted ? budget_->grow(wanted, node_.bounds().flow_bytes) : 0;
+        return p.ledger.consume(bytes, starved, room);
+    }
+
+    /// There is no window for a sender. The receiver of a channel would wait for it.
+    MITOGEN_COLD error refused(const port_ptr& p, error why) {
+        if (use_ == inbox_use::channel) {
+            {
+                const std::lock_guard lock(mutex_);
+                add_failure(p, why);
+            }
+            changed();
+        }
+        return why;
+    }
+
+    /// In the place of an item. Under the mutex.
+    void add_failure(const port_ptr& p, const error& why) {
+        p->failure = why;
+        items_.push_back({flow_item{.kind = wire::flow_frame::lost}, p});
     }
 
     static error waits_on_loop() {
@@ -278,7 +324,10 @@ private:
             ending.swap(open_);
             for (const port_ptr& p : ending) p->open = false;
             const bool wins = !closed_ && end_ && is_end(*end_) && !is_end(why);
-            if (!end_ || wins) end_ = why;
+            if (!end_ || wins) {
+                end_ = why;
+                end_told_ = false;
+            }
             closed_ = closed_ || close;
         }
         for (const port_ptr& p : ending) {
@@ -292,7 +341,7 @@ private:
 
     /// On the loop.
     void arrive(const port_ptr& p, const message& m) {
-        if (m.dead()) return end_port(*p, decode_error(m.payload));
+        if (m.dead()) return end_port(p, decode_error(m.payload));
         const auto kind = m.payload.empty() ? wire::flow_frame::stop
                                             : static_cast<wire::flow_frame>(m.payload.front());
         const char* wrong = nullptr;
@@ -305,11 +354,11 @@ private:
             wrong = accept_frame(p, kind, m, due);
             complete = !wrong && p->ledger.complete();
         }
-        if (wrong) return violated(*p, m, wrong);
+        if (wrong) return violated(p, m, wrong);
         grant(due);
         if (complete)
             return end_port(
-                *p, error(reason::end_of_stream, "everything that was sent has been received"));
+                p, error(reason::end_of_stream, "everything that was sent has been received"));
         changed();
     }
 
@@ -325,7 +374,7 @@ private:
             const std::size_t size = m.payload.size();
             if (!p->ledger.receive(size)) return "more than it had credit for";
             if (!discarding_) return keep(), nullptr;
-            if (const std::uint64_t bytes = p->ledger.consume(size, true))
+            if (const std::uint64_t bytes = consume(*p, size, true))
                 due = {p, bytes, p->back};
             return nullptr;
         }
@@ -347,30 +396,30 @@ private:
     }
 
     /// A sender that does not keep to the rules: only it is ended.
-    void violated(port& p, const message& m, const char* what) {
+    void violated(const port_ptr& p, const message& m, const char* what) {
         const error why(reason::refused_by_policy,
-                        "context " + std::to_string(p.peer) + " sent " + what);
+                        "context " + std::to_string(p->peer) + " sent " + what);
         log::write(log::level::warning, "closed a flow: " + std::string(why.message()));
         node_.reply_dead(m.head, why);
         end_port(p, why);
     }
 
     /// Nothing more comes through this port.
-    void end_port(port& p, const error& why) {
+    void end_port(const port_ptr& p, const error& why) {
         {
             const std::lock_guard lock(mutex_);
-            if (!std::exchange(p.open, false)) return;
-            std::erase_if(open_, [&](const port_ptr& o) { return o.get() == &p; });
+            if (!std::exchange(p->open, false)) return;
+            std::erase(open_, p);
             const bool failed = !is_end(why);
             if (use_ == inbox_use::channel) {
-                if (failed) items_.push_back({.failure = why});
+                if (failed) add_failure(p, why);
                 end_where_all_are_gone();
             } else if (!end_ &&
-                       (failed || !p.awaits_answer || answered_ || use_ == inbox_use::callee)) {
+                       (failed || !p->awaits_answer || answered_ || use_ == inbox_use::callee)) {
                 end_ = why;
             }
         }
-        node_.remove_handler(p.number);
+        node_.remove_handler(p->number);
         changed();
     }
 

@@ -5,6 +5,7 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/ids.hpp>
+#include <mitogen/base/result.hpp>
 #include <mitogen/flow/channel.hpp>
 #include <mitogen/flow/flow_end.hpp>
 #include <mitogen/flow/relay.hpp>
@@ -14,6 +15,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -52,10 +54,10 @@ public:
         {
             const std::lock_guard lock(mutex_);
             if (out_) return out_;
-            if (made_by_) to_ = made_by_->open_port(node_.id());
+            std::optional<error> none;
+            if (made_by_) to_ = address(node_.id(), none);
             out_ = outbox::open(node_, receiver_, to_);
-            if (!to_.port)
-                out_->on_peer_lost(error(reason::sender_closed, "the receiver has been closed"));
+            if (none) out_->on_peer_lost(std::move(*none));
         }
         let_go();
         return out_;
@@ -63,18 +65,29 @@ public:
 
     std::pair<context_id, flow_address> address_for(context_id user) override {
         if (made_by_) {
-            const flow_address to = made_by_->open_port(user);
+            std::optional<error> none; // it is sent as one that is closed
+            const flow_address to = address(user, none);
             let_go();
             return {receiver_, to};
         }
         // The receiver knows of this context only: what comes here is passed on.
         const auto from = inbox::make(node_, inbox_use::channel);
-        const flow_address here = from->open_port(user);
+        const result<flow_address> here = from->open_port(user);
+        if (!here) return {node_.id(), {}};
         std::make_shared<relay>(from, use(), this->shared_from_this())->run();
-        return {node_.id(), here};
+        return {node_.id(), *here};
     }
 
 private:
+    /// A port of the receiver, here; else why there is none.
+    flow_address address(context_id user, std::optional<error>& none) {
+        const result<flow_address> to = made_by_->open_port(user);
+        if (to) return *to;
+        none = is_end(to.error()) ? error(reason::sender_closed, "the receiver has been closed")
+                                  : to.error();
+        return {};
+    }
+
     void let_go() {
         {
             const std::lock_guard lock(mutex_);

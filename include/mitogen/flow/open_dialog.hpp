@@ -36,9 +36,11 @@ namespace mitogen::inline MITOGEN_ABI {
 /// callee's.
 ///
 /// Its destructor closes and waits for the function's end; while an exception leaves its scope, or
-/// after cancel_on_exit(), it cancels and waits. A function that does not heed its cancellation is
-/// waited for as long as its context lives. Moves; does not copy. Threads: send() and receive()
-/// any; the rest one at a time. Blocks: as marked; not on the loop.
+/// after cancel_on_exit(), it cancels and waits. An error that no member has told, and that does
+/// not come of what this context has cancelled or ended itself, is logged there as a warning. A
+/// function that does not heed its cancellation is waited for as long as its context lives. Moves;
+/// does not copy. Threads: send() and receive() any; the rest one at a time. Blocks: as marked; not
+/// on the loop.
 template <class Shape, class Result>
 class [[nodiscard]] open_dialog {
     using shape = detail::dialog_shape<Shape>;
@@ -54,6 +56,7 @@ class [[nodiscard]] open_dialog {
     std::optional<mitogen::result<Result>> outcome_;
     bool final_ = false; // outcome_ is the answer
     bool cancel_on_exit_ = false;
+    bool reported_elsewhere_ = false;
     int exceptions_ = std::uncaught_exceptions();
 
     open_dialog(std::shared_ptr<detail::inbox> items, future<Result> answer)
@@ -124,13 +127,17 @@ public:
         }
         const bool seen = outcome_.has_value();
         close();
-        if (const mitogen::result<Result>& end = outcome(); !end && !seen)
+        if (const mitogen::result<Result>& end = outcome();
+            !end && !seen && !reported_elsewhere_ && !known_here(end.error()))
             log::write(log::level::warning, "a dialog ended with an error that nobody looked at: " +
                                                 std::string(end.error().what()));
     }
 
     /// The destructor cancels the function if it has not ended, instead of waiting for it.
     void cancel_on_exit() noexcept { cancel_on_exit_ = true; }
+
+    /// Somebody else, a nursery, tells of its error: the destructor logs none.
+    void reported_elsewhere() noexcept { reported_elsewhere_ = true; }
 
     /// What the callee passed to started().
     const started_type& started() const noexcept { return started_; }
@@ -261,6 +268,12 @@ public:
     mitogen::result<value_type> try_get() { return try_receive(); }
 
 private:
+    /// True if this context has ended it itself, or a wait has said so already.
+    bool known_here(const error& why) const {
+        return why.canceller() == in_->node().id() || in_->has_told(why) ||
+               (out_ && out_->has_told(why));
+    }
+
     mitogen::result<void> send_until(const typename shape::received& item, instant deadline) {
         mitogen::result<void> sent = out_->send(detail::item_frame(out_->peer(), item), deadline);
         if (!sent && sent.error() == reason::timeout) return answer_.described(sent.error());

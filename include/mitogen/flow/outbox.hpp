@@ -42,6 +42,7 @@ class node_outbox final : public outbox, public std::enable_shared_from_this<nod
     std::uint64_t sent_ = 0;      // items
     std::optional<error> closed_; // why nothing can be sent any more
     bool told_ = false;           // the other end knows of it, or is gone
+    bool reason_told_ = false;    // send() has said why
     watchers watchers_;           // run when there is credit or nothing can be sent any more
 
     node_outbox(mitogen::node& node, context_id peer, flow_address to)
@@ -76,7 +77,10 @@ public:
                 (node_.on_loop() ||
                  !changed_.wait(lock, node_, deadline, ready, {"credit for an item", peer_, "to"})))
                 return no_credit(deadline);
-            if (closed_) return *closed_;
+            if (closed_) {
+                reason_told_ = true;
+                return *closed_;
+            }
             enter(frame);
         }
         return post(std::move(frame));
@@ -163,6 +167,11 @@ public:
     std::optional<error> closed() override {
         const std::lock_guard lock(mutex_);
         return closed_;
+    }
+
+    bool has_told(const error& why) override {
+        const std::lock_guard lock(mutex_);
+        return reason_told_ && closed_->same_as(why);
     }
 
 private:

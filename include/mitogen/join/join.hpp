@@ -24,6 +24,7 @@
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/protocol/hello_reader.hpp>
 #include <mitogen/protocol/join_handshake.hpp>
+#include <mitogen/protocol/shutdown_notice.hpp>
 #include <mitogen/router/router_engine.hpp>
 #include <mitogen/serve/program_id.hpp>
 #include <mitogen/sync/event.hpp>
@@ -53,6 +54,7 @@ class joined_node final : public joined_place, private basic_peer<Io>::events {
     std::shared_ptr<peer> parent_;
     call_server<Io> server_;
     std::atomic<bool> lost_{false};
+    context_id ended_by_ = no_context; // loop: who has asked this context to leave
     std::atomic<bool> admitted_{false};
     basic_event<Io> settled_; // either of them has changed
 
@@ -69,7 +71,8 @@ public:
               {.id = said.ancestors.front(), .build = hash_build(said.build), .up = true},
               std::move(in), std::move(out))),
           server_(router_, said.name, options.pool_threads), settled_(broker_.io()) {
-        (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message&) {
+        (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message& m) {
+            ended_by_ = wire::shutdown_notice::read(m).by;
             parent_->close(reason::broker_exited,
                            "the context that was joined has ended, or wants this one to leave");
         });
@@ -83,7 +86,8 @@ public:
     joined_node(joined_node&&) = delete;
 
     ~joined_node() override {
-        server_.stop(error(reason::broker_exited, "this context is leaving the tree"));
+        server_.stop(ended_by(reason::broker_exited, router_.id(),
+                              "this context is leaving the tree"));
         router_.close();
         server_.join();
         // What it has said last still goes out.
@@ -105,12 +109,14 @@ public:
 
 private:
     void link_closed(peer& link, reason cause, const std::string& text) override {
-        const error why(cause, "the tree is lost: " + text);
+        const error why = ended_by_ == no_context
+                              ? error(cause, "the tree is lost: " + text)
+                              : ended_by(cause, ended_by_, "the tree is lost: " + text);
         lost_.store(true, std::memory_order_release);
         settled_.raise();
         router_.link_lost(link, why);
         for (const context_id above : router_.ancestors()) router_.on_peer_lost(above, why);
-        server_.stop(error(reason::broker_exited, "the tree is lost"));
+        server_.stop(ended_by(reason::broker_exited, ended_by_, "the tree is lost"));
     }
 };
 

@@ -21,6 +21,7 @@
 #include <mitogen/protocol/handle.hpp>
 #include <mitogen/protocol/hello_reader.hpp>
 #include <mitogen/protocol/join_handshake.hpp>
+#include <mitogen/protocol/shutdown_notice.hpp>
 #include <mitogen/router/listener_handle.hpp>
 #include <mitogen/serve/program_id.hpp>
 
@@ -71,6 +72,7 @@ private:
     typename Io::descriptor socket_; // until it is up
     bound_source<join_peer> source_{};
     timer timer_;
+    context_id lost_by_ = no_context; // who has asked it to leave
     stage stage_ = stage::asking;
     handshake::hello_reader reader_{joining::request_rules};
     joining::request asked_;
@@ -132,7 +134,8 @@ public:
     void shut_down(const error& why) {
         if (waiting()) return refuse(why);
         if (!up()) return;
-        link->tell(handles::shutdown);
+        lost_by_ = why.canceller();
+        link->tell(handles::shutdown, wire::shutdown_notice{.by = lost_by_}.encoded());
         router_.loop().set_timer(timer_, after(router_.loop().io().now(), grace_));
     }
 
@@ -225,6 +228,8 @@ private:
         d.why = cause;
         d.context = id();
         d.place = name();
+        d.canceller = lost_by_;
+        if (lost_by_ != no_context) d.radius = cancel_radius::context;
         d.text = "context " + std::to_string(id()) + " has left: " + why;
         events_.peer_lost(*this, error(std::move(d)));
         end();

@@ -123,11 +123,12 @@ public:
         return c != nullptr;
     }
 
-    bool shut_down(context_id id, basic_outstanding_call<Io>* left) override {
+    bool shut_down(context_id id, const error& why,
+                   basic_outstanding_call<Io>* left) override {
         peer_type* c = find(id);
         if (!c) return false;
         c->await_end(left);
-        c->shut_down(cancelled_by(node_.id(), cancel_radius::context, "it was shut down"));
+        c->shut_down(why);
         return true;
     }
 

@@ -14,9 +14,10 @@
 #include <mitogen/link/flush_mode.hpp>
 #include <mitogen/loop/loop_task.hpp>
 #include <mitogen/loop/timer.hpp>
+#include <mitogen/node/flow_budget.hpp>
 #include <mitogen/node/handler_options.hpp>
 #include <mitogen/node/outstanding_call.hpp>
-#include <mitogen/node/status.hpp>
+#include <mitogen/node/status/status.hpp>
 #include <mitogen/protocol/flow.hpp>
 #include <mitogen/protocol/message.hpp>
 #include <mitogen/sync/host.hpp>
@@ -105,8 +106,10 @@ protected:
     context_id id_ = root_id;
     std::vector<context_id> ancestors_{}; // parent first, root last
     limits limits_;
+    std::shared_ptr<detail::flow_budget> flows_;
 
-    explicit node(const limits& bounds) noexcept : limits_(bounds) {}
+    explicit node(const limits& bounds)
+        : limits_(bounds), flows_(std::make_shared<detail::flow_budget>()) {}
 
 public:
     node(node&&) = delete;
@@ -117,6 +120,8 @@ public:
     /// The contexts above this one: parent first, root last.
     const std::vector<context_id>& ancestors() const noexcept { return ancestors_; }
     const limits& bounds() const noexcept { return limits_; }
+    /// What its flows may have under way together. What has ends of flows keeps it.
+    const std::shared_ptr<detail::flow_budget>& flow_budget() const noexcept { return flows_; }
 
     // ---- questions, and the answers to them
 

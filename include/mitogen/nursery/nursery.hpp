@@ -13,18 +13,20 @@
 #include <mitogen/call/context.hpp>
 #include <mitogen/fwd.hpp>
 #include <mitogen/node/outstanding_call.hpp>
-#include <mitogen/nursery/interrupt.hpp>
 #include <mitogen/nursery/nursery_call.hpp>
 #include <mitogen/nursery/nursery_hub.hpp>
 #include <mitogen/nursery/nursery_task.hpp>
 #include <mitogen/nursery/nursery_watch.hpp>
+#include <mitogen/nursery/on_signal.hpp>
 #include <mitogen/nursery/restart.hpp>
+#include <mitogen/os/process/signal_set.hpp>
 #include <mitogen/router/router.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
 #include <mitogen/scope/interrupted.hpp>
 #include <mitogen/scope/thread_worker.hpp>
 #include <mitogen/task/task.hpp>
 
+#include <csignal>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -47,8 +49,10 @@ struct nursery_options {
     /// is cancelled, and join() says reason::timeout; 0: any
     std::chrono::milliseconds within{0};
     /// SIGINT (Ctrl-C) cancels the nursery, whose join() then says so; a second one skips the
-    /// grace: see basic_on_interrupt
+    /// grace, a third one ends the process if the program has no handler: see on_interrupt
     bool interrupt = false;
+    /// these do as well, and are counted together: `.signals = {SIGINT, SIGTERM, SIGHUP}`
+    signal_set signals{};
 #if defined(__cpp_lib_jthread)
     /// cancels the nursery, whose join() then says so: that of a function that has one, for
     /// instance
@@ -88,11 +92,24 @@ public:
     template <auto F, detail::method_or_any Method, class... Args>
     nursery_task<detail::result_of<F>> start(const Method& method, Args&&... args) const {
         auto t = make<F>();
-        t->template connect_and_call_again<F>(
+        t->connect_and_call_again(
             how_, [state = state_, how = any_method(method)] { return state->connect(how); },
-            std::forward<Args>(args)...);
+            [given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](
+                const auto& up) {
+                return std::apply(
+                    [&](const auto&... each) { return up.template call_async<F>(each...); }, given);
+            });
         return nursery_task<detail::result_of<F>>(std::move(t));
     }
+
+    /// A dialog with `F(args…)` that is opened again: see restarted_dialog. Waits until the
+    /// function has called started(), in whichever run; if none does, fails with the last one's
+    /// error. Not on the loop.
+    template <auto F, class Target, class... Args>
+    auto open(const Target& target, Args&&... args) const;
+    /// The same, with the error as a value.
+    template <auto F, class Target, class... Args>
+    auto try_open(const Target& target, Args&&... args) const;
 };
 
 /// Owns contexts and tasks. When join() returns, every task has ended and every process that it has
@@ -103,7 +120,8 @@ public:
 /// interrupted as well: what its thread or task waits for then, and later, ends with
 /// cancelled_error, whose text says what has failed. join() ends the contexts and throws what went
 /// wrong: one error as it was, several as error_group. What came only of being cancelled is not
-/// among them. If the body leaves by an exception, the destructor cancels, waits, and says nothing.
+/// among them. If the body leaves by an exception, the destructor cancels, waits, and says nothing;
+/// else, without join(), it logs what no task has told yet.
 /// If the scope around the nursery ends, so does join(), which then cancels all.
 ///
 /// A task that does not stop within the grace is ended with its context, by force if it must be;
@@ -121,13 +139,17 @@ class nursery : public connect_methods<nursery> {
     };
     std::optional<std::stop_callback<canceller>> on_stop_;
 #endif
-    std::unique_ptr<on_interrupt> on_interrupt_;
+    std::optional<on_signal> on_signal_;
 
-    void heed_interrupts(router& node) {
-        on_interrupt_ = std::make_unique<on_interrupt>(node, [state = state_.get()](int count) {
-            if (count == 1) return state->cancel(state->cancelled_here("SIGINT"), true);
-            state->expedite();
-        });
+    void heed(router& node, signal_set which) {
+        on_signal_.emplace(node, which,
+                           unique_function<void(int, int)>(
+                               [state = state_.get()](int number, int count) {
+                                   if (count > 1) return state->expedite();
+                                   const std::string by = detail::signal_text(number);
+                                   state->cancel(state->cancelled_here(by.c_str()), true);
+                               }),
+                           true);
     }
 
     mitogen::node& node() const noexcept { return state_->node(); }
@@ -152,7 +174,8 @@ public:
         if (options.stop.stop_possible())
             on_stop_.emplace(std::move(options.stop), canceller{state_.get()});
 #endif
-        if (options.interrupt) heed_interrupts(node);
+        if (options.interrupt) options.signals.add(SIGINT);
+        if (!options.signals.empty()) heed(node, options.signals);
         const bool timed = options.within.count() > 0;
         if (!this->node().on_loop() || detail::this_worker)
             state_->enter_body(detail::worker_here(),
@@ -167,15 +190,18 @@ public:
     ~nursery() {
         state_->leave_body();
         if (state_->over()) return;
-        if (std::uncaught_exceptions() > exceptions_) cancel();
+        const bool leaving = std::uncaught_exceptions() > exceptions_;
+        if (leaving) cancel();
         if (node().on_loop()) { // if it cannot wait; all of it ends nevertheless
             cancel();
             state_->close();
-        } else if (const result<void> ended = try_join(); !ended) {
+            return;
+        }
+        if (try_join() || leaving) return; // it says nothing then
+        if (const result<void> ended = state_->unseen(); !ended)
             log::write(log::level::error,
                        std::string("a nursery ended without join(), and with: ") +
                            ended.error().what());
-        }
     }
 
     // Contexts are made by the members of `connect_methods`, as those of router. They end with the
@@ -211,6 +237,7 @@ public:
     template <auto F, class Target, class... Args>
     auto open(const Target& target, Args&&... args) {
         auto opened = target.template open<F>(std::forward<Args>(args)...);
+        opened.reported_elsewhere();
         watch(*opened.state());
         return opened;
     }
@@ -235,7 +262,8 @@ public:
     /// method each run has a new context, and the former one ends; the loss of such a context is a
     /// failure of its task and not of the nursery. In a context that was there before, its loss is
     /// the end. join() waits for the last run; the task's value is that of the last, too. To cancel
-    /// during a pause ends it at once.
+    /// during a pause ends it at once. Dialogs as well: `.open<&talk>(context or method, …)` gives
+    /// a restarted_dialog.
     restarting_tasks restarting(restart_policy how) const { return restarting_tasks(state_, how); }
 
     // ---- the end

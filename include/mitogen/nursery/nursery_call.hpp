@@ -44,6 +44,7 @@ class nursery_call final : public nursery_result<T> {
     std::optional<error> asked_; // to stop, and why
     std::optional<error> given_up_;
     std::unique_ptr<restarts> again_; // null: it runs once
+    unique_function<void(const error*)> on_restart_{};
 
     /// If an exception comes in between, there is no such task.
     struct unless_begun {
@@ -97,8 +98,8 @@ class nursery_call final : public nursery_result<T> {
     }
 
     /// Its context is there, or is not.
-    template <auto F, class Given>
-    void connected(Given& given) {
+    template <class Call>
+    void connected(Call& call) {
         const result<context> up = coming_.outcome();
         std::optional<error> failure;
         if (!up) {
@@ -115,25 +116,21 @@ class nursery_call final : public nursery_result<T> {
             const instant now = this->nursery_->node().now();
             const duration_ns left =
                 deadline_ == never ? never : std::max<duration_ns>(deadline_ - now, 1);
-            const auto to = up->within(std::chrono::nanoseconds(left));
-            return std::apply(
-                [&](auto&... each) { return to.template call_async<F>(std::move(each)...); },
-                given);
+            return call(up->within(std::chrono::nanoseconds(left)));
         });
     }
 
-    /// Runs it in a context that is on its way.
-    template <auto F, class Given>
-    void run_in(future<context> coming, Given given) {
+    /// Runs it in a context that is on its way: `call(context)` begins it there.
+    template <class Call>
+    void run_in(future<context> coming, Call call) {
         std::optional<error> why;
         {
             const std::lock_guard lock(mutex_);
             coming_ = std::move(coming);
             why = asked_;
         }
-        coming_.then([me = self(), given = std::move(given)]() mutable {
-            me->template connected<F>(given);
-        });
+        coming_.then(
+            [me = self(), call = std::move(call)]() mutable { me->connected(call); });
         if (why) return coming_.abandon(*why);
         this->nursery_->begun(*this);
     }
@@ -166,6 +163,7 @@ class nursery_call final : public nursery_result<T> {
             over = again_->pause = &node.open_event();
         }
         if (left != no_context) this->nursery_->replace(left);
+        if (on_restart_) on_restart_(failure);
         node.expire(*over, after(now, *span), error(reason::timeout, "the pause is over"));
         over->then([me = self(), over] { me->paused(*over); });
         return true;
@@ -218,9 +216,14 @@ public:
         unless_begun guard{*this};
         keep_deadline();
         future<context> coming = connect();
-        std::tuple<std::decay_t<Args>...> given(std::forward<Args>(args)...);
+        auto call = [given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)](
+                        const auto& up) mutable {
+            return std::apply(
+                [&](auto&... each) { return up.template call_async<F>(std::move(each)...); },
+                given);
+        };
         guard.begun = true;
-        run_in<F>(std::move(coming), std::move(given));
+        run_in(std::move(coming), std::move(call));
     }
 
     /// As call(), for one that may run several times: each time `send_it` is called.
@@ -231,21 +234,24 @@ public:
         call(to, send_it);
     }
 
-    /// As connect_and_call().
-    template <auto F, class Connect, class... Args>
-    void connect_and_call_again(restart_policy how, Connect connect, Args&&... args) {
+    /// As connect_and_call(): each time `call(context)` is called, which copies what it passes.
+    template <class Connect, class Call>
+    void connect_and_call_again(restart_policy how, Connect connect, Call call) {
         std::optional<error> why;
         again_ = std::make_unique<restarts>(how, true);
         if (!this->nursery_->add(self(), why)) return this->nursery_->ended(*this, &*why);
         unless_begun guard{*this};
         keep_deadline();
-        again_->begin = [this, connect,
-                         given = std::tuple<std::decay_t<Args>...>(std::forward<Args>(args)...)] {
-            run_in<F>(connect(), given);
+        again_->begin = [this, connect = std::move(connect), call = std::move(call)] {
+            run_in(connect(), call);
         };
         again_->begin();
         guard.begun = true;
     }
+
+    /// Runs `go` each time that a run has ended, with its error or null, and another one follows.
+    /// Before one of the above.
+    void on_restart(unique_function<void(const error*)> go) { on_restart_ = std::move(go); }
 
     // ---- how it ends
 

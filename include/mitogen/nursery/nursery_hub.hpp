@@ -97,6 +97,10 @@ public:
     virtual task<void> finish_later() = 0;
     /// What the nursery ends with, when it is over.
     virtual result<void> verdict() = 0;
+    /// The program has been told of this error of a task.
+    virtual void saw(const error& why) = 0;
+    /// As verdict(), without what the program has been told of already.
+    virtual result<void> unseen() = 0;
 };
 
 inline instant nursery_member::until(duration_ns span) const {
@@ -110,6 +114,7 @@ inline void nursery_member::when_ended(unique_function<void()> go, const void* k
 }
 inline void nursery_member::forget(const void* key) { nursery_->forget_watcher(*this, key); }
 inline std::optional<error> nursery_member::stopped_for() const { return nursery_->stopped_for(); }
+inline void nursery_member::saw(const error& why) const { nursery_->saw(why); }
 inline mitogen::node& nursery_member::node() const noexcept { return nursery_->node(); }
 inline void nursery_member::cancel() { nursery_->cancel_one(*this); }
 inline bool nursery_member::may_wait() const { return ended() || !nursery_->node().on_loop(); }

@@ -68,6 +68,8 @@ public:
     void forget(const void* key);
     mitogen::node& node() const noexcept;
     std::optional<error> stopped_for() const;
+    /// The program is about to be told of this error.
+    void saw(const error& why) const;
     /// False if it has ended already and there is nothing to wait for.
     bool may_wait() const;
 };

@@ -60,6 +60,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     // not reaped yet, those that are only being made as well
     std::size_t processes_ = 0;
     std::vector<error> failures_;     // in the order in which they came
+    std::vector<error> seen_;         // of those, what the program has been told
     std::optional<error> cancelled_;  // why, if nothing has failed before
     std::unique_ptr<body_scope, counted_scope::drop> body_; // null: it was made on the loop
     outstanding_call* limit_ = nullptr; // ends when its time is over, or all is
@@ -77,10 +78,11 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     /// What everything is stopped for. Under mutex_, when stopping().
     error cause() const { return failures_.empty() ? *cancelled_ : failures_.front(); }
 
-    bool known(const error& why) const noexcept { // under mutex_
-        return std::any_of(failures_.begin(), failures_.end(),
+    static bool listed(const std::vector<error>& all, const error& why) noexcept {
+        return std::any_of(all.begin(), all.end(),
                            [&](const error& e) { return e.same_as(why); });
     }
+    bool known(const error& why) const noexcept { return listed(failures_, why); } // under mutex_
 
     /// Why nothing can be added any more, or nothing. Under mutex_.
     std::optional<error> refused() const {
@@ -465,6 +467,21 @@ public:
         const std::lock_guard lock(mutex_);
         if (!failures_.empty()) return group_errors(failures_);
         if (cancelled_ && reports_cancelling_) return *cancelled_;
+        return {};
+    }
+
+    void saw(const error& why) override {
+        const std::lock_guard lock(mutex_);
+        if (known(why) && !listed(seen_, why)) seen_.push_back(why);
+    }
+
+    result<void> unseen() override {
+        const std::lock_guard lock(mutex_);
+        std::vector<error> news;
+        for (const error& e : failures_)
+            if (!listed(seen_, e)) news.push_back(e);
+        if (!news.empty()) return group_errors(news);
+        if (failures_.empty() && cancelled_ && reports_cancelling_) return *cancelled_;
         return {};
     }
 

@@ -77,11 +77,14 @@ private:
         if (!state_->wait_until(deadline)) {
             if (auto why = detail::why_interrupted(state_->node().now(), deadline)) {
                 const std::optional<error> cause = state_->stopped_for();
+                if (cause) state_->saw(*cause);
                 return cause ? *cause : std::move(*why);
             }
             return error(reason::timeout, "the task has not ended within the time given");
         }
-        return state_->outcome();
+        result<T> end = state_->outcome();
+        if (!end) state_->saw(end.error());
+        return end;
     }
 };
 

@@ -35,7 +35,10 @@ class nursery_watch final : public nursery_member {
 
     void answered() {
         const error* why = call_.failure();
-        const bool left = why && why->reason() == reason::cancelled && !nursery_->stopped();
+        // with a context that somebody else has ended, it has not left
+        const bool left = why && why->reason() == reason::cancelled && !nursery_->stopped() &&
+                          (why->radius() != cancel_radius::context ||
+                           why->canceller() == nursery_->node().id());
         nursery_->ended(*this, left ? nullptr : why);
     }
 

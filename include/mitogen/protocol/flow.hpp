@@ -35,8 +35,8 @@ enum class flow_frame : std::uint8_t {
     stop = 17,   ///< nobody takes items any more
 };
 
-/// What an item costs besides its bytes: what it takes in a queue.
-inline constexpr std::uint64_t item_overhead = 64;
+/// What an item costs besides its bytes: what it takes in a queue, with what an allocator adds.
+inline constexpr std::uint64_t item_overhead = 96;
 
 /// Bytes of items that may be under way on one flow at first. A pipe holds 64 KiB, and a message is
 /// cut into fragments of 128 KiB: with twice that, a sender on the same machine rarely waits.
@@ -81,6 +81,12 @@ public:
 
     std::uint64_t window() const noexcept { return window_; }
 
+    /// By how much the window would grow now if its last item were taken: see consume().
+    std::uint64_t growth() const noexcept {
+        if (allowed_ > 0 || window_ >= most_) return 0;
+        return window_ < most_ - window_ ? window_ : most_ - window_;
+    }
+
     /// An item has arrived. False if the sender had no credit for it, or has announced fewer.
     bool receive(std::size_t bytes) noexcept {
         if (allowed_ <= 0 || received_ == announced_) return false;
@@ -103,11 +109,13 @@ public:
     /// An item has left the queue. How much credit to grant for it now: nothing until half a window
     /// is owed, so that grants are few. `starved`: it was the last one there. If the sender has
     /// used up its credit then, only the window holds it back, because more than that fits on the
-    /// way between them: the window doubles.
-    std::uint64_t consume(std::size_t bytes, bool starved = false) noexcept {
+    /// way between them: the window doubles, or grows by `room` if that is less.
+    std::uint64_t consume(std::size_t bytes, bool starved = false,
+                          std::uint64_t room = UINT64_MAX) noexcept {
         owed_ += bytes + item_overhead;
-        if (starved && allowed_ <= 0 && window_ < most_) {
-            const std::uint64_t more = window_ < most_ - window_ ? window_ : most_ - window_;
+        if (starved) {
+            const std::uint64_t wanted = growth();
+            const std::uint64_t more = room < wanted ? room : wanted;
             owed_ += more;
             window_ += more;
         }

@@ -88,9 +88,9 @@ class connect_server {
         bool cut{};
         if (!decode(r, which, cut) || !r.finish())
             return router_.reply_dead(m.head, error(reason::bad_arguments, r.failure_text()));
-        if (cut) return router_.subtree().disconnect(which);
-        const auto gone = std::make_shared<future<exit_status>>(&router_.subtree().shut_down(which),
-                                                                router_, decode_environment{});
+        if (cut) return router_.subtree().disconnect(which, m.head.src);
+        const auto gone = std::make_shared<future<exit_status>>(
+            &router_.subtree().shut_down(which, m.head.src), router_, decode_environment{});
         gone->then([&node = router_, gone, head = m.head] {
             const result<exit_status> status = gone->outcome();
             if (status) return node.reply(head, encode(*status), 0);

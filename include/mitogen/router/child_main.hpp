@@ -20,6 +20,7 @@
 #include <mitogen/os/stdio.hpp>
 #include <mitogen/protocol/handshake.hpp>
 #include <mitogen/protocol/hello_reader.hpp>
+#include <mitogen/protocol/shutdown_notice.hpp>
 #include <mitogen/remote/connect_server.hpp>
 #include <mitogen/router/router_engine.hpp>
 #include <mitogen/serve/dispatcher.hpp>
@@ -133,8 +134,9 @@ public:
         log::set_bounds(welcome_.logs);
         log::set_sink([this](const log::record& r) { router_.logs().record(r); });
         (void)router_.add_raw_handler(handles::shutdown, {}, [this](const message& m) {
-            end("context " + welcome_.name + " is shutting down");
-            if (!m.payload.empty()) (void)router_.subtree().expedite_all();
+            const auto notice = wire::shutdown_notice::read(m);
+            end(notice.by, "context " + welcome_.name + " is shutting down");
+            if (notice.at_once) (void)router_.subtree().expedite_all();
         });
         broker_.defer([this] {
             router_.become(welcome_.id, welcome_.ancestors, parent_, welcome_.bounds);
@@ -151,7 +153,7 @@ private:
             return (void)router_.link_lost(
                 link, error(reason::broker_exited, "this context has detached"));
         router_.link_lost(link, error(cause, "the parent is lost: " + why));
-        end("the parent is lost");
+        end(no_context, "the parent is lost");
     }
 
     bool ask_debugger() override {
@@ -173,10 +175,11 @@ private:
         dispatcher_.retire();
     }
 
-    /// No more calls; those that run are told to stop. On the loop.
-    void end(const std::string& why) {
+    /// No more calls; those that run are told to stop, and who has asked for it. On the loop.
+    void end(context_id by, const std::string& why) {
         if (std::exchange(ending_, true)) return;
-        dispatcher_.stop(error(reason::broker_exited, why));
+        router_.subtree().ends_for(by);
+        dispatcher_.stop(ended_by(reason::broker_exited, by, why));
         const instant now = broker_.io().now();
         stop_at_ = after(now, welcome_.grace_ns);
         broker_.set_timer(overdue_, after(now, shutdown_limits::own_grace(welcome_.grace_ns)));

@@ -27,9 +27,9 @@
 #include <mitogen/loop/watch_table.hpp>
 #include <mitogen/loop/work_guard.hpp>
 #include <mitogen/method/fork.hpp>
-#include <mitogen/node/activities_of.hpp>
+#include <mitogen/node/status/activities_of.hpp>
 #include <mitogen/node/router_core.hpp>
-#include <mitogen/node/status_of.hpp>
+#include <mitogen/node/status/status_of.hpp>
 #include <mitogen/os/process/signal.hpp>
 #include <mitogen/program/payload.hpp>
 #include <mitogen/router/router.hpp>
@@ -151,8 +151,10 @@ public:
 
     // ---- the contexts below
 
-    outstanding_call& shut_down(context_id id) override { return subtree_.shut_down(id); }
-    void disconnect(context_id id) override { subtree_.disconnect(id); }
+    outstanding_call& shut_down(context_id id) override {
+        return subtree_.shut_down(id, this->id());
+    }
+    void disconnect(context_id id) override { subtree_.disconnect(id, this->id()); }
     void terminate(context_id id, bool by_force) override {
         this->loop().defer(
             [this, id, by_force] { by_force ? subtree_.expedite(id) : subtree_.terminate(id); });

@@ -53,6 +53,7 @@ class basic_dispatcher {
     on executor_;
     incoming_calls<Io> calls_;
     waiter<Io> main_wake_;
+    std::optional<error> cancellation_{}; // of what runs; there before stopping_ is set
     std::atomic<bool> stopping_{false};
     std::atomic<bool> retired_{false};
     basic_latch<call*, Io> pool_queue_;
@@ -111,10 +112,14 @@ public:
     }
 
     /// Ends serve(); fires the stop token of every call that runs, and answers those that do not
-    /// run yet. Threads: any.
+    /// run yet with `why`, which says who has ended the context. Once, or again from the same
+    /// thread. Threads: any.
     void stop(const error& why) {
+        if (!cancellation_)
+            cancellation_.emplace(cancelled_by(why.canceller(), cancel_radius::context,
+                                               std::string(why.message())));
         stopping_.store(true, std::memory_order_release);
-        for (call* c : calls_.stop_all(router_.id())) {
+        for (call* c : calls_.stop_all(why, *cancellation_)) {
             router_.reply_dead(c->head, why);
             calls_.finish(*c);
         }
@@ -160,6 +165,7 @@ private:
     bool retired() const noexcept { return retired_.load(std::memory_order_acquire); }
 
     error shutting_down() const {
+        if (stopping()) return *cancellation_;
         return cancelled_by(router_.id(), cancel_radius::context,
                             "context " + name_ + " is shutting down");
     }
@@ -185,7 +191,8 @@ private:
         }
         if (stopping())
             return router_.reply_dead(
-                m.head, error(reason::broker_exited, "context " + name_ + " is shutting down"));
+                m.head, ended_by(reason::broker_exited, cancellation_->canceller(),
+                                 "context " + name_ + " is shutting down"));
         const on where = entry->where == on::context ? executor_ : entry->where;
         if (where == on::loop) return run_on_loop(m, *entry, r.offset(), frame);
         bool behind = false;
@@ -266,9 +273,9 @@ private:
     /// Gives the function of a call its way to those who cancel it, and to where its items go.
     static void attach(invocation& inv, call& c) noexcept {
         inv.call = &c;
-        inv.cancelled = [](invocation& i) {
+        inv.why_stopped = [](invocation& i) {
             call& running = *static_cast<call*>(i.call);
-            return static_cast<incoming_calls<Io>*>(running.owner)->cancelled(running);
+            return static_cast<incoming_calls<Io>*>(running.owner)->why_stopped(running);
         };
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation& i) {
@@ -309,7 +316,10 @@ private:
         if (inv.failure) {
             if (chain) calls_.break_chain(request.src, chain, *inv.failure);
             answer_error(request, *inv.failure, when);
-            if (!request.wants_reply())
+            // what ends with its context, the program has ended itself
+            const bool ended = stopping() && inv.failure->reason() == reason::cancelled &&
+                               inv.failure->radius() == cancel_radius::context;
+            if (!request.wants_reply() && !ended)
                 log::write(log::level::warning,
                            std::string("a call without reply failed: ") + inv.failure->what());
             return;

@@ -110,7 +110,11 @@ class incoming_calls {
     std::uint64_t main_begun_ = 0;          // calls that the main thread has taken
     std::uint64_t pool_begun_ = 0;          // calls that the pool has taken
     std::size_t pool_waiting_ = 0;
-    bool stopping_ = false;
+    struct ending {
+        error refusal;      // of what has not begun
+        error cancellation; // of what runs
+    };
+    std::optional<ending> stopping_{};
 
     struct chain_key {
         context_id src;
@@ -198,7 +202,7 @@ class incoming_calls {
         c.scope.enter(by);
         if (c.cancelled != cancel_radius::none) c.scope.cancel(c.cancelled, c.head.src);
         c.state.store(incoming_call::phase::running, std::memory_order_relaxed);
-        if (stopping_) return error(reason::broker_exited, "the context is shutting down");
+        if (stopping_) return stopping_->refusal;
         if (c.cancelled != cancel_radius::none && !c.due)
             return cancelled_by_caller(c.head.src, c.cancelled, " before it began");
         if (c.deadline != never && io_.now() >= c.deadline)
@@ -375,10 +379,13 @@ public:
         return nullptr;
     }
 
-    /// Not none if its caller does not want the call any more.
-    cancel_radius cancelled(incoming_call& c) {
+    /// Why a call is to stop: its caller does not want it any more, or the context ends. Nothing if
+    /// it is not.
+    std::optional<error> why_stopped(incoming_call& c) {
         const std::lock_guard lock(mutex_);
-        return c.cancelled;
+        if (c.cancelled != cancel_radius::none)
+            return cancelled_by_caller(c.head.src, c.cancelled);
+        return stopping_ ? std::optional<error>(stopping_->cancellation) : std::nullopt;
     }
 
 #if defined(__cpp_lib_jthread)
@@ -392,16 +399,16 @@ public:
     }
 #endif
 
-    /// From now on no call begins, because `who` ends the context. Fires the stop token of each
-    /// that runs, and returns those of the main thread's queue.
-    std::vector<incoming_call*> stop_all(context_id who) {
+    /// From now on no call begins: `refusal` is why. Fires the stop token of each that runs, with
+    /// `cancellation`, and returns those of the main thread's queue.
+    std::vector<incoming_call*> stop_all(const error& refusal, const error& cancellation) {
         std::vector<incoming_call*> queued;
 #if defined(__cpp_lib_jthread)
         std::vector<std::stop_source> running;
 #endif
         {
             const std::lock_guard lock(mutex_);
-            stopping_ = true;
+            if (!stopping_) stopping_.emplace(ending{refusal, cancellation});
             while (first_) {
                 queued.push_back(first_);
                 unqueue(*first_);
@@ -410,7 +417,8 @@ public:
                 for (; c; c = c->next_in_bucket) {
                     if (c->state.load(std::memory_order_acquire) != incoming_call::phase::running)
                         continue;
-                    if (!c->task) c->scope.cancel(cancel_radius::context, who);
+                    if (!c->task)
+                        c->scope.cancel(cancel_radius::context, cancellation.canceller());
 #if defined(__cpp_lib_jthread)
                     if (c->stop) running.push_back(*c->stop);
 #endif

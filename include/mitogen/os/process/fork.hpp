@@ -7,7 +7,7 @@
 #include <mitogen/os/failure.hpp>
 #include <mitogen/os/fault.hpp>
 #include <mitogen/os/process/detached_children.hpp>
-#include <mitogen/os/process/interrupt.hpp>
+#include <mitogen/os/process/signal_watch.hpp>
 
 #include <signal.h>
 #include <unistd.h>
@@ -27,7 +27,7 @@ inline result<int> fork_process() {
         ::sigemptyset(&none);
         static_cast<void>(::pthread_sigmask(SIG_SETMASK, &none, nullptr));
         static_cast<void>(::signal(SIGPIPE, SIG_DFL));
-        all_interrupts.forget();
+        all_watched_signals.forget();
     }
     return static_cast<int>(rc);
 }

@@ -8,7 +8,7 @@
 #include <mitogen/link/peer.hpp>
 #include <mitogen/node/route_table.hpp>
 #include <mitogen/node/router_core.hpp>
-#include <mitogen/node/status.hpp>
+#include <mitogen/node/status/status.hpp>
 
 #include <string>
 #include <vector>

@@ -2,7 +2,7 @@
 #include "../generic/forked.hpp"
 
 #include <mitogen/os/process/fork.hpp>
-#include <mitogen/os/process/interrupt.hpp>
+#include <mitogen/os/process/signal_watch.hpp>
 
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -17,6 +17,17 @@ namespace os = mitogen::os;
 
 namespace {
 
+/// Of SIGINT, with how many there were since the last time.
+struct watch_for_int : os::signal_watch {
+    watch_for_int() : signal_watch({SIGINT}) {}
+    int take() {
+        unsigned char numbers[64];
+        int count = 0;
+        while (const std::size_t n = signal_watch::take(numbers)) count += static_cast<int>(n);
+        return count;
+    }
+};
+
 std::atomic<int> own_calls{0};
 void own_handler(int) { ++own_calls; }
 void (*handler_now())(int) {
@@ -30,11 +41,11 @@ TEST_CASE(
     const int code = generic::forked([] {
         ::signal(SIGINT, own_handler);
         {
-            os::interrupt_watch one;
+            watch_for_int one;
             if (one.take() != 0) return 1;
             ::raise(SIGINT);
             {
-                os::interrupt_watch other;
+                watch_for_int other;
                 ::raise(SIGINT);
                 if (other.take() != 1) return 2;
             }
@@ -52,7 +63,7 @@ TEST_CASE(
     const auto raising = [](int times) {
         return generic::forked([=] {
             ::signal(SIGINT, SIG_DFL);
-            const os::interrupt_watch watch;
+            const watch_for_int watch;
             for (int i = 0; i < times; ++i) ::raise(SIGINT);
             return 7;
         });
@@ -61,7 +72,7 @@ TEST_CASE(
     CHECK(raising(3) == 200 + SIGINT);
     const int after = generic::forked([] {
         ::signal(SIGINT, SIG_DFL);
-        std::make_unique<os::interrupt_watch>().reset();
+        std::make_unique<watch_for_int>().reset();
         ::raise(SIGINT);
         return 7;
     });
@@ -72,13 +83,13 @@ TEST_CASE("SIGINT that is ignored stays so, and a handler that comes later stays
     const int code = generic::forked([] {
         ::signal(SIGINT, SIG_IGN);
         {
-            os::interrupt_watch watch;
+            watch_for_int watch;
             for (int i = 0; i < 5; ++i) ::raise(SIGINT);
             if (watch.take() != 0 || handler_now() != SIG_IGN) return 1;
         }
         ::signal(SIGINT, SIG_DFL);
         {
-            const os::interrupt_watch watch;
+            const watch_for_int watch;
             ::signal(SIGINT, own_handler);
         }
         return handler_now() == own_handler ? 0 : 2;
@@ -91,7 +102,7 @@ TEST_CASE(
     const auto in_copy = [](auto body) {
         return generic::forked([=] {
             ::signal(SIGINT, SIG_DFL);
-            os::interrupt_watch watch;
+            watch_for_int watch;
             const int fd = watch.fd();
             const auto pid = os::fork_process();
             if (pid && *pid == 0) ::_exit(body(fd));
@@ -104,16 +115,16 @@ TEST_CASE(
     CHECK(in_copy([](int) { return ::raise(SIGINT); }) == 200 + SIGINT);
     CHECK(in_copy([](int fd) { return ::fcntl(fd, F_GETFD) < 0 ? 5 : 6; }) == 5);
     CHECK(in_copy([](int) {
-              os::interrupt_watch own;
+              watch_for_int own;
               ::raise(SIGINT);
               return own.take() + 10;
           }) == 11);
     const int plain = generic::forked([] { // a copy that the library knows nothing of
         ::signal(SIGINT, SIG_DFL);
-        os::interrupt_watch watch;
+        watch_for_int watch;
         const int one = generic::forked([] { return ::raise(SIGINT); });
         const int two = generic::forked([] {
-            os::interrupt_watch own;
+            watch_for_int own;
             ::raise(SIGINT);
             return own.take();
         });
@@ -125,13 +136,13 @@ TEST_CASE(
 TEST_CASE("watches come and go on several threads while signals arrive") {
     const int code = generic::forked([] {
         ::signal(SIGINT, own_handler);
-        const os::interrupt_watch always;
+        const watch_for_int always;
         std::atomic<bool> done{false};
         std::vector<std::thread> threads;
         for (int t = 0; t < 3; ++t) {
             threads.emplace_back([&] {
                 for (int i = 0; i < 300; ++i) {
-                    os::interrupt_watch one;
+                    watch_for_int one;
                     ::raise(SIGINT); // on this thread
                     if (one.take() < 1) ::_exit(1);
                 }
@@ -149,11 +160,71 @@ TEST_CASE("watches come and go on several threads while signals arrive") {
 }
 
 TEST_CASE("no more than 64 watch at once, and each can go") {
-    std::vector<std::unique_ptr<os::interrupt_watch>> all;
-    for (int i = 0; i < 64; ++i) all.push_back(std::make_unique<os::interrupt_watch>());
-    CHECK_THROWS_AS(os::interrupt_watch(), mitogen::overloaded_error);
+    std::vector<std::unique_ptr<watch_for_int>> all;
+    for (int i = 0; i < 64; ++i) all.push_back(std::make_unique<watch_for_int>());
+    CHECK_THROWS_AS(watch_for_int(), mitogen::overloaded_error);
     all.erase(all.begin());
-    CHECK_NOTHROW(os::interrupt_watch());
+    CHECK_NOTHROW(watch_for_int());
+}
+
+TEST_CASE("a watch hears its own signals, each by its number, and restores each handler") {
+    const int code = generic::forked([] {
+        ::signal(SIGINT, own_handler);
+        ::signal(SIGHUP, SIG_DFL);
+        ::signal(SIGTERM, SIG_IGN);
+        {
+            os::signal_watch two({SIGHUP, SIGINT});
+            watch_for_int one;
+            ::raise(SIGHUP);
+            ::raise(SIGINT);
+            unsigned char numbers[8];
+            if (two.take(numbers) != 2 || numbers[0] != SIGHUP || numbers[1] != SIGINT) return 1;
+            if (one.take() != 1) return 2;
+            os::signal_watch ignored({SIGTERM});
+            ::raise(SIGTERM);
+            if (ignored.take(numbers) != 0) return 3;
+        }
+        if (handler_now() != own_handler || own_calls != 1) return 4;
+        struct sigaction now {};
+        ::sigaction(SIGHUP, nullptr, &now);
+        if (now.sa_handler != SIG_DFL) return 5;
+        ::sigaction(SIGTERM, nullptr, &now);
+        return now.sa_handler == SIG_IGN ? 0 : 6;
+    });
+    CHECK(code == 0);
+}
+
+TEST_CASE("the third signal ends the process, or the third that nobody has taken; they are counted "
+          "together") {
+    const auto raising = [](os::last_resort ends, bool takes, std::vector<int> numbers) {
+        return generic::forked([=] {
+            ::signal(SIGTERM, SIG_DFL);
+            ::signal(SIGHUP, SIG_DFL);
+            ::signal(SIGCHLD, SIG_DFL);
+            os::signal_watch watch({SIGTERM, SIGHUP, SIGCHLD}, ends);
+            unsigned char taken[8];
+            for (const int n : numbers) {
+                ::raise(n);
+                if (takes && watch.take(taken) != 1) return 1;
+            }
+            return 7;
+        });
+    };
+    using os::last_resort;
+    CHECK(raising(last_resort::third, true, {SIGHUP, SIGTERM}) == 7);
+    CHECK(raising(last_resort::third, true, {SIGHUP, SIGTERM, SIGHUP}) == 200 + SIGHUP);
+    CHECK(raising(last_resort::third_unread, true, std::vector<int>(10, SIGHUP)) == 7);
+    CHECK(raising(last_resort::third_unread, false, {SIGHUP, SIGTERM, SIGTERM}) == 200 + SIGTERM);
+    CHECK(raising(last_resort::third, true, std::vector<int>(10, SIGCHLD)) == 7);
+}
+
+TEST_CASE("what is no signal, or must not be handled, is refused") {
+    for (const int number : {0, -3, 65, SIGKILL, SIGSTOP, SIGSEGV})
+        CHECK_THROWS_AS(os::signal_watch({number}), mitogen::logic_error);
+    CHECK(mitogen::signal_set{}.empty());
+    CHECK_FALSE(mitogen::signal_set{0}.empty());
+    CHECK(mitogen::signal_set{SIGHUP, 64}.contains(64));
+    CHECK_FALSE(mitogen::signal_set{SIGHUP, 64}.contains(SIGINT));
 }
 
 } // namespace

@@ -8,7 +8,7 @@
 #include <mitogen/loop/activity/waits.hpp>
 #include <mitogen/node/call_table.hpp>
 #include <mitogen/node/router_core.hpp>
-#include <mitogen/node/status.hpp>
+#include <mitogen/node/status/status.hpp>
 #include <mitogen/scope/cancel_scope.hpp>
 
 #include <algorithm>
