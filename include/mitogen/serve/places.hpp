@@ -11,8 +11,8 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/loop/activity/activity.hpp>
 #include <mitogen/loop/timer.hpp>
-#include <mitogen/node/status/activities_of.hpp>
 #include <mitogen/node/router_core.hpp>
+#include <mitogen/node/status/activities_of.hpp>
 #include <mitogen/node/status/status.hpp>
 #include <mitogen/serve/incoming_calls.hpp>
 
