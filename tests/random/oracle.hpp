@@ -35,6 +35,7 @@ class oracle {
         std::int64_t cancelled_at = never;
         std::int64_t late_at = never;
         std::int64_t shields_until = 0;
+        bool cancelled_as_late = false; // because a part of a nursery was
     };
     struct cut {
         std::int64_t at = never;
@@ -55,6 +56,7 @@ class oracle {
             if (at == first.at && at != never) {
                 if (s->late_at <= at) first.how |= late;
                 if (s->cancelled_at <= at) first.how |= cancelled;
+                if (s->cancelled_at <= at && s->cancelled_as_late) first.how |= late;
             }
             t = std::max(t, s->shields_until);
         }
@@ -186,7 +188,8 @@ class oracle {
         };
         const auto of_body = [&](std::int64_t stop) {
             // A task that is late by the deadline that all share stops the nursery as well.
-            const scope own{s, parts.empty() ? stop : std::min(stop, deadline)};
+            scope own{s, parts.empty() ? stop : std::min(stop, deadline)};
+            own.cancelled_as_late = true; // its error may be that of the task
             return one(body, t, &own);
         };
         // What would be, did nothing stop it?

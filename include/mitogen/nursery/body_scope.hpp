@@ -19,12 +19,11 @@ class body_scope final : public counted_scope {
     std::optional<error> why_{}; // set before it is cancelled
 
 public:
-    /// The nursery in context `here` stops, because of `cause`: a failure of a part of it, or
-    /// `own`, an order to the nursery as a whole.
-    void stop(const error& cause, context_id here, bool own) {
+    /// The nursery in context `here` stops, because of `cause`.
+    void stop(const error& cause, context_id here) {
         if (is_cancelled() || has_left()) return;
         const bool says_so =
-            cause.reason() == reason::cancelled || (own && cause.reason() == reason::timeout);
+            cause.reason() == reason::cancelled || cause.reason() == reason::timeout;
         why_.emplace(says_so ? cause
                              : cancelled_by(here, cancel_radius::nursery,
                                             std::string("cancelled with its nursery, of which a "

@@ -107,7 +107,7 @@ class nursery_state final : public nursery_hub, public std::enable_shared_from_t
     }
 
     void interrupt_body() { // under mutex_, when stopping()
-        if (body_) body_->stop(cause(), node_.id(), failures_.empty());
+        if (body_) body_->stop(cause(), node_.id());
     }
 
     /// Everything that has not ended is asked to stop, the latest first: a call that waits behind
