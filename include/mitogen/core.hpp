@@ -68,6 +68,7 @@
 #include <mitogen/loop/event_loop.hpp>
 #include <mitogen/loop/followers.hpp>
 #include <mitogen/loop/leadership.hpp>
+#include <mitogen/loop/loop_watch.hpp>
 #include <mitogen/loop/slow_timers.hpp>
 #include <mitogen/loop/timers.hpp>
 #include <mitogen/loop/watch_table.hpp>

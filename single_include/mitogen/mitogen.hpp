@@ -1032,11 +1032,21 @@ struct heartbeat {
     friend bool operator==(const heartbeat&, const heartbeat&) = default;
 };
 
+/// When the log says that something does not go on. `never` or 0: it does not.
+struct warnings {
+    /// one piece of work on a loop, so that nothing else runs there: a function `on::loop`, a task
+    /// between two of its waits, a handler, a log sink
+    duration_ns blocked_loop = 1'000'000'000;
+
+    friend bool operator==(const warnings&, const warnings&) = default;
+};
+
 /// What holds for a whole tree: set at its root, and inherited by every context below.
 struct tree_rules {
     mitogen::heartbeat heartbeat{};
     /// contexts talk to those above and below them only, never to siblings
     bool unidirectional = false;
+    mitogen::warnings warnings{};
 
     friend bool operator==(const tree_rules&, const tree_rules&) = default;
 };
@@ -6171,6 +6181,123 @@ std::string function_identity() {
 
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/loop/activity.hpp ----
+// activity.hpp: what a loop is at, for whoever looks whether it goes on.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// A kind of work on a loop that is not the library's own, and how it is named: text(of) is called
+/// on another thread, maybe when the work is over, so `of` refers to nothing that ends. One constant
+/// for each kind.
+struct loop_work {
+    std::string (*text)(std::uintptr_t of);
+};
+
+/// What one loop is at. Threads: the one that leads, unless marked.
+class loop_activity {
+    friend class at_work;
+
+    std::atomic<std::uint32_t> step_{0}; // changes with each piece of work
+    std::atomic<bool> in_turn_{false};   // between two waits for events
+    std::atomic<const loop_work*> what_{nullptr};
+    std::atomic<std::uintptr_t> of_{0};
+
+    void set(const loop_work* what, std::uintptr_t of) noexcept {
+        next_step();
+        of_.store(of, std::memory_order_relaxed);
+        what_.store(what, std::memory_order_relaxed);
+    }
+
+    /// Somebody shall look, since other work than the library's begins.
+    virtual void rouse() noexcept = 0;
+
+protected:
+    /// Somebody looks, or nobody shall: work begins without a word.
+    std::atomic<bool> watched_{true};
+
+    loop_activity() = default;
+    ~loop_activity() = default;
+
+public:
+    loop_activity(loop_activity&&) = delete;
+
+    /// One piece of work is done.
+    void next_step() noexcept {
+        step_.store(step_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    }
+    /// An iteration of the loop has events to look at, or has done all.
+    void set_in_turn(bool is) noexcept { in_turn_.store(is, std::memory_order_relaxed); }
+
+    /// What it is at now: two that are equal, with some time between them, are one piece of work.
+    struct look {
+        std::uint32_t step = 0;
+        bool in_turn = false;
+        const loop_work* what = nullptr; ///< null: the library's own, or unknown
+        std::uintptr_t of = 0;
+
+        bool working() const noexcept { return in_turn || what; }
+        std::string text() const {
+            return what ? what->text(of) : "a callback of which no name is known";
+        }
+    };
+    /// Threads: any.
+    look now() const noexcept {
+        return {step_.load(std::memory_order_relaxed), in_turn_.load(std::memory_order_relaxed),
+                what_.load(std::memory_order_relaxed), of_.load(std::memory_order_relaxed)};
+    }
+};
+
+/// For people: whole seconds from one on, else milliseconds.
+MITOGEN_COLD inline std::string span_text(duration_ns span) {
+    return span < 1'000'000'000 ? std::to_string(span / 1'000'000) + " ms"
+                                : std::to_string(span / 1'000'000'000) + " s";
+}
+
+/// The loop that this thread leads; null: none, or one that nobody looks at.
+inline thread_local constinit loop_activity* loop_here = nullptr;
+
+/// A loop_work whose `of` is a text that stays.
+inline constexpr loop_work named_work{
+    [](std::uintptr_t of) { return std::string(reinterpret_cast<const char*>(of)); }};
+
+/// While it exists this thread leads a loop.
+class leads_loop {
+    loop_activity* const before_;
+
+public:
+    explicit leads_loop(loop_activity* loop) noexcept : before_(loop_here) { loop_here = loop; }
+    leads_loop(leads_loop&&) = delete;
+    ~leads_loop() { loop_here = before_; }
+};
+
+/// While it exists the loop that this thread leads is at `what`, of `of`; nothing if it leads none.
+/// Costs a few plain stores.
+class at_work {
+    loop_activity* const loop_;
+    const loop_work* before_ = nullptr;
+    std::uintptr_t before_of_ = 0;
+
+public:
+    at_work(const loop_work& what, std::uintptr_t of) noexcept : loop_(loop_here) {
+        if (!loop_) return;
+        before_ = loop_->what_.load(std::memory_order_relaxed);
+        before_of_ = loop_->of_.load(std::memory_order_relaxed);
+        loop_->set(&what, of);
+        if (!loop_->watched_.load(std::memory_order_relaxed)) [[unlikely]]
+            loop_->rouse();
+    }
+    at_work(const loop_work& what, const void* of) noexcept
+        : at_work(what, reinterpret_cast<std::uintptr_t>(of)) {}
+    at_work(at_work&&) = delete;
+    ~at_work() {
+        if (loop_) loop_->set(before_, before_of_);
+    }
+};
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/call/function_entry.hpp ----
 // function_entry.hpp: what one function that other contexts may call is, and how it gets into the
 // list of them.
@@ -6295,6 +6422,16 @@ constexpr on place_of() noexcept {
     constexpr bool anywhere = run_on<F> == on::context || run_on<F> == on::pool;
     return coroutine ? on::task : holds_thread && anywhere ? on::thread : run_on<F>;
 }
+
+/// Work of a loop: a function_entry's, and a task that began as one; 0: of which only its program
+/// knows the name.
+inline constexpr loop_work function_work{[](std::uintptr_t of) {
+    return "the function " + reinterpret_cast<const function_entry*>(of)->name();
+}};
+inline constexpr loop_work task_work{[](std::uintptr_t of) {
+    return of ? "the task " + reinterpret_cast<const function_entry*>(of)->name()
+              : std::string("a task of this program");
+}};
 
 template <auto F>
 struct slot {
@@ -10207,6 +10344,7 @@ class task_scope : public scope_worker {
     bool running_ = false;
     bool finished_ = false;
     bool elsewhere_ = false; // something foreign may resume it, or has: nobody looks at next_
+    const void* const subject_;      // the function_entry that it began as; null: none
     std::coroutine_handle<> next_{}; // what resume() goes on with
     loop_task* later_ = nullptr; // if no loop runs it
     struct last_step : loop_task {
@@ -10214,7 +10352,7 @@ class task_scope : public scope_worker {
     } last_{};
 
 public:
-    task_scope() {
+    explicit task_scope(const void* subject = nullptr) : subject_(subject) {
         last_.scope = this;
         last_.run = [](loop_task& t) { static_cast<last_step&>(t).scope->ended(); };
     }
@@ -10248,6 +10386,7 @@ public:
         elsewhere_ = false;
         {
             const with_worker here(this);
+            const at_work busy(task_work, subject_);
             do {
                 at.resume();
                 at = std::exchange(next_, nullptr);
@@ -12225,6 +12364,10 @@ namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
 
+/// Work of a loop: the handler of that number.
+inline constexpr loop_work handler_work{
+    [](std::uintptr_t of) { return "the handler of handle " + std::to_string(of); }};
+
 /// Wraps `call(const message&, Args...)` for raw messages. One that does not decode is logged and
 /// handed to `refuse(message, why)`, which tells the sender. A dead message (the handler's
 /// respondent is lost, or the router is at its end) reaches the handler only if it can be called
@@ -12237,7 +12380,10 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
     return [call = std::move(call), refuse = std::move(refuse), bounds,
             environment](const message& m) mutable {
         if (m.dead()) {
-            if constexpr (sizeof...(Args) > 0 && std::is_invocable_v<F&, const message&>) call(m);
+            if constexpr (sizeof...(Args) > 0 && std::is_invocable_v<F&, const message&>) {
+                const at_work here(handler_work, static_cast<std::uintptr_t>(m.head.handle));
+                call(m);
+            }
             return;
         }
         std::tuple<Args...> values{};
@@ -12250,6 +12396,7 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
             log::write(log::level::warning, what);
             return refuse(m, error(reason::bad_arguments, what));
         }
+        const at_work here(handler_work, static_cast<std::uintptr_t>(m.head.handle));
         std::apply([&](auto&... v) { call(m, std::move(v)...); }, values);
     };
 }
@@ -13323,7 +13470,9 @@ class node_task_scope : public task_scope {
     mitogen::node& node_;
 
 public:
-    explicit node_task_scope(mitogen::node& node) : node_(node) {}
+    /// `subject`: the function_entry that it begins as; null: none.
+    explicit node_task_scope(mitogen::node& node, const void* subject = nullptr)
+        : task_scope(subject), node_(node) {}
 
     void post(loop_task& step) final {
         if (!node_.post(step)) this->post_here(step);
@@ -14537,20 +14686,22 @@ struct codec<limits> {
     static void signature(signature_sink& s) { s.put("limits"); }
 };
 
-/// The members in order; the heartbeat is its interval and its limit.
+/// The members in order, those of the heartbeat and of the warnings as well.
 template <>
 struct codec<tree_rules> {
     static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = 8 + 8 + 1;
+    static constexpr std::size_t least = 8 + 8 + 1 + 8;
 
     static void encode(writer& w, const tree_rules& t) noexcept {
         w.put_scalar(t.heartbeat.interval);
         w.put_scalar(t.heartbeat.limit);
         codec<bool>::encode(w, t.unidirectional);
+        w.put_scalar(t.warnings.blocked_loop);
     }
     static bool decode(reader& r, tree_rules& t) {
         return r.take_scalar(t.heartbeat.interval) && r.take_scalar(t.heartbeat.limit) &&
-               codec<bool>::decode(r, t.unidirectional);
+               codec<bool>::decode(r, t.unidirectional) &&
+               r.take_scalar(t.warnings.blocked_loop);
     }
     static void signature(signature_sink& s) { s.put("tree_rules"); }
 };
@@ -19381,6 +19532,119 @@ static_assert(policy<native>);
 } // namespace io
 } // namespace mitogen::inline MITOGEN_ABI
 
+// ---- mitogen/loop/loop_watch.hpp ----
+// loop_watch.hpp: a thread that says which work a loop does not get past, while that is so.
+
+namespace mitogen::inline MITOGEN_ABI {
+namespace detail {
+
+/// Looks at one loop a few times in the span that a piece of work may take; warns, once for each,
+/// of what is there at so many looks one after the other. It counts looks and not time, so that a
+/// process that was stopped, or a machine that is overloaded, is no blocked loop.
+///
+/// There is no thread before the loop runs something that is not the library's own, and while it
+/// rests for some seconds the thread sleeps: a process that does nothing is never woken for this.
+/// Threads: as marked. The destructor ends the thread.
+class loop_watch final : public loop_activity {
+    static constexpr int looks_of_block = 4; // after these it is one
+    static constexpr int looks_of_rest = 8;  // without any work, after which it sleeps
+
+    std::atomic<duration_ns> limit_{never}; // never: off
+    std::atomic<bool> ending_{false};
+    std::atomic<bool> blocked_{false};
+    io::posix_parker parker_;
+    io::posix_mutex mutex_; // guards thread_
+    io::posix_thread thread_{};
+
+    void rouse() noexcept override;
+    void run();
+    void tell(const look& what) const noexcept;
+
+public:
+    loop_watch() : parker_(*this), mutex_(*this) {}
+    ~loop_watch();
+
+    /// How long one piece of work may take before the log says so; never or 0: it does not. The
+    /// shortest that was ever given counts. Threads: any.
+    void set_limit(duration_ns limit) noexcept;
+    /// True while something blocks the loop that the log was told of. Threads: any.
+    bool blocked() const noexcept { return blocked_.load(std::memory_order_relaxed); }
+
+    loop_activity* activity() noexcept { return this; }
+
+    /// In a child made by fork(): its thread does not exist here.
+    void forget() noexcept {
+        thread_.forget();
+        loop_here = nullptr;
+    }
+};
+
+MITOGEN_INLINE loop_watch::~loop_watch() {
+    ending_.store(true);
+    parker_.unpark();
+}
+
+MITOGEN_INLINE void loop_watch::set_limit(duration_ns limit) noexcept {
+    if (limit <= 0 || limit >= limit_.load()) return;
+    limit_.store(limit);
+    watched_.store(false);
+}
+
+/// Something begins on the loop, and the thread sleeps, or there is none.
+MITOGEN_COLD MITOGEN_INLINE void loop_watch::rouse() noexcept {
+    if (watched_.exchange(true)) return;
+    const std::lock_guard lock(mutex_);
+    if (thread_.joinable()) return parker_.unpark();
+    const construction started; // what the machine has no thread for is not looked at
+    thread_ = io::posix_thread(*this, "mitogen-watch", [this] { run(); });
+}
+
+MITOGEN_INLINE void loop_watch::run() {
+    look last = now();
+    int same = 0; // looks that have found the same work
+    int idle = 0;
+    while (!ending_.load()) {
+        const duration_ns pause = limit_.load() / looks_of_block;
+        const bool resting = idle > looks_of_rest;
+        parker_.park_until(resting ? never : after(os::monotonic_now(), pause));
+        const look here = now();
+        const bool moved = here.step != last.step;
+        last = here;
+        if (moved || !here.working()) {
+            same = 0;
+            blocked_.store(false, std::memory_order_relaxed);
+        } else if (++same == looks_of_block && !ending_.load()) {
+            blocked_.store(true, std::memory_order_relaxed);
+            tell(here);
+        }
+        idle = moved || here.working() || resting ? 0 : idle + 1;
+        // One pause lies between saying that nobody looks and not looking: who has not heard it by
+        // then has begun its work, which is seen.
+        if (idle == looks_of_rest) watched_.store(false);
+        if (idle < looks_of_rest) watched_.store(true);
+    }
+}
+
+MITOGEN_COLD MITOGEN_INLINE void loop_watch::tell(const look& what) const noexcept {
+    const auto write = [&] {
+        log::write(log::level::warning,
+                   "the loop is blocked: " + what.text() + " has run there for " +
+                       span_text(limit_.load()) +
+                       " without a break; messages, timers and cancellations wait for it");
+    };
+#if MITOGEN_HAS_EXCEPTIONS
+    try {
+        write();
+    } catch (...) { // a sink's, or of no memory
+    }
+#else
+    write();
+#endif
+}
+
+} // namespace detail
+} // namespace mitogen::inline MITOGEN_ABI
+
 // ---- mitogen/loop/timers.hpp ----
 // timers.hpp: what shall happen at a given moment, earliest first.
 
@@ -19653,6 +19917,20 @@ MITOGEN_COLD inline void log_exception_on_loop() {
 
 namespace detail {
 
+/// The same where no real thread is, which could look: nothing.
+class no_loop_watch {
+public:
+    void next_step() noexcept {}
+    void set_in_turn(bool) noexcept {}
+    void set_limit(duration_ns) noexcept {}
+    bool blocked() const noexcept { return false; }
+    loop_activity* activity() noexcept { return nullptr; }
+    void forget() noexcept {}
+};
+template <class Io>
+using loop_watch_of = std::conditional_t<std::is_same_v<typename Io::thread, io::posix_thread>,
+                                         loop_watch, no_loop_watch>;
+
 /// A base of basic_broker, which says who runs it. Threads: the one that leads.
 template <class Io>
 class basic_event_loop {
@@ -19668,6 +19946,7 @@ protected:
     basic_slow_timers<Io> slow_;
     basic_work_queue<Io> work_;
     std::atomic<bool> wake_pending_{false}; // a wake-up is on its way: another one would be wasted
+    loop_watch_of<Io> watch_;
 
 private:
     static constexpr int batch = 64;
@@ -19721,6 +20000,12 @@ public:
     /// Afterwards the slow timer does not fire. Threads: loop.
     void cancel_slow_timer(timer& t) noexcept { slow_.cancel(t); }
 
+    /// Has the log say what has run on the loop for so long without a break: see
+    /// warnings::blocked_loop. Threads: any.
+    void warn_of_block(duration_ns after) noexcept { watch_.set_limit(after); }
+    /// True while something blocks the loop that the log was told of. Threads: any.
+    bool blocked() const noexcept { return watch_.blocked(); }
+
 protected:
     duration_ns remaining(instant until) const {
         const instant now = io_.now();
@@ -19738,6 +20023,7 @@ protected:
             timeout = next == 0 ? 0 : remaining(next);
         }
         const int n = poller_.wait(events_, batch, timeout);
+        watch_.set_in_turn(true);
         for (int i = 0; i < n; ++i) dispatch(events_[i]);
         if (timers_.next() != never) {
             const instant now = io_.now();
@@ -19747,6 +20033,7 @@ protected:
         if (slow_.due()) [[unlikely]]
             slow_.fire_due([this](auto&& fire) { this->guarded(fire); });
         run_work();
+        watch_.set_in_turn(false);
     }
 
     /// Runs what was handed over. What it adds runs in the same go, as long as that is not without
@@ -19758,6 +20045,7 @@ protected:
     /// An exception in one callback must not hurt the others.
     template <class Work>
     void guarded(Work&& work) {
+        watch_.next_step();
 #if MITOGEN_HAS_EXCEPTIONS
         try {
             work();
@@ -20104,6 +20392,7 @@ class broker_engine : public basic_event_loop<Io> {
     using event_loop::timers_;
     using event_loop::wake_pending_;
     using event_loop::waker_;
+    using event_loop::watch_;
     using event_loop::work_;
 
     basic_leadership<Io> leadership_;
@@ -20182,6 +20471,7 @@ public:
         requires io::has_outer_loop<Io>
     {
         if (own_thread_ || on_loop() || stopping() || !leadership_.take()) return;
+        const leads_loop leading(watch_.activity());
         (void)slow_.look();
         run_once(0);
         give_back();
@@ -20353,6 +20643,7 @@ public:
     /// nothing else may be called.
     void abandon() noexcept {
         thread_.forget();
+        watch_.forget();
         this->close_descriptors();
     }
 
@@ -20393,6 +20684,7 @@ private:
     bool drive(waiter<Io>& wake, instant deadline, Ready&& ready) {
         // what the loop runs belongs to no scope of this thread's
         const with_worker nobody(nullptr);
+        const leads_loop leading(watch_.activity());
         wake.begin_driving(waker_);
         lead_until(deadline, ready);
         wake.end_driving();
@@ -20455,6 +20747,7 @@ private:
 
     /// The broker's own thread.
     void run_io_thread() {
+        const leads_loop leading(watch_.activity());
         while (!stopping()) {
             if constexpr (Io::poller::has_gate) {
                 const instant until =
@@ -20476,6 +20769,7 @@ private:
 
     /// After stop(): whoever leads leaves, what was accepted runs, and no more is accepted.
     void finish() {
+        const leads_loop leading(watch_.activity());
         while (!leadership_.take_for_io_thread()) {
             waker_.wake(); // whoever leads sees stopping() and leaves
             if constexpr (Io::poller::has_gate) poller_.wait_gate(1'000'000);
@@ -21298,7 +21592,7 @@ class basic_writer {
     std::atomic<std::uint64_t> room_epoch_{0};
     task task_{};
     std::shared_ptr<transport> posted_; // keeps this alive while task_ is posted
-    enum class errand : std::uint8_t { flush, await_writable, fail } errand_ = errand::flush;
+    enum class errand : std::uint8_t { none, flush, await_writable, fail } errand_ = errand::none;
 
     std::atomic<std::uint64_t> bytes_out_{0};
 
@@ -21346,6 +21640,14 @@ public:
                 over_limit = backlog() > queue_limit_;
             },
             flush_mode::soon);
+    }
+
+    /// Writes what was left to the loop.
+    void write_instead() {
+        std::unique_lock lock(mutex_);
+        if (!posted_ || errand_ != errand::flush) return;
+        errand_ = errand::none;
+        drain(lock);
     }
 
     void hold(transport& sender) {
@@ -21428,6 +21730,7 @@ private:
         std::shared_ptr<transport> keep; // outlives the lock
         std::unique_lock lock(mutex_);
         keep = std::move(posted_);
+        if (errand_ == errand::none) return; // somebody else has done it, or is at it
         if (transport_.is_closed()) return out_.reset();
         if (errand_ == errand::flush) return drain(lock);
         const errand what = errand_;
@@ -21664,6 +21967,10 @@ public:
     /// Sleeps until the queue is below its limit; at once if it is. False at the deadline.
     /// Threads: any but the loop.
     bool wait_for_room(instant deadline) { return writer_.wait_for_room(deadline); }
+
+    /// Writes what was left to the loop, for which it is too long until then. Threads: any. Never
+    /// blocks.
+    void write_instead() { writer_.write_instead(); }
 
     /// Sleeps until everything is written; false at the deadline, true also if the transport is
     /// closed. Threads: any but the loop.
@@ -23622,9 +23929,10 @@ private:
 
 public:
     basic_router_core(broker_engine<Io>& loop, const limits& bounds,
-                      const tree_rules& rules = {.heartbeat = {0, 0}})
+                      const tree_rules& rules = {.heartbeat = {0, 0}, .warnings = {0}})
         : outgoing_calls(loop, bounds), delivery(loop.io()), rules_(rules), routes_(loop.io()),
           lost_peers_(loop.io()) {
+        loop.warn_of_block(rules.warnings.blocked_loop);
         (void)handlers_.add(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
         (void)handlers_.add(handles::heartbeat, {.from = senders::anyone},
                             [this](const message& m) { on_heartbeat(m); });
@@ -23875,6 +24183,7 @@ private:
     MITOGEN_COLD void tell_lost(context_id id, const error& why) {
         outstanding_->fail_all(id, why);
         for (const registration& r : handlers_.take_bound(id)) deliver_dead(r, why);
+        const at_work here(named_work, "a callback of on_disconnect");
         for (auto& call : lost_peers_.take_watchers(id)) guarded({}, [&] { call(why); });
     }
 
@@ -24361,7 +24670,10 @@ private:
         kept_.emplace_back(line);
     }
 
-    void emit(std::string_view line) { log::emit({log::level::info, id_, name_, "stderr", line}); }
+    void emit(std::string_view line) {
+        const at_work here(named_work, "the log's sink");
+        log::emit({log::level::info, id_, name_, "stderr", line});
+    }
 
     /// Has what was dropped told in time.
     void plan() {
@@ -28897,7 +29209,7 @@ class basic_task_calls {
         running* next = nullptr;
 
         running(basic_task_calls& all, call& c, decode_environment& environment)
-            : node_task_scope(all.node_), calls(all), request(c),
+            : node_task_scope(all.node_, c.entry), calls(all), request(c),
               arguments(std::span<const std::byte>(c.payload).subspan(c.arguments_at),
                         all.node_.bounds(), &environment),
               inv{{arguments, result, environment, {c.head.src, c.head.auth}, c.flow}, {}} {}
@@ -29200,7 +29512,10 @@ private:
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation&) { return std::stop_token(); };
 #endif
-        invoke(entry, inv);
+        {
+            const at_work here(function_work, &entry);
+            invoke(entry, inv);
+        }
         finish(m.head, inv, frame.flags & call_frame::has_chain ? frame.chain : 0,
                flush_mode::soon);
     }
@@ -29857,6 +30172,9 @@ private:
         // A lane of its own: a record does not wait behind a large message of the thread that logs.
         (void)parent->transport->send(node_.address(parent->id, handles::forward_log),
                                       std::move(payload), this, flush_mode::soon);
+        // why nothing goes on there is to be read while that is so
+        if (node_.loop().blocked()) [[unlikely]]
+            parent->transport->write_instead();
     }
 
     /// Says what is due, or what there is.
@@ -29920,6 +30238,7 @@ void receive_forwarded_logs(basic_router_core<Io>& node, log_forwarder<Io>& up) 
             const auto severity = static_cast<log::level>(level);
             if (node.parent()) return up.pass(origin, severity, logger, text, lost);
             const auto known = node.routes().get(origin);
+            const at_work here(named_work, "the log's sink");
             log::emit({severity, origin, known.name, logger, text});
         });
 }
@@ -29978,7 +30297,10 @@ bool basic_broker<Io>::on_loop() const noexcept {
 }
 template <class Io>
 bool basic_broker<Io>::defer(unique_function<void()> work) {
-    return engine_->defer(std::move(work));
+    return engine_->defer([work = std::move(work)]() mutable {
+        const detail::at_work here(detail::named_work, "work that was given to broker::defer()");
+        work();
+    });
 }
 template <class Io>
 int basic_broker<Io>::fd() {

@@ -42,11 +42,21 @@ struct heartbeat {
     friend bool operator==(const heartbeat&, const heartbeat&) = default;
 };
 
+/// When the log says that something does not go on. `never` or 0: it does not.
+struct warnings {
+    /// one piece of work on a loop, so that nothing else runs there: a function `on::loop`, a task
+    /// between two of its waits, a handler, a log sink
+    duration_ns blocked_loop = 1'000'000'000;
+
+    friend bool operator==(const warnings&, const warnings&) = default;
+};
+
 /// What holds for a whole tree: set at its root, and inherited by every context below.
 struct tree_rules {
     mitogen::heartbeat heartbeat{};
     /// contexts talk to those above and below them only, never to siblings
     bool unidirectional = false;
+    mitogen::warnings warnings{};
 
     friend bool operator==(const tree_rules&, const tree_rules&) = default;
 };

@@ -8,6 +8,7 @@
 #include <mitogen/base/static_registry.hpp>
 #include <mitogen/call/identity.hpp>
 #include <mitogen/call/traits.hpp>
+#include <mitogen/loop/activity.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -133,6 +134,16 @@ constexpr on place_of() noexcept {
     constexpr bool anywhere = run_on<F> == on::context || run_on<F> == on::pool;
     return coroutine ? on::task : holds_thread && anywhere ? on::thread : run_on<F>;
 }
+
+/// Work of a loop: a function_entry's, and a task that began as one; 0: of which only its program
+/// knows the name.
+inline constexpr loop_work function_work{[](std::uintptr_t of) {
+    return "the function " + reinterpret_cast<const function_entry*>(of)->name();
+}};
+inline constexpr loop_work task_work{[](std::uintptr_t of) {
+    return of ? "the task " + reinterpret_cast<const function_entry*>(of)->name()
+              : std::string("a task of this program");
+}};
 
 template <auto F>
 struct slot {

@@ -9,6 +9,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/child/rate_limiter.hpp>
 #include <mitogen/child/text_tail.hpp>
+#include <mitogen/loop/activity.hpp>
 #include <mitogen/loop/broker_engine.hpp>
 
 #include <algorithm>
@@ -184,7 +185,10 @@ private:
         kept_.emplace_back(line);
     }
 
-    void emit(std::string_view line) { log::emit({log::level::info, id_, name_, "stderr", line}); }
+    void emit(std::string_view line) {
+        const at_work here(named_work, "the log's sink");
+        log::emit({log::level::info, id_, name_, "stderr", line});
+    }
 
     /// Has what was dropped told in time.
     void plan() {

@@ -172,6 +172,10 @@ public:
     /// Threads: any but the loop.
     bool wait_for_room(instant deadline) { return writer_.wait_for_room(deadline); }
 
+    /// Writes what was left to the loop, for which it is too long until then. Threads: any. Never
+    /// blocks.
+    void write_instead() { writer_.write_instead(); }
+
     /// Sleeps until everything is written; false at the deadline, true also if the transport is
     /// closed. Threads: any but the loop.
     bool wait_written(instant deadline) { return writer_.wait_written(deadline); }

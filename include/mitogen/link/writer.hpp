@@ -68,7 +68,7 @@ class basic_writer {
     std::atomic<std::uint64_t> room_epoch_{0};
     task task_{};
     std::shared_ptr<transport> posted_; // keeps this alive while task_ is posted
-    enum class errand : std::uint8_t { flush, await_writable, fail } errand_ = errand::flush;
+    enum class errand : std::uint8_t { none, flush, await_writable, fail } errand_ = errand::none;
 
     std::atomic<std::uint64_t> bytes_out_{0};
 
@@ -116,6 +116,14 @@ public:
                 over_limit = backlog() > queue_limit_;
             },
             flush_mode::soon);
+    }
+
+    /// Writes what was left to the loop.
+    void write_instead() {
+        std::unique_lock lock(mutex_);
+        if (!posted_ || errand_ != errand::flush) return;
+        errand_ = errand::none;
+        drain(lock);
     }
 
     void hold(transport& sender) {
@@ -198,6 +206,7 @@ private:
         std::shared_ptr<transport> keep; // outlives the lock
         std::unique_lock lock(mutex_);
         keep = std::move(posted_);
+        if (errand_ == errand::none) return; // somebody else has done it, or is at it
         if (transport_.is_closed()) return out_.reset();
         if (errand_ == errand::flush) return drain(lock);
         const errand what = errand_;

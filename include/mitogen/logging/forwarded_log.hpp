@@ -6,6 +6,7 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/codec/codec.hpp>
 #include <mitogen/logging/log_forwarder.hpp>
+#include <mitogen/loop/activity.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/protocol/handle.hpp>
 
@@ -34,6 +35,7 @@ void receive_forwarded_logs(basic_router_core<Io>& node, log_forwarder<Io>& up) 
             const auto severity = static_cast<log::level>(level);
             if (node.parent()) return up.pass(origin, severity, logger, text, lost);
             const auto known = node.routes().get(origin);
+            const at_work here(named_work, "the log's sink");
             log::emit({severity, origin, known.name, logger, text});
         });
 }

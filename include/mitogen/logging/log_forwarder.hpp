@@ -162,6 +162,9 @@ private:
         // A lane of its own: a record does not wait behind a large message of the thread that logs.
         (void)parent->transport->send(node_.address(parent->id, handles::forward_log),
                                       std::move(payload), this, flush_mode::soon);
+        // why nothing goes on there is to be read while that is so
+        if (node_.loop().blocked()) [[unlikely]]
+            parent->transport->write_instead();
     }
 
     /// Says what is due, or what there is.

@@ -8,6 +8,7 @@
 #include <mitogen/base/result.hpp>
 #include <mitogen/io/construction.hpp>
 #include <mitogen/io/policy.hpp>
+#include <mitogen/loop/activity.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/loop/broker_engine.hpp>
 
@@ -62,7 +63,10 @@ bool basic_broker<Io>::on_loop() const noexcept {
 }
 template <class Io>
 bool basic_broker<Io>::defer(unique_function<void()> work) {
-    return engine_->defer(std::move(work));
+    return engine_->defer([work = std::move(work)]() mutable {
+        const detail::at_work here(detail::named_work, "work that was given to broker::defer()");
+        work();
+    });
 }
 template <class Io>
 int basic_broker<Io>::fd() {

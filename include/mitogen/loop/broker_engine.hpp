@@ -10,6 +10,7 @@
 #include <mitogen/io/construction.hpp>
 #include <mitogen/io/native.hpp>
 #include <mitogen/io/policy.hpp>
+#include <mitogen/loop/activity.hpp>
 #include <mitogen/loop/broker.hpp>
 #include <mitogen/loop/event_loop.hpp>
 #include <mitogen/loop/followers.hpp>
@@ -58,6 +59,7 @@ class broker_engine : public basic_event_loop<Io> {
     using event_loop::timers_;
     using event_loop::wake_pending_;
     using event_loop::waker_;
+    using event_loop::watch_;
     using event_loop::work_;
 
     basic_leadership<Io> leadership_;
@@ -136,6 +138,7 @@ public:
         requires io::has_outer_loop<Io>
     {
         if (own_thread_ || on_loop() || stopping() || !leadership_.take()) return;
+        const leads_loop leading(watch_.activity());
         (void)slow_.look();
         run_once(0);
         give_back();
@@ -307,6 +310,7 @@ public:
     /// nothing else may be called.
     void abandon() noexcept {
         thread_.forget();
+        watch_.forget();
         this->close_descriptors();
     }
 
@@ -347,6 +351,7 @@ private:
     bool drive(waiter<Io>& wake, instant deadline, Ready&& ready) {
         // what the loop runs belongs to no scope of this thread's
         const with_worker nobody(nullptr);
+        const leads_loop leading(watch_.activity());
         wake.begin_driving(waker_);
         lead_until(deadline, ready);
         wake.end_driving();
@@ -409,6 +414,7 @@ private:
 
     /// The broker's own thread.
     void run_io_thread() {
+        const leads_loop leading(watch_.activity());
         while (!stopping()) {
             if constexpr (Io::poller::has_gate) {
                 const instant until =
@@ -430,6 +436,7 @@ private:
 
     /// After stop(): whoever leads leaves, what was accepted runs, and no more is accepted.
     void finish() {
+        const leads_loop leading(watch_.activity());
         while (!leadership_.take_for_io_thread()) {
             waker_.wake(); // whoever leads sees stopping() and leaves
             if constexpr (Io::poller::has_gate) poller_.wait_gate(1'000'000);

@@ -8,6 +8,8 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/io/construction.hpp>
 #include <mitogen/io/policy.hpp>
+#include <mitogen/loop/activity.hpp>
+#include <mitogen/loop/loop_watch.hpp>
 #include <mitogen/loop/slow_timers.hpp>
 #include <mitogen/loop/timers.hpp>
 #include <mitogen/loop/watch_table.hpp>
@@ -18,6 +20,7 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace mitogen::inline MITOGEN_ABI {
@@ -41,6 +44,20 @@ MITOGEN_COLD inline void log_exception_on_loop() {
 
 namespace detail {
 
+/// The same where no real thread is, which could look: nothing.
+class no_loop_watch {
+public:
+    void next_step() noexcept {}
+    void set_in_turn(bool) noexcept {}
+    void set_limit(duration_ns) noexcept {}
+    bool blocked() const noexcept { return false; }
+    loop_activity* activity() noexcept { return nullptr; }
+    void forget() noexcept {}
+};
+template <class Io>
+using loop_watch_of = std::conditional_t<std::is_same_v<typename Io::thread, io::posix_thread>,
+                                         loop_watch, no_loop_watch>;
+
 /// A base of basic_broker, which says who runs it. Threads: the one that leads.
 template <class Io>
 class basic_event_loop {
@@ -56,6 +73,7 @@ protected:
     basic_slow_timers<Io> slow_;
     basic_work_queue<Io> work_;
     std::atomic<bool> wake_pending_{false}; // a wake-up is on its way: another one would be wasted
+    loop_watch_of<Io> watch_;
 
 private:
     static constexpr int batch = 64;
@@ -109,6 +127,12 @@ public:
     /// Afterwards the slow timer does not fire. Threads: loop.
     void cancel_slow_timer(timer& t) noexcept { slow_.cancel(t); }
 
+    /// Has the log say what has run on the loop for so long without a break: see
+    /// warnings::blocked_loop. Threads: any.
+    void warn_of_block(duration_ns after) noexcept { watch_.set_limit(after); }
+    /// True while something blocks the loop that the log was told of. Threads: any.
+    bool blocked() const noexcept { return watch_.blocked(); }
+
 protected:
     duration_ns remaining(instant until) const {
         const instant now = io_.now();
@@ -126,6 +150,7 @@ protected:
             timeout = next == 0 ? 0 : remaining(next);
         }
         const int n = poller_.wait(events_, batch, timeout);
+        watch_.set_in_turn(true);
         for (int i = 0; i < n; ++i) dispatch(events_[i]);
         if (timers_.next() != never) {
             const instant now = io_.now();
@@ -135,6 +160,7 @@ protected:
         if (slow_.due()) [[unlikely]]
             slow_.fire_due([this](auto&& fire) { this->guarded(fire); });
         run_work();
+        watch_.set_in_turn(false);
     }
 
     /// Runs what was handed over. What it adds runs in the same go, as long as that is not without
@@ -146,6 +172,7 @@ protected:
     /// An exception in one callback must not hurt the others.
     template <class Work>
     void guarded(Work&& work) {
+        watch_.next_step();
 #if MITOGEN_HAS_EXCEPTIONS
         try {
             work();

@@ -9,6 +9,7 @@
 #include <mitogen/base/ids.hpp>
 #include <mitogen/base/limits.hpp>
 #include <mitogen/link/peer.hpp>
+#include <mitogen/loop/activity.hpp>
 #include <mitogen/loop/broker_engine.hpp>
 #include <mitogen/node/call_table.hpp>
 #include <mitogen/node/dead_messages.hpp>
@@ -68,9 +69,10 @@ private:
 
 public:
     basic_router_core(broker_engine<Io>& loop, const limits& bounds,
-                      const tree_rules& rules = {.heartbeat = {0, 0}})
+                      const tree_rules& rules = {.heartbeat = {0, 0}, .warnings = {0}})
         : outgoing_calls(loop, bounds), delivery(loop.io()), rules_(rules), routes_(loop.io()),
           lost_peers_(loop.io()) {
+        loop.warn_of_block(rules.warnings.blocked_loop);
         (void)handlers_.add(handles::ping, {}, [this](const message& m) { reply(m.head, {}, 0); });
         (void)handlers_.add(handles::heartbeat, {.from = senders::anyone},
                             [this](const message& m) { on_heartbeat(m); });
@@ -321,6 +323,7 @@ private:
     MITOGEN_COLD void tell_lost(context_id id, const error& why) {
         outstanding_->fail_all(id, why);
         for (const registration& r : handlers_.take_bound(id)) deliver_dead(r, why);
+        const at_work here(named_work, "a callback of on_disconnect");
         for (auto& call : lost_peers_.take_watchers(id)) guarded({}, [&] { call(why); });
     }
 

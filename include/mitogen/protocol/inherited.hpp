@@ -38,20 +38,22 @@ struct codec<limits> {
     static void signature(signature_sink& s) { s.put("limits"); }
 };
 
-/// The members in order; the heartbeat is its interval and its limit.
+/// The members in order, those of the heartbeat and of the warnings as well.
 template <>
 struct codec<tree_rules> {
     static constexpr bool is_fixed = true;
-    static constexpr std::size_t least = 8 + 8 + 1;
+    static constexpr std::size_t least = 8 + 8 + 1 + 8;
 
     static void encode(writer& w, const tree_rules& t) noexcept {
         w.put_scalar(t.heartbeat.interval);
         w.put_scalar(t.heartbeat.limit);
         codec<bool>::encode(w, t.unidirectional);
+        w.put_scalar(t.warnings.blocked_loop);
     }
     static bool decode(reader& r, tree_rules& t) {
         return r.take_scalar(t.heartbeat.interval) && r.take_scalar(t.heartbeat.limit) &&
-               codec<bool>::decode(r, t.unidirectional);
+               codec<bool>::decode(r, t.unidirectional) &&
+               r.take_scalar(t.warnings.blocked_loop);
     }
     static void signature(signature_sink& s) { s.put("tree_rules"); }
 };

@@ -9,6 +9,7 @@
 #include <mitogen/base/time.hpp>
 #include <mitogen/call/invocation.hpp>
 #include <mitogen/call/registry.hpp>
+#include <mitogen/loop/activity.hpp>
 #include <mitogen/node/router_core.hpp>
 #include <mitogen/protocol/call_frame.hpp>
 #include <mitogen/scope/thread_worker.hpp>
@@ -221,7 +222,10 @@ private:
 #if defined(__cpp_lib_jthread)
         inv.stop = [](invocation&) { return std::stop_token(); };
 #endif
-        invoke(entry, inv);
+        {
+            const at_work here(function_work, &entry);
+            invoke(entry, inv);
+        }
         finish(m.head, inv, frame.flags & call_frame::has_chain ? frame.chain : 0,
                flush_mode::soon);
     }

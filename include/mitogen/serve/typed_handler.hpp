@@ -8,8 +8,10 @@
 #include <mitogen/base/log.hpp>
 #include <mitogen/call/invocation.hpp>
 #include <mitogen/codec/codec.hpp>
+#include <mitogen/loop/activity.hpp>
 #include <mitogen/protocol/message.hpp>
 
+#include <cstdint>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -18,6 +20,10 @@
 namespace mitogen::inline MITOGEN_ABI {
 
 namespace detail {
+
+/// Work of a loop: the handler of that number.
+inline constexpr loop_work handler_work{
+    [](std::uintptr_t of) { return "the handler of handle " + std::to_string(of); }};
 
 /// Wraps `call(const message&, Args...)` for raw messages. One that does not decode is logged and
 /// handed to `refuse(message, why)`, which tells the sender. A dead message (the handler's
@@ -31,7 +37,10 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
     return [call = std::move(call), refuse = std::move(refuse), bounds,
             environment](const message& m) mutable {
         if (m.dead()) {
-            if constexpr (sizeof...(Args) > 0 && std::is_invocable_v<F&, const message&>) call(m);
+            if constexpr (sizeof...(Args) > 0 && std::is_invocable_v<F&, const message&>) {
+                const at_work here(handler_work, static_cast<std::uintptr_t>(m.head.handle));
+                call(m);
+            }
             return;
         }
         std::tuple<Args...> values{};
@@ -44,6 +53,7 @@ auto typed_handler(F call, Refuse refuse, const limits& bounds, decode_environme
             log::write(log::level::warning, what);
             return refuse(m, error(reason::bad_arguments, what));
         }
+        const at_work here(handler_work, static_cast<std::uintptr_t>(m.head.handle));
         std::apply([&](auto&... v) { call(m, std::move(v)...); }, values);
     };
 }

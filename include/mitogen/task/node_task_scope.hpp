@@ -18,7 +18,9 @@ class node_task_scope : public task_scope {
     mitogen::node& node_;
 
 public:
-    explicit node_task_scope(mitogen::node& node) : node_(node) {}
+    /// `subject`: the function_entry that it begins as; null: none.
+    explicit node_task_scope(mitogen::node& node, const void* subject = nullptr)
+        : task_scope(subject), node_(node) {}
 
     void post(loop_task& step) final {
         if (!node_.post(step)) this->post_here(step);

@@ -50,7 +50,7 @@ class basic_task_calls {
         running* next = nullptr;
 
         running(basic_task_calls& all, call& c, decode_environment& environment)
-            : node_task_scope(all.node_), calls(all), request(c),
+            : node_task_scope(all.node_, c.entry), calls(all), request(c),
               arguments(std::span<const std::byte>(c.payload).subspan(c.arguments_at),
                         all.node_.bounds(), &environment),
               inv{{arguments, result, environment, {c.head.src, c.head.auth}, c.flow}, {}} {}

@@ -5,6 +5,8 @@
 #include <mitogen/base/config.hpp>
 #include <mitogen/base/error.hpp>
 #include <mitogen/base/time.hpp>
+#include <mitogen/call/function_entry.hpp>
+#include <mitogen/loop/activity.hpp>
 #include <mitogen/loop/loop_task.hpp>
 #include <mitogen/loop/timer.hpp>
 #include <mitogen/node/node.hpp>
@@ -34,6 +36,7 @@ class task_scope : public scope_worker {
     bool running_ = false;
     bool finished_ = false;
     bool elsewhere_ = false; // something foreign may resume it, or has: nobody looks at next_
+    const void* const subject_;      // the function_entry that it began as; null: none
     std::coroutine_handle<> next_{}; // what resume() goes on with
     loop_task* later_ = nullptr; // if no loop runs it
     struct last_step : loop_task {
@@ -41,7 +44,7 @@ class task_scope : public scope_worker {
     } last_{};
 
 public:
-    task_scope() {
+    explicit task_scope(const void* subject = nullptr) : subject_(subject) {
         last_.scope = this;
         last_.run = [](loop_task& t) { static_cast<last_step&>(t).scope->ended(); };
     }
@@ -75,6 +78,7 @@ public:
         elsewhere_ = false;
         {
             const with_worker here(this);
+            const at_work busy(task_work, subject_);
             do {
                 at.resume();
                 at = std::exchange(next_, nullptr);
